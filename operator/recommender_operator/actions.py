@@ -1,0 +1,127 @@
+"""What `decide` may ask for: a closed set of idempotent actions, executed in order.
+
+Each is safe to repeat: names come from hashes, applies are server-side, and a repeated delete of
+what is gone succeeds. After a crash between two actions the next look decides the rest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Literal
+
+from recommender_operator.api.status import RecommenderModelStatus
+from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
+from recommender_operator.observed import JobKind, Sample
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CreateVersion:
+    """Create the ModelVersion object; nothing happens if it exists."""
+
+    name: str
+    spec: ModelVersionSpec
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UpdateVersion:
+    """Write the status of a ModelVersion."""
+
+    name: str
+    status: ModelVersionStatus
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeleteVersion:
+    """Delete a ModelVersion; its Jobs and its InferenceService go with it."""
+
+    name: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StartJob:
+    """Create a Job of the pipeline for a version, named by version, kind and attempt.
+
+    `inputs` carries what earlier Jobs reported and this one needs:
+    TRAIN: data_version; PUBLISH: staged_path, digest; REMOVE: paths (comma-separated, relative to
+    the claim's root).
+    """
+
+    kind: JobKind
+    version: str
+    attempt: int
+    inputs: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EnsureService:
+    """Serve a version (create its InferenceService, or in Knative mode its revision)."""
+
+    version: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DeleteService:
+    version: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RunSmoke:
+    """Ask a served version directly for recommendations and write the result to its status."""
+
+    version: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SetTraffic:
+    """Percent of requests by version; sums to 100."""
+
+    weights: Mapping[str, int]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SaveBaseline:
+    """Keep the counters at a window's start under a key; replaces what had the key."""
+
+    key: str
+    taken_at: datetime.datetime
+    samples: Mapping[str, Sample]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DropBaseline:
+    key: str
+
+
+Action = (
+    CreateVersion
+    | UpdateVersion
+    | DeleteVersion
+    | StartJob
+    | EnsureService
+    | DeleteService
+    | RunSmoke
+    | SetTraffic
+    | SaveBaseline
+    | DropBaseline
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Event:
+    """A Kubernetes Event on the RecommenderModel."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What to do, what to say, and when to look again."""
+
+    actions: tuple[Action, ...]
+    status: RecommenderModelStatus
+    events: tuple[Event, ...] = ()
+    requeue_after: datetime.timedelta | None = None

@@ -1,0 +1,99 @@
+"""The status of a `RecommenderModel`: a projection of its versions, plus a small memory.
+
+The truth of the lifecycle lives in the `ModelVersion` objects (`api/version.py`): the champion is
+the version with the newest `promotedAt`. So a promotion is one write, and a crash between two
+writes cannot leave two champions.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec import ConditionStatus
+
+
+class Stage(enum.StrEnum):
+    """Where the lifecycle stands, for people; programs read the conditions."""
+
+    PENDING = "Pending"
+    CHECKING_DATA = "CheckingData"
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    PUBLISHING = "Publishing"
+    DEPLOYING = "Deploying"
+    SMOKE_TESTING = "SmokeTesting"
+    CANARY = "Canary"
+    SERVING = "Serving"
+    PAUSED = "Paused"
+    LOCKED = "Locked"
+    FAILED = "Failed"
+    DELETING = "Deleting"
+
+
+class Condition(ApiModel):
+    type: str = Field(max_length=316, description="Kind of the condition.")
+    status: ConditionStatus = Field(description="True, False or Unknown.")
+    reason: str = Field(max_length=1024, description="Machine-readable cause, CamelCase.")
+    message: str = Field(max_length=32768, description="What happens, with numbers and remedy.")
+    observed_generation: int | None = Field(
+        default=None, description="metadata.generation that this condition speaks of."
+    )
+    last_transition_time: datetime.datetime = Field(
+        description="When the status last changed.",
+    )
+
+
+class HandledAction(ApiModel):
+    action: str = Field(max_length=63, description="abort, retry, promote or rollback-to.")
+    token: str = Field(max_length=253, description="Value of the annotation.")
+    at: datetime.datetime = Field(description="When it was handled.")
+    result: str = Field(max_length=1024, description="What it did.")
+
+
+class DriftStatus(ApiModel):
+    windows: int = Field(default=0, description="Windows judged since the champion took over.")
+    breaches_in_a_row: int = Field(default=0, description="Windows in a row with a shift.")
+    clear_in_a_row: int = Field(default=0, description="Windows in a row well below the limits.")
+    candidate_breaks_in_a_row: int = Field(
+        default=0, description="Windows in a row with a break on the candidate alone."
+    )
+    features: tuple[str, ...] = Field(
+        default=(), max_length=50, description="Features that shifted, the worst first."
+    )
+    verdict: str = Field(default="Inconclusive", max_length=32, description="Of the last window.")
+    message: str = Field(default="", max_length=4096, description="Numbers of the last window.")
+    window_at: datetime.datetime | None = Field(default=None, description="Last window's end.")
+    reacted_at: datetime.datetime | None = Field(
+        default=None, description="Last reaction, start of the cooldown."
+    )
+
+
+class RetrainStatus(ApiModel):
+    token: str = Field(max_length=63, description="Part of the name of versions trained for it.")
+    reason: str = Field(max_length=1024, description="Why it was started.")
+    requested_at: datetime.datetime = Field(description="When it was started.")
+
+
+class RecommenderModelStatus(ApiModel):
+    observed_generation: int = Field(default=0, description="Last generation acted upon.")
+    stage: Stage = Field(default=Stage.PENDING, description="Where the lifecycle stands.")
+    champion: str | None = Field(default=None, description="Version that serves as stable.")
+    candidate: str | None = Field(default=None, description="Version on its way.")
+    previous: str | None = Field(default=None, description="Former champion, kept warm.")
+    candidate_weight: int = Field(default=0, description="Percent of requests for the candidate.")
+    verdict: str | None = Field(default=None, description="Last verdict of the analysis.")
+    url: str | None = Field(default=None, description="Host name of requests.")
+    consecutive_rollbacks: int = Field(default=0, description="Automatic rollbacks in a row.")
+    locked: bool = Field(default=False, description="Waits for a human (annotation retry).")
+    handled: tuple[HandledAction, ...] = Field(
+        default=(), max_length=20, description="Last requests by annotation and their results."
+    )
+    drift: DriftStatus = Field(default=DriftStatus(), description="State of the drift watch.")
+    retrain: RetrainStatus | None = Field(default=None, description="Retraining in force.")
+    conditions: tuple[Condition, ...] = Field(
+        default=(), max_length=20, description="Why, in words and numbers."
+    )

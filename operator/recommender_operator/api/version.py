@@ -1,0 +1,135 @@
+"""A `ModelVersion`: the record of one trained version, from data to decision.
+
+Its spec is what made it and never changes. Its status is written by the operator alone and carries
+the lineage, the metrics, the gates, the rollout and the decision with its numbers.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec import DataSpec, TrainingSpec
+
+
+class VersionStage(enum.StrEnum):
+    PENDING = "Pending"
+    CHECKING_DATA = "CheckingData"
+    TRAINING = "Training"
+    EVALUATING = "Evaluating"
+    PUBLISHING = "Publishing"
+    PUBLISHED = "Published"
+    DEPLOYING = "Deploying"
+    SMOKE_TESTING = "SmokeTesting"
+    CANARY = "Canary"
+    PROMOTED = "Promoted"
+    # Ends. Only PROMOTED may serve as champion.
+    FAILED = "Failed"
+    REJECTED = "Rejected"
+    ROLLED_BACK = "RolledBack"
+    SUPERSEDED = "Superseded"
+
+
+#: Stages that no longer move by themselves.
+TERMINAL = frozenset(
+    {
+        VersionStage.PROMOTED,
+        VersionStage.FAILED,
+        VersionStage.REJECTED,
+        VersionStage.ROLLED_BACK,
+        VersionStage.SUPERSEDED,
+    }
+)
+
+
+class ModelVersionSpec(ApiModel):
+    model: str = Field(max_length=253, description="Name of the RecommenderModel.")
+    spec_hash: str = Field(max_length=64, description="Digest of data, training and trigger.")
+    data: DataSpec = Field(description="Data section at creation.")
+    training: TrainingSpec = Field(description="Training section at creation.")
+    trigger: str = Field(
+        default="Spec", max_length=1024, description="What asked for it: Spec or a retraining."
+    )
+
+
+class Lineage(ApiModel):
+    data_version: str = Field(max_length=253, description="Table version and content digest.")
+    data_rows: int = Field(ge=0, description="Rows in the training window.")
+    quarantined_rows: int = Field(default=0, ge=0, description="Rows set aside with a reason.")
+    code_version: str = Field(default="", max_length=253, description="Of the training package.")
+    seed: int | None = Field(default=None, description="Seed of the run.")
+
+
+class Artifact(ApiModel):
+    path: str = Field(max_length=1024, description="Folder of the version inside the claim.")
+    digest: str = Field(max_length=80, description="sha256 of the manifest, which lists all files.")
+
+
+class GateResult(ApiModel):
+    metric: str = Field(max_length=63, description="The gated metric.")
+    value: float | None = Field(default=None, description="Measured; absent if not measured.")
+    threshold: str = Field(max_length=253, description="What was asked, in words and numbers.")
+    passed: bool = Field(description="Whether it held.")
+
+
+class MetricVerdict(ApiModel):
+    metric: str = Field(max_length=63, description="What was judged.")
+    verdict: str = Field(max_length=32, description="Pass, Fail, Inconclusive or Error.")
+    value: float | None = Field(default=None, description="Of the candidate.")
+    stable_value: float | None = Field(default=None, description="Of the stable version.")
+    threshold: str = Field(max_length=253, description="What was asked, in words and numbers.")
+    sample_size: int = Field(default=0, ge=0, description="Requests behind the value.")
+    message: str = Field(default="", max_length=1024, description="In words, if there is more.")
+
+
+class StepRecord(ApiModel):
+    weight: int = Field(description="Percent of requests for the candidate.")
+    started_at: datetime.datetime = Field(description="When the route reported the weight.")
+    ended_at: datetime.datetime | None = Field(default=None, description="When it was decided.")
+    verdict: str = Field(default="Inconclusive", max_length=32, description="Of the step.")
+    metrics: tuple[MetricVerdict, ...] = Field(
+        default=(), max_length=20, description="Each metric with its numbers."
+    )
+
+
+class Smoke(ApiModel):
+    passed: bool = Field(description="Whether the smoke inference held.")
+    message: str = Field(default="", max_length=2048, description="What was seen.")
+    at: datetime.datetime = Field(description="When.")
+
+
+class VersionDecision(ApiModel):
+    outcome: str = Field(
+        max_length=32, description="Promoted, RolledBack, Rejected, Failed or Superseded."
+    )
+    reason: str = Field(max_length=253, description="CamelCase cause.")
+    message: str = Field(max_length=8192, description="In words, with the numbers.")
+    at: datetime.datetime = Field(description="When it was decided.")
+    automatic: bool = Field(default=True, description="False when a human asked for it.")
+
+
+class ModelVersionStatus(ApiModel):
+    stage: VersionStage = Field(default=VersionStage.PENDING, description="Where it stands.")
+    stage_since: datetime.datetime | None = Field(default=None, description="Since when.")
+    promoted_at: datetime.datetime | None = Field(
+        default=None, description="Last promotion or rollbackTo; the newest is the champion."
+    )
+    attempt: int = Field(default=0, ge=0, description="Grows by retry; part of the Jobs' names.")
+    lineage: Lineage | None = Field(default=None, description="Where it came from.")
+    metrics: dict[str, float] = Field(default={}, description="Offline metrics of the report.")
+    gates: tuple[GateResult, ...] = Field(
+        default=(), max_length=20, description="Each offline gate with its numbers."
+    )
+    artifact: Artifact | None = Field(default=None, description="What is served.")
+    smoke: Smoke | None = Field(default=None, description="Smoke inference.")
+    weight: int = Field(default=0, ge=0, le=100, description="Percent of requests asked for.")
+    steps: tuple[StepRecord, ...] = Field(
+        default=(), max_length=40, description="The rollout, step by step."
+    )
+    decision: VersionDecision | None = Field(default=None, description="How it ended, and why.")
+    failure: str | None = Field(
+        default=None, max_length=8192, description="Last failure, with the end of the log."
+    )
