@@ -353,9 +353,7 @@ class RecommenderModelSpec(ApiModel):
     )
     serving: ServingSpec = Field(default=ServingSpec(), description="How a version is served.")
     rollout: RolloutSpec = Field(default=RolloutSpec(), description="How traffic moves.")
-    analysis: AnalysisSpec = Field(
-        default=AnalysisSpec(), description="How each step is judged."
-    )
+    analysis: AnalysisSpec = Field(default=AnalysisSpec(), description="How each step is judged.")
     drift: DriftSpec = Field(default=DriftSpec(), description="How served data is watched.")
     retrain: RetrainSpec = Field(default=RetrainSpec(), description="When to train again.")
     history: HistorySpec = Field(default=HistorySpec(), description="What is kept.")
