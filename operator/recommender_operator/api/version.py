@@ -66,7 +66,7 @@ class Lineage(ApiModel):
 class Artifact(ApiModel):
     path: str = Field(max_length=1024, description="Folder of the version inside the claim.")
     digest: str = Field(
-        max_length=80, description="sha256 of manifest.json, which lists all files."
+        max_length=80, description="sha256 of manifest.json, which lists every file."
     )
 
 
