@@ -125,3 +125,5 @@ class Decision:
     status: RecommenderModelStatus
     events: tuple[Event, ...] = ()
     requeue_after: datetime.timedelta | None = None
+    #: A resource being deleted needs nothing more: its finalizer may go.
+    finished: bool = False

@@ -142,6 +142,30 @@ class Resources(ApiModel):
     )
 
 
+class TrainingResources(Resources):
+    """A class of its own, so that setting one value leaves the other's default in place."""
+
+    cpu: str = Field(default="500m", description="CPU request.", pattern=QUANTITY, max_length=20)
+    memory: str = Field(
+        default="3Gi", description="Memory request and limit.", pattern=QUANTITY, max_length=20
+    )
+
+
+class TritonResources(Resources):
+    """Of the container that holds the models."""
+
+    cpu: str = Field(default="100m", description="CPU request.", pattern=QUANTITY, max_length=20)
+    memory: str = Field(
+        default="2Gi", description="Memory request and limit.", pattern=QUANTITY, max_length=20
+    )
+
+
+class TransformerResources(Resources):
+    """Of the container that answers the requests."""
+
+    cpu: str = Field(default="100m", description="CPU request.", pattern=QUANTITY, max_length=20)
+
+
 class TrainingSpec(ApiModel):
     algorithm: Algorithm = Field(
         default=Algorithm.DEEP_RANKER, description="The model that is trained to serve."
@@ -150,8 +174,8 @@ class TrainingSpec(ApiModel):
     hyperparameters: Hyperparameters = Field(
         default=Hyperparameters(), description="Settings of the deep ranker."
     )
-    resources: Resources = Field(
-        default=Resources(cpu="500m", memory="3Gi"), description="Of the training pod."
+    resources: TrainingResources = Field(
+        default=TrainingResources(), description="Of the training pod."
     )
     backoff_limit: int = Field(
         default=2, ge=0, le=10, description="Failed pods before the training has failed."
@@ -198,11 +222,11 @@ class ServingSpec(ApiModel):
         le=10000,
         description="A model that takes longer is answered for by the baseline.",
     )
-    resources: Resources = Field(
-        default=Resources(cpu="100m", memory="2Gi"), description="Of the Triton container."
+    resources: TritonResources = Field(
+        default=TritonResources(), description="Of the Triton container."
     )
-    transformer_resources: Resources = Field(
-        default=Resources(cpu="100m", memory="1Gi"), description="Of the transformer container."
+    transformer_resources: TransformerResources = Field(
+        default=TransformerResources(), description="Of the transformer container."
     )
     keep_previous: bool = Field(
         default=True, description="Keep the previous champion warm for an instant rollbackTo."

@@ -1,0 +1,67 @@
+"""Names of everything the operator creates: pure functions of what it stands for.
+
+Because a name is a digest of its inputs, creating twice is a no-op, and a restarted operator finds
+what it made before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
+from recommender_operator.observed import JobKind
+
+#: A model's name may be no longer, so that `<model>-<8>-publish-<attempt>` fits a DNS label (63).
+MAX_MODEL_NAME = 40
+HASH_DIGITS = 8
+
+
+def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
+    """Return the hex digest (64 digits) of what makes a version: data, training, retrain token.
+
+    Values at their default are left out, so that a release of the operator that adds an optional
+    field does not rename, and thereby retrain, every version in the field.
+    """
+    content = {
+        "data": data.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "training": training.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "token": token,
+    }
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def version_name(model: str, digest: str) -> str:
+    """Return `<model>-<first 8 hex digits of the spec hash>`."""
+    return f"{model}-{digest[:HASH_DIGITS]}"
+
+
+def desired_version(model: str, spec: RecommenderModelSpec, token: str = "") -> str:
+    """Return the name of the version that a spec (and a retraining in force) asks for."""
+    return version_name(model, spec_hash(spec.data, spec.training, token))
+
+
+def job_name(version: str, kind: JobKind, attempt: int) -> str:
+    """Return `<version>-<kind>-<attempt>`."""
+    return f"{version}-{kind.value}-{attempt}"
+
+
+def baselines_name(model: str) -> str:
+    """Return the name of the ConfigMap that holds the model's counter baselines."""
+    return f"{model}-baselines"
+
+
+def staged_path(version: str, attempt: int) -> str:
+    """Return the folder, relative to the claim's root, that a training Job writes to."""
+    return f"staging/{version}-{attempt}"
+
+
+def artifacts_path(model: str) -> str:
+    """Return the folder of a model's published artifacts, relative to the claim's root."""
+    return f"artifacts/{model}"
+
+
+def lake_path(model: str) -> str:
+    """Return the folder of a model's tables, relative to the claim's root."""
+    return f"lake/{model}"
