@@ -45,7 +45,8 @@ class StartJob:
 
     `inputs` carries what earlier Jobs reported and this one needs:
     TRAIN: data_version; PUBLISH: staged_path, digest; REMOVE: paths (comma-separated, relative to
-    the claim's root).
+    the claim's root). A REMOVE whose version is the model's own name clears up after a deleted
+    RecommenderModel: no ModelVersion of that name exists.
     """
 
     kind: JobKind
@@ -81,6 +82,11 @@ class SetTraffic:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class RemoveTraffic:
+    """Take the route away: no version is fit to serve (the first one failed in its rollout)."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class SaveBaseline:
     """Keep the counters at a window's start under a key; replaces what had the key."""
 
@@ -103,6 +109,7 @@ Action = (
     | DeleteService
     | RunSmoke
     | SetTraffic
+    | RemoveTraffic
     | SaveBaseline
     | DropBaseline
 )

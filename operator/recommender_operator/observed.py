@@ -83,6 +83,8 @@ class ServiceState:
     ready_pods: int = 0
     #: Since when it exists.
     created_at: datetime.datetime | None = None
+    #: Its manifest is not what the spec asks for now (replicas, resources): it is applied again.
+    outdated: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,6 +111,8 @@ class Platform:
     """What the cluster offers; a missing piece is named with its remedy in a condition."""
 
     missing: tuple[str, ...] = ()
+    #: Domain of host names (`<name>.<namespace>.<domain>`) where the spec names no host.
+    domain: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -76,6 +76,12 @@ class RetrainStatus(ApiModel):
     token: str = Field(max_length=63, description="Part of the name of versions trained for it.")
     reason: str = Field(max_length=1024, description="Why it was started.")
     requested_at: datetime.datetime = Field(description="When it was started.")
+    spec_hash: str = Field(
+        default="",
+        max_length=64,
+        description="Digest of the data and training sections that it retrains; when they "
+        "change, the retraining is no longer in force.",
+    )
 
 
 class RecommenderModelStatus(ApiModel):
@@ -88,6 +94,9 @@ class RecommenderModelStatus(ApiModel):
     verdict: str | None = Field(default=None, description="Last verdict of the analysis.")
     url: str | None = Field(default=None, description="Host name of requests.")
     consecutive_rollbacks: int = Field(default=0, description="Automatic rollbacks in a row.")
+    rollbacks_counted_until: datetime.datetime | None = Field(
+        default=None, description="Rollbacks decided up to then are in the count."
+    )
     locked: bool = Field(default=False, description="Waits for a human (annotation retry).")
     handled: tuple[HandledAction, ...] = Field(
         default=(), max_length=20, description="Last requests by annotation and their results."

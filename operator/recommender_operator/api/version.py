@@ -111,6 +111,7 @@ class VersionDecision(ApiModel):
     message: str = Field(max_length=8192, description="In words, with the numbers.")
     at: datetime.datetime = Field(description="When it was decided.")
     automatic: bool = Field(default=True, description="False when a human asked for it.")
+    stage: VersionStage | None = Field(default=None, description="Where it stood until then.")
 
 
 class ModelVersionStatus(ApiModel):
@@ -125,9 +126,21 @@ class ModelVersionStatus(ApiModel):
     gates: tuple[GateResult, ...] = Field(
         default=(), max_length=20, description="Each offline gate with its numbers."
     )
+    staged: Artifact | None = Field(
+        default=None, description="What training left for publishing, once it has succeeded."
+    )
     artifact: Artifact | None = Field(default=None, description="What is served.")
     smoke: Smoke | None = Field(default=None, description="Smoke inference.")
     weight: int = Field(default=0, ge=0, le=100, description="Percent of requests asked for.")
+    unready_since: datetime.datetime | None = Field(
+        default=None, description="Since when it is not ready in the midst of its rollout."
+    )
+    approved_at: datetime.datetime | None = Field(
+        default=None, description="When a human waived the remaining steps."
+    )
+    replaced: str | None = Field(
+        default=None, max_length=253, description="Champion that it took over from."
+    )
     steps: tuple[StepRecord, ...] = Field(
         default=(), max_length=40, description="The rollout, step by step."
     )

@@ -52,9 +52,14 @@ def baselines_name(model: str) -> str:
     return f"{model}-baselines"
 
 
-def staged_path(version: str, attempt: int) -> str:
+def staged_path(model: str, version: str, attempt: int) -> str:
     """Return the folder, relative to the claim's root, that a training Job writes to."""
-    return f"staging/{version}-{attempt}"
+    return f"{staging_path(model)}/{version}-{attempt}"
+
+
+def staging_path(model: str) -> str:
+    """Return the folder of a model's unpublished artifacts, relative to the claim's root."""
+    return f"staging/{model}"
 
 
 def artifacts_path(model: str) -> str:
