@@ -6,11 +6,14 @@ same whoever wrote it (a scraped pod, Prometheus, a test).
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 
-#: Labels that say whose series it is, not what it counts.
-IDENTITY_LABELS = frozenset({"model", "version"})
+PREFIX = "recommender_"
+#: Labels that say what is counted (docs/contracts.md). All others say whose series it is (model,
+#: version, and what a Prometheus server adds: job, instance, pod, …) and are not part of the key.
+COUNTED_LABELS = frozenset({"outcome", "source", "reason", "feature", "bin", "le"})
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -40,6 +43,19 @@ def parse_series(text: str) -> tuple[str, dict[str, str]]:
     if len(rest) < 2 or rest[0] != "{" or rest[-1] != "}":
         raise ValueError(f"not a series: {text!r} has no labels in braces after the name")
     return name.group(), _parse_labels(rest[1:-1], text)
+
+
+def canonical(name: str, labels: Mapping[str, str]) -> str:
+    """Return the key of a series in a `Sample`: what is counted, without whose it is.
+
+    Bucket bounds are written as Python floats, since `le="1"` and `le="1.0"` are one bucket and
+    servers differ in which they write.
+    """
+    kept = {key: value for key, value in labels.items() if key in COUNTED_LABELS}
+    if "le" in kept:
+        bound = float(kept["le"])
+        kept["le"] = "+Inf" if bound == math.inf else repr(bound)
+    return format_series(name, kept)
 
 
 def _parse_labels(inner: str, text: str) -> dict[str, str]:

@@ -1,0 +1,179 @@
+"""Verdicts on single metrics of a step."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+from recommender_operator.analysis import sequential
+from recommender_operator.analysis.histogram import Histogram
+from recommender_operator.analysis.outcome import Verdict
+from recommender_operator.api.version import MetricVerdict
+
+#: Probability that a step with all metrics exactly at their limits ever fails, over all looks.
+STEP_ALPHA = 0.01
+#: Its part for each of the five metrics.
+METRIC_ALPHA = STEP_ALPHA / 5
+#: Fewer bad requests than this never fail a step: the first ones of a cold pod come in bursts.
+MIN_HITS = 5
+#: A median at or below this many milliseconds is never too slow against the stable version's.
+RATIO_FLOOR_MILLISECONDS = 20.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Share:
+    """A share of bad requests, as counted."""
+
+    hits: int
+    trials: int
+
+    @property
+    def value(self) -> float | None:
+        return self.hits / self.trials if self.trials else None
+
+    def above(self, limit: float, alpha: float = METRIC_ALPHA) -> bool:
+        """Return whether the data say that the share is above the limit."""
+        if self.hits < MIN_HITS:
+            return False
+        return sequential.above(self.hits, self.trials, limit, alpha)
+
+
+def judge_share(
+    candidate: Share, stable: Share | None, *, limit: float, holds: bool, min_trials: int
+) -> tuple[Verdict, str]:
+    """Judge a share of bad requests; `holds`: the observed value keeps the limit.
+
+    Where the stable version breaks the limit in the same window the cause is shared, and the
+    candidate fails only if it is worse than the stable version may be.
+    """
+    if candidate.above(limit):
+        if stable is None or not stable.above(limit):
+            return Verdict.FAIL, f"beyond chance ({_odds(candidate, limit)})"
+        most = sequential.upper_bound(stable.hits, stable.trials, METRIC_ALPHA)
+        if candidate.above(max(limit, most)):
+            return Verdict.FAIL, f"worse than the stable version, at most {most:.2%} there"
+        return (
+            Verdict.INCONCLUSIVE,
+            f"the stable version breaks the limit too ({stable.value:.2%}): the cause is shared",
+        )
+    if candidate.trials < min_trials:
+        return Verdict.INCONCLUSIVE, f"{candidate.trials} of {min_trials} requests seen"
+    if not holds:
+        return Verdict.INCONCLUSIVE, "outside the limit, but it may be chance: needs more requests"
+    return Verdict.PASS, ""
+
+
+def _odds(share: Share, limit: float) -> str:
+    evidence = sequential.log_evidence(share.hits, share.trials, limit)
+    if evidence > 27:
+        return "p < 1e-12"
+    return f"p < {math.exp(-evidence):.1g} over all looks"
+
+
+def bad_share(
+    name: str, candidate: Share, stable: Share | None, *, limit: float, min_trials: int
+) -> MetricVerdict:
+    """Judge a share that must not exceed `limit`."""
+    value = candidate.value
+    verdict, message = judge_share(
+        candidate,
+        stable,
+        limit=limit,
+        # A limit of 1 - 0.99 is rounded, and 1 of 100 must hold it.
+        holds=value is not None and value <= limit + 1e-12,
+        min_trials=min_trials,
+    )
+    return MetricVerdict(
+        metric=name,
+        verdict=verdict,
+        value=value,
+        stable_value=stable.value if stable else None,
+        threshold=f"at most {limit:.4g}",
+        sample_size=candidate.trials,
+        message=message,
+    )
+
+
+def success_rate(
+    candidate: Share, stable: Share | None, *, minimum: float, min_trials: int
+) -> MetricVerdict:
+    """Judge the share of requests without an error; the shares given are those with one."""
+    bad = bad_share("successRate", candidate, stable, limit=1 - minimum, min_trials=min_trials)
+    return bad.model_copy(
+        update={
+            "value": None if bad.value is None else 1 - bad.value,
+            "stable_value": None if bad.stable_value is None else 1 - bad.stable_value,
+            "threshold": f"at least {minimum:.4g}",
+        }
+    )
+
+
+def latency_p99(
+    candidate: Histogram, stable: Histogram | None, *, limit_ms: float, min_trials: int
+) -> MetricVerdict:
+    """Judge the 99th percentile: at most 1 % of the requests may take longer than the limit."""
+    seconds = limit_ms / 1000
+    slow = Share(hits=candidate.surely_above(seconds), trials=candidate.total)
+    slow_stable = stable and Share(hits=stable.surely_above(seconds), trials=stable.total)
+    p99 = candidate.quantile(0.99)
+    verdict, message = judge_share(
+        slow, slow_stable or None, limit=0.01, holds=p99 <= seconds, min_trials=min_trials
+    )
+    if math.isinf(p99):
+        message = f"above {candidate.last_finite * 1000:g} ms, the last bucket; {message}"
+    return MetricVerdict(
+        metric="latencyP99Milliseconds",
+        verdict=verdict,
+        value=_milliseconds(p99),
+        stable_value=_milliseconds(stable.quantile(0.99)) if stable else None,
+        threshold=f"at most {limit_ms:g} ms",
+        sample_size=candidate.total,
+        message=message.rstrip("; "),
+    )
+
+
+def latency_median(
+    candidate: Histogram, stable: Histogram, *, ratio: float, min_trials: int
+) -> MetricVerdict:
+    """Judge the median against the stable version's in the same window.
+
+    Fails when more than half of the candidate's requests take longer than the ratio times the
+    most that the stable median may be: a test each, at half the level each.
+    """
+    median, stable_median = candidate.quantile(0.5), stable.quantile(0.5)
+    floor = RATIO_FLOOR_MILLISECONDS / 1000
+    limit = max(ratio * _median_at_most(stable), floor)
+    slow = Share(hits=candidate.about_above(limit), trials=candidate.total)
+    if slow.above(0.5, METRIC_ALPHA / 2):
+        verdict, message = Verdict.FAIL, "beyond chance, over all looks"
+    elif candidate.total < min_trials or stable.total < min_trials:
+        verdict, message = (
+            Verdict.INCONCLUSIVE,
+            f"{candidate.total} requests here and {stable.total} at the stable version, "
+            f"of {min_trials} each",
+        )
+    elif median <= max(ratio * stable_median, floor) and math.isfinite(median):
+        verdict, message = Verdict.PASS, ""
+    else:
+        verdict, message = Verdict.INCONCLUSIVE, "outside the limit, but it may be chance"
+    return MetricVerdict(
+        metric="latencyMedianMilliseconds",
+        verdict=verdict,
+        value=_milliseconds(median),
+        stable_value=_milliseconds(stable_median),
+        threshold=f"at most {ratio:g} times stable's, or {floor * 1000:g} ms",
+        sample_size=candidate.total,
+        message=message,
+    )
+
+
+def _median_at_most(histogram: Histogram) -> float:
+    """Return a bound in seconds above the true median, wrong at most half of METRIC_ALPHA."""
+    if not histogram.total:
+        return math.inf
+    most = sequential.upper_bound((histogram.total + 1) // 2, histogram.total, METRIC_ALPHA / 2)
+    return histogram.quantile(most)
+
+
+def _milliseconds(seconds: float) -> float | None:
+    return seconds * 1000 if math.isfinite(seconds) else None
