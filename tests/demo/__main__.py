@@ -1,0 +1,153 @@
+"""The demo: a recommender's whole life on a real cluster, under load, in one command.
+
+python -m tests.demo up          # everything from nothing, then the stories
+python -m tests.demo url         # address and host name for own requests
+python -m tests.demo down        # remove the demo's namespace and the operator
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import subprocess
+import sys
+import time
+from typing import Any
+
+from tests.cluster import api as cluster_api
+from tests.cluster.settings import cache_folder
+from tests.demo.screen import Screen, error, table
+from tests.scenario import install, stories
+from tests.scenario.kube import RouteWatch
+from tests.scenario.setup import NAME, make_world
+from tests.scenario.world import World
+
+NAMESPACE = "recommender-demo"
+BUILD = install.ROOT / "build" / "demo"
+
+
+def up(arguments: argparse.Namespace) -> int:
+    screen = Screen()
+    started = time.monotonic()
+    world, url = make_world(
+        NAMESPACE, cache_folder() / "demo-data", screen.say, knative=arguments.knative
+    )
+    _start_over(world, screen)
+    world.route = RouteWatch(world.kube, NAME)
+    screen.follow(world)
+    told: list[stories.Told] = []
+    failure = ""
+    try:
+        for story in stories.IN_ORDER:
+            screen.say(f"story: {(story.__doc__ or '').strip()}")
+            told.append(stories.tell(story, world))
+            screen.say(f"       {told[-1].decision}: {told[-1].message}")
+            if world.load is None:
+                # The first version has no one to serve before it is there.
+                world.start_load(url, arguments.rate)
+    except (AssertionError, TimeoutError) as problem:
+        failure = str(problem)
+    screen.stop()
+    figures = world.load.stop() if world.load else {}
+    world.route.stop()
+    report = _report(told, figures, failure, time.monotonic() - started)
+    print(table(told))
+    print(_sums(report))
+    if failure:
+        error(f"The demo stopped: {failure}")
+    return 1 if failure or report["failed_requests"] else 0
+
+
+def _start_over(world: World, screen: Screen) -> None:
+    """Remove what an earlier run left, so that the first story is a first one."""
+    try:
+        world.kube.delete_model(NAME)
+    except Exception:  # it is not there, the usual case
+        return
+    screen.say("removing the model of an earlier run")
+
+    def gone() -> bool:
+        try:
+            world.kube.model(NAME)
+        except Exception:
+            return not world.kube.versions(NAME)
+        return False
+
+    world.until("the earlier model to be gone", gone, 180)
+
+
+def _report(
+    told: list[stories.Told], figures: dict[str, Any], failure: str, seconds: float
+) -> dict[str, Any]:
+    report = {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "requests": figures.get("sent", 0),
+        "failed_requests": figures.get("failed", 0),
+        "failures": figures.get("failures", {}),
+        "requests_by_version": figures.get("versions", {}),
+        "requests_by_source": figures.get("sources", {}),
+        "latency_ms": {"p50": figures.get("p50_ms"), "p99": figures.get("p99_ms")},
+        "seconds": round(seconds, 1),
+        "stories": [story.report() for story in told],
+        "failure": failure[:2000],
+    }
+    BUILD.mkdir(parents=True, exist_ok=True)
+    (BUILD / "report.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    return report
+
+
+def _sums(report: dict[str, Any]) -> str:
+    lines = ["", f"{'version':<28}{'requests':>10}"]
+    lines += [f"{name:<28}{count:>10}" for name, count in report["requests_by_version"].items()]
+    lines.append("")
+    lines.append(
+        f"{report['requests']} requests, {report['failed_requests']} failed, "
+        f"{len(report['stories'])} stories in {report['seconds']} s; "
+        f"the numbers are in {(BUILD / 'report.json').relative_to(install.ROOT)}"
+    )
+    return "\n".join(lines)
+
+
+def url(_: argparse.Namespace) -> int:
+    cluster = cluster_api.ensure_up(knative=True)
+    print(f"{cluster.gateway_url} Host: {NAME}.{NAMESPACE}.recommender.local")
+    return 0
+
+
+def down(_: argparse.Namespace) -> int:
+    cluster = cluster_api.ensure_up(knative=True)
+    tools = install.Tools(str(cluster.kubectl_path), str(cluster.helm_path), cluster.kubeconfig)
+    tools.kubectl_run("-n", NAMESPACE, "delete", "recommendermodel", "--all", "--timeout=180s")
+    tools.kubectl_run("delete", "namespace", NAMESPACE, "--timeout=180s", "--ignore-not-found")
+    subprocess.run(
+        [
+            tools.helm, "--kubeconfig", str(tools.kubeconfig), "uninstall", install.RELEASE,
+            "--namespace", install.SYSTEM_NAMESPACE, "--ignore-not-found", "--wait",
+        ],
+        check=True,
+    )  # fmt: skip
+    return 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.demo",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = parser.add_subparsers(required=True)
+    start = verbs.add_parser("up", help="everything from nothing, then the stories")
+    start.add_argument("--rate", type=float, default=30.0, help="requests a second (30)")
+    start.add_argument("--knative", action=argparse.BooleanOptionalAction, default=False)
+    start.set_defaults(run=up)
+    verbs.add_parser("url", help="address and host name").set_defaults(run=url)
+    verbs.add_parser("down", help="remove the demo").set_defaults(run=down)
+    arguments = parser.parse_args()
+    run = arguments.run
+    assert callable(run)
+    return int(run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""What the demo shows while it runs, and the table at its end."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+from tests.scenario.stories import Told
+from tests.scenario.world import World
+
+QUIET_SECONDS = 10.0
+
+
+class Screen:
+    """Prints a line when something changed, and now and then when nothing did."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def say(self, text: str) -> None:
+        print(f"[{time.monotonic() - self._started:6.1f}s] {text}", flush=True)
+
+    def follow(self, world: World) -> None:
+        """Show stage, weights, verdict, latency and success rate until `stop`."""
+        self._thread = threading.Thread(target=self._follow, args=(world,), daemon=True)
+        self._thread.start()
+
+    def _follow(self, world: World) -> None:
+        before, said_at = "", 0.0
+        while not self._stop.wait(1.0):
+            try:
+                head = _lifecycle(world)
+            except Exception as error:  # the picture may miss a beat; the stories go on
+                head = f"(no status: {type(error).__name__})"
+            if head != before or time.monotonic() - said_at > QUIET_SECONDS:
+                before, said_at = head, time.monotonic()
+                self.say(f"{head} | {_traffic(world)}")
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout=5)
+
+
+def _lifecycle(world: World) -> str:
+    status = world.status
+    weight = status.get("candidateWeight", 0)
+    parts = [f"{status.get('stage', 'Pending'):<12}"]
+    if champion := status.get("champion"):
+        parts.append(f"champion {champion} {100 - weight}%")
+    if candidate := status.get("candidate"):
+        parts.append(f"candidate {candidate} {weight}%")
+    if verdict := status.get("verdict"):
+        parts.append(f"verdict {verdict}")
+    if drift := status.get("drift"):
+        parts.append(f"drift {drift.get('verdict', '')} ({drift.get('breachesInARow', 0)})")
+    return "  ".join(parts)
+
+
+def _traffic(world: World) -> str:
+    if world.load is None:
+        return "no load yet"
+    total, recent = world.load.total, world.load.recent
+    answered = recent["ok"] + recent["failed"]
+    share = 100 * recent["ok"] / answered if answered else 100.0
+    return (
+        f"{answered} rps  p50 {recent['p50_ms']:.0f} ms  p99 {recent['p99_ms']:.0f} ms  "
+        f"ok {share:.1f}%  failed {total['failed']} of {total['sent']}"
+    )
+
+
+def table(told: list[Told]) -> str:
+    """Return the decisions as lines of text."""
+    lines = ["", f"{'story':<36}{'decision':<14}{'reason':<28}{'seconds':>8}"]
+    lines.append("-" * 86)
+    for story in told:
+        lines.append(f"{story.name:<36}{story.decision:<14}{story.reason:<28}{story.seconds:>8}")
+        lines.append(f"    {story.version}: {story.message}")
+    return "\n".join(lines)
+
+
+def error(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

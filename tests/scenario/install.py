@@ -1,0 +1,193 @@
+"""From nothing to a cluster with the product in it and data to train on.
+
+Each part is safe to repeat: a second run finds what the first one made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHART = ROOT / "charts" / "recommender-operator"
+RELEASE = "recommender"
+SYSTEM_NAMESPACE = "recommender-system"
+DATA_CLAIM, STORE_CLAIM = "movielens", "artifacts"
+LOADER = "data-loader"
+SEED = 17
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Raw files and replayed requests, made from MovieLens 100K."""
+
+    folder: pathlib.Path
+
+    @property
+    def initial(self) -> pathlib.Path:
+        return self.folder / "initial"
+
+    @property
+    def shifted(self) -> pathlib.Path:
+        return self.folder / "shifted"
+
+    @property
+    def traffic(self) -> pathlib.Path:
+        return self.folder / "traffic.jsonl"
+
+    @property
+    def shifted_traffic(self) -> pathlib.Path:
+        return self.folder / "traffic-shifted.jsonl"
+
+
+@contextlib.contextmanager
+def timed(says: Callable[[str], None], what: str) -> Iterator[None]:
+    """Say what happens and how long it took."""
+    says(f"{what} ...")
+    started = time.monotonic()
+    yield
+    says(f"{what}: {time.monotonic() - started:.1f} s")
+
+
+def run(*command: str, stdin: str | None = None, seconds: float = 3600) -> str:
+    """Run a command; a failure shows the end of what it printed."""
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False, cwd=ROOT
+    )  # fmt: skip
+    if done.returncode != 0:
+        tail = (done.stdout + done.stderr)[-4000:]
+        raise RuntimeError(f"{' '.join(command[:6])} ended with {done.returncode}:\n{tail}")
+    return done.stdout
+
+
+def make_data(folder: pathlib.Path) -> Data:
+    """Fetch MovieLens 100K and split it into training data and replayed users."""
+    data = Data(folder)
+    if not data.shifted_traffic.exists():
+        raw = folder / "movielens"
+        training = [sys.executable, "-m", "recommender_training"]
+        run(*training, "fetch-movielens", str(raw))
+        run(*training, "demo-data", "--movielens", str(raw), "--output", str(folder),
+            "--seed", str(SEED))  # fmt: skip
+    return data
+
+
+@dataclasses.dataclass(frozen=True)
+class Tools:
+    """The commands and the address of one cluster."""
+
+    kubectl: str
+    helm: str
+    kubeconfig: pathlib.Path
+
+    def kubectl_run(self, *arguments: str, stdin: str | None = None) -> str:
+        return run(self.kubectl, "--kubeconfig", str(self.kubeconfig), *arguments, stdin=stdin)
+
+    def helm_run(self, *arguments: str) -> str:
+        return run(self.helm, "--kubeconfig", str(self.kubeconfig), *arguments)
+
+
+def install_chart(tools: Tools, images: dict[str, str]) -> None:
+    """Install or upgrade the operator from the chart.
+
+    Args:
+        tools: commands of the cluster.
+        images: role (operator, training, serving, triton) to full image name with tag.
+    """
+    values: list[str] = []
+    for role, name in images.items():
+        repository, tag = name.rsplit(":", 1)
+        values += ["--set", f"images.{role}.repository={repository}"]
+        values += ["--set-string", f"images.{role}.tag={tag}"]
+        values += ["--set", f"images.{role}.pullPolicy=Never"]
+    tools.helm_run(
+        "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM_NAMESPACE,
+        "--create-namespace", "--wait", "--timeout", "5m", *values,
+    )  # fmt: skip
+
+
+def namespace_with_data(tools: Tools, namespace: str, training_image: str, data: Data) -> None:
+    """Create the namespace, its claims and the raw data in them."""
+    tools.kubectl_run("apply", "-f", "-", stdin=_manifests(namespace, training_image))
+    tools.kubectl_run(
+        "-n", namespace, "wait", "--for=condition=Ready", f"pod/{LOADER}", "--timeout=300s"
+    )
+    copy_into(tools, namespace, data.initial)
+
+
+def copy_into(tools: Tools, namespace: str, folder: pathlib.Path) -> None:
+    """Put the files of a folder beside the raw data already there."""
+    archive = subprocess.run(
+        ["tar", "-C", str(folder), "-cf", "-", "."], capture_output=True, check=True
+    ).stdout
+    command = [
+        tools.kubectl, "--kubeconfig", str(tools.kubeconfig), "-n", namespace, "exec", "-i", LOADER,
+        "--", "tar", "-C", "/data/raw", "--no-same-owner", "--no-overwrite-dir", "-xf", "-",
+    ]  # fmt: skip
+    done = subprocess.run(command, input=archive, capture_output=True, check=False, timeout=120)
+    if done.returncode != 0:
+        raise RuntimeError(f"copying {folder}: {done.stderr.decode()[-2000:]}")
+
+
+def _manifests(namespace: str, image: str) -> str:
+    """Return what the namespace needs before the first model: claims and the data loader."""
+    claims = [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": size}},
+            },
+        }
+        for name, size in ((DATA_CLAIM, "1Gi"), (STORE_CLAIM, "5Gi"))
+    ]
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    space = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": namespace, "labels": labels},
+    }
+    items = [space, *claims, _loader(namespace, image)]
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+
+
+def _loader(namespace: str, image: str) -> dict[str, object]:
+    """Return a pod that holds the data claim open, to copy files into it on any cluster."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": LOADER, "namespace": namespace},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "terminationGracePeriodSeconds": 0,
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": 65532,
+                "fsGroup": 65532,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": [
+                {
+                    "name": "loader",
+                    "image": image,
+                    "imagePullPolicy": "IfNotPresent",
+                    "command": ["sh", "-c", "mkdir -p /data/raw && exec sleep infinity"],
+                    "securityContext": {
+                        "allowPrivilegeEscalation": False,
+                        "capabilities": {"drop": ["ALL"]},
+                    },
+                    "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+                    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                }
+            ],
+            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": DATA_CLAIM}}],
+        },
+    }

@@ -1,0 +1,185 @@
+"""A namespace in which one RecommenderModel lives, seen from outside like a user would."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import datetime
+import json
+import pathlib
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.scenario.kube import Kube, Manifest, RouteWatch, wait_until
+from tests.scenario.load import Load
+
+JOBS_SECONDS = 600.0
+CANARY_SECONDS = 600.0
+
+
+def merged(base: Manifest, changes: Manifest) -> Manifest:
+    """Return base with changes laid over it, section by section; None removes a field."""
+    result = copy.deepcopy(base)
+    for key, value in changes.items():
+        if value is None:
+            result.pop(key, None)
+        elif isinstance(value, dict) and isinstance(result.get(key), dict):
+            result[key] = merged(result[key], value)
+        else:
+            result[key] = copy.deepcopy(value)
+    return result
+
+
+def parsed_time(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+@dataclasses.dataclass
+class World:
+    kube: Kube
+    kubeconfig: pathlib.Path
+    kubectl: str
+    name: str
+    spec: Manifest
+    traffic: pathlib.Path
+    shifted_traffic: pathlib.Path
+    #: Adds the later batch of interactions to the raw data.
+    add_shifted_data: Callable[[], None]
+    host: str = ""
+    load: Load | None = None
+    route: RouteWatch | None = None
+    says: Callable[[str], None] = print
+
+    # What a user does
+
+    def apply(self, changes: Manifest | None = None) -> None:
+        """Apply the base spec with changes laid over it."""
+        manifest = {
+            "apiVersion": "recommender.dev/v1alpha1",
+            "kind": "RecommenderModel",
+            "metadata": {"name": self.name, "namespace": self.kube.namespace},
+            "spec": merged(self.spec, changes or {}),
+        }
+        self.kube.apply(manifest)
+
+    def roll_back_to(self, version: str) -> None:
+        token = f"{version}#{time.time_ns()}"
+        self.kube.annotate(self.name, {"recommender.dev/rollback-to": token})
+
+    # What a user sees
+
+    @property
+    def status(self) -> Manifest:
+        found: Manifest = self.kube.model(self.name).get("status", {})
+        return found
+
+    @property
+    def champion(self) -> str | None:
+        return self.status.get("champion")
+
+    def condition(self, kind: str) -> Manifest:
+        for condition in self.status.get("conditions", []):
+            if condition["type"] == kind:
+                found: Manifest = condition
+                return found
+        return {}
+
+    def version(self, name: str) -> Manifest:
+        found: Manifest = self.kube.versions(self.name)[name]
+        return found
+
+    def decision(self, name: str) -> Manifest:
+        found: Manifest = self.version(name).get("status", {}).get("decision") or {}
+        return found
+
+    # What a user waits for
+
+    def until(self, what: str, condition: Callable[[], bool], seconds: float) -> float:
+        return wait_until(what, condition, seconds=seconds, explain=self.describe)
+
+    def new_version_after(self, change: Callable[[], None], seconds: float = 60.0) -> str:
+        """Return the name of the version that the change brought into being."""
+        before = set(self.kube.versions(self.name))
+        change()
+        new: set[str] = set()
+
+        def appeared() -> bool:
+            new.update(set(self.kube.versions(self.name)) - before)
+            return bool(new)
+
+        self.until("a new ModelVersion", appeared, seconds)
+        return new.pop()
+
+    def until_decided(self, version: str, seconds: float = JOBS_SECONDS + CANARY_SECONDS) -> str:
+        """Return the outcome of a version once it has one."""
+        self.until(f"a decision about {version}", lambda: bool(self.decision(version)), seconds)
+        return str(self.decision(version)["outcome"])
+
+    def until_settled(self, seconds: float = 120.0) -> None:
+        """Wait for a champion with all traffic and nothing on its way."""
+
+        def settled() -> bool:
+            status = self.status
+            return bool(status.get("champion")) and not status.get("candidate")
+
+        self.until("a champion and no candidate", settled, seconds)
+
+    # The load
+
+    def start_load(self, url: str, rate: float) -> None:
+        self.load = Load(url, self.host, self.traffic, rate)
+
+    @property
+    def failed_requests(self) -> int:
+        return int(self.load.total["failed"]) if self.load else 0
+
+    def requests_of(self, version: str) -> int:
+        return int(self.load.total["versions"].get(version, 0)) if self.load else 0
+
+    # What helps at night
+
+    def describe(self) -> str:
+        """Return what `kubectl` knows, for the message of a failure."""
+        texts = [self._kubectl("describe", "recommendermodel", self.name)]
+        texts.append(
+            self._kubectl("get", "modelversions,jobs,inferenceservices,pods", "-o", "wide")
+        )
+        if self.load:
+            texts.append("load: " + json.dumps(self.load.total))
+        return "\n".join(texts)[-12000:]
+
+    def _kubectl(self, *arguments: str) -> str:
+        command = [
+            self.kubectl, "--kubeconfig", str(self.kubeconfig), "-n", self.kube.namespace, *arguments
+        ]  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return done.stdout + done.stderr
+
+
+def numbers_of(version: Manifest) -> dict[str, Any]:
+    """Return the numbers of a version's decision, flat, for a table."""
+    status = version.get("status", {})
+    metrics = status.get("metrics", {})
+    numbers: dict[str, Any] = {
+        key: round(metrics[key], 4) for key in ("auc", "logLoss", "ndcgAt10") if key in metrics
+    }
+    for gate in status.get("gates", []):
+        if not gate["passed"]:
+            numbers[f"gate {gate['metric']}"] = f"{gate.get('value')} against {gate['threshold']}"
+    for step in status.get("steps", []):
+        numbers[f"step {step['weight']}"] = {
+            "verdict": step["verdict"],
+            **{
+                metric["metric"]: {
+                    "value": metric.get("value"),
+                    "stable": metric.get("stableValue"),
+                    "threshold": metric["threshold"],
+                    "n": metric.get("sampleSize"),
+                    "verdict": metric["verdict"],
+                }
+                for metric in step.get("metrics", [])
+            },
+        }
+    return numbers
