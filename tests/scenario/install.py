@@ -58,7 +58,8 @@ def timed(says: Callable[[str], None], what: str) -> Iterator[None]:
 def run(*command: str, stdin: str | None = None, seconds: float = 3600) -> str:
     """Run a command; a failure shows the end of what it printed."""
     done = subprocess.run(
-        command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False, cwd=ROOT
+        command, input=stdin, capture_output=True, text=True,
+        timeout=seconds, check=False, cwd=ROOT,
     )  # fmt: skip
     if done.returncode != 0:
         tail = (done.stdout + done.stderr)[-4000:]
@@ -127,8 +128,8 @@ def copy_into(tools: Tools, namespace: str, folder: pathlib.Path) -> None:
         ["tar", "-C", str(folder), "-cf", "-", "."], capture_output=True, check=True
     ).stdout
     command = [
-        tools.kubectl, "--kubeconfig", str(tools.kubeconfig), "-n", namespace, "exec", "-i", LOADER,
-        "--", "tar", "-C", "/data/raw", "--no-same-owner", "--no-overwrite-dir", "-xf", "-",
+        tools.kubectl, "--kubeconfig", str(tools.kubeconfig), "-n", namespace,
+        "exec", "-i", LOADER, "--", "tar", "-C", "/data/raw", "--no-same-owner", "--no-overwrite-dir", "-xf", "-",
     ]  # fmt: skip
     done = subprocess.run(command, input=archive, capture_output=True, check=False, timeout=120)
     if done.returncode != 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import sys
 from collections.abc import Callable
 
 from tests.cluster import api as cluster_api
@@ -51,7 +52,7 @@ def make_world(
         cluster = cluster_api.ensure_up(knative=knative)
     with install.timed(says, "images"):
         printed = install.run(
-            install.sys.executable, "-m", "tests.cluster.images_cli", "load", "--json"
+            sys.executable, "-m", "tests.cluster.images_cli", "load", "--json"
         )
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
     with install.timed(says, "MovieLens data"):

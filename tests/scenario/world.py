@@ -152,7 +152,8 @@ class World:
 
     def _kubectl(self, *arguments: str) -> str:
         command = [
-            self.kubectl, "--kubeconfig", str(self.kubeconfig), "-n", self.kube.namespace, *arguments
+            self.kubectl, "--kubeconfig", str(self.kubeconfig),
+            "-n", self.kube.namespace, *arguments,
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
         return done.stdout + done.stderr
