@@ -129,7 +129,8 @@ def copy_into(tools: Tools, namespace: str, folder: pathlib.Path) -> None:
     ).stdout
     command = [
         tools.kubectl, "--kubeconfig", str(tools.kubeconfig), "-n", namespace,
-        "exec", "-i", LOADER, "--", "tar", "-C", "/data/raw", "--no-same-owner", "--no-overwrite-dir", "-xf", "-",
+        "exec", "-i", LOADER, "--",
+        "tar", "-C", "/data/raw", "--no-same-owner", "--no-overwrite-dir", "-xf", "-",
     ]  # fmt: skip
     done = subprocess.run(command, input=archive, capture_output=True, check=False, timeout=120)
     if done.returncode != 0:
