@@ -1,0 +1,104 @@
+"""Command line of the test cluster.
+
+CLUSTER=local (default) runs Kubernetes on this machine, without Docker. CLUSTER=kind uses
+kind where Docker is; CLUSTER=existing uses the current context of your kubeconfig.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.cluster import backends, prune
+from tests.cluster.errors import ClusterError
+
+EXAMPLES = """examples:
+  python -m tests.cluster up
+  export KUBECONFIG=$(python -m tests.cluster kubeconfig)
+  kubectl get inferenceservices -A
+  curl -H 'Host: my.example' $(python -m tests.cluster url)/
+  python -m tests.cluster load-image operator.tar docker.io/recommender/operator:dev
+  python -m tests.cluster down
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands with their help."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="python -m tests.cluster", description=__doc__, epilog=EXAMPLES, formatter_class=raw
+    )
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def add(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        return commands.add_parser(
+            name, help=text, description=text, epilog=f"example:\n  {example}", formatter_class=raw
+        )
+
+    call = "python -m tests.cluster"
+    up = add("up", "Start the cluster, or what of it is missing.", f"{call} up --no-knative")
+    up.add_argument(
+        "--knative",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="install Knative Serving, for KServe's Knative mode (default: yes)",
+    )
+    add("status", "Say what runs; exit code 1 unless all of it does.", f"{call} status")
+    add("down", "Stop the cluster, delete its state and volumes, keep caches.", f"{call} down")
+    add("kubeconfig", "Print the path of the kubeconfig.", f"{call} kubeconfig")
+    add("url", "Print the base URL of the Gateway's entry point.", f"curl $({call} url)/")
+    load = add(
+        "load-image",
+        "Import an oci-archive into the node under a full name.",
+        f"{call} load-image operator.tar docker.io/recommender/operator:dev",
+    )
+    load.add_argument("archive", type=Path, help="an OCI archive, such as buildah push makes")
+    load.add_argument("name", help="full image name: registry/repository:tag")
+    tidy = add(
+        "prune", "Delete binaries of old versions and build caches.", f"{call} prune --images"
+    )
+    tidy.add_argument(
+        "--images", action="store_true", help="also the image store; the cluster must be down"
+    )
+    return top
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out one command."""
+    backend = backends.selected()
+    match arguments.command:
+        case "up":
+            backend.up(arguments.knative)
+        case "down":
+            backend.down()
+        case "status":
+            text, ready = backend.status()
+            print(text)
+            return 0 if ready else 1
+        case "kubeconfig":
+            print(backend.kubeconfig())
+        case "url":
+            print(backend.url())
+        case "load-image":
+            backend.load_image(arguments.archive, arguments.name)
+        case "prune":
+            prune.prune(arguments.images)
+    return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point; errors that are meant for people are shown as they are."""
+    try:
+        return run(parser().parse_args(argv))
+    except ClusterError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except subprocess.TimeoutExpired as error:
+        print(f"error: no answer within {error.timeout:.0f}s: {error.cmd}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""What tests and the demo import.
+
+cluster = api.ensure_up(knative=False)
+cluster.kubectl("apply", "-f", "manifests/crd.yaml")
+requests.get(cluster.gateway_url, headers={"Host": "my.example"})
+
+kubeconfig = api.ensure_apiserver()   # only etcd and an API server, in seconds
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import backends, imagestore, local
+from tests.cluster.downloads import ensure_package_binaries
+from tests.cluster.errors import ClusterError
+from tests.cluster.groups import APISERVER_ONLY
+from tests.cluster.manifests import Kubectl
+
+__all__ = [
+    "ECHO_IMAGE",
+    "Cluster",
+    "ClusterError",
+    "crd_paths",
+    "ensure_apiserver",
+    "ensure_up",
+    "kubectl_for",
+    "stop_apiserver",
+]
+
+ECHO_IMAGE = imagestore.ECHO.name
+"""A small server (HTTP/1.1, h2c, gRPC health) that says which pod and VARIANT answered."""
+
+STORAGE_CLASS = "standard"
+GATEWAY = ("recommender-gateway", "recommender-gateway")
+"""Namespace and name of the Gateway that HTTPRoutes attach to."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster."""
+
+    backend: backends.Backend
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.backend.kubeconfig()
+
+    @property
+    def gateway_url(self) -> str:
+        return self.backend.url()
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 300) -> str:
+        """Run kubectl; returns its output, raises ClusterError with what it complained of."""
+        return kubectl_for(self.kubeconfig)(*arguments, stdin=stdin, timeout=timeout)
+
+    def helm(self, *arguments: str, timeout: float = 600) -> str:
+        """Run helm; returns its output."""
+        result = subprocess.run(
+            [tool("helm"), *arguments],
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        if result.returncode != 0:
+            raise ClusterError(f"helm {' '.join(arguments[:3])}", result.stderr.strip())
+        return result.stdout
+
+    def image_loaded(self, name: str) -> bool:
+        return self.backend.image_loaded(name)
+
+    def load_image(self, archive: Path, name: str) -> None:
+        self.backend.load_image(archive, name)
+
+
+def tool(name: str) -> str:
+    """kubectl or helm: the pinned one for the local cluster, else the one in PATH."""
+    if isinstance(backends.selected(), backends.Local):
+        return str(ensure_package_binaries()[name])
+    found = shutil.which(name)
+    if found is None:
+        raise ClusterError(name, "not found in PATH")
+    return found
+
+
+def kubectl_for(kubeconfig: Path) -> Kubectl:
+    """kubectl for any kubeconfig, such as the one of `ensure_apiserver`."""
+    return Kubectl(tool("kubectl"), kubeconfig)
+
+
+def ensure_up(knative: bool = True) -> Cluster:
+    """Start the selected cluster unless it runs; a second or two when it does."""
+    backend = backends.selected()
+    backend.up(knative)
+    return Cluster(backend)
+
+
+def ensure_apiserver() -> Path:
+    """Start only etcd and kube-apiserver; returns the kubeconfig's path.
+
+    It has ports and state of its own and needs no root when RECOMMENDER_STATE and
+    RECOMMENDER_CACHE are writable. Nothing acts on Deployments or Jobs there.
+    """
+    return local.apiserver_up()
+
+
+def stop_apiserver() -> None:
+    """Stop what `ensure_apiserver` started and forget its data."""
+    local.apiserver_down()
+
+
+def crd_paths() -> dict[str, list[Path]]:
+    """CRD files by project: gateway, kserve, knative. Apply them with --server-side."""
+    built = local.apiserver_binaries()
+    return {
+        group.name: built.manifests(group, "crds") for group in APISERVER_ONLY if group.sources
+    }

@@ -1,0 +1,137 @@
+"""Where the cluster comes from: this machine, kind, or one that exists already.
+
+CLUSTER=local|kind|existing selects it. The kind and existing backends are not tried: they
+need Docker or a cluster, which the machine that this was written on lacks.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Protocol
+
+from tests.cluster import imagestore, local, settings
+from tests.cluster.errors import ClusterError
+
+
+class Backend(Protocol):
+    """What the commands and the tests need of a cluster."""
+
+    def up(self, knative: bool) -> None: ...
+    def down(self) -> None: ...
+    def status(self) -> tuple[str, bool]: ...
+    def kubeconfig(self) -> Path: ...
+    def url(self) -> str: ...
+    def load_image(self, archive: Path, name: str) -> None: ...
+    def image_loaded(self, name: str) -> bool: ...
+
+
+class Local:
+    """Kubernetes as host processes on this machine."""
+
+    def up(self, knative: bool) -> None:
+        local.up(knative)
+
+    def down(self) -> None:
+        local.down()
+
+    def status(self) -> tuple[str, bool]:
+        return local.status()
+
+    def kubeconfig(self) -> Path:
+        return settings.cluster_layout().kubeconfig
+
+    def url(self) -> str:
+        return local.gateway_url()
+
+    def load_image(self, archive: Path, name: str) -> None:
+        imagestore.load(settings.cluster_layout(), archive, name)
+
+    def image_loaded(self, name: str) -> bool:
+        return name in imagestore.stored(settings.cluster_layout())
+
+
+class Existing:
+    """The current context of your kubeconfig (not tried).
+
+    Gateway API, a GatewayClass, KServe and, if needed, Knative must be installed there; the
+    Gateway's URL is given in GATEWAY_URL. Nothing is ever started or stopped.
+    """
+
+    def up(self, knative: bool) -> None:
+        required = ["httproutes.gateway.networking.k8s.io", "inferenceservices.serving.kserve.io"]
+        if knative:
+            required.append("services.serving.knative.dev")
+        _command("kubectl", "get", "crd", *required)
+
+    def down(self) -> None:
+        """An existing cluster is left as it is."""
+
+    def status(self) -> tuple[str, bool]:
+        return _command("kubectl", "cluster-info"), True
+
+    def kubeconfig(self) -> Path:
+        first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+        return Path(first) if first else Path.home() / ".kube" / "config"
+
+    def url(self) -> str:
+        if given := os.environ.get("GATEWAY_URL"):
+            return given.rstrip("/")
+        raise ClusterError("url", "set GATEWAY_URL to the base URL of the cluster's Gateway")
+
+    def load_image(self, archive: Path, name: str) -> None:
+        raise ClusterError(
+            "load-image", f"push {name} ({archive}) to a registry that the cluster pulls from"
+        )
+
+    def image_loaded(self, name: str) -> bool:
+        return True  # the cluster pulls it
+
+
+class Kind(Existing):
+    """A kind cluster named `recommender` (not tried).
+
+    Only the empty cluster is made here; install Gateway API, KServe and Knative into it as
+    their documentation says, and give the Gateway's URL in GATEWAY_URL.
+    """
+
+    def up(self, knative: bool) -> None:
+        if settings.NAME not in _command("kind", "get", "clusters").split():
+            _command("kind", "create", "cluster", "--name", settings.NAME, "--wait", "120s")
+        _command("kubectl", "config", "use-context", f"kind-{settings.NAME}")
+        super().up(knative)
+
+    def down(self) -> None:
+        _command("kind", "delete", "cluster", "--name", settings.NAME)
+
+    def load_image(self, archive: Path, name: str) -> None:
+        _command("kind", "load", "image-archive", str(archive), "--name", settings.NAME)
+
+    def image_loaded(self, name: str) -> bool:
+        nodes = f"{settings.NAME}-control-plane"
+        listing = _command("docker", "exec", nodes, "ctr", "-n", "k8s.io", "images", "ls", "-q")
+        return name in listing.split()
+
+
+def selected() -> Backend:
+    """The backend that the environment asks for."""
+    backends: dict[str, type[Local] | type[Existing]] = {
+        "local": Local,
+        "kind": Kind,
+        "existing": Existing,
+    }
+    name = os.environ.get("CLUSTER", "local")
+    if name not in backends:
+        raise ClusterError("CLUSTER", f"{name!r} is none of {', '.join(backends)}")
+    return backends[name]()
+
+
+def _command(*command: str) -> str:
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ClusterError(command[0], "not found; install it or use CLUSTER=local") from None
+    if result.returncode != 0:
+        raise ClusterError(" ".join(command), result.stderr.strip())
+    return result.stdout

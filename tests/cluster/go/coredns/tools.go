@@ -1,0 +1,8 @@
+//go:build tools
+
+// Package tools pins what this module builds or reads.
+package tools
+
+import (
+	_ "github.com/coredns/coredns"
+)

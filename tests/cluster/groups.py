@@ -1,0 +1,138 @@
+"""What is built out of each Go module folder, and which manifests are read from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import versions
+from tests.cluster.settings import GO_FOLDER
+
+
+@dataclass(frozen=True)
+class Source:
+    """Manifests inside a module: files or globs, or one kustomization folder."""
+
+    output: str
+    module: str
+    patterns: tuple[str, ...] = ()
+    kustomization: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One folder below go/: (binary, Go package) pairs and manifest sources."""
+
+    name: str
+    commands: tuple[tuple[str, str], ...] = ()
+    sources: tuple[Source, ...] = ()
+    ldflags: str = "-s -w"
+
+    @property
+    def folder(self) -> Path:
+        return GO_FOLDER / self.name
+
+
+def _kubernetes(*names: str) -> tuple[tuple[str, str], ...]:
+    return tuple((name, f"k8s.io/kubernetes/cmd/{name}") for name in names)
+
+
+KUBERNETES = Group(
+    "kubernetes",
+    _kubernetes(
+        "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy"
+    ),
+    ldflags=f"-s -w -X k8s.io/component-base/version.gitVersion=v{versions.KUBERNETES}",
+)
+ETCD = Group("etcd", (("etcd", "go.etcd.io/etcd/server/v3"),))
+COREDNS = Group("coredns", (("coredns", "github.com/coredns/coredns"),))
+NODE = Group("node", (("pause", "./pause"), ("storage", "./storage"), ("echo", "./echo")))
+GATEWAY = Group(
+    "gateway",
+    sources=(Source("crds", "sigs.k8s.io/gateway-api", ("config/crd/standard/*.yaml",)),),
+)
+_KSERVE_MODULE = "github.com/kserve/kserve"
+KSERVE = Group(
+    "kserve",
+    (("kserve-manager", "github.com/kserve/kserve/cmd/manager"),),
+    (
+        # The kustomization repairs list keys that server-side apply needs.
+        Source("crds", _KSERVE_MODULE, kustomization="config/crd"),
+        Source(
+            "system",
+            _KSERVE_MODULE,
+            (
+                "config/rbac/role.yaml",
+                "config/configmap/inferenceservice.yaml",
+                "config/storagecontainers/default.yaml",
+                "config/webhook/manifests.yaml",
+            ),
+        ),
+    ),
+)
+KNATIVE_COMPONENTS = ("controller", "activator", "autoscaler", "webhook", "queue")
+KNATIVE = Group(
+    "knative",
+    tuple((f"knative-{name}", f"knative.dev/serving/cmd/{name}") for name in KNATIVE_COMPONENTS),
+    (
+        Source("crds", "knative.dev/serving", ("config/core/300-resources/*.yaml",)),
+        Source(
+            "crds-networking",
+            "knative.dev/networking",
+            (
+                "config/certificate.yaml",
+                "config/domain-claim.yaml",
+                "config/ingress.yaml",
+                "config/serverlessservice.yaml",
+            ),
+        ),
+        Source("crds-caching", "knative.dev/caching", ("config/image.yaml",)),
+        Source(
+            "system",
+            "knative.dev/serving",
+            (
+                "config/core/100-namespace.yaml",
+                "config/core/200-serviceaccount.yaml",
+                "config/core/200-roles/*.yaml",
+                "config/core/configmaps/*.yaml",
+                "config/core/deployments/activator.yaml",
+                "config/core/deployments/autoscaler.yaml",
+                "config/core/deployments/controller.yaml",
+                "config/core/deployments/webhook.yaml",
+                "config/core/webhooks/*.yaml",
+            ),
+        ),
+        Source("system-networking", "knative.dev/networking", ("config/config-network.yaml",)),
+    ),
+)
+
+APISERVER_ONLY = (ETCD, KUBERNETES, GATEWAY, KSERVE, KNATIVE)
+"""Groups that an API server with all CRDs needs; only etcd and Kubernetes are compiled."""
+
+
+def cluster_groups(knative: bool) -> tuple[Group, ...]:
+    """All groups of a cluster, the quickest builds first so that a mistake shows early."""
+    groups = (GATEWAY, NODE, ETCD, KUBERNETES, COREDNS, KSERVE)
+    return (*groups, KNATIVE) if knative else groups
+
+
+def key(group: Group, go_version: str, files: Sequence[tuple[str, bytes]]) -> str:
+    """Names a build by all that goes into it, so that nothing stale is ever used."""
+    digest = hashlib.sha256()
+    for part in (group.name, go_version, group.ldflags, repr(group.commands)):
+        digest.update(part.encode() + b"\0")
+    digest.update(repr(group.sources).encode() + b"\0")
+    for name, content in sorted(files):
+        digest.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return digest.hexdigest()[:16]
+
+
+def inputs(group: Group) -> list[tuple[str, bytes]]:
+    """The committed files of a group: go.mod, go.sum and Go sources."""
+    return [
+        (str(path.relative_to(group.folder)), path.read_bytes())
+        for path in group.folder.rglob("*")
+        if path.suffix in {".go", ".mod", ".sum"}
+    ]

