@@ -1,60 +1,194 @@
-"""Drift of served sessions against the training reference, and breaks of a candidate alone."""
+"""Drift of served sessions against the training reference, and breaks of a candidate alone.
+
+One row is one session, never one request: rows of a session are alike, and tests that take them
+for independent fire in nearly every window. A shift counts when it is beyond chance after a
+correction for all tests of the window (Holm), and large enough to matter (effect floor).
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import datetime
+from collections.abc import Iterable, Sequence
 
-from recommender_operator.analysis.verdict import Verdict
-from recommender_operator.analysis.window import WindowStats
+from recommender_operator.analysis import distributions, tails
+from recommender_operator.analysis.distributions import NULL, UNKNOWN
+from recommender_operator.analysis.outcome import Verdict
+from recommender_operator.analysis.persistence import advance as advance
+from recommender_operator.analysis.persistence import advance_break as advance_break
+from recommender_operator.analysis.persistence import broken as broken
+from recommender_operator.analysis.persistence import drifted as drifted
+from recommender_operator.analysis.shift import DriftVerdict as DriftVerdict
+from recommender_operator.analysis.shift import FeatureShift as FeatureShift
+from recommender_operator.analysis.window import Bins, WindowStats
 from recommender_operator.api.spec import DriftSpec
-from recommender_operator.api.status import DriftStatus
+
+#: The score of the first item: its nulls are answers by the baseline, judged as fallback share.
+SCORE = "top_score"
+#: The floor under a change of the null or the unknown share, as a part of `effectFloor`: one in
+#: fifty sessions (at the default) without a field is a broken pipeline, though a small distance.
+MISSING_FLOOR = 0.2
+#: A window is clear when nothing significant reaches this part of the floors.
+CLEAR = 0.8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FeatureShift:
-    """One feature's shift. `effect` is the debiased total variation distance (0..1)."""
-
-    name: str
+class _Test:
+    feature: str
     effect: float
+    floor: float
     p_value: float
     psi: float
     message: str
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class DriftVerdict:
-    """PASS: no shift. FAIL: at least one feature shifted. `clear`: well below all limits.
-
-    `features` holds the shifted ones, the worst first.
-    """
-
-    verdict: Verdict
-    sessions: int
-    features: tuple[FeatureShift, ...] = ()
-    message: str = ""
-    clear: bool = False
-
-
 def judge_window(spec: DriftSpec, window: WindowStats) -> DriftVerdict:
     """Judge one window of served sessions against the reference of the version's training."""
-    raise NotImplementedError
+    few = _too_few(spec, ("", window))
+    if few:
+        return few
+    lost = sorted(f for f in window.reference if not sum(window.features.get(f, {}).values()))
+    if lost or not window.reference:
+        what = f"no session is counted for {', '.join(lost)}" if lost else "no reference counts"
+        return DriftVerdict(
+            verdict=Verdict.ERROR,
+            sessions=window.sessions,
+            message=f"{what}: the pods' metrics are incomplete",
+        )
+    tests: list[_Test] = []
+    for feature, reference in sorted(window.reference.items()):
+        tests += _against_reference(spec, feature, window.features[feature], reference)
+    return _concluded(spec, window.sessions, tests)
 
 
 def judge_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) -> DriftVerdict:
-    """Judge whether the candidate alone sees broken features or scores, in the same window."""
-    raise NotImplementedError
+    """Judge whether the candidate alone sees broken features or scores, in the same window.
+
+    Both arms serve the same users, so what comes in from outside shifts both alike. Nulls and
+    unknowns are compared between the arms. Scores are binned by each version's own reference, so
+    their bins are not comparable; compared is how far each arm is from its own reference.
+    """
+    few = _too_few(spec, (" of the candidate", candidate), (" of the stable version", stable))
+    if few:
+        return few
+    tests: list[_Test] = []
+    for feature in sorted(candidate.features.keys() & stable.features.keys() - {SCORE}):
+        for missing in (NULL, UNKNOWN):
+            here, there = candidate.features[feature], stable.features[feature]
+            tests += _missing_more(spec, feature, missing, here, there, "stable")
+    tests += _score_break(spec, candidate, stable)
+    return _concluded(spec, candidate.sessions, tests)
 
 
-def advance(
-    spec: DriftSpec, status: DriftStatus, verdict: DriftVerdict, now: datetime.datetime
-) -> DriftStatus:
-    """Return the status after one more window of the champion."""
-    raise NotImplementedError
+def _too_few(spec: DriftSpec, *arms: tuple[str, WindowStats]) -> DriftVerdict | None:
+    short = [(of, w.sessions) for of, w in arms if w.sessions < spec.window_sessions]
+    if not short:
+        return None
+    counts = ", ".join(f"{n} of {spec.window_sessions} sessions{of}" for of, n in short)
+    return DriftVerdict(
+        verdict=Verdict.INCONCLUSIVE, sessions=arms[0][1].sessions, message=f"{counts} seen"
+    )
 
 
-def advance_break(
-    spec: DriftSpec, status: DriftStatus, verdict: DriftVerdict, now: datetime.datetime
-) -> DriftStatus:
-    """Return the status after one more window of candidate against stable."""
-    raise NotImplementedError
+def _against_reference(
+    spec: DriftSpec, feature: str, window: Bins, reference: Bins
+) -> Iterable[_Test]:
+    here, there = distributions.values(window), distributions.values(reference)
+    effect = distributions.total_variation(here, there)
+    psi = distributions.stability_index(here, there)
+    if sum(here.values()) and sum(there.values()):
+        yield _Test(
+            feature=feature,
+            effect=effect,
+            floor=spec.effect_floor,
+            p_value=distributions.homogeneity(here, there),
+            psi=psi,
+            message=f"distance {effect:.3f}, PSI {psi:.2f}",
+        )
+    if feature == SCORE:
+        return
+    for missing in (NULL, UNKNOWN):
+        yield from _missing_changed(spec, feature, missing, window, reference)
+
+
+def _missing_changed(
+    spec: DriftSpec, feature: str, missing: str, window: Bins, reference: Bins
+) -> Iterable[_Test]:
+    """Two-sided: twice the smaller of the two one-sided p-values."""
+    more = _missing_more(spec, feature, missing, window, reference, "the reference")
+    fewer = _missing_more(spec, feature, missing, reference, window, "")
+    for up, down in zip(more, fewer, strict=True):
+        p_value = min(1.0, 2 * min(up.p_value, down.p_value))
+        yield dataclasses.replace(up, p_value=p_value, effect=max(up.effect, down.effect))
+
+
+def _missing_more(
+    spec: DriftSpec, feature: str, missing: str, here: Bins, there: Bins, beside: str
+) -> list[_Test]:
+    hits, trials = here.get(missing, 0), sum(here.values())
+    other_hits, other_trials = there.get(missing, 0), sum(there.values())
+    if not hits + other_hits or not trials or not other_trials:
+        return []
+    share, other = hits / trials, other_hits / other_trials
+    name = "nulls" if missing == NULL else "unknown values"
+    return [
+        _Test(
+            feature=feature,
+            effect=max(0.0, share - other),
+            floor=spec.effect_floor * MISSING_FLOOR,
+            p_value=tails.more_often(hits, trials, other_hits, other_trials),
+            psi=distributions.stability_index(
+                {missing: hits, "": trials - hits},
+                {missing: other_hits, "": other_trials - other_hits},
+            ),
+            message=f"{name} {share:.1%} against {other:.1%} in {beside}",
+        )
+    ]
+
+
+def _score_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) -> list[_Test]:
+    reference, scores = candidate.reference.get(SCORE, {}), candidate.features.get(SCORE, {})
+    tests = _against_reference(spec, SCORE, scores, reference)
+    own, seen = stable.reference.get(SCORE, {}), stable.features.get(SCORE, {})
+    beside = distributions.total_variation(distributions.values(seen), distributions.values(own))
+    return [
+        dataclasses.replace(
+            test,
+            effect=max(0.0, test.effect - beside),
+            message=f"{test.message} from its own reference; stable {beside:.3f} from its own",
+        )
+        for test in tests
+    ]
+
+
+def _concluded(spec: DriftSpec, sessions: int, tests: Sequence[_Test]) -> DriftVerdict:
+    adjusted = tails.holm([test.p_value for test in tests])
+    significant = [(test, p) for test, p in zip(tests, adjusted, strict=True) if p <= spec.alpha]
+    shifts = [
+        FeatureShift(
+            name=t.feature,
+            effect=t.effect,
+            p_value=p,
+            psi=t.psi,
+            message=f"{t.feature}: {t.message}",
+        )
+        for t, p in sorted(significant, key=lambda s: _excess(s[0]), reverse=True)
+        if t.effect > 0 and t.effect >= t.floor
+    ]
+    worst = tuple({shift.name: shift for shift in reversed(shifts)}.values())[::-1]
+    clear = not any(t.effect > 0 and t.effect >= CLEAR * t.floor for t, _ in significant)
+    if worst:
+        message = "; ".join(shift.message for shift in worst)
+    else:
+        message = f"no shift of {len({t.feature for t in tests})} features in {sessions} sessions"
+    return DriftVerdict(
+        verdict=Verdict.FAIL if worst else Verdict.PASS,
+        sessions=sessions,
+        features=worst,
+        message=message,
+        clear=clear,
+    )
+
+
+def _excess(test: _Test) -> float:
+    """How far above its floor a test is: what "worst" means across tests of unlike floors."""
+    return test.effect / test.floor if test.floor else test.effect

@@ -1,0 +1,129 @@
+"""The smoke inference: a pod is asked for recommendations before any user is sent to it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from typing import Any
+
+import aiohttp
+
+from recommender_operator.adapters.http import ExchangeError, exchange, pod_url
+from recommender_operator.adapters.ports import PodRef
+from recommender_operator.api.version import Smoke
+
+PORT = 8080
+PATH = "/v1/models/recommender:predict"
+#: Bytes of an answer: ten items take under 1 kB.
+LIMIT = 2**20
+#: The first inference of a pod may be slow: TorchScript optimizes on the first calls.
+TIMEOUT = aiohttp.ClientTimeout(total=15, connect=2)
+TOP_N = 10
+#: A user that no data set has: the answer must hold for a cold user.
+USER = -1
+
+
+class HttpSmokeTester:
+    """A `SmokeTester` by the v1 REST protocol of the transformer (docs/contracts.md)."""
+
+    def __init__(self, session: aiohttp.ClientSession, *, port: int = PORT) -> None:
+        self._session = session
+        self._port = port
+
+    @classmethod
+    def session(cls) -> aiohttp.ClientSession:
+        """Return a client session with the time limits of the test; the caller closes it."""
+        return aiohttp.ClientSession(timeout=TIMEOUT)
+
+    async def smoke(self, pod: PodRef, now: datetime.datetime) -> Smoke:
+        """Ask for a user without a session, then for one whose session is the items answered."""
+        try:
+            first = await self._ask(pod, [])
+            session = [
+                {"item": item, "timestamp": int(now.timestamp()) - 60 * (i + 1), "value": 4.0}
+                for i, item in enumerate(first[:2])
+            ]
+            second = await self._ask(pod, session)
+        except (ExchangeError, ValueError) as error:
+            return Smoke(passed=False, message=f"{pod.name}: {error}"[:2048], at=now)
+        message = (
+            f"{pod.name} answered {len(first)} items to a user without a session and "
+            f"{len(second)} to one with a session of {len(session)}, by the model"
+        )
+        return Smoke(passed=True, message=message, at=now)
+
+    async def _ask(self, pod: PodRef, session: list[dict[str, object]]) -> list[int]:
+        who = f"with a session of {len(session)}" if session else "without a session"
+        instance = {"user_id": USER, "session": session, "top_n": TOP_N}
+        try:
+            body = await exchange(
+                self._session,
+                "POST",
+                pod_url(pod.ip, self._port, PATH),
+                limit=LIMIT,
+                json={"instances": [instance]},
+            )
+            return check_answer(body)
+        except ValueError as error:
+            raise ValueError(f"asked for a user {who}: {error}") from error
+
+
+def check_answer(body: bytes) -> list[int]:
+    """Return the items of an answer that holds what the contract promises.
+
+    Raises:
+        ValueError: it does not; the text names the field, the value and what was wanted.
+    """
+    prediction = _prediction(body)
+    items, scores = prediction.get("items"), prediction.get("scores")
+    source = prediction.get("source")
+    if source != "model":
+        raise ValueError(f"source is {_short(source)}, not 'model': a fallback answered")
+    if not isinstance(items, list) or not items:
+        raise ValueError(f"items is {_short(items)}, not a list with items")
+    for i, item in enumerate(items):
+        if not isinstance(item, int) or isinstance(item, bool):
+            raise ValueError(f"items[{i}] is {_short(item)}, not an integer")
+    if len(set(items)) != len(items):
+        raise ValueError(f"items is {_short(items)}: an item is there twice")
+    _check_scores(scores, len(items))
+    return items
+
+
+def _check_scores(scores: object, wanted: int) -> None:
+    if not isinstance(scores, list):
+        raise ValueError(f"scores is {_short(scores)}, not a list")
+    if len(scores) != wanted:
+        raise ValueError(f"scores has {len(scores)} values for {wanted} items")
+    for i, score in enumerate(scores):
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            raise ValueError(f"scores[{i}] is {_short(score)}, not a number")
+        if not math.isfinite(score):
+            raise ValueError(f"scores[{i}] is {score}, not finite")
+        if not 0 <= score <= 1:
+            raise ValueError(f"scores[{i}] is {_short(score)}, not within 0 and 1")
+        if i and score > scores[i - 1]:
+            raise ValueError(
+                f"scores[{i}] is {_short(score)}, above {_short(scores[i - 1])} before it: "
+                "the best must come first"
+            )
+
+
+def _prediction(body: bytes) -> dict[str, Any]:
+    try:
+        answer: Any = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the answer is no JSON: {_short(body)}") from error
+    predictions = answer.get("predictions") if isinstance(answer, dict) else None
+    if not isinstance(predictions, list) or len(predictions) != 1:
+        raise ValueError(f"predictions is {_short(predictions)}, not a list of one")
+    if not isinstance(predictions[0], dict):
+        raise ValueError(f"predictions[0] is {_short(predictions[0])}, not an object")
+    return predictions[0]
+
+
+def _short(value: object) -> str:
+    """Return a value as text, cut: an answer may be long, and it goes into a status."""
+    text = repr(value)
+    return text if len(text) <= 200 else f"{text[:200]}…"

@@ -1,0 +1,94 @@
+"""Two samples of counts by bin: are they from one distribution, and how far are they apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from recommender_operator.analysis.tails import chi_square_tail
+
+#: Bins that are no values; they have tests of their own.
+NULL, UNKNOWN = "null", "unknown"
+#: Cells with a smaller expected count in either sample are pooled (Cochran's rule).
+SPARSE = 5.0
+
+
+def values(bins: Mapping[str, int]) -> dict[str, int]:
+    """Return the counts of real values, without nulls and unknowns."""
+    return {bin_: n for bin_, n in bins.items() if bin_ not in (NULL, UNKNOWN)}
+
+
+def homogeneity(sample: Mapping[str, int], other: Mapping[str, int]) -> float:
+    """Return the p-value of the chi-square test of homogeneity (contingency table of 2 rows).
+
+    Both rows are samples: taking the reference as exact, as a goodness-of-fit test does, fires for
+    a third of all windows where the two have equal size. 1 where there is nothing to compare.
+    """
+    n, m = sum(sample.values()), sum(other.values())
+    if not n or not m:
+        return 1.0
+    cells = _pooled(sample, other, min(n, m) / (n + m))
+    statistic = 0.0
+    for here, there in cells:
+        expected = (here + there) * n / (n + m)
+        # The cell of the other row deviates by as much, relative to its own expectation.
+        statistic += (here - expected) ** 2 / expected * (n + m) / m
+    return chi_square_tail(statistic, len(cells) - 1)
+
+
+def _pooled(
+    sample: Mapping[str, int], other: Mapping[str, int], smaller: float
+) -> list[tuple[int, int]]:
+    """Return the cells with the sparse ones pooled, by their sums alone.
+
+    What is pooled depends on the margins, never on how a cell splits between the samples, so the
+    test keeps its level.
+    """
+    bins = sorted(sample.keys() | other.keys())
+    cells = sorted(
+        ((sample.get(b, 0), other.get(b, 0)) for b in bins), key=lambda cell: cell[0] + cell[1]
+    )
+    cells = [cell for cell in cells if sum(cell)]
+    while len(cells) > 1 and sum(cells[0]) * smaller < SPARSE:
+        first, second = cells[0], cells[1]
+        cells = sorted(
+            [(first[0] + second[0], first[1] + second[1]), *cells[2:]],
+            key=lambda cell: cell[0] + cell[1],
+        )
+    return cells
+
+
+def total_variation(sample: Mapping[str, int], other: Mapping[str, int]) -> float:
+    """Return the total variation distance (0..1) with the noise of finite samples taken off.
+
+    The plain distance of two samples of one distribution is well above 0 (0.12 for 20 equal bins
+    and 500 against 500 sessions), so a floor under it would fire by size alone. Of each bin's
+    squared difference its variance under equality is subtracted; a true shift of a bin by several
+    standard errors is left nearly as it is.
+    """
+    n, m = sum(sample.values()), sum(other.values())
+    if not n or not m:
+        return 0.0
+    distance = 0.0
+    for bin_ in sample.keys() | other.keys():
+        here, there = sample.get(bin_, 0), other.get(bin_, 0)
+        share = (here + there) / (n + m)
+        noise = share * (1 - share) * (1 / n + 1 / m)
+        distance += math.sqrt(max(0.0, (here / n - there / m) ** 2 - noise))
+    return min(1.0, distance / 2)
+
+
+def stability_index(sample: Mapping[str, int], other: Mapping[str, int]) -> float:
+    """Return the population stability index, for display: it has no level of its own.
+
+    Half a session is added to each bin, so that an empty one gives no infinity.
+    """
+    bins = sample.keys() | other.keys()
+    if not bins:
+        return 0.0
+    n, m = sum(sample.values()) + len(bins) / 2, sum(other.values()) + len(bins) / 2
+    index = 0.0
+    for bin_ in bins:
+        here, there = (sample.get(bin_, 0) + 0.5) / n, (other.get(bin_, 0) + 0.5) / m
+        index += (here - there) * math.log(here / there)
+    return index

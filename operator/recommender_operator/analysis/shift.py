@@ -1,0 +1,37 @@
+"""What a window of sessions showed."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from recommender_operator.analysis.outcome import Verdict
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FeatureShift:
+    """One feature's worst shift.
+
+    `effect` is the total variation distance (0..1) without its noise, or the change of the null or
+    unknown share; `p_value` is adjusted for all tests of the window (Holm); `psi` is for display.
+    """
+
+    name: str
+    effect: float
+    p_value: float
+    psi: float
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DriftVerdict:
+    """PASS: no shift. FAIL: at least one feature shifted. INCONCLUSIVE: too few sessions.
+
+    `features` holds the shifted ones, the worst first. `clear`: well below all limits, so that
+    some such windows in a row end a drift.
+    """
+
+    verdict: Verdict
+    sessions: int
+    features: tuple[FeatureShift, ...] = ()
+    message: str = ""
+    clear: bool = False
