@@ -13,6 +13,20 @@ NAMESPACE = "knative-serving"
 _KO = "ko://knative.dev/serving/cmd/"
 _EXAMPLE = "knative.dev/example-checksum"
 
+FEATURES = (
+    "multi-container-probing",
+    "kubernetes.podspec-affinity",
+    "kubernetes.podspec-fieldref",
+    "kubernetes.podspec-init-containers",
+    "kubernetes.podspec-nodeselector",
+    "kubernetes.podspec-persistent-volume-claim",
+    "kubernetes.podspec-persistent-volume-write",
+    "kubernetes.podspec-priorityclassname",
+    "kubernetes.podspec-schedulername",
+    "kubernetes.podspec-securitycontext",
+    "kubernetes.podspec-tolerations",
+    "kubernetes.podspec-topologyspreadconstraints",
+)
 CONFIGURATION = {
     "config-deployment": {
         "queue-sidecar-image": imagestore.KNATIVE["queue"].name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -74,9 +75,21 @@ class Kubectl:
         """Apply files as they are: parsing megabytes of CRDs takes Python seconds."""
         self.apply("\n---\n".join(path.read_text() for path in paths))
 
-    def wait_crds(self) -> None:
-        """Wait until all CRDs are served."""
-        self("wait", "--for=condition=Established", "--timeout=60s", "--all", "crds")
+    def wait_crds(self, timeout: float = 60) -> None:
+        """Wait until all CRDs are served. (`kubectl wait` fails on those without status.)"""
+        query = (
+            '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Established")]'
+            '.status}{"\\n"}{end}'
+        )
+        deadline = time.monotonic() + timeout
+        while True:
+            lines = self("get", "crds", "-o", f"jsonpath={query}").split()
+            late = [line for line in lines if not line.endswith("=True")]
+            if not late:
+                return
+            if time.monotonic() > deadline:
+                raise ClusterError("CRDs", f"not served after {timeout:.0f}s: {late}")
+            time.sleep(0.2)
 
 
 def containers(manifest: Manifest) -> list[Manifest]:

@@ -1,0 +1,259 @@
+"""NVIDIA Triton as a host process, without a cluster: `python -m tests.cluster.triton install`.
+
+Runs the server and the `pytorch` backend of the image `triton` with the torch of the
+interpreter that runs the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ctypes.util
+import hashlib
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.progress import step
+from tests.cluster.settings import cache_folder
+from tests.cluster.uv import find_uv
+
+SOURCE = Path(__file__).resolve().parents[2] / "serving" / "triton"
+REQUIREMENTS = SOURCE / "requirements.txt"
+FLAGS = ("--backend-config=python,shm-default-byte-size=1048576",)
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+READY_SECONDS = 120.0
+STOP_SECONDS = 15.0
+TRIES = 3  # another process may take a port between our look and Triton's
+
+
+@dataclass(frozen=True)
+class TritonServer:
+    """A running server. The addresses are `host:port`, as `tritonclient` wants them."""
+
+    http_url: str
+    grpc_url: str
+    metrics_url: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+class _PortTakenError(Exception):
+    """Triton could not listen where we told it to."""
+
+
+def install() -> Path:
+    """The folder of the unpacked server, made on first use; safe beside another such call."""
+    _ensure_libpython()
+    digest = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
+    folder = cache_folder() / "triton" / digest
+    if folder.exists():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        step("Triton unpacked"),
+        tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as scratch,
+    ):
+        unpacked = Path(scratch) / "wheel"
+        command = [
+            find_uv(), "pip", "install", "--quiet", "--python", sys.executable, "--no-deps",
+            "--require-hashes", "--link-mode", "copy", "--target", str(unpacked),
+            "--requirement", str(REQUIREMENTS),
+        ]  # fmt: skip
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise ClusterError("triton", f"{' '.join(command)}\n{result.stderr.strip()}")
+        _server(unpacked).chmod(0o755)
+        with contextlib.suppress(OSError):  # another process was first
+            unpacked.rename(folder)
+    return folder
+
+
+def _server(folder: Path) -> Path:
+    return folder / "pytriton" / "tritonserver" / "bin" / "tritonserver"
+
+
+def _libpython_folder() -> str | None:
+    """Where the dynamic linker must look for libpython: "" where it finds it by itself."""
+    if ctypes.util.find_library(f"python{PYTHON}"):
+        return ""
+    folder = sysconfig.get_config_var("LIBDIR")
+    return folder if (Path(folder) / f"libpython{PYTHON}.so.1.0").exists() else None
+
+
+def _ensure_libpython() -> None:
+    if _libpython_folder() is not None:
+        return
+    package = f"libpython{PYTHON}"
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise ClusterError("triton", f"needs libpython{PYTHON}.so: install {package}")
+    with step(f"installed {package}"):
+        for command in (["apt-get", "update"], ["apt-get", "install", "-y", package]):
+            result = subprocess.run(
+                command,
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        if result.returncode != 0:
+            raise ClusterError("triton", f"{' '.join(command)}\n{result.stderr.strip()}")
+
+
+def lay_backends(installed: Path, folder: Path) -> None:
+    """A folder of backends for one server, which must own it: Triton changes its modes.
+
+    The Python backend starts an interpreter that reads no PYTHONPATH and knows no virtual
+    environment, but looks beside its own helper module: there go links to our packages.
+    """
+    triton = installed / "pytriton" / "tritonserver"
+    shutil.copytree(SOURCE / "pytorch", folder / "pytorch")
+    shutil.copytree(triton / "backends" / "python", folder / "python")
+    stub = folder / "python" / "triton_python_backend_stub"
+    shutil.copy(triton / "python_backend_stubs" / PYTHON / stub.name, stub)
+    stub.chmod(0o755)
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        link = folder / "python" / entry.name
+        if entry.suffix != ".pth" and not link.exists():
+            link.symlink_to(entry)
+
+
+@contextlib.contextmanager
+def run_triton(repository: Path, *flags: str) -> Iterator[TritonServer]:
+    """A server over this model repository, with all its models ready, until the block ends.
+
+    Raises ClusterError with the end of its log when a model does not load.
+    """
+    installed = install()
+    with tempfile.TemporaryDirectory(prefix="triton-") as scratch:
+        folder = Path(scratch)
+        lay_backends(installed, folder / "backends")
+        server = _start(installed, folder, repository, flags)
+        try:
+            yield server
+        finally:
+            _stop(server.process)
+
+
+def _start(
+    installed: Path, folder: Path, repository: Path, flags: tuple[str, ...]
+) -> TritonServer:
+    for left in reversed(range(TRIES)):
+        server = _spawn(installed, folder, repository, flags)
+        try:
+            _wait_ready(server)
+            return server
+        except _PortTakenError:
+            _stop(server.process)
+            if not left:
+                raise ClusterError("triton", "found no free port", server.log) from None
+        except BaseException:
+            _stop(server.process)
+            raise
+    raise AssertionError("unreachable")
+
+
+def _spawn(
+    installed: Path, folder: Path, repository: Path, flags: tuple[str, ...]
+) -> TritonServer:
+    http, grpc, metrics = free_ports(3)
+    command = [
+        str(_server(installed)), f"--model-store={repository}",
+        f"--backend-directory={folder / 'backends'}",
+        "--http-address=127.0.0.1", f"--http-port={http}",
+        "--grpc-address=127.0.0.1", f"--grpc-port={grpc}",
+        "--metrics-address=127.0.0.1", f"--metrics-port={metrics}",
+        *FLAGS, *flags,
+    ]  # fmt: skip
+    libraries = [str(installed / "nvidia_pytriton.libs"), _libpython_folder() or ""]
+    environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, libraries))}
+    log = folder / "triton.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, env=environment
+        )
+    address = "127.0.0.1:{}".format
+    return TritonServer(address(http), address(grpc), address(metrics), log, process)
+
+
+def _wait_ready(server: TritonServer) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while not _answers(f"http://{server.http_url}/v2/health/ready"):
+        if server.process.poll() is not None:
+            reason = problems(server.log.read_text(errors="replace"))
+            if "failed to start" in reason or "in use" in reason:
+                raise _PortTakenError(reason)
+            raise ClusterError("triton", f"the server has ended:\n{reason}")
+        if time.monotonic() > deadline:
+            raise ClusterError("triton", f"not ready after {READY_SECONDS:.0f}s", server.log)
+        time.sleep(0.05)
+
+
+def problems(log: str) -> str:
+    """The errors and warnings of a log, without Triton's tables and notes."""
+    return "\n".join(line for line in log.splitlines() if re.match(r"[EW]\d{4} |error", line))
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    """Distinct TCP ports of the loopback address that nobody listens on now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [int(each.getsockname()[1]) for each in sockets]
+
+
+def main() -> int:
+    """`install` puts the server into the cache; `run` serves a repository until Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m tests.cluster.triton")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("install", help="unpack the server into the cache")
+    run = commands.add_parser("run", help="serve a model repository until Ctrl-C")
+    run.add_argument("repository", type=Path)
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "install":
+            print(install())
+            return 0
+        with run_triton(arguments.repository) as server:
+            print(f"HTTP {server.http_url}  gRPC {server.grpc_url}  log {server.log}", flush=True)
+            server.process.wait()
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    return server.process.returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
