@@ -1,0 +1,78 @@
+"""The reports that the Jobs of the pipeline leave as their termination message.
+
+The training package writes them; the contract is on the page `docs/contracts.md`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, TypeVar
+
+import pydantic
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+
+SCHEMA: Literal["recommender.dev/report/v1"] = "recommender.dev/report/v1"
+
+
+class ReportError(Exception):
+    """A report does not hold to its schema; the text names the first field at fault."""
+
+
+class _Report(ApiModel):
+    schema_: Literal["recommender.dev/report/v1"] = Field(alias="schema")
+    ok: Literal[True]
+
+
+class CheckReport(_Report):
+    kind: Literal["check"]
+    data_version: str = Field(min_length=1, max_length=253)
+    rows: int = Field(ge=0)
+    quarantined_rows: int = Field(default=0, ge=0)
+
+
+class TrainReport(_Report):
+    kind: Literal["train"]
+    data_version: str = Field(min_length=1, max_length=253)
+    rows: int = Field(ge=0)
+    code_version: str = Field(default="", max_length=253)
+    seed: int | None = None
+    metrics: dict[str, float | None]
+    staged_path: str = Field(min_length=1, max_length=1024)
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+    @property
+    def finite_metrics(self) -> dict[str, float]:
+        """The metrics that are numbers: JSON of the API server knows no NaN."""
+        return {
+            name: value
+            for name, value in self.metrics.items()
+            if value is not None and math.isfinite(value)
+        }
+
+
+class PublishReport(_Report):
+    kind: Literal["publish"]
+    path: str = Field(min_length=1, max_length=1024)
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+
+ReportT = TypeVar("ReportT", bound=_Report)
+
+
+def parse(model: type[ReportT], report: Mapping[str, object] | None) -> ReportT:
+    """Return the typed report.
+
+    Raises:
+        ReportError: there is none, or it does not hold to its schema.
+    """
+    if report is None:
+        raise ReportError("the Job left no report")
+    try:
+        return model.model_validate(dict(report))
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise ReportError(f"field {field!r}: {first['msg']}") from error

@@ -1,0 +1,107 @@
+"""The heart of the operator: what was seen and the time in, the decision out.
+
+Pure: no await, no clock, no client, no chance. The same `reconcile` calls it for every cause, and
+after a crash at any point the next call continues from what the cluster shows.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from typing import assert_never
+
+from recommender_operator.actions import Decision
+from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import Observed
+from recommender_operator.phases import (
+    canary,
+    commands,
+    data,
+    delete,
+    deploy,
+    evaluate,
+    history,
+    ledger,
+    monitor,
+    project,
+    publish,
+    rollback,
+    services,
+    smoke,
+    start,
+    supersede,
+    train,
+)
+from recommender_operator.phases.turn import Turn
+
+Step = Callable[[Turn], None]
+
+
+def decide(observed: Observed, now: datetime.datetime) -> Decision:
+    """Return what to do now, what to say, and when to look again.
+
+    Args:
+        observed: one look at the cluster.
+        now: the time of that look, with a time zone.
+    """
+    turn = Turn(observed, now)
+    if observed.model.deleting:
+        delete.step(turn)
+        return turn.finish()
+    if not observed.platform.missing:
+        for step in (ledger.step, rollback.step, supersede.step, commands.step, start.step):
+            step(turn)
+        _advance(turn)
+        ledger.step(turn)
+        for step in (monitor.step, services.step, history.step):
+            step(turn)
+    project.step(turn)
+    return turn.finish()
+
+
+def _advance(turn: Turn) -> None:
+    """Take the candidate as far as this look allows; several stages may pass at once."""
+    for _ in VersionStage:
+        before = turn.candidate
+        if before is None:
+            return
+        stage = before.status.stage
+        if (turn.spec.paused or turn.held) and stage is not VersionStage.CANARY:
+            return
+        step_of(stage)(turn)
+        after = turn.candidate
+        if after is None or after.name != before.name or after.status.stage is stage:
+            return
+
+
+def step_of(stage: VersionStage) -> Step:
+    """Return the step of a stage."""
+    match stage:
+        case VersionStage.PENDING | VersionStage.CHECKING_DATA:
+            return data.step
+        case VersionStage.TRAINING:
+            return train.step
+        case VersionStage.EVALUATING:
+            return evaluate.step
+        case VersionStage.PUBLISHING:
+            return publish.step
+        case VersionStage.PUBLISHED | VersionStage.DEPLOYING:
+            return deploy.step
+        case VersionStage.SMOKE_TESTING:
+            return smoke.step
+        case VersionStage.CANARY:
+            return canary.step
+        case (
+            VersionStage.PROMOTED
+            | VersionStage.FAILED
+            | VersionStage.REJECTED
+            | VersionStage.ROLLED_BACK
+            | VersionStage.SUPERSEDED
+        ):
+            return _rest
+        case _:
+            assert_never(stage)
+
+
+def _rest(_: Turn) -> None:
+    """A finished version does not move by itself."""

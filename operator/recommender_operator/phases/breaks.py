@@ -1,0 +1,106 @@
+"""A break on one arm alone: nulls, unknown categories or scores that the other arm does not see.
+
+Input drift hits both arms alike and no rollback can cure it (see `monitor.py`); a break of the
+candidate alone is its own fault. It is acted upon after `drift.consecutiveWindows` windows in a
+row. After a promotion the new champion is held against what the former one served beside it.
+"""
+
+from __future__ import annotations
+
+from recommender_operator.analysis import drift as drifts
+from recommender_operator.analysis.drift import DriftVerdict
+from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases import windows
+from recommender_operator.phases.turn import Turn
+
+#: Windows of the new champion, in multiples of `consecutiveWindows`, that are held against the
+#: former one. Later the sessions themselves may have changed, which is no fault of the version.
+PROBATION = 2
+_ROLLOUTS = (Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
+
+
+def watch_candidate(turn: Turn, candidate: VersionObject) -> bool:
+    """Judge the window if it is full; return whether the candidate is to be rolled back."""
+    champion = turn.champion
+    if champion is None or not turn.spec.drift.enabled:
+        return False
+    key = windows.break_key(candidate.name)
+    ours = windows.since_baseline(turn, key, candidate.name)
+    theirs = windows.since_baseline(turn, key, champion.name)
+    if ours is None or theirs is None:
+        _restart(turn, key, candidate.name, champion.name)
+        return False
+    seen = drifts.judge_break(turn.spec.drift, ours, theirs)
+    if not _is_full(turn, seen):
+        return False
+    windows.save(turn, key, [candidate.name, champion.name])
+    return _advance(turn, seen)
+
+
+def watch_champion(turn: Turn) -> None:
+    """On probation, hold the champion against its predecessor, and return to that if it broke."""
+    champion, previous = turn.champion, turn.previous
+    if champion is None or previous is None or not on_probation(turn):
+        return
+    key = windows.break_key(champion.name)
+    ours = windows.since_baseline(turn, key, champion.name)
+    before = windows.since_baseline(turn, windows.rollout_key(champion.name), previous.name)
+    if ours is None or before is None:
+        _restart(turn, key, champion.name)
+        return
+    seen = drifts.judge_break(turn.spec.drift, ours, before)
+    if not _is_full(turn, seen):
+        return
+    windows.save(turn, key, [champion.name])
+    if _advance(turn, seen) and turn.is_ready(previous.name):
+        _return_to(turn, previous, champion, seen)
+
+
+def on_probation(turn: Turn) -> bool:
+    """Return whether the champion can still be held against the one before it."""
+    champion, previous = turn.champion, turn.previous
+    if champion is None or previous is None or turn.candidate is not None or turn.held:
+        return False
+    spec, decision = turn.spec, champion.status.decision
+    return (
+        spec.drift.enabled
+        and spec.serving.keep_previous
+        and decision is not None
+        and decision.reason in _ROLLOUTS
+        and champion.status.replaced == previous.name
+        and turn.status.drift.windows < PROBATION * spec.drift.consecutive_windows
+    )
+
+
+def _return_to(
+    turn: Turn, previous: VersionObject, champion: VersionObject, seen: DriftVerdict
+) -> None:
+    message = f"{champion.name} broke after its promotion: {seen.message}"
+    turn.retreat()
+    turn.change(previous.name, replaced=champion.name)
+    reason = Reason.BROKEN_AFTER_PROMOTION
+    turn.end(previous.name, VersionStage.PROMOTED, reason, message)
+    turn.end(champion.name, VersionStage.ROLLED_BACK, reason, message)
+
+
+def _is_full(turn: Turn, seen: DriftVerdict) -> bool:
+    return (
+        seen.verdict is not Verdict.INCONCLUSIVE
+        or seen.sessions >= turn.spec.drift.window_sessions
+    )
+
+
+def _restart(turn: Turn, key: str, *versions: str) -> None:
+    """Start a window where there is none, or where it speaks of other versions."""
+    baseline = turn.observed.baselines.get(key)
+    if baseline is None or any(name not in baseline.samples for name in versions):
+        windows.save(turn, key, versions)
+
+
+def _advance(turn: Turn, seen: DriftVerdict) -> bool:
+    drift = drifts.advance_break(turn.spec.drift, turn.status.drift, seen, turn.now)
+    turn.set_status(drift=drift)
+    return drift.candidate_breaks_in_a_row >= turn.spec.drift.consecutive_windows

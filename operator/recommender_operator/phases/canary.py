@@ -1,0 +1,226 @@
+"""Give a candidate its share of the requests, step by step, and judge it at each look.
+
+A step's clock starts when the data plane reports its weight. It passes with the verdict Pass after
+`stepSeconds`. A verdict Fail takes the requests back in the same decision, paused or not: pausing
+stops what moves forward, not what protects users. Inconclusive and Error never decide by
+themselves; the deadline policy does.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.analysis import verdict as verdicts
+from recommender_operator.analysis.verdict import StepVerdict, Verdict
+from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
+from recommender_operator.api.version import StepRecord, VersionStage
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases import breaks, readiness, steps, windows
+from recommender_operator.phases.turn import Turn
+
+_ROUTE = datetime.timedelta(seconds=1)
+
+
+def step(turn: Turn) -> None:
+    """Canary: one look at the candidate."""
+    version = turn.candidate
+    if version is None or not readiness.holds(turn, version):
+        return
+    frozen = turn.spec.paused or turn.held
+    if turn.champion is None or version.status.approved_at is not None:
+        if not frozen:
+            _take_all(turn, version)
+        return
+    record = steps.current(version.status)
+    if record is not None:
+        _look(turn, version, record, frozen=frozen)
+    elif not frozen:
+        _next(turn, version)
+
+
+def _take_all(turn: Turn, version: VersionObject) -> None:
+    """A first version, or one whose steps a human waived: promoted once the route reports it."""
+    if version.status.weight != 100:
+        turn.change(version.name, weight=100)
+    if not turn.route_agrees:
+        turn.look_again(_ROUTE)
+    elif turn.champion is None:
+        _promote(turn, version, Reason.INITIAL_ROLLOUT, "the first version takes all requests")
+    else:
+        message = "a human waived the remaining steps after gates and smoke test"
+        _promote(turn, version, Reason.PROMOTED_BY_HAND, message, automatic=False)
+
+
+def _next(turn: Turn, version: VersionObject) -> None:
+    """Ask for the next weight, or start its clock once the data plane reports it."""
+    weight = steps.next_weight(turn, version.status)
+    if weight is None:
+        _promote_if_allowed(turn, version, "all steps passed")
+        return
+    if version.status.weight != weight:
+        turn.change(version.name, weight=weight)
+        turn.say(Reason.ROLLING_OUT, f"{version.name} is given {weight} % of the requests")
+        turn.look_again(_ROUTE)
+    elif turn.route_agrees:
+        steps.begin(turn, version.name, weight)
+        _save_baselines(turn, version)
+        turn.look_again(_interval(turn))
+    else:
+        turn.look_again(_ROUTE)
+
+
+def _save_baselines(turn: Turn, version: VersionObject) -> bool:
+    champion = turn.champion
+    arms = [version.name] if champion is None else [version.name, champion.name]
+    first = turn.observed.baselines.get(windows.rollout_key(version.name))
+    if first is None or first.taken_at < (version.status.stage_since or turn.now):
+        windows.save(turn, windows.rollout_key(version.name), arms)
+    return windows.save(turn, windows.step_key(version.name), arms)
+
+
+def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: bool) -> None:
+    turn.look_again(_interval(turn))
+    seen = _judge(turn, version, record)
+    steps.note(turn, version.name, verdict=str(seen.verdict), metrics=seen.metrics)
+    if seen.verdict is Verdict.FAIL:
+        _roll_back(turn, version, Reason.ANALYSIS_FAILED, f"at {record.weight} %: {seen.message}")
+        return
+    if record.weight < 100 and breaks.watch_candidate(turn, version):
+        message = f"at {record.weight} %: {turn.status.drift.message}"
+        _roll_back(turn, version, Reason.CANDIDATE_BROKEN, message)
+        return
+    suspected = turn.status.drift.candidate_breaks_in_a_row > 0
+    _tell(turn, record, seen, suspected=suspected)
+    if frozen:
+        return
+    baseline = turn.observed.baselines.get(windows.step_key(version.name))
+    least = datetime.timedelta(seconds=turn.spec.analysis.step_seconds)
+    watched = baseline is not None and turn.now - baseline.taken_at >= least
+    if seen.verdict is Verdict.PASS and not suspected:
+        if watched:
+            _pass(turn, version, record, seen)
+    else:
+        _check_deadline(turn, version, record, seen)
+
+
+def _judge(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdict:
+    """Judge everything served since the step began, candidate against stable."""
+    key = windows.step_key(version.name)
+    baseline = turn.observed.baselines.get(key)
+    if baseline is None or baseline.taken_at < record.started_at:
+        saved = _save_baselines(turn, version)
+        what = "the step's window starts now" if saved else _why_no_counters(turn, version)
+        kind = Verdict.INCONCLUSIVE if saved else Verdict.ERROR
+        return StepVerdict(verdict=kind, metrics=(), message=what)
+    candidate = windows.since_baseline(turn, key, version.name)
+    if candidate is None:
+        message = _why_no_counters(turn, version)
+        return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
+    champion = turn.champion
+    stable = windows.since_baseline(turn, key, champion.name) if champion else None
+    seen = verdicts.judge(turn.spec.analysis, candidate, stable)
+    if seen.verdict is Verdict.PASS and champion and stable is None and record.weight < 100:
+        message = _why_no_counters(turn, champion)
+        return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
+    return seen
+
+
+def _why_no_counters(turn: Turn, version: VersionObject) -> str:
+    champion = turn.champion
+    names = [version.name] + ([champion.name] if champion else [])
+    errors = [
+        f"{name}: {turn.observed.sample_errors.get(name, 'no pod answered')}"
+        for name in names
+        if name not in turn.observed.samples
+    ]
+    return "no counters of " + "; ".join(errors or [f"{version.name} since the step began"])
+
+
+def _pass(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict) -> None:
+    if steps.is_last(turn, record.weight):
+        if record.weight >= 100 and not turn.route_agrees:
+            turn.look_again(_ROUTE)
+            return
+        _promote_if_allowed(turn, version, seen.message)
+        return
+    steps.close(turn, version.name, str(Verdict.PASS))
+    turn.say(Reason.PASSED, f"{version.name} passed {record.weight} %: {seen.message}")
+    _next(turn, turn.versions[version.name])
+
+
+def _promote_if_allowed(turn: Turn, version: VersionObject, numbers: str) -> None:
+    drifted = find(turn.status.conditions, ConditionType.DRIFTED)
+    if (
+        drifted is not None
+        and drifted.status == "True"
+        and version.created_at < drifted.last_transition_time
+    ):
+        message = (
+            f"{version.name} passed its steps, but was trained before the sessions drifted: "
+            f"{drifted.message}. Annotate recommender.dev/promote or /abort with a new token, or "
+            "wait for the retraining"
+        )
+        _hold(turn, "True", Reason.PROMOTION_BLOCKED_BY_DRIFT, message)
+        return
+    if turn.spec.rollout.promotion is PromotionGate.MANUAL:
+        message = (
+            f"{version.name} passed its steps: {numbers}. rollout.promotion is Manual: annotate "
+            "recommender.dev/promote (or /abort) with a new token"
+        )
+        _hold(turn, "True", Reason.AWAITING_PROMOTION, message)
+        return
+    _promote(turn, version, Reason.STEPS_PASSED, numbers)
+
+
+def _promote(
+    turn: Turn, version: VersionObject, reason: Reason, message: str, *, automatic: bool = True
+) -> None:
+    steps.close(turn, version.name, steps.verdict_of(turn.versions[version.name].status))
+    former = turn.champion
+    turn.change(version.name, replaced=former.name if former else None)
+    turn.end(version.name, VersionStage.PROMOTED, reason, message, automatic=automatic)
+
+
+def _roll_back(turn: Turn, version: VersionObject, reason: Reason, message: str) -> None:
+    steps.close(turn, version.name, steps.verdict_of(turn.versions[version.name].status))
+    turn.retreat()
+    turn.end(version.name, VersionStage.ROLLED_BACK, reason, message)
+
+
+def _check_deadline(
+    turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict
+) -> None:
+    limit = datetime.timedelta(seconds=turn.spec.analysis.deadline_seconds)
+    if turn.now - record.started_at < limit:
+        return
+    message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
+    message += seen.message
+    match turn.spec.analysis.on_deadline:
+        case OnDeadline.ROLL_BACK:
+            _roll_back(turn, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
+        case OnDeadline.HOLD:
+            remedy = ". Send more requests, or annotate recommender.dev/promote or /abort"
+            _hold(turn, "Unknown", Reason.HELD_AT_DEADLINE, message + remedy)
+
+
+def _hold(turn: Turn, status: ConditionStatus, reason: Reason, message: str) -> None:
+    if turn.condition(ConditionType.ANALYSIS_PASSED, status, reason, message):
+        turn.warn(reason, message)
+
+
+def _tell(turn: Turn, record: StepRecord, seen: StepVerdict, *, suspected: bool) -> None:
+    message = f"at {record.weight} %: {seen.message}"
+    if suspected:
+        message += f"; the candidate alone looks broken: {turn.status.drift.message}"
+    reason = {
+        Verdict.PASS: Reason.PASSED,
+        Verdict.FAIL: Reason.FAILED,
+        Verdict.INCONCLUSIVE: Reason.INCONCLUSIVE,
+        Verdict.ERROR: Reason.ERROR,
+    }[seen.verdict]
+    turn.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
+
+
+def _interval(turn: Turn) -> datetime.timedelta:
+    return datetime.timedelta(seconds=turn.spec.analysis.interval_seconds)

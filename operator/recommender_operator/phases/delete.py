@@ -1,0 +1,56 @@
+"""A RecommenderModel is being deleted: children go by ownership, artifacts by `deletionPolicy`."""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.actions import DeleteService, DeleteVersion, StartJob
+from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.spec import DeletionPolicy
+from recommender_operator.api.status import Stage
+from recommender_operator.observed import JobKind
+from recommender_operator.phases import jobs
+from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
+
+#: A removal that fails is repeated so often; then the resource goes and the folders stay.
+ATTEMPTS = 3
+_POLL = datetime.timedelta(seconds=5)
+
+
+def step(turn: Turn) -> None:
+    """Finish at once with Retain; with Delete, after everything that reads or writes is gone."""
+    turn.set_status(stage=Stage.DELETING, observed_generation=turn.model.generation)
+    if turn.spec.deletion_policy is DeletionPolicy.RETAIN:
+        turn.finished = True
+        return
+    turn.look_again(_POLL)
+    message = "services and versions go first, then a Job removes tables and artifacts"
+    turn.condition(ConditionType.PROGRESSING, "True", Reason.DELETING, message)
+    for name in sorted(turn.observed.services):
+        turn.do(DeleteService(version=name))
+    for name in sorted(turn.versions):
+        turn.do(DeleteVersion(name=name))
+    if not turn.observed.services and not turn.versions:
+        _remove_artifacts(turn)
+
+
+def _remove_artifacts(turn: Turn) -> None:
+    name = turn.model.name
+    paths = [names.artifacts_path(name), names.staging_path(name), names.lake_path(name)]
+    for attempt in range(ATTEMPTS):
+        job = jobs.find(turn, JobKind.REMOVE, name, attempt)
+        if job is None:
+            inputs = {"paths": ",".join(paths)}
+            turn.do(StartJob(kind=JobKind.REMOVE, version=name, attempt=attempt, inputs=inputs))
+            return
+        if job.phase == "Running":
+            return
+        if job.phase == "Succeeded":
+            turn.finished = True
+            return
+    message = (
+        f"{', '.join(paths)} could not be removed in {ATTEMPTS} attempts: remove them by hand"
+    )
+    turn.warn(Reason.ARTIFACTS_LEFT_BEHIND, message)
+    turn.finished = True

@@ -1,0 +1,36 @@
+"""Serve a published version, without requests, until it is ready."""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.actions import EnsureService
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.version import VersionStage
+from recommender_operator.phases.turn import Turn
+
+_POLL = datetime.timedelta(seconds=5)
+
+
+def step(turn: Turn) -> None:
+    """Published and Deploying: a version that is not ready in time is rolled back."""
+    version = turn.candidate
+    if version is None:
+        return
+    if version.status.stage is VersionStage.PUBLISHED:
+        turn.move(version.name, VersionStage.DEPLOYING)
+        return
+    service = turn.service(version.name)
+    if service is None or service.outdated:
+        turn.do(EnsureService(version=version.name))
+    elif service.ready:
+        turn.move(version.name, VersionStage.SMOKE_TESTING)
+        return
+    since = version.status.stage_since or turn.now
+    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
+    if turn.now - since >= limit:
+        state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
+        message = f"the service was not ready within {limit.total_seconds():.0f} s: {state}"
+        turn.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
+        return
+    turn.look_again(_POLL)

@@ -1,0 +1,73 @@
+"""Finished versions beyond the limit go, the oldest first, and their artifacts with them."""
+
+from __future__ import annotations
+
+from recommender_operator.actions import DeleteVersion, StartJob
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.version import TERMINAL, VersionStage
+from recommender_operator.observed import JobKind, VersionObject
+from recommender_operator.phases import jobs
+from recommender_operator.phases.turn import Turn
+
+#: While a candidate may be publishing, nothing is removed: equal artifacts share a folder.
+_PUBLISHING = (VersionStage.EVALUATING, VersionStage.PUBLISHING)
+
+
+def step(turn: Turn) -> None:
+    """Remove the artifacts of each version that is too old, then the version itself."""
+    candidate = turn.candidate
+    busy = candidate is not None and candidate.status.stage in _PUBLISHING
+    if turn.spec.paused or busy:
+        return
+    for version in _surplus(turn):
+        if version.name in turn.observed.services:
+            continue
+        _remove(turn, version)
+
+
+def _surplus(turn: Turn) -> list[VersionObject]:
+    spared = {turn.desired, turn.target, turn.spec.rollback_to}
+    spared |= {v.name for v in (turn.champion, turn.previous) if v is not None}
+    finished = [
+        v for v in turn.versions.values() if v.status.stage in TERMINAL and v.name not in spared
+    ]
+    newest_first = sorted(finished, key=lambda v: (_ended_at(v), v.name), reverse=True)
+    return newest_first[turn.spec.history.limit :]
+
+
+def _ended_at(version: VersionObject) -> float:
+    decision = version.status.decision
+    return (decision.at if decision else version.created_at).timestamp()
+
+
+def _remove(turn: Turn, version: VersionObject) -> None:
+    paths = _own_paths(turn, version)
+    if not paths:
+        turn.do(DeleteVersion(name=version.name))
+        return
+    attempt = version.status.attempt
+    job = jobs.find(turn, JobKind.REMOVE, version.name, attempt)
+    if job is None:
+        inputs = {"paths": ",".join(paths)}
+        turn.do(
+            StartJob(kind=JobKind.REMOVE, version=version.name, attempt=attempt, inputs=inputs)
+        )
+    elif job.phase != "Running":
+        if job.phase == "Failed":
+            message = f"{', '.join(paths)} could not be removed: {job.reason} {job.message}"
+            turn.warn(Reason.ARTIFACTS_LEFT_BEHIND, message.strip())
+        turn.do(DeleteVersion(name=version.name))
+
+
+def _own_paths(turn: Turn, version: VersionObject) -> list[str]:
+    """Return the folders that no other version needs."""
+    status = version.status
+    shared = {
+        artifact.path
+        for other in turn.versions.values()
+        if other.name != version.name
+        for artifact in (other.status.artifact, other.status.staged)
+        if artifact is not None
+    }
+    mine = [artifact.path for artifact in (status.artifact, status.staged) if artifact]
+    return [path for path in dict.fromkeys(mine) if path not in shared]

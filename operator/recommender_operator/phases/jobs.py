@@ -1,0 +1,65 @@
+"""What the Job stages share: start it, wait for it, read its report, say why it failed."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from recommender_operator.actions import StartJob
+from recommender_operator.api import report
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import JobKind, JobState, VersionObject
+from recommender_operator.phases.turn import Turn
+
+#: Only a safety net: the event of the finished Job wakes the operator.
+_POLL = datetime.timedelta(seconds=20)
+
+
+def find(turn: Turn, kind: JobKind, version: str, attempt: int) -> JobState | None:
+    """Return a Job if it exists."""
+    return next(
+        (
+            job
+            for job in turn.observed.jobs
+            if (job.kind, job.version, job.attempt) == (kind, version, attempt)
+        ),
+        None,
+    )
+
+
+def result(
+    turn: Turn,
+    version: VersionObject,
+    kind: JobKind,
+    model: type[report.ReportT],
+    inputs: Mapping[str, str],
+) -> report.ReportT | None:
+    """Return the report of a version's Job once it has succeeded.
+
+    A Job that does not exist (not yet, or evicted, or cleaned up) is started: its name makes that
+    safe to repeat. One that failed, or whose report is no good, ends the version.
+    """
+    job = find(turn, kind, version.name, version.status.attempt)
+    if job is None:
+        attempt = version.status.attempt
+        turn.do(StartJob(kind=kind, version=version.name, attempt=attempt, inputs=dict(inputs)))
+        turn.look_again(_POLL)
+        return None
+    if job.phase == "Running":
+        turn.look_again(_POLL)
+        return None
+    if job.phase == "Failed":
+        fail(turn, version, job.reason or Reason.FAILED, job.message or "the Job failed")
+        return None
+    try:
+        return report.parse(model, job.report)
+    except report.ReportError as error:
+        fail(turn, version, Reason.INVALID_REPORT, f"report of the Job {kind.value}: {error}")
+        return None
+
+
+def fail(turn: Turn, version: VersionObject, reason: str, message: str) -> None:
+    """End a version whose pipeline broke; the champion keeps serving."""
+    turn.change(version.name, failure=message[-8192:])
+    turn.end(version.name, VersionStage.FAILED, reason, message)

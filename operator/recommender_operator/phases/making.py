@@ -1,0 +1,101 @@
+"""Conditions of how the version in question was made and judged: data, training, gates, analysis.
+
+The version in question is the one on its way, else the one that the spec asks for.
+"""
+
+from __future__ import annotations
+
+from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.version import VersionDecision, VersionStage
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases import evaluate, steps
+from recommender_operator.phases.turn import Turn
+
+RETRY = "Change the spec, or annotate recommender.dev/retry=<new token>"
+
+
+def tell(turn: Turn, subject: VersionObject) -> None:
+    """Set the four conditions from the version's record."""
+    _data(turn, subject)
+    _training(turn, subject)
+    _gates(turn, subject)
+    _analysis(turn, subject)
+
+
+def _failed_at(subject: VersionObject, *stages: VersionStage) -> VersionDecision | None:
+    decision = subject.status.decision
+    if decision is not None and decision.stage in stages:
+        return decision if decision.outcome == VersionStage.FAILED else None
+    return None
+
+
+def _waiting(turn: Turn, kind: ConditionType, subject: VersionObject) -> None:
+    stage = subject.status.stage.value
+    turn.condition(kind, "Unknown", stage, f"{subject.name} is at the stage {stage}")
+
+
+def _data(turn: Turn, subject: VersionObject) -> None:
+    kind = ConditionType.DATA_VALID
+    failed = _failed_at(subject, VersionStage.CHECKING_DATA)
+    data = subject.status.lineage
+    if failed is not None:
+        message = (
+            f"{subject.name}: {failed.message}. The check is repeated by itself, less and less "
+            f"often (attempt {subject.status.attempt}); {RETRY[0].lower()}{RETRY[1:]} to do it now"
+        )
+        turn.condition(kind, "False", failed.reason, message)
+    elif data is not None:
+        message = (
+            f"{subject.name}: {data.data_rows} rows, {data.quarantined_rows} quarantined, "
+            f"data version {data.data_version}"
+        )
+        turn.condition(kind, "True", Reason.DATA_CHECKED, message)
+    else:
+        _waiting(turn, kind, subject)
+
+
+def _training(turn: Turn, subject: VersionObject) -> None:
+    kind = ConditionType.TRAINED
+    failed = _failed_at(subject, VersionStage.TRAINING, VersionStage.PUBLISHING)
+    if failed is not None:
+        message = f"{subject.name}: {failed.message}. {RETRY}"
+        turn.condition(kind, "False", failed.reason, message)
+    elif subject.status.metrics:
+        numbers = ", ".join(f"{k} {v:.4g}" for k, v in sorted(subject.status.metrics.items()))
+        turn.condition(kind, "True", Reason.TRAINED, f"{subject.name}: {numbers}")
+    else:
+        _waiting(turn, kind, subject)
+
+
+def _gates(turn: Turn, subject: VersionObject) -> None:
+    kind = ConditionType.GATES_PASSED
+    gates = subject.status.gates
+    words = "; ".join(evaluate.words(gate) for gate in gates)
+    if not gates:
+        _waiting(turn, kind, subject)
+    elif all(gate.passed for gate in gates):
+        turn.condition(kind, "True", Reason.GATES_PASSED, f"{subject.name}: {words}")
+    else:
+        failed = "; ".join(evaluate.words(gate) for gate in gates if not gate.passed)
+        message = f"{subject.name}: {failed}. {RETRY}"
+        turn.condition(kind, "False", Reason.GATE_FAILED, message)
+
+
+def _analysis(turn: Turn, subject: VersionObject) -> None:
+    """While a step is in progress, the canary itself says how it stands."""
+    kind = ConditionType.ANALYSIS_PASSED
+    status = subject.status
+    if status.stage is VersionStage.CANARY and steps.current(status) is not None:
+        return
+    decision = status.decision
+    if status.stage is VersionStage.PROMOTED and decision is not None and status.steps:
+        message = f"{subject.name}: {decision.message}"
+        turn.condition(kind, "True", decision.reason, message)
+    elif status.stage is VersionStage.PROMOTED and decision is not None:
+        message = f"{subject.name} was not judged against another: {decision.message}"
+        turn.condition(kind, "Unknown", Reason.NOT_ANALYSED, message)
+    elif status.stage is VersionStage.ROLLED_BACK and decision is not None and status.steps:
+        message = f"{subject.name}: {decision.message}. {RETRY}"
+        turn.condition(kind, "False", decision.reason, message)
+    else:
+        _waiting(turn, kind, subject)

@@ -1,0 +1,140 @@
+"""Watch the served sessions: do they still look like what the champion was trained on?
+
+A sustained shift is no fault of a version: it is named by feature, blocks the promotion of
+versions trained before it, and starts a retraining on the rolling window. The retraining is an
+ordinary version, whose name comes from a token in the status; the token is written first and acted
+upon at the next look, so that a crash cannot start two.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.analysis import drift as drifts
+from recommender_operator.analysis.drift import DriftVerdict
+from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.status import DriftStatus, RetrainStatus
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases import breaks, ledger, windows
+from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
+
+_POLL = datetime.timedelta(seconds=15)
+_NOW = datetime.timedelta(seconds=1)
+
+
+def step(turn: Turn) -> None:
+    """One look at the champion's window."""
+    champion = turn.champion
+    if not turn.spec.drift.enabled:
+        turn.condition(ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "drift.enabled is false")
+        return
+    if champion is None:
+        return
+    turn.look_again(_POLL)
+    if turn.model.status.champion != champion.name:
+        turn.set_status(drift=DriftStatus(reacted_at=turn.status.drift.reacted_at))
+        message = f"watching the sessions of {champion.name}"
+        turn.condition(ConditionType.DRIFTED, "False", Reason.WATCHING, message)
+    breaks.watch_champion(turn)
+    if turn.champion is not None and turn.champion.name == champion.name:
+        _window(turn, champion)
+        _react(turn, champion)
+    else:
+        ledger.count_rollbacks(turn)
+
+
+def _window(turn: Turn, champion: VersionObject) -> None:
+    """Judge the window once it has the sessions; then the next one starts."""
+    key = windows.drift_key(champion.name)
+    stats = windows.since_baseline(turn, key, champion.name)
+    if stats is None:
+        if key not in turn.observed.baselines:
+            _restart(turn, champion)
+        return
+    seen = drifts.judge_window(turn.spec.drift, stats)
+    short = seen.sessions < turn.spec.drift.window_sessions
+    if short and seen.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR):
+        return
+    _restart(turn, champion)
+    if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
+        return
+    turn.set_status(drift=drifts.advance(turn.spec.drift, turn.status.drift, seen, turn.now))
+
+
+def _restart(turn: Turn, champion: VersionObject) -> None:
+    candidate = turn.candidate
+    arms = [champion.name]
+    if candidate is not None and candidate.name in turn.observed.samples:
+        arms.append(candidate.name)
+    windows.save(turn, windows.drift_key(champion.name), arms)
+
+
+def _candidate_fits(turn: Turn, key: str) -> bool:
+    """Whether the candidate, over the same time, sees no shift against its own training.
+
+    Then it is the cure: the champion's age is no reason to retrain or to block it.
+    """
+    candidate = turn.candidate
+    stats = windows.since_baseline(turn, key, candidate.name) if candidate else None
+    if stats is None:
+        return False
+    seen: DriftVerdict = drifts.judge_window(turn.spec.drift, stats)
+    return seen.verdict is Verdict.PASS
+
+
+def _react(turn: Turn, champion: VersionObject) -> None:
+    drift, needed = turn.status.drift, turn.spec.drift.consecutive_windows
+    before = find(turn.status.conditions, ConditionType.DRIFTED)
+    was = before is not None and before.status == "True"
+    shifted = drift.breaches_in_a_row >= needed
+    if not shifted and (not was or drift.clear_in_a_row >= needed):
+        known = drift.windows > 0
+        reason = Reason.NO_SHIFT if known else Reason.WATCHING
+        message = drift.message if known else f"watching the sessions of {champion.name}"
+        turn.condition(ConditionType.DRIFTED, "False", reason, message)
+        return
+    features = ", ".join(drift.features) or "the sessions"
+    obstacle = _obstacle(turn, champion) if shifted else "waiting for clear windows"
+    if obstacle is None:
+        _retrain(turn, features)
+        obstacle = "a retraining starts"
+    message = f"{features} shifted against the training of {champion.name}: {drift.message}"
+    message = f"{message}. Reaction: {obstacle}"
+    if turn.condition(ConditionType.DRIFTED, "True", Reason.SHIFTED, message):
+        turn.warn(Reason.SHIFTED, message)
+
+
+def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
+    """Return why no retraining starts now."""
+    reacted, spec = turn.status.drift.reacted_at, turn.spec
+    cooldown = datetime.timedelta(seconds=spec.drift.cooldown_seconds)
+    candidate = turn.candidate
+    if turn.retrain is not None and candidate is not None and candidate.name == turn.desired:
+        return f"the retraining {candidate.name} is on its way"
+    if not spec.retrain.on_drift:
+        return "none, for retrain.onDrift is false; change data or training in the spec"
+    if spec.paused or turn.held:
+        return "none while paused or pinned"
+    if turn.status.locked:
+        return "none while locked; annotate recommender.dev/retry with a new token"
+    if names.spec_hash(champion.spec.data, champion.spec.training) != turn.base_hash:
+        return "none, for the champion was not made from the spec in force; change the spec"
+    if reacted is not None and turn.now - reacted < cooldown:
+        return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
+    return None
+
+
+def _retrain(turn: Turn, features: str) -> None:
+    token = f"drift-{turn.now:%Y%m%d-%H%M%S}"
+    retrain = RetrainStatus(
+        token=token,
+        reason=f"drift of {features}"[:1024],
+        requested_at=turn.now,
+        spec_hash=turn.base_hash,
+    )
+    drift = turn.status.drift.model_copy(update={"reacted_at": turn.now})
+    turn.set_status(retrain=retrain, drift=drift)
+    turn.say(Reason.RETRAIN_STARTED, f"drift of {features}: a retraining starts ({token})")
+    turn.look_again(_NOW)

@@ -1,0 +1,95 @@
+"""Project the decision into the status: who is who, the stage for people, the conditions."""
+
+from __future__ import annotations
+
+from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.status import Stage
+from recommender_operator.api.version import TERMINAL, VersionStage
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases import making, serving
+from recommender_operator.phases.turn import Turn
+
+_STAGES = {
+    VersionStage.PENDING: Stage.PENDING,
+    VersionStage.CHECKING_DATA: Stage.CHECKING_DATA,
+    VersionStage.TRAINING: Stage.TRAINING,
+    VersionStage.EVALUATING: Stage.EVALUATING,
+    VersionStage.PUBLISHING: Stage.PUBLISHING,
+    VersionStage.PUBLISHED: Stage.DEPLOYING,
+    VersionStage.DEPLOYING: Stage.DEPLOYING,
+    VersionStage.SMOKE_TESTING: Stage.SMOKE_TESTING,
+    VersionStage.CANARY: Stage.CANARY,
+}
+
+
+def step(turn: Turn) -> None:
+    """Write what `kubectl get` and `kubectl describe` show."""
+    candidate, champion, previous = turn.candidate, turn.champion, turn.previous
+    name = candidate.name if candidate else None
+    drift = turn.status.drift
+    if turn.model.status.candidate != name and drift.candidate_breaks_in_a_row:
+        drift = drift.model_copy(update={"candidate_breaks_in_a_row": 0})
+    subject = candidate or turn.versions.get(turn.desired) or champion
+    turn.set_status(
+        observed_generation=turn.model.generation,
+        stage=_stage(turn),
+        champion=champion.name if champion else None,
+        previous=previous.name if previous else None,
+        candidate=name,
+        candidate_weight=turn.asked_weights.get(name, 0) if name else 0,
+        verdict=_verdict(subject),
+        url=_host(turn),
+        drift=drift,
+    )
+    if subject is not None:
+        making.tell(turn, subject)
+    serving.tell(turn, subject)
+    _never_judged(turn)
+
+
+def _stage(turn: Turn) -> Stage:
+    candidate = turn.candidate
+    if turn.spec.paused:
+        return Stage.PAUSED
+    if candidate is not None and candidate.status.stage not in TERMINAL:
+        return _STAGES[candidate.status.stage]
+    if turn.status.locked:
+        return Stage.LOCKED
+    if turn.champion is not None:
+        return Stage.SERVING
+    wanted = turn.versions.get(turn.desired)
+    return Stage.PENDING if wanted is None else Stage.FAILED
+
+
+def _verdict(subject: VersionObject | None) -> str | None:
+    if subject is None or not subject.status.steps:
+        return None
+    return subject.status.steps[-1].verdict
+
+
+def _host(turn: Turn) -> str | None:
+    domain = turn.observed.platform.domain
+    if turn.spec.serving.host is not None:
+        return turn.spec.serving.host
+    if domain:
+        return f"{turn.model.name}.{turn.model.namespace}.{domain}"
+    return turn.status.url
+
+
+def _never_judged(turn: Turn) -> None:
+    """Every condition exists from the first look on, as Unknown."""
+    for kind in ConditionType:
+        if find(turn.status.conditions, kind) is None:
+            if kind is ConditionType.REQUESTS_HONORED:
+                turn.condition(kind, "Unknown", Reason.NONE, "nothing was asked by annotation")
+            else:
+                turn.condition(kind, "Unknown", Reason.NOT_YET_KNOWN, "not judged yet")
+        else:
+            _refresh(turn, kind)
+
+
+def _refresh(turn: Turn, kind: ConditionType) -> None:
+    """A condition that nothing changed still speaks of this generation."""
+    condition = find(turn.status.conditions, kind)
+    if condition is not None and condition.observed_generation != turn.model.generation:
+        turn.condition(kind, condition.status, condition.reason, condition.message)

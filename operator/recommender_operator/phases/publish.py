@@ -1,0 +1,39 @@
+"""Publish the staged artifact under its digest; nothing that serves is ever overwritten."""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.report import PublishReport
+from recommender_operator.api.version import Artifact, VersionStage
+from recommender_operator.observed import JobKind
+from recommender_operator.phases import jobs
+from recommender_operator.phases.turn import Turn
+
+_LOOK = datetime.timedelta(seconds=5)
+
+
+def step(turn: Turn) -> None:
+    """Publishing: the published digest must be the one that training reported."""
+    version = turn.candidate
+    if version is None:
+        return
+    staged = version.status.staged
+    if staged is None:
+        turn.move(version.name, VersionStage.TRAINING)
+        return
+    if any(job.kind is JobKind.REMOVE and job.phase == "Running" for job in turn.observed.jobs):
+        # Equal artifacts share a folder: publishing into one that is being removed would lose it.
+        turn.look_again(_LOOK)
+        return
+    inputs = {"staged_path": staged.path, "digest": staged.digest}
+    published = jobs.result(turn, version, JobKind.PUBLISH, PublishReport, inputs)
+    if published is None:
+        return
+    if published.digest != staged.digest:
+        message = f"published {published.digest}, but training reported {staged.digest}"
+        jobs.fail(turn, version, Reason.DIGEST_MISMATCH, message)
+        return
+    artifact = Artifact(path=published.path, digest=published.digest)
+    turn.move(version.name, VersionStage.PUBLISHED, artifact=artifact)

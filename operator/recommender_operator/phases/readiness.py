@@ -1,0 +1,50 @@
+"""A candidate whose pods go away in mid-rollout (eviction, node pressure, a crash)."""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.actions import EnsureService
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases import steps
+from recommender_operator.phases.turn import Turn
+
+#: A pod may restart in so long before requests are taken from the candidate.
+GRACE = datetime.timedelta(seconds=30)
+_POLL = datetime.timedelta(seconds=5)
+
+
+def holds(turn: Turn, version: VersionObject) -> bool:
+    """Return whether the rollout may go on; if not, see to the requests and the service."""
+    if turn.is_ready(version.name):
+        turn.change(version.name, unready_since=None)
+        return True
+    turn.look_again(_POLL)
+    service = turn.service(version.name)
+    if service is None:
+        turn.do(EnsureService(version=version.name))
+    since = version.status.unready_since or turn.now
+    turn.change(version.name, unready_since=since)
+    gone = turn.now - since
+    if turn.champion is None:
+        # Nobody else could answer.
+        return False
+    if gone >= datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds):
+        state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
+        message = f"its service was not ready for {gone.total_seconds():.0f} s: {state}"
+        turn.end(version.name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNAVAILABLE, message)
+        return False
+    if gone < GRACE:
+        return version.status.weight > 0
+    if version.status.weight > 0:
+        steps.close(turn, version.name, "Inconclusive")
+        turn.change(version.name, weight=0)
+        turn.retreat()
+        turn.warn(
+            Reason.CANDIDATE_UNAVAILABLE,
+            f"{version.name} is not ready for {gone.total_seconds():.0f} s: requests go back to "
+            f"{turn.champion.name} until it is",
+        )
+    return False

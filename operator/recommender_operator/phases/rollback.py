@@ -1,0 +1,157 @@
+"""rollbackTo, by the pin `spec.rollbackTo` or by the annotation of the same name.
+
+A warm version takes over with one write of the route. One that is not warm is served and asked
+for recommendations first. Nothing new starts meanwhile, and nothing at all while a pin is set.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+from recommender_operator.actions import EnsureService, RunSmoke
+from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.version import TERMINAL, VersionStage
+from recommender_operator.observed import ServiceState, VersionObject
+from recommender_operator.phases.turn import Turn
+
+ACTION = "rollback-to"
+_LOOK = datetime.timedelta(seconds=5)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Goal:
+    target: str
+    #: Value of the annotation; None for the pin.
+    token: str | None
+
+    @property
+    def reason(self) -> Reason:
+        return Reason.PINNED if self.token is None else Reason.ROLLED_BACK_TO
+
+
+def step(turn: Turn) -> None:
+    """Bring the asked version back, or say why not."""
+    pin, token = turn.spec.rollback_to, turn.pending(ACTION)
+    if pin is not None:
+        turn.held = True
+        if token is not None:
+            _refuse(turn, token, f"spec.rollbackTo pins {pin}: change or remove the pin instead")
+        _pursue(turn, _Goal(target=pin, token=None))
+    elif token is not None:
+        _pursue(turn, _Goal(target=token.split("#", 1)[0], token=token))
+
+
+def _pursue(turn: Turn, goal: _Goal) -> None:
+    obstacle = _obstacle(turn, goal.target)
+    if obstacle is not None:
+        _give_up(turn, goal, Reason.UNKNOWN_VERSION, obstacle)
+        return
+    turn.target = goal.target
+    _put_candidate_aside(turn, goal)
+    champion = turn.champion
+    if champion is not None and champion.name == goal.target:
+        _conclude(turn, goal, f"{goal.target} is the champion")
+        return
+    turn.held = True
+    if _is_fit(turn, goal):
+        _switch(turn, goal)
+    elif turn.target is not None:
+        message = f"{goal.target} is brought back: its service starts and is asked first"
+        turn.condition(ConditionType.REQUESTS_HONORED, "Unknown", Reason.UNDER_WAY, message)
+        turn.look_again(_LOOK)
+
+
+def _obstacle(turn: Turn, target: str) -> str | None:
+    """Return why a version cannot be brought back."""
+    version = turn.versions.get(target)
+    fit = sorted(name for name, v in turn.versions.items() if _was_published(v))
+    choice = f"published versions: {', '.join(fit) or 'none'} (kubectl get mver)"
+    if version is None:
+        return f"there is no version {target!r}; {choice}"
+    if not _was_published(version):
+        stage = version.status.stage.value
+        return f"{target} ({stage}) never passed its gates and was never published; {choice}"
+    if version.status.stage not in TERMINAL:
+        return f"{target} is on its way already; to let it take over, annotate promote"
+    return None
+
+
+def _was_published(version: VersionObject) -> bool:
+    status = version.status
+    gates_held = bool(status.gates) and all(gate.passed for gate in status.gates)
+    return status.artifact is not None and gates_held
+
+
+def _put_candidate_aside(turn: Turn, goal: _Goal) -> None:
+    for version in turn.unfinished:
+        if goal.token is None:
+            stage, automatic = VersionStage.SUPERSEDED, True
+        else:
+            stage, automatic = VersionStage.ROLLED_BACK, False
+        message = f"rollbackTo {goal.target} was asked for"
+        turn.end(version.name, stage, goal.reason, message, automatic=automatic)
+
+
+def _is_fit(turn: Turn, goal: _Goal) -> bool:
+    """Whether the target is ready and answered since its service exists; else see to it."""
+    service = turn.service(goal.target)
+    if service is None or not service.ready:
+        _serve(turn, goal, service)
+        return False
+    smoke = turn.versions[goal.target].status.smoke
+    born = service.created_at
+    if smoke is None or (born is not None and smoke.at < born):
+        turn.do(RunSmoke(version=goal.target))
+        return False
+    if not smoke.passed:
+        message = f"{goal.target} does not answer as it should: {smoke.message}"
+        _give_up(turn, goal, Reason.SMOKE_FAILED, message)
+        return False
+    return True
+
+
+def _serve(turn: Turn, goal: _Goal, service: ServiceState | None) -> None:
+    if service is None:
+        turn.do(EnsureService(version=goal.target))
+        return
+    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
+    if service.created_at is not None and turn.now - service.created_at >= limit:
+        message = (
+            f"{goal.target} is not ready after {limit.total_seconds():.0f} s: "
+            f"{service.reason} {service.message}".strip()
+        )
+        _give_up(turn, goal, Reason.NOT_READY_IN_TIME, message)
+
+
+def _switch(turn: Turn, goal: _Goal) -> None:
+    former = turn.champion
+    turn.retreat()
+    turn.change(goal.target, replaced=former.name if former else None)
+    how = "the pin spec.rollbackTo" if goal.token is None else f"annotation {goal.token!r}"
+    message = f"brought back by {how}" + (f", instead of {former.name}" if former else "")
+    turn.end(goal.target, VersionStage.PROMOTED, goal.reason, message, automatic=False)
+    if former is not None and goal.token is not None:
+        turn.end(former.name, VersionStage.ROLLED_BACK, goal.reason, message, automatic=False)
+    _conclude(turn, goal, f"{goal.target} takes all requests")
+
+
+def _conclude(turn: Turn, goal: _Goal, result: str) -> None:
+    turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, f"rollbackTo: {result}")
+    if goal.token is not None:
+        turn.handled(ACTION, goal.token, result)
+
+
+def _give_up(turn: Turn, goal: _Goal, reason: Reason, message: str) -> None:
+    """Leave everything as it is. A pin stays in force and is tried again."""
+    text = f"rollbackTo: {message}"
+    if turn.condition(ConditionType.REQUESTS_HONORED, "False", reason, text):
+        turn.warn(reason, text)
+    if goal.token is not None:
+        turn.target = None
+        turn.handled(ACTION, goal.token, f"Refused: {message}")
+
+
+def _refuse(turn: Turn, token: str, message: str) -> None:
+    turn.warn(Reason.REFUSED, f"{ACTION}: {message}")
+    turn.handled(ACTION, token, f"Refused: {message}")

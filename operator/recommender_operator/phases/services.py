@@ -1,0 +1,74 @@
+"""Which versions are served: champion, candidate, and the previous champion, kept warm.
+
+A service goes only when the data plane sends it nothing any more.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.actions import DeleteService, EnsureService
+from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases import breaks, windows
+from recommender_operator.phases.turn import Turn
+
+_SERVED = (VersionStage.DEPLOYING, VersionStage.SMOKE_TESTING, VersionStage.CANARY)
+_DRAIN = datetime.timedelta(seconds=5)
+
+
+def step(turn: Turn) -> None:
+    """Serve what must be warm, take away what need not be."""
+    warm = [turn.champion]
+    if turn.spec.serving.keep_previous:
+        warm.append(turn.previous)
+    for version in warm:
+        if version is not None:
+            _ensure(turn, version)
+    keep = {version.name for version in warm if version is not None}
+    candidate = turn.candidate
+    if candidate is not None and candidate.status.artifact is not None:
+        keep.add(candidate.name)
+        if candidate.status.stage in _SERVED:
+            _refresh(turn, candidate)
+    if turn.target is not None:
+        keep.add(turn.target)
+    for name in sorted(set(turn.observed.services) - keep):
+        _remove(turn, name)
+    windows.forget(turn, _needed_baselines(turn))
+
+
+def _ensure(turn: Turn, version: VersionObject) -> None:
+    if version.status.artifact is None:
+        return
+    if turn.service(version.name) is None:
+        turn.do(EnsureService(version=version.name))
+    _refresh(turn, version)
+
+
+def _refresh(turn: Turn, version: VersionObject) -> None:
+    service = turn.service(version.name)
+    if service is not None and service.outdated:
+        turn.do(EnsureService(version=version.name))
+
+
+def _remove(turn: Turn, name: str) -> None:
+    traffic = turn.observed.traffic
+    settled = traffic.accepted or not traffic.weights
+    if settled and traffic.weights.get(name, 0) == 0:
+        turn.do(DeleteService(version=name))
+    else:
+        turn.look_again(_DRAIN)
+
+
+def _needed_baselines(turn: Turn) -> set[str]:
+    keep = set()
+    champion, candidate = turn.champion, turn.candidate
+    if candidate is not None and candidate.status.stage is VersionStage.CANARY:
+        for key in (windows.step_key, windows.rollout_key, windows.break_key):
+            keep.add(key(candidate.name))
+    if champion is not None and turn.spec.drift.enabled:
+        keep.add(windows.drift_key(champion.name))
+        if breaks.on_probation(turn):
+            keep |= {windows.rollout_key(champion.name), windows.break_key(champion.name)}
+    return keep

@@ -1,0 +1,130 @@
+"""Conditions of what serves: Available, Progressing, Ready.
+
+Ready is True when a version made from the spec in force serves, or when a human asked for another
+one to serve (rollbackTo). A retraining in progress leaves it True: what the spec asks for serves.
+"""
+
+from __future__ import annotations
+
+from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.spec import ConditionStatus
+from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases.making import RETRY
+from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
+
+Judged = tuple[ConditionStatus, str, str]
+
+
+def tell(turn: Turn, subject: VersionObject | None) -> None:
+    """Set the three conditions; a warning is made when the champion ceases to serve."""
+    available = _available(turn)
+    was = find(turn.model.status.conditions, ConditionType.AVAILABLE)
+    turn.condition(ConditionType.AVAILABLE, *available)
+    if was is not None and was.status == "True" and available[0] != "True":
+        turn.warn(available[1], available[2])
+    turn.condition(ConditionType.PROGRESSING, *_progressing(turn, subject))
+    turn.condition(ConditionType.READY, *_ready(turn, subject, available))
+
+
+def _available(turn: Turn) -> Judged:
+    champion, traffic = turn.champion, turn.observed.traffic
+    missing = turn.observed.platform.missing
+    if missing:
+        return "Unknown", Reason.PLATFORM_MISSING, "; ".join(missing)
+    if champion is None:
+        return "False", Reason.NO_CHAMPION, "no version has been promoted yet"
+    service = turn.service(champion.name)
+    if service is None or not service.ready:
+        state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
+        message = f"{champion.name} is not ready: {state or 'no reason given'}"
+        return "False", Reason.CHAMPION_UNAVAILABLE, message
+    if not traffic.accepted:
+        message = f"the data plane has not taken the route over: {traffic.message or 'no reason'}"
+        return "False", Reason.ROUTE_NOT_ACCEPTED, message
+    return "True", Reason.SERVING, f"{champion.name} is ready"
+
+
+def _progressing(turn: Turn, subject: VersionObject | None) -> Judged:
+    candidate = turn.candidate
+    if turn.observed.platform.missing:
+        return "False", Reason.PLATFORM_MISSING, "; ".join(turn.observed.platform.missing)
+    if turn.spec.paused:
+        at = f" {candidate.name} stays at {candidate.status.stage.value}." if candidate else ""
+        message = f"spec.paused is true: nothing starts and no weight grows.{at}"
+        return "False", Reason.PAUSED, message
+    if candidate is not None:
+        return "True", candidate.status.stage.value, _where(turn, candidate)
+    if turn.status.locked:
+        locked = find(turn.status.conditions, ConditionType.LOCKED)
+        return "False", Reason.LOCKED, locked.message if locked else "locked"
+    if turn.spec.rollback_to is not None:
+        return "False", Reason.PINNED, f"spec.rollbackTo pins {turn.spec.rollback_to}"
+    if subject is None:
+        return "True", VersionStage.PENDING.value, f"{turn.desired} is being created"
+    decision = subject.status.decision
+    if decision is None:
+        return "True", subject.status.stage.value, f"{subject.name} is about to start"
+    return "False", decision.reason, f"{subject.name} {decision.outcome}: {decision.message}"
+
+
+def _where(turn: Turn, candidate: VersionObject) -> str:
+    stage = candidate.status.stage
+    if stage is not VersionStage.CANARY:
+        return f"{candidate.name} is at the stage {stage.value}"
+    analysis = find(turn.status.conditions, ConditionType.ANALYSIS_PASSED)
+    text = f"{candidate.name} is given {candidate.status.weight} % of the requests"
+    if not turn.route_agrees:
+        why = turn.observed.traffic.message
+        return f"{text}; waits for the data plane to report it" + (f" ({why})" if why else "")
+    return text + (f"; {analysis.reason}" if analysis is not None else "")
+
+
+def _ready(turn: Turn, subject: VersionObject | None, available: Judged) -> Judged:
+    if available[0] != "True":
+        return _not_available(turn, subject, available)
+    champion = turn.champion
+    if champion is None:
+        return available
+    pin = turn.spec.rollback_to
+    if pin is not None:
+        if champion.name == pin:
+            return "True", Reason.PINNED, f"{pin} serves, pinned by spec.rollbackTo"
+        honored = find(turn.status.conditions, ConditionType.REQUESTS_HONORED)
+        message = honored.message if honored else f"{pin} does not serve yet"
+        return "False", Reason.PINNED, message
+    made_from = names.spec_hash(champion.spec.data, champion.spec.training)
+    if champion.name == turn.desired or made_from == turn.base_hash:
+        return "True", Reason.SETTLED, f"{champion.name}, made from the spec in force, serves"
+    if turn.candidate is not None:
+        message = f"{champion.name} serves while {turn.candidate.name} rolls out"
+        return "False", Reason.ROLLING_OUT, message
+    return _put_aside(turn, champion)
+
+
+def _put_aside(turn: Turn, champion: VersionObject) -> Judged:
+    """The champion serves, but it is not what the spec asks for."""
+    wanted = turn.versions.get(turn.desired)
+    decision = wanted.status.decision if wanted else None
+    if wanted is None or decision is None:
+        reason = Reason.LOCKED if turn.status.locked else Reason.ROLLING_OUT
+        return "False", reason, f"{champion.name} serves; {turn.desired} has not started"
+    if decision.reason == Reason.ROLLED_BACK_TO:
+        message = f"{champion.name} serves, {decision.message}, until the spec changes"
+        return "True", Reason.ROLLED_BACK_TO, message
+    message = f"{champion.name} serves; {wanted.name} {decision.outcome}: {decision.message}"
+    return "False", decision.reason, f"{message}. {RETRY}"
+
+
+def _not_available(turn: Turn, subject: VersionObject | None, available: Judged) -> Judged:
+    if turn.champion is not None or available[1] != Reason.NO_CHAMPION:
+        return "False" if available[0] == "False" else "Unknown", available[1], available[2]
+    if turn.candidate is not None:
+        stage = turn.candidate.status.stage.value
+        return "False", stage, f"the first version, {turn.candidate.name}, is at {stage}"
+    decision = subject.status.decision if subject is not None else None
+    if subject is not None and decision is not None:
+        message = f"{subject.name} {decision.outcome}: {decision.message}. {RETRY}"
+        return "False", decision.reason, message
+    return "False", Reason.NO_CHAMPION, available[2]

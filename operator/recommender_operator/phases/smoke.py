@@ -1,0 +1,47 @@
+"""Ask a ready version for recommendations before any user does."""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.actions import EnsureService, RunSmoke
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases.turn import Turn
+
+_LOOK = datetime.timedelta(seconds=1)
+_POLL = datetime.timedelta(seconds=5)
+
+
+def step(turn: Turn) -> None:
+    """SmokeTesting: only an answer that was given in this attempt counts."""
+    version = turn.candidate
+    if version is None:
+        return
+    since = version.status.stage_since
+    smoke = version.status.smoke
+    if smoke is None or (since is not None and smoke.at < since):
+        _ask(turn, version)
+        return
+    if not smoke.passed:
+        message = f"the smoke inference failed: {smoke.message}"
+        turn.end(version.name, VersionStage.REJECTED, Reason.SMOKE_FAILED, message)
+        return
+    turn.move(version.name, VersionStage.CANARY, steps=(), weight=0)
+
+
+def _ask(turn: Turn, version: VersionObject) -> None:
+    if turn.is_ready(version.name):
+        turn.do(RunSmoke(version=version.name))
+        turn.look_again(_LOOK)
+        return
+    since = version.status.stage_since or turn.now
+    limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
+    if turn.now - since >= limit:
+        message = f"not ready for the smoke inference for {limit.total_seconds():.0f} s"
+        turn.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
+        return
+    if turn.service(version.name) is None:
+        turn.do(EnsureService(version=version.name))
+    turn.look_again(_POLL)

@@ -1,0 +1,56 @@
+"""The record of a rollout: which step is in progress, which one is next."""
+
+from __future__ import annotations
+
+from recommender_operator.api.version import ModelVersionStatus, StepRecord
+from recommender_operator.phases.turn import Turn
+
+#: Records kept of one rollout; a version that is interrupted again and again drops its oldest.
+MAX_RECORDS = 40
+
+
+def current(status: ModelVersionStatus) -> StepRecord | None:
+    """Return the step in progress: its clock runs since the route reported its weight."""
+    if status.steps and status.steps[-1].ended_at is None:
+        return status.steps[-1]
+    return None
+
+
+def next_weight(turn: Turn, status: ModelVersionStatus) -> int | None:
+    """Return the weight after the last one that passed; None after the last step."""
+    passed = max(
+        (s.weight for s in status.steps if s.ended_at is not None and s.verdict == "Pass"),
+        default=0,
+    )
+    left = [step.weight for step in turn.spec.rollout.steps if step.weight > passed]
+    return min(left, default=None)
+
+
+def is_last(turn: Turn, weight: int) -> bool:
+    """Return whether no step comes after a weight."""
+    return weight >= max(step.weight for step in turn.spec.rollout.steps)
+
+
+def verdict_of(status: ModelVersionStatus) -> str:
+    """Return the last verdict that was noted."""
+    return status.steps[-1].verdict if status.steps else "Inconclusive"
+
+
+def begin(turn: Turn, name: str, weight: int) -> None:
+    """Start a step's clock."""
+    record = StepRecord(weight=weight, started_at=turn.now)
+    steps = turn.versions[name].status.steps
+    turn.change(name, steps=(*steps, record)[-MAX_RECORDS:])
+
+
+def note(turn: Turn, name: str, **values: object) -> None:
+    """Write into the step in progress."""
+    steps = turn.versions[name].status.steps
+    if steps:
+        turn.change(name, steps=(*steps[:-1], steps[-1].model_copy(update=values)))
+
+
+def close(turn: Turn, name: str, verdict: str) -> None:
+    """End the step in progress, if there is one."""
+    if current(turn.versions[name].status) is not None:
+        note(turn, name, ended_at=turn.now, verdict=verdict)

@@ -1,0 +1,239 @@
+"""One turn of `decide`: what was seen, and the decision as it grows.
+
+A turn lives inside one call. Each phase reads it and adds to it, so that a phase sees what the
+phases before it have decided, and several stages can be passed in one look.
+
+The order of the actions makes every prefix of them safe, for the operator may die between any two:
+requests leave a bad version before anything else is written; what is decided is recorded before
+requests move to a new version; Jobs, services and baselines come between.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+
+from recommender_operator.actions import (
+    Action,
+    Decision,
+    Event,
+    RemoveTraffic,
+    SetTraffic,
+    UpdateVersion,
+)
+from recommender_operator.api.conditions import ConditionType, find, put
+from recommender_operator.api.spec import ConditionStatus
+from recommender_operator.api.status import HandledAction
+from recommender_operator.api.version import (
+    TERMINAL,
+    VersionDecision,
+    VersionStage,
+)
+from recommender_operator.observed import Observed, VersionObject
+from recommender_operator.phases.view import View
+
+#: Handled requests that are remembered; the newest of each action always is.
+MAX_HANDLED = 20
+#: An Event of Kubernetes takes no more.
+MAX_EVENT = 1024
+#: The longest wait for the next look; children's events wake the operator earlier.
+IDLE = datetime.timedelta(seconds=60)
+
+
+class Turn(View):
+    """The state of one decision in the making."""
+
+    def __init__(self, observed: Observed, now: datetime.datetime) -> None:
+        super().__init__(observed, now)
+        #: Only a rollback is being done, or a version is pinned: nothing new may start.
+        self.held = False
+        #: Version that a rollbackTo is bringing back: its service stays, its record too.
+        self.target: str | None = None
+        self.finished = False
+        self._changed: list[str] = []
+        self._actions: list[Action] = []
+        self._events: list[Event] = []
+        self._retreat = False
+        self._requeue = IDLE
+
+    # --- the decision
+
+    def do(self, action: Action) -> None:
+        """Add an action, unless the very same one is there already."""
+        if action not in self._actions:
+            self._actions.append(action)
+
+    def retreat(self) -> None:
+        """Write the route before everything else: requests leave a version that must not serve.
+
+        It is written even if it reads as asked already, for the read may be older than a write.
+        """
+        self._retreat = True
+
+    def change(self, name: str, **values: object) -> None:
+        """Change the status of a version; one write of it is made at the end."""
+        version = self.versions[name]
+        status = version.status.model_copy(update=values)
+        if status == version.status:
+            return
+        self.versions[name] = VersionObject(
+            name=name,
+            uid=version.uid,
+            created_at=version.created_at,
+            spec=version.spec,
+            status=status,
+        )
+        if name not in self._changed:
+            self._changed.append(name)
+
+    def move(self, name: str, stage: VersionStage, **values: object) -> None:
+        """Move a version to a stage and say so."""
+        self.change(name, stage=stage, stage_since=self.now, **values)
+        self.say(stage.value, f"{name}: {_STAGE_WORDS[stage]}")
+
+    def end(
+        self, name: str, stage: VersionStage, reason: str, message: str, *, automatic: bool = True
+    ) -> None:
+        """Decide on a version, with the numbers, and take its requests away if it loses them."""
+        before = self.versions[name].status.stage
+        decision = VersionDecision(
+            outcome=stage.value,
+            reason=reason,
+            message=message[:8192],
+            at=self.now,
+            automatic=automatic,
+            stage=before,
+        )
+        promoted = stage is VersionStage.PROMOTED
+        if not promoted and (self.route_weights.get(name) or self.versions[name].status.weight):
+            self.retreat()
+        self.change(
+            name,
+            stage=stage,
+            stage_since=self.now,
+            decision=decision,
+            weight=100 if promoted else 0,
+            unready_since=None,
+            **({"promoted_at": self.now} if promoted else {}),
+        )
+        kind = self.say if promoted or stage is VersionStage.SUPERSEDED else self.warn
+        kind(reason, f"{name} {stage.value}: {message}")
+
+    def say(self, reason: str, message: str) -> None:
+        """Add a Normal event."""
+        self._tell(Event(type="Normal", reason=reason, message=message[:MAX_EVENT]))
+
+    def warn(self, reason: str, message: str) -> None:
+        """Add a Warning event."""
+        self._tell(Event(type="Warning", reason=reason, message=message[:MAX_EVENT]))
+
+    def _tell(self, event: Event) -> None:
+        if event not in self._events:
+            self._events.append(event)
+
+    def set_status(self, **values: object) -> None:
+        """Change the status of the model."""
+        self.status = self.status.model_copy(update=values)
+
+    def condition(
+        self, kind: ConditionType, status: ConditionStatus, reason: str, message: str
+    ) -> bool:
+        """Set a condition; return whether its reason was another at the start of the turn.
+
+        So a warning is made once, not at each look. The transition, too, is one against the start.
+        """
+        old = find(self.model.status.conditions, kind)
+        conditions = put(
+            self.status.conditions,
+            old,
+            kind,
+            status,
+            reason,
+            message,
+            generation=self.model.generation,
+            now=self.now,
+        )
+        self.set_status(conditions=conditions)
+        return old is None or old.reason != reason
+
+    def look_again(self, after: datetime.timedelta) -> None:
+        """Ask for the next look no later than that."""
+        self._requeue = min(self._requeue, max(after, datetime.timedelta(seconds=1)))
+
+    # --- requests by annotation
+
+    def pending(self, action: str) -> str | None:
+        """Return the token of a request that was not handled yet."""
+        token = self.model.annotations.get(action, "").strip()[:253]
+        if not token:
+            return None
+        handled = any(h.action == action and h.token == token for h in self.status.handled)
+        return None if handled else token
+
+    def handled(self, action: str, token: str, result: str) -> None:
+        """Record what became of a request, so that it is done once."""
+        entry = HandledAction(action=action, token=token, at=self.now, result=result[:1024])
+        older = [h for h in self.status.handled if h.action != action]
+        same = [h for h in self.status.handled if h.action == action]
+        newest = {h.action: h for h in older}
+        rest = [h for h in (*older, *same) if newest.get(h.action) is not h]
+        kept = [*rest, *newest.values()][-(MAX_HANDLED - 1) :]
+        ordered = sorted([*kept, entry], key=lambda h: (h.at, h.action, h.token))
+        self.set_status(handled=tuple(ordered))
+
+    # --- the end
+
+    def finish(self) -> Decision:
+        """Return the decision with its actions in the safe order."""
+        asked = self.asked_weights
+        for version in [] if self.model.deleting else list(self.versions.values()):
+            if version.status.weight != asked.get(version.name, 0):
+                self.change(version.name, weight=asked.get(version.name, 0))
+        before, after = self._traffic(asked)
+        updates = [
+            UpdateVersion(name=name, status=self.versions[name].status) for name in self._changed
+        ]
+        return Decision(
+            actions=(*before, *updates, *self._actions, *after),
+            status=self.status,
+            events=tuple(self._events),
+            requeue_after=None if self.finished else self._requeue,
+            finished=self.finished,
+        )
+
+    def _traffic(self, asked: Mapping[str, int]) -> tuple[list[Action], list[Action]]:
+        """Return the writes of the route that go first, and those that go last."""
+        if self.model.deleting or self.observed.platform.missing:
+            return [], []
+        if self.route_weights == asked and not (self._retreat and asked):
+            return [], []
+        if not asked:
+            return [], ([RemoveTraffic()] if self._route_is_orphaned() else [])
+        action = SetTraffic(weights=dict(asked))
+        return ([action], []) if self._retreat else ([], [action])
+
+    def _route_is_orphaned(self) -> bool:
+        """Whether every version of the route is known to be unfit: a gap in a list is no proof."""
+        return all(
+            name in self.versions
+            and self.versions[name].status.stage in TERMINAL - {VersionStage.PROMOTED}
+            for name in self.route_weights
+        )
+
+
+_STAGE_WORDS: Mapping[VersionStage, str] = {
+    VersionStage.PENDING: "waits for its turn",
+    VersionStage.CHECKING_DATA: "the data is being checked",
+    VersionStage.TRAINING: "is being trained",
+    VersionStage.EVALUATING: "is held against the offline gates",
+    VersionStage.PUBLISHING: "is being published to the artifact store",
+    VersionStage.PUBLISHED: "is published",
+    VersionStage.DEPLOYING: "its service starts",
+    VersionStage.SMOKE_TESTING: "is asked for recommendations before it gets requests",
+    VersionStage.CANARY: "gets requests step by step",
+    VersionStage.PROMOTED: "is the champion",
+    VersionStage.FAILED: "has failed",
+    VersionStage.REJECTED: "was rejected before it got requests",
+    VersionStage.ROLLED_BACK: "was rolled back",
+    VersionStage.SUPERSEDED: "was superseded",
+}

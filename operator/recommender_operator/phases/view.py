@@ -1,0 +1,118 @@
+"""Who is who: champion, previous, candidate, and the split that follows from them.
+
+All of it is read from the versions as they stand in this turn, never from the projection in the
+model's status, which a crash may have left behind.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from recommender_operator.api.version import TERMINAL, ModelVersionStatus, VersionStage
+from recommender_operator.observed import Observed, ServiceState, VersionObject
+from recommender_operator.resources import names
+
+
+class View:
+    """What was seen, with the changes of this turn."""
+
+    def __init__(self, observed: Observed, now: datetime.datetime) -> None:
+        self.observed = observed
+        self.now = now
+        self.model = observed.model
+        self.spec = observed.model.spec
+        self.status = observed.model.status
+        self.versions: dict[str, VersionObject] = {v.name: v for v in observed.versions}
+        retrain = self.status.retrain
+        #: Digest of the spec without any retraining.
+        self.base_hash = names.spec_hash(self.spec.data, self.spec.training)
+        in_force = retrain is not None and retrain.spec_hash == self.base_hash
+        self.retrain = retrain if in_force else None
+        token = self.retrain.token if self.retrain else ""
+        self.desired_hash = names.spec_hash(self.spec.data, self.spec.training, token)
+        #: Name of the version that the spec, and a retraining in force, ask for.
+        self.desired = names.version_name(self.model.name, self.desired_hash)
+
+    def _champions(self) -> list[VersionObject]:
+        promoted = [
+            v
+            for v in self.versions.values()
+            if v.status.stage is VersionStage.PROMOTED and v.status.promoted_at is not None
+        ]
+        return sorted(promoted, key=lambda v: (v.status.promoted_at, v.name), reverse=True)
+
+    @property
+    def champion(self) -> VersionObject | None:
+        """The promoted version with the newest promotion."""
+        champions = self._champions()
+        return champions[0] if champions else None
+
+    @property
+    def previous(self) -> VersionObject | None:
+        """The champion before the champion."""
+        champions = self._champions()
+        return champions[1] if len(champions) > 1 else None
+
+    @property
+    def unfinished(self) -> list[VersionObject]:
+        """Versions that still move; more than one only if somebody else made one."""
+        moving = [v for v in self.versions.values() if v.status.stage not in TERMINAL]
+        return sorted(moving, key=lambda v: (v.name != self.desired, v.created_at, v.name))
+
+    @property
+    def candidate(self) -> VersionObject | None:
+        """The version on its way."""
+        moving = self.unfinished
+        return moving[0] if moving else None
+
+    def service(self, version: str) -> ServiceState | None:
+        """Return what serves a version, if anything does."""
+        return self.observed.services.get(version)
+
+    def is_ready(self, version: str) -> bool:
+        """Return whether a version can answer."""
+        service = self.service(version)
+        return service is not None and service.ready
+
+    @property
+    def asked_weights(self) -> dict[str, int]:
+        """The split as decided so far; empty when there is nobody to serve."""
+        candidate, champion = self.candidate, self.champion
+        share = 0
+        if candidate is not None and candidate.status.stage is VersionStage.CANARY:
+            share = candidate.status.weight
+        weights = {candidate.name: share} if candidate is not None and share > 0 else {}
+        if champion is not None and share < 100:
+            weights[champion.name] = 100 - share
+        return weights
+
+    @property
+    def route_weights(self) -> dict[str, int]:
+        """The split that the route has, without zeros."""
+        return {name: w for name, w in self.observed.traffic.weights.items() if w > 0}
+
+    @property
+    def route_agrees(self) -> bool:
+        """Whether the data plane has taken over exactly the split that is asked for."""
+        return self.observed.traffic.accepted and self.route_weights == self.asked_weights
+
+
+def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
+    """Return the values of a status that a new attempt starts with."""
+    published = status.artifact is not None
+    stage = VersionStage.PUBLISHED if published else VersionStage.PENDING
+    made: dict[str, object] = (
+        {} if published else {"lineage": None, "metrics": {}, "gates": (), "staged": None}
+    )
+    return {
+        **made,
+        "stage": stage,
+        "steps": (),
+        "smoke": None,
+        "weight": 0,
+        "decision": None,
+        "approved_at": None,
+        "unready_since": None,
+        "replaced": None,
+        "failure": None,
+    }

@@ -1,0 +1,56 @@
+"""Windows of counters between looks, kept as baselines under a key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from recommender_operator.actions import DropBaseline, SaveBaseline
+from recommender_operator.analysis.window import WindowStats, window_stats
+from recommender_operator.phases.turn import Turn
+
+
+def step_key(candidate: str) -> str:
+    """Key of the window of the step in progress: candidate and stable."""
+    return f"step/{candidate}"
+
+
+def rollout_key(candidate: str) -> str:
+    """Key of the counters at the first step: what stable served beside the candidate."""
+    return f"rollout/{candidate}"
+
+
+def break_key(version: str) -> str:
+    """Key of the window in which a version is held against the other arm."""
+    return f"break/{version}"
+
+
+def drift_key(champion: str) -> str:
+    """Key of the window in which the champion is held against its training."""
+    return f"drift/{champion}"
+
+
+def save(turn: Turn, key: str, versions: Iterable[str]) -> bool:
+    """Start a window; return whether every version gave its counters."""
+    samples = turn.observed.samples
+    wanted = list(versions)
+    if any(name not in samples for name in wanted):
+        return False
+    turn.do(
+        SaveBaseline(key=key, taken_at=turn.now, samples={name: samples[name] for name in wanted})
+    )
+    return True
+
+
+def since_baseline(turn: Turn, key: str, version: str) -> WindowStats | None:
+    """Return what a version counted since a window began; None if either end is unknown."""
+    baseline = turn.observed.baselines.get(key)
+    current = turn.observed.samples.get(version)
+    if baseline is None or current is None or version not in baseline.samples:
+        return None
+    return window_stats(baseline.samples[version], current)
+
+
+def forget(turn: Turn, keep: set[str]) -> None:
+    """Drop the baselines that no window needs any more."""
+    for key in sorted(set(turn.observed.baselines) - keep):
+        turn.do(DropBaseline(key=key))
