@@ -1,0 +1,233 @@
+"""Our `pytorch` backend serves a TorchScript repository as the contract says."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import tritonclient.grpc
+import tritonclient.http
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.triton import TritonServer, run_triton
+
+pytestmark = pytest.mark.integration
+
+INPUTS = {
+    "user_id": ("INT64", 1),
+    "user_features": ("INT64", 3),
+    "session_items": ("INT64", -1),
+    "session_timestamps": ("INT64", -1),
+    "session_values": ("FP32", -1),
+    "timestamp": ("INT64", 1),
+    "top_n": ("INT64", 1),
+}
+CATALOGUE = 50
+POISON = 666
+
+
+class Ranker(torch.nn.Module):
+    """Item i scores `(i + user_id) mod 50 / 50`, so that the right answer is known."""
+
+    def forward(
+        self,
+        user_id: torch.Tensor,
+        user_features: torch.Tensor,
+        session_items: torch.Tensor,
+        session_timestamps: torch.Tensor,
+        session_values: torch.Tensor,
+        timestamp: torch.Tensor,
+        top_n: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if bool((user_id == 666).any()):
+            raise RuntimeError("this user breaks the model")
+        items = torch.arange(50)
+        scores = ((items + user_id) % 50).float() / 50
+        seen = (session_items.unsqueeze(2) == items).any(dim=1)
+        best = scores.masked_fill(seen, -1.0).topk(int(top_n.max()), dim=1)
+        return best.indices, best.values
+
+
+class WrongType(Ranker):
+    def forward(
+        self,
+        user_id: torch.Tensor,
+        user_features: torch.Tensor,
+        session_items: torch.Tensor,
+        session_timestamps: torch.Tensor,
+        session_values: torch.Tensor,
+        timestamp: torch.Tensor,
+        top_n: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        return user_id.float(), user_id.float()
+
+
+def save(module: torch.nn.Module, folder: Path, extra: str = "") -> None:
+    (folder / "1").mkdir(parents=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript itself
+        scripted: torch.jit.ScriptModule = torch.jit.script(module)
+        torch.jit.save(scripted, folder / "1" / "model.pt")  # type: ignore[no-untyped-call]
+    inputs = ", ".join(
+        f'{{ name: "{name}" data_type: TYPE_{kind} dims: [ {size} ] }}'
+        for name, (kind, size) in INPUTS.items()
+    )
+    (folder / "config.pbtxt").write_text(
+        f'platform: "pytorch_libtorch"\nmax_batch_size: 64\ninput [ {inputs} ]\n'
+        'output [ { name: "item_ids__0" data_type: TYPE_INT64 dims: [ -1 ] },\n'
+        '  { name: "scores__1" data_type: TYPE_FP32 dims: [ -1 ] } ]\n' + extra
+    )
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
+    repository = tmp_path_factory.mktemp("repository")
+    # The delay makes Triton hand over several requests in one call of the backend.
+    save(
+        Ranker(),
+        repository / "recommender",
+        "dynamic_batching { max_queue_delay_microseconds: 50000 }",
+    )
+    save(WrongType(), repository / "baseline")
+    with run_triton(repository) as running:
+        yield running
+
+
+@pytest.fixture(params=["http", "grpc"])
+def client(request: pytest.FixtureRequest, server: TritonServer) -> Iterator[Client]:
+    module = {"http": tritonclient.http, "grpc": tritonclient.grpc}[request.param]
+    url = {"http": server.http_url, "grpc": server.grpc_url}[request.param]
+    with Client(module, url) as opened:
+        yield opened
+
+
+class Client:
+    """Asks by one protocol."""
+
+    def __init__(self, module: ModuleType, url: str) -> None:
+        self.module = module
+        options = {"concurrency": 8} if module is tritonclient.http else {}
+        self.client = module.InferenceServerClient(url, **options)
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.client.close()
+
+    def ask(
+        self,
+        users: list[int],
+        top_n: int = 3,
+        session: tuple[int, ...] = (-1,),
+        model: str = "recommender",
+        outputs: list[str] | None = None,
+    ) -> Any:
+        """The result of one request with a row for each user."""
+        rows, length = len(users), len(session)
+        values: dict[str, np.ndarray[Any, Any]] = {
+            "user_id": np.array(users, np.int64)[:, None],
+            "user_features": np.full((rows, 3), -1, np.int64),
+            "session_items": np.tile(np.array(session, np.int64), (rows, 1)),
+            "session_timestamps": np.zeros((rows, length), np.int64),
+            "session_values": np.zeros((rows, length), np.float32),
+            "timestamp": np.full((rows, 1), 1_000, np.int64),
+            "top_n": np.full((rows, 1), top_n, np.int64),
+        }
+        tensors = []
+        for name, value in values.items():
+            tensor = self.module.InferInput(name, value.shape, INPUTS[name][0])
+            tensor.set_data_from_numpy(value)
+            tensors.append(tensor)
+        wanted = [self.module.InferRequestedOutput(name) for name in outputs or []]
+        return self.client.infer(model, tensors, outputs=wanted or None)
+
+
+def best_items(user: int, top_n: int, session: tuple[int, ...] = ()) -> list[int]:
+    ranked = sorted(range(CATALOGUE), key=lambda item: -((item + user) % CATALOGUE))
+    return [item for item in ranked if item not in session][:top_n]
+
+
+def test_answers_raw_ids_with_the_best_items_first(client: Client) -> None:
+    result = client.ask([7], top_n=5, session=(42, 3, 40))
+
+    assert result.as_numpy("item_ids__0").tolist() == [best_items(7, 5, (42, 3, 40))]
+    scores = result.as_numpy("scores__1")
+    assert scores.dtype == np.float32
+    assert scores.tolist() == [sorted(scores[0].tolist(), reverse=True)]
+
+
+def test_answers_each_row_of_a_batch(client: Client) -> None:
+    users = [1, 20, 33]
+
+    result = client.ask(users, top_n=4)
+
+    assert result.as_numpy("item_ids__0").tolist() == [best_items(user, 4) for user in users]
+
+
+@pytest.mark.parametrize("top_n", [0, 1, CATALOGUE])
+def test_answers_with_as_many_items_as_wanted(client: Client, top_n: int) -> None:
+    assert client.ask([5], top_n=top_n).as_numpy("item_ids__0").shape == (1, top_n)
+
+
+def test_returns_only_the_outputs_that_were_asked_for(client: Client) -> None:
+    result = client.ask([5], outputs=["scores__1"])
+
+    assert result.as_numpy("item_ids__0") is None
+    assert result.as_numpy("scores__1").shape == (1, 3)
+
+
+def test_an_exception_of_the_model_is_an_error_of_the_request_alone(client: Client) -> None:
+    with pytest.raises(Exception, match="this user breaks the model"):
+        client.ask([POISON])
+
+    assert client.ask([5]).as_numpy("item_ids__0").tolist() == [best_items(5, 3)]
+
+
+def test_a_result_of_another_type_than_promised_is_an_error(client: Client) -> None:
+    with pytest.raises(Exception, match=r"item_ids__0: forward returned torch\.float32"):
+        client.ask([5], model="baseline")
+
+
+def test_requests_of_different_shapes_at_once_get_their_own_answers(client: Client) -> None:
+    sessions = [(-1,), (1, 2), (3,), (4, 5, 6), (7, 8), (-1,), (9, 10, 11), (12,)]
+
+    with concurrent.futures.ThreadPoolExecutor(len(sessions)) as pool:
+        if client.module is tritonclient.http:  # its clients belong to one thread each
+            results = [client.ask([user], session=s) for user, s in enumerate(sessions)]
+        else:
+            results = list(pool.map(client.ask, [[u] for u in range(8)], [3] * 8, sessions))
+
+    answers = [result.as_numpy("item_ids__0").tolist() for result in results]
+    assert answers == [[best_items(user, 3, s)] for user, s in enumerate(sessions)]
+
+
+def test_one_bad_request_does_not_fail_those_batched_with_it(server: TritonServer) -> None:
+    users = [1, 2, POISON, 4, 5, 6]
+
+    with (
+        Client(tritonclient.grpc, server.grpc_url) as client,
+        concurrent.futures.ThreadPoolExecutor(len(users)) as pool,
+    ):
+        futures = [pool.submit(client.ask, [user]) for user in users]
+        failed = [future.exception() is not None for future in futures]
+
+    assert failed == [user == POISON for user in users]
+
+
+def test_a_repository_whose_model_does_not_fit_its_configuration_is_refused(
+    tmp_path: Path,
+) -> None:
+    save(Ranker(), tmp_path / "recommender")
+    config = tmp_path / "recommender" / "config.pbtxt"
+    config.write_text(config.read_text().replace('"top_n"', '"how_many"'))
+
+    with pytest.raises(ClusterError, match="neither arguments of forward"), run_triton(tmp_path):
+        pass
