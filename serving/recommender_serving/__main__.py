@@ -1,0 +1,61 @@
+"""Command line: `recommender-serving serve|verify`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+from recommender_serving import verify
+from recommender_serving.artifact import ArtifactError
+from recommender_serving.config import ServeSettings, SettingsError, VerifySettings, parse
+
+DONE, DAMAGED, WRONG_USE = 0, 1, 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        settings = parse(arguments, os.environ)
+    except SettingsError as error:
+        return _fail(WRONG_USE, str(error))
+    if isinstance(settings, VerifySettings):
+        return _verify(settings)
+    return _serve(settings)
+
+
+def _verify(settings: VerifySettings) -> int:
+    faults = verify.problems(settings.artifact, settings.digest)
+    for fault in faults:
+        _fail(DAMAGED, fault)
+    if faults:
+        return DAMAGED
+    sys.stdout.write(f"{settings.artifact} is intact: {settings.digest}\n")
+    return DONE
+
+
+def _serve(settings: ServeSettings) -> int:
+    level = os.environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING
+    )
+    logging.getLogger("recommender_serving").setLevel(level)
+    # KServe reads sys.argv when it is imported, and this command line is not its own.
+    sys.argv = sys.argv[:1]
+    from recommender_serving import server
+
+    try:
+        server.run(settings)
+    except (ArtifactError, OSError, RuntimeError) as error:
+        return _fail(DAMAGED, str(error))
+    return DONE
+
+
+def _fail(code: int, message: str) -> int:
+    sys.stderr.write(f"recommender-serving: {message}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,206 @@
+"""Load what the transformer needs from an artifact: vocabulary, reference counts, popularity.
+
+The files and their meaning are in docs/contracts.md. They are checked here, once, at the start,
+so that the path of a request needs no check of its own.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+import pydantic
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+MAX_BINS = 1000  # of one feature; each is a time series of the version's metrics
+
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=MAX_BINS)]
+
+
+class ArtifactError(Exception):
+    """The artifact cannot be served; the message names the file and what is wrong with it."""
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True, extra="ignore")
+
+
+FileT = TypeVar("FileT", bound=_File)
+
+
+class _Items(_File):
+    ids: list[Int64] = Field(min_length=1)
+    genre: list[int]
+
+    @pydantic.model_validator(mode="after")
+    def _one_genre_an_item(self) -> Self:
+        if len(self.ids) != len(self.genre):
+            raise ValueError(f"{len(self.ids)} ids but {len(self.genre)} genres")
+        return self
+
+
+class VocabularyFile(_File):
+    """vocabulary.json."""
+
+    schema_: Literal["recommender.dev/vocabulary/v1"] = Field(alias="schema")
+    history_length: int = Field(alias="historyLength", ge=1, le=10_000)
+    genders: Names
+    occupations: Names
+    genres: Names
+    items: _Items
+    max_top_n: int = Field(alias="maxTopN", ge=1, le=10_000)
+
+    @pydantic.model_validator(mode="after")
+    def _genres_in_range(self) -> Self:
+        for item, genre in zip(self.items.ids, self.items.genre, strict=True):
+            if not -1 <= genre < len(self.genres):
+                raise ValueError(f"item {item} has genre {genre} of {len(self.genres)}")
+        return self
+
+
+class _Feature(_File):
+    name: Literal[
+        "age",
+        "gender",
+        "occupation",
+        "session_length",
+        "mean_value",
+        "last_genre",
+        "top_score",
+    ]
+    counts: list[Count] = Field(max_length=MAX_BINS)
+    nulls: Count = 0
+    unknowns: Count = 0
+
+
+class NumericFeature(_Feature):
+    """Counts of a number between frozen edges: one bin more than edges."""
+
+    kind: Literal["numeric"]
+    edges: list[Finite]
+
+    @pydantic.model_validator(mode="after")
+    def _edges_fit(self) -> Self:
+        if any(a >= b for a, b in itertools.pairwise(self.edges)):
+            raise ValueError(f"the edges of {self.name} do not increase")
+        if len(self.counts) != len(self.edges) + 1:
+            raise ValueError(f"{self.name}: {len(self.edges)} edges, {len(self.counts)} counts")
+        return self
+
+
+class CategoricalFeature(_Feature):
+    """Counts of a category."""
+
+    kind: Literal["categorical"]
+    categories: Names
+
+    @pydantic.model_validator(mode="after")
+    def _categories_fit(self) -> Self:
+        if len(set(self.categories)) != len(self.categories):
+            raise ValueError(f"a category of {self.name} is listed twice")
+        if len(self.counts) != len(self.categories):
+            raise ValueError(
+                f"{self.name}: {len(self.categories)} categories, {len(self.counts)} counts"
+            )
+        return self
+
+
+Feature = Annotated[NumericFeature | CategoricalFeature, Field(discriminator="kind")]
+
+
+class ReferenceFile(_File):
+    """reference.json."""
+
+    schema_: Literal["recommender.dev/reference/v1"] = Field(alias="schema")
+    sessions: Count
+    features: list[Feature] = Field(min_length=1, max_length=7)
+
+    @pydantic.model_validator(mode="after")
+    def _each_feature_once(self) -> Self:
+        names = [feature.name for feature in self.features]
+        if len(set(names)) != len(names):
+            raise ValueError("a feature is listed twice")
+        return self
+
+
+class PopularityFile(_File):
+    """popularity.json, most popular first."""
+
+    items: list[Int64] = Field(min_length=1, max_length=10_000)
+    scores: list[Annotated[float, Field(ge=0, le=1)]]
+
+    @pydantic.model_validator(mode="after")
+    def _one_score_an_item(self) -> Self:
+        if len(self.items) != len(self.scores):
+            raise ValueError(f"{len(self.items)} items but {len(self.scores)} scores")
+        if len(set(self.items)) != len(self.items):
+            raise ValueError("an item is listed twice")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What turns the words of a request into indices."""
+
+    history_length: int
+    max_top_n: int
+    genders: dict[str, int]
+    occupations: dict[str, int]
+    genre_of: dict[int, str | None]  # raw item id -> name of the primary genre
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The parts of an artifact that the transformer holds in memory."""
+
+    vocabulary: Vocabulary
+    reference: ReferenceFile
+    popularity: PopularityFile
+
+
+def load(folder: Path) -> Artifact:
+    """Read and check the files of the artifact.
+
+    Raises:
+        ArtifactError: a file is missing, unreadable or breaks its schema.
+    """
+    if not folder.is_dir():
+        raise ArtifactError(f"{folder} is no folder: mount the artifact there")
+    vocabulary = _read(folder / "vocabulary.json", VocabularyFile)
+    reference = _read(folder / "reference.json", ReferenceFile)
+    popularity = _read(folder / "popularity.json", PopularityFile)
+    return Artifact(_vocabulary(vocabulary), reference, popularity)
+
+
+def _vocabulary(file: VocabularyFile) -> Vocabulary:
+    genres = file.genres
+    return Vocabulary(
+        history_length=file.history_length,
+        max_top_n=file.max_top_n,
+        genders={name: index for index, name in enumerate(file.genders)},
+        occupations={name: index for index, name in enumerate(file.occupations)},
+        genre_of={
+            item: genres[genre] if genre >= 0 else None
+            for item, genre in zip(file.items.ids, file.items.genre, strict=True)
+        },
+    )
+
+
+def _read(path: Path, kind: type[FileT]) -> FileT:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise ArtifactError(f"{path} has {size} bytes, more than {MAX_FILE_BYTES}")
+        return kind.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise ArtifactError(f"{path} cannot be read: {error.strerror}") from error
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise ArtifactError(f"{path}: {field}: {first['msg']}") from error

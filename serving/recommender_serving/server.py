@@ -1,0 +1,135 @@
+"""The process: builds the parts, serves, and ends without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import time
+
+import grpc
+import uvloop
+from kserve.model_repository import ModelRepository
+from prometheus_client import REGISTRY, disable_created_metrics
+
+from recommender_serving import artifact as artifacts
+from recommender_serving import rest, rpc
+from recommender_serving.artifact import Artifact
+from recommender_serving.config import ServeSettings
+from recommender_serving.fallback import Chain, Stage
+from recommender_serving.features import Bins
+from recommender_serving.guard import Guard
+from recommender_serving.metrics import Metrics
+from recommender_serving.model import Transformer
+from recommender_serving.readiness import Readiness, warm_up
+from recommender_serving.request import Limits
+from recommender_serving.service import Recommender
+from recommender_serving.sessions import SessionMemory
+from recommender_serving.triton import Triton, TritonRanker
+from recommender_serving.types import Source
+
+logger = logging.getLogger(__name__)
+MODEL_NAME = "recommender"
+TRITON_MODELS = ("recommender", "baseline")
+
+
+def run(settings: ServeSettings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ArtifactError: the artifact cannot be served.
+        OSError, RuntimeError: a port cannot be bound.
+    """
+    artifact = artifacts.load(settings.artifact)
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, artifact))
+
+
+def build_recommender(
+    settings: ServeSettings, artifact: Artifact, rankers: tuple[TritonRanker, TritonRanker]
+) -> Recommender:
+    """Join the parts that answer a request."""
+    bins = Bins(artifact)
+    metrics = Metrics(REGISTRY, settings.model, settings.version, bins.reference())
+    stages = tuple(
+        Stage(source, ranker, Guard(settings.max_in_flight), timeout)
+        for source, ranker, timeout in zip(
+            (Source.MODEL, Source.BASELINE),
+            rankers,
+            (settings.timeout, settings.baseline_timeout),
+            strict=True,
+        )
+    )
+    chain = Chain(stages, artifact.vocabulary, artifact.popularity, metrics.fell)
+    sessions = SessionMemory(time.monotonic)
+    return Recommender(chain, bins, sessions, metrics, time.perf_counter)
+
+
+async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
+    triton = Triton(settings.triton)
+    recommender_model, baseline_model = (TritonRanker(triton, name) for name in TRITON_MODELS)
+    rankers = (recommender_model, baseline_model)
+    recommender = build_recommender(settings, artifact, rankers)
+    limits = Limits(max_top_n=artifact.vocabulary.max_top_n)
+    model = Transformer(MODEL_NAME, settings.version, recommender, limits)
+    registry = ModelRepository()
+    registry.update(model)
+    readiness = Readiness(lambda: triton.ready(TRITON_MODELS))
+    plane = rest.ServingDataPlane(registry, readiness)
+    closed = rest.ClosedRepository(registry)
+    invalid = recommender.metrics.invalid
+    app = rest.build_app(plane, closed, readiness, invalid)
+    http = rest.build_server(app, settings.grace)
+    grpc_server = rpc.build_server(rpc.Servicer(plane, closed, invalid), settings.grpc_port)
+    opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
+    try:
+        listener = rest.listen(settings.http_port)
+        await _until_told(settings, readiness, http, listener, grpc_server)
+    finally:
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await opening
+        await triton.close()
+
+
+async def _until_told(
+    settings: ServeSettings,
+    readiness: Readiness,
+    http: rest.Server,
+    listener: socket.socket,
+    grpc_server: grpc.aio.Server,
+) -> None:
+    """Serve; on a signal be unready first, serve on while routes are taken away, then end."""
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def tell() -> None:
+        if readiness.draining:
+            logger.warning("told twice: ending now")
+            http.should_exit = http.force_exit = True
+        readiness.drain()
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, tell)
+    await grpc_server.start()
+    serving = asyncio.create_task(http.serve(sockets=[listener]))
+    waiting = asyncio.create_task(told.wait())
+    logger.info(
+        "%s %s: REST on %d, gRPC on %d, Triton at %s",
+        settings.model,
+        settings.version,
+        settings.http_port,
+        settings.grpc_port,
+        settings.triton,
+    )
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not serving.done():
+        logger.info("told to end: unready, closing in %s s", settings.drain)
+        await asyncio.wait({serving}, timeout=settings.drain)
+        http.should_exit = True
+    await asyncio.gather(serving, grpc_server.stop(settings.grace))
