@@ -1,0 +1,161 @@
+"""Jobs of the pipeline as they were read: phase, report, and why one failed."""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from recommender_operator.adapters import pods
+from recommender_operator.adapters.kube import Kube, Object
+from recommender_operator.observed import JobKind, JobState
+from recommender_operator.resources import labels
+from recommender_operator.resources.jobs import CONTAINER
+
+#: A report is one JSON object of at most this many bytes (the kubelet cuts off the rest).
+REPORT_LIMIT = 4_096
+#: Logs of ended pods that are remembered, so that a failed Job costs one read and not one a look.
+REMEMBERED_LOGS = 256
+
+Phase = Literal["Running", "Succeeded", "Failed"]
+
+
+class JobReader:
+    """Turns Jobs and their pods into what `decide` needs."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        self._logs: collections.OrderedDict[str, str] = collections.OrderedDict()
+
+    async def read(
+        self, jobs: Iterable[Object], all_pods: Sequence[Object]
+    ) -> tuple[JobState, ...]:
+        """Return the states of the Jobs that carry the operator's labels."""
+        by_job: dict[str, list[Object]] = {}
+        for pod in all_pods:
+            by_job.setdefault(_job_of(pod), []).append(pod)
+        states = []
+        for job in jobs:
+            own = by_job.get(job["metadata"]["name"], [])
+            state = await self._state(job, sorted(own, key=_age))
+            if state is not None:
+                states.append(state)
+        return tuple(states)
+
+    async def _state(self, job: Object, own: Sequence[Object]) -> JobState | None:
+        marks = job["metadata"].get("labels") or {}
+        try:
+            kind = JobKind(marks[labels.JOB_KIND])
+            attempt = int(marks[labels.ATTEMPT])
+            version = marks[labels.VERSION]
+        except (KeyError, ValueError):
+            return None
+        phase, condition = phase_of(job)
+        report = newest_report(own)
+        reason, message = "", ""
+        if phase == "Failed":
+            reason, message = failure(condition, own, report)
+            message = await self._with_log(job, own, message)
+        elif phase == "Running" and own:
+            reason, message = pods.obstacle(own[-1])
+        return JobState(
+            kind=kind,
+            version=version,
+            attempt=attempt,
+            phase=phase,
+            report=report,
+            reason=reason,
+            message=message,
+        )
+
+    async def _with_log(self, job: Object, own: Sequence[Object], message: str) -> str:
+        log = ""
+        if own:
+            uid = own[-1]["metadata"]["uid"]
+            if uid not in self._logs:
+                text = await self._kube.log(
+                    job["metadata"]["namespace"],
+                    own[-1]["metadata"]["name"],
+                    CONTAINER,
+                    pods.LOG_LINES,
+                )
+                self._logs[uid] = pods.tail(text)
+                while len(self._logs) > REMEMBERED_LOGS:
+                    self._logs.popitem(last=False)
+            log = self._logs[uid]
+        return f"{message}\nlast log lines:\n{log}" if log else message
+
+
+def _job_of(pod: Object) -> str:
+    name = pods.label(pod, "batch.kubernetes.io/job-name")
+    return name or pods.label(pod, "job-name")
+
+
+def _age(pod: Object) -> tuple[str, str]:
+    return str(pod["metadata"].get("creationTimestamp", "")), str(pod["metadata"]["name"])
+
+
+def phase_of(job: Object) -> tuple[Phase, Object]:
+    """Return a Job's phase and the condition that says so."""
+    for condition in job.get("status", {}).get("conditions") or []:
+        if condition.get("status") != "True":
+            continue
+        if condition.get("type") == "Complete":
+            return "Succeeded", condition
+        if condition.get("type") == "Failed":
+            return "Failed", condition
+    return "Running", {}
+
+
+def newest_report(own: Iterable[Object]) -> Mapping[str, object] | None:
+    """Return the report that the newest ended pod left; None if there is none, or garbage."""
+    for pod in reversed(list(own)):
+        ended = _ended(pod)
+        if ended is None:
+            continue
+        return parse_report(str(ended.get("message") or ""))
+    return None
+
+
+def parse_report(text: str) -> Mapping[str, object] | None:
+    """Return a report as a JSON object; None for everything else."""
+    if not text or len(text.encode()) > REPORT_LIMIT:
+        return None
+    try:
+        report = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _ended(pod: Object) -> Object | None:
+    for status in pod.get("status", {}).get("containerStatuses") or []:
+        if status.get("name") == CONTAINER:
+            ended: Object | None = (status.get("state") or {}).get("terminated")
+            return ended
+    return None
+
+
+def failure(
+    condition: Object, own: Sequence[Object], report: Mapping[str, object] | None
+) -> tuple[str, str]:
+    """Return why a Job failed: what its own report says comes first, then what Kubernetes saw."""
+    general = str(condition.get("reason") or "JobFailed")
+    told = str(condition.get("message") or "")
+    if report is not None and report.get("ok") is False and report.get("reason"):
+        said = pods.redacted(str(report.get("message") or ""))[: pods.LOG_LIMIT]
+        return str(report["reason"])[:253], said or told
+    if general == "DeadlineExceeded":
+        return general, told
+    if own:
+        reason, message = pods.obstacle(own[-1])
+        if reason not in ("", "Error"):
+            return reason, message or told
+        if message:
+            return general, f"{told}; {message}" if told else message
+    return general, told

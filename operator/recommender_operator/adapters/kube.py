@@ -1,0 +1,109 @@
+"""The narrow port to the API server, and the kinds that the operator works with."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from recommender_operator.api.base import API_VERSION, GROUP
+
+#: An object of the API as JSON.
+Object = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Resource:
+    """A namespaced kind by its address."""
+
+    group: str
+    version: str
+    plural: str
+
+    @property
+    def name(self) -> str:
+        """The name of its CRD, or the plural of a built-in kind."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def base(self) -> str:
+        """The path of its group and version."""
+        if not self.group:
+            return f"/api/{self.version}"
+        return f"/apis/{self.group}/{self.version}"
+
+    def path(self, namespace: str | None, name: str | None = None, sub: str | None = None) -> str:
+        """Return the path of the collection, of one object or of its subresource."""
+        parts = [self.base]
+        if namespace is not None:
+            parts += ["namespaces", namespace]
+        parts.append(self.plural)
+        parts += [part for part in (name, sub) if part]
+        return "/".join(parts)
+
+
+MODELS = Resource(GROUP, API_VERSION, "recommendermodels")
+VERSIONS = Resource(GROUP, API_VERSION, "modelversions")
+JOBS = Resource("batch", "v1", "jobs")
+PODS = Resource("", "v1", "pods")
+CONFIG_MAPS = Resource("", "v1", "configmaps")
+EVENTS = Resource("", "v1", "events")
+INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
+HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
+REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
+
+
+class KubeError(Exception):
+    """The API server refused or could not be reached.
+
+    `status` is the HTTP status, 0 without an answer. `reason` is the server's CamelCase word.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+
+
+class Kube(Protocol):
+    """What the operator needs of the API server. All methods raise KubeError."""
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """Return an object; None if it, or its kind, does not exist."""
+        ...
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str]
+    ) -> list[Object]:
+        """Return the objects with all of the labels; none if the kind does not exist."""
+        ...
+
+    async def create(self, resource: Resource, manifest: Object) -> bool:
+        """Create an object; return False if it exists already."""
+        ...
+
+    async def apply(self, resource: Resource, manifest: Object) -> Object:
+        """Server-side apply as the operator's field manager."""
+        ...
+
+    async def apply_status(self, resource: Resource, manifest: Object) -> bool:
+        """Server-side apply of the status alone; return False if the object does not exist."""
+        ...
+
+    async def patch(
+        self, resource: Resource, namespace: str, name: str, patch: Object
+    ) -> Object | None:
+        """JSON merge patch; return None if the object does not exist."""
+        ...
+
+    async def delete(self, resource: Resource, namespace: str, name: str) -> bool:
+        """Delete with background propagation; return False if it does not exist."""
+        ...
+
+    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
+        """Return the last lines of a container's log; empty if there are none to be had."""
+        ...
+
+    async def serves(self, resource: Resource) -> bool:
+        """Return whether the API server knows the kind."""
+        ...

@@ -1,0 +1,119 @@
+"""Pods as they were read: which can be asked, and what stands in a pod's way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from recommender_operator.adapters.kube import Object
+from recommender_operator.adapters.ports import PodRef
+from recommender_operator.resources import labels
+
+#: Longest end of a log that is shown, in characters.
+LOG_LIMIT = 2_048
+LOG_LINES = 20
+
+_STUCK = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+        "CrashLoopBackOff",
+    }
+)
+_SECRET = re.compile(
+    r"""(?ix)
+    (?P<name> [\w.-]* (?: password | passwd | secret | token | api[_-]?key | access[_-]?key
+                        | credential s? ) [\w.-]* ["']? \s* [:=] \s* ["']? )
+    (?P<value> (?: bearer \s+ | basic \s+ )? [^\s"',;}]+ )
+    """
+)
+_HEADER = re.compile(r"(?i)(?P<name>authorization[\"']?\s*[:=]\s*[\"']?)(?P<value>[^\r\n\"']+)")
+_URL = re.compile(r"(?P<name>[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<value>[^\s@/]+)(?=@)")
+_JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
+
+
+def redacted(text: str) -> str:
+    """Return a text without what looks like a secret."""
+    text = _JWT.sub("[redacted]", text)
+    for pattern in (_HEADER, _SECRET, _URL):
+        text = pattern.sub(lambda match: match["name"] + "[redacted]", text)
+    return text
+
+
+def tail(text: str, lines: int = LOG_LINES, limit: int = LOG_LIMIT) -> str:
+    """Return the redacted end of a log, at most so many lines and characters."""
+    # Redacted before it is cut, so that no cut leaves the second half of a secret.
+    kept = "\n".join(redacted(text).strip().splitlines()[-lines:])
+    return kept if len(kept) <= limit else "…" + kept[-(limit - 1) :]
+
+
+def label(pod: Object, key: str) -> str:
+    """Return the value of a label, empty if it is not there."""
+    return str((pod["metadata"].get("labels") or {}).get(key, ""))
+
+
+def is_ready(pod: Object) -> bool:
+    """Return whether a pod is Ready and not on its way out."""
+    if pod["metadata"].get("deletionTimestamp"):
+        return False
+    conditions = pod.get("status", {}).get("conditions") or []
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+
+
+def pod_ref(pod: Object) -> PodRef:
+    """Return a pod as far as it can be asked."""
+    ip = str(pod.get("status", {}).get("podIP") or "")
+    return PodRef(name=pod["metadata"]["name"], ip=ip, ready=is_ready(pod))
+
+
+def serving_pods(pods: Iterable[Object]) -> dict[str, list[Object]]:
+    """Return the pods that serve, by version."""
+    result: dict[str, list[Object]] = {}
+    for pod in pods:
+        version = label(pod, labels.VERSION)
+        if version and not label(pod, labels.JOB_KIND):
+            result.setdefault(version, []).append(pod)
+    return result
+
+
+def obstacle(pod: Object) -> tuple[str, str]:
+    """Return what keeps a pod from working as reason and message; empty if nothing does."""
+    status = pod.get("status", {})
+    if status.get("reason") == "Evicted":
+        return "Evicted", str(status.get("message", ""))
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            reason = str(condition.get("reason") or "Unschedulable")
+            return reason, str(condition.get("message", ""))
+    states = [*(status.get("initContainerStatuses") or [])]
+    states += status.get("containerStatuses") or []
+    for container in states:
+        found = _container_obstacle(container)
+        if found is not None:
+            return found
+    return "", ""
+
+
+def _container_obstacle(container: Object) -> tuple[str, str] | None:
+    name = container.get("name", "")
+    state = container.get("state") or {}
+    last = (container.get("lastState") or {}).get("terminated") or {}
+    ended = state.get("terminated") or {}
+    waiting = state.get("waiting") or {}
+    for end in (ended, last):
+        if end.get("reason") == "OOMKilled":
+            return "OOMKilled", f"container {name} used more memory than its limit"
+    if waiting.get("reason") in _STUCK:
+        said = str(waiting.get("message") or last.get("message") or "")
+        return str(waiting["reason"]), redacted(f"container {name}: {said}")[:LOG_LIMIT]
+    if ended and ended.get("exitCode"):
+        said = str(ended.get("message") or "")
+        reason = str(ended.get("reason") or "Error")
+        text = f"container {name} ended with exit code {ended['exitCode']}: {said}"
+        return reason, redacted(text)[:LOG_LIMIT]
+    return None

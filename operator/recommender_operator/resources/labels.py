@@ -1,0 +1,63 @@
+"""Labels, annotations and owners of everything the operator creates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.observed import JobKind, ModelObject, VersionObject
+
+#: A manifest as it is sent to the API server.
+Manifest = dict[str, Any]
+
+MODEL = f"{GROUP}/model"
+VERSION = f"{GROUP}/version"
+JOB_KIND = f"{GROUP}/job-kind"
+ATTEMPT = f"{GROUP}/attempt"
+MANAGED_BY = "app.kubernetes.io/managed-by"
+MANAGER = "recommender-operator"
+
+#: Annotation with the digest of the serving settings that a manifest was built from.
+SERVING_DIGEST = f"{GROUP}/serving-digest"
+
+
+def of_model(model: str) -> dict[str, str]:
+    """Return the labels of a child of a model."""
+    return {MANAGED_BY: MANAGER, MODEL: model}
+
+
+def of_version(model: str, version: str) -> dict[str, str]:
+    """Return the labels of a child of a version."""
+    return {**of_model(model), VERSION: version}
+
+
+def of_job(model: str, version: str, kind: JobKind, attempt: int) -> dict[str, str]:
+    """Return the labels of a Job and of its pods."""
+    return {**of_version(model, version), JOB_KIND: kind.value, ATTEMPT: str(attempt)}
+
+
+def selector(labels: dict[str, str]) -> str:
+    """Return labels as a label selector, in a stable order."""
+    return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
+
+
+def owned_by_model(model: ModelObject) -> list[Manifest]:
+    """Return the owner references of a child that goes with the RecommenderModel."""
+    return [_owner("RecommenderModel", model.name, model.uid)]
+
+
+def owned_by_version(version: VersionObject) -> list[Manifest]:
+    """Return the owner references of a child that goes with the ModelVersion."""
+    return [_owner("ModelVersion", version.name, version.uid)]
+
+
+def _owner(kind: str, name: str, uid: str) -> Manifest:
+    return {
+        "apiVersion": f"{GROUP}/{API_VERSION}",
+        "kind": kind,
+        "name": name,
+        "uid": uid,
+        "controller": True,
+        # Blocking would need the right to update finalizers, and nothing waits for these children.
+        "blockOwnerDeletion": False,
+    }

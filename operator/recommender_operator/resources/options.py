@@ -1,0 +1,23 @@
+"""What a platform team sets once for all models, as far as manifests show it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """Images, the runtime and the Gateway that every manifest is built with."""
+
+    training_image: str
+    serving_image: str
+    image_pull_policy: str = "IfNotPresent"
+    image_pull_secrets: tuple[str, ...] = ()
+    #: Name of the (Cluster)ServingRuntime of Triton.
+    triton_runtime: str = "recommender-triton"
+    gateway_name: str = "recommender"
+    gateway_namespace: str = ""
+    #: Listener of the Gateway; all of them if empty.
+    gateway_section: str = ""
+    #: Domain of host names where a spec names none.
+    domain: str = "recommender.local"
