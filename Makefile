@@ -1,0 +1,93 @@
+# Every target does its own set-up. `make` alone shows them all.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+RUN := $(PY) -m tests.run
+
+##@ Everything
+.PHONY: demo test check
+demo: setup ## Run the main job from nothing on a local cluster, live, and report it
+	$(PY) -m tests.demo up
+
+test: setup ## Run every test there is, and end with a table of the parts
+	$(RUN)
+
+check: setup ## Run what needs no cluster: lint, types, contracts, unit
+	$(RUN) lint types contracts unit
+
+##@ Parts of the tests
+.PHONY: lint types contracts unit drift integration e2e
+lint: setup ## Check style and format
+	$(RUN) lint
+
+types: setup ## Check types
+	$(RUN) types
+
+contracts: setup ## Check that no room imports what it must not
+	$(RUN) contracts
+
+unit: setup ## Run the unit tests, in random order
+	$(RUN) unit
+
+drift: setup ## Check that the generated CRDs equal the models (also part of unit)
+	$(PY) -m pytest tests/unit/test_drift.py
+
+integration: setup ## Run the tests against a real API server, which they start
+	$(RUN) integration
+
+e2e: setup ## Run the tests on the local cluster, which they start
+	$(RUN) e2e
+
+##@ The demo
+.PHONY: demo-url demo-down
+demo-url: setup ## Print the address and the host name for requests to the demo
+	@$(PY) -m tests.demo url
+
+demo-down: setup ## Remove what the demo made; the cluster stays
+	$(PY) -m tests.demo down
+
+##@ The local cluster
+.PHONY: cluster-up cluster-status cluster-kubeconfig cluster-down images
+cluster-up: setup ## Start a real Kubernetes with KServe, Knative and a Gateway
+	$(PY) -m tests.cluster up
+
+cluster-status: setup ## Say what of the local cluster runs
+	$(PY) -m tests.cluster status
+
+cluster-kubeconfig: setup ## Print the path of the kubeconfig
+	@$(PY) -m tests.cluster kubeconfig
+
+cluster-down: setup ## Stop the local cluster and leave nothing behind but caches
+	$(PY) -m tests.cluster down
+
+images: setup ## Build the images of operator, training, serving and Triton
+	$(PY) -m tests.cluster.images build
+
+##@ For developers
+.PHONY: setup format crds hooks help
+setup: .venv/.stamp ## Make .venv from uv.lock; needs nothing but Python 3.11 or 3.12
+
+.venv/.stamp: uv.lock pyproject.toml .ci/setup
+	.ci/setup
+
+format: setup ## Format the code and mend what lint can mend
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+crds: setup ## Generate the CRDs of manifests/ and of the chart from the models
+	$(PY) -m recommender_operator.api.crd
+	rm -f charts/recommender-operator/files/crds/*.yaml
+	cp manifests/crds/*.yaml charts/recommender-operator/files/crds/
+
+hooks: setup ## Let git run the quick checks before each commit
+	.venv/bin/pre-commit install
+
+bench-%: setup ## Run a benchmark: its last line is one JSON object
+	$(PY) -m tests.benchmarks.$(subst -,_,$*)
+
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z0-9%-]+:.*## / {sub(/%/, "NAME", $$1); printf "  make %-20s %s\n", $$1, $$2}' \
+	  $(firstword $(MAKEFILE_LIST))

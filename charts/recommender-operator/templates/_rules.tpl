@@ -1,0 +1,44 @@
+{{- /*
+What the operator does in a namespace with models. Verbs are those that its adapters use:
+server-side apply is `patch`, and `create` as well where the object is new.
+*/ -}}
+{{- define "recommender-operator.rules" -}}
+# Kopf keeps its finalizer and its progress in the metadata of the models.
+- apiGroups: [recommender.dev]
+  resources: [recommendermodels]
+  verbs: [get, list, watch, patch]
+- apiGroups: [recommender.dev]
+  resources: [modelversions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [recommender.dev]
+  resources: [recommendermodels/status, modelversions/status]
+  verbs: [get, patch]
+# For owner references that block the owner's deletion, where the API server checks them.
+- apiGroups: [recommender.dev]
+  resources: [recommendermodels/finalizers, modelversions/finalizers]
+  verbs: [update]
+# The pipeline: check, train, publish, remove.
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+# Counters and smoke inferences are asked of the pods' addresses; logs explain failed Jobs.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+# Baselines of counters.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+- apiGroups: [serving.kserve.io]
+  resources: [inferenceservices]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
+{{- end -}}

@@ -1,0 +1,253 @@
+"""Runs the parts of the tests one after another and ends with a table of what each took.
+
+`python -m tests.run` runs all of them, `python -m tests.run lint unit` the named ones. A part that
+fails does not stop those behind it. Only the standard library is used, so that a broken
+environment shows as a failing part and not as a traceback of this file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import enum
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ".venv/bin"
+#: Exit status of pytest when it found files, but not one test in them.
+NO_TESTS_COLLECTED = 5
+#: How long a part may take to end after it was asked to.
+GRACE_SECONDS = 20.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Part:
+    """Commands that pass or fail together, and the longest time that they may take."""
+
+    name: str
+    commands: tuple[tuple[str, ...], ...]
+    limit_seconds: float
+    #: Folder of a pytest part; its last command is the pytest, which gets `--junitxml`.
+    folder: str | None = None
+
+
+class Result(enum.StrEnum):
+    PASSED = "passed"
+    FAILED = "FAILED"
+    TIMED_OUT = "TIMED OUT"
+    #: No test file is there yet: neither good nor bad, but never "passed".
+    ABSENT = "absent"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Counts:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            passed=self.passed + other.passed,
+            failed=self.failed + other.failed,
+            skipped=self.skipped + other.skipped,
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    part: Part
+    result: Result
+    seconds: float
+    #: None for a part that is not a pytest, or whose pytest wrote no report.
+    counts: Counts | None = None
+    note: str = ""
+
+
+def pytest_part(name: str, limit_seconds: float, *options: str) -> Part:
+    """Return the part that runs all tests of a folder, whatever their marks."""
+    folder = f"tests/{name}"
+    command = (f"{BIN}/python", "-m", "pytest", folder, "--color=no", "--durations=5", *options)
+    return Part(name=name, commands=(command,), limit_seconds=limit_seconds, folder=folder)
+
+
+PARTS = (
+    Part(
+        name="lint",
+        commands=((f"{BIN}/ruff", "check", "."), (f"{BIN}/ruff", "format", "--check", ".")),
+        limit_seconds=120,
+    ),
+    Part(name="types", commands=((f"{BIN}/mypy",),), limit_seconds=600),
+    Part(name="contracts", commands=((f"{BIN}/lint-imports",),), limit_seconds=120),
+    pytest_part("unit", 300, "-n", "2", "--dist", "worksteal"),
+    pytest_part("integration", 1200),
+    pytest_part("e2e", 4200),
+)
+
+
+def read_junit(report: Path) -> Counts | None:
+    """Return the counts of a JUnit report, or None when there is none that can be read."""
+    try:
+        root = ET.parse(report).getroot()
+    except (OSError, ET.ParseError):
+        return None
+    counts = Counts()
+    for suite in root.iter("testsuite"):
+        tests, failed, skipped = (
+            sum(int(suite.get(key, "0")) for key in keys)
+            for keys in (("tests",), ("failures", "errors"), ("skipped",))
+        )
+        counts += Counts(passed=tests - failed - skipped, failed=failed, skipped=skipped)
+    return counts
+
+
+def has_test_files(folder: Path) -> bool:
+    return any(folder.rglob("test_*.py"))
+
+
+def run_part(part: Part, root: Path, reports: Path) -> Outcome:
+    """Run a part's commands until one fails; their output goes to the screen and to a log."""
+    if part.folder is not None and not has_test_files(root / part.folder):
+        return Outcome(part=part, result=Result.ABSENT, seconds=0, note="no test files")
+    reports.mkdir(parents=True, exist_ok=True)
+    junit = reports / f"{part.name}.xml"
+    junit.unlink(missing_ok=True)
+    began = time.monotonic()
+    result, note = Result.PASSED, ""
+    with (reports / f"{part.name}.log").open("wb") as log:
+        for command in part.commands:
+            arguments = [*command, f"--junitxml={junit}"] if part.folder else list(command)
+            left = part.limit_seconds - (time.monotonic() - began)
+            status = stream(arguments, root, log, left)
+            result, note = judge(part, status)
+            if result is not Result.PASSED:
+                break
+    counts = read_junit(junit) if part.folder else None
+    if part.folder and counts is None and result is Result.PASSED:
+        result, note = Result.FAILED, "pytest wrote no report"
+    seconds = time.monotonic() - began
+    return Outcome(part=part, result=result, seconds=seconds, counts=counts, note=note)
+
+
+def judge(part: Part, status: int | None) -> tuple[Result, str]:
+    """Say what an exit status means; None stands for a part that ran out of time."""
+    if status is None:
+        return Result.TIMED_OUT, f"limit {part.limit_seconds:.0f} s"
+    if status == 0:
+        return Result.PASSED, ""
+    if part.folder and status == NO_TESTS_COLLECTED:
+        return Result.FAILED, "test files without a test"
+    return Result.FAILED, f"exit status {status}"
+
+
+def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> int | None:
+    """Run a command, copy its output as it comes, return its status, or None after `limit` s.
+
+    A thread copies: a process that a test leaves behind keeps the pipe open, and must not keep
+    this one waiting for the pipe's end.
+    """
+    print(f"$ {' '.join(command)}", flush=True)
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", flush=True)
+        return 127
+    assert process.stdout is not None
+    copier = threading.Thread(target=_copy, args=(process.stdout, log), daemon=True)
+    copier.start()
+    try:
+        status: int | None = process.wait(timeout=max(limit, 0))
+    except subprocess.TimeoutExpired:
+        stop(process)
+        status = None
+    except BaseException:
+        stop(process)
+        raise
+    copier.join(timeout=2)
+    return status
+
+
+def _copy(source: IO[bytes], log: IO[bytes]) -> None:
+    with contextlib.suppress(ValueError, OSError):  # the log or the screen was closed
+        while chunk := os.read(source.fileno(), 65536):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+            log.write(chunk)
+            log.flush()
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it started: politely first, so that fixtures clean up."""
+    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=GRACE_SECONDS)
+            return
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Return the closing table and, as the last line, the sums over the pytest parts."""
+    lines = [
+        f"{'part':<12} {'result':<10} {'seconds':>8} {'passed':>7} {'failed':>7} {'skipped':>8}"
+    ]
+    total = Counts()
+    for outcome in outcomes:
+        counts = outcome.counts
+        total += counts or Counts()
+        cells = (counts.passed, counts.failed, counts.skipped) if counts else ("", "", "")
+        line = f"{outcome.part.name:<12} {outcome.result:<10} {outcome.seconds:>8.1f}"
+        line += f" {cells[0]:>7} {cells[1]:>7} {cells[2]:>8}  {outcome.note}"
+        lines.append(line.rstrip())
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    lines += [f"{'all':<12} {'':<10} {seconds:>8.1f}", ""]
+    lines.append(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return "\n".join(lines)
+
+
+def failed(outcomes: Sequence[Outcome]) -> bool:
+    """Say whether the run as a whole failed: also when a report names a failure."""
+    return any(
+        outcome.result in (Result.FAILED, Result.TIMED_OUT)
+        or (outcome.counts is not None and outcome.counts.failed > 0)
+        for outcome in outcomes
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the named parts, or all; return the exit status."""
+    names = [part.name for part in PARTS]
+    parser = argparse.ArgumentParser(prog="tests.run", description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(names)}")
+    wanted = parser.parse_args(arguments).parts or names
+    unknown = sorted(set(wanted) - set(names))
+    if unknown:
+        parser.error(f"no part {', '.join(unknown)}: the parts are {', '.join(names)}")
+    outcomes = []
+    for part in PARTS:
+        if part.name in wanted:
+            print(f"\n=== {part.name}", flush=True)
+            outcomes.append(run_part(part, ROOT, ROOT / "build" / "test"))
+    print(f"\n{table(outcomes)}", flush=True)
+    return 1 if failed(outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
