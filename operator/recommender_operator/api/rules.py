@@ -1,0 +1,113 @@
+"""CEL rules: what must hold between fields, and what may not change.
+
+The API server refuses a spec that breaks one, with the message; the operator never sees it. Rules
+ask for fields with `has` even where these have defaults, for the API server holds the default of a
+whole section (`{}`) against them before it fills in the parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recommender_operator.resources.names import MAX_MODEL_NAME
+
+#: Path of a node of the schema (`spec.rollout.steps`, `spec.evaluation.gates[]`; empty: the root)
+#: to its rules, each an expression and a message.
+Rules = Mapping[str, Sequence[tuple[str, str]]]
+
+_DATA: Rules = {
+    "source.path": (("!self.contains('..')", "path must stay inside the claim: no '..'"),),
+}
+
+
+def _under(prefix: str, rules: Rules) -> Rules:
+    return {f"{prefix}.{path}": value for path, value in rules.items()}
+
+
+RECOMMENDER_MODEL: Rules = {
+    "": (
+        (
+            f"self.metadata.name.size() <= {MAX_MODEL_NAME}",
+            f"the name may have at most {MAX_MODEL_NAME} characters, so that those of its "
+            "versions and Jobs fit",
+        ),
+        (
+            "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+            "the name must be a DNS label that starts with a letter: services are named after it",
+        ),
+    ),
+    **_under("spec.data", _DATA),
+    "spec.storage.claimName": (
+        ("self == oldSelf", "storage.claimName is immutable: versions live in the claim"),
+    ),
+    "spec.evaluation.gates[]": (
+        (
+            "has(self.min) || has(self.max) || has(self.championMargin)",
+            "a gate needs at least one of min, max and championMargin",
+        ),
+        (
+            "!has(self.min) || !has(self.max) || self.min <= self.max",
+            "min of a gate may not be above its max",
+        ),
+    ),
+    "spec.rollout.traffic": (
+        ("self == oldSelf", "rollout.traffic is immutable: make a new model to change it"),
+    ),
+    "spec.rollout.steps": (
+        (
+            "self.map(s, s.weight).isSorted() && "
+            "self.all(s, self.exists_one(t, t.weight == s.weight))",
+            "the weights of rollout.steps must be strictly increasing",
+        ),
+        (
+            "self.size() == 0 || self[self.size() - 1].weight == 100",
+            "the last weight of rollout.steps must be 100",
+        ),
+    ),
+    "spec.analysis": (
+        (
+            "!has(self.provider) || self.provider != 'Prometheus' || has(self.prometheusUrl)",
+            "analysis.provider Prometheus needs analysis.prometheusUrl",
+        ),
+        (
+            "!has(self.deadlineSeconds) || !has(self.stepSeconds) || "
+            "self.deadlineSeconds >= self.stepSeconds",
+            "analysis.deadlineSeconds may not be below analysis.stepSeconds",
+        ),
+    ),
+}
+
+MODEL_VERSION: Rules = {
+    "spec": (("self == oldSelf", "the spec of a ModelVersion is immutable"),),
+}
+
+#: Lists whose entries the API server keeps apart by a key.
+_MAP_LISTS = {"status.conditions": ["type"]}
+
+
+def apply(schema: dict[str, Any], rules: Rules) -> None:
+    """Write rules and list keys into a schema.
+
+    Raises:
+        KeyError: a path leads nowhere.
+    """
+    for path, pairs in rules.items():
+        node = _find(schema, path)
+        node["x-kubernetes-validations"] = [
+            {"rule": rule, "message": message} for rule, message in pairs
+        ]
+    for path, keys in _MAP_LISTS.items():
+        section, field = path.split(".")
+        node = schema["properties"][section]["properties"].get(field)
+        if node is not None:
+            node |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
+
+
+def _find(schema: dict[str, Any], path: str) -> dict[str, Any]:
+    node = schema
+    for part in path.split(".") if path else ():
+        node = node["properties"][part.removesuffix("[]")]
+        if part.endswith("[]"):
+            node = node["items"]
+    return node
