@@ -38,6 +38,10 @@ server-side apply is `patch`, and `create` as well where the object is new.
 - apiGroups: [serving.kserve.io]
   resources: [inferenceservices]
   verbs: [get, list, watch, create, patch, delete]
+# What KServe makes of an InferenceService in Knative mode.
+- apiGroups: [serving.knative.dev]
+  resources: [revisions]
+  verbs: [get, list, watch]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
