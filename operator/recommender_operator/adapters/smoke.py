@@ -40,7 +40,7 @@ class HttpSmokeTester:
         """Ask for a user without a session, then for one whose session is the items answered."""
         try:
             first = await self._ask(pod, [])
-            session = [
+            session: list[dict[str, object]] = [
                 {"item": item, "timestamp": int(now.timestamp()) - 60 * (i + 1), "value": 4.0}
                 for i, item in enumerate(first[:2])
             ]

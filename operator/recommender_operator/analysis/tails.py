@@ -13,35 +13,39 @@ def chi_square_tail(statistic: float, degrees: int) -> float:
     return float(mpmath.gammainc(mpmath.mpf(degrees) / 2, half, mpmath.inf, regularized=True))
 
 
-def binomial_upper_tail(hits: int, trials: int, share: float) -> float:
-    """Return P(X >= hits) for a binomial variable X of `trials` trials with the hit rate `share`.
-
-    It is the regularized incomplete beta function of `share` (DLMF 8.17.5).
-    """
-    if hits <= 0:
-        return 1.0
-    if hits > trials or share <= 0:
-        return 0.0
-    if share >= 1:
-        return 1.0
-    return float(mpmath.betainc(hits, trials - hits + 1, 0, share, regularized=True))
-
-
 def more_often(hits: int, trials: int, other_hits: int, other_trials: int) -> float:
     """Return the one-sided p-value of "hits are more frequent here than there".
 
-    Given all hits of both samples, those that fall here are binomial with this sample's part of
-    the trials, when hits are rare (the conditional test of two Poisson rates; Przyborowski and
-    Wilenski, Biometrika 31, 1940). Where they are not rare the test is conservative, because the
-    exact distribution (hypergeometric) is narrower; so the rarer of hits and misses is counted.
+    Fisher's exact test: given all hits of both samples, those that fall here are hypergeometric.
+    Both samples are finite, and the test takes the noise of both into account; a binomial test
+    against the other sample's share would take that as exact, and fire when it happens to be 0.
     """
-    both, all_trials = hits + other_hits, trials + other_trials
-    if not trials or not other_trials:
+    if not trials or not other_trials or not hits:
         return 1.0
-    if 2 * both <= all_trials:
-        return binomial_upper_tail(hits, both, trials / all_trials)
-    misses = other_trials - other_hits
-    return binomial_upper_tail(misses, all_trials - both, other_trials / all_trials)
+    if hits * other_trials >= other_hits * trials:
+        return _hypergeometric_tail(hits, trials, other_hits, other_trials)
+    # Below the mean the sum would be long and its first terms vanish: one minus the other tail.
+    return 1.0 - _hypergeometric_tail(other_hits + 1, other_trials, hits - 1, trials)
+
+
+def _hypergeometric_tail(hits: int, trials: int, other_hits: int, other_trials: int) -> float:
+    """Return the probability of this split of the hits or a more extreme one (`hits` >= mean)."""
+    if hits > trials:
+        return 0.0
+    both = hits + other_hits
+    with mpmath.workdps(30):
+        ways = mpmath.binomial(trials, hits) * mpmath.binomial(other_trials, other_hits)
+        term = float(ways / mpmath.binomial(trials + other_trials, both))
+    total = 0.0
+    for here in range(hits, min(trials, both) + 1):
+        total += term
+        there = both - here
+        # The next term by its ratio to this one; above the mean the ratios fall.
+        ratio = (trials - here) * there / ((here + 1) * (other_trials - there + 1))
+        term *= ratio
+        if ratio < 1 and term < 1e-17 * total:
+            break
+    return min(1.0, total)
 
 
 def holm(p_values: list[float]) -> list[float]:

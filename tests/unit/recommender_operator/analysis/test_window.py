@@ -1,0 +1,112 @@
+import math
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.analysis.window import CREATED, WindowStats, window_stats
+
+OK = 'recommender_requests_total{outcome="ok"}'
+ERROR = 'recommender_requests_total{outcome="error"}'
+INVALID = 'recommender_requests_total{outcome="invalid"}'
+KEYS = (OK, ERROR, INVALID, "recommender_sessions_total")
+COUNTS = st.lists(st.integers(0, 10**6), min_size=4, max_size=4)
+
+
+def pod(
+    ok: float = 0, error: float = 0, invalid: float = 0, sessions: float = 0, **more: float
+) -> dict[str, float]:
+    return dict(zip(KEYS, (ok, error, invalid, sessions), strict=True)) | more
+
+
+def test_everything_of_the_contract_is_counted() -> None:
+    stats = window_stats({}, {"a": {
+        OK: 90, ERROR: 10, INVALID: 3,
+        'recommender_answers_total{source="model"}': 80,
+        'recommender_answers_total{source="popularity"}': 12,
+        'recommender_fallbacks_total{reason="timeout"}': 5,
+        'recommender_fallbacks_total{reason="nonfinite"}': 4,
+        'recommender_fallbacks_total{reason="empty"}': 3,
+        'recommender_request_duration_seconds_bucket{le="0.1"}': 60,
+        'recommender_request_duration_seconds_bucket{le="+Inf"}': 100,
+        "recommender_request_duration_seconds_sum": 12.5,
+        "recommender_sessions_total": 40,
+        'recommender_feature_values_total{bin="null",feature="age"}': 4,
+        'recommender_feature_values_total{bin="0",feature="age"}': 36,
+        'recommender_reference_sessions{bin="0",feature="age"}': 500,
+    }})  # fmt: skip
+    assert (stats.requests, stats.errors, stats.invalid, stats.sessions) == (100, 10, 3, 40)
+    assert (stats.answered, stats.fallback_answers, stats.anomalies) == (92, 12, 7)
+    assert (stats.latency.uppers, stats.latency.counts) == ((0.1, math.inf), (60, 40))
+    assert stats.features == {"age": {"null": 4, "0": 36}}
+    assert stats.reference == {"age": {"0": 500}}
+    assert (stats.pods, stats.resets) == (1, 0)
+
+
+@given(st.dictionaries(st.sampled_from("abc"), st.tuples(COUNTS, COUNTS)))
+def test_growing_counters_give_exactly_their_growth(
+    pods: dict[str, tuple[list[int], list[int]]],
+) -> None:
+    then = {name: pod(*start) for name, (start, _) in pods.items()}
+    now = {
+        name: pod(*(s + g for s, g in zip(start, growth, strict=True)))
+        for name, (start, growth) in pods.items()
+    }
+    stats = window_stats(then, now)
+    grown = [sum(growth[i] for _, growth in pods.values()) for i in range(4)]
+    assert stats.requests == grown[0] + grown[1]
+    assert (stats.errors, stats.invalid, stats.sessions) == tuple(grown[1:])
+    assert (stats.pods, stats.resets) == (len(pods), 0)
+
+
+@given(
+    st.dictionaries(st.sampled_from("abc"), COUNTS),
+    st.dictionaries(st.sampled_from("abc"), COUNTS),
+)
+def test_no_pair_of_samples_gives_a_negative_count(
+    then: dict[str, list[int]], now: dict[str, list[int]]
+) -> None:
+    stats = window_stats(
+        {name: pod(*counts) for name, counts in then.items()},
+        {name: pod(*counts) for name, counts in now.items()},
+    )
+    assert min(stats.requests, stats.errors, stats.invalid, stats.sessions) >= 0
+    assert stats.errors <= stats.requests
+
+
+def test_a_new_pod_counts_from_zero_and_a_vanished_one_not_at_all() -> None:
+    stats = window_stats({"old": pod(ok=500)}, {"new": pod(ok=7)})
+    assert (stats.requests, stats.pods) == (7, 1)
+
+
+def test_a_restarted_pod_counts_from_zero_in_all_its_counters() -> None:
+    then, now = pod(ok=500, error=5), pod(ok=20, error=9)
+    stats = window_stats({"a": then}, {"a": now})
+    assert (stats.requests, stats.errors, stats.resets) == (29, 9, 1)
+
+
+def test_a_counter_that_is_gone_tells_a_restart() -> None:
+    stats = window_stats({"a": {OK: 5, ERROR: 1}}, {"a": {OK: 6}})
+    assert (stats.requests, stats.resets) == (6, 1)
+
+
+def test_a_restart_is_told_by_its_time_even_when_the_new_counters_are_larger() -> None:
+    then, now = pod(ok=5, **{CREATED: 1000.0}), pod(ok=20, **{CREATED: 2000.0})
+    stats = window_stats({"a": then}, {"a": now})
+    assert (stats.requests, stats.resets) == (20, 1)
+
+
+def test_a_pod_that_did_not_answer_at_the_start_is_not_taken_for_a_new_one() -> None:
+    stats = window_stats({"a": {}, "b": pod(ok=1)}, {"a": pod(ok=9000), "b": pod(ok=3)})
+    assert (stats.requests, stats.pods) == (2, 1)
+
+
+def test_a_pod_with_a_value_that_is_no_number_gives_nothing() -> None:
+    assert window_stats({}, {"a": pod(ok=math.nan)}) == WindowStats()
+    assert window_stats({"a": pod(ok=math.inf)}, {"a": pod(ok=1)}) == WindowStats()
+
+
+def test_the_reference_is_that_of_one_pod_and_not_the_sum() -> None:
+    counters = {'recommender_reference_sessions{bin="1",feature="age"}': 50.0}
+    stats = window_stats({"a": counters}, {"a": counters, "b": counters})
+    assert stats.reference == {"age": {"1": 50}}
+    assert stats.resets == 0
