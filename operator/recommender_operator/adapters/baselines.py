@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from recommender_operator.adapters.kube import CONFIG_MAPS, Kube
 from recommender_operator.observed import Baseline, ModelObject
 from recommender_operator.resources import baselines, names
@@ -36,9 +38,7 @@ class BaselineStore:
         """Forget a key; nothing happens if it is not there."""
         await self._patch(model, {baselines.entry_name(key): None})
 
-    async def _patch(
-        self, model: ModelObject, data: dict[str, str | None] | dict[str, str]
-    ) -> bool:
+    async def _patch(self, model: ModelObject, data: Mapping[str, str | None]) -> bool:
         name = names.baselines_name(model.name)
         patched = await self._kube.patch(CONFIG_MAPS, model.namespace, name, {"data": data})
         return patched is not None

@@ -1,0 +1,268 @@
+"""The traffic port over KServe's own canary: one InferenceService, edited in place.
+
+The rules of KServe 0.20 in Knative mode (read in its `ksvc_reconciler.go`, and tried) that shape
+this module:
+
+- The first rollout ignores `canaryTrafficPercent`: without a rolled-out revision the newest one
+  takes everything as soon as it is ready.
+- With the field, the newest ready revision gets that percent and the last rolled-out revision the
+  rest. Removing the field promotes whatever revision is the newest ready one, so it is removed
+  only when that revision is of the version meant.
+- There are at most two revisions in play, so one canary at a time: a new version on top replaces
+  the open canary, at 0 percent, and the rolled-out revision keeps its share. A revision that fails
+  keeps the split as it is.
+- A version that is neither on top nor rolled out has no pods. To keep the previous champion warm it
+  is put on top at 0 percent, and gives way to the next candidate; to bring it back means the same,
+  then promoting it.
+- From the last step on, the candidate is the rolled-out revision. Asking for 0 percent then makes
+  KServe fall back on the revision before, whose pods may have to start: requests wait for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from recommender_operator.adapters.kube import INFERENCE_SERVICES, REVISIONS, Kube, Object
+from recommender_operator.adapters.traffic import (
+    Subject,
+    TrafficError,
+    TrafficView,
+    ready_condition,
+    service_state,
+)
+from recommender_operator.api.base import GROUP
+from recommender_operator.api.version import TERMINAL
+from recommender_operator.observed import ServiceState, TrafficState
+from recommender_operator.resources import inference_service, labels
+from recommender_operator.resources.options import Options
+
+#: Annotation with the version whose place the stable version is taking over on top.
+RETIRING = f"{GROUP}/retiring"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class View:
+    """The InferenceService and its revisions, in terms of versions."""
+
+    service: Object
+    revisions: Mapping[str, Object]
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The annotations of the InferenceService."""
+        return self.service["metadata"].get("annotations") or {}
+
+    @property
+    def top(self) -> str:
+        """The version that the template holds."""
+        return str(self.annotations.get(labels.VERSION, ""))
+
+    @property
+    def percent(self) -> int | None:
+        """The canaryTrafficPercent asked for."""
+        value = self.service["spec"]["predictor"].get("canaryTrafficPercent")
+        return None if value is None else int(value)
+
+    @property
+    def predictor(self) -> Object:
+        """The status of the predictor."""
+        found: Object = self.service.get("status", {}).get("components", {}).get("predictor", {})
+        return found
+
+    def version_of(self, revision: str | None) -> str:
+        """Return the version of a revision; empty if it is unknown."""
+        found = self.revisions.get(revision or "")
+        marks = (found or {}).get("metadata", {}).get("labels") or {}
+        return str(marks.get(labels.VERSION, ""))
+
+    @property
+    def newest_ready(self) -> str:
+        """The version of the newest revision that is ready."""
+        return self.version_of(self.predictor.get("latestReadyRevision"))
+
+    @property
+    def rolled_out(self) -> str:
+        """The version of the revision that holds the rest of the requests."""
+        return self.version_of(self.predictor.get("latestRolledoutRevision"))
+
+    @property
+    def previous(self) -> str:
+        """The version of the revision that was rolled out before that one."""
+        return self.version_of(self.predictor.get("previousRolledoutRevision"))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the newest revision made is the newest ready one, and of the version on top."""
+        made = self.predictor.get("latestCreatedRevision")
+        ready = self.predictor.get("latestReadyRevision")
+        return bool(made) and made == ready and self.version_of(made) == self.top
+
+    def reported(self) -> dict[str, int]:
+        """Return the split that Knative reports, by version."""
+        weights: dict[str, int] = {}
+        for target in self.predictor.get("traffic") or []:
+            version = self.version_of(target.get("revisionName"))
+            if version and target.get("percent"):
+                weights[version] = weights.get(version, 0) + int(target["percent"])
+        return weights
+
+    def asked(self) -> dict[str, int]:
+        """Return the split that the spec asks for, by version."""
+        percent = 100 if self.percent is None or not self.rolled_out else self.percent
+        weights = {self.top: percent}
+        if percent < 100:
+            weights[self.rolled_out] = weights.get(self.rolled_out, 0) + 100 - percent
+        return {version: weight for version, weight in weights.items() if weight > 0}
+
+
+class KnativeTraffic:
+    """KServe in Knative mode."""
+
+    def __init__(self, kube: Kube, options: Options) -> None:
+        self._kube = kube
+        self._options = options
+
+    async def _view(self, subject: Subject) -> View | None:
+        model = subject.model
+        service = await self._kube.get(INFERENCE_SERVICES, model.namespace, model.name)
+        if service is None or service["metadata"].get("deletionTimestamp"):
+            return None
+        revisions = await self._kube.list(REVISIONS, model.namespace, labels.of_model(model.name))
+        by_name = {revision["metadata"]["name"]: revision for revision in revisions}
+        return View(service=service, revisions=by_name)
+
+    async def observe(self, subject: Subject) -> TrafficView:
+        view = await self._view(subject)
+        if view is None:
+            return TrafficView(services={}, traffic=TrafficState())
+        digest = inference_service.serving_digest(subject.model.spec.serving)
+        services: dict[str, ServiceState] = {}
+        for version, revision in _served(view).items():
+            on_top = version == view.top
+            services[version] = service_state(
+                version,
+                owner=revision or view.service,
+                condition=_condition(view, revision),
+                pods=subject.pods.get(version, ()),
+                outdated=on_top and view.annotations.get(labels.SERVING_DIGEST) != digest,
+            )
+        retiring = view.annotations.get(RETIRING)
+        if retiring and retiring not in services:
+            services[retiring] = ServiceState(
+                version=retiring, ready=False, reason="Retiring", message="its pods are leaving"
+            )
+        return TrafficView(services=services, traffic=_traffic(view))
+
+    async def ensure(self, subject: Subject, version: str) -> None:
+        view = await self._view(subject)
+        if view is None or not view.rolled_out:
+            await self._put(subject, version, None)
+        elif view.top == version:
+            # The settings are out of date: the share stays as it is.
+            retiring = view.annotations.get(RETIRING, "")
+            await self._put(subject, version, view.percent, retiring)
+        elif view.top == view.rolled_out or not _on_its_way(subject, view.top):
+            await self._put(subject, version, 0)
+        elif _on_its_way(subject, version):
+            await self._put(subject, version, 0)
+
+    async def release(self, subject: Subject, version: str) -> None:
+        view = await self._view(subject)
+        if view is None:
+            return
+        if subject.model.deleting:
+            await self.withdraw(subject)
+            return
+        stable = view.rolled_out
+        if view.top == version and stable and stable != version and view.percent is not None:
+            # The stable version takes its place on top, still at 0 percent: until that revision
+            # is ready, the newest ready one is that of the version which must get nothing.
+            await self._put(subject, stable, 0, retiring=version)
+        elif view.annotations.get(RETIRING) == version and view.top == stable:
+            if view.settled:
+                await self._put(subject, stable, None)
+        elif view.top == version and not view.reported():
+            await self.withdraw(subject)
+
+    async def split(self, subject: Subject, weights: Mapping[str, int]) -> None:
+        view = await self._view(subject)
+        if view is None:
+            raise TrafficError("the InferenceService does not exist yet")
+        wanted = {version: weight for version, weight in weights.items() if weight > 0}
+        if set(wanted) == {view.top}:
+            if view.top == view.rolled_out and view.annotations.get(RETIRING):
+                return
+            if view.newest_ready != view.top:
+                raise TrafficError(
+                    f"{view.top} is not ready: promoting now would promote {view.newest_ready!r}"
+                )
+            await self._put(subject, view.top, None)
+            return
+        rest = view.rolled_out
+        if set(wanted) == {view.previous} and view.top == rest:
+            await self._put(subject, view.top, 0)
+            return
+        if not rest or not set(wanted) <= {view.top, rest}:
+            raise TrafficError(
+                f"Knative mode can split between {view.top!r} (on top) and {rest!r} (rolled out) "
+                f"alone, not {sorted(wanted)}"
+            )
+        share = wanted.get(view.top, 0)
+        if share > 0 and view.newest_ready != view.top:
+            raise TrafficError(f"{view.top} is not ready: its share would go to another version")
+        await self._put(subject, view.top, share)
+
+    async def withdraw(self, subject: Subject) -> None:
+        model = subject.model
+        await self._kube.delete(INFERENCE_SERVICES, model.namespace, model.name)
+
+    async def _put(
+        self, subject: Subject, version: str, percent: int | None, retiring: str = ""
+    ) -> None:
+        if version not in subject.versions:
+            raise TrafficError(f"there is no ModelVersion {version!r}")
+        manifest = inference_service.knative(
+            subject.model, subject.versions[version], percent, self._options
+        )
+        if retiring:
+            manifest["metadata"]["annotations"][RETIRING] = retiring
+        await self._kube.apply(INFERENCE_SERVICES, manifest)
+
+
+def _on_its_way(subject: Subject, version: str) -> bool:
+    found = subject.versions.get(version)
+    return found is not None and found.status.stage not in TERMINAL
+
+
+def _served(view: View) -> dict[str, Object | None]:
+    """Return the versions that have pods, or soon will, with the revision that serves each."""
+    served: dict[str, Object | None] = {}
+    rolled_out = view.predictor.get("latestRolledoutRevision")
+    if view.rolled_out:
+        served[view.rolled_out] = view.revisions.get(str(rolled_out))
+    if view.top and view.top not in served:
+        made = view.predictor.get("latestCreatedRevision")
+        own = view.version_of(made) == view.top
+        served[view.top] = view.revisions.get(str(made)) if own else None
+    return served
+
+
+def _condition(view: View, revision: Object | None) -> Object:
+    if revision is not None:
+        return ready_condition(revision)
+    found = ready_condition(view.service, "PredictorReady") or ready_condition(view.service)
+    # It speaks of the revision before, as long as this version has none.
+    return {"status": "False", "reason": "Pending", "message": str(found.get("message") or "")}
+
+
+def _traffic(view: View) -> TrafficState:
+    reported = view.reported()
+    accepted = bool(reported) and reported == view.asked()
+    message = ""
+    if not accepted:
+        condition = ready_condition(view.service)
+        message = f"asked for {view.asked()}, Knative reports {reported}"
+        if condition.get("status") != "True":
+            message += f": {condition.get('reason', '')} {condition.get('message', '')}".rstrip()
+    return TrafficState(weights=reported, accepted=accepted, message=message)

@@ -1,0 +1,120 @@
+"""The traffic port: serve versions, split requests over them, say what is so.
+
+Two implementations, with one core above them (`docs/adr/0003-traffic-port.md`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from recommender_operator.adapters import pods as podstates
+from recommender_operator.adapters.kube import Object
+from recommender_operator.observed import (
+    ModelObject,
+    ServiceState,
+    TrafficState,
+    VersionObject,
+)
+
+
+class TrafficError(Exception):
+    """What is asked for cannot be done now; the same look is repeated later."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What a traffic call speaks of: a model, its versions, and their serving pods as read."""
+
+    model: ModelObject
+    versions: Mapping[str, VersionObject]
+    pods: Mapping[str, Sequence[Object]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrafficView:
+    """What serves, and how requests are split."""
+
+    services: Mapping[str, ServiceState]
+    traffic: TrafficState
+
+
+class Traffic(Protocol):
+    """Each call is idempotent and asks for a state; none waits for it. All raise KubeError."""
+
+    async def observe(self, subject: Subject) -> TrafficView:
+        """Return the services by version and the split that the data plane reports."""
+        ...
+
+    async def ensure(self, subject: Subject, version: str) -> None:
+        """Serve a version, without requests as long as another one takes them.
+
+        Raises:
+            NotPublishedError: the version has no artifact.
+        """
+        ...
+
+    async def release(self, subject: Subject, version: str) -> None:
+        """Stop serving a version that gets no requests."""
+        ...
+
+    async def split(self, subject: Subject, weights: Mapping[str, int]) -> None:
+        """Ask for a split in percent, summing to 100.
+
+        Raises:
+            TrafficError: the data plane cannot do it as things stand.
+        """
+        ...
+
+    async def withdraw(self, subject: Subject) -> None:
+        """Take no requests any more."""
+        ...
+
+
+def created_at(thing: Object) -> datetime.datetime | None:
+    """Return the creation time of an object."""
+    text = thing["metadata"].get("creationTimestamp")
+    return datetime.datetime.fromisoformat(text) if text else None
+
+
+def ready_condition(thing: Object, kind: str = "Ready") -> Object:
+    """Return a condition of an object; empty if it is not there."""
+    for condition in thing.get("status", {}).get("conditions") or []:
+        if condition.get("type") == kind:
+            found: Object = condition
+            return found
+    return {}
+
+
+def service_state(
+    version: str,
+    *,
+    owner: Object,
+    condition: Object,
+    pods: Sequence[Object],
+    outdated: bool,
+) -> ServiceState:
+    """Return the state of what serves a version.
+
+    It is ready when Kubernetes says so and a pod is there to answer: KServe's own Ready can be
+    ahead of the pods, and stays true for a while after they are gone.
+    """
+    ready_pods = sum(1 for pod in pods if podstates.is_ready(pod))
+    ready = condition.get("status") == "True" and ready_pods > 0
+    reason, message = "", ""
+    if not ready:
+        newest = sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+        reason, message = podstates.obstacle(newest[-1]) if newest else ("", "")
+        reason = reason or str(condition.get("reason") or "") or "NotReady"
+        message = message or str(condition.get("message") or "") or f"{ready_pods} pods are ready"
+    return ServiceState(
+        version=version,
+        ready=ready,
+        reason=reason,
+        message=message[: podstates.LOG_LIMIT],
+        ready_pods=ready_pods,
+        created_at=created_at(owner),
+        outdated=outdated,
+    )
