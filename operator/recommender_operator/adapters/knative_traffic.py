@@ -11,9 +11,9 @@ this module:
 - There are at most two revisions in play, so one canary at a time: a new version on top replaces
   the open canary, at 0 percent, and the rolled-out revision keeps its share. A revision that fails
   keeps the split as it is.
-- A version that is neither on top nor rolled out has no pods. To keep the previous champion warm it
-  is put on top at 0 percent, and gives way to the next candidate; to bring it back means the same,
-  then promoting it.
+- A version that is neither on top nor rolled out has no pods. To keep the previous champion warm
+  it is put on top at 0 percent, and gives way to the next candidate; to bring it back means the
+  same, then promoting it.
 - From the last step on, the candidate is the rolled-out revision. Asking for 0 percent then makes
   KServe fall back on the revision before, whose pods may have to start: requests wait for them.
 """
@@ -162,9 +162,7 @@ class KnativeTraffic:
             # The settings are out of date: the share stays as it is.
             retiring = view.annotations.get(RETIRING, "")
             await self._put(subject, version, view.percent, retiring)
-        elif view.top == view.rolled_out or not _on_its_way(subject, view.top):
-            await self._put(subject, version, 0)
-        elif _on_its_way(subject, version):
+        elif view.top == view.rolled_out or _gives_way(subject, view.top, version):
             await self._put(subject, version, 0)
 
     async def release(self, subject: Subject, version: str) -> None:
@@ -228,6 +226,11 @@ class KnativeTraffic:
         if retiring:
             manifest["metadata"]["annotations"][RETIRING] = retiring
         await self._kube.apply(INFERENCE_SERVICES, manifest)
+
+
+def _gives_way(subject: Subject, top: str, version: str) -> bool:
+    """Whether a version may take the place on top: a candidate yields to a candidate alone."""
+    return not _on_its_way(subject, top) or _on_its_way(subject, version)
 
 
 def _on_its_way(subject: Subject, version: str) -> bool:
