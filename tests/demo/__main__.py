@@ -117,7 +117,11 @@ def url(_: argparse.Namespace) -> int:
 
 def down(_: argparse.Namespace) -> int:
     cluster = cluster_api.ensure_up(knative=True)
-    tools = install.Tools(str(cluster.kubectl_path), str(cluster.helm_path), cluster.kubeconfig)
+    tools = install.Tools(
+        kubectl=str(cluster_api.tool("kubectl")),
+        helm=str(cluster_api.tool("helm")),
+        kubeconfig=cluster.kubeconfig,
+    )
     tools.kubectl_run("-n", NAMESPACE, "delete", "recommendermodel", "--all", "--timeout=180s")
     tools.kubectl_run("delete", "namespace", NAMESPACE, "--timeout=180s", "--ignore-not-found")
     subprocess.run(
@@ -136,7 +140,7 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = parser.add_subparsers(required=True)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
     start = verbs.add_parser("up", help="everything from nothing, then the stories")
     start.add_argument("--rate", type=float, default=30.0, help="requests a second (30)")
     start.add_argument("--knative", action=argparse.BooleanOptionalAction, default=False)

@@ -52,14 +52,14 @@ def make_world(
         cluster = cluster_api.ensure_up(knative=knative)
     with install.timed(says, "images"):
         printed = install.run(
-            sys.executable, "-m", "tests.cluster.images_cli", "load", "--json"
+            sys.executable, "-m", "tests.cluster.images", "load", "--json"
         )
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
     with install.timed(says, "MovieLens data"):
         data = install.make_data(cache)
     tools = install.Tools(
-        kubectl=str(cluster.kubectl_path),
-        helm=str(cluster.helm_path),
+        kubectl=str(cluster_api.tool("kubectl")),
+        helm=str(cluster_api.tool("helm")),
         kubeconfig=cluster.kubeconfig,
     )
     with install.timed(says, "chart"):
