@@ -37,6 +37,7 @@ def traefik(layout: Layout, binaries: Binaries, knative: bool) -> Part:
         f"--entrypoints.web.address=:{settings.GATEWAY_PORT}",
         f"--entrypoints.private.address={settings.NODE_IP}:{settings.PRIVATE_PORT}",
         f"--entrypoints.admin.address=127.0.0.1:{settings.TRAEFIK_PORT}",
+        "--entrypoints.web.transport.lifecycle.gracetimeout=2",
         "--ping.entrypoint=admin",
         "--metrics.prometheus.entrypoint=admin",
         "--providers.kubernetesgateway=true",

@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.cluster import processes, settings
+from tests.cluster import node, processes, settings
 from tests.cluster.node import cgroup_folders
 from tests.cluster.settings import Layout
 
@@ -54,9 +54,10 @@ def _mounts(layout: Layout) -> list[str]:
 def _pod_processes() -> list[int]:
     pids: set[int] = set()
     for folder in cgroup_folders():
-        for listing in folder.rglob("cgroup.procs"):
+        # os.walk forgives folders that vanish under it; Path.rglob does not.
+        for path, _, _ in os.walk(folder):
             with contextlib.suppress(OSError):
-                pids.update(int(line) for line in listing.read_text().split())
+                pids.update(map(int, Path(path, "cgroup.procs").read_text().split()))
     return sorted(pids)
 
 
@@ -116,12 +117,17 @@ def remove(layout: Layout) -> None:
             _run(f"{command}-restore", stdin=without_our_rules(rules))
     for folder in cgroup_folders():
         _remove_cgroup(folder)
-    for result in CNI_RESULTS.glob(f"{settings.CNI_NETWORK}-*"):
-        result.unlink(missing_ok=True)
+    # The loopback results carry no network name of ours, but the same container ids.
+    for result in CNI_RESULTS.glob(f"{settings.CNI_NETWORK}-*-eth0"):
+        container = result.name.split("-")[1]
+        for file in CNI_RESULTS.glob(f"*-{container}-*"):
+            file.unlink(missing_ok=True)
     if LOG_LINKS.is_dir():
         for link in LOG_LINKS.iterdir():
             if link.is_symlink() and os.readlink(link).startswith(str(layout.state)):
                 link.unlink()
+    for folder in node.created_folders(layout):
+        shutil.rmtree(folder, ignore_errors=True)
     if not _mounts(layout):  # never delete through a mount
         shutil.rmtree(layout.state, ignore_errors=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -254,7 +253,7 @@ def _stop(layout: Layout) -> None:
     leftovers.kill_pods()
     _drop_containers(layout)
     processes.stop(processes.running(layout.state))
-    _restore_switches(layout)
+    node.restore_switches(layout)
     leftovers.remove(layout)
     root = node.image_store(layout) / "io.containerd.grpc.v1.cri"
     shutil.rmtree(root, ignore_errors=True)
@@ -276,13 +275,6 @@ def _drop_containers(layout: Layout) -> None:
                 break
         if names := imagestore.ctr(layout, "containers", "ls", "-q").split():
             imagestore.ctr(layout, "containers", "rm", *names)
-
-
-def _restore_switches(layout: Layout) -> None:
-    before = layout.state / "sysctl.json"
-    if before.exists():
-        for path, value in json.loads(before.read_text()).items():
-            Path(path).write_text(value)
 
 
 def status() -> tuple[str, bool]:

@@ -15,6 +15,7 @@ from tests.cluster.errors import ClusterError
 
 Manifest = dict[str, Any]
 FIELD_MANAGER = "recommender-cluster"
+MESSAGE = 3000  # kubectl may quote whole objects
 
 # libyaml's loader, where Python has it, is ten times faster on the big CRDs.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -61,13 +62,13 @@ class Kubectl:
             timeout=timeout,
         )
         if result.returncode != 0:
-            raise ClusterError(f"kubectl {' '.join(arguments[:4])}", result.stderr.strip())
+            raise ClusterError(f"kubectl {' '.join(arguments[:4])}", result.stderr.strip()[:MESSAGE])
         return result.stdout
 
     def apply(self, text: str) -> None:
         """Server-side apply, so that a repeated apply changes nothing."""
         self(
-            "apply", "--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}",
+            "apply", "--validate=false", "--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}",
             "-f", "-", stdin=text,
         )  # fmt: skip
 
@@ -77,13 +78,14 @@ class Kubectl:
 
     def wait_crds(self, timeout: float = 60) -> None:
         """Wait until all CRDs are served. (`kubectl wait` fails on those without status.)"""
+        # A template and no jsonpath: that one fails where a new CRD has no conditions yet.
         query = (
-            '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Established")]'
-            '.status}{"\\n"}{end}'
+            "{{range .items}}{{.metadata.name}}={{range .status.conditions}}"
+            '{{if eq .type "Established"}}{{.status}}{{end}}{{end}} {{end}}'
         )
         deadline = time.monotonic() + timeout
         while True:
-            lines = self("get", "crds", "-o", f"jsonpath={query}").split()
+            lines = self("get", "crds", "-o", f"go-template={query}").split()
             late = [line for line in lines if not line.endswith("=True")]
             if not late:
                 return

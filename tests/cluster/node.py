@@ -22,6 +22,11 @@ from tests.cluster.settings import Layout
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+# containerd 1.6, libcni and the kubelet write here, whatever they are told.
+HARD_CODED = tuple(
+    Path(path)
+    for path in ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
+)
 CGROUPS = Path("/sys/fs/cgroup")
 
 
@@ -46,15 +51,43 @@ def prepare_host(layout: Layout) -> None:
     prefix = settings.POD_CIDR.partition("/")[2]
     _ip("addr", "replace", f"{settings.NODE_IP}/{prefix}", "dev", settings.BRIDGE)
     _ip("link", "set", settings.BRIDGE, "up")
-    before = layout.state / "sysctl.json"
-    if not before.exists():
-        switches = [path for path in (IP_FORWARD, BRIDGE_FILTER) if path.exists()]
-        before.write_text(json.dumps({str(path): path.read_text() for path in switches}))
+    remember_host(layout)
     for switch in (IP_FORWARD, BRIDGE_FILTER):
         if switch.exists():
             switch.write_text("1")
     for folder in cgroup_folders():
         folder.mkdir(exist_ok=True)
+
+
+def remember_host(layout: Layout) -> None:
+    """Write down, once, what `down` must put back."""
+    before = layout.state / "host.json"
+    if before.exists():
+        return
+    switches = [path for path in (IP_FORWARD, BRIDGE_FILTER) if path.exists()]
+    memory = {
+        "switches": {str(path): path.read_text() for path in switches},
+        "absent": [str(path) for path in HARD_CODED if not path.exists()],
+    }
+    unfinished = before.with_suffix(".part")
+    unfinished.write_text(json.dumps(memory))
+    unfinished.rename(before)
+
+
+def _memory(layout: Layout) -> dict[str, Any]:
+    before = layout.state / "host.json"
+    return dict(json.loads(before.read_text())) if before.exists() else {}
+
+
+def restore_switches(layout: Layout) -> None:
+    """Set packet forwarding back to what it was."""
+    for path, value in _memory(layout).get("switches", {}).items():
+        Path(path).write_text(value)
+
+
+def created_folders(layout: Layout) -> list[Path]:
+    """Folders outside our state that were not there before the cluster came."""
+    return [Path(path) for path in _memory(layout).get("absent", [])]
 
 
 def cgroup_folders() -> list[Path]:

@@ -3,11 +3,13 @@
 // One port serves HTTP/1.1, HTTP/2 without TLS, and gRPC (the standard health service).
 // VARIANT names the answering version in a traffic split. The path /sleep/<duration> waits
 // before it answers and /status/<code> answers that code, for tests of time-outs and errors.
+// The path /fetch?url=<url> answers what the pod itself gets from that URL.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"log"
 	"net/http"
 	"os"
@@ -36,6 +38,18 @@ type answer struct {
 func identity() (pod, variant string) {
 	pod, _ = os.Hostname()
 	return pod, os.Getenv("VARIANT")
+}
+
+func fetch(writer http.ResponseWriter, request *http.Request) {
+	client := http.Client{Timeout: 10 * time.Second}
+	response, err := client.Get(request.URL.Query().Get("url"))
+	if err != nil {
+		http.Error(writer, err.Error(), http.StatusBadGateway)
+		return
+	}
+	defer response.Body.Close()
+	writer.WriteHeader(response.StatusCode)
+	_, _ = io.Copy(writer, response.Body)
 }
 
 func echo(writer http.ResponseWriter, request *http.Request) {
@@ -84,6 +98,10 @@ func main() {
 		Handler: http.HandlerFunc(func(writer http.ResponseWriter, request *http.Request) {
 			if strings.HasPrefix(request.Header.Get("Content-Type"), "application/grpc") {
 				rpc.ServeHTTP(writer, request)
+				return
+			}
+			if request.URL.Path == "/fetch" {
+				fetch(writer, request)
 				return
 			}
 			echo(writer, request)
