@@ -1,0 +1,454 @@
+"""The lifecycle from end to end in a simulated cluster, with the real analysis."""
+
+from __future__ import annotations
+
+import pytest
+from recommender_operator import actions as a
+from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import JobKind, Platform
+
+from tests.unit.recommender_operator.world import BAD, World, spec
+
+
+def promoted_first() -> World:
+    world = World()
+    world.settle()
+    return world
+
+
+def rolled_out_second() -> World:
+    world = promoted_first()
+    world.seed(2)
+    world.settle()
+    return world
+
+
+def in_canary(**sections: object) -> World:
+    """A world whose second version has its first share of the requests."""
+    world = World(spec=spec(**sections))
+    world.settle()
+    world.seed(2)
+    for _ in range(50):
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+        candidate = world.status.candidate
+        if candidate and world.versions[candidate].status.steps:
+            return world
+    raise AssertionError(world.summary())
+
+
+def test_the_first_version_takes_all_requests_and_is_ready() -> None:
+    world = promoted_first()
+    assert world.stages() == {17: "Promoted"}
+    assert list(world.route.values()) == [100]
+    assert world.condition("Ready") == ("True", "Settled")
+    assert world.condition("Available") == ("True", "Serving")
+    decision = world.versions[world.champion() or ""].status.decision
+    assert decision is not None
+    assert decision.reason == "InitialRollout"
+
+
+def test_a_good_version_climbs_every_step_and_the_former_one_stays_warm() -> None:
+    world = rolled_out_second()
+    assert world.stages() == {17: "Promoted", 2: "Promoted"}
+    assert world.status.champion == world.champion()
+    assert set(world.services) == {world.status.champion, world.status.previous}
+    candidate = world.champion()
+    splits = [x.weights.get(candidate, 0) for x in world.log if isinstance(x, a.SetTraffic)]
+    assert splits[-3:] == [10, 50, 100]
+    record = world.versions[candidate or ""].status
+    assert [(s.weight, s.verdict) for s in record.steps] == [
+        (10, "Pass"),
+        (50, "Pass"),
+        (100, "Pass"),
+    ]
+    assert all(s.metrics for s in record.steps)
+    assert world.condition("AnalysisPassed") == ("True", "StepsPassed")
+
+
+def test_a_failing_version_loses_its_requests_before_anything_else_is_written() -> None:
+    world = in_canary()
+    world.error_share[2] = 0.5
+    for _ in range(20):
+        decision = world.reconcile()
+        if any(isinstance(x, a.SetTraffic) for x in decision.actions):
+            break
+        world.tick()
+    stable = world.champion()
+    assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+    assert world.condition("Ready") == ("False", "AnalysisFailed")
+    assert world.condition("Available") == ("True", "Serving")
+    assert world.status.consecutive_rollbacks == 1
+    assert "successRate" in world.message("Ready")
+    assert "recommender.dev/retry" in world.message("Ready")
+
+
+def test_a_version_that_fails_a_gate_is_never_served() -> None:
+    world = promoted_first()
+    world.metrics[2] = BAD
+    world.seed(2)
+    world.settle()
+    assert world.stages()[2] == "Rejected"
+    assert world.condition("GatesPassed") == ("False", "GateFailed")
+    assert "auc 0.5, asked: at least 0.6" in world.message("GatesPassed")
+    assert len(world.services) == 1
+
+
+def test_a_metric_that_is_no_number_fails_its_gate_and_says_so() -> None:
+    world = World()
+    world.metrics[17] = {"auc": float("nan"), "logLoss": None}
+    world.settle()
+    assert world.stages() == {17: "Rejected"}
+    assert "auc was not measured as a number" in world.message("GatesPassed")
+
+
+def test_a_version_that_answers_badly_is_stopped_before_it_gets_requests() -> None:
+    world = promoted_first()
+    world.smoke_fails.add(2)
+    world.seed(2)
+    world.settle()
+    assert world.stages()[2] == "Rejected"
+    assert world.condition("Progressing") == ("False", "SmokeFailed")
+    assert len(world.services) == 1
+
+
+def test_a_failed_training_names_reason_and_log_and_the_champion_keeps_serving() -> None:
+    world = promoted_first()
+    world.seed(2)
+    for _ in range(3):
+        world.reconcile()
+        world.fail_job(JobKind.TRAIN, "OOMKilled", "Killed: needs 9 GiB")
+        world.finish_jobs()
+    world.settle()
+    assert world.stages() == {17: "Promoted", 2: "Failed"}
+    assert world.condition("Trained") == ("False", "OOMKilled")
+    assert "Killed: needs 9 GiB" in world.message("Trained")
+    assert world.condition("Available") == ("True", "Serving")
+    world.annotations["retry"] = "1"
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+    assert world.versions[world.champion() or ""].status.attempt == 1
+
+
+def test_a_failed_data_check_is_repeated_by_itself_with_growing_pauses() -> None:
+    world = World()
+    world.reconcile()
+    world.reconcile()
+    world.fail_job(JobKind.CHECK, "TooFewRows", "12 rows, 1000 asked")
+    world.reconcile()
+    assert world.condition("DataValid") == ("False", "TooFewRows")
+    assert world.stages() == {17: "Failed"}
+    world.tick(299)
+    assert not world.reconcile().actions
+    world.tick(1)
+    world.reconcile()
+    assert world.stages() == {17: "CheckingData"}
+    assert world.condition("DataValid") == ("False", "TooFewRows"), "forgot before it was cured"
+    world.fail_job(JobKind.CHECK, "TooFewRows", "12 rows, 1000 asked")
+    world.reconcile()
+    world.tick(599)
+    assert not world.reconcile().actions
+    world.tick(1)
+    world.settle()
+    assert world.stages() == {17: "Promoted"}
+
+
+def test_a_new_spec_supersedes_the_version_on_its_way() -> None:
+    world = in_canary()
+    stable = world.champion()
+    world.seed(3)
+    decision = world.reconcile()
+    assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
+    assert world.stages()[2] == "Superseded"
+    world.settle()
+    assert world.stages() == {17: "Promoted", 2: "Superseded", 3: "Promoted"}
+
+
+def test_a_former_champion_that_is_asked_for_again_is_not_trained_again() -> None:
+    world = rolled_out_second()
+    trainings = [x for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.TRAIN]
+    world.seed(17)
+    world.settle()
+    again = [x for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.TRAIN]
+    assert again == trainings
+    champion = world.versions[world.champion() or ""]
+    assert champion.spec.training.seed == 17
+    assert [s.weight for s in champion.status.steps] == [10, 50, 100]
+
+
+def test_a_rolled_back_version_stays_so_when_the_operator_looks_again() -> None:
+    world = in_canary()
+    world.error_share[2] = 0.5
+    world.settle()
+    world.edit(history={"limit": 3})
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+
+
+def test_two_rollbacks_in_a_row_lock_until_a_human_retries() -> None:
+    world = in_canary()
+    world.error_share.update({2: 0.5, 3: 0.5})
+    world.settle()
+    world.seed(3)
+    world.settle()
+    assert world.status.locked
+    assert world.condition("Locked") == ("True", "Locked")
+    world.seed(4)
+    world.settle()
+    assert 4 not in world.stages()
+    assert world.condition("Progressing") == ("False", "Locked")
+    assert [e.type for e in world.events if e.reason == "Locked"] == ["Warning"]
+    world.annotations["retry"] = "go"
+    world.settle()
+    assert not world.status.locked
+    assert world.stages()[4] == "Promoted"
+    assert world.status.consecutive_rollbacks == 0
+
+
+def test_a_step_whose_candidate_gets_too_few_requests_is_held_at_its_deadline() -> None:
+    world = in_canary()
+    world.requests_per_second = 0
+    world.tick(400)
+    world.reconcile()
+    world.tick(400)
+    world.reconcile()
+    assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
+    assert world.stages()[2] == "Canary"
+    for _ in range(3):
+        world.tick()
+        world.reconcile()
+    held = [e for e in world.events if e.reason == "HeldAtDeadline"]
+    assert len(held) == 1, "said the same at each look"
+
+
+def test_a_step_without_a_verdict_is_rolled_back_where_the_policy_says_so() -> None:
+    deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
+    world = in_canary(analysis=deadline | {"onDeadline": "RollBack"})
+    world.requests_per_second = 0
+    world.tick(301)
+    world.reconcile()
+    assert world.stages()[2] == "RolledBack"
+    world.settle()
+    assert world.condition("Ready") == ("False", "InconclusiveAtDeadline")
+
+
+def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
+    world = in_canary()
+    candidate = world.status.candidate or ""
+    world.mute.add(candidate)
+    for _ in range(20):
+        world.tick()
+        world.reconcile()
+    assert world.condition("AnalysisPassed") == ("Unknown", "Error")
+    assert "no counters" in world.message("AnalysisPassed")
+    assert world.versions[candidate].status.weight == 10
+    world.mute.clear()
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
+def test_the_step_clock_waits_for_the_data_plane() -> None:
+    world = promoted_first()
+    world.seed(2)
+    world.accepted = False
+    for _ in range(30):
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+    candidate = world.versions[world.status.candidate or ""]
+    assert candidate.status.stage is VersionStage.CANARY
+    assert candidate.status.steps == ()
+    assert "waits for the data plane" in world.message("Progressing")
+
+
+def test_a_route_that_somebody_edits_is_written_again() -> None:
+    world = rolled_out_second()
+    asked = dict(world.route)
+    world.route = {world.status.previous or "": 50, world.status.champion or "": 50}
+    world.settle()
+    assert world.route == asked
+
+
+def test_a_lost_service_of_the_champion_comes_back() -> None:
+    world = rolled_out_second()
+    del world.services[world.champion() or ""]
+    world.reconcile()
+    assert world.condition("Available") == ("False", "ChampionUnavailable")
+    world.settle()
+    assert world.champion() in world.services
+    assert world.condition("Ready")[0] == "True"
+
+
+def test_an_evicted_candidate_gives_its_requests_back_until_it_is_ready() -> None:
+    world = in_canary()
+    candidate, stable = world.status.candidate or "", world.champion()
+    world.services[candidate].ready = False
+    world.reconcile()
+    assert world.route[candidate] == 10, "a short restart costs nothing"
+    world.tick(31)
+    decision = world.reconcile()
+    assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
+    world.services[candidate].ready = True
+    world.settle()
+    assert world.champion() == candidate
+
+
+def test_a_candidate_that_never_comes_back_is_rolled_back() -> None:
+    world = in_canary()
+    candidate = world.status.candidate or ""
+    world.services[candidate].ready = False
+    world.reconcile()
+    world.tick(601)
+    world.reconcile()
+    assert world.versions[candidate].status.stage is VersionStage.ROLLED_BACK
+    world.settle()
+    assert world.condition("Progressing") == ("False", "CandidateUnavailable")
+
+
+def test_a_version_that_is_not_ready_in_time_is_rolled_back() -> None:
+    world = promoted_first()
+    world.seed(2)
+    for _ in range(20):
+        world.reconcile()
+        world.finish_jobs()
+        for name, service in world.services.items():
+            service.ready = name == world.champion()
+    world.tick(601)
+    world.reconcile()
+    assert world.stages()[2] == "RolledBack"
+    world.settle()
+    assert len(world.services) == 1
+    assert world.condition("Progressing") == ("False", "NotReadyInTime")
+
+
+def test_manual_promotion_waits_for_the_annotation() -> None:
+    world = in_canary(rollout={"promotion": "Manual"})
+    for _ in range(60):
+        world.tick()
+        world.reconcile()
+    candidate = world.status.candidate or ""
+    assert world.route == {candidate: 100}
+    assert world.condition("AnalysisPassed") == ("True", "AwaitingPromotion")
+    assert len([e for e in world.events if e.reason == "AwaitingPromotion"]) == 1
+    world.annotations["promote"] = "ok"
+    world.settle()
+    assert world.champion() == candidate
+    decision = world.versions[candidate].status.decision
+    assert decision is not None
+    assert not decision.automatic
+
+
+def test_a_version_that_waits_for_promotion_is_still_watched() -> None:
+    world = in_canary(rollout={"promotion": "Manual"})
+    for _ in range(60):
+        world.tick()
+        world.reconcile()
+    world.error_share[2] = 0.9
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+
+
+def test_history_beyond_the_limit_goes_with_its_artifacts() -> None:
+    world = World(spec=spec(history={"limit": 1}))
+    world.settle()
+    for seed in (2, 3, 4, 5):
+        world.seed(seed)
+        world.settle()
+    assert set(world.stages()) == {3, 4, 5}
+    removed = [x for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.REMOVE]
+    assert len(removed) == 2
+    assert all(x.inputs["paths"].startswith("artifacts/movies/") for x in removed)
+
+
+def test_a_missing_platform_is_named_and_nothing_is_tried() -> None:
+    world = World(platform=Platform(missing=("KServe is not installed: install it",)))
+    decision = world.reconcile()
+    assert decision.actions == ()
+    assert world.condition("Progressing") == ("False", "PlatformMissing")
+    assert "KServe is not installed" in world.message("Ready")
+    world.platform = Platform()
+    world.settle()
+    assert world.condition("Ready")[0] == "True"
+
+
+def test_deleting_with_retain_ends_at_once() -> None:
+    world = rolled_out_second()
+    world.deleting = True
+    decision = world.reconcile()
+    assert decision.finished
+    assert decision.actions == ()
+
+
+def test_deleting_with_delete_removes_artifacts_after_all_else_is_gone() -> None:
+    world = World(spec=spec(deletionPolicy="Delete"))
+    world.settle()
+    world.deleting = True
+    world.reconcile()
+    assert not world.finished
+    assert not world.versions
+    assert not world.services
+    world.reconcile()
+    job = next(x for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.REMOVE)
+    assert (job.version, job.inputs["paths"]) == (
+        "movies",
+        "artifacts/movies,staging/movies,lake/movies",
+    )
+    assert not world.reconcile().finished
+    world.finish_jobs()
+    assert world.reconcile().finished
+
+
+def test_deleting_ends_even_if_the_removal_keeps_failing() -> None:
+    world = World(spec=spec(deletionPolicy="Delete"), deleting=True)
+    for _ in range(10):
+        if world.reconcile().finished:
+            break
+        world.fail_job(JobKind.REMOVE)
+    assert world.finished
+    assert [e.reason for e in world.events if e.type == "Warning"] == ["ArtifactsLeftBehind"]
+
+
+def test_every_condition_is_there_from_the_first_look() -> None:
+    world = World()
+    world.reconcile()
+    types = [c.type for c in world.status.conditions]
+    assert types == [
+        "Ready",
+        "Available",
+        "Progressing",
+        "DataValid",
+        "Trained",
+        "GatesPassed",
+        "AnalysisPassed",
+        "Drifted",
+        "Locked",
+        "RequestsHonored",
+    ]
+    assert {c.observed_generation for c in world.status.conditions} == {1}
+
+
+def test_a_condition_keeps_its_transition_time_until_its_status_flips() -> None:
+    world = promoted_first()
+    before = {c.type: c.last_transition_time for c in world.status.conditions}
+    world.tick(1000)
+    world.edit(history={"limit": 2})
+    world.settle()
+    after = {c.type: c.last_transition_time for c in world.status.conditions}
+    assert after == before
+    assert {c.observed_generation for c in world.status.conditions} == {2}
+
+
+@pytest.mark.parametrize("mode", ["Auto", "Manual"])
+def test_a_first_version_needs_no_approval(mode: str) -> None:
+    world = World(spec=spec(rollout={"promotion": mode}))
+    world.settle()
+    assert world.stages() == {17: "Promoted"}
+
+
+def test_a_spec_survives_the_wire() -> None:
+    asked = spec()
+    assert RecommenderModelSpec.model_validate(asked.dump()) == asked

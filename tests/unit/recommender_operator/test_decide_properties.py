@@ -1,0 +1,296 @@
+"""`decide` through arbitrary observations: the promises hold in every sequence.
+
+The world checks each action (see `world.py`): weights sum to 100, none for a version that failed a
+gate or its smoke inference, the stable version's service stays, nothing moves forward while
+paused, never two candidates. The analysis is replaced by arbitrary verdicts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+from collections.abc import Iterator
+from unittest import mock
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from recommender_operator.actions import Decision, UpdateVersion
+from recommender_operator.analysis import drift as drifts
+from recommender_operator.analysis import verdict as verdicts
+from recommender_operator.analysis.drift import DriftVerdict, FeatureShift
+from recommender_operator.analysis.verdict import StepVerdict, Verdict
+from recommender_operator.api.status import DriftStatus
+from recommender_operator.decide import decide
+from recommender_operator.observed import JobKind
+
+from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
+
+SEEDS = st.sampled_from([17, 2, 3])
+QUALITIES = st.sampled_from([GOOD, BAD, {}, {"auc": float("nan")}, {"auc": 0.60001}])
+DRIFT = {"windowSessions": 20, "consecutiveWindows": 2, "cooldownSeconds": 60}
+
+
+@dataclasses.dataclass
+class Oracle:
+    """Says what the analysis is to say."""
+
+    step: Verdict = Verdict.PASS
+    window: Verdict = Verdict.PASS
+    broken: Verdict = Verdict.PASS
+
+    @contextlib.contextmanager
+    def speaks(self) -> Iterator[None]:
+        with (
+            mock.patch.object(verdicts, "judge", self._judge),
+            mock.patch.object(drifts, "judge_window", lambda *_: self._drift(self.window)),
+            mock.patch.object(drifts, "judge_break", lambda *_: self._drift(self.broken)),
+            mock.patch.object(drifts, "advance", advance),
+            mock.patch.object(drifts, "advance_break", advance_break),
+        ):
+            yield
+
+    def _judge(self, *_: object) -> StepVerdict:
+        return StepVerdict(verdict=self.step, metrics=(), message=f"says {self.step}")
+
+    def _drift(self, verdict: Verdict) -> DriftVerdict:
+        shift = FeatureShift(name="age", effect=0.3, p_value=0.0, psi=0.4, message="age")
+        return DriftVerdict(
+            verdict=verdict,
+            sessions=0 if verdict is Verdict.INCONCLUSIVE else 100,
+            features=(shift,) if verdict is Verdict.FAIL else (),
+            message=f"says {verdict}",
+            clear=verdict is Verdict.PASS,
+        )
+
+
+def advance(
+    _: object, status: DriftStatus, seen: DriftVerdict, now: datetime.datetime
+) -> DriftStatus:
+    """A faithful stand-in: breaches and clear windows in a row."""
+    failed = seen.verdict is Verdict.FAIL
+    return status.model_copy(
+        update={
+            "windows": status.windows + 1,
+            "breaches_in_a_row": status.breaches_in_a_row + 1 if failed else 0,
+            "clear_in_a_row": status.clear_in_a_row + 1 if seen.clear else 0,
+            "features": tuple(f.name for f in seen.features) or status.features,
+            "message": seen.message,
+            "window_at": now,
+        }
+    )
+
+
+def advance_break(
+    _: object, status: DriftStatus, seen: DriftVerdict, now: datetime.datetime
+) -> DriftStatus:
+    failed = seen.verdict is Verdict.FAIL
+    count = status.candidate_breaks_in_a_row + 1 if failed else 0
+    return status.model_copy(update={"candidate_breaks_in_a_row": count, "message": seen.message})
+
+
+class AnyCluster(RuleBasedStateMachine):
+    """Users, accidents and crashes in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.oracle = Oracle()
+        self.world = World(spec=spec(drift=DRIFT, history={"limit": 1}))
+        self.had_champion = False
+        self.tokens = 0
+
+    @rule()
+    def look(self) -> None:
+        self._look(None)
+
+    @rule(times=st.integers(2, 8), seconds=st.integers(1, 30))
+    def time_passes(self, times: int, seconds: int) -> None:
+        for _ in range(times):
+            self._look(None)
+            self.world.finish_jobs()
+            self.world.tick(seconds)
+
+    @rule(after=st.integers(0, 4))
+    def die(self, after: int) -> None:
+        self._look(after)
+
+    def _look(self, crash: int | None) -> None:
+        with self.oracle.speaks():
+            self.world.reconcile(crash)
+
+    @rule(seconds=st.sampled_from([1, 30, 700]))
+    def tick(self, seconds: int) -> None:
+        self.world.tick(seconds)
+
+    @rule()
+    def jobs_succeed(self) -> None:
+        self.world.finish_jobs()
+
+    @rule(kind=st.sampled_from(list(JobKind)))
+    def jobs_fail(self, kind: JobKind) -> None:
+        self.world.fail_job(kind)
+
+    @rule()
+    def jobs_are_lost(self) -> None:
+        self.world.jobs.clear()
+
+    @rule(seed=SEEDS, quality=QUALITIES)
+    def training_gives(self, seed: int, quality: dict[str, float]) -> None:
+        self.world.metrics[seed] = quality
+
+    @rule(seed=SEEDS, fails=st.booleans())
+    def smoke_gives(self, seed: int, fails: bool) -> None:
+        (self.world.smoke_fails.add if fails else self.world.smoke_fails.discard)(seed)
+
+    @rule(verdict=st.sampled_from(list(Verdict)))
+    def analysis_says(self, verdict: Verdict) -> None:
+        self.oracle.step = verdict
+
+    @rule(window=st.sampled_from(list(Verdict)), broken=st.sampled_from(list(Verdict)))
+    def drift_says(self, window: Verdict, broken: Verdict) -> None:
+        self.oracle.window, self.oracle.broken = window, broken
+
+    @precondition(lambda self: self.world.services)
+    @rule(data=st.data(), ready=st.booleans())
+    def service_turns(self, data: st.DataObject, ready: bool) -> None:
+        name = data.draw(st.sampled_from(sorted(self.world.services)))
+        self.world.services[name].ready = ready
+
+    @precondition(lambda self: self.world.services)
+    @rule(data=st.data())
+    def service_is_lost(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.world.services)))
+        del self.world.services[name]
+
+    @rule(accepted=st.booleans())
+    def data_plane(self, accepted: bool) -> None:
+        self.world.accepted = accepted
+
+    @rule()
+    def baselines_are_lost(self) -> None:
+        self.world.baselines.clear()
+
+    @rule(seed=SEEDS)
+    def edit(self, seed: int) -> None:
+        if self.world.spec.training.seed != seed:
+            self.world.seed(seed)
+
+    @rule(paused=st.booleans())
+    def pause(self, paused: bool) -> None:
+        if self.world.spec.paused != paused:
+            self.world.edit(paused=paused)
+
+    @rule(steps=st.sampled_from([(100,), (10, 100), (1, 20, 50, 100)]))
+    def edit_steps(self, steps: tuple[int, ...]) -> None:
+        rollout = {"steps": [{"weight": w} for w in steps]}
+        self.world.edit(rollout=rollout)
+
+    @rule(action=st.sampled_from(["abort", "retry", "promote"]))
+    def ask(self, action: str) -> None:
+        self.tokens += 1
+        self.world.annotations[action] = str(self.tokens)
+
+    @precondition(lambda self: self.world.versions)
+    @rule(data=st.data())
+    def ask_rollback(self, data: st.DataObject) -> None:
+        self.tokens += 1
+        name = data.draw(st.sampled_from([*sorted(self.world.versions), "nobody"]))
+        self.world.annotations["rollback-to"] = f"{name}#{self.tokens}"
+
+    @precondition(lambda self: self.world.versions)
+    @rule(data=st.data(), on=st.booleans())
+    def pin(self, data: st.DataObject, on: bool) -> None:
+        name = data.draw(st.sampled_from([*sorted(self.world.versions), "nobody"]))
+        self.world.edit(rollbackTo=name if on else None)
+
+    @invariant()
+    def a_champion_never_vanishes(self) -> None:
+        self.had_champion = self.had_champion or self.world.champion() is not None
+        assert not self.had_champion or self.world.champion() is not None
+
+    @invariant()
+    def at_most_one_candidate(self) -> None:
+        self.world.check()
+
+    @invariant()
+    def status_stays_small(self) -> None:
+        assert len(self.world.status.handled) <= 20
+
+
+AnyCluster.TestCase.settings = settings(
+    max_examples=60,
+    stateful_step_count=50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+TestAnyCluster = AnyCluster.TestCase
+
+
+def play(crashes: tuple[int, ...]) -> dict[str, object]:
+    """A benign life: a first version, a better one, a bad one, a former one, a rollbackTo."""
+    world, oracle = World(spec=spec(drift=DRIFT | {"windowSessions": 1000000})), Oracle()
+    oracle.window = oracle.broken = Verdict.INCONCLUSIVE
+    world.metrics[3] = BAD
+    left = list(crashes)
+    with oracle.speaks():
+        world.settle(crashes=tuple(left[::4]))
+        first = world.champion()
+        world.seed(2)
+        world.settle(crashes=tuple(left[1::4]))
+        world.seed(3)
+        world.settle(crashes=tuple(left[2::4]))
+        oracle.step = Verdict.FAIL
+        world.seed(4)
+        world.settle(crashes=tuple(left[3::4]))
+        world.annotations["rollback-to"] = f"{first}#1"
+        world.settle(crashes=tuple(left[::3]))
+    return world.summary()
+
+
+BENIGN = play(())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=120))
+def test_a_benign_life_ends_the_same_wherever_the_operator_died(crashes: list[int]) -> None:
+    assert play(tuple(crashes)) == BENIGN
+
+
+def test_the_benign_life_is_the_one_that_was_meant() -> None:
+    assert BENIGN["stages"] == {17: "Promoted", 2: "RolledBack", 3: "Rejected", 4: "RolledBack"}
+    assert BENIGN["route"] == {17: 100}
+    assert BENIGN["rollbacks"] == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(SEEDS, st.sampled_from([Verdict.PASS, Verdict.FAIL]), QUALITIES)
+def test_where_nothing_changes_nothing_is_done(
+    seed: int, verdict: Verdict, quality: dict[str, float]
+) -> None:
+    world, oracle = World(spec=spec(drift=DRIFT)), Oracle(step=verdict)
+    oracle.window = oracle.broken = Verdict.INCONCLUSIVE
+    with oracle.speaks():
+        world.settle()
+        world.metrics[seed] = quality
+        world.seed(seed)
+        world.settle()
+        decision = decide(world.observe(), world.now)
+    assert decision.actions == ()
+    assert decision.status == world.status
+    assert decision.events == ()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 60))
+def test_a_second_look_at_the_same_cluster_decides_the_same(looks: int) -> None:
+    world, oracle = World(), Oracle()
+    with oracle.speaks():
+        for _ in range(looks):
+            first: Decision = decide(world.observe(), world.now)
+            assert decide(world.observe(), world.now) == first
+            updated = [x.name for x in first.actions if isinstance(x, UpdateVersion)]
+            assert len(updated) == len(set(updated)), "wrote one status twice"
+            world.reconcile()
+            world.finish_jobs()
+            world.tick()

@@ -1,0 +1,376 @@
+"""A small simulated cluster that executes the actions of `decide`, and watches its promises.
+
+It knows the truth that the operator may not betray (which version would pass its gates and its
+smoke inference) and checks every single action against it, so that any test that runs the world
+tests the promises as well. It can die after any prefix of the actions.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+from recommender_operator import actions as a
+from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.status import RecommenderModelStatus
+from recommender_operator.api.version import TERMINAL, Smoke, VersionStage
+from recommender_operator.decide import decide
+from recommender_operator.observed import (
+    Baseline,
+    JobKind,
+    JobState,
+    ModelObject,
+    Observed,
+    Platform,
+    Sample,
+    ServiceState,
+    TrafficState,
+    VersionObject,
+)
+
+START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
+GOOD = {"auc": 0.8}
+BAD = {"auc": 0.5}
+JobKey = tuple[JobKind, str, int]
+
+
+def spec(**sections: object) -> RecommenderModelSpec:
+    """Return a spec with short times; drift is off unless asked for."""
+    base: dict[str, object] = {
+        "data": {"source": {"claimName": "raw"}},
+        "storage": {"claimName": "store"},
+        "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300},
+        "drift": {"enabled": False},
+    }
+    return RecommenderModelSpec.model_validate(base | sections)
+
+
+def counters(version: str, served: int, failed: int = 0, fallbacks: int = 0) -> dict[str, float]:
+    """Return the counters of a pod that has served so many requests, `failed` of them with errors."""
+    labels = f'model="movies",version="{version}"'
+    good = served - failed
+    buckets = [0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 5]
+    series: dict[str, float] = {
+        f'recommender_requests_total{{{labels},outcome="ok"}}': good,
+        f'recommender_requests_total{{{labels},outcome="error"}}': failed,
+        f'recommender_answers_total{{{labels},source="model"}}': good - fallbacks,
+        f'recommender_answers_total{{{labels},source="baseline"}}': fallbacks,
+        f'recommender_fallbacks_total{{{labels},reason="timeout"}}': fallbacks,
+        f"recommender_sessions_total{{{labels}}}": served,
+    }
+    name = "recommender_request_duration_seconds_bucket"
+    for edge in buckets:
+        series[f'{name}{{{labels},le="{edge}"}}'] = served if edge >= 0.01 else 0
+    series[f'{name}{{{labels},le="+Inf"}}'] = served
+    return series
+
+
+@dataclasses.dataclass
+class Service:
+    created_at: datetime.datetime
+    ready: bool = True
+    served: int = 0
+    failed: int = 0
+
+
+@dataclasses.dataclass
+class World:
+    """The cluster. Public fields may be changed by a test as a user or an accident would."""
+
+    spec: RecommenderModelSpec = dataclasses.field(default_factory=spec)
+    now: datetime.datetime = START
+    generation: int = 1
+    annotations: dict[str, str] = dataclasses.field(default_factory=dict)
+    deleting: bool = False
+    status: RecommenderModelStatus = RecommenderModelStatus()
+    versions: dict[str, VersionObject] = dataclasses.field(default_factory=dict)
+    jobs: dict[JobKey, JobState] = dataclasses.field(default_factory=dict)
+    services: dict[str, Service] = dataclasses.field(default_factory=dict)
+    route: dict[str, int] = dataclasses.field(default_factory=dict)
+    accepted: bool = True
+    baselines: dict[str, Baseline] = dataclasses.field(default_factory=dict)
+    platform: Platform = Platform()
+    #: What is true of a version, by its seed: offline metrics, smoke inference, share of errors.
+    metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
+    smoke_fails: set[int] = dataclasses.field(default_factory=set)
+    error_share: dict[int, float] = dataclasses.field(default_factory=dict)
+    #: Versions that have no counters to give.
+    mute: set[str] = dataclasses.field(default_factory=set)
+    requests_per_second: int = 40
+    log: list[a.Action] = dataclasses.field(default_factory=list)
+    events: list[a.Event] = dataclasses.field(default_factory=list)
+    finished: bool = False
+
+    # --- what a user does
+
+    def edit(self, **sections: object) -> None:
+        self.spec = RecommenderModelSpec.model_validate(self.spec.dump() | sections)
+        self.generation += 1
+
+    def seed(self, seed: int) -> None:
+        self.edit(training={"seed": seed})
+
+    # --- what happens by itself
+
+    def tick(self, seconds: float = 5) -> None:
+        """Time passes, and requests are served as the route says."""
+        self.now += datetime.timedelta(seconds=seconds)
+        for version, weight in self.route.items():
+            service = self.services.get(version)
+            if service is not None and service.ready:
+                served = int(self.requests_per_second * seconds * weight / 100)
+                service.served += served
+                service.failed += int(served * self.error_share.get(self._seed(version), 0))
+
+    def finish_jobs(self) -> None:
+        for key, job in list(self.jobs.items()):
+            if job.phase == "Running":
+                self.jobs[key] = dataclasses.replace(
+                    job, phase="Succeeded", report=self.report(job)
+                )
+
+    def fail_job(self, kind: JobKind, reason: str = "OOMKilled", message: str = "the end") -> None:
+        for key, job in list(self.jobs.items()):
+            if job.kind is kind and job.phase == "Running":
+                self.jobs[key] = dataclasses.replace(
+                    job, phase="Failed", reason=reason, message=message
+                )
+
+    def report(self, job: JobState) -> dict[str, object]:
+        head = {"schema": "recommender.dev/report/v1", "kind": str(job.kind), "ok": True}
+        digest = "sha256:" + job.version[-8:] * 8
+        match job.kind:
+            case JobKind.CHECK:
+                return head | {"dataVersion": "7-abc", "rows": 1000, "quarantinedRows": 3}
+            case JobKind.TRAIN:
+                metrics = self.metrics.get(self._seed(job.version), GOOD)
+                path = f"staging/movies/{job.version}-{job.attempt}"
+                return head | {
+                    "dataVersion": "7-abc",
+                    "rows": 1000,
+                    "metrics": metrics,
+                    "stagedPath": path,
+                    "digest": digest,
+                    "seed": self._seed(job.version),
+                    "codeVersion": "0.1.0",
+                }
+            case JobKind.PUBLISH:
+                return head | {"path": f"artifacts/movies/{digest[7:23]}", "digest": digest}
+            case JobKind.REMOVE:
+                return head | {"removed": []}
+
+    def _seed(self, version: str) -> int:
+        known = self.versions.get(version)
+        return known.spec.training.seed if known else -1
+
+    # --- what the operator sees and does
+
+    def observe(self) -> Observed:
+        model = ModelObject(
+            name="movies",
+            namespace="shop",
+            uid="u",
+            generation=self.generation,
+            spec=self.spec,
+            status=self.status,
+            annotations=dict(self.annotations),
+            deleting=self.deleting,
+        )
+        return Observed(
+            model=model,
+            versions=tuple(self.versions.values()),
+            jobs=tuple(self.jobs.values()),
+            services={
+                name: ServiceState(
+                    version=name, ready=s.ready, ready_pods=1, created_at=s.created_at
+                )
+                for name, s in self.services.items()
+            },
+            traffic=TrafficState(weights=dict(self.route), accepted=self.accepted),
+            samples=self._samples(),
+            baselines=dict(self.baselines),
+            platform=self.platform,
+        )
+
+    def _samples(self) -> dict[str, Sample]:
+        return {
+            name: {f"{name}-pod": counters(name, s.served, s.failed)}
+            for name, s in self.services.items()
+            if s.ready and name not in self.mute
+        }
+
+    def reconcile(self, crash_after: int | None = None) -> a.Decision:
+        """One look. With `crash_after`, the operator dies after so many actions."""
+        decision = decide(self.observe(), self.now)
+        for place, action in enumerate(decision.actions):
+            if crash_after is not None and place >= crash_after:
+                return decision
+            self._execute(action)
+            self.check()
+        if crash_after is not None:
+            return decision
+        self.status = RecommenderModelStatus.model_validate(decision.status.dump())
+        self.events.extend(decision.events)
+        self.finished = decision.finished
+        return decision
+
+    def settle(self, looks: int = 200, crashes: tuple[int, ...] = ()) -> None:
+        """Let benign time pass until nothing is left to do."""
+        left = list(crashes)
+        quiet = 0
+        for _ in range(looks):
+            crash = left.pop(0) if left else None
+            before = self.status
+            decision = self.reconcile(crash)
+            self.finish_jobs()
+            still = crash is None and not decision.actions and self.status == before
+            quiet = quiet + 1 if still else 0
+            if quiet >= 3 and not any(j.phase == "Running" for j in self.jobs.values()):
+                return
+            self.tick()
+        raise AssertionError(f"not settled after {looks} looks: {self.summary()}")
+
+    def _execute(self, action: a.Action) -> None:
+        self.log.append(action)
+        match action:
+            case a.CreateVersion():
+                if action.name not in self.versions:
+                    self.versions[action.name] = VersionObject(
+                        name=action.name,
+                        uid=action.name,
+                        created_at=self.now,
+                        spec=action.spec,
+                        status=a.ModelVersionStatus(),
+                    )
+            case a.UpdateVersion():
+                assert action.name in self.versions, "wrote the status of what does not exist"
+                self._write(action.name, a.ModelVersionStatus.model_validate(action.status.dump()))
+            case a.DeleteVersion():
+                self._delete_version(action.name)
+            case a.StartJob():
+                self._start(action)
+            case a.EnsureService():
+                self._ensure(action.version)
+            case a.DeleteService():
+                self._delete_service(action.version)
+            case a.RunSmoke():
+                self._smoke(action.version)
+            case a.SetTraffic():
+                self._set_traffic(action.weights)
+            case a.RemoveTraffic():
+                assert self.champion() is None, "took the route away from a champion"
+                self.route = {}
+            case a.SaveBaseline():
+                self.baselines[action.key] = Baseline(
+                    key=action.key, taken_at=action.taken_at, samples=action.samples
+                )
+            case a.DropBaseline():
+                self.baselines.pop(action.key, None)
+
+    def _write(self, name: str, status: a.ModelVersionStatus) -> None:
+        self.versions[name] = dataclasses.replace(self.versions[name], status=status)
+
+    def _start(self, action: a.StartJob) -> None:
+        assert not self.spec.paused or self.deleting, "started a Job while paused"
+        key = (action.kind, action.version, action.attempt)
+        if key not in self.jobs:
+            self.jobs[key] = JobState(
+                kind=action.kind, version=action.version, attempt=action.attempt, phase="Running"
+            )
+
+    def _ensure(self, version: str) -> None:
+        assert self.versions[version].status.artifact is not None, "served what is not published"
+        if version not in self.services:
+            self.services[version] = Service(created_at=self.now)
+
+    def _delete_service(self, version: str) -> None:
+        if not self.deleting:
+            assert self.route.get(version, 0) == 0, f"deleted {version}, which has requests"
+            assert version != self.champion(), "deleted the stable version's service"
+        self.services.pop(version, None)
+
+    def _delete_version(self, name: str) -> None:
+        if not self.deleting:
+            known = self.versions[name].status.stage
+            assert known in TERMINAL, "deleted a version on its way"
+            assert name != self.champion(), "deleted the champion"
+        self.versions.pop(name, None)
+        self.services.pop(name, None)
+        self.jobs = {key: job for key, job in self.jobs.items() if job.version != name}
+
+    def _smoke(self, version: str) -> None:
+        passed = self._seed(version) not in self.smoke_fails
+        smoke = Smoke(passed=passed, message="seen", at=self.now)
+        status = self.versions[version].status.model_copy(update={"smoke": smoke})
+        self._write(version, status)
+
+    def _set_traffic(self, weights: Mapping[str, int]) -> None:
+        assert sum(weights.values()) == 100, f"weights sum to {sum(weights.values())}"
+        for version, weight in weights.items():
+            assert 0 < weight <= 100, f"{version} was given {weight}"
+            more = weight > self.route.get(version, 0)
+            if more and version != self.champion():
+                self._check_fit(version)
+                self._check_pause(version)
+        self.route = dict(weights)
+
+    def _check_fit(self, version: str) -> None:
+        status = self.versions[version].status
+        assert status.gates, f"{version} has requests before its gates"
+        assert all(gate.passed for gate in status.gates), f"{version} failed a gate"
+        auc = status.metrics.get("auc")
+        assert auc is not None, f"{version} has requests without a metric"
+        assert status.smoke is not None, f"{version} has requests before its smoke inference"
+        assert status.smoke.passed, f"{version} failed its smoke inference"
+
+    def _check_pause(self, version: str) -> None:
+        goal = self.spec.rollback_to or self.annotations.get("rollback-to", "").split("#")[0]
+        restored = self.versions[version].status.weight == 100 or version == goal
+        asked = self.versions[version].status.weight
+        if self.spec.paused and not restored:
+            assert self.route.get(version, 0) < asked or asked == 0, "moved forward while paused"
+
+    # --- the truth, computed apart from the operator
+
+    def champion(self) -> str | None:
+        promoted = [
+            (v.status.promoted_at, v.name)
+            for v in self.versions.values()
+            if v.status.stage is VersionStage.PROMOTED and v.status.promoted_at is not None
+        ]
+        return max(promoted)[1] if promoted else None
+
+    def unfinished(self) -> list[str]:
+        return [n for n, v in self.versions.items() if v.status.stage not in TERMINAL]
+
+    def check(self) -> None:
+        assert len(self.unfinished()) <= 1, f"two candidates: {self.unfinished()}"
+
+    def stages(self) -> dict[int, str]:
+        """Stage by seed."""
+        return {v.spec.training.seed: v.status.stage.value for v in self.versions.values()}
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        found = next(c for c in self.status.conditions if c.type == kind)
+        return found.status, found.reason
+
+    def message(self, kind: str) -> str:
+        return next(c for c in self.status.conditions if c.type == kind).message
+
+    def summary(self) -> dict[str, object]:
+        """Everything that matters at the end, without times and numbers."""
+        return {
+            "stages": self.stages(),
+            "decisions": {
+                v.spec.training.seed: v.status.decision.reason if v.status.decision else None
+                for v in self.versions.values()
+            },
+            "services": sorted(self._seed(name) for name in self.services),
+            "route": {self._seed(name): weight for name, weight in self.route.items()},
+            "conditions": {c.type: (c.status, c.reason) for c in self.status.conditions},
+            "stage": self.status.stage,
+            "locked": self.status.locked,
+            "rollbacks": self.status.consecutive_rollbacks,
+            "handled": {(h.action, h.token) for h in self.status.handled},
+        }
