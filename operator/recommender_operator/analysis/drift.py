@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from recommender_operator.analysis import distributions, tails
 from recommender_operator.analysis.distributions import NULL, UNKNOWN
-from recommender_operator.analysis.outcome import Verdict
+from recommender_operator.analysis.outcome import Verdict as Verdict
 from recommender_operator.analysis.persistence import advance as advance
 from recommender_operator.analysis.persistence import advance_break as advance_break
 from recommender_operator.analysis.persistence import broken as broken
