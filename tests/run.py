@@ -185,7 +185,8 @@ def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> 
 
 
 def _copy(source: IO[bytes], log: IO[bytes]) -> None:
-    with contextlib.suppress(ValueError, OSError):  # the log or the screen was closed
+    # The log may be closed before the last process that holds the pipe ends.
+    with source, contextlib.suppress(ValueError, OSError):
         while chunk := os.read(source.fileno(), 65536):
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
@@ -195,12 +196,19 @@ def _copy(source: IO[bytes], log: IO[bytes]) -> None:
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a command and all that it started: politely first, so that fixtures clean up."""
-    for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, sign)
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        _signal_group(process, sign)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=GRACE_SECONDS)
-            return
+            break
+    # What is left of the group, whether the command itself ended or not.
+    _signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, sign)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:

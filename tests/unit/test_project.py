@@ -1,0 +1,192 @@
+"""What holds for the project as a whole."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import stat
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.api.spec import RecommenderModelSpec
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = {
+    "recommender_operator": ROOT / "operator",
+    "recommender_training": ROOT / "training",
+    "recommender_serving": ROOT / "serving",
+}
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+
+
+def run(*command: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def targets() -> set[str]:
+    """Targets of the Makefile that are meant for people: those with a help text."""
+    return set(re.findall(r"^([a-z0-9%-]+):.*## ", MAKEFILE, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("folder", [ROOT, ROOT / "operator"])
+def test_pythons_own_operator_is_not_shadowed(folder: Path) -> None:
+    script = "import operator; print(operator.itemgetter(0)('x'), operator.__file__)"
+    # In the folder and with -c the current folder is first on the path: the worst case.
+    said = run(sys.executable, "-c", script, cwd=folder)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.startswith("x "), said.stdout
+    assert str(ROOT / "operator") not in said.stdout
+
+
+def test_the_folders_of_the_rooms_are_no_packages() -> None:
+    for folder in (*ROOMS.values(), ROOT / "tests", ROOT / "tests" / "unit"):
+        assert not (folder / "__init__.py").exists(), folder
+
+
+@pytest.mark.parametrize("package", sorted(ROOMS))
+def test_a_room_is_imported_from_its_own_folder(package: str) -> None:
+    found = run(
+        sys.executable, "-c", f"import {package}; print({package}.__file__)", cwd=Path("/")
+    )
+    assert found.returncode == 0, found.stderr
+    assert Path(found.stdout.strip()).resolve().is_relative_to(ROOMS[package])
+
+
+def test_the_operator_imports_no_training_library_even_at_second_hand() -> None:
+    script = (
+        "import importlib, pkgutil, sys, recommender_operator as room\n"
+        "for module in pkgutil.walk_packages(room.__path__, 'recommender_operator.'):\n"
+        "    if not module.name.endswith('__main__'):\n"
+        "        importlib.import_module(module.name)\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'pandas', 'sklearn', 'polars', 'kserve'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    said = run(sys.executable, "-W", "ignore", "-c", script)
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.strip() == "[]"
+
+
+def test_make_alone_shows_every_target_with_its_help() -> None:
+    said = run("make", "--no-print-directory")
+    assert said.returncode == 0, said.stderr
+    for target in targets():
+        assert f"make {target.replace('%', 'NAME')} " in said.stdout, target
+
+
+def test_every_target_of_the_makefile_has_a_help_text() -> None:
+    rules = set(re.findall(r"^([a-z0-9%-]+):(?!=)", MAKEFILE, flags=re.MULTILINE))
+    assert rules == targets()
+
+
+def test_every_target_does_its_own_set_up() -> None:
+    for target in targets() - {"setup", "help"}:
+        assert re.search(rf"^{re.escape(target)}: setup ", MAKEFILE, flags=re.MULTILINE), target
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_a_page_names_only_targets_that_exist(page: str) -> None:
+    named = set(re.findall(r"`make ([a-z0-9-]+)", (ROOT / page).read_text(encoding="utf-8")))
+    named -= {name for name in named if name.startswith("bench-")}
+    assert named <= targets()
+    assert named or page == "CHANGELOG.md"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_a_page_links_only_to_what_is_there(page: str) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8"))
+    assert [link for link in links if "://" not in link and not (ROOT / link).exists()] == []
+
+
+def test_the_readme_shows_a_model_that_the_operator_takes() -> None:
+    shown = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    manifest = yaml.safe_load(shown[0])
+    assert manifest["apiVersion"] == f"{GROUP}/{API_VERSION}"
+    assert manifest["kind"] == "RecommenderModel"
+    spec = RecommenderModelSpec.model_validate(manifest["spec"])
+    assert dropped(manifest["spec"], spec.dump()) == []
+
+
+def dropped(given: object, taken: object, at: str = "spec") -> list[str]:
+    """Return the paths of what was given and is not in what was taken."""
+    if isinstance(given, dict):
+        if not isinstance(taken, dict):
+            return [at]
+        return [p for k, v in given.items() for p in dropped(v, taken.get(k), f"{at}.{k}")]
+    if isinstance(given, list):
+        if not isinstance(taken, list) or len(given) != len(taken):
+            return [at]
+        pairs = zip(given, taken, strict=True)
+        return [p for i, (g, t) in enumerate(pairs) for p in dropped(g, t, f"{at}[{i}]")]
+    return [] if given == taken else [at]
+
+
+def test_the_readmes_first_screen_has_the_resource_and_the_two_commands() -> None:
+    first = README[: README.index("## On your own cluster")]
+    assert first.index("kind: RecommenderModel") < first.index("`make demo`")
+    assert first.index("`make demo`") < first.index("`make test`")
+
+
+def test_every_figure_of_the_readme_has_a_date_and_a_command() -> None:
+    table = README[README.index("## Figures") : README.index("## Limits")]
+    rows = [line for line in table.splitlines() if line.startswith("|")][2:]
+    for row in rows:
+        _, what, figure, date, machine, command, _ = (cell.strip() for cell in row.split("|"))
+        assert all((what, figure, machine)), row
+        assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", date), row
+        assert command.startswith("`"), row
+
+
+def test_the_ci_entry_runs_the_test_command_of_the_readme() -> None:
+    entry = ROOT / ".ci" / "run"
+    assert entry.stat().st_mode & stat.S_IXUSR
+    text = entry.read_text(encoding="utf-8")
+    assert "set -euo pipefail" in text
+    assert re.search(r"^make test\b", text, flags=re.MULTILINE)
+    assert "`make test`" in README
+
+
+@pytest.mark.parametrize("script", ["run", "setup"])
+def test_a_shell_script_parses(script: str) -> None:
+    said = run("bash", "-n", str(ROOT / ".ci" / script))
+    assert said.returncode == 0, said.stderr
+
+
+def test_every_direct_dependency_has_its_line_in_the_decisions() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted: set[str] = set()
+    groups = [*project["project"]["optional-dependencies"].values()]
+    for requirement in itertools.chain(*groups, project["dependency-groups"]["dev"]):
+        wanted.add(re.split(r"[\[<>=~! ]", requirement, maxsplit=1)[0].lower())
+    page = (ROOT / "docs" / "adr" / "0004-libraries.md").read_text(encoding="utf-8")
+    named: set[str] = set()
+    for cell in re.findall(r"^\| ([a-z][^|]*) \|", page, flags=re.MULTILINE):
+        first, *rest = [name.strip() for name in cell.split(",")]
+        named |= {first} | {first + n if n.startswith("-") else n for n in rest}
+    named.discard("library")
+    # Stubs are the types of a library that has its line.
+    assert {name for name in wanted if not name.startswith("types-")} == named
+
+
+def test_decisions_are_numbered_once_and_titled_by_their_number() -> None:
+    pages = sorted((ROOT / "docs" / "adr").glob("*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert len(numbers) == len(set(numbers))
+    for page, number in zip(pages, numbers, strict=True):
+        if number != "0000":
+            assert page.read_text("utf-8").startswith(f"# {number}. "), page
+
+
+def test_the_lock_file_pins_what_the_project_asks_for() -> None:
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    own = next(p for p in lock["package"] if p["name"] == "recommender-operator")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    for extra, requirements in project["optional-dependencies"].items():
+        names = {re.split(r"[\[<>=~! ]", r, maxsplit=1)[0].lower() for r in requirements}
+        assert {d["name"] for d in own["optional-dependencies"][extra]} == names, extra
