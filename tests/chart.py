@@ -1,0 +1,54 @@
+"""Renders the Helm chart with the Helm that the local cluster is installed with."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.cluster.downloads import ensure_package_binaries
+
+ROOT = Path(__file__).resolve().parents[1]
+CHART = ROOT / "charts" / "recommender-operator"
+
+EVERYTHING = {
+    "metrics.serviceMonitor.enabled": "true",
+    "metrics.podMonitor.enabled": "true",
+    "metrics.prometheusRule.enabled": "true",
+    "networkPolicy.enabled": "true",
+}
+NAMESPACED = {"watchNamespaces": "{shop,news}", "imagePullSecrets": "{registry}"}
+MODES = {"defaults": {}, "namespaced": NAMESPACED, "everything": EVERYTHING}
+Manifest = dict[str, Any]
+
+
+@cache
+def helm() -> str:
+    return str(ensure_package_binaries()["helm"])
+
+
+def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([helm(), *arguments], capture_output=True, text=True, check=False)
+
+
+def template(values: dict[str, str], chart: Path = CHART) -> subprocess.CompletedProcess[str]:
+    settings = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    return run_helm("template", "recommender", str(chart), "-n", "recommender-system", *settings)
+
+
+@cache
+def rendered_text(mode: str) -> str:
+    done = template(MODES[mode])
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def rendered(mode: str) -> list[Manifest]:
+    return [found for found in yaml.safe_load_all(rendered_text(mode)) if found]
+
+
+def of_kind(mode: str, *kinds: str) -> list[Manifest]:
+    return [manifest for manifest in rendered(mode) if manifest["kind"] in kinds]

@@ -1,0 +1,245 @@
+"""The Helm chart.
+
+`UPDATE_GOLDEN=1` writes the expected manifests anew; read the difference before you commit it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from recommender_operator import settings
+from recommender_operator.metrics import Metrics
+from tests.chart import CHART, MODES, ROOT, Manifest, of_kind, rendered, run_helm, template
+
+GOLDEN = Path(__file__).parent / "golden" / "chart"
+VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+CONTRACTS = (ROOT / "docs" / "contracts.md").read_text(encoding="utf-8")
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+
+
+def leaves(values: dict[str, Any], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from leaves(value, (*at, key))
+        else:
+            yield (*at, key)
+
+
+def test_helm_finds_nothing_to_complain_about() -> None:
+    done = run_helm("lint", "--strict", str(CHART))
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_the_chart_renders_what_was_reviewed(mode: str) -> None:
+    # CRDs are generated, and compared elsewhere.
+    shown = [m for m in rendered(mode) if m["kind"] != "CustomResourceDefinition"]
+    shown.sort(
+        key=lambda m: (m["kind"], m["metadata"].get("namespace", ""), m["metadata"]["name"])
+    )
+    text = yaml.safe_dump_all(shown, sort_keys=True, width=98)
+    golden = GOLDEN / f"{mode}.yaml"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.parent.mkdir(parents=True, exist_ok=True)
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"operater.logLevel": "INFO"}, "operater"),
+        ({"operator.loglevel": "INFO"}, "loglevel"),
+        ({"operator.logLevel": "LOUD"}, "/operator/logLevel"),
+        ({"operator.workers": "0"}, "/operator/workers"),
+        ({"operator.resources.limits.gpu": "1"}, "gpu"),
+        ({"images.operator.pullPolicy": "Sometimes"}, "/images/operator/pullPolicy"),
+        ({"images.triton.tag": ""}, "/images/triton/tag"),
+        ({"images.serving.repository": "UPPER"}, "/images/serving/repository"),
+        ({"watchNamespaces": "shop"}, "/watchNamespaces"),
+        ({"watchNamespaces": "{Shop}"}, "/watchNamespaces/0"),
+        ({"gateway.name": "null"}, "name"),
+        ({"gateway.domain": "no_underscores"}, "/gateway/domain"),
+        ({"runtime.extraArgs": "{log-verbose}"}, "/runtime/extraArgs/0"),
+        ({"crds.keep": "maybe"}, "/crds/keep"),
+        ({"metrics.podMonitor.interval": "often"}, "/metrics/podMonitor/interval"),
+        ({"networkPolicy.apiServerPorts": "{70000}"}, "/networkPolicy/apiServerPorts/0"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_with_its_name(
+    values: dict[str, str], field: str
+) -> None:
+    done = template(values)
+    assert done.returncode != 0
+    assert field in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"serviceAccount.create": "false"}, "serviceAccount.name"),
+        ({"images.training.pullPolicy": "Always"}, "images.serving.pullPolicy"),
+    ],
+)
+def test_values_that_do_not_go_together_are_refused(values: dict[str, str], said: str) -> None:
+    done = template(values)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    def names(schema: dict[str, Any], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+        for key, inner in schema["properties"].items():
+            if "properties" in inner:
+                assert inner["additionalProperties"] is False, (*at, key)
+                yield from names(inner, (*at, key))
+            else:
+                yield (*at, key)
+
+    assert SCHEMA["additionalProperties"] is False
+    optional: set[tuple[str, ...]] = {("global",)}
+    optional |= {p for p in names(SCHEMA) if p[:2] == ("operator", "resources")}
+    assert set(leaves(VALUES)) - optional == set(names(SCHEMA)) - optional
+
+
+def test_every_value_is_described_above_it() -> None:
+    described_once = re.compile(r"  (tag|pullPolicy|repository|enabled|interval|labels): ")
+    seen: set[str] = set()
+    previous = ""
+    for line in (CHART / "values.yaml").read_text(encoding="utf-8").splitlines():
+        is_leaf = re.match(r"^ *[A-Za-z]+: \S", line)
+        if is_leaf and not previous.strip().startswith("#"):
+            # Said at its first appearance; a container's quantities need no words.
+            repeated = described_once.search(line)
+            name = repeated.group(1) if repeated else line.strip().split(":")[0]
+            assert name in seen | {"cpu", "memory"}, line
+        if is_leaf:
+            seen.add(line.strip().split(":")[0])
+        previous = line
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_no_role_has_a_wildcard_or_reads_secrets(mode: str) -> None:
+    roles = of_kind(mode, "Role", "ClusterRole")
+    assert roles
+    for role in roles:
+        for rule in role["rules"]:
+            words = [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
+            assert "*" not in words, role["metadata"]["name"]
+            assert "secrets" not in rule["resources"]
+            assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
+
+
+def test_with_named_namespaces_the_operator_has_no_right_beyond_them() -> None:
+    assert of_kind("namespaced", "ClusterRoleBinding", "ClusterServingRuntime") == []
+    bindings = of_kind("namespaced", "RoleBinding")
+    assert [b["metadata"]["namespace"] for b in bindings] == ["shop", "news"]
+    aggregated = of_kind("namespaced", "ClusterRole")
+    for role in aggregated:
+        assert any("aggregate-to" in label for label in role["metadata"]["labels"])
+
+
+def test_a_role_in_a_namespace_has_what_the_cluster_role_has() -> None:
+    (role,) = [r for r in of_kind("defaults", "ClusterRole") if not aggregated(r)]
+    beyond = [rule for rule in role["rules"] if rule["apiGroups"] == ["apiextensions.k8s.io"]]
+    assert len(beyond) == 1
+    wanted = [rule for rule in role["rules"] if rule not in beyond]
+    for namespaced in of_kind("namespaced", "Role"):
+        assert namespaced["rules"] == wanted
+
+
+def aggregated(role: Manifest) -> bool:
+    return any("aggregate-to" in label for label in role["metadata"]["labels"])
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_every_container_meets_the_restricted_standard(mode: str) -> None:
+    pods = [m["spec"]["template"]["spec"] for m in of_kind(mode, "Deployment")]
+    pods += [m["spec"] for m in of_kind(mode, "Pod", "ServingRuntime", "ClusterServingRuntime")]
+    assert len(pods) >= 3
+    for pod in pods:
+        for container in pod["containers"]:
+            merged = {**pod.get("securityContext", {}), **container["securityContext"]}
+            assert merged["allowPrivilegeEscalation"] is False
+            assert merged["capabilities"] == {"drop": ["ALL"]}
+            assert merged["runAsNonRoot"] is True
+            assert merged["runAsUser"] > 0
+            assert merged["seccompProfile"] == {"type": "RuntimeDefault"}
+
+
+def test_only_the_operators_pod_gets_a_token() -> None:
+    (account,) = of_kind("defaults", "ServiceAccount")
+    (deployment,) = of_kind("defaults", "Deployment")
+    (test,) = of_kind("defaults", "Pod")
+    assert account["automountServiceAccountToken"] is False
+    assert deployment["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
+    assert test["spec"]["automountServiceAccountToken"] is False
+
+
+def test_the_operator_is_one_pod_that_ends_before_the_next_begins() -> None:
+    (deployment,) = of_kind("defaults", "Deployment")
+    assert deployment["spec"]["replicas"] == 1
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+
+
+def test_the_operators_settings_are_those_of_the_contract() -> None:
+    (deployment,) = of_kind("defaults", "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    section = CONTRACTS[CONTRACTS.index("## Settings of the operator") :].split("\n## ", 1)[0]
+    contract = set(re.findall(r"`(RECOMMENDER_[A-Z_]+)`", section))
+    read = {settings.variable(field) for field in settings.Settings.model_fields}
+    assert {entry["name"] for entry in container["env"]} == contract == read
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_the_operator_takes_what_the_chart_sets(mode: str) -> None:
+    (deployment,) = of_kind(mode, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    environment = {entry["name"]: entry.get("value", "from-the-pod") for entry in container["env"]}
+    taken = settings.load(environment)
+    assert taken.gateway_domain == VALUES["gateway"]["domain"]
+    assert taken.workers == VALUES["operator"]["workers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert ports == {"health": taken.health_port, "metrics": taken.metrics_port}
+
+
+def test_the_settings_of_the_operator_follow_the_values() -> None:
+    (deployment,) = of_kind("namespaced", "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    given = {entry["name"]: entry.get("value") for entry in container["env"]}
+    assert given["RECOMMENDER_WATCH_NAMESPACES"] == "shop,news"
+    assert given["RECOMMENDER_IMAGE_PULL_SECRETS"] == "registry"
+    assert given["RECOMMENDER_TRITON_RUNTIME"] == VALUES["runtime"]["name"]
+    assert given["RECOMMENDER_TRAINING_IMAGE"] == "localhost/recommender/training:0.1.0"
+
+
+def test_triton_listens_where_the_contract_says() -> None:
+    (runtime,) = of_kind("defaults", "ClusterServingRuntime")
+    (container,) = runtime["spec"]["containers"]
+    assert container["name"] == "kserve-container"
+    for argument in ("--http-port=8000", "--grpc-port=9000", "--model-store=/mnt/models"):
+        assert argument in container["args"]
+    # The operator adds these where KServe's mode allows them.
+    assert not {"ports", "readinessProbe", "livenessProbe", "startupProbe"} & set(container)
+
+
+def test_alerts_use_only_metrics_that_exist() -> None:
+    known = set(re.findall(r"`(recommender_[a-z_]+)`", CONTRACTS))
+    known |= {family.name for family in Metrics().registry.collect()}
+    (rules,) = of_kind("everything", "PrometheusRule")
+    alerts = [alert for group in rules["spec"]["groups"] for alert in group["rules"]]
+    used = {n for a in alerts for n in re.findall(r"recommender_[a-z_]+", a["expr"])}
+    assert len(used) >= 5
+    for name in used:
+        assert {name, name.removesuffix("_bucket"), name.removesuffix("_total")} & known, name
+    for alert in alerts:
+        assert {"summary", "description"} <= set(alert["annotations"])
+        assert alert["labels"]["severity"] in {"warning", "critical"}
