@@ -8,6 +8,7 @@ import hashlib
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.cluster import (
@@ -44,6 +45,20 @@ from tests.cluster.progress import say, step
 from tests.cluster.settings import Layout
 
 CONTROL_PLANE = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
+# What the controllers look for once, at their start.
+RESOURCES = (
+    "gatewayclasses.gateway.networking.k8s.io",
+    "gateways.gateway.networking.k8s.io",
+    "httproutes.gateway.networking.k8s.io",
+    "clusterservingruntimes.serving.kserve.io",
+    "clusterstoragecontainers.serving.kserve.io",
+    "inferenceservices.serving.kserve.io",
+)
+KNATIVE_RESOURCES = (
+    "ingresses.networking.internal.knative.dev",
+    "images.caching.internal.knative.dev",
+    "services.serving.knative.dev",
+)
 EXECUTABLES = (
     *sorted(CONTROL_PLANE),
     "containerd",
@@ -126,31 +141,55 @@ def gateway_url() -> str:
 
 
 def _start(layout: Layout, built: Binaries, with_knative: bool) -> None:
-    authority = Authority(layout.pki)
-    authority.prepare()
+    """Launch first and wait later, so that the parts start side by side."""
+    Authority(layout.pki).prepare()
     node.prepare_host(layout)
-    # Launch first, wait later: the parts start side by side.
     containerd = node.containerd(layout)
-    store_was_dirty = processes.start(layout, containerd)
+    containerd_started = processes.start(layout, containerd)
     start_apiserver(layout, built, with_node=True)
     kubectl = Kubectl(built.path("kubectl"), layout.kubeconfig)
-    parts = [
-        controlplane.controller_manager(layout, built),
-        controlplane.scheduler(layout, built),
-        node.kube_proxy(layout, built),
-    ]
-    for part in parts:
-        processes.start(layout, part)
-    processes.wait_ready(layout, containerd)
-    if store_was_dirty:
-        _forget_dead_pods(layout, containerd)
-    imagestore.import_system_images(layout, built, with_knative)
-    kubelet = node.kubelet(layout, built)
-    processes.start(layout, kubelet)
+    with ThreadPoolExecutor(1) as pool:
+        # The CRDs are megabytes of schema and keep the API server busy for seconds.
+        crds = pool.submit(_apply_crds, built, kubectl, with_knative)
+        parts = [
+            controlplane.controller_manager(layout, built),
+            controlplane.scheduler(layout, built),
+            node.kube_proxy(layout, built),
+        ]
+        for part in parts:
+            processes.start(layout, part)
+        processes.wait_ready(layout, containerd)
+        if containerd_started:
+            _forget_dead_pods(layout, containerd)
+        imagestore.import_system_images(layout, built, with_knative)
+        parts += [node.kubelet(layout, built), node.storage(layout, built)]
+        for part in parts:
+            processes.start(layout, part)
+        with step("platform applied"):
+            kubectl.apply(platform())
+        crds.result()
     _install(layout, built, kubectl, with_knative)
-    for part in (*parts, kubelet):
+    for part in parts:
         processes.wait_ready(layout, part)
     _wait_platform(kubectl, with_knative)
+
+
+def platform() -> str:
+    """Storage class and CoreDNS."""
+    return manifests.fill(
+        (settings.MANIFESTS / "platform.yaml").read_text(),
+        {
+            "dns_domain": settings.DNS_DOMAIN,
+            "dns_ip": settings.DNS_IP,
+            "coredns": imagestore.COREDNS.name,
+        },
+    )
+
+
+def _apply_crds(built: Binaries, kubectl: Kubectl, with_knative: bool) -> None:
+    with step("CRDs served"):
+        kubectl.apply_files(crd_files(built, with_knative))
+        kubectl.wait_served(RESOURCES + KNATIVE_RESOURCES if with_knative else RESOURCES)
 
 
 def start_apiserver(layout: Layout, built: Binaries, with_node: bool) -> None:
@@ -182,31 +221,21 @@ def _forget_dead_pods(layout: Layout, containerd: Part) -> None:
 
 
 def _install(layout: Layout, built: Binaries, kubectl: Kubectl, with_knative: bool) -> None:
-    with step("CRDs applied"):
-        kubectl.apply_files(crd_files(built, with_knative))
-    with step("platform applied"):
-        platform = manifests.fill(
-            (settings.MANIFESTS / "platform.yaml").read_text(),
-            {
-                "dns_domain": settings.DNS_DOMAIN,
-                "dns_ip": settings.DNS_IP,
-                "coredns": imagestore.COREDNS.name,
-            },
-        )
-        kubectl.wait_crds()
-        kubectl.apply("\n---\n".join([platform, gateway.system()]))
+    """What needs the CRDs: Gateway, Knative, KServe and their controllers."""
     if with_knative:
         with step("Knative applied"):
             kubectl.apply(manifests.dump(knative.system(built)))
         (layout.state / "knative").touch()
-    storage = node.storage(layout, built)
-    traefik = gateway.traefik(layout, built, with_knative)
-    for part in (storage, traefik):
+    with step("Gateway and KServe applied"):
+        kubectl.apply("\n---\n".join([gateway.system(), kserve.system(layout, built)]))
+    parts = [
+        gateway.traefik(layout, built, with_knative),
+        kserve.manager(layout, built, with_knative),
+    ]
+    for part in parts:
         processes.start(layout, part)
-    with step("KServe applied"):
-        kubectl.apply(kserve.system(layout, built))
-    for part in (kserve.manager(layout, built, with_knative), traefik, storage):
-        processes.run_part(layout, part)
+    for part in parts:
+        processes.wait_ready(layout, part)
 
 
 def crd_files(built: Binaries, with_knative: bool) -> list[Path]:
@@ -252,7 +281,8 @@ def _stop(layout: Layout) -> None:
     processes.stop([p for p in found if p.executable not in keep])
     leftovers.kill_pods()
     _drop_containers(layout)
-    processes.stop(processes.running(layout.state))
+    # The API server waits for its clients; its data is deleted in a moment anyway.
+    processes.stop(processes.running(layout.state), seconds=2)
     node.restore_switches(layout)
     leftovers.remove(layout)
     root = node.image_store(layout) / "io.containerd.grpc.v1.cri"
@@ -312,5 +342,5 @@ def apiserver_down() -> None:
     """Stop the API server for integration tests and forget its data."""
     layout = settings.apiserver_layout()
     with locked(layout):
-        processes.stop(processes.running(layout.state))
+        processes.stop(processes.running(layout.state), seconds=2)
         shutil.rmtree(layout.state, ignore_errors=True)

@@ -62,35 +62,35 @@ class Kubectl:
             timeout=timeout,
         )
         if result.returncode != 0:
-            raise ClusterError(f"kubectl {' '.join(arguments[:4])}", result.stderr.strip()[:MESSAGE])
+            raise ClusterError(
+                f"kubectl {' '.join(arguments[:4])}", result.stderr.strip()[:MESSAGE]
+            )
         return result.stdout
 
     def apply(self, text: str) -> None:
         """Server-side apply, so that a repeated apply changes nothing."""
         self(
-            "apply", "--validate=false", "--server-side", "--force-conflicts", f"--field-manager={FIELD_MANAGER}",
-            "-f", "-", stdin=text,
+            "apply", "--validate=false", "--server-side", "--force-conflicts",
+            f"--field-manager={FIELD_MANAGER}", "-f", "-", stdin=text,
         )  # fmt: skip
 
     def apply_files(self, paths: Iterable[Path]) -> None:
         """Apply files as they are: parsing megabytes of CRDs takes Python seconds."""
         self.apply("\n---\n".join(path.read_text() for path in paths))
 
-    def wait_crds(self, timeout: float = 60) -> None:
-        """Wait until all CRDs are served. (`kubectl wait` fails on those without status.)"""
-        # A template and no jsonpath: that one fails where a new CRD has no conditions yet.
-        query = (
-            "{{range .items}}{{.metadata.name}}={{range .status.conditions}}"
-            '{{if eq .type "Established"}}{{.status}}{{end}}{{end}} {{end}}'
-        )
+    def wait_served(self, resources: Iterable[str], timeout: float = 90) -> None:
+        """Wait until the API server serves these resources (plural.group).
+
+        A CRD's own condition comes earlier than that, and reading all CRDs is slow.
+        """
+        wanted = set(resources)
         deadline = time.monotonic() + timeout
         while True:
-            lines = self("get", "crds", "-o", f"go-template={query}").split()
-            late = [line for line in lines if not line.endswith("=True")]
+            late = wanted - set(self("api-resources", "--cached=false", "-o", "name").split())
             if not late:
                 return
             if time.monotonic() > deadline:
-                raise ClusterError("CRDs", f"not served after {timeout:.0f}s: {late}")
+                raise ClusterError("CRDs", f"not served after {timeout:.0f}s: {sorted(late)}")
             time.sleep(0.2)
 
 
