@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 
 from recommender_serving import verify
 from recommender_serving.artifact import ArtifactError
@@ -41,6 +42,8 @@ def _serve(settings: ServeSettings) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING
     )
     logging.getLogger("recommender_serving").setLevel(level)
+    # KServe answers v1 with a class that FastAPI advises against.
+    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     # KServe reads sys.argv when it is imported, and this command line is not its own.
     sys.argv = sys.argv[:1]
     from recommender_serving import server

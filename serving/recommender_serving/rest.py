@@ -19,6 +19,7 @@ from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from kserve.protocol.rest.server import metrics_handler
 from kserve.protocol.rest.v1_endpoints import register_v1_endpoints
 from kserve.protocol.rest.v2_endpoints import register_v2_endpoints
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -98,7 +99,9 @@ class Envelope:
             message = await receive()
             read += len(message.get("body", b""))
             if read > MAX_BODY_BYTES:
-                raise InvalidInput(f"the body has more than {MAX_BODY_BYTES} bytes: send less")
+                raise HTTPException(
+                    413, f"the body has more than {MAX_BODY_BYTES} bytes: send less"
+                )
             return message
 
         async def closing(message: Message) -> None:
@@ -147,6 +150,12 @@ def _add_handlers(app: FastAPI, invalid: Invalid) -> None:
         field = ".".join(str(part) for part in first["loc"][:6])
         return _error(400, f"{field}: {first['msg']}; see the open inference protocol (v2)")
 
+    async def rejected(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        if error.status_code in (400, 413):
+            invalid(1)
+        return _error(error.status_code, str(error.detail))
+
     async def failed(_: Request, error: Exception) -> JSONResponse:
         return _error(500, f"internal error ({type(error).__name__}); the server's log has more")
 
@@ -158,6 +167,7 @@ def _add_handlers(app: FastAPI, invalid: Invalid) -> None:
 
     app.add_exception_handler(InvalidInput, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
+    app.add_exception_handler(HTTPException, rejected)
     app.add_exception_handler(ModelNotFound, plain(404))
     app.add_exception_handler(ModelNotReady, plain(503))
     app.add_exception_handler(ServerNotReady, plain(503))

@@ -30,7 +30,7 @@ class SessionMemory:
         """Tell whether this request opens a session; one without an id always does."""
         if session_id is None:
             return True
-        digest = hashlib.blake2b(session_id.encode(), digest_size=8).digest()
+        digest = hashlib.blake2b(session_id.encode(errors="surrogatepass"), digest_size=8).digest()
         key = int.from_bytes(digest, "little")
         now = self._clock()
         last = self._seen.pop(key, None)

@@ -1,0 +1,97 @@
+"""Rankers that answer, fail or hang as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from recommender_serving.artifact import Artifact
+from recommender_serving.fallback import Chain, Stage, Tensors
+from recommender_serving.features import Bins
+from recommender_serving.guard import Guard
+from recommender_serving.metrics import Metrics
+from recommender_serving.service import Recommender
+from recommender_serving.sessions import SessionMemory
+from recommender_serving.types import Ranking, Source
+from tests.unit.recommender_serving.serving_samples import sample_artifact
+
+GOOD = Ranking((1, 2, 3, 4), (0.9, 0.8, 0.7, 0.6))
+PLAIN = Ranking((21, 22, 23), (0.3, 0.2, 0.1))
+
+
+class FakeRanker:
+    """Gives what `behaviour` gives; counts its calls."""
+
+    def __init__(self, behaviour: Callable[[], Ranking]) -> None:
+        self.behaviour = behaviour
+        self.calls = 0
+
+    async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
+        self.calls += 1
+        return self.behaviour()
+
+
+class HangingRanker(FakeRanker):
+    """Answers never; `started` is set while a call hangs."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: GOOD)
+        self.started = asyncio.Event()
+
+    async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
+        self.calls += 1
+        self.started.set()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+
+def giving(ranking: Ranking) -> FakeRanker:
+    return FakeRanker(lambda: ranking)
+
+
+def failing(error: Exception) -> FakeRanker:
+    def fail() -> Ranking:
+        raise error
+
+    return FakeRanker(fail)
+
+
+class Parts:
+    """A recommender over two fake models, with its own registry."""
+
+    def __init__(
+        self,
+        folder: Path,
+        model: FakeRanker,
+        baseline: FakeRanker,
+        *,
+        timeout: float = 5.0,
+        guard: Guard | None = None,
+    ) -> None:
+        self.artifact: Artifact = sample_artifact(folder)
+        self.registry = CollectorRegistry()
+        bins = Bins(self.artifact)
+        self.metrics = Metrics(self.registry, "movies", "movies-1", bins.reference())
+        self.guard = guard or Guard()
+        self.stages = (
+            Stage(Source.MODEL, model, self.guard, timeout),
+            Stage(Source.BASELINE, baseline, Guard(), timeout),
+        )
+        self.chain = Chain(
+            self.stages, self.artifact.vocabulary, self.artifact.popularity, self.metrics.fell
+        )
+        ticks = iter(range(1_000_000))
+        self.recommender = Recommender(
+            self.chain,
+            bins,
+            SessionMemory(lambda: 0.0),
+            self.metrics,
+            lambda: next(ticks) / 1000,  # each look at the clock takes a millisecond
+        )
+
+    def value(self, name: str, **labels: str) -> float | None:
+        names = {"model": "movies", "version": "movies-1"}
+        return self.registry.get_sample_value(name, names | labels)
