@@ -1,0 +1,50 @@
+"""A pod, as far as the adapters see it: a real HTTP server on a free port of the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import web
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+@contextlib.asynccontextmanager
+async def serving(handler: Handler, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
+    """Serve every path with one handler, and give the port."""
+    server = web.Server(handler)
+    runner = web.ServerRunner(server, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await site.start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+def answering(body: bytes | str, status: int = 200) -> Handler:
+    data = body.encode() if isinstance(body, str) else body
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        return web.Response(body=data, status=status)
+
+    return handler
+
+
+async def hanging(request: web.BaseRequest) -> web.StreamResponse:
+    """Never answer, as a pod whose process is stuck; ends with the connection."""
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def endless(request: web.BaseRequest) -> web.StreamResponse:
+    """Answer without end."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await response.write(b"recommender_x 1\n" * 8192)
+    return response

@@ -1,0 +1,131 @@
+import contextlib
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.adapters.ports import PodRef, SampleError
+from recommender_operator.adapters.prometheus import Prometheus, parse_answer
+from recommender_operator.observed import Sample
+from tests.unit.recommender_operator.adapters.podserver import (
+    Handler,
+    answering,
+    hanging,
+    serving,
+)
+
+PODS = [PodRef(name="a", ip="10.0.0.1", ready=True), PodRef(name="b", ip="10.0.0.2", ready=True)]
+OK = 'recommender_requests_total{outcome="ok"}'
+
+
+def row(value: str, **labels: str) -> dict[str, Any]:
+    metric = {"__name__": "recommender_requests_total", "outcome": "ok", **labels}
+    return {"metric": metric, "value": [1.7e9, value]}
+
+
+def answer(*rows: dict[str, Any]) -> bytes:
+    data = {"resultType": "vector", "result": list(rows)}
+    return json.dumps({"status": "success", "data": data}).encode()
+
+
+async def asked(handler: Handler, timeout: float = 5, path: str = "") -> Sample:
+    limits = aiohttp.ClientTimeout(total=timeout)
+    async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
+        provider = Prometheus(session, f"http://127.0.0.1:{port}{path}/")
+        return await provider.sample("shop", "films-1", PODS)
+
+
+async def test_one_instant_query_asks_for_the_version_and_gives_its_pods() -> None:
+    seen: list[web.BaseRequest] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(request)
+        return web.Response(body=answer(row("3", pod="a"), row("4", pod="b")))
+
+    assert await asked(handler, path="/prom") == {"a": {OK: 3}, "b": {OK: 4}}
+    assert [r.path for r in seen] == ["/prom/api/v1/query"]
+    assert seen[0].query["query"] == '{__name__=~"recommender_.*",version="films-1"}'
+
+
+def test_labels_of_the_server_are_no_part_of_the_key() -> None:
+    more = {"job": "x", "instance": "10.0.0.1:8080", "container": "c", "model": "m", "team": "t"}
+    assert parse_answer(answer(row("3", pod="a", **more)), "shop", PODS) == {"a": {OK: 3}}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{"pod": "b"}, {"instance": "10.0.0.2:8080"}, {"kubernetes_pod_name": "b"}, {"pod_name": "b"}],
+)
+def test_a_pod_is_known_by_any_usual_label(labels: dict[str, str]) -> None:
+    assert parse_answer(answer(row("3", **labels)), "shop", PODS) == {"b": {OK: 3}}
+
+
+def test_an_address_of_version_six_is_known() -> None:
+    pods = [PodRef(name="six", ip="fd00::1", ready=True)]
+    assert set(parse_answer(answer(row("3", instance="[fd00::1]:8080")), "shop", pods)) == {"six"}
+
+
+def test_series_of_other_pods_and_namespaces_are_left_out() -> None:
+    rows = (row("1", pod="gone"), row("2", pod="a", namespace="other"), row("3"))
+    assert parse_answer(answer(*rows), "shop", PODS) == {}
+
+
+def test_a_pod_scraped_twice_is_counted_once() -> None:
+    rows = (row("5", pod="a", job="one"), row("4", pod="a", job="two"))
+    assert parse_answer(answer(*rows), "shop", PODS) == {"a": {OK: 5}}
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"<html>", "not an answer of Prometheus"),
+        (b"\xff\xfe", "not an answer of Prometheus"),
+        (b"[]", "not an answer of Prometheus"),
+        (b'{"status":"error","error":"parse error"}', "parse error"),
+        (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "a matrix"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{}]}}', "not an answer"),
+        (answer(row("NaN", pod="a")), "is nan"),
+        (answer(), "it must scrape port 8080"),
+    ],
+)
+async def test_an_answer_that_cannot_be_used_is_told_with_the_version(
+    body: bytes, why: str
+) -> None:
+    with pytest.raises(SampleError, match=why) as failure:
+        await asked(answering(body))
+    assert "shop/films-1" in str(failure.value)
+
+
+async def test_a_refusal_a_silence_and_a_dead_server_are_told() -> None:
+    with pytest.raises(SampleError, match="answered 401: no token"):
+        await asked(answering("no token", 401))
+    with pytest.raises(SampleError, match=r"did not answer in 0\.2 s"):
+        await asked(hanging, timeout=0.2)
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(SampleError, match="failed"):
+            await Prometheus(session, "http://127.0.0.1:1").sample("shop", "films-1", PODS)
+        with pytest.raises(SampleError, match=r"not possible|failed"):
+            await Prometheus(session, "http://[").sample("shop", "films-1", PODS)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+)
+
+
+@given(st.one_of(st.binary(), JSON.map(lambda v: json.dumps(v).encode())))
+def test_any_bytes_are_a_sample_or_a_value_error(body: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        parse_answer(body, "shop", PODS)
+
+
+@given(JSON)
+def test_any_rows_are_a_sample_or_a_value_error(rows: object) -> None:
+    body = {"status": "success", "data": {"resultType": "vector", "result": rows}}
+    with contextlib.suppress(ValueError):
+        parse_answer(json.dumps(body).encode(), "shop", PODS)

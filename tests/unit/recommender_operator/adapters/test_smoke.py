@@ -1,0 +1,138 @@
+import contextlib
+import datetime
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.adapters.ports import PodRef
+from recommender_operator.adapters.smoke import HttpSmokeTester, check_answer
+from recommender_operator.api.version import Smoke
+from tests.unit.recommender_operator.adapters.podserver import (
+    Handler,
+    answering,
+    endless,
+    hanging,
+    serving,
+)
+
+NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def body(**changes: object) -> str:
+    good = {"items": [5, 9, 2], "scores": [0.9, 0.9, 0.1], "source": "model", "version": "v"}
+    return json.dumps({"predictions": [good | changes]})
+
+
+async def smoked(handler: Handler, timeout: float = 5) -> Smoke:
+    limits = aiohttp.ClientTimeout(total=timeout)
+    async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
+        pod = PodRef(name="films-1-abc", ip="127.0.0.1", ready=True)
+        return await HttpSmokeTester(session, port=port).smoke(pod, NOW)
+
+
+async def test_a_pod_is_asked_without_and_with_a_session_as_the_contract_says() -> None:
+    seen: list[Any] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        assert (request.method, request.path) == ("POST", "/v1/models/recommender:predict")
+        seen.append(json.loads(await request.read()))
+        return web.Response(text=body())
+
+    smoke = await smoked(handler)
+    assert (smoke.passed, smoke.at) == (True, NOW)
+    instances = [request["instances"][0] for request in seen]
+    assert [i["user_id"] for i in instances] == [-1, -1]
+    assert instances[0]["session"] == []
+    assert [event["item"] for event in instances[1]["session"]] == [5, 9]
+    assert all(event["timestamp"] < NOW.timestamp() for event in instances[1]["session"])
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (body(source="popularity"), "source is 'popularity', not 'model': a fallback answered"),
+        (body(items=[]), r"items is \[\], not a list with items"),
+        (body(items=None), "items is None"),
+        (body(items=[1, 2.5, 3]), r"items\[1\] is 2.5, not an integer"),
+        (body(items=[1, True, 3]), r"items\[1\] is True"),
+        (body(items=[1, 1, 3]), "an item is there twice"),
+        (body(scores=[0.9, 0.1]), "scores has 2 values for 3 items"),
+        (body(scores=0.9), "scores is 0.9, not a list"),
+        (body(scores=[0.9, None, 0.1]), r"scores\[1\] is None, not a number"),
+        (body(scores=[float("nan"), 0.2, 0.1]), r"scores\[0\] is nan, not finite"),
+        (body(scores=[float("inf"), 0.2, 0.1]), r"scores\[0\] is inf, not finite"),
+        (body(scores=[1.5, 0.2, 0.1]), r"scores\[0\] is 1.5, not within 0 and 1"),
+        (body(scores=[0.2, 0.1, -0.1]), r"scores\[2\] is -0.1, not within"),
+        (body(scores=[0.2, 0.3, 0.1]), r"scores\[1\] is 0.3, above 0.2 before it"),
+        ("<html>", "the answer is no JSON"),
+        ("[" * 100_000, "the answer is no JSON"),
+        ('{"predictions": []}', "predictions is"),
+        ('{"error": "no model"}', "predictions is None"),
+        ('{"predictions": [3]}', r"predictions\[0\] is 3, not an object"),
+    ],
+)
+async def test_a_wrong_answer_is_refused_with_the_value_that_is_wrong(
+    answer: str, said: str
+) -> None:
+    smoke = await smoked(answering(answer))
+    assert not smoke.passed
+    with pytest.raises(ValueError, match=said) as failure:
+        check_answer(answer.encode())
+    assert str(failure.value) in smoke.message
+    assert "without a session" in smoke.message
+
+
+async def test_an_error_that_only_a_session_meets_is_found() -> None:
+    async def handler(request: web.BaseRequest) -> web.Response:
+        session = json.loads(await request.read())["instances"][0]["session"]
+        return web.Response(text=body(items=[]) if session else body())
+
+    smoke = await smoked(handler)
+    assert not smoke.passed
+    assert "with a session of 2: items is []" in smoke.message
+
+
+async def test_a_pod_that_fails_hangs_or_floods_is_a_failed_test_and_no_exception() -> None:
+    refused = await smoked(answering('{"error": "still loading"}', 503))
+    assert "answered 503" in refused.message
+    assert "still loading" in refused.message
+    assert "did not answer in 0.2 s" in (await smoked(hanging, timeout=0.2)).message
+    assert "more than 1048576 bytes" in (await smoked(endless, timeout=30)).message
+    async with aiohttp.ClientSession() as session:
+        pod = PodRef(name="a", ip="127.0.0.1", ready=True)
+        dead = await HttpSmokeTester(session, port=1).smoke(pod, NOW)
+        nowhere = await HttpSmokeTester(session).smoke(PodRef(name="a", ip="", ready=False), NOW)
+    assert not any(s.passed for s in (refused, dead, nowhere))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
+)
+
+
+@given(items=JSON, scores=JSON, source=st.sampled_from(["model", "model", "baseline", None]))
+def test_whatever_is_answered_passes_only_if_it_holds_the_contract(
+    items: object, scores: object, source: object
+) -> None:
+    answer = body(items=items, scores=scores, source=source).encode()
+    with contextlib.suppress(ValueError):
+        accepted = check_answer(answer)
+        assert source == "model"
+        assert accepted == items
+        assert isinstance(scores, list)
+        assert len(scores) == len(accepted) > 0
+        assert all(0 <= s <= 1 for s in scores)
+        assert scores == sorted(scores, reverse=True)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.sets(st.integers(), min_size=20))
+def test_every_answer_that_holds_the_contract_passes(scores: list[float], ids: set[int]) -> None:
+    items = list(ids)[: len(scores)]
+    answer = body(items=items, scores=sorted(scores, reverse=True))
+    assert check_answer(answer.encode()) == items
