@@ -28,6 +28,8 @@ BIN = ".venv/bin"
 NO_TESTS_COLLECTED = 5
 #: How long a part may take to end after it was asked to.
 GRACE_SECONDS = 20.0
+#: How long to wait for the rest of the output of a command that has ended.
+DRAIN_SECONDS = 2.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -180,7 +182,7 @@ def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> 
     except BaseException:
         stop(process)
         raise
-    copier.join(timeout=2)
+    copier.join(timeout=DRAIN_SECONDS)
     return status
 
 

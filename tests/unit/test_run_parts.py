@@ -37,7 +37,9 @@ def pytest_of(root: Path, content: str | None) -> Part:
         (folder / "test_inner.py").write_text(content, encoding="utf-8")
     # A root of its own, so that this project's settings do not reach in.
     (root / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "inner")
+    # Plain pytest: its plugins take seconds to load.
+    environment = "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"
+    command = ("env", environment, sys.executable, "-m", "pytest", "-q", "inner")
     return Part(name="inner", commands=(command,), limit_seconds=60, folder="inner")
 
 
@@ -99,7 +101,10 @@ def running(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_process_left_behind_does_not_keep_the_runner_waiting(tmp_path: Path) -> None:
+def test_a_process_left_behind_does_not_keep_the_runner_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "DRAIN_SECONDS", 0.1)
     part = shell("setsid sleep 60 & echo $! > child")
     try:
         assert run.run_part(part, tmp_path, tmp_path / "out").seconds < 30
