@@ -1,0 +1,120 @@
+"""The command `recommender-operator`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from recommender_operator import logs
+from recommender_operator.metrics import version
+from recommender_operator.settings import Settings, SettingsError, load, variable
+
+OK, FAILED, USAGE, NO_ACCESS = 0, 1, 2, 3
+
+logger = logging.getLogger("recommender_operator")
+
+_EXITS = """\
+exit codes:
+  0  ended by a signal, or done
+  1  failed; the log says why
+  2  the command line or a setting makes no sense
+  3  no access to a cluster
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return the exit code."""
+    options = _parser().parse_args(arguments)
+    match options.command:
+        case "version":
+            sys.stdout.write(f"{version()}\n")
+            return OK
+        case "crds":
+            return _crds()
+        case _:
+            return _run()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="recommender-operator",
+        description="A Kubernetes operator for recommenders in production.",
+        epilog=_EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    lines = [f"  {variable(name):34} {_default(name)}" for name in Settings.model_fields]
+    commands.add_parser(
+        "run",
+        help="run the operator until a signal",
+        description="Run the operator. All settings are environment variables.",
+        epilog="environment variables and defaults:\n" + "\n".join(lines) + "\n\n" + _EXITS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands.add_parser("version", help="print the version")
+    commands.add_parser("crds", help="print the custom resource definitions as YAML")
+    return parser
+
+
+def _default(field: str) -> str:
+    info = Settings.model_fields[field]
+    if info.is_required():
+        return "required"
+    return str(info.default) if info.default not in ("", ()) else "empty"
+
+
+def _crds() -> int:
+    # Imported here: the operator itself needs no generator.
+    from recommender_operator.api import crd
+
+    for definition in crd.render_all().values():
+        sys.stdout.write("---\n" + crd.to_yaml(definition))
+    return OK
+
+
+def _run() -> int:
+    try:
+        settings = load(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"recommender-operator: {error}\n")
+        return USAGE
+    logs.set_up(settings.log_level, settings.log_format)
+    # Imported here, so that `version` and a wrong setting answer at once.
+    from recommender_operator.adapters.kube import KubeError
+    from recommender_operator.adapters.official import load_client
+
+    try:
+        client = load_client()
+    except KubeError as error:
+        logger.error("%s", error)
+        return NO_ACCESS
+    try:
+        asyncio.run(_operate(settings, client))
+    except KeyboardInterrupt:
+        return OK
+    except Exception:
+        logger.exception("the operator ended")
+        return FAILED
+    return OK
+
+
+async def _operate(settings: Settings, client: object) -> None:
+    from recommender_operator import handlers
+    from recommender_operator.runtime import Runtime
+
+    logger.info("recommender-operator %s starts", version())
+    runtime = Runtime(settings, client)
+    await handlers.run(
+        runtime,
+        namespaces=settings.watch_namespaces,
+        resync=float(settings.requeue_seconds),
+        health_port=settings.health_port,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""Kubernetes Events on a RecommenderModel: each said once, then counted."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+import hashlib
+import logging
+
+from recommender_operator.actions import Event
+from recommender_operator.adapters.kube import EVENTS, Kube, KubeError, Object
+from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.observed import ModelObject
+from recommender_operator.resources.labels import MANAGER
+
+logger = logging.getLogger(__name__)
+
+#: An equal Event within so long is not posted again.
+QUIET = datetime.timedelta(minutes=10)
+REMEMBERED = 2_000
+MAX_MESSAGE = 1_024
+
+
+class EventRecorder:
+    """Posts Events; that one fails never fails a reconcile."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+        self._posted: collections.OrderedDict[str, datetime.datetime] = collections.OrderedDict()
+
+    async def post(self, model: ModelObject, event: Event, now: datetime.datetime) -> None:
+        """Post an Event, or count an equal one up, unless it was said a moment ago."""
+        name = event_name(model, event)
+        before = self._posted.get(name)
+        if before is not None and now - before < QUIET:
+            return
+        self._posted[name] = now
+        self._posted.move_to_end(name)
+        while len(self._posted) > REMEMBERED:
+            self._posted.popitem(last=False)
+        try:
+            if not await self._kube.create(EVENTS, manifest(model, event, name, now)):
+                again = {"lastTimestamp": _time(now)}
+                await self._kube.patch(EVENTS, model.namespace, name, again)
+        except KubeError as error:
+            logger.warning("an Event could not be posted: %s", error)
+
+
+def event_name(model: ModelObject, event: Event) -> str:
+    """Return a name that equal Events share, so that a restart posts none twice."""
+    content = f"{model.uid}\0{event.type}\0{event.reason}\0{event.message}"
+    return f"{model.name}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"
+
+
+def manifest(model: ModelObject, event: Event, name: str, now: datetime.datetime) -> Object:
+    """Return the Event's manifest."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": name, "namespace": model.namespace},
+        "involvedObject": {
+            "apiVersion": f"{GROUP}/{API_VERSION}",
+            "kind": "RecommenderModel",
+            "name": model.name,
+            "namespace": model.namespace,
+            "uid": model.uid,
+        },
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message[:MAX_MESSAGE],
+        "source": {"component": MANAGER},
+        "reportingComponent": MANAGER,
+        "reportingInstance": MANAGER,
+        "firstTimestamp": _time(now),
+        "lastTimestamp": _time(now),
+        "count": 1,
+    }
+
+
+def _time(moment: datetime.datetime) -> str:
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,164 @@
+"""Carry actions out, in their order, through the ports. Each is safe to repeat."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+from collections.abc import Callable
+from typing import assert_never
+
+from recommender_operator import actions as do
+from recommender_operator.adapters import pods as podstates
+from recommender_operator.adapters.baselines import BaselineStore
+from recommender_operator.adapters.kube import JOBS, VERSIONS, Kube
+from recommender_operator.adapters.ports import SmokeTester
+from recommender_operator.adapters.traffic import Subject, Traffic
+from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.api.version import ModelVersionStatus
+from recommender_operator.metrics import Metrics
+from recommender_operator.observe import Snapshot
+from recommender_operator.observed import Baseline, JobKind, ModelObject, VersionObject
+from recommender_operator.resources import jobs, labels, model_version
+from recommender_operator.resources.options import Options
+
+logger = logging.getLogger(__name__)
+
+
+class ExecutionError(Exception):
+    """An action speaks of something that was not there at the look it was decided upon."""
+
+
+class Executor:
+    """Turns actions into calls of the ports."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        *,
+        traffic_of: Callable[[ModelObject], Traffic],
+        smoke: SmokeTester,
+        options: Options,
+        metrics: Metrics,
+        now: Callable[[], datetime.datetime],
+    ) -> None:
+        self._kube = kube
+        self._traffic_of = traffic_of
+        self._smoke = smoke
+        self._options = options
+        self._metrics = metrics
+        self._now = now
+        self._baselines = BaselineStore(kube)
+
+    async def execute(self, snapshot: Snapshot, decision: do.Decision) -> None:
+        """Carry out all actions of a decision; the first that fails ends it.
+
+        Raises:
+            KubeError, TrafficError, NotPublishedError, BaselineTooLargeError, ExecutionError.
+        """
+        run = _Run(self, snapshot)
+        await run.adopt(snapshot.orphans)
+        for action in decision.actions:
+            self._metrics.actions.labels(action=type(action).__name__).inc()
+            await run.one(action)
+
+
+class _Run:
+    """One decision being carried out: later actions see the statuses that earlier ones wrote."""
+
+    def __init__(self, executor: Executor, snapshot: Snapshot) -> None:
+        self._e = executor
+        self._model = snapshot.observed.model
+        self._versions = {version.name: version for version in snapshot.observed.versions}
+        self._pods = snapshot.pods
+        self._traffic = executor._traffic_of(self._model)
+
+    @property
+    def _subject(self) -> Subject:
+        return Subject(model=self._model, versions=self._versions, pods=self._pods)
+
+    async def adopt(self, orphans: tuple[str, ...]) -> None:
+        """Make the model the owner of versions that carry its label and have no owner."""
+        for name in orphans:
+            owners = {"metadata": {"ownerReferences": labels.owned_by_model(self._model)}}
+            await self._e._kube.patch(VERSIONS, self._model.namespace, name, owners)
+
+    async def one(self, action: do.Action) -> None:
+        """Carry one action out."""
+        kube, namespace = self._e._kube, self._model.namespace
+        match action:
+            case do.CreateVersion():
+                manifest = model_version.model_version(self._model, action.name, action.spec)
+                await kube.create(VERSIONS, manifest)
+            case do.UpdateVersion():
+                await self._write(action.name, action.status)
+            case do.DeleteVersion():
+                await kube.delete(VERSIONS, namespace, action.name)
+            case do.StartJob():
+                await self._start(action)
+            case do.EnsureService():
+                self._known(action.version)
+                await self._traffic.ensure(self._subject, action.version)
+            case do.DeleteService():
+                await self._traffic.release(self._subject, action.version)
+            case do.RunSmoke():
+                await self._ask(action.version)
+            case do.SetTraffic():
+                await self._traffic.split(self._subject, action.weights)
+            case do.RemoveTraffic():
+                await self._traffic.withdraw(self._subject)
+            case do.SaveBaseline():
+                baseline = Baseline(
+                    key=action.key, taken_at=action.taken_at, samples=action.samples
+                )
+                await self._e._baselines.save(self._model, baseline)
+            case do.DropBaseline():
+                await self._e._baselines.drop(self._model, action.key)
+            case _:
+                assert_never(action)
+
+    def _known(self, name: str) -> VersionObject:
+        version = self._versions.get(name)
+        if version is None:
+            raise ExecutionError(f"there is no ModelVersion {name!r}")
+        return version
+
+    async def _write(self, name: str, status: ModelVersionStatus) -> None:
+        before = self._known(name)
+        if status.dump() == before.status.dump():
+            return
+        manifest = {
+            "apiVersion": f"{GROUP}/{API_VERSION}",
+            "kind": "ModelVersion",
+            # With the uid, a version made anew under the same name is never written to.
+            "metadata": {
+                "name": name,
+                "namespace": self._model.namespace,
+                "uid": before.uid,
+            },
+            "status": status.dump(),
+        }
+        if not await self._e._kube.apply_status(VERSIONS, manifest):
+            logger.info("%s is gone: its status is not written", name)
+            return
+        after = dataclasses.replace(before, status=status)
+        self._e._metrics.moved(self._model, before, after)
+        self._versions[name] = after
+
+    async def _start(self, action: do.StartJob) -> None:
+        clears_up = action.version == self._model.name and action.kind is JobKind.REMOVE
+        version = None if clears_up else self._known(action.version)
+        manifest = jobs.job(
+            self._model, version, action.kind, action.attempt, action.inputs, self._e._options
+        )
+        await self._e._kube.create(JOBS, manifest)
+
+    async def _ask(self, name: str) -> None:
+        version = self._known(name)
+        ready = [pod for pod in self._pods.get(name, ()) if podstates.is_ready(pod)]
+        if not ready:
+            logger.info("%s has no ready pod to ask; the next look decides", name)
+            return
+        newest = max(ready, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+        smoke = await self._e._smoke.smoke(podstates.pod_ref(newest), self._e._now())
+        await self._write(name, version.status.model_copy(update={"smoke": smoke}))

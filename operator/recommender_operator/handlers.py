@@ -1,0 +1,185 @@
+"""What Kopf is for here: watches, the finalizer, the liveness endpoint.
+
+Kopf's handlers are called for edges (created, updated); the work is level-based, so each of them
+does nothing but ask for a reconcile of the model that the thing belongs to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import kopf
+
+from recommender_operator.adapters.kube import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    JOBS,
+    MODELS,
+    PODS,
+    VERSIONS,
+    Resource,
+)
+from recommender_operator.api.base import GROUP
+from recommender_operator.reconcile import Key
+from recommender_operator.resources import labels
+
+#: Kopf's own annotations and finalizer: apart from the annotations by which people ask.
+KOPF_PREFIX = f"kopf.{GROUP}"
+FINALIZER = f"{GROUP}/operator"
+CHILDREN = (VERSIONS, JOBS, INFERENCE_SERVICES, HTTP_ROUTES, PODS)
+#: Pause between two looks at whether a deleted model may go, in seconds.
+DELETE_POLL = 2.0
+
+Object = dict[str, Any]
+
+
+class Engine(Protocol):
+    """What the handlers wake."""
+
+    def wake(self, key: Key) -> None:
+        """Ask for a reconcile."""
+        ...
+
+    def watched(self, key: Key, generation: int) -> None:
+        """The watch brought a model."""
+        ...
+
+    async def is_finished(self, uid: str, timeout: float) -> bool:
+        """Return whether a deleted model needs nothing more, waiting for it for a moment."""
+        ...
+
+    async def start(self) -> None:
+        """Start the workers."""
+        ...
+
+    async def stop(self) -> None:
+        """End the workers."""
+        ...
+
+    def check(self) -> dict[str, float]:
+        """Return the figures of the liveness probe, or raise."""
+        ...
+
+
+def settings(*, namespaced: bool) -> kopf.OperatorSettings:
+    """Return Kopf's settings for production.
+
+    `namespaced`: the account may read some namespaces alone, so nothing cluster-wide is watched.
+    """
+    result = kopf.OperatorSettings()
+    result.persistence.finalizer = FINALIZER
+    result.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=KOPF_PREFIX)
+    result.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(
+        prefix=KOPF_PREFIX, key="last-handled-configuration"
+    )
+    # Own Events are posted by the reconcile; Kopf's would be one for each handler that ran.
+    result.posting.level = 30
+    result.posting.reporting_component = labels.MANAGER
+    # The server ends a watch before the client gives up on it; a silent one ends sooner.
+    result.watching.server_timeout = 300
+    result.watching.client_timeout = 330
+    result.watching.connect_timeout = 10
+    result.watching.inactivity_timeout = 70
+    result.networking.request_timeout = 30
+    result.networking.connect_timeout = 10
+    result.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, 30)
+    result.queueing.worker_limit = 100
+    result.execution.default_backoff = 5
+    result.background.cancellation_polling = 10
+    result.background.instant_exit_timeout = 2
+    result.process.ultimate_exiting_timeout = 20
+    result.scanning.disabled = namespaced
+    result.peering.standalone = True
+    for child in CHILDREN:
+        # On the server, so that a cluster's other pods are never sent.
+        result.watching.label_selectors[child.group, child.plural] = labels.MODEL
+    return result
+
+
+def registry(engine: Engine, resync: float) -> kopf.OperatorRegistry:
+    """Return the handlers; `resync` is the pause between two wake-ups for nothing, in seconds."""
+    result = kopf.OperatorRegistry()
+    _life(result, engine)
+    _models(result, engine, resync)
+    for child in CHILDREN:
+        _child(result, engine, child)
+    return result
+
+
+def _life(target: kopf.OperatorRegistry, engine: Engine) -> None:
+    async def start(**_: Any) -> None:
+        await engine.start()
+
+    async def stop(**_: Any) -> None:
+        await engine.stop()
+
+    async def alive(**_: Any) -> dict[str, float]:
+        return engine.check()
+
+    kopf.on.startup(registry=target)(start)
+    kopf.on.cleanup(registry=target)(stop)
+    # Permanent: the probe answers at once with a failure, instead of repeating the check.
+    kopf.on.probe(id="alive", errors=kopf.ErrorsMode.PERMANENT, registry=target)(alive)
+
+
+def _models(target: kopf.OperatorRegistry, engine: Engine, resync: float) -> None:
+    at = _address(MODELS)
+
+    async def wake(namespace: str | None, name: str, **_: Any) -> None:
+        engine.wake(Key(str(namespace), name))
+
+    async def deleted(namespace: str | None, name: str, uid: str, **_: Any) -> None:
+        engine.wake(Key(str(namespace), name))
+        if not await engine.is_finished(uid, DELETE_POLL):
+            raise kopf.TemporaryError("children are being removed", delay=DELETE_POLL)
+
+    async def watched(event: Any, **_: Any) -> None:
+        metadata = event["object"]["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        engine.watched(key, int(metadata.get("generation") or 0))
+        if event["type"] == "DELETED":
+            engine.wake(key)
+
+    for decorate in (kopf.on.create, kopf.on.update, kopf.on.resume):
+        decorate(*at, id="wake", registry=target)(wake)
+    kopf.on.delete(*at, id="delete", registry=target)(deleted)
+    kopf.on.event(*at, id="watched", registry=target)(watched)
+    timer: Callable[..., Any] = kopf.timer
+    timer(*at, id="resync", interval=resync, initial_delay=resync, registry=target)(wake)
+
+
+def _child(target: kopf.OperatorRegistry, engine: Engine, resource: Resource) -> None:
+    async def wake(namespace: str | None, **kwargs: Any) -> None:
+        model = kwargs["labels"].get(labels.MODEL)
+        if model and namespace:
+            engine.wake(Key(namespace, model))
+
+    name = f"{resource.plural}-changed"
+    selector = {labels.MODEL: kopf.PRESENT}
+    kopf.on.event(*_address(resource), id=name, labels=selector, registry=target)(wake)
+
+
+def _address(resource: Resource) -> tuple[str, str, str]:
+    return resource.group, resource.version, resource.plural
+
+
+async def run(
+    engine: Engine,
+    *,
+    namespaces: tuple[str, ...],
+    resync: float,
+    health_port: int,
+    stop: asyncio.Event | None = None,
+) -> None:
+    """Run until a signal, or until `stop` is set."""
+    await kopf.operator(
+        registry=registry(engine, resync),
+        settings=settings(namespaced=bool(namespaces)),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        liveness_endpoint=f"http://0.0.0.0:{health_port}/healthz",
+        stop_flag=stop,
+    )

@@ -1,0 +1,58 @@
+"""Logs on stderr, one line a record: JSON for machines or text for people."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+import sys
+
+from recommender_operator.adapters.pods import redacted
+
+#: Attributes of a record that become fields of their own in JSON.
+FIELDS = ("model", "namespace", "version", "reason", "seconds")
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as a line without secrets."""
+        at = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
+        entry: dict[str, object] = {
+            "time": at.isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redacted(record.getMessage()),
+        }
+        for field in FIELDS:
+            value = getattr(record, field, None)
+            if value is not None:
+                entry[field] = value
+        if record.exc_info:
+            entry["exception"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(entry, default=str, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """One line a record, and a traceback below it where there is one."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record without secrets."""
+        return redacted(super().format(record))
+
+
+def set_up(level: str, form: str) -> None:
+    """Send all logs to stderr; what libraries say of single requests only at DEBUG."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in ("urllib3", "kubernetes", "aiohttp.access", "asyncio"):
+        logging.getLogger(chatty).setLevel("INFO" if level == "DEBUG" else "WARNING")
+    # Each cause ends in the same reconcile: which handler was called says nothing.
+    logging.getLogger("kopf").setLevel("INFO" if level == "DEBUG" else "WARNING")

@@ -1,0 +1,120 @@
+"""The operator's own Prometheus metrics (`docs/metrics.md`)."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from recommender_operator.observed import ModelObject, VersionObject
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+_PHASE_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
+
+
+def version() -> str:
+    """Return the version of the installed package."""
+    try:
+        return metadata.version("recommender-operator")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+class Metrics:
+    """All metrics, in a registry of their own so that two can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        own: dict[str, Any] = {"namespace": "recommender_operator", "registry": self.registry}
+        model = ("namespace", "model")
+        self.reconcile_seconds = Histogram(
+            "reconcile_duration_seconds", "Time of one reconcile.", buckets=_SECONDS, **own
+        )
+        self.reconcile_errors = Counter(
+            "reconcile_errors", "Reconciles that failed, by class of exception.", ["error"], **own
+        )
+        self.actions = Counter("actions", "Actions executed, by kind.", ["action"], **own)
+        self.queue_depth = Gauge("queue_depth", "Models that are due.", **own)
+        self.queue_working = Gauge("queue_working", "Models being reconciled.", **own)
+        self.queue_wait = Histogram(
+            "queue_wait_seconds", "Time from due to taken.", buckets=_SECONDS, **own
+        )
+        self.queue_dropped = Counter("queue_dropped", "Keys without room in the queue.", **own)
+        self.requests = Histogram(
+            "api_request_duration_seconds",
+            "Requests to the API server; status 0 is a lost connection.",
+            ["verb", "resource", "status"],
+            buckets=_SECONDS,
+            **own,
+        )
+        self.phase_seconds = Histogram(
+            "phase_duration_seconds",
+            "Time that a version spent in a stage, when it left it.",
+            [*model, "stage"],
+            buckets=_PHASE_SECONDS,
+            **own,
+        )
+        self.verdicts = Counter(
+            "verdicts", "Decisions about versions, by outcome and reason.",
+            [*model, "outcome", "reason"], **own,
+        )  # fmt: skip
+        self.weight = Gauge(
+            "traffic_weight_percent", "Percent of requests that the data plane reports.",
+            [*model, "version"], **own,
+        )  # fmt: skip
+        self.models = Gauge("models", "RecommenderModels known, by stage.", ["stage"], **own)
+        build = Gauge("build_info", "Always 1; its label carries the version.", ["version"], **own)
+        build.labels(version=version()).set(1)
+        self._weights: dict[tuple[str, str], set[str]] = {}
+        self._stages: dict[tuple[str, str], str] = {}
+
+    def watch_queue(self, depth: Callable[[], float], working: Callable[[], float]) -> None:
+        """Read the queue whenever the metrics are."""
+        self.queue_depth.set_function(depth)
+        self.queue_working.set_function(working)
+
+    def api_request(self, verb: str, resource: str, status: int, seconds: float) -> None:
+        """Count a request to the API server."""
+        self.requests.labels(verb=verb, resource=resource, status=str(status)).observe(seconds)
+
+    def traffic(self, model: ModelObject, weights: Mapping[str, int]) -> None:
+        """Show the split; a version that left it disappears."""
+        key = (model.namespace, model.name)
+        for gone in self._weights.get(key, set()) - set(weights):
+            self.weight.remove(*key, gone)
+        for name, percent in weights.items():
+            self.weight.labels(*key, name).set(percent)
+        self._weights[key] = set(weights)
+
+    def stage(self, model: ModelObject, stage: str) -> None:
+        """Count a model under its stage."""
+        key = (model.namespace, model.name)
+        before = self._stages.get(key)
+        if before == stage:
+            return
+        if before is not None:
+            self.models.labels(stage=before).dec()
+        self.models.labels(stage=stage).inc()
+        self._stages[key] = stage
+
+    def moved(self, model: ModelObject, before: VersionObject, after: VersionObject) -> None:
+        """Count that a version left a stage, and a decision about it if there is a new one."""
+        key = (model.namespace, model.name)
+        old, new = before.status, after.status
+        if old.stage is not new.stage and old.stage_since and new.stage_since:
+            spent = max(new.stage_since - old.stage_since, datetime.timedelta())
+            self.phase_seconds.labels(*key, old.stage.value).observe(spent.total_seconds())
+        if new.decision is not None and new.decision != old.decision:
+            self.verdicts.labels(*key, new.decision.outcome, new.decision.reason).inc()
+
+    def forget(self, namespace: str, name: str) -> None:
+        """Drop the series of a model that is gone."""
+        key = (namespace, name)
+        for gone in self._weights.pop(key, set()):
+            self.weight.remove(*key, gone)
+        before = self._stages.pop(key, None)
+        if before is not None:
+            self.models.labels(stage=before).dec()

@@ -1,0 +1,220 @@
+"""One look at the cluster: from objects of the API to `Observed`.
+
+Children are listed by label, a fixed number of requests for any number of versions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+import pydantic
+
+from recommender_operator.adapters import pods as podstates
+from recommender_operator.adapters.baselines import BaselineStore
+from recommender_operator.adapters.jobs import JobReader
+from recommender_operator.adapters.kube import JOBS, PODS, VERSIONS, Kube, Object
+from recommender_operator.adapters.platform import PlatformReader
+from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
+from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
+from recommender_operator.api.base import GROUP, ApiModel
+from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.status import RecommenderModelStatus
+from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
+from recommender_operator.observed import (
+    ModelObject,
+    Observed,
+    Sample,
+    TrafficState,
+    VersionObject,
+)
+from recommender_operator.resources import labels
+
+PREFIX = f"{GROUP}/"
+M = TypeVar("M", bound=ApiModel)
+
+
+class ObservationError(Exception):
+    """An object does not hold to its schema: its CRD is of another release than the operator."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """What `decide` sees, and beside it what only the execution needs."""
+
+    observed: Observed
+    #: Serving pods by version, as read.
+    pods: Mapping[str, Sequence[Object]]
+    #: Versions without an owner, which are to be adopted.
+    orphans: tuple[str, ...] = ()
+
+
+class Observer:
+    """Reads everything that belongs to one model."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        *,
+        traffic_of: Callable[[ModelObject], Traffic],
+        samples_of: Callable[[ModelObject], SampleProvider],
+        platform: PlatformReader,
+    ) -> None:
+        self._kube = kube
+        self._traffic_of = traffic_of
+        self._samples_of = samples_of
+        self._platform = platform
+        self._jobs = JobReader(kube)
+        self._baselines = BaselineStore(kube)
+
+    async def observe(self, raw: Object) -> Snapshot:
+        """Return one look at a model.
+
+        Raises:
+            KubeError: the API server failed.
+            ObservationError: an object does not hold to its schema.
+        """
+        model = model_object(raw)
+        marks = labels.of_model(model.name)
+        found, jobs, all_pods, baselines, platform = await asyncio.gather(
+            self._kube.list(VERSIONS, model.namespace, marks),
+            self._kube.list(JOBS, model.namespace, marks),
+            self._kube.list(PODS, model.namespace, {labels.MODEL: model.name}),
+            self._baselines.read(model.namespace, model.name),
+            self._platform.read(model.spec.rollout.traffic),
+        )
+        own = [version for version in found if not _is_strangers(version, {model.uid})]
+        versions = tuple(version_object(version) for version in own)
+        uids = {model.uid} | {version.uid for version in versions}
+        own_jobs = [job for job in jobs if not _is_strangers(job, uids)]
+        serving = podstates.serving_pods(all_pods)
+        view = TrafficView(services={}, traffic=TrafficState())
+        if not platform.missing:
+            subject = Subject(model=model, versions=_by_name(versions), pods=serving)
+            view = await self._traffic_of(model).observe(subject)
+        job_states, (samples, errors) = await asyncio.gather(
+            self._jobs.read(own_jobs, all_pods),
+            self._sample(model, versions, view, serving),
+        )
+        observed = Observed(
+            model=model,
+            versions=versions,
+            jobs=job_states,
+            services=view.services,
+            traffic=view.traffic,
+            samples=samples,
+            sample_errors=errors,
+            baselines=baselines,
+            platform=platform,
+        )
+        orphans = tuple(v["metadata"]["name"] for v in own if not _owners(v))
+        return Snapshot(observed=observed, pods=serving, orphans=orphans)
+
+    async def _sample(
+        self,
+        model: ModelObject,
+        versions: Iterable[VersionObject],
+        view: TrafficView,
+        serving: Mapping[str, Sequence[Object]],
+    ) -> tuple[dict[str, Sample], dict[str, str]]:
+        """Ask the pods of the versions that requests are judged by."""
+        wanted = [] if model.deleting else sorted(_sampled(model, versions, view))
+        provider = self._samples_of(model)
+
+        async def ask(version: str) -> Sample | str:
+            refs: list[PodRef] = [podstates.pod_ref(pod) for pod in serving.get(version, ())]
+            try:
+                return await provider.sample(model.namespace, version, refs)
+            except SampleError as error:
+                return str(error)
+
+        answers = await asyncio.gather(*(ask(version) for version in wanted))
+        samples: dict[str, Sample] = {}
+        errors: dict[str, str] = {}
+        for version, answer in zip(wanted, answers, strict=True):
+            if isinstance(answer, str):
+                errors[version] = answer
+            else:
+                samples[version] = answer
+        return samples, errors
+
+
+def _sampled(model: ModelObject, versions: Iterable[VersionObject], view: TrafficView) -> set[str]:
+    """Return the versions that serve requests, or are about to: a window starts before them."""
+    names = {name for name, weight in view.traffic.weights.items() if weight > 0}
+    names |= {version.name for version in versions if version.status.weight > 0}
+    rolling = {"SmokeTesting", "Canary"}
+    names |= {version.name for version in versions if version.status.stage.value in rolling}
+    if model.status.champion:
+        names.add(model.status.champion)
+    return {name for name in names if name in view.services}
+
+
+def _by_name(versions: Iterable[VersionObject]) -> dict[str, VersionObject]:
+    return {version.name: version for version in versions}
+
+
+def _owners(thing: Object) -> list[Object]:
+    owners: list[Object] = thing["metadata"].get("ownerReferences") or []
+    return [owner for owner in owners if str(owner.get("apiVersion", "")).startswith(PREFIX)]
+
+
+def _is_strangers(thing: Object, uids: set[str]) -> bool:
+    """Whether it belongs to an earlier model of the same name, whose remains are being removed."""
+    owners = _owners(thing)
+    return bool(owners) and all(owner.get("uid") not in uids for owner in owners)
+
+
+def model_object(raw: Object) -> ModelObject:
+    """Return the RecommenderModel as read.
+
+    Raises:
+        ObservationError: it does not hold to its schema.
+    """
+    metadata = raw["metadata"]
+    annotations = metadata.get("annotations") or {}
+    return ModelObject(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        generation=int(metadata.get("generation") or 0),
+        spec=_parsed(RecommenderModelSpec, raw, "spec"),
+        status=_parsed(RecommenderModelStatus, raw, "status"),
+        annotations={
+            key.removeprefix(PREFIX): str(value)
+            for key, value in annotations.items()
+            if key.startswith(PREFIX)
+        },
+        deleting=bool(metadata.get("deletionTimestamp")),
+    )
+
+
+def version_object(raw: Object) -> VersionObject:
+    """Return a ModelVersion as read.
+
+    Raises:
+        ObservationError: it does not hold to its schema.
+    """
+    metadata = raw["metadata"]
+    return VersionObject(
+        name=metadata["name"],
+        uid=metadata["uid"],
+        created_at=datetime.datetime.fromisoformat(metadata["creationTimestamp"]),
+        spec=_parsed(ModelVersionSpec, raw, "spec"),
+        status=_parsed(ModelVersionStatus, raw, "status"),
+    )
+
+
+def _parsed(model: type[M], raw: Object, part: str) -> M:
+    try:
+        return model.model_validate(raw.get(part) or {})
+    except pydantic.ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(step) for step in first["loc"])
+        raise ObservationError(
+            f"{raw.get('kind', 'object')} {raw['metadata']['name']}: {part}.{field}: "
+            f"{first['msg']}; apply the CRDs of this release of the operator"
+        ) from error

@@ -1,0 +1,145 @@
+"""The one reconcile that every cause leads to: read, decide, act, write the status once."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import logging
+import time
+from collections.abc import Callable
+
+from recommender_operator.actions import Decision, Event
+from recommender_operator.adapters.events import EventRecorder
+from recommender_operator.adapters.kube import MODELS, Kube, Object
+from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.execute import Executor
+from recommender_operator.metrics import Metrics
+from recommender_operator.observe import ObservationError, Observer, Snapshot, model_object
+from recommender_operator.observed import ModelObject, Observed
+
+logger = logging.getLogger(__name__)
+
+Decide = Callable[[Observed, datetime.datetime], Decision]
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Key:
+    """A model by its place."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+class Reconciler:
+    """Level-based: it takes nothing from the cause, and everything from the cluster."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        *,
+        observer: Observer,
+        executor: Executor,
+        decide: Decide,
+        metrics: Metrics,
+        now: Callable[[], datetime.datetime],
+        longest_wait: float,
+        seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
+        finished: Callable[[str], None] = lambda _uid: None,
+    ) -> None:
+        """`longest_wait` bounds the time between two looks, in seconds.
+
+        `seen` is told what each look read; `finished` the uid of a model whose deletion needs
+        nothing more.
+        """
+        self._kube = kube
+        self._observer = observer
+        self._executor = executor
+        self._decide = decide
+        self._metrics = metrics
+        self._now = now
+        self._longest_wait = longest_wait
+        self._seen = seen
+        self._finished = finished
+        self._events = EventRecorder(kube)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Return after how many seconds to look again; None when the model is gone."""
+        started = time.perf_counter()
+        try:
+            return await self._look(key)
+        except Exception as error:
+            self._metrics.reconcile_errors.labels(error=type(error).__name__).inc()
+            raise
+        finally:
+            self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
+
+    async def _look(self, key: Key) -> float | None:
+        raw = await self._kube.get(MODELS, key.namespace, key.name)
+        self._seen(key, raw)
+        if raw is None:
+            self._metrics.forget(key.namespace, key.name)
+            return None
+        try:
+            return await self._act(raw)
+        except Exception as error:
+            await self._complain(raw, error)
+            raise
+
+    async def _act(self, raw: Object) -> float | None:
+        snapshot = await self._observer.observe(raw)
+        now = self._now()
+        decision = self._decide(snapshot.observed, now)
+        model = snapshot.observed.model
+        if decision.actions:
+            kinds = ", ".join(type(action).__name__ for action in decision.actions)
+            logger.info("%s/%s: %s", model.namespace, model.name, kinds)
+        await self._executor.execute(snapshot, decision)
+        await self._write_status(raw, snapshot, decision)
+        for event in decision.events:
+            logger.info("%s/%s: %s: %s", model.namespace, model.name, event.reason, event.message)
+            await self._events.post(model, event, now)
+        self._metrics.traffic(model, snapshot.observed.traffic.weights)
+        self._metrics.stage(model, decision.status.stage.value)
+        if decision.finished and model.deleting:
+            self._finished(model.uid)
+            return None
+        asked = decision.requeue_after
+        wait = self._longest_wait if asked is None else asked.total_seconds()
+        return min(wait, self._longest_wait)
+
+    async def _write_status(self, raw: Object, snapshot: Snapshot, decision: Decision) -> None:
+        model = snapshot.observed.model
+        status = decision.status.dump()
+        # Compared with what is stored, not with what was parsed: the first write counts as well.
+        if raw.get("status") and status == model.status.dump():
+            return
+        manifest = {
+            "apiVersion": f"{GROUP}/{API_VERSION}",
+            "kind": "RecommenderModel",
+            "metadata": {"name": model.name, "namespace": model.namespace, "uid": model.uid},
+            "status": status,
+        }
+        if not await self._kube.apply_status(MODELS, manifest):
+            logger.info("%s/%s is gone: its status is not written", model.namespace, model.name)
+
+    async def _complain(self, raw: Object, error: Exception) -> None:
+        """Say on the resource that a look failed, so that `kubectl describe` shows it."""
+        try:
+            model: ModelObject = model_object(raw)
+        except ObservationError:
+            model = _bare(raw)
+        message = f"{type(error).__name__}: {error}; it is repeated"
+        event = Event(type="Warning", reason="ReconcileFailed", message=message)
+        await self._events.post(model, event, self._now())
+
+
+def _bare(raw: Object) -> ModelObject:
+    """Return a model that events can speak of, though its spec cannot be read."""
+    readable = {
+        "data": {"source": {"claimName": "unknown"}},
+        "storage": {"claimName": "unknown"},
+    }
+    return model_object({**raw, "spec": readable, "status": {}})

@@ -1,0 +1,223 @@
+"""The parts put together: one process, one queue, one reconcile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import logging
+from collections.abc import Callable
+
+import aiohttp
+import kubernetes.client
+from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
+
+from recommender_operator.adapters.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.kube import Kube, Object
+from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.platform import PlatformReader
+from recommender_operator.adapters.pod_scrape import PodScrape
+from recommender_operator.adapters.ports import SampleProvider
+from recommender_operator.adapters.prometheus import Prometheus
+from recommender_operator.adapters.smoke import HttpSmokeTester
+from recommender_operator.adapters.traffic import Traffic
+from recommender_operator.api.spec import Provider, TrafficMode
+from recommender_operator.decide import decide
+from recommender_operator.execute import Executor
+from recommender_operator.health import Health, StaleError
+from recommender_operator.metrics import Metrics
+from recommender_operator.observe import Observer
+from recommender_operator.observed import ModelObject
+from recommender_operator.reconcile import Key, Reconciler
+from recommender_operator.settings import Settings
+from recommender_operator.workqueue import Observer as QueueObserver
+from recommender_operator.workqueue import WorkQueue
+
+logger = logging.getLogger(__name__)
+
+#: Time limit of one try of a request to the API server, in seconds.
+API_TIMEOUT = 15.0
+#: Most deleted models whose end is remembered until Kopf asks for it.
+REMEMBERED = 10_000
+
+
+def utc_now() -> datetime.datetime:
+    """Return the time, with its zone."""
+    return datetime.datetime.now(datetime.UTC)
+
+
+class Runtime:
+    """The engine behind the handlers."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        client: kubernetes.client.ApiClient,
+        *,
+        now: Callable[[], datetime.datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._now = now
+        self.metrics = Metrics()
+        self._kube = OfficialKube(
+            client,
+            # A look makes up to seven requests at once.
+            threads=min(64, 4 + 4 * settings.workers),
+            timeout=API_TIMEOUT,
+            observe=self.metrics.api_request,
+        )
+        self._sessions: list[aiohttp.ClientSession] = []
+        self._finished: dict[str, None] = {}
+        self._ended = asyncio.Condition()
+        self._tells: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stack = contextlib.ExitStack()
+        self._reconciler: Reconciler | None = None
+        self.queue: WorkQueue[Key] = WorkQueue(
+            self._work,
+            observer=QueueObserver(
+                waited=self.metrics.queue_wait.observe,
+                dropped=lambda _: self.metrics.queue_dropped.inc(),
+            ),
+        )
+        self.health: Health[Key] = Health(self.queue.schedule)
+
+    # --- what the handlers call
+
+    def wake(self, key: Key) -> None:
+        """Ask for a reconcile."""
+        self.queue.add(key)
+
+    def watched(self, key: Key, generation: int) -> None:
+        """The watch brought a model."""
+        self.health.watched(key, generation)
+
+    async def is_finished(self, uid: str, timeout: float) -> bool:
+        """Return whether a deleted model needs nothing more, waiting for it for a moment."""
+        try:
+            async with asyncio.timeout(timeout), self._ended:
+                await self._ended.wait_for(lambda: uid in self._finished)
+        except TimeoutError:
+            return False
+        self._finished.pop(uid, None)
+        return True
+
+    def check(self) -> dict[str, float]:
+        """Return the figures of the liveness probe.
+
+        Raises:
+            StaleError: a part stands still, or the workers have ended.
+        """
+        ended = [task for task in self._tasks if task.done()]
+        if ended or not self._tasks:
+            raise StaleError("the workers do not run")
+        return self.health.check()
+
+    async def start(self) -> None:
+        """Open the connections, start the workers and the metrics."""
+        self._reconciler = self._assemble(self._kube)
+        schedule, clock = self.queue.schedule, asyncio.get_running_loop().time
+        self.metrics.watch_queue(
+            lambda: float(schedule.depth(clock())), lambda: float(schedule.working)
+        )
+        self._serve_metrics()
+        workers = self.queue.run(self._settings.workers)
+        self._tasks.append(asyncio.create_task(workers, name="workers"))
+
+    async def stop(self) -> None:
+        """End the workers: what they had begun is decided again at the next start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        for session in self._sessions:
+            await session.close()
+        self._sessions.clear()
+        self._stack.close()
+        self._kube.close()
+
+    # --- the parts
+
+    async def _work(self, key: Key) -> float | None:
+        assert self._reconciler is not None, "started before any key is taken"
+        return await self._reconciler.reconcile(key)
+
+    def _seen(self, key: Key, raw: Object | None) -> None:
+        if raw is None:
+            self.health.gone(key)
+        else:
+            self.health.read(key, int(raw["metadata"].get("generation") or 0))
+
+    def _end(self, uid: str) -> None:
+        self._finished[uid] = None
+        while len(self._finished) > REMEMBERED:
+            self._finished.pop(next(iter(self._finished)))
+        tell = asyncio.create_task(self._notify())
+        self._tells.add(tell)
+        tell.add_done_callback(self._tells.discard)
+
+    async def _notify(self) -> None:
+        async with self._ended:
+            self._ended.notify_all()
+
+    def _assemble(self, kube: Kube) -> Reconciler:
+        options = self._settings.options
+        traffics: dict[TrafficMode, Traffic] = {
+            TrafficMode.GATEWAY: GatewayTraffic(kube, options),
+            TrafficMode.KNATIVE: KnativeTraffic(kube, options),
+        }
+
+        def traffic_of(model: ModelObject) -> Traffic:
+            return traffics[model.spec.rollout.traffic]
+
+        smoke = self._opened(HttpSmokeTester.session())
+        return Reconciler(
+            kube,
+            observer=Observer(
+                kube,
+                traffic_of=traffic_of,
+                samples_of=self._provider(),
+                platform=PlatformReader(kube, self._settings.gateway_domain),
+            ),
+            executor=Executor(
+                kube,
+                traffic_of=traffic_of,
+                smoke=HttpSmokeTester(smoke),
+                options=options,
+                metrics=self.metrics,
+                now=self._now,
+            ),
+            decide=decide,
+            metrics=self.metrics,
+            now=self._now,
+            longest_wait=float(self._settings.requeue_seconds),
+            seen=self._seen,
+            finished=self._end,
+        )
+
+    def _provider(self) -> Callable[[ModelObject], SampleProvider]:
+        pods = PodScrape(self._opened(PodScrape.session()))
+        session = self._opened(Prometheus.session())
+
+        def of(model: ModelObject) -> SampleProvider:
+            analysis = model.spec.analysis
+            if analysis.provider is Provider.PROMETHEUS and analysis.prometheus_url:
+                return Prometheus(session, analysis.prometheus_url)
+            return pods
+
+        return of
+
+    def _opened(self, session: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        self._sessions.append(session)
+        return session
+
+    def _serve_metrics(self) -> None:
+        registry = self.metrics.registry
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+        GCCollector(registry=registry)
+        server, thread = start_http_server(self._settings.metrics_port, registry=registry)
+        self._stack.callback(thread.join, 5)
+        self._stack.callback(server.server_close)
+        self._stack.callback(server.shutdown)

@@ -1,0 +1,111 @@
+"""Settings of the operator: environment variables and nothing else (`docs/contracts.md`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import pydantic
+from pydantic import Field
+
+from recommender_operator.resources.options import Options
+
+PREFIX = "RECOMMENDER_"
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+
+
+class SettingsError(Exception):
+    """The environment does not make sense; the text names each variable, value and remedy."""
+
+
+def _names(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    for name in names:
+        if not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", name):
+            raise ValueError(f"{name!r} is no name of Kubernetes; separate names by commas")
+    return names
+
+
+Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_names)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Image = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^\S+$")]
+Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
+
+
+class Settings(pydantic.BaseModel):
+    """All settings, checked."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
+
+    training_image: Image
+    serving_image: Image
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    image_pull_secrets: Names = ()
+    triton_runtime: Name = "recommender-triton"
+    gateway_name: Name = "recommender-gateway"
+    gateway_namespace: Name = "recommender-gateway"
+    gateway_section: Annotated[str, Field(pattern=rf"^({_LABEL}(\.{_LABEL})*)?$")] = ""
+    gateway_domain: Name = "recommender.local"
+    namespace: Name
+    watch_namespaces: Names = ()
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "text"] = "json"
+    workers: Annotated[int, Field(ge=1, le=200)] = 10
+    requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    health_port: Port = 8080
+    metrics_port: Port = 9090
+
+    @property
+    def options(self) -> Options:
+        """The part that manifests are built with."""
+        return Options(
+            training_image=self.training_image,
+            serving_image=self.serving_image,
+            image_pull_policy=self.image_pull_policy,
+            image_pull_secrets=self.image_pull_secrets,
+            triton_runtime=self.triton_runtime,
+            gateway_name=self.gateway_name,
+            gateway_namespace=self.gateway_namespace,
+            gateway_section=self.gateway_section,
+            domain=self.gateway_domain,
+        )
+
+
+#: Most characters of a value that a message shows.
+_SHOWN = 100
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Return the settings that an environment holds.
+
+    A variable that is set but empty counts as absent, except where empty has a meaning.
+
+    Raises:
+        SettingsError: one line for each variable at fault.
+    """
+    values = {}
+    for field in Settings.model_fields:
+        value = environment.get(variable(field))
+        if value is not None and (value.strip() or field == "gateway_section"):
+            values[field] = value.strip()
+    try:
+        return Settings.model_validate(values)
+    except pydantic.ValidationError as error:
+        raise SettingsError("\n".join(_line(problem) for problem in error.errors())) from error
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + field.upper()
+
+
+def _line(problem: Any) -> str:
+    name = variable(str(problem["loc"][0]))
+    if problem["type"] == "missing":
+        return f"{name} is not set: it is required; the chart sets it"
+    value = str(problem["input"])[:_SHOWN]
+    remedy = str(problem["msg"])
+    return f"{name}={value!r} is not valid: {remedy[:1].lower()}{remedy[1:]}"
