@@ -54,13 +54,14 @@ def _progressing(turn: Turn, subject: VersionObject | None) -> Judged:
         at = f" {candidate.name} stays at {candidate.status.stage.value}." if candidate else ""
         message = f"spec.paused is true: nothing starts and no weight grows.{at}"
         return "False", Reason.PAUSED, message
+    if turn.spec.rollback_to is not None:
+        message = f"spec.rollbackTo pins {turn.spec.rollback_to}: nothing else rolls out"
+        return "False", Reason.PINNED, message
     if candidate is not None:
         return "True", candidate.status.stage.value, _where(turn, candidate)
     if turn.status.locked:
         locked = find(turn.status.conditions, ConditionType.LOCKED)
         return "False", Reason.LOCKED, locked.message if locked else "locked"
-    if turn.spec.rollback_to is not None:
-        return "False", Reason.PINNED, f"spec.rollbackTo pins {turn.spec.rollback_to}"
     if subject is None:
         return "True", VersionStage.PENDING.value, f"{turn.desired} is being created"
     decision = subject.status.decision

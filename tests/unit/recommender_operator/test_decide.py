@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
 from recommender_operator import actions as a
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, Platform
-
 from tests.unit.recommender_operator.world import BAD, World, spec
 
 

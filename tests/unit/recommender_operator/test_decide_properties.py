@@ -15,7 +15,8 @@ from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
 from recommender_operator.actions import Decision, UpdateVersion
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import verdict as verdicts
@@ -24,7 +25,6 @@ from recommender_operator.analysis.verdict import StepVerdict, Verdict
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind
-
 from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
 
 SEEDS = st.sampled_from([17, 2, 3])
@@ -44,8 +44,8 @@ class Oracle:
     def speaks(self) -> Iterator[None]:
         with (
             mock.patch.object(verdicts, "judge", self._judge),
-            mock.patch.object(drifts, "judge_window", lambda *_: self._drift(self.window)),
-            mock.patch.object(drifts, "judge_break", lambda *_: self._drift(self.broken)),
+            mock.patch.object(drifts, "judge_window", self._judge_window),
+            mock.patch.object(drifts, "judge_break", self._judge_break),
             mock.patch.object(drifts, "advance", advance),
             mock.patch.object(drifts, "advance_break", advance_break),
         ):
@@ -53,6 +53,12 @@ class Oracle:
 
     def _judge(self, *_: object) -> StepVerdict:
         return StepVerdict(verdict=self.step, metrics=(), message=f"says {self.step}")
+
+    def _judge_window(self, *_: object) -> DriftVerdict:
+        return self._drift(self.window)
+
+    def _judge_break(self, *_: object) -> DriftVerdict:
+        return self._drift(self.broken)
 
     def _drift(self, verdict: Verdict) -> DriftVerdict:
         shift = FeatureShift(name="age", effect=0.3, p_value=0.0, psi=0.4, message="age")
@@ -100,11 +106,22 @@ class AnyCluster(RuleBasedStateMachine):
         self.had_champion = False
         self.tokens = 0
 
+    @initialize(seeds=st.sampled_from([(), (17,), (2, 17), (3, 2)]), next_seed=SEEDS)
+    def begin(self, seeds: tuple[int, ...], next_seed: int) -> None:
+        """Begin anywhere in a life, with another version asked for."""
+        self.oracle.window = self.oracle.broken = Verdict.INCONCLUSIVE
+        with self.oracle.speaks():
+            for seed in seeds:
+                self.edit(seed)
+                self.world.settle()
+        self.edit(next_seed)
+        self.oracle.window = self.oracle.broken = Verdict.PASS
+
     @rule()
     def look(self) -> None:
         self._look(None)
 
-    @rule(times=st.integers(2, 8), seconds=st.integers(1, 30))
+    @rule(times=st.integers(2, 12), seconds=st.integers(1, 30))
     def time_passes(self, times: int, seconds: int) -> None:
         for _ in range(times):
             self._look(None)
@@ -172,6 +189,9 @@ class AnyCluster(RuleBasedStateMachine):
         self.world.baselines.clear()
 
     @rule(seed=SEEDS)
+    def ask_for(self, seed: int) -> None:
+        self.edit(seed)
+
     def edit(self, seed: int) -> None:
         if self.world.spec.training.seed != seed:
             self.world.seed(seed)

@@ -32,6 +32,8 @@ from recommender_operator.observed import (
 START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
 GOOD = {"auc": 0.8}
 BAD = {"auc": 0.5}
+#: What the default gate asks for.
+LEAST_AUC = 0.6
 JobKey = tuple[JobKind, str, int]
 
 
@@ -47,7 +49,7 @@ def spec(**sections: object) -> RecommenderModelSpec:
 
 
 def counters(version: str, served: int, failed: int = 0, fallbacks: int = 0) -> dict[str, float]:
-    """Return the counters of a pod that has served so many requests, `failed` of them with errors."""
+    """Return the counters of a pod after so many requests, `failed` of them with errors."""
     labels = f'model="movies",version="{version}"'
     good = served - failed
     buckets = [0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 5]
@@ -83,14 +85,14 @@ class World:
     generation: int = 1
     annotations: dict[str, str] = dataclasses.field(default_factory=dict)
     deleting: bool = False
-    status: RecommenderModelStatus = RecommenderModelStatus()
+    status: RecommenderModelStatus = dataclasses.field(default_factory=RecommenderModelStatus)
     versions: dict[str, VersionObject] = dataclasses.field(default_factory=dict)
     jobs: dict[JobKey, JobState] = dataclasses.field(default_factory=dict)
     services: dict[str, Service] = dataclasses.field(default_factory=dict)
     route: dict[str, int] = dataclasses.field(default_factory=dict)
     accepted: bool = True
     baselines: dict[str, Baseline] = dataclasses.field(default_factory=dict)
-    platform: Platform = Platform()
+    platform: Platform = dataclasses.field(default_factory=Platform)
     #: What is true of a version, by its seed: offline metrics, smoke inference, share of errors.
     metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
     smoke_fails: set[int] = dataclasses.field(default_factory=set)
@@ -226,7 +228,7 @@ class World:
             self.finish_jobs()
             still = crash is None and not decision.actions and self.status == before
             quiet = quiet + 1 if still else 0
-            if quiet >= 3 and not any(j.phase == "Running" for j in self.jobs.values()):
+            if quiet >= 6 and not any(j.phase == "Running" for j in self.jobs.values()):
                 return
             self.tick()
         raise AssertionError(f"not settled after {looks} looks: {self.summary()}")
@@ -321,6 +323,7 @@ class World:
         assert all(gate.passed for gate in status.gates), f"{version} failed a gate"
         auc = status.metrics.get("auc")
         assert auc is not None, f"{version} has requests without a metric"
+        assert auc >= LEAST_AUC, f"{version} has requests with an auc of {auc}"
         assert status.smoke is not None, f"{version} has requests before its smoke inference"
         assert status.smoke.passed, f"{version} failed its smoke inference"
 

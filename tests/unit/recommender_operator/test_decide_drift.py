@@ -1,0 +1,236 @@
+"""Reactions by cause: drift of both arms retrains, a break of one arm rolls that one back.
+
+The statistics have tests of their own; here an oracle says what they would.
+"""
+
+from __future__ import annotations
+
+from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.api.status import Stage
+from tests.unit.recommender_operator.test_decide_properties import Oracle
+from tests.unit.recommender_operator.world import World, spec
+
+DRIFT = {"windowSessions": 20, "consecutiveWindows": 3, "cooldownSeconds": 3600}
+
+
+def serving(*seeds: int, **sections: object) -> tuple[World, Oracle]:
+    """A world that has promoted the seeds, one after the other, and an oracle that is quiet."""
+    oracle = Oracle(window=Verdict.INCONCLUSIVE, broken=Verdict.INCONCLUSIVE)
+    world = World(spec=spec(drift=DRIFT, **sections))
+    with oracle.speaks():
+        for seed in seeds or (17,):
+            if world.spec.training.seed != seed:
+                world.seed(seed)
+            world.settle()
+    return world, oracle
+
+
+def look(world: World, oracle: Oracle, times: int) -> None:
+    with oracle.speaks():
+        for _ in range(times):
+            world.tick()
+            world.reconcile()
+            world.finish_jobs()
+
+
+def settle(world: World, oracle: Oracle) -> None:
+    with oracle.speaks():
+        world.settle()
+
+
+def test_three_shifted_windows_in_a_row_name_the_feature_and_retrain() -> None:
+    world, oracle = serving()
+    first = world.champion()
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 2)
+    assert world.condition("Drifted") == ("False", "NoShift")
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("True", "Shifted")
+    assert "age shifted" in world.message("Drifted")
+    assert world.status.retrain is not None
+    oracle.window = Verdict.INCONCLUSIVE
+    settle(world, oracle)
+    assert world.champion() != first
+    retrained = world.versions[world.champion() or ""]
+    assert retrained.spec.trigger.startswith("Retrain: drift of age")
+    assert retrained.spec.training.seed == 17
+    assert world.condition("Drifted") == ("False", "Watching")
+    assert world.condition("Ready") == ("True", "Settled")
+
+
+def test_one_clean_window_starts_the_count_again() -> None:
+    world, oracle = serving()
+    for verdict in (Verdict.FAIL, Verdict.FAIL, Verdict.PASS, Verdict.FAIL, Verdict.FAIL):
+        oracle.window = verdict
+        look(world, oracle, 1)
+    assert world.status.retrain is None
+
+
+def test_drift_clears_only_after_as_many_clear_windows() -> None:
+    world, oracle = serving(retrain={"onDrift": False})
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 3)
+    oracle.window = Verdict.PASS
+    look(world, oracle, 2)
+    assert world.condition("Drifted")[0] == "True"
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("False", "NoShift")
+
+
+def test_a_second_reaction_waits_for_the_cooldown() -> None:
+    world, oracle = serving()
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 3)
+    token = world.status.retrain
+    look(world, oracle, 30)
+    assert world.status.retrain == token
+    assert "cooldown" in world.message("Drifted")
+    world.tick(3600)
+    look(world, oracle, 6)
+    assert world.status.retrain != token
+
+
+def test_a_retraining_keeps_the_model_ready() -> None:
+    world, oracle = serving()
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 5)
+    assert world.status.candidate is not None
+    assert world.condition("Ready") == ("True", "Settled")
+    assert world.condition("Progressing")[0] == "True"
+
+
+def test_without_on_drift_the_condition_says_what_a_human_can_do() -> None:
+    world, oracle = serving(retrain={"onDrift": False})
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 5)
+    assert world.status.retrain is None
+    assert "retrain.onDrift is false" in world.message("Drifted")
+
+
+def test_a_retraining_ends_when_the_spec_changes_and_is_not_forgotten_when_it_returns() -> None:
+    world, oracle = serving()
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 3)
+    oracle.window = Verdict.INCONCLUSIVE
+    settle(world, oracle)
+    retrained = world.champion()
+    world.seed(2)
+    settle(world, oracle)
+    second = world.versions[world.champion() or ""]
+    assert (second.spec.training.seed, second.spec.trigger) == (2, "Spec")
+    world.seed(17)
+    settle(world, oracle)
+    assert world.champion() == retrained
+
+
+def test_nothing_is_retrained_from_a_spec_that_was_put_aside() -> None:
+    world, oracle = serving(17, 2)
+    world.annotations["rollback-to"] = f"{world.status.previous}"
+    settle(world, oracle)
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 5)
+    assert world.status.retrain is None
+    assert "was not made from the spec in force" in world.message("Drifted")
+
+
+def canary(world: World, oracle: Oracle, seed: int = 2) -> str:
+    world.seed(seed)
+    for _ in range(50):
+        look(world, oracle, 1)
+        candidate = world.status.candidate or ""
+        if candidate and world.versions[candidate].status.steps:
+            return candidate
+    raise AssertionError(world.summary())
+
+
+def test_a_break_of_the_candidate_alone_rolls_it_back_after_three_windows() -> None:
+    world, oracle = serving()
+    candidate = canary(world, oracle)
+    oracle.broken = Verdict.FAIL
+    look(world, oracle, 1)
+    for _ in range(2):
+        assert world.versions[candidate].status.stage == "Canary"
+        look(world, oracle, 1)
+    look(world, oracle, 1)
+    assert world.versions[candidate].status.stage == "RolledBack"
+    settle(world, oracle)
+    assert world.condition("Ready") == ("False", "CandidateBroken")
+    assert world.status.retrain is None, "a broken candidate is no reason to retrain"
+    assert world.status.drift.candidate_breaks_in_a_row == 0
+
+
+def test_a_step_does_not_pass_while_a_break_is_suspected() -> None:
+    world, oracle = serving()
+    candidate = canary(world, oracle)
+    oracle.broken = Verdict.FAIL
+    look(world, oracle, 2)
+    assert world.status.drift.candidate_breaks_in_a_row > 0
+    oracle.broken = Verdict.INCONCLUSIVE
+    look(world, oracle, 20)
+    assert world.route[candidate] == 10
+    assert "looks broken" in world.message("AnalysisPassed")
+    oracle.broken = Verdict.PASS
+    look(world, oracle, 2)
+    oracle.broken = Verdict.INCONCLUSIVE
+    settle(world, oracle)
+    assert world.champion() == candidate
+
+
+def test_drift_blocks_the_promotion_of_what_was_trained_before_it() -> None:
+    world, oracle = serving(retrain={"onDrift": False})
+    oracle.window = Verdict.FAIL
+    candidate = canary(world, oracle)
+    assert world.condition("Drifted")[0] == "True"
+    before = world.versions[candidate].created_at
+    drifted = next(c for c in world.status.conditions if c.type == "Drifted")
+    assert drifted.last_transition_time > before
+    look(world, oracle, 40)
+    assert world.route == {candidate: 100}
+    assert world.condition("AnalysisPassed") == ("True", "PromotionBlockedByDrift")
+    world.annotations["promote"] = "I know"
+    oracle.window = Verdict.INCONCLUSIVE
+    settle(world, oracle)
+    assert world.champion() == candidate
+
+
+def test_what_was_trained_after_the_drift_may_cure_it() -> None:
+    world, oracle = serving(retrain={"onDrift": False})
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 4)
+    assert world.condition("Drifted")[0] == "True"
+    oracle.window = Verdict.INCONCLUSIVE
+    world.seed(2)
+    settle(world, oracle)
+    assert world.stages()[2] == "Promoted"
+    assert world.condition("Drifted") == ("False", "Watching")
+
+
+def test_a_break_after_the_promotion_returns_to_the_kept_version() -> None:
+    world, oracle = serving(17, 2)
+    first, second = world.status.previous, world.status.champion
+    oracle.broken = Verdict.FAIL
+    look(world, oracle, 3)
+    assert world.route == {first: 100}
+    assert world.champion() == first
+    assert world.versions[second or ""].status.stage == "RolledBack"
+    settle(world, oracle)
+    assert world.status.consecutive_rollbacks == 1
+    assert world.condition("Ready") == ("False", "BrokenAfterPromotion")
+    assert world.status.stage is Stage.SERVING
+
+
+def test_a_break_long_after_the_promotion_is_no_fault_of_the_version() -> None:
+    world, oracle = serving(17, 2)
+    oracle.window = Verdict.PASS
+    look(world, oracle, 2 * 3)
+    oracle.broken = Verdict.FAIL
+    look(world, oracle, 10)
+    assert world.versions[world.champion() or ""].spec.training.seed == 2
+
+
+def test_a_break_after_the_promotion_needs_a_warm_version_to_return_to() -> None:
+    world, oracle = serving(17, 2)
+    world.services[world.status.previous or ""].ready = False
+    oracle.broken = Verdict.FAIL
+    look(world, oracle, 6)
+    assert world.versions[world.champion() or ""].spec.training.seed == 2

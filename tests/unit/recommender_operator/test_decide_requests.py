@@ -1,0 +1,300 @@
+"""What humans ask for: abort, retry, promote, rollbackTo by annotation and by pin, pause."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_operator import actions as a
+from recommender_operator.api.version import VersionStage
+from tests.unit.recommender_operator.test_decide import (
+    in_canary,
+    promoted_first,
+    rolled_out_second,
+)
+from tests.unit.recommender_operator.world import BAD, World, spec
+
+
+def results(world: World) -> dict[str, str]:
+    return {f"{h.action} {h.token}": h.result for h in world.status.handled}
+
+
+def test_abort_takes_the_requests_back_first_and_holds_until_retry() -> None:
+    world = in_canary()
+    stable = world.champion()
+    world.annotations["abort"] = "1"
+    decision = world.reconcile()
+    assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+    assert world.status.consecutive_rollbacks == 0, "a human's abort is no automatic rollback"
+    world.annotations["retry"] = "1"
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
+def test_a_token_is_handled_once_and_recorded_with_its_result() -> None:
+    world = in_canary()
+    world.annotations["abort"] = "1"
+    world.settle()
+    world.annotations["retry"] = "1"
+    world.settle()
+    assert "was rolled back" in results(world)["abort 1"]
+    assert "attempt 1" in results(world)["retry 1"]
+    assert world.stages()[2] == "Promoted", "the old abort was obeyed again"
+
+
+def test_the_newest_token_of_each_action_is_remembered_however_many_others_follow() -> None:
+    world = promoted_first()
+    world.annotations["rollback-to"] = "nobody"
+    for token in range(40):
+        world.annotations["retry"] = str(token)
+        world.reconcile()
+    assert len(world.status.handled) <= 20
+    assert "rollback-to nobody" in results(world)
+    warned = [e for e in world.events if e.reason == "UnknownVersion"]
+    assert len(warned) == 1
+
+
+@pytest.mark.parametrize("action", ["abort", "retry", "promote"])
+def test_what_cannot_be_done_is_refused_with_the_reason(action: str) -> None:
+    world = promoted_first()
+    world.annotations[action] = "1"
+    world.settle()
+    assert results(world)[f"{action} 1"].startswith("Refused: ")
+    assert world.condition("RequestsHonored") == ("False", "Refused")
+
+
+def test_promote_skips_the_remaining_steps() -> None:
+    world = in_canary()
+    candidate = world.status.candidate
+    world.annotations["promote"] = "now"
+    world.reconcile()
+    assert world.route == {candidate: 100}
+    assert world.stages()[2] == "Canary", "promoted before the data plane reports it"
+    world.reconcile()
+    assert world.champion() == candidate
+
+
+def test_promote_is_refused_before_gates_and_smoke_test() -> None:
+    world = promoted_first()
+    world.seed(2)
+    world.reconcile()
+    world.reconcile()
+    world.annotations["promote"] = "early"
+    world.reconcile()
+    assert results(world)["promote early"].startswith("Refused: ")
+
+
+def test_rollback_to_a_warm_version_is_one_write_of_the_route() -> None:
+    world = rolled_out_second()
+    first, second = world.status.previous, world.status.champion
+    world.annotations["rollback-to"] = f"{first}"
+    decision = world.reconcile()
+    assert decision.actions[0] == a.SetTraffic(weights={first: 100})
+    assert world.champion() == first
+    world.settle()
+    assert world.stages() == {17: "Promoted", 2: "RolledBack"}
+    assert world.condition("Ready") == ("True", "RolledBackTo")
+    assert second not in world.services
+    world.seed(3)
+    world.settle()
+    assert world.stages()[3] == "Promoted"
+
+
+def test_after_a_rollback_to_the_spec_rolls_out_again_only_by_retry() -> None:
+    world = rolled_out_second()
+    world.annotations["rollback-to"] = f"{world.status.previous}#1"
+    world.settle()
+    world.edit(history={"limit": 4})
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+    world.annotations["retry"] = "1"
+    world.settle()
+    assert world.versions[world.champion() or ""].spec.training.seed == 2
+
+
+def test_rollback_to_a_cold_version_deploys_and_asks_it_first() -> None:
+    world = rolled_out_second()
+    first = world.status.previous or ""
+    world.seed(3)
+    world.settle()
+    assert first not in world.services
+    world.annotations["rollback-to"] = first
+    before = len(world.log)
+    world.settle()
+    done = [type(x).__name__ for x in world.log[before:]]
+    assert done.index("EnsureService") < done.index("RunSmoke") < done.index("SetTraffic")
+    assert world.champion() == first
+
+
+def test_rollback_to_a_version_that_no_longer_answers_changes_nothing() -> None:
+    world = rolled_out_second()
+    first = world.status.previous or ""
+    world.seed(3)
+    world.settle()
+    champion = world.champion()
+    world.smoke_fails.add(17)
+    world.annotations["rollback-to"] = first
+    world.settle()
+    assert world.champion() == champion
+    assert world.condition("RequestsHonored") == ("False", "SmokeFailed")
+    assert first not in world.services
+
+
+@pytest.mark.parametrize(("target", "reason"), [("nobody", "no version"), ("bad", "never passed")])
+def test_rollback_to_what_never_served_names_the_choice(target: str, reason: str) -> None:
+    world = promoted_first()
+    world.metrics[2] = BAD
+    world.seed(2)
+    world.settle()
+    bad = next(name for name in world.versions if name != world.champion())
+    world.annotations["rollback-to"] = bad if target == "bad" else target
+    world.settle()
+    assert world.condition("RequestsHonored") == ("False", "UnknownVersion")
+    assert reason in world.message("RequestsHonored")
+    assert f"published versions: {world.champion()}" in world.message("RequestsHonored")
+
+
+def test_rollback_to_puts_the_version_on_its_way_aside() -> None:
+    world = in_canary()
+    champion = world.champion()
+    world.annotations["rollback-to"] = f"{champion}"
+    world.settle()
+    assert world.champion() == champion
+    assert world.stages()[2] == "RolledBack"
+    assert world.route == {champion: 100}
+
+
+@pytest.mark.parametrize("crash", range(5))
+def test_rollback_to_ends_the_same_wherever_the_operator_dies(crash: int) -> None:
+    world = rolled_out_second()
+    first = world.status.previous
+    world.annotations["rollback-to"] = f"{first}"
+    world.reconcile(crash_after=crash)
+    world.settle()
+    assert world.champion() == first
+    assert world.stages() == {17: "Promoted", 2: "RolledBack"}
+    assert world.condition("Ready") == ("True", "RolledBackTo")
+
+
+def test_a_pin_holds_and_lets_the_spec_roll_out_once_it_is_gone() -> None:
+    world = rolled_out_second()
+    first, second = world.status.previous, world.status.champion
+    world.edit(rollbackTo=first)
+    world.settle()
+    assert world.champion() == first
+    assert world.condition("Ready") == ("True", "Pinned")
+    assert second in world.services, "the way back stays warm"
+    world.seed(3)
+    world.settle()
+    assert 3 not in world.stages()
+    world.edit(rollbackTo=None, training={"seed": 2})
+    world.settle()
+    assert world.champion() == second
+
+
+def test_a_pin_to_what_does_not_exist_holds_everything_and_says_so() -> None:
+    world = in_canary()
+    world.edit(rollbackTo="nobody")
+    for _ in range(50):
+        world.tick()
+        world.reconcile()
+    assert world.condition("Ready") == ("False", "Pinned")
+    assert "no version 'nobody'" in world.message("Ready")
+    assert world.condition("Progressing") == ("False", "Pinned")
+    assert world.route[world.status.candidate or ""] == 10
+
+
+def test_a_pin_is_stronger_than_the_annotation() -> None:
+    world = rolled_out_second()
+    second = world.status.champion
+    world.edit(rollbackTo=second)
+    world.annotations["rollback-to"] = f"{world.status.previous}"
+    world.settle()
+    assert world.champion() == second
+    assert "pins" in results(world)[f"rollback-to {world.status.previous}"]
+
+
+def test_paused_starts_nothing() -> None:
+    world = promoted_first()
+    world.edit(paused=True)
+    world.seed(2)
+    world.settle()
+    assert world.stages() == {17: "Promoted"}
+    assert world.condition("Progressing") == ("False", "Paused")
+    world.edit(paused=False)
+    world.settle()
+    assert world.stages()[2] == "Promoted"
+
+
+def test_paused_in_mid_rollout_keeps_the_weight() -> None:
+    world = in_canary()
+    candidate = world.status.candidate
+    world.edit(paused=True)
+    for _ in range(100):
+        world.tick()
+        world.reconcile()
+    assert world.route[candidate or ""] == 10
+    world.edit(paused=False)
+    world.settle()
+    assert world.champion() == candidate
+
+
+def test_a_version_that_fails_while_paused_still_loses_its_requests() -> None:
+    world = in_canary()
+    world.edit(paused=True)
+    world.error_share[2] = 0.5
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+    assert world.route == {world.champion(): 100}
+
+
+def test_paused_no_deadline_rolls_back() -> None:
+    deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
+    world = in_canary(analysis=deadline | {"onDeadline": "RollBack"})
+    world.edit(paused=True)
+    world.requests_per_second = 0
+    world.tick(301)
+    world.reconcile()
+    assert world.stages()[2] == "Canary"
+
+
+@pytest.mark.parametrize("action", ["retry", "promote"])
+def test_paused_refuses_what_moves_forward(action: str) -> None:
+    world = in_canary()
+    world.edit(paused=True)
+    world.annotations[action] = "1"
+    world.reconcile()
+    assert "paused" in results(world)[f"{action} 1"]
+    assert world.route[world.status.candidate or ""] == 10
+
+
+def test_paused_obeys_abort_and_rollback_to() -> None:
+    world = in_canary()
+    world.edit(paused=True)
+    world.annotations["abort"] = "1"
+    world.settle()
+    assert world.stages()[2] == "RolledBack"
+    other = rolled_out_second()
+    other.edit(paused=True)
+    other.annotations["rollback-to"] = f"{other.status.previous}"
+    first = other.status.previous
+    other.settle()
+    assert other.champion() == first
+
+
+def test_an_aborted_first_version_leaves_no_route_and_no_service() -> None:
+    world = World(spec=spec())
+    for _ in range(20):
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+        if world.route:
+            break
+    world.annotations["abort"] = "1"
+    world.settle()
+    assert world.route == {}
+    assert world.services == {}
+    assert world.condition("Ready") == ("False", "Aborted")
+    stages = [v.status.stage for v in world.versions.values()]
+    assert stages == [VersionStage.ROLLED_BACK]
