@@ -7,6 +7,7 @@ does nothing but ask for a reconcile of the model that the thing belongs to.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -115,9 +116,17 @@ def _life(target: kopf.OperatorRegistry, engine: Engine) -> None:
     async def stop(**_: Any) -> None:
         await engine.stop()
 
+    async def log_in(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        # As `load_client` chooses. Kopf asks again when a token has expired.
+        inside = (
+            None if os.environ.get("KUBECONFIG") else kopf.login_with_service_account(**kwargs)
+        )
+        return inside or kopf.login_with_kubeconfig(**kwargs)
+
     async def alive(**_: Any) -> dict[str, float]:
         return engine.check()
 
+    kopf.on.login(registry=target)(log_in)
     kopf.on.startup(registry=target)(start)
     kopf.on.cleanup(registry=target)(stop)
     # Permanent: the probe answers at once with a failure, instead of repeating the check.

@@ -27,8 +27,9 @@ _STUCK = frozenset(
 )
 _SECRET = re.compile(
     r"""(?ix)
-    (?P<name> [\w.-]* (?: password | passwd | secret | token | api[_-]?key | access[_-]?key
-                        | credential s? ) [\w.-]* ["']? \s* [:=] \s* ["']? )
+    (?P<name> [\w.-]* (?: password | passwd | secret | token | credentials?
+                        | (?: api | access | private | secret ) [_-]? key )
+              ["']? \s* [:=] \s* ["']? )
     (?P<value> (?: bearer \s+ | basic \s+ )? [^\s"',;}]+ )
     """
 )

@@ -15,8 +15,8 @@ class Options:
     image_pull_secrets: tuple[str, ...] = ()
     #: Name of the (Cluster)ServingRuntime of Triton.
     triton_runtime: str = "recommender-triton"
-    gateway_name: str = "recommender"
-    gateway_namespace: str = ""
+    gateway_name: str = "recommender-gateway"
+    gateway_namespace: str = "recommender-gateway"
     #: Listener of the Gateway; all of them if empty.
     gateway_section: str = ""
     #: Domain of host names where a spec names none.
