@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+from typing import Annotated
 
 from pydantic import Field
 
@@ -61,7 +62,7 @@ class DriftStatus(ApiModel):
     candidate_breaks_in_a_row: int = Field(
         default=0, description="Windows in a row with a break on the candidate alone."
     )
-    features: tuple[str, ...] = Field(
+    features: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(), max_length=50, description="Features that shifted, the worst first."
     )
     verdict: str = Field(default="Inconclusive", max_length=32, description="Of the last window.")
@@ -87,12 +88,18 @@ class RetrainStatus(ApiModel):
 class RecommenderModelStatus(ApiModel):
     observed_generation: int = Field(default=0, description="Last generation acted upon.")
     stage: Stage = Field(default=Stage.PENDING, description="Where the lifecycle stands.")
-    champion: str | None = Field(default=None, description="Version that serves as stable.")
-    candidate: str | None = Field(default=None, description="Version on its way.")
-    previous: str | None = Field(default=None, description="Former champion, kept warm.")
+    champion: str | None = Field(
+        default=None, max_length=253, description="Version that serves as stable."
+    )
+    candidate: str | None = Field(default=None, max_length=253, description="Version on its way.")
+    previous: str | None = Field(
+        default=None, max_length=253, description="Former champion, kept warm."
+    )
     candidate_weight: int = Field(default=0, description="Percent of requests for the candidate.")
-    verdict: str | None = Field(default=None, description="Last verdict of the analysis.")
-    url: str | None = Field(default=None, description="Host name of requests.")
+    verdict: str | None = Field(
+        default=None, max_length=32, description="Last verdict of the analysis."
+    )
+    url: str | None = Field(default=None, max_length=253, description="Host name of requests.")
     consecutive_rollbacks: int = Field(default=0, description="Automatic rollbacks in a row.")
     rollbacks_counted_until: datetime.datetime | None = Field(
         default=None, description="Rollbacks decided up to then are in the count."

@@ -22,22 +22,31 @@ PROBATION = 2
 _ROLLOUTS = (Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
 
 
-def watch_candidate(turn: Turn, candidate: VersionObject) -> bool:
-    """Judge the window if it is full; return whether the candidate is to be rolled back."""
+def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
+    """Judge the window if it is full; return why the candidate is to be rolled back, if it is."""
     champion = turn.champion
     if champion is None or not turn.spec.drift.enabled:
-        return False
+        return None
     key = windows.break_key(candidate.name)
     ours = windows.since_baseline(turn, key, candidate.name)
     theirs = windows.since_baseline(turn, key, champion.name)
     if ours is None or theirs is None:
         _restart(turn, key, candidate.name, champion.name)
-        return False
+        return None
     seen = drifts.judge_break(turn.spec.drift, ours, theirs)
-    if not _is_full(turn, seen):
-        return False
+    if seen.verdict is Verdict.INCONCLUSIVE:
+        return None
     windows.save(turn, key, [candidate.name, champion.name])
-    return _advance(turn, seen)
+    return seen.message if _advance(turn, seen) else None
+
+
+def suspicion(turn: Turn) -> str | None:
+    """Return in words that the last windows showed a break of the candidate alone, if they did."""
+    count = turn.status.drift.candidate_breaks_in_a_row
+    needed = turn.spec.drift.consecutive_windows
+    if not turn.spec.drift.enabled or count == 0:
+        return None
+    return f"{count} of {needed} windows in a row show a break of the candidate alone"
 
 
 def watch_champion(turn: Turn) -> None:
@@ -52,7 +61,7 @@ def watch_champion(turn: Turn) -> None:
         _restart(turn, key, champion.name)
         return
     seen = drifts.judge_break(turn.spec.drift, ours, before)
-    if not _is_full(turn, seen):
+    if seen.verdict is Verdict.INCONCLUSIVE:
         return
     windows.save(turn, key, [champion.name])
     if _advance(turn, seen) and turn.is_ready(previous.name):
@@ -86,13 +95,6 @@ def _return_to(
     turn.end(champion.name, VersionStage.ROLLED_BACK, reason, message)
 
 
-def _is_full(turn: Turn, seen: DriftVerdict) -> bool:
-    return (
-        seen.verdict is not Verdict.INCONCLUSIVE
-        or seen.sessions >= turn.spec.drift.window_sessions
-    )
-
-
 def _restart(turn: Turn, key: str, *versions: str) -> None:
     """Start a window where there is none, or where it speaks of other versions."""
     baseline = turn.observed.baselines.get(key)
@@ -103,4 +105,4 @@ def _restart(turn: Turn, key: str, *versions: str) -> None:
 def _advance(turn: Turn, seen: DriftVerdict) -> bool:
     drift = drifts.advance_break(turn.spec.drift, turn.status.drift, seen, turn.now)
     turn.set_status(drift=drift)
-    return drift.candidate_breaks_in_a_row >= turn.spec.drift.consecutive_windows
+    return seen.verdict is Verdict.FAIL and drifts.broken(turn.spec.drift, drift)

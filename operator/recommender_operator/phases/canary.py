@@ -86,18 +86,18 @@ def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: boo
     if seen.verdict is Verdict.FAIL:
         _roll_back(turn, version, Reason.ANALYSIS_FAILED, f"at {record.weight} %: {seen.message}")
         return
-    if record.weight < 100 and breaks.watch_candidate(turn, version):
-        message = f"at {record.weight} %: {turn.status.drift.message}"
-        _roll_back(turn, version, Reason.CANDIDATE_BROKEN, message)
+    broken = breaks.watch_candidate(turn, version) if record.weight < 100 else None
+    if broken is not None:
+        _roll_back(turn, version, Reason.CANDIDATE_BROKEN, f"at {record.weight} %: {broken}")
         return
-    suspected = turn.status.drift.candidate_breaks_in_a_row > 0
-    _tell(turn, record, seen, suspected=suspected)
+    suspected = breaks.suspicion(turn)
+    _tell(turn, record, seen, suspected)
     if frozen:
         return
     baseline = turn.observed.baselines.get(windows.step_key(version.name))
     least = datetime.timedelta(seconds=turn.spec.analysis.step_seconds)
     watched = baseline is not None and turn.now - baseline.taken_at >= least
-    if seen.verdict is Verdict.PASS and not suspected:
+    if seen.verdict is Verdict.PASS and suspected is None:
         if watched:
             _pass(turn, version, record, seen)
     else:
@@ -209,10 +209,10 @@ def _hold(turn: Turn, status: ConditionStatus, reason: Reason, message: str) -> 
         turn.warn(reason, message)
 
 
-def _tell(turn: Turn, record: StepRecord, seen: StepVerdict, *, suspected: bool) -> None:
+def _tell(turn: Turn, record: StepRecord, seen: StepVerdict, suspected: str | None) -> None:
     message = f"at {record.weight} %: {seen.message}"
-    if suspected:
-        message += f"; the candidate alone looks broken: {turn.status.drift.message}"
+    if suspected is not None:
+        message += f"; no step passes meanwhile: {suspected}"
     reason = {
         Verdict.PASS: Reason.PASSED,
         Verdict.FAIL: Reason.FAILED,

@@ -13,7 +13,8 @@ import datetime
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.verdict import Verdict
-from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status import DriftStatus, RetrainStatus
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import breaks, ledger, windows
@@ -54,8 +55,7 @@ def _window(turn: Turn, champion: VersionObject) -> None:
             _restart(turn, champion)
         return
     seen = drifts.judge_window(turn.spec.drift, stats)
-    short = seen.sessions < turn.spec.drift.window_sessions
-    if short and seen.verdict in (Verdict.INCONCLUSIVE, Verdict.ERROR):
+    if seen.verdict is Verdict.INCONCLUSIVE:
         return
     _restart(turn, champion)
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
@@ -85,18 +85,12 @@ def _candidate_fits(turn: Turn, key: str) -> bool:
 
 
 def _react(turn: Turn, champion: VersionObject) -> None:
-    drift, needed = turn.status.drift, turn.spec.drift.consecutive_windows
-    before = find(turn.status.conditions, ConditionType.DRIFTED)
-    was = before is not None and before.status == "True"
-    shifted = drift.breaches_in_a_row >= needed
-    if not shifted and (not was or drift.clear_in_a_row >= needed):
-        known = drift.windows > 0
-        reason = Reason.NO_SHIFT if known else Reason.WATCHING
-        message = drift.message if known else f"watching the sessions of {champion.name}"
-        turn.condition(ConditionType.DRIFTED, "False", reason, message)
+    drift = turn.status.drift
+    if not drifts.drifted(turn.spec.drift, drift):
+        turn.condition(ConditionType.DRIFTED, *_quiet(turn, champion))
         return
     features = ", ".join(drift.features) or "the sessions"
-    obstacle = _obstacle(turn, champion) if shifted else "waiting for clear windows"
+    obstacle = _obstacle(turn, champion)
     if obstacle is None:
         _retrain(turn, features)
         obstacle = "a retraining starts"
@@ -104,6 +98,16 @@ def _react(turn: Turn, champion: VersionObject) -> None:
     message = f"{message}. Reaction: {obstacle}"
     if turn.condition(ConditionType.DRIFTED, "True", Reason.SHIFTED, message):
         turn.warn(Reason.SHIFTED, message)
+
+
+def _quiet(turn: Turn, champion: VersionObject) -> tuple[ConditionStatus, str, str]:
+    drift = turn.status.drift
+    if drift.verdict == Verdict.ERROR:
+        return "Unknown", Reason.ERROR, drift.message
+    if drift.windows == 0:
+        return "False", Reason.WATCHING, f"watching the sessions of {champion.name}"
+    row = drift.breaches_in_a_row
+    return "False", Reason.NO_SHIFT, f"{drift.message} ({row} shifted windows in a row)"
 
 
 def _obstacle(turn: Turn, champion: VersionObject) -> str | None:

@@ -168,7 +168,7 @@ def test_a_step_does_not_pass_while_a_break_is_suspected() -> None:
     oracle.broken = Verdict.INCONCLUSIVE
     look(world, oracle, 20)
     assert world.route[candidate] == 10
-    assert "looks broken" in world.message("AnalysisPassed")
+    assert "break of the candidate alone" in world.message("AnalysisPassed")
     oracle.broken = Verdict.PASS
     look(world, oracle, 2)
     oracle.broken = Verdict.INCONCLUSIVE

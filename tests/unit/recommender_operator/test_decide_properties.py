@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 from collections.abc import Iterator
 from unittest import mock
 
@@ -22,7 +21,6 @@ from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import verdict as verdicts
 from recommender_operator.analysis.drift import DriftVerdict, FeatureShift
 from recommender_operator.analysis.verdict import StepVerdict, Verdict
-from recommender_operator.api.status import DriftStatus
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind
 from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
@@ -46,8 +44,6 @@ class Oracle:
             mock.patch.object(verdicts, "judge", self._judge),
             mock.patch.object(drifts, "judge_window", self._judge_window),
             mock.patch.object(drifts, "judge_break", self._judge_break),
-            mock.patch.object(drifts, "advance", advance),
-            mock.patch.object(drifts, "advance_break", advance_break),
         ):
             yield
 
@@ -69,31 +65,6 @@ class Oracle:
             message=f"says {verdict}",
             clear=verdict is Verdict.PASS,
         )
-
-
-def advance(
-    _: object, status: DriftStatus, seen: DriftVerdict, now: datetime.datetime
-) -> DriftStatus:
-    """A faithful stand-in: breaches and clear windows in a row."""
-    failed = seen.verdict is Verdict.FAIL
-    return status.model_copy(
-        update={
-            "windows": status.windows + 1,
-            "breaches_in_a_row": status.breaches_in_a_row + 1 if failed else 0,
-            "clear_in_a_row": status.clear_in_a_row + 1 if seen.clear else 0,
-            "features": tuple(f.name for f in seen.features) or status.features,
-            "message": seen.message,
-            "window_at": now,
-        }
-    )
-
-
-def advance_break(
-    _: object, status: DriftStatus, seen: DriftVerdict, now: datetime.datetime
-) -> DriftStatus:
-    failed = seen.verdict is Verdict.FAIL
-    count = status.candidate_breaks_in_a_row + 1 if failed else 0
-    return status.model_copy(update={"candidate_breaks_in_a_row": count, "message": seen.message})
 
 
 class AnyCluster(RuleBasedStateMachine):

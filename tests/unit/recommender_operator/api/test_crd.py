@@ -1,0 +1,151 @@
+"""The rendered definitions are structural, described and bounded.
+
+That a real API server takes them, and refuses what the rules forbid, is tested in
+`tests/integration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from recommender_operator.api import crd, rules
+from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.status import RecommenderModelStatus
+from recommender_operator.api.structural import structural
+from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
+
+Json = dict[str, Any]
+DEFINITIONS = crd.render_all()
+FORBIDDEN = {"$ref", "$defs", "anyOf", "oneOf", "allOf", "title", "const", "prefixItems"}
+
+
+def schema_of(definition: Json) -> Json:
+    schema: Json = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def nodes(schema: Json, path: str = "") -> Iterator[tuple[str, Json]]:
+    yield path, schema
+    for name, child in schema.get("properties", {}).items():
+        yield from nodes(child, f"{path}.{name}")
+    for key in ("items", "additionalProperties"):
+        if key in schema:
+            yield from nodes(schema[key], f"{path}.{key}")
+
+
+ALL_NODES = [
+    pytest.param(node, id=f"{name.split('.')[0]}{path}")
+    for name, definition in DEFINITIONS.items()
+    for path, node in nodes(schema_of(definition))
+]
+
+
+@pytest.mark.parametrize("node", ALL_NODES)
+def test_every_node_is_structural(node: Json) -> None:
+    assert "type" in node
+    assert not FORBIDDEN & node.keys()
+    assert node.get("additionalProperties") is not False
+    for bound in ("exclusiveMinimum", "exclusiveMaximum"):
+        assert node.get(bound, True) is True
+    assert not ("properties" in node and "additionalProperties" in node)
+
+
+@pytest.mark.parametrize("node", ALL_NODES)
+def test_every_property_is_described_and_every_list_bounded(node: Json) -> None:
+    for name, child in node.get("properties", {}).items():
+        assert name == "metadata" or child.get("description"), name
+    if node["type"] == "array":
+        assert node["maxItems"] <= 100
+    if "additionalProperties" in node:
+        assert node["maxProperties"] <= 100
+    if node["type"] == "string" and not {"enum", "format"} & node.keys():
+        described = node.get("description", "")
+        assert "maxLength" in node or described.startswith(("Version of the", "Always "))
+
+
+def test_a_bound_that_is_excluded_has_the_boolean_form() -> None:
+    spec = schema_of(crd.recommender_model())["properties"]["spec"]["properties"]
+    rate = spec["training"]["properties"]["hyperparameters"]["properties"]["learningRate"]
+    assert (rate["minimum"], rate["exclusiveMinimum"], rate["maximum"]) == (0, True, 1)
+
+
+def test_defaults_of_the_schema_are_those_of_the_models() -> None:
+    def fill(value: Any, schema: Json) -> Any:
+        if schema["type"] == "array" and isinstance(value, list):
+            return [fill(item, schema["items"]) for item in value]
+        if schema["type"] != "object" or not isinstance(value, dict):
+            return value
+        filled = dict(value)
+        for name, child in schema.get("properties", {}).items():
+            if name not in filled and "default" in child:
+                filled[name] = child["default"]
+            if name in filled:
+                filled[name] = fill(filled[name], child)
+        return filled
+
+    asked = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
+    filled = fill(asked, schema_of(crd.recommender_model())["properties"]["spec"])
+    assert filled == RecommenderModelSpec.model_validate(asked).dump()
+
+
+def test_a_partial_value_keeps_the_other_defaults() -> None:
+    asked = {
+        "data": {"source": {"claimName": "raw"}},
+        "storage": {"claimName": "store"},
+        "training": {"resources": {"cpu": "2"}},
+    }
+    resources = RecommenderModelSpec.model_validate(asked).training.resources
+    assert (resources.cpu, resources.memory) == ("2", "3Gi")
+
+
+@pytest.mark.parametrize("model", [RecommenderModelStatus, ModelVersionStatus])
+def test_a_status_has_no_defaults(model: Any) -> None:
+    schema = structural(model, "x", defaults=False)
+    assert not [path for path, node in nodes(schema) if "default" in node]
+
+
+def test_conditions_are_a_map_by_type() -> None:
+    status = schema_of(crd.recommender_model())["properties"]["status"]["properties"]
+    assert status["conditions"]["x-kubernetes-list-type"] == "map"
+    assert status["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
+
+
+def test_columns_tell_the_rollout_at_a_glance() -> None:
+    columns = crd.recommender_model()["spec"]["versions"][0]["additionalPrinterColumns"]
+    shown = [c["name"] for c in columns if not c.get("priority")]
+    assert shown == ["Ready", "Stage", "Weight", "Champion", "Candidate", "Verdict", "Age"]
+    names = {d["spec"]["names"]["shortNames"][0] for d in DEFINITIONS.values()}
+    assert names == {"recm", "mver"}
+    categories = [d["spec"]["names"]["categories"] for d in DEFINITIONS.values()]
+    assert categories == [["recommenders"], ["recommenders"]]
+
+
+@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS.keys())
+def test_the_status_is_a_subresource(definition: Json) -> None:
+    assert definition["spec"]["versions"][0]["subresources"] == {"status": {}}
+
+
+def test_every_rule_has_its_place_and_a_message() -> None:
+    for definition, table in (
+        (crd.recommender_model(), rules.RECOMMENDER_MODEL),
+        (crd.version(), rules.MODEL_VERSION),
+    ):
+        found = {
+            path.replace(".items", "[]").lstrip(".")
+            for path, node in nodes(schema_of(definition))
+            if "x-kubernetes-validations" in node
+        }
+        assert found == set(table)
+    with pytest.raises(KeyError):
+        rules.apply(crd.version(), {"spec.nothing": (("true", "never"),)})
+
+
+def test_a_union_is_refused_because_it_is_not_structural() -> None:
+    class Odd(ModelVersionSpec):
+        value: int | str = 0
+
+    with pytest.raises(ValueError, match="union"):
+        structural(Odd, "x")

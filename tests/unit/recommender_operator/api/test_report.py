@@ -1,0 +1,59 @@
+"""The reports of the Jobs: what holds to the contract is read, what does not is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_operator.api.report import (
+    CheckReport,
+    PublishReport,
+    ReportError,
+    TrainReport,
+    parse,
+)
+
+DIGEST = "sha256:" + "0" * 64
+HEAD = {"schema": "recommender.dev/report/v1", "ok": True, "reason": "", "message": ""}
+CHECK = HEAD | {"kind": "check", "dataVersion": "7-ab", "rows": 9, "quarantinedRows": 1}
+TRAIN = HEAD | {
+    "kind": "train",
+    "dataVersion": "7-ab",
+    "rows": 9,
+    "codeVersion": "0.1.0",
+    "seed": 17,
+    "metrics": {"auc": 0.7, "logLoss": None, "ndcgAt10": float("nan")},
+    "stagedPath": "staging/movies/v-0",
+    "digest": DIGEST,
+}
+
+
+def test_a_good_report_is_read() -> None:
+    assert parse(CheckReport, CHECK).data_version == "7-ab"
+    publish = HEAD | {"kind": "publish", "path": "artifacts/movies/00", "digest": DIGEST}
+    assert parse(PublishReport, publish).path == "artifacts/movies/00"
+
+
+def test_only_finite_metrics_are_kept() -> None:
+    assert parse(TrainReport, TRAIN).finite_metrics == {"auc": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"schema": "other/v9"}, "schema"),
+        ({"kind": "check"}, "kind"),
+        ({"ok": False}, "ok"),
+        ({"digest": "md5:1"}, "digest"),
+        ({"stagedPath": ""}, "stagedPath"),
+        ({"metrics": None}, "metrics"),
+        ({"rows": -1}, "rows"),
+    ],
+)
+def test_what_breaks_the_contract_is_named_by_field(change: dict[str, object], field: str) -> None:
+    with pytest.raises(ReportError, match=f"field '{field}"):
+        parse(TrainReport, TRAIN | change)
+
+
+def test_no_report_is_an_error() -> None:
+    with pytest.raises(ReportError, match="no report"):
+        parse(CheckReport, None)

@@ -1,0 +1,59 @@
+"""The committed definitions are what the models say: in `manifests/crds` and in the chart."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+import yaml
+
+from recommender_operator.api import crd
+from recommender_operator.api.spec import RecommenderModelSpec
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+CHART = ROOT / "charts" / "recommender-operator"
+REMEDY = "run: python -m recommender_operator.api.crd"
+
+
+@pytest.mark.parametrize("name", sorted(crd.render_all()))
+def test_the_manifest_is_the_rendered_model(name: str) -> None:
+    committed = (ROOT / "manifests" / "crds" / name).read_text(encoding="utf-8")
+    assert committed == crd.to_yaml(crd.render_all()[name]), REMEDY
+
+
+def test_nothing_else_lies_beside_the_manifests() -> None:
+    found = {path.name for path in (ROOT / "manifests" / "crds").iterdir()}
+    assert found == set(crd.render_all())
+
+
+@pytest.mark.parametrize("name", sorted(crd.render_all()))
+def test_the_chart_carries_the_same_definition(name: str) -> None:
+    copies = sorted(CHART.rglob(name))
+    assert copies, f"the chart has no {name}"
+    for copy in copies:
+        assert copy.read_text(encoding="utf-8") == crd.to_yaml(crd.render_all()[name]), REMEDY
+
+
+def test_writing_gives_the_rendered_files(tmp_path: pathlib.Path) -> None:
+    written = crd.write(tmp_path)
+    assert {path.name: yaml.safe_load(path.read_text()) for path in written} == crd.render_all()
+
+
+@pytest.mark.parametrize(
+    "sample", sorted((ROOT / "manifests" / "samples").glob("*.yaml")), ids=lambda p: p.stem
+)
+def test_a_sample_uses_known_fields_only(sample: pathlib.Path) -> None:
+    document = yaml.safe_load(sample.read_text(encoding="utf-8"))
+    spec = RecommenderModelSpec.model_validate(document["spec"])
+
+    def missing(asked: object, known: object, path: str = "spec") -> list[str]:
+        if isinstance(asked, dict) and isinstance(known, dict):
+            unknown = [f"{path}.{key}" for key in asked if key not in known]
+            return unknown + [
+                p for k in asked if k in known for p in missing(asked[k], known[k], f"{path}.{k}")
+            ]
+        if isinstance(asked, list) and isinstance(known, list):
+            return [p for a, b in zip(asked, known, strict=True) for p in missing(a, b, path)]
+        return [] if asked == known else [f"{path}: {asked!r} became {known!r}"]
+
+    assert missing(document["spec"], spec.dump()) == []
