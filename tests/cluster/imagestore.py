@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 from tests.cluster import versions
 from tests.cluster.binaries import Binaries
@@ -19,6 +22,7 @@ from tests.cluster.progress import step
 from tests.cluster.settings import NAMESPACE, Layout
 
 USER = "65532:65532"
+COPY = 4 * 2**20  # layers are gigabytes
 
 
 @dataclass(frozen=True)
@@ -104,15 +108,23 @@ def _tar(files: Mapping[str, bytes], mode: int) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in files.items():
-            info = tarfile.TarInfo(name)  # time and owner stay 0: equal bytes each time
-            info.size, info.mode = len(content), mode
-            tar.addfile(info, io.BytesIO(content))
+            _add(tar, name, content, mode)
     return buffer.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
+    info = tarfile.TarInfo(name)  # time and owner stay 0: equal bytes each time
+    info.size, info.mode = len(content), mode
+    tar.addfile(info, io.BytesIO(content))
+
+
+def _ctr(layout: Layout) -> list[str]:
+    return ["ctr", "--address", str(layout.containerd_socket), "-n", NAMESPACE]
 
 
 def ctr(layout: Layout, *arguments: str, stdin: bytes | None = None) -> str:
     """Run containerd's own client in the namespace of Kubernetes."""
-    command = ["ctr", "--address", str(layout.containerd_socket), "-n", NAMESPACE, *arguments]
+    command = [*_ctr(layout), *arguments]
     result = subprocess.run(command, input=stdin, capture_output=True, check=False)
     if result.returncode != 0:
         raise ClusterError("containerd", f"{' '.join(command)}\n{result.stderr.decode().strip()}")
@@ -145,4 +157,62 @@ def load(layout: Layout, path: Path, name: str) -> None:
         raise ClusterError(
             "load-image", f"{name}: give a full name, such as docker.io/recommender/operator:dev"
         )
-    ctr(layout, "images", "import", "--index-name", name, str(path))
+    command = [*_ctr(layout), "images", "import", "-"]
+    with (
+        step(f"loaded {name}"),
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said) as importer,
+    ):
+        assert importer.stdin is not None
+        with contextlib.suppress(BrokenPipeError), importer.stdin:
+            named(path, name, importer.stdin)
+        if importer.wait() != 0:
+            said.seek(0)
+            raise ClusterError("load-image", said.read().decode(errors="replace").strip())
+    if old := unnamed(stored(layout)):
+        ctr(layout, "images", "rm", *old)
+
+
+def unnamed(images: Mapping[str, str]) -> list[str]:
+    """Images that lost their name to a newer one; each holds gigabytes for nothing."""
+    named_digests = {digest for name, digest in images.items() if not _is_id(name)}
+    return [n for n, digest in images.items() if _is_id(n) and digest not in named_digests]
+
+
+def _is_id(name: str) -> bool:
+    return name.startswith("sha256:")
+
+
+def named(path: Path, name: str, out: IO[bytes]) -> None:
+    """Copy an oci-archive with its image named as containerd reads it.
+
+    Archives carry a tag, a name or nothing, and containerd's own ways to name an import go
+    through a second, short name, which confuses its Kubernetes side.
+    """
+    try:
+        with tarfile.open(path, mode="r:") as source:
+            index = _index(source)
+            if len(index["manifests"]) != 1:
+                count = len(index["manifests"])
+                raise ClusterError("load-image", f"{path} holds {count} images, expected one")
+            index["manifests"][0]["annotations"] = {"io.containerd.image.name": name}
+            with tarfile.open(fileobj=out, mode="w|", bufsize=COPY) as target:
+                target.copybufsize = COPY  # type: ignore[attr-defined]
+                _add(target, "index.json", _json(index))
+                for member in source:
+                    if member.name.removeprefix("./") != "index.json":
+                        content = source.extractfile(member) if member.isfile() else None
+                        target.addfile(member, content)
+    except (OSError, tarfile.TarError, KeyError) as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise ClusterError("load-image", f"{path} is no oci-archive: {error}") from error
+
+
+def _index(source: tarfile.TarFile) -> dict[str, Any]:
+    for name in ("index.json", "./index.json"):
+        with contextlib.suppress(KeyError):
+            file = source.extractfile(name)
+            if file is not None:
+                return dict(json.load(file))
+    raise KeyError("it has no index.json")

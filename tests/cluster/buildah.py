@@ -1,0 +1,161 @@
+"""Builds images without Docker: buildah in its own storage, exported to one OCI layout.
+
+The layout holds uncompressed layers, each once whatever number of images has it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tests.cluster import debian
+from tests.cluster.errors import ClusterError
+from tests.cluster.layout import ImageLayout, outdated
+from tests.cluster.progress import say, step
+from tests.cluster.recipes import (
+    REPOSITORY,
+    ROOT,
+    TORCH,
+    Recipe,
+    build_arguments,
+    image,
+    tag,
+)
+from tests.cluster.settings import cache_folder
+
+PASSED_ON = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
+CERTIFICATES = "/run/certificates.pem"  # where a build finds the machine's authorities
+STORAGE_LIMIT = 12 * 2**30
+"""Bytes in buildah's storage above which layers that only serve as a cache are deleted."""
+
+
+class Buildah:
+    """The engine where there is no Docker."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or cache_folder() / "images"
+        self.layout = ImageLayout(self.folder / "oci")
+        self.storage = self.folder / "storage"
+
+    def exists(self, name: str) -> bool:
+        return self.layout.manifest(name) is not None
+
+    def size(self, name: str) -> int:
+        """Bytes of the image's unpacked layers."""
+        return self.layout.size(name)
+
+    def build(self, recipe: Recipe) -> None:
+        """Build the image, and the torch under it where that is missing."""
+        if not self._stored(debian.NAME):
+            with step(f"made {debian.NAME}"):
+                debian.make_base(self)
+        for each in (TORCH, recipe) if recipe.on_torch else (recipe,):
+            if not self._stored(image(each)):
+                say(f"building {image(each)} ...")
+                with step(f"built {each.name}"):
+                    self.bud(each)
+                self._check_unchanged(each)
+        with step(f"exported {recipe.name}"):
+            name, folder = image(recipe), self.layout.folder
+            folder.mkdir(parents=True, exist_ok=True)
+            self.run("push", "--quiet", "--disable-compression", name, f"oci:{folder}:{name}")
+
+    def _check_unchanged(self, recipe: Recipe) -> None:
+        """A tag must not name what somebody edited while it was built."""
+        if f"{REPOSITORY}/{recipe.name}:{tag(recipe)}" != image(recipe):
+            self.run("rmi", image(recipe))
+            raise ClusterError("images", f"{recipe.name}: its files changed meanwhile; try again")
+
+    def bud(self, recipe: Recipe) -> None:
+        packages = self.folder / "packages"
+        packages.mkdir(parents=True, exist_ok=True)
+        arguments = [f"--volume={packages}:/root/.cache/uv:rw"]
+        given = {**build_arguments(recipe), **passed_on(os.environ)}
+        if bundle := authorities(os.environ):
+            arguments.append(f"--volume={bundle}:{CERTIFICATES}:ro")
+            given |= {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES}
+        arguments += [f"--build-arg={key}={value}" for key, value in given.items()]
+        self.run(
+            "bud", "--isolation=chroot", "--layers", "--pull-never", "--format=oci",
+            f"--file={recipe.dockerfile}", f"--tag={image(recipe)}", *arguments, str(ROOT),
+            log=self.folder / f"{recipe.name}.log",
+        )  # fmt: skip
+
+    def _stored(self, name: str) -> bool:
+        return any(name in (entry.get("names") or ()) for entry in self.images())
+
+    def images(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = json.loads(self.run("images", "--json") or "[]")
+        return entries
+
+    def prune(self, keep: int) -> list[str]:
+        """Delete all but the newest tags of each image, and too large a cache of layers."""
+        self.layout.prune(keep)
+        listed = sorted(self.images(), key=lambda entry: str(entry["createdatraw"]))
+        ours = [
+            name
+            for entry in listed
+            for name in entry.get("names") or ()
+            if name.startswith(f"{REPOSITORY}/")
+        ]
+        if gone := outdated(ours, keep):
+            self.run("rmi", *gone)
+        if folder_size(self.storage) > STORAGE_LIMIT:
+            with step("deleted the cache of layers"):
+                self.run("rmi", "--prune", "--force")
+        return gone
+
+    def run(self, *arguments: str, log: Path | None = None) -> str:
+        """Run buildah in our storage; a failure shows the end of what it said."""
+        if shutil.which("buildah") is None:
+            raise ClusterError("images", "buildah not found: apt-get install buildah debootstrap")
+        command = [
+            "buildah", f"--root={self.storage}", f"--runroot={self.folder / 'run'}",
+            "--storage-driver=overlay", *arguments,
+        ]  # fmt: skip
+        environment = {**os.environ, "TMPDIR": str(self._scratch())}
+        if log is None:
+            result = subprocess.run(
+                command, env=environment, capture_output=True, text=True, check=False
+            )
+            if result.returncode != 0:
+                raise ClusterError("images", f"{' '.join(command)}\n{result.stderr.strip()}")
+            return result.stdout
+        with log.open("wb") as output:
+            status = subprocess.run(
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
+            ).returncode
+        if status != 0:
+            raise ClusterError("images", f"buildah {arguments[0]} failed", log)
+        return ""
+
+    def _scratch(self) -> Path:
+        folder = self.folder / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+
+def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
+    """Settings of the machine that a build needs to find packages."""
+    return {key: environment[key] for key in PASSED_ON if environment.get(key)}
+
+
+def authorities(environment: Mapping[str, str]) -> str | None:
+    """The file of certificate authorities that this machine trusts, if it names one."""
+    path = environment.get("SSL_CERT_FILE")
+    return path if path and Path(path).is_file() else None
+
+
+def folder_size(folder: Path) -> int:
+    """Bytes on disk."""
+    if not folder.exists():
+        return 0
+    result = subprocess.run(
+        ["du", "-sB1", str(folder)], capture_output=True, text=True, check=False
+    )
+    return int(result.stdout.split()[0]) if result.stdout else 0

@@ -1,0 +1,69 @@
+"""Builds images with Docker, where its daemon answers (not tried: see the README)."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.layout import outdated
+from tests.cluster.progress import say, step
+from tests.cluster.recipes import REPOSITORY, ROOT, TORCH, Recipe, build_arguments, image
+
+
+def available() -> bool:
+    """Whether a Docker daemon answers."""
+    if shutil.which("docker") is None:
+        return False
+    command = ["docker", "version", "--format", "{{.Server.Version}}"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+class Docker:
+    """The engine where Docker is."""
+
+    def exists(self, name: str) -> bool:
+        command = ["docker", "image", "inspect", name]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def size(self, name: str) -> int:
+        """Bytes of the image's unpacked layers."""
+        return int(run("image", "inspect", "--format={{.Size}}", name))
+
+    def build(self, recipe: Recipe) -> None:
+        """Build the image, and the torch under it where that is missing."""
+        for each in (TORCH, recipe) if recipe.on_torch else (recipe,):
+            if self.exists(image(each)):
+                continue
+            say(f"building {image(each)} ...")
+            arguments = [f"--build-arg={k}={v}" for k, v in build_arguments(each).items()]
+            with step(f"built {each.name}"):
+                run(
+                    "build", f"--file={each.dockerfile}", f"--tag={image(each)}", *arguments,
+                    str(ROOT),
+                )  # fmt: skip
+
+    def save(self, name: str, archive: Path) -> None:
+        """Write an archive that containerd can import."""
+        run("save", "--output", str(archive), name)
+
+    def prune(self, keep: int) -> list[str]:
+        """Delete all but the newest tags of each image."""
+        listed = run("images", "--format={{.Repository}}:{{.Tag}}", f"{REPOSITORY}/*")
+        # Docker shortens the names of its own registry and lists the newest first.
+        names = [line for line in reversed(listed.splitlines()) if "<none>" not in line]
+        if gone := outdated(names, keep):
+            run("rmi", *gone)
+        return gone
+
+
+def run(*arguments: str) -> str:
+    """Run docker; a failure shows the end of what it said."""
+    result = subprocess.run(
+        ["docker", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        said = "\n".join((result.stdout + result.stderr).splitlines()[-25:])
+        raise ClusterError("images", f"docker {arguments[0]}\n{said}")
+    return result.stdout

@@ -1,0 +1,189 @@
+"""Builds the images of this repository and brings them into the cluster.
+
+    python -m tests.cluster.images build [ROLE ...]   build what is missing
+    python -m tests.cluster.images load [ROLE ...]    build, and import into the cluster
+    python -m tests.cluster.images tags               print the names, build nothing
+    python -m tests.cluster.images prune              delete old tags
+
+With --json the last line printed is an object from role to full image name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.cluster import backends, docker, imagestore
+from tests.cluster.buildah import Buildah
+from tests.cluster.docker import Docker
+from tests.cluster.errors import ClusterError
+from tests.cluster.progress import say, step
+from tests.cluster.recipes import REPOSITORY, ROLES, Recipe, image
+from tests.cluster.settings import NAMESPACE, Layout, cache_folder, cluster_layout
+
+KEEP = 2
+"""Tags of each image that stay: the current one, and the one to compare with."""
+MEGABYTE = 1_000_000
+
+Engine = Buildah | Docker
+
+
+def engine() -> Engine:
+    """Docker where it answers or where kind needs it, else buildah."""
+    if os.environ.get("CLUSTER") == "kind" or docker.available():
+        return Docker()
+    return Buildah()
+
+
+@contextlib.contextmanager
+def locked() -> Iterator[None]:
+    """One process at a time builds, loads or deletes."""
+    path = cache_folder() / "images" / "lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another build of images")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def build(recipes: Sequence[Recipe], builder: Engine) -> dict[str, str]:
+    """Build what is missing; the full name of each image by its role."""
+    names = {recipe.name: image(recipe) for recipe in recipes}
+    built = False
+    for recipe in recipes:
+        name = names[recipe.name]
+        if not builder.exists(name):
+            builder.build(recipe)
+            built = True
+            say(f"{name}: {builder.size(name) / MEGABYTE:.0f} MB unpacked")
+        check_size(recipe, builder.size(name))
+    if built and (gone := builder.prune(KEEP)):
+        say(f"deleted {', '.join(gone)}")
+    return names
+
+
+def check_size(recipe: Recipe, size: int) -> None:
+    """Refuse an image that has grown beyond its limit."""
+    if recipe.limit_megabytes is not None and size >= recipe.limit_megabytes * MEGABYTE:
+        raise ClusterError(
+            "images",
+            f"{recipe.name} has {size / MEGABYTE:.0f} MB unpacked; "
+            f"the limit is {recipe.limit_megabytes} MB",
+        )
+
+
+def load(names: Sequence[str], builder: Engine) -> None:
+    """Bring built images into the cluster, where they are missing."""
+    backend = backends.selected()
+    for name in names:
+        if backend.image_loaded(name):
+            continue
+        with step(f"loaded {name}"):
+            if isinstance(builder, Docker):
+                with tempfile.TemporaryDirectory(dir=cache_folder()) as scratch:
+                    archive = Path(scratch) / "image.tar"
+                    builder.save(name, archive)
+                    backend.load_image(archive, name)
+            elif isinstance(backend, backends.Local):
+                import_image(builder, cluster_layout(), name)
+            else:
+                raise ClusterError(
+                    "images",
+                    f"cannot load {name} into this cluster: push it to a registry that the "
+                    "cluster pulls from",
+                )
+
+
+def import_image(builder: Buildah, layout: Layout, name: str) -> None:
+    """Stream to containerd those blobs of the image that it does not hold yet."""
+    known = set(imagestore.ctr(layout, "content", "ls", "-q").split())
+    command = [
+        "ctr", "--address", str(layout.containerd_socket), "-n", NAMESPACE,
+        "images", "import", "-",
+    ]  # fmt: skip
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with contextlib.suppress(BrokenPipeError), process.stdin as stream:
+            builder.layout.write_archive(name, known, stream)
+        said = process.stdout.read().decode()
+    if process.returncode != 0:
+        raise ClusterError("images", f"{' '.join(command)}\n{said.strip()}")
+
+
+def prune_store(layout: Layout) -> list[str]:
+    """Delete old tags from containerd's store; the newest two of each image stay."""
+    rows = imagestore.ctr(layout, "images", "ls").splitlines()[1:]
+    present = [row.split()[0] for row in rows]
+    known = set(Buildah().layout.names())
+    ours = [name for name in present if name.startswith(f"{REPOSITORY}/")]
+    roles = {f"{REPOSITORY}/{recipe.name}" for recipe in ROLES}
+    gone = [n for n in ours if n.rpartition(":")[0] in roles and n not in known]
+    if gone:
+        imagestore.ctr(layout, "images", "rm", *gone)
+    return gone
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands with their help."""
+    raw = argparse.RawDescriptionHelpFormatter
+    top = argparse.ArgumentParser(
+        prog="python -m tests.cluster.images", description=__doc__, formatter_class=raw
+    )
+    top.add_argument("command", choices=("build", "load", "tags", "prune"))
+    top.add_argument(
+        "roles", nargs="*", metavar="ROLE", help="operator, serving, ...: default all"
+    )
+    top.add_argument("--json", action="store_true", help="print an object as the last line")
+    return top
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command."""
+    given = parser().parse_args(arguments)
+    by_name = {recipe.name: recipe for recipe in ROLES}
+    if unknown := set(given.roles) - set(by_name):
+        print(f"no such image: {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    recipes = [by_name[name] for name in given.roles] or list(ROLES)
+    try:
+        names = run(given.command, recipes)
+    except ClusterError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(json.dumps(names) if given.json else "\n".join(names.values()))
+    return 0
+
+
+def run(command: str, recipes: Sequence[Recipe]) -> dict[str, str]:
+    """The full name of each image by its role, after the command."""
+    if command == "tags":
+        return {recipe.name: image(recipe) for recipe in recipes}
+    builder = engine()
+    with locked():
+        if command == "prune":
+            builder.prune(KEEP)
+            return {recipe.name: image(recipe) for recipe in recipes}
+        names = build(recipes, builder)
+        if command == "load":
+            load(list(names.values()), builder)
+            if isinstance(builder, Buildah) and isinstance(backends.selected(), backends.Local):
+                prune_store(cluster_layout())
+        return names
+
+
+if __name__ == "__main__":
+    sys.exit(main())

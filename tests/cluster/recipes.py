@@ -1,0 +1,130 @@
+"""Which images there are, what goes into each, and the tag that follows from it.
+
+A tag is a digest of exactly the files and packages that an image is made of: while none of
+them changes, nothing is built or loaded again.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster.errors import ClusterError
+from tests.cluster.uv import find_uv
+
+ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY = "docker.io/recommender"
+TAG_DIGITS = 12
+VARIANT_VARIABLE = "TORCH_VARIANT"
+EXPORT = re.compile(r"uv export (?P<flags>[^>&|]+)>")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An image. `files` are its sources: files or folders, relative to the repository."""
+
+    name: str
+    dockerfile: str
+    files: tuple[str, ...]
+    on_torch: bool = False
+    limit_megabytes: int | None = None
+
+
+TORCH = Recipe("torch", "training/torch.Dockerfile", ("training/torch_cpu.py",))
+OPERATOR = Recipe(
+    "operator", "operator/Dockerfile", ("operator/recommender_operator",), limit_megabytes=250
+)
+TRAINING = Recipe(
+    "training", "training/Dockerfile", ("training/recommender_training",), on_torch=True
+)
+SERVING = Recipe("serving", "serving/Dockerfile", ("serving/recommender_serving",))
+TRITON = Recipe(
+    "triton",
+    "serving/triton/Dockerfile",
+    ("serving/triton/requirements.txt", "serving/triton/pytorch"),
+    on_torch=True,
+)
+ROLES = (OPERATOR, SERVING, TRAINING, TRITON)
+
+
+def variant() -> str:
+    """`cpu`, or `cuda` for the whole torch with NVIDIA's libraries."""
+    return os.environ.get(VARIANT_VARIABLE, "cpu")
+
+
+@functools.cache
+def image(recipe: Recipe) -> str:
+    """The full name of the image with its tag, as the files are when first asked."""
+    return f"{REPOSITORY}/{recipe.name}:{tag(recipe)}"
+
+
+def build_arguments(recipe: Recipe) -> dict[str, str]:
+    """The build arguments that the Dockerfile needs."""
+    if recipe.on_torch:
+        return {"TORCH_IMAGE": image(TORCH)}
+    return {"TORCH_VARIANT": variant()} if recipe == TORCH else {}
+
+
+def tag(recipe: Recipe) -> str:
+    """The first hex digits of a digest over all that goes into the image."""
+    digest = hashlib.sha256()
+    for name, content in ingredients(recipe):
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()[:TAG_DIGITS]
+
+
+def ingredients(recipe: Recipe) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of what goes into the image, in a stable order."""
+    dockerfile = (ROOT / recipe.dockerfile).read_bytes()
+    yield recipe.dockerfile, dockerfile
+    yield "version", project_version().encode()
+    for flags in exports(dockerfile.decode()):
+        yield f"export {flags}", requirements(flags)
+    for name, value in sorted(build_arguments(recipe).items()):
+        yield name, value.encode()
+    for path in source_files(recipe):
+        yield path.relative_to(ROOT).as_posix(), path.read_bytes()
+
+
+def source_files(recipe: Recipe) -> list[Path]:
+    """The files of the image, as .dockerignore leaves them."""
+    found: list[Path] = []
+    for name in recipe.files:
+        path = ROOT / name
+        found += [path] if path.is_file() else (p for p in path.rglob("*") if p.is_file())
+    return sorted(p for p in found if p.suffix != ".pyc" and "__pycache__" not in p.parts)
+
+
+def exports(dockerfile: str) -> list[str]:
+    """The flags of each `uv export` of a Dockerfile."""
+    text = dockerfile.replace("\\\n", " ")
+    return [" ".join(match["flags"].split()) for match in EXPORT.finditer(text)]
+
+
+@functools.cache
+def requirements(flags: str) -> bytes:
+    """The part of the lock file that `uv export` selects."""
+    result = subprocess.run(
+        [find_uv(), "export", "--quiet", "--no-header", *flags.split()],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise ClusterError("images", f"uv export {flags}: {result.stderr.decode().strip()}")
+    return result.stdout
+
+
+@functools.cache
+def project_version() -> str:
+    """The version that the images carry."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return str(project["version"])
