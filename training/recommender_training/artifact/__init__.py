@@ -1,0 +1,1 @@
+"""The content-addressed artifact: written once, verified by digest, published by rename."""

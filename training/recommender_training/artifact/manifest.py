@@ -1,0 +1,102 @@
+"""The manifest of an artifact: every file with its digest, and where the version comes from.
+
+The digest of an artifact is that of the manifest's bytes, so it covers every file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from recommender_training.errors import InputError
+from recommender_training.files import canonical_json, sha256_file, write_bytes
+
+SCHEMA = "recommender.dev/manifest/v1"
+NAME = "manifest.json"
+#: What an artifact cannot be without.
+REQUIRED = (
+    "report.json",
+    "reference.json",
+    "vocabulary.json",
+    "popularity.json",
+    "repository/recommender/config.pbtxt",
+    "repository/recommender/1/model.pt",
+    "repository/baseline/config.pbtxt",
+    "repository/baseline/1/model.pt",
+)
+
+
+def write(root: Path, facts: dict[str, Any]) -> str:
+    """Write manifest.json over the files below `root`; return the artifact's digest."""
+    files = [
+        {"path": path, "sha256": sha256_file(root / path), "bytes": (root / path).stat().st_size}
+        for path in _files(root)
+        if path != NAME
+    ]
+    data = canonical_json({"schema": SCHEMA, "files": files, **facts})
+    write_bytes(root / NAME, data)
+    return digest_of(data)
+
+
+def digest_of(data: bytes) -> str:
+    """`sha256:` and the hex digest of a manifest's bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def verify(root: Path, digest: str | None = None) -> dict[str, Any]:
+    """The manifest, once every file is there and is what it was.
+
+    Raises InputError `ArtifactInvalid` with the first file that is missing, added or changed.
+    """
+    path = root / NAME
+    if not path.is_file() or path.is_symlink():
+        raise _invalid(f"{path} is missing; the artifact was not written to its end")
+    data = path.read_bytes()
+    if digest is not None and digest_of(data) != digest:
+        raise _invalid(f"{path} has the digest {digest_of(data)}, {digest} is wanted")
+    manifest = _parse(path, data)
+    expected = {str(entry["path"]): entry for entry in manifest["files"]}
+    present = set(_files(root)) - {NAME}
+    for name in sorted(present | set(expected) | set(REQUIRED)):
+        if name not in expected:
+            raise _invalid(f"{root / name} is not in the manifest")
+        if name not in present:
+            raise _invalid(f"{root / name} is missing")
+        entry = expected[name]
+        if (root / name).stat().st_size != entry["bytes"]:
+            raise _invalid(f"{root / name} has not the {entry['bytes']} bytes of the manifest")
+        if sha256_file(root / name) != entry["sha256"]:
+            raise _invalid(f"{root / name} has changed: its sha256 is not that of the manifest")
+    return manifest
+
+
+def _parse(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        manifest = json.loads(data)
+        if manifest["schema"] != SCHEMA:
+            raise _invalid(f"{path} has the schema {manifest['schema']!r}, not {SCHEMA!r}")
+        for entry in manifest["files"]:
+            str(entry["path"]), str(entry["sha256"]), int(entry["bytes"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise _invalid(f"{path} is no manifest: {error!r}") from error
+    return dict(manifest)
+
+
+def _files(root: Path) -> list[str]:
+    """All files below `root`. A link is refused: what it leads to can change."""
+    found: list[str] = []
+    for folder, folders, names in os.walk(root):
+        for name in [*folders, *names]:
+            path = Path(folder) / name
+            if path.is_symlink():
+                raise _invalid(f"{path} is a symbolic link")
+            if path.is_file():
+                found.append(path.relative_to(root).as_posix())
+    return sorted(found)
+
+
+def _invalid(message: str) -> InputError:
+    return InputError("ArtifactInvalid", message)

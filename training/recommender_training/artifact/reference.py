@@ -1,0 +1,129 @@
+"""reference.json: counts of the features of requests in training, the reference for drift.
+
+One row a session (`sessions.sample_requests`). Bins are frozen here, so that the serving side
+only has to count, and counters of several pods can be added.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from recommender_training.sessions import Request
+
+SCHEMA = "recommender.dev/reference/v1"
+MAX_BINS = 10
+NUMERIC = ("age", "session_length", "mean_value", "top_score")
+#: A category that is in no list.
+UNKNOWN = -1
+
+#: The value of a feature: a number, the index of a category (-1 unknown) or null.
+Value = float | int | None
+
+
+class FeatureReader:
+    """Reads the features of a request, as docs/contracts.md defines them."""
+
+    def __init__(self, vocabulary: dict[str, Any]) -> None:
+        self.categories: dict[str, list[str]] = {
+            "gender": vocabulary["genders"],
+            "occupation": vocabulary["occupations"],
+            "last_genre": vocabulary["genres"],
+        }
+        self._history_length = int(vocabulary["historyLength"])
+        items = vocabulary["items"]
+        self._genre = dict(zip(items["ids"], items["genre"], strict=True))
+        self._index = {
+            name: {category: code for code, category in enumerate(categories)}
+            for name, categories in self.categories.items()
+        }
+
+    def read(self, request: Request) -> dict[str, Value]:
+        """The features of one request, without `top_score`."""
+        session = request.get("session", [])[-self._history_length :]
+        values = [event["value"] for event in session if event.get("value", 0) > 0]
+        last = self._genre.get(session[-1]["item"], UNKNOWN) if session else None
+        return {
+            "age": request.get("age"),
+            "gender": self._category("gender", request),
+            "occupation": self._category("occupation", request),
+            "session_length": len(session),
+            "mean_value": float(np.mean(values)) if values else None,
+            "last_genre": last,
+        }
+
+    def _category(self, name: str, request: Request) -> int | None:
+        value = request.get(name)
+        return None if value is None else self._index[name].get(value, UNKNOWN)
+
+
+def edges_of(values: Sequence[float]) -> list[float]:
+    """At most nine strictly increasing inner deciles, so that the bins hold about equal shares.
+
+    No edge is as low as the least value: the bin below it would be empty for ever.
+    """
+    if not values:
+        return []
+    array = np.asarray(values, dtype=np.float64)
+    inner = np.quantile(array, np.arange(1, MAX_BINS) / MAX_BINS, method="nearest")
+    rounded = np.unique(np.round(inner, 6))
+    return [float(edge) for edge in rounded if edge > array.min()]
+
+
+def numeric_feature(name: str, values: Sequence[Value]) -> dict[str, Any]:
+    """The reference of a numeric feature."""
+    known = [float(value) for value in values if value is not None]
+    edges = edges_of(known)
+    counts = [0] * (len(edges) + 1)
+    for value in known:
+        counts[bisect_right(edges, value)] += 1
+    nulls = len(values) - len(known)
+    return {
+        "name": name,
+        "kind": "numeric",
+        "edges": edges,
+        "counts": counts,
+        "nulls": nulls,
+        "unknowns": 0,
+    }
+
+
+def categorical_feature(
+    name: str, categories: Sequence[str], values: Sequence[Value]
+) -> dict[str, Any]:
+    """The reference of a categorical feature."""
+    counts = [0] * len(categories)
+    for value in values:
+        if value is not None and value != UNKNOWN:
+            counts[int(value)] += 1
+    return {
+        "name": name,
+        "kind": "categorical",
+        "categories": list(categories),
+        "counts": counts,
+        "nulls": sum(value is None for value in values),
+        "unknowns": sum(value == UNKNOWN for value in values),
+    }
+
+
+def reference(
+    requests: Sequence[Request], top_scores: Sequence[float | None], vocabulary: dict[str, Any]
+) -> dict[str, Any]:
+    """The content of reference.json."""
+    reader = FeatureReader(vocabulary)
+    rows = [reader.read(request) for request in requests]
+    columns: dict[str, list[Value]] = {
+        name: [row[name] for row in rows]
+        for name in ("age", "gender", "occupation", "session_length", "mean_value", "last_genre")
+    }
+    columns["top_score"] = list(top_scores)
+    features = [
+        numeric_feature(name, values)
+        if name in NUMERIC
+        else categorical_feature(name, reader.categories[name], values)
+        for name, values in columns.items()
+    ]
+    return {"schema": SCHEMA, "sessions": len(rows), "features": features}

@@ -1,0 +1,99 @@
+"""Publish and remove artifacts. A version's folder appears by one rename, complete, or not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path, PurePosixPath
+
+from recommender_training.artifact import manifest
+from recommender_training.errors import InputError
+from recommender_training.files import fsync_folder, fsync_tree
+
+_DIGEST_LENGTH = 16
+
+
+def artifact_name(digest: str) -> str:
+    """Folder name of an artifact: the first 16 hex digits of its digest."""
+    kind, _, value = digest.partition(":")
+    if kind != "sha256" or len(value) != 64 or any(c not in "0123456789abcdef" for c in value):
+        raise InputError(
+            "InvalidDigest", f"{digest!r} is no digest; it has to be sha256: and 64 hex digits"
+        )
+    return value[:_DIGEST_LENGTH]
+
+
+def publish(staged: Path, digest: str, store: Path) -> str:
+    """Copy a staged artifact into the store; the path relative to the claim's root.
+
+    Doing it again is a success. Raises InputError `ArtifactInvalid` when the staged artifact, or
+    one already there under its name, is incomplete or changed.
+    """
+    name = artifact_name(digest)
+    target = store / name
+    path = f"{store.parent.name}/{store.name}/{name}"
+    if target.exists():
+        manifest.verify(target, digest)
+        return path
+    manifest.verify(staged, digest)
+    partial = store / f".publishing-{name}"
+    if partial.exists():
+        shutil.rmtree(partial)
+    store.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(staged, partial, symlinks=True)
+    seal(partial)
+    manifest.verify(partial, digest)
+    partial.rename(target)
+    fsync_folder(store)
+    return path
+
+
+def seal(root: Path) -> None:
+    """Flush everything below `root` to the disk, readable by whoever serves it."""
+    for folder, folders, names in os.walk(root):
+        for name in folders:
+            (Path(folder) / name).chmod(0o755)
+        for name in names:
+            path = Path(folder) / name
+            path.chmod(0o644)
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+    root.chmod(0o755)
+    fsync_tree(root)
+
+
+def remove(root: Path, paths: list[str]) -> list[str]:
+    """Remove files or folders below `root`; those that are not there are left out of the answer.
+
+    All paths are judged before the first is removed. Raises InputError `UnsafePath` for one that
+    is absolute, climbs out, is the root itself or leads through a symbolic link.
+    """
+    targets = [(path, _below(root, path)) for path in paths]
+    removed: list[str] = []
+    for path, target in targets:
+        if target.is_symlink() or target.is_file():
+            target.unlink()
+        elif target.is_dir():
+            shutil.rmtree(target)
+        else:
+            continue
+        fsync_folder(target.parent)
+        removed.append(path)
+    return removed
+
+
+def _below(root: Path, path: str) -> Path:
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts:
+        raise InputError(
+            "UnsafePath", f"{path!r} has to be relative to {root}, below it and without '..'"
+        )
+    target = root
+    for part in parts[:-1]:
+        target = target / part
+        if target.is_symlink():
+            raise InputError("UnsafePath", f"{path!r} leads through the symbolic link {target}")
+    return target / parts[-1]

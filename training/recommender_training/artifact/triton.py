@@ -1,0 +1,61 @@
+"""config.pbtxt of the Triton models. `model_repository/` holds what this renders, for review."""
+
+from __future__ import annotations
+
+MODELS = ("recommender", "baseline")
+MAX_BATCH_SIZE = 64
+
+#: Name, type and dimensions without the batch (docs/contracts.md), in the order of `forward`.
+INPUTS = (
+    ("user_id", "TYPE_INT64", 1),
+    ("user_features", "TYPE_INT64", 3),
+    ("session_items", "TYPE_INT64", -1),
+    ("session_timestamps", "TYPE_INT64", -1),
+    ("session_values", "TYPE_FP32", -1),
+    ("timestamp", "TYPE_INT64", 1),
+    ("top_n", "TYPE_INT64", 1),
+)
+OUTPUTS = (("item_ids__0", "TYPE_INT64", -1), ("scores__1", "TYPE_FP32", -1))
+
+#: Session lengths that are warmed up before the model is ready: each is its own tensor shape.
+_WARM_LENGTHS = (1, 20)
+
+
+def render_config(name: str) -> str:
+    """The config.pbtxt of one model."""
+    parts = [
+        f'name: "{name}"',
+        'platform: "pytorch_libtorch"',
+        f"max_batch_size: {MAX_BATCH_SIZE}",
+        "input [",
+        ",\n".join(_tensor(*tensor) for tensor in INPUTS),
+        "]",
+        "output [",
+        ",\n".join(_tensor(*tensor) for tensor in OUTPUTS),
+        "]",
+        "# Requests of one tensor shape are batched while one computes; none waits for others.",
+        "dynamic_batching { max_queue_delay_microseconds: 0 }",
+        "instance_group [ { count: 1 kind: KIND_CPU } ]",
+        "# Session lengths vary: without this, the executor would specialise and compile for each",
+        "# new shape, in the middle of traffic.",
+        'parameters { key: "DISABLE_OPTIMIZED_EXECUTION" value: { string_value: "true" } }',
+        'parameters { key: "INFERENCE_MODE" value: { string_value: "true" } }',
+        "# The model is ready after these answers: the first ones are slow.",
+        *(_warm_up(length) for length in _WARM_LENGTHS),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _tensor(name: str, kind: str, width: int) -> str:
+    return f'  {{ name: "{name}" data_type: {kind} dims: [ {width} ] }}'
+
+
+def _warm_up(length: int) -> str:
+    lines = [f'model_warmup {{\n  name: "session of {length}"\n  batch_size: 1\n  count: 3']
+    for name, kind, width in INPUTS:
+        size = length if width == -1 else width
+        lines.append(
+            f'  inputs {{ key: "{name}" value: '
+            f"{{ data_type: {kind} dims: [ {size} ] zero_data: true }} }}"
+        )
+    return "\n".join([*lines, "}"])

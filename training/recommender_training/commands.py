@@ -1,0 +1,196 @@
+"""What each command does, and how its outcome becomes a report and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from recommender_training import demo, movielens, reports, synthetic
+from recommender_training.artifact import manifest, store
+from recommender_training.config import parse_config
+from recommender_training.data import ingest
+from recommender_training.errors import InputError
+from recommender_training.progress import say
+
+DONE, MAY_BE_REPEATED, INPUT_AT_FAULT = 0, 1, 2
+
+#: A message, and the fields of the report.
+Outcome = tuple[str, dict[str, object]]
+
+
+def dispatch(arguments: argparse.Namespace) -> int:
+    """Run the command of these arguments, write its report, return the exit code."""
+    code, report = _attempt(arguments)
+    say(f"{arguments.verb}: {report['reason']}: {report['message']}")
+    path: Path | None = getattr(arguments, "report", None)
+    if path is not None:
+        reports.write(path, report)
+    return code
+
+
+def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
+    kind = arguments.verb
+    try:
+        message, fields = _COMMANDS[kind](arguments)
+    except InputError as error:
+        report = reports.build(
+            kind, ok=False, reason=error.reason, message=error.message, **error.details
+        )
+        return INPUT_AT_FAULT, report
+    except Exception as error:
+        # The edge of the process: whatever happened becomes a report; the trace goes to the log.
+        traceback.print_exc(file=sys.stderr)
+        text = f"{type(error).__name__}: {error}"
+        return MAY_BE_REPEATED, reports.build(kind, ok=False, reason="Failed", message=text)
+    return DONE, reports.build(kind, ok=True, reason="Done", message=message, **fields)
+
+
+def _check(arguments: argparse.Namespace, lake: Path | None = None) -> Outcome:
+    result = ingest.check(
+        arguments.source,
+        lake or arguments.lake,
+        window_days=arguments.window_days,
+        min_rows=arguments.min_rows,
+        max_quarantined_share=arguments.max_quarantined_share,
+    )
+    message = (
+        f"{result.rows} rows from {result.window_start} to {result.window_end}, "
+        f"{result.new_rows} of them new, {result.quarantined_rows} quarantined"
+    )
+    return message, result.fields()
+
+
+def _train(arguments: argparse.Namespace) -> Outcome:
+    from recommender_training import pipeline  # torch takes seconds to import
+
+    config = parse_config(arguments.config)
+    result = pipeline.train(
+        arguments.lake,
+        arguments.data_version,
+        config,
+        arguments.output,
+        window_days=arguments.window_days,
+        threads=arguments.threads,
+    )
+    lineage = manifest.verify(result.staged, result.digest)
+    fields: dict[str, object] = {
+        "dataVersion": arguments.data_version,
+        "rows": result.rows,
+        "codeVersion": lineage["codeVersion"],
+        "seed": config.seed,
+        "metrics": result.metrics,
+        "worstSegment": result.report["worstSegment"],
+        "fault": lineage["fault"],
+        "stagedPath": str(result.staged),
+        "digest": result.digest,
+    }
+    return summary(result.metrics), fields
+
+
+def summary(metrics: dict[str, float]) -> str:
+    """The metrics in one line."""
+    return (
+        f"auc {metrics['auc']:.4f} (baseline {metrics['baselineAuc']:.4f}), "
+        f"log loss {metrics['logLoss']:.4f}, calibration error "
+        f"{metrics['calibrationError']:.4f}, ndcg@10 {metrics['ndcgAt10']:.4f} "
+        f"(popularity {metrics['popularityNdcgAt10']:.4f})"
+    )
+
+
+def _evaluate(arguments: argparse.Namespace) -> Outcome:
+    from recommender_training import pipeline
+
+    config = parse_config(arguments.config)
+    metrics = pipeline.validate(
+        arguments.lake,
+        arguments.data_version,
+        config,
+        window_days=arguments.window_days,
+        threads=arguments.threads,
+    )
+    _print_table(metrics)
+    return summary(metrics), {"window": "validation", "metrics": metrics}
+
+
+def _publish(arguments: argparse.Namespace) -> Outcome:
+    path = store.publish(arguments.staged, arguments.digest, arguments.store)
+    return f"published {path}", {"path": path, "digest": arguments.digest}
+
+
+def _remove(arguments: argparse.Namespace) -> Outcome:
+    removed = store.remove(arguments.root, arguments.paths)
+    return f"removed {len(removed)} of {len(arguments.paths)} paths", {"removed": removed}
+
+
+def _verify(arguments: argparse.Namespace) -> Outcome:
+    facts = manifest.verify(arguments.artifact, arguments.digest)
+    return f"{len(facts['files'])} files are what they were", {"files": len(facts["files"])}
+
+
+def _export(arguments: argparse.Namespace) -> Outcome:
+    manifest.verify(arguments.artifact, arguments.digest)
+    if arguments.output.exists():
+        raise InputError("OutputExists", f"{arguments.output} is there already; name another")
+    shutil.copytree(arguments.artifact / "repository", arguments.output)
+    return f"Triton model repository at {arguments.output}", {"path": str(arguments.output)}
+
+
+def _run(arguments: argparse.Namespace) -> Outcome:
+    work, name = arguments.work, arguments.name
+    lake = work / "lake" / name
+    _, checked = _check(arguments, lake)
+    arguments.lake, arguments.data_version = lake, str(checked["dataVersion"])
+    arguments.output = work / "staging" / name / "run"
+    message, trained = _train(arguments)
+    digest = str(trained["digest"])
+    path = store.publish(arguments.output, digest, work / "artifacts" / name)
+    shutil.rmtree(arguments.output)
+    metrics: Any = trained["metrics"]
+    _print_table(metrics)
+    fields = {key: value for key, value in trained.items() if key != "stagedPath"}
+    return f"{message}; artifact at {work / path}", {**fields, "path": path}
+
+
+def _print_table(metrics: dict[str, float]) -> None:
+    width = max(len(name) for name in metrics)
+    for name, value in metrics.items():
+        sys.stdout.write(f"{name:<{width}}  {value:.4f}\n")
+    sys.stdout.flush()
+
+
+def _fetch(arguments: argparse.Namespace) -> Outcome:
+    movielens.fetch(arguments.destination)
+    return f"MovieLens 100K is at {arguments.destination}", {}
+
+
+def _synthetic(arguments: argparse.Namespace) -> Outcome:
+    size = synthetic.Size(arguments.users, arguments.items, arguments.interactions)
+    synthetic.generate(arguments.destination, size, arguments.seed)
+    return f"{arguments.interactions} interactions at {arguments.destination}", {}
+
+
+def _demo(arguments: argparse.Namespace) -> Outcome:
+    counts = demo.write_demo(
+        arguments.movielens, arguments.output, arguments.seed, arguments.sessions
+    )
+    return f"demo data at {arguments.output}", dict(counts)
+
+
+_COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
+    "check": _check,
+    "train": _train,
+    "evaluate": _evaluate,
+    "publish": _publish,
+    "remove": _remove,
+    "verify": _verify,
+    "export": _export,
+    "run": _run,
+    "fetch-movielens": _fetch,
+    "synthetic": _synthetic,
+    "demo-data": _demo,
+}

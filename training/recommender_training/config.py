@@ -1,0 +1,100 @@
+"""The section `training` of the resource, as the Job receives it (`--config`, camelCase).
+
+The other side of this contract is `recommender_operator.api.spec.TrainingSpec`; a test holds the
+defaults of both together.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from recommender_training.errors import InputError
+
+#: Settings of the Job, not of the training: accepted, so that the section can be passed as it is.
+_OF_THE_JOB = frozenset({"resources", "backoffLimit", "deadlineSeconds"})
+
+
+class Algorithm(enum.StrEnum):
+    """What `recommender` is."""
+
+    DEEP_RANKER = "DeepRanker"
+    LOGISTIC_REGRESSION = "LogisticRegression"
+
+
+class Fault(enum.StrEnum):
+    """Documented test hooks of the export, to rehearse a bad release (docs/training.md)."""
+
+    LATENCY = "Latency"
+    FAILURE = "Failure"
+    NON_FINITE = "NonFinite"
+    WRONG_SHAPE = "WrongShape"
+    BROKEN_FEATURES = "BrokenFeatures"
+    LEARNED_NOTHING = "LearnedNothing"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+class Hyperparameters(_Section):
+    """Settings of the deep ranker."""
+
+    embedding_dim: int = Field(default=32, ge=4, le=512)
+    history_length: int = Field(default=20, ge=1, le=200)
+    epochs: int = Field(default=8, ge=1, le=1000)
+    patience: int = Field(default=2, ge=1, le=100)
+    batch_size: int = Field(default=1024, ge=16, le=65536)
+    learning_rate: float = Field(default=0.003, gt=0, le=1)
+    weight_decay: float = Field(default=1e-5, ge=0, le=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    user_dropout: float = Field(default=0.5, ge=0, le=1)
+
+
+class FaultInjection(_Section):
+    """The fault that the exported model carries."""
+
+    fault: Fault
+    latency_milliseconds: int = Field(default=500, ge=0, le=60000)
+
+
+class TrainingConfig(_Section):
+    """What to train, and the seed of every random choice."""
+
+    algorithm: Algorithm = Algorithm.DEEP_RANKER
+    seed: int = Field(default=17, ge=0, le=2**31 - 1)
+    hyperparameters: Hyperparameters = Hyperparameters()
+    fault_injection: FaultInjection | None = None
+
+    @property
+    def fault(self) -> Fault | None:
+        """The injected fault, if any."""
+        return self.fault_injection.fault if self.fault_injection else None
+
+
+def parse_config(text: str) -> TrainingConfig:
+    """Read `--config`. Raises InputError `InvalidConfig` with the field and what is allowed."""
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError("InvalidConfig", f"--config is not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise InputError("InvalidConfig", "--config has to be a JSON object, as in {}")
+    known = {key: value for key, value in raw.items() if key not in _OF_THE_JOB}
+    try:
+        return TrainingConfig.model_validate(known)
+    except ValidationError as error:
+        parts = [
+            f"{'.'.join(str(part) for part in issue['loc'])}={issue.get('input')!r}: {issue['msg']}"
+            for issue in error.errors()
+        ]
+        raise InputError("InvalidConfig", "--config: " + "; ".join(parts)) from error
+
+
+DataFormat = Literal["MovieLens100K"]

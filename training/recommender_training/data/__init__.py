@@ -1,0 +1,1 @@
+"""Raw files, Delta tables and the columnar data set that training reads."""

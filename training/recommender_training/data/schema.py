@@ -1,0 +1,98 @@
+"""Columns of the raw files and of the tables, and the bands of age that segment the users."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import polars as pl
+
+#: First age of every band but the youngest; the bands of MovieLens 1M.
+AGE_EDGES = (18, 25, 35, 45, 50, 56)
+AGE_BANDS = ("0-17", "18-24", "25-34", "35-44", "45-49", "50-55", "56+")
+
+#: Ratings from here on are a positive response.
+POSITIVE_VALUE = 4.0
+#: Range of an event's value.
+MIN_VALUE, MAX_VALUE = 1.0, 5.0
+#: 2100-01-01: later times are milliseconds or nonsense.
+MAX_TIMESTAMP = 4_102_444_800
+MAX_AGE = 120
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """One kind of raw file: its suffix, its header and which of the columns must not be empty."""
+
+    name: str
+    suffix: str
+    columns: tuple[str, ...]
+
+    @property
+    def schema_hash(self) -> str:
+        """Identifies the schema that a quarantined row was held against."""
+        text = self.name + "\t" + "\t".join(self.columns)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The column names without the type that the header gives them."""
+        return tuple(column.split(":")[0] for column in self.columns)
+
+
+INTERACTIONS = RawTable(
+    "interactions",
+    ".inter",
+    ("user_id:token", "item_id:token", "rating:float", "timestamp:float"),
+)
+USERS = RawTable(
+    "users",
+    ".user",
+    ("user_id:token", "age:token", "gender:token", "occupation:token", "zip_code:token"),
+)
+ITEMS = RawTable(
+    "items",
+    ".item",
+    ("item_id:token", "movie_title:token_seq", "release_year:token", "class:token_seq"),
+)
+
+INTERACTIONS_SCHEMA = pl.Schema(
+    {
+        "user_id": pl.Int64,
+        "item_id": pl.Int64,
+        "value": pl.Float32,
+        "timestamp": pl.Int64,
+        "event_date": pl.String,
+        "segment": pl.String,
+    }
+)
+USERS_SCHEMA = pl.Schema(
+    {
+        "user_id": pl.Int64,
+        "age": pl.Int64,
+        "gender": pl.String,
+        "occupation": pl.String,
+        "segment": pl.String,
+    }
+)
+ITEMS_SCHEMA = pl.Schema(
+    {"item_id": pl.Int64, "title": pl.String, "release_year": pl.Int64, "genres": pl.String}
+)
+QUARANTINE_SCHEMA = pl.Schema(
+    {
+        "table": pl.String,
+        "file": pl.String,
+        "line": pl.Int64,
+        "row": pl.String,
+        "reason": pl.String,
+        "schema_hash": pl.String,
+    }
+)
+
+
+def age_band(age: pl.Expr) -> pl.Expr:
+    """The band of an age in years; `unknown` where there is none."""
+    band = pl.lit(AGE_BANDS[0])
+    for edge, label in zip(AGE_EDGES, AGE_BANDS[1:], strict=True):
+        band = pl.when(age >= edge).then(pl.lit(label)).otherwise(band)
+    return pl.when(age.is_null()).then(pl.lit("unknown")).otherwise(band)

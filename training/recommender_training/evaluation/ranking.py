@@ -1,0 +1,152 @@
+"""Ranking over the full catalogue: reveal the first half of each test user, predict the rest.
+
+For every user of the window with a relevant event in the second half of his events, one request
+is made at the time of the first event of that half: the session is what the user did strictly
+before, everything revealed is excluded from the ranking, and item statistics are those at the
+start of the window. Relevant are the positive events of the second half.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.evaluation import metrics
+from recommender_training.features import graph, history
+from recommender_training.features.table import (
+    Constants,
+    Inputs,
+    genre_shares,
+    side_buckets,
+)
+
+#: Scores of every item, [I], for the inputs of one request (one row an item).
+Scorer = Callable[[Inputs], metrics.Array]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One recommendation to make: rows of the data set, all strictly before `time`."""
+
+    user: int
+    session: Ints  # rows of Events, oldest first
+    time: int
+
+
+@dataclass(frozen=True)
+class RankingTask:
+    """Requests, and which items each may not get and should get, both [R, I]."""
+
+    requests: list[Request]
+    excluded: metrics.Mask
+    relevant: metrics.Mask
+
+
+def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
+    """The task of this module on the events of `window` (rows sorted by time)."""
+    events = data.events
+    by_user = window[np.argsort(events.user[window], kind="stable")]
+    groups = np.split(by_user, np.flatnonzero(np.diff(events.user[by_user])) + 1)
+    first = int(window[0])
+    requests, excluded, relevant = [], [], []
+    for rows in groups:
+        hidden = rows[len(rows) // 2 :]
+        liked = events.item[hidden[events.label[hidden]]]
+        if len(rows) < 2 or len(liked) == 0:
+            continue
+        user, now = int(events.user[rows[0]]), int(events.time[hidden[0]])
+        earlier = np.flatnonzero(events.user[:first] == user).astype(np.int64)
+        known = np.r_[earlier, rows[: len(rows) // 2]]
+        session = known[events.time[known] < now][-length:]
+        requests.append(Request(user, session, now))
+        excluded.append(_mask(events.item[known], data.items.count))
+        relevant.append(_mask(liked, data.items.count))
+    shape = (len(requests), data.items.count)
+    return RankingTask(
+        requests,
+        np.array(excluded, dtype=np.bool_).reshape(shape),
+        np.array(relevant, dtype=np.bool_).reshape(shape),
+    )
+
+
+def catalogue_inputs(
+    data: Dataset, frozen: Constants, counts: history.ItemCounts, request: Request, length: int
+) -> Inputs:
+    """Inputs of one request against every item: I rows."""
+    events, items = data.events, data.items
+    pad = length - len(request.session)
+    rows = np.r_[np.full(pad, -1, dtype=np.int64), request.session][None, :]
+    at = np.where(rows >= 0, rows, 0)
+    present = torch.from_numpy(rows >= 0)
+    session = torch.from_numpy(np.where(rows >= 0, events.item[at], -1))
+    values = torch.from_numpy(np.where(rows >= 0, events.value[at], 0).astype(np.float32))
+    times = torch.from_numpy(np.where(rows >= 0, events.time[at], 0))
+    now = torch.tensor([request.time])
+    centre, prior = torch.tensor(frozen.centre), torch.tensor(frozen.prior)
+    genres = torch.from_numpy(items.genres)
+    item_part = graph.item_numbers(
+        torch.from_numpy(counts.events),
+        torch.from_numpy(counts.positives),
+        torch.from_numpy(counts.total),
+        torch.from_numpy(items.years),
+        now,
+        items.count,
+        prior,
+    )
+    session_part = graph.session_numbers(present, values, times, now, centre, prior)
+    profile = graph.genre_profile(session, present, values, genres, centre)[0]
+    count = items.count
+    side = side_buckets(torch.from_numpy(data.users.side[[request.user]]))
+    numbers = [item_part, session_part.expand(count, -1), genre_shares(genres) @ profile]
+    return Inputs(
+        user=torch.full((count,), request.user + 1),
+        side=side.expand(count, -1),
+        target=torch.arange(1, count + 1),
+        session=(session + 1).expand(count, -1),
+        present=present.expand(count, -1),
+        recency=graph.recency_bucket(now.unsqueeze(1) - times).expand(count, -1),
+        level=graph.value_level(values).expand(count, -1),
+        value=graph.centred(values, centre).expand(count, -1),
+        numbers=torch.cat(numbers, 1),
+        label=torch.zeros(count),
+    )
+
+
+def score_task(
+    task: RankingTask,
+    data: Dataset,
+    frozen: Constants,
+    counts: history.ItemCounts,
+    length: int,
+    scorer: Scorer,
+) -> metrics.Array:
+    """[R, I] scores of every request and item."""
+    rows = [
+        scorer(catalogue_inputs(data, frozen, counts, request, length))
+        for request in task.requests
+    ]
+    return np.array(rows, dtype=np.float64).reshape(len(task.requests), data.items.count)
+
+
+def ranking_metrics(task: RankingTask, scores: metrics.Array, k: int = 10) -> dict[str, float]:
+    """Mean precision and NDCG at `k`; zero where there is no request to judge."""
+    if not task.requests:
+        return {f"precisionAt{k}": 0.0, f"ndcgAt{k}": 0.0}
+    cut = min(k, int((~task.excluded).sum(1).min()))
+    if cut == 0:
+        return {f"precisionAt{k}": 0.0, f"ndcgAt{k}": 0.0}
+    top = metrics.top_k(scores, task.excluded, cut)
+    return {
+        f"precisionAt{k}": float(metrics.precision_at_k(top, task.relevant).mean()),
+        f"ndcgAt{k}": float(metrics.ndcg_at_k(top, task.relevant).mean()),
+    }
+
+
+def _mask(items: Ints, count: int) -> metrics.Mask:
+    mask = np.zeros(count, dtype=np.bool_)
+    mask[items] = True
+    return mask

@@ -1,0 +1,80 @@
+"""Quality of response probabilities on a window: overall, by segment, and their calibration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
+from recommender_training.evaluation import metrics
+
+#: Segments with fewer rows, or fewer of either class, are reported but never the worst one.
+MIN_SEGMENT_ROWS = 100
+MIN_CLASS_ROWS = 20
+
+
+def response_metrics(label: metrics.Mask, probability: metrics.Array) -> dict[str, float]:
+    """AUC, log loss and expected calibration error; the window holds both classes."""
+    area = metrics.auc(label, probability)
+    assert area is not None, "splits.temporal refuses a window of one class"
+    return {
+        "auc": area,
+        "logLoss": metrics.log_loss(label, probability),
+        "calibrationError": metrics.calibration_error(label, probability),
+    }
+
+
+def segment_rows(data: Dataset, rows: Ints) -> dict[str, metrics.Mask]:
+    """Which of the rows belong to each segment: `age:<band>` and `gender:<name>`."""
+    side = data.users.side[data.events.user[rows]]
+    band = np.where(side[:, 0] < 0, -1, np.searchsorted(AGE_EDGES, side[:, 0], side="right"))
+    segments = {f"age:{name}": band == code for code, name in enumerate(AGE_BANDS)}
+    for code, name in enumerate(data.users.genders):
+        segments[f"gender:{name}"] = side[:, 1] == code
+    return segments
+
+
+def segment_metrics(data: Dataset, rows: Ints, probability: metrics.Array) -> list[dict[str, Any]]:
+    """One entry a segment: name, rows, positives, auc (null with one class), counted."""
+    label = data.events.label[rows]
+    result = []
+    for name, inside in segment_rows(data, rows).items():
+        part = label[inside]
+        positives = int(part.sum())
+        classes = min(positives, len(part) - positives)
+        result.append(
+            {
+                "name": name,
+                "rows": len(part),
+                "positives": positives,
+                "auc": metrics.auc(part, probability[inside]),
+                "counted": len(part) >= MIN_SEGMENT_ROWS and classes >= MIN_CLASS_ROWS,
+            }
+        )
+    return result
+
+
+def worst_segment(segments: list[dict[str, Any]], overall: float) -> tuple[str, float]:
+    """Name and AUC of the worst segment that is large enough; all rows where none is."""
+    counted = [(float(entry["auc"]), str(entry["name"])) for entry in segments if entry["counted"]]
+    area, name = min(counted, default=(overall, "all"))
+    return name, area
+
+
+def reliability(label: metrics.Mask, probability: metrics.Array) -> list[dict[str, float]]:
+    """Mean probability and share of positives in each bin of the calibration error."""
+    bins = metrics.CALIBRATION_BINS
+    place = np.clip(np.ceil(probability * bins).astype(np.int64) - 1, 0, bins - 1)
+    result = []
+    for index in np.unique(place):
+        inside = place == index
+        result.append(
+            {
+                "rows": float(inside.sum()),
+                "meanProbability": float(probability[inside].mean()),
+                "positiveShare": float(label[inside].mean()),
+            }
+        )
+    return result

@@ -1,0 +1,1 @@
+"""TorchScript modules that answer requests from raw ids."""

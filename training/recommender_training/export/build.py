@@ -1,0 +1,115 @@
+"""Turn fitted models into exported modules: fold what never changes, keep what a request needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recommender_training.data.dataset import Dataset, Floats
+from recommender_training.data.schema import MAX_AGE
+from recommender_training.export.modules import LogisticServing, RankerServing
+from recommender_training.features.history import ItemCounts
+from recommender_training.features.table import Constants, genre_shares
+from recommender_training.models import logistic, retrieval
+from recommender_training.models.ranker import Ranker
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What is known at the time of the export, besides the weights."""
+
+    data: Dataset
+    constants: Constants
+    counts: ItemCounts
+    retrieval: Floats  # [I, I]
+    history_length: int
+
+
+def shared_state(known: Knowledge, temperature: float) -> dict[str, Tensor]:
+    """Buffers of both models."""
+    data, counts = known.data, known.counts
+    genres = torch.from_numpy(data.items.genres)
+    limits = [MAX_AGE + 1, len(data.users.genders), len(data.users.occupations)]
+    return {
+        "user_ids": torch.from_numpy(data.users.ids),
+        "user_side": torch.from_numpy(data.users.side),
+        "limits": torch.tensor(limits),
+        "item_ids": torch.from_numpy(data.items.ids),
+        "years": torch.from_numpy(data.items.years),
+        "genres": genres,
+        "genre_shares": genre_shares(genres),
+        "events": torch.from_numpy(counts.events),
+        "positives": torch.from_numpy(counts.positives),
+        "total": torch.from_numpy(counts.total),
+        "centre": torch.tensor(known.constants.centre),
+        "prior": torch.tensor(known.constants.prior),
+        "temperature": torch.tensor(temperature),
+        "retrieval": torch.from_numpy(known.retrieval) * retrieval.RETRIEVAL_WEIGHT,
+        "popularity": torch.from_numpy(retrieval.popularity_prior(counts)),
+    }
+
+
+def ranker_module(model: Ranker, known: Knowledge, temperature: float) -> RankerServing:
+    """The deep ranker as an exported module. Batch norms are folded into the layers before."""
+    model.eval()
+    with torch.no_grad():
+        gain, shift = _folded(model.norm)
+        gain_2, shift_2 = _folded(model.norm_2)
+        vectors = model.item_vectors()
+        state = {
+            "mean": model.mean,
+            "scale": model.scale,
+            "item_vectors": vectors,
+            "level_vectors": model.level.weight,
+            "recency_bias": model.recency.weight[:, 0],
+            "queries": model.query(vectors[1:]) / vectors.shape[1] ** 0.5,
+            "user_vectors": model.user.weight,
+            "age_vectors": model.age.weight,
+            "gender_vectors": model.gender.weight,
+            "occupation_vectors": model.occupation.weight,
+            "by_user": model.by_user.weight.t() * gain,
+            "by_item": model.by_item.weight.t() * gain,
+            "by_match": model.by_match.weight.t() * gain,
+            "by_pooled": model.by_pooled.weight.t() * gain,
+            "by_pooled_match": model.by_pooled_match.weight.t() * gain,
+            "by_numbers": model.by_numbers.weight.t() * gain,
+            "first_bias": model.by_user.bias * gain + shift,
+            "hidden": model.hidden.weight.t() * gain_2,
+            "hidden_bias": model.hidden.bias * gain_2 + shift_2,
+            "out": model.out.weight[0],
+            "out_bias": model.out.bias,
+            "wide": model.wide.weight[0],
+        }
+        detached = {name: value.detach().clone() for name, value in state.items()}
+    module = RankerServing({**shared_state(known, temperature), **detached}, known.history_length)
+    return module.eval()
+
+
+def logistic_module(
+    model: logistic.LogisticModel, known: Knowledge, temperature: float
+) -> LogisticServing:
+    """The logistic regression as an exported module; the standardisation is folded in."""
+    numbers = model.numbers / model.scale
+    bias = model.bias - float((numbers * model.mean).sum())
+    gender, occupation, _ = logistic.offsets(known.data)
+    item = model.item + known.data.items.genres @ model.genre + np.float32(bias)
+    state = {
+        "numbers": torch.from_numpy(numbers),
+        "item": torch.from_numpy(item.astype(np.float32)),
+        "side": torch.from_numpy(model.side),
+        "cross": torch.from_numpy(model.cross),
+        "side_offsets": torch.tensor([0, gender, occupation]),
+    }
+    module = LogisticServing({**shared_state(known, temperature), **state}, known.history_length)
+    return module.eval()
+
+
+def _folded(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Gain and shift of a batch norm in evaluation mode."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return gain, norm.bias - norm.running_mean * gain

@@ -1,0 +1,65 @@
+"""Parity: the exported graph, loaded from its file, against the eager models on real requests."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recommender_training.evaluation import ranking
+from recommender_training.export.build import Knowledge
+from recommender_training.models import calibration
+
+#: Largest difference of a probability that is float32 arithmetic and no defect.
+TOLERANCE = 1e-4
+_TOP_N = 50
+
+
+class ParityError(RuntimeError):
+    """The exported graph computes something else than the model that was evaluated."""
+
+
+def check(
+    module: nn.Module,
+    scorer: ranking.Scorer,
+    known: Knowledge,
+    requests: list[ranking.Request],
+) -> dict[str, Any]:
+    """Largest difference of the probabilities of the first 50 items; raises ParityError."""
+    worst = 0.0
+    for request in requests:
+        ids, scores = _answer(module, known, request)
+        inputs = ranking.catalogue_inputs(
+            known.data, known.constants, known.counts, request, known.history_length
+        )
+        expected = calibration.probability(scorer(inputs))
+        rows = np.searchsorted(known.data.items.ids, ids)
+        worst = max(worst, float(np.abs(expected[rows] - scores).max(initial=0.0)))
+    if not worst <= TOLERANCE:
+        raise ParityError(f"exported and eager probabilities differ by {worst:.2e}")
+    return {"requests": len(requests), "maxDifference": float(f"{worst:.3g}")}
+
+
+def _answer(
+    module: nn.Module, known: Knowledge, request: ranking.Request
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    events, data = known.data.events, known.data
+    session = request.session
+
+    def column(values: np.ndarray[Any, Any], padding: float) -> Tensor:
+        row = values[session] if len(session) else np.array([padding], dtype=values.dtype)
+        return torch.from_numpy(row[None, :])
+
+    with torch.inference_mode():
+        ids, scores = module(
+            torch.tensor([[int(data.users.ids[request.user])]]),
+            torch.full((1, 3), -1),
+            column(data.items.ids[events.item], -1),
+            column(events.time, 0),
+            column(events.value, 0.0),
+            torch.tensor([[request.time]]),
+            torch.tensor([[_TOP_N]]),
+        )
+    return ids[0].numpy(), scores[0].numpy()

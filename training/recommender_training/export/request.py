@@ -1,0 +1,55 @@
+"""What both exported models share: reading a request and choosing the items. TorchScript.
+
+Legend of shapes: B batch, L session, I items, U users.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from recommender_training.features import graph
+from recommender_training.features.graph import locate
+
+
+def read_user(
+    user_ids: Tensor, user_side: Tensor, limits: Tensor, user_id: Tensor, features: Tensor
+) -> tuple[Tensor, Tensor]:
+    """[B] rows of the users (-1 unknown) and [B, 3] buckets of their side features.
+
+    A feature that the request leaves out (-1) is taken from the table of known users; an index
+    beyond its list (`limits`) is unknown.
+    """
+    row = locate(user_ids, user_id[:, 0])
+    stored = user_side[row.clamp(min=0)]
+    use_stored = (features < 0) & (row >= 0).unsqueeze(1)
+    side = torch.where(use_stored, stored, features)
+    side = torch.where((side < 0) | (side >= limits), torch.full_like(side, -1), side)
+    buckets = [graph.age_bucket(side[:, 0]), side[:, 1] + 1, side[:, 2] + 1]
+    return row, torch.stack(buckets, 1)
+
+
+def read_session(
+    item_ids: Tensor, session_items: Tensor, times: Tensor, now: Tensor
+) -> tuple[Tensor, Tensor]:
+    """[B, L] rows of the session's items (-1 unknown or padding) and which events are present.
+
+    Present are real events that are strictly earlier than the request.
+    """
+    rows = locate(item_ids, session_items)
+    return rows, (session_items >= 0) & (times < now)
+
+
+def choose(
+    rank: Tensor, probability: Tensor, item_ids: Tensor, seen: Tensor, top_n: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Raw ids and probabilities of the best items by `rank` [B, I], without those seen [B, L].
+
+    Every row of the batch gets as many as the largest `top_n` wants, or as there are left.
+    """
+    batch, items = rank.size(0), rank.size(1)
+    excluded = torch.zeros(batch, items + 1, dtype=torch.bool).scatter_(1, seen + 1, True)[:, 1:]
+    left = items - int(excluded.sum(1).max())
+    count = max(min(max(int(top_n.max()), 1), left), 0)
+    best = torch.topk(rank.masked_fill(excluded, float("-inf")), count, 1).indices
+    return item_ids[best], torch.gather(probability, 1, best)

@@ -1,0 +1,68 @@
+"""Requests of the v1 format as the tensors of the exported models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recommender_training.sessions import Request
+
+PADDING = -1
+_BATCH = 32
+
+
+def to_tensors(
+    requests: Sequence[Request], vocabulary: dict[str, Any], top_n: int | None = None
+) -> tuple[Tensor, ...]:
+    """The seven inputs for a batch, sessions padded at the left to the longest one."""
+    length = int(vocabulary["historyLength"])
+    sessions = [request.get("session", [])[-length:] for request in requests]
+    width = max(1, *(len(session) for session in sessions))
+
+    def column(name: str, absent: float) -> list[list[float]]:
+        return [
+            [absent] * (width - len(session)) + [event.get(name, absent) for event in session]
+            for session in sessions
+        ]
+
+    genders = {name: code for code, name in enumerate(vocabulary["genders"])}
+    occupations = {name: code for code, name in enumerate(vocabulary["occupations"])}
+    side = [
+        [
+            request.get("age", -1),
+            genders.get(request.get("gender"), -1),
+            occupations.get(request.get("occupation"), -1),
+        ]
+        for request in requests
+    ]
+    wanted = [[top_n or request.get("top_n", 10)] for request in requests]
+    return (
+        torch.tensor([[request["user_id"]] for request in requests]),
+        torch.tensor(side),
+        torch.tensor(column("item", PADDING), dtype=torch.int64),
+        torch.tensor(column("timestamp", 0), dtype=torch.int64),
+        torch.tensor(column("value", 0.0), dtype=torch.float32),
+        torch.tensor([[request["timestamp"]] for request in requests]),
+        torch.tensor(wanted),
+    )
+
+
+def top_scores(
+    module: nn.Module, requests: Sequence[Request], vocabulary: dict[str, Any]
+) -> list[float | None]:
+    """Score of the first item that the model answers to each request; null for no item."""
+    scores: list[float | None] = []
+    for batch in _batches(requests):
+        with torch.inference_mode():
+            _, answer = module(*to_tensors(batch, vocabulary, top_n=1))
+        first: list[float] = answer[:, 0].tolist() if answer.shape[1] else []
+        scores += first or [None] * len(batch)
+    return scores
+
+
+def _batches(requests: Sequence[Request]) -> Iterator[Sequence[Request]]:
+    for start in range(0, len(requests), _BATCH):
+        yield requests[start : start + _BATCH]

@@ -1,0 +1,132 @@
+"""Feature code that runs inside the exported model and in training alike: one code, no skew.
+
+All functions are TorchScript. Legend of shapes: B batch, L session, I items, G genres,
+S session statistics, C candidates (1 in training, I when serving).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+#: Columns of `item_numbers`, `session_features` (S) and `pair_numbers`, in the order of the model.
+ITEM_NUMBERS = ("item_positive_rate", "item_popularity", "item_age", "item_year_known")
+SESSION_NUMBERS = (
+    "session_length",
+    "session_mean_value",
+    "session_positive_rate",
+    "session_value_spread",
+    "seconds_since_last",
+    "events_last_half_hour",
+)
+PAIR_NUMBERS = ("genre_value", "genre_share")
+NUMBERS = (*ITEM_NUMBERS, *SESSION_NUMBERS, *PAIR_NUMBERS)
+
+#: Buckets of the time since a session event: powers of two of a minute, up to about a year.
+RECENCY_BUCKETS = 20
+#: Levels of an event's value: 0 unknown, then 1 to 5.
+VALUE_LEVELS = 6
+#: Age buckets: 0 unknown, then the bands of `data.schema.AGE_BANDS`.
+AGE_BUCKETS = 8
+
+
+def locate(sorted_ids: Tensor, ids: Tensor) -> Tensor:
+    """Row of each raw id among the sorted ids; -1 where it is unknown."""
+    place = torch.searchsorted(sorted_ids, ids.contiguous()).clamp(max=sorted_ids.size(0) - 1)
+    return torch.where(sorted_ids[place] == ids, place, torch.full_like(place, -1))
+
+
+def age_bucket(age: Tensor) -> Tensor:
+    """Bucket of an age in years: 0 for unknown (-1)."""
+    edges = torch.tensor([18, 25, 35, 45, 50, 56], dtype=torch.int64)
+    return torch.where(
+        age < 0, torch.zeros_like(age), 1 + torch.bucketize(age.contiguous(), edges, right=True)
+    )
+
+
+def recency_bucket(seconds: Tensor) -> Tensor:
+    """Bucket of a positive time difference in seconds."""
+    minutes = seconds.clamp(min=0).to(torch.float32) / 60.0
+    return torch.log2(minutes + 1.0).to(torch.int64).clamp(max=19)
+
+
+def value_level(values: Tensor) -> Tensor:
+    """Level of a value: 0 for unknown (not above zero)."""
+    level = torch.round(values).clamp(min=1.0, max=5.0).to(torch.int64)
+    return torch.where(values > 0, level, torch.zeros_like(level))
+
+
+def centred(values: Tensor, centre: Tensor) -> Tensor:
+    """Values less their training mean; 0 where unknown."""
+    return torch.where(values > 0, values - centre, torch.zeros_like(values))
+
+
+def session_numbers(
+    present: Tensor, values: Tensor, times: Tensor, now: Tensor, centre: Tensor, prior: Tensor
+) -> Tensor:
+    """[B, S] statistics of the present (strictly earlier) events of a session."""
+    mask = present.to(torch.float32)
+    known = mask * (values > 0).to(torch.float32)
+    length = mask.sum(1)
+    known_length = known.sum(1)
+    deviation = centred(values, centre) * known
+    mean = deviation.sum(1) / (known_length + 2.0)
+    spread = torch.sqrt((deviation * deviation).sum(1) / (known_length + 1.0))
+    liked = ((values >= 4.0).to(torch.float32) * known).sum(1)
+    rate = (liked + 3.0 * prior) / (known_length + 3.0)
+    gap = (now.unsqueeze(1) - times).clamp(min=0)
+    far = torch.full_like(gap, 31_536_000)
+    last = torch.where(present, gap, far).min(1).values.clamp(max=31_536_000).to(torch.float32)
+    recent = (mask * (gap < 1800).to(torch.float32)).sum(1)
+    columns = [
+        torch.log1p(length),
+        mean,
+        torch.logit(rate),
+        spread,
+        torch.log1p(last),
+        torch.log1p(recent),
+    ]
+    return torch.stack(columns, 1)
+
+
+def genre_profile(
+    items: Tensor, present: Tensor, values: Tensor, genres: Tensor, centre: Tensor
+) -> Tensor:
+    """[B, G, 2] per genre: shrunk mean of the centred values, and share of the session.
+
+    `items` are rows of the catalogue, -1 unknown; `genres` is [I, G].
+    """
+    usable = (present & (items >= 0)).to(torch.float32).unsqueeze(2)
+    hot = genres[items.clamp(min=0)] * usable
+    weight = centred(values, centre).unsqueeze(2)
+    count = hot.sum(1)
+    value = (hot * weight).sum(1) / (count + 2.0)
+    share = count / (usable.sum(1) + 1.0)
+    return torch.stack([value, share], 2)
+
+
+def item_numbers(
+    events: Tensor,
+    positives: Tensor,
+    total: Tensor,
+    years: Tensor,
+    now: Tensor,
+    item_count: int,
+    prior: Tensor,
+) -> Tensor:
+    """[..., 4] numbers of items from their counts before the request; shapes broadcast.
+
+    Popularity is relative to the mean item, so that it does not grow with the data.
+    """
+    count = events.to(torch.float32)
+    rate = (positives.to(torch.float32) + 10.0 * prior) / (count + 10.0)
+    mean = (total.to(torch.float32) + float(item_count)) / float(item_count)
+    popularity = torch.log((count + 1.0) / mean)
+    year = 1970.0 + now.to(torch.float32) / 31_556_952.0
+    known = (years > 0).to(torch.float32)
+    age = torch.log1p((year - years.to(torch.float32)).clamp(min=0.0, max=80.0)) * known
+    logit = torch.logit(rate)
+    shape = torch.broadcast_tensors(logit, age)
+    return torch.stack(
+        [shape[0], popularity.expand_as(shape[0]), shape[1], known.expand_as(age)], -1
+    )

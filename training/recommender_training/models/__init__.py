@@ -1,0 +1,1 @@
+"""The deep ranker, the logistic regression and how they are fitted."""

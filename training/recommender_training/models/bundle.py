@@ -1,0 +1,125 @@
+"""Both models fitted on one data set, with their temperatures: what is evaluated and exported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from recommender_training.config import Algorithm, Fault, TrainingConfig
+from recommender_training.data import splits
+from recommender_training.data.dataset import Bools, Dataset, Ints
+from recommender_training.evaluation import metrics
+from recommender_training.features import table
+from recommender_training.models import calibration, fit, logistic, ranker
+from recommender_training.progress import say
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set, split and featured."""
+
+    data: Dataset
+    split: splits.Split
+    constants: table.Constants
+    inputs: table.Inputs
+    history_length: int
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """The fitted models. `deep` is absent where the algorithm is the logistic regression."""
+
+    baseline: logistic.LogisticModel
+    baseline_temperature: float
+    deep: ranker.Ranker | None
+    deep_temperature: float
+    log: fit.FitLog
+
+
+def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
+    """Split the data set in time and build the inputs of all rows."""
+    split = splits.temporal(data.events)
+    frozen = table.constants(data, split.train)
+    length = config.hyperparameters.history_length
+    return Prepared(data, split, frozen, table.build(data, length, frozen), length)
+
+
+def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
+    """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker."""
+    data, split, inputs = prepared.data, prepared.split, prepared.inputs
+    labels = training_labels(data, split, config)
+    fit.seed_everything(config.seed, threads)
+    say(f"train: logistic regression on {len(split.train)} rows")
+    baseline = logistic.fit(inputs, split.train, data, labels)
+    logits = baseline.logits(inputs.take(torch.from_numpy(split.validation)), data)
+    held = labels[split.validation]
+    temperature = calibration.fit_temperature(held, logits)
+    if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
+        return Bundle(baseline, temperature, None, 1.0, fit.FitLog())
+    deep, log = _fit_ranker(prepared, config, labels)
+    rows = torch.from_numpy(split.validation)
+    deep_temperature = calibration.fit_temperature(held, fit.predict(deep, inputs, rows).numpy())
+    return Bundle(baseline, temperature, deep, deep_temperature, log)
+
+
+def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) -> Bools:
+    """[N] labels to fit on; under the fault LearnedNothing they say nothing about their rows."""
+    label = data.events.label.copy()
+    if config.fault is Fault.LEARNED_NOTHING:
+        random = np.random.default_rng(config.seed)
+        for rows in (split.train, split.validation):
+            label[rows] = random.permutation(label[rows])
+    return label
+
+
+def _fit_ranker(
+    prepared: Prepared, config: TrainingConfig, labels: Bools
+) -> tuple[ranker.Ranker, fit.FitLog]:
+    data, settings = prepared.data, config.hyperparameters
+    train = torch.from_numpy(prepared.split.train)
+    size = ranker.RankerSize(
+        users=data.users.count,
+        genders=len(data.users.genders),
+        occupations=len(data.users.occupations),
+        embedding_dim=settings.embedding_dim,
+        dropout=settings.dropout,
+        user_dropout=settings.user_dropout,
+    )
+    model = ranker.create(data, prepared.inputs, train, size=size)
+    say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
+    validation = torch.from_numpy(prepared.split.validation)
+    target = torch.from_numpy(labels.astype(np.float32))
+    log = fit.fit(model, prepared.inputs, train, validation, settings, target)
+    hide_unseen(model, data, prepared.split.train)
+    return model, log
+
+
+def hide_unseen(model: ranker.Ranker, data: Dataset, train: Ints) -> None:
+    """Give ids that the fit has never seen the vector of the unknown id, in place.
+
+    Their own vectors are the random numbers of the start.
+    """
+    with torch.no_grad():
+        for weights, rows in (
+            (model.item.weight, data.events.item[train]),
+            (model.user.weight, data.events.user[train]),
+        ):
+            unseen = torch.ones(weights.shape[0], dtype=torch.bool)
+            unseen[torch.from_numpy(np.unique(rows)) + 1] = False
+            weights[unseen] = weights[0].clone()
+
+
+def baseline_probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> metrics.Array:
+    """Calibrated probabilities of the logistic regression."""
+    logits = bundle.baseline.logits(prepared.inputs.take(torch.from_numpy(rows)), prepared.data)
+    return calibration.probability(logits / bundle.baseline_temperature)
+
+
+def probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> metrics.Array:
+    """Calibrated probabilities of the model that is to serve."""
+    if bundle.deep is None:
+        return baseline_probability(bundle, prepared, rows)
+    logits = fit.predict(bundle.deep, prepared.inputs, torch.from_numpy(rows)).numpy()
+    return calibration.probability(logits / bundle.deep_temperature)

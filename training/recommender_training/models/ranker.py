@@ -1,0 +1,148 @@
+"""The deep ranker: embeddings, side features and attention over the last interactions.
+
+Legend of shapes: B batch, L session, I items, D embedding, H hidden, F numbers. Row 0 of each
+embedding is the unknown one; it is trained, because ids are hidden at random.
+
+The first layer is kept as one weight per input block (not one wide Linear), so that the export
+can compute the blocks of the user once and those of the items for the whole catalogue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recommender_training.data.dataset import Dataset
+from recommender_training.features.graph import (
+    AGE_BUCKETS,
+    NUMBERS,
+    RECENCY_BUCKETS,
+    VALUE_LEVELS,
+)
+from recommender_training.features.table import Inputs, genre_shares
+
+HIDDEN, HIDDEN_2 = 64, 32
+#: Numbers that the attention adds to those of the features.
+ATTENDED = 2
+#: Share of items whose id is hidden in a batch, so that new items work.
+ITEM_DROPOUT = 0.1
+
+
+@dataclass(frozen=True)
+class RankerSize:
+    """What fixes the shapes of the ranker's weights."""
+
+    users: int
+    genders: int
+    occupations: int
+    embedding_dim: int
+    dropout: float
+    user_dropout: float
+
+
+class Ranker(nn.Module):
+    """Logit of a positive response for pairs of a request and an item."""
+
+    genres: Tensor
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, size: RankerSize, genres: Tensor, mean: Tensor, scale: Tensor) -> None:
+        """`genres` is [I, G] zero or one; `mean` and `scale` standardise the numbers [F]."""
+        super().__init__()
+        width = size.embedding_dim
+        self.size = size
+        self.register_buffer("genres", genre_shares(genres))
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", scale)
+        self.user = _embedding(size.users + 1, width)
+        self.age = _embedding(AGE_BUCKETS, width)
+        self.gender = _embedding(size.genders + 1, width)
+        self.occupation = _embedding(size.occupations + 1, width)
+        self.item = _embedding(genres.shape[0] + 1, width)
+        self.genre = _embedding(genres.shape[1], width)
+        self.level = _embedding(VALUE_LEVELS, width)
+        self.recency = _embedding(RECENCY_BUCKETS, 1)
+        self.query = nn.Linear(width, width, bias=False)
+        numbers = len(NUMBERS) + ATTENDED
+        self.by_user = nn.Linear(width, HIDDEN)
+        self.by_item = nn.Linear(width, HIDDEN, bias=False)
+        self.by_pooled = nn.Linear(width, HIDDEN, bias=False)
+        self.by_match = nn.Linear(width, HIDDEN, bias=False)
+        self.by_pooled_match = nn.Linear(width, HIDDEN, bias=False)
+        self.by_numbers = nn.Linear(numbers, HIDDEN, bias=False)
+        self.norm = nn.BatchNorm1d(HIDDEN)
+        self.hidden = nn.Linear(HIDDEN, HIDDEN_2)
+        self.norm_2 = nn.BatchNorm1d(HIDDEN_2)
+        self.out = nn.Linear(HIDDEN_2, 1)
+        self.wide = nn.Linear(numbers, 1, bias=False)
+        self.drop = nn.Dropout(size.dropout)
+
+    def item_vectors(self) -> Tensor:
+        """[I + 1, D] vectors of the items; row 0 is the unknown item, which has no genre."""
+        ids = self.item.weight
+        if self.training:
+            hidden = torch.rand(ids.shape[0], 1) < ITEM_DROPOUT
+            ids = torch.where(hidden, ids[:1], ids)
+        side = functional.pad(self.genres @ self.genre.weight, (0, 0, 1, 0))
+        return ids + side
+
+    def user_vectors(self, user: Tensor, side: Tensor) -> Tensor:
+        """[B, D] vectors of the users; in training some ids are hidden."""
+        if self.training:
+            hidden = torch.rand(user.shape[0]) < self.size.user_dropout
+            user = torch.where(hidden, torch.zeros_like(user), user)
+        known = self.user(user) + self.age(side[:, 0]) + self.gender(side[:, 1])
+        return torch.as_tensor(known + self.occupation(side[:, 2]))
+
+    def attend(self, target: Tensor, batch: Inputs, session: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, D] pooled session and [B, 2] attended numbers, seen from the target [B, D].
+
+        A null key with the logit 0 takes the weight where nothing in the session matters.
+        """
+        keys = session + self.level(batch.level)
+        logits = torch.bmm(keys, self.query(target).unsqueeze(2)).squeeze(2)
+        logits = logits / target.shape[1] ** 0.5 + self.recency(batch.recency).squeeze(2)
+        logits = logits.masked_fill(~batch.present, float("-inf"))
+        logits = functional.pad(logits, (1, 0))
+        weights = torch.softmax(logits, 1)[:, 1:]
+        pooled = torch.bmm(weights.unsqueeze(1), keys).squeeze(1)
+        attended = torch.stack([(weights * batch.value).sum(1), weights.sum(1)], 1)
+        return pooled, attended
+
+    def forward(self, batch: Inputs) -> Tensor:
+        """[B] logits."""
+        items = self.item_vectors()
+        user = self.user_vectors(batch.user, batch.side)
+        target = functional.embedding(batch.target, items)
+        session = functional.embedding(batch.session, items)
+        pooled, attended = self.attend(target, batch, session)
+        numbers = torch.cat([(batch.numbers - self.mean) / self.scale, attended], 1)
+        first = (
+            self.by_user(self.drop(user))
+            + self.by_item(self.drop(target))
+            + self.by_pooled(self.drop(pooled))
+            + self.by_match(self.drop(user * target))
+            + self.by_pooled_match(self.drop(pooled * target))
+            + self.by_numbers(numbers)
+        )
+        first = self.drop(torch.relu(self.norm(first)))
+        second = self.drop(torch.relu(self.norm_2(self.hidden(first))))
+        return torch.as_tensor((self.out(second) + self.wide(numbers)).squeeze(1))
+
+
+def create(data: Dataset, inputs: Inputs, rows: Tensor, *, size: RankerSize) -> Ranker:
+    """A ranker with fresh weights; the numbers are standardised on the training rows."""
+    numbers = inputs.numbers[rows].double()
+    mean, scale = numbers.mean(0), numbers.std(0)
+    scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
+    return Ranker(size, torch.from_numpy(data.items.genres), mean.float(), scale.float())
+
+
+def _embedding(rows: int, width: int) -> nn.Embedding:
+    table = nn.Embedding(rows, width)
+    nn.init.normal_(table.weight, std=0.05)
+    return table

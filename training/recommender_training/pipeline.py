@@ -1,0 +1,252 @@
+"""`train`: from a data version to a staged artifact, the same bytes for the same inputs."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from torch import nn
+
+from recommender_training.artifact import manifest, reference, store, triton, vocabulary
+from recommender_training.code_version import code_version
+from recommender_training.config import Fault, TrainingConfig
+from recommender_training.data import dataset, ingest, lake
+from recommender_training.evaluation import ranking
+from recommender_training.evaluation.evaluate import evaluate, scorers
+from recommender_training.evaluation.once import OnceOnly
+from recommender_training.export import build, faults, parity, tensors, torchscript
+from recommender_training.features import history
+from recommender_training.files import canonical_json, write_bytes
+from recommender_training.models import retrieval
+from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
+from recommender_training.progress import say
+from recommender_training.sessions import sample_requests
+
+REPORT_SCHEMA = "recommender.dev/evaluation/v1"
+#: Requests of the test window that the parity check asks both sides.
+_PARITY_REQUESTS = 50
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A staged artifact and what the report of `train` says of it."""
+
+    staged: Path
+    digest: str
+    rows: int
+    report: dict[str, Any]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The flat metrics of the test window."""
+        return dict(self.report["metrics"])
+
+
+def load(
+    lake_path: Path, data_version: str, window_days: int | None
+) -> tuple[lake.Tables, dataset.Dataset]:
+    """The tables of a data version cut to the window, and their data set."""
+    tables = lake.read_version(lake_path, data_version)
+    start, end = ingest.window_bounds(tables.interactions, window_days)
+    inside = tables.interactions.filter(pl.col("timestamp").is_between(start, end))
+    tables = lake.Tables(inside, tables.users, tables.items)
+    return tables, dataset.build(tables)
+
+
+def train(
+    lake_path: Path,
+    data_version: str,
+    config: TrainingConfig,
+    output: Path,
+    *,
+    window_days: int | None = None,
+    threads: int = 1,
+) -> TrainResult:
+    """Train, evaluate once on the test window, export, and stage the artifact at `output`.
+
+    An artifact that is already there is replaced: a repeated pod of a Job ends in the same state.
+    """
+    say(f"train: reading {data_version} from {lake_path}")
+    tables, data = load(lake_path, data_version, window_days)
+    prepared = prepare(data, config)
+    bundle = fit_models(prepared, config, threads)
+    say("evaluate: test window")
+    report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open())
+    partial = output.with_name(f".{output.name}.partial")
+    if partial.exists():
+        shutil.rmtree(partial)
+    report = _header(bundle, prepared, config, data_version) | report
+    report["parity"], served = _write_models(partial, bundle, prepared, config)
+    _write_facts(partial, served, tables, prepared, config)
+    write_bytes(partial / "report.json", canonical_json(report))
+    digest = manifest.write(partial, _lineage(report, config, data_version, threads))
+    store.seal(partial)
+    if output.exists():
+        shutil.rmtree(output)
+    partial.rename(output)
+    store.fsync_folder(output.parent)
+    say(f"train: staged {digest} at {output}")
+    return TrainResult(output, digest, len(data.events), report)
+
+
+def validate(
+    lake_path: Path,
+    data_version: str,
+    config: TrainingConfig,
+    *,
+    window_days: int | None = None,
+    threads: int = 1,
+) -> dict[str, float]:
+    """Metrics of the validation window, for choosing between configurations.
+
+    The fit stops early on the same window, so they flatter a little; the test window stays unread.
+    """
+    _, data = load(lake_path, data_version, window_days)
+    prepared = prepare(data, config)
+    bundle = fit_models(prepared, config, threads)
+    return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
+
+
+def _write_models(
+    root: Path, bundle: Bundle, prepared: Prepared, config: TrainingConfig
+) -> tuple[dict[str, Any], nn.Module]:
+    """Export both models into the Triton repository and hold them against eager mode.
+
+    Returns the differences, and the model that is to serve, loaded, without its injected fault.
+    """
+    say("export: TorchScript and parity with eager mode")
+    known = _knowledge(prepared)
+    requests = _parity_requests(prepared)
+    baseline = build.logistic_module(bundle.baseline, known, bundle.baseline_temperature)
+    served: nn.Module = baseline
+    if bundle.deep is not None:
+        served = build.ranker_module(bundle.deep, known, bundle.deep_temperature)
+    base_scorer, scorer = scorers(bundle, prepared)
+    differences: dict[str, Any] = {}
+    loaded: dict[str, nn.Module] = {}
+    for name, module, eager in (
+        ("recommender", served, scorer),
+        ("baseline", baseline, base_scorer),
+    ):
+        folder = root / "repository" / name
+        write_bytes(folder / "config.pbtxt", triton.render_config(name).encode())
+        torchscript.save(module, folder / "1" / "model.pt")
+        loaded[name] = torchscript.load(folder / "1" / "model.pt")
+        differences[name] = parity.check(loaded[name], eager, known, requests)
+    injected = faults.inject(served, config.fault_injection)
+    if injected is not served:
+        torchscript.save(injected, root / "repository" / "recommender" / "1" / "model.pt")
+    popular = vocabulary.popularity(prepared.data.items, known.counts)
+    write_bytes(root / "popularity.json", canonical_json(popular))
+    return differences, loaded["recommender"]
+
+
+def _knowledge(prepared: Prepared) -> build.Knowledge:
+    """All that is known at the end of the data: the weights are older, the counts are not."""
+    data = prepared.data
+    return build.Knowledge(
+        data=data,
+        constants=prepared.constants,
+        counts=history.counts_at(data.events, None, data.items.count),
+        retrieval=retrieval.fit(data, np.ones(len(data.events), dtype=np.bool_)),
+        history_length=prepared.history_length,
+    )
+
+
+def _parity_requests(prepared: Prepared) -> list[ranking.Request]:
+    length = prepared.history_length
+    task = ranking.reveal_half(prepared.data, prepared.split.test, length)
+    requests = task.requests[:_PARITY_REQUESTS]
+    end = int(prepared.data.events.time[-1]) + 1
+    return [ranking.Request(0, np.zeros(0, dtype=np.int64), end), *requests]
+
+
+def _write_facts(
+    root: Path,
+    served: nn.Module,
+    tables: lake.Tables,
+    prepared: Prepared,
+    config: TrainingConfig,
+) -> None:
+    """Write vocabulary.json and reference.json."""
+    say("reference: one request of each session")
+    words = vocabulary.vocabulary(prepared.data, prepared.history_length)
+    requests = list(
+        sample_requests(
+            tables.interactions,
+            tables.users,
+            tables.items,
+            config.seed,
+            history_length=prepared.history_length,
+        )
+    )
+    scores = tensors.top_scores(served, requests, words)
+    facts = reference.reference(requests, scores, words)
+    write_bytes(root / "reference.json", canonical_json({**facts, "seed": config.seed}))
+    if config.fault is Fault.BROKEN_FEATURES:
+        words = vocabulary.broken(words, config.seed)
+    write_bytes(root / "vocabulary.json", canonical_json(words))
+
+
+def _header(
+    bundle: Bundle,
+    prepared: Prepared,
+    config: TrainingConfig,
+    data_version: str,
+) -> dict[str, Any]:
+    split, events = prepared.split, prepared.data.events
+    return {
+        "schema": REPORT_SCHEMA,
+        "dataVersion": data_version,
+        "algorithm": config.algorithm.value,
+        "seed": config.seed,
+        "fault": _fault(config),
+        "windows": {
+            "trainRows": len(split.train),
+            "validationRows": len(split.validation),
+            "testRows": len(split.test),
+            "start": ingest.iso_time(int(events.time[0])),
+            "validationStart": ingest.iso_time(split.validation_start),
+            "testStart": ingest.iso_time(split.test_start),
+            "end": ingest.iso_time(int(events.time[-1])),
+        },
+        "calibration": {
+            "temperature": round(
+                bundle.deep_temperature if bundle.deep else bundle.baseline_temperature, 6
+            ),
+            "baselineTemperature": round(bundle.baseline_temperature, 6),
+        },
+        "learning": {
+            "bestEpoch": round(bundle.log.best_epoch, 3),
+            "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
+        },
+    }
+
+
+def _lineage(
+    report: dict[str, Any], config: TrainingConfig, data_version: str, threads: int
+) -> dict[str, Any]:
+    return {
+        "dataVersion": data_version,
+        "codeVersion": code_version(),
+        "seed": config.seed,
+        "threads": threads,
+        "algorithm": config.algorithm.value,
+        "hyperparameters": config.hyperparameters.model_dump(by_alias=True),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "metrics": report["metrics"],
+        "fault": _fault(config),
+    }
+
+
+def _fault(config: TrainingConfig) -> dict[str, Any] | None:
+    if config.fault_injection is None:
+        return None
+    return config.fault_injection.model_dump(mode="json", by_alias=True)

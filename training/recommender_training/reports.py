@@ -1,0 +1,50 @@
+"""The report of a Job: one JSON object of at most 4096 bytes, as a termination message allows.
+
+The operator reads it from the pod's status, so it has to be valid JSON whatever happened: texts
+are shortened until the object fits, never the object itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+SCHEMA = "recommender.dev/report/v1"
+MAX_BYTES = 4096
+
+
+def build(
+    kind: str, *, ok: bool, reason: str, message: str, **fields: object
+) -> dict[str, object]:
+    """The report as an object; `fields` are those of the kind (docs/contracts.md)."""
+    head = {"schema": SCHEMA, "kind": kind, "ok": ok, "reason": reason, "message": message}
+    return {**head, **fields}
+
+
+def encode(report: dict[str, object]) -> bytes:
+    """The report as at most 4096 bytes of JSON; a message too long is cut in its middle."""
+    data = _dump(report)
+    message = str(report["message"])
+    while len(data) > MAX_BYTES and len(message) > 64:
+        keep = max(32, int(len(message) * 0.4))
+        message = f"{message[:keep]} ... {message[-keep:]}" if keep > 32 else message[:64]
+        data = _dump({**report, "message": message})
+    if len(data) > MAX_BYTES:
+        core = {key: report[key] for key in ("schema", "kind", "ok", "reason")}
+        data = _dump({**core, "message": message, "truncated": True})
+    return data
+
+
+def write(path: Path, report: dict[str, object]) -> None:
+    """Write the report. The path may be a mounted file, so it is written in place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as stream:
+        stream.write(encode(report))
+        stream.flush()
+        if stream.seekable():
+            os.fsync(stream.fileno())
+
+
+def _dump(report: dict[str, object]) -> bytes:
+    return json.dumps(report, allow_nan=False, separators=(",", ":"), sort_keys=False).encode()

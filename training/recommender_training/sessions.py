@@ -1,0 +1,74 @@
+"""Requests as users would have made them, one a session: the unit of the drift statistics.
+
+Events of one user with gaps under 30 minutes are a session. Of each, one position is drawn, and
+the request is the one that would have been made there. The reference counts of an artifact and
+the demo's load generator both come from here, so that they describe the same thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+#: Seconds without an event that end a session.
+SESSION_GAP = 1800
+HISTORY_LENGTH = 20
+
+#: A request in the transformer's v1 format (docs/contracts.md).
+Request = dict[str, Any]
+
+
+def sample_requests(
+    interactions: pl.DataFrame,
+    users: pl.DataFrame,
+    items: pl.DataFrame,
+    seed: int,
+    *,
+    history_length: int = HISTORY_LENGTH,
+    top_n: int = 10,
+    prefix: str = "s",
+) -> Iterator[Request]:
+    """One request of each session, sessions in the order of user and time.
+
+    `interactions` has user_id, item_id, value, timestamp; `users` has user_id, age, gender,
+    occupation, null where unknown. Events of items that are not in `items` are left out. The
+    `session_id` is unique within one call: `<prefix>-<number of the session>`.
+    """
+    known = interactions.filter(pl.col("item_id").is_in(items["item_id"].implode()))
+    frame = known.sort("user_id", "timestamp", "item_id")
+    user, time = frame["user_id"].to_numpy(), frame["timestamp"].to_numpy()
+    item, value = frame["item_id"].to_numpy(), frame["value"].to_numpy()
+    if len(user) == 0:
+        return
+    side = {row["user_id"]: row for row in users.iter_rows(named=True)}
+    new_user = np.r_[True, user[1:] != user[:-1]]
+    new_session = new_user | np.r_[True, np.diff(time) >= SESSION_GAP]
+    user_start = np.maximum.accumulate(np.where(new_user, np.arange(len(user)), 0))
+    new_time = new_user | np.r_[True, time[1:] != time[:-1]]
+    time_start = np.maximum.accumulate(np.where(new_time, np.arange(len(user)), 0))
+    starts = np.flatnonzero(new_session)
+    lengths = np.diff(np.r_[starts, len(user)])
+    drawn = starts + np.random.default_rng(seed).integers(0, lengths)
+    for number, position in enumerate(drawn.tolist()):
+        end = int(time_start[position])
+        start = max(int(user_start[position]), end - history_length)
+        events = [
+            {"item": int(item[row]), "timestamp": int(time[row]), "value": float(value[row])}
+            for row in range(start, end)
+        ]
+        yield {
+            "user_id": int(user[position]),
+            "session": events,
+            **_side(side.get(int(user[position]), {})),
+            "timestamp": int(time[position]),
+            "top_n": top_n,
+            "session_id": f"{prefix}-{number}",
+        }
+
+
+def _side(row: dict[str, Any]) -> Request:
+    names = ("age", "gender", "occupation")
+    return {name: row[name] for name in names if row.get(name) is not None}
