@@ -17,15 +17,7 @@ from tests.cluster import debian
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import ImageLayout, outdated
 from tests.cluster.progress import say, step
-from tests.cluster.recipes import (
-    REPOSITORY,
-    ROOT,
-    TORCH,
-    Recipe,
-    build_arguments,
-    image,
-    tag,
-)
+from tests.cluster.recipes import REPOSITORY, TORCH, Recipe, Sources
 from tests.cluster.settings import cache_folder
 
 PASSED_ON = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
@@ -49,40 +41,34 @@ class Buildah:
         """Bytes of the image's unpacked layers."""
         return self.layout.size(name)
 
-    def build(self, recipe: Recipe) -> None:
+    def build(self, recipe: Recipe, sources: Sources) -> None:
         """Build the image, and the torch under it where that is missing."""
         if not self._stored(debian.NAME):
             with step(f"made {debian.NAME}"):
                 debian.make_base(self)
         for each in (TORCH, recipe) if recipe.on_torch else (recipe,):
-            if not self._stored(image(each)):
-                say(f"building {image(each)} ...")
+            if not self._stored(sources.image(each)):
+                say(f"building {sources.image(each)} ...")
                 with step(f"built {each.name}"):
-                    self.bud(each)
-                self._check_unchanged(each)
+                    self.bud(each, sources)
         with step(f"exported {recipe.name}"):
-            name, folder = image(recipe), self.layout.folder
+            name, folder = sources.image(recipe), self.layout.folder
             folder.mkdir(parents=True, exist_ok=True)
             self.run("push", "--quiet", "--disable-compression", name, f"oci:{folder}:{name}")
 
-    def _check_unchanged(self, recipe: Recipe) -> None:
-        """A tag must not name what somebody edited while it was built."""
-        if f"{REPOSITORY}/{recipe.name}:{tag(recipe)}" != image(recipe):
-            self.run("rmi", image(recipe))
-            raise ClusterError("images", f"{recipe.name}: its files changed meanwhile; try again")
-
-    def bud(self, recipe: Recipe) -> None:
+    def bud(self, recipe: Recipe, sources: Sources) -> None:
         packages = self.folder / "packages"
         packages.mkdir(parents=True, exist_ok=True)
         arguments = [f"--volume={packages}:/root/.cache/uv:rw"]
-        given = {**build_arguments(recipe), **passed_on(os.environ)}
+        given = {**sources.build_arguments(recipe), **passed_on(os.environ)}
         if bundle := authorities(os.environ):
             arguments.append(f"--volume={bundle}:{CERTIFICATES}:ro")
             given |= {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES}
         arguments += [f"--build-arg={key}={value}" for key, value in given.items()]
         self.run(
             "bud", "--isolation=chroot", "--layers", "--pull-never", "--format=oci",
-            f"--file={recipe.dockerfile}", f"--tag={image(recipe)}", *arguments, str(ROOT),
+            f"--file={sources.root / recipe.dockerfile}", f"--tag={sources.image(recipe)}",
+            *arguments, str(sources.root),
             log=self.folder / f"{recipe.name}.log",
         )  # fmt: skip
 

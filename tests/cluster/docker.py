@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import outdated
 from tests.cluster.progress import say, step
-from tests.cluster.recipes import REPOSITORY, ROOT, TORCH, Recipe, build_arguments, image
+from tests.cluster.recipes import REPOSITORY, TORCH, Recipe, Sources
 
 
 def available() -> bool:
@@ -31,17 +31,17 @@ class Docker:
         """Bytes of the image's unpacked layers."""
         return int(run("image", "inspect", "--format={{.Size}}", name))
 
-    def build(self, recipe: Recipe) -> None:
+    def build(self, recipe: Recipe, sources: Sources) -> None:
         """Build the image, and the torch under it where that is missing."""
         for each in (TORCH, recipe) if recipe.on_torch else (recipe,):
-            if self.exists(image(each)):
+            if self.exists(sources.image(each)):
                 continue
-            say(f"building {image(each)} ...")
-            arguments = [f"--build-arg={k}={v}" for k, v in build_arguments(each).items()]
+            say(f"building {sources.image(each)} ...")
+            arguments = [f"--build-arg={k}={v}" for k, v in sources.build_arguments(each).items()]
             with step(f"built {each.name}"):
                 run(
-                    "build", f"--file={each.dockerfile}", f"--tag={image(each)}", *arguments,
-                    str(ROOT),
+                    "build", f"--file={sources.root / each.dockerfile}",
+                    f"--tag={sources.image(each)}", *arguments, str(sources.root),
                 )  # fmt: skip
 
     def save(self, name: str, archive: Path) -> None:
@@ -60,9 +60,7 @@ class Docker:
 
 def run(*arguments: str) -> str:
     """Run docker; a failure shows the end of what it said."""
-    result = subprocess.run(
-        ["docker", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    result = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     if result.returncode != 0:
         said = "\n".join((result.stdout + result.stderr).splitlines()[-25:])
         raise ClusterError("images", f"docker {arguments[0]}\n{said}")

@@ -26,7 +26,7 @@ from tests.cluster.buildah import Buildah
 from tests.cluster.docker import Docker
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import say, step
-from tests.cluster.recipes import REPOSITORY, ROLES, Recipe, image
+from tests.cluster.recipes import REPOSITORY, ROLES, Recipe, Sources
 from tests.cluster.settings import NAMESPACE, Layout, cache_folder, cluster_layout
 
 KEEP = 2
@@ -57,14 +57,14 @@ def locked() -> Iterator[None]:
         yield
 
 
-def build(recipes: Sequence[Recipe], builder: Engine) -> dict[str, str]:
+def build(recipes: Sequence[Recipe], sources: Sources, builder: Engine) -> dict[str, str]:
     """Build what is missing; the full name of each image by its role."""
-    names = {recipe.name: image(recipe) for recipe in recipes}
+    names = {recipe.name: sources.image(recipe) for recipe in recipes}
     built = False
     for recipe in recipes:
         name = names[recipe.name]
         if not builder.exists(name):
-            builder.build(recipe)
+            builder.build(recipe, sources)
             built = True
             say(f"{name}: {builder.size(name) / MEGABYTE:.0f} MB unpacked")
         check_size(recipe, builder.size(name))
@@ -171,17 +171,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(command: str, recipes: Sequence[Recipe]) -> dict[str, str]:
     """The full name of each image by its role, after the command."""
     if command == "tags":
-        return {recipe.name: image(recipe) for recipe in recipes}
+        return {recipe.name: Sources().image(recipe) for recipe in recipes}
     builder = engine()
-    with locked():
+    with locked(), Sources().snapshot() as sources:
         if command == "prune":
             builder.prune(KEEP)
-            return {recipe.name: image(recipe) for recipe in recipes}
-        names = build(recipes, builder)
+            return {recipe.name: sources.image(recipe) for recipe in recipes}
+        names = build(recipes, sources, builder)
         if command == "load":
             load(list(names.values()), builder)
-            if isinstance(builder, Buildah) and isinstance(backends.selected(), backends.Local):
-                prune_store(cluster_layout())
         return names
 
 

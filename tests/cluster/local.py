@@ -150,7 +150,7 @@ def _start(layout: Layout, built: Binaries, with_knative: bool) -> None:
     kubectl = Kubectl(built.path("kubectl"), layout.kubeconfig)
     with ThreadPoolExecutor(1) as pool:
         # The CRDs are megabytes of schema and keep the API server busy for seconds.
-        crds = pool.submit(_apply_crds, built, kubectl, with_knative)
+        crds = pool.submit(_apply_crds, layout, built, kubectl, with_knative)
         parts = [
             controlplane.controller_manager(layout, built),
             controlplane.scheduler(layout, built),
@@ -186,10 +186,17 @@ def platform() -> str:
     )
 
 
-def _apply_crds(built: Binaries, kubectl: Kubectl, with_knative: bool) -> None:
+def _apply_crds(layout: Layout, built: Binaries, kubectl: Kubectl, with_knative: bool) -> None:
+    files = crd_files(built, with_knative)
+    # The paths hold the keys of what they were made from. Applying megabytes of equal
+    # schema keeps a busy machine occupied for many seconds.
+    stamp, key = layout.state / "crds", "\n".join(map(str, files))
+    if stamp.exists() and stamp.read_text() == key:
+        return
     with step("CRDs served"):
-        kubectl.apply_files(crd_files(built, with_knative))
+        kubectl.apply_files(files)
         kubectl.wait_served(RESOURCES + KNATIVE_RESOURCES if with_knative else RESOURCES)
+    stamp.write_text(key)
 
 
 def start_apiserver(layout: Layout, built: Binaries, with_node: bool) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import json
 import shutil
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,18 @@ from tests.cluster.settings import Layout
 
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
+# The kubelet sets these when it starts.
+KUBELET_SWITCHES = tuple(
+    Path("/proc/sys", name)
+    for name in (
+        "kernel/keys/root_maxbytes",
+        "kernel/keys/root_maxkeys",
+        "kernel/panic",
+        "kernel/panic_on_oops",
+        "vm/overcommit_memory",
+        "vm/panic_on_oom",
+    )
+)
 # containerd 1.6, libcni and the kubelet write here, whatever they are told.
 HARD_CODED = tuple(
     Path(path)
@@ -64,7 +76,7 @@ def remember_host(layout: Layout) -> None:
     before = layout.state / "host.json"
     if before.exists():
         return
-    switches = [path for path in (IP_FORWARD, BRIDGE_FILTER) if path.exists()]
+    switches = [path for path in (IP_FORWARD, BRIDGE_FILTER, *KUBELET_SWITCHES) if path.exists()]
     memory = {
         "switches": {str(path): path.read_text() for path in switches},
         "absent": [str(path) for path in HARD_CODED if not path.exists()],
@@ -80,9 +92,10 @@ def _memory(layout: Layout) -> dict[str, Any]:
 
 
 def restore_switches(layout: Layout) -> None:
-    """Set packet forwarding back to what it was."""
+    """Set the machine's switches back to what they were."""
     for path, value in _memory(layout).get("switches", {}).items():
-        Path(path).write_text(value)
+        if Path(path).read_text() != value:
+            Path(path).write_text(value)
 
 
 def created_folders(layout: Layout) -> list[Path]:
@@ -103,7 +116,7 @@ def containerd(layout: Layout) -> Part:
     folder = layout.state / "containerd"
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "config.toml"
-    configuration.write_text(
+    text = (
         (settings.MANIFESTS / "containerd.toml")
         .read_text()
         .format(
@@ -117,7 +130,8 @@ def containerd(layout: Layout) -> Part:
     )
     networks = layout.state / "cni" / "net.d"
     networks.mkdir(parents=True, exist_ok=True)
-    (networks / "10-recommender.conflist").write_text(json.dumps(cni_network(layout), indent=1))
+    _write(networks / "10-recommender.conflist", json.dumps(cni_network(layout), indent=1))
+    key = _write(configuration, text)
 
     def ready() -> str | None:
         try:
@@ -127,7 +141,7 @@ def containerd(layout: Layout) -> Part:
         return None
 
     executable = shutil.which("containerd") or "/usr/bin/containerd"
-    return Part("containerd", [executable, "--config", str(configuration)], ready)
+    return Part("containerd", [executable, "--config", str(configuration)], ready, key)
 
 
 def cni_network(layout: Layout) -> dict[str, Any]:
@@ -168,8 +182,8 @@ def kubelet(layout: Layout, binaries: Binaries) -> Part:
     )
     resolver = layout.state / "resolv.conf"
     resolver.write_text(upstream_resolvers(Path("/etc/resolv.conf").read_text()))
-    configuration = _yaml(
-        layout.state / "kubelet.yaml",
+    configuration = layout.state / "kubelet.yaml"
+    text = yaml.safe_dump(
         {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
@@ -222,6 +236,7 @@ def kubelet(layout: Layout, binaries: Binaries) -> Part:
             f"--root-dir={layout.state / 'kubelet'}",
         ],
         http_ready(f"http://127.0.0.1:{settings.KUBELET_HEALTH_PORT}/healthz"),
+        _write(configuration, text),
     )
 
 
@@ -230,8 +245,8 @@ def kube_proxy(layout: Layout, binaries: Binaries) -> Part:
     kubeconfig = Authority(layout.pki).kubeconfig(
         layout.state / "kube-proxy.kubeconfig", layout.api_url, "system:kube-proxy"
     )
-    configuration = _yaml(
-        layout.state / "kube-proxy.yaml",
+    configuration = layout.state / "kube-proxy.yaml"
+    text = yaml.safe_dump(
         {
             "apiVersion": "kubeproxy.config.k8s.io/v1alpha1",
             "kind": "KubeProxyConfiguration",
@@ -243,6 +258,9 @@ def kube_proxy(layout: Layout, binaries: Binaries) -> Part:
             "metricsBindAddress": f"127.0.0.1:{settings.PROXY_METRICS_PORT}",
             "clientConnection": {"kubeconfig": str(kubeconfig)},
             "oomScoreAdj": 0,
+            # Node ports at 127.0.0.1 would need a switch of the whole machine.
+            "nodePortAddresses": ["primary"],
+            "iptables": {"localhostNodePorts": False},
             # Leave the machine's connection tracking limits alone.
             "conntrack": {
                 "maxPerCore": 0,
@@ -256,6 +274,7 @@ def kube_proxy(layout: Layout, binaries: Binaries) -> Part:
         "kube-proxy",
         [str(binaries.path("kube-proxy")), f"--config={configuration}"],
         http_ready(f"http://127.0.0.1:{settings.PROXY_HEALTH_PORT}/healthz"),
+        _write(configuration, text),
     )
 
 
@@ -290,9 +309,14 @@ def upstream_resolvers(text: str) -> str:
     return "\n".join(servers or ["nameserver 192.0.2.1"]) + "\n"
 
 
-def _yaml(path: Path, content: Mapping[str, Any]) -> Path:
-    path.write_text(yaml.safe_dump(dict(content)))
-    return path
+def _write(path: Path, text: str) -> dict[str, str]:
+    """Write a configuration file; returns what makes it part of the part's key.
+
+    An equal file is not touched: kube-proxy ends when its own changes.
+    """
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+    return {"CONFIGURATION": hashlib.sha256(text.encode()).hexdigest()[:16]}
 
 
 def _ip(*arguments: str) -> None:

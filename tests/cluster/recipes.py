@@ -6,11 +6,14 @@ them changes, nothing is built or loaded again.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,48 +62,63 @@ def variant() -> str:
     return os.environ.get(VARIANT_VARIABLE, "cpu")
 
 
-@functools.cache
-def image(recipe: Recipe) -> str:
-    """The full name of the image with its tag, as the files are when first asked."""
-    return f"{REPOSITORY}/{recipe.name}:{tag(recipe)}"
+@dataclass(frozen=True)
+class Sources:
+    """The files that images are built from, and what follows from them."""
 
+    root: Path = ROOT
 
-def build_arguments(recipe: Recipe) -> dict[str, str]:
-    """The build arguments that the Dockerfile needs."""
-    if recipe.on_torch:
-        return {"TORCH_IMAGE": image(TORCH)}
-    return {"TORCH_VARIANT": variant()} if recipe == TORCH else {}
+    def image(self, recipe: Recipe) -> str:
+        """The full name of the image with its tag."""
+        return f"{REPOSITORY}/{recipe.name}:{self.tag(recipe)}"
 
+    def build_arguments(self, recipe: Recipe) -> dict[str, str]:
+        """The build arguments that the Dockerfile needs."""
+        if recipe.on_torch:
+            return {"TORCH_IMAGE": self.image(TORCH)}
+        return {"TORCH_VARIANT": variant()} if recipe == TORCH else {}
 
-def tag(recipe: Recipe) -> str:
-    """The first hex digits of a digest over all that goes into the image."""
-    digest = hashlib.sha256()
-    for name, content in ingredients(recipe):
-        digest.update(f"{name}\0{len(content)}\0".encode())
-        digest.update(content)
-    return digest.hexdigest()[:TAG_DIGITS]
+    def tag(self, recipe: Recipe) -> str:
+        """The first hex digits of a digest over all that goes into the image."""
+        digest = hashlib.sha256()
+        for name, content in self.ingredients(recipe):
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+        return digest.hexdigest()[:TAG_DIGITS]
 
+    def ingredients(self, recipe: Recipe) -> Iterator[tuple[str, bytes]]:
+        """Names and contents of what goes into the image, in a stable order."""
+        dockerfile = (self.root / recipe.dockerfile).read_bytes()
+        yield recipe.dockerfile, dockerfile
+        yield "version", project_version(self.root).encode()
+        for flags in exports(dockerfile.decode()):
+            yield f"export {flags}", requirements(self.root, flags)
+        for name, value in sorted(self.build_arguments(recipe).items()):
+            yield name, value.encode()
+        for path in self.files(recipe):
+            yield path.relative_to(self.root).as_posix(), path.read_bytes()
 
-def ingredients(recipe: Recipe) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of what goes into the image, in a stable order."""
-    dockerfile = (ROOT / recipe.dockerfile).read_bytes()
-    yield recipe.dockerfile, dockerfile
-    yield "version", project_version().encode()
-    for flags in exports(dockerfile.decode()):
-        yield f"export {flags}", requirements(flags)
-    for name, value in sorted(build_arguments(recipe).items()):
-        yield name, value.encode()
-    for path in source_files(recipe):
-        yield path.relative_to(ROOT).as_posix(), path.read_bytes()
+    def files(self, recipe: Recipe) -> list[Path]:
+        """The files of the image, as .dockerignore leaves them."""
+        found: list[Path] = []
+        for name in recipe.files:
+            path = self.root / name
+            found += [path] if path.is_file() else (p for p in path.rglob("*") if p.is_file())
+        return sorted(p for p in found if p.suffix != ".pyc" and "__pycache__" not in p.parts)
 
-
-def source_files(recipe: Recipe) -> list[Path]:
-    """The files of the image, as .dockerignore leaves them."""
-    found: list[Path] = []
-    for name in recipe.files:
-        path = ROOT / name
-        found += [path] if path.is_file() else (p for p in path.rglob("*") if p.is_file())
-    return sorted(p for p in found if p.suffix != ".pyc" and "__pycache__" not in p.parts)
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Sources]:
+        """A copy that nobody edits while images are built from it."""
+        with tempfile.TemporaryDirectory(prefix="images-") as scratch:
+            copy = Sources(Path(scratch))
+            for name in ("pyproject.toml", "uv.lock", ".dockerignore"):
+                shutil.copy(self.root / name, copy.root / name)
+            for recipe in (TORCH, *ROLES):
+                for path in (self.root / recipe.dockerfile, *self.files(recipe)):
+                    target = copy.root / path.relative_to(self.root)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(path, target)
+            yield copy
 
 
 def exports(dockerfile: str) -> list[str]:
@@ -110,11 +128,11 @@ def exports(dockerfile: str) -> list[str]:
 
 
 @functools.cache
-def requirements(flags: str) -> bytes:
+def requirements(root: Path, flags: str) -> bytes:
     """The part of the lock file that `uv export` selects."""
     result = subprocess.run(
         [find_uv(), "export", "--quiet", "--no-header", *flags.split()],
-        cwd=ROOT,
+        cwd=root,
         capture_output=True,
         check=False,
     )
@@ -123,8 +141,7 @@ def requirements(flags: str) -> bytes:
     return result.stdout
 
 
-@functools.cache
-def project_version() -> str:
+def project_version(root: Path) -> str:
     """The version that the images carry."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     return str(project["version"])
