@@ -18,7 +18,28 @@ def values(bins: Mapping[str, int]) -> dict[str, int]:
     return {bin_: n for bin_, n in bins.items() if bin_ not in (NULL, UNKNOWN)}
 
 
-def homogeneity(sample: Mapping[str, int], other: Mapping[str, int]) -> float:
+def effective(bins: Mapping[str, int], design_effect: float) -> dict[str, float]:
+    """Return counts of as many independent sessions as these are worth.
+
+    Sessions of one user are alike (the age is the same), so n of them tell less than n users: the
+    variance of a bin's share is larger by the design effect. Dividing the counts by it is the
+    first-order correction of J. N. K. Rao and A. J. Scott (Annals of Statistics 12, 1984).
+    """
+    return {bin_: n / max(1.0, design_effect) for bin_, n in bins.items()}
+
+
+def design_effect_at(design_effect: float, reference: float, sessions: float) -> float:
+    """Return the design effect of a window, from the one of `reference` sessions.
+
+    The excess over 1 is proportional to the pairs of sessions that share a user, per session: with
+    the same spread of sessions over users it grows with their number.
+    """
+    if reference <= 1 or sessions <= 1:
+        return 1.0
+    return 1.0 + max(0.0, design_effect - 1.0) * (sessions - 1) / (reference - 1)
+
+
+def homogeneity(sample: Mapping[str, float], other: Mapping[str, float]) -> float:
     """Return the p-value of the chi-square test of homogeneity (contingency table of 2 rows).
 
     Both rows are samples: taking the reference as exact, as a goodness-of-fit test does, fires for
@@ -37,8 +58,8 @@ def homogeneity(sample: Mapping[str, int], other: Mapping[str, int]) -> float:
 
 
 def _pooled(
-    sample: Mapping[str, int], other: Mapping[str, int], smaller: float
-) -> list[tuple[int, int]]:
+    sample: Mapping[str, float], other: Mapping[str, float], smaller: float
+) -> list[tuple[float, float]]:
     """Return the cells with the sparse ones pooled, by their sums alone.
 
     What is pooled depends on the margins, never on how a cell splits between the samples, so the
@@ -58,7 +79,7 @@ def _pooled(
     return cells
 
 
-def total_variation(sample: Mapping[str, int], other: Mapping[str, int]) -> float:
+def total_variation(sample: Mapping[str, float], other: Mapping[str, float]) -> float:
     """Return the total variation distance (0..1) with the noise of finite samples taken off.
 
     The plain distance of two samples of one distribution is well above 0 (0.12 for 20 equal bins

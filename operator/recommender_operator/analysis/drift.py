@@ -56,7 +56,8 @@ def judge_window(spec: DriftSpec, window: WindowStats) -> DriftVerdict:
         )
     tests: list[_Test] = []
     for feature, reference in sorted(window.reference.items()):
-        tests += _against_reference(spec, feature, window.features[feature], reference)
+        seen, design = window.features[feature], window.design_effects.get(feature, 1.0)
+        tests += _against_reference(spec, feature, seen, reference, design)
     return _concluded(spec, window.sessions, tests)
 
 
@@ -90,17 +91,18 @@ def _too_few(spec: DriftSpec, *arms: tuple[str, WindowStats]) -> DriftVerdict | 
 
 
 def _against_reference(
-    spec: DriftSpec, feature: str, window: Bins, reference: Bins
+    spec: DriftSpec, feature: str, window: Bins, reference: Bins, design_effect: float
 ) -> Iterable[_Test]:
     here, there = distributions.values(window), distributions.values(reference)
-    effect = distributions.total_variation(here, there)
-    psi = distributions.stability_index(here, there)
     if sum(here.values()) and sum(there.values()):
+        one, other = _effective(here, there, design_effect)
+        effect = distributions.total_variation(one, other)
+        psi = distributions.stability_index(here, there)
         yield _Test(
             feature=feature,
             effect=effect,
             floor=spec.effect_floor,
-            p_value=distributions.homogeneity(here, there),
+            p_value=distributions.homogeneity(one, other),
             psi=psi,
             message=f"distance {effect:.3f}, PSI {psi:.2f}",
         )
@@ -108,6 +110,17 @@ def _against_reference(
         return
     for missing in (NULL, UNKNOWN):
         yield from _missing_changed(spec, feature, missing, window, reference)
+
+
+def _effective(
+    here: Bins, there: Bins, design_effect: float
+) -> tuple[dict[str, float], dict[str, float]]:
+    n, m = sum(here.values()), sum(there.values())
+    at_window = distributions.design_effect_at(design_effect, m, n)
+    return (
+        distributions.effective(here, at_window),
+        distributions.effective(there, design_effect),
+    )
 
 
 def _missing_changed(
@@ -146,15 +159,19 @@ def _missing_more(
 
 
 def _score_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) -> list[_Test]:
-    reference, scores = candidate.reference.get(SCORE, {}), candidate.features.get(SCORE, {})
-    tests = _against_reference(spec, SCORE, scores, reference)
-    own, seen = stable.reference.get(SCORE, {}), stable.features.get(SCORE, {})
-    beside = distributions.total_variation(distributions.values(seen), distributions.values(own))
+    (mine, own, design), (beside, its, other) = (
+        (w.features.get(SCORE, {}), w.reference.get(SCORE, {}), w.design_effects.get(SCORE, 1.0))
+        for w in (candidate, stable)
+    )
+    tests = _against_reference(spec, SCORE, mine, own, design)
+    there = distributions.total_variation(
+        *_effective(distributions.values(beside), distributions.values(its), other)
+    )
     return [
         dataclasses.replace(
             test,
-            effect=max(0.0, test.effect - beside),
-            message=f"{test.message} from its own reference; stable {beside:.3f} from its own",
+            effect=max(0.0, test.effect - there),
+            message=f"{test.message} from its own reference; stable {there:.3f} from its own",
         )
         for test in tests
     ]

@@ -17,6 +17,9 @@ FALLBACKS = "recommender_fallbacks_total"
 SESSIONS = "recommender_sessions_total"
 FEATURES = "recommender_feature_values_total"
 REFERENCE = "recommender_reference_sessions"
+DESIGN_EFFECT = "recommender_reference_design_effect"
+#: Gauges: facts of the version, the same in every pod.
+GAUGES = (REFERENCE, DESIGN_EFFECT)
 #: When the process began to count, seconds since 1970: tells a restart even after the new process
 #: has counted past the old one.
 CREATED = "recommender_request_duration_seconds_created"
@@ -57,6 +60,8 @@ class WindowStats:
     sessions: int = 0
     features: Mapping[str, Bins] = dataclasses.field(default_factory=dict)
     reference: Mapping[str, Bins] = dataclasses.field(default_factory=dict)
+    #: By feature, of the reference: 1 where sessions are independent, or where none is given.
+    design_effects: Mapping[str, float] = dataclasses.field(default_factory=dict)
     pods: int = 0
     resets: int = 0
 
@@ -108,13 +113,13 @@ def _restarted(then: PodCounters, now: PodCounters) -> bool:
     return any(
         now.get(key, -math.inf) < value
         for key, value in then.items()
-        if key != CREATED and not key.startswith(REFERENCE)
+        if key != CREATED and not key.startswith(GAUGES)
     )
 
 
 def _difference(then: PodCounters, now: PodCounters) -> PodCounters:
     return {
-        key: value if key.startswith(REFERENCE) else value - then.get(key, 0.0)
+        key: value if key.startswith(GAUGES) else value - then.get(key, 0.0)
         for key, value in now.items()
     }
 
@@ -123,6 +128,7 @@ def _summed(differences: list[PodCounters], resets: int) -> WindowStats:
     sums: dict[str, dict[str, float]] = {}
     features: dict[str, dict[str, float]] = {}
     reference: dict[str, dict[str, float]] = {}
+    design_effects: dict[str, float] = {}
     for counters in differences:
         for key, value in counters.items():
             name, labels = parse_series(key)
@@ -131,6 +137,8 @@ def _summed(differences: list[PodCounters], resets: int) -> WindowStats:
             elif name == REFERENCE:
                 # Every pod of a version has the same reference: one of them, not the sum.
                 reference.setdefault(labels["feature"], {})[labels["bin"]] = value
+            elif name == DESIGN_EFFECT:
+                design_effects[labels["feature"]] = value
             elif name in _KEYED:
                 per_label = sums.setdefault(name, {})
                 label = labels.get(_KEYED[name], "")
@@ -147,6 +155,7 @@ def _summed(differences: list[PodCounters], resets: int) -> WindowStats:
         sessions=_whole(sums.get(SESSIONS, {})).get("", 0),
         features={feature: _whole(bins) for feature, bins in features.items()},
         reference={feature: _whole(bins) for feature, bins in reference.items()},
+        design_effects=design_effects,
         pods=len(differences),
         resets=resets,
     )

@@ -1,0 +1,168 @@
+"""Session rows for the drift benchmark: of MovieLens 100K, or generated where it is not at hand.
+
+`MOVIELENS_DIR` is a folder with the atomic files of MovieLens 100K (`ml-100k.inter`,
+`ml-100k.user`, `ml-100k.item`, tab-separated with a header).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from bisect import bisect_right
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from recommender_training.artifact.reference import FeatureReader, edges_of
+from recommender_training.sessions import sample_requests
+
+NUMERIC = ("age", "session_length", "mean_value")
+CATEGORICAL = ("gender", "occupation", "last_genre")
+Floats = npt.NDArray[np.float64]
+#: A column by feature; a category is its index, -1 unknown; NaN is null.
+Rows = dict[str, Floats]
+
+
+@dataclasses.dataclass(frozen=True)
+class Sessions:
+    source: str
+    user: npt.NDArray[np.int64]
+    columns: Rows
+    categories: Mapping[str, int]
+
+
+def load(seed: int) -> Sessions:
+    """Return one row a session of MovieLens, or of generated users."""
+    folder = os.environ.get("MOVIELENS_DIR")
+    return _movielens(Path(folder), seed) if folder else _generated(seed)
+
+
+def take(columns: Rows, rows: npt.NDArray[np.int64]) -> Rows:
+    return {name: column[rows] for name, column in columns.items()}
+
+
+class Binner:
+    """Bins with the edges of one reference, as an artifact freezes them."""
+
+    def __init__(self, reference: Rows, categories: Mapping[str, int]) -> None:
+        self._categories = categories
+        self._edges = {
+            name: edges_of(reference[name][~np.isnan(reference[name])].tolist())
+            for name in NUMERIC
+        }
+
+    def counts(self, rows: Rows) -> dict[str, dict[str, int]]:
+        """Counts by feature and bin."""
+        return {name: self._bins(name, column) for name, column in rows.items()}
+
+    def place(self, name: str, known: Floats) -> npt.NDArray[np.int64]:
+        """Indices of the bins of known values."""
+        if name in NUMERIC:
+            edges = self._edges[name]
+            return np.asarray([bisect_right(edges, x) for x in known], dtype=np.int64)
+        return known.astype(np.int64)
+
+    def _bins(self, name: str, column: Floats) -> dict[str, int]:
+        known = column[~np.isnan(column)]
+        bins = {"null": len(column) - len(known)}
+        size = len(self._edges[name]) + 1 if name in NUMERIC else self._categories[name]
+        if name in CATEGORICAL:
+            bins["unknown"] = int((known < 0).sum())
+        counts = np.bincount(self.place(name, known[known >= 0]), minlength=size)
+        return bins | {str(i): int(n) for i, n in enumerate(counts)}
+
+
+def design_effects(user: npt.NDArray[np.int64], rows: Rows, binner: Binner) -> dict[str, float]:
+    """Design effect of each feature by users as clusters (Rao and Scott's first order).
+
+    The variance of a bin's share by users, over the one of independent sessions, averaged with the
+    weights (1 - share) / (bins - 1).
+    """
+    _, cluster = np.unique(user, return_inverse=True)
+    effects = {}
+    for name, column in rows.items():
+        known = ~np.isnan(column)
+        placed, n = binner.place(name, column[known]), int(known.sum())
+        clusters, inverse = np.unique(cluster[known], return_inverse=True)
+        sizes = np.bincount(inverse)
+        bins = np.unique(placed)
+        total = 0.0
+        for bin_ in bins:
+            share = float((placed == bin_).mean())
+            residual = np.bincount(inverse, weights=placed == bin_) - sizes * share
+            variance = (residual**2).sum() / n**2 * len(clusters) / max(1, len(clusters) - 1)
+            total += variance * n / share
+        effects[name] = float(total / max(1, len(bins) - 1))
+    return effects
+
+
+def _movielens(folder: Path, seed: int) -> Sessions:
+    def table(name: str) -> pl.DataFrame:
+        frame = pl.read_csv(
+            folder / f"ml-100k.{name}", separator="\t", infer_schema=False, quote_char=None
+        )
+        return frame.rename({column: column.split(":")[0] for column in frame.columns})
+
+    interactions = table("inter").select(
+        pl.col("user_id", "item_id").cast(pl.Int64),
+        pl.col("rating").cast(pl.Float64).alias("value"),
+        pl.col("timestamp").cast(pl.Float64).cast(pl.Int64),
+    )
+    users = table("user").with_columns(pl.col("user_id", "age").cast(pl.Int64))
+    items = table("item").select(
+        pl.col("item_id").cast(pl.Int64), pl.col("class").str.split(" ").list.first()
+    )
+    genres = items["class"].fill_null("unknown").unique().sort().to_list()
+    vocabulary = {
+        "genders": users["gender"].unique().sort().to_list(),
+        "occupations": users["occupation"].unique().sort().to_list(),
+        "genres": genres,
+        "historyLength": 20,
+        "items": {
+            "ids": items["item_id"].to_list(),
+            "genre": [genres.index(g) for g in items["class"].fill_null("unknown")],
+        },
+    }
+    reader = FeatureReader(vocabulary)
+    requests = list(sample_requests(interactions, users, items, seed))
+    rows = [reader.read(request) for request in requests]
+    return Sessions(
+        source=f"MovieLens 100K, {len(rows)} sessions of {len(users)} users",
+        user=np.asarray([request["user_id"] for request in requests], dtype=np.int64),
+        columns={
+            name: np.asarray([_number(row[name]) for row in rows])
+            for name in NUMERIC + CATEGORICAL
+        },
+        categories={name: len(reader.categories[name]) for name in CATEGORICAL},
+    )
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _generated(seed: int) -> Sessions:
+    """Users with fixed age, gender and occupation, and some sessions each."""
+    rng = np.random.default_rng(seed)
+    users, per_user = 1000, 1 + rng.geometric(0.4, 1000)
+    user = np.repeat(np.arange(users), per_user)
+    length = np.minimum(rng.geometric(0.12, len(user)) - 1, 20).astype(np.float64)
+    level = rng.normal(3.5, 0.4, users)[user] + rng.normal(0, 0.3, len(user))
+    genre = rng.choice(18, len(user), p=rng.dirichlet(np.full(18, 2.0))).astype(np.float64)
+    columns = {
+        "age": np.clip(rng.gamma(7, 5, users).round(), 7, 80)[user],
+        "session_length": length,
+        "mean_value": np.where(length > 0, np.clip(level, 1, 5), np.nan),
+        "gender": rng.choice(2, users, p=[0.29, 0.71])[user].astype(np.float64),
+        "occupation": rng.choice(21, users, p=rng.dirichlet(np.full(21, 1.0)))[user] * 1.0,
+        "last_genre": np.where(length > 0, genre, np.nan),
+    }
+    return Sessions(
+        source=f"generated, {len(user)} sessions of {users} users",
+        user=user.astype(np.int64),
+        columns=columns,
+        categories={"gender": 2, "occupation": 21, "last_genre": 18},
+    )
