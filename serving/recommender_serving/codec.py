@@ -46,8 +46,13 @@ def tensors_of(request: InferRequest) -> Iterator[NamedTensor]:
     an integer of a bool or of 3.7.
 
     Raises:
-        InvalidRequest: raw contents do not have the size of the shape.
+        InvalidRequest: raw contents do not have the size of the shape, or an output is wanted
+            that there is not.
     """
+    names = [name for name, _, _ in OUTPUTS]
+    for output in request.request_outputs or []:
+        if output.name not in names:
+            raise InvalidRequest(f"outputs: got {output.name[:100]!r}; give {', '.join(names)}")
     for tensor in request.inputs:
         yield NamedTensor(tensor.name, tensor.datatype, tensor.shape, _values(tensor))
 

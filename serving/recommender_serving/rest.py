@@ -60,8 +60,8 @@ class ServingDataPlane(DataPlane):  # type: ignore[misc]
         """Decode a body; one that is malformed is the caller's mistake, not an error here."""
         try:
             return super().decode(body, *args, **kwargs)
-        except InvalidInput:
-            raise
+        except InvalidInput as error:
+            raise InvalidInput(f"{error}; send a body of the inference protocol") from error
         except MALFORMED as error:
             raise InvalidInput(
                 f"the body breaks the inference protocol ({type(error).__name__}: {error})"

@@ -1,0 +1,395 @@
+"""The transformer process in front of a real Triton, as callers and the kubelet see it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+from tritonclient.utils import InferenceServerException
+
+from tests.cluster.triton import TritonServer, free_ports, run_triton
+from tests.integration.transformer_rig import (
+    BREAKS,
+    EMPTY,
+    MISSHAPEN,
+    NOT_FINITE,
+    SLOW,
+    VERSION,
+    Running,
+    run_transformer,
+    until,
+    write_artifact,
+)
+
+pytestmark = pytest.mark.integration
+PREDICT = "/v1/models/recommender:predict"
+SESSION = [{"item": 49, "timestamp": 1}, {"item": 48, "timestamp": 2}]
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("artifact")
+    write_artifact(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def triton(artifact: Path) -> Iterator[TritonServer]:
+    with run_triton(artifact / "repository") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def transformer(
+    artifact: Path, triton: TritonServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Running]:
+    log = tmp_path_factory.mktemp("log") / "transformer.log"
+    with run_transformer(artifact, triton.grpc_url, log) as running:
+        yield running
+
+
+@contextlib.contextmanager
+def counted(running: Running, name: str, expected: float = 1, **labels: str) -> Iterator[None]:
+    """The series must grow by exactly this much."""
+    before = running.metric(name, **labels)
+    yield
+    assert running.metric(name, **labels) - before == expected, (name, labels)
+
+
+def test_a_known_user_gets_the_models_items_without_those_of_the_session(
+    transformer: Running,
+) -> None:
+    with (
+        counted(transformer, "recommender_requests_total", outcome="ok"),
+        counted(transformer, "recommender_answers_total", source="model"),
+        counted(transformer, "recommender_sessions_total"),
+        counted(transformer, "recommender_request_duration_seconds_count"),
+        counted(transformer, "recommender_fallbacks_total", 0, reason="error"),
+    ):
+        answer = transformer.ask(user_id=0, session=SESSION, top_n=3)
+    assert answer["items"] == [47, 46, 45]
+    assert answer["scores"] == pytest.approx([0.94, 0.92, 0.90])
+    assert (answer["source"], answer["version"]) == ("model", VERSION)
+
+
+@pytest.mark.parametrize("user", [-1, 2**63 - 1, -(2**63)])
+@pytest.mark.parametrize("session", [[], SESSION])
+def test_an_unknown_user_is_answered_by_the_model(
+    transformer: Running, user: int, session: list[dict[str, int]]
+) -> None:
+    answer = transformer.ask(user_id=user, session=session)
+    assert (len(answer["items"]), answer["source"]) == (10, "model")
+
+
+@pytest.mark.parametrize("top_n", [1, 20])
+def test_as_many_items_come_as_are_asked_for(transformer: Running, top_n: int) -> None:
+    assert len(transformer.ask(user_id=1, top_n=top_n)["items"]) == top_n
+
+
+@pytest.mark.parametrize(
+    ("instance", "remedy"),
+    [
+        (
+            {"user_id": 1, "top_n": 0},
+            "instances[0].top_n: got 0; give a whole number from 1 to 20",
+        ),
+        ({"user_id": 1, "top_n": 21}, "from 1 to 20"),
+        ({"user_id": "1"}, "64-bit"),
+        ({}, "user_id"),
+        ({"user_id": 1, "timestamp": 1764000000000}, "not milliseconds"),
+    ],
+)
+def test_a_bad_request_gets_400_and_counts_as_invalid_alone(
+    transformer: Running, instance: dict[str, Any], remedy: str
+) -> None:
+    with (
+        counted(transformer, "recommender_requests_total", outcome="invalid"),
+        counted(transformer, "recommender_requests_total", 0, outcome="error"),
+        counted(transformer, "recommender_request_duration_seconds_count", 0),
+    ):
+        status, body = transformer.post(PREDICT, {"instances": [instance]})
+    assert status == 400
+    assert remedy in body["error"]
+
+
+def clients(running: Running) -> dict[str, Any]:
+    return {
+        "grpc": (tritonclient.grpc, running.grpc),
+        "http": (tritonclient.http, running.http.removeprefix("http://")),
+    }
+
+
+def infer(running: Running, protocol: str, **inputs: list[Any]) -> Any:
+    """One v2 call by tritonclient, inputs sent raw."""
+    module, url = clients(running)[protocol]
+    tensors = []
+    for name, values in inputs.items():
+        if isinstance(values[0], str):
+            data, kind = np.array([value.encode() for value in values], np.object_), "BYTES"
+        elif isinstance(values[0], float):
+            data, kind = np.array(values, np.float32), "FP32"
+        else:
+            data, kind = np.array(values, np.int64), "INT64"
+        tensor = module.InferInput(name, list(data.shape), kind)
+        tensor.set_data_from_numpy(data)
+        tensors.append(tensor)
+    with module.InferenceServerClient(url) as client:
+        return client.infer("recommender", tensors)
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_tritonclient_gets_recommendations(transformer: Running, protocol: str) -> None:
+    with (
+        counted(transformer, "recommender_requests_total", outcome="ok"),
+        counted(transformer, "recommender_feature_values_total", feature="age", bin="1"),
+        counted(transformer, "recommender_feature_values_total", feature="gender", bin="1"),
+        counted(transformer, "recommender_feature_values_total", feature="mean_value", bin="1"),
+        counted(transformer, "recommender_feature_values_total", feature="last_genre", bin="0"),
+    ):
+        result = infer(
+            transformer,
+            protocol,
+            user_id=[0],
+            session_items=[49, 48],
+            session_timestamps=[1, 2],
+            session_values=[4.0, 5.0],
+            age=[30],
+            gender=["M"],
+            occupation=["student"],
+            timestamp=[10],
+            top_n=[3],
+            session_id=[f"by-{protocol}"],
+        )
+    assert result.as_numpy("item_ids").tolist() == [47, 46, 45]
+    assert result.as_numpy("scores").tolist() == pytest.approx([0.94, 0.92, 0.90])
+    assert result.as_numpy("source").tolist() == [b"model"]
+    assert result.as_numpy("version").tolist() == [VERSION.encode()]
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http"])
+def test_tritonclient_is_told_what_is_wrong(transformer: Running, protocol: str) -> None:
+    with (
+        counted(transformer, "recommender_requests_total", outcome="invalid"),
+        pytest.raises(InferenceServerException, match="top_n: got 99; give a whole number"),
+    ):
+        infer(transformer, protocol, user_id=[1], top_n=[99])
+
+
+def test_tritonclient_sees_readiness(transformer: Running) -> None:
+    with tritonclient.grpc.InferenceServerClient(transformer.grpc) as client:
+        assert client.is_server_ready()
+        assert client.is_model_ready("recommender")
+
+
+@pytest.mark.parametrize(
+    ("user", "reason"),
+    [(BREAKS, "error"), (NOT_FINITE, "nonfinite"), (EMPTY, "empty"), (MISSHAPEN, "shape")],
+)
+def test_a_model_that_breaks_is_answered_for_by_the_baseline_and_counted(
+    transformer: Running, user: int, reason: str
+) -> None:
+    with (
+        counted(transformer, "recommender_fallbacks_total", reason=reason),
+        counted(transformer, "recommender_answers_total", source="baseline"),
+        counted(transformer, "recommender_requests_total", outcome="ok"),
+        counted(transformer, "recommender_requests_total", 0, outcome="error"),
+        counted(transformer, "recommender_feature_values_total", feature="top_score", bin="null"),
+    ):
+        answer = transformer.ask(user_id=user, session=SESSION, top_n=2)
+    assert (answer["items"], answer["source"]) == ([47, 46], "baseline")
+
+
+def test_a_slow_model_is_answered_for_in_time_and_used_again_later(transformer: Running) -> None:
+    with counted(transformer, "recommender_fallbacks_total", reason="timeout"):
+        assert transformer.ask(user_id=SLOW)["source"] == "baseline"
+    until(lambda: transformer.ask(user_id=1)["source"] == "model", "used again")
+
+
+def test_a_session_counts_once_whatever_its_requests(transformer: Running) -> None:
+    with (
+        counted(transformer, "recommender_sessions_total", 2),
+        counted(transformer, "recommender_feature_values_total", 2, feature="age", bin="0"),
+    ):
+        for name in ("one", "two", "one", "two", "one"):
+            transformer.ask(user_id=1, age=10, session_id=name)
+
+
+def test_requests_leave_no_line_in_the_log(transformer: Running) -> None:
+    before = transformer.log.read_text()
+    for _ in range(20):
+        transformer.ask(user_id=1)
+        infer(transformer, "grpc", user_id=[1])
+        transformer.post(PREDICT, {"instances": [{}]})
+    assert transformer.log.read_text() == before
+
+
+class Traffic:
+    """Callers that ask without a pause until they are told to stop."""
+
+    def __init__(self, running: Running, callers: int = 4) -> None:
+        self.running = running
+        self.answers: list[str] = []  # sources
+        self.failures: list[str] = []
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._call) for _ in range(callers)]
+
+    def __enter__(self) -> Traffic:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def reach(self, source: str, count: int = 50) -> None:
+        """Wait for so many more answers from a source."""
+        start = self.answers.count(source)
+        until(lambda: self.answers.count(source) >= start + count, f"answered by {source}")
+
+    def _call(self) -> None:
+        host = self.running.http.removeprefix("http://")
+        connection = http.client.HTTPConnection(host, timeout=30)
+        body = json.dumps({"instances": [{"user_id": 1, "session": SESSION}]})
+        while not self._stop.is_set():
+            try:
+                connection.request("POST", PREDICT, body, {"content-type": "application/json"})
+                response = connection.getresponse()
+                content = json.loads(response.read())
+                assert response.status == 200, content
+                self.answers.append(content["predictions"][0]["source"])
+            except Exception as error:
+                self.failures.append(repr(error))
+                connection.close()
+        connection.close()
+
+
+def test_when_triton_dies_in_mid_traffic_no_request_fails_and_it_recovers(
+    artifact: Path, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    flag = f"--grpc-port={port}"
+    repository = artifact / "repository"
+    with run_transformer(artifact, f"127.0.0.1:{port}", tmp_path / "log", wait=False) as running:
+        with run_triton(repository, flag) as server:
+            until(running.ready, "ready", running.process)
+            with Traffic(running) as traffic:
+                traffic.reach("model")
+                server.process.kill()
+                traffic.reach("popularity", 200)
+                until(lambda: not running.ready(), "unready")
+        falls = sum(
+            running.metric("recommender_fallbacks_total", reason=reason)
+            for reason in ("error", "timeout")
+        )
+        assert traffic.failures == []
+        assert falls == traffic.answers.count("popularity") + traffic.answers.count("baseline")
+        assert running.metric("recommender_requests_total", outcome="error") == 0
+        with run_triton(repository, flag):
+            until(running.ready, "ready again", running.process)
+            until(lambda: running.ask(user_id=1)["source"] == "model", "used again")
+
+
+def test_before_triton_is_up_it_is_alive_and_unready_yet_answers(
+    artifact: Path, tmp_path: Path
+) -> None:
+    (port,) = free_ports(1)
+    with run_transformer(artifact, f"127.0.0.1:{port}", tmp_path / "log", wait=False) as running:
+        until(lambda: alive(running), "alive", running.process)
+        for path in ("/v2/health/ready", "/v2/models/recommender/ready", "/v1/models/recommender"):
+            assert running.get(path)[0] == 503
+        assert running.ask(user_id=1)["source"] == "popularity"
+        with run_triton(artifact / "repository", f"--grpc-port={port}"):
+            until(running.ready, "ready", running.process)
+            assert running.ask(user_id=1)["source"] == "model"
+
+
+def alive(running: Running) -> bool:
+    with contextlib.suppress(OSError):
+        return running.get("/v2/health/live")[0] == 200
+    return False
+
+
+def test_sigterm_under_load_loses_no_request(
+    artifact: Path, triton: TritonServer, tmp_path: Path
+) -> None:
+    with run_transformer(
+        artifact, triton.grpc_url, tmp_path / "log", "--drain-seconds", "2"
+    ) as running:
+        with Traffic(running) as traffic:
+            traffic.reach("model")
+            running.process.send_signal(signal.SIGTERM)
+            # The kubelet sees it unready, and routes are taken away while requests still come.
+            until(lambda: running.get("/v2/health/ready")[0] == 503, "unready")
+            traffic.reach("model")
+        assert traffic.failures == []
+        assert running.process.wait(30) == 0
+
+
+def test_sigterm_waits_for_a_request_in_flight(
+    artifact: Path, triton: TritonServer, tmp_path: Path
+) -> None:
+    flags = ("--drain-seconds", "0", "--timeout-ms", "20000")
+    with run_transformer(artifact, triton.grpc_url, tmp_path / "log", *flags) as running:
+        answers: list[str] = []
+        rest = threading.Thread(target=lambda: answers.append(running.ask(user_id=SLOW)["source"]))
+        grpc = threading.Thread(
+            target=lambda: answers.append(
+                infer(running, "grpc", user_id=[SLOW]).as_numpy("source")[0].decode()
+            )
+        )
+        rest.start()
+        grpc.start()
+        until(lambda: in_flight(running) == 2, "in flight")
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(60) == 0
+        rest.join(60)
+        grpc.join(60)
+        assert answers == ["model", "model"]
+
+
+def in_flight(running: Running) -> float:
+    """Calls that KServe has handed to the model and that are not answered yet."""
+    started = running.metric("request_preprocess_seconds_count", model_name="recommender")
+    return started - running.metric("recommender_requests_total", outcome="ok")
+
+
+def serve(*flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "recommender_serving", "serve", "--model", "m"]
+    return subprocess.run(
+        [*command, "--version", "v", *flags],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_taken_port_ends_it_with_a_message(artifact: Path, transformer: Running) -> None:
+    taken = transformer.http.rsplit(":", 1)[1]
+    (free,) = free_ports(1)
+    ended = serve("--artifact", str(artifact), "--http-port", taken, "--grpc-port", str(free))
+    assert ended.returncode == 1
+    assert "in use" in ended.stderr
+    assert taken in ended.stderr
+
+
+def test_a_broken_artifact_ends_it_with_the_file_and_no_stack_trace(tmp_path: Path) -> None:
+    (tmp_path / "vocabulary.json").write_text("{}")
+    ended = serve("--artifact", str(tmp_path))
+    assert ended.returncode == 1
+    assert "vocabulary.json" in ended.stderr
+    assert "Traceback" not in ended.stderr
