@@ -1,0 +1,356 @@
+"""Fakes behind the operator's ports: an API server in memory, KServe's canary, pods."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from recommender_operator.adapters.kube import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    MODELS,
+    REVISIONS,
+    KubeError,
+    Object,
+    Resource,
+)
+from recommender_operator.adapters.ports import PodRef, SampleError
+from recommender_operator.api.version import Smoke
+from recommender_operator.observed import Sample
+from recommender_operator.resources import labels as marks
+
+NOW = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
+Place = tuple[Resource, str, str]
+Fault = Callable[[str, Resource, str], KubeError | None]
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """RFC 7386."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def without(target: Any, owned: Any, kept: Any) -> Any:
+    """Return target less what was owned before and is not kept, as a server-side apply does."""
+    if not (isinstance(target, dict) and isinstance(owned, dict)):
+        return target
+    keep = kept if isinstance(kept, dict) else {}
+    result = {}
+    for key, value in target.items():
+        if key in owned and key not in keep:
+            continue
+        result[key] = without(value, owned[key], keep.get(key)) if key in owned else value
+    return result
+
+
+class FakeKube:
+    """An API server in memory, with the parts of its behaviour that the operator leans on."""
+
+    def __init__(self) -> None:
+        self.objects: dict[Place, Object] = {}
+        self.logs: dict[str, str] = {}
+        self.kinds: set[Resource] = {INFERENCE_SERVICES, HTTP_ROUTES, REVISIONS}
+        self.fault: Fault = lambda _verb, _resource, _name: None
+        #: Writes in order, as (verb, plural, name).
+        self.writes: list[tuple[str, str, str]] = []
+        self.reads: list[tuple[str, str]] = []
+        self.now = NOW
+        self._uids = itertools.count(1)
+        self._owned: dict[tuple[Place, str], Object] = {}
+
+    # --- for tests
+
+    def put(self, resource: Resource, manifest: Object) -> Object:
+        """Store an object as another writer would."""
+        metadata = manifest["metadata"]
+        place = (resource, metadata["namespace"], metadata["name"])
+        stored = copy.deepcopy(manifest)
+        stored["metadata"].setdefault("uid", f"uid-{next(self._uids)}")
+        stored["metadata"].setdefault("creationTimestamp", self.now.isoformat())
+        stored["metadata"].setdefault("generation", 1)
+        self.objects[place] = stored
+        return stored
+
+    def find(self, resource: Resource, name: str, namespace: str = "team") -> Object:
+        return self.objects[resource, namespace, name]
+
+    def names(self, resource: Resource) -> list[str]:
+        return sorted(name for kind, _, name in self.objects if kind == resource)
+
+    def _check(self, verb: str, resource: Resource, name: str) -> None:
+        error = self.fault(verb, resource, name)
+        if error is not None:
+            raise error
+
+    def _wrote(self, verb: str, resource: Resource, name: str) -> None:
+        self._check(verb, resource, name)
+        self.writes.append((verb, resource.plural, name))
+
+    # --- the port
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        self._check("get", resource, name)
+        self.reads.append(("get", resource.plural))
+        return copy.deepcopy(self.objects.get((resource, namespace, name)))
+
+    async def list(
+        self, resource: Resource, namespace: str | None, labels: Mapping[str, str]
+    ) -> list[Object]:
+        self._check("list", resource, "")
+        self.reads.append(("list", resource.plural))
+        found = []
+        for (kind, place, _), thing in sorted(self.objects.items(), key=lambda item: item[0][2]):
+            own = thing["metadata"].get("labels") or {}
+            if kind != resource or (namespace is not None and place != namespace):
+                continue
+            if all(own.get(key) == value for key, value in labels.items()):
+                found.append(copy.deepcopy(thing))
+        return found
+
+    async def create(self, resource: Resource, manifest: Object) -> bool:
+        metadata = manifest["metadata"]
+        self._wrote("create", resource, metadata["name"])
+        if (resource, metadata["namespace"], metadata["name"]) in self.objects:
+            return False
+        self.put(resource, manifest)
+        return True
+
+    async def apply(self, resource: Resource, manifest: Object) -> Object:
+        metadata = manifest["metadata"]
+        self._wrote("apply", resource, metadata["name"])
+        place = (resource, metadata["namespace"], metadata["name"])
+        before = self.objects.get(place)
+        owned = self._owned.get((place, "main"), {})
+        base = without(before or {}, owned, manifest)
+        after = merged(base, manifest)
+        if before is None:
+            self.put(resource, after)
+        else:
+            if after.get("spec") != before.get("spec"):
+                after["metadata"]["generation"] = before["metadata"]["generation"] + 1
+            self.objects[place] = after
+        self._owned[place, "main"] = copy.deepcopy(manifest)
+        return copy.deepcopy(self.objects[place])
+
+    async def apply_status(self, resource: Resource, manifest: Object) -> bool:
+        metadata = manifest["metadata"]
+        self._wrote("status", resource, metadata["name"])
+        place = (resource, metadata["namespace"], metadata["name"])
+        stored = self.objects.get(place)
+        if stored is None:
+            return False
+        if "uid" in metadata and metadata["uid"] != stored["metadata"]["uid"]:
+            raise KubeError("uid", status=409, reason="Conflict")
+        stored["status"] = copy.deepcopy(manifest["status"])
+        return True
+
+    async def patch(
+        self, resource: Resource, namespace: str, name: str, patch: Object
+    ) -> Object | None:
+        self._wrote("patch", resource, name)
+        place = (resource, namespace, name)
+        if place not in self.objects:
+            return None
+        self.objects[place] = merged(self.objects[place], patch)
+        return copy.deepcopy(self.objects[place])
+
+    async def delete(self, resource: Resource, namespace: str, name: str) -> bool:
+        self._wrote("delete", resource, name)
+        return self.objects.pop((resource, namespace, name), None) is not None
+
+    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
+        self.reads.append(("log", pod))
+        return self.logs.get(pod, "")
+
+    async def serves(self, resource: Resource) -> bool:
+        self.reads.append(("serves", resource.plural))
+        return resource in self.kinds
+
+
+class FakeSamples:
+    """Counters by version; a version without an entry gives an error."""
+
+    def __init__(self) -> None:
+        self.counters: dict[str, Sample] = {}
+        self.asked: list[str] = []
+
+    async def sample(self, namespace: str, version: str, pods: Sequence[PodRef]) -> Sample:
+        self.asked.append(version)
+        if version not in self.counters:
+            raise SampleError(f"no pod of {version} answered")
+        return self.counters[version]
+
+
+class FakeSmoke:
+    """Answers for every pod alike."""
+
+    def __init__(self, *, passed: bool = True) -> None:
+        self.passed = passed
+        self.asked: list[str] = []
+
+    async def smoke(self, pod: PodRef, now: datetime.datetime) -> Smoke:
+        self.asked.append(pod.name)
+        return Smoke(passed=self.passed, message=f"{pod.name} was asked", at=now)
+
+
+def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) -> Object:
+    """Return a RecommenderModel as the API server would."""
+    base: Object = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
+    return {
+        "apiVersion": "recommender.dev/v1alpha1",
+        "kind": "RecommenderModel",
+        "metadata": {
+            "name": name,
+            "namespace": "team",
+            "uid": f"uid-of-{name}",
+            "generation": 1,
+            "creationTimestamp": NOW.isoformat(),
+            **metadata,
+        },
+        "spec": base | (spec or {}),
+    }
+
+
+def add_model(kube: FakeKube, **changes: Any) -> Object:
+    return kube.put(MODELS, model(**changes))
+
+
+def pod(
+    name: str,
+    version: str,
+    *,
+    ready: bool = True,
+    model_name: str = "movies",
+    revision: str = "",
+    **status: Any,
+) -> Object:
+    """Return a serving pod."""
+    own = marks.of_version(model_name, version)
+    if revision:
+        own["serving.knative.dev/revision"] = revision
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "team",
+            "uid": f"uid-{name}",
+            "creationTimestamp": NOW.isoformat(),
+            "labels": own,
+        },
+        "status": {
+            "phase": "Running",
+            "podIP": "10.0.0.1",
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+            **status,
+        },
+    }
+
+
+class FakeKServe:
+    """What KServe 0.20 and Knative make of the one InferenceService in Knative mode.
+
+    Follows createKnativeService and PropagateStatus of KServe. `broken` versions never become
+    ready.
+    """
+
+    def __init__(self, kube: FakeKube, name: str = "movies") -> None:
+        self.kube = kube
+        self.name = name
+        self.broken: set[str] = set()
+        self._template: Object | None = None
+        self._count = 0
+        self._ready: str = ""
+
+    def settle(self, rounds: int = 4) -> None:
+        """Reconcile until nothing changes."""
+        for _ in range(rounds):
+            self.step()
+
+    def step(self) -> None:
+        place = (INFERENCE_SERVICES, "team", self.name)
+        service = self.kube.objects.get(place)
+        if service is None:
+            self._template = None
+            self._ready = ""
+            for key in [k for k in self.kube.objects if k[0] == REVISIONS]:
+                del self.kube.objects[key]
+            return
+        predictor = service["spec"]["predictor"]
+        status = (
+            service.setdefault("status", {})
+            .setdefault("components", {})
+            .setdefault("predictor", {})
+        )
+        self._revise(predictor)
+        latest = f"{self.name}-predictor-{self._count:05d}"
+        version = predictor["labels"][marks.VERSION]
+        if version not in self.broken:
+            self._ready = latest
+        status["latestCreatedRevision"] = latest
+        if self._ready:
+            status["latestReadyRevision"] = self._ready
+            status["traffic"] = self._targets(predictor, status)
+            self._roll(status)
+
+    def _revise(self, predictor: Object) -> None:
+        template = {k: v for k, v in predictor.items() if k != "canaryTrafficPercent"}
+        if template == self._template:
+            return
+        self._template = copy.deepcopy(template)
+        self._count += 1
+        name = f"{self.name}-predictor-{self._count:05d}"
+        version = predictor["labels"][marks.VERSION]
+        ok = version not in self.broken
+        self.kube.put(
+            REVISIONS,
+            {
+                "metadata": {
+                    "name": name,
+                    "namespace": "team",
+                    "labels": dict(predictor["labels"]),
+                },
+                "status": {"conditions": [{"type": "Ready", "status": "True" if ok else "False"}]},
+            },
+        )
+
+    def _targets(self, predictor: Object, status: Object) -> list[Object]:
+        percent = predictor.get("canaryTrafficPercent")
+        rolled = status.get("latestRolledoutRevision", "")
+        if percent is None or not rolled:
+            return [{"latestRevision": True, "percent": 100, "revisionName": self._ready}]
+        targets = [{"latestRevision": True, "percent": percent, "revisionName": self._ready}]
+        if percent < 100:
+            targets.append(
+                {"latestRevision": False, "percent": 100 - percent, "revisionName": rolled}
+            )
+        return targets
+
+    def _roll(self, status: Object) -> None:
+        totals: dict[str, int] = {}
+        for target in status["traffic"]:
+            name = target["revisionName"]
+            totals[name] = totals.get(name, 0) + target["percent"]
+        for target in status["traffic"]:
+            if target["revisionName"] != self._ready or not target["latestRevision"]:
+                continue
+            rolled = status.get("latestRolledoutRevision", "")
+            if rolled != self._ready:
+                if target["percent"] == 100:
+                    status["previousRolledoutRevision"] = rolled
+                    status["latestRolledoutRevision"] = self._ready
+            elif (
+                self._ready == status["latestCreatedRevision"]
+                and target["percent"] < 100
+                and totals[self._ready] == 100
+                and status.get("previousRolledoutRevision")
+            ):
+                status["latestRolledoutRevision"] = status["previousRolledoutRevision"]

@@ -1,0 +1,256 @@
+"""Manifests are what the golden files say, and hold what every manifest must."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.api.spec import Resources, ServingSpec
+from recommender_operator.observed import Baseline, JobKind
+from recommender_operator.resources import (
+    baselines,
+    http_route,
+    inference_service,
+    jobs,
+    labels,
+    model_version,
+)
+from tests.unit.recommender_operator.resources.builder_inputs import (
+    DIGEST,
+    OPTIONS,
+    model,
+    version,
+)
+
+Golden = Callable[[str, Any], None]
+INPUTS = {
+    JobKind.CHECK: {},
+    JobKind.TRAIN: {"data_version": "7-00ff"},
+    JobKind.PUBLISH: {"staged_path": "staging/movies/movies-0123abcd-1", "digest": DIGEST},
+    JobKind.REMOVE: {"paths": "artifacts/movies/00,staging/movies/x-1"},
+}
+
+
+def job(kind: JobKind) -> labels.Manifest:
+    return jobs.job(model(), version(), kind, 1, INPUTS[kind], OPTIONS)
+
+
+def standard() -> labels.Manifest:
+    return inference_service.standard(model(), version(), OPTIONS)
+
+
+def knative() -> labels.Manifest:
+    return inference_service.knative(model(), version(), 10, OPTIONS)
+
+
+@pytest.mark.parametrize("kind", list(JobKind))
+def test_a_job_is_as_expected(kind: JobKind, golden: Golden) -> None:
+    golden(f"job_{kind.value}", job(kind))
+
+
+def test_the_job_after_a_deleted_model_is_as_expected(golden: Golden) -> None:
+    inputs = {"paths": "artifacts/movies,staging/movies,lake/movies"}
+    golden("job_remove_model", jobs.job(model(), None, JobKind.REMOVE, 0, inputs, OPTIONS))
+
+
+def test_an_inference_service_of_each_mode_is_as_expected(golden: Golden) -> None:
+    golden("inference_service_standard", standard())
+    golden("inference_service_knative_canary", knative())
+
+
+def test_a_route_is_as_expected(golden: Golden) -> None:
+    weights = {"movies-0123abcd": 90, "movies-4567cdef": 10, "movies-89abcdef": 0}
+    golden("http_route", http_route.http_route(model(), weights, OPTIONS))
+
+
+def test_a_model_version_is_as_expected(golden: Golden) -> None:
+    golden("model_version", model_version.model_version(model(), "movies-0", version().spec))
+
+
+def test_the_config_map_of_baselines_is_as_expected(golden: Golden) -> None:
+    golden("baselines", baselines.config_map(model()))
+
+
+def pods() -> Iterator[labels.Manifest]:
+    for kind in JobKind:
+        yield job(kind)["spec"]["template"]["spec"]
+    yield standard()["spec"]["predictor"]
+    yield knative()["spec"]["predictor"]
+
+
+def containers(pod: labels.Manifest) -> Iterator[labels.Manifest]:
+    yield from pod["containers"]
+    yield from pod.get("initContainers", [])
+    if "model" in pod:
+        yield pod["model"]
+
+
+def test_every_container_keeps_to_the_restricted_standard() -> None:
+    for pod in pods():
+        assert pod["automountServiceAccountToken"] is False
+        for container in containers(pod):
+            security = container["securityContext"]
+            assert security["runAsNonRoot"] is True
+            assert security["allowPrivilegeEscalation"] is False
+            assert security["capabilities"] == {"drop": ["ALL"]}
+            assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+            assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+            assert "memory" in container["resources"]["limits"]
+
+
+def test_every_own_container_has_a_read_only_root_and_a_place_to_write() -> None:
+    for pod in pods():
+        for container in containers(pod):
+            if "image" not in container:
+                continue
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True
+            assert "/tmp" in {mount["mountPath"] for mount in container["volumeMounts"]}
+
+
+def test_a_served_version_cannot_write_to_the_artifact_store() -> None:
+    for service in (standard(), knative()):
+        predictor = service["spec"]["predictor"]
+        claim = predictor["volumes"][0]["persistentVolumeClaim"]
+        assert claim == {"claimName": "store", "readOnly": True}
+        for container in [*predictor["containers"], *predictor["initContainers"]]:
+            mount = container["volumeMounts"][0]
+            assert mount["readOnly"] is True
+            assert mount["subPath"] == "artifacts/movies/abababababababab"
+
+
+def test_only_a_check_sees_the_raw_data_and_only_to_read() -> None:
+    for kind in JobKind:
+        volumes = job(kind)["spec"]["template"]["spec"]["volumes"]
+        data = [volume for volume in volumes if volume["name"] == "data"]
+        assert bool(data) == (kind is JobKind.CHECK)
+        assert all(volume["persistentVolumeClaim"]["readOnly"] for volume in data)
+
+
+def test_in_knative_mode_one_container_has_a_port_and_probes() -> None:
+    predictor = knative()["spec"]["predictor"]
+    assert [len(c.get("ports", [])) for c in predictor["containers"]] == [1]
+    for container in [predictor["model"], *predictor["initContainers"]]:
+        assert not {"ports", "readinessProbe", "livenessProbe", "startupProbe"} & set(container)
+    assert not {"securityContext", "deploymentStrategy", "terminationGracePeriodSeconds"} & set(
+        predictor
+    )
+
+
+def test_a_version_that_was_not_published_is_not_served() -> None:
+    with pytest.raises(inference_service.NotPublishedError, match="movies-0123abcd"):
+        inference_service.standard(model(), version(published=False), OPTIONS)
+
+
+def test_a_job_without_its_input_is_not_built() -> None:
+    with pytest.raises(KeyError, match="data_version"):
+        jobs.job(model(), version(), JobKind.TRAIN, 0, {}, OPTIONS)
+
+
+def test_files_are_removed_by_a_job_that_outlives_their_version() -> None:
+    assert job(JobKind.REMOVE)["metadata"]["ownerReferences"][0]["kind"] == "RecommenderModel"
+    assert job(JobKind.TRAIN)["metadata"]["ownerReferences"][0]["kind"] == "ModelVersion"
+
+
+def test_the_training_job_gets_the_training_section_as_one_argument() -> None:
+    command = job(JobKind.TRAIN)["spec"]["template"]["spec"]["containers"][0]["command"]
+    config = json.loads(command[command.index("--config") + 1])
+    assert config == version().spec.training.dump()
+
+
+@pytest.mark.parametrize(
+    ("cpu", "limit", "threads"),
+    [("500m", None, 1), ("2", None, 2), ("1500m", None, 2), ("1", "4", 4), ("0.5", None, 1)],
+)
+def test_a_job_uses_as_many_threads_as_it_has_cores(
+    cpu: str, limit: str | None, threads: int
+) -> None:
+    assert jobs.threads_for(Resources(cpu=cpu, cpu_limit=limit)) == threads
+
+
+def test_the_serving_digest_follows_what_a_running_version_must_follow() -> None:
+    base = inference_service.serving_digest(ServingSpec())
+    assert inference_service.serving_digest(ServingSpec(replicas=2)) != base
+    assert inference_service.serving_digest(ServingSpec(timeout_milliseconds=50)) != base
+    assert inference_service.serving_digest(ServingSpec(host="a.example")) == base
+    assert inference_service.serving_digest(ServingSpec(keep_previous=False)) == base
+
+
+@given(st.dictionaries(st.sampled_from("abcd"), st.integers(-5, 105), max_size=4))
+def test_a_route_carries_exactly_the_weights_asked_for_or_is_refused(
+    weights: dict[str, int],
+) -> None:
+    good = sum(weights.values()) == 100 and all(0 <= w <= 100 for w in weights.values())
+    if not good:
+        with pytest.raises(ValueError, match="sum to 100"):
+            http_route.http_route(model(), weights, OPTIONS)
+        return
+    route = http_route.http_route(model(), weights, OPTIONS)
+    assert http_route.weights_of(route) == {k: w for k, w in weights.items() if w > 0}
+    grpc, rest = route["spec"]["rules"]
+    assert [b["weight"] for b in grpc["backendRefs"]] == [b["weight"] for b in rest["backendRefs"]]
+
+
+SERIES = st.dictionaries(
+    st.text('abc{}="_', min_size=1, max_size=12), st.floats(0, 1e12), max_size=5
+)
+SAMPLES = st.dictionaries(
+    st.text("ab-", min_size=1, max_size=5),
+    st.dictionaries(st.text("pod-", min_size=1, max_size=5), SERIES, max_size=3),
+    max_size=3,
+)
+
+
+@given(st.text(min_size=1, max_size=40), SAMPLES)
+def test_a_baseline_survives_its_config_map(key: str, samples: Any) -> None:
+    at = datetime.datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=datetime.UTC)
+    baseline = Baseline(key=key, taken_at=at, samples=samples)
+    assert baselines.unpack(baselines.pack(baseline)) == baseline
+
+
+def large(series: int) -> Baseline:
+    counters = {f'metric{{pod="{i * 7919 % 100003}"}}': float(i * i) for i in range(series)}
+    at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+    return Baseline(key="step/x", taken_at=at, samples={"v": {"pod": counters}})
+
+
+def test_a_large_baseline_is_packed_tighter_and_reads_the_same() -> None:
+    text = baselines.pack(large(2_000))
+    assert text.startswith("gzip:")
+    assert len(text) < 40_000
+    assert baselines.unpack(text) == large(2_000)
+
+
+def test_a_baseline_that_does_not_fit_is_refused_with_a_remedy() -> None:
+    with pytest.raises(baselines.BaselineTooLargeError, match="fewer replicas"):
+        baselines.pack(large(100_000))
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "", "{", "[]", "null", '{"key": 1}', "gzip:!!", "gzip:aGVsbG8=",
+        '{"key":"k","takenAt":"2026-01-01T00:00:00","samples":{}}',
+        '{"key":"k","takenAt":"2026-01-01T00:00:00+00:00","samples":{"v":{"p":{"s":NaN}}}}',
+        '{"key":"k","takenAt":"2026-01-01T00:00:00+00:00","samples":{"v":{"p":7}}}',
+    ],
+)  # fmt: skip
+def test_garbage_is_no_baseline(garbage: str) -> None:
+    assert baselines.unpack(garbage) is None
+
+
+def test_a_cut_off_baseline_is_no_baseline() -> None:
+    text = baselines.pack(large(2_000))
+    assert baselines.unpack(text[: len(text) // 2]) is None
+
+
+@given(st.lists(st.text(min_size=1, max_size=250), unique=True, min_size=2, max_size=5))
+def test_different_keys_have_different_valid_entries(keys: list[str]) -> None:
+    names = {baselines.entry_name(key) for key in keys}
+    assert len(names) == len(keys)
+    assert all(0 < len(name) <= 253 and name.isascii() for name in names)
