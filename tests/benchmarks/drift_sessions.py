@@ -76,27 +76,28 @@ class Binner:
 
 
 def design_effects(user: npt.NDArray[np.int64], rows: Rows, binner: Binner) -> dict[str, float]:
-    """Design effect of each feature by users as clusters (Rao and Scott's first order).
-
-    The variance of a bin's share by users, over the one of independent sessions, averaged with the
-    weights (1 - share) / (bins - 1).
-    """
-    _, cluster = np.unique(user, return_inverse=True)
+    """Design effect of each feature with users as clusters, as docs/contracts.md defines it."""
     effects = {}
     for name, column in rows.items():
         known = ~np.isnan(column)
-        placed, n = binner.place(name, column[known]), int(known.sum())
-        clusters, inverse = np.unique(cluster[known], return_inverse=True)
-        sizes = np.bincount(inverse)
-        bins = np.unique(placed)
-        total = 0.0
-        for bin_ in bins:
-            share = float((placed == bin_).mean())
-            residual = np.bincount(inverse, weights=placed == bin_) - sizes * share
-            variance = (residual**2).sum() / n**2 * len(clusters) / max(1, len(clusters) - 1)
-            total += variance * n / share
-        effects[name] = float(total / max(1, len(bins) - 1))
+        effects[name] = _design_effect(user[known], binner.place(name, column[known]))
     return effects
+
+
+def _design_effect(user: npt.NDArray[np.int64], placed: npt.NDArray[np.int64]) -> float:
+    _, cluster = np.unique(user, return_inverse=True)
+    sizes, n = np.bincount(cluster), len(placed)
+    inside = placed[:, None] == np.unique(placed)[None, :]
+    shares = inside.mean(axis=0)
+    if len(shares) < 2:
+        return 1.0
+    sums = np.stack([np.bincount(cluster, weights=column) for column in inside.T], axis=1)
+    residuals = sums - sizes[:, None] * shares
+    by_bin = (residuals**2).sum(axis=0) / (n * shares * (1 - shares))
+    weights = (1 - shares) / (len(shares) - 1)
+    mean = float((weights * by_bin).sum())
+    spread = float((weights * (by_bin - mean) ** 2).sum())
+    return max(1.0, mean + spread / mean)
 
 
 def _movielens(folder: Path, seed: int) -> Sessions:
