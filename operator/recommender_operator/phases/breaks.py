@@ -10,6 +10,7 @@ from __future__ import annotations
 from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
@@ -56,7 +57,7 @@ def watch_champion(turn: Turn) -> None:
         return
     key = windows.break_key(champion.name)
     ours = windows.since_baseline(turn, key, champion.name)
-    before = windows.since_baseline(turn, windows.rollout_key(champion.name), previous.name)
+    before = _served_beside(turn, champion, previous)
     if ours is None or before is None:
         _restart(turn, key, champion.name)
         return
@@ -66,6 +67,23 @@ def watch_champion(turn: Turn) -> None:
     windows.save(turn, key, [champion.name])
     if _advance(turn, seen) and turn.is_ready(previous.name):
         _return_to(turn, previous, champion, seen)
+
+
+def _served_beside(
+    turn: Turn, champion: VersionObject, previous: VersionObject
+) -> WindowStats | None:
+    """Return what the former champion served beside this one, until the last step took it all.
+
+    The end is the start of the last step, so nothing is asked of a version without requests.
+    """
+    baselines = turn.observed.baselines
+    start = baselines.get(windows.rollout_key(champion.name))
+    end = baselines.get(windows.step_key(champion.name))
+    if start is None or end is None:
+        return None
+    if previous.name not in start.samples or previous.name not in end.samples:
+        return None
+    return window_stats(start.samples[previous.name], end.samples[previous.name])
 
 
 def on_probation(turn: Turn) -> bool:

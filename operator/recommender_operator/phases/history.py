@@ -5,10 +5,13 @@ from __future__ import annotations
 from recommender_operator.actions import DeleteVersion, StartJob
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, VersionStage
-from recommender_operator.observed import JobKind, VersionObject
+from recommender_operator.observed import JobKind, JobState, VersionObject
 from recommender_operator.phases import jobs
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
 
+#: Attempts whose staged folders are looked for.
+MAX_STAGED = 20
 #: While a candidate may be publishing, nothing is removed: equal artifacts share a folder.
 _PUBLISHING = (VersionStage.EVALUATING, VersionStage.PUBLISHING)
 
@@ -20,9 +23,14 @@ def step(turn: Turn) -> None:
     if turn.spec.paused or busy:
         return
     for version in _surplus(turn):
-        if version.name in turn.observed.services:
+        working = any(j.version == version.name and j.phase == "Running" for j in _pipeline(turn))
+        if version.name in turn.observed.services or working:
             continue
         _remove(turn, version)
+
+
+def _pipeline(turn: Turn) -> list[JobState]:
+    return [job for job in turn.observed.jobs if job.kind is not JobKind.REMOVE]
 
 
 def _surplus(turn: Turn) -> list[VersionObject]:
@@ -60,14 +68,15 @@ def _remove(turn: Turn, version: VersionObject) -> None:
 
 
 def _own_paths(turn: Turn, version: VersionObject) -> list[str]:
-    """Return the folders that no other version needs."""
+    """Return the folders that no other version needs: the artifact, and what attempts staged."""
     status = version.status
-    shared = {
-        artifact.path
-        for other in turn.versions.values()
-        if other.name != version.name
-        for artifact in (other.status.artifact, other.status.staged)
-        if artifact is not None
-    }
     mine = [artifact.path for artifact in (status.artifact, status.staged) if artifact]
+    if status.lineage is not None or status.attempt > 0:
+        attempts = range(max(0, status.attempt - MAX_STAGED), status.attempt + 1)
+        mine += [names.staged_path(turn.model.name, version.name, n) for n in attempts]
+    shared = {
+        other.status.artifact.path
+        for other in turn.versions.values()
+        if other.name != version.name and other.status.artifact is not None
+    }
     return [path for path in dict.fromkeys(mine) if path not in shared]

@@ -23,7 +23,8 @@ def step(turn: Turn) -> None:
     if turn.spec.serving.keep_previous:
         warm.append(turn.previous)
     for version in warm:
-        if version is not None:
+        # An old version is not started again beside one that rolls out; it is kept if it runs.
+        if version is not None and (version is turn.champion or turn.candidate is None):
             _ensure(turn, version)
     keep = {version.name for version in warm if version is not None}
     candidate = turn.candidate
@@ -70,5 +71,6 @@ def _needed_baselines(turn: Turn) -> set[str]:
     if champion is not None and turn.spec.drift.enabled:
         keep.add(windows.drift_key(champion.name))
         if breaks.on_probation(turn):
-            keep |= {windows.rollout_key(champion.name), windows.break_key(champion.name)}
+            for key in (windows.step_key, windows.rollout_key, windows.break_key):
+                keep.add(key(champion.name))
     return keep

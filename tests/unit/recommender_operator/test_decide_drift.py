@@ -1,6 +1,7 @@
 """Reactions by cause: drift of both arms retrains, a break of one arm rolls that one back.
 
-The statistics have tests of their own; here an oracle says what they would.
+The statistics have tests of their own; in most of these an oracle says what they would, and in the
+last ones they speak themselves.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.status import Stage
 from tests.unit.recommender_operator.test_decide_properties import Oracle
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.world import USUAL, Mix, World, spec
 
 DRIFT = {"windowSessions": 20, "consecutiveWindows": 3, "cooldownSeconds": 3600}
 
@@ -234,3 +235,58 @@ def test_a_break_after_the_promotion_needs_a_warm_version_to_return_to() -> None
     oracle.broken = Verdict.FAIL
     look(world, oracle, 6)
     assert world.versions[world.champion() or ""].spec.training.seed == 2
+
+
+OLDER: Mix = dict(USUAL) | {"age": {"0": 0.05, "1": 0.1, "2": 0.35, "3": 0.5}}
+NO_GENDER: Mix = {"gender": {"0": 0.2, "1": 0.4, "null": 0.4}}
+
+
+def live(window: int) -> World:
+    world = World(spec=spec(drift={"windowSessions": window, "consecutiveWindows": 3}))
+    world.settle_served()
+    return world
+
+
+def test_other_users_are_named_retrained_for_and_then_no_drift_any_more() -> None:
+    world = live(500)
+    first = world.champion()
+    world.mix = OLDER
+    world.settle_served(80)
+    assert world.champion() != first
+    retrained = world.versions[world.champion() or ""]
+    assert retrained.spec.trigger == "Retrain: drift of age"
+    world.settle_served(40)
+    assert world.condition("Drifted") == ("False", "NoShift")
+    assert world.status.drift.windows > 3
+
+
+def test_the_same_users_are_no_drift() -> None:
+    world = live(500)
+    world.settle_served(60)
+    assert world.status.drift.windows > 10
+    assert world.condition("Drifted") == ("False", "NoShift")
+    assert world.status.retrain is None
+
+
+def test_a_candidate_that_loses_a_feature_is_rolled_back_and_nothing_is_retrained() -> None:
+    world = live(40)
+    world.broken_mix[2] = NO_GENDER
+    world.seed(2)
+    world.settle_served(60)
+    assert world.stages() == {17: "Promoted", 2: "RolledBack"}
+    assert world.condition("Ready") == ("False", "CandidateBroken")
+    assert "gender" in world.message("Ready")
+    assert world.status.retrain is None
+
+
+def test_a_break_that_the_steps_were_too_short_for_is_found_after_the_promotion() -> None:
+    world = live(500)
+    world.edit(rollout={"steps": [{"weight": 10}, {"weight": 100}]})
+    first = world.champion()
+    world.broken_mix[2] = NO_GENDER
+    world.seed(2)
+    world.settle_served(80)
+    assert world.champion() == first
+    assert world.condition("Ready") == ("False", "BrokenAfterPromotion")
+    assert world.stages()[2] == "RolledBack"
+    assert world.status.retrain is None

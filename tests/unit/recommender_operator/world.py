@@ -68,12 +68,43 @@ def counters(version: str, served: int, failed: int = 0, fallbacks: int = 0) -> 
     return series
 
 
+Mix = Mapping[str, Mapping[str, float]]
+#: Sessions as they were trained on: shares of the bins by feature.
+USUAL: Mix = {
+    "age": {"0": 0.2, "1": 0.3, "2": 0.3, "3": 0.2},
+    "gender": {"0": 0.3, "1": 0.7, "null": 0.0},
+    "top_score": {"0": 0.5, "1": 0.5},
+}
+
+
+def features(version: str, sessions: Mix, reference: Mix) -> dict[str, float]:
+    """Return the feature counters of a pod: sessions counted, and its reference."""
+    series: dict[str, float] = {}
+    for metric, counts, scale in (
+        ("recommender_feature_values_total", sessions, 1),
+        ("recommender_reference_sessions", reference, 5000),
+    ):
+        for feature, bins in counts.items():
+            for label, count in bins.items():
+                labels = f'model="movies",version="{version}",feature="{feature}",bin="{label}"'
+                series[f"{metric}{{{labels}}}"] = round(count * scale)
+    return series
+
+
 @dataclasses.dataclass
 class Service:
     created_at: datetime.datetime
     ready: bool = True
     served: int = 0
     failed: int = 0
+    sessions: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+
+    def serve(self, count: int, mix: Mix) -> None:
+        self.served += count
+        for feature, bins in mix.items():
+            seen = self.sessions.setdefault(feature, {})
+            for label, share in bins.items():
+                seen[label] = seen.get(label, 0) + count * share
 
 
 @dataclasses.dataclass
@@ -100,6 +131,11 @@ class World:
     #: Versions that have no counters to give.
     mute: set[str] = dataclasses.field(default_factory=set)
     requests_per_second: int = 40
+    #: Sessions as they come in now, and as a seed's broken version sees them.
+    mix: Mix = dataclasses.field(default_factory=lambda: USUAL)
+    broken_mix: dict[int, Mix] = dataclasses.field(default_factory=dict)
+    #: The sessions that a version was trained on.
+    trained_on: dict[str, Mix] = dataclasses.field(default_factory=dict)
     log: list[a.Action] = dataclasses.field(default_factory=list)
     events: list[a.Event] = dataclasses.field(default_factory=list)
     finished: bool = False
@@ -122,7 +158,8 @@ class World:
             service = self.services.get(version)
             if service is not None and service.ready:
                 served = int(self.requests_per_second * seconds * weight / 100)
-                service.served += served
+                seen = dict(self.mix) | dict(self.broken_mix.get(self._seed(version), {}))
+                service.serve(served, seen)
                 service.failed += int(served * self.error_share.get(self._seed(version), 0))
 
     def finish_jobs(self) -> None:
@@ -147,6 +184,7 @@ class World:
                 return head | {"dataVersion": "7-abc", "rows": 1000, "quarantinedRows": 3}
             case JobKind.TRAIN:
                 metrics = self.metrics.get(self._seed(job.version), GOOD)
+                self.trained_on[job.version] = self.mix
                 path = f"staging/movies/{job.version}-{job.attempt}"
                 return head | {
                     "dataVersion": "7-abc",
@@ -196,10 +234,16 @@ class World:
         )
 
     def _samples(self) -> dict[str, Sample]:
+        """Only versions that serve, or are about to, are asked for counters."""
+        asked = {name for name, weight in self.route.items() if weight > 0}
+        asked |= {self.status.champion or "", *self.unfinished()} - self.mute
         return {
-            name: {f"{name}-pod": counters(name, s.served, s.failed)}
+            name: {
+                f"{name}-pod": counters(name, s.served, s.failed)
+                | features(name, s.sessions, self.trained_on.get(name, USUAL))
+            }
             for name, s in self.services.items()
-            if s.ready and name not in self.mute
+            if s.ready and name in asked - self.mute
         }
 
     def reconcile(self, crash_after: int | None = None) -> a.Decision:
@@ -232,6 +276,13 @@ class World:
                 return
             self.tick()
         raise AssertionError(f"not settled after {looks} looks: {self.summary()}")
+
+    def settle_served(self, looks: int = 40) -> None:
+        """Let benign time pass while requests are served."""
+        for _ in range(looks):
+            self.reconcile()
+            self.finish_jobs()
+            self.tick()
 
     def _execute(self, action: a.Action) -> None:
         self.log.append(action)
