@@ -11,6 +11,7 @@ from recommender_serving.types import Answer, RecommendRequest, Source
 
 NULL = "null"
 UNKNOWN = "unknown"
+NO_CATEGORY = "\0"  # in no list of categories, and so counted as unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +70,11 @@ def row_of(request: RecommendRequest, answer: Answer, vocabulary: Vocabulary) ->
     known = [event.value for event in session if event.value != 0.0]
     genre = None
     if session:
-        genre = vocabulary.genre_of.get(session[-1].item) or UNKNOWN_GENRE
+        genre = vocabulary.genre_of.get(session[-1].item) or NO_CATEGORY
     return Row(
         age=request.age,
-        gender=request.gender,
-        occupation=request.occupation,
+        gender=_known(request.gender, vocabulary.genders),
+        occupation=_known(request.occupation, vocabulary.occupations),
         session_length=len(session),
         mean_value=sum(known) / len(known) if known else None,
         last_genre=genre,
@@ -81,4 +82,6 @@ def row_of(request: RecommendRequest, answer: Answer, vocabulary: Vocabulary) ->
     )
 
 
-UNKNOWN_GENRE = "\0"  # in no list of categories, and so counted as unknown
+def _known(name: str | None, names: dict[str, int]) -> str | None:
+    """Give the category as the model sees it, which knows those of the vocabulary alone."""
+    return name if name is None or name in names else NO_CATEGORY

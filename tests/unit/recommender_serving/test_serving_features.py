@@ -104,6 +104,14 @@ def test_an_item_without_a_genre_is_unknown(tmp_path: Path) -> None:
     assert placed["last_genre"] == "unknown"
 
 
+def test_a_category_that_the_vocabulary_lost_is_unknown_as_the_model_sees_it(
+    tmp_path: Path,
+) -> None:
+    artifact = sample_artifact(tmp_path)
+    artifact.vocabulary.genders.clear()
+    assert dict(Bins(artifact).place(request(gender="M"), BY_MODEL))["gender"] == "unknown"
+
+
 def test_the_reference_has_every_bin_with_its_count(folder: Path) -> None:
     reference = {(name, place): n for name, place, n in Bins(load(folder)).reference()}
     assert reference["age", "1"] == 50
