@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from tests.cluster.recipes import REPOSITORY, TORCH, Recipe, Sources
 from tests.cluster.settings import cache_folder
 
 PASSED_ON = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
+PACKAGES = "buildah debootstrap skopeo"
 CERTIFICATES = "/run/certificates.pem"  # where a build finds the machine's authorities
 STORAGE_LIMIT = 12 * 2**30
 """Bytes in buildah's storage above which layers that only serve as a cache are deleted."""
@@ -52,9 +54,16 @@ class Buildah:
                 with step(f"built {each.name}"):
                     self.bud(each, sources)
         with step(f"exported {recipe.name}"):
-            name, folder = sources.image(recipe), self.layout.folder
-            folder.mkdir(parents=True, exist_ok=True)
-            self.run("push", "--quiet", "--disable-compression", name, f"oci:{folder}:{name}")
+            self.export(sources.image(recipe))
+
+    def export(self, name: str) -> None:
+        """Write the image into the layout: layers as they are, and only those it lacks."""
+        self.layout.folder.mkdir(parents=True, exist_ok=True)
+        where = f"[overlay@{self.storage}+{self.folder / 'run'}]{name}"
+        self.call(
+            "skopeo", "copy", "--quiet", "--dest-oci-accept-uncompressed-layers",
+            f"containers-storage:{where}", f"oci:{self.layout.folder}:{name}",
+        )  # fmt: skip
 
     def bud(self, recipe: Recipe, sources: Sources) -> None:
         packages = self.folder / "packages"
@@ -97,33 +106,32 @@ class Buildah:
         return gone
 
     def run(self, *arguments: str, log: Path | None = None) -> str:
-        """Run buildah in our storage; a failure shows the end of what it said."""
-        if shutil.which("buildah") is None:
-            raise ClusterError("images", "buildah not found: apt-get install buildah debootstrap")
-        command = [
+        """Run buildah in our storage."""
+        return self.call(
             "buildah", f"--root={self.storage}", f"--runroot={self.folder / 'run'}",
-            "--storage-driver=overlay", *arguments,
-        ]  # fmt: skip
-        environment = {**os.environ, "TMPDIR": str(self._scratch())}
-        if log is None:
-            result = subprocess.run(
-                command, env=environment, capture_output=True, text=True, check=False
-            )
-            if result.returncode != 0:
-                raise ClusterError("images", f"{' '.join(command)}\n{result.stderr.strip()}")
-            return result.stdout
-        with log.open("wb") as output:
-            status = subprocess.run(
-                command, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False
-            ).returncode
-        if status != 0:
-            raise ClusterError("images", f"buildah {arguments[0]} failed", log)
-        return ""
+            "--storage-driver=overlay", *arguments, log=log,
+        )  # fmt: skip
 
-    def _scratch(self) -> Path:
-        folder = self.folder / "tmp"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
+    def call(self, *command: str, log: Path | None = None) -> str:
+        """Run a command; a failure shows the end of what it said."""
+        if shutil.which(command[0]) is None:
+            raise ClusterError("images", f"{command[0]} not found: apt-get install {PACKAGES}")
+        scratch = self.folder / "tmp"
+        scratch.mkdir(parents=True, exist_ok=True)
+        with log.open("wb") if log else tempfile.TemporaryFile() as output:
+            result = subprocess.run(
+                command,
+                env={**os.environ, "TMPDIR": str(scratch)},
+                stdout=output if log else subprocess.PIPE,
+                stderr=subprocess.STDOUT if log else output,
+                check=False,
+            )
+            if result.returncode == 0:
+                return (result.stdout or b"").decode()
+            if log:
+                raise ClusterError("images", f"{command[0]} failed", log)
+            output.seek(0)
+            raise ClusterError("images", f"{' '.join(command)}\n{output.read().decode()}")
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:

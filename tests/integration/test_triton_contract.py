@@ -74,7 +74,7 @@ def save(module: torch.nn.Module, folder: Path, extra: str = "") -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript itself
         scripted: torch.jit.ScriptModule = torch.jit.script(module)
-        torch.jit.save(scripted, folder / "1" / "model.pt")  # type: ignore[no-untyped-call]
+        torch.jit.save(scripted, folder / "1" / "model.pt")
     inputs = ", ".join(
         f'{{ name: "{name}" data_type: TYPE_{kind} dims: [ {size} ] }}'
         for name, (kind, size) in INPUTS.items()
