@@ -132,7 +132,8 @@ def apiserver(layout: Layout, binaries: Binaries, with_node: bool) -> Part:
             "--disable-admission-plugins=ServiceAccount",
             "--endpoint-reconciler-type=none",
         ]
-    return Part("kube-apiserver", arguments, https_ready(layout, f"{layout.api_url}/readyz"))
+    ready = https_ready(layout, f"{layout.api_url}/readyz")
+    return Part("kube-apiserver", arguments, ready)
 
 
 def admin_kubeconfig(layout: Layout) -> None:

@@ -141,7 +141,9 @@ def containerd(layout: Layout) -> Part:
         return None
 
     executable = shutil.which("containerd") or "/usr/bin/containerd"
-    return Part("containerd", [executable, "--config", str(configuration)], ready, key)
+    return Part(
+        "containerd", [executable, "--config", str(configuration)], ready, key, urgent=False
+    )
 
 
 def cni_network(layout: Layout) -> dict[str, Any]:
@@ -237,6 +239,7 @@ def kubelet(layout: Layout, binaries: Binaries) -> Part:
         ],
         http_ready(f"http://127.0.0.1:{settings.KUBELET_HEALTH_PORT}/healthz"),
         _write(configuration, text),
+        urgent=False,
     )
 
 
