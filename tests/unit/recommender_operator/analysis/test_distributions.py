@@ -83,3 +83,22 @@ def test_the_distance_is_free_of_the_sample_size() -> None:
 
 def test_values_are_told_from_nulls_and_unknowns() -> None:
     assert distributions.values({"0": 1, "null": 2, "unknown": 3}) == {"0": 1}
+
+
+@given(st.floats(1, 50), st.floats(2, 10**6))
+def test_the_design_effect_is_as_given_at_the_size_of_the_reference(
+    design_effect: float, sessions: float
+) -> None:
+    at = distributions.design_effect_at
+    assert at(design_effect, sessions, sessions) == pytest.approx(design_effect)
+    assert at(design_effect, sessions, 1) == 1
+    assert 1 <= at(design_effect, sessions, sessions / 2) <= design_effect + 1e-9
+
+
+@given(BINS, BINS, st.floats(1, 50))
+def test_sessions_worth_less_are_never_farther_apart(
+    here: dict[str, int], there: dict[str, int], design_effect: float
+) -> None:
+    alike = [distributions.effective(bins, design_effect) for bins in (here, there)]
+    plain = distributions.total_variation(here, there)
+    assert distributions.total_variation(*alike) <= plain + 1e-12

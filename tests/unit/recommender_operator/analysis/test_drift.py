@@ -81,6 +81,27 @@ def test_without_drift_hardly_a_window_of_a_thousand_alarms() -> None:
     assert alarms <= 3
 
 
+def test_few_users_with_many_sessions_each_are_no_drift() -> None:
+    """Each user has one age and ten sessions: a tenth as many independent ages as sessions."""
+    rng = np.random.default_rng(6)
+    alarms = {1.0: 0, 10.0: 0}
+    for _ in range(100):
+        users = counted(rng, {"age": USUAL["age"]}, 50), counted(rng, {"age": USUAL["age"]}, 200)
+        seen, reference = ({b: 10 * n for b, n in u["age"].items()} for u in users)
+        for design_effect in alarms:
+            # Ten sessions of each user in the reference and in the window alike.
+            effects = {"age": 1 + (design_effect - 1) * 1999 / 499}
+            stats = WindowStats(
+                sessions=500,
+                features={"age": seen},
+                reference={"age": reference},
+                design_effects=effects,
+            )
+            alarms[design_effect] += judge_window(SPEC, stats).verdict is Verdict.FAIL
+    assert alarms[1.0] > 50
+    assert alarms[10.0] <= 2
+
+
 @pytest.mark.parametrize(
     ("shares", "feature"),
     [

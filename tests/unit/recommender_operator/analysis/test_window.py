@@ -33,12 +33,14 @@ def test_everything_of_the_contract_is_counted() -> None:
         'recommender_feature_values_total{bin="null",feature="age"}': 4,
         'recommender_feature_values_total{bin="0",feature="age"}': 36,
         'recommender_reference_sessions{bin="0",feature="age"}': 500,
+        'recommender_reference_design_effect{feature="age"}': 2.5,
     }})  # fmt: skip
     assert (stats.requests, stats.errors, stats.invalid, stats.sessions) == (100, 10, 3, 40)
     assert (stats.answered, stats.fallback_answers, stats.anomalies) == (92, 12, 7)
     assert (stats.latency.uppers, stats.latency.counts) == ((0.1, math.inf), (60, 40))
     assert stats.features == {"age": {"null": 4, "0": 36}}
     assert stats.reference == {"age": {"0": 500}}
+    assert stats.design_effects == {"age": 2.5}
     assert (stats.pods, stats.resets) == (1, 0)
 
 
