@@ -18,6 +18,8 @@ NAME = "movies"
 BASE_SPEC = {
     "data": {
         "source": {"claimName": install.DATA_CLAIM, "path": "raw", "format": "MovieLens100K"},
+        # Holds all of the first batch, and after the users have changed the later one alone.
+        "window": {"days": 220},
         "minRows": 1000,
     },
     "storage": {"claimName": install.STORE_CLAIM},
@@ -51,9 +53,7 @@ def make_world(
     with install.timed(says, "cluster"):
         cluster = cluster_api.ensure_up(knative=knative)
     with install.timed(says, "images"):
-        printed = install.run(
-            sys.executable, "-m", "tests.cluster.images", "load", "--json"
-        )
+        printed = install.run(sys.executable, "-m", "tests.cluster.images", "load", "--json")
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
     with install.timed(says, "MovieLens data"):
         data = install.make_data(cache)
