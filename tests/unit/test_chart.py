@@ -110,20 +110,25 @@ def test_the_schema_knows_every_value_and_no_other() -> None:
     assert set(leaves(VALUES)) - optional == set(names(SCHEMA)) - optional
 
 
+#: Described where the like of them comes first.
+REPEATED = re.compile(
+    r"images\.(training|serving|triton)\.\w+|operator\.resources\..*"
+    r"|metrics\.podMonitor\.(interval|labels)|metrics\.prometheusRule\.labels"
+)
+
+
 def test_every_value_is_described_above_it() -> None:
-    described_once = re.compile(r"  (tag|pullPolicy|repository|enabled|interval|labels): ")
-    seen: set[str] = set()
+    path: list[str] = []
     previous = ""
+    bare = []
     for line in (CHART / "values.yaml").read_text(encoding="utf-8").splitlines():
-        is_leaf = re.match(r"^ *[A-Za-z]+: \S", line)
-        if is_leaf and not previous.strip().startswith("#"):
-            # Said at its first appearance; a container's quantities need no words.
-            repeated = described_once.search(line)
-            name = repeated.group(1) if repeated else line.strip().split(":")[0]
-            assert name in seen | {"cpu", "memory"}, line
-        if is_leaf:
-            seen.add(line.strip().split(":")[0])
+        if found := re.match(r"^( *)([A-Za-z]+):( \S)?", line):
+            path[len(found[1]) // 2 :] = [found[2]]
+            if found[3] and not previous.strip().startswith("#"):
+                bare.append(".".join(path))
         previous = line
+    assert [name for name in bare if not REPEATED.fullmatch(name)] == []
+    assert "images.training.tag" in bare
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))

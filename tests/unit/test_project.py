@@ -190,3 +190,14 @@ def test_the_lock_file_pins_what_the_project_asks_for() -> None:
     for extra, requirements in project["optional-dependencies"].items():
         names = {re.split(r"[\[<>=~! ]", r, maxsplit=1)[0].lower() for r in requirements}
         assert {d["name"] for d in own["optional-dependencies"][extra]} == names, extra
+
+
+def test_everything_uses_the_same_uv() -> None:
+    setup = (ROOT / ".ci" / "setup").read_text(encoding="utf-8")
+    found = re.search(r"^uv_version=(\S+)$", setup, flags=re.MULTILINE)
+    assert found
+    files = [path for room in ROOMS.values() for path in room.rglob("*Dockerfile")]
+    assert len(files) >= 3
+    for path in files:
+        named = re.findall(r"\buv==([\w.]+)", path.read_text(encoding="utf-8"))
+        assert set(named) <= {found[1]}, path
