@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import json
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
@@ -91,10 +90,7 @@ def parse_config(text: str) -> TrainingConfig:
         return TrainingConfig.model_validate(known)
     except ValidationError as error:
         parts = [
-            f"{'.'.join(str(part) for part in issue['loc'])}={issue.get('input')!r}: {issue['msg']}"
+            f"{'.'.join(map(str, issue['loc']))}={issue.get('input')!r}: {issue['msg']}"
             for issue in error.errors()
         ]
         raise InputError("InvalidConfig", "--config: " + "; ".join(parts)) from error
-
-
-DataFormat = Literal["MovieLens100K"]

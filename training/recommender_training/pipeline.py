@@ -22,7 +22,7 @@ from recommender_training.evaluation.evaluate import evaluate, scorers
 from recommender_training.evaluation.once import OnceOnly
 from recommender_training.export import build, faults, parity, tensors, torchscript
 from recommender_training.features import history
-from recommender_training.files import canonical_json, write_bytes
+from recommender_training.files import canonical_json, fsync_folder, write_bytes
 from recommender_training.models import retrieval
 from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
 from recommender_training.progress import say
@@ -90,7 +90,7 @@ def train(
     if output.exists():
         shutil.rmtree(output)
     partial.rename(output)
-    store.fsync_folder(output.parent)
+    fsync_folder(output.parent)
     say(f"train: staged {digest} at {output}")
     return TrainResult(output, digest, len(data.events), report)
 

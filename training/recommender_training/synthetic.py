@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from recommender_training.data.dataset import Floats, Ints
+from recommender_training.data.dataset import Bools, Floats, Ints
 
 GENRES = ("Action", "Comedy", "Drama", "Horror", "Romance", "Thriller")
 OCCUPATIONS = ("artist", "engineer", "none", "student")
@@ -75,7 +76,7 @@ def generate(destination: Path, size: Size, seed: int) -> None:
     )
 
 
-def _tastes(random: np.random.Generator, ages: Ints, genders: np.ndarray) -> Floats:  # type: ignore[type-arg]
+def _tastes(random: np.random.Generator, ages: Ints, genders: npt.NDArray[np.str_]) -> Floats:
     taste = random.normal(0, 0.7, (len(ages), len(GENRES)))
     taste[:, GENRES.index("Drama")] += (ages - 33) / 15
     taste[:, GENRES.index("Horror")] -= (ages - 33) / 15
@@ -86,8 +87,8 @@ def _tastes(random: np.random.Generator, ages: Ints, genders: np.ndarray) -> Flo
 def _events(
     random: np.random.Generator,
     size: Size,
-    hot: np.ndarray,
-    taste: Floats,  # type: ignore[type-arg]
+    hot: Bools,
+    taste: Floats,
 ) -> tuple[Ints, Ints, Ints]:
     """Users, items and times; a user has no item twice and comes in one to three sessions."""
     each = np.maximum(5, random.lognormal(0, 0.8, size.users))

@@ -44,7 +44,7 @@ def broken(content: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def popularity(items: Items, counts: ItemCounts) -> dict[str, Any]:
-    """The content of popularity.json: items by positive responses, scores relative to the first."""
+    """The content of popularity.json: items by positive responses, the first scored 1."""
     order = np.lexsort((items.ids, -counts.events, -counts.positives))[:MAX_TOP_N]
     top = max(int(counts.positives[order[0]]), 1) if len(order) else 1
     scores = np.round(counts.positives[order] / top, 6)

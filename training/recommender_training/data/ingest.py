@@ -148,8 +148,8 @@ def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
             version = lake.overwrite(path, name, merged)
         versions[name], frames[name] = version, merged
     version, present = lake.current(path, "interactions", schema.INTERACTIONS_SCHEMA)
-    key = ["user_id", "item_id", "value", "timestamp"]
-    new = data.interactions.join(present, on=key, how="anti")
+    event = ["user_id", "item_id", "value", "timestamp"]
+    new = data.interactions.join(present, on=event, how="anti")
     if new.height:
         version = lake.append(path, "interactions", new, ["event_date", "segment"])
     merged = lake.sort("interactions", pl.concat([present, new]))

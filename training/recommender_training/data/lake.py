@@ -109,7 +109,8 @@ def read_version(lake: Path, data_version: str) -> Tables:
     if tables.digest() != match.group(4):
         raise InputError(
             "DataVersionMissing",
-            f"the tables in {lake} no longer hold the content of {data_version}; run `check` again",
+            f"the tables in {lake} no longer hold the content of {data_version}; "
+            "run `check` again",
         )
     return tables
 

@@ -17,6 +17,8 @@ class LatencyFault(nn.Module):
     slowness does. Approximate: the loop looks at the clock between multiplications.
     """
 
+    work: Tensor
+
     def __init__(self, model: nn.Module, milliseconds: int) -> None:
         super().__init__()
         self.model = model

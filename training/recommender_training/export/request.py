@@ -40,6 +40,12 @@ def read_session(
     return rows, (session_items >= 0) & (times < now)
 
 
+def retrieve(weights: Tensor, rows: Tensor, present: Tensor) -> Tensor:
+    """[B, I] how well each item goes with the session; `weights` is [I, I]."""
+    known = (present & (rows >= 0)).to(torch.float32).unsqueeze(2)
+    return (weights[rows.clamp(min=0)] * known).sum(1)
+
+
 def choose(
     rank: Tensor, probability: Tensor, item_ids: Tensor, seen: Tensor, top_n: Tensor
 ) -> tuple[Tensor, Tensor]:

@@ -52,5 +52,5 @@ def load(path: Path) -> torch.jit.ScriptModule:
     """Load an exported model. TorchScript archives hold no arbitrary pickles."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
-        module: torch.jit.ScriptModule = torch.jit.load(str(path))
+        module: torch.jit.ScriptModule = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
     return module

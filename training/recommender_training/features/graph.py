@@ -126,7 +126,5 @@ def item_numbers(
     known = (years > 0).to(torch.float32)
     age = torch.log1p((year - years.to(torch.float32)).clamp(min=0.0, max=80.0)) * known
     logit = torch.logit(rate)
-    shape = torch.broadcast_tensors(logit, age)
-    return torch.stack(
-        [shape[0], popularity.expand_as(shape[0]), shape[1], known.expand_as(age)], -1
-    )
+    zero = torch.zeros_like(logit) * torch.zeros_like(age)  # gives all the common shape
+    return torch.stack([logit + zero, popularity + zero, age + zero, known + zero], -1)

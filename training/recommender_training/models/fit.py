@@ -44,7 +44,7 @@ def predict(model: Ranker, inputs: Inputs, rows: Tensor) -> Tensor:
     """[rows] logits in evaluation mode, in double precision for the metrics."""
     model.eval()
     with torch.inference_mode():
-        parts = [model(inputs.take(part)) for part in rows.split(_EVALUATION_BATCH)]
+        parts = [model(inputs.take(part)) for part in torch.split(rows, _EVALUATION_BATCH)]
     return torch.cat(parts).double()
 
 
@@ -69,7 +69,7 @@ def fit(
     every = max(1, per_epoch // LOOKS)
     for _ in range(settings.epochs):
         order = train[torch.randperm(len(train))]
-        for rows in order.split(settings.batch_size):
+        for rows in torch.split(order, settings.batch_size):
             model.train()
             step += 1
             if len(rows) < 2:  # batch norm needs two rows
