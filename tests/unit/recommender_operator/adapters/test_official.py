@@ -1,0 +1,204 @@
+"""The official client behind the port: what is sent, repeated, and said of a failure."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import kubernetes.client
+import pytest
+
+from recommender_operator.adapters.kube import (
+    CONFIG_MAPS,
+    HTTP_ROUTES,
+    MODELS,
+    PODS,
+    KubeError,
+)
+from recommender_operator.adapters.official import OfficialKube
+
+MANIFEST = {"metadata": {"name": "movies", "namespace": "team"}, "status": {"stage": "Pending"}}
+
+
+class Server:
+    """Answers with what it was given, in order, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, Any, dict[str, str]]] = []
+        self.requests: list[tuple[str, str, str, Any]] = []
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(length)) if length else None
+                kind = self.headers.get("Content-Type", "")
+                outer.requests.append((self.command, self.path, kind, body))
+                status, content, headers = outer.answers.pop(0)
+                data = content if isinstance(content, bytes) else json.dumps(content).encode()
+                self.send_response(status)
+                for key, value in headers.items():
+                    self.send_header(key, value)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def says(self, status: int, content: Any = None, **headers: str) -> None:
+        self.answers.append((status, {} if content is None else content, headers))
+
+    def close(self) -> None:
+        self.http.shutdown()
+        self.thread.join()
+        self.http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    result = Server()
+    yield result
+    result.close()
+
+
+@pytest.fixture
+def kube(server: Server) -> Iterator[OfficialKube]:
+    configuration = kubernetes.client.Configuration()
+    configuration.host = f"http://127.0.0.1:{server.http.server_port}"
+    configuration.retries = False
+    client = kubernetes.client.ApiClient(configuration)
+    result = OfficialKube(client, threads=4, timeout=5, pauses=(0.0, 0.0))
+    yield result
+    result.close()
+
+
+def failure(status: int, reason: str, message: str = "because") -> dict[str, Any]:
+    return {"kind": "Status", "code": status, "reason": reason, "message": message}
+
+
+async def test_an_object_that_does_not_exist_is_none(server: Server, kube: OfficialKube) -> None:
+    server.says(404, failure(404, "NotFound"))
+    assert await kube.get(MODELS, "team", "movies") is None
+
+
+async def test_a_list_is_read_page_by_page_with_its_labels(
+    server: Server, kube: OfficialKube
+) -> None:
+    server.says(200, {"items": [{"n": 1}], "metadata": {"continue": "more"}})
+    server.says(200, {"items": [{"n": 2}], "metadata": {}})
+    found = await kube.list(PODS, "team", {"b": "2", "a": "1"})
+    assert found == [{"n": 1}, {"n": 2}]
+    first, second = (request[1] for request in server.requests)
+    assert first == "/api/v1/namespaces/team/pods?limit=500&labelSelector=a%3D1%2Cb%3D2"
+    assert second == first + "&continue=more"
+
+
+async def test_an_apply_names_its_manager_and_is_forced(
+    server: Server, kube: OfficialKube
+) -> None:
+    server.says(200, {"done": True})
+    assert await kube.apply(HTTP_ROUTES, MANIFEST) == {"done": True}
+    ((verb, path, kind, body),) = server.requests
+    assert (verb, kind, body) == ("PATCH", "application/apply-patch+yaml", MANIFEST)
+    assert path == (
+        "/apis/gateway.networking.k8s.io/v1/namespaces/team/httproutes/movies"
+        "?fieldManager=recommender-operator&force=true"
+    )
+
+
+async def test_a_status_is_written_to_the_subresource_by_a_manager_of_its_own(
+    server: Server, kube: OfficialKube
+) -> None:
+    server.says(200)
+    assert await kube.apply_status(MODELS, MANIFEST)
+    assert "/recommendermodels/movies/status?" in server.requests[0][1]
+    assert "fieldManager=recommender-operator-status" in server.requests[0][1]
+    server.says(404, failure(404, "NotFound"))
+    assert not await kube.apply_status(MODELS, MANIFEST)
+
+
+async def test_a_patch_is_a_merge_patch(server: Server, kube: OfficialKube) -> None:
+    server.says(200, {"data": {}})
+    assert await kube.patch(CONFIG_MAPS, "team", "x", {"data": {"a": None}}) == {"data": {}}
+    ((_, _, kind, body),) = server.requests
+    assert (kind, body) == ("application/merge-patch+json", {"data": {"a": None}})
+
+
+async def test_creating_what_exists_is_said_and_not_repeated(
+    server: Server, kube: OfficialKube
+) -> None:
+    server.says(201)
+    server.says(409, failure(409, "AlreadyExists"))
+    assert await kube.create(MODELS, MANIFEST)
+    assert not await kube.create(MODELS, MANIFEST)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("status", [409, 429, 500, 502, 503, 504])
+async def test_what_may_pass_is_repeated(server: Server, kube: OfficialKube, status: int) -> None:
+    server.says(status, failure(status, "Busy"))
+    server.says(status, b"not even JSON")
+    server.says(200, {"done": True})
+    assert await kube.apply(MODELS, MANIFEST) == {"done": True}
+
+
+async def test_repeating_ends_and_the_servers_words_are_kept(
+    server: Server, kube: OfficialKube
+) -> None:
+    for _ in range(3):
+        server.says(503, failure(503, "Busy", "come back"))
+    with pytest.raises(KubeError, match="503 come back") as caught:
+        await kube.get(MODELS, "team", "movies")
+    assert (caught.value.status, caught.value.reason) == (503, "Busy")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 422])
+async def test_a_refusal_is_not_repeated(server: Server, kube: OfficialKube, status: int) -> None:
+    server.says(status, failure(status, "No", "spec.x: too long"))
+    with pytest.raises(KubeError, match="too long"):
+        await kube.apply(MODELS, MANIFEST)
+    assert len(server.requests) == 1
+
+
+async def test_a_lost_connection_is_repeated_and_then_told(kube: OfficialKube) -> None:
+    seen: list[int] = []
+    kube._observe = lambda _verb, _kind, status, _seconds: seen.append(status)
+    kube._client.configuration.host = "http://127.0.0.1:9"
+    with pytest.raises(KubeError) as caught:
+        await kube.get(MODELS, "team", "movies")
+    assert caught.value.status == 0
+    assert seen == [0, 0, 0]
+
+
+async def test_deleting_what_is_gone_succeeds(server: Server, kube: OfficialKube) -> None:
+    server.says(200)
+    server.says(404, failure(404, "NotFound"))
+    assert await kube.delete(MODELS, "team", "movies")
+    assert not await kube.delete(MODELS, "team", "movies")
+    assert server.requests[0][1].endswith("?propagationPolicy=Background")
+
+
+async def test_a_log_is_bounded_and_its_absence_is_no_error(
+    server: Server, kube: OfficialKube
+) -> None:
+    server.says(200, b"caf\xe9\nlast")
+    assert await kube.log("team", "p", "main", 20) == "caf\ufffd\nlast"
+    assert "tailLines=20&limitBytes=16384" in server.requests[0][1]
+    server.says(400, failure(400, "BadRequest"))
+    assert await kube.log("team", "p", "main", 20) == ""
+
+
+async def test_kinds_are_found_by_discovery(server: Server, kube: OfficialKube) -> None:
+    server.says(200, {"resources": [{"name": "httproutes"}, {"name": "httproutes/status"}]})
+    server.says(200, {"resources": [{"name": "grpcroutes"}]})
+    server.says(404, failure(404, "NotFound"))
+    assert [await kube.serves(HTTP_ROUTES) for _ in range(3)] == [True, False, False]

@@ -1,0 +1,111 @@
+"""Events, baselines and the platform's pieces."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+import pytest
+
+from recommender_operator.actions import Event
+from recommender_operator.adapters.baselines import BaselineStore
+from recommender_operator.adapters.events import EventRecorder
+from recommender_operator.adapters.kube import (
+    CONFIG_MAPS,
+    EVENTS,
+    HTTP_ROUTES,
+    REVISIONS,
+    KubeError,
+)
+from recommender_operator.adapters.platform import PlatformReader
+from recommender_operator.api.spec import TrafficMode
+from recommender_operator.observed import Baseline
+from tests.fakes import NOW, FakeKube
+from tests.unit.recommender_operator.resources.builder_inputs import model
+
+SAID = Event(type="Normal", reason="Training", message="it trains")
+
+
+async def test_an_event_is_posted_once_in_a_while_and_counted_after_a_restart() -> None:
+    kube = FakeKube()
+    recorder = EventRecorder(kube)
+    for seconds in (0, 5, 500):
+        await recorder.post(model(), SAID, NOW + datetime.timedelta(seconds=seconds))
+    assert len(kube.writes) == 1
+    later = NOW + datetime.timedelta(minutes=11)
+    await EventRecorder(kube).post(model(), SAID, later)
+    (name,) = kube.names(EVENTS)
+    event = kube.find(EVENTS, name)
+    assert event["firstTimestamp"] == "2026-01-01T12:00:00Z"
+    assert event["lastTimestamp"] == "2026-01-01T12:11:00Z"
+
+
+async def test_events_that_differ_are_posted_each() -> None:
+    kube = FakeKube()
+    recorder = EventRecorder(kube)
+    other = dataclasses.replace(SAID, message="it fails", type="Warning")
+    again = dataclasses.replace(model(), uid="another")
+    for about, event in ((model(), SAID), (model(), other), (again, SAID)):
+        await recorder.post(about, event, NOW)
+    assert len(kube.names(EVENTS)) == 3
+
+
+async def test_an_event_that_cannot_be_posted_fails_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kube = FakeKube()
+    kube.fault = lambda *_: KubeError("forbidden", status=403)
+    await EventRecorder(kube).post(model(), SAID, NOW)
+    assert "forbidden" in caplog.text
+
+
+def baseline(key: str, value: float = 1.0) -> Baseline:
+    return Baseline(key=key, taken_at=NOW, samples={"v": {"p": {"s": value}}})
+
+
+async def test_baselines_are_kept_replaced_and_dropped_one_by_one() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    assert await store.read("team", "movies") == {}
+    await store.drop(model(), "nothing")
+    await store.save(model(), baseline("step/a"))
+    await store.save(model(), baseline("drift/b"))
+    await store.save(model(), baseline("step/a", 2.0))
+    assert await store.read("team", "movies") == {
+        "step/a": baseline("step/a", 2.0), "drift/b": baseline("drift/b")
+    }  # fmt: skip
+    await store.drop(model(), "step/a")
+    assert set(await store.read("team", "movies")) == {"drift/b"}
+    owner = kube.find(CONFIG_MAPS, "movies-baselines")["metadata"]["ownerReferences"][0]
+    assert owner["uid"] == model().uid
+
+
+async def test_an_entry_that_is_no_baseline_hides_no_other() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    await store.save(model(), baseline("step/a"))
+    kube.find(CONFIG_MAPS, "movies-baselines")["data"]["x"] = "garbage"
+    assert set(await store.read("team", "movies")) == {"step/a"}
+
+
+async def test_a_missing_piece_is_named_and_looked_for_again_after_a_while() -> None:
+    kube = FakeKube()
+    kube.kinds.discard(HTTP_ROUTES)
+    time = 0.0
+    reader = PlatformReader(kube, "models.example", clock=lambda: time)
+    missing = ("httproutes.gateway.networking.k8s.io",)
+    for _ in range(3):
+        assert (await reader.read(TrafficMode.GATEWAY)).missing == missing
+    assert len(kube.reads) == 2
+    kube.kinds.add(HTTP_ROUTES)
+    time = 31.0
+    platform = await reader.read(TrafficMode.GATEWAY)
+    assert (platform.missing, platform.domain) == ((), "models.example")
+
+
+async def test_each_mode_needs_its_own_pieces() -> None:
+    kube = FakeKube()
+    kube.kinds.discard(REVISIONS)
+    reader = PlatformReader(kube, "")
+    assert (await reader.read(TrafficMode.GATEWAY)).missing == ()
+    assert (await reader.read(TrafficMode.KNATIVE)).missing == ("revisions.serving.knative.dev",)

@@ -1,0 +1,238 @@
+"""Settings, logs, metrics, liveness and the command line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+
+import pytest
+
+from recommender_operator import __main__ as command
+from recommender_operator import logs
+from recommender_operator.health import Health, Limits, StaleError
+from recommender_operator.metrics import Metrics, version
+from recommender_operator.settings import Settings, SettingsError, load, variable
+from recommender_operator.workqueue import Schedule
+from tests.unit.recommender_operator.resources.builder_inputs import model
+
+ENVIRONMENT = {
+    "RECOMMENDER_TRAINING_IMAGE": "training:1",
+    "RECOMMENDER_SERVING_IMAGE": "serving:1",
+    "RECOMMENDER_NAMESPACE": "operator",
+}
+
+
+def test_what_is_not_set_has_its_default() -> None:
+    settings = load(ENVIRONMENT)
+    assert settings == Settings(
+        training_image="training:1", serving_image="serving:1", namespace="operator"
+    )
+    assert (settings.workers, settings.watch_namespaces) == (10, ())
+
+
+def test_everything_can_be_set_and_reaches_the_manifests() -> None:
+    settings = load(
+        ENVIRONMENT
+        | {
+            "RECOMMENDER_WATCH_NAMESPACES": " a, b ,",
+            "RECOMMENDER_GATEWAY_SECTION": "",
+            "RECOMMENDER_GATEWAY_DOMAIN": "x.example",
+            "RECOMMENDER_IMAGE_PULL_SECRETS": "one,two",
+            "RECOMMENDER_LOG_LEVEL": "",
+            "UNRELATED": "x",
+        }
+    )
+    assert settings.watch_namespaces == ("a", "b")
+    assert settings.log_level == "INFO"
+    assert settings.options.domain == "x.example"
+    assert settings.options.image_pull_secrets == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("RECOMMENDER_WORKERS", "0", "greater than or equal to 1"),
+        ("RECOMMENDER_WORKERS", "many", "valid integer"),
+        ("RECOMMENDER_LOG_FORMAT", "xml", "'json' or 'text'"),
+        ("RECOMMENDER_WATCH_NAMESPACES", "A_b", "separate names by commas"),
+        ("RECOMMENDER_GATEWAY_NAME", "Gate Way", "match pattern"),
+        ("RECOMMENDER_METRICS_PORT", "70000", "less than or equal to 65535"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_named_with_its_remedy(
+    name: str, value: str, remedy: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(ENVIRONMENT | {name: value})
+    assert str(caught.value).startswith(f"{name}={value!r}")
+    assert remedy in str(caught.value)
+
+
+def test_all_problems_are_said_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        load({"RECOMMENDER_WORKERS": "x"})
+    assert len(str(caught.value).splitlines()) == 4
+
+
+def test_the_settings_are_those_of_the_contract() -> None:
+    with open("docs/contracts.md", encoding="utf-8") as page:
+        section = page.read().split("## Settings of the operator")[1]
+    for field in Settings.model_fields:
+        assert f"`{variable(field)}`" in section, field
+
+
+def test_a_json_log_line_is_one_object_without_secrets() -> None:
+    record = logging.LogRecord(
+        "x", logging.INFO, "f", 1, "sent token=%s\nnext", ("hunter2",), None
+    )
+    record.model = "movies"
+    line = logs.JsonFormatter().format(record)
+    entry = json.loads(line)
+    assert "\n" not in line
+    assert (entry["message"], entry["model"]) == ("sent token=[redacted]\nnext", "movies")
+
+
+def test_an_exception_is_logged_in_both_forms() -> None:
+    try:
+        raise ValueError("password=hunter2")
+    except ValueError:
+        record = logging.LogRecord("x", logging.ERROR, "f", 1, "bad", (), sys.exc_info())
+    for formatter in (logs.JsonFormatter(), logs.TextFormatter()):
+        line = formatter.format(record)
+        assert "ValueError" in line
+        assert "hunter2" not in line
+
+
+def test_build_and_version_are_told() -> None:
+    value = Metrics().registry.get_sample_value(
+        "recommender_operator_build_info", {"version": version()}
+    )
+    assert value == 1
+
+
+def test_a_version_that_left_the_split_leaves_the_metric() -> None:
+    metrics = Metrics()
+
+    def weight(name: str) -> float | None:
+        return metrics.registry.get_sample_value(
+            "recommender_operator_traffic_weight_percent",
+            {"namespace": "team", "model": "movies", "version": name},
+        )
+
+    metrics.traffic(model(), {"a": 90, "b": 10})
+    assert (weight("a"), weight("b")) == (90, 10)
+    metrics.traffic(model(), {"b": 100})
+    assert (weight("a"), weight("b")) == (None, 100)
+    metrics.forget("team", "movies")
+    assert weight("b") is None
+
+
+def test_the_metrics_page_names_every_metric() -> None:
+    with open("docs/metrics.md", encoding="utf-8") as page:
+        text = page.read()
+    for family in Metrics().registry.collect():
+        assert f"`{family.name}" in text, family.name
+
+
+class Liveness:
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.schedule: Schedule[str] = Schedule(10)
+        limits = Limits(waiting=10, working=20, watch=30)
+        self.health: Health[str] = Health(self.schedule, limits, clock=lambda: self.time)
+
+
+def test_an_idle_operator_is_alive() -> None:
+    rig = Liveness()
+    rig.time = 1e6
+    assert rig.health.check() == {"waiting": 0, "working": 0, "watch": 0}
+
+
+def test_a_model_that_no_worker_takes_is_a_reason_to_restart() -> None:
+    rig = Liveness()
+    rig.schedule.add("a", 0)
+    rig.time = 10
+    rig.health.check()
+    rig.time = 11
+    with pytest.raises(StaleError, match="waits for a worker for 11 s"):
+        rig.health.check()
+
+
+def test_a_reconcile_that_never_ends_is_a_reason_to_restart() -> None:
+    rig = Liveness()
+    rig.schedule.add("a", 0)
+    rig.schedule.take(0)
+    rig.time = 21
+    with pytest.raises(StaleError, match="reconcile runs"):
+        rig.health.check()
+    rig.schedule.done("a", 21)
+    rig.health.check()
+
+
+def test_a_watch_that_misses_a_change_is_a_reason_to_restart() -> None:
+    rig = Liveness()
+    rig.health.watched("a", 1)
+    rig.health.read("a", 1)
+    rig.health.read("a", 2)
+    rig.time = 25
+    rig.health.read("a", 3)
+    rig.time = 31
+    with pytest.raises(StaleError, match="watch has missed"):
+        rig.health.check()
+    rig.health.watched("a", 2)
+    rig.health.check()
+
+
+def test_a_read_ahead_of_the_watch_by_a_moment_is_ordinary() -> None:
+    rig = Liveness()
+    rig.health.read("a", 1)
+    rig.time = 5
+    rig.health.watched("a", 1)
+    rig.time = 100
+    rig.health.check()
+
+
+def test_a_model_that_is_gone_keeps_no_watch_waiting() -> None:
+    rig = Liveness()
+    rig.health.read("a", 1)
+    rig.health.gone("a")
+    rig.time = 100
+    rig.health.check()
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+def test_the_version_is_printed(capsys: Capture) -> None:
+    assert command.main(["version"]) == command.OK
+    assert capsys.readouterr().out.strip() == version()
+
+
+def test_the_definitions_are_printed(capsys: Capture) -> None:
+    assert command.main(["crds"]) == command.OK
+    assert capsys.readouterr().out.count("kind: CustomResourceDefinition") == 2
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "--fast"]])
+def test_a_wrong_command_line_is_refused(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command.main(arguments)
+    assert caught.value.code == command.USAGE
+
+
+def test_wrong_settings_end_the_command_at_once(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(variable(name), raising=False)
+    assert command.main(["run"]) == command.USAGE
+    assert "RECOMMENDER_TRAINING_IMAGE is not set" in capsys.readouterr().err
+
+
+def test_help_names_every_variable_and_exit_code(capsys: Capture) -> None:
+    with pytest.raises(SystemExit):
+        command.main(["run", "--help"])
+    text = capsys.readouterr().out
+    assert all(variable(name) in text for name in Settings.model_fields)
+    assert "exit codes" in text

@@ -1,0 +1,181 @@
+"""Actions become calls of the ports, in order, and each is safe to repeat."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from recommender_operator import actions as do
+from recommender_operator.adapters.kube import (
+    CONFIG_MAPS,
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    JOBS,
+    VERSIONS,
+    KubeError,
+)
+from recommender_operator.api.version import (
+    Artifact,
+    ModelVersionStatus,
+    VersionDecision,
+    VersionStage,
+)
+from recommender_operator.execute import ExecutionError
+from recommender_operator.observe import Snapshot, version_object
+from recommender_operator.observed import JobKind, Observed
+from recommender_operator.resources import model_version
+from tests.fakes import NOW, pod
+from tests.unit.recommender_operator.operator_rig import Rig
+from tests.unit.recommender_operator.resources import builder_inputs
+
+NAME = "movies-0123abcd"
+MODEL = builder_inputs.model()
+PUBLISHED = ModelVersionStatus(
+    stage=VersionStage.DEPLOYING,
+    stage_since=NOW,
+    artifact=Artifact(path="artifacts/movies/ab", digest=builder_inputs.DIGEST),
+)
+
+
+def snapshot(
+    rig: Rig, status: ModelVersionStatus = PUBLISHED, *, pods: Mapping[str, Any] | None = None
+) -> Snapshot:
+    thing = model_version.model_version(MODEL, NAME, builder_inputs.version().spec)
+    thing["kind"] = "ModelVersion"
+    thing["status"] = status.dump()
+    stored = rig.kube.put(VERSIONS, thing)
+    observed = Observed(model=MODEL, versions=(version_object(stored),))
+    return Snapshot(observed=observed, pods=pods or {})
+
+
+async def run(rig: Rig, shot: Snapshot, *actions: do.Action) -> None:
+    await rig.executor.execute(shot, do.Decision(actions=actions, status=MODEL.status))
+
+
+ALL: list[do.Action] = [
+    do.CreateVersion(name="movies-new", spec=builder_inputs.version().spec),
+    do.UpdateVersion(name=NAME, status=PUBLISHED.model_copy(update={"weight": 10})),
+    do.StartJob(kind=JobKind.CHECK, version=NAME, attempt=0),
+    do.StartJob(kind=JobKind.REMOVE, version="movies", attempt=0, inputs={"paths": "lake/movies"}),
+    do.EnsureService(version=NAME),
+    do.SetTraffic(weights={NAME: 100}),
+    do.SaveBaseline(key="step/x", taken_at=NOW, samples={NAME: {"p": {"s": 1.0}}}),
+    do.DropBaseline(key="step/x"),
+    do.RemoveTraffic(),
+    do.DeleteService(version=NAME),
+    do.DeleteVersion(name="movies-new"),
+]
+
+
+@pytest.mark.parametrize("action", ALL, ids=lambda action: type(action).__name__)
+async def test_doing_it_twice_is_the_same_as_once(action: do.Action) -> None:
+    once, twice = Rig(), Rig()
+    for rig, times in ((once, 1), (twice, 2)):
+        shot = snapshot(rig)
+        for _ in range(times):
+            await run(rig, shot, action)
+    assert once.kube.objects == twice.kube.objects
+
+
+async def test_each_action_leaves_what_it_promises() -> None:
+    rig = Rig()
+    await run(rig, snapshot(rig), *ALL[:7])
+    assert rig.kube.names(VERSIONS) == [NAME, "movies-new"]
+    assert rig.kube.names(JOBS) == [f"{NAME}-check-0", "movies-remove-0"]
+    assert rig.kube.names(INFERENCE_SERVICES) == [NAME]
+    assert rig.kube.names(HTTP_ROUTES) == ["movies"]
+    assert rig.kube.names(CONFIG_MAPS) == ["movies-baselines"]
+    assert rig.kube.find(VERSIONS, NAME)["status"]["weight"] == 10
+
+
+async def test_actions_are_done_in_their_order_and_the_first_that_fails_ends_them() -> None:
+    rig = Rig()
+    rig.kube.fault = lambda verb, resource, _: (
+        KubeError("down", status=503) if resource == HTTP_ROUTES and verb == "apply" else None
+    )
+    with pytest.raises(KubeError, match="down"):
+        await run(rig, snapshot(rig), ALL[4], ALL[5], ALL[2])
+    assert rig.kube.writes == [("apply", "inferenceservices", NAME)]
+
+
+async def test_a_status_that_says_nothing_new_is_not_written() -> None:
+    rig = Rig()
+    await run(rig, snapshot(rig), do.UpdateVersion(name=NAME, status=PUBLISHED))
+    assert rig.kube.writes == []
+
+
+async def test_a_version_that_is_gone_or_was_made_anew_is_not_written_to() -> None:
+    rig = Rig()
+    shot = snapshot(rig)
+    await rig.kube.delete(VERSIONS, "team", NAME)
+    await run(rig, shot, ALL[1])
+    snapshot(rig)
+    with pytest.raises(KubeError, match="uid"):
+        await run(rig, shot, ALL[1])
+
+
+async def test_the_smoke_result_joins_the_status_that_this_decision_wrote() -> None:
+    rig = Rig()
+    shot = snapshot(rig, pods={NAME: [pod("old", NAME), pod("new", NAME)]})
+    shot.pods[NAME][1]["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    smoking = PUBLISHED.model_copy(update={"stage": VersionStage.SMOKE_TESTING})
+    await run(rig, shot, do.UpdateVersion(name=NAME, status=smoking), do.RunSmoke(version=NAME))
+    status = rig.kube.find(VERSIONS, NAME)["status"]
+    assert status["stage"] == "SmokeTesting"
+    assert status["smoke"]["passed"] is True
+    assert rig.smoke.asked == ["new"]
+
+
+async def test_without_a_ready_pod_nobody_is_asked_and_nothing_is_recorded() -> None:
+    rig = Rig()
+    shot = snapshot(rig, pods={NAME: [pod("p", NAME, ready=False)]})
+    await run(rig, shot, do.RunSmoke(version=NAME))
+    assert (rig.smoke.asked, rig.kube.writes) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        do.UpdateVersion(name="movies-x", status=PUBLISHED),
+        do.StartJob(kind=JobKind.CHECK, version="movies-x", attempt=0),
+        do.EnsureService(version="movies-x"),
+        do.RunSmoke(version="movies-x"),
+    ],
+    ids=lambda action: type(action).__name__,
+)
+async def test_an_action_about_a_version_that_was_not_seen_is_an_error(action: do.Action) -> None:
+    rig = Rig()
+    with pytest.raises(ExecutionError, match="movies-x"):
+        await run(rig, snapshot(rig), action)
+
+
+async def test_an_orphan_gets_the_model_as_its_owner() -> None:
+    rig = Rig()
+    shot = snapshot(rig)
+    rig.kube.find(VERSIONS, NAME)["metadata"].pop("ownerReferences")
+    await run(rig, Snapshot(observed=shot.observed, pods={}, orphans=(NAME,)))
+    owners = rig.kube.find(VERSIONS, NAME)["metadata"]["ownerReferences"]
+    assert [owner["uid"] for owner in owners] == [MODEL.uid]
+
+
+async def test_time_in_a_stage_and_each_decision_are_counted_once() -> None:
+    rig = Rig()
+    decision = VersionDecision(outcome="RolledBack", reason="StepFailed", message="m", at=NOW)
+    ended = PUBLISHED.model_copy(
+        update={
+            "stage": VersionStage.ROLLED_BACK,
+            "stage_since": NOW + datetime.timedelta(seconds=40),
+            "decision": decision,
+        }
+    )
+    shot = snapshot(rig)
+    update = do.UpdateVersion(name=NAME, status=ended)
+    await run(rig, shot, update, update)
+    where = {"namespace": "team", "model": "movies"}
+    count = rig.metric("verdicts_total", outcome="RolledBack", reason="StepFailed", **where)
+    assert count == 1
+    assert rig.metric("phase_duration_seconds_sum", stage="Deploying", **where) == 40
+    assert rig.metric("actions_total", action="UpdateVersion") == 2
