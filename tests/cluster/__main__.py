@@ -97,6 +97,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
     except subprocess.TimeoutExpired as error:
         print(f"error: no answer within {error.timeout:.0f}s: {error.cmd}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted; `up` goes on from here, `down` clears it away", file=sys.stderr)
+        return 130
     return 1
 
 
