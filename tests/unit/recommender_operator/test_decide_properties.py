@@ -21,8 +21,10 @@ from recommender_operator.analysis import drift as drifts
 from recommender_operator.analysis import verdict as verdicts
 from recommender_operator.analysis.drift import DriftVerdict, FeatureShift
 from recommender_operator.analysis.verdict import StepVerdict, Verdict
+from recommender_operator.analysis.window import WindowStats
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind
+from recommender_operator.phases import breaks, windows
 from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
 
 SEEDS = st.sampled_from([17, 2, 3])
@@ -41,6 +43,8 @@ class Oracle:
     @contextlib.contextmanager
     def speaks(self) -> Iterator[None]:
         with (
+            mock.patch.object(windows, "window_stats", return_value=WindowStats()),
+            mock.patch.object(breaks, "window_stats", return_value=WindowStats()),
             mock.patch.object(verdicts, "judge", self._judge),
             mock.patch.object(drifts, "judge_window", self._judge_window),
             mock.patch.object(drifts, "judge_break", self._judge_break),
@@ -210,7 +214,7 @@ class AnyCluster(RuleBasedStateMachine):
 
 
 AnyCluster.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=50,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
@@ -242,7 +246,7 @@ def play(crashes: tuple[int, ...]) -> dict[str, object]:
 BENIGN = play(())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=120))
 def test_a_benign_life_ends_the_same_wherever_the_operator_died(crashes: list[int]) -> None:
     assert play(tuple(crashes)) == BENIGN

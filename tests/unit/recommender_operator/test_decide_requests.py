@@ -240,6 +240,21 @@ def test_paused_in_mid_rollout_keeps_the_weight() -> None:
     assert world.champion() == candidate
 
 
+def test_a_first_version_is_not_promoted_while_paused() -> None:
+    world = World(accepted=False)
+    while not world.route:
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+    world.edit(paused=True)
+    world.accepted = True
+    world.settle()
+    assert world.stages() == {17: "Canary"}
+    world.edit(paused=False)
+    world.settle()
+    assert world.stages() == {17: "Promoted"}
+
+
 def test_a_version_that_fails_while_paused_still_loses_its_requests() -> None:
     world = in_canary()
     world.edit(paused=True)

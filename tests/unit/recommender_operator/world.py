@@ -136,6 +136,8 @@ class World:
     broken_mix: dict[int, Mix] = dataclasses.field(default_factory=dict)
     #: The sessions that a version was trained on.
     trained_on: dict[str, Mix] = dataclasses.field(default_factory=dict)
+    #: The weights that were asked for when the model was paused.
+    frozen: dict[str, int] | None = None
     log: list[a.Action] = dataclasses.field(default_factory=list)
     events: list[a.Event] = dataclasses.field(default_factory=list)
     finished: bool = False
@@ -143,7 +145,11 @@ class World:
     # --- what a user does
 
     def edit(self, **sections: object) -> None:
+        was = self.spec.paused
         self.spec = RecommenderModelSpec.model_validate(self.spec.dump() | sections)
+        if self.spec.paused != was:
+            asked = {name: v.status.weight for name, v in self.versions.items()}
+            self.frozen = asked if self.spec.paused else None
         self.generation += 1
 
     def seed(self, seed: int) -> None:
@@ -365,7 +371,7 @@ class World:
             more = weight > self.route.get(version, 0)
             if more and version != self.champion():
                 self._check_fit(version)
-                self._check_pause(version)
+                self._check_pause(version, weight)
         self.route = dict(weights)
 
     def _check_fit(self, version: str) -> None:
@@ -378,12 +384,12 @@ class World:
         assert status.smoke is not None, f"{version} has requests before its smoke inference"
         assert status.smoke.passed, f"{version} failed its smoke inference"
 
-    def _check_pause(self, version: str) -> None:
+    def _check_pause(self, version: str, weight: int) -> None:
+        """While paused a version gets no more than it had, unless requests go back to it."""
         goal = self.spec.rollback_to or self.annotations.get("rollback-to", "").split("#")[0]
-        restored = self.versions[version].status.weight == 100 or version == goal
-        asked = self.versions[version].status.weight
-        if self.spec.paused and not restored:
-            assert self.route.get(version, 0) < asked or asked == 0, "moved forward while paused"
+        if self.frozen is None or version in (goal, self.status.previous):
+            return
+        assert weight <= self.frozen.get(version, 0), "moved forward while paused"
 
     # --- the truth, computed apart from the operator
 
