@@ -1,0 +1,125 @@
+"""The provider Prometheus against a real server that scrapes real pages."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import prometheus_client
+import pytest
+from prometheus_client.registry import CollectorRegistry
+
+from recommender_operator.adapters.pod_scrape import PodScrape
+from recommender_operator.adapters.ports import PodRef, SampleError
+from recommender_operator.adapters.prometheus import Prometheus
+from recommender_operator.analysis.window import window_stats
+from recommender_operator.observed import Sample
+from tests.integration.prometheus_server import running
+
+pytestmark = pytest.mark.integration
+
+NAMES = ["model", "version"]
+
+
+class Pod:
+    """A pod's metrics page, with the client library that the transformer uses."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry()
+        self._labels = {"model": "films", "version": version}
+        self._requests = prometheus_client.Counter(
+            "recommender_requests", "n", [*NAMES, "outcome"], registry=self.registry
+        )
+        self._duration = prometheus_client.Histogram(
+            "recommender_request_duration_seconds",
+            "s",
+            NAMES,
+            buckets=(0.05, 0.5, 1, 5),
+            registry=self.registry,
+        )
+        self._features = prometheus_client.Counter(
+            "recommender_feature_values", "n", [*NAMES, "feature", "bin"], registry=self.registry
+        )
+        self.server, _ = prometheus_client.start_http_server(
+            0, addr="127.0.0.1", registry=self.registry
+        )
+        self.port = self.server.server_port
+
+    def answer(self, ok: int, errors: int = 0) -> None:
+        self._requests.labels(**self._labels, outcome="ok").inc(ok)
+        self._requests.labels(**self._labels, outcome="error").inc(errors)
+        for _ in range(ok + errors):
+            self._duration.labels(**self._labels).observe(0.2)
+        self._features.labels(**self._labels, feature="age", bin="0").inc(ok)
+
+
+@pytest.fixture
+def pods() -> Iterator[dict[str, Pod]]:
+    made = {"films-1-a": Pod("films-1"), "films-1-b": Pod("films-1"), "films-2-a": Pod("films-2")}
+    yield made
+    for pod in made.values():
+        pod.server.shutdown()
+        pod.server.server_close()
+
+
+@pytest.fixture
+def url(tmp_path: Path, pods: dict[str, Pod]) -> Iterator[str]:
+    static = [
+        {
+            "targets": [f"127.0.0.1:{pod.port}"],
+            "labels": {"pod": name, "namespace": "shop", "container": "transformer-container"},
+        }
+        for name, pod in pods.items()
+    ]
+    with running(tmp_path, [{"job_name": "pods", "static_configs": static}]) as address:
+        yield address
+
+
+REFS = [PodRef(name=f"films-1-{x}", ip="127.0.0.1", ready=True) for x in "ab"]
+
+
+async def eventually(url: str, requests: int) -> Sample:
+    """Return the first sample in which so many requests are seen."""
+    seen: object = None
+    async with Prometheus.session() as session:
+        provider = Prometheus(session, url)
+        for _ in range(300):
+            try:
+                sample = await provider.sample("shop", "films-1", REFS)
+                stats = window_stats({}, sample)
+                if stats.requests == requests:
+                    return sample
+                seen = stats.requests
+            except SampleError as error:
+                seen = error
+            await asyncio.sleep(0.1)
+    raise AssertionError(f"not {requests} requests in 30 s, but {seen}")
+
+
+async def test_prometheus_gives_the_counters_that_the_pods_give(
+    url: str, pods: dict[str, Pod]
+) -> None:
+    pods["films-1-a"].answer(30, errors=2)
+    pods["films-1-b"].answer(10)
+    pods["films-2-a"].answer(500)
+    first = await eventually(url, 42)
+    assert set(first) == {"films-1-a", "films-1-b"}
+
+    async with PodScrape.session() as session:
+        for name, counters in first.items():
+            scrape = PodScrape(session, port=pods[name].port)
+            own = await scrape.sample(
+                "shop", "films-1", [PodRef(name=name, ip="127.0.0.1", ready=True)]
+            )
+            assert counters == own[name]
+
+    pods["films-1-a"].answer(5, errors=1)
+    window = window_stats(first, await eventually(url, 48))
+    assert (window.requests, window.errors, window.latency.total) == (6, 1, 6)
+    assert window.features == {"age": {"0": 5}}
+    assert window.latency.quantile(0.5) == pytest.approx(0.05 + 0.45 / 2)
+
+
+async def test_a_version_that_is_not_scraped_is_an_error_with_the_query(url: str) -> None:
+    async with Prometheus.session() as session:
+        with pytest.raises(SampleError, match=r'version="films-9".*must scrape port 8080'):
+            await Prometheus(session, url).sample("shop", "films-9", REFS)
