@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import yaml
 
 from recommender_operator import settings
 from recommender_operator.metrics import Metrics
-from tests.chart import CHART, MODES, ROOT, Manifest, of_kind, rendered, run_helm, template
+from tests.chart import CHART, MODES, ROOT, of_kind, rendered, run_helm, template
 
 GOLDEN = Path(__file__).parent / "golden" / "chart"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -132,40 +134,6 @@ def test_every_value_is_described_above_it() -> None:
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
-def test_no_role_has_a_wildcard_or_reads_secrets(mode: str) -> None:
-    roles = of_kind(mode, "Role", "ClusterRole")
-    assert roles
-    for role in roles:
-        for rule in role["rules"]:
-            words = [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
-            assert "*" not in words, role["metadata"]["name"]
-            assert "secrets" not in rule["resources"]
-            assert not {"escalate", "bind", "impersonate"} & set(rule["verbs"])
-
-
-def test_with_named_namespaces_the_operator_has_no_right_beyond_them() -> None:
-    assert of_kind("namespaced", "ClusterRoleBinding", "ClusterServingRuntime") == []
-    bindings = of_kind("namespaced", "RoleBinding")
-    assert [b["metadata"]["namespace"] for b in bindings] == ["shop", "news"]
-    aggregated = of_kind("namespaced", "ClusterRole")
-    for role in aggregated:
-        assert any("aggregate-to" in label for label in role["metadata"]["labels"])
-
-
-def test_a_role_in_a_namespace_has_what_the_cluster_role_has() -> None:
-    (role,) = [r for r in of_kind("defaults", "ClusterRole") if not aggregated(r)]
-    beyond = [rule for rule in role["rules"] if rule["apiGroups"] == ["apiextensions.k8s.io"]]
-    assert len(beyond) == 1
-    wanted = [rule for rule in role["rules"] if rule not in beyond]
-    for namespaced in of_kind("namespaced", "Role"):
-        assert namespaced["rules"] == wanted
-
-
-def aggregated(role: Manifest) -> bool:
-    return any("aggregate-to" in label for label in role["metadata"]["labels"])
-
-
-@pytest.mark.parametrize("mode", sorted(MODES))
 def test_every_container_meets_the_restricted_standard(mode: str) -> None:
     pods = [m["spec"]["template"]["spec"] for m in of_kind(mode, "Deployment")]
     pods += [m["spec"] for m in of_kind(mode, "Pod", "ServingRuntime", "ClusterServingRuntime")]
@@ -187,6 +155,21 @@ def test_only_the_operators_pod_gets_a_token() -> None:
     assert account["automountServiceAccountToken"] is False
     assert deployment["spec"]["template"]["spec"]["automountServiceAccountToken"] is True
     assert test["spec"]["automountServiceAccountToken"] is False
+
+
+def test_the_operators_command_is_one_that_it_has() -> None:
+    (deployment,) = of_kind("defaults", "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    program, *arguments = container["command"]
+    said = subprocess.run(
+        [sys.executable, "-m", "recommender_operator", *arguments, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert program == "recommender-operator"
+    assert said.returncode == 0, said.stderr
+    assert "RECOMMENDER_NAMESPACE" in said.stdout
 
 
 def test_the_operator_is_one_pod_that_ends_before_the_next_begins() -> None:

@@ -1,6 +1,6 @@
 {{- /*
-What the operator does in a namespace with models. Verbs are those that its adapters use:
-server-side apply is `patch`, and `create` as well where the object is new.
+What the operator does in a namespace with models: the verbs that its code uses and no others, which
+a test compares. Server-side apply is `patch`, and `create` as well where the object is new.
 */ -}}
 {{- define "recommender-operator.rules" -}}
 # Kopf keeps its finalizer and its progress in the metadata of the models.
@@ -9,29 +9,29 @@ server-side apply is `patch`, and `create` as well where the object is new.
   verbs: [get, list, watch, patch]
 - apiGroups: [recommender.dev]
   resources: [modelversions]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 - apiGroups: [recommender.dev]
   resources: [recommendermodels/status, modelversions/status]
-  verbs: [get, patch]
+  verbs: [patch]
 # For owner references that block the owner's deletion, where the API server checks them.
 - apiGroups: [recommender.dev]
   resources: [recommendermodels/finalizers, modelversions/finalizers]
   verbs: [update]
-# The pipeline: check, train, publish, remove.
+# The pipeline: check, train, publish, remove. Jobs go with their owner.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [list, watch, create]
 # Counters and smoke inferences are asked of the pods' addresses; logs explain failed Jobs.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
 # Baselines of counters.
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, create, patch]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
@@ -41,7 +41,7 @@ server-side apply is `patch`, and `create` as well where the object is new.
 # What KServe makes of an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]
-  verbs: [get, list, watch]
+  verbs: [list]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
