@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
 import socket
@@ -43,6 +44,9 @@ def run(settings: ServeSettings) -> None:
         OSError, RuntimeError: a port cannot be bound.
     """
     artifact = artifacts.load(settings.artifact)
+    # What is imported by now stays: a full collection of it would stop requests for a while.
+    gc.collect()
+    gc.freeze()
     disable_created_metrics()  # type: ignore[no-untyped-call]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, artifact))
