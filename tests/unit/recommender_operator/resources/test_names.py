@@ -1,0 +1,64 @@
+"""Names are digests of what they stand for, and fit a DNS label."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
+from recommender_operator.observed import JobKind
+from recommender_operator.resources import names
+
+LABEL = re.compile(r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+DATA = DataSpec.model_validate({"source": {"claimName": "raw"}})
+
+
+def test_the_digest_of_a_known_spec_never_changes() -> None:
+    """A release that changed it would train every model in the field again."""
+    digest = names.spec_hash(DATA, TrainingSpec())
+    assert digest == "8c4c05e3f65003ec48469b7e8cbab2de3ec6c81e45e360a235ebe6d88b31ead4"
+    assert names.version_name("movies", digest) == f"movies-{digest[:8]}"
+
+
+def test_defaults_written_out_make_the_same_version() -> None:
+    written = TrainingSpec.model_validate(TrainingSpec().dump())
+    assert names.spec_hash(DATA, written) == names.spec_hash(DATA, TrainingSpec())
+
+
+def test_an_optional_field_of_a_later_release_makes_no_new_version() -> None:
+    class Later(TrainingSpec):
+        precision: str = "float32"
+
+    assert names.spec_hash(DATA, Later()) == names.spec_hash(DATA, TrainingSpec())
+
+
+def test_data_training_and_token_each_make_another_version() -> None:
+    other_data = DataSpec.model_validate({"source": {"claimName": "other"}})
+    other_training = TrainingSpec(seed=18)
+    digests = {
+        names.spec_hash(DATA, TrainingSpec()),
+        names.spec_hash(other_data, TrainingSpec()),
+        names.spec_hash(DATA, other_training),
+        names.spec_hash(DATA, TrainingSpec(), "token"),
+    }
+    assert len(digests) == 4
+
+
+def test_what_is_not_data_or_training_makes_no_new_version() -> None:
+    base = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
+    one = RecommenderModelSpec.model_validate(base)
+    two = RecommenderModelSpec.model_validate(base | {"serving": {"replicas": 9}, "paused": True})
+    assert names.desired_version("movies", one) == names.desired_version("movies", two)
+
+
+@given(
+    st.from_regex(r"\A[a-z]([-a-z0-9]{0,38}[a-z0-9])?\Z"),
+    st.sampled_from(list(JobKind)),
+    st.integers(0, 9999),
+)
+def test_names_of_children_fit(model: str, kind: JobKind, attempt: int) -> None:
+    version = names.version_name(model, "0123456789abcdef")
+    assert LABEL.match(version)
+    assert LABEL.match(names.job_name(version, kind, attempt))
