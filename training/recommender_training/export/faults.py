@@ -4,8 +4,7 @@ They rehearse a bad release (docs/training.md); the manifest and the report name
 BrokenFeatures and LearnedNothing are no wrappers: they act on the vocabulary and on the training.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
 from torch import Tensor, nn
 

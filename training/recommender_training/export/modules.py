@@ -7,8 +7,7 @@ on seed and data alone.
 Legend of shapes: B batch, L session, I items, D embedding, H hidden, G genres, F numbers.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
 from torch import Tensor, nn
 
