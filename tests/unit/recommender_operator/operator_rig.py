@@ -6,7 +6,11 @@ import datetime
 from collections.abc import Callable
 
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.kube import Kube
 from recommender_operator.adapters.platform import PlatformReader
+from recommender_operator.adapters.ports import SampleProvider
+from recommender_operator.adapters.traffic import Traffic
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
 from recommender_operator.metrics import Metrics
@@ -19,31 +23,45 @@ KEY = Key("team", "movies")
 
 
 class Rig:
-    def __init__(self, decision: Decide = decide) -> None:
+    def __init__(
+        self,
+        decision: Decide = decide,
+        *,
+        kube: Kube | None = None,
+        samples: SampleProvider | None = None,
+        key: Key = KEY,
+        knative: bool = False,
+    ) -> None:
+        #: An API server in memory, unless the test brings a real one.
         self.kube = FakeKube()
         self.samples = FakeSamples()
+        self.key = key
+        port: Kube = kube or self.kube
+        provider: SampleProvider = samples or self.samples
         self.smoke = FakeSmoke()
         self.metrics = Metrics()
         self.time = NOW
         self.finished: list[str] = []
-        traffic = GatewayTraffic(self.kube, OPTIONS)
+        self.traffic: Traffic = (
+            KnativeTraffic(port, OPTIONS) if knative else GatewayTraffic(port, OPTIONS)
+        )
         self.observer = Observer(
-            self.kube,
-            traffic_of=lambda _: traffic,
-            samples_of=lambda _: self.samples,
-            platform=PlatformReader(self.kube, "models.example", clock=lambda: 0.0),
+            port,
+            traffic_of=lambda _: self.traffic,
+            samples_of=lambda _: provider,
+            platform=PlatformReader(port, "models.example", clock=lambda: 0.0),
         )
         now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731
         self.executor = Executor(
-            self.kube,
-            traffic_of=lambda _: traffic,
+            port,
+            traffic_of=lambda _: self.traffic,
             smoke=self.smoke,
             options=OPTIONS,
             metrics=self.metrics,
             now=now,
         )
         self.reconciler = Reconciler(
-            self.kube,
+            port,
             observer=self.observer,
             executor=self.executor,
             decide=decision,

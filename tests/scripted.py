@@ -1,0 +1,212 @@
+"""Plays the parts of Kubernetes that act on the operator's children: Jobs end, pods start.
+
+It stands in for the Job controller, the kubelet, KServe in Standard mode and a Gateway, over the
+operator's own port, so that it works on the fake API server and on a real one alike. It runs
+nothing; the end-to-end tests do that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from recommender_operator.adapters.kube import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    JOBS,
+    PODS,
+    Kube,
+    Object,
+)
+from recommender_operator.adapters.ports import PodRef
+from recommender_operator.observed import Sample
+from recommender_operator.resources import labels as marks
+
+AT = "2026-01-01T12:00:00Z"
+
+
+def report(job: Object) -> Object:
+    """Return what the container of a Job would leave as its report."""
+    own = job["metadata"]["labels"]
+    kind, version = own[marks.JOB_KIND], own[marks.VERSION]
+    digest = "sha256:" + (version[-8:] * 8)[:64]
+    head = {"schema": "recommender.dev/report/v1", "kind": kind, "ok": True}
+    body: dict[str, Object] = {
+        "check": {"dataVersion": "3-00ff", "rows": 90_000, "quarantinedRows": 2},
+        "train": {
+            "dataVersion": "3-00ff",
+            "rows": 90_000,
+            "codeVersion": "0.1.0",
+            "seed": 17,
+            "metrics": {"auc": 0.8, "logLoss": 0.5, "ndcgAt10": 0.2},
+            "stagedPath": f"staging/movies/{version}-{own[marks.ATTEMPT]}",
+            "digest": digest,
+        },
+        "publish": {"path": f"artifacts/movies/{digest[7:23]}", "digest": digest},
+        "remove": {"removed": 1},
+    }
+    return {**head, **body[kind]}
+
+
+class ScriptedCluster:
+    """One namespace with one model in it."""
+
+    def __init__(self, kube: Kube, *, name: str = "movies", namespace: str = "team") -> None:
+        self._kube = kube
+        self._namespace = namespace
+        self._own = {marks.MODEL: name}
+        #: Versions whose pods never become ready.
+        self.broken: set[str] = set()
+
+    async def step(self) -> None:
+        """Let every part do what it would do next."""
+        for job in await self._list(JOBS):
+            if not job.get("status", {}).get("conditions"):
+                await self._finish(job)
+        for service in await self._list(INFERENCE_SERVICES):
+            version = service["metadata"]["labels"].get(marks.VERSION)
+            if version and not service.get("status", {}).get("conditions"):
+                await self.serve(version, service)
+        for route in await self._list(HTTP_ROUTES):
+            await self._accept(route)
+
+    async def _list(self, resource: Any) -> list[Object]:
+        return await self._kube.list(resource, self._namespace, self._own)
+
+    async def _finish(self, job: Object) -> None:
+        name = job["metadata"]["name"]
+        ended = {
+            "exitCode": 0,
+            "reason": "Completed",
+            "message": json.dumps(report(job)),
+            "startedAt": AT,
+            "finishedAt": AT,
+        }
+        pod_labels = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
+        await self._pod(f"{name}-pod", pod_labels, "main", {"terminated": ended}, "Succeeded")
+        condition = {"status": "True", "lastProbeTime": AT, "lastTransitionTime": AT}
+        status = {
+            "startTime": AT,
+            "completionTime": AT,
+            "succeeded": 1,
+            "ready": 0,
+            "terminating": 0,
+            "uncountedTerminatedPods": {},
+            "conditions": [
+                {"type": "SuccessCriteriaMet", **condition},
+                {"type": "Complete", **condition},
+            ],
+        }
+        await self._status(JOBS, job, status)
+
+    async def serve(self, version: str, service: Object | None = None) -> None:
+        """Start the pod of a version."""
+        ready = version not in self.broken
+        own = marks.of_version(self._own[marks.MODEL], version)
+        state = {"running": {"startedAt": AT}}
+        name = f"{version}-pod"
+        await self._pod(name, own, "transformer-container", state, "Running", ready=ready)
+        if service is not None:
+            word = "True" if ready else "False"
+            condition = {"type": "Ready", "status": word, "lastTransitionTime": AT}
+            await self._status(INFERENCE_SERVICES, service, {"conditions": [condition]})
+
+    async def _pod(
+        self,
+        name: str,
+        own: dict[str, str],
+        container: str,
+        state: Object,
+        phase: str,
+        *,
+        ready: bool = False,
+    ) -> None:
+        manifest: Object = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name, "namespace": self._namespace, "labels": own},
+            "spec": {"containers": [{"name": container, "image": "example/image:1"}]},
+        }
+        if not await self._kube.create(PODS, manifest):
+            return
+        status = {
+            "phase": phase,
+            "podIP": "10.0.0.1",
+            "podIPs": [{"ip": "10.0.0.1"}],
+            "conditions": [
+                {"type": "Ready", "status": "True" if ready else "False", "lastTransitionTime": AT}
+            ],
+            "containerStatuses": [
+                {
+                    "name": container,
+                    "image": "example/image:1",
+                    "imageID": "",
+                    "ready": ready,
+                    "restartCount": 0,
+                    "state": state,
+                }
+            ],
+        }
+        await self._status(PODS, manifest, status)
+
+    async def _accept(self, route: Object) -> None:
+        generation = route["metadata"]["generation"]
+        parent = route["spec"]["parentRefs"][0]
+        conditions = [
+            {
+                "type": kind,
+                "status": "True",
+                "reason": kind,
+                "message": "",
+                "observedGeneration": generation,
+                "lastTransitionTime": AT,
+            }
+            for kind in ("Accepted", "ResolvedRefs")
+        ]
+        told = {
+            "parentRef": parent,
+            "controllerName": "example.com/gateway",
+            "conditions": conditions,
+        }
+        await self._status(HTTP_ROUTES, route, {"parents": [told]})
+
+    async def _status(self, resource: Any, thing: Object, status: Object) -> None:
+        metadata = {
+            "name": thing["metadata"]["name"], "namespace": self._namespace
+        }  # fmt: skip
+        await self._kube.apply_status(
+            resource,
+            {
+                "apiVersion": thing.get("apiVersion") or f"{resource.group}/{resource.version}",
+                "kind": thing.get("kind") or "Job",
+                "metadata": metadata,
+                "status": status,
+            },
+        )
+
+
+class GrowingSamples:
+    """Counters that grow by some requests a look; those of bad versions count errors."""
+
+    def __init__(self, step: int = 300) -> None:
+        self._step = step
+        self._served: dict[str, int] = {}
+        self.bad: set[str] = set()
+
+    async def sample(self, namespace: str, version: str, pods: Sequence[PodRef]) -> Sample:
+        served = self._served.get(version, 0) + self._step
+        self._served[version] = served
+        failed = served // 2 if version in self.bad else 0
+        own = f'model="movies",version="{version}"'
+        series: dict[str, float] = {
+            f'recommender_requests_total{{{own},outcome="ok"}}': served - failed,
+            f'recommender_requests_total{{{own},outcome="error"}}': failed,
+            f'recommender_answers_total{{{own},source="model"}}': served - failed,
+            f"recommender_sessions_total{{{own}}}": served,
+        }
+        bucket = "recommender_request_duration_seconds_bucket"
+        for edge in ("0.005", "0.01", "0.05", "0.1", "0.5", "5", "+Inf"):
+            count = 0 if edge == "0.005" else served
+            series[f'{bucket}{{{own},le="{edge}"}}'] = count
+        return {f"{version}-pod": series}
