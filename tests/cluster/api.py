@@ -15,7 +15,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import backends, imagestore, local
+from tests.cluster import apiserver, backends, imagestore
 from tests.cluster.downloads import ensure_package_binaries
 from tests.cluster.errors import ClusterError
 from tests.cluster.groups import APISERVER_ONLY
@@ -107,17 +107,17 @@ def ensure_apiserver() -> Path:
     It has ports and state of its own and needs no root when RECOMMENDER_STATE and
     RECOMMENDER_CACHE are writable. Nothing acts on Deployments or Jobs there.
     """
-    return local.apiserver_up()
+    return apiserver.up_alone()
 
 
 def stop_apiserver() -> None:
     """Stop what `ensure_apiserver` started and forget its data."""
-    local.apiserver_down()
+    apiserver.down_alone()
 
 
 def crd_paths() -> dict[str, list[Path]]:
     """CRD files by project: gateway, kserve, knative. Apply them with --server-side."""
-    built = local.apiserver_binaries()
+    built = apiserver.alone_binaries()
     return {
         group.name: built.manifests(group, "crds") for group in APISERVER_ONLY if group.sources
     }

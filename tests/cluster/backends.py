@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
-from tests.cluster import imagestore, local, settings
+from tests.cluster import imagestore, local, settings, teardown
 from tests.cluster.errors import ClusterError
 
 
@@ -34,7 +34,7 @@ class Local:
         local.up(knative)
 
     def down(self) -> None:
-        local.down()
+        teardown.down()
 
     def status(self) -> tuple[str, bool]:
         return local.status()

@@ -43,6 +43,13 @@ def go_build_cache() -> Path:
     return cache_folder() / "go-build"
 
 
+def is_cold(groups: Sequence[Group]) -> bool:
+    """Whether something has to be built first."""
+    return any(
+        not (group_folder(group) / name).exists() for group in groups for name, _ in group.commands
+    )
+
+
 class Binaries:
     """Paths of everything that was built or unpacked."""
 

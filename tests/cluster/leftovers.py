@@ -10,8 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.cluster import node, processes, settings
-from tests.cluster.node import cgroup_folders
+from tests.cluster import host, processes, settings
+from tests.cluster.host import cgroup_folders
 from tests.cluster.settings import Layout
 
 CHAIN_PREFIXES = ("KUBE-", "CNI-")
@@ -126,7 +126,7 @@ def remove(layout: Layout) -> None:
         for link in LOG_LINKS.iterdir():
             if link.is_symlink() and os.readlink(link).startswith(str(layout.state)):
                 link.unlink()
-    for folder in node.created_folders(layout):
+    for folder in host.created_folders(layout):
         shutil.rmtree(folder, ignore_errors=True)
     if not _mounts(layout):  # never delete through a mount
         shutil.rmtree(layout.state, ignore_errors=True)

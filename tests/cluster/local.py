@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import shutil
-import time
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.cluster import (
+    apiserver,
     binaries,
     controlplane,
     gateway,
+    host,
     imagestore,
     knative,
     kserve,
-    leftovers,
     manifests,
     node,
     packages,
@@ -27,15 +24,10 @@ from tests.cluster import (
     settings,
 )
 from tests.cluster.binaries import Binaries
-from tests.cluster.errors import ClusterError
 from tests.cluster.groups import (
-    APISERVER_ONLY,
-    ETCD,
     GATEWAY,
     KNATIVE,
     KSERVE,
-    KUBERNETES,
-    Group,
     cluster_groups,
 )
 from tests.cluster.manifests import Kubectl
@@ -70,15 +62,6 @@ EXECUTABLES = (
 )
 
 
-@contextlib.contextmanager
-def locked(layout: Layout) -> Iterator[None]:
-    """One command at a time: two `up`s side by side would start everything twice."""
-    layout.state.parent.mkdir(parents=True, exist_ok=True)
-    with layout.state.with_name(layout.state.name + ".lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def setup_key(with_knative: bool) -> str:
     """Changes when anything that `up` does may have changed."""
     digest = hashlib.sha256(str(with_knative).encode())
@@ -87,15 +70,6 @@ def setup_key(with_knative: bool) -> str:
         if path.is_file():
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def is_cold(groups: Sequence[Group]) -> bool:
-    """Whether something has to be built first."""
-    return any(
-        not (binaries.group_folder(group) / name).exists()
-        for group in groups
-        for name, _ in group.commands
-    )
 
 
 def is_up(layout: Layout, with_knative: bool) -> bool:
@@ -112,14 +86,14 @@ def is_up(layout: Layout, with_knative: bool) -> bool:
 def up(with_knative: bool = True) -> Layout:
     """Start the cluster, or what of it is missing."""
     layout = settings.cluster_layout()
-    with locked(layout):
+    with processes.locked(layout):
         if with_knative is False and has_knative(layout):
             with_knative = True  # a running Knative stays: others may use it
         if is_up(layout, with_knative):
             say("the cluster is up")
             return layout
         groups = cluster_groups(with_knative)
-        preflight.check(is_cold(groups))
+        preflight.check(binaries.is_cold(groups))
         packages.ensure_packages()
         built = binaries.ensure(groups)
         layout.state.mkdir(parents=True, exist_ok=True)
@@ -143,10 +117,10 @@ def gateway_url() -> str:
 def _start(layout: Layout, built: Binaries, with_knative: bool) -> None:
     """Launch first and wait later, so that the parts start side by side."""
     Authority(layout.pki).prepare()
-    node.prepare_host(layout)
+    host.prepare_host(layout)
     containerd = node.containerd(layout)
     containerd_started = processes.start(layout, containerd)
-    start_apiserver(layout, built, with_node=True)
+    apiserver.start(layout, built, with_node=True)
     kubectl = Kubectl(built.path("kubectl"), layout.kubeconfig)
     with ThreadPoolExecutor(1) as pool:
         # The CRDs are megabytes of schema and keep the API server busy for seconds.
@@ -197,17 +171,6 @@ def _apply_crds(layout: Layout, built: Binaries, kubectl: Kubectl, with_knative:
         kubectl.apply_files(files)
         kubectl.wait_served(RESOURCES + KNATIVE_RESOURCES if with_knative else RESOURCES)
     stamp.write_text(key)
-
-
-def start_apiserver(layout: Layout, built: Binaries, with_node: bool) -> None:
-    """etcd and kube-apiserver, ready, and the kubeconfig."""
-    etcd = controlplane.etcd(layout, built)
-    api = controlplane.apiserver(layout, built, with_node)
-    processes.start(layout, etcd)
-    processes.start(layout, api)  # it retries until etcd answers
-    processes.wait_ready(layout, etcd)
-    processes.wait_ready(layout, api)
-    controlplane.admin_kubeconfig(layout)
 
 
 def _forget_dead_pods(layout: Layout, containerd: Part) -> None:
@@ -270,50 +233,6 @@ def _wait_platform(kubectl: Kubectl, with_knative: bool) -> None:
                 )  # fmt: skip
 
 
-def down() -> None:
-    """Stop the cluster; fail loudly if anything of it is left."""
-    layout = settings.cluster_layout()
-    with locked(layout):
-        with step("stopped"):
-            _stop(layout)
-        if left := leftovers.find(layout):
-            lines = "\n".join(f"  {line}" for line in left[:40])
-            raise ClusterError("down", f"still there:\n{lines}")
-    say("nothing is left; binaries and images stay in " + str(layout.cache))
-
-
-def _stop(layout: Layout) -> None:
-    found = processes.running(layout.state)
-    keep = {"etcd", "kube-apiserver", "containerd", "containerd-shim-runc-v2"}
-    processes.stop([p for p in found if p.executable not in keep])
-    leftovers.kill_pods()
-    _drop_containers(layout)
-    # The API server waits for its clients; its data is deleted in a moment anyway.
-    processes.stop(processes.running(layout.state), seconds=2)
-    node.restore_switches(layout)
-    leftovers.remove(layout)
-    root = node.image_store(layout) / "io.containerd.grpc.v1.cri"
-    shutil.rmtree(root, ignore_errors=True)
-
-
-def _drop_containers(layout: Layout) -> None:
-    """Let a living containerd delete tasks and containers: it knows their mounts best.
-
-    Without a living one the next `up` forgets the containers.
-    """
-    if not any(p.executable == "containerd" for p in processes.running(layout.state)):
-        return
-    with contextlib.suppress(ClusterError):
-        deadline = time.monotonic() + 10
-        while tasks := imagestore.ctr(layout, "tasks", "ls", "-q").split():
-            with contextlib.suppress(ClusterError):
-                imagestore.ctr(layout, "tasks", "delete", "--force", *tasks)
-            if time.monotonic() > deadline:
-                break
-        if names := imagestore.ctr(layout, "containers", "ls", "-q").split():
-            imagestore.ctr(layout, "containers", "rm", *names)
-
-
 def status() -> tuple[str, bool]:
     """What runs, for people, and whether all of it does."""
     layout = settings.cluster_layout()
@@ -327,27 +246,3 @@ def status() -> tuple[str, bool]:
     lines.append(f"kubeconfig {layout.kubeconfig}\ngateway    {gateway_url()}")
     lines.append(f"logs       {layout.logs}\n{'UP' if ready else 'NOT UP'}")
     return "\n".join(lines), ready
-
-
-def apiserver_up() -> Path:
-    """Start only etcd and kube-apiserver, beside the cluster; returns the kubeconfig."""
-    layout = settings.apiserver_layout()
-    with locked(layout):
-        preflight.check(is_cold((ETCD, KUBERNETES)), with_node=False)
-        built = apiserver_binaries()
-        layout.state.mkdir(parents=True, exist_ok=True)
-        Authority(layout.pki).prepare()
-        start_apiserver(layout, built, with_node=False)
-    return layout.kubeconfig
-
-
-def apiserver_binaries() -> Binaries:
-    return binaries.ensure(APISERVER_ONLY, compiled=(ETCD, KUBERNETES))
-
-
-def apiserver_down() -> None:
-    """Stop the API server for integration tests and forget its data."""
-    layout = settings.apiserver_layout()
-    with locked(layout):
-        processes.stop(processes.running(layout.state), seconds=2)
-        shutil.rmtree(layout.state, ignore_errors=True)

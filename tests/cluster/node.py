@@ -20,27 +20,6 @@ from tests.cluster.pki import Authority
 from tests.cluster.processes import Part
 from tests.cluster.settings import Layout
 
-IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
-BRIDGE_FILTER = Path("/proc/sys/net/bridge/bridge-nf-call-iptables")
-# The kubelet sets these when it starts.
-KUBELET_SWITCHES = tuple(
-    Path("/proc/sys", name)
-    for name in (
-        "kernel/keys/root_maxbytes",
-        "kernel/keys/root_maxkeys",
-        "kernel/panic",
-        "kernel/panic_on_oops",
-        "vm/overcommit_memory",
-        "vm/panic_on_oom",
-    )
-)
-# containerd 1.6, libcni and the kubelet write here, whatever they are told.
-HARD_CODED = tuple(
-    Path(path)
-    for path in ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
-)
-CGROUPS = Path("/sys/fs/cgroup")
-
 
 def containerd_version() -> str:
     """The Debian version of containerd: its image store is kept apart from other ones."""
@@ -54,61 +33,6 @@ def containerd_version() -> str:
 def image_store(layout: Layout) -> Path:
     """containerd's root: images of several gigabytes stay here when the cluster is down."""
     return layout.cache / "containerd" / containerd_version()
-
-
-def prepare_host(layout: Layout) -> None:
-    """The bridge, packet forwarding and the cgroup of the pods."""
-    if not Path(f"/sys/class/net/{settings.BRIDGE}").exists():
-        _ip("link", "add", settings.BRIDGE, "type", "bridge")
-    prefix = settings.POD_CIDR.partition("/")[2]
-    _ip("addr", "replace", f"{settings.NODE_IP}/{prefix}", "dev", settings.BRIDGE)
-    _ip("link", "set", settings.BRIDGE, "up")
-    remember_host(layout)
-    for switch in (IP_FORWARD, BRIDGE_FILTER):
-        if switch.exists():
-            switch.write_text("1")
-    for folder in cgroup_folders():
-        folder.mkdir(exist_ok=True)
-
-
-def remember_host(layout: Layout) -> None:
-    """Write down, once, what `down` must put back."""
-    before = layout.state / "host.json"
-    if before.exists():
-        return
-    switches = [path for path in (IP_FORWARD, BRIDGE_FILTER, *KUBELET_SWITCHES) if path.exists()]
-    memory = {
-        "switches": {str(path): path.read_text() for path in switches},
-        "absent": [str(path) for path in HARD_CODED if not path.exists()],
-    }
-    unfinished = before.with_suffix(".part")
-    unfinished.write_text(json.dumps(memory))
-    unfinished.rename(before)
-
-
-def _memory(layout: Layout) -> dict[str, Any]:
-    before = layout.state / "host.json"
-    return dict(json.loads(before.read_text())) if before.exists() else {}
-
-
-def restore_switches(layout: Layout) -> None:
-    """Set the machine's switches back to what they were."""
-    for path, value in _memory(layout).get("switches", {}).items():
-        if Path(path).read_text() != value:
-            Path(path).write_text(value)
-
-
-def created_folders(layout: Layout) -> list[Path]:
-    """Folders outside our state that were not there before the cluster came."""
-    return [Path(path) for path in _memory(layout).get("absent", [])]
-
-
-def cgroup_folders() -> list[Path]:
-    """Our folder in each cgroup hierarchy (v1), or the one folder (v2)."""
-    if (CGROUPS / "cgroup.controllers").exists():
-        return [CGROUPS / settings.CGROUP]
-    hierarchies = {path.resolve() for path in CGROUPS.iterdir() if path.name != "unified"}
-    return sorted(path / settings.CGROUP for path in hierarchies if path.is_dir())
 
 
 def containerd(layout: Layout) -> Part:
@@ -320,9 +244,3 @@ def _write(path: Path, text: str) -> dict[str, str]:
     if not path.exists() or path.read_text() != text:
         path.write_text(text)
     return {"CONFIGURATION": hashlib.sha256(text.encode()).hexdigest()[:16]}
-
-
-def _ip(*arguments: str) -> None:
-    result = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise ClusterError("network", f"ip {' '.join(arguments)}: {result.stderr.strip()}")

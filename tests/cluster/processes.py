@@ -8,12 +8,13 @@ inherit it.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -79,6 +80,15 @@ def running(state: Path) -> list[Found]:
             executable = os.readlink(entry / "exe").removesuffix(" (deleted)")
             found.append(Found(int(entry.name), Path(executable).name, environ.get(KEY_MARK, "")))
     return found
+
+
+@contextlib.contextmanager
+def locked(layout: Layout) -> Iterator[None]:
+    """One command at a time: two `up`s side by side would start everything twice."""
+    layout.state.parent.mkdir(parents=True, exist_ok=True)
+    with layout.state.with_name(layout.state.name + ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def start(layout: Layout, part: Part) -> bool:

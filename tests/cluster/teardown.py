@@ -1,0 +1,56 @@
+"""Stops the cluster and makes sure that nothing of it is left."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+
+from tests.cluster import host, imagestore, leftovers, node, processes, settings
+from tests.cluster.errors import ClusterError
+from tests.cluster.progress import say, step
+from tests.cluster.settings import Layout
+
+
+def down() -> None:
+    """Stop the cluster; fail loudly if anything of it is left."""
+    layout = settings.cluster_layout()
+    with processes.locked(layout):
+        with step("stopped"):
+            _stop(layout)
+        if left := leftovers.find(layout):
+            lines = "\n".join(f"  {line}" for line in left[:40])
+            raise ClusterError("down", f"still there:\n{lines}")
+    say("nothing is left; binaries and images stay in " + str(layout.cache))
+
+
+def _stop(layout: Layout) -> None:
+    found = processes.running(layout.state)
+    keep = {"etcd", "kube-apiserver", "containerd", "containerd-shim-runc-v2"}
+    processes.stop([p for p in found if p.executable not in keep])
+    leftovers.kill_pods()
+    _drop_containers(layout)
+    # The API server waits for its clients; its data is deleted in a moment anyway.
+    processes.stop(processes.running(layout.state), seconds=2)
+    host.restore_switches(layout)
+    leftovers.remove(layout)
+    root = node.image_store(layout) / "io.containerd.grpc.v1.cri"
+    shutil.rmtree(root, ignore_errors=True)
+
+
+def _drop_containers(layout: Layout) -> None:
+    """Let a living containerd delete tasks and containers: it knows their mounts best.
+
+    Without a living one the next `up` forgets the containers.
+    """
+    if not any(p.executable == "containerd" for p in processes.running(layout.state)):
+        return
+    with contextlib.suppress(ClusterError):
+        deadline = time.monotonic() + 10
+        while tasks := imagestore.ctr(layout, "tasks", "ls", "-q").split():
+            with contextlib.suppress(ClusterError):
+                imagestore.ctr(layout, "tasks", "delete", "--force", *tasks)
+            if time.monotonic() > deadline:
+                break
+        if names := imagestore.ctr(layout, "containers", "ls", "-q").split():
+            imagestore.ctr(layout, "containers", "rm", *names)
