@@ -29,6 +29,8 @@ def up_alone() -> Path:
     with processes.locked(layout):
         preflight.check(binaries.is_cold((ETCD, KUBERNETES)), with_node=False)
         built = alone_binaries()
+        if not processes.running(layout.state):
+            shutil.rmtree(layout.state, ignore_errors=True)  # what a killed one left
         layout.state.mkdir(parents=True, exist_ok=True)
         Authority(layout.pki).prepare()
         start(layout, built, with_node=False)

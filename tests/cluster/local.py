@@ -22,6 +22,7 @@ from tests.cluster import (
     preflight,
     processes,
     settings,
+    teardown,
 )
 from tests.cluster.binaries import Binaries
 from tests.cluster.groups import (
@@ -96,6 +97,10 @@ def up(with_knative: bool = True) -> Layout:
         preflight.check(binaries.is_cold(groups))
         packages.ensure_packages()
         built = binaries.ensure(groups)
+        if layout.state.exists() and not processes.running(layout.state):
+            # After a reboot, say: its pods, mounts and addresses are gone or stale.
+            with step("cleared a cluster that had died"):
+                teardown.clear(layout)
         layout.state.mkdir(parents=True, exist_ok=True)
         layout.state.chmod(0o755)  # volumes below it must be reachable by every pod
         layout.ready_stamp.unlink(missing_ok=True)

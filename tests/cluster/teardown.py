@@ -17,7 +17,7 @@ def down() -> None:
     layout = settings.cluster_layout()
     with processes.locked(layout):
         with step("stopped"):
-            _stop(layout)
+            clear(layout)
         if left := leftovers.find(layout):
             lines = "\n".join(f"  {line}" for line in left[:40])
             raise ClusterError("down", f"still there:\n{lines}")
