@@ -20,7 +20,7 @@ from kserve.protocol.rest.server import metrics_handler
 from kserve.protocol.rest.v1_endpoints import register_v1_endpoints
 from kserve.protocol.rest.v2_endpoints import register_v2_endpoints
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recommender_serving.model import RefusedRequest
@@ -168,6 +168,7 @@ def _add_handlers(app: FastAPI, invalid: Invalid) -> None:
     app.add_exception_handler(InvalidInput, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
     app.add_exception_handler(HTTPException, rejected)
+    app.add_exception_handler(ClientDisconnect, plain(400))  # nobody reads it
     app.add_exception_handler(ModelNotFound, plain(404))
     app.add_exception_handler(ModelNotReady, plain(503))
     app.add_exception_handler(ServerNotReady, plain(503))

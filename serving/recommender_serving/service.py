@@ -11,6 +11,8 @@ from recommender_serving.metrics import Metrics
 from recommender_serving.sessions import SessionMemory
 from recommender_serving.types import Answer, RecommendRequest
 
+WAVE = 16  # instances of one call that run at the same time
+
 
 class Recommender:
     """Answers requests and keeps the counts; knows no protocol."""
@@ -35,10 +37,18 @@ class Recommender:
         return self._metrics
 
     async def recommend(self, requests: Sequence[RecommendRequest]) -> list[Answer]:
-        """Answer every instance, at the same time; the order is that of the requests."""
+        """Answer every instance; the order is that of the requests.
+
+        They run at the same time, but in waves, so that a few large calls cannot take all of
+        the places at the model and have others turned away.
+        """
         if len(requests) == 1:
             return [await self._one(requests[0])]
-        return list(await asyncio.gather(*map(self._one, requests)))
+        answers: list[Answer] = []
+        for start in range(0, len(requests), WAVE):
+            wave = requests[start : start + WAVE]
+            answers += await asyncio.gather(*map(self._one, wave))
+        return answers
 
     async def _one(self, request: RecommendRequest) -> Answer:
         start = self._clock()

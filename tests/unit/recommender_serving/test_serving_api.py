@@ -285,6 +285,30 @@ async def test_while_draining_probes_fail_and_answers_ask_to_reconnect(served: S
     assert answer.headers["connection"] == "close"
 
 
+async def test_a_caller_who_leaves_in_the_middle_of_a_body_breaks_nothing(served: Served) -> None:
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        return None
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PREDICT,
+        "raw_path": PREDICT.encode(),
+        "query_string": b"",
+        "headers": [],
+    }
+    await served.app(scope, receive, send)
+    assert (served.count("invalid"), served.count("error")) == (0, 0)
+
+
 @pytest.mark.parametrize("action", ["load", "unload"])
 async def test_nobody_can_unload_the_model(served: Served, action: str) -> None:
     answer = await served.http.post(f"/v2/repository/models/recommender/{action}")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from recommender_serving.metrics import BUCKETS
+from recommender_serving.service import WAVE
 from recommender_serving.types import FallReason, Outcome, RankerError, Source
 from tests.unit.recommender_serving.serving_fakes import (
     GOOD,
@@ -118,3 +119,22 @@ async def test_a_caller_who_gave_up_counts_as_nothing(tmp_path: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [parts.value("recommender_requests_total", outcome=o) for o in Outcome] == [0, 0, 0]
+
+
+async def test_a_large_call_does_not_take_every_place_at_the_model(tmp_path: Path) -> None:
+    stuck = HangingRanker()
+    parts = Parts(tmp_path, stuck, giving(PLAIN), timeout=60)
+    task = asyncio.create_task(parts.recommender.recommend([request()] * 64))
+    await stuck.started.wait()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert stuck.calls == parts.guard.in_flight == WAVE
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_large_call_is_answered_in_order(tmp_path: Path) -> None:
+    parts = Parts(tmp_path, giving(GOOD), giving(PLAIN))
+    sizes = [1 + i % 4 for i in range(64)]
+    answers = await parts.recommender.recommend([request(top_n=n) for n in sizes])
+    assert [len(answer.items) for answer in answers] == sizes
