@@ -24,7 +24,8 @@ def down() -> None:
     say("nothing is left; binaries and images stay in " + str(layout.cache))
 
 
-def _stop(layout: Layout) -> None:
+def clear(layout: Layout) -> None:
+    """Stop whatever runs and remove whatever is there."""
     found = processes.running(layout.state)
     keep = {"etcd", "kube-apiserver", "containerd", "containerd-shim-runc-v2"}
     processes.stop([p for p in found if p.executable not in keep])
