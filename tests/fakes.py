@@ -149,8 +149,6 @@ class FakeKube:
         stored = self.objects.get(place)
         if stored is None:
             return False
-        if "uid" in metadata and metadata["uid"] != stored["metadata"]["uid"]:
-            raise KubeError("uid", status=409, reason="Conflict")
         stored["status"] = copy.deepcopy(manifest["status"])
         return True
 

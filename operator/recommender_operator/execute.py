@@ -130,12 +130,7 @@ class _Run:
         manifest = {
             "apiVersion": f"{GROUP}/{API_VERSION}",
             "kind": "ModelVersion",
-            # With the uid, a version made anew under the same name is never written to.
-            "metadata": {
-                "name": name,
-                "namespace": self._model.namespace,
-                "uid": before.uid,
-            },
+            "metadata": {"name": name, "namespace": self._model.namespace},
             "status": status.dump(),
         }
         if not await self._e._kube.apply_status(VERSIONS, manifest):

@@ -119,7 +119,7 @@ class Reconciler:
         manifest = {
             "apiVersion": f"{GROUP}/{API_VERSION}",
             "kind": "RecommenderModel",
-            "metadata": {"name": model.name, "namespace": model.namespace, "uid": model.uid},
+            "metadata": {"name": model.name, "namespace": model.namespace},
             "status": status,
         }
         if not await self._kube.apply_status(MODELS, manifest):

@@ -107,14 +107,12 @@ async def test_a_status_that_says_nothing_new_is_not_written() -> None:
     assert rig.kube.writes == []
 
 
-async def test_a_version_that_is_gone_or_was_made_anew_is_not_written_to() -> None:
+async def test_a_version_that_is_gone_is_not_brought_back_by_its_status() -> None:
     rig = Rig()
     shot = snapshot(rig)
     await rig.kube.delete(VERSIONS, "team", NAME)
     await run(rig, shot, ALL[1])
-    snapshot(rig)
-    with pytest.raises(KubeError, match="uid"):
-        await run(rig, shot, ALL[1])
+    assert rig.kube.names(VERSIONS) == []
 
 
 async def test_the_smoke_result_joins_the_status_that_this_decision_wrote() -> None:

@@ -1,0 +1,76 @@
+"""The real API server of the operator's integration tests, and places of their own in it."""
+
+from __future__ import annotations
+
+import pathlib
+import secrets
+from functools import cache
+
+import kubernetes.client
+import kubernetes.config
+import yaml
+
+from recommender_operator.adapters.kube import Object
+from recommender_operator.adapters.official import OfficialKube
+from tests.cluster import api
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CRDS = ROOT / "manifests" / "crds"
+
+
+@cache
+def kubeconfig() -> pathlib.Path:
+    """Start the API server and give it the kinds that the operator works with."""
+    path = api.ensure_apiserver()
+    kubectl = api.kubectl_for(path)
+    files = sorted(CRDS.glob("*.yaml"))
+    for group in ("gateway", "kserve", "knative"):
+        files += api.crd_paths()[group]
+    for file in files:
+        kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
+    for kind in ("recommendermodels.recommender.dev", "modelversions.recommender.dev"):
+        kubectl("wait", "--for=condition=Established", f"crd/{kind}", "--timeout=30s")
+    return path
+
+
+def kubectl(*arguments: str, stdin: str | None = None) -> str:
+    return api.kubectl_for(kubeconfig())(*arguments, stdin=stdin)
+
+
+def client_of(path: pathlib.Path) -> kubernetes.client.ApiClient:
+    configuration = kubernetes.client.Configuration()
+    kubernetes.config.load_kube_config(str(path), client_configuration=configuration)
+    configuration.retries = False
+    return kubernetes.client.ApiClient(configuration)
+
+
+def open_kube(path: pathlib.Path) -> OfficialKube:
+    return OfficialKube(client_of(path), threads=8, timeout=15)
+
+
+def new_namespace() -> str:
+    name = f"it-{secrets.token_hex(4)}"
+    kubectl("create", "namespace", name)
+    return name
+
+
+def manifest(namespace: str, name: str = "movies", **spec: object) -> Object:
+    base: dict[str, object] = {
+        "data": {"source": {"claimName": "raw"}},
+        "storage": {"claimName": "store"},
+    }
+    return {
+        "apiVersion": "recommender.dev/v1alpha1",
+        "kind": "RecommenderModel",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": base | spec,
+    }
+
+
+def refusal(thing: Object) -> str:
+    """Return what the API server says against a manifest; empty if it takes it."""
+    try:
+        kubectl("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(thing))
+    except api.ClusterError as error:
+        return str(error)
+    return ""

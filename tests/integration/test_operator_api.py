@@ -1,0 +1,206 @@
+"""What only a real API server can say about the definitions and the adapters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recommender_operator.adapters.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.knative_traffic import KnativeTraffic
+from recommender_operator.adapters.kube import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    JOBS,
+    MODELS,
+    VERSIONS,
+    KubeError,
+    Resource,
+)
+from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.traffic import Subject
+from recommender_operator.observe import model_object, version_object
+from recommender_operator.observed import JobKind, ModelObject, VersionObject
+from recommender_operator.resources import jobs, model_version, names
+from tests.integration.operator_api_rig import manifest, refusal
+from tests.unit.recommender_operator.resources import builder_inputs
+
+pytestmark = pytest.mark.integration
+
+NONSENSE: list[tuple[dict[str, Any], str, str]] = [
+    ({"rollout": {"steps": [{"weight": 50}, {"weight": 10}]}}, "spec.rollout.steps", "increas"),
+    ({"rollout": {"steps": [{"weight": 10}]}}, "spec.rollout.steps", "100"),
+    ({"rollout": {"steps": []}}, "spec.rollout.steps", "1"),
+    ({"rollout": {"traffic": "Magic"}}, "spec.rollout.traffic", "Gateway"),
+    ({"data": {"source": {}}}, "spec.data.source.claimName", "Required"),
+    ({"data": {"source": {"claimName": "r", "path": "/etc"}}}, "spec.data.source.path", "match"),
+    (
+        {"data": {"source": {"claimName": "r", "path": "a/../../b"}}},
+        "spec.data.source.path",
+        "inside the claim",
+    ),
+    ({"evaluation": {"gates": [{"metric": "auc"}]}}, "spec.evaluation.gates[0]", "at least one"),
+    ({"training": {"seed": -1}}, "spec.training.seed", "greater than or equal to 0"),
+    ({"serving": {"replicas": 0}}, "spec.serving.replicas", "greater than or equal to 1"),
+    ({"serving": {"resources": {"memory": "lots"}}}, "spec.serving.resources.memory", "match"),
+    ({"analysis": {"provider": "Prometheus"}}, "spec.analysis", "prometheusUrl"),
+    ({"training": {"hyperparameters": {"dropout": 1}}}, "hyperparameters.dropout", "less than 1"),
+]
+
+
+@pytest.mark.parametrize(("spec", "field", "reason"), NONSENSE, ids=lambda value: str(value)[:40])
+def test_a_spec_that_makes_no_sense_is_refused_with_the_field_and_the_reason(
+    spec: dict[str, Any], field: str, reason: str
+) -> None:
+    said = refusal(manifest("default", **spec))
+    assert field in said
+    assert reason in said
+
+
+@pytest.mark.parametrize("name", ["x" * 41, "1st"])
+def test_a_name_whose_children_could_not_be_named_is_refused(name: str) -> None:
+    assert "the name" in refusal(manifest("default", name=name))
+
+
+def test_the_least_spec_is_taken() -> None:
+    assert refusal(manifest("default")) == ""
+
+
+async def stored(
+    kube: OfficialKube, namespace: str, **spec: Any
+) -> tuple[ModelObject, VersionObject]:
+    assert await kube.create(MODELS, manifest(namespace, **spec))
+    raw = await kube.get(MODELS, namespace, "movies")
+    assert raw is not None
+    model = model_object(raw)
+    name = names.desired_version("movies", model.spec)
+    spec_of = builder_inputs.version().spec
+    assert await kube.create(VERSIONS, model_version.model_version(model, name, spec_of))
+    status = {
+        "stage": "Published",
+        "artifact": {"path": "artifacts/movies/ab", "digest": builder_inputs.DIGEST},
+    }
+    body = {
+        "apiVersion": "recommender.dev/v1alpha1",
+        "kind": "ModelVersion",
+        "metadata": {"name": name, "namespace": namespace},
+        "status": status,
+    }
+    assert await kube.apply_status(VERSIONS, body)
+    found = await kube.get(VERSIONS, namespace, name)
+    assert found is not None
+    return model, version_object(found)
+
+
+async def test_defaults_of_the_server_are_those_of_the_models(
+    kube: OfficialKube, namespace: str
+) -> None:
+    model, version = await stored(kube, namespace)
+    parsed = model.spec
+    bare = type(parsed).model_validate(manifest(namespace)["spec"])
+    assert parsed == bare
+    assert version.status.artifact is not None
+
+
+async def test_what_may_not_change_is_refused(kube: OfficialKube, namespace: str) -> None:
+    await stored(kube, namespace)
+    for change, word in (
+        ({"storage": {"claimName": "other"}}, "storage.claimName is immutable"),
+        ({"rollout": {"traffic": "Knative"}}, "rollout.traffic is immutable"),
+    ):
+        with pytest.raises(KubeError, match=word):
+            await kube.patch(MODELS, namespace, "movies", {"spec": change})
+    (version,) = await kube.list(VERSIONS, namespace, {})
+    name, trigger = version["metadata"]["name"], {"spec": {"trigger": "other"}}
+    with pytest.raises(KubeError, match="immutable"):
+        await kube.patch(VERSIONS, namespace, name, trigger)
+
+
+async def test_a_status_write_leaves_the_spec_and_removes_what_it_no_longer_says(
+    kube: OfficialKube, namespace: str
+) -> None:
+    model, version = await stored(kube, namespace)
+    body = {
+        "apiVersion": "recommender.dev/v1alpha1",
+        "kind": "ModelVersion",
+        "metadata": {"name": version.name, "namespace": namespace},
+        "spec": {"model": "other"},
+        "status": {"stage": "Failed"},
+    }
+    assert await kube.apply_status(VERSIONS, body)
+    found = await kube.get(VERSIONS, namespace, version.name)
+    assert found is not None
+    assert found["spec"]["model"] == model.name
+    assert found["status"]["stage"] == "Failed"
+    assert "artifact" not in found["status"]
+
+
+async def test_every_job_is_taken_by_the_server(kube: OfficialKube, namespace: str) -> None:
+    model, version = await stored(kube, namespace)
+    inputs = {
+        JobKind.CHECK: {},
+        JobKind.TRAIN: {"data_version": "1"},
+        JobKind.PUBLISH: {"staged_path": "staging/x", "digest": builder_inputs.DIGEST},
+        JobKind.REMOVE: {"paths": "artifacts/x"},
+    }
+    for kind, given in inputs.items():
+        job = jobs.job(model, version, kind, 0, given, builder_inputs.OPTIONS)
+        assert await kube.create(JOBS, job)
+        assert not await kube.create(JOBS, job)
+
+
+def managers(thing: dict[str, Any]) -> dict[str, str]:
+    return {entry["manager"]: entry["operation"] for entry in thing["metadata"]["managedFields"]}
+
+
+async def test_children_are_applied_as_the_operator_and_other_writers_keep_their_fields(
+    kube: OfficialKube, namespace: str
+) -> None:
+    model, version = await stored(kube, namespace)
+    subject = Subject(model=model, versions={version.name: version})
+    traffic = GatewayTraffic(kube, builder_inputs.OPTIONS)
+    for _ in range(2):
+        await traffic.ensure(subject, version.name)
+        await traffic.split(subject, {version.name: 100})
+    service = await kube.get(INFERENCE_SERVICES, namespace, version.name)
+    route = await kube.get(HTTP_ROUTES, namespace, "movies")
+    assert service is not None
+    assert route is not None
+    assert managers(service) == managers(route) == {"recommender-operator": "Apply"}
+    assert (service["metadata"]["generation"], route["metadata"]["generation"]) == (1, 1)
+    label = {"metadata": {"labels": {"team": "web"}, "annotations": {"a": "b"}}}
+    await kube.patch(HTTP_ROUTES, namespace, "movies", label)
+    await traffic.split(subject, {version.name: 90, "movies-other": 10})
+    route = await kube.get(HTTP_ROUTES, namespace, "movies")
+    assert route is not None
+    assert route["metadata"]["labels"]["team"] == "web"
+    for rule in route["spec"]["rules"]:
+        assert sorted(backend["weight"] for backend in rule["backendRefs"]) == [10, 90]
+    await traffic.split(subject, {version.name: 100})
+    view = await traffic.observe(subject)
+    assert view.traffic.weights == {version.name: 100}
+
+
+async def test_a_promotion_in_knative_mode_removes_the_percent_from_the_object(
+    kube: OfficialKube, namespace: str
+) -> None:
+    model, version = await stored(kube, namespace, rollout={"traffic": "Knative"})
+    subject = Subject(model=model, versions={version.name: version})
+    traffic = KnativeTraffic(kube, builder_inputs.OPTIONS)
+    await traffic._put(subject, version.name, 10)
+    service = await kube.get(INFERENCE_SERVICES, namespace, "movies")
+    assert service is not None
+    assert service["spec"]["predictor"]["canaryTrafficPercent"] == 10
+    await traffic._put(subject, version.name, None)
+    service = await kube.get(INFERENCE_SERVICES, namespace, "movies")
+    assert service is not None
+    assert "canaryTrafficPercent" not in service["spec"]["predictor"]
+
+
+async def test_kinds_are_found_where_they_are_and_missed_where_they_are_not(
+    kube: OfficialKube,
+) -> None:
+    assert await kube.serves(INFERENCE_SERVICES)
+    assert await kube.serves(HTTP_ROUTES)
+    assert not await kube.serves(Resource("gateway.networking.k8s.io", "v1", "teapots"))
+    assert not await kube.serves(Resource("nobody.example", "v1", "things"))
