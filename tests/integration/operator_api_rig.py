@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pathlib
 import secrets
+import subprocess
+import sys
 from functools import cache
 
 import kubernetes.client
@@ -21,7 +23,12 @@ CRDS = ROOT / "manifests" / "crds"
 @cache
 def kubeconfig() -> pathlib.Path:
     """Start the API server and give it the kinds that the operator works with."""
-    path = api.ensure_apiserver()
+    # In a process of its own: the API server outlives the tests, and its starter must not.
+    start = "from tests.cluster import api; print(api.ensure_apiserver())"
+    done = subprocess.run(
+        [sys.executable, "-c", start], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    )
+    path = pathlib.Path(done.stdout.strip().splitlines()[-1])
     kubectl = api.kubectl_for(path)
     files = sorted(CRDS.glob("*.yaml"))
     for group in ("gateway", "kserve", "knative"):
@@ -34,7 +41,7 @@ def kubeconfig() -> pathlib.Path:
 
 
 def kubectl(*arguments: str, stdin: str | None = None) -> str:
-    return api.kubectl_for(kubeconfig())(*arguments, stdin=stdin)
+    return str(api.kubectl_for(kubeconfig())(*arguments, stdin=stdin))
 
 
 def client_of(path: pathlib.Path) -> kubernetes.client.ApiClient:
