@@ -45,7 +45,7 @@ def test_the_first_version_takes_all_requests_and_is_ready() -> None:
     assert list(world.route.values()) == [100]
     assert world.condition("Ready") == ("True", "Settled")
     assert world.condition("Available") == ("True", "Serving")
-    decision = world.versions[world.champion() or ""].status.decision
+    decision = world.versions[world.stable()].status.decision
     assert decision is not None
     assert decision.reason == "InitialRollout"
 
@@ -55,7 +55,7 @@ def test_a_good_version_climbs_every_step_and_the_former_one_stays_warm() -> Non
     assert world.stages() == {17: "Promoted", 2: "Promoted"}
     assert world.status.champion == world.champion()
     assert set(world.services) == {world.status.champion, world.status.previous}
-    candidate = world.champion()
+    candidate = world.stable()
     splits = [x.weights.get(candidate, 0) for x in world.log if isinstance(x, a.SetTraffic)]
     assert splits[-3:] == [10, 50, 100]
     record = world.versions[candidate or ""].status
@@ -76,7 +76,7 @@ def test_a_failing_version_loses_its_requests_before_anything_else_is_written() 
         if any(isinstance(x, a.SetTraffic) for x in decision.actions):
             break
         world.tick()
-    stable = world.champion()
+    stable = world.stable()
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
     world.settle()
     assert world.stages()[2] == "RolledBack"
@@ -131,7 +131,7 @@ def test_a_failed_training_names_reason_and_log_and_the_champion_keeps_serving()
     world.annotations["retry"] = "1"
     world.settle()
     assert world.stages()[2] == "Promoted"
-    assert world.versions[world.champion() or ""].status.attempt == 1
+    assert world.versions[world.stable()].status.attempt == 1
 
 
 def test_a_failed_data_check_is_repeated_by_itself_with_growing_pauses() -> None:
@@ -159,7 +159,7 @@ def test_a_failed_data_check_is_repeated_by_itself_with_growing_pauses() -> None
 
 def test_a_new_spec_supersedes_the_version_on_its_way() -> None:
     world = in_canary()
-    stable = world.champion()
+    stable = world.stable()
     world.seed(3)
     decision = world.reconcile()
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
@@ -175,7 +175,7 @@ def test_a_former_champion_that_is_asked_for_again_is_not_trained_again() -> Non
     world.settle()
     again = [x for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.TRAIN]
     assert again == trainings
-    champion = world.versions[world.champion() or ""]
+    champion = world.versions[world.stable()]
     assert champion.spec.training.seed == 17
     assert [s.weight for s in champion.status.steps] == [10, 50, 100]
 
@@ -275,7 +275,7 @@ def test_a_route_that_somebody_edits_is_written_again() -> None:
 
 def test_a_lost_service_of_the_champion_comes_back() -> None:
     world = rolled_out_second()
-    del world.services[world.champion() or ""]
+    del world.services[world.stable()]
     world.reconcile()
     assert world.condition("Available") == ("False", "ChampionUnavailable")
     world.settle()

@@ -52,7 +52,7 @@ def test_three_shifted_windows_in_a_row_name_the_feature_and_retrain() -> None:
     oracle.window = Verdict.INCONCLUSIVE
     settle(world, oracle)
     assert world.champion() != first
-    retrained = world.versions[world.champion() or ""]
+    retrained = world.versions[world.stable()]
     assert retrained.spec.trigger.startswith("Retrain: drift of age")
     assert retrained.spec.training.seed == 17
     assert world.condition("Drifted") == ("False", "Watching")
@@ -117,7 +117,7 @@ def test_a_retraining_ends_when_the_spec_changes_and_is_not_forgotten_when_it_re
     retrained = world.champion()
     world.seed(2)
     settle(world, oracle)
-    second = world.versions[world.champion() or ""]
+    second = world.versions[world.stable()]
     assert (second.spec.training.seed, second.spec.trigger) == (2, "Spec")
     world.seed(17)
     settle(world, oracle)
@@ -226,7 +226,7 @@ def test_a_break_long_after_the_promotion_is_no_fault_of_the_version() -> None:
     look(world, oracle, 2 * 3)
     oracle.broken = Verdict.FAIL
     look(world, oracle, 10)
-    assert world.versions[world.champion() or ""].spec.training.seed == 2
+    assert world.versions[world.stable()].spec.training.seed == 2
 
 
 def test_a_break_after_the_promotion_needs_a_warm_version_to_return_to() -> None:
@@ -234,7 +234,7 @@ def test_a_break_after_the_promotion_needs_a_warm_version_to_return_to() -> None
     world.services[world.status.previous or ""].ready = False
     oracle.broken = Verdict.FAIL
     look(world, oracle, 6)
-    assert world.versions[world.champion() or ""].spec.training.seed == 2
+    assert world.versions[world.stable()].spec.training.seed == 2
 
 
 OLDER: Mix = dict(USUAL) | {"age": {"0": 0.05, "1": 0.1, "2": 0.35, "3": 0.5}}
@@ -253,7 +253,7 @@ def test_other_users_are_named_retrained_for_and_then_no_drift_any_more() -> Non
     world.mix = OLDER
     world.settle_served(80)
     assert world.champion() != first
-    retrained = world.versions[world.champion() or ""]
+    retrained = world.versions[world.stable()]
     assert retrained.spec.trigger == "Retrain: drift of age"
     world.settle_served(40)
     assert world.condition("Drifted") == ("False", "NoShift")

@@ -20,7 +20,7 @@ def results(world: World) -> dict[str, str]:
 
 def test_abort_takes_the_requests_back_first_and_holds_until_retry() -> None:
     world = in_canary()
-    stable = world.champion()
+    stable = world.stable()
     world.annotations["abort"] = "1"
     decision = world.reconcile()
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
@@ -110,7 +110,7 @@ def test_after_a_rollback_to_the_spec_rolls_out_again_only_by_retry() -> None:
     assert world.stages()[2] == "RolledBack"
     world.annotations["retry"] = "1"
     world.settle()
-    assert world.versions[world.champion() or ""].spec.training.seed == 2
+    assert world.versions[world.stable()].spec.training.seed == 2
 
 
 def test_rollback_to_a_cold_version_deploys_and_asks_it_first() -> None:
@@ -240,6 +240,22 @@ def test_paused_in_mid_rollout_keeps_the_weight() -> None:
     assert world.champion() == candidate
 
 
+def test_a_version_that_comes_back_while_paused_waits_for_its_requests() -> None:
+    world = in_canary()
+    candidate = world.status.candidate or ""
+    world.services[candidate].ready = False
+    world.reconcile()
+    world.tick(31)
+    world.reconcile()
+    world.edit(paused=True)
+    world.services[candidate].ready = True
+    world.settle()
+    assert world.route == {world.stable(): 100}
+    world.edit(paused=False)
+    world.settle()
+    assert world.stable() == candidate
+
+
 def test_a_first_version_is_not_promoted_while_paused() -> None:
     world = World(accepted=False)
     while not world.route:
@@ -261,7 +277,7 @@ def test_a_version_that_fails_while_paused_still_loses_its_requests() -> None:
     world.error_share[2] = 0.5
     world.settle()
     assert world.stages()[2] == "RolledBack"
-    assert world.route == {world.champion(): 100}
+    assert world.route == {world.stable(): 100}
 
 
 def test_paused_no_deadline_rolls_back() -> None:

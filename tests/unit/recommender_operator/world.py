@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from recommender_operator import actions as a
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
-from recommender_operator.api.version import TERMINAL, Smoke, VersionStage
+from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke, VersionStage
 from recommender_operator.decide import decide
 from recommender_operator.observed import (
     Baseline,
@@ -300,11 +300,11 @@ class World:
                         uid=action.name,
                         created_at=self.now,
                         spec=action.spec,
-                        status=a.ModelVersionStatus(),
+                        status=ModelVersionStatus(),
                     )
             case a.UpdateVersion():
                 assert action.name in self.versions, "wrote the status of what does not exist"
-                self._write(action.name, a.ModelVersionStatus.model_validate(action.status.dump()))
+                self._write(action.name, ModelVersionStatus.model_validate(action.status.dump()))
             case a.DeleteVersion():
                 self._delete_version(action.name)
             case a.StartJob():
@@ -327,7 +327,7 @@ class World:
             case a.DropBaseline():
                 self.baselines.pop(action.key, None)
 
-    def _write(self, name: str, status: a.ModelVersionStatus) -> None:
+    def _write(self, name: str, status: ModelVersionStatus) -> None:
         self.versions[name] = dataclasses.replace(self.versions[name], status=status)
 
     def _start(self, action: a.StartJob) -> None:
@@ -400,6 +400,11 @@ class World:
             if v.status.stage is VersionStage.PROMOTED and v.status.promoted_at is not None
         ]
         return max(promoted)[1] if promoted else None
+
+    def stable(self) -> str:
+        champion = self.champion()
+        assert champion is not None
+        return champion
 
     def unfinished(self) -> list[str]:
         return [n for n, v in self.versions.items() if v.status.stage not in TERMINAL]

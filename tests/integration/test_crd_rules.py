@@ -1,0 +1,207 @@
+"""A real API server takes the definitions and the samples, and refuses what makes no sense."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pathlib
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
+
+from recommender_operator.api import crd
+from recommender_operator.api.spec import RecommenderModelSpec
+from tests.cluster import api
+
+pytestmark = pytest.mark.integration
+
+Json = dict[str, Any]
+GROUP, VERSION = "recommender.dev", "v1alpha1"
+SAMPLES = pathlib.Path(__file__).resolve().parents[2] / "manifests" / "samples"
+STEPS = "rollout.steps"
+
+
+class Server:
+    """The API server with the definitions, and a namespace of the test's own."""
+
+    def __init__(self, connection: client.ApiClient) -> None:
+        self._objects = client.CustomObjectsApi(connection)
+        self._core = client.CoreV1Api(connection)
+        self._definitions = client.ApiextensionsV1Api(connection)
+        self.namespace = f"rules-{uuid.uuid4().hex[:8]}"
+
+    def install(self) -> None:
+        for name, definition in crd.render_all().items():
+            self._definitions.patch_custom_resource_definition(
+                name.removesuffix(".yaml"),
+                definition,
+                field_manager="test",
+                force=True,
+                field_validation="Strict",
+                _content_type="application/apply-patch+yaml",
+            )
+        self._core.create_namespace({"metadata": {"name": self.namespace}})
+
+    def conditions(self, name: str) -> dict[str, str]:
+        found = self._definitions.read_custom_resource_definition(name.removesuffix(".yaml"))
+        return {c.type: c.status for c in found.status.conditions or ()}
+
+    def create(self, body: Json, plural: str = "recommendermodels", **options: Any) -> Json:
+        created: Json = self._objects.create_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, plural, body, **options
+        )
+        return created
+
+    def patch(self, name: str, body: Json, plural: str = "recommendermodels") -> Json:
+        patched: Json = self._objects.patch_namespaced_custom_object(
+            GROUP,
+            VERSION,
+            self.namespace,
+            plural,
+            name,
+            body,
+            _content_type="application/merge-patch+json",
+        )
+        return patched
+
+    def remove(self) -> None:
+        self._core.delete_namespace(self.namespace)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with warnings.catch_warnings():
+        # The server outlives the test run on purpose, and so do its processes.
+        warnings.simplefilter("ignore", ResourceWarning)
+        kubeconfig = api.ensure_apiserver()
+    connection = config.new_client_from_config(str(kubeconfig))
+    server = Server(connection)
+    server.install()
+    _until_served(server)
+    yield server
+    server.remove()
+    connection.close()
+
+
+def _until_served(server: Server) -> None:
+    """A new definition takes a moment; the probe is a write that is never stored."""
+    for attempt in range(200):
+        try:
+            server.create(sample("minimal"), dry_run="All")
+        except ApiException as error:
+            if error.status != 404 or attempt == 199:
+                raise
+        else:
+            return
+
+
+def sample(name: str) -> Json:
+    document: Json = yaml.safe_load((SAMPLES / f"{name}.yaml").read_text(encoding="utf-8"))
+    return document
+
+
+def changed(path: str, value: Any) -> Json:
+    """Return the sample `canary` with one field of its spec (or its name) replaced."""
+    body = copy.deepcopy(sample("canary"))
+    node = body if path == "metadata.name" else body["spec"]
+    *parents, last = path.split(".")
+    for part in parents:
+        node = node.setdefault(part, {})
+    node[last] = value
+    return body
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(ApiException) as caught:
+        call()
+    assert caught.value.status == 422
+    return str(json.loads(caught.value.body)["message"])
+
+
+@pytest.mark.parametrize("name", sorted(crd.render_all()))
+def test_a_definition_is_established_and_structural(server: Server, name: str) -> None:
+    conditions = server.conditions(name)
+    assert conditions["Established"] == "True"
+    assert conditions["NamesAccepted"] == "True"
+    assert "NonStructuralSchema" not in conditions
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in SAMPLES.glob("*.yaml")))
+def test_a_sample_is_taken_and_gets_the_defaults_of_the_models(server: Server, name: str) -> None:
+    body = sample(name)
+    created = server.create(body, field_validation="Strict")
+    expected = RecommenderModelSpec.model_validate(body["spec"])
+    assert RecommenderModelSpec.model_validate(created["spec"]) == expected
+    assert created["spec"] == expected.dump()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (STEPS, [{"weight": w} for w in (50, 10, 100)], "must be strictly increasing"),
+        (STEPS, [{"weight": w} for w in (10, 10, 100)], "must be strictly increasing"),
+        (STEPS, [{"weight": w} for w in (10, 50)], "last weight of rollout.steps must be 100"),
+        (STEPS, [], "should have at least 1 items"),
+        (STEPS, [{"weight": 0}, {"weight": 100}], "spec.rollout.steps[0].weight"),
+        ("analysis", {"provider": "Prometheus"}, "needs analysis.prometheusUrl"),
+        ("analysis", {"stepSeconds": 60, "deadlineSeconds": 9}, "may not be below"),
+        ("evaluation.gates", [{"metric": "auc"}], "at least one of min, max and championMargin"),
+        ("evaluation.gates", [{"metric": "auc", "min": 0.9, "max": 0.1}], "above its max"),
+        ("evaluation.gates", [{"metric": "beauty", "min": 1}], "Unsupported value"),
+        ("data.source.path", "a/../b", "must stay inside the claim"),
+        ("data.source.path", "/etc", "spec.data.source.path"),
+        ("training.hyperparameters", {"learningRate": 0}, "should be greater than 0"),
+        ("training.hyperparameters", {"dropout": 1}, "should be less than 1"),
+        ("storage", {}, "spec.storage.claimName: Required value"),
+        ("metadata.name", "a" * 41, "at most 40 characters"),
+        ("metadata.name", "a.b", "must be a DNS label"),
+        ("metadata.name", "1a", "must be a DNS label"),
+    ],
+)
+def test_a_spec_that_makes_no_sense_is_refused_with_field_and_reason(
+    server: Server, path: str, value: Any, message: str
+) -> None:
+    assert message in refusal(lambda: server.create(changed(path, value), dry_run="All"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"storage": {"claimName": "other"}}, "storage.claimName is immutable"),
+        ({"rollout": {"traffic": "Knative"}}, "rollout.traffic is immutable"),
+    ],
+)
+def test_what_may_not_change_is_refused(server: Server, change: Json, message: str) -> None:
+    body = sample("minimal")
+    body["metadata"]["name"] = f"fixed-{uuid.uuid4().hex[:6]}"
+    server.create(body)
+    assert message in refusal(lambda: server.patch(body["metadata"]["name"], {"spec": change}))
+
+
+def test_the_spec_of_a_version_is_immutable(server: Server) -> None:
+    name = f"movies-{uuid.uuid4().hex[:8]}"
+    data = sample("minimal")["spec"]["data"]
+    version = {
+        "apiVersion": f"{GROUP}/{VERSION}",
+        "kind": "ModelVersion",
+        "metadata": {"name": name},
+        "spec": {"model": "movies", "specHash": "0" * 64, "data": data, "training": {}},
+    }
+    server.create(version, "modelversions", field_validation="Strict")
+    change = {"spec": {"trigger": "other"}}
+    message = refusal(lambda: server.patch(name, change, "modelversions"))
+    assert "spec of a ModelVersion is immutable" in message
+
+
+def test_a_partial_value_keeps_the_other_defaults(server: Server) -> None:
+    body = sample("minimal")
+    body["metadata"]["name"] = "partial"
+    body["spec"]["training"] = {"resources": {"cpu": "2"}}
+    resources = server.create(body)["spec"]["training"]["resources"]
+    assert resources == {"cpu": "2", "memory": "3Gi"}
