@@ -285,7 +285,7 @@ def test_a_lost_service_of_the_champion_comes_back() -> None:
 
 def test_an_evicted_candidate_gives_its_requests_back_until_it_is_ready() -> None:
     world = in_canary()
-    candidate, stable = world.status.candidate or "", world.champion()
+    candidate, stable = world.status.candidate or "", world.stable()
     world.services[candidate].ready = False
     world.reconcile()
     assert world.route[candidate] == 10, "a short restart costs nothing"

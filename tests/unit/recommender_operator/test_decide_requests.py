@@ -87,8 +87,8 @@ def test_promote_is_refused_before_gates_and_smoke_test() -> None:
 
 def test_rollback_to_a_warm_version_is_one_write_of_the_route() -> None:
     world = rolled_out_second()
-    first, second = world.status.previous, world.status.champion
-    world.annotations["rollback-to"] = f"{first}"
+    first, second = world.status.previous or "", world.status.champion
+    world.annotations["rollback-to"] = first
     decision = world.reconcile()
     assert decision.actions[0] == a.SetTraffic(weights={first: 100})
     assert world.champion() == first
