@@ -31,7 +31,7 @@ unit: setup ## Run the unit tests, in random order
 	$(RUN) unit
 
 drift: setup ## Check that the generated CRDs equal the models (also part of unit)
-	$(PY) -m pytest tests/unit/test_drift.py
+	$(PY) -m pytest tests/unit/recommender_operator/test_crd_drift.py tests/unit/test_chart_crds.py
 
 integration: setup ## Run the tests against a real API server, which they start
 	$(RUN) integration

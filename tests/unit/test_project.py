@@ -10,9 +10,11 @@ import sys
 import tomllib
 from pathlib import Path
 
+import jsonschema
 import pytest
 import yaml
 
+from recommender_operator.api import crd
 from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.api.spec import RecommenderModelSpec
 
@@ -109,7 +111,11 @@ def test_the_readme_shows_a_model_that_the_operator_takes() -> None:
     manifest = yaml.safe_load(shown[0])
     assert manifest["apiVersion"] == f"{GROUP}/{API_VERSION}"
     assert manifest["kind"] == "RecommenderModel"
+    (version,) = crd.recommender_model()["spec"]["versions"]
+    # Draft 4 has the boolean exclusiveMinimum of OpenAPI 3.0.
+    jsonschema.Draft4Validator(version["schema"]["openAPIV3Schema"]).validate(manifest)
     spec = RecommenderModelSpec.model_validate(manifest["spec"])
+    # The schema prunes what it does not know; here a misspelt field must show.
     assert dropped(manifest["spec"], spec.dump()) == []
 
 

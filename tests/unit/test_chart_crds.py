@@ -1,4 +1,4 @@
-"""What is generated equals what it is generated from: models, manifests, the chart's copy."""
+"""The CRDs as the chart installs them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,9 @@ import pytest
 import yaml
 
 from recommender_operator.api import crd
-from tests.chart import CHART, ROOT, of_kind, template
+from tests.chart import CHART, of_kind, template
 
 KIND = "CustomResourceDefinition"
-REMEDY = "run `make crds` and commit what it writes"
-
-
-def files(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
-
-
-def test_the_crds_in_manifests_are_what_the_models_say() -> None:
-    generated = {name: crd.to_yaml(found) for name, found in crd.render_all().items()}
-    assert len(generated) == 2
-    assert files(ROOT / "manifests" / "crds") == generated, REMEDY
-
-
-def test_the_crds_of_the_chart_are_those_in_manifests() -> None:
-    assert files(CHART / "files" / "crds") == files(ROOT / "manifests" / "crds"), REMEDY
 
 
 def test_the_chart_installs_the_crds_as_the_models_say() -> None:
