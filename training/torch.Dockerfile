@@ -47,7 +47,7 @@ RUN if [ "$TORCH_VARIANT" = cpu ]; then \
     && /uv/bin/uv pip install --target /packages --no-deps --require-hashes -r /requirements.txt \
     && if [ "$TORCH_VARIANT" = cpu ]; then python3 /torch_cpu.py /packages; fi \
     && rm -rf /packages/bin \
-    && python3 -m compileall -q -j 0 --invalidation-mode unchecked-hash /packages
+    && python3 -m compileall -q -j 0 -x /py312_ --invalidation-mode unchecked-hash /packages
 
 FROM python
 COPY --from=packages /packages /usr/local/lib/python3.11/dist-packages
