@@ -100,8 +100,11 @@ def test_a_share_outside_the_limit_by_chance_is_neither_passed_nor_failed() -> N
     assert "chance" in metric(step, "successRate").message
 
 
-def test_exactly_at_the_limit_passes() -> None:
-    assert judge(SPEC, served(200, errors=2), None).verdict is Verdict.PASS
+@pytest.mark.parametrize(("minimum", "errors"), [(0.99, 2), (0.9, 20), (0.7, 60), (1.0, 0)])
+def test_exactly_at_the_limit_passes(minimum: float, errors: int) -> None:
+    thresholds = SPEC.thresholds.model_copy(update={"min_success_rate": minimum})
+    spec = SPEC.model_copy(update={"thresholds": thresholds})
+    assert judge(spec, served(200, errors=errors), None).verdict is Verdict.PASS
 
 
 def test_what_breaks_both_arms_alike_is_not_blamed_on_the_candidate() -> None:
