@@ -1,0 +1,81 @@
+"""A small generated data set, ingested and trained once a session; nothing needs a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from recommender_training import pipeline, synthetic
+from recommender_training.config import TrainingConfig, parse_config
+from recommender_training.data import ingest, lake
+from recommender_training.data.dataset import Dataset
+from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
+
+CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256}}'
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A staged artifact, and where its data came from."""
+
+    lake: Path
+    data_version: str
+    config: TrainingConfig
+    result: pipeline.TrainResult
+
+    @property
+    def staged(self) -> Path:
+        return self.result.staged
+
+    @property
+    def digest(self) -> str:
+        return self.result.digest
+
+
+@pytest.fixture(autouse=True)
+def _torch_as_before() -> Iterator[None]:
+    """Settings of PyTorch belong to the process: give them back."""
+    deterministic, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    yield
+    torch.use_deterministic_algorithms(deterministic)
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("raw")
+    synthetic.generate(folder, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    work = tmp_path_factory.mktemp("work")
+    checked = ingest.check(source, work / "lake")
+    config = parse_config(CONFIG)
+    result = pipeline.train(work / "lake", checked.data_version, config, work / "staged")
+    return Trained(work / "lake", checked.data_version, config, result)
+
+
+@pytest.fixture(scope="session")
+def tables(trained: Trained) -> lake.Tables:
+    return lake.read_version(trained.lake, trained.data_version)
+
+
+@pytest.fixture(scope="session")
+def data(trained: Trained) -> Dataset:
+    return pipeline.load(trained.lake, trained.data_version, None)[1]
+
+
+@pytest.fixture(scope="session")
+def prepared(data: Dataset, trained: Trained) -> Prepared:
+    return prepare(data, trained.config)
+
+
+@pytest.fixture(scope="session")
+def bundle(prepared: Prepared, trained: Trained) -> Bundle:
+    return fit_models(prepared, trained.config, 1)

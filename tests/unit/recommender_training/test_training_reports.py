@@ -1,0 +1,41 @@
+"""The report is valid JSON of at most 4096 bytes, whatever happened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_training import reports
+
+
+@given(message=st.text(max_size=20_000), extra=st.lists(st.text(max_size=200), max_size=200))
+def test_a_report_always_fits_a_termination_message(message: str, extra: list[str]) -> None:
+    report = reports.build("check", ok=False, reason="DataMissing", message=message, removed=extra)
+    encoded = reports.encode(report)
+    assert len(encoded) <= reports.MAX_BYTES
+    parsed = json.loads(encoded)
+    assert parsed["reason"] == "DataMissing"
+    assert parsed["schema"] == "recommender.dev/report/v1"
+    assert "message" in parsed
+
+
+def test_a_short_report_is_left_as_it_is() -> None:
+    report = reports.build("train", ok=True, reason="Done", message="fine", rows=3)
+    assert json.loads(reports.encode(report)) == report
+
+
+def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
+    report = reports.build("train", ok=False, reason="Failed", message="start" + "x" * 9000 + "end")
+    message = json.loads(reports.encode(report))["message"]
+    assert message.startswith("start")
+    assert message.endswith("end")
+
+
+def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "report.json"
+    reports.write(path, reports.build("check", ok=False, reason="A", message="long" * 100))
+    reports.write(path, reports.build("check", ok=True, reason="B", message="short"))
+    assert json.loads(path.read_text())["reason"] == "B"
