@@ -34,9 +34,11 @@ def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([helm(), *arguments], capture_output=True, text=True, check=False)
 
 
-def template(values: dict[str, str], chart: Path = CHART) -> subprocess.CompletedProcess[str]:
+def template(
+    values: dict[str, str], chart: Path = CHART, namespace: str = "recommender-system"
+) -> subprocess.CompletedProcess[str]:
     settings = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
-    return run_helm("template", "recommender", str(chart), "-n", "recommender-system", *settings)
+    return run_helm("template", "recommender", str(chart), "-n", namespace, *settings)
 
 
 @cache
