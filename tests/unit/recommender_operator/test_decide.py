@@ -364,6 +364,19 @@ def test_history_beyond_the_limit_goes_with_its_artifacts() -> None:
     assert all(x.inputs["paths"].startswith("artifacts/movies/") for x in removed)
 
 
+def test_an_artifact_that_another_version_shares_stays() -> None:
+    world = World(spec=spec(history={"limit": 1}), twins={17, 4})
+    world.settle()
+    for seed in (2, 3, 4):
+        world.seed(seed)
+        world.settle()
+    assert 17 not in world.stages()
+    artifact = world.versions[world.stable()].status.artifact
+    assert artifact is not None
+    removed = [x.inputs.get("paths", "") for x in world.log if isinstance(x, a.StartJob)]
+    assert not [paths for paths in removed if artifact.path in paths.split(",")]
+
+
 def test_a_missing_platform_is_named_and_nothing_is_tried() -> None:
     world = World(platform=Platform(missing=("KServe is not installed: install it",)))
     decision = world.reconcile()

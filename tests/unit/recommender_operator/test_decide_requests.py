@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from recommender_operator import actions as a
@@ -153,6 +155,20 @@ def test_rollback_to_what_never_served_names_the_choice(target: str, reason: str
     assert world.condition("RequestsHonored") == ("False", "UnknownVersion")
     assert reason in world.message("RequestsHonored")
     assert f"published versions: {world.champion()}" in world.message("RequestsHonored")
+
+
+def test_rollback_to_trusts_the_gates_more_than_the_artifact() -> None:
+    world = rolled_out_second()
+    first = world.status.previous or ""
+    version = world.versions[first]
+    gates = tuple(g.model_copy(update={"passed": False}) for g in version.status.gates)
+    status = version.status.model_copy(update={"gates": gates})
+    world.versions[first] = dataclasses.replace(version, status=status)
+    champion = world.stable()
+    world.annotations["rollback-to"] = first
+    world.settle()
+    assert world.stable() == champion
+    assert world.condition("RequestsHonored") == ("False", "UnknownVersion")
 
 
 def test_rollback_to_puts_the_version_on_its_way_aside() -> None:

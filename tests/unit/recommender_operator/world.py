@@ -128,6 +128,8 @@ class World:
     metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
     smoke_fails: set[int] = dataclasses.field(default_factory=set)
     error_share: dict[int, float] = dataclasses.field(default_factory=dict)
+    #: Seeds whose versions come out byte for byte alike.
+    twins: set[int] = dataclasses.field(default_factory=set)
     #: Versions that have no counters to give.
     mute: set[str] = dataclasses.field(default_factory=set)
     requests_per_second: int = 40
@@ -184,7 +186,8 @@ class World:
 
     def report(self, job: JobState) -> dict[str, object]:
         head = {"schema": "recommender.dev/report/v1", "kind": str(job.kind), "ok": True}
-        digest = "sha256:" + job.version[-8:] * 8
+        twin = self._seed(job.version) in self.twins
+        digest = "sha256:" + ("0" * 8 if twin else job.version[-8:]) * 8
         match job.kind:
             case JobKind.CHECK:
                 return head | {"dataVersion": "7-abc", "rows": 1000, "quarantinedRows": 3}
