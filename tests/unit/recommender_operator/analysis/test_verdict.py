@@ -147,7 +147,9 @@ def test_no_pod_and_no_counter_are_errors_and_never_a_pass() -> None:
 
 
 def test_all_requests_failed_is_a_failure_although_nothing_was_answered() -> None:
-    assert judge(SPEC, served(500, errors=500), None).verdict is Verdict.FAIL
+    step = judge(SPEC, served(500, errors=500), None)
+    assert step.verdict is Verdict.FAIL
+    assert metric(step, "fallbackShare").verdict == "Inconclusive"
 
 
 @given(st.lists(st.sampled_from(list(Verdict))))
