@@ -15,7 +15,7 @@ from recommender_operator.api.status import Condition
 
 
 class ConditionType(enum.StrEnum):
-    """In the order in which they are listed. All are Unknown until first judged."""
+    """In the order in which they are listed. All but the last are Unknown until first judged."""
 
     #: A version made from the spec in force serves all requests (or a human's rollbackTo holds).
     READY = "Ready"

@@ -77,11 +77,11 @@ def _host(turn: Turn) -> str | None:
 
 
 def _never_judged(turn: Turn) -> None:
-    """Every condition exists from the first look on, as Unknown."""
+    """Every condition exists from the first look on, as Unknown where it can be."""
     for kind in ConditionType:
         if find(turn.status.conditions, kind) is None:
             if kind is ConditionType.REQUESTS_HONORED:
-                turn.condition(kind, "Unknown", Reason.NONE, "nothing was asked by annotation")
+                turn.condition(kind, "True", Reason.NONE, "nothing was asked by annotation")
             else:
                 turn.condition(kind, "Unknown", Reason.NOT_YET_KNOWN, "not judged yet")
         else:

@@ -8,15 +8,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import enum
 
 from recommender_operator.actions import EnsureService, RunSmoke
-from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.version import TERMINAL, VersionStage
 from recommender_operator.observed import ServiceState, VersionObject
 from recommender_operator.phases.turn import Turn
 
 ACTION = "rollback-to"
 _LOOK = datetime.timedelta(seconds=5)
+
+
+class _Fitness(enum.Enum):
+    FIT = enum.auto()
+    COMING = enum.auto()
+    UNFIT = enum.auto()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,12 +61,15 @@ def _pursue(turn: Turn, goal: _Goal) -> None:
         _conclude(turn, goal, f"{goal.target} is the champion")
         return
     turn.held = True
-    if _is_fit(turn, goal):
-        _switch(turn, goal)
-    elif turn.target is not None:
-        message = f"{goal.target} is brought back: its service starts and is asked first"
-        turn.condition(ConditionType.REQUESTS_HONORED, "Unknown", Reason.UNDER_WAY, message)
-        turn.look_again(_LOOK)
+    match _fitness(turn, goal):
+        case _Fitness.FIT:
+            _switch(turn, goal)
+        case _Fitness.COMING:
+            message = f"{goal.target} is brought back: its service starts and is asked first"
+            turn.condition(ConditionType.REQUESTS_HONORED, "Unknown", Reason.UNDER_WAY, message)
+            turn.look_again(_LOOK)
+        case _Fitness.UNFIT:
+            turn.look_again(_LOOK)
 
 
 def _obstacle(turn: Turn, target: str) -> str | None:
@@ -93,35 +103,40 @@ def _put_candidate_aside(turn: Turn, goal: _Goal) -> None:
         turn.end(version.name, stage, goal.reason, message, automatic=automatic)
 
 
-def _is_fit(turn: Turn, goal: _Goal) -> bool:
+def _fitness(turn: Turn, goal: _Goal) -> _Fitness:
     """Whether the target is ready and answered since its service exists; else see to it."""
     service = turn.service(goal.target)
     if service is None or not service.ready:
-        _serve(turn, goal, service)
-        return False
+        return _serve(turn, goal, service)
     smoke = turn.versions[goal.target].status.smoke
     born = service.created_at
     if smoke is None or (born is not None and smoke.at < born):
         turn.do(RunSmoke(version=goal.target))
-        return False
+        return _Fitness.COMING
     if not smoke.passed:
         message = f"{goal.target} does not answer as it should: {smoke.message}"
         _give_up(turn, goal, Reason.SMOKE_FAILED, message)
-        return False
-    return True
+        return _Fitness.UNFIT
+    return _Fitness.FIT
 
 
-def _serve(turn: Turn, goal: _Goal, service: ServiceState | None) -> None:
+def _serve(turn: Turn, goal: _Goal, service: ServiceState | None) -> _Fitness:
+    """Start what is not there; give up on what does not become ready in time."""
     if service is None:
         turn.do(EnsureService(version=goal.target))
-        return
+        return _Fitness.COMING
+    asked = find(turn.model.status.conditions, ConditionType.REQUESTS_HONORED)
+    gave_up = asked is not None and asked.reason == Reason.NOT_READY_IN_TIME
+    begun = turn.now
+    if asked is not None and asked.reason == Reason.UNDER_WAY:
+        begun = asked.last_transition_time
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if service.created_at is not None and turn.now - service.created_at >= limit:
-        message = (
-            f"{goal.target} is not ready after {limit.total_seconds():.0f} s: "
-            f"{service.reason} {service.message}".strip()
-        )
-        _give_up(turn, goal, Reason.NOT_READY_IN_TIME, message)
+    if turn.now - begun < limit and not (gave_up and goal.token is None):
+        return _Fitness.COMING
+    state = f"{service.reason} {service.message}".strip()
+    message = f"{goal.target} is not ready after {limit.total_seconds():.0f} s: {state}"
+    _give_up(turn, goal, Reason.NOT_READY_IN_TIME, message)
+    return _Fitness.UNFIT
 
 
 def _switch(turn: Turn, goal: _Goal) -> None:

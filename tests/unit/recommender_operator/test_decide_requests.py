@@ -143,6 +143,34 @@ def test_rollback_to_a_version_that_no_longer_answers_changes_nothing() -> None:
     assert first not in world.services
 
 
+@pytest.mark.parametrize("by", ["annotation", "pin"])
+def test_rollback_to_a_version_that_is_not_ready_waits_its_deadline_and_not_its_age(
+    by: str,
+) -> None:
+    world = rolled_out_second()
+    first, champion = world.status.previous or "", world.stable()
+    world.tick(5000)
+    world.services[first].ready = False
+    if by == "pin":
+        world.edit(rollbackTo=first)
+    else:
+        world.annotations["rollback-to"] = first
+    world.reconcile()
+    world.tick(599)
+    world.reconcile()
+    assert world.condition("RequestsHonored") == ("Unknown", "UnderWay")
+    world.tick(1)
+    for _ in range(3):
+        world.reconcile()
+        world.tick()
+    assert world.condition("RequestsHonored") == ("False", "NotReadyInTime")
+    assert len([e for e in world.events if e.reason == "NotReadyInTime"]) == 1
+    assert world.stable() == champion
+    world.services[first].ready = True
+    world.settle()
+    assert world.stable() == (first if by == "pin" else champion)
+
+
 @pytest.mark.parametrize(("target", "reason"), [("nobody", "no version"), ("bad", "never passed")])
 def test_rollback_to_what_never_served_names_the_choice(target: str, reason: str) -> None:
     world = promoted_first()
