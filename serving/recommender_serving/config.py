@@ -39,15 +39,11 @@ class ServeSettings:
     grpc_port: int
     model: str
     version: str
-    timeout: float = 0.2
+    timeout: float  # of the model
+    baseline_timeout: float
     max_in_flight: int = 128  # calls to one Triton model at a time
     drain: float = 5.0  # from the signal to the closing of the ports
     grace: float = 20.0  # for what is still in flight then
-
-    @property
-    def baseline_timeout(self) -> float:
-        """Half the model's time, 0.1 s at most: a fall must not double the user's wait."""
-        return min(0.1, self.timeout / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +126,7 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     add("--model", help="name of the RecommenderModel")
     add("--version", help="name of the version")
     add("--timeout-ms", type=int, help="time of the model before the baseline answers")
+    add("--baseline-timeout-ms", type=_count, help="(default: half of it, 100 at most)")
     add("--max-in-flight", type=_count, default=128, help="calls to one Triton model at a time")
     add(
         "--drain-seconds",
@@ -159,6 +156,9 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         raise SettingsError(
             f"--http-port and --grpc-port are both {args.http_port}: let them differ"
         )
+    timeout = _timeout_ms(args.timeout_ms, environ)
+    # Half the model's time, 100 ms at most: a fall must not double the user's wait.
+    baseline = args.baseline_timeout_ms or min(100.0, timeout / 2)
     return ServeSettings(
         artifact=args.artifact,
         triton=args.triton,
@@ -166,7 +166,8 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         grpc_port=args.grpc_port,
         model=_name(args.model, environ, "--model", "RECOMMENDER_MODEL"),
         version=_name(args.version, environ, "--version", "RECOMMENDER_VERSION"),
-        timeout=_timeout_ms(args.timeout_ms, environ) / 1000,
+        timeout=timeout / 1000,
+        baseline_timeout=baseline / 1000,
         max_in_flight=args.max_in_flight,
         drain=args.drain_seconds,
         grace=args.grace_seconds,

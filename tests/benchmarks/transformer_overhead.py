@@ -165,7 +165,7 @@ def measure(
 ) -> dict[str, Any]:
     """Both loops over one Triton."""
     start = time.perf_counter()
-    with run_transformer(artifact, triton, folder / "log", "--timeout-ms", "2000") as running:
+    with run_transformer(artifact, triton, folder / "log") as running:
         ready = round(time.perf_counter() - start, 1)
         sides = {
             "direct": grpc_call(triton, DIRECT, batched=True),

@@ -211,10 +211,17 @@ def test_a_model_that_breaks_is_answered_for_by_the_baseline_and_counted(
     assert (answer["items"], answer["source"]) == ([47, 46], "baseline")
 
 
-def test_a_slow_model_is_answered_for_in_time_and_used_again_later(transformer: Running) -> None:
-    with counted(transformer, "recommender_fallbacks_total", reason="timeout"):
-        assert transformer.ask(user_id=SLOW)["source"] == "baseline"
-    until(lambda: transformer.ask(user_id=1)["source"] == "model", "used again")
+def test_a_slow_model_is_answered_for_in_time_and_used_again_later(
+    artifact: Path, triton: TritonServer, tmp_path: Path
+) -> None:
+    flags = ("--timeout-ms", "150")
+    with run_transformer(artifact, triton.grpc_url, tmp_path / "log", *flags) as running:
+        with (
+            counted(running, "recommender_fallbacks_total", reason="timeout"),
+            counted(running, "recommender_answers_total", source="baseline"),
+        ):
+            assert running.ask(user_id=SLOW)["source"] == "baseline"
+        until(lambda: running.ask(user_id=1)["source"] == "model", "used again")
 
 
 def test_a_session_counts_once_whatever_its_requests(transformer: Running) -> None:
@@ -307,7 +314,7 @@ def test_before_triton_is_up_it_is_alive_and_unready_yet_answers(
     artifact: Path, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
-    with run_transformer(artifact, f"127.0.0.1:{port}", tmp_path / "log", wait=False) as running:
+    with run_transformer(artifact, f"localhost:{port}", tmp_path / "log", wait=False) as running:
         until(lambda: alive(running), "alive", running.process)
         for path in ("/v2/health/ready", "/v2/models/recommender/ready", "/v1/models/recommender"):
             assert running.get(path)[0] == 503
@@ -342,7 +349,7 @@ def test_sigterm_under_load_loses_no_request(
 def test_sigterm_waits_for_a_request_in_flight(
     artifact: Path, triton: TritonServer, tmp_path: Path
 ) -> None:
-    flags = ("--drain-seconds", "0", "--timeout-ms", "20000")
+    flags = ("--drain-seconds", "0")
     with run_transformer(artifact, triton.grpc_url, tmp_path / "log", *flags) as running:
         answers: list[str] = []
         rest = threading.Thread(target=lambda: answers.append(running.ask(user_id=SLOW)["source"]))

@@ -41,6 +41,10 @@ def test_the_baseline_has_half_the_time_and_100_ms_at_most(
     assert serve("--timeout-ms", timeout_ms).baseline_timeout == baseline
 
 
+def test_the_time_of_the_baseline_can_be_given() -> None:
+    assert serve("--baseline-timeout-ms", "500").baseline_timeout == 0.5
+
+
 @pytest.mark.parametrize("missing", NAMES)
 def test_a_missing_name_is_said_with_its_variable(missing: str) -> None:
     environ = {key: value for key, value in NAMES.items() if key != missing}
@@ -68,6 +72,7 @@ def test_the_two_ports_must_differ() -> None:
         ["--triton", ":9000"],
         ["--triton", "host:port"],
         ["--max-in-flight", "0"],
+        ["--baseline-timeout-ms", "0"],
         ["--drain-seconds", "-1"],
     ],
 )
