@@ -16,6 +16,9 @@ from recommender_operator.api.base import ApiModel
 
 SCHEMA: Literal["recommender.dev/report/v1"] = "recommender.dev/report/v1"
 
+#: Where a Job sees the artifact store's claim.
+STORE_MOUNT = "/store/"
+
 
 class ReportError(Exception):
     """A report does not hold to its schema; the text names the first field at fault."""
@@ -42,6 +45,15 @@ class TrainReport(_Report):
     metrics: dict[str, float | None]
     staged_path: str = Field(min_length=1, max_length=1024)
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+    @pydantic.field_validator("staged_path")
+    @classmethod
+    def _inside_the_claim(cls, path: str) -> str:
+        """The Job names the folder as it sees it, below its mount; later Jobs mount it anew."""
+        inside = path.removeprefix(STORE_MOUNT)
+        if inside.startswith("/") or ".." in inside.split("/"):
+            raise ValueError(f"{path!r} is not below {STORE_MOUNT}")
+        return inside
 
     @property
     def finite_metrics(self) -> dict[str, float]:

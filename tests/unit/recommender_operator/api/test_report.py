@@ -57,3 +57,15 @@ def test_what_breaks_the_contract_is_named_by_field(change: dict[str, object], f
 def test_no_report_is_an_error() -> None:
     with pytest.raises(ReportError, match="no report"):
         parse(CheckReport, None)
+
+
+@pytest.mark.parametrize("told", ["/store/staging/movies/v-0", "staging/movies/v-0"])
+def test_the_staged_folder_is_named_from_the_root_of_the_claim(told: str) -> None:
+    report = parse(TrainReport, {**TRAIN, "stagedPath": told})
+    assert report.staged_path == "staging/movies/v-0"
+
+
+@pytest.mark.parametrize("told", ["/etc/passwd", "/store/../etc", "staging/../../x", "/store//x"])
+def test_a_staged_folder_outside_of_the_claim_is_refused(told: str) -> None:
+    with pytest.raises(ReportError, match="staged"):
+        parse(TrainReport, {**TRAIN, "stagedPath": told})
