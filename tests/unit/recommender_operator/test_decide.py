@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.version import VersionStage
-from recommender_operator.observed import JobKind, Platform
+from recommender_operator.observed import JobKind, JobState, Platform
 from tests.unit.recommender_operator.world import BAD, World, spec
 
 
@@ -132,6 +134,46 @@ def test_a_failed_training_names_reason_and_log_and_the_champion_keeps_serving()
     world.settle()
     assert world.stages()[2] == "Promoted"
     assert world.versions[world.stable()].status.attempt == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "reason"),
+    [
+        (JobKind.CHECK, "dataVersion", "", "InvalidReport"),
+        (JobKind.TRAIN, "dataVersion", "8-other", "DataVersionMismatch"),
+        (JobKind.TRAIN, "digest", "none", "InvalidReport"),
+        (JobKind.PUBLISH, "digest", "sha256:" + "f" * 64, "DigestMismatch"),
+    ],
+)
+def test_a_report_that_does_not_fit_what_was_asked_ends_the_version(
+    kind: JobKind, field: str, value: str, reason: str
+) -> None:
+    world = World(odd_reports={kind: {field: value}})
+    for _ in range(10):
+        world.reconcile()
+        world.finish_jobs()
+    assert world.stages() == {17: "Failed"}
+    assert world.condition("Progressing") == ("False", reason)
+    assert world.services == {}
+
+
+def test_nothing_is_published_while_a_folder_is_being_removed() -> None:
+    world = promoted_first()
+    removal = (JobKind.REMOVE, world.stable(), 0)
+    world.jobs[removal] = JobState(
+        kind=JobKind.REMOVE, version=world.stable(), attempt=0, phase="Running"
+    )
+    world.seed(2)
+    for _ in range(10):
+        world.reconcile()
+        world.finish_jobs()
+        world.jobs[removal] = dataclasses.replace(world.jobs[removal], phase="Running")
+    assert world.stages()[2] == "Publishing"
+    assert not any(
+        x.kind is JobKind.PUBLISH and x.version != world.stable() for x in world.jobs.values()
+    )
+    world.settle()
+    assert world.stages()[2] == "Promoted"
 
 
 def test_a_failed_data_check_is_repeated_by_itself_with_growing_pauses() -> None:

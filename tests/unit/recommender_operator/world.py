@@ -130,6 +130,8 @@ class World:
     error_share: dict[int, float] = dataclasses.field(default_factory=dict)
     #: Seeds whose versions come out byte for byte alike.
     twins: set[int] = dataclasses.field(default_factory=set)
+    #: Fields of reports that are not as they should be.
+    odd_reports: dict[JobKind, dict[str, object]] = dataclasses.field(default_factory=dict)
     #: Versions that have no counters to give.
     mute: set[str] = dataclasses.field(default_factory=set)
     requests_per_second: int = 40
@@ -174,7 +176,9 @@ class World:
         for key, job in list(self.jobs.items()):
             if job.phase == "Running":
                 self.jobs[key] = dataclasses.replace(
-                    job, phase="Succeeded", report=self.report(job)
+                    job,
+                    phase="Succeeded",
+                    report=self.report(job) | self.odd_reports.get(job.kind, {}),
                 )
 
     def fail_job(self, kind: JobKind, reason: str = "OOMKilled", message: str = "the end") -> None:
