@@ -290,3 +290,19 @@ def test_a_break_that_the_steps_were_too_short_for_is_found_after_the_promotion(
     assert world.condition("Ready") == ("False", "BrokenAfterPromotion")
     assert world.stages()[2] == "RolledBack"
     assert world.status.retrain is None
+
+
+def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retraining() -> None:
+    world = live(500)
+    world.edit(
+        rollout={"steps": [{"weight": 50}, {"weight": 100}]},
+        analysis={"stepSeconds": 600, "deadlineSeconds": 6000, "intervalSeconds": 5},
+    )
+    world.mix = OLDER
+    world.seed(2)
+    world.settle_served(80)
+    assert world.status.retrain is None
+    assert world.condition("Drifted")[0] == "False"
+    assert world.stages()[2] == "Canary"
+    world.settle_served(80)
+    assert world.versions[world.stable()].spec.training.seed == 2
