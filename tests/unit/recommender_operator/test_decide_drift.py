@@ -296,13 +296,13 @@ def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retrainin
     world = live(500)
     world.edit(
         rollout={"steps": [{"weight": 50}, {"weight": 100}]},
-        analysis={"stepSeconds": 600, "deadlineSeconds": 6000, "intervalSeconds": 5},
+        analysis={"stepSeconds": 300, "deadlineSeconds": 6000, "intervalSeconds": 5},
     )
     world.mix = OLDER
     world.seed(2)
-    world.settle_served(80)
+    world.settle_served(50)
     assert world.status.retrain is None
     assert world.condition("Drifted")[0] == "False"
     assert world.stages()[2] == "Canary"
-    world.settle_served(80)
+    world.settle_served(90)
     assert world.versions[world.stable()].spec.training.seed == 2
