@@ -1,0 +1,127 @@
+"""How Kopf is set up: its traps are avoided here, so they are tested here."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import kopf
+import pytest
+
+from recommender_operator import handlers
+from recommender_operator.adapters.kube import JOBS, PODS, VERSIONS
+from recommender_operator.reconcile import Key
+
+
+class Engine:
+    def __init__(self, *, finished: bool = False) -> None:
+        self.woken: list[Key] = []
+        self.seen: list[tuple[Key, int]] = []
+        self.finished = finished
+
+    def wake(self, key: Key) -> None:
+        self.woken.append(key)
+
+    def watched(self, key: Key, generation: int) -> None:
+        self.seen.append((key, generation))
+
+    async def is_finished(self, uid: str, timeout: float) -> bool:
+        return self.finished
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def check(self) -> dict[str, float]:
+        return {}
+
+
+def functions(engine: Engine) -> dict[str, Any]:
+    """Return the registered handlers' functions by their id."""
+    registry = handlers.registry(engine, 60.0)
+    found: dict[str, Any] = {}
+    for part in (registry._changing, registry._watching, registry._spawning):
+        for handler in part._handlers:
+            found[f"{getattr(handler, 'reason', None) or ''}{handler.id}"] = handler
+    return found
+
+
+async def call(handler: Any, **values: Any) -> None:
+    await handler.fn(
+        **({"namespace": "team", "name": "movies", "uid": "u", "labels": {}} | values)
+    )
+
+
+async def test_every_cause_on_a_model_does_the_same_thing() -> None:
+    engine = Engine()
+    found = functions(engine)
+    causes = [handler for name, handler in found.items() if name.endswith(("wake", "resync"))]
+    assert len(causes) == 4
+    for handler in causes:
+        await call(handler)
+    assert engine.woken == [Key("team", "movies")] * 4
+
+
+@pytest.mark.parametrize("resource", [JOBS, PODS, VERSIONS])
+async def test_a_child_wakes_the_model_of_its_label(resource: Any) -> None:
+    engine = Engine()
+    handler = functions(engine)[f"{resource.plural}-changed"]
+    await call(handler, name="a-child", labels={"recommender.dev/model": "movies"})
+    assert engine.woken == [Key("team", "movies")]
+
+
+async def test_the_watch_of_models_is_told_to_the_liveness_check() -> None:
+    engine = Engine()
+    metadata = {"namespace": "team", "name": "movies", "generation": 7}
+    event = {"type": "MODIFIED", "object": {"metadata": metadata}}
+    handler = functions(engine)["watched"]
+    await call(handler, event=event)
+    assert (engine.seen, engine.woken) == ([(Key("team", "movies"), 7)], [])
+    await call(handler, event=event | {"type": "DELETED"})
+    assert engine.woken == [Key("team", "movies")]
+
+
+async def test_the_finalizer_stays_until_the_operator_is_finished() -> None:
+    waiting = Engine()
+    delete = next(h for n, h in functions(waiting).items() if n.endswith("delete"))
+    with pytest.raises(kopf.TemporaryError) as caught:
+        await call(delete)
+    assert caught.value.delay == handlers.DELETE_POLL < 60
+    assert waiting.woken == [Key("team", "movies")]
+    delete = next(h for n, h in functions(Engine(finished=True)).items() if n.endswith("delete"))
+    await call(delete)
+
+
+def test_kopf_keeps_to_names_of_its_own() -> None:
+    settings: Any = handlers.settings(namespaced=False)
+    assert settings.persistence.finalizer == "recommender.dev/operator"
+    assert settings.persistence.progress_storage.prefix == "kopf.recommender.dev"
+    assert settings.persistence.diffbase_storage.prefix == "kopf.recommender.dev"
+
+
+def test_no_wait_of_kopf_is_without_a_limit() -> None:
+    settings: Any = handlers.settings(namespaced=False)
+    watching, networking = settings.watching, settings.networking
+    limits = (
+        watching.server_timeout, watching.client_timeout, watching.connect_timeout,
+        networking.request_timeout, networking.connect_timeout,
+        settings.queueing.worker_limit, settings.process.ultimate_exiting_timeout,
+    )  # fmt: skip
+    assert all(limit is not None and limit > 0 for limit in limits)
+    assert watching.client_timeout > watching.server_timeout
+    assert watching.inactivity_timeout < watching.server_timeout
+
+
+def test_kopf_posts_no_events_of_its_own_below_a_warning() -> None:
+    assert handlers.settings(namespaced=False).posting.level == logging.WARNING
+
+
+@pytest.mark.parametrize("namespaced", [True, False])
+def test_nothing_cluster_wide_is_watched_with_rights_in_namespaces_alone(namespaced: bool) -> None:
+    assert handlers.settings(namespaced=namespaced).scanning.disabled is namespaced
+
+
+def test_the_server_sends_only_children_of_models() -> None:
+    selectors = handlers.settings(namespaced=False).watching.label_selectors
+    assert len(selectors) == len(handlers.CHILDREN) == 5
+    assert set(selectors.values()) == {"recommender.dev/model"}
