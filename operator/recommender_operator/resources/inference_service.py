@@ -27,6 +27,10 @@ GRPC_PORT = 8081
 TRITON_HTTP_PORT = 8000
 #: Seconds a container may take to load its models, as periods of its startup probe.
 STARTUP_PERIODS = 150
+#: KServe's own name for the claim of a `pvc://` storageUri: it uses a volume of that name where there
+#: is one. A second volume of the same claim would never be mounted: the kubelet knows a claim once
+#: a pod, and the pod would wait for ever (kubernetes#28502).
+ARTIFACT_VOLUME = "kserve-pvc-source"
 #: Sets a bound to what an artifact's scratch folders may hold.
 SCRATCH = "512Mi"
 
@@ -160,7 +164,7 @@ def _predictor(model: ModelObject, version: VersionObject, options: Options) -> 
         "containers": [_transformer(model, version.name, artifact.path, options)],
         "volumes": [
             {
-                "name": "artifact",
+                "name": ARTIFACT_VOLUME,
                 "persistentVolumeClaim": {"claimName": claim, "readOnly": True},
             },
             security.empty_dir("tmp", SCRATCH),
@@ -169,7 +173,8 @@ def _predictor(model: ModelObject, version: VersionObject, options: Options) -> 
 
 
 def _artifact_mount(path: str) -> Manifest:
-    return {"name": "artifact", "mountPath": "/artifact", "subPath": path, "readOnly": True}
+    mount = {"name": ARTIFACT_VOLUME, "mountPath": "/artifact"}
+    return {**mount, "subPath": path, "readOnly": True}
 
 
 def _verifier(path: str, digest: str, serving: ServingSpec, options: Options) -> Manifest:
