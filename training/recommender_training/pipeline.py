@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from recommender_training.artifact import manifest, reference, store, triton, vocabulary
@@ -72,7 +73,20 @@ def train(
 
     An artifact that is already there is replaced: a repeated pod of a Job ends in the same state.
     """
+    with threadpool_limits(limits=threads):  # sums of NumPy depend on their number, too
+        return _train(lake_path, data_version, config, output, window_days, threads)
+
+
+def _train(
+    lake_path: Path,
+    data_version: str,
+    config: TrainingConfig,
+    output: Path,
+    window_days: int | None,
+    threads: int,
+) -> TrainResult:
     say(f"train: reading {data_version} from {lake_path}")
+    torch.set_num_threads(threads)
     tables, data = load(lake_path, data_version, window_days)
     prepared = prepare(data, config)
     bundle = fit_models(prepared, config, threads)
@@ -107,10 +121,11 @@ def validate(
 
     The fit stops early on the same window, so they flatter a little; the test window stays unread.
     """
-    _, data = load(lake_path, data_version, window_days)
-    prepared = prepare(data, config)
-    bundle = fit_models(prepared, config, threads)
-    return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
+    with threadpool_limits(limits=threads):
+        _, data = load(lake_path, data_version, window_days)
+        prepared = prepare(data, config)
+        bundle = fit_models(prepared, config, threads)
+        return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
 
 
 def _write_models(

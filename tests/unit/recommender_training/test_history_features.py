@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.data.dataset import Dataset, Events, Items, Users
@@ -83,7 +83,6 @@ def test_counts_at_a_time_agree_with_those_of_the_rows(
         assert found.total[0] == rowwise.total[row]
 
 
-@settings(max_examples=50, deadline=None)
 @given(
     rows=st.lists(event, min_size=1, max_size=30),
     later=st.lists(event, min_size=1, max_size=15),
@@ -108,7 +107,11 @@ def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
 
 
 def test_the_rows_own_value_is_in_none_of_its_features() -> None:
-    one = table.build(dataset_of(events_of([(0, 1, 1.0, 1000), (0, 2, 1.0, 1001)])), LENGTH, FROZEN)
-    two = table.build(dataset_of(events_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)])), LENGTH, FROZEN)
+    one = table.build(
+        dataset_of(events_of([(0, 1, 1.0, 1000), (0, 2, 1.0, 1001)])), LENGTH, FROZEN
+    )
+    two = table.build(
+        dataset_of(events_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)])), LENGTH, FROZEN
+    )
     assert torch.equal(one.numbers[1], two.numbers[1])
     assert one.label[1] != two.label[1]

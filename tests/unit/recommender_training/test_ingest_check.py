@@ -111,9 +111,10 @@ def test_too_few_rows_are_counted(raw_folder: Path, tmp_path: Path) -> None:
     error = failure(raw_folder, tmp_path, min_rows=100_000)
     assert error.reason == "TooFewRows"
     assert "100000" in error.message
-    assert error.details["rows"] == lake.current(
-        tmp_path / "lake", "interactions", schema.INTERACTIONS_SCHEMA
-    )[1].height
+    assert (
+        error.details["rows"]
+        == lake.current(tmp_path / "lake", "interactions", schema.INTERACTIONS_SCHEMA)[1].height
+    )
 
 
 def test_headers_without_rows_are_an_empty_window(raw_folder: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from recommender_training.data import raw, schema
 from recommender_training.errors import InputError
 
 USERS = ["1\t24\tM\tstudent\t1", "2\t40\tF\twriter\t2", "3\t\t\t\t"]
-ITEMS = ["10\tOne\t1995\tDrama War", "11\tTwo, \"quoted\" é\t\t"]
+ITEMS = ["10\tOne\t1995\tDrama War", '11\tTwo, "quoted" é\t\t']
 ROWS = ["1\t10\t5\t880000000", "2\t11\t3\t880000001"]
 
 
@@ -26,7 +26,11 @@ def write(
     name: str = "a",
 ) -> Path:
     folder.mkdir(exist_ok=True)
-    for table, lines in ((schema.INTERACTIONS, rows), (schema.USERS, users), (schema.ITEMS, items)):
+    for table, lines in (
+        (schema.INTERACTIONS, rows),
+        (schema.USERS, users),
+        (schema.ITEMS, items),
+    ):
         text = "\n".join(["\t".join(table.columns), *lines, ""])
         (folder / f"{name}{table.suffix}").write_text(text, encoding="utf-8")
     return folder
@@ -83,7 +87,10 @@ def test_bad_users_and_items_are_quarantined_too(tmp_path: Path) -> None:
         tmp_path / "in", ROWS, users=[*USERS, "4\told\tM\tx\t1"], items=[*ITEMS, "x\tT\t1\tWar"]
     )
     found = raw.read_source(folder).quarantine
-    assert dict(found.select("table", "reason").rows()) == {"users": "BadAge", "items": "BadItemId"}
+    assert dict(found.select("table", "reason").rows()) == {
+        "users": "BadAge",
+        "items": "BadItemId",
+    }
 
 
 def test_all_files_of_a_kind_are_read(tmp_path: Path) -> None:
@@ -92,7 +99,9 @@ def test_all_files_of_a_kind_are_read(tmp_path: Path) -> None:
     assert raw.read_source(folder).interactions.height == 2
 
 
-FIELD = st.sampled_from(["1", "2", "10", "11", "5", "880000000", "", "x", "-1", "1e3", "９", " 1 "])
+FIELD = st.sampled_from(
+    ["1", "2", "10", "11", "5", "880000000", "", "x", "-1", "1e3", "９", " 1 "]
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -107,7 +116,11 @@ def test_parsed_and_quarantined_rows_are_all_rows(tmp_path: Path, rows: list[str
     ("change", "reason", "named"),
     [
         (lambda folder: (folder / "a.item").unlink(), "DataMissing", "*.item"),
-        (lambda folder: (folder / "a.inter").write_bytes(b"\xff\xfe\x00"), "UnreadableData", "a.inter"),
+        (
+            lambda folder: (folder / "a.inter").write_bytes(b"\xff\xfe\x00"),
+            "UnreadableData",
+            "a.inter",
+        ),
         (lambda folder: (folder / "a.user").write_text(""), "UnreadableData", "a.user"),
         (
             lambda folder: (folder / "a.inter").write_text("user_id:token\tclicks:float\n"),

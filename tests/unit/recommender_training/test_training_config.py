@@ -22,7 +22,10 @@ def test_the_operators_defaults_are_the_defaults_here() -> None:
 def test_both_sides_know_the_same_faults_and_algorithms() -> None:
     assert {fault.value for fault in Fault} == {fault.value for fault in operator_spec.Fault}
     for algorithm in operator_spec.Algorithm:
-        assert parse_config(json.dumps({"algorithm": algorithm.value})).algorithm == algorithm
+        assert (
+            parse_config(json.dumps({"algorithm": algorithm.value})).algorithm.value
+            == algorithm.value
+        )
 
 
 def test_both_sides_have_the_same_limits() -> None:

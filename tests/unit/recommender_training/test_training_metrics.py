@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import pytrec_eval
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss, roc_auc_score
 
@@ -54,7 +54,6 @@ def test_calibration_error_is_that_of_its_definition(
     assert metrics.calibration_error(label, probability) == pytest.approx(expected, abs=1e-12)
 
 
-@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 12))
 def test_rankings_are_judged_as_trec_eval_judges_them(seed: int, k: int) -> None:
     random = np.random.default_rng(seed)

@@ -28,7 +28,9 @@ def test_a_short_report_is_left_as_it_is() -> None:
 
 
 def test_a_long_message_keeps_its_beginning_and_its_end() -> None:
-    report = reports.build("train", ok=False, reason="Failed", message="start" + "x" * 9000 + "end")
+    report = reports.build(
+        "train", ok=False, reason="Failed", message="start" + "x" * 9000 + "end"
+    )
     message = json.loads(reports.encode(report))["message"]
     assert message.startswith("start")
     assert message.endswith("end")

@@ -1,0 +1,136 @@
+"""The command line: from raw files to a published artifact, exit codes and reports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recommender_operator.api import report as operator_report
+from recommender_training import cli, commands, pipeline
+from recommender_training.artifact import manifest
+
+CONFIG = '{"algorithm": "LogisticRegression", "seed": 3, "resources": {"cpu": "1"}}'
+
+
+def run(tmp_path: Path, *arguments: object) -> tuple[int, dict[str, Any]]:
+    path = tmp_path / "report.json"
+    code = cli.main([*map(str, arguments), "--report", str(path)])
+    assert len(path.read_bytes()) <= 4096
+    return code, json.loads(path.read_text())
+
+
+def test_check_train_publish_and_remove_meet_the_operators_contract(
+    source: Path, tmp_path: Path
+) -> None:
+    lake, staging = tmp_path / "store/lake/movies", tmp_path / "store/staging/movies/v1-1"
+    code, said = run(
+        tmp_path, "check", "--source", source, "--format", "MovieLens100K", "--lake", lake,
+        "--window-days", 400, "--min-rows", 100, "--max-quarantined-share", 0.01,
+    )  # fmt: skip
+    assert code == 0
+    checked = operator_report.parse(operator_report.CheckReport, said)
+    assert said["windowStart"] < said["windowEnd"]
+    code, said = run(
+        tmp_path, "train", "--lake", lake, "--data-version", checked.data_version,
+        "--window-days", 400, "--config", CONFIG, "--output", staging,
+    )  # fmt: skip
+    assert code == 0
+    # in a Job the claim is mounted at /store
+    said["stagedPath"] = said["stagedPath"].removeprefix(str(tmp_path))
+    trained = operator_report.parse(operator_report.TrainReport, said)
+    assert trained.rows == checked.rows
+    assert {"auc", "logLoss", "calibrationError", "precisionAt10", "ndcgAt10", "worstSegmentAuc",
+            "baselineAuc", "aucMinusBaseline"} <= trained.finite_metrics.keys()  # fmt: skip
+    code, said = run(
+        tmp_path, "publish", "--staged", staging, "--digest", trained.digest,
+        "--store", tmp_path / "store/artifacts/movies",
+    )  # fmt: skip
+    assert code == 0
+    published = operator_report.parse(operator_report.PublishReport, said)
+    assert published.path == f"artifacts/movies/{trained.digest[7:23]}"
+    facts = manifest.verify(tmp_path / "store" / published.path, published.digest)
+    assert facts["metrics"] == said_metrics(tmp_path / "store" / published.path)
+    code, said = run(
+        tmp_path, "remove", "--root", tmp_path / "store", "staging/movies/v1-1", published.path
+    )
+    assert (code, said["removed"]) == (0, ["staging/movies/v1-1", published.path])
+
+
+def said_metrics(artifact: Path) -> Any:
+    return json.loads((artifact / "report.json").read_text())["metrics"]
+
+
+def test_run_does_it_all_and_prints_the_metrics(
+    source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said = run(
+        tmp_path, "run", "--source", source, "--work", tmp_path / "work", "--config", CONFIG
+    )
+    assert code == 0
+    printed = capsys.readouterr()
+    assert "worstSegmentAuc" in printed.out
+    assert "s] check:" in printed.err
+    assert (tmp_path / "work" / said["path"] / "manifest.json").is_file()
+    artifact = tmp_path / "work" / said["path"]
+    assert run(tmp_path, "verify", artifact, "--digest", said["digest"])[0] == 0
+    assert run(tmp_path, "export", artifact, "--output", tmp_path / "triton")[0] == 0
+    assert (tmp_path / "triton/recommender/1/model.pt").is_file()
+    assert run(tmp_path, "export", artifact, "--output", tmp_path / "triton")[0] == 2
+    code, said = run(tmp_path, "measure", artifact, "--calls", 20)
+    assert code == 0
+    assert 0 < said["recommender"]["p50Milliseconds"] <= said["recommender"]["p99Milliseconds"]
+
+
+def test_evaluate_judges_the_validation_window(trained: Any, tmp_path: Path) -> None:
+    code, said = run(
+        tmp_path, "evaluate", "--lake", trained.lake, "--data-version", trained.data_version,
+        "--config", CONFIG,
+    )  # fmt: skip
+    assert (code, said["window"]) == (0, "validation")
+    assert 0.5 < said["metrics"]["auc"] < 1
+
+
+def test_input_at_fault_ends_with_two_and_says_what_to_do(tmp_path: Path) -> None:
+    code, said = run(tmp_path, "check", "--source", tmp_path / "no", "--lake", tmp_path / "lake")
+    assert (code, said["ok"], said["reason"]) == (2, False, "DataMissing")
+    assert str(tmp_path / "no") in said["message"]
+
+
+def test_a_config_that_makes_no_sense_ends_with_two(trained: Any, tmp_path: Path) -> None:
+    code, said = run(
+        tmp_path, "train", "--lake", trained.lake, "--data-version", trained.data_version,
+        "--config", '{"epochs": 3}', "--output", tmp_path / "staged",
+    )  # fmt: skip
+    assert (code, said["reason"]) == (2, "InvalidConfig")
+
+
+def test_anything_else_ends_with_one_and_still_leaves_a_report(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pipeline, "train", full_disk)
+    code, said = run(
+        tmp_path, "train", "--lake", trained.lake, "--data-version", trained.data_version,
+        "--output", tmp_path / "staged",
+    )  # fmt: skip
+    assert code == commands.MAY_BE_REPEATED
+    assert said["reason"] == "Failed"
+    assert "No space left" in said["message"]
+
+
+def test_help_shows_examples_and_exit_codes() -> None:
+    text = cli.parser().format_help()
+    assert "examples:" in text
+    assert "exit codes" in text
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["train", "--threads", "0"], ["nonsense"]])
+def test_wrong_arguments_end_with_two(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(arguments)
+    assert caught.value.code == 2
