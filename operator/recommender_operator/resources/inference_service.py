@@ -27,9 +27,9 @@ GRPC_PORT = 8081
 TRITON_HTTP_PORT = 8000
 #: Seconds a container may take to load its models, as periods of its startup probe.
 STARTUP_PERIODS = 150
-#: KServe's own name for the claim of a `pvc://` storageUri: it uses a volume of that name where there
-#: is one. A second volume of the same claim would never be mounted: the kubelet knows a claim once
-#: a pod, and the pod would wait for ever (kubernetes#28502).
+#: KServe's own name for the claim of a `pvc://` storageUri: it uses a volume of that name where
+#: there is one. A second volume of the same claim would never be mounted: the kubelet knows a
+#: claim once a pod, and the pod would wait for ever (kubernetes#28502).
 ARTIFACT_VOLUME = "kserve-pvc-source"
 #: Sets a bound to what an artifact's scratch folders may hold.
 SCRATCH = "512Mi"
