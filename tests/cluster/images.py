@@ -18,7 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from tests.cluster import backends, docker, imagestore
@@ -124,14 +124,14 @@ def import_image(builder: Buildah, layout: Layout, name: str) -> None:
         raise ClusterError("images", f"{' '.join(command)}\n{said.strip()}")
 
 
-def prune_store(layout: Layout) -> list[str]:
-    """Delete old tags from containerd's store; the newest two of each image stay."""
-    rows = imagestore.ctr(layout, "images", "ls").splitlines()[1:]
-    present = [row.split()[0] for row in rows]
-    known = set(Buildah().layout.names())
-    ours = [name for name in present if name.startswith(f"{REPOSITORY}/")]
+def prune_store(layout: Layout, known: Collection[str]) -> list[str]:
+    """Delete from containerd's store those tags of our roles that are not `known`."""
     roles = {f"{REPOSITORY}/{recipe.name}" for recipe in ROLES}
-    gone = [n for n in ours if n.rpartition(":")[0] in roles and n not in known]
+    gone = [
+        name
+        for name in imagestore.stored(layout)
+        if name.rpartition(":")[0] in roles and name not in known
+    ]
     if gone:
         imagestore.ctr(layout, "images", "rm", *gone)
     return gone
@@ -180,6 +180,8 @@ def run(command: str, recipes: Sequence[Recipe]) -> dict[str, str]:
         names = build(recipes, sources, builder)
         if command == "load":
             load(list(names.values()), builder)
+            if isinstance(builder, Buildah) and isinstance(backends.selected(), backends.Local):
+                prune_store(cluster_layout(), builder.layout.names())
         return names
 
 

@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -32,7 +33,6 @@ from tests.cluster.uv import find_uv
 
 SOURCE = Path(__file__).resolve().parents[2] / "serving" / "triton"
 REQUIREMENTS = SOURCE / "requirements.txt"
-FLAGS = ("--backend-config=python,shm-default-byte-size=1048576",)
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
@@ -170,19 +170,24 @@ def _spawn(
 ) -> TritonServer:
     http, grpc, metrics = free_ports(3)
     command = [
-        str(_server(installed)), f"--model-store={repository}",
+        # Ends with its parent, even when that is killed.
+        "setpriv", "--pdeathsig=TERM", str(_server(installed)), f"--model-store={repository}",
         f"--backend-directory={folder / 'backends'}",
         "--http-address=127.0.0.1", f"--http-port={http}",
         "--grpc-address=127.0.0.1", f"--grpc-port={grpc}",
         "--metrics-address=127.0.0.1", f"--metrics-port={metrics}",
-        *FLAGS, *flags,
+        *flags,
     ]  # fmt: skip
     libraries = [str(installed / "nvidia_pytriton.libs"), _libpython_folder() or ""]
     environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(filter(None, libraries))}
     log = folder / "triton.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env=environment
+            command,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # one group with the interpreters that it starts
         )
     address = "127.0.0.1:{}".format
     return TritonServer(address(http), address(grpc), address(metrics), log, process)
@@ -216,11 +221,11 @@ def _answers(url: str) -> bool:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    with contextlib.suppress(ProcessLookupError):  # interpreters outlive a killed server
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def free_ports(count: int) -> list[int]:

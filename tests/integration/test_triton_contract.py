@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import subprocess
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -231,3 +232,23 @@ def test_a_repository_whose_model_does_not_fit_its_configuration_is_refused(
 
     with pytest.raises(ClusterError, match="neither arguments of forward"), run_triton(tmp_path):
         pass
+
+
+def test_no_process_outlives_the_block_even_if_the_server_is_killed(tmp_path: Path) -> None:
+    save(Ranker(), tmp_path / "recommender")
+
+    with run_triton(tmp_path) as running:
+        group = running.process.pid
+        assert len(group_members(group)) > 1  # the server and the interpreter of the instance
+        running.process.kill()
+
+    assert group_members(group) == []
+
+
+def group_members(group: int) -> list[str]:
+    """Living processes of a process group."""
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = (line.split(maxsplit=2) for line in listed.splitlines())
+    return [row[2] for row in rows if int(row[0]) == group and not row[1].startswith("Z")]

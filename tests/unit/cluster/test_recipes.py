@@ -1,0 +1,159 @@
+"""Tags of images follow from what goes into them and from nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import recipes
+from tests.cluster.recipes import OPERATOR, ROLES, SERVING, TORCH, TRAINING, TRITON, Sources
+from tests.cluster.uv import uv_version
+
+LOCK = b"numpy==2.4.6 --hash=sha256:00\n"
+
+
+@pytest.fixture
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
+    """A copy of what images are made of, with a lock file that the test can change."""
+    monkeypatch.delenv("TORCH_VARIANT", raising=False)
+    monkeypatch.setattr(recipes, "requirements", lambda root, flags: LOCK)
+    with Sources().snapshot() as snapshot:
+        shutil.copytree(snapshot.root, tmp_path / "root")
+    return Sources(tmp_path / "root")
+
+
+def tags(sources: Sources) -> dict[str, str]:
+    return {recipe.name: sources.tag(recipe) for recipe in (TORCH, *ROLES)}
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    return {name for name in before if before[name] != after[name]}
+
+
+@pytest.mark.parametrize(
+    ("path", "rebuilt"),
+    [
+        ("operator/recommender_operator/__init__.py", {"operator"}),
+        ("training/recommender_training/__init__.py", {"training"}),
+        ("serving/recommender_serving/__init__.py", {"serving"}),
+        ("serving/triton/pytorch/model.py", {"triton"}),
+        ("training/torch_cpu.py", {"torch", "training", "triton"}),
+        ("operator/Dockerfile", {"operator"}),
+        ("training/torch.Dockerfile", {"torch", "training", "triton"}),
+    ],
+)
+def test_an_edit_changes_the_tags_of_the_images_that_hold_the_file(
+    sources: Sources, path: str, rebuilt: set[str]
+) -> None:
+    before = tags(sources)
+
+    with (sources.root / path).open("a") as file:
+        file.write("\n# edited\n")
+
+    assert changed(before, tags(sources)) == rebuilt
+
+
+def test_a_new_and_a_renamed_file_change_the_tag(sources: Sources) -> None:
+    folder = sources.root / "operator" / "recommender_operator"
+    first = sources.tag(OPERATOR)
+    (folder / "new.py").write_text("")
+    second = sources.tag(OPERATOR)
+    (folder / "new.py").rename(folder / "newer.py")
+
+    assert len({first, second, sources.tag(OPERATOR)}) == 3
+
+
+def test_what_python_leaves_behind_changes_no_tag(sources: Sources) -> None:
+    before = tags(sources)
+    cache = sources.root / "operator" / "recommender_operator" / "__pycache__"
+    cache.mkdir()
+    (cache / "runtime.cpython-311.pyc").write_bytes(b"bytecode")
+
+    assert tags(sources) == before
+
+
+def test_a_change_of_the_project_file_that_no_package_sees_changes_no_tag(
+    sources: Sources,
+) -> None:
+    before = tags(sources)
+    with (sources.root / "pyproject.toml").open("a") as file:
+        file.write("\n[tool.other]\nkey = 1\n")
+
+    assert tags(sources) == before
+
+
+def test_other_locked_packages_change_the_tags(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tags(sources)
+
+    def other(root: Path, flags: str) -> bytes:
+        return b"other" if "--extra serving" in flags else LOCK
+
+    monkeypatch.setattr(recipes, "requirements", other)
+
+    assert changed(before, tags(sources)) == {"serving"}
+
+
+def test_the_variant_of_torch_is_part_of_the_tags_above_it(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tags(sources)
+    monkeypatch.setenv("TORCH_VARIANT", "cuda")
+
+    assert changed(before, tags(sources)) == {"torch", "training", "triton"}
+
+
+def test_a_snapshot_has_the_same_tags_and_keeps_them(sources: Sources) -> None:
+    with sources.snapshot() as snapshot:
+        before = tags(sources)
+        (sources.root / "operator" / "recommender_operator" / "__init__.py").write_text("edited")
+
+        assert tags(snapshot) == before
+        assert sources.tag(OPERATOR) != before["operator"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "extra"),
+    [(OPERATOR, "operator"), (SERVING, "serving"), (TRAINING, "training"), (TORCH, "training")],
+)
+def test_each_dockerfile_installs_the_extra_of_its_role(
+    recipe: recipes.Recipe, extra: str
+) -> None:
+    (flags,) = recipes.exports((recipes.ROOT / recipe.dockerfile).read_text())
+
+    assert f"--extra {extra}" in flags
+    assert {"--frozen", "--no-dev", "--no-emit-project"} <= set(flags.split())
+
+
+def test_no_package_of_the_extra_is_left_out_of_both_torch_and_training() -> None:
+    def pruned(recipe: recipes.Recipe) -> set[str]:
+        (flags,) = recipes.exports((recipes.ROOT / recipe.dockerfile).read_text())
+        words = flags.split()
+        return {words[i + 1] for i, word in enumerate(words) if word == "--prune"}
+
+    assert pruned(TORCH)
+    assert pruned(TRAINING) == {"torch", "numpy"}
+    assert not pruned(TORCH) & pruned(TRAINING)
+
+
+@pytest.mark.parametrize("recipe", [OPERATOR, SERVING, TRAINING, TORCH, TRITON])
+def test_every_dockerfile_shares_its_first_stages_and_pins_the_uv_of_the_set_up(
+    recipe: recipes.Recipe,
+) -> None:
+    text = (recipes.ROOT / recipe.dockerfile).read_text()
+    start = text.index("FROM docker.io/library/debian:bookworm-slim AS python")
+    stages = text[start : text.index(f"uv=={uv_version()}")]
+    operator = (recipes.ROOT / OPERATOR.dockerfile).read_text()
+
+    assert stages in operator
+
+
+@pytest.mark.parametrize("recipe", [OPERATOR, SERVING, TRAINING, TORCH, TRITON])
+def test_no_image_runs_as_root(recipe: recipes.Recipe) -> None:
+    text = (recipes.ROOT / recipe.dockerfile).read_text()
+    users = [line.split()[1] for line in text.splitlines() if line.startswith("USER ")]
+
+    assert users[-1] == ("1000:1000" if recipe == TRITON else "65532:65532")
