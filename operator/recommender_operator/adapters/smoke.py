@@ -103,11 +103,6 @@ def _check_scores(scores: object, wanted: int) -> None:
             raise ValueError(f"scores[{i}] is {score}, not finite")
         if not 0 <= score <= 1:
             raise ValueError(f"scores[{i}] is {_short(score)}, not within 0 and 1")
-        if i and score > scores[i - 1]:
-            raise ValueError(
-                f"scores[{i}] is {_short(score)}, above {_short(scores[i - 1])} before it: "
-                "the best must come first"
-            )
 
 
 def _prediction(body: bytes) -> dict[str, Any]:

@@ -68,7 +68,6 @@ async def test_a_pod_is_asked_without_and_with_a_session_as_the_contract_says() 
         (body(scores=[float("inf"), 0.2, 0.1]), r"scores\[0\] is inf, not finite"),
         (body(scores=[1.5, 0.2, 0.1]), r"scores\[0\] is 1.5, not within 0 and 1"),
         (body(scores=[0.2, 0.1, -0.1]), r"scores\[2\] is -0.1, not within"),
-        (body(scores=[0.2, 0.3, 0.1]), r"scores\[1\] is 0.3, above 0.2 before it"),
         ("<html>", "the answer is no JSON"),
         ("[" * 100_000, "the answer is no JSON"),
         ('{"predictions": []}', "predictions is"),
@@ -128,11 +127,10 @@ def test_whatever_is_answered_passes_only_if_it_holds_the_contract(
         assert isinstance(scores, list)
         assert len(scores) == len(accepted) > 0
         assert all(0 <= s <= 1 for s in scores)
-        assert scores == sorted(scores, reverse=True)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.sets(st.integers(), min_size=20))
 def test_every_answer_that_holds_the_contract_passes(scores: list[float], ids: set[int]) -> None:
     items = list(ids)[: len(scores)]
-    answer = body(items=items, scores=sorted(scores, reverse=True))
+    answer = body(items=items, scores=scores)
     assert check_answer(answer.encode()) == items
