@@ -104,18 +104,7 @@ def _definition(
     columns: list[Json],
     cel: rules.Rules,
 ) -> Json:
-    schema: Json = {
-        "type": "object",
-        "description": description,
-        "required": ["spec"],
-        "properties": {
-            "apiVersion": {"type": "string", "description": "Version of the schema."},
-            "kind": {"type": "string", "description": f"Always {kind}."},
-            "metadata": {"type": "object"},
-            "spec": structural(models[0], "What is asked for."),
-            "status": structural(models[1], "What is; written by the operator.", defaults=False),
-        },
-    }
+    schema = _schema(kind, description, models)
     rules.apply(schema, cel)
     served: Json = {
         "name": API_VERSION,
@@ -138,6 +127,21 @@ def _definition(
         "kind": "CustomResourceDefinition",
         "metadata": {"name": f"{plural}.{GROUP}"},
         "spec": {"group": GROUP, "names": names, "scope": "Namespaced", "versions": [served]},
+    }
+
+
+def _schema(kind: str, description: str, models: tuple[type[ApiModel], type[ApiModel]]) -> Json:
+    return {
+        "type": "object",
+        "description": description,
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": "Version of the schema."},
+            "kind": {"type": "string", "description": f"Always {kind}."},
+            "metadata": {"type": "object"},
+            "spec": structural(models[0], "What is asked for."),
+            "status": structural(models[1], "What is; written by the operator.", defaults=False),
+        },
     }
 
 
