@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 import aiohttp
 import prometheus_client
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,7 +123,12 @@ async def test_a_page_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_a_redirect_is_not_followed() -> None:
-    async with pods({"a": answering("elsewhere", 302)}) as (refs, port):
+    async def elsewhere(request: web.BaseRequest) -> web.Response:
+        if request.path == "/metrics":
+            return web.Response(status=302, headers={"Location": "/other"})
+        return web.Response(text=page())
+
+    async with pods({"a": elsewhere}) as (refs, port):
         with pytest.raises(SampleError, match="answered 302"):
             await scraped(refs, port)
 
