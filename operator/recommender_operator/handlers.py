@@ -30,7 +30,9 @@ from recommender_operator.resources import labels
 KOPF_PREFIX = f"kopf.{GROUP}"
 FINALIZER = f"{GROUP}/operator"
 CHILDREN = (VERSIONS, JOBS, INFERENCE_SERVICES, HTTP_ROUTES, PODS)
-#: Pause between two looks at whether a deleted model may go, in seconds.
+#: How long a handler waits for a deleted model to be finished, and the pause between two such
+#: waits, in seconds. Each pause is a line in the log and a write to the model's annotations.
+DELETE_WAIT = 25.0
 DELETE_POLL = 2.0
 
 Object = dict[str, Any]
@@ -141,7 +143,7 @@ def _models(target: kopf.OperatorRegistry, engine: Engine, resync: float) -> Non
 
     async def deleted(namespace: str | None, name: str, uid: str, **_: Any) -> None:
         engine.wake(Key(str(namespace), name))
-        if not await engine.is_finished(uid, DELETE_POLL):
+        if not await engine.is_finished(uid, DELETE_WAIT):
             raise kopf.TemporaryError("children are being removed", delay=DELETE_POLL)
 
     async def watched(event: Any, **_: Any) -> None:

@@ -29,7 +29,6 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         own: dict[str, Any] = {"namespace": "recommender_operator", "registry": self.registry}
-        model = ("namespace", "model")
         self.reconcile_seconds = Histogram(
             "reconcile_duration_seconds", "Time of one reconcile.", buckets=_SECONDS, **own
         )
@@ -50,6 +49,14 @@ class Metrics:
             buckets=_SECONDS,
             **own,
         )
+        self._of_models(own)
+        build = Gauge("build_info", "Always 1; its label carries the version.", ["version"], **own)
+        build.labels(version=version()).set(1)
+        self._weights: dict[tuple[str, str], set[str]] = {}
+        self._stages: dict[tuple[str, str], str] = {}
+
+    def _of_models(self, own: dict[str, Any]) -> None:
+        model = ("namespace", "model")
         self.phase_seconds = Histogram(
             "phase_duration_seconds",
             "Time that a version spent in a stage, when it left it.",
@@ -66,10 +73,6 @@ class Metrics:
             [*model, "version"], **own,
         )  # fmt: skip
         self.models = Gauge("models", "RecommenderModels known, by stage.", ["stage"], **own)
-        build = Gauge("build_info", "Always 1; its label carries the version.", ["version"], **own)
-        build.labels(version=version()).set(1)
-        self._weights: dict[tuple[str, str], set[str]] = {}
-        self._stages: dict[tuple[str, str], str] = {}
 
     def watch_queue(self, depth: Callable[[], float], working: Callable[[], float]) -> None:
         """Read the queue whenever the metrics are."""

@@ -110,8 +110,7 @@ class Observer:
             baselines=baselines,
             platform=platform,
         )
-        orphans = tuple(v["metadata"]["name"] for v in own if not _owners(v))
-        return Snapshot(observed=observed, pods=serving, orphans=orphans)
+        return Snapshot(observed=observed, pods=serving, orphans=_orphans(own))
 
     async def _sample(
         self,
@@ -160,6 +159,10 @@ def _by_name(versions: Iterable[VersionObject]) -> dict[str, VersionObject]:
 def _owners(thing: Object) -> list[Object]:
     owners: list[Object] = thing["metadata"].get("ownerReferences") or []
     return [owner for owner in owners if str(owner.get("apiVersion", "")).startswith(PREFIX)]
+
+
+def _orphans(versions: Iterable[Object]) -> tuple[str, ...]:
+    return tuple(v["metadata"]["name"] for v in versions if not _owners(v))
 
 
 def _is_strangers(thing: Object, uids: set[str]) -> bool:

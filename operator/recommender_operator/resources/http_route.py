@@ -37,15 +37,6 @@ def http_route(model: ModelObject, weights: Mapping[str, int], options: Options)
     """
     if sum(weights.values()) != 100 or any(not 0 <= w <= 100 for w in weights.values()):
         raise ValueError(f"weights must be 0..100 and sum to 100, got {dict(weights)}")
-    parent: Manifest = {
-        "group": "gateway.networking.k8s.io",
-        "kind": "Gateway",
-        "name": options.gateway_name,
-    }
-    if options.gateway_namespace:
-        parent["namespace"] = options.gateway_namespace
-    if options.gateway_section:
-        parent["sectionName"] = options.gateway_section
     return {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "HTTPRoute",
@@ -56,7 +47,7 @@ def http_route(model: ModelObject, weights: Mapping[str, int], options: Options)
             "ownerReferences": labels.owned_by_model(model),
         },
         "spec": {
-            "parentRefs": [parent],
+            "parentRefs": [_parent(options)],
             "hostnames": [host_name(model, options.domain)],
             "rules": [
                 {
@@ -70,6 +61,19 @@ def http_route(model: ModelObject, weights: Mapping[str, int], options: Options)
             ],
         },
     }
+
+
+def _parent(options: Options) -> Manifest:
+    parent: Manifest = {
+        "group": "gateway.networking.k8s.io",
+        "kind": "Gateway",
+        "name": options.gateway_name,
+    }
+    if options.gateway_namespace:
+        parent["namespace"] = options.gateway_namespace
+    if options.gateway_section:
+        parent["sectionName"] = options.gateway_section
+    return parent
 
 
 def _content_type(value: str) -> Manifest:

@@ -65,23 +65,27 @@ def standard(model: ModelObject, version: VersionObject, options: Options) -> Ma
     return {
         "apiVersion": API_VERSION,
         "kind": "InferenceService",
-        "metadata": {
-            "name": version.name,
-            "namespace": model.namespace,
-            "labels": {
-                **labels.of_version(model.name, version.name),
-                # The operator owns the route: KServe shall make none.
-                VISIBILITY: "cluster-local",
-            },
-            "annotations": {
-                DEPLOYMENT_MODE: "Standard",
-                # No HPA; with this class KServe sets the Deployment's replicas to minReplicas.
-                AUTOSCALER_CLASS: "none",
-                labels.SERVING_DIGEST: serving_digest(model.spec.serving),
-            },
-            "ownerReferences": labels.owned_by_version(version),
-        },
+        "metadata": _standard_metadata(model, version),
         "spec": {"predictor": predictor},
+    }
+
+
+def _standard_metadata(model: ModelObject, version: VersionObject) -> Manifest:
+    return {
+        "name": version.name,
+        "namespace": model.namespace,
+        "labels": {
+            **labels.of_version(model.name, version.name),
+            # The operator owns the route: KServe shall make none.
+            VISIBILITY: "cluster-local",
+        },
+        "annotations": {
+            DEPLOYMENT_MODE: "Standard",
+            # No HPA; with this class KServe sets the Deployment's replicas to minReplicas.
+            AUTOSCALER_CLASS: "none",
+            labels.SERVING_DIGEST: serving_digest(model.spec.serving),
+        },
+        "ownerReferences": labels.owned_by_version(version),
     }
 
 

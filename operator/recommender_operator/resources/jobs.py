@@ -37,16 +37,11 @@ def job(
     Raises:
         KeyError: an input that the kind needs is missing.
     """
-    owner_version = version if kind is not JobKind.REMOVE else None
     name = version.name if version is not None else model.name
     marks = labels.of_job(model.name, name, kind, attempt)
-    owners = (
-        labels.owned_by_version(owner_version)
-        if owner_version is not None
-        else labels.owned_by_model(model)
-    )
     training = version.spec.training if version is not None else model.spec.training
     wanted = training.resources if kind is JobKind.TRAIN else SMALL
+    command = _command(model, version, kind, inputs, attempt)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -54,7 +49,7 @@ def job(
             "name": names.job_name(name, kind, attempt),
             "namespace": model.namespace,
             "labels": marks,
-            "ownerReferences": owners,
+            "ownerReferences": _owners(model, version, kind),
         },
         "spec": {
             "backoffLimit": training.backoff_limit,
@@ -62,11 +57,16 @@ def job(
             "podFailurePolicy": _failure_policy(),
             "template": {
                 "metadata": {"labels": marks},
-                "spec": _pod(model, version, kind, _command(model, version, kind, inputs, attempt),
-                             wanted, options),
+                "spec": _pod(model, version, kind, command, wanted, options),
             },
         },
-    }  # fmt: skip
+    }
+
+
+def _owners(model: ModelObject, version: VersionObject | None, kind: JobKind) -> list[Manifest]:
+    if version is None or kind is JobKind.REMOVE:
+        return labels.owned_by_model(model)
+    return labels.owned_by_version(version)
 
 
 def _failure_policy() -> Manifest:
@@ -94,23 +94,7 @@ def _pod(
     wanted: Resources,
     options: Options,
 ) -> Manifest:
-    threads = str(threads_for(wanted))
-    mounts: list[Manifest] = [
-        {"name": "store", "mountPath": "/store"},
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
-    ]
-    volumes: list[Manifest] = [
-        {
-            "name": "store",
-            "persistentVolumeClaim": {"claimName": model.spec.storage.claim_name},
-        },
-        security.empty_dir("tmp", "4Gi"),
-    ]
-    if kind is JobKind.CHECK:
-        data = version.spec.data if version is not None else model.spec.data
-        mounts.append({"name": "data", "mountPath": "/data", "readOnly": True})
-        claim = {"claimName": data.source.claim_name, "readOnly": True}
-        volumes.append({"name": "data", "persistentVolumeClaim": claim})
+    mounts, volumes = _storage(model, version, kind)
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -124,26 +108,52 @@ def _pod(
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [
-            {
-                "name": CONTAINER,
-                "image": options.training_image,
-                "imagePullPolicy": options.image_pull_policy,
-                "command": command,
-                "env": [
-                    {"name": "OMP_NUM_THREADS", "value": threads},
-                    {"name": "MKL_NUM_THREADS", "value": threads},
-                    {"name": "POLARS_MAX_THREADS", "value": threads},
-                    {"name": "HOME", "value": "/tmp"},  # noqa: S108
-                ],
-                "resources": security.resources(wanted),
-                "securityContext": security.container_security(),
-                "terminationMessagePath": REPORT,
-                "terminationMessagePolicy": "File",
-                "volumeMounts": mounts,
-            }
-        ],
+        "containers": [_container(command, wanted, mounts, options)],
         "volumes": volumes,
+    }
+
+
+def _storage(
+    model: ModelObject, version: VersionObject | None, kind: JobKind
+) -> tuple[list[Manifest], list[Manifest]]:
+    """Return the mounts and the volumes; only a check sees the raw data."""
+    claim = {"claimName": model.spec.storage.claim_name}
+    mounts: list[Manifest] = [
+        {"name": "store", "mountPath": "/store"},
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+    ]
+    volumes: list[Manifest] = [
+        {"name": "store", "persistentVolumeClaim": claim},
+        security.empty_dir("tmp", "4Gi"),
+    ]
+    if kind is JobKind.CHECK:
+        data = version.spec.data if version is not None else model.spec.data
+        mounts.append({"name": "data", "mountPath": "/data", "readOnly": True})
+        raw = {"claimName": data.source.claim_name, "readOnly": True}
+        volumes.append({"name": "data", "persistentVolumeClaim": raw})
+    return mounts, volumes
+
+
+def _container(
+    command: list[str], wanted: Resources, mounts: list[Manifest], options: Options
+) -> Manifest:
+    threads = str(threads_for(wanted))
+    return {
+        "name": CONTAINER,
+        "image": options.training_image,
+        "imagePullPolicy": options.image_pull_policy,
+        "command": command,
+        "env": [
+            {"name": "OMP_NUM_THREADS", "value": threads},
+            {"name": "MKL_NUM_THREADS", "value": threads},
+            {"name": "POLARS_MAX_THREADS", "value": threads},
+            {"name": "HOME", "value": "/tmp"},  # noqa: S108
+        ],
+        "resources": security.resources(wanted),
+        "securityContext": security.container_security(),
+        "terminationMessagePath": REPORT,
+        "terminationMessagePolicy": "File",
+        "volumeMounts": mounts,
     }
 
 
