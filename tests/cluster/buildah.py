@@ -21,7 +21,6 @@ from tests.cluster.progress import say, step
 from tests.cluster.recipes import REPOSITORY, TORCH, Recipe, Sources
 from tests.cluster.settings import cache_folder
 
-PASSED_ON = ("PIP_INDEX_URL", "UV_DEFAULT_INDEX")
 PACKAGES = "buildah debootstrap skopeo"
 CERTIFICATES = "/run/certificates.pem"  # where a build finds the machine's authorities
 STORAGE_LIMIT = 12 * 2**30
@@ -69,7 +68,7 @@ class Buildah:
         packages = self.folder / "packages"
         packages.mkdir(parents=True, exist_ok=True)
         arguments = [f"--volume={packages}:/root/.cache/uv:rw"]
-        given = {**sources.build_arguments(recipe), **passed_on(os.environ)}
+        given = {**sources.build_arguments(recipe), **index_settings(os.environ, pip_index())}
         if bundle := authorities(os.environ):
             arguments.append(f"--volume={bundle}:{CERTIFICATES}:ro")
             given |= {"SSL_CERT_FILE": CERTIFICATES, "PIP_CERT": CERTIFICATES}
@@ -134,9 +133,23 @@ class Buildah:
             raise ClusterError("images", f"{' '.join(command)}\n{output.read().decode()}")
 
 
-def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
-    """Settings of the machine that a build needs to find packages."""
-    return {key: environment[key] for key in PASSED_ON if environment.get(key)}
+def index_settings(environment: Mapping[str, str], configured: str) -> dict[str, str]:
+    """The package index of this machine as build arguments; empty means the public one.
+
+    `configured` is what pip's own configuration names.
+    """
+    pip = environment.get("PIP_INDEX_URL") or configured
+    uv = environment.get("UV_DEFAULT_INDEX") or environment.get("UV_INDEX_URL") or pip
+    found = {"PIP_INDEX_URL": pip, "UV_DEFAULT_INDEX": uv}
+    return {name: value for name, value in found.items() if value}
+
+
+def pip_index() -> str:
+    """The index that the configuration of pip names, or nothing."""
+    if (pip := shutil.which("pip3") or shutil.which("pip")) is None:
+        return ""
+    command = [pip, "config", "get", "global.index-url"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def authorities(environment: Mapping[str, str]) -> str | None:

@@ -21,7 +21,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from tests.cluster import backends, docker, imagestore
+from tests.cluster import backends, docker, imagestore, packages
 from tests.cluster.buildah import Buildah
 from tests.cluster.docker import Docker
 from tests.cluster.errors import ClusterError
@@ -125,7 +125,12 @@ def import_image(builder: Buildah, layout: Layout, name: str) -> None:
 
 
 def prune_store(layout: Layout, known: Collection[str]) -> list[str]:
-    """Delete from containerd's store those tags of our roles that are not `known`."""
+    """Delete from containerd's store those tags of our roles that are not `known`.
+
+    Only when asked to: what runs in the cluster may name an older tag.
+    """
+    if not layout.containerd_socket.exists():
+        return []
     roles = {f"{REPOSITORY}/{recipe.name}" for recipe in ROLES}
     gone = [
         name
@@ -173,15 +178,17 @@ def run(command: str, recipes: Sequence[Recipe]) -> dict[str, str]:
     if command == "tags":
         return {recipe.name: Sources().image(recipe) for recipe in recipes}
     builder = engine()
+    if isinstance(builder, Buildah) and os.geteuid() == 0:
+        packages.ensure_packages()
     with locked(), Sources().snapshot() as sources:
         if command == "prune":
             builder.prune(KEEP)
+            if isinstance(builder, Buildah) and isinstance(backends.selected(), backends.Local):
+                prune_store(cluster_layout(), builder.layout.names())
             return {recipe.name: sources.image(recipe) for recipe in recipes}
         names = build(recipes, sources, builder)
         if command == "load":
             load(list(names.values()), builder)
-            if isinstance(builder, Buildah) and isinstance(backends.selected(), backends.Local):
-                prune_store(cluster_layout(), builder.layout.names())
         return names
 
 

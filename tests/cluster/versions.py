@@ -88,4 +88,5 @@ DEBIAN_PACKAGES = (
     "ca-certificates",
     "buildah",
     "debootstrap",
+    "skopeo",
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import debian
+from tests.cluster.buildah import index_settings
 from tests.cluster.errors import ClusterError
 from tests.cluster.images import check_size
 from tests.cluster.layout import ImageLayout, outdated
@@ -155,3 +156,19 @@ def test_trimming_leaves_copyrights_and_takes_documents(tmp_path: Path) -> None:
     assert not list((tmp_path / "usr/share/man").iterdir())
     assert not list((tmp_path / "var/lib/apt/lists").iterdir())
     assert not list((tmp_path / "var/log/apt").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("environment", "configured", "expected"),
+    [
+        ({}, "", {}),
+        ({}, "c", {"PIP_INDEX_URL": "c", "UV_DEFAULT_INDEX": "c"}),
+        ({"PIP_INDEX_URL": "p"}, "c", {"PIP_INDEX_URL": "p", "UV_DEFAULT_INDEX": "p"}),
+        ({"UV_DEFAULT_INDEX": "u"}, "", {"UV_DEFAULT_INDEX": "u"}),
+        ({"UV_INDEX_URL": "u"}, "c", {"PIP_INDEX_URL": "c", "UV_DEFAULT_INDEX": "u"}),
+    ],
+)
+def test_a_build_uses_the_package_index_of_the_machine(
+    environment: dict[str, str], configured: str, expected: dict[str, str]
+) -> None:
+    assert index_settings(environment, configured) == expected
