@@ -56,12 +56,22 @@ def config(batch: int = 8, *inputs: str, output: str = "scaled__0") -> dict[str,
     }
 
 
+class OneRow(torch.nn.Module):
+    """Forgets that a batch has several rows."""
+
+    def forward(self, x: torch.Tensor, factor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return (x * factor)[:1], x.sum(dim=1, keepdim=True)[:1]
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    saved = tmp_path / "model.pt"
+    return save(Scale(), tmp_path / "model.pt")
+
+
+def save(module: torch.nn.Module, saved: Path) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript itself
-        scripted: torch.jit.ScriptModule = torch.jit.script(Scale())
+        scripted: torch.jit.ScriptModule = torch.jit.script(module)
         torch.jit.save(scripted, saved)
     return saved
 
@@ -132,6 +142,15 @@ def test_a_result_of_another_type_than_configured_is_an_error(path: Path) -> Non
     (answer,) = load(path, configuration).run([request(2, 1)])
 
     assert "forward returned torch.float32, config.pbtxt says torch.int64" in str(answer)
+
+
+def test_a_result_of_fewer_rows_than_the_batch_is_an_error(tmp_path: Path) -> None:
+    model = load(save(OneRow(), tmp_path / "model.pt"), config())
+    batch = {"factor": torch.ones(3, 1), "x": torch.ones(3, 2)}
+
+    (answer,) = model.run([batch])
+
+    assert "scaled__0: shape [1, 2] for a batch of 3" in str(answer)
 
 
 def test_a_type_that_torch_has_not_is_refused_at_load(path: Path) -> None:
