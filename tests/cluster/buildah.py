@@ -22,6 +22,7 @@ from tests.cluster.recipes import REPOSITORY, TORCH, Recipe, Sources
 from tests.cluster.settings import cache_folder
 
 PACKAGES = "buildah debootstrap skopeo"
+PACKAGE_CACHE = "/tmp/.cache/uv"  # where uv keeps it in a build, whose HOME is /tmp
 CERTIFICATES = "/run/certificates.pem"  # where a build finds the machine's authorities
 STORAGE_LIMIT = 12 * 2**30
 """Bytes in buildah's storage above which layers that only serve as a cache are deleted."""
@@ -67,7 +68,7 @@ class Buildah:
     def bud(self, recipe: Recipe, sources: Sources) -> None:
         packages = self.folder / "packages"
         packages.mkdir(parents=True, exist_ok=True)
-        arguments = [f"--volume={packages}:/root/.cache/uv:rw"]
+        arguments = [f"--volume={packages}:{PACKAGE_CACHE}:rw"]
         given = {**sources.build_arguments(recipe), **index_settings(os.environ, pip_index())}
         if bundle := authorities(os.environ):
             arguments.append(f"--volume={bundle}:{CERTIFICATES}:ro")
