@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import signal
 import subprocess
 import sys
@@ -13,13 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import tritonclient.grpc
-import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
 from tests.cluster.triton import TritonServer, free_ports, run_triton
+from tests.integration.transformer_calls import (
+    PREDICT,
+    SESSION,
+    Traffic,
+    counted,
+    in_flight,
+    infer,
+)
 from tests.integration.transformer_rig import (
     BREAKS,
     EMPTY,
@@ -34,8 +38,6 @@ from tests.integration.transformer_rig import (
 )
 
 pytestmark = pytest.mark.integration
-PREDICT = "/v1/models/recommender:predict"
-SESSION = [{"item": 49, "timestamp": 1}, {"item": 48, "timestamp": 2}]
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +60,6 @@ def transformer(
     log = tmp_path_factory.mktemp("log") / "transformer.log"
     with run_transformer(artifact, triton.grpc_url, log) as running:
         yield running
-
-
-@contextlib.contextmanager
-def counted(running: Running, name: str, expected: float = 1, **labels: str) -> Iterator[None]:
-    """The series must grow by exactly this much."""
-    before = running.metric(name, **labels)
-    yield
-    assert running.metric(name, **labels) - before == expected, (name, labels)
 
 
 def test_a_known_user_gets_the_models_items_without_those_of_the_session(
@@ -122,31 +116,6 @@ def test_a_bad_request_gets_400_and_counts_as_invalid_alone(
         status, body = transformer.post(PREDICT, {"instances": [instance]})
     assert status == 400
     assert remedy in body["error"]
-
-
-def clients(running: Running) -> dict[str, Any]:
-    return {
-        "grpc": (tritonclient.grpc, running.grpc),
-        "http": (tritonclient.http, running.http.removeprefix("http://")),
-    }
-
-
-def infer(running: Running, protocol: str, **inputs: list[Any]) -> Any:
-    """One v2 call by tritonclient, inputs sent raw."""
-    module, url = clients(running)[protocol]
-    tensors = []
-    for name, values in inputs.items():
-        if isinstance(values[0], str):
-            data, kind = np.array([value.encode() for value in values], np.object_), "BYTES"
-        elif isinstance(values[0], float):
-            data, kind = np.array(values, np.float32), "FP32"
-        else:
-            data, kind = np.array(values, np.int64), "INT64"
-        tensor = module.InferInput(name, list(data.shape), kind)
-        tensor.set_data_from_numpy(data)
-        tensors.append(tensor)
-    with module.InferenceServerClient(url) as client:
-        return client.infer("recommender", tensors)
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
@@ -242,48 +211,6 @@ def test_requests_leave_no_line_in_the_log(transformer: Running) -> None:
     assert transformer.log.read_text() == before
 
 
-class Traffic:
-    """Callers that ask without a pause until they are told to stop."""
-
-    def __init__(self, running: Running, callers: int = 4) -> None:
-        self.running = running
-        self.answers: list[str] = []  # sources
-        self.failures: list[str] = []
-        self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._call) for _ in range(callers)]
-
-    def __enter__(self) -> Traffic:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(60)
-
-    def reach(self, source: str, count: int = 50) -> None:
-        """Wait for so many more answers from a source."""
-        start = self.answers.count(source)
-        until(lambda: self.answers.count(source) >= start + count, f"answered by {source}")
-
-    def _call(self) -> None:
-        host = self.running.http.removeprefix("http://")
-        connection = http.client.HTTPConnection(host, timeout=30)
-        body = json.dumps({"instances": [{"user_id": 1, "session": SESSION}]})
-        while not self._stop.is_set():
-            try:
-                connection.request("POST", PREDICT, body, {"content-type": "application/json"})
-                response = connection.getresponse()
-                content = json.loads(response.read())
-                assert response.status == 200, content
-                self.answers.append(content["predictions"][0]["source"])
-            except Exception as error:
-                self.failures.append(repr(error))
-                connection.close()
-        connection.close()
-
-
 def test_when_triton_dies_in_mid_traffic_no_request_fails_and_it_recovers(
     artifact: Path, tmp_path: Path
 ) -> None:
@@ -366,12 +293,6 @@ def test_sigterm_waits_for_a_request_in_flight(
         rest.join(60)
         grpc.join(60)
         assert answers == ["model", "model"]
-
-
-def in_flight(running: Running) -> float:
-    """Calls that KServe has handed to the model and that are not answered yet."""
-    started = running.metric("request_preprocess_seconds_count", model_name="recommender")
-    return started - running.metric("recommender_requests_total", outcome="ok")
 
 
 def serve(*flags: str) -> subprocess.CompletedProcess[str]:

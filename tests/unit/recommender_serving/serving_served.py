@@ -1,0 +1,61 @@
+"""The transformer's application over fake models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+from kserve.model_repository import ModelRepository
+
+from recommender_serving import rest
+from recommender_serving.model import Transformer
+from recommender_serving.readiness import Readiness
+from recommender_serving.request import Limits
+from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
+from tests.unit.recommender_serving.serving_samples import MAX_TOP_N, NOW
+
+
+class Served:
+    """An application over fake models, with a Triton that is ready or not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.parts = Parts(folder, giving(GOOD), giving(PLAIN))
+        self.triton_ready = True
+        self.readiness = Readiness(self._ready)
+        model = Transformer(
+            "recommender", "movies-1", self.parts.recommender, Limits(MAX_TOP_N), lambda: NOW
+        )
+        registry = ModelRepository()
+        registry.update(model)
+        self.plane = rest.ServingDataPlane(registry, self.readiness)
+        self.closed = rest.ClosedRepository(registry)
+        invalid = self.parts.metrics.invalid
+        self.app = rest.build_app(self.plane, self.closed, self.readiness, invalid)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        self.http = httpx.AsyncClient(transport=transport, base_url="http://transformer")
+
+    async def _ready(self) -> bool:
+        return self.triton_ready
+
+    def count(self, outcome: str) -> float | None:
+        return self.parts.value("recommender_requests_total", outcome=outcome)
+
+    def break_down(self) -> None:
+        """A bug: the recommender raises what nobody foresaw."""
+
+        async def fail(_: Any) -> Any:
+            raise ZeroDivisionError("a secret of the inside")
+
+        self.parts.recommender.recommend = fail  # type: ignore
+
+    @classmethod
+    async def opened(cls, folder: Path) -> Served:
+        """Ready, as after a warm-up."""
+        served = cls(folder)
+
+        async def nothing() -> None:
+            return None
+
+        await served.readiness.open(nothing)
+        return served
