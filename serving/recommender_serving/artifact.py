@@ -77,6 +77,7 @@ class _Feature(_File):
     counts: list[Count] = Field(max_length=MAX_BINS)
     nulls: Count = 0
     unknowns: Count = 0
+    design_effect: float = Field(default=1.0, ge=1, le=1e6, alias="designEffect")
 
 
 class NumericFeature(_Feature):

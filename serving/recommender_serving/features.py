@@ -47,6 +47,10 @@ class Bins:
             yield feature.name, NULL, feature.nulls
             yield feature.name, UNKNOWN, feature.unknowns
 
+    def design_effects(self) -> dict[str, float]:
+        """Return by feature how alike the sessions of one user are; 1 for independent ones."""
+        return {feature.name: feature.design_effect for feature in self._features}
+
     def place(self, request: RecommendRequest, answer: Answer) -> Iterator[tuple[str, str]]:
         """Yield one (feature, bin) a feature."""
         row = row_of(request, answer, self._vocabulary)

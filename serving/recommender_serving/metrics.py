@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -21,6 +21,7 @@ class Metrics:
         model: str,
         version: str,
         reference: Iterable[tuple[str, str, int]],
+        design_effects: Mapping[str, float],
     ) -> None:
         self._registry = registry
         self._names = (model, version)
@@ -47,6 +48,14 @@ class Metrics:
             registry=registry,
         ).labels(*self._names)
         self._features = self._bins(reference)
+        effect = Gauge(
+            "recommender_reference_design_effect",
+            "How alike the sessions of one user are, by feature; 1 for independent sessions.",
+            (*LABELS, "feature"),
+            registry=registry,
+        )
+        for feature, value in design_effects.items():
+            effect.labels(*self._names, feature).set(value)
 
     def _by_label(
         self, name: str, text: str, label: str, values: type[Outcome | Source | FallReason]

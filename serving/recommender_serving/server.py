@@ -57,7 +57,9 @@ def build_recommender(
 ) -> Recommender:
     """Join the parts that answer a request."""
     bins = Bins(artifact)
-    metrics = Metrics(REGISTRY, settings.model, settings.version, bins.reference())
+    metrics = Metrics(
+        REGISTRY, settings.model, settings.version, bins.reference(), bins.design_effects()
+    )
     stages = tuple(
         Stage(source, ranker, Guard(settings.max_in_flight), timeout)
         for source, ranker, timeout in zip(

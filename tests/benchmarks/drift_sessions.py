@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from recommender_training.artifact.clustering import design_effect
 from recommender_training.artifact.reference import FeatureReader, edges_of
 from recommender_training.sessions import sample_requests
 
@@ -80,24 +81,8 @@ def design_effects(user: npt.NDArray[np.int64], rows: Rows, binner: Binner) -> d
     effects = {}
     for name, column in rows.items():
         known = ~np.isnan(column)
-        effects[name] = _design_effect(user[known], binner.place(name, column[known]))
+        effects[name] = design_effect(user[known], binner.place(name, column[known]))
     return effects
-
-
-def _design_effect(user: npt.NDArray[np.int64], placed: npt.NDArray[np.int64]) -> float:
-    _, cluster = np.unique(user, return_inverse=True)
-    sizes, n = np.bincount(cluster), len(placed)
-    inside = placed[:, None] == np.unique(placed)[None, :]
-    shares = inside.mean(axis=0)
-    if len(shares) < 2:
-        return 1.0
-    sums = np.stack([np.bincount(cluster, weights=column) for column in inside.T], axis=1)
-    residuals = sums - sizes[:, None] * shares
-    by_bin = (residuals**2).sum(axis=0) / (n * shares * (1 - shares))
-    weights = (1 - shares) / (len(shares) - 1)
-    mean = float((weights * by_bin).sum())
-    spread = float((weights * (by_bin - mean) ** 2).sum())
-    return max(1.0, mean + spread / mean)
 
 
 def _movielens(folder: Path, seed: int) -> Sessions:

@@ -74,7 +74,9 @@ class Parts:
         self.artifact: Artifact = sample_artifact(folder)
         self.registry = CollectorRegistry()
         bins = Bins(self.artifact)
-        self.metrics = Metrics(self.registry, "movies", "movies-1", bins.reference())
+        self.metrics = Metrics(
+            self.registry, "movies", "movies-1", bins.reference(), bins.design_effects()
+        )
         self.guard = guard or Guard()
         self.stages = (
             Stage(Source.MODEL, model, self.guard, timeout),

@@ -141,3 +141,7 @@ def test_every_row_falls_into_one_existing_bin_a_feature(
     placed = list(bins.place(request(age=age, gender=gender, session=seen), answer))
     assert set(placed) <= known
     assert [name for name, _ in placed] == [f["name"] for f in REFERENCE["features"]]
+
+
+def test_a_reference_without_design_effects_speaks_of_independent_sessions(folder: Path) -> None:
+    assert set(Bins(load(folder)).design_effects().values()) == {1.0}

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from recommender_training.artifact.clustering import design_effect
 from recommender_training.sessions import Request
 
 SCHEMA = "recommender.dev/reference/v1"
@@ -109,6 +110,24 @@ def categorical_feature(
     }
 
 
+def _design_effect(
+    feature: dict[str, Any], users: Sequence[int], values: Sequence[Value]
+) -> float:
+    known = [
+        (user, value)
+        for user, value in zip(users, values, strict=True)
+        if value is not None and (feature["kind"] == "numeric" or value != UNKNOWN)
+    ]
+    place = (
+        (lambda value: bisect_right(feature["edges"], value))
+        if feature["kind"] == "numeric"
+        else int
+    )
+    user_N = np.array([user for user, _ in known], dtype=np.int64)
+    bin_N = np.array([place(value) for _, value in known], dtype=np.int64)
+    return round(design_effect(user_N, bin_N), 4)
+
+
 def reference(
     requests: Sequence[Request], top_scores: Sequence[float | None], vocabulary: dict[str, Any]
 ) -> dict[str, Any]:
@@ -126,4 +145,7 @@ def reference(
         else categorical_feature(name, reader.categories[name], values)
         for name, values in columns.items()
     ]
+    users = [int(request["user_id"]) for request in requests]
+    for feature in features:
+        feature["designEffect"] = _design_effect(feature, users, columns[feature["name"]])
     return {"schema": SCHEMA, "sessions": len(rows), "features": features}
