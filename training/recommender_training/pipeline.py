@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
 from recommender_training.artifact import manifest, reference, store, triton, vocabulary

@@ -36,7 +36,7 @@ def _times(artifact: Path, name: str, vocabulary: dict[str, Any], calls: int) ->
     ids = np.array(vocabulary["items"]["ids"])
     taken: list[float] = []
     # Not optimised, as in config.pbtxt: the times do not depend on which shapes came before.
-    with torch.inference_mode(), torch.jit.optimized_execution(False):
+    with torch.inference_mode(), torch.jit.optimized_execution(False):  # type: ignore[attr-defined]
         for number in range(_WARM_UP + calls):
             length = number % (int(vocabulary["historyLength"]) + 1)
             items = random.choice(ids, min(length, len(ids)), replace=False).tolist()
