@@ -126,9 +126,9 @@ def test_unknown_categories_and_items_are_counted_as_unknown() -> None:
         "items": {"ids": [1], "genre": [0]},
     }
     requests = [
-        {"gender": "F", "session": [{"item": 1, "timestamp": 1, "value": 0.0}]},
-        {"gender": "X", "session": [{"item": 2, "timestamp": 1, "value": 3.0}]},
-        {},
+        {"user_id": 1, "gender": "F", "session": [{"item": 1, "timestamp": 1, "value": 0.0}]},
+        {"user_id": 2, "gender": "X", "session": [{"item": 2, "timestamp": 1, "value": 3.0}]},
+        {"user_id": 3},
     ]
     features = {f["name"]: f for f in reference.reference(requests, [None] * 3, words)["features"]}
     for name in ("gender", "last_genre"):
