@@ -108,7 +108,7 @@ class Reconciler:
             return None
         asked = decision.requeue_after
         wait = self._longest_wait if asked is None else asked.total_seconds()
-        return wait
+        return min(wait, self._longest_wait)
 
     async def _write_status(self, raw: Object, snapshot: Snapshot, decision: Decision) -> None:
         model = snapshot.observed.model

@@ -125,7 +125,7 @@ def test_unknown_categories_and_items_are_counted_as_unknown() -> None:
         "genres": ["a"],
         "items": {"ids": [1], "genre": [0]},
     }
-    requests = [
+    requests: list[dict[str, Any]] = [
         {"user_id": 1, "gender": "F", "session": [{"item": 1, "timestamp": 1, "value": 0.0}]},
         {"user_id": 2, "gender": "X", "session": [{"item": 2, "timestamp": 1, "value": 3.0}]},
         {"user_id": 3},
