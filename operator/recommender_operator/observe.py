@@ -86,7 +86,7 @@ class Observer:
             self._baselines.read(model.namespace, model.name),
             self._platform.read(model.spec.rollout.traffic),
         )
-        own = [version for version in found ]
+        own = [version for version in found if not _is_strangers(version, {model.uid})]
         versions = tuple(version_object(version) for version in own)
         uids = {model.uid} | {version.uid for version in versions}
         own_jobs = [job for job in jobs if not _is_strangers(job, uids)]
