@@ -73,9 +73,12 @@ def better_version(world: World) -> Told:
 
 
 def faulty_version(world: World) -> Told:
-    """A version that answers late is stopped at its first step and rolled back."""
+    """A version that fails for some users is stopped at its first step and rolled back.
+
+    Its smoke inference passes: the fault shows only for known users with an odd id.
+    """
     stable = world.champion
-    fault = {"fault": "Latency", "latencyMilliseconds": 3000}
+    fault = {"fault": "Failure"}
     version = world.new_version_after(
         lambda: world.apply({"training": {"seed": 31, "faultInjection": fault}})
     )
