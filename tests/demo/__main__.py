@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import datetime
 import json
-import subprocess
 import sys
 import time
 from typing import Any
@@ -117,19 +116,11 @@ def url(_: argparse.Namespace) -> int:
 
 def down(_: argparse.Namespace) -> int:
     cluster = cluster_api.ensure_up(knative=True)
-    tools = install.Tools(
-        kubectl=str(cluster_api.tool("kubectl")),
-        helm=str(cluster_api.tool("helm")),
-        kubeconfig=cluster.kubeconfig,
-    )
-    tools.kubectl_run("-n", NAMESPACE, "delete", "recommendermodel", "--all", "--timeout=180s")
-    tools.kubectl_run("delete", "namespace", NAMESPACE, "--timeout=180s", "--ignore-not-found")
-    subprocess.run(
-        [
-            tools.helm, "--kubeconfig", str(tools.kubeconfig), "uninstall", install.RELEASE,
-            "--namespace", install.SYSTEM_NAMESPACE, "--ignore-not-found", "--wait",
-        ],
-        check=True,
+    cluster.kubectl("-n", NAMESPACE, "delete", "recommendermodel", "--all", "--timeout=180s")
+    cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s", "--ignore-not-found")
+    cluster.helm(
+        "uninstall", install.RELEASE, "--namespace", install.SYSTEM_NAMESPACE,
+        "--ignore-not-found", "--wait",
     )  # fmt: skip
     return 0
 

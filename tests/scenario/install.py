@@ -14,6 +14,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
+from tests.cluster.api import Cluster, tool
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CHART = ROOT / "charts" / "recommender-operator"
 RELEASE = "recommender"
@@ -79,26 +81,11 @@ def make_data(folder: pathlib.Path) -> Data:
     return data
 
 
-@dataclasses.dataclass(frozen=True)
-class Tools:
-    """The commands and the address of one cluster."""
-
-    kubectl: str
-    helm: str
-    kubeconfig: pathlib.Path
-
-    def kubectl_run(self, *arguments: str, stdin: str | None = None) -> str:
-        return run(self.kubectl, "--kubeconfig", str(self.kubeconfig), *arguments, stdin=stdin)
-
-    def helm_run(self, *arguments: str) -> str:
-        return run(self.helm, "--kubeconfig", str(self.kubeconfig), *arguments)
-
-
-def install_chart(tools: Tools, images: dict[str, str]) -> None:
+def install_chart(cluster: Cluster, images: dict[str, str]) -> None:
     """Install or upgrade the operator from the chart.
 
     Args:
-        tools: commands of the cluster.
+        cluster: where to.
         images: role (operator, training, serving, triton) to full image name with tag.
     """
     values: list[str] = []
@@ -107,28 +94,28 @@ def install_chart(tools: Tools, images: dict[str, str]) -> None:
         values += ["--set", f"images.{role}.repository={repository}"]
         values += ["--set-string", f"images.{role}.tag={tag}"]
         values += ["--set", f"images.{role}.pullPolicy=Never"]
-    tools.helm_run(
+    cluster.helm(
         "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM_NAMESPACE,
         "--create-namespace", "--wait", "--timeout", "5m", *values,
     )  # fmt: skip
 
 
-def namespace_with_data(tools: Tools, namespace: str, training_image: str, data: Data) -> None:
+def namespace_with_data(cluster: Cluster, namespace: str, training_image: str, data: Data) -> None:
     """Create the namespace, its claims and the raw data in them."""
-    tools.kubectl_run("apply", "-f", "-", stdin=_manifests(namespace, training_image))
-    tools.kubectl_run(
+    cluster.kubectl("apply", "-f", "-", stdin=_manifests(namespace, training_image))
+    cluster.kubectl(
         "-n", namespace, "wait", "--for=condition=Ready", f"pod/{LOADER}", "--timeout=300s"
     )
-    copy_into(tools, namespace, data.initial)
+    copy_into(cluster, namespace, data.initial)
 
 
-def copy_into(tools: Tools, namespace: str, folder: pathlib.Path) -> None:
+def copy_into(cluster: Cluster, namespace: str, folder: pathlib.Path) -> None:
     """Put the files of a folder beside the raw data already there."""
     archive = subprocess.run(
         ["tar", "-C", str(folder), "-cf", "-", "."], capture_output=True, check=True
     ).stdout
     command = [
-        tools.kubectl, "--kubeconfig", str(tools.kubeconfig), "-n", namespace,
+        tool("kubectl"), "--kubeconfig", str(cluster.kubeconfig), "-n", namespace,
         "exec", "-i", LOADER, "--",
         "tar", "-C", "/data/raw", "--no-same-owner", "--no-overwrite-dir", "-xf", "-",
     ]  # fmt: skip

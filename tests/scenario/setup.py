@@ -57,24 +57,18 @@ def make_world(
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
     with install.timed(says, "MovieLens data"):
         data = install.make_data(cache)
-    tools = install.Tools(
-        kubectl=str(cluster_api.tool("kubectl")),
-        helm=str(cluster_api.tool("helm")),
-        kubeconfig=cluster.kubeconfig,
-    )
     with install.timed(says, "chart"):
-        install.install_chart(tools, images)
+        install.install_chart(cluster, images)
     with install.timed(says, f"namespace {namespace} with data"):
-        install.namespace_with_data(tools, namespace, images["training"], data)
+        install.namespace_with_data(cluster, namespace, images["training"], data)
     world = World(
         kube=Kube(cluster.kubeconfig, namespace),
-        kubeconfig=cluster.kubeconfig,
-        kubectl=tools.kubectl,
+        cluster=cluster,
         name=NAME,
         spec=BASE_SPEC,
         traffic=data.traffic,
         shifted_traffic=data.shifted_traffic,
-        add_shifted_data=lambda: install.copy_into(tools, namespace, data.shifted),
+        add_shifted_data=lambda: install.copy_into(cluster, namespace, data.shifted),
         host=f"{NAME}.{namespace}.recommender.local",
         says=says,
     )

@@ -7,11 +7,11 @@ import dataclasses
 import datetime
 import json
 import pathlib
-import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.cluster.api import Cluster, ClusterError
 from tests.scenario.kube import Kube, Manifest, RouteWatch, wait_until
 from tests.scenario.load import Load
 
@@ -39,8 +39,7 @@ def parsed_time(text: str) -> datetime.datetime:
 @dataclasses.dataclass
 class World:
     kube: Kube
-    kubeconfig: pathlib.Path
-    kubectl: str
+    cluster: Cluster
     name: str
     spec: Manifest
     traffic: pathlib.Path
@@ -151,12 +150,10 @@ class World:
         return "\n".join(texts)[-12000:]
 
     def _kubectl(self, *arguments: str) -> str:
-        command = [
-            self.kubectl, "--kubeconfig", str(self.kubeconfig),
-            "-n", self.kube.namespace, *arguments,
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-        return done.stdout + done.stderr
+        try:
+            return self.cluster.kubectl("-n", self.kube.namespace, *arguments, timeout=60)
+        except ClusterError as error:  # it is itself part of the picture
+            return str(error)
 
 
 def numbers_of(version: Manifest) -> dict[str, Any]:

@@ -11,7 +11,45 @@ from torch import Tensor, nn
 from recommender_training.config import Fault, FaultInjection
 
 
-class LatencyFault(nn.Module):
+class Faulty(nn.Module):
+    """A model with a fault before or behind it; TorchScript asks for the signature in full."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def before(self, user_id: Tensor) -> None:
+        """Nothing is wrong."""
+
+    def behind(self, items: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Nothing is wrong."""
+        return items, scores
+
+    def forward(
+        self,
+        user_id: Tensor,
+        user_features: Tensor,
+        session_items: Tensor,
+        session_timestamps: Tensor,
+        session_values: Tensor,
+        timestamp: Tensor,
+        top_n: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """As docs/contracts.md, with the fault."""
+        self.before(user_id)
+        items, scores = self.model(
+            user_id,
+            user_features,
+            session_items,
+            session_timestamps,
+            session_values,
+            timestamp,
+            top_n,
+        )
+        return self.behind(items, scores)
+
+
+class LatencyFault(Faulty):
     """Computes for about `milliseconds` before it answers, so that it holds a core as real
     slowness does. Approximate: the loop looks at the clock between multiplications.
     """
@@ -19,127 +57,41 @@ class LatencyFault(nn.Module):
     work: Tensor
 
     def __init__(self, model: nn.Module, milliseconds: int) -> None:
-        super().__init__()
-        self.model = model
+        super().__init__(model)
         self.nanoseconds = milliseconds * 1_000_000
         self.register_buffer("work", torch.eye(64).roll(1, 0))
 
-    def forward(
-        self,
-        user_id: Tensor,
-        user_features: Tensor,
-        session_items: Tensor,
-        session_timestamps: Tensor,
-        session_values: Tensor,
-        timestamp: Tensor,
-        top_n: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """As docs/contracts.md, late."""
+    def behind(self, items: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """The answer, late; it depends on the work, which so cannot be left out."""
         start = int(torch.ops.prim.TimePoint())  # nanoseconds
         busy = self.work
         while int(torch.ops.prim.TimePoint()) - start < self.nanoseconds:
             busy = torch.matmul(busy, self.work)
-        items, scores = self.model(
-            user_id,
-            user_features,
-            session_items,
-            session_timestamps,
-            session_values,
-            timestamp,
-            top_n,
-        )
         return items, scores + busy.sum() * 0.0
 
 
-class FailureFault(nn.Module):
+class FailureFault(Faulty):
     """Raises for users with a positive odd id: the smoke test's user -1 is answered."""
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        user_id: Tensor,
-        user_features: Tensor,
-        session_items: Tensor,
-        session_timestamps: Tensor,
-        session_values: Tensor,
-        timestamp: Tensor,
-        top_n: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """As docs/contracts.md, unless it raises."""
+    def before(self, user_id: Tensor) -> None:
+        """Raise, or say nothing."""
         if bool(((user_id > 0) & (user_id % 2 == 1)).any()):
             raise RuntimeError("injected fault Failure: user id is odd")
-        items, scores = self.model(
-            user_id,
-            user_features,
-            session_items,
-            session_timestamps,
-            session_values,
-            timestamp,
-            top_n,
-        )
-        return items, scores
 
 
-class NonFiniteFault(nn.Module):
+class NonFiniteFault(Faulty):
     """Answers NaN for every score."""
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        user_id: Tensor,
-        user_features: Tensor,
-        session_items: Tensor,
-        session_timestamps: Tensor,
-        session_values: Tensor,
-        timestamp: Tensor,
-        top_n: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """As docs/contracts.md, without a finite score."""
-        items, scores = self.model(
-            user_id,
-            user_features,
-            session_items,
-            session_timestamps,
-            session_values,
-            timestamp,
-            top_n,
-        )
+    def behind(self, items: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """No score is finite."""
         return items, torch.full_like(scores, float("nan"))
 
 
-class WrongShapeFault(nn.Module):
+class WrongShapeFault(Faulty):
     """Answers one score too few for its items."""
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        user_id: Tensor,
-        user_features: Tensor,
-        session_items: Tensor,
-        session_timestamps: Tensor,
-        session_values: Tensor,
-        timestamp: Tensor,
-        top_n: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """As docs/contracts.md, but items and scores do not match."""
-        items, scores = self.model(
-            user_id,
-            user_features,
-            session_items,
-            session_timestamps,
-            session_values,
-            timestamp,
-            top_n,
-        )
+    def behind(self, items: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """Items and scores do not match."""
         return items, scores[:, :-1]
 
 
