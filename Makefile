@@ -77,8 +77,6 @@ format: setup ## Format the code and mend what lint can mend
 
 crds: setup ## Generate the CRDs of manifests/ and of the chart from the models
 	$(PY) -m recommender_operator.api.crd
-	rm -f charts/recommender-operator/files/crds/*.yaml
-	cp manifests/crds/*.yaml charts/recommender-operator/files/crds/
 
 hooks: setup ## Let git run the quick checks before each commit
 	.venv/bin/pre-commit install
