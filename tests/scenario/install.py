@@ -106,6 +106,8 @@ def namespace_with_data(cluster: Cluster, namespace: str, training_image: str, d
     cluster.kubectl(
         "-n", namespace, "wait", "--for=condition=Ready", f"pod/{LOADER}", "--timeout=300s"
     )
+    # A run before may have left the later batch, which would make this one's users the odd ones.
+    cluster.kubectl("-n", namespace, "exec", LOADER, "--", "sh", "-c", "rm -rf /data/raw/*")
     copy_into(cluster, namespace, data.initial)
 
 

@@ -43,6 +43,8 @@ BASE_SPEC = {
     "drift": {"windowSessions": 200, "consecutiveWindows": 3, "cooldownSeconds": 60},
     "retrain": {"onDrift": True, "lockAfterRollbacks": 10},
     "history": {"limit": 10},
+    # The next run starts from nothing: its tables must not hold what users did in this one.
+    "deletionPolicy": "Delete",
 }
 
 
