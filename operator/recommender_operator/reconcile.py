@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from recommender_operator.actions import Decision, Event
 from recommender_operator.adapters.events import EventRecorder
-from recommender_operator.adapters.kube import MODELS, Kube, Object
+from recommender_operator.adapters.kube import MODELS, Kube, KubeError, Object
 from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.execute import Executor
 from recommender_operator.metrics import Metrics
@@ -85,6 +85,10 @@ class Reconciler:
         try:
             return await self._act(raw)
         except Exception as error:
+            if isinstance(error, KubeError) and error.namespace_terminating:
+                # The model itself is deleted next: no fault, and nowhere to say it.
+                logger.info("%s: its namespace is being deleted; nothing is created", key)
+                return self._longest_wait
             await self._complain(raw, error)
             raise
 

@@ -22,7 +22,7 @@ from recommender_operator.adapters.traffic import Subject
 from recommender_operator.observe import model_object, version_object
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import jobs, model_version, names
-from tests.integration.operator_api_rig import manifest, refusal
+from tests.integration.operator_api_rig import kubectl, manifest, new_namespace, refusal
 from tests.unit.recommender_operator.resources import builder_inputs
 
 pytestmark = pytest.mark.integration
@@ -114,6 +114,15 @@ async def test_what_may_not_change_is_refused(kube: OfficialKube, namespace: str
     name, trigger = version["metadata"]["name"], {"spec": {"trigger": "other"}}
     with pytest.raises(KubeError, match="immutable"):
         await kube.patch(VERSIONS, namespace, name, trigger)
+
+
+async def test_a_namespace_that_is_being_deleted_is_recognised(kube: OfficialKube) -> None:
+    namespace = new_namespace()
+    # Nothing ends the deletion here: the API server runs without its controllers.
+    kubectl("delete", "namespace", namespace, "--wait=false")
+    with pytest.raises(KubeError, match="terminated") as caught:
+        await kube.create(MODELS, manifest(namespace))
+    assert caught.value.namespace_terminating
 
 
 async def test_a_status_write_leaves_the_spec_and_removes_what_it_no_longer_says(

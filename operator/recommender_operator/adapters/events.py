@@ -43,6 +43,8 @@ class EventRecorder:
                 again = {"lastTimestamp": _time(now)}
                 await self._kube.patch(EVENTS, model.namespace, name, again)
         except KubeError as error:
+            if error.namespace_terminating:
+                return
             logger.warning("an Event could not be posted: %s", error)
 
 

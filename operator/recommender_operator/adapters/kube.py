@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from recommender_operator.api.base import API_VERSION, GROUP
@@ -53,16 +53,29 @@ HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
 REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
 
 
+#: Cause of a refused creation (`corev1.NamespaceTerminatingCause`).
+NAMESPACE_TERMINATING = "NamespaceTerminating"
+
+
 class KubeError(Exception):
     """The API server refused or could not be reached.
 
-    `status` is the HTTP status, 0 without an answer. `reason` is the server's CamelCase word.
+    `status` is the HTTP status, 0 without an answer. `reason` is the server's CamelCase word,
+    `causes` are the ones of its details.
     """
 
-    def __init__(self, message: str, *, status: int = 0, reason: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, reason: str = "", causes: Collection[str] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.causes = frozenset(causes)
+
+    @property
+    def namespace_terminating(self) -> bool:
+        """Whether nothing can be created because the namespace is being deleted."""
+        return NAMESPACE_TERMINATING in self.causes
 
 
 class Kube(Protocol):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import json
 import os
 import random
@@ -267,12 +268,15 @@ def _pause(planned: float, headers: Mapping[str, str]) -> float:
 
 def _error(method: str, path: str, status: int, data: bytes) -> KubeError:
     text = data.decode("utf-8", "replace")
-    reason = ""
-    try:
-        answer = json.loads(text)
-        if isinstance(answer, dict):
-            text = str(answer.get("message", text))
-            reason = str(answer.get("reason", ""))
-    except ValueError:
-        pass
-    return KubeError(f"{method} {path}: {status} {text[:1000]}", status=status, reason=reason)
+    answer: Object = {}
+    with contextlib.suppress(ValueError):
+        parsed = json.loads(text)
+        answer = parsed if isinstance(parsed, dict) else {}
+    told = str(answer.get("message", text))[:1000]
+    causes = (answer.get("details") or {}).get("causes") or []
+    return KubeError(
+        f"{method} {path}: {status} {told}",
+        status=status,
+        reason=str(answer.get("reason", "")),
+        causes=[str(cause.get("reason", "")) for cause in causes],
+    )

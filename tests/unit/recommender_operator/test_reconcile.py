@@ -94,6 +94,22 @@ async def test_a_failed_action_leaves_the_status_and_is_said_on_the_resource() -
     assert rig.metric("reconcile_errors_total", error="KubeError") == 2
 
 
+async def test_a_namespace_that_is_being_deleted_is_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    rig.kube.fault = lambda verb, *_: (
+        KubeError("it is being terminated", status=403, causes=["NamespaceTerminating"])
+        if verb == "create"
+        else None
+    )
+    with caplog.at_level("WARNING"):
+        assert await rig.reconciler.reconcile(KEY)
+    assert caplog.text == ""
+    assert status_writes(rig) == 0
+
+
 async def test_a_model_whose_spec_cannot_be_read_is_told_so() -> None:
     rig = Rig()
     add_model(rig.kube)

@@ -59,6 +59,15 @@ async def test_an_event_that_cannot_be_posted_fails_nothing(
     assert "forbidden" in caplog.text
 
 
+async def test_an_event_in_a_namespace_that_is_being_deleted_is_dropped_in_silence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kube = FakeKube()
+    kube.fault = lambda *_: KubeError("no", status=403, causes=["NamespaceTerminating"])
+    await EventRecorder(kube).post(model(), SAID, NOW)
+    assert caplog.text == ""
+
+
 def baseline(key: str, value: float = 1.0) -> Baseline:
     return Baseline(key=key, taken_at=NOW, samples={"v": {"p": {"s": value}}})
 
