@@ -71,6 +71,35 @@ async def test_remains_of_an_earlier_model_of_the_same_name_are_not_seen() -> No
     assert (observed.versions, observed.jobs) == ((), ())
 
 
+async def test_what_an_earlier_model_left_is_told_from_what_the_model_has_of_the_same_kind() -> (
+    None
+):
+    rig = Rig()
+    add_model(rig.kube)
+    for name, owner in (("movies-new", "uid-of-movies"), ("movies-old", "uid-of-an-earlier-one")):
+        version = add_version(rig, name, owner=owner, stage="CheckingData")
+        job = jobs.job(
+            builder_inputs.model(), builder_inputs.version(name), JobKind.CHECK, 0, {},
+            builder_inputs.OPTIONS,
+        )  # fmt: skip
+        job["metadata"]["ownerReferences"][0]["uid"] = version["metadata"]["uid"]
+        rig.kube.put(JOBS, job)
+    snapshot = await look(rig)
+    assert [v.name for v in snapshot.observed.versions] == ["movies-new"]
+    assert [job.version for job in snapshot.observed.jobs] == ["movies-new"]
+    assert snapshot.orphans == ()
+
+
+async def test_a_version_that_the_model_owns_beside_an_earlier_one_is_its_own() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    owners = add_version(rig)["metadata"]["ownerReferences"]
+    owners.append(owners[0] | {"uid": "uid-of-an-earlier-one", "controller": False})
+    snapshot = await look(rig)
+    assert [v.name for v in snapshot.observed.versions] == [NAME]
+    assert snapshot.orphans == ()
+
+
 async def test_a_version_without_an_owner_is_seen_and_to_be_adopted() -> None:
     rig = Rig()
     add_model(rig.kube)
