@@ -9,6 +9,8 @@ from recommender_operator.analysis.tails import chi_square_tail
 
 #: Bins that are no values; they have tests of their own.
 NULL, UNKNOWN = "null", "unknown"
+#: The score of the first item: no feature, but counted like one.
+SCORE = "top_score"
 #: Cells with a smaller expected count in either sample are pooled (Cochran's rule).
 SPARSE = 5.0
 

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from recommender_operator.analysis import distributions, tails
-from recommender_operator.analysis.distributions import NULL, UNKNOWN
+from recommender_operator.analysis.distributions import NULL, SCORE, UNKNOWN
 from recommender_operator.analysis.outcome import Verdict as Verdict
 from recommender_operator.analysis.persistence import advance as advance
 from recommender_operator.analysis.persistence import advance_break as advance_break
@@ -22,11 +22,12 @@ from recommender_operator.analysis.shift import FeatureShift as FeatureShift
 from recommender_operator.analysis.window import Bins, WindowStats
 from recommender_operator.api.spec import DriftSpec
 
-#: The score of the first item: its nulls are answers by the baseline, judged as fallback share.
-SCORE = "top_score"
 #: The floor under a change of the null or the unknown share, as a part of `effectFloor`: one in
 #: fifty sessions (at the default) without a field is a broken pipeline, though a small distance.
 MISSING_FLOOR = 0.2
+#: Sessions of the stable version that a break is judged against. Fewer than a window has: the
+#: tests know both sizes, and late in a rollout the stable version serves few.
+STABLE_SESSIONS = 50
 #: A window is clear when nothing significant reaches this part of the floors.
 CLEAR = 0.8
 
@@ -43,7 +44,7 @@ class _Test:
 
 def judge_window(spec: DriftSpec, window: WindowStats) -> DriftVerdict:
     """Judge one window of served sessions against the reference of the version's training."""
-    few = _too_few(spec, ("", window))
+    few = _too_few(("", window, spec.window_sessions))
     if few:
         return few
     lost = sorted(f for f in window.reference if not sum(window.features.get(f, {}).values()))
@@ -68,7 +69,11 @@ def judge_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) ->
     unknowns are compared between the arms. Scores are binned by each version's own reference, so
     their bins are not comparable; compared is how far each arm is from its own reference.
     """
-    few = _too_few(spec, (" of the candidate", candidate), (" of the stable version", stable))
+    least = min(spec.window_sessions, STABLE_SESSIONS)
+    few = _too_few(
+        (" of the candidate", candidate, spec.window_sessions),
+        (" of the stable version", stable, least),
+    )
     if few:
         return few
     tests: list[_Test] = []
@@ -80,11 +85,11 @@ def judge_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) ->
     return _concluded(spec, candidate.sessions, tests)
 
 
-def _too_few(spec: DriftSpec, *arms: tuple[str, WindowStats]) -> DriftVerdict | None:
-    short = [(of, w.sessions) for of, w in arms if w.sessions < spec.window_sessions]
+def _too_few(*arms: tuple[str, WindowStats, int]) -> DriftVerdict | None:
+    short = [(of, w.sessions, least) for of, w, least in arms if w.sessions < least]
     if not short:
         return None
-    counts = ", ".join(f"{n} of {spec.window_sessions} sessions{of}" for of, n in short)
+    counts = ", ".join(f"{n} of {least} sessions{of}" for of, n, least in short)
     return DriftVerdict(
         verdict=Verdict.INCONCLUSIVE, sessions=arms[0][1].sessions, message=f"{counts} seen"
     )
@@ -106,7 +111,7 @@ def _against_reference(
             psi=psi,
             message=f"distance {effect:.3f}, PSI {psi:.2f}",
         )
-    if feature == SCORE:
+    if feature == SCORE:  # Its nulls are answers by the baseline, judged as fallback share.
         return
     for missing in (NULL, UNKNOWN):
         yield from _missing_changed(spec, feature, missing, window, reference)

@@ -12,8 +12,8 @@ from recommender_operator.api.version import MetricVerdict
 
 #: Probability that a step with all metrics exactly at their limits ever fails, over all looks.
 STEP_ALPHA = 0.01
-#: Its part for each of the five metrics.
-METRIC_ALPHA = STEP_ALPHA / 5
+#: Its part for each of the six metrics.
+METRIC_ALPHA = STEP_ALPHA / 6
 #: Fewer bad requests than this never fail a step: the first ones of a cold pod come in bursts.
 MIN_HITS = 5
 #: A median at or below this many milliseconds is never too slow against the stable version's.

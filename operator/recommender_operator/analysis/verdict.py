@@ -1,14 +1,15 @@
 """The verdict on one step of a rollout, from counts since the step began.
 
-Shares (errors, fallbacks, anomalies, slow requests) fail by a test that holds its level however
-often the operator looks (`sequential.py`); docs/analysis.md has the formulas and the rates.
+Shares (errors, fallbacks, anomalies, slow requests, missing features) fail by a test that holds
+its level however often the operator looks (`sequential.py`); docs/analysis.md has the formulas and
+the rates.
 """
 
 from __future__ import annotations
 
 import dataclasses
 
-from recommender_operator.analysis import metrics
+from recommender_operator.analysis import metrics, missing
 from recommender_operator.analysis.metrics import Share
 from recommender_operator.analysis.outcome import Verdict as Verdict
 from recommender_operator.analysis.outcome import combined
@@ -67,13 +68,16 @@ def _metrics(
             min_trials=least,
         ),
     )
-    if latency is None:
+    if stable is None:
         return absolute
     ratio = limits.max_latency_ratio
-    return (
-        *absolute,
-        metrics.latency_median(candidate.latency, latency, ratio=ratio, min_trials=least),
+    median = metrics.latency_median(
+        candidate.latency, stable.latency, ratio=ratio, min_trials=least
     )
+    if not stable.features:
+        return (*absolute, median)
+    increase = limits.max_missing_increase
+    return (*absolute, median, missing.missing_features(candidate, stable, max_increase=increase))
 
 
 def _errors(stats: WindowStats) -> Share:
@@ -114,7 +118,8 @@ def describe(metric: MetricVerdict) -> str:
     value = "no value" if metric.value is None else f"{metric.value:.4g}"
     beside = "" if metric.stable_value is None else f", stable {metric.stable_value:.4g}"
     why = f": {metric.message}" if metric.message else ""
+    rows = "sessions" if metric.metric == missing.NAME else "requests"
     return (
         f"{metric.metric} {value}{beside} ({metric.threshold}; "
-        f"{metric.sample_size} requests) {metric.verdict}{why}"
+        f"{metric.sample_size} {rows}) {metric.verdict}{why}"
     )

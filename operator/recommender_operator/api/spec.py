@@ -289,6 +289,13 @@ class Thresholds(ApiModel):
         gt=0,
         description="Highest ratio of the candidate's median latency to the stable version's.",
     )
+    max_missing_increase: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Most by which the share of sessions with a null or unknown value of a "
+        "feature may exceed the stable version's (0..1).",
+    )
 
 
 class AnalysisSpec(ApiModel):

@@ -239,6 +239,8 @@ def test_a_break_after_the_promotion_needs_a_warm_version_to_return_to() -> None
 
 OLDER: Mix = dict(USUAL) | {"age": {"0": 0.05, "1": 0.1, "2": 0.35, "3": 0.5}}
 NO_GENDER: Mix = {"gender": {"0": 0.2, "1": 0.4, "null": 0.4}}
+#: A loss below what fails a step at once, and above what a full window lets pass.
+LESS_GENDER: Mix = {"gender": {"0": 0.27, "1": 0.65, "null": 0.08}}
 
 
 def live(window: int) -> World:
@@ -269,10 +271,27 @@ def test_the_same_users_are_no_drift() -> None:
 
 
 def test_a_candidate_that_loses_a_feature_is_rolled_back_and_nothing_is_retrained() -> None:
-    world = live(40)
+    world = live(5000)
     world.broken_mix[2] = NO_GENDER
     world.seed(2)
     world.settle_served(60)
+    assert world.stages() == {17: "Promoted", 2: "RolledBack"}
+    assert world.condition("Ready") == ("False", "AnalysisFailed")
+    assert "gender" in world.message("Ready")
+    (step,) = next(v for v in world.versions.values() if v.spec.training.seed == 2).status.steps
+    assert step.weight == 10
+    assert world.status.retrain is None
+
+
+def test_a_candidate_that_loses_a_little_is_rolled_back_after_three_windows() -> None:
+    world = live(500)
+    world.edit(
+        rollout={"steps": [{"weight": 50}, {"weight": 100}]},
+        analysis={"stepSeconds": 600, "deadlineSeconds": 6000, "intervalSeconds": 5},
+    )
+    world.broken_mix[2] = LESS_GENDER
+    world.seed(2)
+    world.settle_served(150)
     assert world.stages() == {17: "Promoted", 2: "RolledBack"}
     assert world.condition("Ready") == ("False", "CandidateBroken")
     assert "gender" in world.message("Ready")
@@ -283,7 +302,7 @@ def test_a_break_that_the_steps_were_too_short_for_is_found_after_the_promotion(
     world = live(500)
     world.edit(rollout={"steps": [{"weight": 10}, {"weight": 100}]})
     first = world.champion()
-    world.broken_mix[2] = NO_GENDER
+    world.broken_mix[2] = LESS_GENDER
     world.seed(2)
     world.settle_served(80)
     assert world.champion() == first

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from recommender_operator.analysis.drift import Verdict, judge_break, judge_window
+from recommender_operator.analysis.drift import STABLE_SESSIONS, Verdict, judge_break, judge_window
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.spec import DriftSpec
 
@@ -191,9 +191,18 @@ def test_a_broken_stable_version_does_not_condemn_the_candidate(rng: np.random.G
 
 
 def test_a_break_needs_sessions_of_both_arms(rng: np.random.Generator) -> None:
-    few = window(rng, sessions=100)
+    few = window(rng, sessions=SPEC.window_sessions - 1)
     assert judge_break(SPEC, few, window(rng)).verdict is Verdict.INCONCLUSIVE
-    assert judge_break(SPEC, window(rng), few).verdict is Verdict.INCONCLUSIVE
+    too_few = window(rng, sessions=STABLE_SESSIONS - 1)
+    assert judge_break(SPEC, window(rng), too_few).verdict is Verdict.INCONCLUSIVE
+
+
+def test_a_break_is_seen_beside_a_stable_version_with_few_sessions(
+    rng: np.random.Generator,
+) -> None:
+    few = window(rng, sessions=STABLE_SESSIONS)
+    broken = window(rng, moved("gender", 0.29, "0", "unknown"))
+    assert judge_break(SPEC, broken, few).verdict is Verdict.FAIL
 
 
 BINS = st.dictionaries(st.sampled_from(["0", "1", "2", "null", "unknown"]), st.integers(0, 400))
