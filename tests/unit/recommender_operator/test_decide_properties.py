@@ -222,9 +222,10 @@ AnyCluster.TestCase.settings = settings(
 TestAnyCluster = AnyCluster.TestCase
 
 
-def play(crashes: tuple[int, ...]) -> dict[str, object]:
+def play(crashes: tuple[int, ...], *, mortal: bool = False) -> dict[str, object]:
     """A benign life: a first version, a better one, a bad one, a former one, a rollbackTo."""
     world, oracle = World(spec=spec(drift=DRIFT | {"windowSessions": 1000000})), Oracle()
+    world.mortal = mortal
     oracle.window = oracle.broken = Verdict.INCONCLUSIVE
     world.metrics[3] = BAD
     left = list(crashes)
@@ -250,6 +251,10 @@ BENIGN = play(())
 @given(st.lists(st.integers(0, 5), max_size=120))
 def test_a_benign_life_ends_the_same_wherever_the_operator_died(crashes: list[int]) -> None:
     assert play(tuple(crashes)) == BENIGN
+
+
+def test_a_benign_life_ends_the_same_if_the_operator_dies_after_every_single_write() -> None:
+    assert play((), mortal=True) == BENIGN
 
 
 def test_the_benign_life_is_the_one_that_was_meant() -> None:

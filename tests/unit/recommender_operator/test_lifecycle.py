@@ -2,27 +2,58 @@
 
 from __future__ import annotations
 
+import copy
 import datetime
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kube import MODELS, VERSIONS
-from tests.fakes import FakeKServe, add_model
+from recommender_operator.adapters.kube import INFERENCE_SERVICES, JOBS, MODELS, VERSIONS
+from tests.fakes import FakeKServe, FakeKube, add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 
 MODES = ("Gateway", "Knative")
+WRITES = ("create", "apply", "apply_status", "patch", "delete")
+
+
+class Died(BaseException):
+    """The operator is gone; what it wrote before is there."""
+
+
+class MortalKube:
+    """The API server to an operator that dies after each write that changes something."""
+
+    def __init__(self, kube: FakeKube) -> None:
+        self._kube = kube
+        self.deaths = 0
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._kube, name)
+        return self._deadly(call) if name in WRITES else call
+
+    def _deadly(self, call: Any) -> Any:
+        async def write(*arguments: Any) -> Any:
+            before = copy.deepcopy(self._kube.objects)
+            answer = await call(*arguments)
+            if self._kube.objects != before:
+                self.deaths += 1
+                raise Died
+            return answer
+
+        return write
 
 
 class Story:
     """A model, the operator, and a cluster that plays along."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, *, mortal: bool = False) -> None:
         self.mode = mode
         self.samples = GrowingSamples()
-        self.rig = Rig(samples=self.samples, knative=mode == "Knative")
+        kube = FakeKube()
+        self.operators_kube: Any = MortalKube(kube) if mortal else kube
+        self.rig = self._born(kube)
         self.cluster = ScriptedCluster(self.rig.kube)
         self.kserve = FakeKServe(self.rig.kube)
         add_model(
@@ -34,8 +65,19 @@ class Story:
             },
         )
 
+    def _born(self, kube: FakeKube) -> Rig:
+        knative = self.mode == "Knative"
+        rig = Rig(kube=self.operators_kube, samples=self.samples, knative=knative)
+        rig.kube = kube
+        return rig
+
     async def look(self) -> None:
-        await self.rig.reconciler.reconcile(KEY)
+        try:
+            await self.rig.reconciler.reconcile(KEY)
+        except Died:
+            time = self.rig.time
+            self.rig = self._born(self.rig.kube)
+            self.rig.time = time
         await self.cluster.step()
         if self.mode == "Knative":
             self.kserve.broken = set(self.cluster.broken)
@@ -158,3 +200,35 @@ async def test_deleting_with_the_artifacts_ends_with_nothing_served(mode: str) -
     thing["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
     await story.until(lambda: story.rig.finished == ["uid-of-movies"])
     assert story.rig.kube.names(VERSIONS) == []
+
+
+async def end_of_two(story: Story, bad: bool) -> dict[str, Any]:
+    """Live through a first version and a second one, which is good or bad."""
+    await story.first()
+    second = await story.second()
+    if bad:
+        story.samples.bad.add(second)
+    end = "RolledBack" if bad else "Promoted"
+    await story.until(lambda: story.stages[second] == end, looks=200)
+    await story.until(lambda: not story.status.get("candidate"))
+    for _ in range(8):
+        await story.look()
+    return {
+        "stages": story.stages,
+        "weights": await story.weights(),
+        "champion": story.status["champion"],
+        "stage": story.status["stage"],
+        "jobs": story.rig.kube.names(JOBS),
+        "services": story.rig.kube.names(INFERENCE_SERVICES),
+    }
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_operator_that_dies_after_every_single_write_reaches_the_same_end(
+    mode: str, bad: bool
+) -> None:
+    expected = await end_of_two(Story(mode), bad)
+    story = Story(mode, mortal=True)
+    assert await end_of_two(story, bad) == expected
+    assert story.operators_kube.deaths > 30

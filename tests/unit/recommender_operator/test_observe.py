@@ -71,9 +71,7 @@ async def test_remains_of_an_earlier_model_of_the_same_name_are_not_seen() -> No
     assert (observed.versions, observed.jobs) == ((), ())
 
 
-async def test_what_an_earlier_model_left_is_told_from_what_the_model_has_of_the_same_kind() -> (
-    None
-):
+async def test_what_an_earlier_model_left_is_told_from_what_the_model_has() -> None:
     rig = Rig()
     add_model(rig.kube)
     for name, owner in (("movies-new", "uid-of-movies"), ("movies-old", "uid-of-an-earlier-one")):

@@ -145,6 +145,8 @@ class World:
     log: list[a.Action] = dataclasses.field(default_factory=list)
     events: list[a.Event] = dataclasses.field(default_factory=list)
     finished: bool = False
+    #: The operator dies after every write that changes something; the model's status is one.
+    mortal: bool = False
 
     # --- what a user does
 
@@ -265,14 +267,22 @@ class World:
         for place, action in enumerate(decision.actions):
             if crash_after is not None and place >= crash_after:
                 return decision
+            before = self._written()
             self._execute(action)
             self.check()
+            if self.mortal and self._written() != before:
+                return decision
         if crash_after is not None:
             return decision
         self.status = RecommenderModelStatus.model_validate(decision.status.dump())
         self.events.extend(decision.events)
         self.finished = decision.finished
         return decision
+
+    def _written(self) -> tuple[object, ...]:
+        """Return what actions write."""
+        state = (self.versions, self.jobs, self.services, self.route, self.baselines)
+        return tuple(dict(part) for part in state)
 
     def settle(self, looks: int = 200, crashes: tuple[int, ...] = ()) -> None:
         """Let benign time pass until nothing is left to do."""
