@@ -23,14 +23,24 @@ BASE_SPEC = {
         "minRows": 1000,
     },
     "storage": {"claimName": install.STORE_CLAIM},
-    "training": {"seed": 17, "hyperparameters": {"embeddingDim": 32, "epochs": 8}},
+    "training": {
+        "seed": 17,
+        "hyperparameters": {"embeddingDim": 32, "epochs": 8},
+        # Less than what serves: on a busy node the users come first.
+        "resources": {"cpu": "100m"},
+    },
     "evaluation": {
         "gates": [
             {"metric": "auc", "min": 0.65, "championMargin": 0.05},
             {"metric": "logLoss", "max": 0.68},
         ]
     },
-    "serving": {"timeoutMilliseconds": 1000},
+    # Three warm versions and a training must fit on two cores.
+    "serving": {
+        "timeoutMilliseconds": 1000,
+        "resources": {"cpu": "200m"},
+        "transformerResources": {"cpu": "200m"},
+    },
     "rollout": {"steps": [{"weight": 10}, {"weight": 50}, {"weight": 100}]},
     "analysis": {
         "intervalSeconds": 3,

@@ -157,14 +157,17 @@ def users_change(world: World) -> Told:
 def broken_features_of_candidate(world: World) -> Told:
     """A candidate fed with broken features alone is rolled back; no retraining starts."""
     stable = world.champion
+    retrained = world.status.get("retrain")
     fault = {"fault": "BrokenFeatures"}
     version = world.new_version_after(
         lambda: world.apply({"training": {"seed": 41, "faultInjection": fault}})
     )
     outcome = world.until_decided(version)
     assert outcome == "RolledBack", world.describe()
+    assert "occupation" in world.decision(version)["message"], world.decision(version)
     world.until_settled()
     assert world.champion == stable
+    assert world.status.get("retrain") == retrained
     return _told(world, "broken features of the candidate", version)
 
 

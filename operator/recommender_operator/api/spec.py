@@ -154,7 +154,7 @@ class TrainingResources(Resources):
 class TritonResources(Resources):
     """Of the container that holds the models."""
 
-    cpu: str = Field(default="100m", description="CPU request.", pattern=QUANTITY, max_length=20)
+    cpu: str = Field(default="250m", description="CPU request.", pattern=QUANTITY, max_length=20)
     memory: str = Field(
         default="2Gi", description="Memory request and limit.", pattern=QUANTITY, max_length=20
     )
@@ -163,7 +163,7 @@ class TritonResources(Resources):
 class TransformerResources(Resources):
     """Of the container that answers the requests."""
 
-    cpu: str = Field(default="100m", description="CPU request.", pattern=QUANTITY, max_length=20)
+    cpu: str = Field(default="250m", description="CPU request.", pattern=QUANTITY, max_length=20)
 
 
 class TrainingSpec(ApiModel):

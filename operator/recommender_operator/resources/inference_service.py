@@ -25,6 +25,10 @@ VISIBILITY = "networking.kserve.io/visibility"
 HTTP_PORT = 8080
 GRPC_PORT = 8081
 TRITON_HTTP_PORT = 8000
+#: Half a minute of failed probes before a pod loses its traffic. A node that is short of CPU
+#: answers late, and a pod without its model still answers from the popularity list: taking the
+#: only pod out turns slow answers into none. A container that ends is unready at once anyway.
+READY_PERIOD, READY_FAILURES = 5, 6
 #: Seconds a container may take to load its models, as periods of its startup probe.
 STARTUP_PERIODS = 150
 #: KServe's own name for the claim of a `pvc://` storageUri: it uses a volume of that name where
@@ -102,7 +106,9 @@ def knative(
     predictor = _predictor(model, version, options)
     transformer = predictor["containers"][0]
     transformer["ports"] = [{"containerPort": HTTP_PORT, "protocol": "TCP"}]
-    transformer["readinessProbe"] = _probe("/v2/health/ready", HTTP_PORT, 5, 3)
+    transformer["readinessProbe"] = _probe(
+        "/v2/health/ready", HTTP_PORT, READY_PERIOD, READY_FAILURES
+    )
     transformer["livenessProbe"] = {
         **_probe("/v2/health/live", HTTP_PORT, 10, 6),
         "initialDelaySeconds": 30,
@@ -222,7 +228,7 @@ def _probe(path: str, port: int, period: int, failures: int) -> Manifest:
     return {
         "httpGet": {"path": path, "port": port, "scheme": "HTTP"},
         "periodSeconds": period,
-        "timeoutSeconds": 3,
+        "timeoutSeconds": 5,
         "failureThreshold": failures,
     }
 
@@ -231,6 +237,6 @@ def _probes(ready: str, live: str, port: int) -> Manifest:
     """Return three probes; the startup probe alone bounds the time that loading may take."""
     return {
         "startupProbe": _probe(ready, port, 2, STARTUP_PERIODS),
-        "readinessProbe": _probe(ready, port, 5, 3),
+        "readinessProbe": _probe(ready, port, READY_PERIOD, READY_FAILURES),
         "livenessProbe": _probe(live, port, 10, 6),
     }
