@@ -28,7 +28,8 @@ FROM build AS lock
 WORKDIR /build
 COPY pyproject.toml uv.lock ./
 RUN /uv/bin/uv export --frozen --no-dev --no-emit-project --extra training \
-    --prune polars --prune deltalake --prune scikit-learn --prune pydantic > /requirements.txt
+    --prune polars --prune deltalake --prune scikit-learn --prune scipy --prune threadpoolctl \
+    --prune pydantic > /requirements.txt
 
 FROM build AS packages
 ARG SSL_CERT_FILE

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.metadata
 import itertools
 import re
 import stat
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -178,6 +181,40 @@ def test_every_direct_dependency_has_its_line_in_the_decisions() -> None:
     named.discard("library")
     # Stubs are the types of a library that has its line.
     assert {name for name in wanted if not name.startswith("types-")} == named
+
+
+#: Imported where the library that brings it is declared: errors of a client, a server's parts.
+BROUGHT = {
+    "kubernetes": {"urllib3"},
+    "kserve": {"fastapi", "grpcio", "orjson", "starlette", "uvicorn", "uvloop"},
+}
+
+
+def imported(room: Path) -> Iterator[str]:
+    """Yield the top-level name of everything that a room imports from elsewhere."""
+    for path in room.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                names = [node.module]
+            yield from (name.split(".")[0] for name in names)
+
+
+@pytest.mark.parametrize("package", sorted(ROOMS))
+def test_a_room_declares_what_it_imports(package: str) -> None:
+    room = ROOMS[package]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extra = project["optional-dependencies"][room.name]
+    declared = {re.split(r"[\[<>=~! ]", name, maxsplit=1)[0].lower() for name in extra}
+    brought = set().union(*(BROUGHT.get(name, set()) for name in declared))
+    distributions = importlib.metadata.packages_distributions()
+    used = {
+        distribution.lower().replace("_", "-")
+        for name in set(imported(room / package)) - sys.stdlib_module_names - {package}
+        for distribution in distributions.get(name, [f"{name}, which is not installed"])
+    }
+    assert used - brought - declared == set()
+    assert brought <= used, "an exception that nothing needs any more"
 
 
 def test_decisions_are_numbered_once_and_titled_by_their_number() -> None:
