@@ -44,9 +44,9 @@ class Trained:
 @pytest.fixture(autouse=True)
 def _torch_as_before() -> Iterator[None]:
     """Settings of PyTorch belong to the process: give them back."""
-    deterministic, threads = torch.are_deterministic_algorithms_enabled(), torch.get_num_threads()
+    deterministic, threads = torch.get_deterministic_debug_mode(), torch.get_num_threads()
     yield
-    torch.use_deterministic_algorithms(deterministic)
+    torch.set_deterministic_debug_mode(deterministic)
     torch.set_num_threads(threads)
 
 
