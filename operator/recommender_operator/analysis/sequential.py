@@ -18,6 +18,8 @@ import math
 #: Distances of the alternatives from the limit in log-odds: small ones find small excesses in many
 #: requests, large ones find outright failure in a handful.
 _STEPS = tuple(0.1 * 1.35**i for i in range(17))
+#: How far above the exact bound `upper_bound` may end, as a share.
+_TOLERANCE = 1e-6
 
 
 def log_evidence(hits: int, trials: int, limit: float) -> float:
@@ -50,7 +52,7 @@ def above(hits: int, trials: int, limit: float, alpha: float) -> bool:
 def upper_bound(hits: int, trials: int, alpha: float) -> float:
     """Return a share that the true one exceeds with at most `alpha`, over all looks (0..1)."""
     low, high = (hits / trials if trials else 0.0), 1.0
-    for _ in range(40):
+    while high - low > _TOLERANCE:
         middle = (low + high) / 2
         # "At least `middle` hit" is "at most 1 - middle miss".
         if above(trials - hits, trials, 1 - middle, alpha):
