@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from collections.abc import Mapping
 
@@ -68,16 +69,11 @@ def _pooled(
     test keeps its level.
     """
     bins = sorted(sample.keys() | other.keys())
-    cells = sorted(
-        ((sample.get(b, 0), other.get(b, 0)) for b in bins), key=lambda cell: cell[0] + cell[1]
-    )
+    cells = sorted(((sample.get(b, 0), other.get(b, 0)) for b in bins), key=sum)
     cells = [cell for cell in cells if sum(cell)]
     while len(cells) > 1 and sum(cells[0]) * smaller < SPARSE:
-        first, second = cells[0], cells[1]
-        cells = sorted(
-            [(first[0] + second[0], first[1] + second[1]), *cells[2:]],
-            key=lambda cell: cell[0] + cell[1],
-        )
+        first, second, *cells = cells
+        bisect.insort_left(cells, (first[0] + second[0], first[1] + second[1]), key=sum)
     return cells
 
 
