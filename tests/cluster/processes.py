@@ -58,6 +58,16 @@ class Found:
     key: str
 
 
+class _Daemon(subprocess.Popen[bytes]):
+    """A process that outlives its starter, which does not wait for it.
+
+    Popen would warn, when the object is dropped, that the process still runs.
+    """
+
+    def __del__(self) -> None:
+        """Leave it running; `alive` reaps it where it is still a child."""
+
+
 def parse_environ(raw: bytes) -> dict[str, str]:
     """What /proc/<pid>/environ says."""
     pairs = (entry.partition(b"=") for entry in raw.split(b"\0") if b"=" in entry)
@@ -106,7 +116,7 @@ def start(layout: Layout, part: Part) -> bool:
         **part.env,
     }
     with layout.log(part.name).open("ab") as log:
-        process = subprocess.Popen(
+        pid = _Daemon(
             list(part.argv),
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -114,9 +124,9 @@ def start(layout: Layout, part: Part) -> bool:
             env=environment,
             cwd="/",
             start_new_session=True,  # survives the calling shell
-        )
+        ).pid
     if part.urgent:
-        _hurry(process.pid)
+        _hurry(pid)
     return True
 
 

@@ -1,0 +1,68 @@
+"""A part of the cluster is a daemon: it outlives the command that started it."""
+
+import gc
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import processes
+from tests.cluster.processes import Part
+from tests.cluster.settings import Layout
+
+SLEEPER = Part("sleeper", ("/bin/sleep", "600"))
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Iterator[Layout]:
+    """A cluster without parts, in a folder of its own; what it starts ends with the test."""
+    layout = Layout(tmp_path / "state", tmp_path / "cache", api_port=1, etcd_port=2)
+    yield layout
+    processes.stop(processes.running(layout.state))
+
+
+def test_a_part_is_started_without_a_warning_that_it_still_runs(layout: Layout) -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert processes.start(layout, SLEEPER)
+        gc.collect()
+    assert [str(warning.message) for warning in seen] == []
+    (process,) = processes.running(layout.state)
+    assert processes.alive(process.pid)
+
+
+def test_a_part_has_a_session_of_its_own_and_holds_no_folder(layout: Layout) -> None:
+    processes.start(layout, SLEEPER)
+    (process,) = processes.running(layout.state)
+    assert os.getsid(process.pid) == process.pid
+    assert Path(f"/proc/{process.pid}/cwd").readlink() == Path("/")
+
+
+def test_a_part_that_runs_is_not_started_again(layout: Layout) -> None:
+    assert processes.start(layout, SLEEPER)
+    (first,) = processes.running(layout.state)
+    assert not processes.start(layout, SLEEPER)
+    assert processes.running(layout.state) == [first]
+
+
+def test_a_part_with_another_command_line_takes_the_place_of_the_old_one(layout: Layout) -> None:
+    processes.start(layout, SLEEPER)
+    (first,) = processes.running(layout.state)
+    assert processes.start(layout, Part("sleeper", ("/bin/sleep", "601")))
+    (second,) = processes.running(layout.state)
+    assert second.pid != first.pid
+    assert not processes.alive(first.pid)
+
+
+def test_a_stopped_part_leaves_no_zombie(layout: Layout) -> None:
+    processes.start(layout, SLEEPER)
+    (process,) = processes.running(layout.state)
+    processes.stop([process])
+    assert not Path(f"/proc/{process.pid}").exists()
+
+
+def test_a_part_whose_program_is_not_there_is_an_error_at_once(layout: Layout) -> None:
+    with pytest.raises(FileNotFoundError):
+        processes.start(layout, Part("nothing", (str(layout.state / "nothing"),)))
