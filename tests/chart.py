@@ -48,8 +48,12 @@ def rendered_text(mode: str) -> str:
     return done.stdout
 
 
-def rendered(mode: str) -> list[Manifest]:
-    return [found for found in yaml.safe_load_all(rendered_text(mode)) if found]
+@cache
+def rendered(mode: str) -> tuple[Manifest, ...]:
+    """Return the manifests; all callers get the same ones, so none may change them."""
+    # The same loader, compiled: the CRDs are long.
+    loaded = yaml.load_all(rendered_text(mode), Loader=yaml.CSafeLoader)
+    return tuple(found for found in loaded if found)
 
 
 def of_kind(mode: str, *kinds: str) -> list[Manifest]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from recommender_operator.adapters.kube import (
     HTTP_ROUTES,
@@ -24,13 +23,24 @@ from recommender_operator.resources import labels as marks
 
 NOW = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
 Place = tuple[Resource, str, str]
+T = TypeVar("T")
 Fault = Callable[[str, Resource, str], KubeError | None]
+
+
+def copied(value: T) -> T:
+    """Copy what is read from JSON: several times faster than `copy.deepcopy`, which takes all."""
+    copy: Any = value
+    if isinstance(value, dict):
+        copy = {key: copied(inner) for key, inner in value.items()}
+    elif isinstance(value, list):
+        copy = [copied(inner) for inner in value]
+    return cast("T", copy)
 
 
 def merged(target: Any, patch: Any) -> Any:
     """RFC 7386."""
     if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
+        return copied(patch)
     result = dict(target) if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
@@ -74,7 +84,7 @@ class FakeKube:
         """Store an object as another writer would."""
         metadata = manifest["metadata"]
         place = (resource, metadata["namespace"], metadata["name"])
-        stored = copy.deepcopy(manifest)
+        stored = copied(manifest)
         stored["metadata"].setdefault("uid", f"uid-{next(self._uids)}")
         stored["metadata"].setdefault("creationTimestamp", self.now.isoformat())
         stored["metadata"].setdefault("generation", 1)
@@ -101,7 +111,7 @@ class FakeKube:
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         self._check("get", resource, name)
         self.reads.append(("get", resource.plural))
-        return copy.deepcopy(self.objects.get((resource, namespace, name)))
+        return copied(self.objects.get((resource, namespace, name)))
 
     async def list(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str]
@@ -114,7 +124,7 @@ class FakeKube:
             if kind != resource or (namespace is not None and place != namespace):
                 continue
             if all(own.get(key) == value for key, value in labels.items()):
-                found.append(copy.deepcopy(thing))
+                found.append(copied(thing))
         return found
 
     async def create(self, resource: Resource, manifest: Object) -> bool:
@@ -139,8 +149,8 @@ class FakeKube:
             if after.get("spec") != before.get("spec"):
                 after["metadata"]["generation"] = before["metadata"]["generation"] + 1
             self.objects[place] = after
-        self._owned[place, "main"] = copy.deepcopy(manifest)
-        return copy.deepcopy(self.objects[place])
+        self._owned[place, "main"] = copied(manifest)
+        return copied(self.objects[place])
 
     async def apply_status(self, resource: Resource, manifest: Object) -> bool:
         metadata = manifest["metadata"]
@@ -149,7 +159,7 @@ class FakeKube:
         stored = self.objects.get(place)
         if stored is None:
             return False
-        stored["status"] = copy.deepcopy(manifest["status"])
+        stored["status"] = copied(manifest["status"])
         return True
 
     async def patch(
@@ -160,7 +170,7 @@ class FakeKube:
         if place not in self.objects:
             return None
         self.objects[place] = merged(self.objects[place], patch)
-        return copy.deepcopy(self.objects[place])
+        return copied(self.objects[place])
 
     async def delete(self, resource: Resource, namespace: str, name: str) -> bool:
         self._wrote("delete", resource, name)
@@ -288,6 +298,7 @@ class FakeKServe:
             .setdefault("components", {})
             .setdefault("predictor", {})
         )
+        status["url"] = f"http://{self.name}-predictor.team.knative.example:8080"
         self._revise(predictor)
         latest = f"{self.name}-predictor-{self._count:05d}"
         version = predictor["labels"][marks.VERSION]
@@ -303,7 +314,7 @@ class FakeKServe:
         template = {k: v for k, v in predictor.items() if k != "canaryTrafficPercent"}
         if template == self._template:
             return
-        self._template = copy.deepcopy(template)
+        self._template = copied(template)
         self._count += 1
         name = f"{self.name}-predictor-{self._count:05d}"
         version = predictor["labels"][marks.VERSION]
