@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import secrets
-import subprocess
-import sys
 from functools import cache
 
 import kubernetes.client
@@ -23,12 +21,7 @@ CRDS = ROOT / "manifests" / "crds"
 @cache
 def kubeconfig() -> pathlib.Path:
     """Start the API server and give it the kinds that the operator works with."""
-    # In a process of its own: the API server outlives the tests, and its starter must not.
-    start = "from tests.cluster import api; print(api.ensure_apiserver())"
-    done = subprocess.run(
-        [sys.executable, "-c", start], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
-    )
-    path = pathlib.Path(done.stdout.strip().splitlines()[-1])
+    path = api.ensure_apiserver()
     kubectl = api.kubectl_for(path)
     files = sorted(CRDS.glob("*.yaml"))
     for group in ("gateway", "kserve", "knative"):
