@@ -19,7 +19,7 @@ from tests.cluster import apiserver, backends, imagestore
 from tests.cluster.downloads import ensure_package_binaries
 from tests.cluster.errors import ClusterError
 from tests.cluster.groups import APISERVER_ONLY
-from tests.cluster.manifests import Kubectl
+from tests.cluster.objects import Kubectl
 
 __all__ = [
     "ECHO_IMAGE",

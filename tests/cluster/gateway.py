@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.cluster import settings
 from tests.cluster.binaries import Binaries
 from tests.cluster.controlplane import http_ready
-from tests.cluster.manifests import fill
+from tests.cluster.objects import fill
 from tests.cluster.pki import Authority
 from tests.cluster.processes import Part
 from tests.cluster.settings import Layout

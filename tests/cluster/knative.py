@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tests.cluster import imagestore, manifests, settings
+from tests.cluster import imagestore, objects, settings
 from tests.cluster.binaries import Binaries
 from tests.cluster.groups import KNATIVE
-from tests.cluster.manifests import Manifest
+from tests.cluster.objects import Manifest
 
 NAMESPACE = "knative-serving"
 _KO = "ko://knative.dev/serving/cmd/"
@@ -62,8 +62,8 @@ def rewrite(documents: Iterable[Manifest]) -> list[Manifest]:
     """Local images, small requests, and our configuration."""
 
     def change(manifest: Manifest) -> Manifest | None:
-        if manifests.is_workload(manifest):
-            for container in manifests.containers(manifest):
+        if objects.is_workload(manifest):
+            for container in objects.containers(manifest):
                 component = container["image"].removeprefix(_KO)
                 container["image"] = imagestore.KNATIVE[component].name
                 container["imagePullPolicy"] = "Never"
@@ -75,10 +75,10 @@ def rewrite(documents: Iterable[Manifest]) -> list[Manifest]:
             manifest["metadata"].get("annotations", {}).pop(_EXAMPLE, None)
         return manifest
 
-    return manifests.edit(documents, change)
+    return objects.edit(documents, change)
 
 
 def system(binaries: Binaries) -> list[Manifest]:
     """Everything but the CRDs; webhook configurations come last on purpose."""
-    documents = rewrite(manifests.read(binaries.manifests(KNATIVE, "system")))
+    documents = rewrite(objects.read(binaries.manifests(KNATIVE, "system")))
     return sorted(documents, key=lambda document: document["kind"].endswith("Configuration"))

@@ -8,11 +8,11 @@ import shutil
 from collections.abc import Iterable
 from typing import Any
 
-from tests.cluster import manifests, settings
+from tests.cluster import objects, settings
 from tests.cluster.binaries import Binaries
 from tests.cluster.controlplane import http_ready
 from tests.cluster.groups import KSERVE
-from tests.cluster.manifests import Manifest
+from tests.cluster.objects import Manifest
 from tests.cluster.pki import Authority
 from tests.cluster.processes import Part
 from tests.cluster.settings import Layout
@@ -37,7 +37,7 @@ def rewrite(documents: Iterable[Manifest], webhook: str, authority: bytes) -> li
                     hook["clientConfig"] = {"url": webhook + path, "caBundle": bundle}
         return manifest
 
-    return manifests.edit(documents, change)
+    return objects.edit(documents, change)
 
 
 def configuration(data: dict[str, str]) -> dict[str, str]:
@@ -70,7 +70,7 @@ def system(layout: Layout, binaries: Binaries) -> str:
     """Everything to apply before the controller starts."""
     webhook = f"https://127.0.0.1:{settings.KSERVE_WEBHOOK_PORT}"
     authority = Authority(layout.pki).certificate.read_bytes()
-    documents = manifests.read(binaries.manifests(KSERVE, "system"))
+    documents = objects.read(binaries.manifests(KSERVE, "system"))
     role = next(d["metadata"]["name"] for d in documents if d["kind"] == "ClusterRole")
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kserve"}}
     binding = {
@@ -84,7 +84,7 @@ def system(layout: Layout, binaries: Binaries) -> str:
         },
         "subjects": [{"kind": "User", "name": USER, "apiGroup": "rbac.authorization.k8s.io"}],
     }
-    return manifests.dump([namespace, binding, *rewrite(documents, webhook, authority)])
+    return objects.dump([namespace, binding, *rewrite(documents, webhook, authority)])
 
 
 def manager(layout: Layout, binaries: Binaries, knative: bool) -> Part:

@@ -16,8 +16,8 @@ from tests.cluster import (
     imagestore,
     knative,
     kserve,
-    manifests,
     node,
+    objects,
     packages,
     preflight,
     processes,
@@ -31,7 +31,7 @@ from tests.cluster.groups import (
     KSERVE,
     cluster_groups,
 )
-from tests.cluster.manifests import Kubectl
+from tests.cluster.objects import Kubectl
 from tests.cluster.pki import Authority
 from tests.cluster.processes import Part
 from tests.cluster.progress import say, step
@@ -155,7 +155,7 @@ def _start(layout: Layout, built: Binaries, with_knative: bool) -> None:
 
 def platform() -> str:
     """Storage class and CoreDNS."""
-    return manifests.fill(
+    return objects.fill(
         (settings.MANIFESTS / "platform.yaml").read_text(),
         {
             "dns_domain": settings.DNS_DOMAIN,
@@ -199,7 +199,7 @@ def _install(layout: Layout, built: Binaries, kubectl: Kubectl, with_knative: bo
     """What needs the CRDs: Gateway, Knative, KServe and their controllers."""
     if with_knative:
         with step("Knative applied"):
-            kubectl.apply(manifests.dump(knative.system(built)))
+            kubectl.apply(objects.dump(knative.system(built)))
         (layout.state / "knative").touch()
     with step("Gateway and KServe applied"):
         kubectl.apply("\n---\n".join([gateway.system(), kserve.system(layout, built)]))

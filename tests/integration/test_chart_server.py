@@ -11,7 +11,7 @@ import yaml
 
 from tests.chart import MODES, Manifest, template
 from tests.cluster import api
-from tests.cluster.manifests import Kubectl
+from tests.cluster.objects import Kubectl
 
 pytestmark = pytest.mark.integration
 

@@ -55,6 +55,13 @@ def test_the_folders_of_the_rooms_are_no_packages() -> None:
         assert not (folder / "__init__.py").exists(), folder
 
 
+def test_no_module_has_the_name_of_a_folder_beside_it() -> None:
+    # Asked for one file, mypy takes the folder for the module that another file imports.
+    modules = [p for room in (*ROOMS.values(), ROOT / "tests") for p in room.rglob("*.py")]
+    assert len(modules) > 100
+    assert [path for path in modules if path.with_suffix("").is_dir()] == []
+
+
 @pytest.mark.parametrize("package", sorted(ROOMS))
 def test_a_room_is_imported_from_its_own_folder(package: str) -> None:
     found = run(

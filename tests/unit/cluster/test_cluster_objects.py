@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from tests.cluster import gateway, imagestore, knative, kserve, local, manifests, node
+from tests.cluster import gateway, imagestore, knative, kserve, local, node, objects
 
 
-def webhook() -> manifests.Manifest:
+def webhook() -> objects.Manifest:
     service = {"name": "$(webhookServiceName)", "namespace": "kserve", "path": "/mutate-pods"}
     return {
         "kind": "MutatingWebhookConfiguration",
@@ -75,14 +75,14 @@ def test_knative_configuration_replaces_the_examples_whose_checksum_is_verified(
 
 
 def test_a_placeholder_without_a_value_is_an_error() -> None:
-    assert manifests.fill("port: @port@", {"port": 1}) == "port: 1"
+    assert objects.fill("port: @port@", {"port": 1}) == "port: 1"
     with pytest.raises(KeyError):
-        manifests.fill("port: @port@", {})
+        objects.fill("port: @port@", {})
 
 
 @pytest.mark.parametrize("text", [gateway.system(), local.platform()], ids=["gateway", "platform"])
 def test_our_manifests_are_complete_objects(text: str) -> None:
-    for manifest in manifests.parse(text):
+    for manifest in objects.parse(text):
         assert manifest["apiVersion"]
         assert manifest["kind"]
         assert manifest["metadata"]["name"]

@@ -1,4 +1,4 @@
-"""Reads, rewrites and applies manifests."""
+"""Objects of the API: reads, rewrites and applies manifests."""
 
 from __future__ import annotations
 
