@@ -95,6 +95,8 @@ class TrafficState:
     #: Whether the data plane has taken the split over (route accepted and references resolved).
     accepted: bool = False
     message: str = ""
+    #: Host name of requests, where the data plane names it itself.
+    host: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

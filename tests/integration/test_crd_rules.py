@@ -6,7 +6,6 @@ import copy
 import json
 import pathlib
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -76,11 +75,7 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with warnings.catch_warnings():
-        # The server outlives the test run on purpose, and so do its processes.
-        warnings.simplefilter("ignore", ResourceWarning)
-        kubeconfig = api.ensure_apiserver()
-    connection = config.new_client_from_config(str(kubeconfig))
+    connection = config.new_client_from_config(str(api.ensure_apiserver()))
     server = Server(connection)
     server.install()
     _until_served(server)
@@ -168,6 +163,15 @@ def test_a_spec_that_makes_no_sense_is_refused_with_field_and_reason(
     server: Server, path: str, value: Any, message: str
 ) -> None:
     assert message in refusal(lambda: server.create(changed(path, value), dry_run="All"))
+
+
+def test_a_host_of_ones_own_needs_the_gateway(server: Server) -> None:
+    body = changed("serving", {"host": "movies.example"})
+    body["metadata"]["name"] = "own-host"
+    server.create(body, dry_run="All")
+    body["spec"]["rollout"]["traffic"] = "Knative"
+    told = refusal(lambda: server.create(body, dry_run="All"))
+    assert "serving.host needs rollout.traffic Gateway" in told
 
 
 @pytest.mark.parametrize(

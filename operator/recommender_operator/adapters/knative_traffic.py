@@ -21,6 +21,7 @@ this module:
 from __future__ import annotations
 
 import dataclasses
+import urllib.parse
 from collections.abc import Mapping
 
 from recommender_operator.adapters.kube import INFERENCE_SERVICES, REVISIONS, Kube, Object
@@ -268,4 +269,5 @@ def _traffic(view: View) -> TrafficState:
         message = f"asked for {view.asked()}, Knative reports {reported}"
         if condition.get("status") != "True":
             message += f": {condition.get('reason', '')} {condition.get('message', '')}".rstrip()
-    return TrafficState(weights=reported, accepted=accepted, message=message)
+    host = urllib.parse.urlsplit(str(view.predictor.get("url") or "")).hostname or ""
+    return TrafficState(weights=reported, accepted=accepted, message=message, host=host)

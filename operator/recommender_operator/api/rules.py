@@ -37,6 +37,14 @@ RECOMMENDER_MODEL: Rules = {
             "the name must be a DNS label that starts with a letter: services are named after it",
         ),
     ),
+    "spec": (
+        (
+            "!has(self.serving) || !has(self.serving.host) || !has(self.rollout) || "
+            "!has(self.rollout.traffic) || self.rollout.traffic != 'Knative'",
+            "serving.host needs rollout.traffic Gateway: Knative names the hosts of its services "
+            "(its config-domain, or a DomainMapping)",
+        ),
+    ),
     **_under("spec.data", _DATA),
     "spec.storage.claimName": (
         ("self == oldSelf", "storage.claimName is immutable: versions live in the claim"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.status import Stage
 from recommender_operator.api.version import TERMINAL, VersionStage
 from recommender_operator.observed import VersionObject
@@ -68,6 +69,8 @@ def _verdict(subject: VersionObject | None) -> str | None:
 
 
 def _host(turn: Turn) -> str | None:
+    if turn.spec.rollout.traffic is TrafficMode.KNATIVE:
+        return turn.observed.traffic.host or turn.status.url
     domain = turn.observed.platform.domain
     if turn.spec.serving.host is not None:
         return turn.spec.serving.host

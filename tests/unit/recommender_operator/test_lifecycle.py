@@ -131,6 +131,9 @@ async def test_a_first_version_ends_as_champion_with_all_requests(mode: str) -> 
     champion = await story.first()
     await story.until(lambda: story.status["stage"] == "Serving")
     assert await story.weights() == {champion: 100}
+    hosts = {"Gateway": "movies.team.models.example",
+             "Knative": "movies-predictor.team.knative.example"}  # fmt: skip
+    assert story.status["url"] == hosts[mode]
 
 
 @pytest.mark.parametrize("mode", MODES)

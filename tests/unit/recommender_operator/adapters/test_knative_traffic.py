@@ -69,6 +69,7 @@ async def test_the_first_version_takes_everything_as_soon_as_it_is_ready() -> No
     view = await Rig().ensure(V1)
     assert view.services[V1].ready
     assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, True)
+    assert view.traffic.host == "movies-predictor.team.knative.example"
 
 
 async def test_a_candidate_starts_without_requests() -> None:
