@@ -86,11 +86,21 @@ class Reconciler:
             return await self._act(raw)
         except Exception as error:
             if isinstance(error, KubeError) and error.namespace_terminating:
-                # The model itself is deleted next: no fault, and nowhere to say it.
-                logger.info("%s: its namespace is being deleted; nothing is created", key)
-                return self._longest_wait
+                return self._leave(key, raw)
             await self._complain(raw, error)
             raise
+
+    def _leave(self, key: Key, raw: Object) -> float | None:
+        """Create nothing in a namespace that is being deleted: no fault, and nowhere to say it.
+
+        No Job can remove the artifacts any more: their claim goes with the namespace, and the
+        model must not wait for ever.
+        """
+        logger.info("%s: its namespace is being deleted; nothing is created", key)
+        if not raw["metadata"].get("deletionTimestamp"):
+            return self._longest_wait
+        self._finished(raw["metadata"]["uid"])
+        return None
 
     async def _act(self, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw)

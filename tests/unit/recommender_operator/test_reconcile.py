@@ -110,6 +110,18 @@ async def test_a_namespace_that_is_being_deleted_is_no_fault(
     assert status_writes(rig) == 0
 
 
+async def test_a_model_that_goes_with_its_namespace_waits_for_no_removal_of_artifacts() -> None:
+    rig = Rig()
+    add_model(rig.kube, deletionTimestamp=NOW.isoformat(), spec={"deletionPolicy": "Delete"})
+    rig.kube.fault = lambda verb, *_: (
+        KubeError("it is being terminated", status=403, causes=["NamespaceTerminating"])
+        if verb == "create"
+        else None
+    )
+    assert await rig.reconciler.reconcile(KEY) is None
+    assert rig.finished == [rig.kube.find(MODELS, "movies")["metadata"]["uid"]]
+
+
 async def test_a_model_whose_spec_cannot_be_read_is_told_so() -> None:
     rig = Rig()
     add_model(rig.kube)
