@@ -1,0 +1,43 @@
+"""What the containers of the Jobs and of the serving pods ask for."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+
+QUANTITY = r"^[0-9]+(\.[0-9]+)?(m|[KMGT]i?)?$"
+
+
+class Resources(ApiModel):
+    cpu: str = Field(default="250m", description="CPU request.", pattern=QUANTITY, max_length=20)
+    memory: str = Field(
+        default="1Gi", description="Memory request and limit.", pattern=QUANTITY, max_length=20
+    )
+    cpu_limit: str | None = Field(
+        default=None, description="CPU limit; none if absent.", pattern=QUANTITY, max_length=20
+    )
+
+
+class TrainingResources(Resources):
+    """A class of its own, so that setting one value leaves the other's default in place."""
+
+    cpu: str = Field(default="500m", description="CPU request.", pattern=QUANTITY, max_length=20)
+    memory: str = Field(
+        default="3Gi", description="Memory request and limit.", pattern=QUANTITY, max_length=20
+    )
+
+
+class TritonResources(Resources):
+    """Of the container that holds the models."""
+
+    cpu: str = Field(default="250m", description="CPU request.", pattern=QUANTITY, max_length=20)
+    memory: str = Field(
+        default="2Gi", description="Memory request and limit.", pattern=QUANTITY, max_length=20
+    )
+
+
+class TransformerResources(Resources):
+    """Of the container that answers the requests."""
+
+    cpu: str = Field(default="250m", description="CPU request.", pattern=QUANTITY, max_length=20)

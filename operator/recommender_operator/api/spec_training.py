@@ -1,0 +1,156 @@
+"""How a version is made: the sections data, training and evaluation of the spec."""
+
+from __future__ import annotations
+
+import enum
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_resources import TrainingResources
+
+RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
+
+
+class DataFormat(enum.StrEnum):
+    MOVIELENS_100K = "MovieLens100K"
+    PARQUET = "Parquet"
+    CSV = "CSV"
+
+
+class Algorithm(enum.StrEnum):
+    DEEP_RANKER = "DeepRanker"
+    LOGISTIC_REGRESSION = "LogisticRegression"
+
+
+class Fault(enum.StrEnum):
+    """Documented test hooks of the export, to rehearse a bad release."""
+
+    LATENCY = "Latency"
+    FAILURE = "Failure"
+    NON_FINITE = "NonFinite"
+    WRONG_SHAPE = "WrongShape"
+    BROKEN_FEATURES = "BrokenFeatures"
+    LEARNED_NOTHING = "LearnedNothing"
+
+
+class GateMetric(enum.StrEnum):
+    AUC = "auc"
+    LOG_LOSS = "logLoss"
+    PRECISION_AT_10 = "precisionAt10"
+    NDCG_AT_10 = "ndcgAt10"
+    CALIBRATION_ERROR = "calibrationError"
+    WORST_SEGMENT_AUC = "worstSegmentAuc"
+    AUC_MINUS_BASELINE = "aucMinusBaseline"
+
+
+#: Metrics where less is better; for all others more is better.
+LOWER_IS_BETTER = frozenset({GateMetric.LOG_LOSS, GateMetric.CALIBRATION_ERROR})
+
+
+class DataSource(ApiModel):
+    claim_name: str = Field(
+        description="PersistentVolumeClaim that holds the raw data.", max_length=253
+    )
+    path: str = Field(
+        default="data",
+        description="Folder inside the claim, relative to its root.",
+        pattern=RELATIVE_PATH,
+        max_length=512,
+    )
+    format: DataFormat = Field(
+        default=DataFormat.MOVIELENS_100K, description="Layout of the raw files."
+    )
+
+
+class DataWindow(ApiModel):
+    days: int | None = Field(
+        default=None,
+        ge=1,
+        le=36500,
+        description="Train on the last so many days up to the newest event; all rows if absent.",
+    )
+
+
+class DataSpec(ApiModel):
+    source: DataSource = Field(description="Where the raw interactions, users and items are.")
+    window: DataWindow = Field(default=DataWindow(), description="Rolling training window.")
+    min_rows: int = Field(
+        default=1000, ge=1, description="Fewer usable rows in the window fail the data check."
+    )
+    max_quarantined_share: float = Field(
+        default=0.01,
+        ge=0,
+        le=1,
+        description="A larger share of rows that break the schema fails the data check.",
+    )
+
+
+class Hyperparameters(ApiModel):
+    embedding_dim: int = Field(default=32, ge=4, le=512, description="Width of the embeddings.")
+    history_length: int = Field(
+        default=20, ge=1, le=200, description="Last interactions that the attention sees."
+    )
+    epochs: int = Field(default=8, ge=1, le=1000, description="Most epochs to train.")
+    patience: int = Field(
+        default=2, ge=1, le=100, description="Epochs without a better validation loss to stop."
+    )
+    batch_size: int = Field(default=1024, ge=16, le=65536, description="Rows in a batch.")
+    learning_rate: float = Field(default=0.003, gt=0, le=1, description="Adam's step size.")
+    weight_decay: float = Field(default=1e-5, ge=0, le=1, description="Decoupled weight decay.")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout of the ranker.")
+    user_dropout: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Share of training rows whose user id is hidden, so that new users work.",
+    )
+
+
+class FaultInjection(ApiModel):
+    fault: Fault = Field(description="The fault that the exported model carries.")
+    latency_milliseconds: int = Field(
+        default=500, ge=0, le=60000, description="Added to each answer by the fault Latency."
+    )
+
+
+class TrainingSpec(ApiModel):
+    algorithm: Algorithm = Field(
+        default=Algorithm.DEEP_RANKER, description="The model that is trained to serve."
+    )
+    seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of every random choice.")
+    hyperparameters: Hyperparameters = Field(
+        default=Hyperparameters(), description="Settings of the deep ranker."
+    )
+    resources: TrainingResources = Field(
+        default=TrainingResources(), description="Of the training pod."
+    )
+    backoff_limit: int = Field(
+        default=2, ge=0, le=10, description="Failed pods before the training has failed."
+    )
+    deadline_seconds: int = Field(
+        default=3600, ge=30, le=604800, description="Longest time for one Job of the pipeline."
+    )
+    fault_injection: FaultInjection | None = Field(
+        default=None, description="Test hook: export a model with a known fault."
+    )
+
+
+class Gate(ApiModel):
+    metric: GateMetric = Field(description="Offline metric on the untouched test window.")
+    min: float | None = Field(default=None, description="Fails below this value.")
+    max: float | None = Field(default=None, description="Fails above this value.")
+    champion_margin: float | None = Field(
+        default=None,
+        ge=0,
+        description="Fails when worse than the champion's value by more than this.",
+    )
+
+
+class EvaluationSpec(ApiModel):
+    gates: tuple[Gate, ...] = Field(
+        default=(Gate(metric=GateMetric.AUC, min=0.6),),
+        min_length=1,
+        max_length=20,
+        description="All must hold before a version may be published.",
+    )
