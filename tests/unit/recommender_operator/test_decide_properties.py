@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterator
 from unittest import mock
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -213,12 +213,7 @@ class AnyCluster(RuleBasedStateMachine):
         assert len(self.world.status.handled) <= 20
 
 
-AnyCluster.TestCase.settings = settings(
-    max_examples=50,
-    stateful_step_count=50,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-)
+AnyCluster.TestCase.settings = settings(stateful_step_count=50)
 TestAnyCluster = AnyCluster.TestCase
 
 
@@ -247,7 +242,6 @@ def play(crashes: tuple[int, ...], *, mortal: bool = False) -> dict[str, object]
 BENIGN = play(())
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=120))
 def test_a_benign_life_ends_the_same_wherever_the_operator_died(crashes: list[int]) -> None:
     assert play(tuple(crashes)) == BENIGN
@@ -263,7 +257,6 @@ def test_the_benign_life_is_the_one_that_was_meant() -> None:
     assert BENIGN["rollbacks"] == 1
 
 
-@settings(max_examples=40, deadline=None)
 @given(SEEDS, st.sampled_from([Verdict.PASS, Verdict.FAIL]), QUALITIES)
 def test_where_nothing_changes_nothing_is_done(
     seed: int, verdict: Verdict, quality: dict[str, float]
@@ -281,12 +274,10 @@ def test_where_nothing_changes_nothing_is_done(
     assert decision.events == ()
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.integers(1, 60))
-def test_a_second_look_at_the_same_cluster_decides_the_same(looks: int) -> None:
+def test_a_second_look_at_the_same_cluster_decides_the_same() -> None:
     world, oracle = World(), Oracle()
     with oracle.speaks():
-        for _ in range(looks):
+        for _ in range(60):
             first: Decision = decide(world.observe(), world.now)
             assert decide(world.observe(), world.now) == first
             updated = [x.name for x in first.actions if isinstance(x, UpdateVersion)]

@@ -1,4 +1,4 @@
-"""Property tests take the time that a busy machine gives them; a transformer to call."""
+"""A transformer to call."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, settings
-
-settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("unhurried")
 
 if TYPE_CHECKING:
     from tests.unit.recommender_serving.serving_served import Served

@@ -8,17 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import settings
 
 from recommender_training import pipeline, synthetic
 from recommender_training.config import TrainingConfig, parse_config
 from recommender_training.data import ingest, lake
 from recommender_training.data.dataset import Dataset
 from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
-
-# A busy machine is no defect: examples have no deadline.
-settings.register_profile("unhurried", deadline=None, max_examples=50)
-settings.load_profile("unhurried")
 
 CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256}}'
 

@@ -97,13 +97,13 @@ def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
     inputs = table.build(dataset_of(before), LENGTH, FROZEN)
     more = table.build(dataset_of(after), LENGTH, FROZEN)
     keys = list(zip(after.user, after.item, after.value, after.time, strict=True))
-    for row, key in enumerate(
-        zip(before.user, before.item, before.value, before.time, strict=True)
-    ):
-        place = keys.index(key)
-        torch.testing.assert_close(inputs.numbers[row], more.numbers[place], rtol=0, atol=1e-5)
-        for name in ("session", "present", "recency", "level", "value", "target", "user", "side"):
-            assert torch.equal(getattr(inputs, name)[row], getattr(more, name)[place]), name
+    places = [
+        keys.index(key)
+        for key in zip(before.user, before.item, before.value, before.time, strict=True)
+    ]
+    torch.testing.assert_close(inputs.numbers, more.numbers[places], rtol=0, atol=1e-5)
+    for name in ("session", "present", "recency", "level", "value", "target", "user", "side"):
+        assert torch.equal(getattr(inputs, name), getattr(more, name)[places]), name
 
 
 def test_the_rows_own_value_is_in_none_of_its_features() -> None:

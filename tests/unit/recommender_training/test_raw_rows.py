@@ -104,7 +104,7 @@ FIELD = st.sampled_from(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.lists(FIELD, min_size=1, max_size=6).map("\t".join), max_size=12))
 def test_parsed_and_quarantined_rows_are_all_rows(tmp_path: Path, rows: list[str]) -> None:
     data = raw.read_source(write(tmp_path / "in", rows))

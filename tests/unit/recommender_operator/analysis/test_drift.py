@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.analysis.drift import STABLE_SESSIONS, Verdict, judge_break, judge_window
@@ -210,7 +210,6 @@ FEATURES = st.dictionaries(st.sampled_from(["age", "gender", "top_score"]), BINS
 
 
 @given(FEATURES, FEATURES, st.integers(0, 1000))
-@settings(max_examples=50)
 def test_whatever_was_counted_the_verdict_is_consistent(
     features: dict[str, dict[str, int]], reference: dict[str, dict[str, int]], sessions: int
 ) -> None:
