@@ -125,9 +125,20 @@ def start(layout: Layout, part: Part) -> bool:
             cwd="/",
             start_new_session=True,  # survives the calling shell
         ).pid
+    _wait_marked(pid)
     if part.urgent:
         _hurry(pid)
     return True
+
+
+def _wait_marked(pid: int) -> None:
+    """Until the mark can be read: exec lays the environment out after Popen has returned.
+
+    A look in that moment would not find the process, and take it for one that has ended.
+    """
+    with contextlib.suppress(OSError):  # it has ended already
+        while alive(pid) and not Path(f"/proc/{pid}/environ").read_bytes():
+            time.sleep(0.001)
 
 
 def _hurry(pid: int) -> None:

@@ -2,9 +2,13 @@
 
 import gc
 import os
+import subprocess
+import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any, ClassVar
 
 import pytest
 
@@ -31,6 +35,40 @@ def test_a_part_is_started_without_a_warning_that_it_still_runs(layout: Layout) 
     assert [str(warning.message) for warning in seen] == []
     (process,) = processes.running(layout.state)
     assert processes.alive(process.pid)
+
+
+class Late(processes._Daemon):
+    """A process whose environment is laid out only once somebody waits for it."""
+
+    go: ClassVar[IO[bytes]]
+
+    def __init__(self, argv: list[str], *, env: dict[str, str], stdin: int, **rest: Any) -> None:
+        wait = f"import os, sys; sys.stdin.read(); os.execve({argv[0]!r}, {argv!r}, {env!r})"
+        command = [sys.executable, "-I", "-S", "-c", wait]
+        super().__init__(command, env={}, stdin=subprocess.PIPE, **rest)
+        assert self.stdin is not None
+        Late.go = self.stdin
+
+
+def test_a_part_has_its_mark_when_start_returns(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The environment of a process can be read only a moment after Popen has returned.
+    sleep = time.sleep
+
+    def wait(seconds: float) -> None:
+        Late.go.close()
+        sleep(seconds)
+
+    monkeypatch.setattr(processes, "_Daemon", Late)
+    monkeypatch.setattr(time, "sleep", wait)
+    assert processes.start(layout, SLEEPER)
+    (process,) = processes.running(layout.state)
+    assert process.executable == "sleep"
+
+
+def test_a_part_that_ends_at_once_is_no_error_of_the_start(layout: Layout) -> None:
+    assert processes.start(layout, Part("true", ("/bin/true",)))
 
 
 def test_a_part_has_a_session_of_its_own_and_holds_no_folder(layout: Layout) -> None:
