@@ -77,6 +77,12 @@ def test_output_reaches_the_screen_and_the_log(
     assert "to-out\nto-err\n" in screen
 
 
+def test_python_may_keep_what_it_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    part = shell('test -z "${PYTHONDONTWRITEBYTECODE+set}"')
+    assert run.run_part(part, tmp_path, tmp_path / "out").result is Result.PASSED
+
+
 @pytest.mark.parametrize("script", ["wait", "trap '' INT TERM; wait"])
 def test_a_part_out_of_time_is_ended_with_all_it_started(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
