@@ -6,9 +6,11 @@ same whoever wrote it (a scraped pod, Prometheus, a test).
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 PREFIX = "recommender_"
 #: Labels that say what is counted (docs/contracts.md). All others say whose series it is (model,
@@ -28,8 +30,11 @@ def format_series(name: str, labels: Mapping[str, str]) -> str:
     return f"{name}{{{inner}}}"
 
 
-def parse_series(text: str) -> tuple[str, dict[str, str]]:
+@functools.lru_cache(maxsize=4096)
+def parse_series(text: str) -> tuple[str, Mapping[str, str]]:
     """Return the name and the labels of a series.
+
+    Remembered, because all pods of all models have the same few hundred series at every look.
 
     Raises:
         ValueError: the text is not a series in canonical form.
@@ -39,10 +44,10 @@ def parse_series(text: str) -> tuple[str, dict[str, str]]:
         raise ValueError(f"not a series: {text!r} has no metric name at its start")
     rest = text[name.end() :]
     if not rest:
-        return name.group(), {}
+        return name.group(), MappingProxyType({})
     if len(rest) < 2 or rest[0] != "{" or rest[-1] != "}":
         raise ValueError(f"not a series: {text!r} has no labels in braces after the name")
-    return name.group(), _parse_labels(rest[1:-1], text)
+    return name.group(), MappingProxyType(_parse_labels(rest[1:-1], text))
 
 
 def canonical(name: str, labels: Mapping[str, str]) -> str:
