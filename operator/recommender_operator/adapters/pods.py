@@ -94,13 +94,13 @@ def obstacle(pod: Object) -> tuple[str, str]:
     states = [*(status.get("initContainerStatuses") or [])]
     states += status.get("containerStatuses") or []
     for container in states:
-        found = _container_obstacle(container)
+        found = _container_obstacle(pod, container)
         if found is not None:
             return found
     return "", ""
 
 
-def _container_obstacle(container: Object) -> tuple[str, str] | None:
+def _container_obstacle(pod: Object, container: Object) -> tuple[str, str] | None:
     name = container.get("name", "")
     state = container.get("state") or {}
     last = (container.get("lastState") or {}).get("terminated") or {}
@@ -108,7 +108,9 @@ def _container_obstacle(container: Object) -> tuple[str, str] | None:
     waiting = state.get("waiting") or {}
     for end in (ended, last):
         if end.get("reason") == "OOMKilled":
-            return "OOMKilled", f"container {name} used more memory than its limit"
+            limit = _memory_limit(pod, name)
+            text = f"container {name} used more memory than its limit{limit}: raise the memory"
+            return "OOMKilled", f"{text} of its resources in the spec"
     if waiting.get("reason") in _STUCK:
         said = str(waiting.get("message") or last.get("message") or "")
         return str(waiting["reason"]), redacted(f"container {name}: {said}")[:LOG_LIMIT]
@@ -118,3 +120,12 @@ def _container_obstacle(container: Object) -> tuple[str, str] | None:
         text = f"container {name} ended with exit code {ended['exitCode']}: {said}"
         return reason, redacted(text)[:LOG_LIMIT]
     return None
+
+
+def _memory_limit(pod: Object, name: str) -> str:
+    spec = pod.get("spec", {})
+    for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
+        limit = (container.get("resources") or {}).get("limits", {}).get("memory")
+        if container.get("name") == name and limit:
+            return f" of {limit}"
+    return ""

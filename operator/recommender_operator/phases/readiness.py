@@ -11,7 +11,8 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases import steps
 from recommender_operator.phases.turn import Turn
 
-#: A pod may restart in so long before requests are taken from the candidate.
+#: While a pod answers, Kubernetes may call its service unready for so long: the conditions of an
+#: InferenceService lag behind its pods. Without a pod each request fails: they go back at once.
 GRACE = datetime.timedelta(seconds=30)
 _POLL = datetime.timedelta(seconds=5)
 
@@ -36,7 +37,8 @@ def holds(turn: Turn, version: VersionObject) -> bool:
         message = f"its service was not ready for {gone.total_seconds():.0f} s: {state}"
         turn.end(version.name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNAVAILABLE, message)
         return False
-    if gone < GRACE:
+    answers = service is not None and service.ready_pods > 0
+    if gone < GRACE and (answers or not turn.is_ready(turn.champion.name)):
         return version.status.weight > 0
     if version.status.weight > 0:
         steps.close(turn, version.name, "Inconclusive")

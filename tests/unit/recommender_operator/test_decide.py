@@ -325,12 +325,37 @@ def test_a_lost_service_of_the_champion_comes_back() -> None:
     assert world.condition("Ready")[0] == "True"
 
 
-def test_an_evicted_candidate_gives_its_requests_back_until_it_is_ready() -> None:
+def test_an_evicted_candidate_gives_its_requests_back_at_once_until_it_is_ready() -> None:
+    world = in_canary()
+    candidate, stable = world.status.candidate or "", world.stable()
+    world.services[candidate].ready = False
+    world.services[candidate].pods = 0
+    decision = world.reconcile()
+    assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
+    assert world.condition("Available")[0] == "True"
+    world.services[candidate].ready = True
+    world.services[candidate].pods = 1
+    world.settle()
+    assert world.champion() == candidate
+    assert [s.weight for s in world.versions[candidate].status.steps] == [10, 10, 50, 100]
+
+
+def test_an_evicted_candidate_keeps_its_requests_where_nobody_else_could_answer() -> None:
+    world = in_canary()
+    candidate, stable = world.status.candidate or "", world.stable()
+    for name in (candidate, stable):
+        world.services[name].ready = False
+        world.services[name].pods = 0
+    world.reconcile()
+    assert world.route[candidate] == 10
+
+
+def test_a_service_that_is_called_unready_while_its_pods_answer_keeps_its_requests() -> None:
     world = in_canary()
     candidate, stable = world.status.candidate or "", world.stable()
     world.services[candidate].ready = False
     world.reconcile()
-    assert world.route[candidate] == 10, "a short restart costs nothing"
+    assert world.route[candidate] == 10
     world.tick(31)
     decision = world.reconcile()
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})

@@ -95,6 +95,7 @@ def features(version: str, sessions: Mix, reference: Mix) -> dict[str, float]:
 class Service:
     created_at: datetime.datetime
     ready: bool = True
+    pods: int = 1
     served: int = 0
     failed: int = 0
     sessions: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
@@ -238,7 +239,7 @@ class World:
             jobs=tuple(self.jobs.values()),
             services={
                 name: ServiceState(
-                    version=name, ready=s.ready, ready_pods=1, created_at=s.created_at
+                    version=name, ready=s.ready, ready_pods=s.pods, created_at=s.created_at
                 )
                 for name, s in self.services.items()
             },

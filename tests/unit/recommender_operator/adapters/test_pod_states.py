@@ -126,3 +126,14 @@ def test_the_pods_of_jobs_do_not_serve() -> None:
     training = pod("t", "v")
     training["metadata"]["labels"]["recommender.dev/job-kind"] = "train"
     assert pods.serving_pods([training, pod("p", "v")]) == {"v": [pod("p", "v")]}
+
+
+def test_a_container_killed_for_its_memory_is_told_with_its_limit_and_the_remedy() -> None:
+    limits = {"limits": {"memory": "200Mi"}}
+    pod = {
+        "spec": {"containers": [{"name": "other"}, {"name": "main", "resources": limits}]},
+        "status": {"containerStatuses": [container({"terminated": {"reason": "OOMKilled"}})]},
+    }
+    reason, message = pods.obstacle(pod)
+    assert reason == "OOMKilled"
+    assert "container main used more memory than its limit of 200Mi: raise" in message
