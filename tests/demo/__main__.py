@@ -18,9 +18,8 @@ from tests.cluster import api as cluster_api
 from tests.cluster.settings import cache_folder
 from tests.demo.screen import Screen, error, table
 from tests.scenario import install, stories
-from tests.scenario.kube import RouteWatch
-from tests.scenario.setup import NAME, make_world
-from tests.scenario.world import World
+from tests.scenario.setup import NAME, make_platform
+from tests.scenario.traffic import TrafficWatch
 
 NAMESPACE = "recommender-demo"
 BUILD = install.ROOT / "build" / "demo"
@@ -29,11 +28,12 @@ BUILD = install.ROOT / "build" / "demo"
 def up(arguments: argparse.Namespace) -> int:
     screen = Screen()
     started = time.monotonic()
-    world, url = make_world(
-        NAMESPACE, cache_folder() / "demo-data", screen.say, knative=arguments.knative
-    )
-    _start_over(world, screen)
-    world.route = RouteWatch(world.kube, NAME)
+    mode = arguments.traffic
+    platform = make_platform(cache_folder() / "demo-data", screen.say, knative=mode == "Knative")
+    world = platform.world(NAMESPACE, {"rollout": {"traffic": mode}})
+    with install.timed(screen.say, "removing what an earlier run left"):
+        world.remove()
+    world.route = TrafficWatch(world.kube, NAME, mode)
     screen.follow(world)
     told: list[stories.Told] = []
     failure = ""
@@ -44,7 +44,7 @@ def up(arguments: argparse.Namespace) -> int:
             screen.say(f"       {told[-1].decision}: {told[-1].message}")
             if world.load is None:
                 # The first version has no one to serve before it is there.
-                world.start_load(url, arguments.rate)
+                world.start_load(arguments.rate)
     except (AssertionError, TimeoutError) as problem:
         failure = str(problem)
     screen.stop()
@@ -56,24 +56,6 @@ def up(arguments: argparse.Namespace) -> int:
     if failure:
         error(f"The demo stopped: {failure}")
     return 1 if failure or report["failed_requests"] else 0
-
-
-def _start_over(world: World, screen: Screen) -> None:
-    """Remove what an earlier run left, so that the first story is a first one."""
-    try:
-        world.kube.delete_model(NAME)
-    except Exception:  # it is not there, the usual case
-        return
-    screen.say("removing the model of an earlier run")
-
-    def gone() -> bool:
-        try:
-            world.kube.model(NAME)
-        except Exception:
-            return not world.kube.versions(NAME)
-        return False
-
-    world.until("the earlier model to be gone", gone, 180)
 
 
 def _report(
@@ -110,7 +92,14 @@ def _sums(report: dict[str, Any]) -> str:
 
 def url(_: argparse.Namespace) -> int:
     cluster = cluster_api.ensure_up(knative=True)
-    print(f"{cluster.gateway_url} Host: {NAME}.{NAMESPACE}.recommender.local")
+    host = cluster.kubectl(
+        "-n", NAMESPACE, "get", "recommendermodel", NAME, "--ignore-not-found",
+        "-o", "jsonpath={.status.url}",
+    )  # fmt: skip
+    if not host:
+        error("The demo is not there: make demo")
+        return 1
+    print(f"{cluster.gateway_url} Host: {host}")
     return 0
 
 
@@ -134,7 +123,10 @@ def main() -> int:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     start = verbs.add_parser("up", help="everything from nothing, then the stories")
     start.add_argument("--rate", type=float, default=30.0, help="requests a second (30)")
-    start.add_argument("--knative", action=argparse.BooleanOptionalAction, default=False)
+    start.add_argument(
+        "--traffic", choices=["Gateway", "Knative"], default="Gateway",
+        help="who splits the traffic (Gateway)",
+    )  # fmt: skip
     start.set_defaults(run=up)
     verbs.add_parser("url", help="address and host name").set_defaults(run=url)
     verbs.add_parser("down", help="remove the demo").set_defaults(run=down)

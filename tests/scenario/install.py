@@ -151,7 +151,7 @@ def _manifests(namespace: str, image: str) -> str:
 
 
 def _loader(namespace: str, image: str) -> dict[str, object]:
-    """Return a pod that holds the data claim open, to copy files into it on any cluster."""
+    """Return a pod that holds the claims open, to copy files into one and look into the other."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -176,9 +176,15 @@ def _loader(namespace: str, image: str) -> dict[str, object]:
                         "capabilities": {"drop": ["ALL"]},
                     },
                     "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
-                    "volumeMounts": [{"name": "data", "mountPath": "/data"}],
+                    "volumeMounts": [
+                        {"name": "data", "mountPath": "/data"},
+                        {"name": "store", "mountPath": "/store", "readOnly": True},
+                    ],
                 }
             ],
-            "volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": DATA_CLAIM}}],
+            "volumes": [
+                {"name": name, "persistentVolumeClaim": {"claimName": claim}}
+                for name, claim in (("data", DATA_CLAIM), ("store", STORE_CLAIM))
+            ],
         },
     }

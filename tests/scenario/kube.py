@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import pathlib
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -12,12 +11,19 @@ from typing import Any
 import kubernetes
 import kubernetes.client
 import kubernetes.config
-import kubernetes.watch
 from kubernetes.dynamic import DynamicClient
 
 GROUP = "recommender.dev"
 VERSION = "v1alpha1"
 Manifest = dict[str, Any]
+#: What the operator makes for a model, beside the pods of these.
+KINDS = (
+    (f"{GROUP}/{VERSION}", "ModelVersion"),
+    ("batch/v1", "Job"),
+    ("serving.kserve.io/v1beta1", "InferenceService"),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("v1", "ConfigMap"),
+)
 
 
 class Kube:
@@ -64,16 +70,62 @@ class Kube:
             {"metadata": {"annotations": annotations}}, _request_timeout=30,
         )  # fmt: skip
 
-    def delete_model(self, name: str) -> None:
-        self.custom.delete_namespaced_custom_object(
-            GROUP, VERSION, self.namespace, "recommendermodels", name, _request_timeout=30
-        )
+    def delete_model(self, name: str) -> bool:
+        """Delete a model; return False if there is none."""
+        try:
+            self.custom.delete_namespaced_custom_object(
+                GROUP, VERSION, self.namespace, "recommendermodels", name, _request_timeout=30
+            )
+        except kubernetes.client.ApiException as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
+
+    def has_model(self, name: str) -> bool:
+        try:
+            self.model(name)
+        except kubernetes.client.ApiException as error:
+            if error.status != 404:
+                raise
+            return False
+        return True
+
+    def objects_of(self, model: str) -> dict[str, list[str]]:
+        """Return the names of a model's objects, by kind; pods that have ended are none."""
+        label = f"{GROUP}/model={model}"
+        client = DynamicClient(self.api)
+        found: dict[str, list[str]] = {}
+        for api_version, kind in KINDS:
+            resource = client.resources.get(api_version=api_version, kind=kind)
+            listed = resource.get(namespace=self.namespace, label_selector=label)
+            found[kind] = sorted(item.metadata.name for item in listed.items)
+        alive = [
+            pod for pod in self.pods(model=model) if pod.status.phase in ("Pending", "Running")
+        ]
+        found["Pod"] = sorted(pod.metadata.name for pod in alive)
+        return found
 
     def pods(self, **labels: str) -> list[Any]:
         selector = ",".join(f"{GROUP}/{key}={value}" for key, value in labels.items())
         listed = self.core.list_namespaced_pod(self.namespace, label_selector=selector)
         items: list[Any] = listed.items
         return items
+
+    def serving_pod(self, version: str) -> Any | None:
+        """Return a pod that serves a version."""
+        running = [
+            pod
+            for pod in self.pods(version=version)
+            if pod.status.phase == "Running" and "predictor" in pod.metadata.name
+        ]
+        return running[0] if running else None
+
+    def finished_at(self, job: str) -> datetime.datetime | None:
+        """Return when a Job completed."""
+        found = self.batch.read_namespaced_job(job, self.namespace, _request_timeout=30)
+        at: datetime.datetime | None = found.status.completion_time
+        return at
 
 
 def wait_until(
@@ -91,55 +143,3 @@ def wait_until(
             raise TimeoutError(f"waited {seconds:.0f} s for: {what}\n{explain()}")
         time.sleep(between)
     return time.monotonic() - started
-
-
-class RouteWatch:
-    """Every split that the route was given, with the time at which the API server told of it."""
-
-    def __init__(self, kube: Kube, model: str) -> None:
-        self._kube, self._model = kube, model
-        self._stop = threading.Event()
-        self.splits: list[tuple[datetime.datetime, dict[str, int]]] = []
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-        self._thread.start()
-
-    def _follow(self) -> None:
-        while not self._stop.is_set():
-            watch = kubernetes.watch.Watch()
-            try:
-                for event in watch.stream(
-                    self._kube.custom.list_namespaced_custom_object,
-                    "gateway.networking.k8s.io", "v1", self._kube.namespace, "httproutes",
-                    field_selector=f"metadata.name={self._model}", timeout_seconds=60,
-                ):  # fmt: skip
-                    self._record(event["object"])
-                    if self._stop.is_set():
-                        watch.stop()
-            except Exception:  # a broken stream is opened again; the splits seen stay
-                time.sleep(0.5)
-
-    def _record(self, route: Manifest) -> None:
-        weights: dict[str, int] = {}
-        for backend in route["spec"]["rules"][-1].get("backendRefs", []):
-            version = backend["name"].removesuffix("-predictor")
-            weights[version] = backend.get("weight", 1)
-        if not self.splits or self.splits[-1][1] != weights:
-            self.splits.append((datetime.datetime.now(datetime.UTC), weights))
-
-    def highest(self, version: str) -> int:
-        """Return the largest weight that a version ever had."""
-        return max((split.get(version, 0) for _, split in self.splits), default=0)
-
-    def zero_since(self, version: str) -> datetime.datetime | None:
-        """Return when a version last lost all of its weight."""
-        found: datetime.datetime | None = None
-        before = 0
-        for at, split in self.splits:
-            now = split.get(version, 0)
-            if before > 0 and now == 0:
-                found = at
-            before = now
-        return found
-
-    def stop(self) -> None:
-        self._stop.set()

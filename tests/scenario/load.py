@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import pathlib
 import subprocess
@@ -72,4 +73,8 @@ class Load:
             except (BrokenPipeError, subprocess.TimeoutExpired):
                 self._process.kill()
         self._reader.join(timeout=10)
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
         return self.total

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import pathlib
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from tests.cluster import api as cluster_api
+from tests.cluster.api import Cluster
 from tests.scenario import install
 from tests.scenario.kube import Kube
-from tests.scenario.world import World
+from tests.scenario.world import World, merged
 
 NAME = "movies"
 
@@ -58,10 +61,42 @@ BASE_SPEC = {
 }
 
 
-def make_world(
-    namespace: str, cache: pathlib.Path, says: Callable[[str], None], *, knative: bool
-) -> tuple[World, str]:
-    """Return the world and the address of the Gateway; everything is up when it returns."""
+@dataclasses.dataclass(frozen=True)
+class Platform:
+    """A cluster with the product in it, and the data to train on."""
+
+    cluster: Cluster
+    images: dict[str, str]
+    data: install.Data
+    says: Callable[[str], None]
+
+    def world(
+        self, namespace: str, changes: dict[str, Any] | None = None, *, name: str = NAME
+    ) -> World:
+        """Return the world of one model, whose namespace has the data; it is not applied yet."""
+        with install.timed(self.says, f"namespace {namespace} with data"):
+            install.namespace_with_data(
+                self.cluster, namespace, self.images["training"], self.data
+            )
+        return World(
+            kube=Kube(self.cluster.kubeconfig, namespace),
+            cluster=self.cluster,
+            name=name,
+            spec=merged(BASE_SPEC, changes or {}),
+            traffic=self.data.traffic,
+            shifted_traffic=self.data.shifted_traffic,
+            add_shifted_data=lambda: install.copy_into(self.cluster, namespace, self.data.shifted),
+            gateway=self.cluster.gateway_url,
+            says=self.says,
+        )
+
+    def remove(self, namespace: str) -> None:
+        """Delete a namespace and all that is in it."""
+        self.cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found")
+
+
+def make_platform(cache: pathlib.Path, says: Callable[[str], None], *, knative: bool) -> Platform:
+    """Bring everything up: cluster, images, data, chart."""
     with install.timed(says, "cluster"):
         cluster = cluster_api.ensure_up(knative=knative)
     with install.timed(says, "images"):
@@ -71,17 +106,4 @@ def make_world(
         data = install.make_data(cache)
     with install.timed(says, "chart"):
         install.install_chart(cluster, images)
-    with install.timed(says, f"namespace {namespace} with data"):
-        install.namespace_with_data(cluster, namespace, images["training"], data)
-    world = World(
-        kube=Kube(cluster.kubeconfig, namespace),
-        cluster=cluster,
-        name=NAME,
-        spec=BASE_SPEC,
-        traffic=data.traffic,
-        shifted_traffic=data.shifted_traffic,
-        add_shifted_data=lambda: install.copy_into(cluster, namespace, data.shifted),
-        host=f"{NAME}.{namespace}.recommender.local",
-        says=says,
-    )
-    return world, cluster.gateway_url
+    return Platform(cluster=cluster, images=images, data=data, says=says)

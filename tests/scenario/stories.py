@@ -12,10 +12,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from tests.scenario.kube import Manifest
 from tests.scenario.world import World, numbers_of, parsed_time
 
 #: The stories differ by their seeds, so that each makes a version of its own.
-BETTER = {"training": {"seed": 23, "hyperparameters": {"embeddingDim": 48, "epochs": 12}}}
+BETTER_SEED = 23
+
+
+def better(seed: int = BETTER_SEED) -> Manifest:
+    """Return a better configuration than the base one."""
+    return {"training": {"seed": seed, "hyperparameters": {"embeddingDim": 48, "epochs": 12}}}
 
 
 @dataclasses.dataclass
@@ -52,15 +58,18 @@ def first_version(world: World) -> Told:
     version = world.new_version_after(world.apply)
     outcome = world.until_decided(version)
     assert outcome == "Promoted", world.describe()
-    world.until("Ready", lambda: world.condition("Ready").get("status") == "True", 120)
+    world.cluster.kubectl(
+        "-n", world.kube.namespace, "wait", "--for=condition=Ready", "--timeout=120s",
+        f"recommendermodel/{world.name}",
+    )  # fmt: skip
     assert world.champion == version
     return _told(world, "first version", version)
 
 
-def better_version(world: World) -> Told:
+def better_version(world: World, seed: int = BETTER_SEED) -> Told:
     """A better configuration is moved step by step and promoted."""
     stable = world.champion
-    version = world.new_version_after(lambda: world.apply(BETTER))
+    version = world.new_version_after(lambda: world.apply(better(seed)))
     outcome = world.until_decided(version)
     assert outcome == "Promoted", world.describe()
     steps = world.version(version)["status"]["steps"]
@@ -69,7 +78,26 @@ def better_version(world: World) -> Told:
     world.until_settled()
     status = world.status
     assert (status["champion"], status["previous"]) == (version, stable), status
-    return _told(world, "better version", version)
+    told = _told(world, "better version", version)
+    told.numbers |= _way_to_weight(world, version)
+    return told
+
+
+def _way_to_weight(world: World, version: str) -> dict[str, float]:
+    """Return the seconds from a version's last Job to its first share, and its pod's part.
+
+    The API server keeps times in whole seconds.
+    """
+    started = world.route.first_weight(version) if world.route else None
+    finished = world.kube.finished_at(f"{version}-publish-0")
+    pod = world.kube.serving_pod(version)
+    if started is None or finished is None or pod is None:
+        return {}
+    ready = next(c for c in pod.status.conditions if c.type == "Ready").last_transition_time
+    return {
+        "seconds from the last Job to a weight": (started - finished).total_seconds(),
+        "of these, the pod's start": (ready - pod.metadata.creation_timestamp).total_seconds(),
+    }
 
 
 def faulty_version(world: World) -> Told:

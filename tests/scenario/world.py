@@ -8,12 +8,15 @@ import datetime
 import json
 import pathlib
 import time
+import urllib.request
 from collections.abc import Callable
 from typing import Any
 
 from tests.cluster.api import Cluster, ClusterError
-from tests.scenario.kube import Kube, Manifest, RouteWatch, wait_until
+from tests.scenario import install
+from tests.scenario.kube import Kube, Manifest, wait_until
 from tests.scenario.load import Load
+from tests.scenario.traffic import TrafficWatch
 
 JOBS_SECONDS = 600.0
 CANARY_SECONDS = 600.0
@@ -46,9 +49,9 @@ class World:
     shifted_traffic: pathlib.Path
     #: Adds the later batch of interactions to the raw data.
     add_shifted_data: Callable[[], None]
-    host: str = ""
+    gateway: str
     load: Load | None = None
-    route: RouteWatch | None = None
+    route: TrafficWatch | None = None
     says: Callable[[str], None] = print
 
     # What a user does
@@ -63,6 +66,13 @@ class World:
         }
         self.kube.apply(manifest)
 
+    def remove(self, seconds: float = 180.0) -> None:
+        """Delete the model and wait until nothing of it is left, if it is there at all."""
+        if not self.kube.delete_model(self.name):
+            return
+        self.until("the finalizer to go", lambda: not self.kube.has_model(self.name), seconds)
+        self.until("its objects to be gone", lambda: not any(self.objects().values()), seconds)
+
     def roll_back_to(self, version: str) -> None:
         token = f"{version}#{time.time_ns()}"
         self.kube.annotate(self.name, {"recommender.dev/rollback-to": token})
@@ -73,6 +83,22 @@ class World:
     def status(self) -> Manifest:
         found: Manifest = self.kube.model(self.name).get("status", {})
         return found
+
+    @property
+    def host(self) -> str:
+        """The host name that the operator tells users to ask for."""
+        return str(self.status["url"])
+
+    def objects(self) -> dict[str, list[str]]:
+        """Return what there is of the model, by kind."""
+        return self.kube.objects_of(self.name)
+
+    def stored(self) -> list[str]:
+        """Return the files in the artifact store of the namespace: tables and versions."""
+        listed = self.cluster.kubectl(
+            "-n", self.kube.namespace, "exec", install.LOADER, "--", "find", "/store", "-type", "f"
+        )
+        return listed.split()
 
     @property
     def champion(self) -> str | None:
@@ -117,7 +143,7 @@ class World:
         return str(self.decision(version)["outcome"])
 
     def until_settled(self, seconds: float = 120.0) -> None:
-        """Wait for a champion with all traffic and nothing on its way."""
+        """Wait for a champion with all requests and nothing on its way."""
 
         def settled() -> bool:
             status = self.status
@@ -127,8 +153,20 @@ class World:
 
     # The load
 
-    def start_load(self, url: str, rate: float) -> None:
-        self.load = Load(url, self.host, self.traffic, rate)
+    def start_load(self, rate: float) -> None:
+        self.load = Load(self.gateway, self.host, self.traffic, rate)
+
+    def answer(self) -> Manifest:
+        """Ask once, as a user does; whatever is not an answer raises."""
+        line = self.traffic.read_text(encoding="utf-8").splitlines()[0]
+        request = urllib.request.Request(
+            f"{self.gateway}/v1/models/recommender:predict",
+            data=json.dumps({"instances": [json.loads(line)]}).encode(),
+            headers={"Host": self.host, "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as response:
+            found: Manifest = json.load(response)["predictions"][0]
+        return found
 
     @property
     def failed_requests(self) -> int:
