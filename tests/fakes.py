@@ -274,6 +274,7 @@ class FakeKServe:
         self.kube = kube
         self.name = name
         self.broken: set[str] = set()
+        self.url = f"http://{name}-predictor.team.knative.example:8080"
         self._template: Object | None = None
         self._count = 0
         self._ready: str = ""
@@ -298,7 +299,7 @@ class FakeKServe:
             .setdefault("components", {})
             .setdefault("predictor", {})
         )
-        status["url"] = f"http://{self.name}-predictor.team.knative.example:8080"
+        status["url"] = self.url
         self._revise(predictor)
         latest = f"{self.name}-predictor-{self._count:05d}"
         version = predictor["labels"][marks.VERSION]

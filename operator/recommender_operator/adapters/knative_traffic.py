@@ -262,12 +262,13 @@ def _condition(view: View, revision: Object | None) -> Object:
 
 def _traffic(view: View) -> TrafficState:
     reported = view.reported()
-    accepted = bool(reported) and reported == view.asked()
+    host = urllib.parse.urlsplit(str(view.predictor.get("url") or "")).hostname or ""
+    # Nobody can ask before the host is known, which the split may be ahead of.
+    accepted = bool(reported) and reported == view.asked() and bool(host)
     message = ""
     if not accepted:
         condition = ready_condition(view.service)
-        message = f"asked for {view.asked()}, Knative reports {reported}"
+        message = f"asked for {view.asked()}, Knative reports {reported} at {host or 'no host'}"
         if condition.get("status") != "True":
             message += f": {condition.get('reason', '')} {condition.get('message', '')}".rstrip()
-    host = urllib.parse.urlsplit(str(view.predictor.get("url") or "")).hostname or ""
     return TrafficState(weights=reported, accepted=accepted, message=message, host=host)

@@ -72,6 +72,14 @@ async def test_the_first_version_takes_everything_as_soon_as_it_is_ready() -> No
     assert view.traffic.host == "movies-predictor.team.knative.example"
 
 
+async def test_a_split_without_a_host_to_ask_at_is_not_taken_over() -> None:
+    rig = Rig()
+    rig.kserve.url = ""
+    view = await rig.ensure(V1)
+    assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, False)
+    assert "no host" in view.traffic.message
+
+
 async def test_a_candidate_starts_without_requests() -> None:
     rig = await Rig().with_champion()
     view = await rig.ensure(V2)
