@@ -119,6 +119,11 @@ class World:
         found: Manifest = self.version(name).get("status", {}).get("decision") or {}
         return found
 
+    @property
+    def route_splits(self) -> list[dict[str, int]]:
+        """Every split seen since the route is watched."""
+        return [split for _, split in self.route.splits] if self.route else []
+
     # What a user waits for
 
     def until(self, what: str, condition: Callable[[], bool], seconds: float) -> float:

@@ -100,6 +100,9 @@ class RecommenderModelStatus(ApiModel):
         default=None, max_length=32, description="Last verdict of the analysis."
     )
     url: str | None = Field(default=None, max_length=253, description="Host name of requests.")
+    route_pending_since: datetime.datetime | None = Field(
+        default=None, description="Since when the data plane has not taken a split over."
+    )
     consecutive_rollbacks: int = Field(default=0, description="Automatic rollbacks in a row.")
     rollbacks_counted_until: datetime.datetime | None = Field(
         default=None, description="Rollbacks decided up to then are in the count."

@@ -6,6 +6,8 @@ one to serve (rollbackTo). A retraining in progress leaves it True: what the spe
 
 from __future__ import annotations
 
+import datetime
+
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.version import VersionStage
@@ -14,11 +16,15 @@ from recommender_operator.phases.making import RETRY
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 
+#: Data planes take a split over in about a second.
+ROUTE_GRACE = datetime.timedelta(seconds=15)
 Judged = tuple[ConditionStatus, str, str]
 
 
 def tell(turn: Turn, subject: VersionObject | None) -> None:
     """Set the three conditions; a warning is made when the champion ceases to serve."""
+    since = None if turn.observed.traffic.accepted else turn.status.route_pending_since or turn.now
+    turn.set_status(route_pending_since=since)
     available = _available(turn)
     was = find(turn.model.status.conditions, ConditionType.AVAILABLE)
     turn.condition(ConditionType.AVAILABLE, *available)
@@ -40,10 +46,23 @@ def _available(turn: Turn) -> Judged:
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
         message = f"{champion.name} is not ready: {state or 'no reason given'}"
         return "False", Reason.CHAMPION_UNAVAILABLE, message
-    if not traffic.accepted:
+    if not traffic.accepted and not _still_serves(turn):
         message = f"the data plane has not taken the route over: {traffic.message or 'no reason'}"
         return "False", Reason.ROUTE_NOT_ACCEPTED, message
     return "True", Reason.SERVING, f"{champion.name} is ready"
+
+
+def _still_serves(turn: Turn) -> bool:
+    """Whether a new split is on its way only: until then the data plane serves by the one before.
+
+    Each step of a rollout passes through this for a moment; it is no outage to be woken for.
+    """
+    was = find(turn.model.status.conditions, ConditionType.AVAILABLE)
+    waited = turn.now - (turn.status.route_pending_since or turn.now)
+    if was is None or was.status != "True" or waited >= ROUTE_GRACE:
+        return False
+    turn.look_again(ROUTE_GRACE - waited)
+    return True
 
 
 def _progressing(turn: Turn, subject: VersionObject | None) -> Judged:

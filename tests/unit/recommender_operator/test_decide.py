@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 
 import pytest
 
@@ -323,6 +324,24 @@ def test_a_lost_service_of_the_champion_comes_back() -> None:
     world.settle()
     assert world.champion() in world.services
     assert world.condition("Ready")[0] == "True"
+
+
+def test_a_split_on_its_way_is_no_outage_but_one_that_never_arrives_is() -> None:
+    world = promoted_first()
+    world.settle()
+    world.accepted = False
+    decision = world.reconcile()
+    assert world.condition("Available")[0] == "True"
+    assert [event.type for event in decision.events] == []
+    assert decision.requeue_after is not None
+    assert decision.requeue_after <= datetime.timedelta(seconds=15)
+    world.tick(15)
+    decision = world.reconcile()
+    assert world.condition("Available") == ("False", "RouteNotAccepted")
+    assert [event.reason for event in decision.events] == ["RouteNotAccepted"]
+    world.accepted = True
+    world.reconcile()
+    assert world.condition("Available")[0] == "True"
 
 
 def test_an_evicted_candidate_gives_its_requests_back_at_once_until_it_is_ready() -> None:
