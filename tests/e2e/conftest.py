@@ -1,0 +1,77 @@
+"""One cluster and one chart for all end-to-end tests."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.cluster.settings import cache_folder
+from tests.scenario import stories
+from tests.scenario.setup import Platform, make_platform
+from tests.scenario.traffic import TrafficWatch
+from tests.scenario.world import World
+
+REQUESTS_A_SECOND = 20.0
+MODES = ("Gateway", "Knative")
+NewWorld = Callable[..., World]
+
+
+@pytest.fixture(scope="session")
+def platform() -> Platform:
+    return make_platform(cache_folder() / "demo-data", print, knative=True)
+
+
+@pytest.fixture(scope="session", params=MODES)
+def world(request: pytest.FixtureRequest, platform: Platform) -> Iterator[World]:
+    """A champion that serves, with a steady load that no story may make fail.
+
+    One per traffic mode; the tests of a mode run one after the other, in any order.
+    """
+    mode = str(request.param)
+    namespace = f"recommender-e2e-{mode.lower()}"
+    made = platform.world(namespace, {"rollout": {"traffic": mode}})
+    made.remove()
+    made.route = TrafficWatch(made.kube, made.name, mode)
+    stories.first_version(made)
+    made.start_load(REQUESTS_A_SECOND)
+    yield made
+    assert made.load is not None
+    figures = made.load.stop()
+    made.route.stop()
+    made.remove()
+    platform.remove(namespace)
+    assert figures["sent"] > 100, figures
+    assert figures["failed"] == 0, figures
+
+
+@pytest.fixture
+def champion(world: World) -> Iterator[World]:
+    """Given: a champion with all requests, nothing on its way, no failed request so far."""
+    world.until_settled(300)
+    assert world.load is not None
+    before = world.failed_requests
+    yield world
+    assert world.failed_requests == before, world.load.total
+
+
+@pytest.fixture
+def new_world(platform: Platform) -> Iterator[NewWorld]:
+    """Make models in a namespace of this test alone; all of it is gone afterwards."""
+    namespace = f"recommender-e2e-{secrets.token_hex(3)}"
+    made: list[World] = []
+
+    def make(changes: dict[str, Any] | None = None, *, name: str = "movies") -> World:
+        made.append(platform.world(namespace, changes, name=name))
+        return made[-1]
+
+    yield make
+    for world in made:
+        if world.load is not None:
+            world.load.stop()
+        if world.route is not None:
+            world.route.stop()
+        world.remove()
+    platform.remove(namespace)

@@ -1,0 +1,35 @@
+"""What a user does first: install the chart, apply a model, wait for it, look at it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import NewWorld
+from tests.scenario import install
+from tests.scenario.setup import Platform
+
+pytestmark = pytest.mark.e2e
+
+
+def test_given_the_chart_when_helm_tests_the_release_then_it_passes(platform: Platform) -> None:
+    told = platform.cluster.helm(
+        "test", install.RELEASE, "--namespace", install.SYSTEM_NAMESPACE, "--timeout", "3m"
+    )
+    assert "Phase:          Succeeded" in told
+
+
+def test_given_a_spec_whose_data_is_not_there_when_applied_then_describe_says_what_to_do(
+    new_world: NewWorld,
+) -> None:
+    world = new_world({"data": {"source": {"path": "nowhere"}}})
+    version = world.new_version_after(world.apply)
+    assert world.until_decided(version) in {"Failed", "Rejected"}
+    told = world.describe()
+    assert "nowhere" in world.condition("Ready")["message"]
+    assert "nowhere" in told
+    world.apply({"data": {"source": {"path": "raw"}}})
+    world.until("the version of the mended spec", lambda: bool(world.champion), 300)
+    world.cluster.kubectl(
+        "-n", world.kube.namespace, "wait", "--for=condition=Ready", "--timeout=60s",
+        f"recommendermodel/{world.name}",
+    )  # fmt: skip

@@ -1,0 +1,74 @@
+"""A served model answers over each protocol that its users speak, through the Gateway."""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+
+from tests.scenario.world import World
+
+pytestmark = pytest.mark.e2e
+Answer = dict[str, Any]
+
+
+def address(world: World) -> str:
+    return urllib.parse.urlsplit(world.gateway).netloc
+
+
+def request(module: Any) -> list[Any]:
+    user = module.InferInput("user_id", [1], "INT64")
+    user.set_data_from_numpy(np.array([42]))
+    return [user]
+
+
+def over_v1(world: World) -> Answer:
+    found = world.answer()
+    return {"items": found["items"], "source": found["source"], "version": found["version"]}
+
+
+def over_v2_http(world: World) -> Answer:
+    with tritonclient.http.InferenceServerClient(address(world)) as client:
+        result = client.infer(
+            "recommender", request(tritonclient.http), headers={"Host": world.host}
+        )
+    return outputs(result)
+
+
+def over_v2_grpc(world: World) -> Answer:
+    routed = [("grpc.default_authority", world.host)]
+    with tritonclient.grpc.InferenceServerClient(address(world), channel_args=routed) as client:
+        assert client.is_model_ready("recommender")
+        result = client.infer("recommender", request(tritonclient.grpc), client_timeout=10)
+    return outputs(result)
+
+
+def outputs(result: Any) -> Answer:
+    names = ("source", "version")
+    first = {name: result.as_numpy(name).ravel()[0].decode() for name in names}
+    return {"items": result.as_numpy("item_ids").ravel().tolist(), **first}
+
+
+@pytest.mark.parametrize(
+    ("world", "ask"),
+    [
+        ("Gateway", over_v1),
+        ("Gateway", over_v2_http),
+        ("Gateway", over_v2_grpc),
+        ("Knative", over_v1),
+        ("Knative", over_v2_http),
+    ],
+    indirect=["world"],
+)
+def test_given_a_champion_when_asked_then_the_model_itself_answers(
+    champion: World, ask: Callable[[World], Answer]
+) -> None:
+    answer = ask(champion)
+    assert len(answer["items"]) > 0
+    assert answer["source"] == "model"
+    assert answer["version"] == champion.champion

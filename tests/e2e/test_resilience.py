@@ -1,0 +1,127 @@
+"""What a platform meets at night: processes that die, pods that go, models that are deleted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import REQUESTS_A_SECOND, NewWorld
+from tests.scenario import faults, stories
+from tests.scenario.traffic import TrafficWatch
+from tests.scenario.world import World
+
+pytestmark = pytest.mark.e2e
+
+#: Stages that last long enough to be seen from outside; the operator dies once in each.
+STAGES = {"CheckingData", "Training", "Publishing", "Deploying", "Canary"}
+#: From the end of a pod until the data plane asks it no more: the kubelet's report, the
+#: operator's look, the Gateway's reload.
+LOST_SECONDS = 4
+
+
+def shape(world: World) -> dict[str, Any]:
+    """Return what is there when all is quiet, without what differs by seed and time."""
+    champion = world.version(world.champion or "")
+    decision = champion["status"]["decision"]
+    return {
+        "stage": world.status["stage"],
+        "ready": world.condition("Ready")["reason"],
+        "steps": [(step["weight"], step["verdict"]) for step in champion["status"]["steps"]],
+        "decision": (decision["outcome"], decision["reason"]),
+        "own objects": {
+            kind: len([name for name in names if name.startswith(world.champion or "")])
+            for kind, names in world.objects().items()
+        },
+    }
+
+
+@pytest.mark.parametrize("world", ["Gateway"], indirect=True)
+def test_given_a_rollout_when_the_operator_dies_in_each_stage_then_the_end_is_the_same(
+    champion: World,
+) -> None:
+    stories.better_version(champion, seed=27)
+    undisturbed = shape(champion)
+    died: set[str] = set()
+    version = champion.new_version_after(lambda: champion.apply(stories.better(seed=29)))
+
+    def dies_in_each_stage() -> bool:
+        stage = champion.status.get("stage", "")
+        if stage in STAGES - died:
+            faults.kill_operator(champion.cluster)
+            died.add(stage)
+        return bool(champion.decision(version))
+
+    champion.until(f"a decision about {version}", dies_in_each_stage, 600)
+    champion.until_settled()
+    assert died == STAGES
+    assert champion.champion == version
+    assert shape(champion) == undisturbed
+
+
+def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_is_said_and_serving_goes_on(
+    new_world: NewWorld,
+) -> None:
+    world = new_world()
+    stories.first_version(world)
+    stable = world.champion
+    starved = {"training": {"seed": 43, "backoffLimit": 0, "resources": {"memory": "200Mi"}}}
+    version = world.new_version_after(lambda: world.apply(starved))
+    assert world.until_decided(version) == "Failed", world.describe()
+    assert world.decision(version)["reason"] == "OOMKilled", world.decision(version)
+    ready = world.condition("Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "OOMKilled")
+    assert "more memory than its limit of 200Mi: raise" in ready["message"]
+    assert world.champion == stable
+    assert world.answer()["version"] == stable
+
+
+def test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it_goes_on(
+    new_world: NewWorld,
+) -> None:
+    half = {"rollout": {"steps": [{"weight": 50}, {"weight": 100}]}}
+    world = new_world({**half, "analysis": {"stepSeconds": 30}})
+    stories.first_version(world)
+    stable = world.champion or ""
+    world.start_load(REQUESTS_A_SECOND)
+    version = world.new_version_after(lambda: world.apply(stories.better(seed=47)))
+    world.until("the canary", lambda: world.status.get("candidateWeight", 0) > 0, 300)
+    world.route = TrafficWatch(world.kube, world.name, "Gateway")
+    pod = faults.fill_scratch(world, version)
+    world.until("the eviction", lambda: faults.evicted(world, pod), 120)
+    world.until("all requests for stable", lambda: {stable: 100} in world.route_splits, 30)
+    assert world.until_decided(version) == "Promoted", world.describe()
+    world.until_settled()
+    assert world.load is not None
+    figures = world.load.stop()
+    # Its only pod is gone before the route can change; nothing is lost of what stable is asked.
+    assert figures["failed"] < LOST_SECONDS * REQUESTS_A_SECOND / 2, figures
+
+
+def test_given_a_canary_when_the_model_is_deleted_then_nothing_of_it_stays(
+    new_world: NewWorld,
+) -> None:
+    world = new_world()
+    stories.first_version(world)
+    world.new_version_after(lambda: world.apply(stories.better()))
+    world.until("the canary", lambda: world.status.get("stage") == "Canary", 300)
+    assert world.stored()
+    world.remove()
+    assert world.stored() == []
+
+
+def test_given_two_models_when_one_rolls_back_then_the_other_does_not_notice(
+    new_world: NewWorld,
+) -> None:
+    movies = new_world()
+    books = new_world({"training": {"seed": 53}}, name="books")
+    stories.first_version(movies)
+    stories.first_version(books)
+    before = books.version(books.champion or "")["status"]
+    movies.start_load(REQUESTS_A_SECOND)
+    stories.faulty_version(movies)
+    assert list(books.kube.versions("books")) == [books.champion]
+    assert books.version(books.champion or "")["status"] == before
+    assert books.answer()["version"] == books.champion
+    assert movies.load is not None
+    assert movies.load.stop()["failed"] == 0, movies.load.total
