@@ -8,7 +8,6 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from recommender_training import demo, movielens, reports, synthetic
 from recommender_training.artifact import manifest, store
@@ -83,7 +82,7 @@ def _train(arguments: argparse.Namespace) -> Outcome:
         "rows": result.rows,
         "codeVersion": lineage["codeVersion"],
         "seed": config.seed,
-        "metrics": result.metrics,
+        "metrics": reports.for_operator(result.metrics),
         "worstSegment": result.report["worstSegment"],
         "fault": lineage["fault"],
         "stagedPath": str(result.staged),
@@ -114,7 +113,7 @@ def _evaluate(arguments: argparse.Namespace) -> Outcome:
         threads=arguments.threads,
     )
     _print_table(metrics)
-    return summary(metrics), {"window": "validation", "metrics": metrics}
+    return summary(metrics), {"window": "validation", "metrics": reports.for_operator(metrics)}
 
 
 def _publish(arguments: argparse.Namespace) -> Outcome:
@@ -161,8 +160,7 @@ def _run(arguments: argparse.Namespace) -> Outcome:
     digest = str(trained["digest"])
     path = store.publish(arguments.output, digest, work / "artifacts" / name)
     shutil.rmtree(arguments.output)
-    metrics: Any = trained["metrics"]
-    _print_table(metrics)
+    _print_table(manifest.verify(work / path, digest)["metrics"])
     fields = {key: value for key, value in trained.items() if key != "stagedPath"}
     return f"{message}; artifact at {work / path}", {**fields, "path": path}
 

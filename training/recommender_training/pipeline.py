@@ -19,7 +19,8 @@ from recommender_training.code_version import code_version
 from recommender_training.config import Fault, TrainingConfig
 from recommender_training.data import dataset, ingest, lake
 from recommender_training.evaluation import ranking
-from recommender_training.evaluation.evaluate import evaluate, scorers
+from recommender_training.evaluation.answers import scorers
+from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.evaluation.once import OnceOnly
 from recommender_training.export import build, faults, parity, tensors, torchscript
 from recommender_training.features import history

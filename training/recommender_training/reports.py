@@ -13,6 +13,32 @@ from pathlib import Path
 SCHEMA = "recommender.dev/report/v1"
 MAX_BYTES = 4096
 
+#: The metrics of an evaluation that go to the operator: what gates and people ask for there. The
+#: whole evaluation is in the artifact's report.json, and would not fit.
+OPERATOR_METRICS = (
+    "auc",
+    "logLoss",
+    "calibrationError",
+    "precisionAt10",
+    "recallAt10",
+    "ndcgAt10",
+    "coverageAt10",
+    "noveltyAt10",
+    "exposureGiniAt10",
+    "worstSegmentAuc",
+    "baselineAuc",
+    "baselineLogLoss",
+    "baselineCalibrationError",
+    "baselineNdcgAt10",
+    "popularityNdcgAt10",
+    "aucMinusBaseline",
+)
+
+
+def for_operator(metrics: dict[str, float]) -> dict[str, float]:
+    """The metrics that the report of `train` carries, those that were measured."""
+    return {name: metrics[name] for name in OPERATOR_METRICS if name in metrics}
+
 
 def build(
     kind: str, *, ok: bool, reason: str, message: str, **fields: object

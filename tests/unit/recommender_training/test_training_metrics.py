@@ -7,7 +7,7 @@ import pytest
 import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
 
 from recommender_training.evaluation import metrics
 
@@ -72,12 +72,43 @@ def test_rankings_are_judged_as_trec_eval_judges_them(seed: int, k: int) -> None
         str(r): {str(i): float(score[r, i]) for i in range(20) if not excluded[r, i]}
         for r in range(7)
     }
-    judged = pytrec_eval.RelevanceEvaluator(truth, {f"P_{k}", f"ndcg_cut_{k}"}).evaluate(run)
+    measures = {f"P_{k}", f"recall_{k}", f"ndcg_cut_{k}"}
+    judged = pytrec_eval.RelevanceEvaluator(truth, measures).evaluate(run)
     for r in range(7):
         assert metrics.precision_at_k(top, relevant)[r] == pytest.approx(judged[str(r)][f"P_{k}"])
+        assert metrics.recall_at_k(top, relevant)[r] == pytest.approx(
+            judged[str(r)][f"recall_{k}"]
+        )
         assert metrics.ndcg_at_k(top, relevant)[r] == pytest.approx(
             judged[str(r)][f"ndcg_cut_{k}"]
         )
+
+
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 20))
+def test_ndcg_is_that_of_scikit_learn(seed: int, k: int) -> None:
+    random = np.random.default_rng(seed)
+    score = random.permutation(5 * 20).reshape(5, 20).astype(np.float64)
+    relevant = random.random((5, 20)) < 0.3
+    relevant[:, 0] = True
+    top = metrics.top_k(score, np.zeros((5, 20), dtype=np.bool_), k)
+    expected = ndcg_score(relevant.astype(np.float64), score, k=k)
+    assert metrics.ndcg_at_k(top, relevant).mean() == pytest.approx(expected, abs=1e-12)
+
+
+@given(shares=st.lists(st.floats(0, 1e6), min_size=1, max_size=60))
+def test_gini_is_half_the_relative_mean_difference(shares: list[float]) -> None:
+    share = np.array(shares)
+    if share.sum() == 0:
+        assert metrics.gini(share) == 0
+        return
+    difference = np.abs(share[:, None] - share[None, :]).mean()
+    expected = difference / (2 * share.mean())
+    assert metrics.gini(share) == pytest.approx(expected, abs=1e-9)
+
+
+def test_gini_of_one_owner_of_all_and_of_equal_shares() -> None:
+    assert metrics.gini(np.array([0.0, 0.0, 0.0, 8.0])) == pytest.approx(0.75)
+    assert metrics.gini(np.full(7, 3.0)) == pytest.approx(0.0, abs=1e-12)
 
 
 def test_excluded_items_are_never_ranked_and_too_few_are_refused() -> None:

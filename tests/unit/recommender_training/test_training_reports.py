@@ -49,3 +49,19 @@ def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
     reports.write(path, reports.build("check", ok=False, reason="A", message="long" * 100))
     reports.write(path, reports.build("check", ok=True, reason="B", message="short"))
     assert json.loads(path.read_text())["reason"] == "B"
+
+
+def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut() -> None:
+    """The operator needs each field of it, so nothing may be left to the shortening of texts."""
+    metrics = dict.fromkeys(reports.OPERATOR_METRICS, -0.123456)
+    report = reports.build(
+        "train", ok=True, reason="Done", message="m" * 250,
+        dataVersion="v" * 253, rows=10**12, codeVersion="c" * 253, seed=2**32,
+        metrics=reports.for_operator(metrics | {"somethingElse": 1.0}),
+        worstSegment="s" * 100, fault={"fault": "Latency", "latencyMilliseconds": 100000},
+        stagedPath="/store/staging/" + "p" * (63 + 1 + 253 + 8), digest="sha256:" + "0" * 64,
+    )  # fmt: skip
+    encoded = reports.encode(report)
+    assert json.loads(encoded) == report
+    assert set(json.loads(encoded)["metrics"]) == set(reports.OPERATOR_METRICS)
+    assert len(encoded) < 0.75 * reports.MAX_BYTES, "leave room for metrics to come"

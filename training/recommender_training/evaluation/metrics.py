@@ -44,7 +44,7 @@ def top_k(score: Array, excluded: Mask, k: int) -> npt.NDArray[np.int64]:
 
     Raises ValueError when a request has fewer than K items left.
     """
-    if int((~excluded).sum(1).min()) < k:
+    if int((~excluded).sum(1).min(initial=k)) < k:
         raise ValueError(f"a request has fewer than {k} items left to rank")
     masked = np.where(excluded, -np.inf, score)
     return np.argsort(-masked, axis=1, kind="stable")[:, :k].astype(np.int64)
@@ -56,6 +56,31 @@ def precision_at_k(top: npt.NDArray[np.int64], relevant: Mask) -> Array:
     return np.asarray(hits.mean(1), dtype=np.float64)
 
 
+def recall_at_k(top: npt.NDArray[np.int64], relevant: Mask) -> Array:
+    """[R] share of the relevant items that are among the K; 0 for a request without any."""
+    hits = np.take_along_axis(relevant, top, axis=1).sum(1)
+    return np.asarray(hits / np.maximum(relevant.sum(1), 1), dtype=np.float64)
+
+
+def discounts(k: int) -> Array:
+    """[K] weight of each rank: 1 / log2(rank + 1), as in the discounted gain."""
+    return np.asarray(1.0 / np.log2(np.arange(2, k + 2)), dtype=np.float64)
+
+
+def gini(share: Array) -> float:
+    """Gini coefficient of non-negative shares: 0 all are equal, towards 1 one has it all.
+
+    0 where there is nothing to share.
+    """
+    ordered = np.sort(share)
+    total = float(ordered.sum())
+    if total <= 0:
+        return 0.0
+    count = len(ordered)
+    weight = 2 * np.arange(1, count + 1) - count - 1
+    return float((weight * ordered).sum() / (count * total))
+
+
 def ndcg_at_k(top: npt.NDArray[np.int64], relevant: Mask) -> Array:
     """[R] normalised discounted gain with binary relevance.
 
@@ -63,7 +88,7 @@ def ndcg_at_k(top: npt.NDArray[np.int64], relevant: Mask) -> Array:
     request without a relevant item scores 0; leave such requests out.
     """
     k = top.shape[1]
-    discount = 1.0 / np.log2(np.arange(2, k + 2))
+    discount = discounts(k)
     hits = np.take_along_axis(relevant, top, axis=1)
     gain = (hits * discount).sum(1)
     ideal = np.r_[0.0, np.cumsum(discount)][np.minimum(relevant.sum(1), k)]

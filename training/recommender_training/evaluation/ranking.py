@@ -132,17 +132,28 @@ def score_task(
     return np.array(rows, dtype=np.float64).reshape(len(task.requests), data.items.count)
 
 
-def ranking_metrics(task: RankingTask, scores: metrics.Array, k: int = 10) -> dict[str, float]:
-    """Mean precision and NDCG at `k`; zero where there is no request to judge."""
-    if not task.requests:
-        return {f"precisionAt{k}": 0.0, f"ndcgAt{k}": 0.0}
-    cut = min(k, int((~task.excluded).sum(1).min()))
-    if cut == 0:
-        return {f"precisionAt{k}": 0.0, f"ndcgAt{k}": 0.0}
-    top = metrics.top_k(scores, task.excluded, cut)
+def best(task: RankingTask, scores: metrics.Array, k: int) -> Ints:
+    """[R, K] items of each request by score; fewer than `k` where a request has fewer left."""
+    left = (~task.excluded).sum(1)
+    return metrics.top_k(scores, task.excluded, min(k, int(left.min(initial=k))))
+
+
+def per_request(task: RankingTask, top: Ints) -> dict[str, metrics.Array]:
+    """[R] precision, recall and NDCG of each list."""
+    if top.shape[1] == 0:
+        return dict.fromkeys(("precision", "recall", "ndcg"), np.zeros(len(top)))
     return {
-        f"precisionAt{k}": float(metrics.precision_at_k(top, task.relevant).mean()),
-        f"ndcgAt{k}": float(metrics.ndcg_at_k(top, task.relevant).mean()),
+        "precision": metrics.precision_at_k(top, task.relevant),
+        "recall": metrics.recall_at_k(top, task.relevant),
+        "ndcg": metrics.ndcg_at_k(top, task.relevant),
+    }
+
+
+def ranking_metrics(task: RankingTask, top: Ints, k: int) -> dict[str, float]:
+    """Mean precision, recall and NDCG at `k`; zero where there is no request to judge."""
+    return {
+        f"{name}At{k}": float(values.mean()) if len(values) else 0.0
+        for name, values in per_request(task, top).items()
     }
 
 

@@ -1,4 +1,4 @@
-"""Quality of response probabilities on a window: overall, by segment, and their calibration."""
+"""Quality of response probabilities on a window: overall, by group of rows, and calibration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recommender_training.data.dataset import Dataset, Ints
 from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
 from recommender_training.evaluation import metrics
 
-#: Segments with fewer rows, or fewer of either class, are reported but never the worst one.
+#: Groups with fewer rows, or fewer of either class, are reported but never judged.
 MIN_SEGMENT_ROWS = 100
 MIN_CLASS_ROWS = 20
 
@@ -36,30 +36,58 @@ def segment_rows(data: Dataset, rows: Ints) -> dict[str, metrics.Mask]:
     return segments
 
 
-def segment_metrics(data: Dataset, rows: Ints, probability: metrics.Array) -> list[dict[str, Any]]:
-    """One entry a segment: name, rows, positives, auc (null with one class), counted."""
-    label = data.events.label[rows]
-    result = []
-    for name, inside in segment_rows(data, rows).items():
-        part = label[inside]
-        positives = int(part.sum())
-        classes = min(positives, len(part) - positives)
-        result.append(
-            {
-                "name": name,
-                "rows": len(part),
-                "positives": positives,
-                "auc": metrics.auc(part, probability[inside]),
-                "counted": len(part) >= MIN_SEGMENT_ROWS and classes >= MIN_CLASS_ROWS,
-            }
-        )
-    return result
+def genre_rows(data: Dataset, rows: Ints) -> dict[str, metrics.Mask]:
+    """Which of the rows are of an item of each genre, `genre:<name>`; an item may have several."""
+    genres = data.items.genres[data.events.item[rows]] > 0
+    return {f"genre:{name}": genres[:, code] for code, name in enumerate(data.items.genre_names)}
+
+
+def group_metrics(
+    groups: dict[str, metrics.Mask],
+    label: metrics.Mask,
+    user: Ints,
+    probability: metrics.Array,
+) -> list[dict[str, Any]]:
+    """One entry a group of rows: its size, its metrics (null where undefined), counted or not."""
+    return [
+        _group(name, label[inside], user[inside], probability[inside])
+        for name, inside in groups.items()
+    ]
+
+
+def _group(
+    name: str, label: metrics.Mask, user: Ints, probability: metrics.Array
+) -> dict[str, Any]:
+    size, positives = len(label), int(label.sum())
+    head = {
+        "name": name,
+        "rows": size,
+        "users": len(np.unique(user)),
+        "positives": positives,
+        "auc": metrics.auc(label, probability),
+        "counted": counted(label),
+    }
+    if size == 0:
+        return {**head, "logLoss": None, "calibrationError": None, "calibrationGap": None}
+    return {
+        **head,
+        "logLoss": metrics.log_loss(label, probability),
+        "calibrationError": metrics.calibration_error(label, probability),
+        "calibrationGap": float((probability - label).mean()),
+    }
+
+
+def counted(label: metrics.Mask) -> bool:
+    """Whether a group of rows is large enough to be judged by itself."""
+    positives = int(label.sum())
+    classes = min(positives, len(label) - positives)
+    return len(label) >= MIN_SEGMENT_ROWS and classes >= MIN_CLASS_ROWS
 
 
 def worst_segment(segments: list[dict[str, Any]], overall: float) -> tuple[str, float]:
     """Name and AUC of the worst segment that is large enough; all rows where none is."""
-    counted = [(float(entry["auc"]), str(entry["name"])) for entry in segments if entry["counted"]]
-    area, name = min(counted, default=(overall, "all"))
+    judged = [(float(entry["auc"]), str(entry["name"])) for entry in segments if entry["counted"]]
+    area, name = min(judged, default=(overall, "all"))
     return name, area
 
 

@@ -1,0 +1,102 @@
+"""The sections of the evaluation report hold together, by segment, by item group and overall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import log_loss, roc_auc_score
+
+from recommender_training.evaluation import answers, responses
+from recommender_training.evaluation.evaluate import evaluate
+from recommender_training.models.bundle import Bundle, Prepared
+
+LISTED = ("precision", "recall", "ndcg", "coverage", "novelty", "popularityRank", "exposureGini")
+
+
+@pytest.fixture(scope="module")
+def judged(prepared: Prepared) -> answers.Window:
+    return answers.window(prepared, prepared.split.validation)
+
+
+@pytest.fixture(scope="module")
+def said(bundle: Bundle, prepared: Prepared, judged: answers.Window) -> dict[str, answers.Answers]:
+    return answers.answer(bundle, prepared, judged)
+
+
+@pytest.fixture(scope="module")
+def report(bundle: Bundle, prepared: Prepared) -> dict[str, Any]:
+    return evaluate(bundle, prepared, prepared.split.validation)
+
+
+def test_every_model_is_judged_by_its_lists_and_all_but_popularity_by_probabilities(
+    report: dict[str, Any],
+) -> None:
+    for name, model in report["models"].items():
+        assert {f"{metric}At10" for metric in LISTED} <= model.keys(), name
+        assert ("auc" in model) == (name != "popularity")
+    flat = report["metrics"]
+    assert {f"{metric}At10" for metric in LISTED} <= flat.keys()
+    assert flat["recallAt10"] == pytest.approx(
+        report["models"]["recommender"]["recallAt10"], abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("part", ["segments", "itemGroups"])
+def test_each_group_has_the_metrics_of_its_own_rows(
+    report: dict[str, Any],
+    judged: answers.Window,
+    said: dict[str, answers.Answers],
+    part: str,
+) -> None:
+    rows_of = responses.segment_rows if part == "segments" else responses.genre_rows
+    groups = rows_of(judged.data, judged.rows)
+    for name in ("recommender", "baseline"):
+        entries = {entry["name"]: entry for entry in report["models"][name][part]}
+        assert entries.keys() == groups.keys()
+        probability = said[name].probability
+        assert probability is not None
+        for group, inside in groups.items():
+            entry, label = entries[group], judged.label[inside]
+            assert entry["rows"] == inside.sum()
+            assert entry["users"] == len(set(judged.user[inside].tolist()))
+            assert entry["positives"] == label.sum()
+            if 0 < label.sum() < len(label):
+                expected = roc_auc_score(label, probability[inside])
+                assert entry["auc"] == pytest.approx(expected, abs=1e-12)
+                expected = log_loss(label, probability[inside])
+                assert entry["logLoss"] == pytest.approx(expected, abs=1e-9)
+                gap = probability[inside].mean() - label.mean()
+                assert entry["calibrationGap"] == pytest.approx(gap, abs=1e-12)
+
+
+def test_segments_of_age_and_of_gender_each_divide_the_rows(judged: answers.Window) -> None:
+    segments = responses.segment_rows(judged.data, judged.rows)
+    for dimension in ("age:", "gender:"):
+        parts = [inside for name, inside in segments.items() if name.startswith(dimension)]
+        assert (np.sum(parts, axis=0) == 1).all()
+
+
+def test_a_group_without_rows_has_no_metrics_and_is_not_counted() -> None:
+    nobody = np.zeros(3, dtype=np.bool_)
+    (entry,) = responses.group_metrics(
+        {"age:0-17": nobody}, np.array([True, False, True]), np.arange(3), np.full(3, 0.5)
+    )
+    assert entry["rows"] == entry["users"] == 0
+    assert entry["auc"] is entry["logLoss"] is entry["calibrationError"] is None
+    assert not entry["counted"]
+
+
+def test_bands_of_popularity_share_out_exposure_and_relevance(report: dict[str, Any]) -> None:
+    bands = report["popularity"]
+    assert sum(band["items"] for band in bands) == report["ranking"]["items"]
+    assert sum(band["relevanceShare"] for band in bands) == pytest.approx(1, abs=1e-4)
+    for name in report["models"]:
+        shares = [band["exposureShare"][name] for band in bands]
+        assert sum(shares) == pytest.approx(1, abs=1e-4)
+    popular, served = (
+        sum(band["exposureShare"][name] for band in bands[:3])
+        for name in ("popularity", "recommender")
+    )
+    assert popular > served, "the list of the most popular is the most concentrated one"

@@ -1,0 +1,117 @@
+"""What a model answers on a window: a probability of each row, a list for each request.
+
+Everything that is measured is a function of these and of the window, so that a model of another
+run (the champion) is compared by handing over its answers on the same rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.evaluation import metrics, ranking
+from recommender_training.features import history
+from recommender_training.features.table import Inputs
+from recommender_training.models import retrieval
+from recommender_training.models.bundle import (
+    Bundle,
+    Prepared,
+    baseline_probability,
+    probability,
+)
+from recommender_training.models.fit import predict
+
+#: Items in a list: precision, recall and NDCG are those at this rank.
+TOP_K = 10
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of one model on one window; legend as in `metrics`."""
+
+    probability: metrics.Array | None  # [N] calibrated; None for a model that only ranks
+    top: Ints  # [R, K] items, best first
+
+
+@dataclass(frozen=True)
+class Window:
+    """The rows that are judged, and what was known at their start."""
+
+    data: Dataset
+    rows: Ints  # [N] of the events
+    task: ranking.RankingTask
+    counts: history.ItemCounts  # [I] before the first row
+
+    @property
+    def label(self) -> metrics.Mask:
+        """[N] positive responses."""
+        return self.data.events.label[self.rows]
+
+    @property
+    def user(self) -> Ints:
+        """[N] user of each row."""
+        return self.data.events.user[self.rows]
+
+    @property
+    def item(self) -> Ints:
+        """[N] item of each row."""
+        return self.data.events.item[self.rows]
+
+    @property
+    def request_user(self) -> Ints:
+        """[R] user of each request."""
+        return np.array([request.user for request in self.task.requests], dtype=np.int64)
+
+
+def window(prepared: Prepared, rows: Ints) -> Window:
+    """The window of these rows, which are sorted by time."""
+    data = prepared.data
+    start = int(data.events.time[rows[0]])
+    counts = history.counts_at(data.events, start, data.items.count)
+    return Window(data, rows, ranking.reveal_half(data, rows, prepared.history_length), counts)
+
+
+def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
+    """Answers of `recommender`, `baseline` and `popularity`."""
+    task, data = judged.task, prepared.data
+    known = data.events.time < data.events.time[judged.rows[0]]
+    weights = retrieval.fit(data, known) * retrieval.RETRIEVAL_WEIGHT
+    shape = (len(task.requests), data.items.count)
+    prior = retrieval.popularity_prior(judged.counts)[None, :] + np.array(
+        [weights[data.events.item[request.session]].sum(0) for request in task.requests]
+    ).reshape(shape)
+
+    def listed(scorer: ranking.Scorer) -> Ints:
+        length, frozen = prepared.history_length, prepared.constants
+        logits = ranking.score_task(task, data, frozen, judged.counts, length, scorer)
+        return ranking.best(task, logits + prior, TOP_K)
+
+    base_scorer, scorer = scorers(bundle, prepared)
+    popular = np.broadcast_to(judged.counts.positives.astype(np.float64), shape)
+    base = Answers(baseline_probability(bundle, prepared, judged.rows), listed(base_scorer))
+    served = base
+    if bundle.deep is not None:
+        served = Answers(probability(bundle, prepared, judged.rows), listed(scorer))
+    return {
+        "recommender": served,
+        "baseline": base,
+        "popularity": Answers(None, ranking.best(task, popular, TOP_K)),
+    }
+
+
+def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:
+    """Calibrated logits of the baseline and of the model that is to serve, in eager mode."""
+    data, deep = prepared.data, bundle.deep
+
+    def base(inputs: Inputs) -> metrics.Array:
+        return bundle.baseline.logits(inputs, data) / bundle.baseline_temperature
+
+    def served(inputs: Inputs) -> metrics.Array:
+        assert deep is not None
+        logits: metrics.Array = predict(deep, inputs, torch.arange(len(inputs))).numpy()
+        return logits / bundle.deep_temperature
+
+    return base, base if deep is None else served

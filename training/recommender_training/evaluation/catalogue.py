@@ -1,0 +1,110 @@
+"""What lists do to a catalogue: how much of it they show, how well known it is, and whose it is.
+
+Exposure of an item is the sum of the discounts of the ranks it was given (`metrics.discounts`);
+relevance of an item is what the requests asked for, each request counting the same. Legend:
+R requests, K ranks, I items, G groups.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import rankdata
+
+from recommender_training.data.dataset import Ints, Items
+from recommender_training.evaluation import metrics
+from recommender_training.evaluation.answers import Window
+from recommender_training.features.history import ItemCounts
+
+#: Parts of the catalogue by popularity, each with the same number of past events.
+POPULARITY_BANDS = 10
+
+
+def beyond_accuracy(top: Ints, counts: ItemCounts, k: int) -> dict[str, float]:
+    """Coverage, novelty and popularity bias of lists [R, K]; zero where there is no list.
+
+    `coverage`: share of the catalogue that is in a list at all. `novelty`: mean self-information
+    in bits of the items shown, -log2 of their share of the events before the window, one event
+    added to each. `popularityRank`: mean percentile of the items shown by these events, 0 the
+    least and 1 the most popular. `exposureGini`: inequality of exposure over the catalogue, 0 all
+    items get the same, 1 one item gets it all.
+    """
+    count = len(counts.events)
+    names = [f"{name}At{k}" for name in ("coverage", "novelty", "popularityRank", "exposureGini")]
+    if top.size == 0:
+        return dict.fromkeys(names, 0.0)
+    share = (counts.events + 1.0) / (counts.events.sum() + count)
+    percentile = (rankdata(counts.events) - 1) / max(1, count - 1)
+    values = (
+        len(np.unique(top)) / count,
+        float(-np.log2(share[top]).mean()),
+        float(percentile[top].mean()),
+        metrics.gini(item_exposure(top, count)),
+    )
+    return dict(zip(names, values, strict=True))
+
+
+def item_exposure(top: Ints, count: int) -> metrics.Array:
+    """[I] discounted exposure of each item."""
+    weight = np.broadcast_to(metrics.discounts(top.shape[1]), top.shape)
+    exposure = np.bincount(top.ravel(), weights=weight.ravel(), minlength=count)
+    return np.asarray(exposure, dtype=np.float64)
+
+
+def group_exposure(top: Ints, membership: metrics.Array) -> metrics.Array:
+    """[R, G] share of each list's exposure that goes to each group of items.
+
+    `membership` [I, G] sums to one over the groups.
+    """
+    if top.size == 0:
+        return np.zeros((len(top), membership.shape[1]))
+    weight = metrics.discounts(top.shape[1])
+    exposed = np.einsum("k,rkg->rg", weight / weight.sum(), membership[top])
+    return np.asarray(exposed, dtype=np.float64)
+
+
+def group_relevance(relevant: metrics.Mask, membership: metrics.Array) -> metrics.Array:
+    """[R, G] share of what each request asked for that is of each group of items."""
+    wanted = relevant / np.maximum(relevant.sum(1, keepdims=True), 1)
+    return np.asarray(wanted @ membership, dtype=np.float64)
+
+
+def genre_membership(items: Items) -> metrics.Array:
+    """[I, G] an item belongs to each of its genres in equal parts."""
+    genres = items.genres.astype(np.float64)
+    return np.asarray(genres / np.maximum(genres.sum(1, keepdims=True), 1.0))
+
+
+def band_of_items(counts: ItemCounts) -> Ints:
+    """[I] band of each item, 0 the most popular; a band holds about a tenth of the past events."""
+    order = np.argsort(-counts.events, kind="stable")
+    events = counts.events[order]
+    middle = np.cumsum(events) - events / 2
+    band = np.empty(len(order), dtype=np.int64)
+    total = max(1, int(events.sum()))
+    band[order] = np.minimum(middle * POPULARITY_BANDS // total, POPULARITY_BANDS - 1)
+    band[counts.events == 0] = POPULARITY_BANDS - 1
+    return band
+
+
+def popularity_bands(judged: Window, lists: dict[str, Ints]) -> list[dict[str, Any]]:
+    """One entry a band: items, share of what was asked for, share of each model's exposure."""
+    band = band_of_items(judged.counts)
+    membership = np.eye(POPULARITY_BANDS)[band]
+    relevance = _mean(group_relevance(judged.task.relevant, membership))
+    exposure = {name: _mean(group_exposure(top, membership)) for name, top in lists.items()}
+    return [
+        {
+            "items": int((band == index).sum()),
+            "relevanceShare": round(float(relevance[index]), 6),
+            "exposureShare": {
+                name: round(float(share[index]), 6) for name, share in exposure.items()
+            },
+        }
+        for index in range(POPULARITY_BANDS)
+    ]
+
+
+def _mean(shares: metrics.Array) -> metrics.Array:
+    return np.asarray(shares.mean(0) if len(shares) else np.zeros(shares.shape[1]))
