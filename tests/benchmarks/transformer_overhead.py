@@ -32,8 +32,8 @@ import numpy as np
 import tritonclient.grpc
 
 from tests.cluster.triton import free_ports, run_triton
+from tests.integration.toy_models import INPUTS
 from tests.integration.transformer_rig import (
-    INPUTS,
     Running,
     run_transformer,
     until,

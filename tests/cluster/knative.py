@@ -38,23 +38,7 @@ CONFIGURATION = {
     },
     "config-network": {"ingress-class": "traefik.ingress.networking.knative.dev"},
     "config-domain": {settings.INGRESS_DOMAIN: ""},
-    "config-features": dict.fromkeys(
-        (
-            "multi-container-probing",
-            "kubernetes.podspec-affinity",
-            "kubernetes.podspec-fieldref",
-            "kubernetes.podspec-init-containers",
-            "kubernetes.podspec-nodeselector",
-            "kubernetes.podspec-persistent-volume-claim",
-            "kubernetes.podspec-persistent-volume-write",
-            "kubernetes.podspec-priorityclassname",
-            "kubernetes.podspec-schedulername",
-            "kubernetes.podspec-securitycontext",
-            "kubernetes.podspec-tolerations",
-            "kubernetes.podspec-topologyspreadconstraints",
-        ),
-        "enabled",
-    ),
+    "config-features": dict.fromkeys(FEATURES, "enabled"),
 }
 
 

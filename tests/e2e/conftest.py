@@ -19,6 +19,21 @@ MODES = ("Gateway", "Knative")
 NewWorld = Callable[..., World]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one world together, whatever their order: it takes minutes to make.
+
+    Pytest itself groups by the place of a parameter in its list, not by its value.
+    """
+    order = [_world_of(item) for item in items]
+    items.sort(key=lambda item: order.index(_world_of(item)))
+
+
+def _world_of(item: pytest.Item) -> str:
+    callspec = getattr(item, "callspec", None)
+    return str(callspec.params.get("world", "")) if callspec else ""
+
+
 @pytest.fixture(scope="session")
 def platform() -> Platform:
     return make_platform(cache_folder() / "demo-data", print, knative=True)

@@ -16,6 +16,7 @@ import tritonclient.grpc
 from tritonclient.utils import InferenceServerException
 
 from tests.cluster.triton import TritonServer, free_ports, run_triton
+from tests.integration.toy_models import BREAKS, EMPTY, MISSHAPEN, NOT_FINITE, SLOW
 from tests.integration.transformer_calls import (
     PREDICT,
     SESSION,
@@ -25,11 +26,6 @@ from tests.integration.transformer_calls import (
     infer,
 )
 from tests.integration.transformer_rig import (
-    BREAKS,
-    EMPTY,
-    MISSHAPEN,
-    NOT_FINITE,
-    SLOW,
     VERSION,
     Running,
     run_transformer,

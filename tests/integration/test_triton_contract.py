@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import subprocess
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,45 +17,12 @@ import tritonclient.http
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.triton import TritonServer, run_triton
+from tests.integration.toy_models import BREAKS, CATALOGUE, INPUTS, FaultyOnDemand, save
 
 pytestmark = pytest.mark.integration
 
-INPUTS = {
-    "user_id": ("INT64", 1),
-    "user_features": ("INT64", 3),
-    "session_items": ("INT64", -1),
-    "session_timestamps": ("INT64", -1),
-    "session_values": ("FP32", -1),
-    "timestamp": ("INT64", 1),
-    "top_n": ("INT64", 1),
-}
-CATALOGUE = 50
-POISON = 666
 
-
-class Ranker(torch.nn.Module):
-    """Item i scores `(i + user_id) mod 50 / 50`, so that the right answer is known."""
-
-    def forward(
-        self,
-        user_id: torch.Tensor,
-        user_features: torch.Tensor,
-        session_items: torch.Tensor,
-        session_timestamps: torch.Tensor,
-        session_values: torch.Tensor,
-        timestamp: torch.Tensor,
-        top_n: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        if bool((user_id == 666).any()):
-            raise RuntimeError("this user breaks the model")
-        items = torch.arange(50)
-        scores = ((items + user_id) % 50).float() / 50
-        seen = (session_items.unsqueeze(2) == items).any(dim=1)
-        best = scores.masked_fill(seen, -1.0).topk(int(top_n.max()), dim=1)
-        return best.indices, best.values
-
-
-class WrongType(Ranker):
+class WrongType(torch.nn.Module):
     def forward(
         self,
         user_id: torch.Tensor,
@@ -70,29 +36,12 @@ class WrongType(Ranker):
         return user_id.float(), user_id.float()
 
 
-def save(module: torch.nn.Module, folder: Path, extra: str = "") -> None:
-    (folder / "1").mkdir(parents=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript itself
-        scripted: torch.jit.ScriptModule = torch.jit.script(module)
-        torch.jit.save(scripted, folder / "1" / "model.pt")
-    inputs = ", ".join(
-        f'{{ name: "{name}" data_type: TYPE_{kind} dims: [ {size} ] }}'
-        for name, (kind, size) in INPUTS.items()
-    )
-    (folder / "config.pbtxt").write_text(
-        f'platform: "pytorch_libtorch"\nmax_batch_size: 64\ninput [ {inputs} ]\n'
-        'output [ { name: "item_ids__0" data_type: TYPE_INT64 dims: [ -1 ] },\n'
-        '  { name: "scores__1" data_type: TYPE_FP32 dims: [ -1 ] } ]\n' + extra
-    )
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     repository = tmp_path_factory.mktemp("repository")
     # The delay makes Triton hand over several requests in one call of the backend.
     save(
-        Ranker(),
+        FaultyOnDemand(),
         repository / "recommender",
         "dynamic_batching { max_queue_delay_microseconds: 50000 }",
     )
@@ -187,7 +136,7 @@ def test_returns_only_the_outputs_that_were_asked_for(client: Client) -> None:
 
 def test_an_exception_of_the_model_is_an_error_of_the_request_alone(client: Client) -> None:
     with pytest.raises(Exception, match="this user breaks the model"):
-        client.ask([POISON])
+        client.ask([BREAKS])
 
     assert client.ask([5]).as_numpy("item_ids__0").tolist() == [best_items(5, 3)]
 
@@ -211,7 +160,7 @@ def test_requests_of_different_shapes_at_once_get_their_own_answers(client: Clie
 
 
 def test_one_bad_request_does_not_fail_those_batched_with_it(server: TritonServer) -> None:
-    users = [1, 2, POISON, 4, 5, 6]
+    users = [1, 2, BREAKS, 4, 5, 6]
 
     with (
         Client(tritonclient.grpc, server.grpc_url) as client,
@@ -220,13 +169,13 @@ def test_one_bad_request_does_not_fail_those_batched_with_it(server: TritonServe
         futures = [pool.submit(client.ask, [user]) for user in users]
         failed = [future.exception() is not None for future in futures]
 
-    assert failed == [user == POISON for user in users]
+    assert failed == [user == BREAKS for user in users]
 
 
 def test_a_repository_whose_model_does_not_fit_its_configuration_is_refused(
     tmp_path: Path,
 ) -> None:
-    save(Ranker(), tmp_path / "recommender")
+    save(FaultyOnDemand(), tmp_path / "recommender")
     config = tmp_path / "recommender" / "config.pbtxt"
     config.write_text(config.read_text().replace('"top_n"', '"how_many"'))
 
@@ -235,7 +184,7 @@ def test_a_repository_whose_model_does_not_fit_its_configuration_is_refused(
 
 
 def test_no_process_outlives_the_block_even_if_the_server_is_killed(tmp_path: Path) -> None:
-    save(Ranker(), tmp_path / "recommender")
+    save(FaultyOnDemand(), tmp_path / "recommender")
 
     with run_triton(tmp_path) as running:
         group = running.process.pid
