@@ -17,6 +17,8 @@ from tests.scenario.world import World
 REQUESTS_A_SECOND = 20.0
 MODES = ("Gateway", "Knative")
 NewWorld = Callable[..., World]
+#: Several worlds share two cores, and Knative keeps old revisions for more than a minute.
+SMALL = {"serving": {"resources": {"cpu": "100m"}, "transformerResources": {"cpu": "100m"}}}
 
 
 @pytest.hookimpl(trylast=True)
@@ -47,7 +49,7 @@ def world(request: pytest.FixtureRequest, platform: Platform) -> Iterator[World]
     """
     mode = str(request.param)
     namespace = f"recommender-e2e-{mode.lower()}"
-    made = platform.world(namespace, {"rollout": {"traffic": mode}})
+    made = platform.world(namespace, {**SMALL, "rollout": {"traffic": mode}})
     made.remove()
     made.route = TrafficWatch(made.kube, made.name, mode)
     stories.first_version(made)
@@ -79,7 +81,7 @@ def new_world(platform: Platform) -> Iterator[NewWorld]:
     made: list[World] = []
 
     def make(changes: dict[str, Any] | None = None, *, name: str = "movies") -> World:
-        made.append(platform.world(namespace, changes, name=name))
+        made.append(platform.world(namespace, {**SMALL, **(changes or {})}, name=name))
         return made[-1]
 
     yield make
