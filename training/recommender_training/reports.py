@@ -31,7 +31,13 @@ OPERATOR_METRICS = (
     "baselineCalibrationError",
     "baselineNdcgAt10",
     "popularityNdcgAt10",
-    "aucMinusBaseline",
+    *(
+        f"{metric}{versus}{end}"
+        for versus in ("", "MinusBaseline", "MinusChampion")
+        for metric in ("auc", "logLoss", "ndcgAt10")
+        for end in ("", "Low", "High")
+        if versus or end
+    ),
 )
 
 

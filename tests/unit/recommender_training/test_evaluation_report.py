@@ -100,3 +100,48 @@ def test_bands_of_popularity_share_out_exposure_and_relevance(report: dict[str, 
         for name in ("popularity", "recommender")
     )
     assert popular > served, "the list of the most popular is the most concentrated one"
+
+
+def test_intervals_state_their_method_and_hold_their_value(report: dict[str, Any]) -> None:
+    method = report["uncertainty"]
+    assert (method["resamples"], method["level"], method["seed"]) == (2000, 0.95, 0)
+    assert method["users"] >= 10
+    for name, estimates in report["intervals"].items():
+        assert ("auc" in estimates) == (name != "popularity")
+        for metric, told in estimates.items():
+            assert told["low"] < told["value"] < told["high"], (name, metric)
+    own, flat = report["intervals"]["recommender"]["auc"], report["metrics"]
+    assert (flat["auc"], flat["aucLow"], flat["aucHigh"]) == tuple(own.values())
+
+
+def test_differences_to_the_baselines_are_paired_and_narrower_than_unpaired_ones(
+    report: dict[str, Any],
+) -> None:
+    own, base = report["intervals"]["recommender"], report["intervals"]["baseline"]
+    minus = report["minus"]
+    assert set(minus) == {"baseline", "popularity"}
+    assert set(minus["popularity"]) == {"precisionAt10", "recallAt10", "ndcgAt10"}
+    for metric, told in minus["baseline"].items():
+        assert told["value"] == pytest.approx(
+            own[metric]["value"] - base[metric]["value"], abs=2e-6
+        )
+    for metric in ("auc", "logLoss"):
+        told = minus["baseline"][metric]
+        unpaired = np.hypot(*(e[metric]["high"] - e[metric]["low"] for e in (own, base)))
+        assert told["high"] - told["low"] < unpaired
+        flat = report["metrics"]
+        assert flat[f"{metric}MinusBaselineLow"] == told["low"]
+        assert flat[f"{metric}MinusBaselineHigh"] == told["high"]
+
+
+def test_a_champion_is_compared_by_its_answers_on_the_same_rows(
+    bundle: Bundle, prepared: Prepared, said: dict[str, answers.Answers], report: dict[str, Any]
+) -> None:
+    rows = prepared.split.validation
+    against_itself = evaluate(bundle, prepared, rows, champion=said["recommender"])
+    for told in against_itself["minus"]["champion"].values():
+        assert set(told.values()) == {0.0}
+    assert against_itself["metrics"]["aucMinusChampionHigh"] == 0
+    against_baseline = evaluate(bundle, prepared, rows, champion=said["baseline"])
+    assert against_baseline["minus"]["champion"] == report["minus"]["baseline"]
+    assert "aucMinusChampion" not in report["metrics"]

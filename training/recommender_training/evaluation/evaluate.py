@@ -5,29 +5,57 @@ from __future__ import annotations
 from typing import Any
 
 from recommender_training.data.dataset import Ints
-from recommender_training.evaluation import answers, catalogue, ranking, responses
+from recommender_training.evaluation import (
+    answers,
+    bootstrap,
+    catalogue,
+    intervals,
+    ranking,
+    responses,
+)
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.models.bundle import Bundle, Prepared
 
+#: The flat metrics that have their interval's ends beside them.
+_WITH_INTERVAL = ("auc", "logLoss", f"ndcgAt{TOP_K}")
 
-def evaluate(bundle: Bundle, prepared: Prepared, rows: Ints) -> dict[str, Any]:
+
+def evaluate(
+    bundle: Bundle, prepared: Prepared, rows: Ints, champion: Answers | None = None
+) -> dict[str, Any]:
     """The sections of the evaluation report for the window `rows`.
 
-    `metrics` is flat and holds what gates can name; the rest is for people.
+    `metrics` is flat and holds what gates can name; the rest is for people. `champion` are the
+    answers of the version that serves today on the same window (`answers.window`).
     """
     judged = answers.window(prepared, rows)
     said = answers.answer(bundle, prepared, judged)
+    if champion is not None:
+        said["champion"] = champion
     models = {name: _model(judged, answer) for name, answer in said.items()}
+    drawn = bootstrap.draw(judged.user)
+    sampled = {name: intervals.model(drawn, judged, answer) for name, answer in said.items()}
+    compared = {
+        name: intervals.estimates(
+            intervals.differences(sampled["recommender"], sampled[name]), drawn
+        )
+        for name in said
+        if name != "recommender"
+    }
     served = models["recommender"]
     name, worst = responses.worst_segment(served["segments"], served["auc"])
     probability = said["recommender"].probability
     assert probability is not None
     return {
         "metrics": {
-            key: round(float(value), 6) for key, value in _flat(models, worst=worst).items()
+            **{key: round(value, 6) for key, value in _flat(models, worst=worst).items()},
+            **_flat_intervals(intervals.estimates(sampled["recommender"], drawn), compared),
         },
         "worstSegment": name,
         "models": models,
+        "uncertainty": intervals.method(drawn),
+        "intervals": {name: intervals.estimates(each, drawn) for name, each in sampled.items()},
+        "minus": compared,
         "reliability": responses.reliability(judged.label, probability),
         "ranking": {
             "protocol": "full catalogue; first half of each user's window revealed",
@@ -52,6 +80,24 @@ def _flat(models: dict[str, Any], *, worst: float) -> dict[str, float]:
         "popularityNdcgAt10": models["popularity"]["ndcgAt10"],
         "aucMinusBaseline": model["auc"] - baseline["auc"],
     }
+
+
+def _flat_intervals(own: dict[str, Any], compared: dict[str, Any]) -> dict[str, float]:
+    """Ends of intervals as `<metric>Low` and `<metric>High`, left out where there are none.
+
+    Of the model's own metrics, and of its differences as `<metric>Minus<Baseline|Champion>`.
+    """
+    named = {name: own[name] for name in _WITH_INTERVAL if name in own}
+    for reference in ("baseline", "champion"):
+        for name in _WITH_INTERVAL:
+            if name in compared.get(reference, {}):
+                named[f"{name}Minus{reference.title()}"] = compared[reference][name]
+    flat = {}
+    for name, estimate in named.items():
+        for key, end in (("", "value"), ("Low", "low"), ("High", "high")):
+            if estimate[end] is not None:
+                flat[f"{name}{key}"] = float(estimate[end])
+    return flat
 
 
 def _model(judged: Window, answer: Answers) -> dict[str, Any]:

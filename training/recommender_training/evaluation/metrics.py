@@ -28,8 +28,13 @@ def auc(label: Mask, score: Array) -> float | None:
 
 def log_loss(label: Mask, probability: Array) -> float:
     """Mean negative log likelihood, natural logarithm."""
+    return float(log_losses(label, probability).mean())
+
+
+def log_losses(label: Mask, probability: Array) -> Array:
+    """[N] negative log likelihood of each row."""
     clipped = np.clip(probability, _TINY, 1 - _TINY)
-    return float(-np.where(label, np.log(clipped), np.log1p(-clipped)).mean())
+    return np.asarray(-np.where(label, np.log(clipped), np.log1p(-clipped)), dtype=np.float64)
 
 
 def calibration_error(label: Mask, probability: Array, bins: int = CALIBRATION_BINS) -> float:

@@ -1,0 +1,98 @@
+"""Metrics with intervals, and paired differences between models on the same resamples.
+
+The expected calibration error has no interval here: it is a sum of absolute values, which
+resampling only makes larger, so that percentiles of it are biased. Its signed counterpart, the
+gap between the mean probability and the share of positives, has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recommender_training.data.dataset import Ints
+from recommender_training.evaluation import bootstrap, metrics, ranking
+from recommender_training.evaluation.answers import TOP_K, Answers, Window
+from recommender_training.evaluation.bootstrap import Resamples
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A metric on the window, and on each resample [B] of its users."""
+
+    value: float
+    resampled: metrics.Array
+
+    def minus(self, other: Sampled) -> Sampled:
+        """The paired difference."""
+        return Sampled(self.value - other.value, self.resampled - other.resampled)
+
+    def over(self, other: Sampled) -> Sampled:
+        """The paired ratio; undefined where the other is 0."""
+        ratio = np.full_like(self.resampled, np.nan)
+        np.divide(self.resampled, other.resampled, out=ratio, where=other.resampled > 0)
+        value = self.value / other.value if other.value > 0 else float("nan")
+        return Sampled(value, ratio)
+
+    def estimate(self, drawn: Resamples) -> dict[str, float | None]:
+        """`value`, `low` and `high` as JSON; null where there is none to be trusted."""
+        ends = bootstrap.interval(drawn, self.resampled)
+        low, high = ends if ends is not None else (None, None)
+        return {"value": _rounded(self.value), "low": _rounded(low), "high": _rounded(high)}
+
+
+def responses(
+    drawn: Resamples, label: metrics.Mask, probability: metrics.Array, user: Ints
+) -> dict[str, Sampled]:
+    """AUC, log loss and calibration gap of rows [N]; without the AUC where there is one class."""
+    losses = metrics.log_losses(label, probability)
+    gap = probability - label
+    sampled = {
+        "logLoss": Sampled(float(losses.mean()), bootstrap.mean(drawn, losses, user)),
+        "calibrationGap": Sampled(float(gap.mean()), bootstrap.mean(drawn, gap, user)),
+    }
+    area = metrics.auc(label, probability)
+    if area is None:
+        return sampled
+    return {"auc": Sampled(area, bootstrap.auc(drawn, label, probability, user)), **sampled}
+
+
+def model(drawn: Resamples, judged: Window, answer: Answers) -> dict[str, Sampled]:
+    """All sampled metrics of one model: of its probabilities, if it has any, and of its lists."""
+    sampled: dict[str, Sampled] = {}
+    if answer.probability is not None:
+        sampled = responses(drawn, judged.label, answer.probability, judged.user)
+    if len(answer.top) == 0:
+        return sampled
+    for name, values in ranking.per_request(judged.task, answer.top).items():
+        resampled = bootstrap.mean(drawn, values, judged.request_user)
+        sampled[f"{name}At{TOP_K}"] = Sampled(float(values.mean()), resampled)
+    return sampled
+
+
+def differences(one: Mapping[str, Sampled], other: Mapping[str, Sampled]) -> dict[str, Sampled]:
+    """`one` minus `other` in each metric that both have."""
+    return {name: one[name].minus(other[name]) for name in one if name in other}
+
+
+def estimates(sampled: Mapping[str, Sampled], drawn: Resamples) -> dict[str, Any]:
+    """As JSON, by metric."""
+    return {name: each.estimate(drawn) for name, each in sampled.items()}
+
+
+def method(drawn: Resamples) -> dict[str, Any]:
+    """How the intervals were made, for the report."""
+    return {
+        "method": "percentile bootstrap over users",
+        "resamples": len(drawn),
+        "level": drawn.level,
+        "seed": drawn.seed,
+        "users": len(drawn.users),
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else round(value, 6)
