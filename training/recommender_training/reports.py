@@ -38,6 +38,10 @@ OPERATOR_METRICS = (
         for end in ("", "Low", "High")
         if versus or end
     ),
+    "worstSegmentAucMinusBaseline",
+    "segmentAucDifference",
+    "leastExposureRatioAt10",
+    "exposureGapAt10",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from recommender_training.data.dataset import Ints
@@ -9,15 +10,15 @@ from recommender_training.evaluation import (
     answers,
     bootstrap,
     catalogue,
+    fairness,
+    flat,
     intervals,
     ranking,
     responses,
 )
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
+from recommender_training.evaluation.bootstrap import Resamples
 from recommender_training.models.bundle import Bundle, Prepared
-
-#: The flat metrics that have their interval's ends beside them.
-_WITH_INTERVAL = ("auc", "logLoss", f"ndcgAt{TOP_K}")
 
 
 def evaluate(
@@ -32,31 +33,33 @@ def evaluate(
     said = answers.answer(bundle, prepared, judged)
     if champion is not None:
         said["champion"] = champion
+    return report(judged, said)
+
+
+def report(judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:
+    """The sections from the answers of `recommender`, `baseline`, `popularity` and others."""
     models = {name: _model(judged, answer) for name, answer in said.items()}
-    drawn = bootstrap.draw(judged.user)
-    sampled = {name: intervals.model(drawn, judged, answer) for name, answer in said.items()}
-    compared = {
-        name: intervals.estimates(
-            intervals.differences(sampled["recommender"], sampled[name]), drawn
-        )
-        for name in said
-        if name != "recommender"
-    }
     served = models["recommender"]
-    name, worst = responses.worst_segment(served["segments"], served["auc"])
-    probability = said["recommender"].probability
-    assert probability is not None
+    worst_name, worst = responses.worst_segment(served["segments"], served["auc"])
+    drawn = bootstrap.draw(judged.user)
+    compared = _compare(drawn, judged, said)
+    own, minus, fair = (
+        compared["intervals"]["recommender"],
+        compared["minus"],
+        compared["fairness"],
+    )
     return {
         "metrics": {
-            **{key: round(value, 6) for key, value in _flat(models, worst=worst).items()},
-            **_flat_intervals(intervals.estimates(sampled["recommender"], drawn), compared),
+            **flat.point_values(models, worst),
+            **flat.interval_ends(own, minus),
+            **fairness.flat(fair["segments"], fair["exposure"]),
         },
-        "worstSegment": name,
+        "worstSegment": worst_name,
         "models": models,
         "uncertainty": intervals.method(drawn),
-        "intervals": {name: intervals.estimates(each, drawn) for name, each in sampled.items()},
-        "minus": compared,
-        "reliability": responses.reliability(judged.label, probability),
+        **compared,
+        "reliability": _reliability(judged, said["recommender"]),
+        "baselineReliability": _reliability(judged, said["baseline"]),
         "ranking": {
             "protocol": "full catalogue; first half of each user's window revealed",
             "requests": len(judged.task.requests),
@@ -67,37 +70,31 @@ def evaluate(
     }
 
 
-def _flat(models: dict[str, Any], *, worst: float) -> dict[str, float]:
-    model, baseline = models["recommender"], models["baseline"]
-    listed = [key for key in model if key.endswith(f"At{TOP_K}")]
+def _compare(drawn: Resamples, judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:
+    """Intervals, paired differences and fairness, all on the same resamples."""
+    sampled = {name: intervals.model(drawn, judged, answer) for name, answer in said.items()}
+    served = sampled["recommender"]
+    probability, base = said["recommender"].probability, said["baseline"].probability
+    assert probability is not None
+    assert base is not None
+    segments = fairness.segment_errors(drawn, judged, probability, base, served)
+    shown = {name: fairness.exposure(drawn, judged, answer.top) for name, answer in said.items()}
     return {
-        **{key: model[key] for key in ("auc", "logLoss", "calibrationError", *listed)},
-        "worstSegmentAuc": worst,
-        "baselineAuc": baseline["auc"],
-        "baselineLogLoss": baseline["logLoss"],
-        "baselineCalibrationError": baseline["calibrationError"],
-        "baselineNdcgAt10": baseline["ndcgAt10"],
-        "popularityNdcgAt10": models["popularity"]["ndcgAt10"],
-        "aucMinusBaseline": model["auc"] - baseline["auc"],
+        "intervals": {name: intervals.estimates(each, drawn) for name, each in sampled.items()},
+        "minus": {
+            name: intervals.estimates(intervals.differences(served, each), drawn)
+            for name, each in sampled.items()
+            if name != "recommender"
+        },
+        "fairness": {
+            "segments": segments,
+            "dimensions": fairness.dimensions(segments),
+            "exposure": shown,
+            "exposureGap": {
+                name: round(fairness.exposure_gap(groups), 6) for name, groups in shown.items()
+            },
+        },
     }
-
-
-def _flat_intervals(own: dict[str, Any], compared: dict[str, Any]) -> dict[str, float]:
-    """Ends of intervals as `<metric>Low` and `<metric>High`, left out where there are none.
-
-    Of the model's own metrics, and of its differences as `<metric>Minus<Baseline|Champion>`.
-    """
-    named = {name: own[name] for name in _WITH_INTERVAL if name in own}
-    for reference in ("baseline", "champion"):
-        for name in _WITH_INTERVAL:
-            if name in compared.get(reference, {}):
-                named[f"{name}Minus{reference.title()}"] = compared[reference][name]
-    flat = {}
-    for name, estimate in named.items():
-        for key, end in (("", "value"), ("Low", "low"), ("High", "high")):
-            if estimate[end] is not None:
-                flat[f"{name}{key}"] = float(estimate[end])
-    return flat
 
 
 def _model(judged: Window, answer: Answers) -> dict[str, Any]:
@@ -118,3 +115,8 @@ def _model(judged: Window, answer: Answers) -> dict[str, Any]:
             responses.genre_rows(data, judged.rows), label, user, answer.probability
         ),
     }
+
+
+def _reliability(judged: Window, answer: Answers) -> list[dict[str, float]]:
+    assert answer.probability is not None
+    return responses.reliability(judged.label, answer.probability)

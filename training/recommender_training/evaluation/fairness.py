@@ -1,0 +1,157 @@
+"""Who is served worse, and whose items are shown less than they are asked for.
+
+Errors: AUC, log loss and calibration gap of each demographic segment, as differences to all rows
+(as `to_overall` of fairlearn) and to the baseline on the same segment. Exposure: the share of the
+lists that each genre gets, against the share of what the requests asked for. All intervals are
+paired on the resamples of the whole window; they are of one segment at a time, so among many
+segments one in twenty leaves out its truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from recommender_training.data.dataset import Ints
+from recommender_training.evaluation import bootstrap, catalogue, intervals, metrics, responses
+from recommender_training.evaluation.answers import Window
+from recommender_training.evaluation.bootstrap import Resamples
+from recommender_training.evaluation.intervals import Sampled
+
+#: Item groups with less of what was asked for are reported, but never the least exposed one.
+MIN_RELEVANCE_SHARE = 0.01
+_ERRORS = ("auc", "logLoss", "calibrationGap")
+
+
+def segment_errors(
+    drawn: Resamples,
+    judged: Window,
+    served: metrics.Array,
+    base: metrics.Array,
+    overall: Mapping[str, Sampled],
+) -> list[dict[str, Any]]:
+    """One entry a segment: its size and, where it is counted, its errors and differences.
+
+    `served` and `base` are probabilities [N], `overall` the metrics of all rows.
+    """
+    result = []
+    for name, inside in responses.segment_rows(judged.data, judged.rows).items():
+        label, user = judged.label[inside], judged.user[inside]
+        entry: dict[str, Any] = {
+            "name": name,
+            "rows": len(label),
+            "users": len(np.unique(user)),
+            "positives": int(label.sum()),
+            "counted": responses.counted(label),
+        }
+        if entry["counted"]:
+            own, theirs = (
+                intervals.responses(drawn, label, probability[inside], user)
+                for probability in (served, base)
+            )
+            entry["estimates"] = intervals.estimates(own, drawn)
+            entry["minusAll"] = _estimated(own, overall, drawn)
+            entry["minusBaseline"] = _estimated(own, theirs, drawn)
+        result.append(entry)
+    return result
+
+
+def dimensions(segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One entry a dimension: the largest difference of each error between counted segments.
+
+    Null where fewer than two segments are counted. `highest` and `lowest` name the segments.
+    """
+    result = []
+    for dimension in dict.fromkeys(entry["name"].split(":")[0] for entry in segments):
+        counted = [
+            entry
+            for entry in segments
+            if entry["counted"] and entry["name"].startswith(f"{dimension}:")
+        ]
+        errors = {error: _spread(counted, error) for error in _ERRORS}
+        result.append({"name": dimension, "segments": len(counted), **errors})
+    return result
+
+
+def _spread(counted: list[dict[str, Any]], error: str) -> dict[str, Any] | None:
+    if len(counted) < 2:
+        return None
+    values = [(entry["estimates"][error]["value"], entry["name"]) for entry in counted]
+    (low, lowest), (high, highest) = min(values), max(values)
+    return {"difference": round(high - low, 6), "highest": highest, "lowest": lowest}
+
+
+def exposure(drawn: Resamples, judged: Window, top: Ints) -> list[dict[str, Any]]:
+    """One entry a genre: items, shares of exposure and of relevance, and their ratio.
+
+    An item counts for each of its genres in equal parts, so the shares sum to one.
+    """
+    items, users = judged.data.items, judged.request_user
+    if len(users) == 0:
+        return []
+    membership = catalogue.genre_membership(items)
+    shown = _columns(drawn, catalogue.group_exposure(top, membership), users)
+    wanted = _columns(drawn, catalogue.group_relevance(judged.task.relevant, membership), users)
+    return [
+        {
+            "name": f"genre:{name}",
+            "items": int((items.genres[:, code] > 0).sum()),
+            "exposureShare": shown[code].estimate(drawn),
+            "relevanceShare": wanted[code].estimate(drawn),
+            "ratio": shown[code].over(wanted[code]).estimate(drawn),
+            "counted": wanted[code].value >= MIN_RELEVANCE_SHARE,
+        }
+        for code, name in enumerate(items.genre_names)
+    ]
+
+
+def exposure_gap(groups: list[dict[str, Any]]) -> float:
+    """Half the sum of absolute differences of the shares: 0 as asked for, 1 all to others."""
+    shares = ("exposureShare", "relevanceShare")
+    values = [[float(group[share]["value"]) for share in shares] for group in groups]
+    return sum(abs(shown - wanted) for shown, wanted in values) / 2
+
+
+def least_exposed(groups: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The counted group with the smallest ratio of exposure to relevance."""
+    counted = [group for group in groups if group["counted"]]
+    return min(counted, key=lambda group: float(group["ratio"]["value"]), default=None)
+
+
+def flat(
+    segments: list[dict[str, Any]], shown: Mapping[str, list[dict[str, Any]]]
+) -> dict[str, float]:
+    """What gates can name: the worst lead over the baseline, the widest gaps between segments."""
+    result = {}
+    leads = [entry["minusBaseline"]["auc"] for entry in segments if entry["counted"]]
+    if leads:
+        worst = min(leads, key=lambda lead: float(lead["value"]))
+        result["worstSegmentAucMinusBaseline"] = float(worst["value"])
+        if worst["low"] is not None:
+            result["worstSegmentAucMinusBaselineLow"] = float(worst["low"])
+            result["worstSegmentAucMinusBaselineHigh"] = float(worst["high"])
+    for error, name in (("auc", "segmentAucDifference"), ("logLoss", "segmentLogLossDifference")):
+        spreads = [entry[error]["difference"] for entry in dimensions(segments) if entry[error]]
+        if spreads:
+            result[name] = max(spreads)
+    least = least_exposed(shown["recommender"])
+    if least is not None:
+        result["leastExposureRatioAt10"] = float(least["ratio"]["value"])
+        result["exposureGapAt10"] = round(exposure_gap(shown["recommender"]), 6)
+    return result
+
+
+def _columns(drawn: Resamples, shares: metrics.Array, users: Ints) -> list[Sampled]:
+    resampled = bootstrap.means(drawn, shares, users)
+    return [
+        Sampled(float(value), column)
+        for value, column in zip(shares.mean(0), resampled.T, strict=True)
+    ]
+
+
+def _estimated(
+    one: Mapping[str, Sampled], other: Mapping[str, Sampled], drawn: Resamples
+) -> dict[str, Any]:
+    return intervals.estimates(intervals.differences(one, other), drawn)

@@ -1,0 +1,48 @@
+"""The flat metrics of an evaluation: the names that gates and people ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from recommender_training.evaluation.answers import TOP_K
+
+#: The metrics that have their interval's ends beside them.
+_WITH_INTERVAL = ("auc", "logLoss", f"ndcgAt{TOP_K}")
+
+
+def point_values(models: Mapping[str, Any], worst_segment_auc: float) -> dict[str, float]:
+    """The metrics of the served model, and those of the baselines that it is held against."""
+    model, baseline = models["recommender"], models["baseline"]
+    listed = [key for key in model if key.endswith(f"At{TOP_K}")]
+    values = {
+        **{key: model[key] for key in ("auc", "logLoss", "calibrationError", *listed)},
+        "worstSegmentAuc": worst_segment_auc,
+        "baselineAuc": baseline["auc"],
+        "baselineLogLoss": baseline["logLoss"],
+        "baselineCalibrationError": baseline["calibrationError"],
+        "baselineNdcgAt10": baseline["ndcgAt10"],
+        "popularityNdcgAt10": models["popularity"]["ndcgAt10"],
+        "aucMinusBaseline": model["auc"] - baseline["auc"],
+    }
+    return {name: round(float(value), 6) for name, value in values.items()}
+
+
+def interval_ends(own: Mapping[str, Any], minus: Mapping[str, Any]) -> dict[str, float]:
+    """Ends of intervals as `<metric>Low` and `<metric>High`, left out where there are none.
+
+    `own` are estimates of the model, `minus` its differences to the others; these are named
+    `<metric>Minus<Baseline|Champion>`.
+    """
+    named = {name: own[name] for name in _WITH_INTERVAL if name in own}
+    for reference in ("baseline", "champion"):
+        differences = minus.get(reference, {})
+        for name in _WITH_INTERVAL:
+            if name in differences:
+                named[f"{name}Minus{reference.title()}"] = differences[name]
+    return {
+        f"{name}{key}": float(estimate[end])
+        for name, estimate in named.items()
+        for key, end in (("", "value"), ("Low", "low"), ("High", "high"))
+        if estimate[end] is not None
+    }
