@@ -91,7 +91,7 @@ def test_too_few_users_or_a_class_that_is_rarely_drawn_give_no_interval() -> Non
     areas = bootstrap.auc(drawn, label, score, user)
     assert 0.2 < np.isnan(areas).mean() < 0.6, "that user is left out of a third"
     assert bootstrap.interval(drawn, areas) is None
-    told = intervals.Sampled(0.5, areas).estimate(drawn)
+    told = intervals.Sampled(0.5, areas, 30).estimate(drawn)
     assert told == {"value": 0.5, "low": None, "high": None}
 
 
@@ -152,3 +152,13 @@ def test_resampling_rows_in_place_of_users_would_promise_too_much(
     covered: dict[str, float],
 ) -> None:
     assert covered["by rows"] < 0.8
+
+
+def test_a_metric_of_few_of_the_users_has_no_interval_and_neither_has_its_difference() -> None:
+    drawn = bootstrap.draw(np.arange(100), resamples=50)
+    spread = np.linspace(0, 1, 50)
+    few = intervals.Sampled(0.5, spread, bootstrap.MIN_USERS - 1)
+    many = intervals.Sampled(0.5, spread, 100)
+    assert many.estimate(drawn)["low"] is not None
+    for each in (few, few.minus(many), many.minus(few), many.over(few)):
+        assert each.estimate(drawn)["low"] is None

@@ -101,13 +101,18 @@ def auc(drawn: Resamples, label: metrics.Mask, score: metrics.Array, user: Ints)
     return np.concatenate(parts)
 
 
-def interval(drawn: Resamples, values: metrics.Array) -> tuple[float, float] | None:
+def interval(
+    drawn: Resamples, values: metrics.Array, users: int | None = None
+) -> tuple[float, float] | None:
     """Low and high end for a metric's values [B]; None where they could not be trusted.
 
-    That is with fewer than MIN_USERS users, or where too many resamples leave it undefined.
+    That is where the metric is of fewer than MIN_USERS `users` (all of the window, if None), or
+    where too many resamples leave it undefined.
     """
     defined = values[np.isfinite(values)]
-    if len(drawn.users) < MIN_USERS or len(defined) < _DEFINED_SHARE * len(values):
+    if (len(drawn.users) if users is None else users) < MIN_USERS or len(
+        defined
+    ) < _DEFINED_SHARE * len(values):
         return None
     tail = (1 - drawn.level) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])

@@ -146,7 +146,7 @@ def flat(
 def _columns(drawn: Resamples, shares: metrics.Array, users: Ints) -> list[Sampled]:
     resampled = bootstrap.means(drawn, shares, users)
     return [
-        Sampled(float(value), column)
+        Sampled(float(value), column, len(users))
         for value, column in zip(shares.mean(0), resampled.T, strict=True)
     ]
 

@@ -21,25 +21,27 @@ from recommender_training.evaluation.bootstrap import Resamples
 
 @dataclass(frozen=True)
 class Sampled:
-    """A metric on the window, and on each resample [B] of its users."""
+    """A metric of some rows, and on each resample [B] of the window's users."""
 
     value: float
     resampled: metrics.Array
+    users: int  # who have such rows
 
     def minus(self, other: Sampled) -> Sampled:
         """The paired difference."""
-        return Sampled(self.value - other.value, self.resampled - other.resampled)
+        users = min(self.users, other.users)
+        return Sampled(self.value - other.value, self.resampled - other.resampled, users)
 
     def over(self, other: Sampled) -> Sampled:
         """The paired ratio; undefined where the other is 0."""
         ratio = np.full_like(self.resampled, np.nan)
         np.divide(self.resampled, other.resampled, out=ratio, where=other.resampled > 0)
         value = self.value / other.value if other.value > 0 else float("nan")
-        return Sampled(value, ratio)
+        return Sampled(value, ratio, min(self.users, other.users))
 
     def estimate(self, drawn: Resamples) -> dict[str, float | None]:
         """`value`, `low` and `high` as JSON; null where there is none to be trusted."""
-        ends = bootstrap.interval(drawn, self.resampled)
+        ends = bootstrap.interval(drawn, self.resampled, self.users)
         low, high = ends if ends is not None else (None, None)
         return {"value": _rounded(self.value), "low": _rounded(low), "high": _rounded(high)}
 
@@ -48,16 +50,17 @@ def responses(
     drawn: Resamples, label: metrics.Mask, probability: metrics.Array, user: Ints
 ) -> dict[str, Sampled]:
     """AUC, log loss and calibration gap of rows [N]; without the AUC where there is one class."""
-    losses = metrics.log_losses(label, probability)
-    gap = probability - label
+    losses, gap = metrics.log_losses(label, probability), probability - label
+    users = len(np.unique(user))
     sampled = {
-        "logLoss": Sampled(float(losses.mean()), bootstrap.mean(drawn, losses, user)),
-        "calibrationGap": Sampled(float(gap.mean()), bootstrap.mean(drawn, gap, user)),
+        "logLoss": Sampled(float(losses.mean()), bootstrap.mean(drawn, losses, user), users),
+        "calibrationGap": Sampled(float(gap.mean()), bootstrap.mean(drawn, gap, user), users),
     }
     area = metrics.auc(label, probability)
     if area is None:
         return sampled
-    return {"auc": Sampled(area, bootstrap.auc(drawn, label, probability, user)), **sampled}
+    resampled = bootstrap.auc(drawn, label, probability, user)
+    return {"auc": Sampled(area, resampled, users), **sampled}
 
 
 def model(drawn: Resamples, judged: Window, answer: Answers) -> dict[str, Sampled]:
@@ -69,7 +72,7 @@ def model(drawn: Resamples, judged: Window, answer: Answers) -> dict[str, Sample
         return sampled
     for name, values in ranking.per_request(judged.task, answer.top).items():
         resampled = bootstrap.mean(drawn, values, judged.request_user)
-        sampled[f"{name}At{TOP_K}"] = Sampled(float(values.mean()), resampled)
+        sampled[f"{name}At{TOP_K}"] = Sampled(float(values.mean()), resampled, len(values))
     return sampled
 
 
