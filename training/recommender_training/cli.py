@@ -11,6 +11,7 @@ from recommender_training import commands
 _EXAMPLES = """examples:
   recommender-training fetch-movielens ml-100k
   recommender-training run --source ml-100k --work build/run
+  recommender-training report build/run
   recommender-training check --source ml-100k --lake lake/demo --min-rows 1000
   recommender-training train --lake lake/demo --data-version VERSION --config '{"seed": 17}' \\
       --output staging/demo-1
@@ -121,6 +122,15 @@ def _artifacts(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
     export.add_argument("--digest", help="sha256:... that the manifest has to have")
     export.add_argument("--output", type=Path, required=True, help="folder, not there yet")
     _reported(export)
+
+    page = _verb(verbs, "report", "print where the report of an artifact is, or make it anew")
+    page.add_argument(
+        "folder", type=Path, metavar="RUN_FOLDER", help="an artifact, or the --work of one run"
+    )
+    page.add_argument(
+        "--output", type=Path, metavar="FILE", help="make the page anew here, outside the artifact"
+    )
+    _reported(page)
 
     measure = _verb(verbs, "measure", "time single requests to the models of an artifact")
     measure.add_argument("artifact", type=Path)

@@ -14,6 +14,7 @@ from recommender_training.artifact import manifest, store
 from recommender_training.config import parse_config
 from recommender_training.data import ingest
 from recommender_training.errors import InputError
+from recommender_training.page import files as page
 from recommender_training.progress import say
 
 DONE, MAY_BE_REPEATED, INPUT_AT_FAULT = 0, 1, 2
@@ -139,6 +140,13 @@ def _export(arguments: argparse.Namespace) -> Outcome:
     return f"Triton model repository at {arguments.output}", {"path": str(arguments.output)}
 
 
+def _report(arguments: argparse.Namespace) -> Outcome:
+    path = page.provide(arguments.folder, arguments.output)
+    sys.stdout.write(f"{path}\n")
+    sys.stdout.flush()
+    return f"the report is at {path}", {"path": str(path)}
+
+
 def _measure(arguments: argparse.Namespace) -> Outcome:
     from recommender_training.export import latency
 
@@ -198,6 +206,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "remove": _remove,
     "verify": _verify,
     "export": _export,
+    "report": _report,
     "measure": _measure,
     "run": _run,
     "fetch-movielens": _fetch,

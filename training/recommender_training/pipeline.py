@@ -27,10 +27,10 @@ from recommender_training.features import history
 from recommender_training.files import canonical_json, fsync_folder, write_bytes
 from recommender_training.models import retrieval
 from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
+from recommender_training.page import files as page
 from recommender_training.progress import say
 from recommender_training.sessions import sample_requests
 
-REPORT_SCHEMA = "recommender.dev/evaluation/v1"
 #: Requests of the test window that the parity check asks both sides.
 _PARITY_REQUESTS = 50
 
@@ -100,7 +100,9 @@ def _train(
     report["parity"], served = _write_models(partial, bundle, prepared, config)
     _write_facts(partial, served, tables, prepared, config)
     write_bytes(partial / "report.json", canonical_json(report))
-    digest = manifest.write(partial, _lineage(report, config, data_version, threads))
+    lineage = _lineage(report, config, data_version, threads)
+    page.write(partial, report, lineage)
+    digest = manifest.write(partial, lineage)
     store.seal(partial)
     if output.exists():
         shutil.rmtree(output)
@@ -218,7 +220,7 @@ def _header(
 ) -> dict[str, Any]:
     split, events = prepared.split, prepared.data.events
     return {
-        "schema": REPORT_SCHEMA,
+        "schema": page.SCHEMA,
         "dataVersion": data_version,
         "algorithm": config.algorithm.value,
         "seed": config.seed,

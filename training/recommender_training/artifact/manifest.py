@@ -31,14 +31,18 @@ REQUIRED = (
 
 def write(root: Path, facts: dict[str, Any]) -> str:
     """Write manifest.json over the files below `root`; return the artifact's digest."""
-    files = [
+    data = canonical_json({"schema": SCHEMA, "files": listing(root), **facts})
+    write_bytes(root / NAME, data)
+    return digest_of(data)
+
+
+def listing(root: Path) -> list[dict[str, Any]]:
+    """`path`, `sha256` and `bytes` of every file below `root` but the manifest, by path."""
+    return [
         {"path": path, "sha256": sha256_file(root / path), "bytes": (root / path).stat().st_size}
         for path in _files(root)
         if path != NAME
     ]
-    data = canonical_json({"schema": SCHEMA, "files": files, **facts})
-    write_bytes(root / NAME, data)
-    return digest_of(data)
 
 
 def digest_of(data: bytes) -> str:
