@@ -13,6 +13,14 @@ _EXAMPLES = """examples:
   recommender-training run --source ml-100k --work build/run
   recommender-training report build/run
   recommender-training check --source ml-100k --lake lake/demo --min-rows 1000
+  recommender-training check --source export --format CSV --lake lake/shop --mapping '{
+      "interactions": {"files": "events/*.csv", "user": "customer", "item": "sku",
+        "timestamp": {"column": "at", "unit": "ISO8601"},
+        "eventType": {"column": "event", "types": [{"type": "view", "value": 2},
+                                                   {"type": "purchase", "value": 5}]}},
+      "items": {"files": "items.csv", "id": "sku", "title": "name", "genres": "tags"}}'
+  recommender-training check --source export --format Parquet --lake lake/shop \\
+      --mapping @mapping.json
   recommender-training train --lake lake/demo --data-version VERSION --config '{"seed": 17}' \\
       --output staging/demo-1
   recommender-training publish --staged staging/demo-1 --digest sha256:... \\
@@ -52,7 +60,18 @@ def _reported(command: argparse.ArgumentParser) -> None:
 
 def _checked(command: argparse.ArgumentParser) -> None:
     command.add_argument("--source", type=Path, required=True, help="folder of the raw files")
-    command.add_argument("--format", choices=["MovieLens100K"], default="MovieLens100K")
+    command.add_argument(
+        "--format",
+        choices=["MovieLens100K", "CSV", "JSONLines", "Parquet"],
+        default="MovieLens100K",
+        help="layout of the raw files (default: MovieLens100K)",
+    )
+    command.add_argument(
+        "--mapping",
+        metavar="JSON|@FILE",
+        help="which column of which files is what, for all formats but MovieLens100K: "
+        "`spec.data.source.mapping` of the resource, or a file that holds it",
+    )
     command.add_argument(
         "--window-days", type=_positive, metavar="N", help="only the last N days (default: all)"
     )

@@ -13,6 +13,7 @@ from recommender_training import demo, movielens, reports, synthetic
 from recommender_training.artifact import manifest, store
 from recommender_training.config import parse_config
 from recommender_training.data import ingest
+from recommender_training.data.mapping import Format, parse_mapping
 from recommender_training.errors import InputError
 from recommender_training.page import files as page
 from recommender_training.progress import say
@@ -51,9 +52,12 @@ def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
 
 
 def _check(arguments: argparse.Namespace, lake: Path | None = None) -> Outcome:
+    kind = Format(arguments.format)
     result = ingest.check(
         arguments.source,
         lake or arguments.lake,
+        kind=kind,
+        mapping=parse_mapping(arguments.mapping, kind),
         window_days=arguments.window_days,
         min_rows=arguments.min_rows,
         max_quarantined_share=arguments.max_quarantined_share,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime
+import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
-from recommender_training.data import lake, raw, schema
+from recommender_training.data import lake, mapped, raw, schema, shares
+from recommender_training.data.mapping import Format, Mapping
 from recommender_training.errors import InputError
 from recommender_training.progress import say
 
@@ -41,27 +44,36 @@ def check(
     source: Path,
     lake_path: Path,
     *,
+    kind: Format = Format.MOVIELENS_100K,
+    mapping: Mapping | None = None,
     window_days: int | None = None,
     min_rows: int = 1,
     max_quarantined_share: float = 0.01,
+    now: int | None = None,
 ) -> CheckResult:
     """Ingest `source` into the lake and check it.
 
-    Reading the same files again changes nothing and gives the same version. Raises InputError
-    with the reasons of docs/contracts.md.
+    Reading the same files again changes nothing and gives the same version. All formats but
+    MovieLens100K need a mapping. `now` is in seconds since 1970; later events are put aside.
+    Raises InputError with the reasons of docs/contracts.md.
     """
     say(f"check: reading {source}")
-    data = raw.read_source(source)
-    say(f"check: {data.interactions.height} rows, {data.quarantine.height} quarantined")
     with lake.locked(lake_path):
-        _quarantine(lake_path, data.quarantine)
-        _check_quarantined(data, max_quarantined_share)
-        data_version, interactions, new_rows = _ingest(lake_path, data)
-    say(f"check: {new_rows} new rows, version {data_version}")
-    start, end = window_bounds(interactions, window_days)
-    rows = interactions.filter(pl.col("timestamp").is_between(start, end)).height
+        if mapping is None:
+            read = _movielens(source, lake_path, max_quarantined_share)
+        else:
+            now = int(time.time()) if now is None else now
+            read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, now)
+    say(f"check: {read.new_rows} new rows, version {read.data_version}")
+    start, end = window_bounds(read.times, window_days)
+    rows = read.times.filter(pl.col("timestamp").is_between(start, end)).height
     result = CheckResult(
-        data_version, rows, data.quarantine.height, iso_time(start), iso_time(end), new_rows
+        read.data_version,
+        rows,
+        read.quarantined_rows,
+        iso_time(start),
+        iso_time(end),
+        read.new_rows,
     )
     if rows < min_rows:
         raise InputError(
@@ -71,6 +83,20 @@ def check(
             **result.fields(),
         )
     return result
+
+
+def _movielens(source: Path, lake_path: Path, max_share: float) -> mapped.Ingested:
+    data = raw.read_source(source)
+    say(f"check: {data.interactions.height} rows, {data.quarantine.height} quarantined")
+    _quarantine(lake_path, data.quarantine)
+    bad = dict(data.quarantine.group_by("table").len().iter_rows())
+    tables = {"interactions": data.interactions, "users": data.users, "items": data.items}
+    counts = [shares.Count(name, rows.height, bad.get(name, 0)) for name, rows in tables.items()]
+    reasons = Counter(data.quarantine["reason"].to_list())
+    first = data.quarantine.row(0, named=True) if data.quarantine.height else None
+    shares.check(counts, reasons, first, max_share, files="*.inter")
+    data_version, interactions, new_rows = _ingest(lake_path, data)
+    return mapped.Ingested(data_version, interactions, data.quarantine.height, new_rows)
 
 
 def window_bounds(interactions: pl.DataFrame, window_days: int | None) -> tuple[int, int]:
@@ -93,39 +119,6 @@ def iso_time(seconds: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _check_quarantined(data: raw.RawData, max_share: float) -> None:
-    bad = data.quarantine.height
-    good = data.interactions.height
-    total = good + bad + data.users.height + data.items.height
-    rows = good + data.quarantine.filter(pl.col("table") == "interactions").height
-    if rows == 0:
-        raise InputError("NoRowsInWindow", "the *.inter files hold no row below their headers")
-    worst, named = 0.0, ""
-    for table, usable in (
-        ("interactions", good),
-        ("users", data.users.height),
-        ("items", data.items.height),
-    ):
-        part = data.quarantine.filter(pl.col("table") == table).height
-        share = part / max(part + usable, 1)
-        if share > worst:
-            worst, named = share, f"{part} of {part + usable} rows of {table}"
-    if worst <= max_share:
-        return
-    reasons = data.quarantine.group_by("reason").len().sort(["len", "reason"], descending=True)
-    counts = ", ".join(f"{reason} {count}" for reason, count in reasons.head(5).iter_rows())
-    example = data.quarantine.row(0, named=True)
-    raise InputError(
-        "TooManyQuarantinedRows",
-        f"{named} are quarantined ({worst:.2%}, at most {max_share:.2%} allowed): {counts}; "
-        f"first: {example['file']} line {example['line']} {example['row'][:120]!r} "
-        f"({example['reason']}); repair the rows or raise data.maxQuarantinedShare",
-        quarantinedRows=bad,
-        rows=good,
-        totalRows=total,
-    )
-
-
 def _quarantine(path: Path, rows: pl.DataFrame) -> None:
     """Add rows that are not yet in the quarantine table."""
     _, present = lake.current(path, "quarantine", schema.QUARANTINE_SCHEMA)
@@ -136,17 +129,8 @@ def _quarantine(path: Path, rows: pl.DataFrame) -> None:
 
 def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
     """Write what is new; interactions last, so that a crash never leaves one without its user."""
-    versions: dict[str, int] = {}
-    frames: dict[str, pl.DataFrame] = {}
-    for name, key, incoming, columns in (
-        ("users", "user_id", data.users, schema.USERS_SCHEMA),
-        ("items", "item_id", data.items, schema.ITEMS_SCHEMA),
-    ):
-        version, present = lake.current(path, name, columns)
-        merged = lake.sort(name, pl.concat([present.join(incoming, on=key, how="anti"), incoming]))
-        if version is None or not merged.equals(lake.sort(name, present)):
-            version = lake.overwrite(path, name, merged)
-        versions[name], frames[name] = version, merged
+    user_version, users = lake.merge(path, "users", data.users)
+    item_version, items = lake.merge(path, "items", data.items)
     version, present = lake.current(path, "interactions", schema.INTERACTIONS_SCHEMA)
     event = ["user_id", "item_id", "value", "timestamp"]
     new = data.interactions.join(present, on=event, how="anti")
@@ -155,5 +139,6 @@ def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
     merged = lake.sort("interactions", pl.concat([present, new]))
     if version is None:
         return "", merged, 0
-    tables = lake.Tables(merged, frames["users"], frames["items"])
-    return lake.name_version({**versions, "interactions": version}, tables), merged, new.height
+    digest = lake.Tables(merged, users, items).digest()
+    name = lake.name_version(version, user_version, item_version, digest)
+    return name, merged, new.height

@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,10 @@ from recommender_training.data import schema
 from recommender_training.errors import InputError
 
 _VERSION = re.compile(r"^i(\d+)\.u(\d+)\.t(\d+)-([0-9a-f]{16})$")
+#: Rows that are turned into text at a time.
+_SLICE = 200_000
 _ORDER = {
-    "interactions": ["timestamp", "user_id", "item_id", "value"],
+    "interactions": ["timestamp", "user_id", "item_id", "value", "event_date", "segment"],
     "users": ["user_id"],
     "items": ["item_id"],
 }
@@ -40,11 +42,22 @@ class Tables:
 
     def digest(self) -> str:
         """16 hex digits over the rows of all three tables, in their order."""
-        digest = hashlib.sha256()
-        for name in _ORDER:
-            digest.update(getattr(self, name).write_csv().encode())
-            digest.update(b"\0")
-        return digest.hexdigest()[:16]
+        return content_digest([self.interactions], self.users, self.items)
+
+
+def content_digest(
+    interactions: Iterable[pl.DataFrame], users: pl.DataFrame, items: pl.DataFrame
+) -> str:
+    """16 hex digits over the sorted rows of three tables; interactions come in parts."""
+    digest = hashlib.sha256()
+    for parts in (interactions, [users], [items]):
+        head = True
+        for part in parts:
+            for rows in part.iter_slices(_SLICE) if part.height else [part]:
+                digest.update(rows.write_csv(include_header=head).encode())
+                head = False
+        digest.update(b"\0")
+    return digest.hexdigest()[:16]
 
 
 @contextmanager
@@ -66,9 +79,9 @@ def current(lake: Path, name: str, empty: pl.Schema) -> tuple[int | None, pl.Dat
 
 
 def append(lake: Path, name: str, frame: pl.DataFrame, partitions: list[str] | None) -> int:
-    """Append rows as a new version of the table."""
+    """Append rows as a new version of the table; columns that it lacks are added to it."""
     path = str(lake / name)
-    write_deltalake(path, frame, mode="append", partition_by=partitions)
+    write_deltalake(path, frame, mode="append", partition_by=partitions, schema_mode="merge")
     return DeltaTable(path).version()
 
 
@@ -79,10 +92,41 @@ def overwrite(lake: Path, name: str, frame: pl.DataFrame) -> int:
     return DeltaTable(path).version()
 
 
-def name_version(versions: dict[str, int], tables: Tables) -> str:
-    """The data version of these Delta versions and this content."""
-    numbers = f"i{versions['interactions']}.u{versions['users']}.t{versions['items']}"
-    return f"{numbers}-{tables.digest()}"
+def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFrame]:
+    """Update users or items by id, as a new version where that changes anything."""
+    key = _ORDER[name][0]
+    number, present = current(lake, name, incoming.schema)
+    merged = sort(name, pl.concat([present.join(incoming, on=key, how="anti"), incoming]))
+    if number is None or not merged.equals(sort(name, present)):
+        number = overwrite(lake, name, merged)
+    return number, merged
+
+
+def scan(lake: Path, name: str, columns: pl.Schema) -> pl.LazyFrame:
+    """Newest rows of a table, unread: null in columns that it lacks, none if it is absent."""
+    try:
+        table = DeltaTable(str(lake / name))
+    except TableNotFoundError:
+        return pl.LazyFrame(schema=columns)
+    rows = pl.scan_delta(table)
+    found = rows.collect_schema().names()
+    return rows.select(
+        (pl.col(column) if column in found else pl.lit(None)).cast(kind).alias(column)
+        for column, kind in columns.items()
+    )
+
+
+def newest(lake: Path, name: str) -> int | None:
+    """Newest version of a table, if it is there."""
+    try:
+        return DeltaTable(str(lake / name)).version()
+    except TableNotFoundError:
+        return None
+
+
+def name_version(interactions: int, users: int, items: int, digest: str) -> str:
+    """The data version of these Delta versions and the digest of their content."""
+    return f"i{interactions}.u{users}.t{items}-{digest}"
 
 
 def sort(name: str, frame: pl.DataFrame) -> pl.DataFrame:

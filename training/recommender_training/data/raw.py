@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from recommender_training.data import schema
+from recommender_training.data.judge import flag
 from recommender_training.errors import InputError
 
 _INTEGER = r"^\d{1,18}$"
@@ -95,12 +96,6 @@ def _split(lines: pl.DataFrame, table: schema.RawTable) -> pl.DataFrame:
     return lines.with_columns(reason, *columns)
 
 
-def _flag(frame: pl.DataFrame, bad: pl.Expr, reason: str) -> pl.DataFrame:
-    """Give a row its first reason."""
-    flagged = pl.when(pl.col("reason").is_null() & bad.fill_null(value=True))
-    return frame.with_columns(flagged.then(pl.lit(reason)).otherwise("reason").alias("reason"))
-
-
 def _integer(name: str, low: int, high: int) -> pl.Expr:
     value = pl.col(name).str.to_integer(strict=False, dtype=pl.Int64)
     return ~(pl.col(name).str.contains(_INTEGER) & value.is_between(low, high))
@@ -123,9 +118,9 @@ def _part(
 
 def _users(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = _split(lines, schema.USERS)
-    frame = _flag(frame, _integer("raw_user_id", 1, 2**62), "BadUserId")
+    frame = flag(frame, _integer("raw_user_id", 1, 2**62), "BadUserId")
     absent = pl.col("raw_age").is_in(["", "-1"])
-    frame = _flag(frame, ~absent & _integer("raw_age", 0, schema.MAX_AGE), "BadAge")
+    frame = flag(frame, ~absent & _integer("raw_age", 0, schema.MAX_AGE), "BadAge")
     age = pl.col("raw_age").str.to_integer(strict=False, dtype=pl.Int64)
     age = pl.when(age >= 0).then(age)
     columns = [
@@ -141,7 +136,7 @@ def _users(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _items(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = _split(lines, schema.ITEMS)
-    frame = _flag(frame, _integer("raw_item_id", 0, 2**62), "BadItemId")
+    frame = flag(frame, _integer("raw_item_id", 0, 2**62), "BadItemId")
     year = pl.col("raw_release_year").str.to_integer(strict=False, dtype=pl.Int64)
     columns = [
         pl.col("raw_item_id").str.to_integer(dtype=pl.Int64).alias("item_id"),
@@ -161,15 +156,15 @@ def _interactions(
     lines: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = _split(lines, schema.INTERACTIONS)
-    frame = _flag(frame, _integer("raw_user_id", 1, 2**62), "BadUserId")
-    frame = _flag(frame, _integer("raw_item_id", 0, 2**62), "BadItemId")
+    frame = flag(frame, _integer("raw_user_id", 1, 2**62), "BadUserId")
+    frame = flag(frame, _integer("raw_item_id", 0, 2**62), "BadItemId")
     value = pl.col("raw_rating").cast(pl.Float32, strict=False)
     in_range = value.is_between(schema.MIN_VALUE, schema.MAX_VALUE)
-    frame = _flag(frame, ~(pl.col("raw_rating").str.contains(_NUMBER) & in_range), "BadRating")
+    frame = flag(frame, ~(pl.col("raw_rating").str.contains(_NUMBER) & in_range), "BadRating")
     time = pl.col("raw_timestamp").cast(pl.Float64, strict=False).cast(pl.Int64, strict=False)
     in_range = time.is_between(1, schema.MAX_TIMESTAMP)
     is_time = pl.col("raw_timestamp").str.contains(_NUMBER)
-    frame = _flag(frame, ~(is_time & in_range), "BadTimestamp")
+    frame = flag(frame, ~(is_time & in_range), "BadTimestamp")
     frame = frame.with_columns(
         pl.col("raw_user_id").str.to_integer(strict=False, dtype=pl.Int64).alias("user_id"),
         pl.col("raw_item_id").str.to_integer(strict=False, dtype=pl.Int64).alias("item_id"),
@@ -177,10 +172,10 @@ def _interactions(
         time.alias("timestamp"),
     )
     frame = frame.join(users.select("user_id", "segment"), on="user_id", how="left")
-    frame = _flag(frame, pl.col("segment").is_null(), "UnknownUser")
-    frame = _flag(frame, ~pl.col("item_id").is_in(items["item_id"].implode()), "UnknownItem")
+    frame = flag(frame, pl.col("segment").is_null(), "UnknownUser")
+    frame = flag(frame, ~pl.col("item_id").is_in(items["item_id"].implode()), "UnknownItem")
     key = pl.struct("user_id", "item_id", "value", "timestamp")
-    frame = _flag(frame, ~key.is_first_distinct(), "DuplicateRow")
+    frame = flag(frame, ~key.is_first_distinct(), "DuplicateRow")
     day = pl.from_epoch("timestamp", time_unit="s").dt.strftime("%Y-%m-%d").alias("event_date")
     columns = [pl.col("user_id", "item_id", "value", "timestamp"), day, pl.col("segment")]
     return _part(frame, schema.INTERACTIONS, columns)

@@ -88,6 +88,25 @@ QUARANTINE_SCHEMA = pl.Schema(
         "schema_hash": pl.String,
     }
 )
+#: What mapped files bring beside; absent, and so null, in tables that none was read into.
+MAPPED_INTERACTIONS_SCHEMA = pl.Schema(
+    [*INTERACTIONS_SCHEMA.items(), ("event_type", pl.String()), ("session_id", pl.String())]
+)
+MAPPED_QUARANTINE_SCHEMA = pl.Schema([*QUARANTINE_SCHEMA.items(), ("batch", pl.String())])
+#: The files that have been read into the lake: a batch is known by the digest of its content.
+BATCHES_SCHEMA = pl.Schema(
+    {
+        "batch": pl.String,
+        "schema_hash": pl.String,
+        "file": pl.String,
+        "rows": pl.Int64,
+        "new_rows": pl.Int64,
+        "known_rows": pl.Int64,
+        "quarantined_rows": pl.Int64,
+    }
+)
+#: What makes two rows of mapped files the same event.
+EVENT_KEY = ("user_id", "item_id", "timestamp", "event_type")
 
 
 def age_band(age: pl.Expr) -> pl.Expr:

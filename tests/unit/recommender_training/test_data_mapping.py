@@ -1,0 +1,119 @@
+"""A mapping that makes no sense is refused with the field, and its hash tells what it reads."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recommender_training.data.mapping import Format, parse_mapping
+from recommender_training.errors import InputError
+from tests.unit.recommender_training.mapped_files import EVENTS, INTERACTIONS, declare
+
+
+def refusal(kind: Format, text: str | None) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_mapping(text, kind)
+    assert caught.value.reason == "InvalidMapping"
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"interactions": {"user": "u"}}, "interactions.item="),
+        ({"interactions": {**INTERACTIONS, "user": ""}}, "interactions.user=''"),
+        ({"interactions": {**INTERACTIONS, "usr": "u"}}, "interactions.usr="),
+        ({"interactions": {**INTERACTIONS, "files": "../x"}}, "stay inside the source"),
+        ({"interactions": {**INTERACTIONS, "files": "/etc/*"}}, "interactions.files="),
+        ({"interactions": {**INTERACTIONS, "files": "a**"}}, "stand alone"),
+        ({"interactions": {**INTERACTIONS, "value": None}}, "without `value`"),
+        (
+            {"interactions": {**EVENTS, "value": None, "eventType": {"column": "e"}}},
+            "without `value`",
+        ),
+        (
+            {"interactions": {**INTERACTIONS, "timestamp": {"column": "t", "unit": "Days"}}},
+            "'Seconds', 'Milliseconds' or 'ISO8601'",
+        ),
+        (
+            {
+                "interactions": {
+                    **INTERACTIONS,
+                    "value": {"column": "v", "lowest": 1, "highest": 1},
+                }
+            },
+            "lowest has to be below highest",
+        ),
+        (
+            {
+                "interactions": {
+                    **INTERACTIONS,
+                    "eventType": {"column": "e", "types": [{"type": "a"}, {"type": "a"}]},
+                }
+            },
+            "names one twice",
+        ),
+        ({"csv": {"delimiter": "\n"}}, "no line ends"),
+        ({"csv": {"delimiter": '"'}}, "two characters"),
+        ({"csv": {"delimiter": "ab"}}, "csv.delimiter='ab'"),
+        ({"partitionBy": "Week"}, "'Day' or 'Hour'"),
+    ],
+)
+def test_a_mapping_that_makes_no_sense_is_refused_with_its_field(
+    sections: dict[str, Any], told: str
+) -> None:
+    text = json.dumps({"interactions": INTERACTIONS} | sections)
+    assert told in refusal(Format.CSV, text)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '"x"', "@/nowhere/mapping.json"])
+def test_what_is_no_mapping_at_all_is_refused(text: str) -> None:
+    assert "--mapping" in refusal(Format.CSV, text)
+
+
+def test_a_format_has_a_mapping_exactly_if_it_needs_one() -> None:
+    assert parse_mapping(None, Format.MOVIELENS_100K) is None
+    assert "takes no --mapping" in refusal(Format.MOVIELENS_100K, "{}")
+    for kind in (Format.CSV, Format.JSON_LINES, Format.PARQUET):
+        assert "needs --mapping" in refusal(kind, None)
+
+
+@pytest.mark.parametrize(
+    "sections", [{"csv": {}}, {"interactions": {**INTERACTIONS, "columns": ["a"]}}]
+)
+def test_what_belongs_to_csv_is_refused_for_other_formats(sections: dict[str, Any]) -> None:
+    text = json.dumps({"interactions": INTERACTIONS} | sections)
+    assert parse_mapping(text, Format.CSV) is not None
+    assert "belong to the format CSV" in refusal(Format.PARQUET, text)
+
+
+def test_the_example_of_the_message_is_a_mapping() -> None:
+    message = refusal(Format.CSV, None)
+    assert parse_mapping(message[message.index("'{") + 1 : -1], Format.CSV) is not None
+
+
+def test_a_mapping_may_stand_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mapping.json"
+    path.write_text(json.dumps({"interactions": INTERACTIONS}))
+    assert parse_mapping(f"@{path}", Format.CSV) == declare()
+
+
+def test_a_schema_hash_changes_with_what_makes_a_row_and_with_nothing_else() -> None:
+    base = declare().schema_hash("interactions", Format.CSV)
+    same = [
+        declare(interactions=INTERACTIONS | {"files": "other/*"}),
+        declare(partitionBy="Hour", csv={}),
+        declare(users={"files": "u", "id": "id"}),
+    ]
+    assert {mapping.schema_hash("interactions", Format.CSV) for mapping in same} == {base}
+    others = [
+        declare(interactions=INTERACTIONS | {"user": "u"}),
+        declare(interactions=INTERACTIONS | {"value": {"column": "rating", "highest": 10}}),
+        declare(csv={"delimiter": ";"}),
+    ]
+    hashes = [mapping.schema_hash("interactions", Format.CSV) for mapping in others]
+    hashes.append(declare(Format.PARQUET).schema_hash("interactions", Format.PARQUET))
+    assert len({base, *hashes}) == 5

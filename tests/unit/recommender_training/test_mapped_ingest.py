@@ -1,0 +1,334 @@
+"""Mapped files get into the lake once, whole or not at all, and nothing is dropped in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from recommender_training import synthetic
+from recommender_training.data import ingest, lake, mapped, readers, staging
+from recommender_training.data.mapping import Format
+from recommender_training.errors import InputError
+from tests.unit.recommender_training.mapped_files import (
+    EVENTS,
+    EXTENSIONS,
+    NOW,
+    START,
+    check,
+    declare,
+    event,
+    reasons,
+    table,
+    write,
+)
+
+FORMATS = list(EXTENSIONS)
+ROWS = [event(1, 10, START, 5), event(2, 11, START + 60, 1), event(1, 11, START + 86_400, 3)]
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    return tmp_path / "raw", tmp_path / "lake"
+
+
+def failure(source: Path, path: Path, *arguments: object, **options: object) -> InputError:
+    with pytest.raises(InputError) as caught:
+        check(source, path, *arguments, **options)  # type: ignore[arg-type]
+    return caught.value
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_events_are_read_with_attributes_of_users_and_items(
+    folders: tuple[Path, Path], kind: Format
+) -> None:
+    source, path = folders
+    end = EXTENSIONS[kind]
+    rows = [
+        {**row, "event": what, "session": "s-1", "segment": None}
+        for row, what in zip(ROWS, ("buy", "view", "view"), strict=True)
+    ]
+    write(source / f"events/a.{end}", rows)
+    write(source / f"people.{end}", [{"id": 1, "years": 30, "sex": "F", "job": "cook, head"}])
+    tags = ["Science Fiction", "War"] if kind is not Format.CSV else "Science Fiction|War"
+    write(source / f"things.{end}", [{"id": 10, "name": 'A "b", ü', "tags": tags, "year": 1999}])
+    mapping = declare(
+        kind,
+        interactions=EVENTS,
+        users={"files": "people.*", "id": "id", "age": "years", "gender": "sex",
+               "occupation": "job"},
+        items={"files": "things.*", "id": "id", "title": "name", "releaseYear": "year",
+               "genres": "tags"},
+    )  # fmt: skip
+    result = check(source, path, mapping, kind, share=0.0)
+    assert (result.rows, result.new_rows, result.quarantined_rows) == (3, 3, 0)
+    assert lake.sort("interactions", table(path, "interactions")).rows() == [
+        (1, 10, 5.0, START, "2026-01-01", "25-34", "buy", "s-1"),
+        (2, 11, 1.0, START + 60, "2026-01-01", "unknown", "view", "s-1"),
+        (1, 11, 3.0, START + 86_400, "2026-01-02", "25-34", "view", "s-1"),
+    ]
+    assert table(path, "users").sort("user_id").rows() == [
+        (1, 30, "F", "cook, head", "25-34"),
+        (2, None, None, None, "unknown"),
+    ]
+    assert table(path, "items").sort("item_id").rows() == [
+        (10, 'A "b", ü', 1999, "Science-Fiction War"),
+        (11, None, None, None),
+    ]
+    read = lake.read_version(path, result.data_version)
+    assert read.interactions.height == 3
+
+
+def test_the_same_content_is_read_once_whatever_its_name(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", [*ROWS, event("x", 1, START)])
+    first = check(source, path, declare())
+    (source / "events/a.csv").rename(source / "events/b.csv")
+    write(source / "events/copy.csv", [*ROWS, event("x", 1, START)])
+    again = check(source, path, declare())
+    assert again.data_version == first.data_version
+    assert (first.new_rows, again.new_rows) == (3, 0)
+    assert again.quarantined_rows == first.quarantined_rows == 1
+    assert table(path, "quarantine").height == 1
+    assert table(path, "batches").rows()[0][2:] == ("events/a.csv", 4, 3, 0, 1)
+    for name in ("interactions", "users", "items", "batches"):
+        assert DeltaTable(str(path / name)).version() == 0
+
+
+def test_late_rows_land_in_their_partition_as_a_new_version(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", ROWS)
+    first = check(source, path, declare())
+    write(source / "events/b.csv", [event(5, 10, START + 7), event(1, 10, START, 5)])
+    second = check(source, path, declare())
+    assert (second.rows, second.new_rows, second.quarantined_rows) == (4, 1, 0)
+    delta = DeltaTable(str(path / "interactions"))
+    assert delta.metadata().partition_columns == ["event_date", "segment"]
+    days = table(path, "interactions").group_by("event_date").len().sort("event_date")
+    assert days.rows() == [("2026-01-01", 3), ("2026-01-02", 1)]
+    assert lake.read_version(path, first.data_version).interactions.height == 3
+    assert lake.read_version(path, second.data_version).interactions.height == 4
+    assert table(path, "batches")["known_rows"].to_list() == [1, 0]
+
+
+def test_partitions_may_be_hours(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", [event(1, 10, START + 3600 * hour) for hour in (0, 13)])
+    result = check(source, path, declare(partitionBy="Hour"))
+    dates = table(path, "interactions").sort("timestamp")["event_date"].to_list()
+    assert dates == ["2026-01-01T00", "2026-01-01T13"]
+    assert lake.read_version(path, result.data_version).interactions.height == 2
+    write(source / "events/b.csv", [event(1, 10, START + 3600 * hour) for hour in (13, 14)])
+    assert check(source, path, declare()).new_rows == 1
+
+
+def test_a_segment_may_be_any_text(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    names = ["gold/plus", "prämie, neu", "a b=c%20"]
+    write(source / "events/a.csv", [event(n, 1, START, segment=s) for n, s in enumerate(names)])
+    result = check(source, path, declare(interactions=EVENTS | {"eventType": None}
+                                         | {"session": None}))  # fmt: skip
+    found = lake.read_version(path, result.data_version).interactions
+    assert set(found["segment"].to_list()) == set(names)
+
+
+def test_too_many_segments_are_refused(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, path = folders
+    monkeypatch.setattr(mapped, "MAX_SEGMENTS", 2)
+    write(source / "events/a.csv", [event(n, 1, START, who=f"u{n}") for n in range(4)])
+    mapping = declare(interactions=EVENTS | {"eventType": None, "session": None, "segment": "who"})
+    error = failure(source, path, mapping)
+    assert error.reason == "TooManySegments"
+    assert "u0, u1, u2" in error.message
+    assert lake.newest(path, "interactions") is None
+
+
+def test_a_repeated_event_is_kept_once_and_the_others_are_put_aside(
+    folders: tuple[Path, Path],
+) -> None:
+    source, path = folders
+    write(source / "events/a.csv", [*ROWS, ROWS[0], event(1, 10, START, 2)])
+    write(source / "events/b.csv", [ROWS[1], event(1, 11, START + 86_400, 4)])
+    result = check(source, path, declare())
+    assert (result.rows, result.new_rows, result.quarantined_rows) == (3, 3, 3)
+    found = table(path, "quarantine").sort("file", "line").select("file", "line", "row", "reason")
+    assert found.rows() == [
+        ("events/a.csv", 5, f"1,10,{START},5", "DuplicateEvent"),
+        ("events/a.csv", 6, f"1,10,{START},2", "DuplicateEvent"),
+        ("events/b.csv", 3, f"1,11,{START + 86_400},4", "ConflictingEvent"),
+    ]
+    assert table(path, "batches").sort("file")["known_rows"].to_list() == [0, 1]
+
+
+def test_another_event_type_at_the_same_time_is_another_event(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    rows = [event(1, 10, START, None, event=what) for what in ("view", "buy", "view")]
+    write(source / "events/a.csv", rows)
+    mapping = declare(interactions=EVENTS | {"session": None, "segment": None, "value": None})
+    assert check(source, path, mapping).rows == 2
+    assert sorted(table(path, "interactions")["value"].to_list()) == [2.0, 5.0]
+    assert reasons(path) == {"DuplicateEvent": 1}
+
+
+def test_too_many_bad_rows_keep_all_of_the_source_out(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", ROWS)
+    write(source / "events/b.csv", [event(1, 10, (START + n) * 1000) for n in range(5)])
+    for _ in range(2):
+        error = failure(source, path, declare(), share=0.5)
+        assert error.reason == "TooManyQuarantinedRows"
+        assert "5 of 8 rows of interactions" in error.message
+        assert "TimestampLooksLikeMilliseconds 5" in error.message
+        assert "set timestamp.unit of the mapping to Milliseconds" in error.message
+        assert "events/b.csv line 2" in error.message
+    assert lake.newest(path, "interactions") is None
+    assert table(path, "batches").height == 0
+    assert table(path, "quarantine").height == 5
+    fixed = declare(interactions={**EVENTS, "timestamp": {"column": "at", "unit": "Milliseconds"},
+                    "eventType": None, "session": None, "segment": None})  # fmt: skip
+    error = failure(source, path, fixed, share=0.3)
+    assert "TimestampLooksLikeSeconds 3" in error.message
+
+
+def test_ids_that_are_text_are_refused_with_the_remedy(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", [event('smith, "jo" é', 10, START), *ROWS])
+    error = failure(source, path, declare(), share=0.01)
+    assert "BadUserId 1" in error.message
+    assert "whole numbers" in error.message
+    assert table(path, "quarantine")["row"].to_list() == [f'"smith, ""jo"" é",10,{START},5']
+
+
+def test_a_check_that_was_killed_before_its_note_is_simply_repeated(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, path = folders
+    write(source / "events/a.csv", [*ROWS, ROWS[0]])
+    append = lake.append
+
+    def killed(where: Path, name: str, *rest: object) -> int:
+        if name == "batches":
+            raise KeyboardInterrupt
+        return append(where, name, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lake, "append", killed)
+    with pytest.raises(KeyboardInterrupt):
+        check(source, path, declare())
+    monkeypatch.setattr(lake, "append", append)
+    result = check(source, path, declare())
+    assert (result.rows, result.new_rows, result.quarantined_rows) == (3, 0, 1)
+    assert table(path, "interactions").height == 3
+    assert table(path, "quarantine").height == 1
+    assert table(path, "batches")["known_rows"].to_list() == [3]
+    assert not (path / ".staging").exists()
+
+
+def test_many_stretches_and_commits_make_the_same_tables_as_one(
+    folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, path = folders
+    rows = [event(n % 7, n % 5, START + 1801 * (n % 90), 1 + n % 5) for n in range(400)]
+    for part in range(4):
+        write(source / f"events/{part}.csv", rows[part::4])
+    one = check(source, tmp_path / "one", declare())
+    monkeypatch.setattr(mapped, "DIGEST_ROWS", 50)
+    monkeypatch.setattr(readers, "BATCH_ROWS", 7)
+    monkeypatch.setattr(staging, "STRETCH_ROWS", 20)
+    many = check(source, path, declare())
+    assert (many.rows, many.new_rows, many.quarantined_rows) == (
+        one.rows,
+        one.new_rows,
+        one.quarantined_rows,
+    )
+    assert many.data_version[-16:] == one.data_version[-16:]
+    assert int(many.data_version[1:].split(".")[0]) > 5
+    assert lake.read_version(path, many.data_version).interactions.height == one.rows
+
+
+def test_a_lake_of_movielens_takes_mapped_files_and_the_other_way_round(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source, path = folders
+    synthetic.generate(tmp_path / "ml", synthetic.Size(20, 10, 100), seed=1)
+    before = ingest.check(tmp_path / "ml", path)
+    write(source / "events/a.csv", ROWS)
+    both = check(source, path, declare())
+    assert (both.rows, both.new_rows) == (before.rows + 3, 3)
+    again = ingest.check(tmp_path / "ml", path)
+    assert (again.rows, again.new_rows) == (both.rows, 0)
+    (tmp_path / "ml" / "late.inter").write_text(
+        "user_id:token\titem_id:token\trating:float\ttimestamp:float\n1\t2\t4\t899000000\n"
+    )
+    last = ingest.check(tmp_path / "ml", path)
+    assert lake.read_version(path, last.data_version).interactions.height == both.rows + 1
+    assert lake.read_version(path, before.data_version).interactions.height == before.rows
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_files_that_are_empty_or_missing_are_named(
+    folders: tuple[Path, Path], kind: Format
+) -> None:
+    source, path = folders
+    source.mkdir()
+    error = failure(source, path, declare(kind), kind)
+    assert (error.reason, "events/*" in error.message) == ("DataMissing", True)
+    file = source / "events" / f"a.{EXTENSIONS[kind]}"
+    file.parent.mkdir()
+    file.touch()
+    error = failure(source, path, declare(kind), kind)
+    assert error.reason == "UnreadableData"
+    assert f"{file} is empty" in error.message
+
+
+def test_a_file_of_two_tables_is_refused(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", ROWS)
+    error = failure(source, path, declare(users={"files": "events/a*", "id": "user"}))
+    assert error.reason == "InvalidMapping"
+    assert "a.csv" in error.message
+
+
+def test_files_that_are_not_finished_or_lead_elsewhere_are_left_alone(
+    folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    source, path = folders
+    write(source / "events/a.csv", ROWS)
+    write(source / "events/.b.csv", [event(3, 3, START)])
+    write(source / "events/_SUCCESS.csv", [event(4, 4, START)])
+    write(tmp_path / "elsewhere.csv", [event(5, 5, START)])
+    (source / "events/link.csv").symlink_to(tmp_path / "elsewhere.csv")
+    assert check(source, path, declare()).rows == 3
+
+
+def test_a_changed_user_table_reaches_users_that_only_events_had_named(
+    folders: tuple[Path, Path],
+) -> None:
+    source, path = folders
+    write(source / "events/a.csv", ROWS)
+    first = check(source, path, declare())
+    write(source / "people.csv", [{"id": 2, "age": 50}])
+    mapping = declare(users={"files": "people.csv", "id": "id", "age": "age"})
+    second = check(source, path, mapping)
+    assert second.new_rows == 0
+    assert second.data_version != first.data_version
+    assert table(path, "users").filter(pl.col("user_id") == 2).row(0)[1] == 50
+
+
+def test_the_window_and_its_rows_are_those_of_the_lake(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", ROWS)
+    result = check(source, path, declare(), window_days=1)
+    assert (result.rows, result.window_end) == (2, "2026-01-02T00:00:00Z")
+    error = failure(source, path, declare(), min_rows=4)
+    assert error.reason == "TooFewRows"
+
+
+def test_events_of_tomorrow_are_put_aside(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", [*ROWS, event(1, 1, NOW + 86_400), event(1, 1, NOW + 86_401)])
+    assert check(source, path, declare()).rows == 4
+    assert reasons(path) == {"FutureTimestamp": 1}

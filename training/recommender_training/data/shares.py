@@ -1,0 +1,78 @@
+"""Whether too many rows of a source had to be put aside, and what that is likely to mean."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from recommender_training.errors import InputError
+
+#: What is likely to be wrong with a mapped source where a reason is the commonest.
+REMEDIES: Mapping[str, str] = {
+    "BadUserId": "ids have to be whole numbers from 0: number the users before the export",
+    "BadItemId": "ids have to be whole numbers from 0: number the items before the export",
+    "TimestampLooksLikeSeconds": "set timestamp.unit of the mapping to Seconds",
+    "TimestampLooksLikeMilliseconds": "set timestamp.unit of the mapping to Milliseconds",
+    "TimestampLooksLikeMicroseconds": "export the times in milliseconds and say so",
+    "TimestampLooksLikeNanoseconds": "export the times in milliseconds and say so",
+    "TimestampLooksLikeISO8601": "set timestamp.unit of the mapping to ISO8601",
+    "TimestampIsNumber": "set timestamp.unit of the mapping to Seconds or Milliseconds",
+    "FutureTimestamp": "the clock of the writer or the unit of the times is wrong",
+    "UnknownEventType": "add the type to eventType.types of the mapping",
+    "BadValue": "set value.lowest and value.highest of the mapping to the range of the column",
+    "WrongFieldCount": "quote fields that hold the delimiter, or set csv.delimiter of the mapping",
+    "BadQuotes": "double the quotes inside of a field, or set csv.quote of the mapping",
+    "DuplicateEvent": "an event has one row: the same user, item, time and type came again",
+}
+
+
+@dataclass(frozen=True)
+class Count:
+    """Rows of one table of a source."""
+
+    table: str
+    good: int
+    bad: int
+
+    @property
+    def share(self) -> float:
+        """Share of the rows that were put aside."""
+        return self.bad / max(self.good + self.bad, 1)
+
+
+def check(
+    counts: Sequence[Count],
+    reasons: Counter[str],
+    first: Mapping[str, object] | None,
+    max_share: float,
+    *,
+    files: str,
+    remedies: Mapping[str, str] | None = None,
+) -> None:
+    """Hold each table against the allowed share; the first count is that of the interactions.
+
+    `first` is a quarantined row to show; `files` names those of the interactions. Raises
+    InputError: NoRowsInWindow, TooManyQuarantinedRows.
+    """
+    if counts[0].good + counts[0].bad == 0:
+        raise InputError("NoRowsInWindow", f"the {files} files hold no row below their headers")
+    worst = max(counts, key=lambda count: count.share)
+    if worst.share <= max_share:
+        return
+    ranked = sorted(reasons.items(), key=lambda entry: (entry[1], entry[0]), reverse=True)
+    told = [", ".join(f"{reason} {count}" for reason, count in ranked[:5]) or "in earlier checks"]
+    if first is not None:
+        row = str(first["row"])[:120]
+        told.append(f"first: {first['file']} line {first['line']} {row!r} ({first['reason']})")
+    if remedies and ranked and ranked[0][0] in remedies:
+        told.append(remedies[ranked[0][0]])
+    told.append("repair the rows or raise data.maxQuarantinedShare")
+    raise InputError(
+        "TooManyQuarantinedRows",
+        f"{worst.bad} of {worst.good + worst.bad} rows of {worst.table} are quarantined "
+        f"({worst.share:.2%}, at most {max_share:.2%} allowed): {'; '.join(told)}",
+        quarantinedRows=sum(count.bad for count in counts),
+        rows=counts[0].good,
+        totalRows=sum(count.good + count.bad for count in counts),
+    )

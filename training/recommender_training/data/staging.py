@@ -1,0 +1,153 @@
+"""Good rows of new files, on disk until all have been read, then told apart from known events.
+
+Nothing of a source may get into the lake before the share of bad rows is known, and a source may
+be larger than the memory. So rows wait in Parquet files, and are resolved in stretches of time:
+duplicates share their second, so a stretch can be judged by itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from recommender_training.data import lake, schema
+
+#: Rows that are judged at a time, where no single hour has more: about a hundred megabytes.
+STRETCH_ROWS = 1_000_000
+_HOUR = 3600
+_KEY = list(schema.EVENT_KEY)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A stretch of time: new events, how many were known by file number, and bad rows.
+
+    `bad` has `number` (of the file), `line`, `row` and `reason`.
+    """
+
+    new: pl.DataFrame
+    known: dict[int, int]
+    bad: pl.DataFrame
+
+
+@dataclass
+class Staging:
+    """Rows of the files of a source, by the number of the file."""
+
+    folder: Path
+    _hours: dict[int, int] = field(default_factory=dict)
+    _parts: int = 0
+
+    def begin(self) -> None:
+        """Start empty: what a process that was killed has left is of no use."""
+        self.end()
+        self.folder.mkdir(parents=True)
+
+    def end(self) -> None:
+        """Remove all that was staged."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add(self, number: int, good: pl.DataFrame) -> None:
+        """Stage rows of the interactions table, with `line` and `row`."""
+        if good.height == 0:
+            return
+        hours = good.group_by(pl.col("timestamp") // _HOUR).len()
+        for hour, rows in hours.iter_rows():
+            self._hours[hour] = self._hours.get(hour, 0) + rows
+        staged = good.sort("timestamp").with_columns(pl.lit(number, pl.Int32).alias("number"))
+        staged.write_parquet(
+            self.folder / f"{self._parts:06}.parquet", compression="zstd", row_group_size=20_000
+        )
+        self._parts += 1
+
+    def resolve(self, lake_path: Path) -> Iterator[Resolved]:
+        """Every stretch of time, oldest first."""
+        for first, last in self._stretches():
+            inside = pl.col("timestamp").is_between(first, last)
+            staged = self._scan().filter(inside)
+            rows = staged.drop("row").collect(engine="streaming").sort("number", "line")
+            yield _resolve(rows, staged, _known(lake_path, rows.select(_KEY), first, last))
+
+    def keep(self, number: int, new: pl.DataFrame) -> Path:
+        """Keep the new events of a stretch until they may be written."""
+        folder = self.folder / "new"
+        folder.mkdir(exist_ok=True)
+        path = folder / f"{number:06}.parquet"
+        new.write_parquet(path, compression="zstd")
+        return path
+
+    def distinct(self, column: str) -> pl.DataFrame:
+        """The values of a column in all staged rows."""
+        if not self._parts:
+            return pl.DataFrame(schema={column: schema.INTERACTIONS_SCHEMA[column]})
+        return self._scan().select(pl.col(column).unique()).collect(engine="streaming")
+
+    def _scan(self) -> pl.LazyFrame:
+        return pl.scan_parquet(sorted(self.folder.glob("*.parquet")), glob=False)
+
+    def _stretches(self) -> Iterator[tuple[int, int]]:
+        """First and last second of stretches of whole hours, each of a bounded number of rows."""
+        hours = sorted(self._hours)
+        start, rows = 0, 0
+        for at, hour in enumerate(hours):
+            rows += self._hours[hour]
+            if rows >= STRETCH_ROWS or at == len(hours) - 1:
+                yield hours[start] * _HOUR, hour * _HOUR + _HOUR - 1
+                start, rows = at + 1, 0
+
+
+def _known(lake_path: Path, keys: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
+    """Events of the lake that have these keys, with their `value`."""
+    days = [
+        pl.select(pl.from_epoch(pl.lit(time), time_unit="s").dt.strftime("%Y-%m-%d")).item()
+        for time in (first, last + 24 * _HOUR)
+    ]
+    return (
+        lake.scan(lake_path, "interactions", schema.MAPPED_INTERACTIONS_SCHEMA)
+        .filter(pl.col("event_date") >= days[0], pl.col("event_date") < days[1])
+        .filter(pl.col("timestamp").is_between(first, last))
+        .select(*_KEY, pl.col("value").alias("known_value"))
+        .join(keys.unique().lazy(), on=_KEY, how="semi", nulls_equal=True)
+        .collect(engine="streaming")
+        .unique(_KEY, keep="first", maintain_order=True)
+    )
+
+
+def _resolve(rows: pl.DataFrame, staged: pl.LazyFrame, known: pl.DataFrame) -> Resolved:
+    """Judge rows, which are sorted by file and line.
+
+    The first row of an event in a file stands for it; another in the same file is a duplicate. An
+    event that another file or the lake has already is known: exports overlap. If it then has
+    another value, one of the two is wrong, and the newer one is put aside.
+    """
+    rows = rows.with_columns(
+        pl.struct("number", *_KEY).is_first_distinct().alias("first_in_file"),
+        pl.struct(*_KEY).is_first_distinct().alias("first"),
+    )
+    stands = rows.filter("first").select(*_KEY, pl.col("value").alias("first_value"))
+    rows = rows.join(known, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
+    rows = rows.join(stands, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
+    before = pl.coalesce("known_value", "first_value")
+    reason = (
+        pl.when(~pl.col("first_in_file"))
+        .then(pl.lit("DuplicateEvent"))
+        .when(pl.col("value") != before)
+        .then(pl.lit("ConflictingEvent"))
+    )
+    rows = rows.with_columns(reason.alias("reason"))
+    good = pl.col("reason").is_null()
+    fresh = pl.col("first") & pl.col("known_value").is_null()
+    repeated = rows.filter(good & ~fresh).group_by("number").len()
+    wrong = rows.filter(~good).select("number", "line", "reason")
+    bad = wrong.with_columns(row=pl.lit("")).clear()
+    if wrong.height:
+        texts = staged.select("number", "line", "row").join(
+            wrong.lazy().select("number", "line"), on=["number", "line"], how="semi"
+        )
+        bad = wrong.join(texts.collect(engine="streaming"), on=["number", "line"])
+    columns = [*schema.MAPPED_INTERACTIONS_SCHEMA.names(), "number"]
+    return Resolved(rows.filter(good & fresh).select(columns), dict(repeated.iter_rows()), bad)
