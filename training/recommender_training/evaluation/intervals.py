@@ -33,9 +33,14 @@ class Sampled:
         return Sampled(self.value - other.value, self.resampled - other.resampled, users)
 
     def over(self, other: Sampled) -> Sampled:
-        """The paired ratio; undefined where the other is 0."""
+        """The paired ratio; undefined where the other is 0.
+
+        Without an interval where it is 0 itself: what was never seen is 0 in every resample,
+        which is no certainty.
+        """
         ratio = np.full_like(self.resampled, np.nan)
-        np.divide(self.resampled, other.resampled, out=ratio, where=other.resampled > 0)
+        defined = (other.resampled > 0) & (self.value != 0)
+        np.divide(self.resampled, other.resampled, out=ratio, where=defined)
         value = self.value / other.value if other.value > 0 else float("nan")
         return Sampled(value, ratio, min(self.users, other.users))
 

@@ -124,7 +124,10 @@ def _users(report: _Report, fair: _Report, served: _Report, base: _Report) -> Ma
         for entry in fair["dimensions"]
         if entry["auc"] is not None
     ]
-    note = "In grey: fewer than 100 rows or than 20 of a class, too small to judge."
+    note = (
+        "In grey: fewer than 100 rows or than 20 of a class, too small to judge. No interval: "
+        "fewer than 10 users."
+    )
     return _section(
         "User segments",
         *[tag("p", sentence) for sentence in spread],

@@ -23,22 +23,21 @@ background:var(--panel);border-radius:.3rem}
 .verdict.good{border-color:var(--want)}.verdict.bad{border-color:var(--bad)}
 .verdict.unsure{border-color:var(--unsure)}
 .verdict ul{margin:.5rem 0 0;padding-left:1.2rem}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.7rem;
-margin:1rem 0}
-.tile{padding:.7rem .8rem;border:1px solid var(--line);border-radius:.3rem}
+.tiles{display:flex;flex-wrap:wrap;gap:.7rem;margin:1rem 0}
+.tile{flex:1 1 9rem;padding:.7rem .8rem;border:1px solid var(--line);border-radius:.3rem}
 .tile b{display:block;font-size:1.5rem;line-height:1.2;font-variant-numeric:tabular-nums}
 .tile span{display:block;font-size:.85rem;color:var(--soft)}
-.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));
-gap:1.2rem}
-figure{margin:.6rem 0;break-inside:avoid}
+.figures{display:flex;flex-wrap:wrap;gap:1.2rem}
+figure{flex:1 1 20rem;max-width:34rem;margin:.6rem 0;break-inside:avoid}
 figcaption b{display:block;color:var(--ink);font-size:1rem}
-svg{display:block;width:100%;max-width:34rem;height:auto;margin-top:.4rem}
+svg{display:block;width:100%;height:auto;margin-top:.4rem}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums;
 overflow-wrap:normal}
 th,td{padding:.3rem .55rem;border-bottom:1px solid var(--line);text-align:right;
 white-space:nowrap}
-th:first-child,td:first-child{text-align:left;white-space:normal;min-width:6rem}
+th:first-child,td:first-child{position:sticky;left:0;background:var(--paper);text-align:left;
+white-space:normal;min-width:6rem}
 thead th{vertical-align:bottom;border-bottom:2px solid var(--line);white-space:normal}
 td small{display:block;color:var(--soft)}
 tr.few td{color:var(--soft)}
@@ -60,6 +59,7 @@ th,td{padding:.25rem .35rem}}
 @media print{:root{--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--panel:#f3f3f3;
 --model:#0b5cad;--base:#c2570c;--pop:#6e7781;--want:#1a7f37;--bad:#b3261e;--unsure:#8a5a00}
 body{max-width:none;padding:0;font-size:10.5pt}.scroll{overflow:visible}
-table{font-size:8.5pt}h2{break-after:avoid}tr,.tile,.verdict{break-inside:avoid}
+figure{flex-basis:14rem}table{font-size:7.5pt}td small{white-space:normal}
+th,td{padding:.15rem .3rem}h2{break-after:avoid}tr,.tile,.verdict{break-inside:avoid}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """

@@ -1,0 +1,286 @@
+"""The page of an artifact: self-contained, complete, the verdict first, and never a surprise."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import shutil
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_training import cli, pipeline
+from recommender_training.artifact import manifest
+from recommender_training.config import parse_config
+from recommender_training.errors import InputError
+from recommender_training.files import canonical_json
+from recommender_training.page import files, verdict
+from recommender_training.page.render import render
+
+
+@pytest.fixture(scope="session")
+def report(trained: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((trained.staged / "report.json").read_text())
+    return found
+
+
+@pytest.fixture(scope="session")
+def facts(trained: Any) -> dict[str, Any]:
+    return manifest.verify(trained.staged)
+
+
+class Elements(HTMLParser):
+    """Names, attributes and texts of a page, and whether every element ends."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__(convert_charrefs=True)
+        self.names: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.feed(page.decode())
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.append(tag)
+        self.attributes += attrs
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.texts)
+
+
+def test_the_artifact_holds_the_page_and_the_manifest_vouches_for_it(
+    trained: Any, facts: dict[str, Any]
+) -> None:
+    page = (trained.staged / "report.html").read_bytes()
+    assert page.startswith(b"<!doctype html>")
+    assert "report.html" in [entry["path"] for entry in facts["files"]]
+    assert len(page) < 150_000
+
+
+def test_the_page_needs_nothing_from_outside_and_runs_nothing(trained: Any) -> None:
+    page = (trained.staged / "report.html").read_bytes()
+    seen = Elements(page)
+    assert seen.open == []
+    forbidden = {"script", "link", "img", "iframe", "object", "embed", "base", "form", "a", "use"}
+    assert not forbidden & set(seen.names)
+    names = {name for name, _ in seen.attributes}
+    assert not {"src", "href", "srcset", "style", "xlink:href"} & names
+    assert not [name for name in names if name.startswith("on")]
+    style = re.findall(r"<style>(.*?)</style>", page.decode(), re.DOTALL)
+    assert len(style) == 1
+    assert not re.search(r"url\(|@import|https?:", style[0])
+    assert ("content", "default-src 'none'; style-src 'unsafe-inline'") in seen.attributes
+    assert ("name", "viewport") in seen.attributes
+
+
+def test_the_verdict_comes_before_any_number_and_each_part_is_there(trained: Any) -> None:
+    page = (trained.staged / "report.html").read_text()
+    order = [page.index(mark) for mark in ('class="verdict', 'class="tiles', "<h2>Metrics")]
+    assert order == sorted(order)
+    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    assert titles == ["Metrics", "Training and calibration", "User segments",
+                      "Items: popularity and exposure", "How it was measured",
+                      "Lineage"]  # fmt: skip
+    figures = re.findall(r"<figcaption><b>(.*?)</b>", page)
+    assert figures == ["Gain over the regression", "Gain over popularity", "Learning curve",
+                       "Reliability", "AUC by user segment", "Popularity",
+                       "Exposure by genre"]  # fmt: skip
+
+
+def test_every_drawing_is_sound_svg_inside_its_frame_with_words_for_who_cannot_see_it(
+    trained: Any,
+) -> None:
+    page = (trained.staged / "report.html").read_text()
+    drawings = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
+    assert len(drawings) == 7
+    for source in drawings:
+        drawing = ET.fromstring(source)
+        _, _, width, height = map(float, drawing.attrib["viewBox"].split())
+        assert drawing.attrib["role"] == "img"
+        assert drawing.findtext("title") == drawing.attrib["aria-label"]
+        for element in drawing.iter():
+            for name, limit in (("x", width), ("cx", width), ("x1", width), ("x2", width),
+                                ("y", height + 4), ("cy", height), ("y1", height),
+                                ("y2", height)):  # fmt: skip
+                if name in element.attrib:
+                    assert 0 <= float(element.attrib[name]) <= limit, element.attrib
+
+
+def test_the_lineage_names_data_code_seed_and_the_digests_of_the_models(
+    trained: Any, facts: dict[str, Any]
+) -> None:
+    text = Elements((trained.staged / "report.html").read_bytes()).text
+    for wanted in (facts["dataVersion"], facts["codeVersion"], str(facts["seed"])):
+        assert wanted in text
+    for entry in facts["files"]:
+        if entry["path"] != "report.html":
+            assert entry["path"] in text
+            assert entry["sha256"][:16] in text
+
+
+def test_made_anew_from_the_artifact_it_is_the_same_page_with_the_digest_added(
+    trained: Any, report: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    others = [entry for entry in facts["files"] if entry["path"] != "report.html"]
+    page = (trained.staged / "report.html").read_bytes()
+    assert render(report, {**facts, "files": others}) == page
+    anew = render(report, {**facts, "files": others}, trained.digest)
+    added = f"<dt>Artifact</dt><dd><code>{trained.digest}</code></dd>".encode()
+    assert anew.replace(added, b"") == page
+
+
+def test_the_command_prints_the_path_and_writes_elsewhere_when_asked(
+    trained: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "work"
+    artifact = shutil.copytree(trained.staged, work / "artifacts" / "local" / "0123")
+    assert cli.main(["report", str(work)]) == 0
+    assert capsys.readouterr().out == f"{artifact / 'report.html'}\n"
+    output = tmp_path / "page.html"
+    assert cli.main(["report", str(artifact), "--output", str(output)]) == 0
+    assert trained.digest in output.read_text()
+    assert capsys.readouterr().out == f"{output}\n"
+    manifest.verify(artifact, trained.digest)
+
+
+def test_what_cannot_be_shown_is_refused_with_the_remedy(trained: Any, tmp_path: Path) -> None:
+    artifact = Path(shutil.copytree(trained.staged, tmp_path / "artifacts" / "local" / "0123"))
+
+    def reason(folder: Path, output: Path | None = None) -> str:
+        with pytest.raises(InputError) as caught:
+            files.provide(folder, output)
+        return caught.value.reason
+
+    assert reason(tmp_path / "nowhere") == "NoArtifact"
+    assert reason(artifact, artifact / "new.html") == "OutputInArtifact"
+    assert not (artifact / "new.html").exists()
+    shutil.copytree(artifact, tmp_path / "artifacts" / "other" / "4567")
+    assert reason(tmp_path) == "NoArtifact"
+    (artifact / "report.html").write_text("changed")
+    assert reason(artifact) == "ArtifactInvalid"
+    older = json.loads((artifact / "manifest.json").read_text())
+    older["files"] = [each for each in older["files"] if each["path"] != "report.html"]
+    (artifact / "report.html").unlink()
+    (artifact / "manifest.json").write_bytes(canonical_json(older))
+    assert reason(artifact) == "NoPage"
+    assert files.provide(artifact, tmp_path / "page.html").is_file()
+
+
+def test_a_report_of_another_schema_is_refused(trained: Any, tmp_path: Path) -> None:
+    artifact = Path(shutil.copytree(trained.staged, tmp_path / "artifact"))
+    strange = json.loads((artifact / "report.json").read_text()) | {"schema": "other/v9"}
+    (artifact / "report.json").write_bytes(canonical_json(strange))
+    facts = json.loads((artifact / "manifest.json").read_text())
+    lineage = {key: value for key, value in facts.items() if key not in ("schema", "files")}
+    manifest.write(artifact, lineage)
+    with pytest.raises(InputError) as caught:
+        files.provide(artifact, tmp_path / "page.html")
+    assert caught.value.reason == "UnknownReport"
+
+
+@given(text=st.text(min_size=1) | st.just("<script>alert('x')</script>"))
+def test_names_in_the_data_never_become_markup(
+    report: dict[str, Any], facts: dict[str, Any], text: str
+) -> None:
+    plain = Elements(render(report, facts)).names
+    hostile = copy.deepcopy(report)
+    hostile["dataVersion"] = hostile["worstSegment"] = f"x{text}"
+    for model in ("recommender", "baseline"):
+        hostile["models"][model]["itemGroups"][0]["name"] = f"genre:{text}"
+    for shown in hostile["fairness"]["exposure"].values():
+        shown[0]["name"] = f"genre:{text}"
+    lineage = copy.deepcopy(facts) | {"codeVersion": f"x{text}"}
+    lineage["files"][0]["path"] = text
+    lineage["hyperparameters"] = {text: text}
+    assert Elements(render(hostile, lineage)).names == plain
+
+
+def test_a_report_of_the_first_release_is_still_shown(
+    report: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    """Made before there were intervals and fairness: the parts that are absent are left out."""
+    old = copy.deepcopy(report)
+    for key in ("uncertainty", "intervals", "minus", "fairness", "popularity",
+                "baselineReliability"):  # fmt: skip
+        del old[key]
+    for model in old["models"].values():
+        for key in [key for key in model if key.startswith(("coverage", "novelty", "recall"))]:
+            del model[key]
+    old["metrics"] = {k: v for k, v in old["metrics"].items() if not k.endswith(("Low", "High"))}
+    seen = Elements(render(old, facts))
+    assert seen.open == []
+    assert "Too few users" in seen.text
+    assert "Reliability" in seen.text
+
+
+def test_a_window_without_requests_is_shown_without_lists(
+    report: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    empty = copy.deepcopy(report)
+    empty["fairness"]["exposure"] = {name: [] for name in empty["models"]}
+    for entry in empty["fairness"]["segments"]:
+        entry["counted"] = False
+    empty["fairness"]["dimensions"] = [
+        {"name": "age", "segments": 0, "auc": None, "logLoss": None, "calibrationGap": None}
+    ]
+    for each in (*empty["intervals"].values(), *empty["minus"].values()):
+        for told in each.values():
+            told["low"] = told["high"] = None
+    empty["learning"] = {"bestEpoch": 0, "looks": []}
+    assert Elements(render(empty, facts)).open == []
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "tone"),
+    [
+        (0.001, 0.02, "good"),
+        (-0.02, -0.001, "bad"),
+        (-0.01, 0.01, "unsure"),
+        (None, None, "unsure"),
+    ],
+)
+def test_the_verdict_follows_the_interval(
+    report: dict[str, Any], low: float | None, high: float | None, tone: str
+) -> None:
+    told = copy.deepcopy(report)
+    told["metrics"] |= {"aucMinusBaselineLow": low, "aucMinusBaselineHigh": high}
+    told["minus"]["baseline"]["auc"] |= {"low": low, "high": high}
+    assert verdict.judge(told).tone == tone
+
+
+def test_a_rehearsed_fault_and_the_baseline_itself_are_never_called_better(
+    report: dict[str, Any],
+) -> None:
+    good = copy.deepcopy(report)
+    good["metrics"] |= {"aucMinusBaselineLow": 0.1, "aucMinusBaselineHigh": 0.2}
+    assert verdict.judge(good).tone == "good"
+    rehearsed = good | {"fault": {"fault": "NonFinite"}}
+    assert verdict.judge(rehearsed).tone == "bad"
+    assert "NonFinite" in verdict.judge(rehearsed).headline
+    assert verdict.judge(good | {"algorithm": "LogisticRegression"}).tone == "plain"
+
+
+def test_the_baseline_alone_has_a_page_without_a_learning_curve(
+    trained: Any, tmp_path: Path
+) -> None:
+    config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
+    result = pipeline.train(trained.lake, trained.data_version, config, tmp_path / "staged")
+    page = (result.staged / "report.html").read_text()
+    assert "This is the baseline itself" in page
+    assert "Learning curve" not in page
