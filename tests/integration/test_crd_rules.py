@@ -165,6 +165,84 @@ def test_a_spec_that_makes_no_sense_is_refused_with_field_and_reason(
     assert message in refusal(lambda: server.create(changed(path, value), dry_run="All"))
 
 
+SOURCE: Json = {"claimName": "raw-data", "path": "shop", "format": "CSV"}
+EVENTS: Json = {"files": "events/*.csv", "user": "u", "item": "i", "timestamp": {"column": "t"},
+                "value": {"column": "v"}}  # fmt: skip
+UNVALUED = {name: value for name, value in EVENTS.items() if name != "value"}
+
+
+def typed(*types: Json) -> Json:
+    return {"interactions": UNVALUED | {"eventType": {"column": "e", "types": list(types)}}}
+
+
+@pytest.mark.parametrize("kind", ["CSV", "JSONLines", "Parquet"])
+def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str) -> None:
+    source = SOURCE | {"format": kind, "mapping": {"interactions": EVENTS}}
+    created = server.create(
+        changed("data.source", source), dry_run="All", field_validation="Strict"
+    )
+    mapping = created["spec"]["data"]["source"]["mapping"]
+    assert mapping["partitionBy"] == "Day"
+    assert mapping["interactions"]["value"] == {"column": "v", "lowest": 1, "highest": 5}
+    assert mapping["interactions"]["timestamp"] == {"column": "t", "unit": "Seconds"}
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ({}, "CSV, JSONLines and Parquet need data.source.mapping"),
+        (
+            {"format": "MovieLens100K", "mapping": {"interactions": EVENTS}},
+            "columns of MovieLens100K are fixed",
+        ),
+        ({"format": "Excel"}, "Unsupported value"),
+        ({"mapping": {}}, "mapping.interactions: Required value"),
+        ({"mapping": {"interactions": UNVALUED}}, "needs value, or eventType.types"),
+        ({"mapping": typed({"type": "view"})}, "needs value, or eventType.types"),
+        (
+            {"mapping": typed({"type": "view", "value": 1}, {"type": "view", "value": 2})},
+            "may name a type only once",
+        ),
+        ({"mapping": typed({"type": "view", "value": 6})}, "less than or equal to 5"),
+        ({"mapping": typed()}, "should have at least 1 items"),
+        (
+            {"mapping": {"interactions": EVENTS | {"value": {"column": "v", "highest": 1}}}},
+            "must be below highest",
+        ),
+        (
+            {"mapping": {"interactions": EVENTS | {"timestamp": {"column": "t", "unit": "Days"}}}},
+            "Unsupported value",
+        ),
+        ({"mapping": {"interactions": EVENTS | {"user": ""}}}, "at least 1 chars"),
+        ({"mapping": {"interactions": EVENTS | {"files": "/etc/*"}}}, "interactions.files"),
+        ({"mapping": {"interactions": EVENTS | {"files": "a/../../b"}}}, "inside the source"),
+        ({"mapping": {"interactions": EVENTS | {"files": "a**/b"}}}, "stand alone"),
+        (
+            {"mapping": {"interactions": EVENTS, "users": {"files": "../u", "id": "i"}}},
+            "inside the source",
+        ),
+        (
+            {"mapping": {"interactions": EVENTS, "csv": {"delimiter": '"'}}},
+            "must be two characters",
+        ),
+        ({"mapping": {"interactions": EVENTS, "csv": {"delimiter": "::"}}}, "csv.delimiter"),
+        (
+            {"format": "Parquet", "mapping": {"interactions": EVENTS, "csv": {}}},
+            "belong to data.source.format CSV",
+        ),
+        (
+            {"format": "JSONLines", "mapping": {"interactions": EVENTS | {"columns": ["u"]}}},
+            "belong to data.source.format CSV",
+        ),
+    ],
+)
+def test_a_mapping_that_makes_no_sense_is_refused_with_its_field(
+    server: Server, source: Json, message: str
+) -> None:
+    body = changed("data.source", SOURCE | source)
+    assert message in refusal(lambda: server.create(body, dry_run="All"))
+
+
 def test_a_host_of_ones_own_needs_the_gateway(server: Server) -> None:
     body = changed("serving", {"host": "movies.example"})
     body["metadata"]["name"] = "own-host"

@@ -16,8 +16,62 @@ from recommender_operator.resources.names import MAX_MODEL_NAME
 #: to its rules, each an expression and a message.
 Rules = Mapping[str, Sequence[tuple[str, str]]]
 
+_FILES = (
+    ("!self.split('/').exists(p, p == '..')", "files must stay inside the source: no '..'"),
+    (
+        "!self.split('/').exists(p, p.contains('**') && p != '**')",
+        "'**' has to stand alone between slashes, as in 'events/**/*.csv'",
+    ),
+)
 _DATA: Rules = {
+    "source": (
+        (
+            "!has(self.format) || self.format == 'MovieLens100K' || has(self.mapping)",
+            "data.source.format CSV, JSONLines and Parquet need data.source.mapping: which column "
+            "is what",
+        ),
+        (
+            "!has(self.mapping) || has(self.format) && self.format != 'MovieLens100K'",
+            "data.source.mapping needs data.source.format CSV, JSONLines or Parquet: the columns "
+            "of MovieLens100K are fixed",
+        ),
+        (
+            "!has(self.mapping) || has(self.format) && self.format == 'CSV' || !("
+            "has(self.mapping.csv) || has(self.mapping.interactions.columns) || "
+            "has(self.mapping.users) && has(self.mapping.users.columns) || "
+            "has(self.mapping.items) && has(self.mapping.items.columns))",
+            "csv and columns of data.source.mapping belong to data.source.format CSV",
+        ),
+    ),
     "source.path": (("!self.contains('..')", "path must stay inside the claim: no '..'"),),
+    "source.mapping.interactions": (
+        (
+            "has(self.value) || has(self.eventType) && has(self.eventType.types) && "
+            "self.eventType.types.all(t, has(t.value))",
+            "mapping.interactions needs value, or eventType.types with a value of each type",
+        ),
+    ),
+    "source.mapping.interactions.files": _FILES,
+    "source.mapping.interactions.value": (
+        (
+            "!has(self.lowest) || !has(self.highest) || self.lowest < self.highest",
+            "lowest of mapping.interactions.value must be below highest",
+        ),
+    ),
+    "source.mapping.interactions.eventType.types": (
+        (
+            "self.all(t, self.exists_one(u, u.type == t.type))",
+            "mapping.interactions.eventType.types may name a type only once",
+        ),
+    ),
+    "source.mapping.users.files": _FILES,
+    "source.mapping.items.files": _FILES,
+    "source.mapping.csv": (
+        (
+            "!has(self.delimiter) || !has(self.quote) || self.delimiter != self.quote",
+            "delimiter and quote of mapping.csv must be two characters",
+        ),
+    ),
 }
 
 

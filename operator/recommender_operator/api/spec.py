@@ -30,6 +30,7 @@ from recommender_operator.api.spec_serving import (
 from recommender_operator.api.spec_training import (
     LOWER_IS_BETTER,
     Algorithm,
+    DataSource,
     DataSpec,
     EvaluationSpec,
     Fault,
@@ -44,6 +45,7 @@ __all__ = [
     "Algorithm",
     "AnalysisSpec",
     "ConditionStatus",
+    "DataSource",
     "DataSpec",
     "DeletionPolicy",
     "DriftSpec",

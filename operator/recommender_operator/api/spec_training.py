@@ -7,6 +7,7 @@ import enum
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_resources import TrainingResources
 
 RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
@@ -16,6 +17,7 @@ class DataFormat(enum.StrEnum):
     MOVIELENS_100K = "MovieLens100K"
     PARQUET = "Parquet"
     CSV = "CSV"
+    JSON_LINES = "JSONLines"
 
 
 class Algorithm(enum.StrEnum):
@@ -59,7 +61,11 @@ class DataSource(ApiModel):
         max_length=512,
     )
     format: DataFormat = Field(
-        default=DataFormat.MOVIELENS_100K, description="Layout of the raw files."
+        default=DataFormat.MOVIELENS_100K,
+        description="Layout of the raw files; all but MovieLens100K need a mapping.",
+    )
+    mapping: DataMapping | None = Field(
+        default=None, description="Which column of which files is what."
     )
 
 

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from recommender_operator.api.spec import Resources
+from recommender_operator.api.spec import DataSource, Resources
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import labels, names, security
 from recommender_operator.resources.labels import Manifest
@@ -204,11 +204,22 @@ def _check(model: str, version: VersionObject) -> list[str]:
     return [
         "--source", f"/data/{data.source.path}",
         "--format", data.source.format.value,
+        *_mapping(data.source),
         "--lake", f"/store/{names.lake_path(model)}",
         *_window(version),
         "--min-rows", str(data.min_rows),
         "--max-quarantined-share", repr(data.max_quarantined_share),
     ]  # fmt: skip
+
+
+def _mapping(source: DataSource) -> list[str]:
+    """Return the mapping as one argument; `$$` keeps the kubelet from expanding a `$(NAME)`."""
+    if source.mapping is None:
+        return []
+    text = json.dumps(
+        source.mapping.dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
+    return ["--mapping", text.replace("$", "$$")]
 
 
 def _train(model: str, version: VersionObject, data_version: str, attempt: int) -> list[str]:

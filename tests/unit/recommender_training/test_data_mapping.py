@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from pydantic.alias_generators import to_camel
 
-from recommender_training.data.mapping import Format, parse_mapping
+from recommender_operator.api import spec_mapping
+from recommender_operator.api.spec_mapping import DataMapping
+from recommender_operator.api.spec_training import DataFormat
+from recommender_training.data import mapping
+from recommender_training.data.mapping import Format, Mapping, parse_mapping
 from recommender_training.errors import InputError
 from tests.unit.recommender_training.mapped_files import EVENTS, INTERACTIONS, declare
 
@@ -117,3 +122,43 @@ def test_a_schema_hash_changes_with_what_makes_a_row_and_with_nothing_else() -> 
     hashes = [mapping.schema_hash("interactions", Format.CSV) for mapping in others]
     hashes.append(declare(Format.PARQUET).schema_hash("interactions", Format.PARQUET))
     assert len({base, *hashes}) == 5
+
+
+FULL: dict[str, Any] = {
+    "interactions": {**EVENTS, "value": {"column": "v", "lowest": 0, "highest": 10},
+                     "timestamp": {"column": "t", "unit": "Milliseconds"}, "columns": ["a", "b"]},
+    "users": {"files": "u/*", "id": "id", "age": "a", "gender": "g", "occupation": "o",
+              "segment": "s", "columns": ["c"]},
+    "items": {"files": "i/**/*.csv", "id": "id", "title": "t", "releaseYear": "y", "genres": "g",
+              "genreSeparator": ",", "columns": ["d"]},
+    "csv": {"delimiter": ";", "quote": "'"},
+    "partitionBy": "Hour",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sections", [{"interactions": INTERACTIONS}, FULL])
+def test_the_operator_hands_over_what_the_command_takes(sections: dict[str, Any]) -> None:
+    asked = DataMapping.model_validate(sections)
+    assert FULL.keys() == {to_camel(name) for name in DataMapping.model_fields}
+    for name in ("interactions", "users", "items", "csv"):
+        kind = Mapping.model_fields[name].annotation
+        assert set(FULL[name]) == {to_camel(field) for field in _fields(kind)}
+    found = parse_mapping(json.dumps(asked.dump()), Format.CSV)
+    assert found is not None
+    told = found.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    wanted = asked.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+    assert told == wanted
+
+
+def test_formats_and_units_are_those_of_the_operator() -> None:
+    for ours, theirs in (
+        (Format, DataFormat),
+        (mapping.TimeUnit, spec_mapping.TimeUnit),
+        (mapping.PartitionBy, spec_mapping.PartitionBy),
+    ):
+        assert {entry.value for entry in ours} == {entry.value for entry in theirs}
+
+
+def _fields(kind: Any) -> set[str]:
+    options = [option for option in get_args(kind) if option is not type(None)]
+    return set((options[0] if options else kind).model_fields)

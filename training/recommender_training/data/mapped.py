@@ -25,7 +25,7 @@ from recommender_training.progress import say
 #: More would make as many folders a day.
 MAX_SEGMENTS = 100
 #: Rows that the digest holds at a time, where no single day has more.
-DIGEST_ROWS = 1_000_000
+DIGEST_ROWS = 250_000
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import polars as pl
 from recommender_training.data import lake, schema
 
 #: Rows that are judged at a time, where no single hour has more: about a hundred megabytes.
-STRETCH_ROWS = 1_000_000
+STRETCH_ROWS = 250_000
 _HOUR = 3600
 _KEY = list(schema.EVENT_KEY)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.api.spec import Resources, ServingSpec
+from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.observed import Baseline, JobKind
 from recommender_operator.resources import (
     baselines,
@@ -52,6 +54,52 @@ def knative() -> labels.Manifest:
 @pytest.mark.parametrize("kind", list(JobKind))
 def test_a_job_is_as_expected(kind: JobKind, golden: Golden) -> None:
     golden(f"job_{kind.value}", job(kind))
+
+
+MAPPING: dict[str, Any] = {
+    "interactions": {
+        "files": "events/*.csv",
+        "user": "u$(HOME)",
+        "item": 'größe, "x"',
+        "timestamp": {"column": "at", "unit": "ISO8601"},
+        "value": {"column": "stars"},
+    },
+    "items": {"files": "items.csv", "id": "id", "genres": "tags"},
+}
+
+
+def test_the_check_of_mapped_files_is_as_expected(golden: Golden) -> None:
+    source = {"claimName": "raw", "path": "shop", "format": "CSV", "mapping": MAPPING}
+    owner = model(data={"source": source})
+    spec = version().spec.model_copy(update={"data": owner.spec.data})
+    mapped = dataclasses.replace(version(), spec=spec)
+    manifest = jobs.job(owner, mapped, JobKind.CHECK, 1, {}, OPTIONS)
+    golden("job_check_mapped", manifest)
+    command = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
+    text = command[command.index("--mapping") + 1]
+    # the kubelet turns `$$` into `$`; a bare `$(HOME)` it would expand
+    assert "$(" not in text.replace("$$", "")
+    assert DataMapping.model_validate_json(text.replace("$$", "$")) == (
+        owner.spec.data.source.mapping
+    )
+
+
+def test_the_longest_mapping_fits_one_argument_of_a_process() -> None:
+    column, name = "\U0001f3ac" * 64, {"files": "x" * 253, "columns": ["\U0001f3ac" * 64] * 100}
+    types = [{"type": f"{number:064}", "value": 5} for number in range(50)]
+    mapping = {
+        "interactions": {**name, "user": column, "item": column, "session": column,
+                         "timestamp": {"column": column}, "segment": column,
+                         "eventType": {"column": column, "types": types}},
+        "users": {**name, "id": column},
+        "items": {**name, "id": column},
+    }  # fmt: skip
+    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+    spec = version().spec.model_copy(update={"data": model(data={"source": source}).spec.data})
+    mapped = dataclasses.replace(version(), spec=spec)
+    manifest = jobs.job(model(), mapped, JobKind.CHECK, 1, {}, OPTIONS)
+    command = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert max(len(part.encode()) for part in command) < 128 * 1024  # MAX_ARG_STRLEN of Linux
 
 
 def test_the_job_after_a_deleted_model_is_as_expected(golden: Golden) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +34,46 @@ def test_an_optional_field_of_a_later_release_makes_no_new_version() -> None:
         precision: str = "float32"
 
     assert names.spec_hash(DATA, Later()) == names.spec_hash(DATA, TrainingSpec())
+
+
+@pytest.mark.parametrize(
+    ("data", "digest"),
+    [
+        (
+            {"source": {"claimName": "raw", "path": "ml-100k"}, "window": {"days": 90}},
+            "50e7448c962fbcc19425030ba5d0b8785c7e27cea662bc71b9bf5cc3924c7fcd",
+        ),
+        (
+            {
+                "source": {"claimName": "raw", "format": "MovieLens100K"},
+                "minRows": 5,
+                "maxQuarantinedShare": 0.5,
+            },
+            "754cf2ac4608523508aba307f54735dc06a007aaa846d43cfb525a033aefcaa2",
+        ),
+    ],
+)
+def test_data_without_a_mapping_is_named_as_before_there_were_mappings(
+    data: dict[str, Any], digest: str
+) -> None:
+    """The digests are those of the release before."""
+    spec = DataSpec.model_validate(data)
+    assert names.spec_hash(spec, TrainingSpec()) == digest
+    absent = {**data, "source": {**data["source"], "mapping": None}}
+    assert names.spec_hash(DataSpec.model_validate(absent), TrainingSpec()) == digest
+
+
+def test_a_mapping_makes_a_version_and_its_defaults_written_out_the_same() -> None:
+    def digest(**changes: Any) -> str:
+        mapping = {
+            "interactions": {"files": "*.csv", "user": "u", "item": "i",
+                             "timestamp": {"column": "t"}, "value": {"column": "v"}} | changes
+        }  # fmt: skip
+        source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+        return names.spec_hash(DataSpec.model_validate({"source": source}), TrainingSpec())
+
+    assert digest() == digest(timestamp={"column": "t", "unit": "Seconds"})
+    assert len({digest(), digest(user="v"), digest(timestamp={"column": "w"})}) == 3
 
 
 def test_data_training_and_token_each_make_another_version() -> None:
