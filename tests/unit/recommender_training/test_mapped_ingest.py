@@ -268,6 +268,24 @@ def test_a_lake_of_movielens_takes_mapped_files_and_the_other_way_round(
     assert lake.read_version(path, before.data_version).interactions.height == before.rows
 
 
+def test_a_mapping_of_movielens_gives_the_data_version_of_its_own_format(tmp_path: Path) -> None:
+    source = tmp_path / "ml"
+    synthetic.generate(source, synthetic.Size(30, 20, 300), seed=2)
+    mapping = declare(
+        interactions={"files": "*.inter", "user": "user_id:token", "item": "item_id:token",
+                      "timestamp": {"column": "timestamp:float"},
+                      "value": {"column": "rating:float"}},
+        users={"files": "*.user", "id": "user_id:token", "age": "age:token",
+               "gender": "gender:token", "occupation": "occupation:token"},
+        items={"files": "*.item", "id": "item_id:token", "title": "movie_title:token_seq",
+               "releaseYear": "release_year:token", "genres": "class:token_seq",
+               "genreSeparator": " "},
+        csv={"delimiter": "\t", "quote": "\x01"},
+    )  # fmt: skip
+    own = ingest.check(source, tmp_path / "own")
+    assert check(source, tmp_path / "mapped", mapping).data_version == own.data_version
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_files_that_are_empty_or_missing_are_named(
     folders: tuple[Path, Path], kind: Format

@@ -59,6 +59,25 @@ def test_check_train_publish_and_remove_meet_the_operators_contract(
     assert (code, said["removed"]) == (0, ["staging/movies/v1-1", published.path])
 
 
+def test_check_takes_a_mapping_and_names_what_is_wrong_with_it(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    rows = [f"{user},{item},{1_700_000_000 + user},4\n" for user in range(9) for item in range(3)]
+    (tmp_path / "raw/a.csv").write_text("u,i,t,v\n" + "".join(rows) + "x,1,1700000000,4\n")
+    events = {"files": "*.csv", "user": "u", "item": "i"}
+    mapping = {"interactions": events | {"timestamp": {"column": "t"}, "value": {"column": "v"}}}
+    common = ("check", "--source", tmp_path / "raw", "--format", "CSV", "--min-rows", 20,
+              "--lake", tmp_path / "lake")  # fmt: skip
+    share = ("--max-quarantined-share", 0.1)
+    code, said = run(tmp_path, *common, *share, "--mapping", json.dumps(mapping))
+    checked = operator_report.parse(operator_report.CheckReport, said)
+    assert (code, checked.rows, checked.quarantined_rows) == (0, 27, 1)
+    code, said = run(tmp_path, *common, "--mapping", json.dumps(mapping))
+    assert (code, said["reason"]) == (2, "TooManyQuarantinedRows")
+    code, said = run(tmp_path, *common)
+    assert (code, said["reason"]) == (2, "InvalidMapping")
+    assert "needs --mapping" in said["message"]
+
+
 def said_metrics(artifact: Path) -> Any:
     return json.loads((artifact / "report.json").read_text())["metrics"]
 
