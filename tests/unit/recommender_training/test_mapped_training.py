@@ -1,0 +1,49 @@
+"""Events alone are enough: a model is trained, exported and loaded without any attribute."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from recommender_serving import artifact
+from recommender_training import cli, synthetic
+
+CONFIG = '{"algorithm": "LogisticRegression", "seed": 3}'
+MAPPING = {
+    "interactions": {
+        "files": "*.parquet",
+        "user": "user",
+        "item": "item",
+        "timestamp": {"column": "at", "unit": "ISO8601"},
+        "eventType": {
+            "column": "kind",
+            "types": [{"type": "view", "value": 2}, {"type": "buy", "value": 5}],
+        },
+    }
+}
+
+
+def test_a_model_is_trained_on_typed_events_alone_and_served(tmp_path: Path) -> None:
+    synthetic.generate(tmp_path / "ml", synthetic.Size(80, 40, 2000), seed=5)
+    events = pl.read_csv(tmp_path / "ml" / "synthetic.inter", separator="\t")
+    bought = pl.col("rating:float") >= 4
+    (tmp_path / "shop").mkdir()
+    events.select(
+        user="user_id:token",
+        item="item_id:token",
+        at=pl.from_epoch("timestamp:float", time_unit="s"),
+        kind=pl.when(bought).then(pl.lit("buy")).otherwise(pl.lit("view")),
+    ).write_parquet(tmp_path / "shop" / "events.parquet")
+    report = tmp_path / "report.json"
+    code = cli.main(
+        ["run", "--source", str(tmp_path / "shop"), "--format", "Parquet",
+         "--mapping", json.dumps(MAPPING), "--work", str(tmp_path / "work"),
+         "--config", CONFIG, "--report", str(report)]
+    )  # fmt: skip
+    said = json.loads(report.read_text())
+    assert (code, said["reason"]) == (0, "Done")
+    loaded = artifact.load(tmp_path / "work" / said["path"])
+    assert len(loaded.vocabulary.genre_of) == events["item_id:token"].n_unique()
+    assert not loaded.vocabulary.genders
