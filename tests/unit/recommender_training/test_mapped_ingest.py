@@ -194,6 +194,15 @@ def test_too_many_bad_rows_keep_all_of_the_source_out(folders: tuple[Path, Path]
     assert "TimestampLooksLikeSeconds 3" in error.message
 
 
+def test_rows_put_aside_by_an_earlier_check_count_in_the_next(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", [*ROWS, event("x", 1, START)])
+    check(source, path, declare(), share=0.25)
+    error = failure(source, path, declare(), share=0.24)
+    assert error.reason == "TooManyQuarantinedRows"
+    assert "1 of 4 rows of interactions" in error.message
+
+
 def test_ids_that_are_text_are_refused_with_the_remedy(folders: tuple[Path, Path]) -> None:
     source, path = folders
     write(source / "events/a.csv", [event('smith, "jo" é', 10, START), *ROWS])

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recommender_training.data import lines, readers
 from recommender_training.data.mapping import Format, Mapping
@@ -67,6 +71,19 @@ def test_a_line_that_is_broken_costs_no_other_line(
     assert [row[2] for row in rows] == [None, reason, None, None, None]
     assert [row[0] for row in rows] == [2, 3, 4, 5, 6]
     assert rows[1][1] == bad.rstrip().decode(errors="backslashreplace")
+
+
+@given(st.text(st.sampled_from('ab1,;"\n\r\u00e9\u2028'), max_size=60), st.booleans())
+def test_no_character_of_a_csv_file_is_lost(text: str, broken: bool) -> None:
+    columns = INTERACTIONS | {"columns": ["user", "item", "at", "rating"]}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.csv")
+        path.write_bytes(b"x" + text.encode() + b"\xff\n" * broken)
+        rows = read(path, Format.CSV, declare(interactions=columns))
+    told = "".join(rows["row"].to_list())
+    wanted = f"x{text}" + "\\xff" * broken
+    assert "".join(told.split("\n")).replace("\r", "") == re.sub(r"[\r\n]", "", wanted)
+    assert rows["line"].is_unique().all()
 
 
 def test_a_quote_that_is_never_closed_costs_its_own_line_alone(tmp_path: Path) -> None:
@@ -138,6 +155,15 @@ def test_a_file_that_is_no_parquet_or_was_cut_short_is_refused(
     error = failure(path, Format.PARQUET)
     assert error.reason == "UnreadableData"
     assert "is no Parquet file" in error.message
+
+
+def test_parquet_rows_that_are_lost_on_the_way_are_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.parquet", [event(n, n, n) for n in range(10)])
+    monkeypatch.setattr(pl.LazyFrame, "collect_batches", lambda *_, **__: iter(()))
+    error = failure(path, Format.PARQUET)
+    assert (error.reason, "0 of the 10 rows" in error.message) == ("UnreadableData", True)
 
 
 def test_a_parquet_column_that_is_no_value_is_told_with_its_type(tmp_path: Path) -> None:

@@ -33,6 +33,10 @@ def read(path: Path, table: Table, name: str, batch_rows: int) -> Iterator[pl.Da
         for batch in batches:
             yield _numbered(batch, fields, line)
             line += batch.height
+        # a reader that fails in the midst of a file may end early without a word
+        told = int(scan.select(pl.len()).collect().item())
+        if line - 1 != told:
+            raise OSError(f"{line - 1} of the {told} rows that it says it has can be read")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(
             "UnreadableData",
