@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -71,8 +72,18 @@ def test_each_group_has_the_metrics_of_its_own_rows(
                 assert entry["calibrationGap"] == pytest.approx(gap, abs=1e-12)
 
 
-def test_segments_of_age_and_of_gender_each_divide_the_rows(judged: answers.Window) -> None:
-    segments = responses.segment_rows(judged.data, judged.rows)
+@pytest.mark.parametrize("known", [True, False])
+def test_segments_of_age_and_of_gender_each_divide_the_rows(
+    judged: answers.Window, known: bool
+) -> None:
+    data = judged.data
+    if not known:  # of every third user
+        side = np.where(np.arange(data.users.count)[:, None] % 3 == 0, -1, data.users.side)
+        data = dataclasses.replace(data, users=dataclasses.replace(data.users, side=side))
+    segments = responses.segment_rows(data, judged.rows)
+    assert {"age:unknown", "gender:unknown"} & segments.keys() == (
+        set() if known else {"age:unknown", "gender:unknown"}
+    )
     for dimension in ("age:", "gender:"):
         parts = [inside for name, inside in segments.items() if name.startswith(dimension)]
         assert (np.sum(parts, axis=0) == 1).all()

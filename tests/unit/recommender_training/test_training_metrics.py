@@ -59,7 +59,8 @@ def test_rankings_are_judged_as_trec_eval_judges_them(seed: int, k: int) -> None
     random = np.random.default_rng(seed)
     score = random.permutation(20 * 7).reshape(7, 20).astype(np.float64)
     excluded = random.random((7, 20)) < 0.2
-    relevant = (random.random((7, 20)) < 0.3) & ~excluded
+    # from requests that asked for one item to those that asked for most
+    relevant = (random.random((7, 20)) < random.random() ** 2) & ~excluded
     relevant[np.arange(7), np.argmin(excluded, axis=1)] = True
     if (~excluded).sum(1).min() < k:
         return

@@ -27,12 +27,20 @@ def response_metrics(label: metrics.Mask, probability: metrics.Array) -> dict[st
 
 
 def segment_rows(data: Dataset, rows: Ints) -> dict[str, metrics.Mask]:
-    """Which of the rows belong to each segment: `age:<band>` and `gender:<name>`."""
+    """Which of the rows belong to each segment: `age:<band>` and `gender:<name>`.
+
+    Users of whom it is not known are `age:unknown` and `gender:unknown`, if there are any.
+    """
     side = data.users.side[data.events.user[rows]]
     band = np.where(side[:, 0] < 0, -1, np.searchsorted(AGE_EDGES, side[:, 0], side="right"))
-    segments = {f"age:{name}": band == code for code, name in enumerate(AGE_BANDS)}
-    for code, name in enumerate(data.users.genders):
-        segments[f"gender:{name}"] = side[:, 1] == code
+    segments: dict[str, metrics.Mask] = {}
+    for dimension, codes, names in (
+        ("age", band, AGE_BANDS),
+        ("gender", side[:, 1], data.users.genders),
+    ):
+        segments |= {f"{dimension}:{name}": codes == code for code, name in enumerate(names)}
+        if (codes < 0).any():
+            segments[f"{dimension}:unknown"] = codes < 0
     return segments
 
 

@@ -59,7 +59,8 @@ th,td{padding:.25rem .35rem}}
 @media print{:root{--ink:#000;--soft:#444;--line:#bbb;--paper:#fff;--panel:#f3f3f3;
 --model:#0b5cad;--base:#c2570c;--pop:#6e7781;--want:#1a7f37;--bad:#b3261e;--unsure:#8a5a00}
 body{max-width:none;padding:0;font-size:10.5pt}.scroll{overflow:visible}
-figure{flex-basis:14rem}table{font-size:7.5pt}td small{white-space:normal}
+figure{flex-basis:14rem}.tile{flex-basis:7rem}
+table{font-size:7.5pt}td small{white-space:normal}
 th,td{padding:.15rem .3rem}h2{break-after:avoid}tr,.tile,.verdict{break-inside:avoid}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 """
