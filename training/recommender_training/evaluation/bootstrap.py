@@ -24,7 +24,7 @@ SEED = 0
 #: With fewer users an interval of percentiles is too narrow to be told.
 MIN_USERS = 10
 MAX_RESAMPLES, MIN_RESAMPLES = 2000, 200
-#: Resamples times rows: bounds the time, about a second a metric.
+#: Resamples times rows: bounds the time, half a second an AUC, until MIN_RESAMPLES is reached.
 _WORK = 40_000_000
 #: Numbers in one block of a computation, so that it stays in the cache.
 _BLOCK = 1_000_000

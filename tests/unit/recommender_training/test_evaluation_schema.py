@@ -1,0 +1,93 @@
+"""Every report holds to the published schema, and the schema knows every field of a report."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pathlib
+from typing import Any
+
+import jsonschema
+import pytest
+
+from recommender_training import pipeline
+from recommender_training.config import parse_config
+from recommender_training.page import files
+
+SCHEMA_FILE = pathlib.Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
+    jsonschema.Draft202012Validator.check_schema(found)
+    return found
+
+
+@pytest.fixture(scope="module")
+def report(trained: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((trained.staged / "report.json").read_text())
+    return found
+
+
+def faults(schema: dict[str, Any], report: dict[str, Any]) -> list[str]:
+    validator = jsonschema.Draft202012Validator(schema)
+    return [f"{error.json_path}: {error.message}" for error in validator.iter_errors(report)]
+
+
+def closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema with no room for a field that it does not describe."""
+    strict = copy.deepcopy(schema)
+
+    def close(node: Any) -> None:
+        for child in node.values() if isinstance(node, dict) else node:
+            if isinstance(child, dict | list):
+                close(child)
+        if isinstance(node, dict) and "type" in node and "properties" in node:
+            node.setdefault("additionalProperties", False)
+
+    close(strict)
+    # a model is lists and more: closed as a whole, not in its parts
+    lists, model = strict["$defs"]["lists"], strict["$defs"]["model"]
+    del lists["additionalProperties"]
+    del model["allOf"][1]["additionalProperties"]
+    model["unevaluatedProperties"] = False
+    return strict
+
+
+def test_a_report_holds_to_the_schema_and_has_no_field_that_it_does_not_describe(
+    schema: dict[str, Any], report: dict[str, Any]
+) -> None:
+    assert schema["properties"]["schema"]["const"] == report["schema"] == files.SCHEMA
+    assert faults(closed(schema), report) == []
+    report = copy.deepcopy(report)
+    report["models"]["recommender"]["segments"][0]["new"] = 1
+    report["models"]["recommender"]["later"] = 1
+    assert len(faults(closed(schema), report)) == 2
+    assert faults(schema, report) == [], "a later release may add fields"
+
+
+def test_a_report_of_the_baseline_alone_holds_to_it(
+    schema: dict[str, Any], trained: Any, tmp_path: pathlib.Path
+) -> None:
+    config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
+    result = pipeline.train(trained.lake, trained.data_version, config, tmp_path / "staged")
+    assert faults(closed(schema), json.loads((tmp_path / "staged/report.json").read_text())) == []
+    assert result.report["algorithm"] == "LogisticRegression"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["metrics.aucMinusBaseline", "models.popularity.ndcgAt10", "windows.testStart",
+     "models.recommender.segments.0.rows", "minus.baseline.auc.low"],
+)  # fmt: skip
+def test_a_report_without_one_of_its_fields_does_not(
+    schema: dict[str, Any], report: dict[str, Any], path: str
+) -> None:
+    broken: Any = copy.deepcopy(report)
+    *parents, last = path.split(".")
+    node = broken
+    for part in parents:
+        node = node[int(part) if part.isdigit() else part]
+    del node[last]
+    assert len(faults(schema, broken)) == 1
