@@ -15,6 +15,7 @@ from recommender_training.errors import InputError
 from tests.unit.recommender_training.mapped_files import (
     EVENTS,
     EXTENSIONS,
+    INTERACTIONS,
     NOW,
     START,
     check,
@@ -256,6 +257,46 @@ def test_many_stretches_and_commits_make_the_same_tables_as_one(
     assert many.data_version[-16:] == one.data_version[-16:]
     assert int(many.data_version[1:].split(".")[0]) > 5
     assert lake.read_version(path, many.data_version).interactions.height == one.rows
+
+
+def test_no_second_at_the_end_of_a_stretch_is_lost(
+    folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, path = folders
+    monkeypatch.setattr(staging, "STRETCH_ROWS", 1)
+    times = [START + offset for offset in (0, 3599, 3600, 7199, 86_399, 86_400)]
+    write(source / "events/a.csv", [event(1, 1, time) for time in times])
+    assert check(source, path, declare()).rows == len(times)
+    assert sorted(table(path, "interactions")["timestamp"].to_list()) == times
+
+
+def test_two_copies_of_a_file_are_one_batch(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    for name in ("a", "b"):
+        write(source / f"events/{name}.csv", ROWS)
+    check(source, path, declare())
+    assert table(path, "batches")["file"].to_list() == ["events/a.csv"]
+
+
+def test_a_file_is_read_again_under_another_mapping(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", [{**row, "other": 10 + row["user"]} for row in ROWS])
+    check(source, path, declare())
+    result = check(source, path, declare(interactions=INTERACTIONS | {"user": "other"}))
+    assert (result.rows, result.new_rows) == (6, 3)
+    assert set(table(path, "interactions")["user_id"].to_list()) == {1, 2, 11, 12}
+
+
+def test_the_last_row_of_a_user_counts_and_is_remembered(folders: tuple[Path, Path]) -> None:
+    source, path = folders
+    write(source / "events/a.csv", ROWS[:1])
+    write(source / "people/1.csv", [{"id": 1, "age": 20}, {"id": 1, "age": 30}])
+    check(source, path, declare(users={"files": "people/*", "id": "id", "age": "age"}))
+    assert table(path, "users").rows() == [(1, 30, None, None, "25-34")]
+    write(source / "events/b.csv", ROWS[2:])
+    check(source, path, declare())
+    assert table(path, "users")["age"].to_list() == [30]
+    assert table(path, "interactions")["segment"].to_list() == ["25-34", "25-34"]
 
 
 def test_a_lake_of_movielens_takes_mapped_files_and_the_other_way_round(
