@@ -88,13 +88,15 @@ def _tiles(report: _Report) -> Markup:
 
 
 def _sections(report: _Report) -> list[Markup | None]:
-    minus, fair = report.get("minus", {}), report.get("fairness")
+    minus, fair = dict(report.get("minus", {})), report.get("fairness")
+    if verdict.alone(report):
+        minus.pop("baseline", None)
     models = report["models"]
     served, base = models["recommender"], models["baseline"]
     return [
         _section(
             "Metrics",
-            tables.metrics(report),
+            tables.metrics(report, minus.get("baseline", {})),
             _uncertainty(report),
             figures.side_by_side(
                 figures.gains(minus.get("baseline", {}), "the regression"),

@@ -55,19 +55,24 @@ def estimate(told: _Report, *, sign: bool = False) -> Markup:
     return join(write(told["value"]), below)
 
 
-def metrics(report: _Report) -> Markup:
-    """Every metric of each model with its interval, and the paired difference to the baseline."""
-    models, minus = report["models"], report.get("minus", {}).get("baseline", {})
+def metrics(report: _Report, minus: _Report) -> Markup:
+    """Every metric of each model with its interval, and the paired differences to the baseline.
+
+    `minus` has the differences, and is empty where there is nothing to compare with.
+    """
+    models = report["models"]
     names = [name for name in _NAMES if name in models]
     rows = []
     for key, label, better in _METRICS:
         cells = [_cell(report, name, key) for name in names]
         if all(cell is None for cell in cells):
             continue
-        lead = estimate(minus[key], sign=True) if key in minus else None
+        if minus:
+            cells.append(estimate(minus[key], sign=True) if key in minus else None)
         hint = tag("small", f"{better} is better") if better else None
-        rows.append(row(join(label, hint), *cells, lead))
-    return table(["Metric", *(_NAMES[name] for name in names), "Model minus regression"], rows)
+        rows.append(row(join(label, hint), *cells))
+    last = ["Model minus regression"] if minus else []
+    return table(["Metric", *(_NAMES[name] for name in names), *last], rows)
 
 
 def _cell(report: _Report, name: str, key: str) -> Child:

@@ -36,7 +36,7 @@ def judge(report: Mapping[str, Any]) -> Verdict:
     if report.get("fault"):
         name = report["fault"].get("fault", "a fault")
         return Verdict("bad", f"A rehearsal: the fault {name} was injected", reasons)
-    if report.get("algorithm") == "LogisticRegression":
+    if alone(report):
         return Verdict("plain", "This is the baseline itself, a logistic regression", reasons)
     metrics = report["metrics"]
     low, high = (metrics.get(f"aucMinusBaseline{end}") for end in ("Low", "High"))
@@ -44,14 +44,21 @@ def judge(report: Mapping[str, Any]) -> Verdict:
         headline = "Too few users to tell whether it is better than the baseline"
         return Verdict("unsure", headline, reasons)
     if low > 0:
-        return Verdict("good", "Better than the logistic regression baseline", reasons)
+        return Verdict("good", "Predicts responses better than the logistic regression", reasons)
     if high < 0:
-        return Verdict("bad", "Worse than the logistic regression baseline", reasons)
-    return Verdict("unsure", "Not shown to be better than the logistic regression", reasons)
+        return Verdict("bad", "Predicts responses worse than the logistic regression", reasons)
+    return Verdict("unsure", "Not shown to predict better than the logistic regression", reasons)
+
+
+def alone(report: Mapping[str, Any]) -> bool:
+    """Whether the served model is the baseline itself, so that there is nothing to compare."""
+    return bool(report.get("algorithm") == "LogisticRegression")
 
 
 def _accuracy(report: Mapping[str, Any]) -> str:
     metrics = report["metrics"]
+    if alone(report):
+        return f"It tells liked from disliked with an AUC of {words.number(metrics['auc'])}."
     lead = report.get("minus", {}).get("baseline", {}).get("auc")
     sentence = (
         f"It tells liked from disliked with an AUC of {words.number(metrics['auc'])}; the "
@@ -67,16 +74,26 @@ def _accuracy(report: Mapping[str, Any]) -> str:
 
 
 def _ranking(report: Mapping[str, Any]) -> str | None:
-    metrics = report["metrics"]
-    told = report.get("minus", {}).get("popularity", {}).get("ndcgAt10")
-    if told is None:
+    metrics, minus = report["metrics"], report.get("minus", {})
+    if "ndcgAt10" not in minus.get("popularity", {}):
         return None
-    how = (
-        "cannot be told from" if told["low"] is None or told["low"] <= 0 <= told["high"] else None
+    own, popular, base = (
+        words.number(metrics[key])
+        for key in ("ndcgAt10", "popularityNdcgAt10", "baselineNdcgAt10")
     )
-    how = how or ("are better than" if told["low"] > 0 else "are worse than")
-    own, popular = (words.number(metrics[key]) for key in ("ndcgAt10", "popularityNdcgAt10"))
-    return f"Its lists {how} a list of the most popular items: NDCG@10 {own} against {popular}."
+    sentence = (
+        f"Its lists are {_how(minus['popularity']['ndcgAt10'])} a list of the most popular items "
+        f"(NDCG@10 {own} against {popular})"
+    )
+    if alone(report) or "ndcgAt10" not in minus.get("baseline", {}):
+        return f"{sentence}."
+    return f"{sentence} and {_how(minus['baseline']['ndcgAt10'])} the baseline's ({base})."
+
+
+def _how(told: Mapping[str, Any]) -> str:
+    if told["low"] is None or told["low"] <= 0 <= told["high"]:
+        return "not shown to differ from"
+    return "better than" if told["low"] > 0 else "worse than"
 
 
 def _calibration(report: Mapping[str, Any]) -> str:
@@ -90,9 +107,17 @@ def _weakest(report: Mapping[str, Any]) -> str | None:
         return None
     area = words.number(report["metrics"]["worstSegmentAuc"])
     sentence = f"It is weakest for {words.segment(name)} (AUC {area})"
-    lead = report["metrics"].get("worstSegmentAucMinusBaseline")
-    if lead is None:
+    leads = [
+        (entry["minusBaseline"]["auc"]["value"], entry["name"])
+        for entry in report.get("fairness", {}).get("segments", [])
+        if entry["counted"]
+    ]
+    if not leads or alone(report):
         return f"{sentence}."
-    if lead > 0:
-        return f"{sentence}; in every segment that is large enough it is ahead of the baseline."
-    return f"{sentence}; in one segment the lead over the baseline is {words.signed(lead)}."
+    lead, behind = min(leads)
+    if lead >= 0:
+        return f"{sentence}; in no segment that is large enough is it behind the baseline."
+    return (
+        f"{sentence}; for {words.segment(behind)} it is behind the baseline by "
+        f"{words.number(-lead)}."
+    )
