@@ -178,9 +178,9 @@ def typed(*types: Json) -> Json:
 @pytest.mark.parametrize("kind", ["CSV", "JSONLines", "Parquet"])
 def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str) -> None:
     source = SOURCE | {"format": kind, "mapping": {"interactions": EVENTS}}
-    created = server.create(
-        changed("data.source", source), dry_run="All", field_validation="Strict"
-    )
+    body = changed("data.source", source)
+    body["metadata"]["name"] = "mapped"
+    created = server.create(body, dry_run="All", field_validation="Strict")
     mapping = created["spec"]["data"]["source"]["mapping"]
     assert mapping["partitionBy"] == "Day"
     assert mapping["interactions"]["value"] == {"column": "v", "lowest": 1, "highest": 5}

@@ -93,9 +93,10 @@ def test_a_quote_that_is_never_closed_costs_its_own_line_alone(tmp_path: Path) -
     assert (len(rows), rows[0][2], rows[-1][2]) == (20_002, "BadQuotes", "BadQuotes")
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("kind", [Format.CSV, Format.JSON_LINES])
 def test_a_line_without_end_is_cut_and_costs_no_other_line(
-    tmp_path: Path, kind: Format, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, kind: Format, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "MAX_LINE", 64)
     good = '{"user": 1, "item": 2, "at": 3, "rating": 4}'
@@ -104,7 +105,7 @@ def test_a_line_without_end_is_cut_and_costs_no_other_line(
         good = "1,2,3,4"
     path = tmp_path / "a"
     head = HEADER if kind is Format.CSV else ""
-    path.write_text(head + "\n".join([good, long, good]))
+    path.write_bytes((head + "\n".join([good, long, good])).replace("\n", end).encode())
     rows = read(path, kind).rows()
     assert [row[2] for row in rows] == [None, "LineTooLong", None]
     assert rows[1][1] == "x" * 63
