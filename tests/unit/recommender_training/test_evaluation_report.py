@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
+from recommender_training import reports
 from recommender_training.evaluation import answers, responses
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.models.bundle import Bundle, Prepared
@@ -156,3 +157,10 @@ def test_a_champion_is_compared_by_its_answers_on_the_same_rows(
     against_baseline = evaluate(bundle, prepared, rows, champion=said["baseline"])
     assert against_baseline["minus"]["champion"] == report["minus"]["baseline"]
     assert "aucMinusChampion" not in report["metrics"]
+    assert set(reports.OPERATOR_METRICS) <= against_baseline["metrics"].keys()
+
+
+def test_all_that_the_operator_is_told_is_measured(report: dict[str, Any]) -> None:
+    told = {name for name in reports.OPERATOR_METRICS if "Champion" not in name}
+    assert told <= report["metrics"].keys()
+    assert set(reports.for_operator(report["metrics"])) == told
