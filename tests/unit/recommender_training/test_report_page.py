@@ -20,7 +20,7 @@ from recommender_training.artifact import manifest
 from recommender_training.config import parse_config
 from recommender_training.errors import InputError
 from recommender_training.files import canonical_json
-from recommender_training.page import files, verdict, words
+from recommender_training.page import files
 from recommender_training.page.render import render
 
 
@@ -246,36 +246,6 @@ def test_a_window_without_requests_is_shown_without_lists(
     assert Elements(render(empty, facts)).open == []
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "tone"),
-    [
-        (0.001, 0.02, "good"),
-        (-0.02, -0.001, "bad"),
-        (-0.01, 0.01, "unsure"),
-        (None, None, "unsure"),
-    ],
-)
-def test_the_verdict_follows_the_interval(
-    report: dict[str, Any], low: float | None, high: float | None, tone: str
-) -> None:
-    told = copy.deepcopy(report)
-    told["metrics"] |= {"aucMinusBaselineLow": low, "aucMinusBaselineHigh": high}
-    told["minus"]["baseline"]["auc"] |= {"low": low, "high": high}
-    assert verdict.judge(told).tone == tone
-
-
-def test_a_rehearsed_fault_and_the_baseline_itself_are_never_called_better(
-    report: dict[str, Any],
-) -> None:
-    good = copy.deepcopy(report)
-    good["metrics"] |= {"aucMinusBaselineLow": 0.1, "aucMinusBaselineHigh": 0.2}
-    assert verdict.judge(good).tone == "good"
-    rehearsed = good | {"fault": {"fault": "NonFinite"}}
-    assert verdict.judge(rehearsed).tone == "bad"
-    assert "NonFinite" in verdict.judge(rehearsed).headline
-    assert verdict.judge(good | {"algorithm": "LogisticRegression"}).tone == "plain"
-
-
 def test_the_baseline_alone_has_a_page_without_a_learning_curve(
     trained: Any, tmp_path: Path
 ) -> None:
@@ -286,34 +256,3 @@ def test_the_baseline_alone_has_a_page_without_a_learning_curve(
     for absent in ("Learning curve", "Gain over the regression", "Model minus regression"):
         assert absent not in page
     assert "Gain over popularity" in page
-
-
-def test_the_verdict_names_the_segment_that_the_baseline_serves_better(
-    report: dict[str, Any],
-) -> None:
-    told = copy.deepcopy(report)
-    counted = [entry for entry in told["fairness"]["segments"] if entry["counted"]]
-    for entry in counted:
-        entry["minusBaseline"]["auc"]["value"] = 0.01
-    assert "in no segment" in " ".join(verdict.judge(told).reasons)
-    counted[-1]["minusBaseline"]["auc"]["value"] = -0.0321
-    sentence = " ".join(verdict.judge(told).reasons)
-    assert f"for {words.segment(counted[-1]['name'])} it is behind" in sentence
-    assert "0.0321" in sentence
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "words_"),
-    [
-        (0.01, 0.02, "better than"),
-        (-0.02, -0.01, "worse than"),
-        (-0.01, 0.01, "not shown to differ from"),
-        (None, None, "not shown to differ from"),
-    ],
-)
-def test_lists_are_called_better_only_where_the_interval_says_so(
-    report: dict[str, Any], low: float | None, high: float | None, words_: str
-) -> None:
-    told = copy.deepcopy(report)
-    told["minus"]["baseline"]["ndcgAt10"] |= {"low": low, "high": high}
-    assert f"{words_} the baseline's" in " ".join(verdict.judge(told).reasons)
