@@ -11,6 +11,8 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases import evaluate, steps
 from recommender_operator.phases.turn import Turn
 
+#: What the condition tells of a training; the version's status has all metrics.
+TOLD = ("auc", "aucMinusBaseline", "logLoss", "calibrationError", "ndcgAt10")
 RETRY = "Change the spec, or annotate recommender.dev/retry=<new token>"
 
 
@@ -61,7 +63,8 @@ def _training(turn: Turn, subject: VersionObject) -> None:
         message = f"{subject.name}: {failed.message}. {RETRY}"
         turn.condition(kind, "False", failed.reason, message)
     elif subject.status.metrics:
-        numbers = ", ".join(f"{k} {v:.4g}" for k, v in sorted(subject.status.metrics.items()))
+        metrics = subject.status.metrics
+        numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in TOLD if name in metrics)
         turn.condition(kind, "True", Reason.TRAINED, f"{subject.name}: {numbers}")
     else:
         _waiting(turn, kind, subject)

@@ -11,7 +11,7 @@ from recommender_operator import actions as a
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, JobState, Platform
-from tests.unit.recommender_operator.world import BAD, World, spec
+from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
 
 
 def promoted_first() -> World:
@@ -551,3 +551,10 @@ def test_a_first_version_needs_no_approval(mode: str) -> None:
 def test_a_spec_survives_the_wire() -> None:
     asked = spec()
     assert RecommenderModelSpec.model_validate(asked.dump()) == asked
+
+
+def test_what_is_told_of_a_training_is_what_people_ask_first() -> None:
+    world = World()
+    world.metrics = {17: GOOD | {"coverageAt10": 0.1, "logLoss": 0.5, "ndcgAt10": 0.2}}
+    world.settle()
+    assert world.message("Trained").endswith(": auc 0.8, logLoss 0.5, ndcgAt10 0.2")
