@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import yaml
 from pydantic.alias_generators import to_camel
 
 from recommender_operator.api import spec_mapping
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_training import DataFormat
+from recommender_training import cli
 from recommender_training.data import mapping
 from recommender_training.data.mapping import Format, Mapping, parse_mapping
 from recommender_training.errors import InputError
@@ -148,6 +150,17 @@ def test_the_operator_hands_over_what_the_command_takes(sections: dict[str, Any]
     told = found.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     wanted = asked.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
     assert told == wanted
+
+
+def test_the_job_of_the_operator_is_a_command_that_is_understood() -> None:
+    golden = Path(__file__).resolve().parents[2] / "golden" / "job_check_mapped.yaml"
+    pod = yaml.safe_load(golden.read_text(encoding="utf-8"))["spec"]["template"]["spec"]
+    command = [part.replace("$$", "$") for part in pod["containers"][0]["command"]]  # as a kubelet
+    arguments = cli.parser().parse_args(command[1:])
+    found = parse_mapping(arguments.mapping, Format(arguments.format))
+    assert found is not None
+    assert found.interactions.user == "u$(HOME)"
+    assert found.interactions.item == 'größe, "x"'
 
 
 def test_formats_and_units_are_those_of_the_operator() -> None:
