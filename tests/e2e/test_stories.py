@@ -11,13 +11,13 @@ from tests.scenario.world import World
 pytestmark = pytest.mark.e2e
 
 
-def test_given_no_model_when_one_is_applied_then_its_first_version_serves(
-    champion: World,
+def test_given_no_model_when_one_is_applied_then_its_first_version_takes_all_requests(
+    new_world: NewWorld,
 ) -> None:
-    decided = [champion.decision(name) for name in champion.kube.versions(champion.name)]
-    reasons = [decision["reason"] for decision in decided if decision]
-    assert reasons.count("InitialRollout") == 1
-    assert champion.requests_of(champion.champion or "") > 0
+    world = new_world()
+    told = stories.first_version(world)
+    assert told.reason == "InitialRollout"
+    assert world.answer()["version"] == told.version
 
 
 def test_given_a_champion_when_a_better_version_comes_then_it_is_promoted_step_by_step(
