@@ -80,16 +80,19 @@ def test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it
     new_world: NewWorld,
 ) -> None:
     half = {"rollout": {"steps": [{"weight": 50}, {"weight": 100}]}}
-    world = new_world({**half, "analysis": {"stepSeconds": 30}})
+    # The kubelet takes its time to evict: the step must not be over before.
+    world = new_world({**half, "analysis": {"stepSeconds": 200}})
     stories.first_version(world)
     stable = world.champion or ""
     world.start_load(REQUESTS_A_SECOND)
-    version = world.new_version_after(lambda: world.apply(stories.better(seed=47)))
+    candidate = stories.better(seed=47)
+    version = world.new_version_after(lambda: world.apply(candidate))
     world.until("the canary", lambda: world.status.get("candidateWeight", 0) > 0, 300)
     world.route = TrafficWatch(world.kube, world.name, "Gateway")
     pod = faults.fill_scratch(world, version)
     world.until("the eviction", lambda: faults.evicted(world, pod), 120)
     world.until("all requests for stable", lambda: {stable: 100} in world.route_splits, 30)
+    world.apply({**candidate, "analysis": {"stepSeconds": 10}})
     assert world.until_decided(version) == "Promoted", world.describe()
     world.until_settled()
     assert world.load is not None

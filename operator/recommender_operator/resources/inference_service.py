@@ -29,6 +29,9 @@ TRITON_HTTP_PORT = 8000
 #: answers late, and a pod without its model still answers from the popularity list: taking the
 #: only pod out turns slow answers into none. A container that ends is unready at once anyway.
 READY_PERIOD, READY_FAILURES = 5, 6
+#: A pod told to end serves on for 5 seconds, while routes are taken away (docs/serving.md).
+#: Triton must outlive that: else its last answers are fallbacks, which look like a broken model.
+TRITON_OUTLIVES = 8
 #: Seconds a container may take to load its models, as periods of its startup probe.
 STARTUP_PERIODS = 150
 #: KServe's own name for the claim of a `pvc://` storageUri: it uses a volume of that name where
@@ -60,6 +63,7 @@ def standard(model: ModelObject, version: VersionObject, options: Options) -> Ma
         "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
     }
     predictor["model"].update(_probes("/v2/health/ready", "/v2/health/live", TRITON_HTTP_PORT))
+    predictor["model"]["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_OUTLIVES}}}
     transformer = predictor["containers"][0]
     transformer.update(_probes("/v2/health/ready", "/v2/health/live", HTTP_PORT))
     transformer["ports"] = [
