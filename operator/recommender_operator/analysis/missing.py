@@ -12,7 +12,7 @@ import dataclasses
 
 from recommender_operator.analysis import sequential
 from recommender_operator.analysis.distributions import NULL, SCORE, UNKNOWN
-from recommender_operator.analysis.metrics import METRIC_ALPHA, MIN_HITS
+from recommender_operator.analysis.metrics import METRIC_ALPHA, Share
 from recommender_operator.analysis.outcome import Verdict
 from recommender_operator.analysis.window import Bins, WindowStats
 from recommender_operator.api.version import MetricVerdict
@@ -24,35 +24,23 @@ MIN_SESSIONS = 20
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Compared:
-    """One feature: sessions without a known value, of all sessions, in both arms."""
+    """One feature: sessions without a known value, in both arms; neither is without sessions."""
 
     feature: str
-    hits: int
-    trials: int
-    stable_hits: int
-    stable_trials: int
-
-    @property
-    def share(self) -> float:
-        return self.hits / self.trials
-
-    @property
-    def stable_share(self) -> float:
-        return self.stable_hits / self.stable_trials
+    here: Share
+    there: Share
 
     @property
     def increase(self) -> float:
-        return self.share - self.stable_share
+        return self.here.hits / self.here.trials - self.there.hits / self.there.trials
 
     def fails(self, most: float, alpha: float) -> bool:
         """Whether the share is beyond chance above the most that stable's may be, plus `most`.
 
         Both bounds hold over all looks, at half of `alpha` each.
         """
-        if self.hits < MIN_HITS:
-            return False
-        there = sequential.upper_bound(self.stable_hits, self.stable_trials, alpha / 2)
-        return sequential.above(self.hits, self.trials, min(1.0, there + most), alpha / 2)
+        at_most = sequential.upper_bound(self.there.hits, self.there.trials, alpha / 2)
+        return self.here.above(min(1.0, at_most + most), alpha / 2)
 
 
 def missing_features(
@@ -88,8 +76,8 @@ def missing_features(
     return MetricVerdict(
         metric=NAME,
         verdict=verdict,
-        value=worst.share,
-        stable_value=worst.stable_share,
+        value=worst.here.value,
+        stable_value=worst.there.value,
         threshold=threshold,
         sample_size=candidate.sessions,
         message=message,
@@ -97,22 +85,17 @@ def missing_features(
 
 
 def _compared(candidate: WindowStats, stable: WindowStats) -> list[_Compared]:
-    found = []
-    for feature in sorted(candidate.features.keys() & stable.features.keys() - {SCORE}):
-        hits, trials = _missing(candidate.features[feature])
-        stable_hits, stable_trials = _missing(stable.features[feature])
-        if trials and stable_trials:
-            found.append(
-                _Compared(
-                    feature=feature,
-                    hits=hits,
-                    trials=trials,
-                    stable_hits=stable_hits,
-                    stable_trials=stable_trials,
-                )
-            )
-    return found
+    features = sorted(candidate.features.keys() & stable.features.keys() - {SCORE})
+    pairs = [
+        _Compared(
+            feature=name,
+            here=_missing(candidate.features[name]),
+            there=_missing(stable.features[name]),
+        )
+        for name in features
+    ]
+    return [pair for pair in pairs if pair.here.trials and pair.there.trials]
 
 
-def _missing(bins: Bins) -> tuple[int, int]:
-    return bins.get(NULL, 0) + bins.get(UNKNOWN, 0), sum(bins.values())
+def _missing(bins: Bins) -> Share:
+    return Share(hits=bins.get(NULL, 0) + bins.get(UNKNOWN, 0), trials=sum(bins.values()))
