@@ -151,11 +151,18 @@ def roll_back_to_previous(world: World) -> Told:
     started = time.monotonic()
     world.roll_back_to(previous)
     world.until("the previous version as champion", lambda: world.champion == previous, 60)
+    decided = time.monotonic() - started
+    world.until("its answers", lambda: world.answer()["version"] == previous, 60)
     seconds = time.monotonic() - started
+    world.until_settled(60)
+    assert world.champion == previous
     told = _told(world, "rollbackTo", previous)
     told.decision, told.reason = "RolledBackTo", "RollbackToRequested"
     told.message = f"{previous} serves again after {seconds:.1f} s"
-    told.numbers = {"seconds to the champion of before": round(seconds, 2)}
+    told.numbers = {
+        "seconds to the champion of before": round(decided, 2),
+        "seconds to its first answer": round(seconds, 2),
+    }
     return told
 
 

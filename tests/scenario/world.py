@@ -152,9 +152,10 @@ class World:
 
         def settled() -> bool:
             status = self.status
-            return bool(status.get("champion")) and not status.get("candidate")
+            moving = status.get("candidate") or status.get("routePendingSince")
+            return bool(status.get("champion")) and not moving
 
-        self.until("a champion and no candidate", settled, seconds)
+        self.until("a champion with all requests and no candidate", settled, seconds)
 
     # The load
 

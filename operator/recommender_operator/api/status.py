@@ -101,7 +101,7 @@ class RecommenderModelStatus(ApiModel):
     )
     url: str | None = Field(default=None, max_length=253, description="Host name of requests.")
     route_pending_since: datetime.datetime | None = Field(
-        default=None, description="Since when the data plane has not taken a split over."
+        default=None, description="Since when the split asked for is not what the data plane does."
     )
     consecutive_rollbacks: int = Field(default=0, description="Automatic rollbacks in a row.")
     rollbacks_counted_until: datetime.datetime | None = Field(

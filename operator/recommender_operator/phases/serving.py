@@ -23,7 +23,8 @@ Judged = tuple[ConditionStatus, str, str]
 
 def tell(turn: Turn, subject: VersionObject | None) -> None:
     """Set the three conditions; a warning is made when the champion ceases to serve."""
-    since = None if turn.observed.traffic.accepted else turn.status.route_pending_since or turn.now
+    on_its_way = bool(turn.asked_weights) and not turn.route_agrees
+    since = (turn.status.route_pending_since or turn.now) if on_its_way else None
     turn.set_status(route_pending_since=since)
     available = _available(turn)
     was = find(turn.model.status.conditions, ConditionType.AVAILABLE)

@@ -53,6 +53,13 @@ def test_the_first_version_takes_all_requests_and_is_ready() -> None:
     assert decision.reason == "InitialRollout"
 
 
+def test_a_model_without_a_version_waits_for_no_split() -> None:
+    world = World()
+    world.reconcile()
+    assert world.status.champion is None
+    assert world.status.route_pending_since is None
+
+
 def test_a_good_version_climbs_every_step_and_the_former_one_stays_warm() -> None:
     world = rolled_out_second()
     assert world.stages() == {17: "Promoted", 2: "Promoted"}

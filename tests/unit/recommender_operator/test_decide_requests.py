@@ -94,7 +94,9 @@ def test_rollback_to_a_warm_version_is_one_write_of_the_route() -> None:
     decision = world.reconcile()
     assert decision.actions[0] == a.SetTraffic(weights={first: 100})
     assert world.champion() == first
+    assert world.status.route_pending_since is not None, "its requests are still on their way"
     world.settle()
+    assert world.status.route_pending_since is None
     assert world.stages() == {17: "Promoted", 2: "RolledBack"}
     assert world.condition("Ready") == ("True", "RolledBackTo")
     assert second not in world.services
