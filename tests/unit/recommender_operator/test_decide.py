@@ -55,6 +55,7 @@ def test_the_first_version_takes_all_requests_and_is_ready() -> None:
 
 def test_a_model_without_a_version_waits_for_no_split() -> None:
     world = World()
+    world.accepted = False
     world.reconcile()
     assert world.status.champion is None
     assert world.status.route_pending_since is None

@@ -56,6 +56,17 @@ def test_four_bad_sessions_are_not_yet_a_failure() -> None:
     assert verdict(window(4, age=4), window(1000, age=0)) == "Inconclusive"
 
 
+def test_the_more_features_are_looked_at_the_more_it_takes_to_blame_one() -> None:
+    sound = {f"feature_{number}": 0 for number in range(30)}
+    assert verdict(window(5, age=5), window(1000, age=0)) == "Fail"
+    assert verdict(window(5, age=5, **sound), window(1000, age=0, **sound)) == "Inconclusive"
+
+
+def test_a_few_sessions_of_stable_are_no_measure_of_what_is_usual() -> None:
+    assert verdict(window(30, age=30), window(5, age=0)) == "Inconclusive"
+    assert verdict(window(30, age=30), window(40, age=0)) == "Fail"
+
+
 @pytest.mark.parametrize(
     ("here", "there"), [(MIN_SESSIONS - 1, 1000), (1000, MIN_SESSIONS - 1), (0, 0)]
 )
