@@ -28,6 +28,7 @@ __all__ = [
     "crd_paths",
     "ensure_apiserver",
     "ensure_up",
+    "find_up",
     "kubectl_for",
     "stop_apiserver",
 ]
@@ -85,7 +86,7 @@ def tool(name: str) -> str:
         return str(ensure_package_binaries()[name])
     found = shutil.which(name)
     if found is None:
-        raise ClusterError(name, "not found in PATH")
+        raise ClusterError(name, "not found in PATH; CLUSTER=kind and existing need your own")
     return found
 
 
@@ -99,6 +100,13 @@ def ensure_up(knative: bool = True) -> Cluster:
     backend = backends.selected()
     backend.up(knative)
     return Cluster(backend)
+
+
+def find_up() -> Cluster | None:
+    """The selected cluster if it runs; nothing is started."""
+    backend = backends.selected()
+    _, ready = backend.status()
+    return Cluster(backend) if ready else None
 
 
 def ensure_apiserver() -> Path:

@@ -12,6 +12,7 @@ import datetime
 import json
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tests.cluster import api as cluster_api
@@ -91,12 +92,14 @@ def _sums(report: dict[str, Any]) -> str:
 
 
 def url(_: argparse.Namespace) -> int:
-    cluster = cluster_api.ensure_up(knative=True)
-    host = cluster.kubectl(
-        "-n", NAMESPACE, "get", "recommendermodel", NAME, "--ignore-not-found",
-        "-o", "jsonpath={.status.url}",
-    )  # fmt: skip
-    if not host:
+    cluster = cluster_api.find_up()
+    host = ""
+    if cluster is not None and _knows_models(cluster):
+        host = cluster.kubectl(
+            "-n", NAMESPACE, "get", "recommendermodel", NAME, "--ignore-not-found",
+            "-o", "jsonpath={.status.url}",
+        )  # fmt: skip
+    if cluster is None or not host:
         error("The demo is not there: make demo")
         return 1
     print(f"{cluster.gateway_url} Host: {host}")
@@ -104,17 +107,27 @@ def url(_: argparse.Namespace) -> int:
 
 
 def down(_: argparse.Namespace) -> int:
-    cluster = cluster_api.ensure_up(knative=True)
-    cluster.kubectl("-n", NAMESPACE, "delete", "recommendermodel", "--all", "--timeout=180s")
+    cluster = cluster_api.find_up()
+    if cluster is None:
+        print("No cluster runs, so there is no demo to remove.")
+        return 0
+    if _knows_models(cluster):
+        cluster.kubectl("-n", NAMESPACE, "delete", "recommendermodel", "--all", "--timeout=180s")
     cluster.kubectl("delete", "namespace", NAMESPACE, "--timeout=180s", "--ignore-not-found")
     cluster.helm(
         "uninstall", install.RELEASE, "--namespace", install.SYSTEM_NAMESPACE,
         "--ignore-not-found", "--wait",
     )  # fmt: skip
+    print("The demo is gone; the cluster stays (make cluster-down).")
     return 0
 
 
-def main() -> int:
+def _knows_models(cluster: cluster_api.Cluster) -> bool:
+    crd = "recommendermodels.recommender.dev"
+    return bool(cluster.kubectl("get", "crd", crd, "--ignore-not-found", "-o", "name"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.demo",
         description=__doc__,
@@ -130,10 +143,15 @@ def main() -> int:
     start.set_defaults(run=up)
     verbs.add_parser("url", help="address and host name").set_defaults(run=url)
     verbs.add_parser("down", help="remove the demo").set_defaults(run=down)
-    arguments = parser.parse_args()
-    run = arguments.run
-    assert callable(run)
-    return int(run(arguments))
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except cluster_api.ClusterError as problem:
+        error(f"error: {problem}")
+    except KeyboardInterrupt:
+        error("interrupted; `make demo` begins again, `make demo-down` clears it away")
+        return 130
+    return 1
 
 
 if __name__ == "__main__":

@@ -72,24 +72,14 @@ class Kube:
 
     def delete_model(self, name: str) -> bool:
         """Delete a model; return False if there is none."""
-        try:
-            self.custom.delete_namespaced_custom_object(
+        return _is_there(
+            lambda: self.custom.delete_namespaced_custom_object(
                 GROUP, VERSION, self.namespace, "recommendermodels", name, _request_timeout=30
             )
-        except kubernetes.client.ApiException as error:
-            if error.status != 404:
-                raise
-            return False
-        return True
+        )
 
     def has_model(self, name: str) -> bool:
-        try:
-            self.model(name)
-        except kubernetes.client.ApiException as error:
-            if error.status != 404:
-                raise
-            return False
-        return True
+        return _is_there(lambda: self.model(name))
 
     def objects_of(self, model: str) -> dict[str, list[str]]:
         """Return the names of a model's objects, by kind; pods that have ended are none."""
@@ -126,6 +116,17 @@ class Kube:
         found = self.batch.read_namespaced_job(job, self.namespace, _request_timeout=30)
         at: datetime.datetime | None = found.status.completion_time
         return at
+
+
+def _is_there(ask: Callable[[], object]) -> bool:
+    """Whether what a request speaks of exists."""
+    try:
+        ask()
+    except kubernetes.client.ApiException as error:
+        if error.status != 404:
+            raise
+        return False
+    return True
 
 
 def wait_until(

@@ -87,7 +87,6 @@ class Platform:
             shifted_traffic=self.data.shifted_traffic,
             add_shifted_data=lambda: install.copy_into(self.cluster, namespace, self.data.shifted),
             gateway=self.cluster.gateway_url,
-            says=self.says,
         )
 
     def remove(self, namespace: str) -> None:

@@ -52,7 +52,6 @@ class World:
     gateway: str
     load: Load | None = None
     route: TrafficWatch | None = None
-    says: Callable[[str], None] = print
 
     # What a user does
 

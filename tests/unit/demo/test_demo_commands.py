@@ -1,0 +1,57 @@
+"""The demo's commands where there is no demo: nothing is started to take it away."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster import api, backends
+from tests.cluster.errors import ClusterError
+from tests.demo import __main__ as demo
+
+
+class Down(backends.Existing):
+    """A cluster that does not run, and must not be started."""
+
+    def up(self, knative: bool) -> None:
+        raise AssertionError("it was started")
+
+    def status(self) -> tuple[str, bool]:
+        return "NOT UP", False
+
+
+class Broken(Down):
+    def status(self) -> tuple[str, bool]:
+        raise ClusterError("kubectl", "not found; install it")
+
+
+def select(backend: backends.Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "selected", lambda: backend)
+
+
+def test_down_without_a_cluster_has_nothing_to_remove(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    select(Down(), monkeypatch)
+    assert demo.main(["down"]) == 0
+    assert "no demo to remove" in capsys.readouterr().out
+
+
+def test_url_without_a_cluster_says_how_to_get_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    select(Down(), monkeypatch)
+    assert demo.main(["url"]) == 1
+    assert "make demo" in capsys.readouterr().err
+
+
+def test_a_failure_of_the_cluster_is_told_without_a_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    select(Broken(), monkeypatch)
+    assert demo.main(["down"]) == 1
+    assert capsys.readouterr().err == "error: kubectl: not found; install it\n"
+
+
+def test_a_cluster_that_does_not_run_is_not_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    select(Down(), monkeypatch)
+    assert api.find_up() is None
