@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
@@ -19,15 +20,15 @@ def installed(listing: str) -> set[str]:
     return {row[0] for row in rows if row[1] == "ii "}
 
 
-def ensure_packages() -> None:
+def ensure_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> None:
     """Install what is missing."""
     query = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Package}\t${db:Status-Abbrev}\n", *DEBIAN_PACKAGES],
+        ["dpkg-query", "-W", "-f", "${Package}\t${db:Status-Abbrev}\n", *names],
         capture_output=True,
         text=True,
         check=False,
     )
-    wanted = sorted(set(DEBIAN_PACKAGES) - installed(query.stdout))
+    wanted = sorted(set(names) - installed(query.stdout))
     if not wanted:
         return
     with step(f"Debian packages {' '.join(wanted)}"):

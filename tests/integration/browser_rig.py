@@ -1,0 +1,37 @@
+"""A real Chromium, driven from the tests: Debian's own, installed where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.cluster.packages import ensure_packages
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+#: The pages under test are local; the browser itself shall ask nobody for anything either.
+QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-quic")
+
+
+def executable() -> str:
+    """Return the path of a Chromium; ClusterError says what apt-get complained of."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        ensure_packages(("chromium",))
+        found = shutil.which("chromium")
+    assert found is not None, "no Chromium: apt-get install chromium"
+    return found
+
+
+@contextlib.contextmanager
+def launched() -> Iterator[Browser]:
+    """Run a headless browser. Its sandbox needs a user that is not root."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable(), args=list(QUIET), chromium_sandbox=os.geteuid() != 0
+        )
+        yield browser
+        browser.close()
