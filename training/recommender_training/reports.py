@@ -26,6 +26,8 @@ OPERATOR_METRICS = (
     "noveltyAt10",
     "exposureGiniAt10",
     "worstSegmentAuc",
+    "worstSegmentAucLow",
+    "worstSegmentAucHigh",
     "baselineAuc",
     "baselineLogLoss",
     "baselineCalibrationError",
@@ -39,8 +41,13 @@ OPERATOR_METRICS = (
         if versus or end
     ),
     "worstSegmentAucMinusBaseline",
+    "worstSegmentAucMinusBaselineLow",
+    "worstSegmentAucMinusBaselineHigh",
     "segmentAucDifference",
+    "segmentLogLossDifference",
     "leastExposureRatioAt10",
+    "leastExposureRatioAt10Low",
+    "leastExposureRatioAt10High",
     "exposureGapAt10",
 )
 

@@ -64,4 +64,4 @@ def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut() -> 
     encoded = reports.encode(report)
     assert json.loads(encoded) == report
     assert set(json.loads(encoded)["metrics"]) == set(reports.OPERATOR_METRICS)
-    assert len(encoded) < 0.8 * reports.MAX_BYTES, "leave room for metrics to come"
+    assert len(encoded) < 0.9 * reports.MAX_BYTES, "leave room for metrics to come"
