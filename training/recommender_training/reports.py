@@ -49,6 +49,9 @@ OPERATOR_METRICS = (
     "leastExposureRatioAt10Low",
     "leastExposureRatioAt10High",
     "exposureGapAt10",
+    "modelMegabytes",
+    # Measured on the machine of the Job, so it is in no artifact.
+    "modelLatencyP99Milliseconds",
 )
 
 

@@ -35,6 +35,9 @@ class GateMetric(enum.StrEnum):
     SEGMENT_LOG_LOSS_DIFFERENCE = "segmentLogLossDifference"
     LEAST_EXPOSURE_RATIO_AT_10 = "leastExposureRatioAt10"
     EXPOSURE_GAP_AT_10 = "exposureGapAt10"
+    # The exported graph that serves.
+    MODEL_MEGABYTES = "modelMegabytes"
+    MODEL_LATENCY_P99_MILLISECONDS = "modelLatencyP99Milliseconds"
 
 
 #: Metrics where less is better; for all others more is better.
@@ -47,6 +50,8 @@ LOWER_IS_BETTER = frozenset(
         GateMetric.SEGMENT_AUC_DIFFERENCE,
         GateMetric.SEGMENT_LOG_LOSS_DIFFERENCE,
         GateMetric.EXPOSURE_GAP_AT_10,
+        GateMetric.MODEL_MEGABYTES,
+        GateMetric.MODEL_LATENCY_P99_MILLISECONDS,
     }
 )
 #: Metrics whose report has the ends of an interval, `<metric>Low` and `<metric>High`.

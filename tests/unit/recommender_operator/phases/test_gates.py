@@ -100,6 +100,8 @@ MORE_IS_BETTER = {
     "segmentLogLossDifference": False,
     "leastExposureRatioAt10": True,
     "exposureGapAt10": False,
+    "modelMegabytes": False,
+    "modelLatencyP99Milliseconds": False,
 }
 
 
@@ -163,15 +165,17 @@ def test_by_interval_the_worse_end_of_the_paired_difference_has_to_be_inside_the
 
 @pytest.mark.parametrize("metric", sorted(WITH_INTERVAL))
 @pytest.mark.parametrize("ends", [{}, {"Low": 0.9}, {"Low": math.nan, "High": 0.95}])
+@pytest.mark.parametrize("limit", [{"min": -9.0}, {"max": 9.0}])
 def test_a_missing_interval_fails_with_reason_and_remedy(
-    metric: GateMetric, ends: dict[str, float]
+    metric: GateMetric, ends: dict[str, float], limit: dict[str, float]
 ) -> None:
     metrics = {metric.value: 0.9} | {f"{metric.value}{end}": x for end, x in ends.items()}
-    result = judge(Gate(metric=metric, min=-9, max=9, judge_by=INTERVAL), metrics, None)
+    gate = Gate.model_validate({"metric": metric} | limit)
+    result = judge(gate.model_copy(update={"judge_by": INTERVAL}), metrics, None)
     assert not result.passed
     assert "fewer than ten users" in words(result)
     assert "lengthen data.window.days" in words(result)
-    assert judge(Gate(metric=metric, min=-9, max=9), metrics, None).passed
+    assert judge(gate, metrics, None).passed
 
 
 @pytest.mark.parametrize(
