@@ -95,6 +95,16 @@ def _fitted(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _compared(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--champion-artifact",
+        type=Path,
+        metavar="FOLDER",
+        help="published artifact to compare with on the rows of the test window; only read",
+    )
+    command.add_argument("--champion-digest", metavar="sha256:...", help="that it has to have")
+
+
 def _pipeline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     check = _verb(verbs, "check", "ingest raw files into the lake and check them")
     _checked(check)
@@ -114,11 +124,13 @@ def _pipeline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         _fitted(command)
         _reported(command)
     train.add_argument("--output", type=Path, required=True, help="folder to stage at")
+    _compared(train)
     run = _verb(verbs, "run", "check, train and publish on local folders; print the metrics")
     _checked(run)
     _fitted(run)
     run.add_argument("--work", type=Path, required=True, help="folder for lake, staging, store")
     run.add_argument("--name", default="local", help="name of the model (default: local)")
+    _compared(run)
     _reported(run)
 
 

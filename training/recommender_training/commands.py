@@ -70,9 +70,15 @@ def _check(arguments: argparse.Namespace, lake: Path | None = None) -> Outcome:
 
 
 def _train(arguments: argparse.Namespace) -> Outcome:
-    from recommender_training import pipeline  # torch takes seconds to import
+    from recommender_training import champion, pipeline  # torch takes seconds to import
 
     config = parse_config(arguments.config)
+    artifact, wanted = arguments.champion_artifact, arguments.champion_digest
+    if (artifact is None) != (wanted is None):
+        raise InputError(
+            "InvalidChampion",
+            "--champion-artifact and --champion-digest belong together: give both or neither",
+        )
     result = pipeline.train(
         arguments.lake,
         arguments.data_version,
@@ -80,6 +86,7 @@ def _train(arguments: argparse.Namespace) -> Outcome:
         arguments.output,
         window_days=arguments.window_days,
         threads=arguments.threads,
+        champion=champion.Comparison(artifact, wanted) if artifact is not None else None,
     )
     lineage = manifest.verify(result.staged, result.digest)
     fields: dict[str, object] = {
@@ -93,6 +100,8 @@ def _train(arguments: argparse.Namespace) -> Outcome:
         "stagedPath": str(result.staged),
         "digest": result.digest,
     }
+    if result.champion is not None:
+        fields["champion"] = result.champion
     return summary(result.metrics), fields
 
 

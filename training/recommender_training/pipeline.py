@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
 from recommender_training.artifact import manifest, reference, store, triton, vocabulary
+from recommender_training.champion import Comparison
 from recommender_training.code_version import code_version
 from recommender_training.config import Fault, TrainingConfig
 from recommender_training.data import dataset, ingest, lake
@@ -44,6 +45,7 @@ class TrainResult:
     rows: int
     report: dict[str, Any]
     latency_p99_milliseconds: float
+    champion: dict[str, Any] | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -74,13 +76,15 @@ def train(
     *,
     window_days: int | None = None,
     threads: int = 1,
+    champion: Comparison | None = None,
 ) -> TrainResult:
     """Train, evaluate once on the test window, export, and stage the artifact at `output`.
 
     An artifact that is already there is replaced: a repeated pod of a Job ends in the same state.
+    With a `champion`, its answers on the same rows are part of the evaluation.
     """
     with threadpool_limits(limits=threads):  # sums of NumPy depend on their number, too
-        return _train(lake_path, data_version, config, output, window_days, threads)
+        return _train(lake_path, data_version, config, output, window_days, threads, champion)
 
 
 def _train(
@@ -90,6 +94,7 @@ def _train(
     output: Path,
     window_days: int | None,
     threads: int,
+    champion: Comparison | None,
 ) -> TrainResult:
     say(f"train: reading {data_version} from {lake_path}")
     torch.set_num_threads(threads)
@@ -97,7 +102,11 @@ def _train(
     prepared = prepare(data, config)
     bundle = fit_models(prepared, config, threads)
     say("evaluate: test window")
-    report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open())
+    report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open(), champion)
+    if champion is not None:
+        say(f"evaluate: champion: {champion.facts}")
+        # The message may name paths of this machine, which are none of the artifact's business.
+        report["champion"] = {k: v for k, v in champion.facts.items() if k != "message"}
     partial = output.with_name(f".{output.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)
@@ -115,7 +124,9 @@ def _train(
     partial.rename(output)
     fsync_folder(output.parent)
     say(f"train: staged {digest} at {output}; timing single requests")
-    return TrainResult(output, digest, len(data.events), report, latency.p99_milliseconds(output))
+    timed = latency.p99_milliseconds(output)
+    facts = champion.facts if champion is not None else None
+    return TrainResult(output, digest, len(data.events), report, timed, facts)
 
 
 def validate(

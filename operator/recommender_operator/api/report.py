@@ -36,6 +36,16 @@ class CheckReport(_Report):
     quarantined_rows: int = Field(default=0, ge=0)
 
 
+class ChampionReport(ApiModel):
+    """How training compared with the champion on the rows of the test window."""
+
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    compared: bool
+    saw_test_rows: int | None = Field(default=None, ge=0)
+    unknown_item_rows: int | None = Field(default=None, ge=0)
+    message: str = ""
+
+
 class TrainReport(_Report):
     kind: Literal["train"]
     data_version: str = Field(min_length=1, max_length=253)
@@ -45,6 +55,7 @@ class TrainReport(_Report):
     metrics: dict[str, float | None]
     staged_path: str = Field(min_length=1, max_length=1024)
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+    champion: ChampionReport | None = None
 
     @pydantic.field_validator("staged_path")
     @classmethod

@@ -70,6 +70,17 @@ class Artifact(ApiModel):
     )
 
 
+class Comparison(ApiModel):
+    digest: str = Field(max_length=80, description="Of the artifact of that champion.")
+    compared: bool = Field(description="Whether it answered on the same rows.")
+    saw_test_rows: int | None = Field(
+        default=None,
+        ge=0,
+        description="Rows of this version's test window that the champion was fitted on.",
+    )
+    message: str = Field(default="", max_length=1024, description="Why it was not compared.")
+
+
 class GateResult(ApiModel):
     metric: str = Field(max_length=63, description="The gated metric.")
     value: float | None = Field(default=None, description="Measured; absent if not measured.")
@@ -78,7 +89,9 @@ class GateResult(ApiModel):
     threshold: str = Field(max_length=253, description="What was asked, in words and numbers.")
     passed: bool = Field(description="Whether it held.")
     message: str = Field(
-        default="", max_length=1024, description="Why it could not be judged, and the remedy."
+        default="",
+        max_length=1024,
+        description="Why it could not be judged, and the remedy; or what weakens the comparison.",
     )
 
 
@@ -128,6 +141,9 @@ class ModelVersionStatus(ApiModel):
     attempt: int = Field(default=0, ge=0, description="Grows by retry; part of the Jobs' names.")
     lineage: Lineage | None = Field(default=None, description="Where it came from.")
     metrics: dict[str, float] = Field(default={}, description="Offline metrics of the report.")
+    comparison: Comparison | None = Field(
+        default=None, description="With the champion of the time of training, on the same rows."
+    )
     gates: tuple[GateResult, ...] = Field(
         default=(), max_length=20, description="Each offline gate with its numbers."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import VersionObject
 from recommender_operator.phases import gates
 from recommender_operator.phases.turn import Turn
 
@@ -13,8 +14,7 @@ def step(turn: Turn) -> None:
     version = turn.candidate
     if version is None:
         return
-    champion = turn.champion
-    rival = gates.Rival(metrics=champion.status.metrics) if champion is not None else None
+    rival = _rival(version, turn.champion)
     results = tuple(
         gates.judge(gate, version.status.metrics, rival) for gate in turn.spec.evaluation.gates
     )
@@ -28,3 +28,20 @@ def step(turn: Turn) -> None:
         "evaluation alone, annotate recommender.dev/retry=<new token>"
     )
     turn.end(version.name, VersionStage.REJECTED, Reason.GATE_FAILED, message)
+
+
+def _rival(version: VersionObject, champion: VersionObject | None) -> gates.Rival | None:
+    """Return the champion as gates see it: they compare with no other that was one before."""
+    if champion is None:
+        return None
+    metrics, told = champion.status.metrics, version.status.comparison
+    again = "annotate recommender.dev/retry=<new token> to train and compare again"
+    if told is None:
+        reason = f"the training was not asked to compare with {champion.name}; {again}"
+    elif champion.status.artifact is None or told.digest != champion.status.artifact.digest:
+        reason = f"{champion.name} became the champion after the training began; {again}"
+    elif not told.compared:
+        reason = f"{champion.name} could not be asked: {told.message or 'no reason given'}"
+    else:
+        return gates.Rival(metrics=metrics, saw_test_rows=told.saw_test_rows or 0)
+    return gates.Rival(metrics=metrics, not_compared=reason)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from recommender_operator.api.conditions import Reason
-from recommender_operator.api.report import TrainReport
-from recommender_operator.api.version import Artifact, VersionStage
+from recommender_operator.api.report import ChampionReport, TrainReport
+from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.observed import JobKind
 from recommender_operator.phases import jobs
 from recommender_operator.phases.turn import Turn
@@ -19,7 +19,7 @@ def step(turn: Turn) -> None:
     if lineage is None:
         turn.move(version.name, VersionStage.CHECKING_DATA)
         return
-    inputs = {"data_version": lineage.data_version}
+    inputs = {"data_version": lineage.data_version, **_champion(turn)}
     trained = jobs.result(turn, version, JobKind.TRAIN, TrainReport, inputs)
     if trained is None:
         return
@@ -34,5 +34,27 @@ def step(turn: Turn) -> None:
             update={"code_version": trained.code_version, "seed": trained.seed}
         ),
         metrics=trained.finite_metrics,
+        comparison=_comparison(trained.champion),
         staged=Artifact(path=trained.staged_path, digest=trained.digest),
+    )
+
+
+def _champion(turn: Turn) -> dict[str, str]:
+    """Return where the champion's artifact is, if a gate compares with it."""
+    champion = turn.champion
+    artifact = champion.status.artifact if champion is not None else None
+    compares = any(gate.champion_margin is not None for gate in turn.spec.evaluation.gates)
+    if artifact is None or not compares:
+        return {}
+    return {"champion_path": artifact.path, "champion_digest": artifact.digest}
+
+
+def _comparison(told: ChampionReport | None) -> Comparison | None:
+    if told is None:
+        return None
+    return Comparison(
+        digest=told.digest,
+        compared=told.compared,
+        saw_test_rows=told.saw_test_rows,
+        message=told.message[:1024],
     )

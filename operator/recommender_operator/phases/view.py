@@ -102,7 +102,9 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
     published = status.artifact is not None
     stage = VersionStage.PUBLISHED if published else VersionStage.PENDING
     made: dict[str, object] = (
-        {} if published else {"lineage": None, "metrics": {}, "gates": (), "staged": None}
+        {}
+        if published
+        else {"lineage": None, "metrics": {}, "comparison": None, "gates": (), "staged": None}
     )
     return {
         **made,

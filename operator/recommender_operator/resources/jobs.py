@@ -184,7 +184,7 @@ def _command(
     if kind is JobKind.CHECK:
         return [*head, *_check(model.name, version), *report]
     if kind is JobKind.TRAIN:
-        return [*head, *_train(model.name, version, inputs["data_version"], attempt), *report]
+        return [*head, *_train(model.name, version, inputs, attempt), *report]
     return [
         *head,
         "--staged", f"/store/{inputs['staged_path']}",
@@ -222,12 +222,25 @@ def _mapping(source: DataSource) -> list[str]:
     return ["--mapping", text.replace("$", "$$")]
 
 
-def _train(model: str, version: VersionObject, data_version: str, attempt: int) -> list[str]:
+def _train(
+    model: str, version: VersionObject, inputs: Mapping[str, str], attempt: int
+) -> list[str]:
     config = json.dumps(version.spec.training.dump(), sort_keys=True, separators=(",", ":"))
     return [
         "--lake", f"/store/{names.lake_path(model)}",
-        "--data-version", data_version,
+        "--data-version", inputs["data_version"],
         *_window(version),
         "--config", config,
         "--output", f"/store/{names.staged_path(model, version.name, attempt)}",
+        *_champion(inputs),
+    ]  # fmt: skip
+
+
+def _champion(inputs: Mapping[str, str]) -> list[str]:
+    """Return what the version is compared with on the rows of its test window, if anything is."""
+    if "champion_path" not in inputs:
+        return []
+    return [
+        "--champion-artifact", f"/store/{inputs['champion_path']}",
+        "--champion-digest", inputs["champion_digest"],
     ]  # fmt: skip

@@ -151,11 +151,11 @@ def test_a_champion_is_compared_by_its_answers_on_the_same_rows(
     bundle: Bundle, prepared: Prepared, said: dict[str, answers.Answers], report: dict[str, Any]
 ) -> None:
     rows = prepared.split.validation
-    against_itself = evaluate(bundle, prepared, rows, champion=said["recommender"])
+    against_itself = evaluate(bundle, prepared, rows, champion=lambda _: said["recommender"])
     for told in against_itself["minus"]["champion"].values():
         assert set(told.values()) == {0.0}
     assert against_itself["metrics"]["aucMinusChampionHigh"] == 0
-    against_baseline = evaluate(bundle, prepared, rows, champion=said["baseline"])
+    against_baseline = evaluate(bundle, prepared, rows, champion=lambda _: said["baseline"])
     assert against_baseline["minus"]["champion"] == report["minus"]["baseline"]
     assert "aucMinusChampion" not in report["metrics"]
     assert {name for name in reports.OPERATOR_METRICS if "Champion" in name} <= against_baseline[

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 from recommender_operator.api import report as operator_report
@@ -117,6 +118,32 @@ def test_input_at_fault_ends_with_two_and_says_what_to_do(tmp_path: Path) -> Non
     code, said = run(tmp_path, "check", "--source", tmp_path / "no", "--lake", tmp_path / "lake")
     assert (code, said["ok"], said["reason"]) == (2, False, "DataMissing")
     assert str(tmp_path / "no") in said["message"]
+
+
+def test_train_compares_with_the_champion_that_is_named(trained: Any, tmp_path: Path) -> None:
+    train = ("train", "--lake", trained.lake, "--data-version", trained.data_version,
+             "--config", CONFIG, "--output", tmp_path / "staged",
+             "--champion-artifact", trained.staged)  # fmt: skip
+    code, said = run(tmp_path, *train, "--champion-digest", trained.digest)
+    assert code == 0
+    said["stagedPath"] = "staging/movies/v1-1"
+    told = operator_report.parse(operator_report.TrainReport, said)
+    assert told.champion == operator_report.ChampionReport(
+        digest=trained.digest, compared=True, saw_test_rows=0, unknown_item_rows=0
+    )
+    theirs = json.loads((trained.staged / "report.json").read_text())["metrics"]
+    for metric in ("auc", "logLoss", "ndcgAt10"):
+        difference = told.metrics[metric] - theirs[metric]
+        assert told.metrics[f"{metric}MinusChampion"] == pytest.approx(difference, abs=1e-4)
+        ends = (told.metrics[f"{metric}MinusChampion{end}"] for end in ("Low", "High"))
+        assert all(end is not None for end in ends)
+    kept = json.loads((tmp_path / "staged/report.json").read_text())
+    assert kept["champion"]["digest"] == trained.digest
+    assert kept["models"]["champion"]["auc"] == pytest.approx(theirs["auc"], abs=1e-4)
+    schema = json.loads((Path(__file__).parents[3] / "docs/evaluation.schema.json").read_text())
+    assert not list(jsonschema.Draft202012Validator(schema).iter_errors(kept))
+    code, said = run(tmp_path, *train)
+    assert (code, said["reason"]) == (2, "InvalidChampion")
 
 
 def test_a_config_that_makes_no_sense_ends_with_two(trained: Any, tmp_path: Path) -> None:

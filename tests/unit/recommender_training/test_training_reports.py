@@ -60,6 +60,8 @@ def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut() -> 
         metrics=reports.for_operator(metrics | {"somethingElse": 1.0}),
         worstSegment="s" * 100, fault={"fault": "Latency", "latencyMilliseconds": 100000},
         stagedPath="/store/staging/" + "p" * (63 + 1 + 253 + 8), digest="sha256:" + "0" * 64,
+        champion={"digest": "sha256:" + "0" * 64, "compared": True, "sawTestRows": 10**9,
+                  "unknownItemRows": 10**9},
     )  # fmt: skip
     encoded = reports.encode(report)
     assert json.loads(encoded) == report

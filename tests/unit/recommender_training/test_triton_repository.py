@@ -11,7 +11,9 @@ import pytest
 
 from recommender_training.artifact import triton
 from recommender_training.export import torchscript
-from recommender_training.export.modules import LogisticServing, RankerServing, Serving
+from recommender_training.export.logistic import LogisticServing
+from recommender_training.export.modules import Serving
+from recommender_training.export.ranker import RankerServing
 
 ROOT = Path(__file__).parents[3]
 

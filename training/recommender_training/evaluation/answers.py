@@ -6,6 +6,7 @@ run (the champion) is compared by handing over its answers on the same rows.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +66,25 @@ class Window:
         """[R] user of each request."""
         return np.array([request.user for request in self.task.requests], dtype=np.int64)
 
+    @functools.cached_property
+    def prior(self) -> metrics.Array:
+        """[R, I] what is added to the logits of any model to order a list, whose own it is not.
+
+        Popularity, and retrieval from the events before the window.
+        """
+        data = self.data
+        known = data.events.time < data.events.time[self.rows[0]]
+        weights = retrieval.fit(data, known) * retrieval.RETRIEVAL_WEIGHT
+        retrieved = [weights[data.events.item[r.session]].sum(0) for r in self.task.requests]
+        shape = (len(self.task.requests), data.items.count)
+        popular = retrieval.popularity_prior(self.counts)[None, :]
+        prior: metrics.Array = popular + np.array(retrieved).reshape(shape)
+        return prior
+
+    def best(self, logits: metrics.Array) -> Ints:
+        """[R, K] the lists of a model by its logits [R, I]."""
+        return ranking.best(self.task, logits + self.prior, TOP_K)
+
 
 def window(prepared: Prepared, rows: Ints) -> Window:
     """The window of these rows, which are sorted by time."""
@@ -77,17 +97,11 @@ def window(prepared: Prepared, rows: Ints) -> Window:
 def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
     """Answers of `recommender`, `baseline` and `popularity`."""
     task, data = judged.task, prepared.data
-    known = data.events.time < data.events.time[judged.rows[0]]
-    weights = retrieval.fit(data, known) * retrieval.RETRIEVAL_WEIGHT
     shape = (len(task.requests), data.items.count)
-    prior = retrieval.popularity_prior(judged.counts)[None, :] + np.array(
-        [weights[data.events.item[request.session]].sum(0) for request in task.requests]
-    ).reshape(shape)
 
     def listed(scorer: ranking.Scorer) -> Ints:
         length, frozen = prepared.history_length, prepared.constants
-        logits = ranking.score_task(task, data, frozen, judged.counts, length, scorer)
-        return ranking.best(task, logits + prior, TOP_K)
+        return judged.best(ranking.score_task(task, data, frozen, judged.counts, length, scorer))
 
     base_scorer, scorer = scorers(bundle, prepared)
     popular = np.broadcast_to(judged.counts.positives.astype(np.float64), shape)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from recommender_training.data.dataset import Ints
@@ -20,19 +20,22 @@ from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.evaluation.bootstrap import Resamples
 from recommender_training.models.bundle import Bundle, Prepared
 
+#: Answers of the version that serves today on a window; None where they cannot be had.
+Champion = Callable[[Window], Answers | None]
+
 
 def evaluate(
-    bundle: Bundle, prepared: Prepared, rows: Ints, champion: Answers | None = None
+    bundle: Bundle, prepared: Prepared, rows: Ints, champion: Champion | None = None
 ) -> dict[str, Any]:
     """The sections of the evaluation report for the window `rows`.
 
-    `metrics` is flat and holds what gates can name; the rest is for people. `champion` are the
-    answers of the version that serves today on the same window (`answers.window`).
+    `metrics` is flat and holds what gates can name; the rest is for people.
     """
     judged = answers.window(prepared, rows)
     said = answers.answer(bundle, prepared, judged)
-    if champion is not None:
-        said["champion"] = champion
+    theirs = champion(judged) if champion is not None else None
+    if theirs is not None:
+        said["champion"] = theirs
     return report(judged, said)
 
 

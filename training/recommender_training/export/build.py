@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from recommender_training.data.dataset import Dataset, Floats
 from recommender_training.data.schema import MAX_AGE
-from recommender_training.export.modules import LogisticServing, RankerServing
+from recommender_training.export.logistic import LogisticServing
+from recommender_training.export.ranker import RankerServing
 from recommender_training.features.history import ItemCounts
 from recommender_training.features.table import Constants, genre_shares
 from recommender_training.models import logistic, retrieval
@@ -65,7 +66,7 @@ def ranker_module(model: Ranker, known: Knowledge, temperature: float) -> Ranker
             "item_vectors": vectors,
             "level_vectors": model.level.weight,
             "recency_bias": model.recency.weight[:, 0],
-            "queries": model.query(vectors[1:]) / vectors.shape[1] ** 0.5,
+            "queries": model.query(vectors) / vectors.shape[1] ** 0.5,
             "user_vectors": model.user.weight,
             "age_vectors": model.age.weight,
             "gender_vectors": model.gender.weight,
@@ -95,7 +96,8 @@ def logistic_module(
     numbers = model.numbers / model.scale
     bias = model.bias - float((numbers * model.mean).sum())
     gender, occupation, _ = logistic.offsets(known.data)
-    item = model.item + known.data.items.genres @ model.genre + np.float32(bias)
+    item = model.item + known.data.items.genres @ model.genre
+    item = np.r_[0.0, item] + bias  # row 0: an unknown item, which has no genre
     state = {
         "numbers": torch.from_numpy(numbers),
         "item": torch.from_numpy(item.astype(np.float32)),

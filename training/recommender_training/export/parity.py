@@ -27,24 +27,28 @@ def check(
     known: Knowledge,
     requests: list[ranking.Request],
 ) -> dict[str, Any]:
-    """Largest difference of the probabilities of the first 50 items; raises ParityError."""
+    """Largest difference of the probabilities: of the first 50 items that the graph serves, and of
+    all items as it judges them. Raises ParityError.
+    """
     worst = 0.0
     for request in requests:
-        ids, scores = _answer(module, known, request)
+        asked = _request(known, request)
+        ids, scores = _answer(module, asked)
         inputs = ranking.catalogue_inputs(
             known.data, known.constants, known.counts, request, known.history_length
         )
         expected = calibration.probability(scorer(inputs))
         rows = np.searchsorted(known.data.items.ids, ids)
         worst = max(worst, float(np.abs(expected[rows] - scores).max(initial=0.0)))
+        judged = calibration.probability(_judged(module, known, asked))
+        worst = max(worst, float(np.abs(expected - judged).max()))
     if not worst <= TOLERANCE:
         raise ParityError(f"exported and eager probabilities differ by {worst:.2e}")
     return {"requests": len(requests), "maxDifference": float(f"{worst:.3g}")}
 
 
-def _answer(
-    module: nn.Module, known: Knowledge, request: ranking.Request
-) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:
+    """The inputs of one request, but for the number of items."""
     events, data = known.data.events, known.data
     session = request.session
 
@@ -52,14 +56,36 @@ def _answer(
         row = values[session] if len(session) else np.array([padding], dtype=values.dtype)
         return torch.from_numpy(row[None, :])
 
+    return (
+        torch.tensor([[int(data.users.ids[request.user])]]),
+        torch.full((1, 3), -1),
+        column(data.items.ids[events.item], -1),
+        column(events.time, 0),
+        column(events.value, 0.0),
+        torch.tensor([[request.time]]),
+    )
+
+
+def _answer(
+    module: nn.Module, asked: tuple[Tensor, ...]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     with torch.inference_mode():
-        ids, scores = module(
-            torch.tensor([[int(data.users.ids[request.user])]]),
-            torch.full((1, 3), -1),
-            column(data.items.ids[events.item], -1),
-            column(events.time, 0),
-            column(events.value, 0.0),
-            torch.tensor([[request.time]]),
-            torch.tensor([[_TOP_N]]),
-        )
+        ids, scores = module(*asked, torch.tensor([[_TOP_N]]))
     return ids[0].numpy(), scores[0].numpy()
+
+
+def _judged(
+    module: nn.Module, known: Knowledge, asked: tuple[Tensor, ...]
+) -> np.ndarray[Any, Any]:
+    """[I] logits of the whole catalogue, from the same counts."""
+    items, counts = known.data.items, known.counts
+    with torch.inference_mode():
+        logits: Tensor = module.judge(  # type: ignore[operator]
+            *asked,
+            torch.from_numpy(items.ids[None, :]),
+            torch.from_numpy(counts.events[None, :]),
+            torch.from_numpy(counts.positives[None, :]),
+            torch.from_numpy(counts.total[None, :1]),
+            items.count,
+        )
+    return logits[0].double().numpy()

@@ -211,6 +211,22 @@ def test_the_training_job_gets_the_training_section_as_one_argument() -> None:
     assert config == version().spec.training.dump()
 
 
+def test_the_training_job_is_told_where_the_champion_is_if_there_is_one_to_compare_with() -> None:
+    inputs = {"data_version": "7-abc"}
+    champion = {"champion_path": "artifacts/movies/ab", "champion_digest": "sha256:" + "ab" * 32}
+
+    def command(told: dict[str, str]) -> list[str]:
+        built = jobs.job(model(), version(), JobKind.TRAIN, 1, told, OPTIONS)
+        words: list[str] = built["spec"]["template"]["spec"]["containers"][0]["command"]
+        return words
+
+    alone, compared = command(inputs), command(inputs | champion)
+    options = ["--champion-artifact", "/store/artifacts/movies/ab",
+               "--champion-digest", champion["champion_digest"]]  # fmt: skip
+    assert [word for word in compared if word not in alone] == options
+    assert compared[compared.index(options[0]) :][:4] == options
+
+
 @pytest.mark.parametrize(
     ("cpu", "limit", "threads"),
     [("500m", None, 1), ("2", None, 2), ("1500m", None, 2), ("1", "4", 4), ("0.5", None, 1)],

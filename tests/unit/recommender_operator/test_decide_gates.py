@@ -1,0 +1,102 @@
+"""Gates against the champion on the same rows: who is compared with whom, and what if none is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recommender_operator import actions as a
+from recommender_operator.observed import JobKind
+from tests.unit.recommender_operator.world import World, spec
+
+GATE = {"metric": "auc", "championMargin": 0.01, "judgeBy": "Interval"}
+NO_WORSE = {"aucMinusChampion": 0.0, "aucMinusChampionLow": -0.005, "aucMinusChampionHigh": 0.005}
+
+
+def world_with(*gates: dict[str, Any]) -> World:
+    world = World(spec=spec(evaluation={"gates": gates}))
+    world.settle()
+    assert world.stages() == {17: "Promoted"}, "without a champion a margin holds"
+    return world
+
+
+def trainings(world: World) -> list[a.StartJob]:
+    return [x for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.TRAIN]
+
+
+def told(world: World, **fields: object) -> None:
+    """What the next training says of the champion of now."""
+    artifact = world.versions[world.stable()].status.artifact
+    assert artifact is not None
+    champion = {"digest": artifact.digest, "compared": True} | fields
+    world.odd_reports[JobKind.TRAIN] = {"champion": champion}
+
+
+def train_second(world: World, **differences: float) -> str:
+    world.metrics[2] = {"auc": 0.8} | differences
+    world.seed(2)
+    world.settle()
+    return world.stages()[2]
+
+
+def test_the_training_is_told_the_champion_if_a_gate_compares_with_it() -> None:
+    world = world_with(GATE | {"judgeBy": "Value"})
+    champion = world.versions[world.stable()].status.artifact
+    assert champion is not None
+    train_second(world)
+    first, second = trainings(world)
+    assert first.inputs == {"data_version": "7-abc"}
+    assert second.inputs == {
+        "data_version": "7-abc",
+        "champion_path": champion.path,
+        "champion_digest": champion.digest,
+    }
+
+
+def test_the_training_is_not_told_of_a_champion_that_no_gate_compares_with() -> None:
+    world = world_with({"metric": "auc", "min": 0.6})
+    train_second(world)
+    assert [job.inputs for job in trainings(world)] == [{"data_version": "7-abc"}] * 2
+
+
+def test_a_version_that_is_shown_to_be_no_worse_is_promoted() -> None:
+    world = world_with(GATE)
+    told(world, sawTestRows=12)
+    assert train_second(world, **NO_WORSE) == "Promoted"
+    status = world.versions[world.stable()].status
+    assert status.comparison is not None
+    assert status.comparison.compared
+    (gate,) = status.gates
+    assert gate.passed
+    assert "difference 0 [-0.005, 0.005]" in gate.threshold
+    assert "fitted on 12 rows of this test window" in gate.message
+
+
+@pytest.mark.parametrize(
+    ("fields", "differences", "reason"),
+    [
+        ({}, NO_WORSE | {"aucMinusChampionLow": -0.0101}, "[-0.0101, 0.005]"),
+        ({}, {"aucMinusChampion": 0.1}, "fewer than ten users"),
+        ({"digest": "sha256:" + "f" * 64}, NO_WORSE, "became the champion after the training"),
+        ({"compared": False, "message": "its artifact is gone"}, NO_WORSE, "artifact is gone"),
+    ],
+)
+def test_a_version_that_is_not_shown_to_be_no_worse_is_rejected_with_the_reason(
+    fields: dict[str, object], differences: dict[str, float], reason: str
+) -> None:
+    world = world_with(GATE)
+    told(world, **fields)
+    assert train_second(world, **differences) == "Rejected"
+    assert reason in world.message("GatesPassed")
+    assert world.condition("GatesPassed") == ("False", "GateFailed")
+
+
+def test_a_training_that_was_not_asked_to_compare_says_how_to_repeat_it() -> None:
+    world = world_with(GATE)
+    assert train_second(world, **NO_WORSE) == "Rejected"
+    assert "was not asked to compare" in world.message("GatesPassed")
+    told(world)
+    world.annotations["retry"] = "1"
+    world.settle()
+    assert world.stages()[2] == "Promoted"

@@ -1,0 +1,110 @@
+"""The logistic regression as it serves and as it is judged. Legend: `export.modules`."""
+
+# No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
+import torch
+from torch import Tensor
+
+from recommender_training.export.modules import Serving
+from recommender_training.export.request import choose, read_session, read_user, retrieve
+from recommender_training.features.graph import (
+    genre_profile,
+    item_numbers,
+    locate,
+    session_numbers,
+)
+
+
+class LogisticServing(Serving):
+    """The logistic regression over the whole catalogue, with the same signature."""
+
+    numbers: Tensor
+    item: Tensor
+    side: Tensor
+    cross: Tensor
+    side_offsets: Tensor
+
+    def forward(
+        self,
+        user_id: Tensor,
+        user_features: Tensor,
+        session_items: Tensor,
+        session_timestamps: Tensor,
+        session_values: Tensor,
+        timestamp: Tensor,
+        top_n: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs and outputs: docs/contracts.md."""
+        _, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
+        seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
+        session = self.last_events(session_items, session_timestamps, session_values, timestamp)
+        columns = side + self.side_offsets
+        crossed = torch.matmul(self.cross[columns].sum(1), self.genres.t())
+        logit = self.logits(
+            columns,
+            session,
+            timestamp,
+            self.catalogue_numbers(timestamp),
+            self.genre_shares,
+            self.item[1:] + crossed,
+        )
+        retrieved = retrieve(self.retrieval, session[0], session[1])
+        rank = logit + retrieved + self.popularity
+        return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)
+
+    @torch.jit.export
+    def judge(
+        self,
+        user_id: Tensor,
+        user_features: Tensor,
+        session_items: Tensor,
+        session_timestamps: Tensor,
+        session_values: Tensor,
+        timestamp: Tensor,
+        item_ids: Tensor,
+        events: Tensor,
+        positives: Tensor,
+        total: Tensor,
+        item_count: int,
+    ) -> Tensor:
+        """[B, C] calibrated logits of given items, from counts of items that are given, too.
+
+        So a served version is judged on the rows of a later evaluation, with what was known
+        before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1].
+        """
+        _, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
+        session = self.last_events(session_items, session_timestamps, session_values, timestamp)
+        place = locate(self.item_ids, item_ids)
+        known, at = place >= 0, place.clamp(min=0)
+        years = self.years[at] * known
+        columns = side + self.side_offsets
+        genres = self.genres[at] * known.unsqueeze(2)
+        crossed = torch.matmul(genres, self.cross[columns].sum(1).unsqueeze(2)).squeeze(2)
+        return self.logits(
+            columns,
+            session,
+            timestamp,
+            item_numbers(events, positives, total, years, timestamp, item_count, self.prior),
+            self.genre_shares[at] * known.unsqueeze(2),
+            self.item[place + 1] + crossed,
+        )
+
+    def logits(
+        self,
+        columns: Tensor,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        timestamp: Tensor,
+        per_item: Tensor,
+        shares: Tensor,
+        of_item: Tensor,
+    ) -> Tensor:
+        """[B, C] calibrated logits; `of_item` [B, C] is what items add, crosses included."""
+        rows, present, values, times = session
+        told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
+        profile = genre_profile(rows, present, values, self.genres, self.centre)
+        pair = torch.matmul(shares, profile)
+        cut = per_item.size(2)
+        end = cut + told.size(1)
+        weight = self.numbers
+        logit = torch.matmul(per_item, weight[:cut]) + torch.matmul(pair, weight[end:])
+        logit = logit + torch.matmul(told, weight[cut:end]).unsqueeze(1)
+        return (logit + self.side[columns].sum(1, keepdim=True) + of_item) / self.temperature

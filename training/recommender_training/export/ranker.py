@@ -1,0 +1,160 @@
+"""The deep ranker as it serves and as it is judged. Legend: `export.modules`, and F numbers."""
+
+# No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
+import torch
+from torch import Tensor
+
+from recommender_training.export.modules import Serving
+from recommender_training.export.request import choose, read_session, read_user, retrieve
+from recommender_training.features.graph import (
+    centred,
+    genre_profile,
+    item_numbers,
+    locate,
+    recency_bucket,
+    session_numbers,
+    value_level,
+)
+
+
+class RankerServing(Serving):
+    """The deep ranker over the whole catalogue."""
+
+    mean: Tensor
+    scale: Tensor
+    item_vectors: Tensor
+    level_vectors: Tensor
+    recency_bias: Tensor
+    queries: Tensor
+    user_vectors: Tensor
+    age_vectors: Tensor
+    gender_vectors: Tensor
+    occupation_vectors: Tensor
+    by_user: Tensor
+    by_item: Tensor
+    by_match: Tensor
+    by_pooled: Tensor
+    by_pooled_match: Tensor
+    by_numbers: Tensor
+    first_bias: Tensor
+    hidden: Tensor
+    hidden_bias: Tensor
+    out: Tensor
+    out_bias: Tensor
+    wide: Tensor
+
+    def forward(
+        self,
+        user_id: Tensor,
+        user_features: Tensor,
+        session_items: Tensor,
+        session_timestamps: Tensor,
+        session_values: Tensor,
+        timestamp: Tensor,
+        top_n: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Inputs and outputs: docs/contracts.md."""
+        user, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
+        seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
+        session = self.last_events(session_items, session_timestamps, session_values, timestamp)
+        logit = self.logits(
+            self.user_vector(user, side),
+            session,
+            timestamp,
+            self.catalogue_numbers(timestamp),
+            self.genre_shares,
+            self.item_vectors[1:],
+            self.queries[1:],
+        )
+        retrieved = retrieve(self.retrieval, session[0], session[1])
+        rank = logit + retrieved + self.popularity
+        return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)
+
+    @torch.jit.export
+    def judge(
+        self,
+        user_id: Tensor,
+        user_features: Tensor,
+        session_items: Tensor,
+        session_timestamps: Tensor,
+        session_values: Tensor,
+        timestamp: Tensor,
+        item_ids: Tensor,
+        events: Tensor,
+        positives: Tensor,
+        total: Tensor,
+        item_count: int,
+    ) -> Tensor:
+        """[B, C] calibrated logits of given items, from counts of items that are given, too.
+
+        So a served version is judged on the rows of a later evaluation, with what was known
+        before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1].
+        """
+        user, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
+        session = self.last_events(session_items, session_timestamps, session_values, timestamp)
+        place = locate(self.item_ids, item_ids)
+        known, at = place >= 0, place.clamp(min=0)
+        years = self.years[at] * known
+        return self.logits(
+            self.user_vector(user, side),
+            session,
+            timestamp,
+            item_numbers(events, positives, total, years, timestamp, item_count, self.prior),
+            self.genre_shares[at] * known.unsqueeze(2),
+            self.item_vectors[place + 1],
+            self.queries[place + 1],
+        )
+
+    def user_vector(self, user: Tensor, side: Tensor) -> Tensor:
+        """[B, D] vectors of the users."""
+        known = self.user_vectors[user + 1] + self.age_vectors[side[:, 0]]
+        return known + self.gender_vectors[side[:, 1]] + self.occupation_vectors[side[:, 2]]
+
+    def logits(
+        self,
+        user: Tensor,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        timestamp: Tensor,
+        per_item: Tensor,
+        shares: Tensor,
+        items: Tensor,
+        queries: Tensor,
+    ) -> Tensor:
+        """[B, C] calibrated logits of candidates.
+
+        `per_item` is [B, C, 4]; `shares`, `items` and `queries` are [C, .] or [B, C, .].
+        """
+        rows, present, values, times = session
+        told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
+        profile = genre_profile(rows, present, values, self.genres, self.centre)
+        told = told.unsqueeze(1).expand(-1, per_item.size(1), -1)
+        numbers = torch.cat([per_item, told, torch.matmul(shares, profile)], 2)
+        pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
+        numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)
+        return self.score(user, items, pooled, numbers) / self.temperature
+
+    def attend(
+        self, rows: Tensor, present: Tensor, values: Tensor, seconds: Tensor, queries: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """[B, C, D] the session pooled as each item sees it, and [B, C, 2] attended numbers."""
+        keys = self.item_vectors[rows + 1] + self.level_vectors[value_level(values)]
+        bias = self.recency_bias[recency_bucket(seconds)]
+        bias = bias.masked_fill(~present, float("-inf")).unsqueeze(1)
+        logits = torch.matmul(queries, keys.transpose(1, 2)) + bias
+        null = torch.zeros(logits.size(0), logits.size(1), 1)
+        weights = torch.softmax(torch.cat([null, logits], 2), 2)[:, :, 1:]
+        told = (weights * centred(values, self.centre).unsqueeze(1)).sum(2)
+        return torch.matmul(weights, keys), torch.stack([told, weights.sum(2)], 2)
+
+    def score(self, vector: Tensor, items: Tensor, pooled: Tensor, numbers: Tensor) -> Tensor:
+        """[B, C] logits. What depends on the user alone is computed once a request."""
+        match = vector.unsqueeze(2) * self.by_match
+        first = (
+            (torch.matmul(vector, self.by_user) + self.first_bias).unsqueeze(1)
+            + torch.matmul(items, self.by_item + match)
+            + torch.matmul(pooled, self.by_pooled)
+            + torch.matmul(pooled * items, self.by_pooled_match)
+            + torch.matmul(numbers, self.by_numbers)
+        )
+        second = torch.relu(torch.matmul(torch.relu(first), self.hidden) + self.hidden_bias)
+        return torch.matmul(second, self.out) + torch.matmul(numbers, self.wide) + self.out_bias
