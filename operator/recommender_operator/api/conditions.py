@@ -64,6 +64,7 @@ class Reason(enum.StrEnum):
     DIGEST_MISMATCH = "DigestMismatch"
     # The state of the whole.
     SETTLED = "Settled"
+    BASELINE_SERVES = "BaselineServes"
     NO_CHAMPION = "NoChampion"
     ROLLING_OUT = "RollingOut"
     SERVING = "Serving"

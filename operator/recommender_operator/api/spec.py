@@ -16,6 +16,7 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_gates import (
+    AGAINST_BASELINE,
     LOWER_IS_BETTER,
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
@@ -23,6 +24,7 @@ from recommender_operator.api.spec_gates import (
     Gate,
     GateMetric,
     JudgeBy,
+    OnFailure,
 )
 from recommender_operator.api.spec_resources import Resources
 from recommender_operator.api.spec_serving import (
@@ -46,6 +48,7 @@ from recommender_operator.api.spec_training import (
 )
 
 __all__ = [
+    "AGAINST_BASELINE",
     "LOWER_IS_BETTER",
     "WITH_CHAMPION_DIFFERENCE",
     "WITH_INTERVAL",
@@ -62,6 +65,7 @@ __all__ = [
     "Hyperparameters",
     "JudgeBy",
     "OnDeadline",
+    "OnFailure",
     "PromotionGate",
     "Provider",
     "RecommenderModelSpec",

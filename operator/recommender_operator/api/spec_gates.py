@@ -68,6 +68,15 @@ WITH_INTERVAL = frozenset(
         GateMetric.LEAST_EXPOSURE_RATIO_AT_10,
     }
 )
+#: Differences to the logistic regression of the same run.
+AGAINST_BASELINE = frozenset(
+    {
+        GateMetric.AUC_MINUS_BASELINE,
+        GateMetric.LOG_LOSS_MINUS_BASELINE,
+        GateMetric.NDCG_AT_10_MINUS_BASELINE,
+        GateMetric.WORST_SEGMENT_AUC_MINUS_BASELINE,
+    }
+)
 #: Metrics whose report has the paired difference to the champion, `<metric>MinusChampion`.
 WITH_CHAMPION_DIFFERENCE = frozenset({GateMetric.AUC, GateMetric.LOG_LOSS, GateMetric.NDCG_AT_10})
 
@@ -95,10 +104,21 @@ class Gate(ApiModel):
     )
 
 
+class OnFailure(enum.StrEnum):
+    REJECT = "Reject"
+    DEPLOY_BASELINE = "DeployBaseline"
+
+
 class EvaluationSpec(ApiModel):
     gates: tuple[Gate, ...] = Field(
         default=(Gate(metric=GateMetric.AUC, min=0.6),),
         min_length=1,
         max_length=20,
         description="All must hold before a version may be published.",
+    )
+    on_failure: OnFailure = Field(
+        default=OnFailure.REJECT,
+        description="What follows a version that failed a gate. Reject: nothing. DeployBaseline: "
+        "the logistic regression on the same data becomes a version of its own, is held against "
+        "the same gates (differences to the baseline, which is itself, apart) and rolled out.",
     )

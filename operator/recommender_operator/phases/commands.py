@@ -49,8 +49,9 @@ def _retry(turn: Turn, token: str) -> tuple[bool, str]:
         message = f"unlocked by annotation retry {token!r}"
         turn.condition(ConditionType.LOCKED, "False", Reason.UNLOCKED, message)
         done.append("unlocked")
-    version = turn.versions.get(turn.desired)
+    version = turn.versions.get(turn.asked)
     if version is not None and version.status.stage in _RETRYABLE and not turn.held:
+        _put_stand_in_aside(turn, version.name)
         attempt = version.status.attempt + 1
         turn.change(version.name, **fresh_rollout(version.status), attempt=attempt)
         turn.change(version.name, stage_since=turn.now)
@@ -58,6 +59,13 @@ def _retry(turn: Turn, token: str) -> tuple[bool, str]:
     if done:
         return False, " and ".join(done)
     return True, "the version that the spec asks for has not failed, and nothing is locked"
+
+
+def _put_stand_in_aside(turn: Turn, asked: str) -> None:
+    """The baseline that is on its way in place of a version gives way when that is retried."""
+    for version in turn.unfinished:
+        message = f"{asked} is tried again (recommender.dev/retry)"
+        turn.end(version.name, VersionStage.SUPERSEDED, Reason.SUPERSEDED, message)
 
 
 def _promote(turn: Turn, token: str) -> tuple[bool, str]:

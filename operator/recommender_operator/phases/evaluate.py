@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+
 from recommender_operator.api.conditions import Reason
+from recommender_operator.api.spec import AGAINST_BASELINE
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import gates
 from recommender_operator.phases.turn import Turn
+
+_NOW = datetime.timedelta(seconds=1)
 
 
 def step(turn: Turn) -> None:
@@ -16,7 +21,10 @@ def step(turn: Turn) -> None:
         return
     rival = _rival(version, turn.champion)
     results = tuple(
-        gates.judge(gate, version.status.metrics, rival) for gate in turn.spec.evaluation.gates
+        gates.judge_baseline(gate, version.status.metrics)
+        if turn.is_stand_in(version) and gate.metric in AGAINST_BASELINE
+        else gates.judge(gate, version.status.metrics, rival)
+        for gate in turn.spec.evaluation.gates
     )
     if all(result.passed for result in results):
         turn.move(version.name, VersionStage.PUBLISHING, gates=results)
@@ -28,6 +36,8 @@ def step(turn: Turn) -> None:
         "evaluation alone, annotate recommender.dev/retry=<new token>"
     )
     turn.end(version.name, VersionStage.REJECTED, Reason.GATE_FAILED, message)
+    if turn.stands_in and not turn.is_stand_in(version):
+        turn.look_again(_NOW)
 
 
 def _rival(version: VersionObject, champion: VersionObject | None) -> gates.Rival | None:

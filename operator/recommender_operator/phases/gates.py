@@ -68,6 +68,17 @@ def judge(gate: Gate, metrics: Metrics, champion: Rival | None) -> GateResult:
     )
 
 
+def judge_baseline(gate: Gate, metrics: Metrics) -> GateResult:
+    """A difference to the baseline is not asked of the baseline itself, which it cannot exceed."""
+    name = gate.metric.value
+    return GateResult(
+        metric=name,
+        value=_finite(metrics, name),
+        threshold="nothing: this is the baseline itself, in place of a version that failed",
+        passed=True,
+    )
+
+
 def words(result: GateResult) -> str:
     """Return a gate in one phrase: `auc 0.512 [0.49, 0.53], asked: at least 0.6`."""
     value = "was not measured as a number" if result.value is None else f"{result.value:.4g}"

@@ -34,7 +34,7 @@ def _pipeline(turn: Turn) -> list[JobState]:
 
 
 def _surplus(turn: Turn) -> list[VersionObject]:
-    spared = {turn.desired, turn.target, turn.spec.rollback_to}
+    spared = {turn.desired, turn.asked, turn.target, turn.spec.rollback_to}
     spared |= {v.name for v in (turn.champion, turn.previous) if v is not None}
     finished = [
         v for v in turn.versions.values() if v.status.stage in TERMINAL and v.name not in spared

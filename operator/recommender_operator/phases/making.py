@@ -66,7 +66,7 @@ def _training(turn: Turn, subject: VersionObject) -> None:
     elif subject.status.metrics:
         metrics = subject.status.metrics
         numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in TOLD if name in metrics)
-        turn.condition(kind, "True", Reason.TRAINED, f"{subject.name}: {numbers}")
+        turn.condition(kind, "True", Reason.TRAINED, f"{turn.called(subject)}: {numbers}")
     else:
         _waiting(turn, kind, subject)
 
@@ -78,10 +78,11 @@ def _gates(turn: Turn, subject: VersionObject) -> None:
     if not gates:
         _waiting(turn, kind, subject)
     elif all(gate.passed for gate in gates):
-        turn.condition(kind, "True", Reason.GATES_PASSED, f"{subject.name}: {words}")
+        message = f"{turn.called(subject)}: {words}"
+        turn.condition(kind, "True", Reason.GATES_PASSED, message)
     else:
         failed = "; ".join(offline.words(gate) for gate in gates if not gate.passed)
-        message = f"{subject.name}: {failed}. {RETRY}"
+        message = f"{turn.called(subject)}: {failed}. {RETRY}"
         turn.condition(kind, "False", Reason.GATE_FAILED, message)
 
 

@@ -19,7 +19,6 @@ from recommender_operator.api.status import DriftStatus, RetrainStatus
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import breaks, ledger, windows
 from recommender_operator.phases.turn import Turn
-from recommender_operator.resources import names
 
 _POLL = datetime.timedelta(seconds=15)
 _NOW = datetime.timedelta(seconds=1)
@@ -123,7 +122,7 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
         return "none while paused or pinned"
     if turn.status.locked:
         return "none while locked; annotate recommender.dev/retry with a new token"
-    if names.spec_hash(champion.spec.data, champion.spec.training) != turn.base_hash:
+    if not turn.is_of_spec(champion):
         return "none, for the champion was not made from the spec in force; change the spec"
     if reacted is not None and turn.now - reacted < cooldown:
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"

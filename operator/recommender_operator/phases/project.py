@@ -30,7 +30,8 @@ def step(turn: Turn) -> None:
     drift = turn.status.drift
     if turn.model.status.candidate != name and drift.candidate_breaks_in_a_row:
         drift = drift.model_copy(update={"candidate_breaks_in_a_row": 0})
-    subject = candidate or turn.versions.get(turn.desired) or champion
+    wanted = turn.versions.get(turn.desired) or turn.versions.get(turn.asked)
+    subject = candidate or wanted or champion
     turn.set_status(
         observed_generation=turn.model.generation,
         stage=_stage(turn),

@@ -14,7 +14,6 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.making import RETRY
 from recommender_operator.phases.turn import Turn
-from recommender_operator.resources import names
 
 #: Data planes take a split over in about a second.
 ROUTE_GRACE = datetime.timedelta(seconds=15)
@@ -115,8 +114,9 @@ def _ready(turn: Turn, subject: VersionObject | None, available: Judged) -> Judg
         honored = find(turn.status.conditions, ConditionType.REQUESTS_HONORED)
         message = honored.message if honored else f"{pin} does not serve yet"
         return "False", Reason.PINNED, message
-    made_from = names.spec_hash(champion.spec.data, champion.spec.training)
-    if champion.name == turn.desired or made_from == turn.base_hash:
+    if turn.is_stand_in(champion):
+        return "True", Reason.BASELINE_SERVES, f"{turn.called(champion)} serves"
+    if champion.name == turn.desired or turn.is_of_spec(champion):
         return "True", Reason.SETTLED, f"{champion.name}, made from the spec in force, serves"
     if turn.candidate is not None:
         message = f"{champion.name} serves while {turn.candidate.name} rolls out"

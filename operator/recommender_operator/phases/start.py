@@ -6,10 +6,10 @@ import datetime
 
 from recommender_operator.actions import CreateVersion
 from recommender_operator.api.conditions import Reason
-from recommender_operator.api.version import ModelVersionSpec, VersionStage
+from recommender_operator.api.version import TERMINAL, ModelVersionSpec, VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
-from recommender_operator.phases.view import fresh_rollout
+from recommender_operator.phases.view import STAND_IN, fresh_rollout
 
 #: A failed data check is repeated after so long, then after twice as long, and so on.
 RECHECK = datetime.timedelta(minutes=5)
@@ -33,17 +33,35 @@ def step(turn: Turn) -> None:
     if stage in (VersionStage.PROMOTED, VersionStage.SUPERSEDED):
         if not turn.status.locked:
             _roll_out_anew(turn, version)
+    elif _is_due_again(turn, version):
+        values = fresh_rollout(version.status)
+        turn.change(version.name, **values, attempt=version.status.attempt + 1)
+        turn.change(version.name, stage_since=turn.now)
+        turn.say(Reason.ROLLING_OUT, f"{turn.called(version)} starts again")
     elif stage is VersionStage.FAILED:
         _recheck(turn, version)
 
 
+def _is_due_again(turn: Turn, version: VersionObject) -> bool:
+    """A baseline that ended before the version asked for failed its gates anew is tried again."""
+    asked, ended = turn.versions.get(turn.asked), version.status.decision
+    if not turn.is_stand_in(version) or turn.status.locked:
+        return False
+    if version.status.stage not in TERMINAL or asked is None or ended is None:
+        return False
+    rejected = asked.status.decision
+    return rejected is not None and ended.at < rejected.at
+
+
 def _create(turn: Turn) -> None:
     trigger = f"Retrain: {turn.retrain.reason}" if turn.retrain else "Spec"
+    if turn.stands_in:
+        trigger = f"{STAND_IN} {turn.asked}, which failed its gates ({trigger})"
     spec = ModelVersionSpec(
         model=turn.model.name,
         spec_hash=turn.desired_hash,
         data=turn.spec.data,
-        training=turn.spec.training,
+        training=turn.desired_training,
         trigger=trigger[:1024],
     )
     turn.do(CreateVersion(name=turn.desired, spec=spec))

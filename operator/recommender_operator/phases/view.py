@@ -8,9 +8,14 @@ from __future__ import annotations
 
 import datetime
 
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.spec import Algorithm, OnFailure, TrainingSpec
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, VersionStage
 from recommender_operator.observed import Observed, ServiceState, VersionObject
 from recommender_operator.resources import names
+
+#: How the trigger of a version begins that is the baseline in place of another.
+STAND_IN = "Baseline in place of"
 
 
 class View:
@@ -28,10 +33,62 @@ class View:
         self.base_hash = names.spec_hash(self.spec.data, self.spec.training)
         in_force = retrain is not None and retrain.spec_hash == self.base_hash
         self.retrain = retrain if in_force else None
-        token = self.retrain.token if self.retrain else ""
-        self.desired_hash = names.spec_hash(self.spec.data, self.spec.training, token)
+        self._token = self.retrain.token if self.retrain else ""
         #: Name of the version that the spec, and a retraining in force, ask for.
-        self.desired = names.version_name(self.model.name, self.desired_hash)
+        self.asked = self._name_of(self.spec.training)
+        self._baseline = self.spec.training.model_copy(
+            update={"algorithm": Algorithm.LOGISTIC_REGRESSION}
+        )
+
+    def _name_of(self, training: TrainingSpec) -> str:
+        digest = names.spec_hash(self.spec.data, training, self._token)
+        return names.version_name(self.model.name, digest)
+
+    @property
+    def stands_in(self) -> bool:
+        """Whether the baseline is wanted in place of what was asked for, which failed a gate."""
+        asked = self.versions.get(self.asked)
+        if asked is None or self.spec.evaluation.on_failure is not OnFailure.DEPLOY_BASELINE:
+            return False
+        decision = asked.status.decision
+        return (
+            asked.status.stage is VersionStage.REJECTED
+            and decision is not None
+            and decision.reason == Reason.GATE_FAILED
+            and self.spec.training.algorithm is not Algorithm.LOGISTIC_REGRESSION
+        )
+
+    @property
+    def desired_training(self) -> TrainingSpec:
+        """How the desired version is trained."""
+        return self._baseline if self.stands_in else self.spec.training
+
+    @property
+    def desired_hash(self) -> str:
+        """Digest of what makes the desired version."""
+        return names.spec_hash(self.spec.data, self.desired_training, self._token)
+
+    @property
+    def desired(self) -> str:
+        """Name of the version to be made: the one asked for, or the baseline in its place."""
+        return names.version_name(self.model.name, self.desired_hash)
+
+    def is_stand_in(self, version: VersionObject) -> bool:
+        """Whether a version is the baseline in place of the one that the spec asks for."""
+        return self.stands_in and version.name == self.desired
+
+    def is_of_spec(self, version: VersionObject) -> bool:
+        """Whether a version was made from the spec in force, by whichever training of it."""
+        made_from = names.spec_hash(version.spec.data, version.spec.training)
+        if version.spec.trigger.startswith(STAND_IN):
+            return made_from == names.spec_hash(self.spec.data, self._baseline)
+        return made_from == self.base_hash
+
+    def called(self, version: VersionObject) -> str:
+        """Return the name of a version, and what it is if that is not what was asked for."""
+        if not self.is_stand_in(version):
+            return version.name
+        return f"{version.name} (the baseline, in place of {self.asked}, which failed its gates)"
 
     def _champions(self) -> list[VersionObject]:
         promoted = [

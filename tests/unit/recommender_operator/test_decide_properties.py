@@ -131,6 +131,14 @@ class AnyCluster(RuleBasedStateMachine):
     def training_gives(self, seed: int, quality: dict[str, float]) -> None:
         self.world.metrics[seed] = quality
 
+    @rule(seed=SEEDS, quality=QUALITIES)
+    def baseline_gives(self, seed: int, quality: dict[str, float]) -> None:
+        self.world.baseline_metrics[seed] = quality
+
+    @rule(policy=st.sampled_from(["Reject", "DeployBaseline"]))
+    def on_failure(self, policy: str) -> None:
+        self.world.edit(evaluation={"onFailure": policy})
+
     @rule(seed=SEEDS, fails=st.booleans())
     def smoke_gives(self, seed: int, fails: bool) -> None:
         (self.world.smoke_fails.add if fails else self.world.smoke_fails.discard)(seed)

@@ -12,7 +12,7 @@ import datetime
 from collections.abc import Mapping
 
 from recommender_operator import actions as a
-from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.spec import Algorithm, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke, VersionStage
 from recommender_operator.decide import decide
@@ -66,6 +66,11 @@ def counters(version: str, served: int, failed: int = 0, fallbacks: int = 0) -> 
         series[f'{name}{{{labels},le="{edge}"}}'] = served if edge >= 0.01 else 0
     series[f'{name}{{{labels},le="+Inf"}}'] = served
     return series
+
+
+def _key(version: VersionObject) -> int:
+    training = version.spec.training
+    return training.seed if training.algorithm is Algorithm.DEEP_RANKER else -training.seed
 
 
 Mix = Mapping[str, Mapping[str, float]]
@@ -127,6 +132,10 @@ class World:
     platform: Platform = dataclasses.field(default_factory=Platform)
     #: What is true of a version, by its seed: offline metrics, smoke inference, share of errors.
     metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
+    #: What is true of the baseline, trained in place of a version that failed a gate.
+    baseline_metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(
+        default_factory=dict
+    )
     smoke_fails: set[int] = dataclasses.field(default_factory=set)
     error_share: dict[int, float] = dataclasses.field(default_factory=dict)
     #: Seeds whose versions come out byte for byte alike.
@@ -199,7 +208,7 @@ class World:
             case JobKind.CHECK:
                 return head | {"dataVersion": "7-abc", "rows": 1000, "quarantinedRows": 3}
             case JobKind.TRAIN:
-                metrics = self.metrics.get(self._seed(job.version), GOOD)
+                metrics = self._truth(job.version)
                 self.trained_on[job.version] = self.mix
                 path = f"staging/movies/{job.version}-{job.attempt}"
                 return head | {
@@ -215,6 +224,12 @@ class World:
                 return head | {"path": f"artifacts/movies/{digest[7:23]}", "digest": digest}
             case JobKind.REMOVE:
                 return head | {"removed": []}
+
+    def _truth(self, version: str) -> Mapping[str, float | None]:
+        known = self.versions.get(version)
+        baseline = known is not None and known.spec.training.algorithm is not Algorithm.DEEP_RANKER
+        truth = self.baseline_metrics if baseline else self.metrics
+        return truth.get(self._seed(version), GOOD)
 
     def _seed(self, version: str) -> int:
         known = self.versions.get(version)
@@ -431,8 +446,8 @@ class World:
         assert len(self.unfinished()) <= 1, f"two candidates: {self.unfinished()}"
 
     def stages(self) -> dict[int, str]:
-        """Stage by seed."""
-        return {v.spec.training.seed: v.status.stage.value for v in self.versions.values()}
+        """Stage by seed; that of the baseline by the negative seed."""
+        return {_key(v): v.status.stage.value for v in self.versions.values()}
 
     def condition(self, kind: str) -> tuple[str, str]:
         found = next(c for c in self.status.conditions if c.type == kind)

@@ -1,0 +1,154 @@
+"""The baseline in place of a version that failed a gate: its own version, its own gates."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_operator.actions import CreateVersion
+from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.api.spec import Algorithm
+from tests.unit.recommender_operator.test_decide_properties import Oracle
+from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
+
+POLICY = {"onFailure": "DeployBaseline"}
+
+
+def world_with(**evaluation: object) -> World:
+    world = World(spec=spec(evaluation=POLICY | evaluation))
+    world.metrics[17] = BAD
+    return world
+
+
+def test_the_baseline_serves_in_place_of_a_first_version_that_failed_and_says_so() -> None:
+    world = world_with()
+    world.settle()
+    assert world.stages() == {17: "Rejected", -17: "Promoted"}
+    champion = world.versions[world.stable()]
+    asked = next(v for v in world.versions.values() if v.name != champion.name)
+    assert champion.spec.training.algorithm is Algorithm.LOGISTIC_REGRESSION
+    assert champion.spec.training == asked.spec.training.model_copy(
+        update={"algorithm": Algorithm.LOGISTIC_REGRESSION}
+    )
+    assert champion.spec.trigger == (
+        f"Baseline in place of {asked.name}, which failed its gates (Spec)"
+    )
+    assert world.condition("Ready") == ("True", "BaselineServes")
+    for kind in ("Ready", "Trained", "GatesPassed"):
+        told = f"(the baseline, in place of {asked.name}, which failed its gates)"
+        assert told in world.message(kind), kind
+
+
+def test_it_replaces_a_champion_step_by_step_as_any_version() -> None:
+    world = World(spec=spec(evaluation=POLICY))
+    world.settle()
+    world.metrics[2] = BAD
+    world.seed(2)
+    world.settle()
+    assert world.stages() == {17: "Promoted", 2: "Rejected", -2: "Promoted"}
+    champion = world.versions[world.stable()]
+    assert champion.spec.training.algorithm is Algorithm.LOGISTIC_REGRESSION
+    assert [step.weight for step in champion.status.steps] == [10, 50, 100]
+
+
+def test_a_baseline_that_fails_the_same_gates_is_never_served() -> None:
+    world = world_with()
+    world.baseline_metrics[17] = BAD
+    world.settle()
+    assert world.stages() == {17: "Rejected", -17: "Rejected"}
+    assert world.route == {}
+    assert world.condition("Ready") == ("False", "GateFailed")
+
+
+def test_without_the_policy_nothing_follows() -> None:
+    world = World()
+    world.metrics[17] = BAD
+    world.settle()
+    assert world.stages() == {17: "Rejected"}
+
+
+def test_only_a_failed_gate_brings_the_baseline() -> None:
+    world = world_with()
+    world.metrics[17] = GOOD
+    world.smoke_fails.add(17)
+    world.settle()
+    assert world.stages() == {17: "Rejected"}
+    assert world.condition("Ready")[1] == "SmokeFailed"
+
+
+def test_a_baseline_that_was_asked_for_has_none_in_its_place() -> None:
+    world = World(
+        spec=spec(evaluation=POLICY, training={"algorithm": "LogisticRegression", "seed": 17})
+    )
+    world.baseline_metrics[17] = BAD
+    world.settle()
+    assert world.stages() == {-17: "Rejected"}
+    assert "in place of" not in world.message("GatesPassed")
+
+
+def test_differences_to_the_baseline_are_not_asked_of_it_but_all_else_is() -> None:
+    gates = [{"metric": "aucMinusBaseline", "min": 0.01}, {"metric": "auc", "min": 0.6}]
+    world = world_with(gates=gates)
+    world.metrics[17] = {"auc": 0.7, "aucMinusBaseline": 0.001}
+    world.baseline_metrics[17] = {"auc": 0.7, "aucMinusBaseline": 0.0}
+    world.settle()
+    assert world.stages() == {17: "Rejected", -17: "Promoted"}
+    first, second = world.versions[world.stable()].status.gates
+    assert "this is the baseline itself" in first.threshold
+    assert second.threshold == "at least 0.6"
+
+
+def test_a_retry_tries_what_was_asked_for_and_the_baseline_gives_way() -> None:
+    world = world_with()
+    for _ in range(40):
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+        if world.stages().get(-17) == "Canary" or world.champion():
+            break
+    world.metrics[17] = GOOD
+    world.annotations["retry"] = "1"
+    world.settle()
+    assert world.stages()[17] == "Promoted"
+    assert world.versions[world.stable()].spec.training.algorithm is Algorithm.DEEP_RANKER
+
+
+def test_a_baseline_that_failed_is_tried_again_when_a_retry_fails_its_gates_again() -> None:
+    world = world_with()
+    world.baseline_metrics[17] = BAD
+    world.settle()
+    world.baseline_metrics[17] = GOOD
+    world.settle()
+    assert world.stages() == {17: "Rejected", -17: "Rejected"}, "nothing is repeated by itself"
+    world.annotations["retry"] = "1"
+    world.settle()
+    assert world.stages() == {17: "Rejected", -17: "Promoted"}
+
+
+def test_what_was_asked_for_is_not_cleared_up_and_made_again_while_the_baseline_stands_in() -> (
+    None
+):
+    world = World(spec=spec(evaluation=POLICY, history={"limit": 1}))
+    world.metrics[2] = BAD
+    world.settle()
+    world.seed(2)
+    world.settle()
+    world.seed(3)
+    world.reconcile()
+    world.tick()
+    world.seed(2)  # 3 is superseded, and ended later than 2
+    world.settle()
+    assert world.stages() == {17: "Promoted", 2: "Rejected", -2: "Promoted", 3: "Superseded"}
+    made = [x for x in world.log if isinstance(x, CreateVersion)]
+    assert len(made) == len({x.name for x in made}) == 4
+
+
+@pytest.mark.parametrize("crashes", [(0, 1, 0, 2, 1, 3, 0, 1), (2, 0, 1, 1, 0, 4, 2, 0, 1, 0)])
+def test_it_ends_the_same_wherever_the_operator_dies(crashes: tuple[int, ...]) -> None:
+    ends = []
+    for died in ((), crashes):
+        world, oracle = world_with(), Oracle(step=Verdict.PASS)
+        with oracle.speaks():
+            world.settle(crashes=died)
+        ends.append(world.summary())
+    assert ends[0] == ends[1]
+    assert ends[0]["stage"] == "Serving"
