@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -70,14 +71,28 @@ def test_a_slow_model_is_called_as_often_as_the_budget_allows_and_once_at_least(
 
 
 def test_threads_are_those_of_before_whatever_happens(trained: Any) -> None:
-    before = torch.get_num_threads()
+    torch.set_num_threads(2)
 
     def broken() -> float:
         raise RuntimeError("no clock")
 
     with pytest.raises(RuntimeError, match="no clock"):
-        latency.p99_milliseconds(trained.staged, threads=before + 1, clock=broken)
-    assert torch.get_num_threads() == before
+        latency.p99_milliseconds(trained.staged, clock=broken)
+    assert torch.get_num_threads() == 2
+
+
+def test_time_in_which_the_machine_does_other_work_does_not_count(
+    trained: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = torch.jit.ScriptModule.__call__
+
+    def waits_first(model: torch.jit.ScriptModule, *inputs: torch.Tensor) -> Any:
+        time.sleep(0.005)
+        return answer(model, *inputs)
+
+    quiet = latency.p99_milliseconds(trained.staged, budget=0.05)
+    monkeypatch.setattr(torch.jit.ScriptModule, "__call__", waits_first)
+    assert latency.p99_milliseconds(trained.staged, budget=0.05) < quiet + 4
 
 
 def test_the_size_is_that_of_the_graph_that_serves_and_is_in_the_artifact(trained: Any) -> None:
