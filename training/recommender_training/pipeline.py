@@ -29,6 +29,8 @@ from recommender_training.models import retrieval
 from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
 from recommender_training.page import files as page
 from recommender_training.progress import say
+from recommender_training.search.choose import choose
+from recommender_training.search.objective import Source
 from recommender_training.sessions import sample_requests
 
 #: Requests of the test window that the parity check asks both sides.
@@ -89,14 +91,20 @@ def _train(
     say(f"train: reading {data_version} from {lake_path}")
     torch.set_num_threads(threads)
     tables, data = load(lake_path, data_version, window_days)
+    found = None
+    if config.search is not None:
+        source = Source(lake_path, data_version, window_days)
+        found = choose(source, data, config, output.with_name(".search"), threads)
+        config = found.config
     prepared = prepare(data, config)
     bundle = fit_models(prepared, config, threads)
+    sought = {} if found is None else found.report(prepared, bundle, threads)
     say("evaluate: test window")
     report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open())
     partial = output.with_name(f".{output.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)
-    report = _header(bundle, prepared, config, data_version) | report
+    report = _header(bundle, prepared, config, data_version) | sought | report
     report["parity"], served = _write_models(partial, bundle, prepared, config)
     _write_facts(partial, served, tables, prepared, config)
     write_bytes(partial / "report.json", canonical_json(report))
@@ -108,6 +116,8 @@ def _train(
         shutil.rmtree(output)
     partial.rename(output)
     fsync_folder(output.parent)
+    if found is not None:
+        found.forget()
     say(f"train: staged {digest} at {output}")
     return TrainResult(output, digest, len(data.events), report)
 

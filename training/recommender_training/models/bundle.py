@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,8 @@ from recommender_training.evaluation import metrics
 from recommender_training.features import table
 from recommender_training.models import calibration, fit, logistic, ranker
 from recommender_training.progress import say
+
+Watch = Callable[[fit.FitLog], None]
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,11 @@ class Bundle:
 
 def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
     """Split the data set in time and build the inputs of all rows."""
-    split = splits.temporal(data.events)
+    return prepare_split(data, splits.temporal(data.events), config)
+
+
+def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) -> Prepared:
+    """Build the inputs of all rows of a data set that is split already."""
     frozen = table.constants(data, split.train)
     length = config.hyperparameters.history_length
     return Prepared(data, split, frozen, table.build(data, length, frozen), length)
@@ -58,7 +65,7 @@ def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bund
     temperature = calibration.fit_temperature(held, logits)
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
         return Bundle(baseline, temperature, None, 1.0, fit.FitLog())
-    deep, log = _fit_ranker(prepared, config, labels)
+    deep, log = _fit_ranker(prepared, config, labels, None)
     rows = torch.from_numpy(split.validation)
     deep_temperature = calibration.fit_temperature(held, fit.predict(deep, inputs, rows).numpy())
     return Bundle(baseline, temperature, deep, deep_temperature, log)
@@ -74,8 +81,20 @@ def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) 
     return label
 
 
+def fit_deep(
+    prepared: Prepared, config: TrainingConfig, threads: int, watch: Watch | None = None
+) -> tuple[ranker.Ranker, fit.FitLog]:
+    """Fit the deep ranker alone, with the weights that `fit_models` gives it.
+
+    `watch` is called after each look at the validation window, and ends the fit by raising.
+    """
+    fit.seed_everything(config.seed, threads)
+    labels = training_labels(prepared.data, prepared.split, config)
+    return _fit_ranker(prepared, config, labels, watch)
+
+
 def _fit_ranker(
-    prepared: Prepared, config: TrainingConfig, labels: Bools
+    prepared: Prepared, config: TrainingConfig, labels: Bools, watch: Watch | None
 ) -> tuple[ranker.Ranker, fit.FitLog]:
     data, settings = prepared.data, config.hyperparameters
     train = torch.from_numpy(prepared.split.train)
@@ -91,7 +110,7 @@ def _fit_ranker(
     say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
     validation = torch.from_numpy(prepared.split.validation)
     target = torch.from_numpy(labels.astype(np.float32))
-    log = fit.fit(model, prepared.inputs, train, validation, settings, target)
+    log = fit.fit(model, prepared.inputs, train, validation, settings, target, watch)
     hide_unseen(model, data, prepared.split.train)
     return model, log
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -56,10 +57,12 @@ def fit(
     validation: Tensor,
     settings: Hyperparameters,
     target: Tensor,
+    watch: Callable[[FitLog], None] | None = None,
 ) -> FitLog:
     """Fit `model` in place and leave it with the weights of the best look.
 
-    `target` [N] are the labels of all rows. Raises InputError `TrainingDiverged` when the loss
+    `target` [N] are the labels of all rows. `watch` is called after each look, and ends the fit
+    by raising. Raises InputError `TrainingDiverged` when the loss
     is not finite.
     """
     optimizer = torch.optim.AdamW(
@@ -76,10 +79,11 @@ def fit(
             if len(rows) < 2:  # batch norm needs two rows
                 continue
             _step(model, optimizer, inputs.take(rows), target[rows])
-            if step % every == 0 and _look(
-                model, inputs, validation, target, step, per_epoch, log
-            ):
-                best = copy.deepcopy(model.state_dict())
+            if step % every == 0:
+                if _look(model, inputs, validation, target, step, per_epoch, log):
+                    best = copy.deepcopy(model.state_dict())
+                if watch is not None:
+                    watch(log)
         if step / per_epoch - log.best_epoch >= settings.patience:
             break
     model.load_state_dict(best)
