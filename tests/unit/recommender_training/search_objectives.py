@@ -6,11 +6,38 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from recommender_training.config import Hyperparameters
 from recommender_training.search.settings import Sampler, SearchRange
 from recommender_training.search.space import Dimension, Params, dimensions
 from recommender_training.search.study import Objective, Plan, Report
+
+#: A search that takes two seconds.
+SEARCH_CONFIG: dict[str, Any] = {
+    "seed": 3,
+    "hyperparameters": {"epochs": 2, "embeddingDim": 8, "batchSize": 256},
+    "search": {
+        "trials": 3, "folds": 2, "seeds": 2,
+        "space": {"learningRate": {}, "embeddingDim": {"choices": [8, 4]}},
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A staged artifact of a training that began with a search."""
+
+    lake: Path
+    data_version: str
+    staged: Path
+    digest: str
+    report: dict[str, Any]
+
+    @property
+    def found(self) -> dict[str, Any]:
+        return dict(self.report["search"])
+
 
 RANGES = {"learningRate": SearchRange(), "dropout": SearchRange(), "embeddingDim": SearchRange()}
 
