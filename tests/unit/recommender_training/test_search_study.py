@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -57,6 +58,13 @@ def test_a_grid_tries_every_combination_once_and_then_ends(tmp_path: Path) -> No
     found = search(tmp_path / "a.journal", plan(Sampler.GRID, 100))
     combinations = {tuple(outcome.params.items()) for outcome in found}
     assert len(combinations) == len(found) == 27
+
+
+def test_no_database_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image leaves out what Optuna would need for one."""
+    for name in ("sqlalchemy", "alembic"):
+        monkeypatch.setitem(sys.modules, name, None)
+    assert len(search(tmp_path / "a.journal", plan(trials=2))) == 2
 
 
 def test_the_given_settings_are_tried_first(tmp_path: Path) -> None:

@@ -122,10 +122,10 @@ def test_training_opens_the_test_window_once_and_searching_never(
     with pytest.raises(KeyboardInterrupt):
         pipeline.train(searched.lake, searched.data_version, few, tmp_path / "v")
     assert opened == 1, "after the search, and before anything is written"
+    section = {"search": SEARCH_CONFIG["search"] | {"trials": 1, "folds": 1}}
     code = cli.main(
         ["search", "--lake", str(searched.lake), "--data-version", searched.data_version,
-         "--work", str(tmp_path), "--config",
-         json.dumps(SEARCH_CONFIG | {"search": SEARCH_CONFIG["search"] | {"trials": 1, "folds": 1}})]
+         "--work", str(tmp_path), "--config", json.dumps(SEARCH_CONFIG | section)]
     )  # fmt: skip
     assert (code, opened) == (0, 1)
 

@@ -102,7 +102,8 @@ def _supervise(path: Path, plan: Plan, factory: Factory, study: Study) -> None:
                 if not study.begun(name):
                     raise RuntimeError(
                         f"worker {name} of the search ended with {process.exitcode} before its "
-                        "first trial; its output is above"
+                        "first trial; its output is above (-9: out of memory, raise "
+                        "training.resources.memory or lower search.parallelism)"
                     )
                 study.give_up(name)
                 say(f"search: worker {name} ended with {process.exitcode}; another takes over")
