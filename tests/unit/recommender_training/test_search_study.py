@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -17,7 +18,13 @@ from recommender_training.search.locks import locked, mend
 from recommender_training.search.settings import Sampler
 from recommender_training.search.space import Params
 from recommender_training.search.study import ATTEMPTS, Objective, Outcome, Plan, Report, Study
-from tests.unit.recommender_training.search_objectives import Deadly, Unusable, judge, plan
+from tests.unit.recommender_training.search_objectives import (
+    Deadly,
+    Judge,
+    Unusable,
+    judge,
+    plan,
+)
 
 
 class Killed(BaseException):
@@ -243,6 +250,17 @@ def test_a_killed_workers_trial_is_tried_again_by_another(tmp_path: Path) -> Non
     (lost,) = [tries for tries in tries.values() if len(tries) > 1]
     assert lost[0].state is TrialState.FAIL
     assert lost[0].params == lost[1].params
+
+
+def test_a_worker_whose_parent_is_gone_ends_and_its_trial_is_tried_again(tmp_path: Path) -> None:
+    path, how = tmp_path / "a.journal", plan(trials=3, parallelism=2)
+    with pytest.raises(SystemExit) as caught:
+        workers._process(path, how, Judge(), "orphan", parent=-1)
+    assert caught.value.code == 1
+    assert [t.state for t in Study(path, how)._by_index()[0]] == [TrialState.RUNNING]
+    workers._process(path, how, Judge(), "other", parent=os.getppid())
+    assert [o.index for o in Study(path, how).outcomes()] == [1, 2], "that of the orphan is open"
+    assert len(search(path, plan(trials=3))) == 3
 
 
 def test_workers_that_die_before_their_first_trial_end_the_search(tmp_path: Path) -> None:
