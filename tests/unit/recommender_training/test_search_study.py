@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -216,7 +217,13 @@ def test_a_line_that_a_kill_left_unfinished_is_cut_off(tmp_path: Path) -> None:
     mend(tmp_path / "none.journal")
 
 
-def test_a_journal_lock_of_a_dead_process_does_not_hold_the_search_up(tmp_path: Path) -> None:
+def test_a_journal_lock_of_a_dead_process_does_not_hold_the_search_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waited(seconds: float) -> None:
+        raise AssertionError("it waited for the lock")
+
+    monkeypatch.setattr(time, "sleep", waited)
     path = tmp_path / "a.journal"
     Path(f"{path}.lock").symlink_to(path)
     assert len(search(path, plan(trials=2))) == 2
