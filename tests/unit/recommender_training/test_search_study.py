@@ -185,6 +185,20 @@ def test_a_trial_above_the_median_at_its_step_is_ended_however_good_an_earlier_f
     assert found[-1].folds == ()
 
 
+@pytest.mark.parametrize(("looks", "state"), [(3, "Complete"), (4, "Pruned")])
+def test_a_slow_start_is_forgiven_for_two_epochs(tmp_path: Path, looks: int, state: str) -> None:
+    count = 0
+
+    def objective(params: Params, report: Report) -> Sequence[float]:
+        nonlocal count
+        count += 1
+        for look in range(1, 6):
+            report(look, 0.9 if count == 5 and look <= looks else 0.5)
+        return [0.4]
+
+    assert search(tmp_path / "a.journal", plan(trials=5), objective)[-1].state == state
+
+
 def test_nothing_is_pruned_before_there_is_a_median_or_where_it_is_not_wanted(
     tmp_path: Path,
 ) -> None:

@@ -23,6 +23,9 @@ from recommender_training.search.space import Dimension, Params
 STARTUP_TRIALS = 8
 #: Completed trials that the median of a step needs.
 PRUNE_AFTER = 4
+#: Looks at the first fold (two an epoch) in which no trial is ended: a small learning rate is slow
+#: at first, and may be the best in the end.
+WARMUP_LOOKS = 4
 
 
 def distributions(space: Sequence[Dimension]) -> dict[str, BaseDistribution]:
@@ -92,7 +95,7 @@ class MedianAtStep(BasePruner):
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         """Whether the trial ends here."""
         step = trial.last_step
-        if step is None:
+        if step is None or step < WARMUP_LOOKS:
             return False
         done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         values = [t.intermediate_values[step] for t in done if step in t.intermediate_values]
