@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from recommender_training import cli, synthetic
 from tests.integration import browser_rig
@@ -93,7 +93,7 @@ def browser() -> Iterator[Browser]:
 
 
 def look(browser: Browser, report: Path, size: tuple[int, int], **context: Any) -> Seen:
-    viewport = {"width": size[0], "height": size[1]}
+    viewport: ViewportSize = {"width": size[0], "height": size[1]}
     page = browser.new_context(viewport=viewport, **context).new_page()
     seen = Seen(page, [], [])
     page.on("request", lambda request: seen.asked_for.append(request.url))
