@@ -68,34 +68,30 @@ def _seeds(found: _Report) -> str:
 def _caution(found: _Report) -> str:
     return (
         "The least of many losses flatters, and a lead of less than the seeds' spread may be "
-        "luck. The test window was not part of the search. Pruned trials: the loss at which they "
-        "were ended."
+        "luck. The test window was not part of the search."
         if len(found["trials"]) > 1
         else "The test window was not part of the search."
     )
 
 
 def history(found: _Report) -> Markup | None:
-    """Loss of each trial, the best so far as a line, pruned ones as rings."""
-    judged = [trial for trial in found["trials"] if trial["logLoss"] is not None]
-    if len(judged) < 2:
+    """Loss of each trial, the best so far as a line; pruned ones as rings at the upper edge.
+
+    A pruned trial has the loss of fewer folds, which may be easier ones: it has no height.
+    """
+    pruned = [trial["number"] for trial in found["trials"] if trial["state"] == "Pruned"]
+    done = [trial for trial in found["trials"] if trial["state"] == "Complete"]
+    if len(done) + len(pruned) < 2:
         return None
     top, bottom = 34, 190
-    done = [trial for trial in judged if trial["state"] == "Complete"]
     losses = sorted(trial["logLoss"] for trial in done)
     least, middle = losses[0], losses[len(losses) // 2]
     most = max(least + _REACH * (middle - least), losses[min(1, len(losses) - 1)])
-    seen = [loss for loss in (trial["logLoss"] for trial in judged) if loss <= most]
-    y = chart.around(seen, bottom, top)
+    y = chart.around([loss for loss in losses if loss <= most], bottom, top)
     x = Scale(0, max(1, len(found["trials"]) - 1), _LEFT + 6, _RIGHT - 6)
     marks = [
-        chart.dot(
-            x(trial["number"]),
-            y(trial["logLoss"]),
-            "model" if trial["state"] == "Complete" else "hollow",
-            2.5,
-        )
-        for trial in judged
+        *[chart.dot(x(trial["number"]), y(trial["logLoss"]), "model", 2.5) for trial in done],
+        *[chart.dot(x(number), top, "hollow", 2.5) for number in pruned],
     ]
     drawn = chart.drawing(
         "Validation log loss of each trial",
@@ -105,11 +101,15 @@ def history(found: _Report) -> Markup | None:
         chart.curve([(x(at), y(loss)) for at, loss in _best_so_far(done, x.high)], "rule"),
         *marks,
         chart.dot(x(found["best"]), y(found["bestLogLoss"]), "want", 5),
-        chart.legend(236, [("model", "complete"), ("hollow", "pruned"), ("want", "chosen")]),
+        chart.legend(236, [("model", "complete"), ("hollow", "ended early"), ("want", "chosen")]),
     )
-    far = sum(trial["logLoss"] > y.high for trial in judged)
-    beyond = f" Trials far above lie on the upper edge ({far})." if far else ""
-    return figure("Search history", f"The line is the best so far.{beyond}", drawn)
+    far = sum(loss > y.high for loss in losses)
+    caption = ["The line is the best so far."]
+    if pruned:
+        caption.append("Trials that were ended early are rings on the upper edge.")
+    if far:
+        caption.append(f"Completed trials far above lie on the upper edge ({far}).")
+    return figure("Search history", " ".join(caption), drawn)
 
 
 def _whole(value: float) -> str:
