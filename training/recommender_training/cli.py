@@ -48,6 +48,12 @@ _SEARCH = """the part `search` of --config, with its defaults:
 stdout ends with the --config to train with. The test window is not read: `train` with a part
 `search` searches, trains what was chosen, and reads the test window once.
 
+examples:
+  recommender-training search --lake lake/demo --data-version VERSION --work search/demo
+  recommender-training search --lake lake/demo --data-version VERSION --work search/demo \\
+      --config '{"hyperparameters": {"epochs": 10}, "search": {"sampler": "Grid", "trials": 100,
+          "space": {"dropout": {"choices": [0.1, 0.2, 0.3]}, "learningRate": {"points": 5}}}}'
+
 exit codes: 0 done; 2 the input is at fault, repeating is no use; 1 may be repeated."""
 
 
