@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -47,7 +47,10 @@ def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
 
 
 def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
-    """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker."""
+    """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
+
+    On the training window alone, so that the validation window can be judged.
+    """
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
     labels = training_labels(data, split, config)
     fit.seed_everything(config.seed, threads)
@@ -62,6 +65,30 @@ def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bund
     rows = torch.from_numpy(split.validation)
     deep_temperature = calibration.fit_temperature(held, fit.predict(deep, inputs, rows).numpy())
     return Bundle(baseline, temperature, deep, deep_temperature, log)
+
+
+def refit(bundle: Bundle, prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
+    """The same models fitted again on training and validation window, as they are to serve.
+
+    The newest events tell most about the next ones. Nothing is chosen here: epochs and
+    temperatures stay those that `fit_models` found with the validation window held out, so the
+    result must not be judged on that window.
+    """
+    data, split, inputs = prepared.data, prepared.split, prepared.inputs
+    rows = np.concatenate([split.train, split.validation])
+    labels = training_labels(data, split, config)
+    fit.seed_everything(config.seed, threads)
+    say(f"train: again on {len(rows)} rows, those of the validation window included")
+    baseline = logistic.fit(inputs, rows, data, labels)
+    if bundle.deep is None:
+        return replace(bundle, baseline=baseline)
+    every = torch.from_numpy(rows)
+    deep = ranker.create(data, inputs, every, size=bundle.deep.size)
+    target = torch.from_numpy(labels.astype(np.float32))
+    settings, epochs = config.hyperparameters, bundle.log.best_epoch
+    fit.fit_for(deep, inputs, every, settings, target, epochs)
+    hide_unseen(deep, data, rows)
+    return replace(bundle, baseline=baseline, deep=deep)
 
 
 def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) -> Bools:
