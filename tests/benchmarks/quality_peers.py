@@ -38,8 +38,8 @@ GRID: dict[str, list[Setting]] = {
     ],
     "ials": [
         {"factors": factors, "alpha": alpha, "penalty": penalty, "positives": True, "last": last}
-        for factors in (16, 64)
-        for alpha, penalty in ((1.0, 3.0), (1.0, 10.0), (1.0, 30.0), (5.0, 30.0))
+        for factors in (16, 32)
+        for alpha, penalty in ((1.0, 3.0), (1.0, 10.0), (1.0, 30.0))
         for last in (0, 20)
     ],
 }

@@ -161,7 +161,8 @@ def taste_vector(
     rest = (values - centre - bias[rows]) * known
     gram = torch.matmul(basis.transpose(1, 2), basis) + torch.eye(factors.size(1))
     told = torch.matmul(basis.transpose(1, 2), rest.unsqueeze(2))
-    return torch.linalg.solve(gram, told).squeeze(2)
+    vector: Tensor = torch.linalg.solve(gram, told)
+    return vector.squeeze(2)
 
 
 def taste_numbers(vector: Tensor, bias: Tensor, factors: Tensor) -> Tensor:
