@@ -63,6 +63,7 @@ def test_item_knn_keeps_the_nearest(liked: sp.csr_matrix) -> None:
     cosine = dense.T @ dense / np.outer(norm, norm)
     np.testing.assert_allclose(every, cosine - np.diag(np.diag(cosine)), atol=1e-12)
     few = peers.item_knn(liked, 2, 0.0)
+    assert np.count_nonzero(few) < np.count_nonzero(every)
     for item in range(ITEMS):
         kept = np.flatnonzero(few[:, item])
         assert kept.size >= 2

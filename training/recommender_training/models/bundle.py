@@ -88,6 +88,8 @@ def refit(bundle: Bundle, prepared: Prepared, config: TrainingConfig, threads: i
     settings, epochs = config.hyperparameters, bundle.log.best_epoch
     fit.fit_for(deep, inputs, every, settings, target, epochs)
     hide_unseen(deep, data, rows)
+    if config.fault is Fault.LEARNED_NOTHING:
+        forget(deep)
     return replace(bundle, baseline=baseline, deep=deep)
 
 
@@ -120,7 +122,20 @@ def _fit_ranker(
     target = torch.from_numpy(labels.astype(np.float32))
     log = fit.fit(model, prepared.inputs, train, validation, settings, target)
     hide_unseen(model, data, prepared.split.train)
+    if config.fault is Fault.LEARNED_NOTHING:
+        forget(model)
     return model, log
+
+
+def forget(model: ranker.Ranker) -> None:
+    """Leave the share of positives as the answer to everything, in place.
+
+    Shuffled labels alone do not make a ranker useless: some numbers tell so much that weights of
+    noise land far from an AUC of 0.5, on either side.
+    """
+    with torch.no_grad():
+        model.out.weight.zero_()
+        model.wide.weight.zero_()
 
 
 def hide_unseen(model: ranker.Ranker, data: Dataset, train: Ints) -> None:
