@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -54,7 +54,10 @@ def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) ->
 
 
 def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
-    """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker."""
+    """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
+
+    On the training window alone, so that the validation window can be judged.
+    """
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
     labels = training_labels(data, split, config)
     fit.seed_everything(config.seed, threads)
@@ -69,6 +72,32 @@ def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bund
     rows = torch.from_numpy(split.validation)
     deep_temperature = calibration.fit_temperature(held, fit.predict(deep, inputs, rows).numpy())
     return Bundle(baseline, temperature, deep, deep_temperature, log)
+
+
+def refit(bundle: Bundle, prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
+    """The same models fitted again on training and validation window, as they are to serve.
+
+    The newest events tell most about the next ones. Nothing is chosen here: epochs and
+    temperatures stay those that `fit_models` found with the validation window held out, so the
+    result must not be judged on that window.
+    """
+    data, split, inputs = prepared.data, prepared.split, prepared.inputs
+    rows = np.concatenate([split.train, split.validation])
+    labels = training_labels(data, split, config)
+    fit.seed_everything(config.seed, threads)
+    say(f"train: again on {len(rows)} rows, those of the validation window included")
+    baseline = logistic.fit(inputs, rows, data, labels)
+    if bundle.deep is None:
+        return replace(bundle, baseline=baseline)
+    every = torch.from_numpy(rows)
+    deep = ranker.create(data, inputs, every, size=bundle.deep.size)
+    target = torch.from_numpy(labels.astype(np.float32))
+    settings, epochs = config.hyperparameters, bundle.log.best_epoch
+    fit.fit_for(deep, inputs, every, settings, target, epochs)
+    hide_unseen(deep, data, rows)
+    if config.fault is Fault.LEARNED_NOTHING:
+        forget(deep)
+    return replace(bundle, baseline=baseline, deep=deep)
 
 
 def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) -> Bools:
@@ -112,7 +141,20 @@ def _fit_ranker(
     target = torch.from_numpy(labels.astype(np.float32))
     log = fit.fit(model, prepared.inputs, train, validation, settings, target, watch)
     hide_unseen(model, data, prepared.split.train)
+    if config.fault is Fault.LEARNED_NOTHING:
+        forget(model)
     return model, log
+
+
+def forget(model: ranker.Ranker) -> None:
+    """Leave the share of positives as the answer to everything, in place.
+
+    Shuffled labels alone do not make a ranker useless: some numbers tell so much that weights of
+    noise land far from an AUC of 0.5, on either side.
+    """
+    with torch.no_grad():
+        model.out.weight.zero_()
+        model.wide.weight.zero_()
 
 
 def hide_unseen(model: ranker.Ranker, data: Dataset, train: Ints) -> None:

@@ -91,6 +91,31 @@ def fit(
     return log
 
 
+def fit_for(
+    model: Ranker,
+    inputs: Inputs,
+    rows: Tensor,
+    settings: Hyperparameters,
+    target: Tensor,
+    epochs: float,
+) -> None:
+    """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
+    out. Raises as `fit`.
+    """
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    left = round(epochs * math.ceil(len(rows) / settings.batch_size))
+    model.train()
+    while left > 0:
+        order = rows[torch.randperm(len(rows))]
+        for batch in torch.split(order, settings.batch_size)[:left]:
+            left -= 1
+            if len(batch) >= 2:  # batch norm needs two rows
+                _step(model, optimizer, inputs.take(batch), target[batch])
+    model.eval()
+
+
 def _step(model: Ranker, optimizer: torch.optim.Optimizer, batch: Inputs, target: Tensor) -> None:
     loss = functional.binary_cross_entropy_with_logits(model(batch), target)
     if not torch.isfinite(loss):
