@@ -149,6 +149,16 @@ def test_a_sample_is_taken_and_gets_the_defaults_of_the_models(server: Server, n
         ("evaluation.gates", [{"metric": "auc"}], "at least one of min, max and championMargin"),
         ("evaluation.gates", [{"metric": "auc", "min": 0.9, "max": 0.1}], "above its max"),
         ("evaluation.gates", [{"metric": "beauty", "min": 1}], "Unsupported value"),
+        (
+            "evaluation.gates",
+            [{"metric": "calibrationError", "max": 0.1, "judgeBy": "Interval"}],
+            "needs a metric with an interval: auc, logLoss",
+        ),
+        (
+            "evaluation.gates",
+            [{"metric": "worstSegmentAuc", "championMargin": 0, "judgeBy": "Interval"}],
+            "compared with the champion on the same rows: auc, logLoss, ndcgAt10",
+        ),
         ("data.source.path", "a/../b", "must stay inside the claim"),
         ("data.source.path", "/etc", "spec.data.source.path"),
         ("training.hyperparameters", {"learningRate": 0}, "should be greater than 0"),

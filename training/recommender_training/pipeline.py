@@ -22,7 +22,7 @@ from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.evaluation.once import OnceOnly
-from recommender_training.export import build, faults, parity, tensors, torchscript
+from recommender_training.export import build, faults, latency, parity, tensors, torchscript
 from recommender_training.features.table import State
 from recommender_training.files import canonical_json, fsync_folder, write_bytes
 from recommender_training.models import retrieval
@@ -45,11 +45,16 @@ class TrainResult:
     digest: str
     rows: int
     report: dict[str, Any]
+    latency_p99_milliseconds: float
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The flat metrics of the test window."""
-        return dict(self.report["metrics"])
+        """The flat metrics of the artifact, and what was measured on this machine.
+
+        Times are never the same twice, so they are in no file of the artifact.
+        """
+        timed = {"modelLatencyP99Milliseconds": self.latency_p99_milliseconds}
+        return {**self.report["metrics"], **timed}
 
 
 def load(
@@ -107,6 +112,7 @@ def _train(
         shutil.rmtree(partial)
     report = _header(bundle, prepared, config, data_version) | sought | report
     report["parity"], served = _write_models(partial, bundle, prepared, config)
+    report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
     _write_facts(partial, served, tables, prepared, config)
     write_bytes(partial / "report.json", canonical_json(report))
     lineage = _lineage(report, config, data_version, threads)
@@ -119,8 +125,8 @@ def _train(
     fsync_folder(output.parent)
     if found is not None:
         found.forget()
-    say(f"train: staged {digest} at {output}")
-    return TrainResult(output, digest, len(data.events), report)
+    say(f"train: staged {digest} at {output}; timing single requests")
+    return TrainResult(output, digest, len(data.events), report, latency.p99_milliseconds(output))
 
 
 def validate(
@@ -163,17 +169,21 @@ def _write_models(
         ("recommender", served, scorer),
         ("baseline", baseline, base_scorer),
     ):
-        folder = root / "repository" / name
-        write_bytes(folder / "config.pbtxt", triton.render_config(name).encode())
-        torchscript.save(module, folder / "1" / "model.pt")
-        loaded[name] = torchscript.load(folder / "1" / "model.pt")
+        config_file = root / "repository" / name / "config.pbtxt"
+        write_bytes(config_file, triton.render_config(name).encode())
+        torchscript.save(module, triton.model_path(root, name))
+        loaded[name] = torchscript.load(triton.model_path(root, name))
         differences[name] = parity.check(loaded[name], eager, known, requests)
     injected = faults.inject(served, config.fault_injection)
     if injected is not served:
-        torchscript.save(injected, root / "repository" / "recommender" / "1" / "model.pt")
+        torchscript.save(injected, triton.model_path(root))
     popular = vocabulary.popularity(prepared.data.items, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
     return differences, loaded["recommender"]
+
+
+def _megabytes(path: Path) -> float:
+    return round(path.stat().st_size / 1e6, 6)
 
 
 def _knowledge(prepared: Prepared) -> build.Knowledge:

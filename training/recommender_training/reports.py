@@ -26,6 +26,8 @@ OPERATOR_METRICS = (
     "noveltyAt10",
     "exposureGiniAt10",
     "worstSegmentAuc",
+    "worstSegmentAucLow",
+    "worstSegmentAucHigh",
     "baselineAuc",
     "baselineLogLoss",
     "baselineCalibrationError",
@@ -39,9 +41,17 @@ OPERATOR_METRICS = (
         if versus or end
     ),
     "worstSegmentAucMinusBaseline",
+    "worstSegmentAucMinusBaselineLow",
+    "worstSegmentAucMinusBaselineHigh",
     "segmentAucDifference",
+    "segmentLogLossDifference",
     "leastExposureRatioAt10",
+    "leastExposureRatioAt10Low",
+    "leastExposureRatioAt10High",
     "exposureGapAt10",
+    "modelMegabytes",
+    # Measured on the machine of the Job, so it is in no artifact.
+    "modelLatencyP99Milliseconds",
 )
 
 

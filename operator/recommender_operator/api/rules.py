@@ -11,6 +11,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_operator.api import rules_search
+from recommender_operator.api.spec_gates import (
+    WITH_CHAMPION_DIFFERENCE,
+    WITH_INTERVAL,
+    GateMetric,
+)
 from recommender_operator.resources.names import MAX_MODEL_NAME
 
 #: Path of a node of the schema (`spec.rollout.steps`, `spec.evaluation.gates[]`; empty: the root)
@@ -24,6 +29,16 @@ _FILES = (
         "'**' has to stand alone between slashes, as in 'events/**/*.csv'",
     ),
 )
+
+
+def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
+    """Return the metrics as a list of CEL, and in words."""
+    names = [metric.value for metric in GateMetric if metric in metrics]
+    return "[" + ", ".join(f"'{name}'" for name in names) + "]", ", ".join(names)
+
+
+_INTERVALS, _INTERVALS_SAID = _names(WITH_INTERVAL)
+_DIFFERENCES, _DIFFERENCES_SAID = _names(WITH_CHAMPION_DIFFERENCE)
 _DATA: Rules = {
     "source": (
         (
@@ -114,6 +129,17 @@ RECOMMENDER_MODEL: Rules = {
         (
             "!has(self.min) || !has(self.max) || self.min <= self.max",
             "min of a gate may not be above its max",
+        ),
+        (
+            "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
+            f"!(has(self.min) || has(self.max)) || self.metric in {_INTERVALS}",
+            f"judgeBy Interval with min or max needs a metric with an interval: {_INTERVALS_SAID}",
+        ),
+        (
+            "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
+            f"!has(self.championMargin) || self.metric in {_DIFFERENCES}",
+            "judgeBy Interval with championMargin needs a metric that is compared with the "
+            f"champion on the same rows: {_DIFFERENCES_SAID}",
         ),
     ),
     "spec.rollout.traffic": (

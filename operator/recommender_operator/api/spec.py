@@ -15,6 +15,15 @@ from typing import Literal
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_gates import (
+    LOWER_IS_BETTER,
+    WITH_CHAMPION_DIFFERENCE,
+    WITH_INTERVAL,
+    EvaluationSpec,
+    Gate,
+    GateMetric,
+    JudgeBy,
+)
 from recommender_operator.api.spec_resources import Resources
 from recommender_operator.api.spec_serving import (
     AnalysisSpec,
@@ -28,20 +37,18 @@ from recommender_operator.api.spec_serving import (
     TrafficMode,
 )
 from recommender_operator.api.spec_training import (
-    LOWER_IS_BETTER,
     Algorithm,
     DataSource,
     DataSpec,
-    EvaluationSpec,
     Fault,
-    Gate,
-    GateMetric,
     Hyperparameters,
     TrainingSpec,
 )
 
 __all__ = [
     "LOWER_IS_BETTER",
+    "WITH_CHAMPION_DIFFERENCE",
+    "WITH_INTERVAL",
     "Algorithm",
     "AnalysisSpec",
     "ConditionStatus",
@@ -53,6 +60,7 @@ __all__ = [
     "Gate",
     "GateMetric",
     "Hyperparameters",
+    "JudgeBy",
     "OnDeadline",
     "PromotionGate",
     "Provider",

@@ -1,4 +1,4 @@
-"""How a version is made: the sections data, training and evaluation of the spec."""
+"""How a version is made: the sections data and training of the spec."""
 
 from __future__ import annotations
 
@@ -35,20 +35,6 @@ class Fault(enum.StrEnum):
     WRONG_SHAPE = "WrongShape"
     BROKEN_FEATURES = "BrokenFeatures"
     LEARNED_NOTHING = "LearnedNothing"
-
-
-class GateMetric(enum.StrEnum):
-    AUC = "auc"
-    LOG_LOSS = "logLoss"
-    PRECISION_AT_10 = "precisionAt10"
-    NDCG_AT_10 = "ndcgAt10"
-    CALIBRATION_ERROR = "calibrationError"
-    WORST_SEGMENT_AUC = "worstSegmentAuc"
-    AUC_MINUS_BASELINE = "aucMinusBaseline"
-
-
-#: Metrics where less is better; for all others more is better.
-LOWER_IS_BETTER = frozenset({GateMetric.LOG_LOSS, GateMetric.CALIBRATION_ERROR})
 
 
 class DataSource(ApiModel):
@@ -144,24 +130,4 @@ class TrainingSpec(ApiModel):
     )
     fault_injection: FaultInjection | None = Field(
         default=None, description="Test hook: export a model with a known fault."
-    )
-
-
-class Gate(ApiModel):
-    metric: GateMetric = Field(description="Offline metric on the untouched test window.")
-    min: float | None = Field(default=None, description="Fails below this value.")
-    max: float | None = Field(default=None, description="Fails above this value.")
-    champion_margin: float | None = Field(
-        default=None,
-        ge=0,
-        description="Fails when worse than the champion's value by more than this.",
-    )
-
-
-class EvaluationSpec(ApiModel):
-    gates: tuple[Gate, ...] = Field(
-        default=(Gate(metric=GateMetric.AUC, min=0.6),),
-        min_length=1,
-        max_length=20,
-        description="All must hold before a version may be published.",
     )

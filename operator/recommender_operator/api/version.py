@@ -100,8 +100,13 @@ class Artifact(ApiModel):
 class GateResult(ApiModel):
     metric: str = Field(max_length=63, description="The gated metric.")
     value: float | None = Field(default=None, description="Measured; absent if not measured.")
+    low: float | None = Field(default=None, description="Low end of its 95 % interval.")
+    high: float | None = Field(default=None, description="High end of its 95 % interval.")
     threshold: str = Field(max_length=253, description="What was asked, in words and numbers.")
     passed: bool = Field(description="Whether it held.")
+    message: str = Field(
+        default="", max_length=1024, description="Why it could not be judged, and the remedy."
+    )
 
 
 class MetricVerdict(ApiModel):

@@ -8,7 +8,8 @@ from __future__ import annotations
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionDecision, VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import evaluate, steps
+from recommender_operator.phases import gates as offline
+from recommender_operator.phases import steps
 from recommender_operator.phases.turn import Turn
 
 #: What the condition tells of a training; the version's status has all metrics.
@@ -73,13 +74,13 @@ def _training(turn: Turn, subject: VersionObject) -> None:
 def _gates(turn: Turn, subject: VersionObject) -> None:
     kind = ConditionType.GATES_PASSED
     gates = subject.status.gates
-    words = "; ".join(evaluate.words(gate) for gate in gates)
+    words = "; ".join(offline.words(gate) for gate in gates)
     if not gates:
         _waiting(turn, kind, subject)
     elif all(gate.passed for gate in gates):
         turn.condition(kind, "True", Reason.GATES_PASSED, f"{subject.name}: {words}")
     else:
-        failed = "; ".join(evaluate.words(gate) for gate in gates if not gate.passed)
+        failed = "; ".join(offline.words(gate) for gate in gates if not gate.passed)
         message = f"{subject.name}: {failed}. {RETRY}"
         turn.condition(kind, "False", Reason.GATE_FAILED, message)
 

@@ -115,6 +115,9 @@ def test_the_segment_that_is_served_worse_is_found_with_an_interval_that_leaves_
     worst = old["minusBaseline"]["auc"]
     assert told["metrics"]["worstSegmentAucMinusBaseline"] == worst["value"]
     assert told["metrics"]["worstSegmentAucMinusBaselineLow"] == worst["low"]
+    assert told["worstSegment"] == "age:56+"
+    area, flat = old["estimates"]["auc"], told["metrics"]
+    assert (flat["worstSegmentAucLow"], flat["worstSegmentAucHigh"]) == (area["low"], area["high"])
 
 
 def test_segments_that_are_too_small_are_told_by_size_alone(told: dict[str, Any]) -> None:
@@ -134,6 +137,7 @@ def test_a_genre_that_is_wanted_and_hardly_shown_is_the_least_exposed(
     fair = by_name(told["fairness"]["exposure"]["baseline"])["genre:Rare"]["ratio"]
     assert fair["low"] < 1 < fair["high"], "random lists show what there is"
     assert told["metrics"]["leastExposureRatioAt10"] == rare["ratio"]["value"]
+    assert told["metrics"]["leastExposureRatioAt10High"] == rare["ratio"]["high"]
     gap = rare["relevanceShare"]["value"] - rare["exposureShare"]["value"]
     assert told["metrics"]["exposureGapAt10"] == pytest.approx(gap, abs=1e-5)
     assert told["fairness"]["exposureGap"]["baseline"] < 0.05

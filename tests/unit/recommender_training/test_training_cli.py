@@ -43,7 +43,8 @@ def test_check_train_publish_and_remove_meet_the_operators_contract(
     trained = operator_report.parse(operator_report.TrainReport, said)
     assert trained.rows == checked.rows
     assert {"auc", "logLoss", "calibrationError", "precisionAt10", "ndcgAt10", "worstSegmentAuc",
-            "baselineAuc", "aucMinusBaseline"} <= trained.finite_metrics.keys()  # fmt: skip
+            "baselineAuc", "aucMinusBaseline", "modelMegabytes",
+            "modelLatencyP99Milliseconds"} <= trained.finite_metrics.keys()  # fmt: skip
     code, said = run(
         tmp_path, "publish", "--staged", staging, "--digest", trained.digest,
         "--store", tmp_path / "store/artifacts/movies",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 MODELS = ("recommender", "baseline")
 MAX_BATCH_SIZE = 64
 
@@ -19,6 +21,11 @@ OUTPUTS = (("item_ids__0", "TYPE_INT64", -1), ("scores__1", "TYPE_FP32", -1))
 
 #: Session lengths that are warmed up before the model is ready: each is its own tensor shape.
 _WARM_LENGTHS = (1, 20)
+
+
+def model_path(artifact: Path, name: str = MODELS[0]) -> Path:
+    """The exported graph of a model; of the one that serves, if none is named."""
+    return artifact / "repository" / name / "1" / "model.pt"
 
 
 def render_config(name: str) -> str:

@@ -52,7 +52,9 @@ def report(judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:
         "metrics": {
             **flat.point_values(models, worst),
             **flat.interval_ends(own, minus),
-            **fairness.flat(fair["segments"], fair["exposure"]),
+            **fairness.flat(
+                fair["segments"], fair["exposure"], _auc_of(worst_name, fair["segments"], own)
+            ),
         },
         "worstSegment": worst_name,
         "models": models,
@@ -68,6 +70,15 @@ def report(judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:
         },
         "popularity": catalogue.popularity_bands(judged, {n: a.top for n, a in said.items()}),
     }
+
+
+def _auc_of(
+    segment: str, segments: list[dict[str, Any]], own: Mapping[str, Any]
+) -> dict[str, float | None]:
+    """The estimate of a segment's AUC; that of all rows where no segment is large enough."""
+    inside = [entry["estimates"]["auc"] for entry in segments if entry["name"] == segment]
+    estimate: dict[str, float | None] = inside[0] if inside else own["auc"]
+    return estimate
 
 
 def _compare(drawn: Resamples, judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:

@@ -121,24 +121,28 @@ def least_exposed(groups: list[dict[str, Any]]) -> dict[str, Any] | None:
 
 
 def flat(
-    segments: list[dict[str, Any]], shown: Mapping[str, list[dict[str, Any]]]
+    segments: list[dict[str, Any]],
+    shown: Mapping[str, list[dict[str, Any]]],
+    worst_auc: Mapping[str, float | None],
 ) -> dict[str, float]:
-    """What gates can name: the worst lead over the baseline, the widest gaps between segments."""
-    result = {}
+    """What gates can name: the worst lead over the baseline, the widest gaps between segments.
+
+    `worst_auc` is the estimate of the segment with the lowest AUC.
+    """
+    result = intervals.ends("worstSegmentAuc", worst_auc)
     leads = [entry["minusBaseline"]["auc"] for entry in segments if entry["counted"]]
     if leads:
         worst = min(leads, key=lambda lead: float(lead["value"]))
-        result["worstSegmentAucMinusBaseline"] = float(worst["value"])
-        if worst["low"] is not None:
-            result["worstSegmentAucMinusBaselineLow"] = float(worst["low"])
-            result["worstSegmentAucMinusBaselineHigh"] = float(worst["high"])
+        name = "worstSegmentAucMinusBaseline"
+        result |= {name: float(worst["value"]), **intervals.ends(name, worst)}
     for error, name in (("auc", "segmentAucDifference"), ("logLoss", "segmentLogLossDifference")):
         spreads = [entry[error]["difference"] for entry in dimensions(segments) if entry[error]]
         if spreads:
             result[name] = max(spreads)
     least = least_exposed(shown["recommender"])
     if least is not None:
-        result["leastExposureRatioAt10"] = float(least["ratio"]["value"])
+        name = "leastExposureRatioAt10"
+        result |= {name: float(least["ratio"]["value"]), **intervals.ends(name, least["ratio"])}
         result["exposureGapAt10"] = round(exposure_gap(shown["recommender"]), 6)
     return result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from recommender_training.evaluation import intervals
 from recommender_training.evaluation.answers import TOP_K
 
 #: The metrics that have their interval's ends beside them.
@@ -40,9 +41,9 @@ def interval_ends(own: Mapping[str, Any], minus: Mapping[str, Any]) -> dict[str,
         for name in _WITH_INTERVAL:
             if name in differences:
                 named[f"{name}Minus{reference.title()}"] = differences[name]
-    return {
-        f"{name}{key}": float(estimate[end])
-        for name, estimate in named.items()
-        for key, end in (("", "value"), ("Low", "low"), ("High", "high"))
-        if estimate[end] is not None
-    }
+    result: dict[str, float] = {}
+    for name, estimate in named.items():
+        if estimate["value"] is not None:
+            result[name] = float(estimate["value"])
+        result |= intervals.ends(name, estimate)
+    return result

@@ -91,6 +91,12 @@ def estimates(sampled: Mapping[str, Sampled], drawn: Resamples) -> dict[str, Any
     return {name: each.estimate(drawn) for name, each in sampled.items()}
 
 
+def ends(name: str, estimate: Mapping[str, float | None]) -> dict[str, float]:
+    """`<name>Low` and `<name>High` of an estimate; empty where it has no interval."""
+    low, high = estimate["low"], estimate["high"]
+    return {} if low is None or high is None else {f"{name}Low": low, f"{name}High": high}
+
+
 def method(drawn: Resamples) -> dict[str, Any]:
     """How the intervals were made, for the report."""
     return {

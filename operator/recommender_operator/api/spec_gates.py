@@ -1,0 +1,104 @@
+"""The offline gates of a spec: which metrics there are, which way is better, how each is judged.
+
+The names of the metrics are those of the training package's report (`docs/contracts.md`).
+"""
+
+from __future__ import annotations
+
+import enum
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+
+
+class GateMetric(enum.StrEnum):
+    # Responses.
+    AUC = "auc"
+    LOG_LOSS = "logLoss"
+    CALIBRATION_ERROR = "calibrationError"
+    # Lists.
+    PRECISION_AT_10 = "precisionAt10"
+    RECALL_AT_10 = "recallAt10"
+    NDCG_AT_10 = "ndcgAt10"
+    COVERAGE_AT_10 = "coverageAt10"
+    NOVELTY_AT_10 = "noveltyAt10"
+    EXPOSURE_GINI_AT_10 = "exposureGiniAt10"
+    # Against the logistic regression of the same run.
+    AUC_MINUS_BASELINE = "aucMinusBaseline"
+    LOG_LOSS_MINUS_BASELINE = "logLossMinusBaseline"
+    NDCG_AT_10_MINUS_BASELINE = "ndcgAt10MinusBaseline"
+    # Segments of users and groups of items.
+    WORST_SEGMENT_AUC = "worstSegmentAuc"
+    WORST_SEGMENT_AUC_MINUS_BASELINE = "worstSegmentAucMinusBaseline"
+    SEGMENT_AUC_DIFFERENCE = "segmentAucDifference"
+    SEGMENT_LOG_LOSS_DIFFERENCE = "segmentLogLossDifference"
+    LEAST_EXPOSURE_RATIO_AT_10 = "leastExposureRatioAt10"
+    EXPOSURE_GAP_AT_10 = "exposureGapAt10"
+    # The exported graph that serves.
+    MODEL_MEGABYTES = "modelMegabytes"
+    MODEL_LATENCY_P99_MILLISECONDS = "modelLatencyP99Milliseconds"
+
+
+#: Metrics where less is better; for all others more is better.
+LOWER_IS_BETTER = frozenset(
+    {
+        GateMetric.LOG_LOSS,
+        GateMetric.CALIBRATION_ERROR,
+        GateMetric.EXPOSURE_GINI_AT_10,
+        GateMetric.LOG_LOSS_MINUS_BASELINE,
+        GateMetric.SEGMENT_AUC_DIFFERENCE,
+        GateMetric.SEGMENT_LOG_LOSS_DIFFERENCE,
+        GateMetric.EXPOSURE_GAP_AT_10,
+        GateMetric.MODEL_MEGABYTES,
+        GateMetric.MODEL_LATENCY_P99_MILLISECONDS,
+    }
+)
+#: Metrics whose report has the ends of an interval, `<metric>Low` and `<metric>High`.
+WITH_INTERVAL = frozenset(
+    {
+        GateMetric.AUC,
+        GateMetric.LOG_LOSS,
+        GateMetric.NDCG_AT_10,
+        GateMetric.AUC_MINUS_BASELINE,
+        GateMetric.LOG_LOSS_MINUS_BASELINE,
+        GateMetric.NDCG_AT_10_MINUS_BASELINE,
+        GateMetric.WORST_SEGMENT_AUC,
+        GateMetric.WORST_SEGMENT_AUC_MINUS_BASELINE,
+        GateMetric.LEAST_EXPOSURE_RATIO_AT_10,
+    }
+)
+#: Metrics whose report has the paired difference to the champion, `<metric>MinusChampion`.
+WITH_CHAMPION_DIFFERENCE = frozenset({GateMetric.AUC, GateMetric.LOG_LOSS, GateMetric.NDCG_AT_10})
+
+
+class JudgeBy(enum.StrEnum):
+    VALUE = "Value"
+    INTERVAL = "Interval"
+
+
+class Gate(ApiModel):
+    metric: GateMetric = Field(description="Offline metric on the untouched test window.")
+    min: float | None = Field(default=None, description="Fails below this value.")
+    max: float | None = Field(default=None, description="Fails above this value.")
+    champion_margin: float | None = Field(
+        default=None,
+        ge=0,
+        description="Fails when worse than the champion's value by more than this.",
+    )
+    judge_by: JudgeBy = Field(
+        default=JudgeBy.VALUE,
+        description="Value: what was measured; the champion's as measured when it was trained. "
+        "Interval: the end of the 95 % interval that is worse for the version. min is held "
+        "against the low end, max against the high end, championMargin against that of the "
+        "paired difference to the champion on the same rows; a missing interval fails.",
+    )
+
+
+class EvaluationSpec(ApiModel):
+    gates: tuple[Gate, ...] = Field(
+        default=(Gate(metric=GateMetric.AUC, min=0.6),),
+        min_length=1,
+        max_length=20,
+        description="All must hold before a version may be published.",
+    )
