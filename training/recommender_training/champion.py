@@ -1,9 +1,15 @@
 """The champion on the rows of a new evaluation: its own weights, and what was known before each.
 
-Its exported graph carries item counts and retrieval of its whole data version, which may hold the
-rows that are judged here. So it is not asked to serve but to `judge`: with the counts before each
-row, as every model of an evaluation. Lists are ordered with the window's own retrieval. That takes
-from the champion what it lost by growing old: weights are compared with weights.
+Its exported graph carries item counts, taste factors and retrieval of its whole data version,
+which may hold the rows that are judged here. So it is not asked to serve but to `judge`: with the
+counts and the taste numbers before each row, as every model of an evaluation. Lists are ordered
+with the window's own retrieval. That takes from the champion what it lost by growing old: weights
+are compared with weights.
+
+Its ranker learned from other fits of the factors, but reads no factor: the taste numbers are an
+expected value and its parts, in units of an event's value, each from session and item of one fit.
+Turning the factors changes none of them, so those of another fit mean the same (as they have to
+within one training, whose rows see many fits).
 
 Nothing of it is trained on here, so whatever is wrong with it is told and fails no training.
 """
@@ -25,7 +31,7 @@ from recommender_training.data.dataset import Dataset, Ints
 from recommender_training.evaluation import metrics
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
-from recommender_training.features import history
+from recommender_training.features import graph, history, taste
 from recommender_training.features.history import ItemCounts
 from recommender_training.models import calibration
 
@@ -82,6 +88,8 @@ class Champion:
         events = judged.data.events
         session = history.previous_events(events, self._model.history_length)[judged.rows]
         counts = history.counts_before(events).take(judged.rows)
+        count = judged.data.items.count
+        tastes = taste.rolling(events, session, count, rows=judged.rows)
         parts = np.array_split(np.arange(len(judged.rows)), max(1, -(-len(judged.rows) // _BATCH)))
         logits = [
             self._logits(
@@ -91,6 +99,7 @@ class Champion:
                 events.time[judged.rows[part]],
                 judged.item[part][:, None],
                 _column(counts.take(part)),
+                tastes[torch.from_numpy(part)].unsqueeze(1),
             )[:, 0]
             for part in parts
         ]
@@ -111,7 +120,8 @@ class Champion:
                 judged.counts.positives[None, :],
                 judged.counts.total[None, :1],
             )
-            logits[row] = self._logits(data, user, padded, now, everything, counts)[0]
+            tastes = _catalogue_taste(judged, padded)
+            logits[row] = self._logits(data, user, padded, now, everything, counts, tastes)[0]
         logits[:, ~self._knows(data.items.ids)] = -np.inf
         return judged.best(logits)
 
@@ -123,10 +133,11 @@ class Champion:
         now: Ints,
         item: Ints,
         counts: ItemCounts,
+        tastes: Tensor,
     ) -> metrics.Array:
         """[B, C] calibrated logits. `user` and `now` are [B], `item` and `counts` [B, C].
 
-        `session` [B, L] are rows of the events, -1 for padding.
+        `session` [B, L] are rows of the events, -1 for padding; `tastes` is [B, C, T].
         """
         events, at = data.events, np.maximum(session, 0)
         empty = session < 0
@@ -146,6 +157,7 @@ class Champion:
                 torch.from_numpy(counts.events),
                 torch.from_numpy(counts.positives),
                 torch.from_numpy(counts.total),
+                tastes,
                 data.items.count,
             )
         result: metrics.Array = logits.numpy().astype(np.float64)
@@ -160,6 +172,24 @@ class Champion:
         ):
             side[:, column] = _translation(present, known)[side[:, column]]
         return side
+
+
+def _catalogue_taste(judged: Window, session: Ints) -> Tensor:
+    """[B, I, T] taste numbers of all items, from the factors before the window.
+
+    `session` [B, L] are rows of the events, -1 for padding.
+    """
+    events, at = judged.data.events, np.maximum(session, 0)
+    centre, bias, factors = judged.state.taste.tensors()
+    vector = graph.taste_vector(
+        torch.from_numpy(events.item[at]),
+        torch.from_numpy(session >= 0),
+        torch.from_numpy(events.value[at]),
+        centre,
+        bias,
+        factors,
+    )
+    return graph.taste_numbers(vector.unsqueeze(1), bias, factors)
 
 
 class Comparison:
@@ -184,9 +214,15 @@ class Comparison:
             # Whatever is wrong with it is no fault of this training, and gates are told.
             named = isinstance(error, ChampionError)
             text = str(error) if named else f"{type(error).__name__}: {error}"
-            self.facts = {"digest": self._digest, "compared": False, "message": text[:500]}
+            self.facts = {"digest": self._digest, "compared": False, "message": _short(text)}
             return None
         return said
+
+
+def _short(text: str) -> str:
+    """At most 300 characters, each of one byte in JSON: the report has no more room for it."""
+    words = " ".join(text.split()).replace('"', "'").replace("\\", "/")
+    return "".join(letter if " " <= letter <= "~" else "?" for letter in words)[:300]
 
 
 def _translation(present: Sequence[str], known: Sequence[str]) -> Ints:

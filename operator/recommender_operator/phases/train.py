@@ -35,6 +35,7 @@ def step(turn: Turn) -> None:
         ),
         metrics=trained.finite_metrics,
         comparison=_comparison(trained.champion),
+        search=trained.search,
         staged=Artifact(path=trained.staged_path, digest=trained.digest),
     )
 

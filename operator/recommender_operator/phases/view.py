@@ -36,8 +36,9 @@ class View:
         self._token = self.retrain.token if self.retrain else ""
         #: Name of the version that the spec, and a retraining in force, ask for.
         self.asked = self._name_of(self.spec.training)
+        # It has no hyperparameters, and a training that is to search them would be refused.
         self._baseline = self.spec.training.model_copy(
-            update={"algorithm": Algorithm.LOGISTIC_REGRESSION}
+            update={"algorithm": Algorithm.LOGISTIC_REGRESSION, "search": None}
         )
 
     def _name_of(self, training: TrainingSpec) -> str:
@@ -158,13 +159,16 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
     """Return the values of a status that a new attempt starts with."""
     published = status.artifact is not None
     stage = VersionStage.PUBLISHED if published else VersionStage.PENDING
-    made: dict[str, object] = (
-        {}
-        if published
-        else {"lineage": None, "metrics": {}, "comparison": None, "gates": (), "staged": None}
-    )
+    made: dict[str, object] = {
+        "lineage": None,
+        "metrics": {},
+        "comparison": None,
+        "search": None,
+        "gates": (),
+        "staged": None,
+    }
     return {
-        **made,
+        **({} if published else made),
         "stage": stage,
         "steps": (),
         "smoke": None,

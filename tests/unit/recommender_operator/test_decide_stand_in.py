@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from recommender_operator.actions import CreateVersion
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.spec import Algorithm
+from recommender_training.config import parse_config
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
 
@@ -57,6 +60,19 @@ def test_a_baseline_that_fails_the_same_gates_is_never_served() -> None:
     assert world.stages() == {17: "Rejected", -17: "Rejected"}
     assert world.route == {}
     assert world.condition("Ready") == ("False", "GateFailed")
+
+
+def test_nothing_is_searched_for_the_baseline_in_place_of_a_version_with_a_search() -> None:
+    training = {"seed": 17, "search": {"trials": 3}}
+    world = World(spec=spec(evaluation=POLICY, training=training))
+    world.metrics[17] = BAD
+    world.settle()
+    assert world.stages() == {17: "Rejected", -17: "Promoted"}
+    asked = next(v for v in world.versions.values() if v.name != world.stable())
+    baseline = world.versions[world.stable()].spec.training
+    assert asked.spec.training.search is not None
+    assert baseline.search is None
+    assert parse_config(json.dumps(baseline.dump())).algorithm == "LogisticRegression"
 
 
 def test_without_the_policy_nothing_follows() -> None:

@@ -20,7 +20,7 @@ from recommender_training.evaluation import answers
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.files import canonical_json
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle, Prepared, refit
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def judged(prepared: Prepared) -> Window:
 
 
 @pytest.fixture(scope="module")
-def said(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
-    return answers.answer(bundle, prepared, judged)
+def said(trained: Any, bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
+    return answers.answer(refit(bundle, prepared, trained.config, 1), prepared, judged)
 
 
 Change = Callable[[Path], object]
@@ -165,6 +165,7 @@ class NotFinite(nn.Module):
         events: Tensor,
         positives: Tensor,
         total: Tensor,
+        taste: Tensor,
         item_count: int,
     ) -> Tensor:
         return torch.full_like(events, 1).to(torch.float32) * float("nan")

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training import reports
+from recommender_training.champion import _short
+from recommender_training.commands import summary
+from recommender_training.config import Hyperparameters
 
 
 @given(
@@ -51,19 +55,34 @@ def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
     assert json.loads(path.read_text())["reason"] == "B"
 
 
-def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut() -> None:
+@pytest.mark.parametrize("compared", [True, False])
+def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut(compared: bool) -> None:
     """The operator needs each field of it, so nothing may be left to the shortening of texts."""
-    metrics = dict.fromkeys(reports.OPERATOR_METRICS, -0.123456)
+    metrics = {
+        name: -0.123456
+        for name in reports.OPERATOR_METRICS
+        if compared or "MinusChampion" not in name
+    }
+    outcome: dict[str, object] = {"sawTestRows": 10**9, "unknownItemRows": 10**9}
+    if not compared:
+        outcome = {"message": _short('\\ü"x' * 1000)}
     report = reports.build(
-        "train", ok=True, reason="Done", message="m" * 250,
+        "train", ok=True, reason="Done", message=summary(metrics),
         dataVersion="v" * 253, rows=10**12, codeVersion="c" * 253, seed=2**32,
         metrics=reports.for_operator(metrics | {"somethingElse": 1.0}),
         worstSegment="s" * 100, fault={"fault": "Latency", "latencyMilliseconds": 100000},
+        search={
+            "sampler": "Random", "trials": 1000, "pruned": 999, "failed": 999, "folds": 5,
+            "bestTrial": 999, "bestLogLoss": 0.123456, "givenLogLoss": 0.123456, "seeds": 10,
+            "seedLogLossDeviation": 0.123456, "seedAucDeviation": 0.123456,
+            "hyperparameters": dict.fromkeys(
+                [str(field.alias) for field in Hyperparameters.model_fields.values()], 0.0001234
+            ),
+        },
         stagedPath="/store/staging/" + "p" * (63 + 1 + 253 + 8), digest="sha256:" + "0" * 64,
-        champion={"digest": "sha256:" + "0" * 64, "compared": True, "sawTestRows": 10**9,
-                  "unknownItemRows": 10**9},
+        champion={"digest": "sha256:" + "0" * 64, "compared": compared, **outcome},
     )  # fmt: skip
     encoded = reports.encode(report)
     assert json.loads(encoded) == report
-    assert set(json.loads(encoded)["metrics"]) == set(reports.OPERATOR_METRICS)
+    assert set(json.loads(encoded)["metrics"]) == set(metrics)
     assert len(encoded) < 0.9 * reports.MAX_BYTES, "leave room for metrics to come"

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.data.dataset import Dataset, Floats, Ints
 from recommender_training.evaluation import metrics, ranking
-from recommender_training.features import history
-from recommender_training.features.table import Inputs
+from recommender_training.features import graph, history
+from recommender_training.features.table import Inputs, State
 from recommender_training.models import retrieval
 from recommender_training.models.bundle import (
     Bundle,
@@ -44,7 +44,12 @@ class Window:
     data: Dataset
     rows: Ints  # [N] of the events
     task: ranking.RankingTask
-    counts: history.ItemCounts  # [I] before the first row
+    state: State  # before the first row
+
+    @property
+    def counts(self) -> history.ItemCounts:
+        """[I] events of each item before the first row."""
+        return self.state.counts
 
     @property
     def label(self) -> metrics.Mask:
@@ -75,11 +80,10 @@ class Window:
         data = self.data
         known = data.events.time < data.events.time[self.rows[0]]
         weights = retrieval.fit(data, known) * retrieval.RETRIEVAL_WEIGHT
-        retrieved = [weights[data.events.item[r.session]].sum(0) for r in self.task.requests]
+        retrieved = [_retrieved(weights, data, request) for request in self.task.requests]
         shape = (len(self.task.requests), data.items.count)
         popular = retrieval.popularity_prior(self.counts)[None, :]
-        prior: metrics.Array = popular + np.array(retrieved).reshape(shape)
-        return prior
+        return np.asarray(popular + np.array(retrieved).reshape(shape), dtype=np.float64)
 
     def best(self, logits: metrics.Array) -> Ints:
         """[R, K] the lists of a model by its logits [R, I]."""
@@ -90,8 +94,8 @@ def window(prepared: Prepared, rows: Ints) -> Window:
     """The window of these rows, which are sorted by time."""
     data = prepared.data
     start = int(data.events.time[rows[0]])
-    counts = history.counts_at(data.events, start, data.items.count)
-    return Window(data, rows, ranking.reveal_half(data, rows, prepared.history_length), counts)
+    task = ranking.reveal_half(data, rows, prepared.history_length)
+    return Window(data, rows, task, State.at(data, start))
 
 
 def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
@@ -101,7 +105,7 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
 
     def listed(scorer: ranking.Scorer) -> Ints:
         length, frozen = prepared.history_length, prepared.constants
-        return judged.best(ranking.score_task(task, data, frozen, judged.counts, length, scorer))
+        return judged.best(ranking.score_task(task, data, frozen, judged.state, length, scorer))
 
     base_scorer, scorer = scorers(bundle, prepared)
     popular = np.broadcast_to(judged.counts.positives.astype(np.float64), shape)
@@ -114,6 +118,14 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
         "baseline": base,
         "popularity": Answers(None, ranking.best(task, popular, TOP_K)),
     }
+
+
+def _retrieved(weights: Floats, data: Dataset, request: ranking.Request) -> Floats:
+    """[I] retrieval score of every item, as the exported model computes it."""
+    items, values = data.events.item[request.session], data.events.value[request.session]
+    present = torch.ones((1, len(items)), dtype=torch.bool)
+    event = graph.event_weights(present, torch.from_numpy(values)[None, :])
+    return np.asarray(event.numpy()[0] @ weights[items], dtype=np.float32)
 
 
 def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:

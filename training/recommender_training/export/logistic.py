@@ -47,7 +47,7 @@ class LogisticServing(Serving):
             self.genre_shares,
             self.item[1:] + crossed,
         )
-        retrieved = retrieve(self.retrieval, session[0], session[1])
+        retrieved = retrieve(self.retrieval, session[0], session[1], session[2])
         rank = logit + retrieved + self.popularity
         return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)
 
@@ -64,12 +64,14 @@ class LogisticServing(Serving):
         events: Tensor,
         positives: Tensor,
         total: Tensor,
+        taste: Tensor,  # noqa: ARG002 -- one signature; this model reads none
         item_count: int,
     ) -> Tensor:
         """[B, C] calibrated logits of given items, from counts of items that are given, too.
 
         So a served version is judged on the rows of a later evaluation, with what was known
-        before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1].
+        before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
+        `taste` is [B, C, T].
         """
         _, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)

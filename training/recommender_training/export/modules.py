@@ -6,8 +6,8 @@ depend on seed and data alone.
 
 Beside `forward`, which serves, each has `judge`: a later evaluation asks it (champion.py).
 
-Legend of shapes: B batch, L session, I items, C candidates, D embedding, H hidden,
-G genres.
+Legend of shapes: B batch, L session, I items, C candidates, D embedding, H hidden, G genres,
+T taste numbers.
 """
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.

@@ -35,12 +35,12 @@ def check(
         asked = _request(known, request)
         ids, scores = _answer(module, asked)
         inputs = ranking.catalogue_inputs(
-            known.data, known.constants, known.counts, request, known.history_length
+            known.data, known.constants, known.state, request, known.history_length
         )
         expected = calibration.probability(scorer(inputs))
         rows = np.searchsorted(known.data.items.ids, ids)
         worst = max(worst, float(np.abs(expected[rows] - scores).max(initial=0.0)))
-        judged = calibration.probability(_judged(module, known, asked))
+        judged = calibration.probability(_judged(module, known, asked, inputs.taste))
         worst = max(worst, float(np.abs(expected - judged).max()))
     if not worst <= TOLERANCE:
         raise ParityError(f"exported and eager probabilities differ by {worst:.2e}")
@@ -75,10 +75,10 @@ def _answer(
 
 
 def _judged(
-    module: nn.Module, known: Knowledge, asked: tuple[Tensor, ...]
+    module: nn.Module, known: Knowledge, asked: tuple[Tensor, ...], taste: Tensor
 ) -> np.ndarray[Any, Any]:
-    """[I] logits of the whole catalogue, from the same counts."""
-    items, counts = known.data.items, known.counts
+    """[I] logits of the whole catalogue, from the same counts and taste numbers [I, T]."""
+    items, counts = known.data.items, known.state.counts
     with torch.inference_mode():
         logits: Tensor = module.judge(  # type: ignore[operator]
             *asked,
@@ -86,6 +86,7 @@ def _judged(
             torch.from_numpy(counts.events[None, :]),
             torch.from_numpy(counts.positives[None, :]),
             torch.from_numpy(counts.total[None, :1]),
+            taste[None],
             items.count,
         )
     return logits[0].double().numpy()

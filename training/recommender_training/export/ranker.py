@@ -13,6 +13,8 @@ from recommender_training.features.graph import (
     locate,
     recency_bucket,
     session_numbers,
+    taste_numbers,
+    taste_vector,
     value_level,
 )
 
@@ -20,6 +22,9 @@ from recommender_training.features.graph import (
 class RankerServing(Serving):
     """The deep ranker over the whole catalogue."""
 
+    taste_centre: Tensor
+    taste_bias: Tensor
+    taste_factors: Tensor
     mean: Tensor
     scale: Tensor
     item_vectors: Tensor
@@ -63,10 +68,11 @@ class RankerServing(Serving):
             timestamp,
             self.catalogue_numbers(timestamp),
             self.genre_shares,
+            self.catalogue_taste(session),
             self.item_vectors[1:],
             self.queries[1:],
         )
-        retrieved = retrieve(self.retrieval, session[0], session[1])
+        retrieved = retrieve(self.retrieval, session[0], session[1], session[2])
         rank = logit + retrieved + self.popularity
         return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)
 
@@ -83,12 +89,14 @@ class RankerServing(Serving):
         events: Tensor,
         positives: Tensor,
         total: Tensor,
+        taste: Tensor,
         item_count: int,
     ) -> Tensor:
-        """[B, C] calibrated logits of given items, from counts of items that are given, too.
+        """[B, C] calibrated logits of given items, from counts and taste that are given, too.
 
         So a served version is judged on the rows of a later evaluation, with what was known
-        before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1].
+        before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
+        `taste` is [B, C, T].
         """
         user, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
@@ -101,9 +109,17 @@ class RankerServing(Serving):
             timestamp,
             item_numbers(events, positives, total, years, timestamp, item_count, self.prior),
             self.genre_shares[at] * known.unsqueeze(2),
+            taste,
             self.item_vectors[place + 1],
             self.queries[place + 1],
         )
+
+    def catalogue_taste(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """[B, I, T] numbers of all items from the factors of the export."""
+        rows, present, values, _ = session
+        bias, factors = self.taste_bias, self.taste_factors
+        vector = taste_vector(rows, present, values, self.taste_centre, bias, factors)
+        return taste_numbers(vector.unsqueeze(1), bias, factors)
 
     def user_vector(self, user: Tensor, side: Tensor) -> Tensor:
         """[B, D] vectors of the users."""
@@ -117,18 +133,20 @@ class RankerServing(Serving):
         timestamp: Tensor,
         per_item: Tensor,
         shares: Tensor,
+        taste: Tensor,
         items: Tensor,
         queries: Tensor,
     ) -> Tensor:
         """[B, C] calibrated logits of candidates.
 
-        `per_item` is [B, C, 4]; `shares`, `items` and `queries` are [C, .] or [B, C, .].
+        `per_item` is [B, C, 4], `taste` [B, C, T]; `shares`, `items` and `queries` are [C, .] or
+        [B, C, .].
         """
         rows, present, values, times = session
         told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
         profile = genre_profile(rows, present, values, self.genres, self.centre)
         told = told.unsqueeze(1).expand(-1, per_item.size(1), -1)
-        numbers = torch.cat([per_item, told, torch.matmul(shares, profile)], 2)
+        numbers = torch.cat([per_item, told, torch.matmul(shares, profile), taste], 2)
         pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
         numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)
         return self.score(user, items, pooled, numbers) / self.temperature

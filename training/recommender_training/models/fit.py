@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -56,10 +57,12 @@ def fit(
     validation: Tensor,
     settings: Hyperparameters,
     target: Tensor,
+    watch: Callable[[FitLog], None] | None = None,
 ) -> FitLog:
     """Fit `model` in place and leave it with the weights of the best look.
 
-    `target` [N] are the labels of all rows. Raises InputError `TrainingDiverged` when the loss
+    `target` [N] are the labels of all rows. `watch` is called after each look, and ends the fit
+    by raising. Raises InputError `TrainingDiverged` when the loss
     is not finite.
     """
     optimizer = torch.optim.AdamW(
@@ -76,15 +79,41 @@ def fit(
             if len(rows) < 2:  # batch norm needs two rows
                 continue
             _step(model, optimizer, inputs.take(rows), target[rows])
-            if step % every == 0 and _look(
-                model, inputs, validation, target, step, per_epoch, log
-            ):
-                best = copy.deepcopy(model.state_dict())
+            if step % every == 0:
+                if _look(model, inputs, validation, target, step, per_epoch, log):
+                    best = copy.deepcopy(model.state_dict())
+                if watch is not None:
+                    watch(log)
         if step / per_epoch - log.best_epoch >= settings.patience:
             break
     model.load_state_dict(best)
     model.eval()
     return log
+
+
+def fit_for(
+    model: Ranker,
+    inputs: Inputs,
+    rows: Tensor,
+    settings: Hyperparameters,
+    target: Tensor,
+    epochs: float,
+) -> None:
+    """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
+    out. Raises as `fit`.
+    """
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    left = round(epochs * math.ceil(len(rows) / settings.batch_size))
+    model.train()
+    while left > 0:
+        order = rows[torch.randperm(len(rows))]
+        for batch in torch.split(order, settings.batch_size)[:left]:
+            left -= 1
+            if len(batch) >= 2:  # batch norm needs two rows
+                _step(model, optimizer, inputs.take(batch), target[batch])
+    model.eval()
 
 
 def _step(model: Ranker, optimizer: torch.optim.Optimizer, batch: Inputs, target: Tensor) -> None:
