@@ -10,12 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender_training.data import lake, mapped, raw, schema, shares
+from recommender_training.data import lake, mapped, raw, schema, shares, splits
 from recommender_training.data.mapping import Format, Mapping
 from recommender_training.errors import InputError
 from recommender_training.progress import say
-
-_SECONDS_A_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,7 @@ class CheckResult:
     window_start: str
     window_end: str
     new_rows: int
+    aside: shares.Aside
 
     def fields(self) -> dict[str, object]:
         """The report's fields."""
@@ -74,6 +73,7 @@ def check(
         iso_time(start),
         iso_time(end),
         read.new_rows,
+        read.aside,
     )
     if rows < min_rows:
         raise InputError(
@@ -96,7 +96,8 @@ def _movielens(source: Path, lake_path: Path, max_share: float) -> mapped.Ingest
     first = data.quarantine.row(0, named=True) if data.quarantine.height else None
     shares.check(counts, reasons, first, max_share, files="*.inter")
     data_version, interactions, new_rows = _ingest(lake_path, data)
-    return mapped.Ingested(data_version, interactions, data.quarantine.height, new_rows)
+    aside = shares.aside(counts, reasons, counts[0].good + counts[0].bad)
+    return mapped.Ingested(data_version, interactions, data.quarantine.height, new_rows, aside)
 
 
 def window_bounds(interactions: pl.DataFrame, window_days: int | None) -> tuple[int, int]:
@@ -106,11 +107,7 @@ def window_bounds(interactions: pl.DataFrame, window_days: int | None) -> tuple[
             "NoRowsInWindow", "there is no usable interaction at all; see the quarantine table"
         )
     times = interactions["timestamp"].to_numpy()
-    end = int(times.max())
-    start = int(times.min())
-    if window_days is not None:
-        start = max(start, end - window_days * _SECONDS_A_DAY + 1)
-    return start, end
+    return splits.window(int(times.min()), int(times.max()), window_days)
 
 
 def iso_time(seconds: int) -> str:
