@@ -57,11 +57,11 @@ def check(
     Raises InputError with the reasons of docs/contracts.md.
     """
     say(f"check: reading {source}")
+    now = int(time.time()) if now is None else now
     with lake.locked(lake_path):
         if mapping is None:
-            read = _movielens(source, lake_path, max_quarantined_share)
+            read = _movielens(source, lake_path, max_quarantined_share, now)
         else:
-            now = int(time.time()) if now is None else now
             read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, now)
     say(f"check: {read.new_rows} new rows, version {read.data_version}")
     start, end = window_bounds(read.times, window_days)
@@ -85,8 +85,8 @@ def check(
     return result
 
 
-def _movielens(source: Path, lake_path: Path, max_share: float) -> mapped.Ingested:
-    data = raw.read_source(source)
+def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> mapped.Ingested:
+    data = raw.read_source(source, now)
     say(f"check: {data.interactions.height} rows, {data.quarantine.height} quarantined")
     _quarantine(lake_path, data.quarantine)
     bad = dict(data.quarantine.group_by("table").len().iter_rows())

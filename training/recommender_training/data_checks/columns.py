@@ -86,7 +86,7 @@ def categories(rows: pl.LazyFrame, column: str) -> dict[str, Any]:
     """
     value = pl.col(column)
     if column == "genres":
-        value = value.str.split(" ").explode()
+        value = value.str.split(" ").explode(empty_as_null=True)
     counts = (
         rows.select(value.str.slice(0, _MAX_NAME).alias("name"))
         .drop_nulls()
