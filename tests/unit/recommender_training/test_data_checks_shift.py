@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from recommender_training.artifact import reference
 from recommender_training.data_checks import profile, shift
 from recommender_training.data_checks.finding import Finding, Judge
 from recommender_training.data_checks.policy import Checks, Levels
@@ -19,13 +20,13 @@ Random = np.random.Generator
 
 def sessions(random: Random, users: int = 300) -> Sessions:
     """Users with an age, a gender and a level of their own, and up to forty sessions each."""
-    user_S = np.repeat(np.arange(users), np.minimum(random.geometric(0.2, users), 40))
-    age = np.clip(random.gamma(7, 5, users).round(), 7, 80)[user_S]
-    gender = random.choice(2, users, p=[0.3, 0.7])[user_S]
-    length = np.minimum(random.geometric(0.12, len(user_S)) - 1, 20)
-    mean = random.normal(3.5, 0.4, users)[user_S] + random.normal(0, 0.3, len(user_S))
+    user = np.repeat(np.arange(users), np.minimum(random.geometric(0.2, users), 40))
+    age = np.clip(random.gamma(7, 5, users).round(), 7, 80)[user]
+    gender = random.choice(2, users, p=[0.3, 0.7])[user]
+    length = np.minimum(random.geometric(0.12, len(user)) - 1, 20)
+    mean = random.normal(3.5, 0.4, users)[user] + random.normal(0, 0.3, len(user))
     return Sessions(
-        user_S,
+        user,
         {
             "age": age.tolist(),
             "gender": gender.tolist(),
@@ -64,7 +65,7 @@ def test_taking_sessions_for_independent_would_warn_of_chance(
 ) -> None:
     """The design effect is what keeps the test above silent."""
     monkeypatch.setattr(shift, "design_effect", lambda *_: 1.0)
-    monkeypatch.setattr(profile.reference, "design_effect", lambda *_: 1.0)
+    monkeypatch.setattr(reference, "design_effect", lambda *_: 1.0)
     random = np.random.default_rng(3)
     pairs = [(sessions(random, 60), sessions(random, 60)) for _ in range(20)]
     assert sum(bool(found(*pair)) for pair in pairs) >= 10

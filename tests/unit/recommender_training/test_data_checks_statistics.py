@@ -38,14 +38,14 @@ def test_p_values_are_corrected_as_the_operator_corrects_them(p_values: list[flo
 def test_the_error_of_a_share_is_that_of_its_users() -> None:
     """Against resamples of whole users; rows taken for independent would give a tenth of it."""
     random = np.random.default_rng(1)
-    rows_U = random.integers(1, 200, 400).astype(np.float64)
-    hits_U = np.where(random.random(400) < 0.3, rows_U, 0.0)
+    rows = random.integers(1, 200, 400).astype(np.float64)
+    hits = np.where(random.random(400) < 0.3, rows, 0.0)
     drawn = random.integers(0, 400, (4000, 400))
-    shares = hits_U[drawn].sum(1) / rows_U[drawn].sum(1)
-    error = statistics.ratio_error(rows_U, hits_U)
+    shares = hits[drawn].sum(1) / rows[drawn].sum(1)
+    error = statistics.ratio_error(rows, hits)
     assert error == pytest.approx(shares.std(), rel=0.05)
-    share = hits_U.sum() / rows_U.sum()
-    assert error > 8 * math.sqrt(share * (1 - share) / rows_U.sum())
+    share = hits.sum() / rows.sum()
+    assert error > 8 * math.sqrt(share * (1 - share) / rows.sum())
 
 
 def test_nothing_can_be_said_of_one_user() -> None:

@@ -28,7 +28,8 @@ class RawData:
 def read_source(source: Path, now: int = schema.MAX_TIMESTAMP) -> RawData:
     """Read all files of a folder in the MovieLens atomic format.
 
-    `now` is in seconds since 1970; later events are put aside. Raises InputError: DataMissing, UnreadableData, UnknownColumns.
+    `now` is in seconds since 1970; later events are put aside. Raises InputError: DataMissing,
+    UnreadableData, UnknownColumns.
     """
     if not source.is_dir():
         raise InputError("DataMissing", f"{source} is not a folder; put the raw files there")

@@ -1,7 +1,7 @@
 """The files of the checks beside the tables: `<lake>/checks/<data version>/`.
 
 `profile.json` is a function of the data version and the window (`profile-90d.json`), `aside.json`
-has the rows put aside by the last check that read files for it, `findings.json` is what the last
+has the rows put aside by the check that made the version, `findings.json` is what the last
 check of it said. `<lake>/checks/trained.json` names the data version of the last training.
 """
 
@@ -36,14 +36,12 @@ def read_profile(lake: Path, data_version: str, window_days: int | None) -> Prof
     return found if found is not None and found.get("schema") == profile.SCHEMA else None
 
 
-def write_aside(lake: Path, data_version: str, told: Aside) -> Aside:
-    """Write what was put aside, and return it; without new files the duplicates stay known."""
-    before = read_aside(lake, data_version)
-    if before is not None and not any(rows for _, rows in told.duplicates.values()):
-        told = Aside(told.quarantine, before.duplicates)
-    content = {"quarantine": dict(told.quarantine), "duplicates": dict(told.duplicates)}
-    _replace(_path(lake, data_version, "aside"), content)
-    return told
+def write_aside(lake: Path, data_version: str, told: Aside) -> None:
+    """Write what the check that made a data version put aside; later checks of it are no norm."""
+    path = _path(lake, data_version, "aside")
+    if not path.exists():
+        content = {"quarantine": dict(told.quarantine), "duplicates": dict(told.duplicates)}
+        _replace(path, content)
 
 
 def read_aside(lake: Path, data_version: str) -> Aside | None:

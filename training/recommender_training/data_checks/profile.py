@@ -84,8 +84,8 @@ def _window(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int]:
 def _part_starts(window: pl.LazyFrame, rows: int) -> tuple[int, int]:
     """First seconds of validation and test, those of `splits.temporal`, from one hour's rows."""
     hour = pl.col("timestamp") // _HOUR
-    hours = window.group_by(hour.alias("hour")).agg(pl.len().alias("rows"))
-    hours = hours.collect(engine="streaming").sort("hour")
+    counted = window.group_by(hour.alias("hour")).agg(pl.len().alias("rows"))
+    hours = counted.collect(engine="streaming").sort("hour")
     up_to = hours["rows"].cast(pl.Int64).cum_sum()
     found = []
     for place in splits.places(rows):
@@ -183,7 +183,7 @@ def missing(seen: Sessions, name: str) -> dict[str, float]:
     absent_S = np.array([value in absent for value in seen.columns[name]], dtype=np.float64)
     _, place_S = np.unique(seen.user_S, return_inverse=True)
     rows_U = np.bincount(place_S).astype(np.float64)
-    hits_U = np.bincount(place_S, weights=absent_S)
+    hits_U = np.bincount(place_S, weights=absent_S).astype(np.float64)
     return {
         "value": round(float(absent_S.mean()), _DIGITS),
         "error": round(ratio_error(rows_U, hits_U), _DIGITS),

@@ -70,7 +70,7 @@ def run(
     now = profile.build(lake, data_version, window_days)
     files.write_profile(lake, now.profile)
     if aside is not None:
-        aside = files.write_aside(lake, data_version, aside)
+        files.write_aside(lake, data_version, aside)
     wanted = against or files.read_trained(lake)
     before = _baseline(lake, wanted, window_days)
     findings = judge(checks, now, before)
