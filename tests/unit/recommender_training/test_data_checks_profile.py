@@ -66,6 +66,15 @@ def test_a_profile_made_later_has_the_same_bytes(source: Path, tmp_path: Path) -
     assert canonical_json(again) == canonical_json(first)
 
 
+def test_a_table_too_large_to_be_held_has_the_same_profile(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = profile.build(trained.lake, trained.data_version, 60).profile
+    monkeypatch.setattr(profile, "HELD_ROWS", 0)
+    streamed = profile.build(trained.lake, trained.data_version, 60).profile
+    assert canonical_json(streamed) == canonical_json(held)
+
+
 @pytest.mark.parametrize("version", ["latest", "i99.u0.t0-0123456789abcdef"])
 def test_a_version_that_is_not_there_is_named(trained: Trained, version: str) -> None:
     with pytest.raises(InputError) as caught:

@@ -1,7 +1,8 @@
 """The profile of a data version and window: what its checks look at, and what later ones compare.
 
 A function of the content alone, so that it can be made again from the lake at any time. Tables are
-aggregated in streams; what is held at a time is one row for each user, and the sample of sessions.
+aggregated in streams; what is held at a time is one row for each user, the sample of sessions, and
+a small table of interactions.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from recommender_training.errors import InputError
 
 SCHEMA = "recommender.dev/data-profile/v1"
 PARTS = ("train", "validation", "test")
+#: Tables with no more interactions are read once and held: about a hundred megabytes.
+HELD_ROWS = 1_000_000
 _HOUR = 3600
 #: Digits that are kept of shares and their errors: far below what matters, above float noise.
 _DIGITS = 9
@@ -43,11 +46,13 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     Raises InputError: DataVersionMissing, NoRowsInWindow.
     """
     tables = lake.scan_version(lake_path, data_version)
-    first, last = _window(tables["interactions"], window_days)
+    first, last, rows = _ends(tables["interactions"], window_days)
+    if rows <= HELD_ROWS:
+        tables["interactions"] = tables["interactions"].collect(engine="streaming").lazy()
     window = tables["interactions"].filter(pl.col("timestamp").is_between(first, last))
     described = {
-        name: columns.describe(name, window if name == "interactions" else rows)
-        for name, rows in tables.items()
+        name: columns.describe(name, window if name == "interactions" else table)
+        for name, table in tables.items()
     }
     starts = _part_starts(window, described["interactions"]["rows"])
     users = _by_user(window, starts)
@@ -72,13 +77,14 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     return Profiled(profile, seen)
 
 
-def _window(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int]:
+def _ends(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]:
+    """First and last second of the window, and the rows of the whole table."""
     time = pl.col("timestamp")
-    ends = rows.select(time.min().alias("first"), time.max().alias("last"))
-    first, last = ends.collect(engine="streaming").row(0)
+    facts = rows.select(time.min().alias("first"), time.max().alias("last"), pl.len().alias("len"))
+    first, last, count = facts.collect(engine="streaming").row(0)
     if first is None:
         raise InputError("NoRowsInWindow", "there is no usable interaction at all")
-    return splits.window(int(first), int(last), window_days)
+    return *splits.window(int(first), int(last), window_days), int(count)
 
 
 def _part_starts(window: pl.LazyFrame, rows: int) -> tuple[int, int]:
