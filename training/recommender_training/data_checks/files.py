@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from recommender_training.data.shares import Aside
 from recommender_training.data_checks import profile
 from recommender_training.data_checks.finding import Finding, ranked, worst
@@ -31,9 +33,15 @@ def write_profile(lake: Path, content: Profile) -> Path:
 
 
 def read_profile(lake: Path, data_version: str, window_days: int | None) -> Profile | None:
-    """The profile of a data version and window, if it was written in today's schema."""
+    """The profile of a data version and window, if it was written in today's terms.
+
+    Names of types are those of polars, and another version of it may have others.
+    """
     found = _read(_path(lake, data_version, "profile", window_days))
-    return found if found is not None and found.get("schema") == profile.SCHEMA else None
+    today = (profile.SCHEMA, pl.__version__)
+    if found is None or (found.get("schema"), found.get("polars")) != today:
+        return None
+    return found
 
 
 def write_aside(lake: Path, data_version: str, told: Aside) -> None:

@@ -59,6 +59,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     seen = sample.read(tables, window, users.select("user_id", "rows"))
     profile = {
         "schema": SCHEMA,
+        "polars": pl.__version__,
         "dataVersion": data_version,
         "windowDays": window_days,
         "window": {"start": first, "end": last, "validationStart": starts[0],
