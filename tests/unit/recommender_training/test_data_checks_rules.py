@@ -136,6 +136,12 @@ def test_limits_are_those_of_the_section(profiled: Profiled) -> None:
     assert "2970 or more" in found.expected
 
 
+def test_what_is_certain_but_small_is_no_shift(profiled: Profiled) -> None:
+    other = put("shares", "positive", value={"value": 0.99, "error": 0.0001})
+    assert [each.name for each in bad(profiled, other)] == ["interactions.value"]
+    assert bad(profiled, other, parse_checks('{"effectFloor": 0.5}')) == []
+
+
 @pytest.mark.parametrize(
     ("now", "before", "level"),
     [((0, 1000), (0, 1000), "pass"), ((9, 1000), (0, 1000), "pass"),
