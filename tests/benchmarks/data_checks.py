@@ -54,7 +54,6 @@ def population(folder: Path) -> Population:
     """Read a folder of atomic files."""
     data = raw.read_source(folder)
     tables = {"users": data.users.lazy(), "items": data.items.lazy()}
-    window = data.interactions.lazy()
     counts = data.interactions.group_by("user_id").agg(
         pl.len().cast(pl.Int64).alias("rows"),
         (pl.col("value") >= schema.POSITIVE_VALUE).sum().cast(pl.Int64).alias("positive"),
@@ -66,7 +65,7 @@ def population(folder: Path) -> Population:
     )
     names = ("age", "gender", "occupation", "value", "genre")
     return Population(
-        sample.read(tables, window, counts),
+        sample.read(tables, data.interactions.select(sample.COLUMNS), counts, 1.0),
         counts,
         rows["user_id"].to_numpy(),
         {name: rows[name].rank("dense").fill_null(0).cast(pl.Int64).to_numpy() for name in names},

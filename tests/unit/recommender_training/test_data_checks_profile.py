@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from recommender_training import pipeline
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.data import dataset, ingest, lake, splits
-from recommender_training.data_checks import columns, profile, sample
+from recommender_training.data_checks import columns, parts, profile, sample
 from recommender_training.errors import InputError
 from recommender_training.files import canonical_json
 from recommender_training.sessions import sample_requests
@@ -70,7 +70,7 @@ def test_a_table_too_large_to_be_held_has_the_same_profile(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = profile.build(trained.lake, trained.data_version, 60).profile
-    monkeypatch.setattr(profile, "HELD_ROWS", 0)
+    monkeypatch.setattr(parts, "PART_ROWS", 200)  # about a week
     streamed = profile.build(trained.lake, trained.data_version, 60).profile
     assert canonical_json(streamed) == canonical_json(held)
 
@@ -84,7 +84,14 @@ def test_a_version_that_is_not_there_is_named(trained: Trained, version: str) ->
 
 @given(st.lists(st.one_of(st.none(), st.integers(0, 120)), max_size=200))
 def test_a_range_is_exact_at_its_resolution(ages: list[int | None]) -> None:
-    told = columns.numbers(pl.LazyFrame({"age": ages}, schema={"age": pl.Int64}), "age", 1)
+    table = columns.Table("users", {"age": "Int64"})
+    for half in (ages[: len(ages) // 3], ages[len(ages) // 3 :]):
+        table.add(pl.DataFrame({"age": half}, schema={"age": pl.Int64}))
+    facts = table.facts()
+    told = facts["numbers"]["age"]
+    assert facts["columns"]["age"]["nulls"] == pytest.approx(
+        ages.count(None) / max(len(ages), 1), abs=1e-9
+    )
     known = np.array([age for age in ages if age is not None])
     if len(known) == 0:
         assert told is None
@@ -98,7 +105,9 @@ def test_a_range_is_exact_at_its_resolution(ages: list[int | None]) -> None:
 
 def test_an_item_of_two_genres_counts_for_each_and_rare_categories_are_not_named() -> None:
     genres = ["Drama", "Drama Comedy", None, *(f"g{n:03}" for n in range(300))]
-    told = columns.categories(pl.LazyFrame({"genres": genres}), "genres")
+    table = columns.Table("items", {"genres": "String"})
+    table.add(pl.DataFrame({"genres": genres, "release_year": 1990}))
+    told = table.facts()["categories"]["genres"]
     assert next(iter(told["counts"])) == "Drama"
     assert told["counts"]["Drama"] == 2
     assert len(told["counts"]) == columns.MAX_CATEGORIES

@@ -1,8 +1,12 @@
-"""Facts of the columns of a table, by streaming aggregates: memory grows with no table."""
+"""Facts of the columns of a table, added up over its parts: memory grows with no table."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 import polars as pl
@@ -23,80 +27,80 @@ CATEGORIES = {
 _MAX_NAME = 64
 
 
-def describe(name: str, rows: pl.LazyFrame) -> dict[str, Any]:
-    """Rows, types, null shares, ranges and categories of a table."""
-    types = {
-        column: str(kind)
-        for column, kind in rows.collect_schema().items()
-        if column != "event_date"  # the partition of the timestamp
-    }
-    counted = rows.select(
-        pl.len().alias("rows"), *[pl.col(column).null_count() for column in types]
-    )
-    counts = counted.collect(engine="streaming").row(0, named=True)
-    total = int(counts["rows"])
-    return {
-        "rows": total,
-        "columns": {
-            column: {"type": kind, "nulls": round(counts[column] / total, 9) if total else 0.0}
-            for column, kind in types.items()
-        },
-        "numbers": {
-            column: numbers(rows, column, steps) for column, steps in NUMBERS[name].items()
-        },
-        "categories": {
-            column: categories(rows, column) for column in CATEGORIES[name] if column in types
-        },
-    }
+class Table:
+    """Facts of the columns of a table that comes in parts."""
+
+    def __init__(self, name: str, types: Mapping[str, str]) -> None:
+        self._types = {c: t for c, t in types.items() if c != "event_date"}  # of the timestamp
+        self._rows = 0
+        self._nulls: Counter[str] = Counter()
+        self._atoms = {column: Counter[int]() for column in NUMBERS[name]}
+        self._steps = NUMBERS[name]
+        self._names = {column: Counter[str]() for column in CATEGORIES[name] if column in types}
+
+    def add(self, part: pl.DataFrame) -> None:
+        """Count the rows of a part."""
+        self._rows += part.height
+        self._nulls.update(part.select(list(self._types)).null_count().row(0, named=True))
+        for column, atoms in self._atoms.items():
+            steps = (pl.col(column).cast(pl.Float64) * self._steps[column]).round()
+            atoms.update(_counted(part.select(steps.cast(pl.Int64).alias("value"))))
+        for column, names in self._names.items():
+            names.update(_counted(part.select(_category(column).alias("value"))))
+
+    def facts(self) -> dict[str, Any]:
+        """Rows, types, null shares, ranges and categories."""
+        total = max(self._rows, 1)
+        return {
+            "rows": self._rows,
+            "columns": {
+                column: {"type": kind, "nulls": round(self._nulls[column] / total, 9)}
+                for column, kind in self._types.items()
+            },
+            "numbers": {
+                column: numbers(atoms, self._steps[column])
+                for column, atoms in self._atoms.items()
+            },
+            "categories": {column: categories(names) for column, names in self._names.items()},
+        }
 
 
-def numbers(rows: pl.LazyFrame, column: str, steps: int) -> dict[str, float] | None:
-    """Least, largest, and the values that a hundredth, half and 99 of 100 rows do not exceed."""
-    atom = (pl.col(column).cast(pl.Float64) * steps).round().cast(pl.Int64)
-    counts = (
-        rows.select(atom.alias("atom"))
-        .drop_nulls()
-        .group_by("atom")
-        .len()
-        .collect(engine="streaming")
-        .sort("atom")
-    )
-    if counts.height == 0:
-        return None
-    atoms, up_to = counts["atom"], counts["len"].cum_sum()
-    total = int(up_to[-1])
-
-    def quantile(share: float) -> float:
-        place = int(up_to.search_sorted(max(1, math.ceil(share * total))))
-        return float(atoms[place]) / steps
-
-    return {
-        "least": float(atoms[0]) / steps,
-        "low": quantile(0.01),
-        "median": quantile(0.5),
-        "high": quantile(0.99),
-        "largest": float(atoms[-1]) / steps,
-    }
-
-
-def categories(rows: pl.LazyFrame, column: str) -> dict[str, Any]:
-    """Rows of each category, the commonest first, and the rows of those not named.
-
-    An item of several genres counts for each.
-    """
+def _category(column: str) -> pl.Expr:
+    """Names of categories; an item of several genres counts for each."""
     value = pl.col(column)
     if column == "genres":
         value = value.str.split(" ").explode(empty_as_null=True)
-    counts = (
-        rows.select(value.str.slice(0, _MAX_NAME).alias("name"))
-        .drop_nulls()
-        .group_by("name")
-        .len()
-        .collect(engine="streaming")
-        .sort(["len", "name"], descending=[True, False])
-    )
-    named = counts.head(MAX_CATEGORIES)
+    return value.str.slice(0, _MAX_NAME)
+
+
+def _counted(values: pl.DataFrame) -> dict[Any, int]:
+    return dict(values.drop_nulls().group_by("value").len().iter_rows())
+
+
+def numbers(atoms: Mapping[int, int], steps: int) -> dict[str, float] | None:
+    """Least, largest, and the values that a hundredth, half and 99 of 100 rows do not exceed."""
+    if not atoms:
+        return None
+    ordered = sorted(atoms)
+    up_to = list(accumulate(atoms[atom] for atom in ordered))
+
+    def quantile(share: float) -> float:
+        place = bisect_left(up_to, max(1, math.ceil(share * up_to[-1])))
+        return ordered[place] / steps
+
     return {
-        "counts": dict(named.iter_rows()),
-        "others": int(counts["len"].sum()) - int(named["len"].sum()),
+        "least": ordered[0] / steps,
+        "low": quantile(0.01),
+        "median": quantile(0.5),
+        "high": quantile(0.99),
+        "largest": ordered[-1] / steps,
+    }
+
+
+def categories(names: Mapping[str, int]) -> dict[str, Any]:
+    """Rows of each category, the commonest first, and the rows of those not named."""
+    ordered = sorted(names.items(), key=lambda entry: (-entry[1], entry[0]))
+    return {
+        "counts": dict(ordered[:MAX_CATEGORIES]),
+        "others": sum(count for _, count in ordered[MAX_CATEGORIES:]),
     }

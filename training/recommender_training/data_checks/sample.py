@@ -21,6 +21,8 @@ from recommender_training.sessions import HISTORY_LENGTH, sample_requests
 MAX_ROWS = 200_000
 #: Users with more in a window are no people, and one of them would fill the sample.
 MAX_USER_ROWS = 20_000
+#: Columns of the interactions that `read` needs.
+COLUMNS = ("user_id", "item_id", "value", "timestamp")
 _SEED = 17
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -49,15 +51,11 @@ def draw(users: pl.DataFrame, seed: int = _SEED) -> pl.DataFrame:
     return users.filter(pl.col("rows").cum_sum() <= MAX_ROWS).select("user_id", "rows")
 
 
-def read(tables: dict[str, pl.LazyFrame], window: pl.LazyFrame, users: pl.DataFrame) -> Sessions:
-    """Sessions of the sample of a window's interactions; `users` as `draw` takes them."""
-    drawn = draw(users)
+def read(
+    tables: dict[str, pl.LazyFrame], events: pl.DataFrame, drawn: pl.DataFrame, share: float
+) -> Sessions:
+    """Sessions of the drawn users' `events`, who are this share of all."""
     ids = drawn.select("user_id").lazy()
-    events = (
-        window.select("user_id", "item_id", "value", "timestamp")
-        .join(ids, on="user_id", how="semi")
-        .collect(engine="streaming")
-    )
     # sessions are drawn in an order that must not depend on how the rows were read
     events = events.sort("user_id", "timestamp", "item_id", "value")
     side = (
@@ -82,7 +80,7 @@ def read(tables: dict[str, pl.LazyFrame], window: pl.LazyFrame, users: pl.DataFr
         np.array([request["user_id"] for request in requests], dtype=np.int64),
         {name: [row[name] for row in rows] for name in reference.OF_REQUESTS},
         reader.categories,
-        round(drawn.height / max(users.height, 1), 6),
+        round(share, 6),
     )
 
 
