@@ -73,15 +73,15 @@ def read(
         .collect(engine="streaming")
     )
     words = _vocabulary(side, items)
-    requests = list(sample_requests(events, side, items.select("item_id"), _SEED))
     reader = reference.FeatureReader(words)
-    rows = [reader.read(request) for request in requests]
-    return Sessions(
-        np.array([request["user_id"] for request in requests], dtype=np.int64),
-        {name: [row[name] for row in rows] for name in reference.OF_REQUESTS},
-        reader.categories,
-        round(share, 6),
-    )
+    users: list[int] = []
+    values: dict[str, list[Value]] = {name: [] for name in reference.OF_REQUESTS}
+    # a request holds the events before it: one at a time, for there may be as many as events
+    for request in sample_requests(events, side, items.select("item_id"), _SEED):
+        users.append(int(request["user_id"]))
+        for name, value in reader.read(request).items():
+            values[name].append(value)
+    return Sessions(np.array(users, dtype=np.int64), values, reader.categories, round(share, 6))
 
 
 def _vocabulary(users: pl.DataFrame, items: pl.DataFrame) -> dict[str, Any]:
