@@ -11,7 +11,7 @@ import pytest
 
 from recommender_operator.api import report as operator_report
 from recommender_operator.api.spec_checks import DataChecks
-from recommender_training import cli
+from recommender_training import cli, synthetic
 from recommender_training.data_checks import files
 from recommender_training.data_checks.policy import Checks
 
@@ -21,9 +21,9 @@ HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
 class Desk:
     """A source of one's own, its lake, and the command."""
 
-    def __init__(self, source: Path, folder: Path) -> None:
+    def __init__(self, folder: Path) -> None:
         self.raw, self.lake, self.folder = folder / "raw", folder / "lake", folder
-        shutil.copytree(source, self.raw)
+        synthetic.generate(self.raw, synthetic.Size(users=40, items=30, interactions=600), seed=2)
 
     def check(self, *arguments: object) -> tuple[int, dict[str, Any]]:
         path = self.folder / "report.json"
@@ -52,8 +52,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(source: Path, tmp_path: Path) -> Desk:
-    return Desk(source, tmp_path)
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
 
 
 def test_what_is_lost_blocks_and_the_report_and_the_file_name_it(desk: Desk) -> None:
@@ -121,7 +121,7 @@ def test_without_a_version_to_compare_with_it_says_so_and_judges_the_window_alon
 def test_a_window_that_shrank_blocks_and_names_the_limit(desk: Desk) -> None:
     desk.trained()
     late = 950_000_000  # two years after all others, so a window of 90 days has these alone
-    rows = [f"{1 + n % 40}\t{1 + n % 50}\t{3 + n % 2}\t{late + n * 60}\n" for n in range(120)]
+    rows = [f"{1 + n % 40}\t{1 + n % 30}\t{3 + n % 2}\t{late + n * 60}\n" for n in range(120)]
     (desk.raw / "late.inter").write_text(HEADER + "".join(rows))
     code, said = desk.check("--window-days", 90)
     assert (code, said["reason"]) == (2, "DataChecksFailed")
@@ -134,9 +134,9 @@ def test_more_duplicates_than_before_warn(desk: Desk) -> None:
     path = desk.raw / "synthetic.inter"
     rows = path.read_text().splitlines()
     (desk.raw / "twice.inter").write_text(HEADER + "\n".join(rows[1:25]) + "\n")
-    code, said = desk.check("--checks", '{"maxQuarantineIncrease": 0.001}')
+    code, said = desk.check("--max-quarantined-share", 0.1)
     assert code == 0
-    assert "interactions.rows (duplicates): 24 of 3024 rows are duplicates" in said["message"]
+    assert "interactions.rows (duplicates): 24 of 624 rows are duplicates" in said["message"]
 
 
 def test_a_profile_that_is_damaged_or_of_another_time_is_made_anew(desk: Desk) -> None:
