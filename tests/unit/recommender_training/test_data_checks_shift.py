@@ -122,7 +122,7 @@ def test_one_busy_user_is_no_shift() -> None:
 
 def test_few_users_are_not_tested() -> None:
     random = np.random.default_rng(7)
-    for users, tested in ((shift.MIN_USERS - 1, False), (shift.MIN_USERS, True)):
+    for users, tested in ((19, False), (20, True)):
         few = sessions(random, users)
         told = {"active": {"users": 0}, "shares": {}, "sessions": profile.histograms(few)}
         assert bool(list(shift.session_tests(Checks(), told, few, told))) == tested
