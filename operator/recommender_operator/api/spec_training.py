@@ -7,6 +7,7 @@ import enum
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_checks import DataChecks
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.api.spec_search import SearchSpec
@@ -76,6 +77,10 @@ class DataSpec(ApiModel):
         ge=0,
         le=1,
         description="A larger share of rows that break the schema fails the data check.",
+    )
+    checks: DataChecks = Field(
+        default=DataChecks(),
+        description="What the data are held against: the data of the version in place.",
     )
 
 
