@@ -1,0 +1,52 @@
+"""Where and how the arithmetic of a fit is done: device, precision, compiled or not."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from recommender_training.config import Precision
+
+#: cuBLAS sums in one order only with a workspace of fixed size, and reads this when it starts.
+_CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a model is fitted. The weights stay in single precision in either case."""
+
+    device: torch.device
+    precision: Precision
+    #: The backend of torch.compile; None fits the model as it is.
+    compiler: str | None = None
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Within it, products of matrices are rounded to 8 bits of mantissa, if so configured."""
+        narrow = self.precision is Precision.BFLOAT16
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=narrow)
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        """Move the model to the device, in place; what is called in its stead shares its weights.
+
+        Shapes are fixed but for the last batch of an epoch, so that two graphs are compiled.
+        """
+        model.to(self.device)
+        if self.compiler is None:
+            return model
+        compiled: nn.Module = torch.compile(model, backend=self.compiler, dynamic=False)
+        return compiled
+
+
+def choose(precision: Precision) -> Runtime:
+    """A GPU and compiled code where PyTorch sees one, else the CPU as it is.
+
+    On a CPU the compiled ranker is slower than the eager one, and the images carry no compiler.
+    """
+    if not torch.cuda.is_available():
+        return Runtime(torch.device("cpu"), precision)
+    os.environ.setdefault(*_CUBLAS)
+    return Runtime(torch.device("cuda"), precision, compiler="inductor")
