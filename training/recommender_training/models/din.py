@@ -10,6 +10,7 @@ Legend of shapes: B batch, L history, K fields of an item, W = K times the embed
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -34,7 +35,7 @@ class DIN(nn.Module):
         whole = len(sizes) * width
         self.first = linear(4 * whole, hidden[0])
         rest: list[nn.Module] = [nn.Sigmoid()]
-        for before, units in zip(hidden[:-1], hidden[1:], strict=True):
+        for before, units in itertools.pairwise(hidden):
             rest += [linear(before, units), nn.Sigmoid()]
         self.rest = nn.Sequential(*rest, linear(hidden[-1], 1))
         layers: list[nn.Module] = []

@@ -113,7 +113,7 @@ def fit(
 
 
 class _Fit:
-    """One fit under way: the model and its data on their device, the optimizer, the best weights."""
+    """One fit under way: model and data on their device, the optimizer, the best weights."""
 
     def __init__(
         self,
