@@ -40,7 +40,7 @@ MODELS = {
     "ranker": "Ranker", "bare_loop": "Bare",
 }  # fmt: skip
 TARGETS = {"deepfm_ratio": 3.0, "din_ratio": 2.5, "bare_ratio": 0.95}
-SHAPES = {
+SHAPES: dict[str, Any] = {
     "width": 64, "hidden": [128, 64], "dropout": 0.2, "batchSize": 2048, "learningRate": 1e-3,
     "historyLength": 20, "threads": 2,
 }  # fmt: skip
@@ -160,42 +160,56 @@ def summary(results: dict[str, list[Result]], asked: dict[str, Any]) -> dict[str
         "weights": {side: int(results[side][0]["weights"]) for side in SIDES},
         "torch": {side: str(results[side][0]["torch"]) for side in SIDES},
         "settings": asked,
+        "load": round(os.getloadavg()[0], 1),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
-        f"load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}",
+        f"Python {platform.python_version()}",
     }
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--deepfm-epochs", type=int, default=7, help="the first is not timed")
     parser.add_argument("--din-epochs", type=int, default=3, help="the first is not timed")
     parser.add_argument("--ranker-epochs", type=int, default=5)
     parser.add_argument("--precision", choices=["BFloat16", "Float32"], default="BFloat16")
+    parser.add_argument("--rows", type=int, help="only the newest of the training rows")
+    parser.add_argument("--threads", type=int, default=SHAPES["threads"])
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="cpu: seconds of all cores; on a busy machine, with one thread",
+    )
     parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES, help="in part")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
     peer = recbole_env.ensure()
-    epochs = {"DeepFM": args.deepfm_epochs, "DIN": args.din_epochs}
-    asked = SHAPES | {"precision": args.precision}
+    epochs = {side: args.ranker_epochs for side in SIDES}
+    epochs |= dict.fromkeys(("deepfm", "recbole_deepfm"), args.deepfm_epochs)
+    epochs |= dict.fromkeys(("din", "recbole_din"), args.din_epochs)
+    asked = SHAPES | {"precision": args.precision, "threads": args.threads, "clock": args.clock}
     results: dict[str, list[Result]] = {side: [] for side in SIDES}
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        task = training_data.load(Path(folder))
-        for model in epochs:
-            training_data.write_recbole(task, model, Path(folder))
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        task = training_data.make(folder, args.rows)
+        for model in ("DeepFM", "DIN"):
+            training_data.write_recbole(task, model, folder)
         del task
         for repeat in range(args.repeats):
             shift = repeat % len(SIDES)
             for side in (*SIDES[shift:], *SIDES[:shift]):
                 if side in args.sides:
-                    count = epochs.get(MODELS[side], args.ranker_epochs)
-                    results[side].append(
-                        one(side, repeat, asked | {"epochs": count}, peer, Path(folder))
-                    )
+                    named = asked | {"epochs": epochs[side]}
+                    results[side].append(one(side, repeat, named, peer, folder))
     if set(args.sides) != set(SIDES):
         print(json.dumps({side: pace(side, each) for side, each in results.items() if each}))
         return
-    report = summary(results, asked | {"epochs": epochs | {"Ranker": args.ranker_epochs}})
+    report = summary(results, asked | {"epochs": epochs, "rows": args.rows})
     report["seconds"] = round(time.monotonic() - began, 1)
     for side, spread in report["spread"].items():
         print(f"{side:16}", {**spread, "auc": report[f"{side}_auc"]})

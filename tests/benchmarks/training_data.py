@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,12 +30,15 @@ class Task:
 
     prepared: Prepared
     inputs: FieldInputs
+    newest: int | None  # of the training rows; all if None
 
     def rows(self, part: str, model: str) -> Tensor:
         """The rows of a part; DIN, in RecBole as here, leaves out those without a history."""
         split = self.prepared.split
         of = {"train": split.train, "valid": split.validation, "test": split.test}
         rows = torch.from_numpy(of[part])
+        if part == "train" and self.newest is not None:
+            rows = rows[-self.newest :]
         return rows[self.inputs.present[rows].any(1)] if model == "DIN" else rows
 
     def key(self, rows: Tensor) -> Ints:
@@ -49,14 +53,23 @@ def pair(user: Ints, item: Ints) -> Ints:
     return (user * 1_000_000 + item).astype(np.int64)
 
 
-def load(folder: Path) -> Task:
-    """Ingest MovieLens below `folder`, unless it is there, and feature it."""
+def make(folder: Path, newest: int | None = None) -> Task:
+    """Ingest and feature MovieLens, and leave the task below `folder` for the processes."""
     source, lake = folder / "raw", folder / "lake"
     movielens.fetch(source)
     checked = ingest.check(source, lake)
     _, data = pipeline.load(lake, checked.data_version, None)
     prepared = prepare(data, TrainingConfig())
-    return Task(prepared, fields.build(prepared.inputs, data))
+    task = Task(prepared, fields.build(prepared.inputs, data), newest)
+    (folder / "task.pickle").write_bytes(pickle.dumps(task))
+    return task
+
+
+def load(folder: Path) -> Task:
+    """What `make` left."""
+    task = pickle.loads((folder / "task.pickle").read_bytes())
+    assert isinstance(task, Task)
+    return task
 
 
 def write_recbole(task: Task, model: str, folder: Path) -> Path:

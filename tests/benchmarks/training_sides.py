@@ -28,6 +28,7 @@ from recommender_training.models.din import DIN
 from tests.benchmarks import training_data
 from tests.benchmarks.training_data import Task
 
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 LOOKS = fit.LOOKS
 VALIDATION_BATCH = 8192
 
@@ -110,17 +111,18 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
     of_peers = asked["model"] in ("DeepFM", "DIN")
     train, held = (task.rows(part, asked["model"]) for part in ("train", "valid"))
     label, chosen = task.inputs.label, settings(asked)
+    clock = CLOCKS[asked["clock"]]
     model, inputs = build(asked, task)
     warm, _ = build(asked, task)
     fit.fit(warm, inputs, train, held, chosen.model_copy(update={"epochs": 1}), label)
-    began = time.perf_counter()
+    began = clock()
     if asked["model"] == "Bare":
         bare(model, inputs, train, held, label, chosen)
-        seconds = [time.perf_counter() - began]
+        seconds = [clock() - began]
     else:
-        log = fit.fit(model, inputs, train, held, chosen, label)
+        log = fit.fit(model, inputs, train, held, chosen, label, clock=clock)
         # RecBole's time is that of its training steps, the bare loop's that of everything.
-        seconds = log.epoch_seconds if of_peers else [time.perf_counter() - began]
+        seconds = log.epoch_seconds if of_peers else [clock() - began]
     judged = task.rows("test", asked["model"]) if of_peers else held
     return {
         "seconds": np.array(seconds),

@@ -46,10 +46,11 @@ def din_by_the_paper(model: DIN, batch: FieldInputs) -> Tensor:
 def test_the_factored_attention_is_the_same_function_with_the_same_gradients() -> None:
     torch.manual_seed(1)
     model, batch = DIN(SIZES, 4, (8, 3), 0.0).double(), some_rows()
-    gradients = []
-    for answer in (model(batch), din_by_the_paper(model, batch)):
-        gradients.append(torch.autograd.grad(answer.square().sum(), list(model.parameters())))
-    assert torch.allclose(model(batch), din_by_the_paper(model, batch), atol=1e-12)
+    answers = (model(batch), din_by_the_paper(model, batch))
+    assert torch.allclose(*answers, atol=1e-12)
+    gradients = [
+        torch.autograd.grad(answer.square().sum(), list(model.parameters())) for answer in answers
+    ]
     for mine, theirs in zip(*gradients, strict=True):
         assert torch.allclose(mine, theirs, atol=1e-10)
 

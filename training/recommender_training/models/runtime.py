@@ -44,7 +44,7 @@ class Runtime:
 def choose(precision: Precision) -> Runtime:
     """A GPU and compiled code where PyTorch sees one, else the CPU as it is.
 
-    On a CPU the compiled ranker is slower than the eager one, and the images carry no compiler.
+    The images carry no compiler for CPUs.
     """
     if not torch.cuda.is_available():
         return Runtime(torch.device("cpu"), precision)
