@@ -188,7 +188,7 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     peer = recbole_env.ensure()
-    epochs = {side: args.ranker_epochs for side in SIDES}
+    epochs = dict.fromkeys(SIDES, args.ranker_epochs)
     epochs |= dict.fromkeys(("deepfm", "recbole_deepfm"), args.deepfm_epochs)
     epochs |= dict.fromkeys(("din", "recbole_din"), args.din_epochs)
     asked = SHAPES | {"precision": args.precision, "threads": args.threads, "clock": args.clock}

@@ -46,8 +46,8 @@ def din_by_the_paper(model: DIN, batch: FieldInputs) -> Tensor:
 def test_the_factored_attention_is_the_same_function_with_the_same_gradients() -> None:
     torch.manual_seed(1)
     model, batch = DIN(SIZES, 4, (8, 3), 0.0).double(), some_rows()
-    answers = (model(batch), din_by_the_paper(model, batch))
-    assert torch.allclose(*answers, atol=1e-12)
+    answers = [model(batch), din_by_the_paper(model, batch)]
+    assert torch.allclose(answers[0], answers[1], atol=1e-12)
     gradients = [
         torch.autograd.grad(answer.square().sum(), list(model.parameters())) for answer in answers
     ]
@@ -86,8 +86,10 @@ def test_a_lookup_and_its_gradient_are_those_of_an_embedding() -> None:
     rows, weight = torch.randint(0, 9, (6, 5)), torch.randn(6, 5, 4, dtype=torch.float64)
     mine, theirs = lookup(table, rows), functional.embedding(rows, table)
     assert torch.equal(mine, theirs)
-    gradients = [torch.autograd.grad((each * weight).sum(), table)[0] for each in (mine, theirs)]
-    assert torch.allclose(*gradients, atol=1e-12)
+    by_mine, by_theirs = (
+        torch.autograd.grad((each * weight).sum(), table)[0] for each in (mine, theirs)
+    )
+    assert torch.allclose(by_mine, by_theirs, atol=1e-12)
 
 
 def test_fields_have_rows_of_their_own_in_the_table() -> None:

@@ -34,7 +34,8 @@ class Dropout(nn.Module):
         """`values` of any shape; unchanged in evaluation mode."""
         if not self.training or self.threshold == 0:
             return values
-        if values.device.type != "cpu":  # there PyTorch draws and applies the mask in one pass
+        if values.device.type != "cpu" or torch.compiler.is_compiling():
+            # PyTorch draws and applies the mask in one pass there, and code is compiled whole.
             return functional.dropout(values, self.rate, training=True)
         return values * self._mask(values.numel()).to(values.dtype).view(values.shape)
 

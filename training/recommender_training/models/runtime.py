@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from recommender_training.config import Precision
 
@@ -22,14 +24,14 @@ class Runtime:
     device: torch.device
     precision: Precision
     #: The backend of torch.compile; None fits the model as it is.
-    compiler: str | None = None
+    compiler: str | Callable[..., Any] | None = None
 
     def autocast(self) -> AbstractContextManager[None]:
         """Within it, products of matrices are rounded to 8 bits of mantissa, if so configured."""
         narrow = self.precision is Precision.BFLOAT16
         return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=narrow)
 
-    def prepare(self, model: nn.Module) -> nn.Module:
+    def prepare(self, model: nn.Module) -> Callable[..., Tensor]:
         """Move the model to the device, in place; what is called in its stead shares its weights.
 
         Shapes are fixed but for the last batch of an epoch, so that two graphs are compiled.
@@ -37,7 +39,9 @@ class Runtime:
         model.to(self.device)
         if self.compiler is None:
             return model
-        compiled: nn.Module = torch.compile(model, backend=self.compiler, dynamic=False)
+        compiled: Callable[..., Tensor] = torch.compile(
+            model, backend=self.compiler, dynamic=False
+        )
         return compiled
 
 
