@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from recommender_training.config import Hyperparameters
 from recommender_training.errors import InputError
-from recommender_training.models import runtime
+from recommender_training.models import memory, runtime
 from recommender_training.models.runtime import Runtime
 from recommender_training.progress import say
 
@@ -51,8 +51,9 @@ class FitLog:
 
 
 def seed_everything(seed: int, threads: int) -> None:
-    """Make a run repeatable: the same seed, data and threads give the same weights."""
+    """Make a run repeatable, and quick: the same seed, data and threads give the same weights."""
     torch.set_num_threads(threads)
+    memory.keep_freed()
     # The same switch as `use_deterministic_algorithms`, which imports the compiler too: 3 s.
     torch.set_deterministic_debug_mode("error")
     # Filling each new tensor with NaN finds programs that read what they never wrote, and makes
