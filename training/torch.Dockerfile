@@ -29,7 +29,7 @@ WORKDIR /build
 COPY pyproject.toml uv.lock ./
 RUN /uv/bin/uv export --frozen --no-dev --no-emit-project --extra training \
     --prune polars --prune deltalake --prune scikit-learn --prune scipy --prune threadpoolctl \
-    --prune pydantic > /requirements.txt
+    --prune pydantic --prune optuna > /requirements.txt
 
 FROM build AS packages
 ARG SSL_CERT_FILE

@@ -243,6 +243,61 @@ def test_a_mapping_that_makes_no_sense_is_refused_with_its_field(
     assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 
+def searched(space: Json, **others: Any) -> Json:
+    return {"search": {"space": space}} | others
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        {},
+        {name: {} for name in ("batchSize", "dropout", "embeddingDim", "historyLength",
+                               "learningRate", "userDropout", "weightDecay")},
+        {"epochs": {"min": 1, "max": 20}, "patience": {"choices": [1, 2]}},
+        {"learningRate": {"min": 0.001, "max": 1, "log": True}},
+        {"dropout": {"min": 0, "max": 0.999}, "weightDecay": {"choices": [0, 1]}},
+    ],
+)  # fmt: skip
+def test_a_search_is_taken_with_the_defaults_of_the_model(server: Server, space: Json) -> None:
+    body = changed("training", searched(space))
+    body["metadata"]["name"] = "searched"
+    created = server.create(body, dry_run="All", field_validation="Strict")
+    expected = RecommenderModelSpec.model_validate(body["spec"])
+    assert created["spec"]["training"] == expected.training.dump()
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        (searched({"dropuot": {}}), "may name these hyperparameters: batchSize, dropout"),
+        (searched({"dropout": {"min": 0, "choices": [0.1]}}), "either choices, or min and max"),
+        (searched({"dropout": {"log": True, "choices": [0.1]}}), "either choices, or min and max"),
+        (searched({"dropout": {"min": 0.3, "max": 0.3}}), "must be below max"),
+        (searched({"dropout": {"min": 0, "max": 1}}), "dropout of training.search.space must be"),
+        (searched({"dropout": {"choices": [0.1, -1]}}), "must be at least 0 and below 1"),
+        (searched({"learningRate": {"min": 0}}), "must be above 0 and at most 1"),
+        (searched({"weightDecay": {"min": 0, "log": True}}), "needs a min above 0"),
+        (searched({"embeddingDim": {"max": 513}}), "must be at least 4 and at most 512"),
+        (searched({"epochs": {}}), "epochs and patience of training.search.space need min"),
+        (searched({"patience": {"min": 1}}), "epochs and patience of training.search.space need"),
+        (searched({"dropout": {"choices": []}}), "should have at least 1 items"),
+        (searched({}, algorithm="LogisticRegression"), "needs training.algorithm DeepRanker"),
+        (
+            {"search": {"seconds": 3600}, "deadlineSeconds": 3600},
+            "must be below training.deadlineSeconds",
+        ),
+        ({"search": {"seconds": 3600}}, "must be below training.deadlineSeconds"),
+        ({"search": {"sampler": "Oracle"}}, "Unsupported value"),
+        ({"search": {"folds": 6}}, "less than or equal to 5"),
+    ],
+)
+def test_a_search_that_makes_no_sense_is_refused_with_its_field(
+    server: Server, training: Json, message: str
+) -> None:
+    body = changed("training", training)
+    assert message in refusal(lambda: server.create(body, dry_run="All"))
+
+
 def test_a_host_of_ones_own_needs_the_gateway(server: Server) -> None:
     body = changed("serving", {"host": "movies.example"})
     body["metadata"]["name"] = "own-host"

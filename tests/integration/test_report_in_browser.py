@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from recommender_training import cli, synthetic
 from tests.integration import browser_rig
 
 pytestmark = pytest.mark.integration
 DESK, PHONE = (1280, 900), (360, 740)
-CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256}}'
+CONFIG = """{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256},
+ "search": {"trials": 5, "folds": 2, "seeds": 2, "space": {"learningRate": {}, "dropout": {}}}}"""
 #: WCAG 2.2, success criterion 1.4.3: the least contrast of text and what lies behind it.
 LEAST_CONTRAST = 4.5
 
@@ -92,7 +93,7 @@ def browser() -> Iterator[Browser]:
 
 
 def look(browser: Browser, report: Path, size: tuple[int, int], **context: Any) -> Seen:
-    viewport = {"width": size[0], "height": size[1]}
+    viewport: ViewportSize = {"width": size[0], "height": size[1]}
     page = browser.new_context(viewport=viewport, **context).new_page()
     seen = Seen(page, [], [])
     page.on("request", lambda request: seen.asked_for.append(request.url))

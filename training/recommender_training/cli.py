@@ -23,11 +23,38 @@ _EXAMPLES = """examples:
       --mapping @mapping.json
   recommender-training train --lake lake/demo --data-version VERSION --config '{"seed": 17}' \\
       --output staging/demo-1
+  recommender-training search --lake lake/demo --data-version VERSION --work search/demo \\
+      --config '{"search": {"trials": 30, "parallelism": 2, "space": {
+          "learningRate": {"min": 0.0005, "max": 0.02, "log": true},
+          "embeddingDim": {"choices": [16, 32, 64]}, "dropout": {}}}}'
   recommender-training publish --staged staging/demo-1 --digest sha256:... \\
       --store store/artifacts/demo
 
 exit codes: 0 done; 2 the input is at fault, repeating is no use; 1 may be repeated.
 Progress goes to stderr; --report FILE receives one JSON object of at most 4096 bytes."""
+
+_SEARCH = """the part `search` of --config, with its defaults:
+  sampler      TPE, or Random, or Grid
+  trials       20; configurations to try, the given one first (but in a grid)
+  seconds      no limit; no trial begins after so many
+  parallelism  1; processes, each with the memory of a training
+  folds        3; rolling-origin folds before the test window (1 to 5)
+  seeds        3; fits of the chosen configuration, whose spread is told
+  pruning      true; end a trial that is worse than the median at the same step
+  space        {"NAME": {"min": .., "max": .., "log": true | false}, "NAME": {"choices": [..]},
+               "NAME": {}}, NAME one of the hyperparameters; {} is the declared range of it;
+               "points" (3) are the values of a range in a grid
+
+stdout ends with the --config to train with. The test window is not read: `train` with a part
+`search` searches, trains what was chosen, and reads the test window once.
+
+examples:
+  recommender-training search --lake lake/demo --data-version VERSION --work search/demo
+  recommender-training search --lake lake/demo --data-version VERSION --work search/demo \\
+      --config '{"hyperparameters": {"epochs": 10}, "search": {"sampler": "Grid", "trials": 100,
+          "space": {"dropout": {"choices": [0.1, 0.2, 0.3]}, "learningRate": {"points": 5}}}}'
+
+exit codes: 0 done; 2 the input is at fault, repeating is no use; 1 may be repeated."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -114,6 +141,22 @@ def _pipeline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         _fitted(command)
         _reported(command)
     train.add_argument("--output", type=Path, required=True, help="folder to stage at")
+    search = _verb(
+        verbs,
+        "search",
+        "search hyperparameters on the time before the test window and print the best trials; "
+        "repeat the command to go on with a search that was interrupted, or with more trials",
+    )
+    search.add_argument("--lake", type=Path, required=True, help="folder of the Delta tables")
+    search.add_argument("--data-version", required=True, help="from the report of check")
+    search.add_argument("--window-days", type=_positive, metavar="N")
+    search.add_argument(
+        "--work", type=Path, required=True, help="folder that keeps the trials between two calls"
+    )
+    _fitted(search)
+    _reported(search)
+    search.epilog = _SEARCH
+    search.formatter_class = argparse.RawDescriptionHelpFormatter
     run = _verb(verbs, "run", "check, train and publish on local folders; print the metrics")
     _checked(run)
     _fitted(run)

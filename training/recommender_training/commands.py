@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from recommender_training import demo, movielens, reports, synthetic
 from recommender_training.artifact import manifest, store
-from recommender_training.config import parse_config
+from recommender_training.config import check_search, parse_config
 from recommender_training.data import ingest
 from recommender_training.data.mapping import Format, parse_mapping
 from recommender_training.errors import InputError
 from recommender_training.page import files as page
 from recommender_training.progress import say
+from recommender_training.search.settings import SearchSettings
 
 DONE, MAY_BE_REPEATED, INPUT_AT_FAULT = 0, 1, 2
 
@@ -90,10 +93,20 @@ def _train(arguments: argparse.Namespace) -> Outcome:
         "metrics": reports.for_operator(result.metrics),
         "worstSegment": result.report["worstSegment"],
         "fault": lineage["fault"],
+        **_found(result.report),
         "stagedPath": str(result.staged),
         "digest": result.digest,
     }
     return summary(result.metrics), fields
+
+
+def _found(report: Mapping[str, Any]) -> dict[str, object]:
+    """What the Job says of its search, where there was one."""
+    if "search" not in report:
+        return {}
+    from recommender_training.search import results
+
+    return {"search": results.compact(report["search"])}
 
 
 def summary(metrics: dict[str, float]) -> str:
@@ -119,6 +132,35 @@ def _evaluate(arguments: argparse.Namespace) -> Outcome:
     )
     _print_table(metrics)
     return summary(metrics), {"window": "validation", "metrics": reports.for_operator(metrics)}
+
+
+def _search(arguments: argparse.Namespace) -> Outcome:
+    from recommender_training.search import results, run
+
+    config = parse_config(arguments.config)
+    if config.search is None:
+        config = config.model_copy(update={"search": SearchSettings()})
+        check_search(config)
+    found = run.search(
+        arguments.lake,
+        arguments.data_version,
+        config,
+        arguments.work,
+        window_days=arguments.window_days,
+        threads=arguments.threads,
+    )
+    for line in results.lines(found):
+        sys.stdout.write(f"{line}\n")
+    chosen = json.loads(arguments.config)
+    chosen.pop("search", None)
+    chosen["hyperparameters"] = {**chosen.get("hyperparameters", {}), **found["hyperparameters"]}
+    sys.stdout.write(json.dumps(chosen, sort_keys=True) + "\n")
+    sys.stdout.flush()
+    message = (
+        f"trial {found['best']} of {len(found['trials'])} is best: log loss "
+        f"{found['bestLogLoss']:.4f} on {len(found['folds'])} folds"
+    )
+    return message, {"window": "validation", **_found({"search": found})}
 
 
 def _publish(arguments: argparse.Namespace) -> Outcome:
@@ -206,6 +248,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "check": _check,
     "train": _train,
     "evaluate": _evaluate,
+    "search": _search,
     "publish": _publish,
     "remove": _remove,
     "verify": _verify,

@@ -9,10 +9,12 @@ from __future__ import annotations
 import enum
 import json
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError
 
 from recommender_training.errors import InputError
+from recommender_training.search import space
+from recommender_training.search.settings import Sampler, SearchSettings
+from recommender_training.section import Section
 
 #: Settings of the Job, not of the training: accepted, so that the section can be passed as it is.
 _OF_THE_JOB = frozenset({"resources", "backoffLimit", "deadlineSeconds"})
@@ -43,13 +45,7 @@ class Fault(enum.StrEnum):
     LEARNED_NOTHING = "LearnedNothing"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
-
-
-class Hyperparameters(_Section):
+class Hyperparameters(Section):
     """Settings of the deep ranker."""
 
     embedding_dim: int = Field(default=32, ge=4, le=512)
@@ -64,19 +60,20 @@ class Hyperparameters(_Section):
     precision: Precision = Precision.FLOAT32
 
 
-class FaultInjection(_Section):
+class FaultInjection(Section):
     """The fault that the exported model carries."""
 
     fault: Fault
     latency_milliseconds: int = Field(default=500, ge=0, le=60000)
 
 
-class TrainingConfig(_Section):
+class TrainingConfig(Section):
     """What to train, and the seed of every random choice."""
 
     algorithm: Algorithm = Algorithm.DEEP_RANKER
     seed: int = Field(default=17, ge=0, le=2**31 - 1)
     hyperparameters: Hyperparameters = Hyperparameters()
+    search: SearchSettings | None = None
     fault_injection: FaultInjection | None = None
 
     @property
@@ -95,10 +92,28 @@ def parse_config(text: str) -> TrainingConfig:
         raise InputError("InvalidConfig", "--config has to be a JSON object, as in {}")
     known = {key: value for key, value in raw.items() if key not in _OF_THE_JOB}
     try:
-        return TrainingConfig.model_validate(known)
+        config = TrainingConfig.model_validate(known)
     except ValidationError as error:
         parts = [
             f"{'.'.join(map(str, issue['loc']))}={issue.get('input')!r}: {issue['msg']}"
             for issue in error.errors()
         ]
         raise InputError("InvalidConfig", "--config: " + "; ".join(parts)) from error
+    check_search(config)
+    return config
+
+
+def check_search(config: TrainingConfig) -> None:
+    """Raise InputError `InvalidConfig` where the search is asked for what cannot be searched."""
+    search = config.search
+    if search is None:
+        return
+    if config.algorithm is not Algorithm.DEEP_RANKER:
+        raise InputError(
+            "InvalidConfig",
+            f"--config: search needs the algorithm DeepRanker; {config.algorithm.value} has no "
+            "hyperparameters",
+        )
+    found = space.dimensions(search.space, config.hyperparameters)
+    if search.sampler is Sampler.GRID:
+        space.grid(found, config.seed)

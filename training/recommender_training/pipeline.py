@@ -23,12 +23,14 @@ from recommender_training.evaluation.answers import scorers
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.evaluation.once import OnceOnly
 from recommender_training.export import build, faults, parity, tensors, torchscript
-from recommender_training.features import history
+from recommender_training.features.table import State
 from recommender_training.files import canonical_json, fsync_folder, write_bytes
 from recommender_training.models import retrieval
-from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
+from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare, refit
 from recommender_training.page import files as page
 from recommender_training.progress import say
+from recommender_training.search.choose import choose
+from recommender_training.search.objective import Source
 from recommender_training.sessions import sample_requests
 
 #: Requests of the test window that the parity check asks both sides.
@@ -89,14 +91,21 @@ def _train(
     say(f"train: reading {data_version} from {lake_path}")
     torch.set_num_threads(threads)
     tables, data = load(lake_path, data_version, window_days)
+    found = None
+    if config.search is not None:
+        source = Source(lake_path, data_version, window_days)
+        found = choose(source, data, config, output.with_name(".search"), threads)
+        config = found.config
     prepared = prepare(data, config)
     bundle = fit_models(prepared, config, threads)
+    sought = {} if found is None else found.report(prepared, bundle, threads)
+    bundle = refit(bundle, prepared, config, threads)
     say("evaluate: test window")
     report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open())
     partial = output.with_name(f".{output.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)
-    report = _header(bundle, prepared, config, data_version) | report
+    report = _header(bundle, prepared, config, data_version) | sought | report
     report["parity"], served = _write_models(partial, bundle, prepared, config)
     _write_facts(partial, served, tables, prepared, config)
     write_bytes(partial / "report.json", canonical_json(report))
@@ -108,6 +117,8 @@ def _train(
         shutil.rmtree(output)
     partial.rename(output)
     fsync_folder(output.parent)
+    if found is not None:
+        found.forget()
     say(f"train: staged {digest} at {output}")
     return TrainResult(output, digest, len(data.events), report)
 
@@ -160,7 +171,7 @@ def _write_models(
     injected = faults.inject(served, config.fault_injection)
     if injected is not served:
         torchscript.save(injected, root / "repository" / "recommender" / "1" / "model.pt")
-    popular = vocabulary.popularity(prepared.data.items, known.counts)
+    popular = vocabulary.popularity(prepared.data.items, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
     return differences, loaded["recommender"]
 
@@ -171,7 +182,7 @@ def _knowledge(prepared: Prepared) -> build.Knowledge:
     return build.Knowledge(
         data=data,
         constants=prepared.constants,
-        counts=history.counts_at(data.events, None, data.items.count),
+        state=State.at(data, None),
         retrieval=retrieval.fit(data, np.ones(len(data.events), dtype=np.bool_)),
         history_length=prepared.history_length,
     )

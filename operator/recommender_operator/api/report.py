@@ -13,6 +13,7 @@ import pydantic
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.version import SearchResult
 
 SCHEMA: Literal["recommender.dev/report/v1"] = "recommender.dev/report/v1"
 
@@ -43,6 +44,7 @@ class TrainReport(_Report):
     code_version: str = Field(default="", max_length=253)
     seed: int | None = None
     metrics: dict[str, float | None]
+    search: SearchResult | None = None
     staged_path: str = Field(min_length=1, max_length=1024)
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recommender_operator.api import rules_search
 from recommender_operator.resources.names import MAX_MODEL_NAME
 
 #: Path of a node of the schema (`spec.rollout.steps`, `spec.evaluation.gates[]`; empty: the root)
@@ -100,6 +101,8 @@ RECOMMENDER_MODEL: Rules = {
         ),
     ),
     **_under("spec.data", _DATA),
+    "spec.training": rules_search.TRAINING,
+    "spec.training.search.space": rules_search.space(),
     "spec.storage.claimName": (
         ("self == oldSelf", "storage.claimName is immutable: versions live in the claim"),
     ),

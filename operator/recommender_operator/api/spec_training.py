@@ -9,6 +9,7 @@ from pydantic import Field
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_resources import TrainingResources
+from recommender_operator.api.spec_search import SearchSpec
 
 RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
 
@@ -136,6 +137,10 @@ class TrainingSpec(ApiModel):
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of every random choice.")
     hyperparameters: Hyperparameters = Field(
         default=Hyperparameters(), description="Settings of the deep ranker."
+    )
+    search: SearchSpec | None = Field(
+        default=None,
+        description="Search hyperparameters before the training; none is searched if absent.",
     )
     resources: TrainingResources = Field(
         default=TrainingResources(), description="Of the training pod."

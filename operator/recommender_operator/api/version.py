@@ -63,6 +63,33 @@ class Lineage(ApiModel):
     seed: int | None = Field(default=None, description="Seed of the run.")
 
 
+class SearchResult(ApiModel):
+    sampler: str = Field(max_length=32, description="How settings were chosen.")
+    trials: int = Field(ge=0, description="Settings that were tried.")
+    pruned: int = Field(default=0, ge=0, description="Trials that were ended early.")
+    failed: int = Field(
+        default=0, ge=0, description="Trials whose loss diverged or whose process died."
+    )
+    folds: int = Field(default=1, ge=1, description="Folds that each trial was judged on.")
+    best_trial: int = Field(ge=0, description="Number of the chosen trial.")
+    best_log_loss: float = Field(
+        description="Its validation log loss, mean of the folds. It flatters: it is the least."
+    )
+    given_log_loss: float | None = Field(
+        default=None, description="The same of the settings that the spec gives."
+    )
+    hyperparameters: dict[str, float] = Field(
+        default={}, description="The settings that were searched, as chosen."
+    )
+    seeds: int = Field(default=1, ge=1, description="Fits of the chosen settings.")
+    seed_log_loss_deviation: float | None = Field(
+        default=None, description="Standard deviation of their validation log loss."
+    )
+    seed_auc_deviation: float | None = Field(
+        default=None, description="Standard deviation of their validation AUC."
+    )
+
+
 class Artifact(ApiModel):
     path: str = Field(max_length=1024, description="Folder of the version inside the claim.")
     digest: str = Field(
@@ -123,6 +150,9 @@ class ModelVersionStatus(ApiModel):
     attempt: int = Field(default=0, ge=0, description="Grows by retry; part of the Jobs' names.")
     lineage: Lineage | None = Field(default=None, description="Where it came from.")
     metrics: dict[str, float] = Field(default={}, description="Offline metrics of the report.")
+    search: SearchResult | None = Field(
+        default=None, description="What the search for hyperparameters found, if there was one."
+    )
     gates: tuple[GateResult, ...] = Field(
         default=(), max_length=20, description="Each offline gate with its numbers."
     )

@@ -34,5 +34,6 @@ def step(turn: Turn) -> None:
             update={"code_version": trained.code_version, "seed": trained.seed}
         ),
         metrics=trained.finite_metrics,
+        search=trained.search,
         staged=Artifact(path=trained.staged_path, digest=trained.digest),
     )

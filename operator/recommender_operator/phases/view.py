@@ -101,11 +101,15 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
     """Return the values of a status that a new attempt starts with."""
     published = status.artifact is not None
     stage = VersionStage.PUBLISHED if published else VersionStage.PENDING
-    made: dict[str, object] = (
-        {} if published else {"lineage": None, "metrics": {}, "gates": (), "staged": None}
-    )
+    made: dict[str, object] = {
+        "lineage": None,
+        "metrics": {},
+        "search": None,
+        "gates": (),
+        "staged": None,
+    }
     return {
-        **made,
+        **({} if published else made),
         "stage": stage,
         "steps": (),
         "smoke": None,

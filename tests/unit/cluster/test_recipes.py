@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -135,8 +136,20 @@ def test_no_package_of_the_extra_is_left_out_of_both_torch_and_training() -> Non
         return {words[i + 1] for i, word in enumerate(words) if word == "--prune"}
 
     assert pruned(TORCH)
-    assert pruned(TRAINING) == {"torch", "numpy"}
+    # The database that a search does not use: test_search_study.py searches without it.
+    assert pruned(TRAINING) == {"torch", "numpy", "alembic", "sqlalchemy"}
     assert not pruned(TORCH) & pruned(TRAINING)
+
+
+def test_the_program_of_the_training_image_does_nothing_in_a_worker_of_a_search() -> None:
+    """A spawned process runs the program's file first, under the name `__mp_main__`."""
+    text = (recipes.ROOT / TRAINING.dockerfile).read_text().replace("\\\n", "")
+    (lines,) = re.findall(r"printf '%s\\n' (.*?)> /recommender-training", text)
+    program = "\n".join(re.findall(r"'([^']*)'", lines))
+    names = {"__name__": "__mp_main__"}
+    exec(compile(program, "recommender-training", "exec"), names)
+    assert "main" in names
+    assert program.startswith("#!/usr/bin/python3\n")
 
 
 @pytest.mark.parametrize("recipe", [OPERATOR, SERVING, TRAINING, TORCH, TRITON])

@@ -9,7 +9,7 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.spec import RecommenderModelSpec
-from recommender_operator.api.version import VersionStage
+from recommender_operator.api.version import SearchResult, VersionStage
 from recommender_operator.observed import JobKind, JobState, Platform
 from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
 
@@ -96,6 +96,23 @@ def test_a_failing_version_loses_its_requests_before_anything_else_is_written() 
     assert world.status.consecutive_rollbacks == 1
     assert "successRate" in world.message("Ready")
     assert "recommender.dev/retry" in world.message("Ready")
+
+
+FOUND = {"sampler": "TPE", "trials": 20, "bestTrial": 4, "bestLogLoss": 0.5}
+
+
+def test_what_a_search_found_is_in_the_version_until_it_is_made_anew() -> None:
+    world = World(odd_reports={JobKind.TRAIN: {"search": FOUND}})
+    world.metrics[17] = BAD
+    world.settle()
+    (version,) = world.versions.values()
+    assert version.status.search == SearchResult.model_validate(FOUND)
+    world.odd_reports.clear()
+    world.metrics[17] = GOOD
+    world.annotations["retry"] = "1"
+    world.settle()
+    assert world.stages() == {17: "Promoted"}
+    assert world.versions[world.stable()].status.search is None
 
 
 def test_a_version_that_fails_a_gate_is_never_served() -> None:

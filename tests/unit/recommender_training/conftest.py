@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from recommender_training.config import TrainingConfig, parse_config
 from recommender_training.data import ingest, lake
 from recommender_training.data.dataset import Dataset
 from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
+from tests.unit.recommender_training.search_objectives import SEARCH_CONFIG, Searched
 
 CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256}}'
 
@@ -59,6 +61,16 @@ def trained(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     config = parse_config(CONFIG)
     result = pipeline.train(work / "lake", checked.data_version, config, work / "staged")
     return Trained(work / "lake", checked.data_version, config, result)
+
+
+@pytest.fixture(scope="session")
+def searched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Searched:
+    output = tmp_path_factory.mktemp("searched") / "v-1"
+    config = parse_config(json.dumps(SEARCH_CONFIG))
+    result = pipeline.train(trained.lake, trained.data_version, config, output)
+    return Searched(
+        trained.lake, trained.data_version, result.staged, result.digest, result.report
+    )
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,14 @@ def test_a_report_of_the_baseline_alone_holds_to_it(
     assert result.report["algorithm"] == "LogisticRegression"
 
 
+def test_a_report_with_a_search_holds_to_it(schema: dict[str, Any], searched: Any) -> None:
+    report = json.loads((searched.staged / "report.json").read_text())
+    assert faults(closed(schema), report) == []
+    del report["search"]["trials"][0]["state"]
+    report["search"]["spread"]["auc"]["new"] = 1
+    assert len(faults(closed(schema), report)) == 2
+
+
 @pytest.mark.parametrize(
     "path",
     ["metrics.aucMinusBaseline", "models.popularity.ndcgAt10", "windows.testStart",

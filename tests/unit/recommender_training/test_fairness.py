@@ -13,7 +13,9 @@ from sklearn.metrics import log_loss, roc_auc_score
 from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.evaluation import answers, bootstrap, fairness, ranking
 from recommender_training.evaluation.evaluate import report
+from recommender_training.features import taste
 from recommender_training.features.history import ItemCounts
+from recommender_training.features.table import State
 
 USERS, ROWS_EACH, ITEMS = 120, 20, 30
 GENRES = ("Common", "Rare")
@@ -41,7 +43,8 @@ def judged() -> answers.Window:
     data = Dataset(events, users, items)
     zero = np.ones(ITEMS, dtype=np.int64)
     task = ranking.reveal_half(data, np.arange(count), 20)
-    return answers.Window(data, np.arange(count), task, ItemCounts(zero, zero, zero))
+    state = State(ItemCounts(zero, zero, zero), taste.nothing(len(zero)))
+    return answers.Window(data, np.arange(count), task, state)
 
 
 def probabilities(judged: answers.Window) -> npt.NDArray[np.float64]:

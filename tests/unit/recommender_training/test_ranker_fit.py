@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from recommender_training.errors import InputError
 from recommender_training.evaluation import metrics
 from recommender_training.evaluation.once import OnceOnly
 from recommender_training.models import calibration, fit
-from recommender_training.models.bundle import Bundle, Prepared, fit_models
+from recommender_training.models.bundle import Bundle, Prepared, fit_models, refit
 from recommender_training.models.ranker import Ranker, RankerSize, create
 
 SETTINGS = Hyperparameters(epochs=6, patience=1, embedding_dim=8, batch_size=256)
@@ -90,6 +92,56 @@ def test_both_models_learn_something(bundle: Bundle, prepared: Prepared) -> None
         area = metrics.auc(label, scores)
         assert area is not None
         assert area > 0.65
+
+
+def test_a_refit_learns_from_the_validation_window_and_chooses_nothing(
+    prepared: Prepared, bundle: Bundle, trained: Any
+) -> None:
+    again = refit(bundle, prepared, trained.config, 1)
+    assert again.deep is not None
+    assert bundle.deep is not None
+    assert again.log is bundle.log
+    assert again.deep_temperature == bundle.deep_temperature
+    assert again.baseline_temperature == bundle.baseline_temperature
+    users = prepared.data.events.user
+    train, validation = set(users[prepared.split.train]), set(users[prepared.split.validation])
+    new = sorted(validation - train)
+    assert new, "some users are first seen in the validation window"
+    weights, before = again.deep.user.weight, bundle.deep.user.weight
+    assert torch.equal(before[new[0] + 1], before[0])
+    assert not torch.equal(weights[new[0] + 1], weights[0])
+    assert not np.array_equal(again.baseline.item, bundle.baseline.item)
+
+
+def test_a_refit_is_repeatable_and_reads_no_label_of_the_test_window(
+    prepared: Prepared, bundle: Bundle, trained: Any
+) -> None:
+    rows = prepared.split.test
+    hidden = prepared.inputs.label.clone()
+    hidden[torch.from_numpy(rows)] = 0
+    events = prepared.data.events
+    value = events.value.copy()
+    value[rows] = 1.0
+    told = replace(prepared.data, events=replace(events, value=value))
+    blind = replace(prepared, data=told, inputs=replace(prepared.inputs, label=hidden))
+    one, other = (refit(bundle, each, trained.config, 1) for each in (prepared, blind))
+    assert one.deep is not None
+    assert other.deep is not None
+    for mine, theirs in zip(one.deep.parameters(), other.deep.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    assert np.array_equal(one.baseline.numbers, other.baseline.numbers)
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(0.5, 5), (1.0, 10), (2.3, 23)])
+def test_a_fit_for_some_epochs_takes_their_steps(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch, epochs: float, steps: int
+) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(fit, "_step", lambda *arguments: taken.append(len(arguments[-1])))
+    rows = torch.arange(10 * SETTINGS.batch_size - 7)
+    fit.fit_for(fresh(prepared), prepared.inputs, rows, SETTINGS, prepared.inputs.label, epochs)
+    assert len(taken) == steps
+    assert max(taken) == SETTINGS.batch_size
 
 
 def test_a_temperature_undoes_a_scaling() -> None:

@@ -20,7 +20,8 @@ from recommender_training.artifact import manifest
 from recommender_training.config import parse_config
 from recommender_training.errors import InputError
 from recommender_training.files import canonical_json
-from recommender_training.page import files
+from recommender_training.page import files, search, words
+from recommender_training.page.markup import join
 from recommender_training.page.render import render
 
 
@@ -256,3 +257,91 @@ def test_the_baseline_alone_has_a_page_without_a_learning_curve(
     for absent in ("Learning curve", "Gain over the regression", "Model minus regression"):
         assert absent not in page
     assert "Gain over popularity" in page
+
+
+def test_a_search_is_told_in_words_a_drawing_and_a_table(searched: Any) -> None:
+    page = (searched.staged / "report.html").read_text()
+    found = searched.found
+    assert "<h2>Training and calibration</h2>" in page
+    assert page.index("<h2>Search</h2>") > page.index("<h2>Training and calibration</h2>")
+    seen = Elements(page.encode())
+    assert seen.open == []
+    best = words.number(found["bestLogLoss"])
+    assert f"Trial {found['best']} was chosen with a mean log loss of {best}" in seen.text
+    assert "3 settings were tried by TPE, each on 2 folds before the test window." in seen.text
+    assert "Fitted from 2 seeds" in seen.text
+    (drawing,) = re.findall(
+        r"<svg[^>]*Validation log loss of each trial.*?</svg>", page, re.DOTALL
+    )
+    assert drawing.count("<circle") == 3 + 1 + 3, "each trial, the chosen one, the legend"
+    for name in found["space"]:
+        assert name in seen.texts
+    chosen = found["trials"][found["best"]]
+    assert ", ".join(words.number(loss) for loss in chosen["foldLogLosses"]) in seen.texts
+
+
+def trial(number: int, loss: float | None, state: str = "Complete") -> dict[str, Any]:
+    return {"number": number, "state": state, "logLoss": loss, "foldLogLosses": [], "looks": 1,
+            "hyperparameters": {"dropout": 0.1}}  # fmt: skip
+
+
+def outcome(trials: list[dict[str, Any]]) -> dict[str, Any]:
+    done = [(t["logLoss"], t["number"]) for t in trials if t["state"] == "Complete"]
+    least, best = min(done)
+    states = [t["state"].lower() for t in trials]
+    one = {"mean": 0.5, "standardDeviation": None, "lowest": 0.5, "highest": 0.5}
+    return {
+        "sampler": "Random", "space": {"dropout": {}}, "folds": [{}], "trials": trials,
+        "counts": {s: states.count(s) for s in ("complete", "pruned", "diverged", "failed")},
+        "best": best, "bestLogLoss": least, "givenLogLoss": None,
+        "hyperparameters": {"dropout": 0.1}, "seeds": [{"seed": 1, "logLoss": 0.5, "auc": 0.7}],
+        "spread": {"logLoss": one, "auc": one},
+    }  # fmt: skip
+
+
+@given(
+    losses=st.lists(
+        st.tuples(
+            st.floats(0.1, 100, allow_nan=False),
+            st.sampled_from(["Complete", "Pruned", "Diverged", "Failed"]),
+        ),
+        max_size=60,
+    ),
+    first=st.floats(0.1, 2),
+)
+def test_any_search_is_drawn_inside_its_frame_and_the_line_only_falls(
+    losses: list[tuple[float, str]], first: float
+) -> None:
+    trials = [trial(0, first)] + [
+        trial(number, loss if state in ("Complete", "Pruned") else None, state)
+        for number, (loss, state) in enumerate(losses, start=1)
+    ]
+    drawn = search.history(outcome(trials))
+    if drawn is None:
+        assert sum(t["logLoss"] is not None for t in trials) < 2
+        return
+    source = ET.fromstring(drawn.source).find("svg")
+    assert source is not None
+    _, _, width, height = map(float, source.attrib["viewBox"].split())
+    for circle in source.iter("circle"):
+        assert 0 <= float(circle.attrib["cx"]) <= width
+        assert 0 <= float(circle.attrib["cy"]) <= height
+    hollow = [c for c in source.iter("circle") if c.attrib["class"] == "hollow"]
+    assert len(hollow) == 1 + sum(t["state"] == "Pruned" for t in trials)
+    heights = {float(c.attrib["cy"]) for c in hollow[:-1]}
+    assert heights <= {34.0}, "a loss of fewer folds is not compared"
+    (stairs,) = source.iter("polyline")
+    points = [tuple(map(float, p.split(","))) for p in stairs.attrib["points"].split()]
+    assert points == sorted(points, key=lambda point: point[0])
+    assert [y for _, y in points] == sorted(y for _, y in points), "down is a larger y"
+
+
+def test_the_words_name_what_was_ended_diverged_and_lost() -> None:
+    trials = [trial(0, 0.5), trial(1, 0.9, "Pruned"), trial(2, None, "Diverged"),
+              trial(3, None, "Failed"), trial(4, 0.49)]  # fmt: skip
+    page = join(*search.parts(outcome(trials))).source
+    assert "(1 ended early, 1 diverged, 1 lost with their process)" in page
+    assert "Trial 4 was chosen with a mean log loss of 0.4900" in page
+    assert "fitted from one seed, 1" in page
+    assert page.index("<td>4</td>") < page.index("<td>0</td>"), "the best first"
+    assert "<td>1</td>" not in page, "the table has completed trials only"

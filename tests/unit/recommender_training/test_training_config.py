@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from recommender_operator.api import rules_search, spec_search
 from recommender_operator.api import spec as operator_spec
-from recommender_training.config import Fault, TrainingConfig, parse_config
+from recommender_training.config import Fault, Hyperparameters, TrainingConfig, parse_config
 from recommender_training.errors import InputError
+from recommender_training.search import settings, space
 
 
 def test_the_operators_defaults_are_the_defaults_here() -> None:
@@ -37,6 +39,42 @@ def test_both_sides_have_the_same_limits() -> None:
             assert rules.get(limit) == ours[name].get(limit), (name, limit)
 
 
+def test_both_sides_mean_the_same_by_a_search() -> None:
+    assert {s.value for s in settings.Sampler} == {s.value for s in spec_search.Sampler}
+    pairs = (
+        (settings.SearchSettings, spec_search.SearchSpec),
+        (settings.SearchRange, spec_search.SearchRange),
+    )
+    limits = ("minimum", "maximum", "minItems", "maxItems", "type", "default", "anyOf")
+    for ours, theirs in pairs:
+        assert ours().model_dump(mode="json", by_alias=True) == theirs().model_dump(mode="json")
+        mine, other = (model.model_json_schema()["properties"] for model in (ours, theirs))
+        assert mine.keys() == other.keys()
+        for name in mine:
+            for limit in limits:
+                assert mine[name].get(limit) == other[name].get(limit), (name, limit)
+
+
+def test_the_operator_knows_which_hyperparameters_have_no_declared_range() -> None:
+    names = {str(field.alias) for field in Hyperparameters.model_fields.values()}
+    assert set(rules_search.UNDECLARED) == names - space.DECLARED.keys()
+
+
+def test_a_search_is_taken_as_the_operator_sends_it() -> None:
+    sent = operator_spec.TrainingSpec.model_validate(
+        {"search": {"space": {"learningRate": {"min": 0.001, "max": 0.01},
+                              "embeddingDim": {"choices": [16, 32]}, "dropout": {}}}}
+    ).dump()  # fmt: skip
+    search = parse_config(json.dumps(sent)).search
+    assert search is not None
+    found = space.dimensions(search.space, Hyperparameters())
+    assert [(d.name, d.low, d.high, d.choices) for d in found] == [
+        ("dropout", 0, 0.5, None),
+        ("embeddingDim", 16, 32, (16, 32)),
+        ("learningRate", 0.001, 0.01, None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -46,6 +84,10 @@ def test_both_sides_have_the_same_limits() -> None:
         ('{"hyperparameters": {"epochs": 0}}', "hyperparameters.epochs=0"),
         ('{"algorithm": "Magic"}', "algorithm='Magic'"),
         ('{"faultInjection": {"fault": "Nap"}}', "faultInjection.fault='Nap'"),
+        ('{"search": {"trials": 0}}', "search.trials=0"),
+        ('{"search": {"space": {"dropout": {"maximum": 1}}}}', "search.space.dropout.maximum"),
+        ('{"search": {"space": {"dropout": {"max": 1}}}}', "search.space.dropout has 1"),
+        ('{"search": {}, "algorithm": "LogisticRegression"}', "needs the algorithm DeepRanker"),
     ],
 )
 def test_a_wrong_section_is_refused_with_the_field_and_the_value(text: str, named: str) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.data.dataset import Dataset, Floats, Ints
 from recommender_training.evaluation import metrics, ranking
-from recommender_training.features import history
-from recommender_training.features.table import Inputs
+from recommender_training.features import graph, history
+from recommender_training.features.table import Inputs, State
 from recommender_training.models import retrieval
 from recommender_training.models.bundle import (
     Bundle,
@@ -43,7 +43,12 @@ class Window:
     data: Dataset
     rows: Ints  # [N] of the events
     task: ranking.RankingTask
-    counts: history.ItemCounts  # [I] before the first row
+    state: State  # before the first row
+
+    @property
+    def counts(self) -> history.ItemCounts:
+        """[I] events of each item before the first row."""
+        return self.state.counts
 
     @property
     def label(self) -> metrics.Mask:
@@ -70,8 +75,8 @@ def window(prepared: Prepared, rows: Ints) -> Window:
     """The window of these rows, which are sorted by time."""
     data = prepared.data
     start = int(data.events.time[rows[0]])
-    counts = history.counts_at(data.events, start, data.items.count)
-    return Window(data, rows, ranking.reveal_half(data, rows, prepared.history_length), counts)
+    task = ranking.reveal_half(data, rows, prepared.history_length)
+    return Window(data, rows, task, State.at(data, start))
 
 
 def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
@@ -81,12 +86,12 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
     weights = retrieval.fit(data, known) * retrieval.RETRIEVAL_WEIGHT
     shape = (len(task.requests), data.items.count)
     prior = retrieval.popularity_prior(judged.counts)[None, :] + np.array(
-        [weights[data.events.item[request.session]].sum(0) for request in task.requests]
+        [_retrieved(weights, data, request) for request in task.requests]
     ).reshape(shape)
 
     def listed(scorer: ranking.Scorer) -> Ints:
         length, frozen = prepared.history_length, prepared.constants
-        logits = ranking.score_task(task, data, frozen, judged.counts, length, scorer)
+        logits = ranking.score_task(task, data, frozen, judged.state, length, scorer)
         return ranking.best(task, logits + prior, TOP_K)
 
     base_scorer, scorer = scorers(bundle, prepared)
@@ -100,6 +105,14 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
         "baseline": base,
         "popularity": Answers(None, ranking.best(task, popular, TOP_K)),
     }
+
+
+def _retrieved(weights: Floats, data: Dataset, request: ranking.Request) -> Floats:
+    """[I] retrieval score of every item, as the exported model computes it."""
+    items, values = data.events.item[request.session], data.events.value[request.session]
+    present = torch.ones((1, len(items)), dtype=torch.bool)
+    event = graph.event_weights(present, torch.from_numpy(values)[None, :])
+    return np.asarray(event.numpy()[0] @ weights[items], dtype=np.float32)
 
 
 def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:

@@ -16,10 +16,11 @@ import torch
 
 from recommender_training.data.dataset import Dataset, Ints
 from recommender_training.evaluation import metrics
-from recommender_training.features import graph, history
+from recommender_training.features import graph
 from recommender_training.features.table import (
     Constants,
     Inputs,
+    State,
     genre_shares,
     side_buckets,
 )
@@ -74,10 +75,10 @@ def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
 
 
 def catalogue_inputs(
-    data: Dataset, frozen: Constants, counts: history.ItemCounts, request: Request, length: int
+    data: Dataset, frozen: Constants, state: State, request: Request, length: int
 ) -> Inputs:
     """Inputs of one request against every item: I rows."""
-    events, items = data.events, data.items
+    events, items, counts = data.events, data.items, state.counts
     pad = length - len(request.session)
     rows = np.r_[np.full(pad, -1, dtype=np.int64), request.session][None, :]
     at = np.where(rows >= 0, rows, 0)
@@ -99,6 +100,8 @@ def catalogue_inputs(
     )
     session_part = graph.session_numbers(present, values, times, now, centre, prior)
     profile = graph.genre_profile(session, present, values, genres, centre)[0]
+    taste_centre, bias, factors = state.taste.tensors()
+    vector = graph.taste_vector(session, present, values, taste_centre, bias, factors)
     count = items.count
     side = side_buckets(torch.from_numpy(data.users.side[[request.user]]))
     numbers = [item_part, session_part.expand(count, -1), genre_shares(genres) @ profile]
@@ -112,6 +115,7 @@ def catalogue_inputs(
         level=graph.value_level(values).expand(count, -1),
         value=graph.centred(values, centre).expand(count, -1),
         numbers=torch.cat(numbers, 1),
+        taste=graph.taste_numbers(vector, bias, factors),
         label=torch.zeros(count),
     )
 
@@ -120,14 +124,13 @@ def score_task(
     task: RankingTask,
     data: Dataset,
     frozen: Constants,
-    counts: history.ItemCounts,
+    state: State,
     length: int,
     scorer: Scorer,
 ) -> metrics.Array:
     """[R, I] scores of every request and item."""
     rows = [
-        scorer(catalogue_inputs(data, frozen, counts, request, length))
-        for request in task.requests
+        scorer(catalogue_inputs(data, frozen, state, request, length)) for request in task.requests
     ]
     return np.array(rows, dtype=np.float64).reshape(len(task.requests), data.items.count)
 

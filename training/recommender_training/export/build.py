@@ -11,8 +11,7 @@ from torch import Tensor, nn
 from recommender_training.data.dataset import Dataset, Floats
 from recommender_training.data.schema import MAX_AGE
 from recommender_training.export.modules import LogisticServing, RankerServing
-from recommender_training.features.history import ItemCounts
-from recommender_training.features.table import Constants, genre_shares
+from recommender_training.features.table import Constants, State, genre_shares
 from recommender_training.models import logistic, retrieval
 from recommender_training.models.ranker import Ranker
 
@@ -23,14 +22,14 @@ class Knowledge:
 
     data: Dataset
     constants: Constants
-    counts: ItemCounts
+    state: State
     retrieval: Floats  # [I, I]
     history_length: int
 
 
 def shared_state(known: Knowledge, temperature: float) -> dict[str, Tensor]:
     """Buffers of both models."""
-    data, counts = known.data, known.counts
+    data, counts = known.data, known.state.counts
     genres = torch.from_numpy(data.items.genres)
     limits = [MAX_AGE + 1, len(data.users.genders), len(data.users.occupations)]
     return {
@@ -55,11 +54,15 @@ def shared_state(known: Knowledge, temperature: float) -> dict[str, Tensor]:
 def ranker_module(model: Ranker, known: Knowledge, temperature: float) -> RankerServing:
     """The deep ranker as an exported module. Batch norms are folded into the layers before."""
     model.eval()
+    taste = known.state.taste
     with torch.no_grad():
         gain, shift = _folded(model.norm)
         gain_2, shift_2 = _folded(model.norm_2)
         vectors = model.item_vectors()
         state = {
+            "taste_centre": torch.tensor(taste.centre),
+            "taste_bias": torch.from_numpy(taste.bias),
+            "taste_factors": torch.from_numpy(taste.factors),
             "mean": model.mean,
             "scale": model.scale,
             "item_vectors": vectors,

@@ -4,7 +4,8 @@ Each is one flat module of buffers and functions. That is on purpose: TorchScrip
 of nested modules by the order in which a process met them, and the artifact's bytes are to depend
 on seed and data alone.
 
-Legend of shapes: B batch, L session, I items, D embedding, H hidden, G genres, F numbers.
+Legend of shapes: B batch, L session, I items, D embedding, H hidden, G genres, F numbers, T taste
+numbers.
 """
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
@@ -18,6 +19,8 @@ from recommender_training.features.graph import (
     item_numbers,
     recency_bucket,
     session_numbers,
+    taste_numbers,
+    taste_vector,
     value_level,
 )
 
@@ -52,6 +55,9 @@ class Serving(nn.Module):
 class RankerServing(Serving):
     """The deep ranker over the whole catalogue."""
 
+    taste_centre: Tensor
+    taste_bias: Tensor
+    taste_factors: Tensor
     mean: Tensor
     scale: Tensor
     item_vectors: Tensor
@@ -102,14 +108,14 @@ class RankerServing(Serving):
             + self.occupation_vectors[side[:, 2]]
         )
         logit = self.score(vector, pooled, numbers) / self.temperature
-        retrieved = retrieve(self.retrieval, rows, present)
+        retrieved = retrieve(self.retrieval, rows, present, values)
         rank = logit + retrieved + self.popularity
         return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)
 
     def feature_numbers(
         self, rows: Tensor, present: Tensor, values: Tensor, times: Tensor, timestamp: Tensor
     ) -> Tensor:
-        """[B, I, F] numbers of `features.graph` for every item."""
+        """[B, I, F + T] numbers of `features.graph` for every item."""
         per_item = item_numbers(
             self.events,
             self.positives,
@@ -122,7 +128,12 @@ class RankerServing(Serving):
         session = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
         profile = genre_profile(rows, present, values, self.genres, self.centre)
         session = session.unsqueeze(1).expand(-1, self.item_count, -1)
-        return torch.cat([per_item, session, torch.matmul(self.genre_shares, profile)], 2)
+        vector = taste_vector(
+            rows, present, values, self.taste_centre, self.taste_bias, self.taste_factors
+        )
+        taste = taste_numbers(vector.unsqueeze(1), self.taste_bias, self.taste_factors)
+        pair = torch.matmul(self.genre_shares, profile)
+        return torch.cat([per_item, session, pair, taste], 2)
 
     def attend(
         self, rows: Tensor, present: Tensor, values: Tensor, seconds: Tensor
@@ -202,6 +213,6 @@ class LogisticServing(Serving):
         crossed = self.cross[columns].sum(1)
         logit = (logit + torch.matmul(crossed, self.genres.t())) / self.temperature
 
-        retrieved = retrieve(self.retrieval, rows, present)
+        retrieved = retrieve(self.retrieval, rows, present, values)
         rank = logit + retrieved + self.popularity
         return choose(rank, torch.sigmoid(logit), self.item_ids, seen_rows, top_n)

@@ -32,7 +32,7 @@ def check(
     for request in requests:
         ids, scores = _answer(module, known, request)
         inputs = ranking.catalogue_inputs(
-            known.data, known.constants, known.counts, request, known.history_length
+            known.data, known.constants, known.state, request, known.history_length
         )
         expected = calibration.probability(scorer(inputs))
         rows = np.searchsorted(known.data.items.ids, ids)

@@ -40,10 +40,10 @@ def read_session(
     return rows, (session_items >= 0) & (times < now)
 
 
-def retrieve(weights: Tensor, rows: Tensor, present: Tensor) -> Tensor:
+def retrieve(weights: Tensor, rows: Tensor, present: Tensor, values: Tensor) -> Tensor:
     """[B, I] how well each item goes with the session; `weights` is [I, I]."""
-    known = (present & (rows >= 0)).to(torch.float32).unsqueeze(2)
-    return (weights[rows.clamp(min=0)] * known).sum(1)
+    event = graph.event_weights(present, values) * (rows >= 0).to(torch.float32)
+    return torch.matmul(event.unsqueeze(1), weights[rows.clamp(min=0)]).squeeze(1)
 
 
 def choose(

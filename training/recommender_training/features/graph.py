@@ -1,7 +1,7 @@
 """Feature code that runs inside the exported model and in training alike: one code, no skew.
 
 All functions are TorchScript. Legend of shapes: B batch, L session, I items, G genres,
-S session statistics, C candidates (1 in training, I when serving).
+S session statistics, C candidates (1 in training, I when serving), K factors.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ SESSION_NUMBERS = (
 )
 PAIR_NUMBERS = ("genre_value", "genre_share")
 NUMBERS = (*ITEM_NUMBERS, *SESSION_NUMBERS, *PAIR_NUMBERS)
+#: Columns of `taste_numbers`, which the deep ranker reads besides NUMBERS.
+TASTE_NUMBERS = ("taste", "taste_item", "taste_user", "taste_match")
 
 #: Buckets of the time since a session event: powers of two of a minute, up to about a year.
 RECENCY_BUCKETS = 20
@@ -128,3 +130,49 @@ def item_numbers(
     logit = torch.logit(rate)
     zero = torch.zeros_like(logit) * torch.zeros_like(age)  # gives all the common shape
     return torch.stack([logit + zero, popularity + zero, age + zero, known + zero], -1)
+
+
+def event_weights(present: Tensor, values: Tensor) -> Tensor:
+    """[B, L] weight of each event of a session in the retrieval: 1 for the newest one.
+
+    e times less with every eight newer events, twice as much for a positive value.
+    """
+    mask = present.to(torch.float32)
+    newer = mask.flip([1]).cumsum(1).flip([1]) - mask
+    return mask * torch.exp(-newer / 8.0) * (1.0 + (values >= 4.0).to(torch.float32))
+
+
+def taste_vector(
+    items: Tensor,
+    present: Tensor,
+    values: Tensor,
+    centre: Tensor,
+    bias: Tensor,
+    factors: Tensor,
+) -> Tensor:
+    """[B, K + 1] ridge solution for what the session's values say beyond the items' biases.
+
+    `items` are rows of the catalogue, -1 unknown; `bias` is [I], `factors` [I, K + 1]. Zeros where
+    no event has a known item and value.
+    """
+    known = (present & (items >= 0) & (values > 0)).to(torch.float32)
+    rows = items.clamp(min=0)
+    basis = factors[rows] * known.unsqueeze(2)
+    rest = (values - centre - bias[rows]) * known
+    gram = torch.matmul(basis.transpose(1, 2), basis) + torch.eye(factors.size(1))
+    told = torch.matmul(basis.transpose(1, 2), rest.unsqueeze(2))
+    vector: Tensor = torch.linalg.solve(gram, told)
+    return vector.squeeze(2)
+
+
+def taste_numbers(vector: Tensor, bias: Tensor, factors: Tensor) -> Tensor:
+    """[..., 4] expected value of items beyond the centre, and its parts: item, user, match.
+
+    Of pairs ([B, K + 1], [B], [B, K + 1]), or of each request and item ([B, 1, K + 1], [I],
+    [I, K + 1]).
+    """
+    user = vector[..., 0] * factors[..., 0]
+    match = (vector[..., 1:] * factors[..., 1:]).sum(-1)
+    item = bias + torch.zeros_like(match)
+    user = user + torch.zeros_like(match)
+    return torch.stack([item + user + match, item, user, match], -1)

@@ -1,6 +1,6 @@
 """Model inputs of all events of a data set: built once, then sliced into batches.
 
-Legend of shapes: N events, L history length, I items, G genres, F numbers.
+Legend of shapes: N events, L history length, I items, G genres, F numbers, T taste numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from recommender_training.data.dataset import Dataset, Ints
 from recommender_training.features import graph, history
+from recommender_training.features.taste import Taste, fit_before, rolling
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,20 @@ class Constants:
 
     centre: float  # mean value of an event
     prior: float  # share of positive responses
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known of every item at a time."""
+
+    counts: history.ItemCounts  # [I]
+    taste: Taste
+
+    @classmethod
+    def at(cls, data: Dataset, time: int | None) -> State:
+        """From the events strictly earlier than `time` (all, if None)."""
+        counts = history.counts_at(data.events, time, data.items.count)
+        return cls(counts, fit_before(data.events, time, data.items.count))
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class Inputs:
     level: Tensor  # [N, L]
     value: Tensor  # [N, L] centred
     numbers: Tensor  # [N, F]
+    taste: Tensor  # [N, T]
     label: Tensor  # [N] float
 
     def take(self, rows: Tensor) -> Inputs:
@@ -101,6 +117,7 @@ def build(data: Dataset, length: int, frozen: Constants) -> Inputs:
         level=graph.value_level(values),
         value=graph.centred(values, centre),
         numbers=torch.cat([item_part, session_part, pair_part], 1),
+        taste=rolling(events, rows, items.count),
         label=torch.from_numpy(events.label.astype(np.float32)),
     )
 

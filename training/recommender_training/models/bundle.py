@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from recommender_training.evaluation import metrics
 from recommender_training.features import table
 from recommender_training.models import calibration, fit, logistic, ranker
 from recommender_training.progress import say
+
+Watch = Callable[[fit.FitLog], None]
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,21 @@ class Bundle:
 
 def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
     """Split the data set in time and build the inputs of all rows."""
-    split = splits.temporal(data.events)
+    return prepare_split(data, splits.temporal(data.events), config)
+
+
+def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) -> Prepared:
+    """Build the inputs of all rows of a data set that is split already."""
     frozen = table.constants(data, split.train)
     length = config.hyperparameters.history_length
     return Prepared(data, split, frozen, table.build(data, length, frozen), length)
 
 
 def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
-    """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker."""
+    """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
+
+    On the training window alone, so that the validation window can be judged.
+    """
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
     labels = training_labels(data, split, config)
     fit.seed_everything(config.seed, threads)
@@ -58,10 +68,36 @@ def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bund
     temperature = calibration.fit_temperature(held, logits)
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
         return Bundle(baseline, temperature, None, 1.0, fit.FitLog())
-    deep, log = _fit_ranker(prepared, config, labels)
+    deep, log = _fit_ranker(prepared, config, labels, None)
     rows = torch.from_numpy(split.validation)
     deep_temperature = calibration.fit_temperature(held, fit.predict(deep, inputs, rows).numpy())
     return Bundle(baseline, temperature, deep, deep_temperature, log)
+
+
+def refit(bundle: Bundle, prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
+    """The same models fitted again on training and validation window, as they are to serve.
+
+    The newest events tell most about the next ones. Nothing is chosen here: epochs and
+    temperatures stay those that `fit_models` found with the validation window held out, so the
+    result must not be judged on that window.
+    """
+    data, split, inputs = prepared.data, prepared.split, prepared.inputs
+    rows = np.concatenate([split.train, split.validation])
+    labels = training_labels(data, split, config)
+    fit.seed_everything(config.seed, threads)
+    say(f"train: again on {len(rows)} rows, those of the validation window included")
+    baseline = logistic.fit(inputs, rows, data, labels)
+    if bundle.deep is None:
+        return replace(bundle, baseline=baseline)
+    every = torch.from_numpy(rows)
+    deep = ranker.create(data, inputs, every, size=bundle.deep.size)
+    target = torch.from_numpy(labels.astype(np.float32))
+    settings, epochs = config.hyperparameters, bundle.log.best_epoch
+    fit.fit_for(deep, inputs, every, settings, target, epochs)
+    hide_unseen(deep, data, rows)
+    if config.fault is Fault.LEARNED_NOTHING:
+        forget(deep)
+    return replace(bundle, baseline=baseline, deep=deep)
 
 
 def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) -> Bools:
@@ -74,8 +110,20 @@ def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) 
     return label
 
 
+def fit_deep(
+    prepared: Prepared, config: TrainingConfig, threads: int, watch: Watch | None = None
+) -> tuple[ranker.Ranker, fit.FitLog]:
+    """Fit the deep ranker alone, with the weights that `fit_models` gives it.
+
+    `watch` is called after each look at the validation window, and ends the fit by raising.
+    """
+    fit.seed_everything(config.seed, threads)
+    labels = training_labels(prepared.data, prepared.split, config)
+    return _fit_ranker(prepared, config, labels, watch)
+
+
 def _fit_ranker(
-    prepared: Prepared, config: TrainingConfig, labels: Bools
+    prepared: Prepared, config: TrainingConfig, labels: Bools, watch: Watch | None
 ) -> tuple[ranker.Ranker, fit.FitLog]:
     data, settings = prepared.data, config.hyperparameters
     train = torch.from_numpy(prepared.split.train)
@@ -91,9 +139,22 @@ def _fit_ranker(
     say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
     validation = torch.from_numpy(prepared.split.validation)
     target = torch.from_numpy(labels.astype(np.float32))
-    log = fit.fit(model, prepared.inputs, train, validation, settings, target)
+    log = fit.fit(model, prepared.inputs, train, validation, settings, target, watch)
     hide_unseen(model, data, prepared.split.train)
+    if config.fault is Fault.LEARNED_NOTHING:
+        forget(model)
     return model, log
+
+
+def forget(model: ranker.Ranker) -> None:
+    """Leave the share of positives as the answer to everything, in place.
+
+    Shuffled labels alone do not make a ranker useless: some numbers tell so much that weights of
+    noise land far from an AUC of 0.5, on either side.
+    """
+    with torch.no_grad():
+        model.out.weight.zero_()
+        model.wide.weight.zero_()
 
 
 def hide_unseen(model: ranker.Ranker, data: Dataset, train: Ints) -> None:

@@ -80,11 +80,14 @@ def fit(
     validation: Tensor,
     settings: Hyperparameters,
     target: Tensor,
+    watch: Callable[[FitLog], None] | None = None,
     *,
     how: Runtime | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> FitLog:
     """Fit `model` in place and leave it, on the CPU, with the weights of the best look.
+
+    `watch` is called after each look, and ends the fit by raising.
 
     `target` [N] are the labels of all rows. `how` is chosen by the devices there are. Raises
     InputError `TrainingDiverged` when the loss is not finite.
@@ -105,12 +108,37 @@ def fit(
                 paused = clock()
                 fitted.look(step / per_epoch)
                 looking += clock() - paused
+                if watch is not None:
+                    watch(log)
         log.epoch_seconds.append(clock() - began - looking)
         _tell_pace(log, len(train))
         if step / per_epoch - log.best_epoch >= settings.patience:
             break
     fitted.finish()
     return log
+
+
+def fit_for(
+    model: nn.Module,
+    inputs: Rows,
+    rows: Tensor,
+    settings: Hyperparameters,
+    target: Tensor,
+    epochs: float,
+) -> None:
+    """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
+    out. Raises as `fit`.
+    """
+    how = runtime.choose(settings.precision)
+    fitted = _Fit(model, inputs, rows[:0], target, settings, how)
+    left = round(epochs * math.ceil(len(rows) / settings.batch_size))
+    while left > 0:
+        order = rows[torch.randperm(len(rows))].to(how.device)
+        for batch in torch.split(order, settings.batch_size)[:left]:
+            left -= 1
+            if len(batch) >= 2:  # batch norm needs two rows
+                fitted.step(batch)
+    model.to("cpu").eval()
 
 
 class _Fit:

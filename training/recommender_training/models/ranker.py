@@ -1,7 +1,7 @@
 """The deep ranker: embeddings, side features and attention over the last interactions.
 
-Legend of shapes: B batch, L session, I items, D embedding, H hidden, F numbers. Row 0 of each
-embedding is the unknown one; it is trained, because ids are hidden at random.
+Legend of shapes: B batch, L session, I items, D embedding, H hidden, F numbers, T taste numbers.
+Row 0 of each embedding is the unknown one; it is trained, because ids are hidden at random.
 
 The first layer is kept as one weight per input block (not one wide Linear), so that the export
 can compute the blocks of the user once and those of the items for the whole catalogue.
@@ -20,6 +20,7 @@ from recommender_training.features.graph import (
     AGE_BUCKETS,
     NUMBERS,
     RECENCY_BUCKETS,
+    TASTE_NUMBERS,
     VALUE_LEVELS,
 )
 from recommender_training.features.table import Inputs, genre_shares
@@ -53,7 +54,7 @@ class Ranker(nn.Module):
     scale: Tensor
 
     def __init__(self, size: RankerSize, genres: Tensor, mean: Tensor, scale: Tensor) -> None:
-        """`genres` is [I, G] zero or one; `mean` and `scale` standardise the numbers [F]."""
+        """`genres` is [I, G] zero or one; `mean` and `scale` standardise the numbers [F + T]."""
         super().__init__()
         width = size.embedding_dim
         self.size = size
@@ -69,7 +70,7 @@ class Ranker(nn.Module):
         self.level = _embedding(VALUE_LEVELS, width)
         self.recency = _embedding(RECENCY_BUCKETS, 1)
         self.query = nn.Linear(width, width, bias=False)
-        numbers = len(NUMBERS) + ATTENDED
+        numbers = len(NUMBERS) + len(TASTE_NUMBERS) + ATTENDED
         self.by_user = nn.Linear(width, HIDDEN)
         self.by_item = nn.Linear(width, HIDDEN, bias=False)
         self.by_pooled = nn.Linear(width, HIDDEN, bias=False)
@@ -124,7 +125,8 @@ class Ranker(nn.Module):
         target = lookup(items, batch.target)
         session = lookup(items, batch.session)
         pooled, attended = self.attend(target, batch, session)
-        numbers = torch.cat([(batch.numbers - self.mean) / self.scale, attended], 1)
+        numbers = (torch.cat([batch.numbers, batch.taste], 1) - self.mean) / self.scale
+        numbers = torch.cat([numbers, attended], 1)
         first = (
             self.by_user(self.drop(user))
             + self.by_item(self.drop(target))
@@ -140,7 +142,7 @@ class Ranker(nn.Module):
 
 def create(data: Dataset, inputs: Inputs, rows: Tensor, *, size: RankerSize) -> Ranker:
     """A ranker with fresh weights; the numbers are standardised on the training rows."""
-    numbers = inputs.numbers[rows].double()
+    numbers = torch.cat([inputs.numbers[rows], inputs.taste[rows]], 1).double()
     mean, scale = numbers.mean(0), numbers.std(0)
     scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
     return Ranker(size, torch.from_numpy(data.items.genres), mean.float(), scale.float())

@@ -37,6 +37,16 @@ def test_only_finite_metrics_are_kept() -> None:
     assert parse(TrainReport, TRAIN).finite_metrics == {"auc": 0.7}
 
 
+def test_what_a_search_found_is_read_where_there_was_one() -> None:
+    assert parse(TrainReport, TRAIN).search is None
+    found = {"sampler": "TPE", "trials": 9, "pruned": 2, "bestTrial": 4, "bestLogLoss": 0.5,
+             "hyperparameters": {"learningRate": 0.01}}  # fmt: skip
+    search = parse(TrainReport, TRAIN | {"search": found}).search
+    assert search is not None
+    assert (search.best_trial, search.hyperparameters) == (4, {"learningRate": 0.01})
+    assert search.given_log_loss is None
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -47,6 +57,7 @@ def test_only_finite_metrics_are_kept() -> None:
         ({"stagedPath": ""}, "stagedPath"),
         ({"metrics": None}, "metrics"),
         ({"rows": -1}, "rows"),
+        ({"search": {"sampler": "TPE", "trials": 9, "bestTrial": 4}}, "search.bestLogLoss"),
     ],
 )
 def test_what_breaks_the_contract_is_named_by_field(change: dict[str, object], field: str) -> None:

@@ -76,6 +76,19 @@ def test_a_mapping_makes_a_version_and_its_defaults_written_out_the_same() -> No
     assert len({digest(), digest(user="v"), digest(timestamp={"column": "w"})}) == 3
 
 
+def test_a_search_makes_a_version_and_its_defaults_written_out_the_same() -> None:
+    def digest(training: dict[str, Any]) -> str:
+        return names.spec_hash(DATA, TrainingSpec.model_validate(training))
+
+    assert digest({"search": None}) == names.spec_hash(DATA, TrainingSpec())
+    assert digest({"search": {}}) == digest({"search": {"sampler": "TPE", "trials": 20}})
+    searches: list[dict[str, Any]] = [
+        {}, {"search": {}}, {"search": {"trials": 21}}, {"search": {"space": {"dropout": {}}}},
+        {"search": {"space": {"dropout": {"max": 0.4}}}},
+    ]  # fmt: skip
+    assert len({digest(each) for each in searches}) == len(searches)
+
+
 def test_data_training_and_token_each_make_another_version() -> None:
     other_data = DataSpec.model_validate({"source": {"claimName": "other"}})
     other_training = TrainingSpec(seed=18)

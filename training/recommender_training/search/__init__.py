@@ -1,0 +1,1 @@
+"""The search for hyperparameters: on the past alone, resumable, confirmed once by `train`."""

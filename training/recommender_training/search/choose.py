@@ -1,0 +1,115 @@
+"""Search, and the configuration that it chooses: what `train` and `search` begin with."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from recommender_training.code_version import code_version
+from recommender_training.config import TrainingConfig
+from recommender_training.data.dataset import Dataset
+from recommender_training.data.splits import Split
+from recommender_training.files import canonical_json
+from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.progress import say
+from recommender_training.search import folds, results, seeds, space, workers
+from recommender_training.search.objective import FoldLoss, FromLake, Source
+from recommender_training.search.settings import SearchSettings
+from recommender_training.search.study import Objective, Outcome, Plan
+
+#: Settings that decide how long is searched, not what is found on the way.
+_OF_THE_BUDGET = {"trials", "seconds", "parallelism", "seeds"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A search that has ended."""
+
+    config: TrainingConfig  # with the chosen hyperparameters
+    settings: SearchSettings
+    plan: Plan
+    folds: tuple[Split, ...]
+    outcomes: tuple[Outcome, ...]
+    journal: Path
+
+    def report(
+        self, prepared: Prepared, bundle: Bundle | None, threads: int
+    ) -> dict[str, dict[str, Any]]:
+        """The section `search` of report.json, by that name.
+
+        `bundle` has the fit of the chosen settings from their own seed, where there is one; those
+        of the other seeds are made here, on the validation window.
+        """
+        first = None
+        if bundle is not None and bundle.deep is not None:
+            first = (bundle.deep, bundle.log)
+        found = seeds.spread(prepared, self.config, self.settings.seeds, threads, first)
+        return {
+            "search": results.section(self.settings, self.plan, self.folds, self.outcomes, found)
+        }
+
+    def forget(self) -> None:
+        """Remove the journal: the report has what is to be kept."""
+        for path in self.journal.parent.glob(f"{self.journal.stem}.*"):
+            path.unlink(missing_ok=True)
+
+
+def choose(
+    source: Source, data: Dataset, config: TrainingConfig, folder: Path, threads: int
+) -> Choice:
+    """Search as `config.search` says, with the journal in `folder`.
+
+    `data` is that of `source`; what lies in its test window is left behind here. An earlier search
+    for the same in this folder is gone on with. Raises InputError `TooFewRows`, `InvalidConfig`,
+    or `SearchFailed` where no trial was completed.
+    """
+    settings = config.search
+    assert settings is not None
+    parts, known = folds.of_past(data, settings.folds)
+    plan = _plan(config, settings)
+    journal = folder / f"{_identity(source, config, threads)}.journal"
+    names = ", ".join(dimension.name for dimension in plan.space)
+    say(f"search: {settings.sampler.value} over {names}; {len(parts)} folds; journal {journal}")
+
+    def objective() -> Objective:
+        return FoldLoss(known, parts, config, threads)
+
+    alone = settings.parallelism == 1
+    factory = objective if alone else FromLake(source, config, settings.folds, threads)
+    outcomes = workers.search(journal, plan, factory)
+    found = results.best(outcomes)
+    say(f"search: trial {found.index} is chosen, log loss {found.loss:.4f}: {found.params}")
+    chosen = config.model_copy(
+        update={"hyperparameters": space.apply(config.hyperparameters, found.params)}
+    )
+    return Choice(chosen, settings, plan, parts, outcomes, journal)
+
+
+def _plan(config: TrainingConfig, settings: SearchSettings) -> Plan:
+    found = space.dimensions(settings.space, config.hyperparameters)
+    return Plan(
+        space=found,
+        sampler=settings.sampler,
+        trials=settings.trials,
+        seconds=settings.seconds,
+        parallelism=settings.parallelism,
+        pruning=settings.pruning,
+        seed=config.seed,
+        first=space.inside(found, config.hyperparameters),
+    )
+
+
+def _identity(source: Source, config: TrainingConfig, threads: int) -> str:
+    """16 hex digits of all that a loss depends on: a journal of anything else is never read."""
+    said = config.model_dump(mode="json", by_alias=True)
+    said["search"] = {k: v for k, v in said["search"].items() if k not in _OF_THE_BUDGET}
+    content = {
+        "config": said,
+        "dataVersion": source.data_version,
+        "windowDays": source.window_days,
+        "codeVersion": code_version(),
+        "threads": threads,
+    }
+    return hashlib.sha256(canonical_json(content)).hexdigest()[:16]

@@ -1,0 +1,71 @@
+"""Rolling-origin folds: train on all that came before, validate on what came next. Pure.
+
+They lie in the past of the test window. The last fold is the split that the final training uses;
+each earlier one ends where the next one begins to validate.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommender_training.data.dataset import Dataset, Events
+from recommender_training.data.splits import Split, temporal
+from recommender_training.errors import InputError
+
+
+def past(data: Dataset, time: int) -> Dataset:
+    """The data set without any event at or after `time`. Users and items stay."""
+    return Dataset(data.events.take(data.events.time < time), data.users, data.items)
+
+
+def rolling_origin(events: Events, split: Split, count: int) -> tuple[Split, ...]:
+    """`count` folds, oldest first, each validated on about as many rows as `split`.
+
+    Each has an empty test part and ends at its `test_start`. Rows are those of `events`, which
+    may hold the test window of `split`: no fold names a row of it.
+
+    Raises InputError `TooFewRows` where a fold would be without rows or without a class.
+    """
+    known = int(np.searchsorted(events.time, split.test_start, side="left"))
+    size = len(split.validation)
+    places = [known - size * left for left in range(count, 0, -1)]
+    if places[0] < 1:
+        raise InputError(
+            "TooFewRows",
+            f"{known} rows before the test window do not give {count} folds of {size} rows; "
+            "lower training.search.folds",
+        )
+    starts = [int(events.time[place]) for place in places]
+    ends = [*starts[1:], split.test_start]
+    return tuple(
+        _fold(events, number, start, end)
+        for number, (start, end) in enumerate(zip(starts, ends, strict=True), start=1)
+    )
+
+
+def _fold(events: Events, number: int, start: int, end: int) -> Split:
+    rows = np.arange(len(events), dtype=np.int64)
+    fold = Split(
+        train=rows[events.time < start],
+        validation=rows[(events.time >= start) & (events.time < end)],
+        test=rows[:0],
+        validation_start=start,
+        test_start=end,
+    )
+    for name in ("train", "validation"):
+        labels = events.label[getattr(fold, name)]
+        if len(labels) == 0 or labels.all() or not labels.any():
+            raise InputError(
+                "TooFewRows",
+                f"the {name} part of fold {number} has {len(labels)} rows, {int(labels.sum())} "
+                "of them positive; both classes are needed: lower training.search.folds or add "
+                "data",
+            )
+    return fold
+
+
+def of_past(data: Dataset, count: int) -> tuple[tuple[Split, ...], Dataset]:
+    """The folds of a data set, and its past, which is all that a search is given of it."""
+    split = temporal(data.events)
+    known = past(data, split.test_start)
+    return rolling_origin(known.events, split, count), known

@@ -1,0 +1,92 @@
+"""What a trial is worth: the deep ranker's validation log loss, fold by fold.
+
+It sees the past of the test window alone: later events are cut off before anything is built.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from recommender_training.config import TrainingConfig
+from recommender_training.data.dataset import Dataset
+from recommender_training.data.splits import Split
+from recommender_training.models.bundle import Prepared, fit_deep, prepare_split
+from recommender_training.models.fit import FitLog
+from recommender_training.progress import silence
+from recommender_training.search import folds, space
+from recommender_training.search.space import Params
+from recommender_training.search.study import Objective, Report
+
+#: Steps of a fold: looks at its validation part, of which no fit makes so many.
+FOLD_STEPS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the events of a search are."""
+
+    lake: Path
+    data_version: str
+    window_days: int | None
+
+
+class FoldLoss:
+    """Fits a configuration on each fold and gives the losses."""
+
+    def __init__(
+        self, data: Dataset, parts: Sequence[Split], config: TrainingConfig, threads: int
+    ) -> None:
+        """`parts` are folds of `data`, whose events after a fold's end it never sees."""
+        self._parts, self._config, self._threads = parts, config, threads
+        self._data = [folds.past(data, part.test_start) for part in parts]
+        self._built: dict[int, Prepared] = {}
+
+    def __call__(self, params: Params, report: Report) -> list[float]:
+        """The loss of each fold. A step reports the mean of the folds so far, at their best."""
+        config = self._config.model_copy(
+            update={"hyperparameters": space.apply(self._config.hyperparameters, params)}
+        )
+        losses: list[float] = []
+        with silence(), threadpool_limits(limits=self._threads):
+            for number in range(len(self._parts)):
+
+                def watch(log: FitLog, number: int = number) -> None:
+                    step = number * FOLD_STEPS + len(log.looks)
+                    report(step, fmean([*losses, log.best_loss]))
+
+                prepared = self._prepared(number, config)
+                _, log = fit_deep(prepared, config, self._threads, watch)
+                losses.append(log.best_loss)
+        return losses
+
+    def _prepared(self, number: int, config: TrainingConfig) -> Prepared:
+        """The inputs of a fold, kept until a trial wants another length of the history."""
+        built = self._built.get(number)
+        if built is None or built.history_length != config.hyperparameters.history_length:
+            built = prepare_split(self._data[number], self._parts[number], config)
+            self._built[number] = built
+        return built
+
+
+@dataclass(frozen=True)
+class FromLake:
+    """Makes the objective in a process of its own, which reads the data version itself."""
+
+    source: Source
+    config: TrainingConfig
+    folds: int
+    threads: int
+
+    def __call__(self) -> Objective:
+        """The objective of this process."""
+        from recommender_training import pipeline
+
+        source = self.source
+        _, data = pipeline.load(source.lake, source.data_version, source.window_days)
+        parts, known = folds.of_past(data, self.folds)
+        return FoldLoss(known, parts, self.config, self.threads)

@@ -1,0 +1,137 @@
+"""What a search has found, whole for report.json and short for the report of the Job. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recommender_training.data import ingest
+from recommender_training.data.splits import Split
+from recommender_training.errors import InputError
+from recommender_training.search.seeds import SeedResult, summary
+from recommender_training.search.settings import SearchSettings
+from recommender_training.search.space import Dimension
+from recommender_training.search.study import Outcome, Plan
+
+
+def best(outcomes: Sequence[Outcome]) -> Outcome:
+    """The completed trial with the least loss, the earlier one of two alike.
+
+    Raises InputError `SearchFailed` where none was completed.
+    """
+    done = [(o.loss, o.index, o) for o in outcomes if o.state == "Complete" and o.loss is not None]
+    if done:
+        return min(done)[2]
+    counts = counted(outcomes)
+    raise InputError(
+        "SearchFailed",
+        f"no trial of {len(outcomes)} was completed: {counts['diverged']} diverged (narrow "
+        f"search.space.learningRate), {counts['failed']} died with their process (raise "
+        "training.resources.memory or lower search.parallelism), and search.seconds may have "
+        "been too few",
+    )
+
+
+def counted(outcomes: Sequence[Outcome]) -> dict[str, int]:
+    """How many trials were completed, pruned, diverged and failed."""
+    states = [outcome.state for outcome in outcomes]
+    return {
+        name.lower(): states.count(name) for name in ("Complete", "Pruned", "Diverged", "Failed")
+    }
+
+
+def section(
+    settings: SearchSettings,
+    plan: Plan,
+    folds: Sequence[Split],
+    outcomes: Sequence[Outcome],
+    seeds: Sequence[SeedResult],
+) -> dict[str, Any]:
+    """The section `search` of report.json. No clock time: equal searches give equal bytes."""
+    chosen = best(outcomes)
+    given = outcomes[0] if outcomes[0].params == plan.first else None
+    return {
+        "sampler": settings.sampler.value,
+        "pruning": settings.pruning,
+        "budget": {"trials": settings.trials, "seconds": settings.seconds},
+        "workers": settings.parallelism,
+        "space": {dimension.name: _dimension(dimension) for dimension in plan.space},
+        "folds": [_fold(fold) for fold in folds],
+        "trials": [_trial(outcome) for outcome in outcomes],
+        "counts": counted(outcomes),
+        "best": chosen.index,
+        "bestLogLoss": _rounded(chosen.loss),
+        "givenLogLoss": _rounded(given.loss) if given and given.state == "Complete" else None,
+        "hyperparameters": chosen.params,
+        "seeds": [
+            {"seed": each.seed, "logLoss": round(each.loss, 6), "auc": round(each.auc, 6)}
+            for each in seeds
+        ],
+        "spread": summary(seeds),
+    }
+
+
+def compact(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of the section that goes to the operator: a few hundred bytes."""
+    counts = found["counts"]
+    short = {
+        "sampler": found["sampler"],
+        "trials": len(found["trials"]),
+        "pruned": counts["pruned"],
+        "failed": counts["diverged"] + counts["failed"],
+        "folds": len(found["folds"]),
+        "bestTrial": found["best"],
+        "bestLogLoss": found["bestLogLoss"],
+        "givenLogLoss": found["givenLogLoss"],
+        "hyperparameters": found["hyperparameters"],
+        "seeds": len(found["seeds"]),
+        "seedLogLossDeviation": found["spread"]["logLoss"]["standardDeviation"],
+        "seedAucDeviation": found["spread"]["auc"]["standardDeviation"],
+    }
+    return {name: value for name, value in short.items() if value is not None}
+
+
+def lines(found: Mapping[str, Any], most: int = 10) -> list[str]:
+    """The best trials and the spread of the seeds, as a person reads them."""
+    done = [trial for trial in found["trials"] if trial["state"] == "Complete"]
+    ordered = sorted(done, key=lambda trial: (trial["logLoss"], trial["number"]))
+    table = [
+        f"trial {trial['number']:>3}  log loss {trial['logLoss']:.4f}  "
+        + "  ".join(f"{name} {value:g}" for name, value in trial["hyperparameters"].items())
+        for trial in ordered[:most]
+    ]
+    told = found["spread"]["logLoss"]
+    deviation = told["standardDeviation"]
+    within = "" if deviation is None else f", standard deviation {deviation:.4f}"
+    seeds = f"{len(found['seeds'])} seeds: validation log loss {told['mean']:.4f}{within}"
+    return [*table, seeds]
+
+
+def _dimension(dimension: Dimension) -> dict[str, Any]:
+    if dimension.choices is not None:
+        return {"choices": list(dimension.choices)}
+    return {"min": dimension.low, "max": dimension.high, "log": dimension.log}
+
+
+def _fold(fold: Split) -> dict[str, Any]:
+    return {
+        "trainRows": len(fold.train),
+        "validationRows": len(fold.validation),
+        "validationStart": ingest.iso_time(fold.validation_start),
+        "validationEnd": ingest.iso_time(fold.test_start),
+    }
+
+
+def _trial(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "number": outcome.index,
+        "state": outcome.state,
+        "logLoss": _rounded(outcome.loss),
+        "foldLogLosses": [round(loss, 6) for loss in outcome.folds],
+        "looks": outcome.steps,
+        "hyperparameters": outcome.params,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

@@ -1,0 +1,71 @@
+"""The chosen settings fitted from several seeds, so that a difference can be told from luck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Any
+
+import torch
+
+from recommender_training.config import TrainingConfig
+from recommender_training.evaluation import metrics
+from recommender_training.models import fit, ranker
+from recommender_training.models.bundle import Prepared, fit_deep
+from recommender_training.progress import say, silence
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """What one seed reaches on the validation window, before calibration."""
+
+    seed: int
+    loss: float
+    auc: float
+
+
+def spread(
+    prepared: Prepared,
+    config: TrainingConfig,
+    count: int,
+    threads: int,
+    first: tuple[ranker.Ranker, fit.FitLog] | None = None,
+) -> list[SeedResult]:
+    """Results of `count` seeds from the configuration's own on; `first` is the fit of that one."""
+    found = []
+    for offset in range(count):
+        own = config.model_copy(update={"seed": (config.seed + offset) % 2**31})
+        fitted = first if offset == 0 else None
+        if fitted is None:
+            with silence():
+                fitted = fit_deep(prepared, own, threads)
+        found.append(_judge(prepared, own.seed, *fitted))
+        last = found[-1]
+        say(f"search: seed {last.seed} validation log loss {last.loss:.4f}, auc {last.auc:.4f}")
+    return found
+
+
+def _judge(prepared: Prepared, seed: int, model: ranker.Ranker, log: fit.FitLog) -> SeedResult:
+    rows = prepared.split.validation
+    logits = fit.predict(model, prepared.inputs, torch.from_numpy(rows)).numpy()
+    area = metrics.auc(prepared.data.events.label[rows], logits)
+    assert area is not None, "the split has both classes in each window"
+    return SeedResult(seed, log.best_loss, area)
+
+
+def summary(results: Sequence[SeedResult]) -> dict[str, Any]:
+    """Mean, standard deviation (of a sample; null for one seed) and ends of each metric."""
+    columns = {
+        "logLoss": [result.loss for result in results],
+        "auc": [result.auc for result in results],
+    }
+    return {
+        name: {
+            "mean": round(fmean(values), 6),
+            "standardDeviation": round(stdev(values), 6) if len(values) > 1 else None,
+            "lowest": round(min(values), 6),
+            "highest": round(max(values), 6),
+        }
+        for name, values in columns.items()
+    }

@@ -1,0 +1,114 @@
+"""The processes of a search. One worker searches in this process, several in their own.
+
+A worker that dies loses its trial alone: it is told as failed, another worker takes the place and
+tries the same settings again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from recommender_training.progress import say
+from recommender_training.search.locks import locked, mend
+from recommender_training.search.space import Params
+from recommender_training.search.study import Objective, Outcome, Plan, Report, Study
+
+#: Makes the objective of a worker, in the worker; it travels to the process, so it has to pickle.
+Factory = Callable[[], Objective]
+
+
+def search(path: Path, plan: Plan, factory: Factory) -> tuple[Outcome, ...]:
+    """Search until the budget is used up, going on where an earlier run was ended.
+
+    A second search over the same journal waits for the first. Raises RuntimeError where a worker
+    dies before its first trial.
+    """
+    with locked(path.with_suffix(".lock"), lambda: say(f"search: waiting for another at {path}")):
+        # The lock of the journal may be that of a process that was killed, and so may its end.
+        Path(f"{path}.lock").unlink(missing_ok=True)
+        mend(path)
+        study = Study(path, plan)
+        lost = study.give_up()
+        done = len(study.outcomes()) - lost
+        if done > 0:
+            say(f"search: going on after {done} of {study.budget} trials")
+        if plan.parallelism == 1:
+            _work(study, factory(), "0")
+        else:
+            _supervise(path, plan, factory, study)
+        return study.outcomes()
+
+
+def _work(study: Study, objective: Objective, name: str) -> None:
+    while (trial := study.ask(name)) is not None:
+        study.run(trial, objective)
+        say(_line(study))
+
+
+def _line(study: Study) -> str:
+    every = study.outcomes()
+    losses = [(o.loss, o.index) for o in every if o.state == "Complete" and o.loss is not None]
+    best = f", best log loss {min(losses)[0]:.4f} (trial {min(losses)[1]})" if losses else ""
+    pruned = sum(outcome.state == "Pruned" for outcome in every)
+    return f"search: {len(every)} of {study.budget} trials done, {pruned} pruned{best}"
+
+
+def _process(path: Path, plan: Plan, factory: Factory, name: str, parent: int) -> None:
+    """A worker; it ends when its parent has ended, for nobody would give up its trial."""
+    objective = factory()
+
+    def watched(params: Params, report: Report) -> Sequence[float]:
+        def told(step: int, loss: float) -> None:
+            if os.getppid() != parent:
+                raise SystemExit(1)
+            report(step, loss)
+
+        return objective(params, told)
+
+    _work(Study(path, plan), watched, name)
+
+
+def _supervise(path: Path, plan: Plan, factory: Factory, study: Study) -> None:
+    context = multiprocessing.get_context("spawn")
+    running: list[tuple[SpawnProcess, str]] = []
+    session, started = secrets.token_hex(4), 0
+
+    def start() -> None:
+        nonlocal started
+        name = f"{session}-{started}"
+        process = context.Process(
+            target=_process, args=(path, plan, factory, name, os.getpid()), name=name
+        )
+        process.start()
+        started += 1
+        running.append((process, name))
+
+    try:
+        for _ in range(min(plan.parallelism, study.budget)):
+            start()
+        while running:
+            ended = multiprocessing.connection.wait([process.sentinel for process, _ in running])
+            for process, name in [each for each in running if each[0].sentinel in ended]:
+                process.join()
+                running.remove((process, name))
+                if process.exitcode == 0:
+                    continue
+                if not study.begun(name):
+                    raise RuntimeError(
+                        f"worker {name} of the search ended with {process.exitcode} before its "
+                        "first trial; its output is above (-9: out of memory, raise "
+                        "training.resources.memory or lower search.parallelism)"
+                    )
+                study.give_up(name)
+                say(f"search: worker {name} ended with {process.exitcode}; another takes over")
+                start()
+    finally:
+        for process, _ in running:
+            process.terminate()
+            process.join()
