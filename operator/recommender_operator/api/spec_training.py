@@ -27,6 +27,11 @@ class Algorithm(enum.StrEnum):
     LOGISTIC_REGRESSION = "LogisticRegression"
 
 
+class Precision(enum.StrEnum):
+    FLOAT32 = "Float32"
+    BFLOAT16 = "BFloat16"
+
+
 class Fault(enum.StrEnum):
     """Documented test hooks of the export, to rehearse a bad release."""
 
@@ -102,6 +107,10 @@ class Hyperparameters(ApiModel):
         ge=0,
         le=1,
         description="Share of training rows whose user id is hidden, so that new users work.",
+    )
+    precision: Precision = Field(
+        default=Precision.FLOAT32,
+        description="Of the products of matrices in training; the exported model is Float32.",
     )
 
 
