@@ -24,6 +24,8 @@ BASE_SPEC = {
         # Holds all of the first batch, and after the users have changed the later one alone.
         "window": {"days": 220},
         "minRows": 1000,
+        # The later batch alone is a sixth of the first one.
+        "checks": {"maxVolumeDrop": 0.9},
     },
     "storage": {"claimName": install.STORE_CLAIM},
     "training": {

@@ -105,8 +105,8 @@ class Champion:
         ]
         return calibration.probability(np.concatenate(logits))
 
-    def _top(self, judged: Window) -> Ints:
-        """[R, K] its lists. What it does not know it cannot recommend."""
+    def catalogue_logits(self, judged: Window) -> metrics.Array:
+        """[R, I] of each request, from what was known before the window."""
         data, count = judged.data, judged.data.items.count
         everything = np.arange(count, dtype=np.int64)[None, :]
         logits = np.empty((len(judged.task.requests), count))
@@ -122,7 +122,12 @@ class Champion:
             )
             tastes = _catalogue_taste(judged, padded)
             logits[row] = self._logits(data, user, padded, now, everything, counts, tastes)[0]
-        logits[:, ~self._knows(data.items.ids)] = -np.inf
+        return logits
+
+    def _top(self, judged: Window) -> Ints:
+        """[R, K] its lists. What it does not know it cannot recommend."""
+        logits = self.catalogue_logits(judged)
+        logits[:, ~self._knows(judged.data.items.ids)] = -np.inf
         return judged.best(logits)
 
     def _logits(

@@ -104,6 +104,17 @@ def _checked(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--min-rows", type=_positive, default=1000, metavar="N")
     command.add_argument("--max-quarantined-share", type=_share, default=0.01, metavar="F")
+    command.add_argument(
+        "--checks",
+        default="{}",
+        metavar="JSON",
+        help="limits and levels of the checks, `spec.data.checks` of the resource (default: {})",
+    )
+    command.add_argument(
+        "--against",
+        metavar="VERSION",
+        help="data version to compare with (default: that of the last training in this lake)",
+    )
 
 
 def _fitted(command: argparse.ArgumentParser) -> None:

@@ -16,6 +16,9 @@ from recommender_training.artifact import manifest, store
 from recommender_training.config import check_search, parse_config
 from recommender_training.data import ingest
 from recommender_training.data.mapping import Format, parse_mapping
+from recommender_training.data_checks import files
+from recommender_training.data_checks import run as data_checks
+from recommender_training.data_checks.policy import parse_checks
 from recommender_training.errors import InputError
 from recommender_training.page import files as page
 from recommender_training.progress import say
@@ -55,10 +58,11 @@ def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
 
 
 def _check(arguments: argparse.Namespace, lake: Path | None = None) -> Outcome:
-    kind = Format(arguments.format)
+    kind, lake = Format(arguments.format), lake or arguments.lake
+    checks = parse_checks(arguments.checks)
     result = ingest.check(
         arguments.source,
-        lake or arguments.lake,
+        lake,
         kind=kind,
         mapping=parse_mapping(arguments.mapping, kind),
         window_days=arguments.window_days,
@@ -69,7 +73,18 @@ def _check(arguments: argparse.Namespace, lake: Path | None = None) -> Outcome:
         f"{result.rows} rows from {result.window_start} to {result.window_end}, "
         f"{result.new_rows} of them new, {result.quarantined_rows} quarantined"
     )
-    return message, result.fields()
+    found = data_checks.run(
+        lake,
+        result.data_version,
+        checks,
+        window_days=arguments.window_days,
+        against=arguments.against,
+        aside=result.aside,
+    )
+    fields = {**result.fields(), "checks": found.summary()}
+    if found.blocked:
+        raise InputError("DataChecksFailed", f"{found.words()}; all in {found.path}", **fields)
+    return f"{message}; {found.words()}", fields
 
 
 def _train(arguments: argparse.Namespace) -> Outcome:
@@ -92,6 +107,10 @@ def _train(arguments: argparse.Namespace) -> Outcome:
         champion=champion.Comparison(artifact, wanted) if artifact is not None else None,
     )
     lineage = manifest.verify(result.staged, result.digest)
+    try:
+        files.write_trained(arguments.lake, arguments.data_version)
+    except OSError as error:  # what was trained is good, and worth more than the note
+        say(f"train: {arguments.lake} cannot be written to ({error}): a later check will not know")
     fields: dict[str, object] = {
         "dataVersion": arguments.data_version,
         "rows": result.rows,

@@ -27,6 +27,13 @@ class Algorithm(enum.StrEnum):
     LOGISTIC_REGRESSION = "LogisticRegression"
 
 
+class Precision(enum.StrEnum):
+    """Of the products of matrices while a deep model is fitted; what is exported is Float32."""
+
+    FLOAT32 = "Float32"
+    BFLOAT16 = "BFloat16"
+
+
 class Fault(enum.StrEnum):
     """Documented test hooks of the export, to rehearse a bad release (docs/training.md)."""
 
@@ -50,6 +57,7 @@ class Hyperparameters(Section):
     weight_decay: float = Field(default=1e-5, ge=0, le=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     user_dropout: float = Field(default=0.5, ge=0, le=1)
+    precision: Precision = Precision.FLOAT32
 
 
 class FaultInjection(Section):

@@ -78,6 +78,8 @@ class Reason(enum.StrEnum):
     ARTIFACTS_LEFT_BEHIND = "ArtifactsLeftBehind"
     # The stages of a version.
     DATA_CHECKED = "DataChecked"
+    #: The data are trained on, and differ from those before in a way that a human should know.
+    DATA_WARNED = "DataWarned"
     TRAINED = "Trained"
     GATES_PASSED = "GatesPassed"
     NOT_ANALYSED = "NotAnalysed"

@@ -30,11 +30,30 @@ class _Report(ApiModel):
     ok: Literal[True]
 
 
+class CheckFinding(ApiModel):
+    check: str = Field(max_length=63)
+    table: str = Field(max_length=63)
+    feature: str = Field(max_length=253)
+    level: Literal["warn", "block"]
+    value: str = Field(max_length=1024)
+
+
+class CheckSummary(ApiModel):
+    """What the checks of the data say: counts, and the first findings that do not hold."""
+
+    compared_with: str | None = Field(default=None, max_length=253)
+    passed: int = Field(default=0, ge=0)
+    warned: int = Field(default=0, ge=0)
+    findings: tuple[CheckFinding, ...] = Field(default=(), max_length=50)
+
+
 class CheckReport(_Report):
     kind: Literal["check"]
     data_version: str = Field(min_length=1, max_length=253)
     rows: int = Field(ge=0)
     quarantined_rows: int = Field(default=0, ge=0)
+    #: Absent in reports of a training image from before there were checks.
+    checks: CheckSummary | None = None
 
 
 class ChampionReport(ApiModel):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from recommender_operator.api.spec_training import Hyperparameters
 
 #: Hyperparameters without a declared range to search in: a range has to be given in full.
-UNDECLARED = ("epochs", "patience")
+UNDECLARED = ("epochs", "patience", "precision")
 
 _BOUNDS = (
     ("minimum", ">=", "at least"),

@@ -7,6 +7,7 @@ import enum
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_checks import DataChecks
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.api.spec_search import SearchSpec
@@ -24,6 +25,11 @@ class DataFormat(enum.StrEnum):
 class Algorithm(enum.StrEnum):
     DEEP_RANKER = "DeepRanker"
     LOGISTIC_REGRESSION = "LogisticRegression"
+
+
+class Precision(enum.StrEnum):
+    FLOAT32 = "Float32"
+    BFLOAT16 = "BFloat16"
 
 
 class Fault(enum.StrEnum):
@@ -77,6 +83,10 @@ class DataSpec(ApiModel):
         le=1,
         description="A larger share of rows that break the schema fails the data check.",
     )
+    checks: DataChecks = Field(
+        default=DataChecks(),
+        description="What the data are held against: the data of the version in place.",
+    )
 
 
 class Hyperparameters(ApiModel):
@@ -97,6 +107,10 @@ class Hyperparameters(ApiModel):
         ge=0,
         le=1,
         description="Share of training rows whose user id is hidden, so that new users work.",
+    )
+    precision: Precision = Field(
+        default=Precision.FLOAT32,
+        description="Of the products of matrices in training; the exported model is Float32.",
     )
 
 

@@ -90,6 +90,23 @@ class SearchResult(ApiModel):
     )
 
 
+class DataWarning(ApiModel):
+    check: str = Field(max_length=63, description="The check that did not hold.")
+    feature: str = Field(max_length=320, description="Table and column, or feature of sessions.")
+    value: str = Field(max_length=1024, description="What was found, in words and numbers.")
+
+
+class DataChecked(ApiModel):
+    compared_with: str | None = Field(
+        default=None, max_length=253, description="Data version compared with; none if absent."
+    )
+    passed: int = Field(default=0, ge=0, description="Checks that held.")
+    warned: int = Field(default=0, ge=0, description="Checks that warn.")
+    warnings: tuple[DataWarning, ...] = Field(
+        default=(), max_length=50, description="The first of these; all are in the lake."
+    )
+
+
 class Artifact(ApiModel):
     path: str = Field(max_length=1024, description="Folder of the version inside the claim.")
     digest: str = Field(
@@ -167,6 +184,9 @@ class ModelVersionStatus(ApiModel):
     )
     attempt: int = Field(default=0, ge=0, description="Grows by retry; part of the Jobs' names.")
     lineage: Lineage | None = Field(default=None, description="Where it came from.")
+    data_checks: DataChecked | None = Field(
+        default=None, description="What the checks of the data said."
+    )
     metrics: dict[str, float] = Field(default={}, description="Offline metrics of the report.")
     comparison: Comparison | None = Field(
         default=None, description="With the champion of the time of training, on the same rows."

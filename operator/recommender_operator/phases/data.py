@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from recommender_operator.api.report import CheckReport
-from recommender_operator.api.version import Lineage, VersionStage
+from recommender_operator.api.conditions import Reason
+from recommender_operator.api.report import CheckReport, CheckSummary
+from recommender_operator.api.version import DataChecked, DataWarning, Lineage, VersionStage
 from recommender_operator.observed import JobKind
 from recommender_operator.phases import jobs
 from recommender_operator.phases.turn import Turn
@@ -17,7 +18,7 @@ def step(turn: Turn) -> None:
     if version.status.stage is VersionStage.PENDING:
         turn.move(version.name, VersionStage.CHECKING_DATA)
         return
-    checked = jobs.result(turn, version, JobKind.CHECK, CheckReport, {})
+    checked = jobs.result(turn, version, JobKind.CHECK, CheckReport, _inputs(turn))
     if checked is None:
         return
     lineage = Lineage(
@@ -25,4 +26,43 @@ def step(turn: Turn) -> None:
         data_rows=checked.rows,
         quarantined_rows=checked.quarantined_rows,
     )
-    turn.move(version.name, VersionStage.TRAINING, lineage=lineage, failure=None, decision=None)
+    data_checks = _told(checked.checks)
+    if data_checks is not None and data_checks.warnings:
+        turn.warn(Reason.DATA_WARNED, f"{version.name}: {words(data_checks)}")
+    turn.move(
+        version.name,
+        VersionStage.TRAINING,
+        lineage=lineage,
+        data_checks=data_checks,
+        failure=None,
+        decision=None,
+    )
+
+
+def words(told: DataChecked) -> str:
+    """Return what the checks warn of, with the features."""
+    listed = [f"{each.feature} ({each.check}): {each.value}" for each in told.warnings]
+    if told.warned > len(listed):
+        listed.append(f"and {told.warned - len(listed)} more")
+    return f"{told.warned} of {told.warned + told.passed} checks warn: {'; '.join(listed)}"
+
+
+def _inputs(turn: Turn) -> dict[str, str]:
+    """Compared is with what the champion was trained on: that data have proved themselves."""
+    champion = turn.champion
+    lineage = champion.status.lineage if champion is not None else None
+    return {"against": lineage.data_version} if lineage is not None else {}
+
+
+def _told(checks: CheckSummary | None) -> DataChecked | None:
+    if checks is None:
+        return None
+    return DataChecked(
+        compared_with=checks.compared_with,
+        passed=checks.passed,
+        warned=checks.warned,
+        warnings=tuple(
+            DataWarning(check=f.check, feature=f"{f.table}.{f.feature}", value=f.value)
+            for f in checks.findings
+        ),
+    )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionDecision, VersionStage
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases import data as phase_of_data
 from recommender_operator.phases import gates as offline
 from recommender_operator.phases import steps
 from recommender_operator.phases.turn import Turn
@@ -52,7 +53,14 @@ def _data(turn: Turn, subject: VersionObject) -> None:
             f"{subject.name}: {data.data_rows} rows, {data.quarantined_rows} quarantined, "
             f"data version {data.data_version}"
         )
-        turn.condition(kind, "True", Reason.DATA_CHECKED, message)
+        checks = subject.status.data_checks
+        if checks is not None and checks.compared_with:
+            message += f", compared with {checks.compared_with}"
+        warned = checks is not None and checks.warned > 0
+        if checks is not None and warned:
+            message += f". {phase_of_data.words(checks)}"
+        reason = Reason.DATA_WARNED if warned else Reason.DATA_CHECKED
+        turn.condition(kind, "True", reason, message)
     else:
         _waiting(turn, kind, subject)
 

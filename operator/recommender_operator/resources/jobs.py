@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 
-from recommender_operator.api.spec import DataSource, Resources
+from recommender_operator.api.spec import DataSource, DataSpec, Resources
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import labels, names, security
 from recommender_operator.resources.labels import Manifest
@@ -182,7 +182,7 @@ def _command(
     if version is None:
         raise KeyError(f"the kind {kind.value} needs a version")
     if kind is JobKind.CHECK:
-        return [*head, *_check(model.name, version), *report]
+        return [*head, *_check(model.name, version, inputs.get("against", "")), *report]
     if kind is JobKind.TRAIN:
         return [*head, *_train(model.name, version, inputs, attempt), *report]
     return [
@@ -199,7 +199,7 @@ def _window(version: VersionObject) -> list[str]:
     return ["--window-days", str(days)] if days is not None else []
 
 
-def _check(model: str, version: VersionObject) -> list[str]:
+def _check(model: str, version: VersionObject, against: str) -> list[str]:
     data = version.spec.data
     return [
         "--source", f"/data/{data.source.path}",
@@ -209,7 +209,15 @@ def _check(model: str, version: VersionObject) -> list[str]:
         *_window(version),
         "--min-rows", str(data.min_rows),
         "--max-quarantined-share", repr(data.max_quarantined_share),
+        *_data_checks(data),
+        *(["--against", against] if against else []),
     ]  # fmt: skip
+
+
+def _data_checks(data: DataSpec) -> list[str]:
+    """Return what of the section `checks` is not at its default: the command has the same ones."""
+    told = data.checks.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return ["--checks", json.dumps(told, sort_keys=True, separators=(",", ":"))] if told else []
 
 
 def _mapping(source: DataSource) -> list[str]:

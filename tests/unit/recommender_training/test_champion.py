@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from recommender_training.artifact import manifest, triton
 from recommender_training.champion import Champion, Comparison, _translation
-from recommender_training.evaluation import answers
+from recommender_training.evaluation import answers, metrics, ranking
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
+from recommender_training.features.table import State
 from recommender_training.files import canonical_json
 from recommender_training.models.bundle import Bundle, Prepared, refit
 
@@ -29,8 +30,13 @@ def judged(prepared: Prepared) -> Window:
 
 
 @pytest.fixture(scope="module")
-def said(trained: Any, bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
-    return answers.answer(refit(bundle, prepared, trained.config, 1), prepared, judged)
+def refitted(trained: Any, bundle: Bundle, prepared: Prepared) -> Bundle:
+    return refit(bundle, prepared, trained.config, 1)
+
+
+@pytest.fixture(scope="module")
+def said(refitted: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
+    return answers.answer(refitted, prepared, judged)
 
 
 Change = Callable[[Path], object]
@@ -74,6 +80,26 @@ def test_it_answers_what_its_model_answered_in_its_own_evaluation(
     assert own is not None
     np.testing.assert_allclose(told.probability, own, rtol=0, atol=1e-5)
     assert (told.top == said[name].top).mean() > 0.99, "ties may fall the other way"
+
+
+def test_its_lists_are_of_what_was_known_before_the_window(
+    judged: Window, trained: Any, refitted: Bundle, prepared: Prepared
+) -> None:
+    """Lists of few items hardly tell a leak; their logits do."""
+    length, frozen = prepared.history_length, prepared.constants
+    _, scorer = answers.scorers(refitted, prepared)
+
+    def logits(state: State) -> metrics.Array:
+        return ranking.score_task(judged.task, judged.data, frozen, state, length, scorer)
+
+    told = Champion(trained.staged, trained.digest).catalogue_logits(judged)
+    np.testing.assert_allclose(told, logits(judged.state), rtol=0, atol=1e-4)
+    everything = State.at(judged.data, None)
+    for leak in (
+        dataclasses.replace(judged.state, counts=everything.counts),
+        dataclasses.replace(judged.state, taste=everything.taste),
+    ):
+        assert np.abs(told - logits(leak)).max() > 1e-3, "the window makes a difference"
 
 
 def test_what_it_was_fitted_on_and_does_not_know_is_counted(

@@ -103,7 +103,7 @@ def test_a_time_that_cannot_be_has_a_reason_that_names_the_likely_cause(
     assert convert_event({"timestamp": {"column": "t", "unit": unit}}, timestamp=text) == reason
 
 
-@given(st.integers(convert._PLAUSIBLE_FROM, NOW + convert.CLOCK_TOLERANCE))
+@given(st.integers(convert._PLAUSIBLE_FROM, NOW + schema.CLOCK_TOLERANCE))
 def test_a_plausible_time_is_taken_in_its_own_unit_and_in_no_other(seconds: int) -> None:
     units = {"Seconds": str(seconds), "Milliseconds": f"{seconds}000"}
     for unit in units:

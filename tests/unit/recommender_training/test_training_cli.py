@@ -63,10 +63,11 @@ def test_check_train_publish_and_remove_meet_the_operators_contract(
 
 def test_check_takes_a_mapping_and_names_what_is_wrong_with_it(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
-    rows = [f"{user},{item},{1_700_000_000 + user},4\n" for user in range(9) for item in range(3)]
+    events = [(user, item) for user in range(9) for item in range(3)]
+    rows = [f"{user},{item},{1_700_000_000 + user},{3 + item % 2}\n" for user, item in events]
     (tmp_path / "raw/a.csv").write_text("u,i,t,v\n" + "".join(rows) + "x,1,1700000000,4\n")
-    events = {"files": "*.csv", "user": "u", "item": "i"}
-    mapping = {"interactions": events | {"timestamp": {"column": "t"}, "value": {"column": "v"}}}
+    table = {"files": "*.csv", "user": "u", "item": "i"}
+    mapping = {"interactions": table | {"timestamp": {"column": "t"}, "value": {"column": "v"}}}
     common = ("check", "--source", tmp_path / "raw", "--format", "CSV", "--min-rows", 20,
               "--lake", tmp_path / "lake")  # fmt: skip
     share = ("--max-quarantined-share", 0.1)

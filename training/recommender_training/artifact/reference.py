@@ -7,7 +7,7 @@ only has to count, and counters of several pods can be added.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from recommender_training.sessions import Request
 SCHEMA = "recommender.dev/reference/v1"
 MAX_BINS = 10
 NUMERIC = ("age", "session_length", "mean_value", "top_score")
+#: Features of a request; `top_score` is one of the answer.
+OF_REQUESTS = ("age", "gender", "occupation", "session_length", "mean_value", "last_genre")
 #: A category that is in no list.
 UNKNOWN = -1
 
@@ -110,9 +112,17 @@ def categorical_feature(
     }
 
 
-def _design_effect(
+def feature(name: str, values: Sequence[Value], categories: Mapping[str, Any]) -> dict[str, Any]:
+    """The reference of a feature; `categories` are those of the categorical ones."""
+    if name in NUMERIC:
+        return numeric_feature(name, values)
+    return categorical_feature(name, categories[name], values)
+
+
+def feature_design_effect(
     feature: dict[str, Any], users: Sequence[int], values: Sequence[Value]
 ) -> float:
+    """Design effect of the values in the bins of a feature, with users as clusters."""
     known = [
         (user, value)
         for user, value in zip(users, values, strict=True)
@@ -134,18 +144,10 @@ def reference(
     """The content of reference.json."""
     reader = FeatureReader(vocabulary)
     rows = [reader.read(request) for request in requests]
-    columns: dict[str, list[Value]] = {
-        name: [row[name] for row in rows]
-        for name in ("age", "gender", "occupation", "session_length", "mean_value", "last_genre")
-    }
+    columns: dict[str, list[Value]] = {name: [row[name] for row in rows] for name in OF_REQUESTS}
     columns["top_score"] = list(top_scores)
-    features = [
-        numeric_feature(name, values)
-        if name in NUMERIC
-        else categorical_feature(name, reader.categories[name], values)
-        for name, values in columns.items()
-    ]
+    features = [feature(name, values, reader.categories) for name, values in columns.items()]
     users = [int(request["user_id"]) for request in requests]
-    for feature in features:
-        feature["designEffect"] = _design_effect(feature, users, columns[feature["name"]])
+    for told in features:
+        told["designEffect"] = feature_design_effect(told, users, columns[told["name"]])
     return {"schema": SCHEMA, "sessions": len(rows), "features": features}

@@ -18,9 +18,6 @@ from recommender_training.data.mapping import (
     Value,
 )
 
-_DAY = 86_400
-#: How far a clock may be ahead of ours, in seconds.
-CLOCK_TOLERANCE = _DAY
 #: 1990-01-01: a number that only in another unit lies between this and now was declared wrongly.
 _PLAUSIBLE_FROM = 631_152_000
 _MAX_ATTRIBUTE, _MAX_SESSION = 64, 128
@@ -153,7 +150,7 @@ def _genres(separator: str) -> pl.Expr:
 
 def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
     """Add `timestamp` in seconds, and tell a time in another unit than declared by its name."""
-    last = now + CLOCK_TOLERANCE
+    last = now + schema.CLOCK_TOLERANCE
     if unit is TimeUnit.ISO8601:
         seconds = _iso_seconds("raw_timestamp")
         frame = frame.with_columns(seconds.alias("timestamp"))

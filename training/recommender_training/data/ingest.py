@@ -10,12 +10,10 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender_training.data import lake, mapped, raw, schema, shares
+from recommender_training.data import lake, mapped, raw, schema, shares, splits
 from recommender_training.data.mapping import Format, Mapping
 from recommender_training.errors import InputError
 from recommender_training.progress import say
-
-_SECONDS_A_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -28,6 +26,7 @@ class CheckResult:
     window_start: str
     window_end: str
     new_rows: int
+    aside: shares.Aside
 
     def fields(self) -> dict[str, object]:
         """The report's fields."""
@@ -58,11 +57,11 @@ def check(
     Raises InputError with the reasons of docs/contracts.md.
     """
     say(f"check: reading {source}")
+    now = int(time.time()) if now is None else now
     with lake.locked(lake_path):
         if mapping is None:
-            read = _movielens(source, lake_path, max_quarantined_share)
+            read = _movielens(source, lake_path, max_quarantined_share, now)
         else:
-            now = int(time.time()) if now is None else now
             read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, now)
     say(f"check: {read.new_rows} new rows, version {read.data_version}")
     start, end = window_bounds(read.times, window_days)
@@ -74,6 +73,7 @@ def check(
         iso_time(start),
         iso_time(end),
         read.new_rows,
+        read.aside,
     )
     if rows < min_rows:
         raise InputError(
@@ -85,8 +85,8 @@ def check(
     return result
 
 
-def _movielens(source: Path, lake_path: Path, max_share: float) -> mapped.Ingested:
-    data = raw.read_source(source)
+def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> mapped.Ingested:
+    data = raw.read_source(source, now)
     say(f"check: {data.interactions.height} rows, {data.quarantine.height} quarantined")
     _quarantine(lake_path, data.quarantine)
     bad = dict(data.quarantine.group_by("table").len().iter_rows())
@@ -96,7 +96,8 @@ def _movielens(source: Path, lake_path: Path, max_share: float) -> mapped.Ingest
     first = data.quarantine.row(0, named=True) if data.quarantine.height else None
     shares.check(counts, reasons, first, max_share, files="*.inter")
     data_version, interactions, new_rows = _ingest(lake_path, data)
-    return mapped.Ingested(data_version, interactions, data.quarantine.height, new_rows)
+    aside = shares.aside(counts, reasons, counts[0].good + counts[0].bad)
+    return mapped.Ingested(data_version, interactions, data.quarantine.height, new_rows, aside)
 
 
 def window_bounds(interactions: pl.DataFrame, window_days: int | None) -> tuple[int, int]:
@@ -106,11 +107,7 @@ def window_bounds(interactions: pl.DataFrame, window_days: int | None) -> tuple[
             "NoRowsInWindow", "there is no usable interaction at all; see the quarantine table"
         )
     times = interactions["timestamp"].to_numpy()
-    end = int(times.max())
-    start = int(times.min())
-    if window_days is not None:
-        start = max(start, end - window_days * _SECONDS_A_DAY + 1)
-    return start, end
+    return splits.window(int(times.min()), int(times.max()), window_days)
 
 
 def iso_time(seconds: int) -> str:

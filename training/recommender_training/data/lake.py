@@ -134,17 +134,24 @@ def sort(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.sort(_ORDER[name])
 
 
+def scan_version(lake: Path, data_version: str) -> dict[str, pl.LazyFrame]:
+    """The three tables of this data version, unread, each with the columns that it had.
+
+    The content is not held against the digest. Raises InputError `DataVersionMissing`.
+    """
+    scans: dict[str, pl.LazyFrame] = {}
+    for name, number in zip(_ORDER, _parse(data_version).groups()[:3], strict=True):
+        with _readable(lake, name, int(number)):
+            scans[name] = pl.scan_delta(DeltaTable(str(lake / name), version=int(number)))
+    return scans
+
+
 def read_version(lake: Path, data_version: str) -> Tables:
     """The rows of exactly this data version.
 
     Raises InputError `DataVersionMissing` when it is not there or is not what it was.
     """
-    match = _VERSION.match(data_version)
-    if match is None:
-        raise InputError(
-            "DataVersionMissing",
-            f"{data_version!r} is no data version; take dataVersion from the report of `check`",
-        )
+    match = _parse(data_version)
     frames: dict[str, pl.DataFrame] = {}
     schemas = (schema.INTERACTIONS_SCHEMA, schema.USERS_SCHEMA, schema.ITEMS_SCHEMA)
     for name, number, empty in zip(_ORDER, match.groups(), schemas, strict=False):
@@ -159,9 +166,25 @@ def read_version(lake: Path, data_version: str) -> Tables:
     return tables
 
 
+def _parse(data_version: str) -> re.Match[str]:
+    match = _VERSION.match(data_version)
+    if match is None:
+        raise InputError(
+            "DataVersionMissing",
+            f"{data_version!r} is no data version; take dataVersion from the report of `check`",
+        )
+    return match
+
+
 def _load(lake: Path, name: str, number: int, empty: pl.Schema) -> pl.DataFrame:
-    try:
+    with _readable(lake, name, number):
         return _rows(DeltaTable(str(lake / name), version=number), empty)
+
+
+@contextmanager
+def _readable(lake: Path, name: str, number: int) -> Iterator[None]:
+    try:
+        yield
     except Exception as error:
         raise InputError(
             "DataVersionMissing",

@@ -36,6 +36,7 @@ class Ingested:
     times: pl.DataFrame
     quarantined_rows: int
     new_rows: int
+    aside: shares.Aside
 
 
 @dataclass
@@ -109,7 +110,9 @@ def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> 
         files=run.mapping.interactions.files,
         remedies=shares.REMEDIES,
     )
-    return _write(run, users, items, resolved, sum(count.bad for count in counts))
+    read = sum(batch.rows for batch in run.batches)
+    aside = shares.aside(counts, run.quarantine.reasons, read)
+    return _write(run, users, items, resolved, sum(count.bad for count in counts), aside)
 
 
 def _side(run: _Run, name: str, files: list[SourceFile]) -> tuple[pl.DataFrame, shares.Count]:
@@ -184,7 +187,12 @@ def _by_file(bad: pl.DataFrame, files: int) -> list[pl.DataFrame]:
 
 
 def _write(
-    run: _Run, users: pl.DataFrame, items: pl.DataFrame, resolved: list[Path], bad_rows: int
+    run: _Run,
+    users: pl.DataFrame,
+    items: pl.DataFrame,
+    resolved: list[Path],
+    bad_rows: int,
+    aside: shares.Aside,
 ) -> Ingested:
     """Write what is new; interactions after users and items, so that none is ever without."""
     user_version, users = lake.merge(
@@ -202,10 +210,10 @@ def _write(
     rows = lake.scan(run.path, "interactions", schema.INTERACTIONS_SCHEMA)
     times = rows.select("timestamp").collect(engine="streaming")
     if version is None:
-        return Ingested("", times, bad_rows, 0)
+        return Ingested("", times, bad_rows, 0, aside)
     digest = lake.content_digest(_by_time(rows), users, items)
     name = lake.name_version(version, user_version, item_version, digest)
-    return Ingested(name, times, bad_rows, new_rows)
+    return Ingested(name, times, bad_rows, new_rows, aside)
 
 
 def _with_new_ids(run: _Run, name: str, rows: pl.DataFrame, columns: pl.Schema) -> pl.DataFrame:

@@ -25,16 +25,19 @@ class RawData:
     quarantine: pl.DataFrame
 
 
-def read_source(source: Path) -> RawData:
+def read_source(source: Path, now: int = schema.MAX_TIMESTAMP) -> RawData:
     """Read all files of a folder in the MovieLens atomic format.
 
-    Raises InputError: DataMissing, UnreadableData, UnknownColumns.
+    `now` is in seconds since 1970; later events are put aside. Raises InputError: DataMissing,
+    UnreadableData, UnknownColumns.
     """
     if not source.is_dir():
         raise InputError("DataMissing", f"{source} is not a folder; put the raw files there")
     users, bad_users = _users(_lines(source, schema.USERS))
     items, bad_items = _items(_lines(source, schema.ITEMS))
-    interactions, bad_rows = _interactions(_lines(source, schema.INTERACTIONS), users, items)
+    interactions, bad_rows = _interactions(
+        _lines(source, schema.INTERACTIONS), users, items, now + schema.CLOCK_TOLERANCE
+    )
     quarantine = pl.concat([bad_users, bad_items, bad_rows])
     return RawData(interactions, users, items, quarantine)
 
@@ -153,7 +156,7 @@ def _text(name: str) -> pl.Expr:
 
 
 def _interactions(
-    lines: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame
+    lines: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame, last: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = _split(lines, schema.INTERACTIONS)
     frame = flag(frame, _integer("raw_user_id", 1, 2**62), "BadUserId")
@@ -165,6 +168,7 @@ def _interactions(
     in_range = time.is_between(1, schema.MAX_TIMESTAMP)
     is_time = pl.col("raw_timestamp").str.contains(_NUMBER)
     frame = flag(frame, ~(is_time & in_range), "BadTimestamp")
+    frame = flag(frame, time > last, "FutureTimestamp")
     frame = frame.with_columns(
         pl.col("raw_user_id").str.to_integer(strict=False, dtype=pl.Int64).alias("user_id"),
         pl.col("raw_item_id").str.to_integer(strict=False, dtype=pl.Int64).alias("item_id"),

@@ -18,6 +18,8 @@ MIN_VALUE, MAX_VALUE = 1.0, 5.0
 #: 2100-01-01: later times are milliseconds or nonsense.
 MAX_TIMESTAMP = 4_102_444_800
 MAX_AGE = 120
+#: How far a clock may be ahead of ours, in seconds.
+CLOCK_TOLERANCE = 86_400
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ REMEDIES: Mapping[str, str] = {
     "BadQuotes": "double the quotes inside of a field, or set csv.quote of the mapping",
     "DuplicateEvent": "an event has one row: the same user, item, time and type came again",
 }
+#: Reasons of rows whose event was there already.
+DUPLICATES = ("DuplicateRow", "DuplicateEvent", "ConflictingEvent")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,23 @@ class Count:
     def share(self) -> float:
         """Share of the rows that were put aside."""
         return self.bad / max(self.good + self.bad, 1)
+
+
+@dataclass(frozen=True)
+class Aside:
+    """Rows of the files of a source that were put aside, each with the number of all rows."""
+
+    quarantine: Mapping[str, tuple[int, int]]  # by table
+    duplicates: Mapping[str, tuple[int, int]]  # by table, of the files read in this check
+
+
+def aside(counts: Sequence[Count], reasons: Counter[str], rows_read: int) -> Aside:
+    """What was put aside; `rows_read` are the rows of interactions that this check has read."""
+    duplicates = sum(reasons[reason] for reason in DUPLICATES)
+    return Aside(
+        {count.table: (count.bad, count.good + count.bad) for count in counts},
+        {counts[0].table: (duplicates, rows_read)},
+    )
 
 
 def check(

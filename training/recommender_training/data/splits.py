@@ -21,16 +21,30 @@ class Split:
     test_start: int
 
 
-def temporal(events: Events, train_share: float = 0.8, validation_share: float = 0.1) -> Split:
-    """Split at two times, so that the parts hold about these shares of the events.
+#: Shares of the events to train on and to choose with; the rest is the test window.
+TRAIN_SHARE, VALIDATION_SHARE = 0.8, 0.1
+_SECONDS_A_DAY = 86_400
+
+
+def window(first: int, last: int, days: int | None) -> tuple[int, int]:
+    """First and last second of the last `days` of what lies between two times, or of all."""
+    return (first if days is None else max(first, last - days * _SECONDS_A_DAY + 1)), last
+
+
+def places(count: int) -> tuple[int, int]:
+    """Places, in the order of time, of the first events of validation and of test."""
+    return int(count * TRAIN_SHARE), int(count * (TRAIN_SHARE + VALIDATION_SHARE))
+
+
+def temporal(events: Events) -> Split:
+    """Split at two times, so that the parts hold about their shares of the events.
 
     Raises InputError `TooFewRows` when a part would be empty or hold one class of label only.
     """
     count = len(events)
     if count < 10:
         raise InputError("TooFewRows", f"{count} rows cannot be split in time; add data")
-    first = int(events.time[int(count * train_share)])
-    second = int(events.time[int(count * (train_share + validation_share))])
+    first, second = (int(events.time[place]) for place in places(count))
     rows = np.arange(count, dtype=np.int64)
     split = Split(
         train=rows[events.time < first],

@@ -58,6 +58,10 @@ class Inputs:
         """The rows of a batch."""
         return Inputs(*(getattr(self, field.name)[rows] for field in fields(self)))
 
+    def to(self, device: torch.device) -> Inputs:
+        """The same on a device."""
+        return Inputs(*(getattr(self, field.name).to(device) for field in fields(self)))
+
     def __len__(self) -> int:
         return int(self.label.shape[0])
 

@@ -1,4 +1,4 @@
-"""Fit the deep ranker: AdamW, early stopping on the validation window, one seed, one order.
+"""Fit a deep model: AdamW, early stopping on the validation window, one seed, one order.
 
 Temporal fits peak after very few epochs, so validation is looked at several times an epoch.
 """
@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import copy
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol, Self
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender_training.config import Hyperparameters
 from recommender_training.errors import InputError
-from recommender_training.features.table import Inputs
-from recommender_training.models.ranker import Ranker
+from recommender_training.models import memory, runtime
+from recommender_training.models.runtime import Runtime
 from recommender_training.progress import say
 
 #: Looks at the validation window in an epoch.
@@ -25,75 +27,100 @@ LOOKS = 2
 _EVALUATION_BATCH = 8192
 
 
+class Rows(Protocol):
+    """Inputs of a model, one row an event."""
+
+    def take(self, rows: Tensor) -> Self:
+        """The rows of a batch."""
+        ...
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device."""
+        ...
+
+
 @dataclass
 class FitLog:
-    """Validation loss at each look (in epochs), and the best one."""
+    """Validation loss at each look (in epochs), the best one, and the pace of the training."""
 
     looks: list[tuple[float, float]] = field(default_factory=list)
     best_epoch: float = 0.0
     best_loss: float = math.inf
+    #: Of the training steps of each epoch, without the looks. Never part of an artifact.
+    epoch_seconds: list[float] = field(default_factory=list)
 
 
 def seed_everything(seed: int, threads: int) -> None:
-    """Make a run repeatable: the same seed, data and threads give the same weights."""
+    """Make a run repeatable, and quick: the same seed, data and threads give the same weights."""
     torch.set_num_threads(threads)
+    memory.keep_freed()
     # The same switch as `use_deterministic_algorithms`, which imports the compiler too: 3 s.
     torch.set_deterministic_debug_mode("error")
+    # Filling each new tensor with NaN finds programs that read what they never wrote, and makes
+    # none repeatable; no operation here reads such memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(seed)
 
 
-def predict(model: Ranker, inputs: Inputs, rows: Tensor) -> Tensor:
-    """[rows] logits in evaluation mode, in double precision for the metrics."""
+def predict(model: nn.Module, inputs: Rows, rows: Tensor) -> Tensor:
+    """[rows] logits in evaluation mode and single precision, as doubles for the metrics.
+
+    Model, inputs and rows are on one device; the logits are on the CPU.
+    """
     model.eval()
     with torch.inference_mode():
         parts = [model(inputs.take(part)) for part in torch.split(rows, _EVALUATION_BATCH)]
-    return torch.cat(parts).double()
+    return torch.cat(parts).double().cpu()
 
 
 def fit(
-    model: Ranker,
-    inputs: Inputs,
+    model: nn.Module,
+    inputs: Rows,
     train: Tensor,
     validation: Tensor,
     settings: Hyperparameters,
     target: Tensor,
     watch: Callable[[FitLog], None] | None = None,
+    *,
+    how: Runtime | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> FitLog:
-    """Fit `model` in place and leave it with the weights of the best look.
+    """Fit `model` in place and leave it, on the CPU, with the weights of the best look.
 
-    `target` [N] are the labels of all rows. `watch` is called after each look, and ends the fit
-    by raising. Raises InputError `TrainingDiverged` when the loss
-    is not finite.
+    `watch` is called after each look, and ends the fit by raising.
+
+    `target` [N] are the labels of all rows. `how` is chosen by the devices there are. Raises
+    InputError `TrainingDiverged` when the loss is not finite.
     """
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    log, best = FitLog(), copy.deepcopy(model.state_dict())
-    step, per_epoch = 0, max(1, math.ceil(len(train) / settings.batch_size))
-    every = max(1, per_epoch // LOOKS)
+    how = how or runtime.choose(settings.precision)
+    fitted = _Fit(model, inputs, validation, target, settings, how)
+    log, per_epoch = fitted.log, max(1, math.ceil(len(train) / settings.batch_size))
+    step, every = 0, max(1, per_epoch // LOOKS)
     for _ in range(settings.epochs):
-        order = train[torch.randperm(len(train))]
+        began, looking = clock(), 0.0
+        order = train[torch.randperm(len(train))].to(how.device)
         for rows in torch.split(order, settings.batch_size):
-            model.train()
             step += 1
             if len(rows) < 2:  # batch norm needs two rows
                 continue
-            _step(model, optimizer, inputs.take(rows), target[rows])
+            fitted.step(rows)
             if step % every == 0:
-                if _look(model, inputs, validation, target, step, per_epoch, log):
-                    best = copy.deepcopy(model.state_dict())
+                paused = clock()
+                fitted.look(step / per_epoch)
+                looking += clock() - paused
                 if watch is not None:
                     watch(log)
+        log.epoch_seconds.append(clock() - began - looking)
+        _tell_pace(log, len(train))
         if step / per_epoch - log.best_epoch >= settings.patience:
             break
-    model.load_state_dict(best)
-    model.eval()
+    fitted.finish()
     return log
 
 
 def fit_for(
-    model: Ranker,
-    inputs: Inputs,
+    model: nn.Module,
+    inputs: Rows,
     rows: Tensor,
     settings: Hyperparameters,
     target: Tensor,
@@ -102,47 +129,75 @@ def fit_for(
     """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
     out. Raises as `fit`.
     """
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    how = runtime.choose(settings.precision)
+    fitted = _Fit(model, inputs, rows[:0], target, settings, how)
     left = round(epochs * math.ceil(len(rows) / settings.batch_size))
-    model.train()
     while left > 0:
-        order = rows[torch.randperm(len(rows))]
+        order = rows[torch.randperm(len(rows))].to(how.device)
         for batch in torch.split(order, settings.batch_size)[:left]:
             left -= 1
             if len(batch) >= 2:  # batch norm needs two rows
-                _step(model, optimizer, inputs.take(batch), target[batch])
-    model.eval()
+                fitted.step(batch)
+    model.to("cpu").eval()
 
 
-def _step(model: Ranker, optimizer: torch.optim.Optimizer, batch: Inputs, target: Tensor) -> None:
-    loss = functional.binary_cross_entropy_with_logits(model(batch), target)
-    if not torch.isfinite(loss):
-        raise InputError(
-            "TrainingDiverged",
-            "the training loss is not finite; lower training.hyperparameters.learningRate",
+class _Fit:
+    """One fit under way: model and data on their device, the optimizer, the best weights."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        inputs: Rows,
+        validation: Tensor,
+        target: Tensor,
+        settings: Hyperparameters,
+        how: Runtime,
+    ) -> None:
+        self.model, self.how, self.log = model, how, FitLog()
+        self.forward = how.prepare(model)
+        self.inputs, self.target = inputs.to(how.device), target.to(how.device)
+        self.validation = validation.to(how.device)
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+            fused=True,
         )
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    optimizer.step()
+        self.best = copy.deepcopy(model.state_dict())
+        model.train()
+
+    def step(self, rows: Tensor) -> None:
+        """One batch."""
+        with self.how.autocast():
+            logits = self.forward(self.inputs.take(rows))
+        loss = functional.binary_cross_entropy_with_logits(logits.float(), self.target[rows])
+        if not math.isfinite(loss.item()):
+            raise InputError(
+                "TrainingDiverged",
+                "the training loss is not finite; lower training.hyperparameters.learningRate",
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+
+    def look(self, epoch: float) -> None:
+        """Judge the weights on the validation window, and keep them if they are the best yet."""
+        logits = predict(self.model, self.inputs, self.validation)
+        self.model.train()
+        label = self.target[self.validation].double().cpu()
+        loss = float(functional.binary_cross_entropy_with_logits(logits, label))
+        self.log.looks.append((round(epoch, 3), loss))
+        say(f"train: epoch {epoch:.1f} validation log loss {loss:.4f}")
+        if loss < self.log.best_loss:
+            self.log.best_epoch, self.log.best_loss = epoch, loss
+            self.best = copy.deepcopy(self.model.state_dict())
+
+    def finish(self) -> None:
+        """Leave the model on the CPU with its best weights."""
+        self.model.load_state_dict(self.best)
+        self.model.to("cpu").eval()
 
 
-def _look(
-    model: Ranker,
-    inputs: Inputs,
-    rows: Tensor,
-    target: Tensor,
-    step: int,
-    per_epoch: int,
-    log: FitLog,
-) -> bool:
-    logits = predict(model, inputs, rows)
-    loss = float(functional.binary_cross_entropy_with_logits(logits, target[rows].double()))
-    epoch = step / per_epoch
-    log.looks.append((round(epoch, 3), loss))
-    say(f"train: epoch {epoch:.1f} validation log loss {loss:.4f}")
-    if not loss < log.best_loss:
-        return False
-    log.best_epoch, log.best_loss = epoch, loss
-    return True
+def _tell_pace(log: FitLog, rows: int) -> None:
+    seconds = log.epoch_seconds[-1]
+    say(f"train: {rows} rows in {seconds:.2f} s, {rows / max(seconds, 1e-9):,.0f} a second")

@@ -24,6 +24,7 @@ from recommender_training.features.graph import (
     VALUE_LEVELS,
 )
 from recommender_training.features.table import Inputs, genre_shares
+from recommender_training.models.lookup import lookup
 
 HIDDEN, HIDDEN_2 = 64, 32
 #: Numbers that the attention adds to those of the features.
@@ -86,7 +87,7 @@ class Ranker(nn.Module):
         """[I + 1, D] vectors of the items; row 0 is the unknown item, which has no genre."""
         ids = self.item.weight
         if self.training:
-            hidden = torch.rand(ids.shape[0], 1) < ITEM_DROPOUT
+            hidden = torch.rand(ids.shape[0], 1, device=ids.device) < ITEM_DROPOUT
             ids = torch.where(hidden, ids[:1], ids)
         side = functional.pad(self.genres @ self.genre.weight, (0, 0, 1, 0))
         return ids + side
@@ -94,7 +95,7 @@ class Ranker(nn.Module):
     def user_vectors(self, user: Tensor, side: Tensor) -> Tensor:
         """[B, D] vectors of the users; in training some ids are hidden."""
         if self.training:
-            hidden = torch.rand(user.shape[0]) < self.size.user_dropout
+            hidden = torch.rand(user.shape[0], device=user.device) < self.size.user_dropout
             user = torch.where(hidden, torch.zeros_like(user), user)
         known = self.user(user) + self.age(side[:, 0]) + self.gender(side[:, 1])
         return torch.as_tensor(known + self.occupation(side[:, 2]))
@@ -104,9 +105,11 @@ class Ranker(nn.Module):
 
         A null key with the logit 0 takes the weight where nothing in the session matters.
         """
-        keys = session + self.level(batch.level)
+        keys = session + lookup(self.level.weight, batch.level)
         logits = torch.bmm(keys, self.query(target).unsqueeze(2)).squeeze(2)
-        logits = logits / target.shape[1] ** 0.5 + self.recency(batch.recency).squeeze(2)
+        logits = logits / target.shape[1] ** 0.5 + lookup(
+            self.recency.weight, batch.recency
+        ).squeeze(2)
         logits = logits.masked_fill(~batch.present, float("-inf"))
         logits = functional.pad(logits, (1, 0))
         weights = torch.softmax(logits, 1)[:, 1:]
@@ -118,8 +121,8 @@ class Ranker(nn.Module):
         """[B] logits."""
         items = self.item_vectors()
         user = self.user_vectors(batch.user, batch.side)
-        target = functional.embedding(batch.target, items)
-        session = functional.embedding(batch.session, items)
+        target = lookup(items, batch.target)
+        session = lookup(items, batch.session)
         pooled, attended = self.attend(target, batch, session)
         numbers = (torch.cat([batch.numbers, batch.taste], 1) - self.mean) / self.scale
         numbers = torch.cat([numbers, attended], 1)

@@ -23,6 +23,8 @@ from recommender_operator.resources import (
     labels,
     model_version,
 )
+from recommender_training import cli
+from recommender_training.data_checks.policy import parse_checks
 from tests.unit.recommender_operator.resources.builder_inputs import (
     DIGEST,
     OPTIONS,
@@ -82,6 +84,21 @@ def test_the_check_of_mapped_files_is_as_expected(golden: Golden) -> None:
     assert DataMapping.model_validate_json(text.replace("$$", "$")) == (
         owner.spec.data.source.mapping
     )
+
+
+def test_the_check_is_told_what_is_not_at_its_default_and_what_to_compare_with() -> None:
+    checks = {"maxVolumeDrop": 0.2, "alpha": 0.01, "levels": {"shift": "Block", "lost": "Block"}}
+    data = {"source": {"claimName": "raw"}, "checks": checks}
+    spec = version().spec.model_copy(update={"data": model(data=data).spec.data})
+    told = dataclasses.replace(version(), spec=spec)
+    inputs = {"against": "i3.u1.t0-00ff"}
+    manifest = jobs.job(model(), told, JobKind.CHECK, 1, inputs, OPTIONS)
+    command = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
+    arguments = cli.parser().parse_args(command[1:])
+    assert arguments.checks == '{"levels":{"shift":"Block"},"maxVolumeDrop":0.2}'
+    assert arguments.against == "i3.u1.t0-00ff"
+    taken = parse_checks(arguments.checks).model_dump(mode="json", by_alias=True)
+    assert taken == spec.data.checks.model_dump(mode="json", by_alias=True)
 
 
 def test_the_longest_mapping_fits_one_argument_of_a_process() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
+from recommender_operator.api.spec_checks import DataChecks
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import names
 
@@ -61,6 +62,17 @@ def test_data_without_a_mapping_is_named_as_before_there_were_mappings(
     assert names.spec_hash(spec, TrainingSpec()) == digest
     absent = {**data, "source": {**data["source"], "mapping": None}}
     assert names.spec_hash(DataSpec.model_validate(absent), TrainingSpec()) == digest
+
+
+def test_the_checks_of_the_data_at_their_defaults_make_no_new_version() -> None:
+    """As the API server fills them in, and as a manifest may write them out."""
+    same: tuple[dict[str, object], ...] = ({}, {"levels": {}}, DataChecks().dump())
+    for checks in same:
+        spec = DataSpec.model_validate({"source": {"claimName": "raw"}, "checks": checks})
+        assert names.spec_hash(spec, TrainingSpec()) == names.spec_hash(DATA, TrainingSpec())
+    other = {"source": {"claimName": "raw"}, "checks": {"levels": {"shift": "Block"}}}
+    spec = DataSpec.model_validate(other)
+    assert names.spec_hash(spec, TrainingSpec()) != names.spec_hash(DATA, TrainingSpec())
 
 
 def test_a_mapping_makes_a_version_and_its_defaults_written_out_the_same() -> None:

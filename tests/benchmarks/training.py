@@ -1,0 +1,220 @@
+"""Training throughput against RecBole 1.2.1, and of the trainer against a bare loop.
+
+    make bench-training
+
+Each side runs in a process of its own with two threads, batches of 2048 and, for DeepFM and DIN,
+the same rows, fields, widths, dropout, learning rate and epochs; the processes alternate, in an
+order that moves on with each repeat. RecBole runs in an environment of its own (`peers`), DIN
+without the autograd anomaly mode that it leaves on. Ours multiplies in bfloat16 and factors DIN's
+first layer, which is the same function. Samples per second are of the training steps of an epoch,
+the first epoch left out (DeepFM, DIN), or of a whole fit with its looks at the validation window
+(ranker and bare loop). AUC: DeepFM and DIN on the test window with the weights that were best on
+the validation window, ranker on the validation window; mean of the repeats, 95 % intervals by
+resampled users. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recommender_training.evaluation import bootstrap, metrics
+from recommender_training.evaluation.intervals import Sampled
+from tests.benchmarks import training_data
+from tests.benchmarks.peers import recbole_env
+from tests.cluster.progress import say
+
+SIDES = ("recbole_deepfm", "deepfm", "recbole_din", "din", "ranker", "bare_loop")
+MODELS = {
+    "recbole_deepfm": "DeepFM", "deepfm": "DeepFM", "recbole_din": "DIN", "din": "DIN",
+    "ranker": "Ranker", "bare_loop": "Bare",
+}  # fmt: skip
+TARGETS = {"deepfm_ratio": 3.0, "din_ratio": 2.5, "bare_ratio": 0.95}
+SHAPES: dict[str, Any] = {
+    "width": 64, "hidden": [128, 64], "dropout": 0.2, "batchSize": 2048, "learningRate": 1e-3,
+    "historyLength": 20, "threads": 2,
+}  # fmt: skip
+
+WORKER = Path(__file__).parent / "peers" / "recbole_worker.py"
+Result = dict[str, Any]
+
+
+def one(side: str, repeat: int, asked: dict[str, Any], peer: Path, scratch: Path) -> Result:
+    """Run one side in a process of its own; raises RuntimeError with what it said, if it fails."""
+    of_peer = side.startswith("recbole")
+    named = asked | {"model": MODELS[side], "seed": 1 + repeat, "folder": str(scratch)}
+    if of_peer:
+        named["folder"] = str(scratch / MODELS[side])
+    named["result"] = str(scratch / f"{side}-{repeat}.npz")
+    paper = scratch / f"{side}-{repeat}.json"
+    paper.write_text(json.dumps(named))
+    command = [sys.executable, "-m", "tests.benchmarks.training_sides"]
+    if of_peer:
+        command = [str(peer), "-W", "ignore", str(WORKER)]
+    threads = str(asked["threads"])
+    began = time.monotonic()
+    done = subprocess.run(
+        [*command, str(paper)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+        cwd=None if not of_peer else scratch,  # RecBole writes logs where it stands
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)}\n{done.stderr.strip()[-3000:]}")
+    with np.load(named["result"], allow_pickle=False) as read:
+        result = dict(read)
+    seconds = time.monotonic() - began
+    say(f"repeat {repeat + 1}: {side} {np.median(paces(side, result)):,.0f}/s ({seconds:.0f} s)")
+    return result
+
+
+def paces(side: str, result: Result) -> list[float]:
+    """Samples per second of each epoch but the first, or of the whole fit."""
+    seconds = result["seconds"]
+    timed = seconds if MODELS[side] in ("Ranker", "Bare") else seconds[1:]
+    return [float(result["rows"]) / float(each) for each in timed]
+
+
+def pace(side: str, results: list[Result]) -> dict[str, float]:
+    """Median of the processes' medians, and the least and the largest of these."""
+    medians = [float(np.median(paces(side, result))) for result in results]
+    return {
+        "median": round(float(np.median(medians))),
+        "least": round(min(medians)),
+        "most": round(max(medians)),
+    }
+
+
+def area(results: list[Result], like: Result, drawn: bootstrap.Resamples) -> Sampled:
+    """The mean AUC of the repeats, over the rows and in the order of `like`."""
+    label, user, order = like["label"] > 0.5, like["user"], np.argsort(like["key"])
+    values, resampled = [], []
+    for result in results:
+        keys = result.get("key")
+        if keys is None:
+            keys = training_data.pair(result["user"], result["item"])
+        place = np.argsort(keys)
+        if not np.array_equal(keys[place], like["key"][order]):
+            raise RuntimeError("the sides were judged on different rows")
+        score = np.empty(len(label))
+        score[order] = result["probability"][place]
+        whole = metrics.auc(label, score)
+        assert whole is not None
+        values.append(whole)
+        resampled.append(bootstrap.auc(drawn, label, score, user))
+    users = len(np.unique(user))
+    return Sampled(float(np.mean(values)), np.mean(resampled, axis=0), users)
+
+
+def areas(results: dict[str, list[Result]]) -> dict[str, Any]:
+    """AUC of each side and the paired differences, each with its interval."""
+    report: dict[str, Any] = {}
+    for ours, other in (
+        ("deepfm", "recbole_deepfm"),
+        ("din", "recbole_din"),
+        ("ranker", "bare_loop"),
+    ):
+        like = results[ours][0]
+        drawn = bootstrap.draw(like["user"])
+        mine, theirs = (area(results[side], like, drawn) for side in (ours, other))
+        report[f"{ours}_auc"] = mine.estimate(drawn)
+        report[f"{other}_auc"] = theirs.estimate(drawn)
+        difference = mine.minus(theirs).estimate(drawn)
+        report[f"{ours}_auc_difference"] = difference
+        low, high = difference["low"], difference["high"]
+        report[f"{ours}_auc_same"] = low is not None and high is not None and low <= 0 <= high
+    return report
+
+
+def summary(results: dict[str, list[Result]], asked: dict[str, Any]) -> dict[str, Any]:
+    """The report: figures, ratios, targets and what was run."""
+    figures = {side: pace(side, results[side]) for side in SIDES}
+    of = {f"{side}_samples_per_s": figures[side]["median"] for side in SIDES}
+    ratios = {
+        "deepfm_ratio": of["deepfm_samples_per_s"] / of["recbole_deepfm_samples_per_s"],
+        "din_ratio": of["din_samples_per_s"] / of["recbole_din_samples_per_s"],
+        "bare_ratio": of["ranker_samples_per_s"] / of["bare_loop_samples_per_s"],
+    }
+    return {
+        "benchmark": "training",
+        **of,
+        **{name: round(value, 3) for name, value in ratios.items()},
+        # To the best other library: the smaller of the two.
+        "ratio": round(min(ratios["deepfm_ratio"], ratios["din_ratio"]), 3),
+        **areas(results),
+        "targets": TARGETS,
+        "reached": {name: bool(ratios[name] >= least) for name, least in TARGETS.items()},
+        "spread": figures,
+        "weights": {side: int(results[side][0]["weights"]) for side in SIDES},
+        "torch": {side: str(results[side][0]["torch"]) for side in SIDES},
+        "settings": asked,
+        "load": round(os.getloadavg()[0], 1),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}",
+    }
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--deepfm-epochs", type=int, default=7, help="the first is not timed")
+    parser.add_argument("--din-epochs", type=int, default=3, help="the first is not timed")
+    parser.add_argument("--ranker-epochs", type=int, default=5)
+    parser.add_argument("--precision", choices=["BFloat16", "Float32"], default="BFloat16")
+    parser.add_argument("--rows", type=int, help="only the newest of the training rows")
+    parser.add_argument("--threads", type=int, default=SHAPES["threads"])
+    parser.add_argument(
+        "--clock",
+        choices=["wall", "cpu"],
+        default="wall",
+        help="cpu: seconds of all cores; on a busy machine, with one thread",
+    )
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES, help="in part")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    peer = recbole_env.ensure()
+    epochs = dict.fromkeys(SIDES, args.ranker_epochs)
+    epochs |= dict.fromkeys(("deepfm", "recbole_deepfm"), args.deepfm_epochs)
+    epochs |= dict.fromkeys(("din", "recbole_din"), args.din_epochs)
+    asked = SHAPES | {"precision": args.precision, "threads": args.threads, "clock": args.clock}
+    results: dict[str, list[Result]] = {side: [] for side in SIDES}
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        task = training_data.make(folder, args.rows)
+        for model in ("DeepFM", "DIN"):
+            training_data.write_recbole(task, model, folder)
+        del task
+        for repeat in range(args.repeats):
+            shift = repeat % len(SIDES)
+            for side in (*SIDES[shift:], *SIDES[:shift]):
+                if side in args.sides:
+                    named = asked | {"epochs": epochs[side]}
+                    results[side].append(one(side, repeat, named, peer, folder))
+    if set(args.sides) != set(SIDES):
+        print(json.dumps({side: pace(side, each) for side, each in results.items() if each}))
+        return
+    report = summary(results, asked | {"epochs": epochs, "rows": args.rows})
+    report["seconds"] = round(time.monotonic() - began, 1)
+    for side, spread in report["spread"].items():
+        print(f"{side:16}", {**spread, "auc": report[f"{side}_auc"]})
+    print(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main()

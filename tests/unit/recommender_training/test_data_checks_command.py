@@ -1,0 +1,163 @@
+"""`check` compares with what was trained on, warns or blocks, and writes what it found."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recommender_operator.api import report as operator_report
+from recommender_operator.api.spec_checks import DataChecks
+from recommender_training import cli, synthetic
+from recommender_training.data_checks import files
+from recommender_training.data_checks.policy import Checks
+
+HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+
+
+class Desk:
+    """A source of one's own, its lake, and the command."""
+
+    def __init__(self, folder: Path) -> None:
+        self.raw, self.lake, self.folder = folder / "raw", folder / "lake", folder
+        synthetic.generate(self.raw, synthetic.Size(users=40, items=30, interactions=600), seed=2)
+
+    def check(self, *arguments: object) -> tuple[int, dict[str, Any]]:
+        path = self.folder / "report.json"
+        command = ["check", "--source", self.raw, "--lake", self.lake, "--report", path]
+        code = cli.main([*map(str, [*command, "--min-rows", 100, *arguments])])
+        assert len(path.read_bytes()) <= 4096
+        return code, json.loads(path.read_text())
+
+    def trained(self) -> str:
+        """Check, and note the version as trained on; a training does that when it has ended."""
+        version = str(self.check()[1]["dataVersion"])
+        files.write_trained(self.lake, version)
+        return version
+
+    def edit_users(self, column: int, value: str) -> None:
+        path = self.raw / "synthetic.user"
+        head, *rows = path.read_text().splitlines()
+        fields = [row.split("\t") for row in rows]
+        edited = ["\t".join([*row[:column], value, *row[column + 1 :]]) for row in fields]
+        path.write_text("\n".join([head, *edited, ""]))
+
+    def findings(self, version: str) -> dict[str, Any]:
+        path = self.lake / "checks" / version / "findings.json"
+        content: dict[str, Any] = json.loads(path.read_text())
+        return content
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_what_is_lost_blocks_and_the_report_and_the_file_name_it(desk: Desk) -> None:
+    before = desk.trained()
+    desk.edit_users(1, "")
+    code, said = desk.check()
+    assert (code, said["ok"], said["reason"]) == (2, False, "DataChecksFailed")
+    assert "users.age (lost)" in said["message"]
+    assert "data.checks.levels.lost: Warn" in said["message"]
+    assert said["checks"]["findings"][0]["feature"] == "age"
+    assert (said["checks"]["blocked"], said["checks"]["comparedWith"]) == (1, before)
+    whole = desk.findings(said["dataVersion"])
+    assert (whole["level"], whole["comparedWith"]) == ("block", before)
+    assert whole["findings"][0]["check"] == "lost"
+    assert len(whole["findings"]) == sum(
+        said["checks"][level] for level in ("passed", "warned", "blocked")
+    )
+
+
+def test_what_is_declared_to_warn_goes_on_and_the_operator_can_read_it(desk: Desk) -> None:
+    before = desk.trained()
+    desk.edit_users(1, "")
+    code, said = desk.check("--checks", '{"levels": {"lost": "Warn"}}')
+    assert code == 0
+    assert "users.age (lost): null in 100.00% of the rows" in said["message"]
+    told = operator_report.parse(operator_report.CheckReport, said).checks
+    assert told is not None
+    assert told.compared_with == before
+    assert ("users", "age") in {(each.table, each.feature) for each in told.findings}
+    assert told.warned >= len(told.findings) > 0
+
+
+def test_compared_is_with_the_last_training_not_with_the_last_check(desk: Desk) -> None:
+    """Else a source that breaks a little more each day would never be found."""
+    before = desk.trained()
+    desk.edit_users(3, "pilot")
+    for _ in range(2):
+        _, said = desk.check()
+        assert said["checks"]["comparedWith"] == before
+        assert "'pilot'" in said["message"]
+
+
+def test_a_version_can_be_named_and_is_profiled_anew_where_it_has_no_profile(desk: Desk) -> None:
+    first = str(desk.check()[1]["dataVersion"])
+    shutil.rmtree(desk.lake / "checks")
+    desk.edit_users(3, "pilot")
+    second = str(desk.check()[1]["dataVersion"])
+    files.write_trained(desk.lake, second)
+    _, said = desk.check("--against", first)
+    assert said["checks"]["comparedWith"] == first
+    assert "'pilot'" in said["message"]
+    assert desk.check()[1]["checks"]["level"] == "pass"
+
+
+def test_without_a_version_to_compare_with_it_says_so_and_judges_the_window_alone(
+    desk: Desk,
+) -> None:
+    for arguments in ((), ("--against", "i7.u0.t0-0123456789abcdef")):
+        code, said = desk.check(*arguments)
+        assert (code, said["checks"]["comparedWith"]) == (0, None)
+        assert "compared with nothing" in said["message"]
+        assert said["checks"]["passed"] == 6
+
+
+def test_a_window_that_shrank_blocks_and_names_the_limit(desk: Desk) -> None:
+    desk.trained()
+    late = 950_000_000  # two years after all others, so a window of 90 days has these alone
+    rows = [f"{1 + n % 40}\t{1 + n % 30}\t{3 + n % 2}\t{late + n * 60}\n" for n in range(120)]
+    (desk.raw / "late.inter").write_text(HEADER + "".join(rows))
+    code, said = desk.check("--window-days", 90)
+    assert (code, said["reason"]) == (2, "DataChecksFailed")
+    assert "interactions.rows (volume): 120 in the window" in said["message"]
+    assert desk.check("--window-days", 90, "--checks", '{"maxVolumeDrop": 1}')[0] == 0
+
+
+def test_more_duplicates_than_before_warn(desk: Desk) -> None:
+    desk.trained()
+    path = desk.raw / "synthetic.inter"
+    rows = path.read_text().splitlines()
+    (desk.raw / "twice.inter").write_text(HEADER + "\n".join(rows[1:25]) + "\n")
+    code, said = desk.check("--max-quarantined-share", 0.1)
+    assert code == 0
+    assert "interactions.rows (duplicates): 24 of 624 rows are duplicates" in said["message"]
+
+
+def test_a_profile_that_is_damaged_or_of_another_time_is_made_anew(desk: Desk) -> None:
+    """Types have other names in another version of polars: that is no change of the data."""
+    version = desk.trained()
+    desk.edit_users(3, "pilot")
+    path = desk.lake / "checks" / version / "profile.json"
+    whole = path.read_bytes()
+    other = whole.replace(b'"Int64"', b'"int64"').replace(b'"polars": "', b'"polars": "0.')
+    assert other != whole
+    for damaged in (whole[:100], b"[]", other):
+        path.write_bytes(damaged)
+        _, said = desk.check()
+        assert (said["checks"]["comparedWith"], said["checks"]["blocked"]) == (version, 0)
+        assert path.read_bytes() == whole
+
+
+def test_the_operators_section_is_the_one_of_the_command() -> None:
+    theirs = DataChecks().model_dump(mode="json", by_alias=True)
+    assert Checks().model_dump(mode="json", by_alias=True) == theirs
+    rules = [kind.model_json_schema()["properties"] for kind in (DataChecks, Checks)]
+    for name in theirs:
+        for limit in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"):
+            assert rules[0][name].get(limit) == rules[1][name].get(limit), (name, limit)

@@ -1,0 +1,131 @@
+"""A profile tells a data version and a window as training sees them, and always the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_training import pipeline
+from recommender_training.artifact import reference, vocabulary
+from recommender_training.data import dataset, ingest, lake, splits
+from recommender_training.data_checks import columns, parts, profile, sample
+from recommender_training.errors import InputError
+from recommender_training.files import canonical_json
+from recommender_training.sessions import sample_requests
+from tests.unit.recommender_training.conftest import Trained
+
+
+def test_the_parts_of_the_window_are_those_of_training(trained: Trained) -> None:
+    for days in (None, 60):
+        told = profile.build(trained.lake, trained.data_version, days).profile
+        _, data = pipeline.load(trained.lake, trained.data_version, days)
+        split = splits.temporal(data.events)
+        assert told["window"] == {
+            "start": int(data.events.time[0]) if days is None else told["window"]["start"],
+            "end": int(data.events.time[-1]),
+            "validationStart": split.validation_start,
+            "testStart": split.test_start,
+        }
+        for part in profile.PARTS:
+            labels = data.events.label[getattr(split, part)]
+            assert told["labels"][part] == {"rows": len(labels), "positive": int(labels.sum())}
+        known = set(data.events.user[split.train]) & set(data.events.user[split.validation])
+        assert told["cold"] == {
+            "validationUsers": len(set(data.events.user[split.validation])),
+            "known": len(known),
+        }
+
+
+def test_the_histograms_are_those_of_reference_json(trained: Trained, tables: lake.Tables) -> None:
+    told = profile.build(trained.lake, trained.data_version, None).profile["sessions"]
+    words = vocabulary.vocabulary(dataset.build(tables), 20)
+    requests = list(sample_requests(tables.interactions, tables.users, tables.items, sample._SEED))
+    expected = reference.reference(requests, [None] * len(requests), words)
+    assert (told["sessions"], told["shareOfUsers"]) == (expected["sessions"], 1.0)
+    mine = [{k: v for k, v in each.items() if k != "missing"} for each in told["features"]]
+    assert mine == [each for each in expected["features"] if each["name"] != "top_score"]
+
+
+def test_a_profile_made_later_has_the_same_bytes(source: Path, tmp_path: Path) -> None:
+    """An older version is read by time travel, whatever was added since."""
+    checked = ingest.check(source, tmp_path / "lake")
+    first = profile.build(tmp_path / "lake", checked.data_version, None).profile
+    late = tmp_path / "late"
+    late.mkdir()
+    for path in source.iterdir():
+        (late / path.name).write_bytes(path.read_bytes())
+    header = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+    (late / "late.inter").write_text(header + "1\t2\t4\t899000000\n")
+    assert ingest.check(late, tmp_path / "lake").data_version != checked.data_version
+    again = profile.build(tmp_path / "lake", checked.data_version, None).profile
+    assert canonical_json(again) == canonical_json(first)
+
+
+def test_a_table_too_large_to_be_held_has_the_same_profile(
+    trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = profile.build(trained.lake, trained.data_version, 60).profile
+    monkeypatch.setattr(parts, "PART_ROWS", 200)  # about a week
+    streamed = profile.build(trained.lake, trained.data_version, 60).profile
+    assert canonical_json(streamed) == canonical_json(held)
+
+
+@pytest.mark.parametrize("version", ["latest", "i99.u0.t0-0123456789abcdef"])
+def test_a_version_that_is_not_there_is_named(trained: Trained, version: str) -> None:
+    with pytest.raises(InputError) as caught:
+        profile.build(trained.lake, version, None)
+    assert caught.value.reason == "DataVersionMissing"
+
+
+@given(st.lists(st.one_of(st.none(), st.integers(0, 120)), max_size=200))
+def test_a_range_is_exact_at_its_resolution(ages: list[int | None]) -> None:
+    table = columns.Table("users", {"age": "Int64"})
+    for half in (ages[: len(ages) // 3], ages[len(ages) // 3 :]):
+        table.add(pl.DataFrame({"age": half}, schema={"age": pl.Int64}))
+    facts = table.facts()
+    told = facts["numbers"]["age"]
+    assert facts["columns"]["age"]["nulls"] == pytest.approx(
+        ages.count(None) / max(len(ages), 1), abs=1e-9
+    )
+    known = np.array([age for age in ages if age is not None])
+    if len(known) == 0:
+        assert told is None
+        return
+    assert told is not None
+    assert (told["least"], told["largest"]) == (known.min(), known.max())
+    for name, share in (("low", 0.01), ("median", 0.5), ("high", 0.99)):
+        expected = np.quantile(known, share, method="inverted_cdf")
+        assert told[name] == expected, name
+
+
+def test_an_item_of_two_genres_counts_for_each_and_rare_categories_are_not_named() -> None:
+    genres = ["Drama", "Drama Comedy", None, *(f"g{n:03}" for n in range(300))]
+    table = columns.Table("items", {"genres": "String"})
+    table.add(pl.DataFrame({"genres": genres, "release_year": 1990}))
+    told = table.facts()["categories"]["genres"]
+    assert next(iter(told["counts"])) == "Drama"
+    assert told["counts"]["Drama"] == 2
+    assert len(told["counts"]) == columns.MAX_CATEGORIES
+    assert told["others"] + sum(told["counts"].values()) == 303
+
+
+def test_a_sample_is_whole_users_the_same_ones_whoever_else_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sample, "MAX_ROWS", 1000)
+    monkeypatch.setattr(sample, "MAX_USER_ROWS", 100)
+    users = pl.DataFrame({"user_id": np.arange(1000), "rows": np.full(1000, 10)})
+    drawn = sample.draw(users)
+    assert int(drawn["rows"].sum()) == 1000
+    # no run of neighbouring ids
+    assert np.diff(np.sort(drawn["user_id"].to_numpy())).max() > 20
+    more = pl.DataFrame({"user_id": np.arange(2000), "rows": np.full(2000, 10)})
+    later = set(sample.draw(more)["user_id"].to_list())
+    assert {user for user in later if user < 1000} < set(drawn["user_id"].to_list())
+    robot = pl.DataFrame({"user_id": [5, 6], "rows": [101, 100]})
+    assert sample.draw(robot)["user_id"].to_list() == [6]

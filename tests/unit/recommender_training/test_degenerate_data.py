@@ -1,0 +1,120 @@
+"""Data that no one should learn from: what `check` says of them, and what `train` does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from recommender_training import pipeline
+from recommender_training.config import parse_config
+from recommender_training.data import ingest
+from recommender_training.data_checks import run
+from recommender_training.data_checks.policy import Checks
+from recommender_training.errors import InputError
+from tests.unit.recommender_training.mapped_files import NOW, START
+
+CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 1, "embeddingDim": 4, "batchSize": 256}}'
+USER, ITEM, RATING, TIME = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
+
+Edit = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def lake(source: Path, folder: Path, edit: Edit) -> str:
+    """Ingest the generated data with its interactions edited; the data version."""
+    raw = folder / "raw"
+    raw.mkdir()
+    for path in source.iterdir():
+        (raw / path.name).write_bytes(path.read_bytes())
+    rows = pl.read_csv(raw / "synthetic.inter", separator="\t").head(1200)
+    edit(rows).write_csv(raw / "synthetic.inter", separator="\t", quote_style="never")
+    return ingest.check(raw, folder / "lake").data_version
+
+
+def one_user(rows: pl.DataFrame) -> pl.DataFrame:
+    rows = rows.with_row_index("n").with_columns(pl.lit(1).alias(USER), pl.col(TIME) + pl.col("n"))
+    return rows.drop("n")
+
+
+def one_item(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.lit(7).alias(ITEM)).unique([USER, TIME], maintain_order=True)
+
+
+def constant(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(pl.lit(5).alias(RATING))
+
+
+def one_user_after_the_other(rows: pl.DataFrame) -> pl.DataFrame:
+    """Twelve events each, so that no user of the validation window was there before it."""
+    place = pl.int_range(pl.len())
+    return rows.with_columns(
+        (place // 12 + 1).alias(USER), (pl.lit(START - 90 * 86_400) + place * 60).alias(TIME)
+    )
+
+
+@pytest.mark.parametrize(
+    ("edit", "check", "level", "named"),
+    [
+        (one_user, "users", "block", "1 user"),
+        (one_item, "items", "block", "1 item"),
+        (constant, "labels", "block", "960 of 960 rows positive"),
+        (one_user_after_the_other, "cold", "warn", "0 of"),
+    ],
+)
+def test_check_names_it(
+    source: Path, tmp_path: Path, edit: Edit, check: str, level: str, named: str
+) -> None:
+    version = lake(source, tmp_path, edit)
+    found = run.run(tmp_path / "lake", version, Checks())
+    (first, *_) = [each for each in found.findings if each.level != "pass"]
+    assert (first.check, first.level) == (check, level)
+    assert named in first.value
+    assert first.remedy
+
+
+@pytest.mark.parametrize("edit", [one_user, one_item, one_user_after_the_other])
+def test_train_takes_it_where_the_check_is_told_to_let_it_pass(
+    source: Path, tmp_path: Path, edit: Edit
+) -> None:
+    """The metrics are finite, and no interval is told that users could not carry."""
+    version = lake(source, tmp_path, edit)
+    result = pipeline.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+    assert all(math.isfinite(value) for value in result.metrics.values())
+    assert {"auc", "logLoss", "ndcgAt10"} <= result.metrics.keys()
+    assert ("aucLow" in result.metrics) == (edit is not one_user)
+
+
+def test_train_refuses_labels_that_are_all_alike(source: Path, tmp_path: Path) -> None:
+    version = lake(source, tmp_path, constant)
+    with pytest.raises(InputError) as caught:
+        pipeline.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+    assert caught.value.reason == "TooFewRows"
+    assert "960 of them positive" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("time", "reason"),
+    [(START * 1000, "BadTimestamp"), (NOW + 2 * 86_400, "FutureTimestamp"),
+     (START, "DuplicateRow")],
+)  # fmt: skip
+def test_milliseconds_the_future_and_duplicates_never_reach_a_training(
+    source: Path, tmp_path: Path, time: int, reason: str
+) -> None:
+    """What `train` reads is the lake, and these rows are in the quarantine."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    for path in source.iterdir():
+        (raw / path.name).write_bytes(path.read_bytes())
+    header = (raw / "synthetic.inter").read_text().splitlines()[0]
+    rows = [f"1\t2\t4\t{START}", f"1\t2\t4\t{time}"]
+    (raw / "late.inter").write_text("\n".join([header, *rows, ""]))
+    checked = ingest.check(raw, tmp_path / "lake", now=NOW)
+    assert checked.quarantined_rows == 1
+    quarantine = pl.scan_delta(str(tmp_path / "lake" / "quarantine")).collect()
+    assert quarantine["reason"].to_list() == [reason]
+    tables, _ = pipeline.load(tmp_path / "lake", checked.data_version, None)
+    late = tables.interactions.filter(pl.col("timestamp") >= START)
+    assert late.height == 1

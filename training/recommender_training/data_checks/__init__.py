@@ -1,0 +1,1 @@
+"""Checks of a data version against the one that the model in place was trained on."""

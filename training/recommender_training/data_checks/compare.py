@@ -1,0 +1,177 @@
+"""What changed in the tables since the data version compared with: schema, nulls, ranges,
+categories, volume, rows put aside."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from recommender_training.data.shares import Aside
+from recommender_training.data_checks.finding import Judge
+from recommender_training.data_checks.policy import Checks
+from recommender_training.data_checks.profile import Profile
+from recommender_training.data_checks.shift import Comparison
+
+#: A category that held less of the rows may go without a word.
+LOST_CATEGORY = 0.01
+#: Fewer rows put aside are no change of their share, whatever the size of the table.
+MIN_ASIDE = 10
+_TABLES = ("interactions", "users", "items")
+_UPSTREAM = "see what changed in the export; if it is meant, data.checks.levels."
+
+
+def judge(judge: Judge, checks: Checks, now: Profile, before: Profile) -> None:
+    """Add the findings that need no test."""
+    for table in _TABLES:
+        here, there = now["tables"][table], before["tables"][table]
+        _schema(judge, table, here["columns"], there["columns"])
+        _lost(judge, table, here, there)
+        _ranges(judge, table, here["numbers"], there["numbers"])
+        _categories(judge, table, here, there)
+    sizes = {
+        "rows": [int(each["tables"]["interactions"]["rows"]) for each in (now, before)],
+        "user_id": [int(each["active"]["users"]) for each in (now, before)],
+        "item_id": [int(each["active"]["items"]) for each in (now, before)],
+    }
+    for name, (here, there) in sizes.items():
+        _volume(judge, checks, name, here, there)
+
+
+def _schema(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+    for column, facts in sorted(there.items()):
+        found = here[column]["type"] if column in here else "absent"
+        judge.add(
+            "schema",
+            f"{table}.{column}",
+            holds=found == facts["type"],
+            value=found,
+            expected=facts["type"],
+            remedy=f"{_UPSTREAM}schema: Warn",
+        )
+
+
+def _lost(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+    if not here["rows"]:
+        return
+    for column, facts in sorted(there["columns"].items()):
+        if facts["nulls"] >= 1 or not there["rows"] or column not in here["columns"]:
+            continue
+        nulls = here["columns"][column]["nulls"]
+        judge.add(
+            "lost",
+            f"{table}.{column}",
+            holds=nulls < 1,
+            value=f"null in {share(nulls)} of the rows",
+            expected=f"values, as before (null in {share(facts['nulls'])})",
+            remedy=f"{_UPSTREAM}lost: Warn",
+        )
+
+
+def null_tests(checks: Checks, now: Profile, before: Profile) -> Iterator[Comparison]:
+    """Increases of null shares: of users and items by row, of interactions by user."""
+    for table in _TABLES:
+        here, there = now["tables"][table], before["tables"][table]
+        for column in sorted(here["columns"].keys() & there["columns"].keys()):
+            name = f"nulls.{column}"
+            if table == "interactions" and name not in now["shares"]:
+                continue
+            values = []
+            for each, profile in ((here, now), (there, before)):
+                nulls = float(each["columns"][column]["nulls"])
+                if table == "interactions":
+                    error = float(profile["shares"].get(name, {}).get("error", 0.0))
+                else:
+                    error = math.sqrt(nulls * (1 - nulls) / max(each["rows"], 1))
+                values.append((nulls, error))
+            if values[1][0] < 1:
+                yield Comparison.of_shares(
+                    "nulls", f"{table}.{column}", values[0], values[1],
+                    floor=checks.max_null_increase, words="null", only_more=True,
+                )  # fmt: skip
+
+
+def _ranges(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+    for column, was in sorted(there.items()):
+        is_ = here.get(column)
+        if was is None or is_ is None:
+            continue
+        judge.add(
+            "ranges",
+            f"{table}.{column}",
+            holds=is_["low"] >= was["least"] and is_["high"] <= was["largest"],
+            value=f"from {is_['low']:g} to {is_['high']:g} but for 1 % at each end",
+            expected=f"inside of {was['least']:g} to {was['largest']:g}, all that was seen before",
+            remedy="the unit or the scale may have changed: " + _UPSTREAM + "ranges: Ignore",
+        )
+
+
+def _categories(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+    for column, was in sorted(there["categories"].items()):
+        is_ = here["categories"].get(column)
+        if is_ is None or not was["counts"] or not is_["counts"]:
+            continue
+        rows = sum(was["counts"].values()) + was["others"]
+        least = LOST_CATEGORY * rows
+        new = [name for name in is_["counts"] if name not in was["counts"]]
+        gone = [n for n, k in was["counts"].items() if n not in is_["counts"] and k >= least]
+        if was["others"]:  # one of those not named may be it
+            new = []
+        if is_["others"]:
+            gone = []
+        told = [f"new {_listed(new)}"] if new else []
+        told += [f"gone {_listed(gone)}"] if gone else []
+        judge.add(
+            "categories",
+            f"{table}.{column}",
+            holds=not told,
+            value=", ".join(told) or f"{len(is_['counts'])} categories",
+            expected=f"the {len(was['counts'])} of before",
+            remedy="a new spelling is a new category: " + _UPSTREAM + "categories: Ignore",
+        )
+
+
+def _volume(judge: Judge, checks: Checks, name: str, here: int, there: int) -> None:
+    least = math.ceil((1 - checks.max_volume_drop) * there)
+    judge.add(
+        "volume",
+        f"interactions.{name}",
+        holds=here >= least,
+        value=f"{here} in the window",
+        expected=f"{least} or more ({there} before, data.checks.maxVolumeDrop "
+        f"{checks.max_volume_drop:g})",
+        remedy="see whether an export is missing or was cut short, or raise "
+        "data.checks.maxVolumeDrop",
+    )
+
+
+def aside(judge: Judge, checks: Checks, now: Aside, before: Aside) -> None:
+    """Add findings on the rows that were put aside."""
+    for check, what, here, there in (
+        ("quarantine", "put aside", now.quarantine, before.quarantine),
+        ("duplicates", "duplicates", now.duplicates, before.duplicates),
+    ):
+        for table, (bad, rows) in sorted(here.items()):
+            was_bad, was_rows = there.get(table, (0, 0))
+            if not rows or not was_rows:
+                continue
+            limit = was_bad / was_rows + checks.max_quarantine_increase
+            judge.add(
+                check,
+                f"{table}.rows",
+                holds=bad < MIN_ASIDE or bad / rows <= limit,
+                value=f"{bad} of {rows} rows are {what} ({share(bad / rows)})",
+                expected=f"at most {share(limit)} ({share(was_bad / was_rows)} before)",
+                remedy="the reasons are in the quarantine table; raise "
+                "data.checks.maxQuarantineIncrease if it is meant",
+            )
+
+
+def share(value: float) -> str:
+    """A share as a percentage."""
+    return f"{value:.2%}"
+
+
+def _listed(names: list[str], most: int = 5) -> str:
+    told = ", ".join(repr(name) for name in names[:most])
+    return told + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,111 @@
+"""The files of the checks beside the tables: `<lake>/checks/<data version>/`.
+
+`profile.json` is a function of the data version and the window (`profile-90d.json`), `aside.json`
+has the rows put aside by the check that made the version, `findings.json` is what the last
+check of it said. `<lake>/checks/trained.json` names the data version of the last training.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from recommender_training.data.shares import Aside
+from recommender_training.data_checks import profile
+from recommender_training.data_checks.finding import Finding, ranked, worst
+from recommender_training.data_checks.profile import Profile
+from recommender_training.files import canonical_json, write_bytes
+
+FOLDER = "checks"
+SCHEMA = "recommender.dev/data-checks/v1"
+
+
+def write_profile(lake: Path, content: Profile) -> Path:
+    """Write a profile."""
+    path = _path(lake, str(content["dataVersion"]), "profile", content["windowDays"])
+    _replace(path, content)
+    return path
+
+
+def read_profile(lake: Path, data_version: str, window_days: int | None) -> Profile | None:
+    """The profile of a data version and window, if it was written in today's terms.
+
+    Names of types are those of polars, and another version of it may have others.
+    """
+    found = _read(_path(lake, data_version, "profile", window_days))
+    today = (profile.SCHEMA, pl.__version__)
+    if found is None or (found.get("schema"), found.get("polars")) != today:
+        return None
+    return found
+
+
+def write_aside(lake: Path, data_version: str, told: Aside) -> None:
+    """Write what the check that made a data version put aside; later checks of it are no norm."""
+    path = _path(lake, data_version, "aside")
+    if not path.exists():
+        content = {"quarantine": dict(told.quarantine), "duplicates": dict(told.duplicates)}
+        _replace(path, content)
+
+
+def read_aside(lake: Path, data_version: str) -> Aside | None:
+    """What the checks of a data version put aside, if that is known."""
+    found = _read(_path(lake, data_version, "aside"))
+    if found is None:
+        return None
+    return Aside(*({table: (int(bad), int(rows)) for table, (bad, rows) in found[kind].items()}
+                   for kind in ("quarantine", "duplicates")))  # fmt: skip
+
+
+def write_findings(
+    lake: Path, now: Profile, compared_with: str | None, findings: Sequence[Finding]
+) -> Path:
+    """Write all findings, what does not hold first."""
+    content = {
+        "schema": SCHEMA,
+        "dataVersion": now["dataVersion"],
+        "windowDays": now["windowDays"],
+        "comparedWith": compared_with,
+        "level": worst(findings),
+        "findings": [finding.to_json() for finding in ranked(findings)],
+    }
+    path = _path(lake, str(now["dataVersion"]), "findings", now["windowDays"])
+    _replace(path, content)
+    return path
+
+
+def write_trained(lake: Path, data_version: str) -> None:
+    """Remember the data version that a training has used."""
+    _replace(lake / FOLDER / "trained.json", {"dataVersion": data_version})
+
+
+def read_trained(lake: Path) -> str | None:
+    """The data version of the last training, if there was one."""
+    found = _read(lake / FOLDER / "trained.json")
+    return None if found is None else str(found["dataVersion"])
+
+
+def _path(lake: Path, data_version: str, name: str, window_days: int | None = None) -> Path:
+    window = "" if window_days is None else f"-{window_days}d"
+    return lake / FOLDER / data_version / f"{name}{window}.json"
+
+
+def _replace(path: Path, content: object) -> None:
+    """Write by a rename: a reader sees the old file or the new one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    write_bytes(part, canonical_json(content))
+    part.rename(path)
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValueError:  # a damaged file is made anew
+        return None
+    return found if isinstance(found, dict) else None

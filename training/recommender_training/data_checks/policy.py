@@ -1,0 +1,78 @@
+"""The section `data.checks` of the resource, as the Job receives it (`--checks`, camelCase).
+
+The other side of this contract is `recommender_operator.api.spec_checks`; a test holds the two
+together.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from recommender_training.errors import InputError
+
+
+class Level(enum.StrEnum):
+    """What a check that does not hold leads to."""
+
+    IGNORE = "Ignore"
+    WARN = "Warn"
+    BLOCK = "Block"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+class Levels(_Section):
+    """The level of each check, by its name."""
+
+    users: Level = Level.BLOCK
+    items: Level = Level.BLOCK
+    labels: Level = Level.BLOCK
+    cold: Level = Level.WARN
+    schema_: Level = Field(default=Level.BLOCK, alias="schema")
+    lost: Level = Level.BLOCK
+    nulls: Level = Level.WARN
+    ranges: Level = Level.WARN
+    categories: Level = Level.WARN
+    volume: Level = Level.BLOCK
+    quarantine: Level = Level.WARN
+    duplicates: Level = Level.WARN
+    shift: Level = Level.WARN
+
+    def of(self, check: str) -> Level:
+        """The level of the check of this name."""
+        level: Level = getattr(self, "schema_" if check == "schema" else check)
+        return level
+
+
+class Checks(_Section):
+    """Limits of the checks, and what each leads to."""
+
+    max_volume_drop: float = Field(default=0.5, ge=0, le=1)
+    max_null_increase: float = Field(default=0.05, ge=0, le=1)
+    max_quarantine_increase: float = Field(default=0.005, ge=0, le=1)
+    effect_floor: float = Field(default=0.1, ge=0, le=1)
+    alpha: float = Field(default=0.01, gt=0, lt=1)
+    levels: Levels = Levels()
+
+
+def parse_checks(text: str) -> Checks:
+    """Read `--checks`. Raises InputError `InvalidConfig` with the field, the value, the rule."""
+    try:
+        return Checks.model_validate(json.loads(text))
+    except ValidationError as error:
+        parts = [
+            f"data.checks.{'.'.join(map(str, issue['loc']))}={str(issue.get('input'))[:80]!r}: "
+            f"{issue['msg']}"
+            for issue in error.errors()
+        ]
+        raise InputError("InvalidConfig", "; ".join(parts)) from error
+    except ValueError as error:
+        raise InputError("InvalidConfig", f"--checks is not JSON ({error})") from error

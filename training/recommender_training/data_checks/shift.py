@@ -1,0 +1,162 @@
+"""Shifts of distributions between two windows: one row a session, users the independent units.
+
+A shift counts when it is beyond chance after a correction for all tests of the check (Holm), and
+large enough to matter (its floor). Windows that overlap share users, which makes the tests shy,
+never eager.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from recommender_training.artifact import reference
+from recommender_training.artifact.clustering import design_effect
+from recommender_training.data.dataset import Ints
+from recommender_training.data_checks import statistics
+from recommender_training.data_checks.finding import Judge
+from recommender_training.data_checks.policy import Checks
+from recommender_training.data_checks.profile import Profile
+from recommender_training.data_checks.sample import Sessions
+
+#: With fewer users in a window no test holds its level.
+MIN_USERS = 20
+_REMEDY = {
+    "nulls": "see what the export left out, or raise data.checks.maxNullIncrease",
+    "shift": "training on what is new is what a retraining is for; if nothing is known to have "
+    "changed, look at the source (data.checks.effectFloor, data.checks.levels.shift)",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison of two windows: how far apart, and how likely that by chance."""
+
+    check: str
+    feature: str
+    effect: float
+    floor: float
+    p_value: float
+    words: str
+
+    @classmethod
+    def of_shares(
+        cls,
+        check: str,
+        feature: str,
+        now: tuple[float, float],
+        before: tuple[float, float],
+        *,
+        floor: float,
+        words: str,
+        only_more: bool = False,
+    ) -> Comparison:
+        """Compare two shares, each with its standard error."""
+        effect = now[0] - before[0]
+        return cls(
+            check,
+            feature,
+            max(0.0, effect) if only_more else abs(effect),
+            floor,
+            statistics.differs(*now, *before),
+            f"{words} {now[0]:.2%}, {before[0]:.2%} before",
+        )
+
+
+def session_tests(
+    checks: Checks, now: Profile, seen: Sessions, before: Profile
+) -> Iterator[Comparison]:
+    """Tests of the histograms, of missing values, and of the share of positive responses."""
+    if min(now["active"]["users"], before["active"]["users"]) >= MIN_USERS:
+        yield Comparison.of_shares(
+            "shift", "interactions.value", _share(now["shares"]["positive"]),
+            _share(before["shares"]["positive"]), floor=checks.effect_floor, words="positive",
+        )  # fmt: skip
+    was = before["sessions"]
+    if min(int(now["sessions"]["users"]), int(was["users"])) < MIN_USERS:
+        return
+    absent = {told["name"]: told["missing"] for told in now["sessions"]["features"]}
+    for told in was["features"]:
+        name = str(told["name"])
+        yield Comparison.of_shares(
+            "nulls", f"sessions.{name}", _share(absent[name]), _share(told["missing"]),
+            floor=checks.max_null_increase, words="missing", only_more=True,
+        )  # fmt: skip
+        yield from _histogram(checks, told, seen)
+
+
+def conclude(judge: Judge, checks: Checks, tests: Sequence[Comparison]) -> None:
+    """Add a finding for each test, corrected for the number of all of them."""
+    adjusted = statistics.holm([test.p_value for test in tests])
+    for test, p_value in zip(tests, adjusted, strict=True):
+        limit = f"{test.floor:g}"
+        judge.add(
+            test.check,
+            test.feature,
+            holds=test.effect < test.floor or test.effect == 0 or p_value > checks.alpha,
+            value=f"{test.words} (corrected p {p_value:.2g})",
+            expected=f"less than {limit} apart, or by chance (p above {checks.alpha:g})"
+            if test.check == "shift"
+            else f"no increase by {limit}, or by chance (p above {checks.alpha:g})",
+            remedy=_REMEDY[test.check],
+        )
+
+
+def _histogram(checks: Checks, told: dict[str, Any], seen: Sessions) -> Iterator[Comparison]:
+    name = str(told["name"])
+    user_S, bin_S, names = place(told, seen)
+    before_K = np.zeros(len(names))
+    before_K[: len(told["counts"])] = told["counts"]
+    if len(user_S) == 0 or before_K.sum() == 0:
+        return
+    now_K = np.bincount(bin_S, minlength=len(names)).astype(np.float64)
+    one_K = statistics.effective(now_K, design_effect(user_S, bin_S))
+    other_K = statistics.effective(before_K, float(told["designEffect"]))
+    effect = statistics.distance(one_K, other_K)
+    p_value = statistics.homogeneity(one_K, other_K)
+    here_K, there_K = now_K / now_K.sum(), before_K / before_K.sum()
+    most = int(np.argmax(np.abs(here_K - there_K)))
+    words = (
+        f"distance {effect:.3f}, {names[most]} {here_K[most]:.1%} of the sessions, "
+        f"{there_K[most]:.1%} before"
+    )
+    yield Comparison("shift", f"sessions.{name}", effect, checks.effect_floor, p_value, words)
+
+
+def place(told: dict[str, Any], seen: Sessions) -> tuple[Ints, Ints, list[str]]:
+    """Users and bins of the sessions with a value, in the bins of another window's feature.
+
+    The third value names the bins; categories that the other has not get bins of their own behind.
+    """
+    name, numeric = str(told["name"]), told["kind"] == "numeric"
+    absent = (None,) if numeric else (None, reference.UNKNOWN)
+    pairs = zip(seen.user_S.tolist(), seen.columns[name], strict=True)
+    known = [(user, value) for user, value in pairs if value is not None and value not in absent]
+    if numeric:
+        edges = [float(edge) for edge in told["edges"]]
+        codes = [bisect_right(edges, value) for _, value in known]
+        names = _between(edges)
+    else:
+        own = seen.categories[name]
+        both = [*told["categories"], *(c for c in own if c not in told["categories"])]
+        index = {category: code for code, category in enumerate(both)}
+        codes = [index[own[int(value)]] for _, value in known]
+        names = [repr(category) for category in both]
+    users = np.array([user for user, _ in known], dtype=np.int64)
+    return users, np.array(codes, dtype=np.int64), names
+
+
+def _between(edges: list[float]) -> list[str]:
+    if not edges:
+        return ["all"]
+    inner = [f"{low:g} to {high:g}" for low, high in pairwise(edges)]
+    return [f"below {edges[0]:g}", *inner, f"from {edges[-1]:g}"]
+
+
+def _share(told: dict[str, float]) -> tuple[float, float]:
+    return float(told["value"]), float(told["error"])

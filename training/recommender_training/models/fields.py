@@ -1,0 +1,73 @@
+"""Inputs of models that read categories alone: DeepFM and DIN.
+
+Legend of shapes: N events, L history length, F fields of an event, K fields of an item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommender_training.data.dataset import Dataset
+from recommender_training.features import graph
+from recommender_training.features.table import Inputs
+
+#: Columns of `FieldInputs.event`; the last ones are those of `FieldInputs.history`.
+EVENT_FIELDS = ("user", "age", "gender", "occupation", "item", "year")
+ITEM_FIELDS = ("item", "year")
+
+
+@dataclass(frozen=True)
+class FieldInputs:
+    """One row an event; 0 is the unknown value of each field."""
+
+    event: Tensor  # [N, F]
+    history: Tensor  # [N, L, K] fields of the strictly earlier items
+    present: Tensor  # [N, L]
+    label: Tensor  # [N] float
+
+    def take(self, rows: Tensor) -> FieldInputs:
+        """The rows of a batch."""
+        return FieldInputs(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+    def to(self, device: torch.device) -> FieldInputs:
+        """The same on a device."""
+        return FieldInputs(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    def without_history(self) -> FieldInputs:
+        """The same for a model that reads no history: a batch of it need not be gathered."""
+        return FieldInputs(self.event, self.history[:, :0], self.present[:, :0], self.label)
+
+    def __len__(self) -> int:
+        return int(self.label.shape[0])
+
+
+def sizes(data: Dataset) -> dict[str, int]:
+    """Numbers of values of the fields, the unknown one included."""
+    users, items = data.users, data.items
+    return {
+        "user": users.count + 1,
+        "age": graph.AGE_BUCKETS,
+        "gender": len(users.genders) + 1,
+        "occupation": len(users.occupations) + 1,
+        "item": items.count + 1,
+        "year": len(np.unique(items.years[items.years > 0])) + 1,
+    }
+
+
+def build(inputs: Inputs, data: Dataset) -> FieldInputs:
+    """The categories among the inputs of all events."""
+    known = np.unique(data.items.years[data.items.years > 0])
+    place = np.searchsorted(known, data.items.years) + 1
+    years = np.concatenate([[0], np.where(data.items.years > 0, place, 0)])
+    year = torch.from_numpy(years)
+    columns = [inputs.user, *inputs.side.unbind(1), inputs.target, year[inputs.target]]
+    return FieldInputs(
+        event=torch.stack(columns, 1),
+        history=torch.stack([inputs.session, year[inputs.session]], 2),
+        present=inputs.present,
+        label=inputs.label,
+    )

@@ -1,0 +1,56 @@
+"""Where and how the arithmetic of a fit is done: device, precision, compiled or not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recommender_training.config import Precision
+
+#: cuBLAS sums in one order only with a workspace of fixed size, and reads this when it starts.
+_CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a model is fitted. The weights stay in single precision in either case."""
+
+    device: torch.device
+    precision: Precision
+    #: The backend of torch.compile; None fits the model as it is.
+    compiler: str | Callable[..., Any] | None = None
+
+    def autocast(self) -> AbstractContextManager[None]:
+        """Within it, products of matrices are rounded to 8 bits of mantissa, if so configured."""
+        narrow = self.precision is Precision.BFLOAT16
+        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=narrow)
+
+    def prepare(self, model: nn.Module) -> Callable[..., Tensor]:
+        """Move the model to the device, in place; what is called in its stead shares its weights.
+
+        Shapes are fixed but for the last batch of an epoch, so that two graphs are compiled.
+        """
+        model.to(self.device)
+        if self.compiler is None:
+            return model
+        compiled: Callable[..., Tensor] = torch.compile(
+            model, backend=self.compiler, dynamic=False
+        )
+        return compiled
+
+
+def choose(precision: Precision) -> Runtime:
+    """A GPU and compiled code where PyTorch sees one, else the CPU as it is.
+
+    The images carry no compiler for CPUs.
+    """
+    if not torch.cuda.is_available():
+        return Runtime(torch.device("cpu"), precision)
+    os.environ.setdefault(*_CUBLAS)
+    return Runtime(torch.device("cuda"), precision, compiler="inductor")
