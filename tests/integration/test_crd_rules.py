@@ -280,6 +280,7 @@ def test_a_search_is_taken_with_the_defaults_of_the_model(server: Server, space:
     ("training", "message"),
     [
         (searched({"dropuot": {}}), "may name these hyperparameters: batchSize, dropout"),
+        (searched({"precision": {}}), "may name these hyperparameters"),
         (searched({"dropout": {"min": 0, "choices": [0.1]}}), "either choices, or min and max"),
         (searched({"dropout": {"log": True, "choices": [0.1]}}), "either choices, or min and max"),
         (searched({"dropout": {"min": 0.3, "max": 0.3}}), "must be below max"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from recommender_operator.api.spec_training import Hyperparameters
 
 #: Hyperparameters without a declared range to search in: a range has to be given in full.
-UNDECLARED = ("epochs", "patience", "precision")
+UNDECLARED = ("epochs", "patience")
 
 _BOUNDS = (
     ("minimum", ">=", "at least"),
@@ -32,7 +32,8 @@ TRAINING = (
 
 def space() -> tuple[tuple[str, str], ...]:
     """Return the rules of the map `space`."""
-    names = sorted(str(field.alias) for field in Hyperparameters.model_fields.values())
+    fields = Hyperparameters.model_fields.values()
+    names = sorted(str(field.alias) for field in fields if field.annotation in (int, float))
     known = ", ".join(names)
     return (
         (

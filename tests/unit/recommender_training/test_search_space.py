@@ -50,7 +50,8 @@ def test_what_a_range_leaves_out_is_the_declared_one() -> None:
 @pytest.mark.parametrize(
     ("name", "wanted", "words"),
     [
-        ("learnRate", {}, "is no hyperparameter; choose from batchSize, dropout"),
+        ("precision", {"choices": [16, 32]}, "is no number to search"),
+        ("learnRate", {}, "is no number to search; choose from batchSize, dropout"),
         ("dropout", {"min": 0.5, "max": 0.1}, "min 0.5 and max 0.1; min has to be below max"),
         ("dropout", {"min": 0.5, "max": 0.5}, "min has to be below max"),
         ("dropout", {"min": 0, "max": 1}, "has 1: Input should be less than 1"),

@@ -80,12 +80,13 @@ def dimensions(space: Mapping[str, SearchRange], given: BaseModel) -> tuple[Dime
     Raises InputError `InvalidConfig` with the range at fault and what it may be.
     """
     asked = dict(space) or {name: SearchRange() for name in DEFAULT}
-    fields = {field.alias: field for field in type(given).model_fields.values()}
+    every = type(given).model_fields.values()
+    fields = {field.alias: field for field in every if field.annotation in (int, float)}
     found = []
     for name, wanted in sorted(asked.items()):
         if name not in fields:
             known = ", ".join(sorted(str(alias) for alias in fields))
-            raise _at_fault(name, f"is no hyperparameter; choose from {known}")
+            raise _at_fault(name, f"is no number to search; choose from {known}")
         found.append(_dimension(name, wanted, fields[name].annotation is int, given))
     return tuple(found)
 
