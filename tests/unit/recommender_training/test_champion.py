@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from recommender_training.artifact import manifest, triton
-from recommender_training.champion import Champion, Comparison, _translation
+from recommender_training.champion import Champion, Comparison, _short, _translation
 from recommender_training.evaluation import answers, metrics, ranking
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
+from recommender_training.export.request import retrieve
 from recommender_training.features.table import State
 from recommender_training.files import canonical_json
+from recommender_training.models import retrieval
 from recommender_training.models.bundle import Bundle, Prepared, refit
 
 
@@ -155,6 +159,29 @@ def test_items_and_users_that_it_does_not_know_are_cold_and_never_in_its_lists(
     assert np.abs(told.probability - before.probability).max() > 1e-3, "they make a difference"
     rows = np.flatnonzero(late[judged.item])
     assert len(np.unique(told.probability[rows])) > 1, "the session still counts"
+
+
+def test_lists_are_ordered_with_the_retrieval_and_popularity_that_serve(
+    judged: Window,
+) -> None:
+    events = judged.data.events
+    known = events.time < events.time[judged.rows[0]]
+    weights = torch.from_numpy(retrieval.fit(judged.data, known) * retrieval.RETRIEVAL_WEIGHT)
+    popular = retrieval.popularity_prior(judged.counts)
+    for request, prior in zip(judged.task.requests, judged.prior, strict=True):
+        rows = torch.from_numpy(events.item[request.session])[None]
+        values = torch.from_numpy(events.value[request.session])[None]
+        served = retrieve(weights, rows, torch.ones_like(rows, dtype=torch.bool), values)[0]
+        np.testing.assert_allclose(prior, served.numpy() + popular, atol=1e-3)
+
+
+@given(text=st.text(st.sampled_from('a "\\\n\tü\x00\x7f'), max_size=700))
+def test_a_reason_takes_no_more_bytes_than_characters_in_json(text: str) -> None:
+    assert len(json.dumps(_short(text))) <= 300 + len('""')
+
+
+def test_a_reason_in_plain_words_is_told_as_it_is() -> None:
+    assert _short("it has no graph: 7 of [8, 9]") == "it has no graph: 7 of [8, 9]"
 
 
 def test_names_of_side_features_are_those_of_the_champion() -> None:
