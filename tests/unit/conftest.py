@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 # A busy machine is no defect: examples have no deadline.
-for name, examples in (("quick", 30), ("thorough", 1000)):
+for name, examples in (("quick", 20), ("thorough", 1000)):
     settings.register_profile(
         name,
         deadline=None,
