@@ -226,6 +226,24 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):  # interpreters outlive a killed server
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    deadline = time.monotonic() + STOP_SECONDS
+    while group_members(process.pid):  # a kill is no death yet: memory is given back first
+        if time.monotonic() > deadline:
+            left = ", ".join(group_members(process.pid))
+            raise ClusterError("triton", f"still there after a kill: {left}")
+        time.sleep(0.02)
+
+
+def group_members(group: int) -> list[str]:
+    """Names of the processes of a group that have not ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it ended while we looked
+            head, _, fields = stat.read_text(errors="replace").rpartition(")")
+            state, _, of_group = fields.split()[:3]
+            if int(of_group) == group and state not in "ZX":
+                found.append(head.partition("(")[2])
+    return sorted(found)
 
 
 def free_ports(count: int) -> list[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import concurrent.futures
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +15,7 @@ import tritonclient.grpc
 import tritonclient.http
 
 from tests.cluster.errors import ClusterError
-from tests.cluster.triton import TritonServer, run_triton
+from tests.cluster.triton import TritonServer, group_members, run_triton
 from tests.integration.toy_models import BREAKS, CATALOGUE, INPUTS, FaultyOnDemand, save
 
 pytestmark = pytest.mark.integration
@@ -192,12 +191,3 @@ def test_no_process_outlives_the_block_even_if_the_server_is_killed(tmp_path: Pa
         running.process.kill()
 
     assert group_members(group) == []
-
-
-def group_members(group: int) -> list[str]:
-    """Living processes of a process group."""
-    listed = subprocess.run(
-        ["ps", "-e", "-o", "pgid=,stat=,args="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = (line.split(maxsplit=2) for line in listed.splitlines())
-    return [row[2] for row in rows if int(row[0]) == group and not row[1].startswith("Z")]
