@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import json
+import types
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from recommender_training import pipeline, synthetic
 from recommender_training.config import TrainingConfig, parse_config
 from recommender_training.data import ingest, lake
 from recommender_training.data.dataset import Dataset
+from recommender_training.export import latency
 from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
 from tests.unit.recommender_training.search_objectives import SEARCH_CONFIG, Searched
 
@@ -45,6 +48,15 @@ def _torch_as_before() -> Iterator[None]:
     yield
     torch.set_deterministic_debug_mode(deterministic)
     torch.set_num_threads(threads)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _few_timed_calls() -> Iterator[None]:
+    """Time the exported graph by a few calls: hundreds would be a third of so small a training."""
+    few = functools.partial(latency.p99_milliseconds, budget=0.02)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline, "latency", types.SimpleNamespace(p99_milliseconds=few))
+        yield
 
 
 @pytest.fixture(scope="session")
