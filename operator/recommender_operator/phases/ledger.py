@@ -72,12 +72,12 @@ def _say_lock(turn: Turn) -> None:
             ConditionType.LOCKED,
             "False",
             Reason.UNLOCKED,
-            f"{count} automatic rollbacks in a row; "
+            f"automatic rollbacks in a row: {count}; "
             f"{turn.spec.retrain.lock_after_rollbacks} would lock",
         )
         return
     message = (
-        f"{count} automatic rollbacks in a row: no new version is started. Look at the last "
+        f"automatic rollbacks in a row: {count}; no new version is started. Look at the last "
         "decisions (kubectl get mver), then annotate recommender.dev/retry=<new token>"
     )
     if turn.condition(ConditionType.LOCKED, "True", Reason.LOCKED, message):
