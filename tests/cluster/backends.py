@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
-from tests.cluster import imagestore, local, settings, teardown
+from tests.cluster import apiserver, imagestore, local, settings, teardown
 from tests.cluster.errors import ClusterError
 
 
@@ -35,6 +35,7 @@ class Local:
 
     def down(self) -> None:
         teardown.down()
+        apiserver.down_alone()  # that of the integration tests, which keep it for the next run
 
     def status(self) -> tuple[str, bool]:
         return local.status()
