@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.export.modules import Serving
-from recommender_training.export.request import choose, read_session, read_user, retrieve
+from recommender_training.export.request import read_session, read_user
 from recommender_training.features.graph import (
     genre_profile,
     item_numbers,
@@ -47,9 +47,7 @@ class LogisticServing(Serving):
             self.genre_shares,
             self.item[1:] + crossed,
         )
-        retrieved = retrieve(self.retrieval, session[0], session[1], session[2])
-        rank = logit + retrieved + self.popularity
-        return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)
+        return self.best(logit, session, seen, top_n)
 
     @torch.jit.export
     def judge(

@@ -11,9 +11,10 @@ T taste numbers.
 """
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
+import torch
 from torch import Tensor, nn
 
-from recommender_training.export.request import read_session
+from recommender_training.export.request import choose, read_session, retrieve
 from recommender_training.features.graph import item_numbers
 
 
@@ -64,3 +65,15 @@ class Serving(nn.Module):
             self.item_count,
             self.prior,
         )
+
+    def best(
+        self,
+        logit: Tensor,
+        session: tuple[Tensor, Tensor, Tensor, Tensor],
+        seen: Tensor,
+        top_n: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Ids and probabilities of the best items: logit [B, I], retrieval and popularity."""
+        retrieved = retrieve(self.retrieval, session[0], session[1], session[2])
+        rank = logit + retrieved + self.popularity
+        return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.export.modules import Serving
-from recommender_training.export.request import choose, read_session, read_user, retrieve
+from recommender_training.export.request import read_session, read_user
 from recommender_training.features.graph import (
     centred,
     genre_profile,
@@ -72,9 +72,7 @@ class RankerServing(Serving):
             self.item_vectors[1:],
             self.queries[1:],
         )
-        retrieved = retrieve(self.retrieval, session[0], session[1], session[2])
-        rank = logit + retrieved + self.popularity
-        return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)
+        return self.best(logit, session, seen, top_n)
 
     @torch.jit.export
     def judge(
