@@ -12,10 +12,10 @@ from torch.nn import functional
 from recommender_training.config import Hyperparameters
 from recommender_training.models import fields, fit
 from recommender_training.models.bundle import Prepared
-from recommender_training.models.deepfm import DeepFM
+from recommender_training.models.deepfm import DeepFM, pairs_of
 from recommender_training.models.din import DIN
 from recommender_training.models.fields import EVENT_FIELDS, ITEM_FIELDS, FieldInputs
-from recommender_training.models.lookup import FieldTable, lookup
+from recommender_training.models.lookup import FieldTable, lookup, narrow_lookup
 
 SIZES = (30, 7)
 
@@ -78,6 +78,25 @@ def test_deepfm_is_the_sum_of_its_three_parts() -> None:
     first = model.linear(batch.event).sum((1, 2)) + model.bias
     expected = first + pairs + model.deep(vectors.flatten(1)).squeeze(1)
     assert torch.allclose(model(batch), expected, atol=1e-12)
+
+
+def test_the_gradient_of_deepfms_pairs_is_that_of_their_formula() -> None:
+    torch.manual_seed(1)
+    vectors = torch.randn(5, 4, 3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(pairs_of, vectors)
+
+
+def test_a_narrow_lookup_is_rounded_and_its_gradient_summed_in_the_tables_precision() -> None:
+    torch.manual_seed(1)
+    table = torch.randn(2, 4, requires_grad=True)
+    rows = torch.zeros(3000, 1, dtype=torch.int64)
+    assert torch.equal(narrow_lookup(table, rows), lookup(table, rows))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = narrow_lookup(table, rows)
+    assert torch.equal(found, lookup(table, rows).to(torch.bfloat16))
+    (gradient,) = torch.autograd.grad(found.sum(dtype=torch.float32), table)
+    # In bfloat16 a sum of ones ends at 256.
+    assert gradient.tolist() == [[3000.0] * 4, [0.0] * 4]
 
 
 def test_a_lookup_and_its_gradient_are_those_of_an_embedding() -> None:

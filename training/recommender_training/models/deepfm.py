@@ -7,6 +7,7 @@ so that the loop that fits the ranker is measured on a model that other librarie
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -37,10 +38,40 @@ class DeepFM(nn.Module):
     def forward(self, batch: FieldInputs) -> Tensor:
         """[B] logits."""
         vectors = self.table(batch.event)
-        total = vectors.sum(1)
-        pairs = 0.5 * ((total * total).sum(1) - (vectors * vectors).sum((1, 2)))
         first = self.linear(batch.event).sum((1, 2)) + self.bias
-        return torch.as_tensor(first + pairs + self.deep(vectors.flatten(1)).squeeze(1))
+        return torch.as_tensor(
+            first + pairs_of(vectors) + self.deep(vectors.flatten(1)).squeeze(1)
+        )
+
+
+def pairs_of(vectors: Tensor) -> Tensor:
+    """[B] sums of the products of all pairs of fields, from embeddings [B, F, D]."""
+    found: Tensor = _Pairs.apply(vectors)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Pairs(torch.autograd.Function):
+    """The sum in linear time (Rendle, ICDM 2010, lemma 3.1), and its gradient.
+
+    PyTorch's own gradient of the same formula goes over the batch's embeddings six times, this
+    one twice.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor) -> Tensor:
+        """[B] from `vectors` [B, F, D], in single precision at least."""
+        wide = torch.promote_types(vectors.dtype, torch.float32)
+        total = vectors.sum(1)
+        ctx.save_for_backward(vectors, total)
+        squares: Tensor = torch.linalg.vector_norm(vectors, dim=(1, 2), dtype=wide).square()
+        return 0.5 * (total.to(wide).square().sum(1) - squares)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """[B, F, D]: of each field, the sum of the others."""
+        vectors, total = ctx.saved_tensors
+        others: Tensor = total[:, None] - vectors
+        return others.mul_(gradient.to(others.dtype)[:, None, None])
 
 
 def linear(inputs: int, outputs: int) -> nn.Linear:

@@ -37,10 +37,10 @@ class Dropout(nn.Module):
         if values.device.type != "cpu" or torch.compiler.is_compiling():
             # PyTorch draws and applies the mask in one pass there, and code is compiled whole.
             return functional.dropout(values, self.rate, training=True)
-        return values * self._mask(values.numel()).to(values.dtype).view(values.shape)
+        return values * self._mask(values.numel(), values.dtype).view(values.shape)
 
-    def _mask(self, count: int) -> Tensor:
-        """[count] float: 0, or what keeps the expectation.
+    def _mask(self, count: int, dtype: torch.dtype) -> Tensor:
+        """[count] of the type: 0, or what keeps the expectation.
 
         Clamping the bytes to two neighbours and converting them is several times faster than
         comparing them, which no vector instruction does here.
@@ -48,7 +48,7 @@ class Dropout(nn.Module):
         words = torch.empty(-(-count // 8), dtype=torch.int64).random_(-(2**63), None)
         top = self.threshold
         kept = words.view(torch.uint8)[:count].clamp_(top - 1, top).sub_(top - 1)
-        return kept.to(torch.float32).mul_(_LEVELS / (_LEVELS - top))
+        return kept.to(dtype).mul_(_LEVELS / (_LEVELS - top))
 
     def extra_repr(self) -> str:
         """What `print(model)` shows."""
