@@ -10,13 +10,12 @@ kubeconfig = api.ensure_apiserver()   # only etcd and an API server, in seconds
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import apiserver, backends, imagestore
-from tests.cluster.downloads import ensure_package_binaries
+from tests.cluster.backends import tool
 from tests.cluster.errors import ClusterError
 from tests.cluster.groups import APISERVER_ONLY
 from tests.cluster.objects import Kubectl
@@ -31,14 +30,13 @@ __all__ = [
     "find_up",
     "kubectl_for",
     "stop_apiserver",
+    "tool",
 ]
 
 ECHO_IMAGE = imagestore.ECHO.name
 """A small server (HTTP/1.1, h2c, gRPC health) that says which pod and VARIANT answered."""
 
 STORAGE_CLASS = "standard"
-GATEWAY = ("recommender-gateway", "recommender-gateway")
-"""Namespace and name of the Gateway that HTTPRoutes attach to."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,16 @@ class Cluster:
     @property
     def gateway_url(self) -> str:
         return self.backend.url()
+
+    @property
+    def gateway(self) -> tuple[str, str]:
+        """Namespace and name of the Gateway that HTTPRoutes attach to."""
+        return self.backend.gateway()
+
+    @property
+    def pulls(self) -> bool:
+        """Whether its nodes pull images from a registry; else they are loaded into it."""
+        return self.backend.pulls
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 300) -> str:
         """Run kubectl; returns its output, raises ClusterError with what it complained of."""
@@ -78,16 +86,6 @@ class Cluster:
 
     def load_image(self, archive: Path, name: str) -> None:
         self.backend.load_image(archive, name)
-
-
-def tool(name: str) -> str:
-    """kubectl or helm: the pinned one for the local cluster, else the one in PATH."""
-    if isinstance(backends.selected(), backends.Local):
-        return str(ensure_package_binaries()[name])
-    found = shutil.which(name)
-    if found is None:
-        raise ClusterError(name, "not found in PATH; CLUSTER=kind and existing need your own")
-    return found
 
 
 def kubectl_for(kubeconfig: Path) -> Kubectl:

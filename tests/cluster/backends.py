@@ -1,34 +1,44 @@
 """Where the cluster comes from: this machine, kind, or one that exists already.
 
-CLUSTER=local|kind|existing selects it. The kind and existing backends are not tried: they
-need Docker or a cluster, which the machine that this was written on lacks.
+CLUSTER=local|kind|existing selects it. The kind backend is not tried: it needs Docker, which the
+machine that this was written on lacks.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Protocol
 
 from tests.cluster import apiserver, imagestore, local, settings, teardown
+from tests.cluster.downloads import ensure_package_binaries
 from tests.cluster.errors import ClusterError
 
 
 class Backend(Protocol):
     """What the commands and the tests need of a cluster."""
 
+    @property
+    def pulls(self) -> bool:
+        """Whether its nodes pull images from a registry; else they are loaded into it."""
+        ...
+
     def up(self, knative: bool) -> None: ...
     def down(self) -> None: ...
     def status(self) -> tuple[str, bool]: ...
     def kubeconfig(self) -> Path: ...
     def url(self) -> str: ...
+    def gateway(self) -> tuple[str, str]: ...
     def load_image(self, archive: Path, name: str) -> None: ...
     def image_loaded(self, name: str) -> bool: ...
 
 
 class Local:
     """Kubernetes as host processes on this machine."""
+
+    pulls = False
 
     def up(self, knative: bool) -> None:
         local.up(knative)
@@ -46,6 +56,9 @@ class Local:
     def url(self) -> str:
         return local.gateway_url()
 
+    def gateway(self) -> tuple[str, str]:
+        return settings.GATEWAY
+
     def load_image(self, archive: Path, name: str) -> None:
         imagestore.load(settings.cluster_layout(), archive, name)
 
@@ -54,23 +67,26 @@ class Local:
 
 
 class Existing:
-    """The current context of your kubeconfig (not tried).
+    """The current context of your kubeconfig.
 
-    Gateway API, a GatewayClass, KServe and, if needed, Knative must be installed there; the
-    Gateway's URL is given in GATEWAY_URL. Nothing is ever started or stopped.
+    Gateway API, a Gateway, KServe and, if needed, Knative must be installed there. GATEWAY_URL
+    is the Gateway's URL, GATEWAY its namespace/name (that of the local cluster if it is not
+    given), IMAGE_REGISTRY where images are pushed to. Nothing is ever started or stopped.
     """
+
+    pulls = True
 
     def up(self, knative: bool) -> None:
         required = ["httproutes.gateway.networking.k8s.io", "inferenceservices.serving.kserve.io"]
         if knative:
             required.append("services.serving.knative.dev")
-        _command("kubectl", "get", "crd", *required)
+        _command(tool("kubectl"), "get", "crd", *required)
 
     def down(self) -> None:
         """An existing cluster is left as it is."""
 
     def status(self) -> tuple[str, bool]:
-        return _command("kubectl", "cluster-info"), True
+        return _command(tool("kubectl"), "cluster-info"), True
 
     def kubeconfig(self) -> Path:
         first = os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
@@ -80,6 +96,13 @@ class Existing:
         if given := os.environ.get("GATEWAY_URL"):
             return given.rstrip("/")
         raise ClusterError("url", "set GATEWAY_URL to the base URL of the cluster's Gateway")
+
+    def gateway(self) -> tuple[str, str]:
+        given = os.environ.get("GATEWAY", "/".join(settings.GATEWAY))
+        namespace, _, name = given.partition("/")
+        if not namespace or not name:
+            raise ClusterError("GATEWAY", f"{given!r} is no namespace/name of a Gateway")
+        return namespace, name
 
     def load_image(self, archive: Path, name: str) -> None:
         raise ClusterError(
@@ -97,10 +120,12 @@ class Kind(Existing):
     their documentation says, and give the Gateway's URL in GATEWAY_URL.
     """
 
+    pulls = False
+
     def up(self, knative: bool) -> None:
         if settings.NAME not in _command("kind", "get", "clusters").split():
             _command("kind", "create", "cluster", "--name", settings.NAME, "--wait", "120s")
-        _command("kubectl", "config", "use-context", f"kind-{settings.NAME}")
+        _command(tool("kubectl"), "config", "use-context", f"kind-{settings.NAME}")
         super().up(knative)
 
     def down(self) -> None:
@@ -126,6 +151,12 @@ def selected() -> Backend:
     if name not in backends:
         raise ClusterError("CLUSTER", f"{name!r} is none of {', '.join(backends)}")
     return backends[name]()
+
+
+def tool(name: str) -> str:
+    """kubectl or helm: for a cluster of yours the one in PATH, else the pinned one."""
+    found = None if isinstance(selected(), Local) else shutil.which(name)
+    return found or str(ensure_package_binaries()[name])
 
 
 def _command(*command: str) -> str:

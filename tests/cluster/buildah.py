@@ -65,6 +65,17 @@ class Buildah:
             f"containers-storage:{where}", f"oci:{self.layout.folder}:{name}",
         )  # fmt: skip
 
+    def push(self, name: str, target: str) -> None:
+        """Copy the image to a registry, as the user that `skopeo login` or Docker knows.
+
+        A registry on this machine is asked without TLS, as Docker does.
+        """
+        verify = "false" if target.startswith(("localhost:", "127.0.0.1:")) else "true"
+        self.call(
+            "skopeo", "copy", "--quiet", f"--dest-tls-verify={verify}",
+            f"oci:{self.layout.folder}:{name}", f"docker://{target}",
+        )  # fmt: skip
+
     def bud(self, recipe: Recipe, sources: Sources) -> None:
         packages = self.folder / "packages"
         packages.mkdir(parents=True, exist_ok=True)

@@ -48,6 +48,11 @@ class Docker:
         """Write an archive that containerd can import."""
         run("save", "--output", str(archive), name)
 
+    def push(self, name: str, target: str) -> None:
+        """Push the image to a registry, as the user that `docker login` knows."""
+        run("tag", name, target)
+        run("push", target)
+
     def prune(self, keep: int) -> list[str]:
         """Delete all but the newest tags of each image."""
         listed = run("images", "--format={{.Repository}}:{{.Tag}}", f"{REPOSITORY}/*")

@@ -1,7 +1,8 @@
 """Builds the images of this repository and brings them into the cluster.
 
     python -m tests.cluster.images build [ROLE ...]   build what is missing
-    python -m tests.cluster.images load [ROLE ...]    build, and import into the cluster
+    python -m tests.cluster.images load [ROLE ...]    build, and import into the cluster, or, with
+                                                      CLUSTER=existing, push to IMAGE_REGISTRY
     python -m tests.cluster.images tags               print the names, build nothing
     python -m tests.cluster.images prune              delete old tags
 
@@ -18,7 +19,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster import backends, docker, imagestore, packages
@@ -83,10 +84,13 @@ def check_size(recipe: Recipe, size: int) -> None:
         )
 
 
-def load(names: Sequence[str], builder: Engine) -> None:
-    """Bring built images into the cluster, where they are missing."""
+def load(names: Mapping[str, str], builder: Engine) -> dict[str, str]:
+    """Bring built images to the cluster, where they are missing; their names there by role."""
     backend = backends.selected()
-    for name in names:
+    if backend.pulls:
+        registry = image_registry(os.environ)
+        return {role: push(name, f"{registry}/{role}", builder) for role, name in names.items()}
+    for name in names.values():
         if backend.image_loaded(name):
             continue
         with step(f"loaded {name}"):
@@ -98,11 +102,28 @@ def load(names: Sequence[str], builder: Engine) -> None:
             elif isinstance(backend, backends.Local):
                 import_image(builder, cluster_layout(), name)
             else:
-                raise ClusterError(
-                    "images",
-                    f"cannot load {name} into this cluster: push it to a registry that the "
-                    "cluster pulls from",
-                )
+                raise ClusterError("images", f"{name} was built without Docker, which kind needs")
+    return dict(names)
+
+
+def image_registry(environment: Mapping[str, str]) -> str:
+    """Where the cluster pulls images from, such as registry.example.com/recommender."""
+    given = environment.get("IMAGE_REGISTRY", "").rstrip("/")
+    if not given or "://" in given:
+        raise ClusterError(
+            "images",
+            f"IMAGE_REGISTRY is {given!r}: set it to a registry that you may push to and the "
+            "cluster pulls from, without a scheme: registry.example.com/recommender",
+        )
+    return given
+
+
+def push(name: str, repository: str, builder: Engine) -> str:
+    """Push a built image under its tag; its name in the registry."""
+    target = f"{repository}:{name.rpartition(':')[2]}"
+    with step(f"pushed {target}"):
+        builder.push(name, target)
+    return target
 
 
 def import_image(builder: Buildah, layout: Layout, name: str) -> None:
@@ -188,7 +209,7 @@ def run(command: str, recipes: Sequence[Recipe]) -> dict[str, str]:
             return {recipe.name: sources.image(recipe) for recipe in recipes}
         names = build(recipes, sources, builder)
         if command == "load":
-            load(list(names.values()), builder)
+            return load(names, builder)
         return names
 
 

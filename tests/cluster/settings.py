@@ -22,6 +22,8 @@ POD_CIDR = "10.203.0.0/16"
 SERVICE_CIDR = "10.204.0.0/16"
 API_SERVICE_IP = "10.204.0.1"
 DNS_IP = "10.204.0.10"
+GATEWAY = ("recommender-gateway", "recommender-gateway")
+"""Namespace and name of the Gateway that HTTPRoutes attach to."""
 DNS_DOMAIN = "cluster.local"
 INGRESS_DOMAIN = "recommender.test"
 

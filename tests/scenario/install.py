@@ -88,12 +88,14 @@ def install_chart(cluster: Cluster, images: dict[str, str]) -> None:
         cluster: where to.
         images: role (operator, training, serving, triton) to full image name with tag.
     """
-    values: list[str] = []
+    namespace, gateway = cluster.gateway
+    values = ["--set", f"gateway.namespace={namespace}", "--set", f"gateway.name={gateway}"]
+    policy = "IfNotPresent" if cluster.pulls else "Never"
     for role, name in images.items():
         repository, tag = name.rsplit(":", 1)
         values += ["--set", f"images.{role}.repository={repository}"]
         values += ["--set-string", f"images.{role}.tag={tag}"]
-        values += ["--set", f"images.{role}.pullPolicy=Never"]
+        values += ["--set", f"images.{role}.pullPolicy={policy}"]
     cluster.helm(
         "upgrade", "--install", RELEASE, str(CHART), "--namespace", SYSTEM_NAMESPACE,
         "--create-namespace", "--wait", "--timeout", "5m", *values,

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import __main__ as command_line
-from tests.cluster import backends, pki
+from tests.cluster import backends, images, pki, settings
+from tests.cluster.buildah import Buildah
 from tests.cluster.errors import ClusterError, tail
+from tests.cluster.layout import ImageLayout
 
 COMMANDS = ["up", "status", "down", "kubeconfig", "url", "load-image", "prune"]
 
@@ -43,6 +45,57 @@ def test_an_existing_cluster_takes_its_gateway_from_the_environment(
     monkeypatch.setenv("CLUSTER", "existing")
     monkeypatch.setenv("GATEWAY_URL", "http://gateway.test/")
     assert backends.selected().url() == "http://gateway.test"
+
+
+def test_an_existing_cluster_may_have_a_gateway_of_another_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLUSTER", "existing")
+    assert backends.selected().gateway() == settings.GATEWAY
+    monkeypatch.setenv("GATEWAY", "edge/public")
+    assert backends.selected().gateway() == ("edge", "public")
+    monkeypatch.setenv("GATEWAY", "public")
+    with pytest.raises(ClusterError, match="'public' is no namespace/name of a Gateway"):
+        backends.selected().gateway()
+
+
+class Pushing(Buildah):
+    """Remembers what it would have copied to a registry."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[str, ...]] = []
+        self.layout = ImageLayout(Path("oci"))
+
+    def call(self, *command: str, log: Path | None = None) -> str:
+        self.commands.append(command)
+        return ""
+
+
+@pytest.mark.parametrize(
+    ("registry", "verified"), [("localhost:5000/team", "false"), ("registry.test/team/", "true")]
+)
+def test_for_an_existing_cluster_images_are_pushed_and_named_as_it_pulls_them(
+    monkeypatch: pytest.MonkeyPatch, registry: str, verified: str
+) -> None:
+    monkeypatch.setenv("CLUSTER", "existing")
+    monkeypatch.setenv("IMAGE_REGISTRY", registry)
+    engine = Pushing()
+    names = images.load({"serving": "docker.io/recommender/serving:4af1"}, engine)
+    target = f"{registry.rstrip('/')}/serving:4af1"
+    assert names == {"serving": target}
+    (command,) = engine.commands
+    assert f"--dest-tls-verify={verified}" in command
+    assert command[-2:] == ("oci:oci:docker.io/recommender/serving:4af1", f"docker://{target}")
+
+
+@pytest.mark.parametrize("registry", ["", "https://registry.test"])
+def test_without_a_registry_an_existing_cluster_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, registry: str
+) -> None:
+    monkeypatch.setenv("CLUSTER", "existing")
+    monkeypatch.setenv("IMAGE_REGISTRY", registry)
+    with pytest.raises(ClusterError, match=r"IMAGE_REGISTRY is .*: set it to a registry that"):
+        images.load({"serving": "docker.io/recommender/serving:4af1"}, Pushing())
 
 
 def test_an_error_names_its_part_and_shows_the_end_of_its_log(tmp_path: Path) -> None:
