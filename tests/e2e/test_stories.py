@@ -20,7 +20,7 @@ def test_given_no_model_when_one_is_applied_then_its_first_version_takes_all_req
     assert len(first) == 1, decisions
     assert decisions[first[0]]["outcome"] == "Promoted"
     assert next(split for split in champion.route_splits if split) == {first[0]: 100}
-    assert champion.requests_of(first[0]) > 0
+    champion.until("its answers", lambda: champion.requests_of(first[0]) > 0, 30)
 
 
 def test_given_a_champion_when_a_better_version_comes_then_it_is_promoted_step_by_step(
