@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,13 +13,17 @@ from tests.cluster.settings import cache_folder
 from tests.scenario import stories
 from tests.scenario.setup import Platform, make_platform
 from tests.scenario.traffic import TrafficWatch
-from tests.scenario.world import World
+from tests.scenario.world import World, merged
 
-REQUESTS_A_SECOND = 20.0
+#: At 10 % a step has its 40 requests after 14 s.
+REQUESTS_A_SECOND = 30.0
 MODES = ("Gateway", "Knative")
 NewWorld = Callable[..., World]
 #: Several worlds share two cores, and Knative keeps old revisions for more than a minute.
-SMALL = {"serving": {"resources": {"cpu": "100m"}, "transformerResources": {"cpu": "100m"}}}
+SMALL = {
+    "serving": {"resources": {"cpu": "100m"}, "transformerResources": {"cpu": "100m"}},
+    "analysis": {"stepSeconds": 10},
+}
 
 
 @pytest.hookimpl(trylast=True)
@@ -72,6 +77,15 @@ def champion(world: World) -> Iterator[World]:
     before = world.failed_requests
     yield world
     assert world.failed_requests == before, world.load.total
+
+
+@pytest.fixture
+def books(champion: World) -> Iterator[World]:
+    """A second model, not applied yet, beside the champion: in its namespace, on its data."""
+    spec = merged(champion.spec, {"training": {"seed": 53}})
+    made = dataclasses.replace(champion, name="books", spec=spec, load=None, route=None)
+    yield made
+    made.remove()
 
 
 @pytest.fixture

@@ -59,21 +59,20 @@ def test_given_a_rollout_when_the_operator_dies_in_each_stage_then_the_end_is_th
     assert shape(champion) == undisturbed
 
 
+@pytest.mark.parametrize("world", ["Gateway"], indirect=True)
 def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_is_said_and_serving_goes_on(
-    new_world: NewWorld,
+    champion: World,
 ) -> None:
-    world = new_world()
-    stories.first_version(world)
-    stable = world.champion
+    stable = champion.champion
     starved = {"training": {"seed": 43, "backoffLimit": 0, "resources": {"memory": "200Mi"}}}
-    version = world.new_version_after(lambda: world.apply(starved))
-    assert world.until_decided(version) == "Failed", world.describe()
-    assert world.decision(version)["reason"] == "OOMKilled", world.decision(version)
-    ready = world.condition("Ready")
+    version = champion.new_version_after(lambda: champion.apply(starved))
+    assert champion.until_decided(version) == "Failed", champion.describe()
+    assert champion.decision(version)["reason"] == "OOMKilled", champion.decision(version)
+    ready = champion.condition("Ready")
     assert (ready["status"], ready["reason"]) == ("False", "OOMKilled")
     assert "more memory than its limit of 200Mi: raise" in ready["message"]
-    assert world.champion == stable
-    assert world.answer()["version"] == stable
+    assert champion.champion == stable
+    assert champion.answer()["version"] == stable
 
 
 def test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it_goes_on(
@@ -113,18 +112,13 @@ def test_given_a_canary_when_the_model_is_deleted_then_nothing_of_it_stays(
     assert world.stored() == []
 
 
+@pytest.mark.parametrize("world", ["Gateway"], indirect=True)
 def test_given_two_models_when_one_rolls_back_then_the_other_does_not_notice(
-    new_world: NewWorld,
+    champion: World, books: World
 ) -> None:
-    movies = new_world()
-    books = new_world({"training": {"seed": 53}}, name="books")
-    stories.first_version(movies)
     stories.first_version(books)
     before = books.version(books.champion or "")["status"]
-    movies.start_load(REQUESTS_A_SECOND)
-    stories.faulty_version(movies)
+    stories.faulty_version(champion, seed=59)
     assert list(books.kube.versions("books")) == [books.champion]
     assert books.version(books.champion or "")["status"] == before
     assert books.answer()["version"] == books.champion
-    assert movies.load is not None
-    assert movies.load.stop()["failed"] == 0, movies.load.total

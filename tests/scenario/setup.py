@@ -92,8 +92,10 @@ class Platform:
         )
 
     def remove(self, namespace: str) -> None:
-        """Delete a namespace and all that is in it."""
-        self.cluster.kubectl("delete", "namespace", namespace, "--ignore-not-found")
+        """Delete a namespace and all that is in it; its end is not waited for."""
+        self.cluster.kubectl(
+            "delete", "namespace", namespace, "--ignore-not-found", "--wait=false"
+        )
 
 
 def make_platform(cache: pathlib.Path, says: Callable[[str], None], *, knative: bool) -> Platform:

@@ -17,6 +17,7 @@ from tests.scenario.world import World, numbers_of, parsed_time
 
 #: The stories differ by their seeds, so that each makes a version of its own.
 BETTER_SEED = 23
+FAULTY_SEED = 31
 
 
 def better(seed: int = BETTER_SEED) -> Manifest:
@@ -100,7 +101,7 @@ def _way_to_weight(world: World, version: str) -> dict[str, float]:
     }
 
 
-def faulty_version(world: World) -> Told:
+def faulty_version(world: World, seed: int = FAULTY_SEED) -> Told:
     """A version that fails for some users is stopped at its first step and rolled back.
 
     Its smoke inference passes: the fault shows only for known users with an odd id.
@@ -108,7 +109,7 @@ def faulty_version(world: World) -> Told:
     stable = world.champion
     fault = {"fault": "Failure"}
     version = world.new_version_after(
-        lambda: world.apply({"training": {"seed": 31, "faultInjection": fault}})
+        lambda: world.apply({"training": {"seed": seed, "faultInjection": fault}})
     )
     outcome = world.until_decided(version)
     assert outcome == "RolledBack", world.describe()
