@@ -24,26 +24,28 @@ def test_it_appears_whole_and_replaces_what_was_there(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["v-1"]
 
 
+def half(output: Path, error: Exception) -> None:
+    """Write a half of it, and fail."""
+    with staged(output) as partial:
+        partial.mkdir(parents=True)
+        (partial / "half").write_text("x")
+        raise error
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_leaves_what_was_there_and_no_half(tmp_path: Path, number: int) -> None:
     output = tmp_path / "v-1"
     output.mkdir()
-    with (
-        pytest.raises(DiskFullError, match=r"MB are free.*make room") as caught,
-        staged(output) as partial,
-    ):
-        partial.mkdir()
-        (partial / "half").write_text("x")
-        raise OSError(number, os.strerror(number))
+    with pytest.raises(DiskFullError, match=r"MB are free.*make room") as caught:
+        half(output, OSError(number, os.strerror(number)))
     assert caught.value.errno == number
     assert str(output) in str(caught.value)
     assert os.listdir(tmp_path) == ["v-1"]
 
 
 def test_any_other_failure_leaves_no_half_and_stays_what_it_is(tmp_path: Path) -> None:
-    with pytest.raises(PermissionError), staged(tmp_path / "new" / "v-1") as partial:
-        partial.mkdir(parents=True)
-        raise PermissionError(errno.EACCES, "no")
+    with pytest.raises(PermissionError):
+        half(tmp_path / "new" / "v-1", PermissionError(errno.EACCES, "no"))
     assert not list((tmp_path / "new").iterdir())
 
 

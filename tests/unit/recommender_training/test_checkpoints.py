@@ -73,15 +73,16 @@ def whole(prepared: Prepared) -> tuple[Ranker, fit.FitLog]:
 
 @pytest.mark.parametrize("dies", [1, 2, 5])
 def test_killed_after_any_look_the_weights_and_the_log_are_those_of_a_fit_never_killed(
-    prepared: Prepared, whole: tuple[Ranker, fit.FitLog], dies: int, tmp_path: Path
-) -> None:
+    prepared: Prepared, whole: tuple[Ranker, fit.FitLog], dies: int, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
     slot = Checkpoints(tmp_path, FACTS).slot("first")
     with pytest.raises(KilledError):
         first(prepared, slot, dies)
     again, log = first(prepared, Checkpoints(tmp_path, FACTS).slot("first"))
     assert same(again, whole[0])
     assert (log.looks, log.best_epoch) == (whole[1].looks, whole[1].best_epoch)
-    assert len(log.epoch_seconds) < len(whole[1].epoch_seconds) or dies == 1, "it began again"
+    assert f"going on from epoch {dies / 2:.2f} of a checkpoint" in capsys.readouterr().err
 
 
 def test_a_fit_that_had_ended_takes_no_step_again(
@@ -96,7 +97,7 @@ def test_a_fit_that_had_ended_takes_no_step_again(
     again, log = first(prepared, slot)
     assert same(again, whole[0])
     # The last look is that of the last whole half of an epoch.
-    assert len(steps) == round(3 * 10) - int(log.looks[-1][0] * 10)
+    assert len(steps) == 30 - int(log.looks[-1][0] * 10)
 
 
 def test_the_final_fit_goes_on_too(
@@ -143,7 +144,7 @@ def test_a_damaged_checkpoint_and_one_that_holds_a_program_are_told_and_ignored(
     slot = Checkpoints(tmp_path, FACTS).slot("first")
     slot.save({"number": torch.ones(3)})
     whole = slot.path.read_bytes()
-    hostile = pickle.dumps({"facts": FACTS, "state": Call(tmp_path / "proof")})
+    hostile = pickle.dumps({"facts": FACTS, "state": Call(tmp_path / "proof")}, protocol=2)
     for content in (whole[: len(whole) // 2], b"", hostile):
         slot.path.write_bytes(content)
         assert slot.load() is None

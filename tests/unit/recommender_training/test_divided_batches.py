@@ -1,4 +1,4 @@
-"""Divided among processes or resumed in the middle, batches and masks stay those of one process."""
+"""Divided or resumed in the middle, batches and masks stay those of one process."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_what_the_first_one_tells_is_heard(store: dist.Store) -> None:
 
 def test_signs_of_life_keep_the_others_waiting_and_their_end_does_not(store: dist.Store) -> None:
     time = Time(lambda pauses: store.set("beat", str(min(pauses, 50))))
-    with pytest.raises(PeerError, match="no sign of life for 100 s .* waited for 'config'"):
+    with pytest.raises(PeerError, match=r"no sign of life for 100 s .* waited for 'config'"):
         peers(store, 1, time).hear("config")
     assert 500 < time.now <= 620
 

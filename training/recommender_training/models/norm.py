@@ -39,7 +39,8 @@ class SyncedBatchNorm(nn.BatchNorm1d):
         mean = total / rows
         variance = squares / rows - mean**2
         scaled = (values - mean) / torch.sqrt(variance + self.eps)
-        self._remember(mean.detach(), variance.detach() * rows / (rows - 1))
+        with torch.no_grad():
+            self._remember(mean, variance * rows / (rows - 1))
         return (scaled.float() * self.weight + self.bias).to(input.dtype)
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
