@@ -82,6 +82,7 @@ def fit(
     target: Tensor,
     watch: Callable[[FitLog], None] | None = None,
     *,
+    weight: Tensor | None = None,
     how: Runtime | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> FitLog:
@@ -89,11 +90,12 @@ def fit(
 
     `watch` is called after each look, and ends the fit by raising.
 
-    `target` [N] are the labels of all rows. `how` is chosen by the devices there are. Raises
+    `target` [N] are the labels of all rows, `weight` [N] what each counts in the loss (all alike
+    if absent, and at the looks). `how` is chosen by the devices there are. Raises
     InputError `TrainingDiverged` when the loss is not finite.
     """
     how = how or runtime.choose(settings.precision)
-    fitted = _Fit(model, inputs, validation, target, settings, how)
+    fitted = _Fit(model, inputs, validation, target, settings, how, weight)
     log, per_epoch = fitted.log, max(1, math.ceil(len(train) / settings.batch_size))
     step, every = 0, max(1, per_epoch // LOOKS)
     for _ in range(settings.epochs):
@@ -125,12 +127,13 @@ def fit_for(
     settings: Hyperparameters,
     target: Tensor,
     epochs: float,
+    weight: Tensor | None = None,
 ) -> None:
     """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
     out. Raises as `fit`.
     """
     how = runtime.choose(settings.precision)
-    fitted = _Fit(model, inputs, rows[:0], target, settings, how)
+    fitted = _Fit(model, inputs, rows[:0], target, settings, how, weight)
     left = round(epochs * math.ceil(len(rows) / settings.batch_size))
     while left > 0:
         order = rows[torch.randperm(len(rows))].to(how.device)
@@ -152,10 +155,12 @@ class _Fit:
         target: Tensor,
         settings: Hyperparameters,
         how: Runtime,
+        weight: Tensor | None,
     ) -> None:
         self.model, self.how, self.log = model, how, FitLog()
         self.forward = how.prepare(model)
         self.inputs, self.target = inputs.to(how.device), target.to(how.device)
+        self.weight = None if weight is None else weight.to(how.device)
         self.validation = validation.to(how.device)
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -170,7 +175,10 @@ class _Fit:
         """One batch."""
         with self.how.autocast():
             logits = self.forward(self.inputs.take(rows))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), self.target[rows])
+        weight = None if self.weight is None else self.weight[rows]
+        loss = functional.binary_cross_entropy_with_logits(
+            logits.float(), self.target[rows], weight
+        )
         if not math.isfinite(loss.item()):
             raise InputError(
                 "TrainingDiverged",
