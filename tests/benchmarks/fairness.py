@@ -61,9 +61,10 @@ def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
     fitted = refit(held, prepared, plain, 1)
     old = answers.answer(fitted, prepared, judged)
     for name, exposure in GROUPS.items():
-        config = plain.model_copy(update={"mitigation": Mitigation(exposure=exposure)})
+        settings = Mitigation(exposure=exposure)
+        config = plain.model_copy(update={"mitigation": settings})
         found = replace(fitted, bonus=mitigated.with_bonus(held, prepared, config).bonus)
-        yield f"exposure.{name}", _exposure(config, found, prepared, judged)
+        yield f"exposure.{name}", _exposure(settings, found, prepared, judged)
     for name, weights in WEIGHTS.items():
         config = plain.model_copy(update={"mitigation": Mitigation(reweighting=weights)})
         new = answers.answer(
@@ -76,10 +77,10 @@ def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _exposure(
-    config: TrainingConfig, bundle: Bundle, prepared: Prepared, judged: Window
+    settings: Mitigation, bundle: Bundle, prepared: Prepared, judged: Window
 ) -> dict[str, Any]:
     said = answers.answer(bundle, prepared, judged)
-    compared = mitigated.Before(config.mitigation, None, [])
+    compared = mitigated.Before(settings, None, [])
     told: dict[str, Any] = mitigated.section(compared, bundle, prepared, judged, said)["exposure"]
     counted = [group for group in told["groups"] if group["counted"]]
     for side in ("Before", "After"):

@@ -47,7 +47,7 @@ class Reweighting(ApiModel):
         default=10.0,
         ge=1,
         le=100,
-        description="No factor of a row is above this or below its inverse.",
+        description="No row weighs more than this or less than its inverse; the mean is 1.",
     )
 
 

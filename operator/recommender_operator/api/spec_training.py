@@ -134,9 +134,8 @@ class TrainingSpec(ApiModel):
         default=None,
         description="Search hyperparameters before the training; none is searched if absent.",
     )
-    mitigation: MitigationSpec = Field(
-        default=MitigationSpec(),
-        description="What is done about unfair answers; nothing if empty.",
+    mitigation: MitigationSpec | None = Field(
+        default=None, description="What is done about unfair answers; nothing if absent."
     )
     resources: TrainingResources = Field(
         default=TrainingResources(), description="Of the training pod."

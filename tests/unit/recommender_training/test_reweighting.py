@@ -36,7 +36,7 @@ def in_full(**strengths: float) -> Reweighting:
 
 
 @given(ROWS, STRENGTH, STRENGTH, st.floats(1, 100))
-def test_weights_are_positive_bounded_of_mean_one_and_one_for_unknown_groups(
+def test_weights_are_bounded_of_mean_one_and_one_for_unknown_groups(
     rows: list[tuple[int, bool]], label_strength: float, size_strength: float, most: float
 ) -> None:
     group, label = columns(rows)
@@ -46,8 +46,8 @@ def test_weights_are_positive_bounded_of_mean_one_and_one_for_unknown_groups(
     found = weights(group, label, settings)
     assert found.mean(dtype=np.float64) == pytest.approx(1, abs=1e-5)
     assert (found[group < 0] == 1).all()
-    assert found.min() > 0
-    assert found.max() / found.min() <= most**2 * (1 + 1e-5) or (group < 0).any()
+    assert found.max() <= most * (1 + 1e-5)
+    assert found.min() >= 1 / most * (1 - 1e-5)
     for cell in {(int(g), bool(y)) for g, y in rows}:
         inside = (group == cell[0]) & (label == cell[1])
         assert len(np.unique(found[inside])) == 1, "rows alike weigh alike"
@@ -82,9 +82,9 @@ def test_a_group_of_one_row_weighs_no_more_than_the_bound_lets_it() -> None:
     group = np.r_[np.zeros(999, dtype=np.int64), 1]
     label = np.arange(1000) % 2 == 0
     found = weights(group, label, Reweighting(label_strength=1, size_strength=1, max_weight=5))
-    assert 1 < found[-1] <= 5 * 1.001
+    assert found[-1] == pytest.approx(5)
     free = weights(group, label, in_full(size_strength=1))
-    assert free[-1] > 20 * found[-1], "without the bound it would outweigh hundreds"
+    assert free[-1] > 10 * found[-1], "with a wide bound it outweighs a hundred"
 
 
 def test_a_strength_of_zero_gives_no_weights_at_all(data: Dataset) -> None:
@@ -93,8 +93,8 @@ def test_a_strength_of_zero_gives_no_weights_at_all(data: Dataset) -> None:
         Reweighting(label_strength=0, size_strength=0),
         Reweighting(label_strength=1, size_strength=1, max_weight=1),
     ):
-        settings = Mitigation(reweighting=idle).active_reweighting
-        assert row_weights(data, rows, label, settings) is None
+        config = TrainingConfig(mitigation=Mitigation(reweighting=idle))
+        assert row_weights(data, rows, label, config.reweighting) is None
         assert (weights(data.events.user, label, idle) == 1).all()
 
 
@@ -154,5 +154,5 @@ def test_the_regression_learns_from_weighted_rows_as_if_they_were_repeated(
 
 
 def test_a_configuration_without_mitigation_weighs_nothing() -> None:
-    assert TrainingConfig().mitigation.active_reweighting is None
-    assert TrainingConfig().mitigation.active_exposure is None
+    assert TrainingConfig().reweighting is None
+    assert TrainingConfig().exposure is None

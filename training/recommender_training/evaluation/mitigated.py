@@ -51,7 +51,7 @@ def with_bonus(bundle: Bundle, prepared: Prepared, config: TrainingConfig) -> Bu
 
     That window is held out of the fit of `bundle`, and never the one that is judged in the end.
     """
-    settings = config.mitigation.active_exposure
+    settings = config.exposure
     if settings is None:
         return bundle
     say("exposure: the bonus of each item group, on the validation window")
@@ -88,18 +88,18 @@ def _bonus(
 
 def before(prepared: Prepared, config: TrainingConfig, threads: int) -> Before | None:
     """What a report compares with; None where nothing is mitigated."""
-    weighted = config.mitigation.active_reweighting
-    if weighted is None and config.mitigation.active_exposure is None:
+    weighted, settings = config.reweighting, config.mitigation
+    if settings is None or (weighted is None and config.exposure is None):
         return None
     if weighted is None:
-        return Before(config.mitigation, None, [])
+        return Before(settings, None, [])
     say("reweighting: the same models without weights, to compare with")
-    bare = config.model_copy(update={"mitigation": Mitigation()})
+    bare = config.model_copy(update={"mitigation": None})
     bundle = refit(fit_models(prepared, bare, threads), prepared, bare, threads)
     data, split = prepared.data, prepared.split
     rows = np.concatenate([split.train, split.validation])
     labels = training_labels(data, split, config)
-    return Before(config.mitigation, bundle, reweighting.told(data, rows, labels, weighted))
+    return Before(settings, bundle, reweighting.told(data, rows, labels, weighted))
 
 
 def section(

@@ -5,8 +5,8 @@ discrimination): a row of group g and label y weighs P(g) P(y) / P(g, y), so tha
 rows the label says nothing of the group. Weighing by size gives each group the same say:
 1 / (G P(g)). Each factor is raised to a strength from 0 (no effect) to 1 (in full).
 
-A group of a few rows would get enormous weights, so they end at `max_weight` and its inverse.
-Rows of users whose group is not known weigh 1, as the mean of all others does.
+A group of a few rows would get enormous weights, so they end at `max_weight` and its inverse;
+the others are scaled so that their mean stays 1. Rows of users whose group is not known weigh 1.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.optimize import brentq
 
 from recommender_training.data.dataset import Bools, Dataset, Floats, Ints, Users
 from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
+from recommender_training.evaluation import metrics
 from recommender_training.mitigation.settings import Dimension, Reweighting
 
 
@@ -41,16 +43,32 @@ def weights(group: Ints, label: Bools, settings: Reweighting) -> Floats:
     known = group >= 0
     if not known.any():
         return result.astype(np.float32)
-    code, total = 2 * group[known] + label[known], int(known.sum())
-    cell = np.bincount(code, minlength=2 * (int(group.max()) + 1)).reshape(-1, 2).astype(float)
-    size, share = cell.sum(1, keepdims=True), cell.sum(0) / total
-    with np.errstate(divide="ignore", invalid="ignore"):  # cells without a row weigh nothing
-        by_label = size * share / cell
-        by_size = total / (int((size > 0).sum()) * size)
-        factor = by_label**settings.label_strength * by_size**settings.size_strength
-    bounded = np.clip(factor, 1 / settings.max_weight, settings.max_weight).ravel()[code]
-    result[known] = bounded / bounded.mean()
+    group, label = group[known], label[known]
+    cells, place, rows = np.unique(
+        np.stack([group, label], axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    of_group = np.bincount(group)[cells[:, 0]]
+    of_label = np.bincount(label)[cells[:, 1]]
+    by_label = of_group * of_label / (len(group) * rows)
+    by_size = len(group) / (len(np.unique(group)) * of_group)
+    factor = by_label**settings.label_strength * by_size**settings.size_strength
+    result[known] = _bounded(factor, rows, settings.max_weight)[place.ravel()]
     return result.astype(np.float32)
+
+
+def _bounded(factor: metrics.Array, rows: Ints, most: float) -> metrics.Array:
+    """The factors of cells of so many rows, scaled to a mean of 1 and cut at `most`, 1 / most."""
+
+    def cut(log_scale: float) -> metrics.Array:
+        return np.asarray(np.clip(np.exp(log_scale) * factor, 1 / most, most))
+
+    def too_much(log_scale: float) -> float:
+        return float(cut(log_scale) @ rows / rows.sum() - 1)
+
+    ends = -np.log(most * factor.max()), np.log(most / factor.min())
+    if too_much(ends[0]) >= 0 or too_much(ends[1]) <= 0:  # there is no room to weigh anything
+        return np.ones_like(factor)
+    return cut(brentq(too_much, *ends, xtol=1e-12))
 
 
 def row_weights(

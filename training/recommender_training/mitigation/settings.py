@@ -60,13 +60,3 @@ class Mitigation(Section):
 
     reweighting: Reweighting | None = None
     exposure: Exposure | None = None
-
-    @property
-    def active_reweighting(self) -> Reweighting | None:
-        """The reweighting, if it does anything."""
-        return self.reweighting if self.reweighting and self.reweighting.active else None
-
-    @property
-    def active_exposure(self) -> Exposure | None:
-        """The constraint on exposure, if it does anything."""
-        return self.exposure if self.exposure and self.exposure.active else None

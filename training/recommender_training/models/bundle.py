@@ -120,7 +120,7 @@ def training_weights(
     data: Dataset, rows: Ints, labels: Bools, config: TrainingConfig
 ) -> Floats | None:
     """[N] what each of the rows that are fitted on counts; None where all count alike."""
-    return reweighting.row_weights(data, rows, labels, config.mitigation.active_reweighting)
+    return reweighting.row_weights(data, rows, labels, config.reweighting)
 
 
 def _tensor(weight: Floats | None) -> torch.Tensor | None:
