@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_training.data.dataset import Ints
 from recommender_training.evaluation import metrics
 from recommender_training.mitigation import exposure
 from recommender_training.mitigation.exposure import Bonus, Wanted
@@ -29,8 +30,8 @@ def asked(seed: int, *, groups: int = 3, gap: float = 0.0, mixed: bool = False) 
     return Wanted(scores, membership, relevance, relevance > 0)
 
 
-def lists(scores: metrics.Array, k: int = K) -> metrics.Array:
-    return np.argsort(-scores, axis=1, kind="stable")[:, :k]
+def lists(scores: metrics.Array, k: int = K) -> Ints:
+    return np.argsort(-scores, axis=1, kind="stable")[:, :k].astype(np.int64)
 
 
 def share(wanted: Wanted, bonus: Bonus) -> metrics.Array:

@@ -137,7 +137,7 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
 ) -> None:
     data, counts = prepared.data, known.state.counts
     membership = item_groups.membership(by, data.items, counts)
-    value = np.random.default_rng(7).uniform(0, 3, membership.shape[1])
+    value = np.random.default_rng(7).uniform(0, 3, (membership.shape[1],))
     bonus = Bonus(by, value, value, value, value, value > 0, True)
     base, served = answers.scorers(bundle, prepared)
     scorer = base if name == "baseline" else served

@@ -126,12 +126,12 @@ class _Lists:
         weight = metrics.discounts(self._k)
         self._weight = weight / weight.sum() if self._k else weight
         if len(scores) == 0 or self._k == 0:
-            self._items = np.zeros((len(scores), 0), dtype=np.int64)
+            self._items: Ints = np.zeros((len(scores), 0), dtype=np.int64)
             self._scores = np.zeros((len(scores), 0))
             return
         last = -np.partition(-scores, self._k - 1, axis=1)[:, self._k - 1 : self._k]
         width = max(self._k, int((scores >= last - max_bonus).sum(1).max()))
-        self._items: Ints = np.argsort(-scores, axis=1, kind="stable")[:, :width]
+        self._items = np.argsort(-scores, axis=1, kind="stable")[:, :width].astype(np.int64)
         self._scores = np.take_along_axis(scores, self._items, axis=1)
 
     def shown(self, value: metrics.Array) -> tuple[metrics.Array, float]:
