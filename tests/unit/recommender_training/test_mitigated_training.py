@@ -91,6 +91,20 @@ def test_the_report_has_each_part_before_and_after_and_holds_to_the_schema(
         assert sum(group[side] for group in raised["groups"]) == pytest.approx(1, abs=1e-4)
     for entry in weighed["segments"]:
         assert ("minusBefore" in entry) == entry["counted"]
+    means = {
+        entry["name"]: entry["after"]["calibrationGap"]["value"]
+        + entry["positives"] / entry["rows"]
+        for entry in weighed["segments"]
+        if entry["counted"]
+    }
+    spreads = [
+        max(of) - min(of)
+        for dimension in ("age", "gender")
+        if (of := [mean for name, mean in means.items() if name.startswith(dimension)])
+    ]
+    assert weighed["after"]["segmentProbabilityDifference"] == pytest.approx(
+        max(spreads, default=0), abs=3e-6
+    )
     schema = json.loads(SCHEMA_FILE.read_text())
     assert faults(closed(schema), told) == []
 

@@ -155,8 +155,10 @@ def _point(drawn: Resamples, judged: Window, answer: Answers) -> dict[str, float
         answer.probability,
     )
     values["worstSegmentAuc"] = responses.worst_segment(segments, values["auc"])[1]
-    gaps = [abs(float(each["calibrationGap"])) for each in segments if each["counted"]]
+    counted = [each for each in segments if each["counted"]]
+    gaps = [abs(float(each["calibrationGap"])) for each in counted]
     values["worstSegmentCalibrationGap"] = max(gaps, default=0.0)
+    values["segmentProbabilityDifference"] = _probability_difference(counted)
     values |= ranking.ranking_metrics(judged.task, answer.top, TOP_K)
     values |= catalogue.beyond_accuracy(answer.top, judged.counts, TOP_K)
     shown = fairness.exposure(drawn, judged, answer.top)
@@ -165,6 +167,15 @@ def _point(drawn: Resamples, judged: Window, answer: Answers) -> dict[str, float
         values[f"leastExposureRatioAt{TOP_K}"] = float(least["ratio"]["value"])
         values[f"exposureGapAt{TOP_K}"] = fairness.exposure_gap(shown)
     return {name: round(value, 6) for name, value in values.items()}
+
+
+def _probability_difference(counted: list[dict[str, Any]]) -> float:
+    """The largest difference of the mean probability between segments of one dimension."""
+    means: dict[str, list[float]] = {}
+    for each in counted:
+        mean = float(each["calibrationGap"]) + each["positives"] / each["rows"]
+        means.setdefault(each["name"].split(":")[0], []).append(mean)
+    return max((max(found) - min(found) for found in means.values()), default=0.0)
 
 
 def segments(drawn: Resamples, judged: Window, old: Answers, new: Answers) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ _METRICS = (
     ("calibrationError", "Calibration error"),
     ("worstSegmentAuc", "AUC of the worst segment"),
     ("worstSegmentCalibrationGap", "Calibration gap of the worst segment"),
+    ("segmentProbabilityDifference", "Mean probability, largest difference of segments"),
     ("ndcgAt10", "NDCG@10"),
     ("leastExposureRatioAt10", "Least exposure of a genre, shown / asked for"),
     ("exposureGapAt10", "Exposure to move between genres"),
