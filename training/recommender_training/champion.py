@@ -127,7 +127,12 @@ class Champion:
     def _top(self, judged: Window) -> Ints:
         """[R, K] its lists. What it does not know it cannot recommend."""
         logits = self.catalogue_logits(judged)
-        logits[:, ~self._knows(judged.data.items.ids)] = -np.inf
+        known = self._knows(judged.data.items.ids)
+        logits[:, ~known] = -np.inf
+        if hasattr(self._model, "bonus"):  # in no artifact of before
+            own = np.array(self._vocabulary["items"]["ids"], dtype=np.int64)
+            place = np.searchsorted(own, judged.data.items.ids[known])
+            logits[:, known] += self._model.bonus.numpy()[place]
         return judged.best(logits)
 
     def _logits(

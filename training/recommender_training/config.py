@@ -12,6 +12,7 @@ import json
 from pydantic import Field, ValidationError
 
 from recommender_training.errors import InputError
+from recommender_training.mitigation.settings import Exposure, Mitigation, Reweighting
 from recommender_training.search import space
 from recommender_training.search.settings import Sampler, SearchSettings
 from recommender_training.section import Section
@@ -74,12 +75,25 @@ class TrainingConfig(Section):
     seed: int = Field(default=17, ge=0, le=2**31 - 1)
     hyperparameters: Hyperparameters = Hyperparameters()
     search: SearchSettings | None = None
+    mitigation: Mitigation | None = None
     fault_injection: FaultInjection | None = None
 
     @property
     def fault(self) -> Fault | None:
         """The injected fault, if any."""
         return self.fault_injection.fault if self.fault_injection else None
+
+    @property
+    def reweighting(self) -> Reweighting | None:
+        """The weights of rows, if any is to differ from 1."""
+        found = self.mitigation.reweighting if self.mitigation else None
+        return found if found and found.active else None
+
+    @property
+    def exposure(self) -> Exposure | None:
+        """The constraint on exposure, if it asks for anything."""
+        found = self.mitigation.exposure if self.mitigation else None
+        return found if found and found.active else None
 
 
 def parse_config(text: str) -> TrainingConfig:

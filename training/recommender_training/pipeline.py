@@ -20,7 +20,7 @@ from recommender_training.code_version import code_version
 from recommender_training.config import Fault, TrainingConfig
 from recommender_training.data import dataset, ingest, lake
 from recommender_training.distributed.group import ALONE, Group
-from recommender_training.evaluation import ranking
+from recommender_training.evaluation import mitigated, ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.evaluation.once import OnceOnly
@@ -130,12 +130,15 @@ def _train(
     if checkpoints is not None:
         course = kept(checkpoints, group, config, data_version, window_days, threads)
     with course.ending_at_input_errors():
-        bundle = fit_models(prepared, config, threads, course)
+        bundle = mitigated.with_bonus(
+            fit_models(prepared, config, threads, course), prepared, config
+        )
         sought = {} if found is None else found.report(prepared, bundle, threads)
         group.tell("final", "")
         bundle = refit(bundle, prepared, config, threads, course)
+    before = mitigated.before(prepared, config, threads)
     say("evaluate: test window")
-    report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open(), champion)
+    report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open(), champion, before)
     if champion is not None:
         say(f"evaluate: champion: {champion.facts}")
         # The message may name paths of this machine, which are none of the artifact's business.
@@ -173,7 +176,7 @@ def validate(
     with threadpool_limits(limits=threads):
         _, data = load(lake_path, data_version, window_days)
         prepared = prepare(data, config)
-        bundle = fit_models(prepared, config, threads)
+        bundle = mitigated.with_bonus(fit_models(prepared, config, threads), prepared, config)
         return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
 
 
@@ -187,10 +190,13 @@ def _write_models(
     say("export: TorchScript and parity with eager mode")
     known = _knowledge(prepared)
     requests = _parity_requests(prepared)
-    baseline = build.logistic_module(bundle.baseline, known, bundle.baseline_temperature)
+    baseline = build.logistic_module(
+        bundle.baseline, known, bundle.baseline_temperature, bundle.bonus.get("baseline")
+    )
     served: nn.Module = baseline
     if bundle.deep is not None:
-        served = build.ranker_module(bundle.deep, known, bundle.deep_temperature)
+        bonus = bundle.bonus.get("recommender")
+        served = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
     base_scorer, scorer = scorers(bundle, prepared)
     differences: dict[str, Any] = {}
     loaded: dict[str, nn.Module] = {}

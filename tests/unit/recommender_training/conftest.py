@@ -76,6 +76,14 @@ def trained(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
 
 
 @pytest.fixture(scope="session")
+def regression(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> pipeline.TrainResult:
+    """The logistic regression as the model that serves, on the same data."""
+    config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
+    output = tmp_path_factory.mktemp("regression") / "staged"
+    return pipeline.train(trained.lake, trained.data_version, config, output)
+
+
+@pytest.fixture(scope="session")
 def searched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Searched:
     output = tmp_path_factory.mktemp("searched") / "v-1"
     config = parse_config(json.dumps(SEARCH_CONFIG))

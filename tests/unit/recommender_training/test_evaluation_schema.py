@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 
 from recommender_training import pipeline
-from recommender_training.config import parse_config
 from recommender_training.page import files
 
 SCHEMA_FILE = pathlib.Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
@@ -68,12 +67,11 @@ def test_a_report_holds_to_the_schema_and_has_no_field_that_it_does_not_describe
 
 
 def test_a_report_of_the_baseline_alone_holds_to_it(
-    schema: dict[str, Any], trained: Any, tmp_path: pathlib.Path
+    schema: dict[str, Any], regression: pipeline.TrainResult
 ) -> None:
-    config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
-    result = pipeline.train(trained.lake, trained.data_version, config, tmp_path / "staged")
-    assert faults(closed(schema), json.loads((tmp_path / "staged/report.json").read_text())) == []
-    assert result.report["algorithm"] == "LogisticRegression"
+    written = json.loads((regression.staged / "report.json").read_text())
+    assert faults(closed(schema), written) == []
+    assert regression.report["algorithm"] == "LogisticRegression"
 
 
 def test_a_report_with_a_search_holds_to_it(schema: dict[str, Any], searched: Any) -> None:

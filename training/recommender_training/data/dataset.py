@@ -46,6 +46,8 @@ class Users:
     side: Ints  # [U, 3] age in years, index of gender, index of occupation; -1 unknown
     genders: tuple[str, ...]
     occupations: tuple[str, ...]
+    segments: tuple[str, ...] = ()
+    segment: Ints | None = None  # [U] index of the segment, -1 unknown; None: nobody has one
 
     @property
     def count(self) -> int:
@@ -107,6 +109,8 @@ def _users(frame: pl.DataFrame) -> Users:
     frame = frame.sort("user_id")
     genders = tuple(sorted(frame["gender"].drop_nulls().unique().to_list()))
     occupations = tuple(sorted(frame["occupation"].drop_nulls().unique().to_list()))
+    segment = frame["segment"].replace("unknown", None)
+    segments = tuple(sorted(segment.drop_nulls().unique().to_list()))
     side = np.stack(
         [
             frame["age"].fill_null(-1).to_numpy().astype(np.int64),
@@ -115,7 +119,8 @@ def _users(frame: pl.DataFrame) -> Users:
         ],
         axis=1,
     )
-    return Users(frame["user_id"].to_numpy().astype(np.int64), side, genders, occupations)
+    ids = frame["user_id"].to_numpy().astype(np.int64)
+    return Users(ids, side, genders, occupations, segments, _codes(segment, segments))
 
 
 def _codes(values: pl.Series, categories: tuple[str, ...]) -> Ints:

@@ -16,6 +16,7 @@ from recommender_training.data.dataset import Dataset, Floats, Ints
 from recommender_training.evaluation import metrics, ranking
 from recommender_training.features import graph, history
 from recommender_training.features.table import Inputs, State
+from recommender_training.mitigation import item_groups
 from recommender_training.models import retrieval
 from recommender_training.models.bundle import (
     Bundle,
@@ -35,6 +36,12 @@ class Answers:
 
     probability: metrics.Array | None  # [N] calibrated; None for a model that only ranks
     top: Ints  # [R, K] items, best first
+    plain: Ints | None = None  # [R, K] without the bonus of item groups, where there is one
+
+    @property
+    def unchanged(self) -> Ints:
+        """[R, K] the lists before any bonus."""
+        return self.top if self.plain is None else self.plain
 
 
 @dataclass(frozen=True)
@@ -103,16 +110,22 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
     task, data = judged.task, prepared.data
     shape = (len(task.requests), data.items.count)
 
-    def listed(scorer: ranking.Scorer) -> Ints:
+    def listed(name: str, said: metrics.Array, scorer: ranking.Scorer) -> Answers:
         length, frozen = prepared.history_length, prepared.constants
-        return judged.best(ranking.score_task(task, data, frozen, judged.state, length, scorer))
+        logits = ranking.score_task(task, data, frozen, judged.state, length, scorer)
+        if name not in bundle.bonus:
+            return Answers(said, judged.best(logits))
+        bonus = bundle.bonus[name]
+        membership = item_groups.membership(bonus.by, data.items, judged.counts)
+        raised = logits + bonus.of_items(membership)
+        return Answers(said, judged.best(raised), judged.best(logits))
 
     base_scorer, scorer = scorers(bundle, prepared)
     popular = np.broadcast_to(judged.counts.positives.astype(np.float64), shape)
-    base = Answers(baseline_probability(bundle, prepared, judged.rows), listed(base_scorer))
+    base = listed("baseline", baseline_probability(bundle, prepared, judged.rows), base_scorer)
     served = base
     if bundle.deep is not None:
-        served = Answers(probability(bundle, prepared, judged.rows), listed(scorer))
+        served = listed("recommender", probability(bundle, prepared, judged.rows), scorer)
     return {
         "recommender": served,
         "baseline": base,

@@ -7,15 +7,17 @@ R requests, K ranks, I items, G groups.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.stats import rankdata
 
 from recommender_training.data.dataset import Ints, Items
 from recommender_training.evaluation import metrics
-from recommender_training.evaluation.answers import Window
 from recommender_training.features.history import ItemCounts
+
+if TYPE_CHECKING:
+    from recommender_training.evaluation.answers import Window
 
 #: Parts of the catalogue by popularity, each with the same number of past events.
 POPULARITY_BANDS = 10

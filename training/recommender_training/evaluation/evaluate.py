@@ -13,6 +13,7 @@ from recommender_training.evaluation import (
     fairness,
     flat,
     intervals,
+    mitigated,
     ranking,
     responses,
 )
@@ -25,18 +26,26 @@ Champion = Callable[[Window], Answers | None]
 
 
 def evaluate(
-    bundle: Bundle, prepared: Prepared, rows: Ints, champion: Champion | None = None
+    bundle: Bundle,
+    prepared: Prepared,
+    rows: Ints,
+    champion: Champion | None = None,
+    before: mitigated.Before | None = None,
 ) -> dict[str, Any]:
     """The sections of the evaluation report for the window `rows`.
 
-    `metrics` is flat and holds what gates can name; the rest is for people.
+    `metrics` is flat and holds what gates can name; the rest is for people. With `before` there is
+    a section of what the mitigation changed.
     """
     judged = answers.window(prepared, rows)
     said = answers.answer(bundle, prepared, judged)
     theirs = champion(judged) if champion is not None else None
     if theirs is not None:
         said["champion"] = theirs
-    return report(judged, said)
+    told = report(judged, said)
+    if before is not None:
+        told["mitigation"] = mitigated.section(before, bundle, prepared, judged, said)
+    return told
 
 
 def report(judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from recommender_training.data.schema import MAX_AGE
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features.table import Constants, State, genre_shares
+from recommender_training.mitigation import item_groups
+from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import logistic, retrieval
 from recommender_training.models.ranker import Ranker
 
@@ -28,9 +30,12 @@ class Knowledge:
     history_length: int
 
 
-def shared_state(known: Knowledge, temperature: float) -> dict[str, Tensor]:
+def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> dict[str, Tensor]:
     """Buffers of both models."""
     data, counts = known.data, known.state.counts
+    of_items = np.zeros(data.items.count, dtype=np.float32)
+    if bonus is not None:
+        of_items = bonus.of_items(item_groups.membership(bonus.by, data.items, counts))
     genres = torch.from_numpy(data.items.genres)
     limits = [MAX_AGE + 1, len(data.users.genders), len(data.users.occupations)]
     return {
@@ -49,10 +54,13 @@ def shared_state(known: Knowledge, temperature: float) -> dict[str, Tensor]:
         "temperature": torch.tensor(temperature),
         "retrieval": torch.from_numpy(known.retrieval) * retrieval.RETRIEVAL_WEIGHT,
         "popularity": torch.from_numpy(retrieval.popularity_prior(counts)),
+        "bonus": torch.from_numpy(of_items),
     }
 
 
-def ranker_module(model: Ranker, known: Knowledge, temperature: float) -> RankerServing:
+def ranker_module(
+    model: Ranker, known: Knowledge, temperature: float, bonus: Bonus | None = None
+) -> RankerServing:
     """The deep ranker as an exported module. Batch norms are folded into the layers before."""
     model.eval()
     taste = known.state.taste
@@ -88,12 +96,15 @@ def ranker_module(model: Ranker, known: Knowledge, temperature: float) -> Ranker
             "wide": model.wide.weight[0],
         }
         detached = {name: value.detach().clone() for name, value in state.items()}
-    module = RankerServing({**shared_state(known, temperature), **detached}, known.history_length)
-    return module.eval()
+    shared = shared_state(known, temperature, bonus)
+    return RankerServing({**shared, **detached}, known.history_length).eval()
 
 
 def logistic_module(
-    model: logistic.LogisticModel, known: Knowledge, temperature: float
+    model: logistic.LogisticModel,
+    known: Knowledge,
+    temperature: float,
+    bonus: Bonus | None = None,
 ) -> LogisticServing:
     """The logistic regression as an exported module; the standardisation is folded in."""
     numbers = model.numbers / model.scale
@@ -108,8 +119,8 @@ def logistic_module(
         "cross": torch.from_numpy(model.cross),
         "side_offsets": torch.tensor([0, gender, occupation]),
     }
-    module = LogisticServing({**shared_state(known, temperature), **state}, known.history_length)
-    return module.eval()
+    shared = shared_state(known, temperature, bonus)
+    return LogisticServing({**shared, **state}, known.history_length).eval()
 
 
 def _folded(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,7 @@ class Serving(nn.Module):
     temperature: Tensor
     retrieval: Tensor
     popularity: Tensor
+    bonus: Tensor
 
     def __init__(self, state: dict[str, Tensor], history_length: int) -> None:
         super().__init__()
@@ -73,7 +74,10 @@ class Serving(nn.Module):
         seen: Tensor,
         top_n: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Ids and probabilities of the best items: logit [B, I], retrieval and popularity."""
+        """Ids and probabilities of the best items.
+
+        Best by the sum of logit [B, I], retrieval, popularity and the bonus of item groups.
+        """
         retrieved = retrieve(self.retrieval, session[0], session[1], session[2])
-        rank = logit + retrieved + self.popularity
+        rank = logit + retrieved + self.popularity + self.bonus
         return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
 from recommender_training.config import Algorithm, Fault, TrainingConfig
 from recommender_training.data import splits
-from recommender_training.data.dataset import Bools, Dataset, Ints
+from recommender_training.data.dataset import Bools, Dataset, Floats, Ints
 from recommender_training.evaluation import metrics
 from recommender_training.features import table
+from recommender_training.mitigation import reweighting
+from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import calibration, fit, logistic, ranker
 from recommender_training.models.course import ALONE, Course
 from recommender_training.progress import say
@@ -40,6 +42,8 @@ class Bundle:
     deep: ranker.Ranker | None
     deep_temperature: float
     log: fit.FitLog
+    #: Of the lists of `recommender` and `baseline`; empty where exposure is not constrained.
+    bonus: Mapping[str, Bonus] = field(default_factory=dict)
 
 
 def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
@@ -66,7 +70,8 @@ def fit_models(
     labels = training_labels(data, split, config)
     fit.seed_everything(config.seed, threads)
     say(f"train: logistic regression on {len(split.train)} rows")
-    baseline = logistic.fit(inputs, split.train, data, labels)
+    weight = training_weights(data, split.train, labels, config)
+    baseline = logistic.fit(inputs, split.train, data, labels, weight=weight)
     logits = baseline.logits(inputs.take(torch.from_numpy(split.validation)), data)
     held = labels[split.validation]
     temperature = calibration.fit_temperature(held, logits)
@@ -96,7 +101,8 @@ def refit(
     labels = training_labels(data, split, config)
     fit.seed_everything(config.seed, threads)
     say(f"train: again on {len(rows)} rows, those of the validation window included")
-    baseline = logistic.fit(inputs, rows, data, labels)
+    weight = training_weights(data, rows, labels, config)
+    baseline = logistic.fit(inputs, rows, data, labels, weight=weight)
     if bundle.deep is None:
         return replace(bundle, baseline=baseline)
     deep = refit_deep(bundle.deep.size, bundle.log, prepared, config, threads, course)
@@ -126,6 +132,7 @@ def refit_deep(
         config.hyperparameters,
         target,
         log.best_epoch,
+        weight=_tensor(training_weights(data, rows, labels, config)),
         group=course.group,
         slot=course.slot("final"),
     )
@@ -143,6 +150,17 @@ def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) 
         for rows in (split.train, split.validation):
             label[rows] = random.permutation(label[rows])
     return label
+
+
+def training_weights(
+    data: Dataset, rows: Ints, labels: Bools, config: TrainingConfig
+) -> Floats | None:
+    """[N] what each of the rows that are fitted on counts; None where all count alike."""
+    return reweighting.row_weights(data, rows, labels, config.reweighting)
+
+
+def _tensor(weight: Floats | None) -> torch.Tensor | None:
+    return None if weight is None else torch.from_numpy(weight)
 
 
 def fit_deep(
@@ -182,6 +200,7 @@ def _fit_ranker(
     say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
     validation = torch.from_numpy(prepared.split.validation)
     target = torch.from_numpy(labels.astype(np.float32))
+    weight = _tensor(training_weights(data, prepared.split.train, labels, config))
     log = fit.fit(
         model,
         prepared.inputs,
@@ -190,6 +209,7 @@ def _fit_ranker(
         settings,
         target,
         watch,
+        weight=weight,
         group=course.group,
         slot=course.slot("first"),
     )

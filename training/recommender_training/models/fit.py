@@ -47,6 +47,7 @@ def fit(
     target: Tensor,
     watch: Callable[[FitLog], None] | None = None,
     *,
+    weight: Tensor | None = None,
     how: Runtime | None = None,
     clock: Callable[[], float] = time.perf_counter,
     group: Group = ALONE,
@@ -56,12 +57,13 @@ def fit(
 
     `watch` is called after each look, and ends the fit by raising.
 
-    `target` [N] are the labels of all rows. `how` is chosen by the devices there are. `group` are
-    the processes that share the fit, `slot` where it is kept. Raises InputError
-    `TrainingDiverged` when the loss is not finite.
+    `target` [N] are the labels of all rows, `weight` [N] what each counts in the loss (all alike
+    if absent, and at the looks). `how` is chosen by the devices there are. `group` are the
+    processes that share the fit, `slot` where it is kept. Raises InputError `TrainingDiverged`
+    when the loss is not finite.
     """
     how = how or runtime.choose(settings.precision, group)
-    fitted = Learner(model, inputs, train, validation, target, settings, how, group, slot)
+    fitted = Learner(model, inputs, train, validation, target, settings, how, group, slot, weight)
     log, batches = fitted.log, fitted.batches
     total, every = settings.epochs * batches.per_epoch, _every(batches.per_epoch)
     began, looking = clock(), 0.0
@@ -93,14 +95,15 @@ def fit_for(
     target: Tensor,
     epochs: float,
     *,
+    weight: Tensor | None = None,
     group: Group = ALONE,
     slot: Slot | None = None,
 ) -> None:
     """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
-    out. `group`, `slot` and what is raised as in `fit`.
+    out. `weight`, `group`, `slot` and what is raised as in `fit`.
     """
     how = runtime.choose(settings.precision, group)
-    fitted = Learner(model, inputs, rows, rows[:0], target, settings, how, group, slot)
+    fitted = Learner(model, inputs, rows, rows[:0], target, settings, how, group, slot, weight)
     total, every = round(epochs * fitted.batches.per_epoch), _every(fitted.batches.per_epoch)
     while fitted.batches.taken < total:
         fitted.step()

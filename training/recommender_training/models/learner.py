@@ -77,8 +77,10 @@ class Learner:
         how: Runtime,
         group: Group = ALONE,
         slot: Slot | None = None,
+        weight: Tensor | None = None,
     ) -> None:
-        """`train` and `validation` are rows of `inputs`; `target` [N] are the labels of all.
+        """`train` and `validation` are rows of `inputs`; `target` [N] are the labels of all,
+        `weight` [N] what each counts in the loss.
 
         Goes on from the checkpoint of `slot`, where there is one.
         """
@@ -86,6 +88,7 @@ class Learner:
         self._settings, self._slot = settings, slot
         self._replica = Replica(model, how, group)
         self.inputs, self.target = inputs.to(how.device), target.to(how.device)
+        self.weight = None if weight is None else weight.to(how.device)
         self.validation = validation.to(how.device)
         self.optimizer = torch.optim.AdamW(
             model.parameters(),
@@ -113,12 +116,13 @@ class Learner:
 
     def _loss(self, logits: Tensor, own: Tensor, rows: int) -> Tensor:
         """What this process minimises. Its mean over the processes is that of the whole batch."""
+        weight = None if self.weight is None else self.weight[own]
         if self.group.alone:
-            loss = functional.binary_cross_entropy_with_logits(logits, self.target[own])
+            loss = functional.binary_cross_entropy_with_logits(logits, self.target[own], weight)
             told = loss.item()
         else:
             loss = functional.binary_cross_entropy_with_logits(
-                logits, self.target[own], reduction="sum"
+                logits, self.target[own], weight, reduction="sum"
             )
             told = self.group.total(loss.detach().clone()).item() / rows
             loss = loss * (self.group.size / rows)

@@ -65,9 +65,18 @@ def side_hot(inputs: Inputs, data: Dataset) -> sp.csr_matrix:
 
 
 def fit(
-    inputs: Inputs, rows: Ints, data: Dataset, labels: Bools, penalty: float = PENALTY
+    inputs: Inputs,
+    rows: Ints,
+    data: Dataset,
+    labels: Bools,
+    penalty: float = PENALTY,
+    *,
+    weight: Floats | None = None,
 ) -> LogisticModel:
-    """Fit on the rows of the training window; `labels` are those of all rows [N]."""
+    """Fit on the rows of the training window; `labels` are those of all rows [N].
+
+    So is `weight`, what each counts in the loss; all alike if absent.
+    """
     part = inputs.take(torch.from_numpy(rows))
     numbers = part.numbers.numpy()
     mean = numbers.mean(0, dtype=np.float64).astype(np.float32)
@@ -84,7 +93,7 @@ def fit(
     dense = sp.csr_matrix((numbers - mean) / scale)
     design = sp.hstack([dense, item_hot, genres, side, cross], format="csr")
     model = LogisticRegression(C=penalty, max_iter=300, tol=1e-4)
-    model.fit(design, labels[rows])
+    model.fit(design, labels[rows], None if weight is None else weight[rows])
     return _unpack(model, mean, scale, data)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_training.page import figures, search, tables, verdict, words
+from recommender_training.page import figures, mitigation, search, tables, verdict, words
 from recommender_training.page.markup import Child, Markup, join, tag
 from recommender_training.page.style import CSS
 
@@ -116,6 +116,7 @@ def _sections(report: _Report) -> list[Markup | None]:
         _section("Search", *search.parts(report["search"])) if "search" in report else None,
         _users(report, fair, served, base) if fair else None,
         _items(report, fair, served, base) if fair else None,
+        _section("Mitigation", *mitigation.parts(report.get("mitigation", {}))),
         _section("How it was measured", *_method(report)),
     ]
 

@@ -1,0 +1,142 @@
+"""Mitigation of unfairness on MovieLens 100K, each part before and after, three seeds.
+
+Judged on rolling windows that end before the test window, which is cut off before anything is
+read. In each the models are fitted as `train` fits them: epochs, temperature and bonus from the
+validation window before it, weights of the model from all that came before it. Differences are
+paired: the same seed, the same rows, the same requests.
+
+The last line is one JSON object: means over windows and seeds with their standard deviation, and
+each of them under `runs`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from recommender_training.config import TrainingConfig
+from recommender_training.data.dataset import Dataset
+from recommender_training.evaluation import answers, bootstrap, mitigated
+from recommender_training.evaluation.answers import Window
+from recommender_training.mitigation.settings import (
+    Dimension,
+    Exposure,
+    ItemGrouping,
+    Mitigation,
+    Reweighting,
+)
+from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare, refit
+from recommender_training.search.folds import past
+from tests.benchmarks.quality import SEEDS, load
+
+#: Ends of the data that is known, as shares of all events; the last tenth of it is judged.
+ENDS = (0.9, 0.8)
+#: What is compared with equal weights.
+WEIGHTS = {
+    "label": Reweighting(by=Dimension.AGE, label_strength=1, size_strength=0),
+    "size": Reweighting(by=Dimension.AGE, label_strength=0, size_strength=1),
+}
+#: What is compared with the lists of the model alone.
+GROUPS = {grouping.value.lower(): Exposure(by=grouping) for grouping in ItemGrouping}
+
+
+def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each part of the mitigation with its comparison, judged on the last tenth of the data."""
+    plain = TrainingConfig(seed=seed)
+    prepared = prepare(data, plain)
+    judged = answers.window(prepared, prepared.split.test)
+    drawn = bootstrap.draw(judged.user)
+    held = fit_models(prepared, plain, 1)
+    fitted = refit(held, prepared, plain, 1)
+    old = answers.answer(fitted, prepared, judged)
+    for name, exposure in GROUPS.items():
+        settings = Mitigation(exposure=exposure)
+        config = plain.model_copy(update={"mitigation": settings})
+        found = replace(fitted, bonus=mitigated.with_bonus(held, prepared, config).bonus)
+        yield f"exposure.{name}", _exposure(settings, found, prepared, judged)
+    for name, weights in WEIGHTS.items():
+        config = plain.model_copy(update={"mitigation": Mitigation(reweighting=weights)})
+        new = answers.answer(
+            refit(fit_models(prepared, config, 1), prepared, config, 1), prepared, judged
+        )
+        for model in ("recommender", "baseline"):
+            told = mitigated.compare(drawn, judged, old[model], new[model])
+            told["segments"] = mitigated.segments(drawn, judged, old[model], new[model])
+            yield f"reweighting.{name}.{model}", told
+
+
+def _exposure(
+    settings: Mitigation, bundle: Bundle, prepared: Prepared, judged: Window
+) -> dict[str, Any]:
+    said = answers.answer(bundle, prepared, judged)
+    compared = mitigated.Before(settings, None, [])
+    told: dict[str, Any] = mitigated.section(compared, bundle, prepared, judged, said)["exposure"]
+    counted = [group for group in told["groups"] if group["counted"]]
+    for side in ("Before", "After"):
+        ratios = [group[f"share{side}"] / group["relevanceShare"] for group in counted]
+        told[side.lower()]["leastGroupRatio"] = round(min(ratios), 6)
+    return told
+
+
+def summary(runs: list[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
+    """Of each metric the mean before and after, the mean difference and its deviation."""
+    result = {}
+    for name in runs[0]["before"]:
+        pairs = [(run["before"][name], run["after"][name]) for run in runs]
+        change = [after - before for before, after in pairs]
+        result[name] = {
+            "before": round(statistics.fmean(pair[0] for pair in pairs), 4),
+            "after": round(statistics.fmean(pair[1] for pair in pairs), 4),
+            "change": round(statistics.fmean(change), 4),
+            "deviation": round(statistics.stdev(change), 4) if len(change) > 1 else 0.0,
+        }
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    parser.add_argument("--ends", type=float, nargs="+", default=ENDS)
+    args = parser.parse_args()
+    start, runs = time.perf_counter(), dict[str, list[dict[str, Any]]]()
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=1):
+        data = load(Path(folder))
+        times = data.events.time
+        for end in args.ends:
+            known = past(data, int(times[int(len(times) * end)]))
+            for seed in args.seeds:
+                for name, told in compare(known, seed):
+                    run = {"seed": seed, "end": end, **told}
+                    runs.setdefault(name, []).append(run)
+                    print(name, json.dumps(run), flush=True)
+    result = {
+        "benchmark": "fairness",
+        "data": "MovieLens 100K, windows before the test window",
+        "compared": "the same models without the mitigation, same seeds and windows",
+        "settings": {
+            name: part.model_dump(mode="json", by_alias=True)
+            for name, part in (*WEIGHTS.items(), *GROUPS.items())
+        },
+        "seeds": list(args.seeds),
+        "ends": list(args.ends),
+        **{name: summary(list(each)) for name, each in runs.items()},
+        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "versions": {"torch": torch.__version__},
+        "seconds": round(time.perf_counter() - start),
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

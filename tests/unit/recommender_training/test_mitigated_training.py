@@ -1,0 +1,290 @@
+"""Mitigation from the section of the spec to the exported graph, the report and its page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from recommender_operator.api import spec_mitigation
+from recommender_training import pipeline
+from recommender_training.artifact import triton
+from recommender_training.champion import Champion
+from recommender_training.config import Hyperparameters, parse_config
+from recommender_training.data.dataset import Floats
+from recommender_training.errors import InputError
+from recommender_training.evaluation import answers, metrics, ranking
+from recommender_training.export import build, torchscript
+from recommender_training.features.table import State
+from recommender_training.mitigation import item_groups
+from recommender_training.mitigation import settings as own
+from recommender_training.mitigation.exposure import Bonus
+from recommender_training.mitigation.settings import ItemGrouping
+from recommender_training.models import calibration, fit, ranker, retrieval
+from recommender_training.models.bundle import Bundle, Prepared
+from tests.unit.recommender_training.test_evaluation_schema import SCHEMA_FILE, closed, faults
+
+REGRESSION = {"seed": 3, "algorithm": "LogisticRegression"}
+BOTH = {
+    "reweighting": {"by": "Gender", "sizeStrength": 1},
+    "exposure": {"by": "Genre", "minExposureRatio": 1, "maxBonus": 10},
+}
+IDLE = {
+    "reweighting": {"labelStrength": 0, "sizeStrength": 0},
+    "exposure": {"minExposureRatio": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def train(
+    trained: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[dict[str, Any]], pipeline.TrainResult]:
+    def run(mitigation: dict[str, Any]) -> pipeline.TrainResult:
+        config = parse_config(json.dumps({**REGRESSION, "mitigation": mitigation}))
+        output = tmp_path_factory.mktemp("mitigated") / "staged"
+        return pipeline.train(trained.lake, trained.data_version, config, output)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def mitigated(train: Callable[[dict[str, Any]], pipeline.TrainResult]) -> pipeline.TrainResult:
+    return train(BOTH)
+
+
+@pytest.fixture(scope="module")
+def told(mitigated: pipeline.TrainResult) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((mitigated.staged / "report.json").read_text())
+    return report
+
+
+def test_strength_zero_gives_the_same_bytes_as_no_mitigation(
+    train: Callable[[dict[str, Any]], pipeline.TrainResult],
+    mitigated: pipeline.TrainResult,
+    regression: pipeline.TrainResult,
+) -> None:
+    assert train(IDLE).digest == regression.digest
+    assert mitigated.digest != regression.digest
+    assert "mitigation" not in regression.report
+
+
+def test_the_report_has_each_part_before_and_after_and_holds_to_the_schema(
+    told: dict[str, Any],
+) -> None:
+    part, flat = told["mitigation"], told["metrics"]
+    weighed, raised = part["reweighting"], part["exposure"]
+    assert part["settings"]["exposure"] == BOTH["exposure"]
+    assert weighed["after"] == raised["before"], "each effect stands alone"
+    for name in ("auc", "ndcgAt10", "leastExposureRatioAt10", "exposureGiniAt10"):
+        assert raised["after"][name] == pytest.approx(flat[name], abs=1e-6)
+    assert weighed["before"]["auc"] != weighed["after"]["auc"]
+    assert raised["before"]["auc"] == raised["after"]["auc"], "a bonus changes no probability"
+    assert raised["before"]["exposureGiniAt10"] != raised["after"]["exposureGiniAt10"]
+    gain = raised["after"]["ndcgAt10"] - raised["before"]["ndcgAt10"]
+    assert raised["minus"]["ndcgAt10"]["value"] == pytest.approx(gain, abs=2e-6)
+    for side in ("relevanceShare", "shareBefore", "shareAfter"):
+        assert sum(group[side] for group in raised["groups"]) == pytest.approx(1, abs=1e-4)
+    for entry in weighed["segments"]:
+        assert ("minusBefore" in entry) == entry["counted"]
+    means = {
+        entry["name"]: entry["after"]["calibrationGap"]["value"]
+        + entry["positives"] / entry["rows"]
+        for entry in weighed["segments"]
+        if entry["counted"]
+    }
+    spreads = [
+        max(of) - min(of)
+        for dimension in ("age", "gender")
+        if (of := [mean for name, mean in means.items() if name.startswith(dimension)])
+    ]
+    assert weighed["after"]["segmentProbabilityDifference"] == pytest.approx(
+        max(spreads, default=0), abs=3e-6
+    )
+    schema = json.loads(SCHEMA_FILE.read_text())
+    assert faults(closed(schema), told) == []
+
+
+def test_the_worst_group_is_nearer_to_its_share_where_the_bonus_was_found(
+    told: dict[str, Any],
+) -> None:
+    found = [entry for entry in told["mitigation"]["exposure"]["found"] if entry["bound"]]
+    least = [min(entry[side] for entry in found) for side in ("ratioBefore", "ratioAfter")]
+    assert least[1] > least[0]
+    assert 0 < max(entry["bonus"] for entry in found) <= 10
+
+
+def test_the_page_shows_both_parts(mitigated: pipeline.TrainResult) -> None:
+    page = (mitigated.staged / "report.html").read_text()
+    assert "<h2>Mitigation</h2>" in page
+    assert "fitted without weights" in page
+    assert "got a bonus in the order" in page
+
+
+def test_a_champion_is_listed_with_its_own_bonus(
+    mitigated: pipeline.TrainResult, prepared: Prepared, told: dict[str, Any]
+) -> None:
+    judged = answers.window(prepared, prepared.split.test)
+    said = Champion(mitigated.staged, mitigated.digest).answers(judged)
+    ndcg = ranking.ranking_metrics(judged.task, said.top, answers.TOP_K)["ndcgAt10"]
+    assert ndcg == pytest.approx(told["metrics"]["ndcgAt10"], abs=1e-6)
+    exposed = told["mitigation"]["exposure"]
+    assert exposed["before"]["ndcgAt10"] != exposed["after"]["ndcgAt10"], "or nothing is shown"
+
+
+@pytest.fixture(scope="module")
+def known(prepared: Prepared) -> build.Knowledge:
+    data = prepared.data
+    everything = np.ones(len(data.events), dtype=np.bool_)
+    weights = retrieval.fit(data, everything)
+    state = State.at(data, None)
+    return build.Knowledge(data, prepared.constants, state, weights, prepared.history_length)
+
+
+@pytest.mark.parametrize("name", ["recommender", "baseline"])
+@pytest.mark.parametrize("by", list(ItemGrouping))
+def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_ever(
+    bundle: Bundle, prepared: Prepared, known: build.Knowledge, name: str, by: ItemGrouping
+) -> None:
+    data, counts = prepared.data, known.state.counts
+    membership = item_groups.membership(by, data.items, counts)
+    value = np.random.default_rng(7).uniform(0, 3, (membership.shape[1],))
+    bonus = Bonus(by, value, value, value, value, value > 0, True)
+    base, served = answers.scorers(bundle, prepared)
+    scorer = base if name == "baseline" else served
+    assert bundle.deep is not None
+    module: torch.nn.Module = (
+        build.logistic_module(bundle.baseline, known, bundle.baseline_temperature, bonus)
+        if name == "baseline"
+        else build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+    )
+    requests = ranking.reveal_half(data, prepared.split.test, prepared.history_length).requests
+    for request in requests[:8]:
+        logits = scorer(
+            ranking.catalogue_inputs(
+                data, known.constants, known.state, request, known.history_length
+            )
+        )
+        retrieved = answers._retrieved(known.retrieval * retrieval.RETRIEVAL_WEIGHT, data, request)
+        rank = logits + retrieved + retrieval.popularity_prior(counts)
+        rank = rank + bonus.of_items(membership)
+        session = request.session
+        rank[data.events.item[session]] = -np.inf
+        events = data.events
+
+        def row(values: Any) -> torch.Tensor:
+            return torch.from_numpy(np.asarray(values)[None, :])
+
+        ids, scores = module(
+            torch.tensor([[int(data.users.ids[request.user])]]),
+            torch.full((1, 3), -1),
+            row(data.items.ids[events.item[session]]),
+            row(events.time[session]),
+            row(events.value[session]),
+            torch.tensor([[request.time]]),
+            torch.tensor([[10]]),
+        )
+        rows = np.searchsorted(data.items.ids, ids[0].numpy())
+        assert rank[rows] == pytest.approx(np.sort(rank)[::-1][:10], abs=1e-4)
+        probability = calibration.probability(logits[rows])
+        assert scores[0].numpy() == pytest.approx(probability, abs=1e-5)
+
+
+def test_the_exported_file_carries_the_bonus_of_each_item(
+    mitigated: pipeline.TrainResult, prepared: Prepared, told: dict[str, Any]
+) -> None:
+    module = torchscript.load(triton.model_path(mitigated.staged))
+    found = told["mitigation"]["exposure"]["found"]
+    items = prepared.data.items
+    membership = item_groups.membership(
+        ItemGrouping.GENRE, items, State.at(prepared.data, None).counts
+    )
+    expected = membership @ np.array([entry["bonus"] for entry in found])
+    assert module.bonus.numpy() == pytest.approx(expected, abs=1e-6)
+
+
+def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None) -> Floats:
+    fit.seed_everything(1, 1)
+    users, rows = prepared.data.users, torch.from_numpy(prepared.split.train)
+    size = ranker.RankerSize(users.count, len(users.genders), len(users.occupations), 4, 0.1, 0.5)
+    model = ranker.create(prepared.data, prepared.inputs, rows, size=size)
+    settings = Hyperparameters(batch_size=512)
+    fit.fit_for(model, prepared.inputs, rows, settings, target, 1, weight)
+    parameters: Floats = torch.nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
+    return parameters
+
+
+def test_rows_of_weight_zero_teach_the_ranker_nothing_and_equal_weights_change_nothing(
+    prepared: Prepared,
+) -> None:
+    label = prepared.inputs.label
+    muted = torch.arange(len(label)) % 2 == 0
+    weight = torch.where(muted, torch.zeros_like(label), torch.ones_like(label))
+    lies = torch.where(muted, 1 - label, label)
+    assert (fitted(prepared, label, weight) == fitted(prepared, lies, weight)).all()
+    plain = fitted(prepared, label, None)
+    assert (plain != fitted(prepared, lies, None)).any()
+    assert plain == pytest.approx(fitted(prepared, label, torch.ones_like(label)), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("section", "named"),
+    [
+        ({"reweighting": {"labelStrength": 1.1}}, "mitigation.reweighting.labelStrength=1.1"),
+        ({"reweighting": {"sizeStrength": -1}}, "mitigation.reweighting.sizeStrength=-1"),
+        ({"reweighting": {"maxWeight": 0.5}}, "mitigation.reweighting.maxWeight=0.5"),
+        ({"reweighting": {"by": "Zodiac"}}, "mitigation.reweighting.by='Zodiac'"),
+        ({"exposure": {"minExposureRatio": 1.01}}, "mitigation.exposure.minExposureRatio=1.01"),
+        ({"exposure": {"maxBonus": 0}}, "mitigation.exposure.maxBonus=0"),
+        ({"parity": {}}, "mitigation.parity"),
+    ],
+)
+def test_what_is_out_of_range_is_refused_with_the_field_and_the_value(
+    section: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_config(json.dumps({"mitigation": section}))
+    assert caught.value.reason == "InvalidConfig"
+    assert named in caught.value.message
+
+
+def test_both_sides_mean_the_same_by_mitigation() -> None:
+    pairs: tuple[tuple[Any, Any], ...] = (
+        (own.Mitigation, spec_mitigation.MitigationSpec),
+        (own.Reweighting, spec_mitigation.Reweighting),
+        (own.Exposure, spec_mitigation.Exposure),
+    )
+    limits = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "type", "default")
+    for ours, theirs in pairs:
+        assert ours().model_dump(mode="json", by_alias=True) == theirs().model_dump(mode="json")
+        mine, other = (model.model_json_schema()["properties"] for model in (ours, theirs))
+        assert mine.keys() == other.keys()
+        for name in mine:
+            for limit in limits:
+                assert mine[name].get(limit) == other[name].get(limit), (name, limit)
+    for ours, theirs in (
+        (own.Dimension, spec_mitigation.Dimension),
+        (own.ItemGrouping, spec_mitigation.ItemGrouping),
+    ):
+        assert [each.value for each in ours] == [each.value for each in theirs]
+
+
+def test_each_band_of_popularity_is_a_group_and_each_genre_a_part_of_its_items(
+    prepared: Prepared,
+) -> None:
+    counts = State.at(prepared.data, None).counts
+    for by in ItemGrouping:
+        membership: metrics.Array = item_groups.membership(by, prepared.data.items, counts)
+        assert membership.sum(1) == pytest.approx(np.ones(prepared.data.items.count))
+        assert len(item_groups.names(by, prepared.data.items)) == membership.shape[1]
+
+
+def test_the_folder_of_a_run_without_mitigation_has_no_trace_of_it(trained: Any) -> None:
+    folder: Path = trained.staged
+    assert "Mitigation" not in (folder / "report.html").read_text()
+    module = torchscript.load(triton.model_path(folder))
+    assert bool((module.bonus == 0).all())

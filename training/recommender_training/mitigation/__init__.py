@@ -1,0 +1,1 @@
+"""What is done about unfair answers: weights of training rows, and a bonus for item groups."""

@@ -1,0 +1,108 @@
+"""Weights of training rows by the group of their user. Pure.
+
+Reweighing of Kamiran and Calders (2012, Data preprocessing techniques for classification without
+discrimination): a row of group g and label y weighs P(g) P(y) / P(g, y), so that in the weighted
+rows the label says nothing of the group. Weighing by size gives each group the same say:
+1 / (G P(g)). Each factor is raised to a strength from 0 (no effect) to 1 (in full).
+
+A group of a few rows would get enormous weights, so they end at `max_weight` and its inverse;
+the others are scaled so that their mean stays 1. Rows of users whose group is not known weigh 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.optimize import brentq
+
+from recommender_training.data.dataset import Bools, Dataset, Floats, Ints, Users
+from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
+from recommender_training.evaluation import metrics
+from recommender_training.mitigation.settings import Dimension, Reweighting
+
+
+def user_groups(users: Users, by: Dimension) -> tuple[Ints, tuple[str, ...]]:
+    """[U] group of each user, -1 where it is not known, and the names of the groups."""
+    match by:
+        case Dimension.AGE:
+            age = users.side[:, 0]
+            band = np.searchsorted(AGE_EDGES, age, side="right")
+            return np.where(age < 0, -1, band).astype(np.int64), AGE_BANDS
+        case Dimension.GENDER:
+            return users.side[:, 1], users.genders
+        case Dimension.SEGMENT:
+            if users.segment is None:
+                return np.full(users.count, -1, dtype=np.int64), ()
+            return users.segment, users.segments
+
+
+def weights(group: Ints, label: Bools, settings: Reweighting) -> Floats:
+    """[N] weight of each row by its group (-1 unknown) and label; the mean is 1."""
+    result = np.ones(len(group))
+    known = group >= 0
+    if not known.any():
+        return result.astype(np.float32)
+    group, label = group[known], label[known]
+    cells, place, rows = np.unique(
+        np.stack([group, label], axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    of_group = np.bincount(group)[cells[:, 0]]
+    of_label = np.bincount(label)[cells[:, 1]]
+    by_label = of_group * of_label / (len(group) * rows)
+    by_size = len(group) / (len(np.unique(group)) * of_group)
+    factor = by_label**settings.label_strength * by_size**settings.size_strength
+    result[known] = _bounded(factor, rows, settings.max_weight)[place.ravel()]
+    return result.astype(np.float32)
+
+
+def _bounded(factor: metrics.Array, rows: Ints, most: float) -> metrics.Array:
+    """The factors of cells of so many rows, scaled to a mean of 1 and cut at `most`, 1 / most."""
+
+    def cut(log_scale: float) -> metrics.Array:
+        return np.asarray(np.clip(np.exp(log_scale) * factor, 1 / most, most))
+
+    def too_much(log_scale: float) -> float:
+        return float(cut(log_scale) @ rows / rows.sum() - 1)
+
+    ends = -np.log(most * factor.max()), np.log(most / factor.min())
+    if too_much(ends[0]) >= 0 or too_much(ends[1]) <= 0:  # there is no room to weigh anything
+        return np.ones_like(factor)
+    return cut(brentq(too_much, *ends, xtol=1e-12))
+
+
+def row_weights(
+    data: Dataset, rows: Ints, labels: Bools, settings: Reweighting | None
+) -> Floats | None:
+    """[N] weights of all events, from those of `rows`, which are fitted on; None for equal ones.
+
+    The others weigh 1. `labels` are those of all events [N].
+    """
+    if settings is None:
+        return None
+    group = user_groups(data.users, settings.by)[0][data.events.user[rows]]
+    result = np.ones(len(data.events), dtype=np.float32)
+    result[rows] = weights(group, labels[rows], settings)
+    return result
+
+
+def told(data: Dataset, rows: Ints, labels: Bools, settings: Reweighting) -> list[dict[str, Any]]:
+    """One entry a group with its rows, for the report: weights of its positive and other rows."""
+    group, names = user_groups(data.users, settings.by)
+    of_row, label = group[data.events.user[rows]], labels[rows]
+    weight = weights(of_row, label, settings)
+
+    def first(inside: Bools) -> float | None:
+        return round(float(weight[inside][0]), 6) if inside.any() else None
+
+    return [
+        {
+            "name": f"{settings.by.value.lower()}:{'unknown' if code < 0 else names[code]}",
+            "rows": int((of_row == code).sum()),
+            "users": len(np.unique(data.events.user[rows][of_row == code])),
+            "positives": int(label[of_row == code].sum()),
+            "positiveWeight": first((of_row == code) & label),
+            "negativeWeight": first((of_row == code) & ~label),
+        }
+        for code in np.unique(of_row).tolist()
+    ]
