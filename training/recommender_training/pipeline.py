@@ -18,7 +18,9 @@ from recommender_training.artifact import manifest, reference, store, triton, vo
 from recommender_training.champion import Comparison
 from recommender_training.code_version import code_version
 from recommender_training.config import Fault, TrainingConfig
-from recommender_training.data import dataset, ingest, lake
+from recommender_training.data import dataset, ingest
+from recommender_training.data import load as load_data
+from recommender_training.data_checks import sample
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.evaluation.evaluate import evaluate
@@ -61,13 +63,9 @@ class TrainResult:
 
 def load(
     lake_path: Path, data_version: str, window_days: int | None
-) -> tuple[lake.Tables, dataset.Dataset]:
-    """The tables of a data version cut to the window, and their data set."""
-    tables = lake.read_version(lake_path, data_version)
-    start, end = ingest.window_bounds(tables.interactions, window_days)
-    inside = tables.interactions.filter(pl.col("timestamp").is_between(start, end))
-    tables = lake.Tables(inside, tables.users, tables.items)
-    return tables, dataset.build(tables)
+) -> tuple[load_data.Side, dataset.Dataset]:
+    """Users and items of a data version, and the data set of its window."""
+    return load_data.load(lake_path, data_version, window_days)
 
 
 def train(
@@ -100,7 +98,7 @@ def _train(
 ) -> TrainResult:
     say(f"train: reading {data_version} from {lake_path}")
     torch.set_num_threads(threads)
-    tables, data = load(lake_path, data_version, window_days)
+    side, data = load(lake_path, data_version, window_days)
     found = None
     if config.search is not None:
         source = Source(lake_path, data_version, window_days)
@@ -122,7 +120,7 @@ def _train(
     report = _header(bundle, prepared, config, data_version) | sought | report
     report["parity"], served = _write_models(partial, bundle, prepared, config)
     report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
-    _write_facts(partial, served, tables, prepared, config)
+    _write_facts(partial, served, side, prepared, config)
     write_bytes(partial / "report.json", canonical_json(report))
     lineage = _lineage(report, config, data_version, threads)
     page.write(partial, report, lineage)
@@ -220,18 +218,20 @@ def _parity_requests(prepared: Prepared) -> list[ranking.Request]:
 def _write_facts(
     root: Path,
     served: nn.Module,
-    tables: lake.Tables,
+    side: load_data.Side,
     prepared: Prepared,
     config: TrainingConfig,
 ) -> None:
     """Write vocabulary.json and reference.json."""
     say("reference: one request of each session")
     words = vocabulary.vocabulary(prepared.data, prepared.history_length)
+    events = sample.of_users(prepared.data)
+    known = pl.col("user_id").is_in(events["user_id"].unique().implode())
     requests = list(
         sample_requests(
-            tables.interactions,
-            tables.users,
-            tables.items,
+            events,
+            side.users.filter(known),
+            side.items,
             config.seed,
             history_length=prepared.history_length,
         )
