@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,12 @@ def test_new_data_files_are_read_and_those_that_were_read_are_not_opened(
     collect(source / "events", event(3, 11, START + 9))
     opened: list[Path] = []
     read = parquet_reader.read
-    monkeypatch.setattr(
-        parquet_reader, "read", lambda path, *rest: opened.append(path) or read(path, *rest)
-    )
+
+    def spy(path: Path, *rest: Any) -> Iterator[pl.DataFrame]:
+        opened.append(path)
+        return read(path, *rest)
+
+    monkeypatch.setattr(parquet_reader, "read", spy)
     second = check(source, lake, MAPPING, Format.DELTA)
     assert (second.new_rows, second.rows, len(opened)) == (1, 2, 1)
     again = check(source, lake, MAPPING, Format.DELTA)
