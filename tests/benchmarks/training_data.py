@@ -60,7 +60,7 @@ def make(folder: Path, newest: int | None = None) -> Task:
     checked = ingest.check(source, lake)
     _, data = pipeline.load(lake, checked.data_version, None)
     prepared = prepare(data, TrainingConfig())
-    task = Task(prepared, fields.build(prepared.inputs, data), newest)
+    task = Task(prepared, fields.build(prepared.kept, data), newest)
     (folder / "task.pickle").write_bytes(pickle.dumps(task))
     return task
 

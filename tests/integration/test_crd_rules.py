@@ -185,7 +185,7 @@ def typed(*types: Json) -> Json:
     return {"interactions": UNVALUED | {"eventType": {"column": "e", "types": list(types)}}}
 
 
-@pytest.mark.parametrize("kind", ["CSV", "JSONLines", "Parquet"])
+@pytest.mark.parametrize("kind", ["CSV", "JSONLines", "Parquet", "Delta"])
 def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str) -> None:
     source = SOURCE | {"format": kind, "mapping": {"interactions": EVENTS}}
     body = changed("data.source", source)
@@ -200,7 +200,7 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({}, "CSV, JSONLines and Parquet need data.source.mapping"),
+        ({}, "CSV, JSONLines, Parquet and Delta need data.source.mapping"),
         (
             {"format": "MovieLens100K", "mapping": {"interactions": EVENTS}},
             "columns of MovieLens100K are fixed",

@@ -86,7 +86,8 @@ class Champion:
     def _probability(self, judged: Window) -> metrics.Array:
         """[N] of each row, from strictly earlier events."""
         events = judged.data.events
-        session = history.previous_events(events, self._model.history_length)[judged.rows]
+        past = history.Histories.of(events)
+        session = past.before(judged.rows, self._model.history_length)
         counts = history.counts_before(events).take(judged.rows)
         count = judged.data.items.count
         tastes = taste.rolling(events, session, count, rows=judged.rows)

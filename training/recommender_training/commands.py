@@ -17,7 +17,7 @@ from recommender_training import demo, movielens, reports, synthetic
 from recommender_training.artifact import manifest, store
 from recommender_training.artifact.staging import DiskFullError
 from recommender_training.config import check_search, parse_config
-from recommender_training.data import ingest
+from recommender_training.data import compaction, ingest
 from recommender_training.data.mapping import Format, parse_mapping
 from recommender_training.data_checks import files
 from recommender_training.data_checks import run as data_checks
@@ -251,6 +251,16 @@ def _search(arguments: argparse.Namespace) -> Outcome:
     return message, {"window": "validation", **_found({"search": found})}
 
 
+def _compact(arguments: argparse.Namespace) -> Outcome:
+    done = compaction.compact(
+        arguments.lake,
+        keep=files.referenced(arguments.lake, arguments.artifacts, arguments.keep),
+        retention_hours=arguments.retention_hours,
+    )
+    message = f"{done.partitions} partitions compacted, {done.files_removed} files removed"
+    return message, {"partitions": done.partitions, "filesRemoved": done.files_removed}
+
+
 def _publish(arguments: argparse.Namespace) -> Outcome:
     path = store.publish(arguments.staged, arguments.digest, arguments.store)
     return f"published {path}", {"path": path, "digest": arguments.digest}
@@ -337,6 +347,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "train": _train,
     "evaluate": _evaluate,
     "search": _search,
+    "compact": _compact,
     "publish": _publish,
     "remove": _remove,
     "verify": _verify,

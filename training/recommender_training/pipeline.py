@@ -18,7 +18,9 @@ from recommender_training.artifact.staging import staged
 from recommender_training.champion import Comparison
 from recommender_training.code_version import code_version
 from recommender_training.config import Fault, TrainingConfig
-from recommender_training.data import dataset, ingest, lake
+from recommender_training.data import dataset, ingest
+from recommender_training.data import load as load_data
+from recommender_training.data_checks import sample
 from recommender_training.distributed.group import ALONE, Group
 from recommender_training.evaluation import mitigated, ranking
 from recommender_training.evaluation.answers import scorers
@@ -63,13 +65,9 @@ class TrainResult:
 
 def load(
     lake_path: Path, data_version: str, window_days: int | None
-) -> tuple[lake.Tables, dataset.Dataset]:
-    """The tables of a data version cut to the window, and their data set."""
-    tables = lake.read_version(lake_path, data_version)
-    start, end = ingest.window_bounds(tables.interactions, window_days)
-    inside = tables.interactions.filter(pl.col("timestamp").is_between(start, end))
-    tables = lake.Tables(inside, tables.users, tables.items)
-    return tables, dataset.build(tables)
+) -> tuple[load_data.Side, dataset.Dataset]:
+    """Users and items of a data version, and the data set of its window."""
+    return load_data.load(lake_path, data_version, window_days)
 
 
 def train(
@@ -118,7 +116,7 @@ def _train(
 ) -> TrainResult:
     say(f"train: reading {data_version} from {lake_path}")
     torch.set_num_threads(threads)
-    tables, data = load(lake_path, data_version, window_days)
+    side, data = load(lake_path, data_version, window_days)
     found = None
     if config.search is not None:
         source = Source(lake_path, data_version, window_days)
@@ -147,7 +145,7 @@ def _train(
     with staged(output) as partial:
         report["parity"], served = _write_models(partial, bundle, prepared, config)
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
-        _write_facts(partial, served, tables, prepared, config)
+        _write_facts(partial, served, side, prepared, config)
         write_bytes(partial / "report.json", canonical_json(report))
         lineage = _lineage(report, config, data_version, threads) | group.lineage()
         page.write(partial, report, lineage)
@@ -244,18 +242,20 @@ def _parity_requests(prepared: Prepared) -> list[ranking.Request]:
 def _write_facts(
     root: Path,
     served: nn.Module,
-    tables: lake.Tables,
+    side: load_data.Side,
     prepared: Prepared,
     config: TrainingConfig,
 ) -> None:
     """Write vocabulary.json and reference.json."""
     say("reference: one request of each session")
     words = vocabulary.vocabulary(prepared.data, prepared.history_length)
+    events = sample.of_users(prepared.data)
+    known = pl.col("user_id").is_in(events["user_id"].unique().implode())
     requests = list(
         sample_requests(
-            tables.interactions,
-            tables.users,
-            tables.items,
+            events,
+            side.users.filter(known),
+            side.items,
             config.seed,
             history_length=prepared.history_length,
         )

@@ -43,13 +43,13 @@ _DATA: Rules = {
     "source": (
         (
             "!has(self.format) || self.format == 'MovieLens100K' || has(self.mapping)",
-            "data.source.format CSV, JSONLines and Parquet need data.source.mapping: which column "
-            "is what",
+            "data.source.format CSV, JSONLines, Parquet and Delta need data.source.mapping: which "
+            "column is what",
         ),
         (
             "!has(self.mapping) || has(self.format) && self.format != 'MovieLens100K'",
-            "data.source.mapping needs data.source.format CSV, JSONLines or Parquet: the columns "
-            "of MovieLens100K are fixed",
+            "data.source.mapping needs data.source.format CSV, JSONLines, Parquet or Delta: the "
+            "columns of MovieLens100K are fixed",
         ),
         (
             "!has(self.mapping) || has(self.format) && self.format == 'CSV' || !("

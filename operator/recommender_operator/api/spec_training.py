@@ -21,6 +21,7 @@ class DataFormat(enum.StrEnum):
     PARQUET = "Parquet"
     CSV = "CSV"
     JSON_LINES = "JSONLines"
+    DELTA = "Delta"
 
 
 class Algorithm(enum.StrEnum):
@@ -56,7 +57,9 @@ class DataSource(ApiModel):
     )
     format: DataFormat = Field(
         default=DataFormat.MOVIELENS_100K,
-        description="Layout of the raw files; all but MovieLens100K need a mapping.",
+        description="Layout of the raw files; all but MovieLens100K need a mapping. With Delta, "
+        "files of the mapping names folders of Delta tables, such as those of an event "
+        "collector; each check reads the data files that are new in their newest version.",
     )
     mapping: DataMapping | None = Field(
         default=None, description="Which column of which files is what."

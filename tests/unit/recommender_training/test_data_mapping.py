@@ -84,7 +84,7 @@ def test_what_is_no_mapping_at_all_is_refused(text: str) -> None:
 def test_a_format_has_a_mapping_exactly_if_it_needs_one() -> None:
     assert parse_mapping(None, Format.MOVIELENS_100K) is None
     assert "takes no --mapping" in refusal(Format.MOVIELENS_100K, "{}")
-    for kind in (Format.CSV, Format.JSON_LINES, Format.PARQUET):
+    for kind in (Format.CSV, Format.JSON_LINES, Format.PARQUET, Format.DELTA):
         assert "needs --mapping" in refusal(kind, None)
 
 

@@ -23,14 +23,14 @@ def fresh(prepared: Prepared, dropout: float = 0.1) -> Ranker:
     users = prepared.data.users
     size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, dropout, 0.5)
     train = torch.from_numpy(prepared.split.train)
-    return create(prepared.data, prepared.inputs, train, size=size)
+    return create(prepared.data, prepared.kept, train, size=size)
 
 
 def fitted(prepared: Prepared, how: Runtime, *, threads: int = 1, dropout: float = 0.1) -> Ranker:
     fit.seed_everything(1, threads)
     model = fresh(prepared, dropout)
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
-    inputs = prepared.inputs
+    inputs = prepared.kept
     fit.fit(model, inputs, train, held, SETTINGS, inputs.label, how=how)
     return model
 
@@ -58,7 +58,7 @@ def test_bfloat16_is_near_single_precision_and_not_the_same(prepared: Prepared) 
     exact = fitted(prepared, Runtime(CPU, Precision.FLOAT32))
     rounded = fitted(prepared, Runtime(CPU, Precision.BFLOAT16))
     held = torch.from_numpy(prepared.split.validation)
-    one, other = (fit.predict(model, prepared.inputs, held) for model in (exact, rounded))
+    one, other = (fit.predict(model, prepared.kept, held) for model in (exact, rounded))
     assert float((one - other).abs().max()) > 0
     assert float((one - other).abs().mean()) < 0.1 * float(one.std())
     assert {weight.dtype for weight in rounded.parameters()} == {torch.float32}
@@ -74,7 +74,7 @@ def test_the_ranker_makes_no_tensor_on_another_device(prepared: Prepared) -> Non
     """The meta device stands in for a GPU: a tensor made on the CPU meets none of its own."""
     meta = torch.device("meta")
     model = fresh(prepared).to(meta).train()
-    batch = prepared.inputs.take(torch.arange(16)).to(meta)
+    batch = prepared.kept.take(torch.arange(16)).to(meta)
     logits = model(batch)
     assert logits.device.type == "meta"
     assert logits.shape == (16,)
@@ -105,11 +105,11 @@ def test_the_pace_leaves_the_looks_out(prepared: Prepared) -> None:
     ticks = iter(range(1000))
     log = fit.fit(
         model,
-        prepared.inputs,
+        prepared.kept,
         train,
         held,
         SETTINGS,
-        prepared.inputs.label,
+        prepared.kept.label,
         clock=lambda: float(next(ticks)),
     )
     # Start, two readings around each look, end: the looks last as long as between two readings.

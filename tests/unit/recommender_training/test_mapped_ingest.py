@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable
 
 from recommender_training import synthetic
-from recommender_training.data import ingest, lake, mapped, readers, staging
+from recommender_training.data import ingest, lake, mapped, ordered, readers, staging
 from recommender_training.data.mapping import Format
 from recommender_training.errors import InputError
 from tests.unit.recommender_training.mapped_files import (
@@ -245,7 +245,7 @@ def test_many_stretches_and_commits_make_the_same_tables_as_one(
     for part in range(4):
         write(source / f"events/{part}.csv", rows[part::4])
     one = check(source, tmp_path / "one", declare())
-    monkeypatch.setattr(mapped, "DIGEST_ROWS", 50)
+    monkeypatch.setattr(ordered, "PART_ROWS", 50)
     monkeypatch.setattr(readers, "BATCH_ROWS", 7)
     monkeypatch.setattr(staging, "STRETCH_ROWS", 20)
     many = check(source, path, declare())

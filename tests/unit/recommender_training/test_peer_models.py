@@ -120,7 +120,7 @@ def test_fields_have_rows_of_their_own_in_the_table() -> None:
 
 
 def test_the_fields_are_those_of_the_data(prepared: Prepared) -> None:
-    built = fields.build(prepared.inputs, prepared.data)
+    built = fields.build(prepared.kept, prepared.data)
     data, events = prepared.data, prepared.data.events
     by = dict(zip(EVENT_FIELDS, built.event.unbind(1), strict=True))
     assert by["user"].tolist() == (events.user + 1).tolist()
@@ -132,14 +132,14 @@ def test_the_fields_are_those_of_the_data(prepared: Prepared) -> None:
     for name, size in fields.sizes(data).items():
         assert int(by[name].min()) >= 0
         assert int(by[name].max()) < size
-    assert torch.equal(built.history[:, :, 0], prepared.inputs.session)
+    assert torch.equal(built.history[:, :, 0], prepared.kept.session)
     assert built.event.shape[1] == len(EVENT_FIELDS)
     assert built.history.shape[2] == len(ITEM_FIELDS)
     assert not built.present[built.history[:, :, 0] == 0].any()
 
 
 def test_the_loop_of_the_ranker_fits_both(prepared: Prepared) -> None:
-    inputs, sizes = fields.build(prepared.inputs, prepared.data), fields.sizes(prepared.data)
+    inputs, sizes = fields.build(prepared.kept, prepared.data), fields.sizes(prepared.data)
     fit.seed_everything(1, 1)
     for model, rows in (
         (DeepFM([sizes[n] for n in EVENT_FIELDS], 8, (16, 8), 0.1), inputs.without_history()),

@@ -29,22 +29,20 @@ def fresh(prepared: Prepared) -> Ranker:
     users = prepared.data.users
     size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
-    return create(prepared.data, prepared.inputs, rows, size=size)
+    return create(prepared.data, prepared.kept, rows, size=size)
 
 
 def run(prepared: Prepared, model: Ranker, settings: Hyperparameters = SETTINGS) -> fit.FitLog:
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
-    return fit.fit(model, prepared.inputs, train, held, settings, prepared.inputs.label)
+    return fit.fit(model, prepared.kept, train, held, settings, prepared.kept.label)
 
 
 def test_the_weights_are_those_of_the_best_look(prepared: Prepared) -> None:
     model = fresh(prepared)
     log = run(prepared, model, SETTINGS.model_copy(update={"learning_rate": 0.05}))
     rows = torch.from_numpy(prepared.split.validation)
-    logits = fit.predict(model, prepared.inputs, rows)
-    loss = functional.binary_cross_entropy_with_logits(
-        logits, prepared.inputs.label[rows].double()
-    )
+    logits = fit.predict(model, prepared.kept, rows)
+    loss = functional.binary_cross_entropy_with_logits(logits, prepared.kept.label[rows].double())
     assert float(loss) == pytest.approx(min(loss for _, loss in log.looks), abs=1e-9)
     assert log.looks[-1][1] > log.best_loss, "it went on for its patience and came back"
 
@@ -117,13 +115,13 @@ def test_a_refit_is_repeatable_and_reads_no_label_of_the_test_window(
     prepared: Prepared, bundle: Bundle, trained: Any
 ) -> None:
     rows = prepared.split.test
-    hidden = prepared.inputs.label.clone()
+    hidden = prepared.kept.label.clone()
     hidden[torch.from_numpy(rows)] = 0
     events = prepared.data.events
     value = events.value.copy()
     value[rows] = 1.0
     told = replace(prepared.data, events=replace(events, value=value))
-    blind = replace(prepared, data=told, inputs=replace(prepared.inputs, label=hidden))
+    blind = replace(prepared, data=told, inputs=replace(prepared.kept, label=hidden))
     one, other = (refit(bundle, each, trained.config, 1) for each in (prepared, blind))
     assert one.deep is not None
     assert other.deep is not None
@@ -139,7 +137,7 @@ def test_a_fit_for_some_epochs_takes_their_steps(
     taken: list[int] = []
     monkeypatch.setattr(fit.Learner, "step", lambda self: taken.append(len(self.batches.take())))
     rows = torch.arange(10 * SETTINGS.batch_size - 7)
-    fit.fit_for(fresh(prepared), prepared.inputs, rows, SETTINGS, prepared.inputs.label, epochs)
+    fit.fit_for(fresh(prepared), prepared.kept, rows, SETTINGS, prepared.kept.label, epochs)
     assert len(taken) == steps
     assert max(taken) == SETTINGS.batch_size
 

@@ -5,7 +5,9 @@ Legend of shapes: N events, U users, I items, G genres.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +17,8 @@ from recommender_training.data import schema
 from recommender_training.data.lake import Tables
 
 Ints = npt.NDArray[np.int64]
+#: Places in other arrays, or counts: of 32 bits where there is one for each event.
+Places = npt.NDArray[np.signedinteger[Any]]
 Floats = npt.NDArray[np.float32]
 Bools = npt.NDArray[np.bool_]
 
@@ -57,10 +61,10 @@ class Users:
 
 @dataclass(frozen=True)
 class Events:
-    """Interactions, sorted by time, then user, then item."""
+    """Interactions, sorted by time, then user, then item: 20 bytes each as `build` makes them."""
 
-    user: Ints  # [N] row in Users
-    item: Ints  # [N] row in Items
+    user: Places  # [N] row in Users
+    item: Places  # [N] row in Items
     value: Floats  # [N]
     time: Ints  # [N] seconds since 1970
 
@@ -72,7 +76,7 @@ class Events:
         """Positive responses."""
         return self.value >= schema.POSITIVE_VALUE
 
-    def take(self, rows: Ints | Bools) -> Events:
+    def take(self, rows: Places | Bools) -> Events:
         """The events at these rows, whose order has to be that of time."""
         return Events(self.user[rows], self.item[rows], self.value[rows], self.time[rows])
 
@@ -86,23 +90,32 @@ class Dataset:
     items: Items
 
 
-def build(tables: Tables, first_time: int | None = None, last_time: int | None = None) -> Dataset:
-    """The data set of a data version, with the events from `first_time` to `last_time`."""
-    users, items = _users(tables.users), _items(tables.items)
-    frame = tables.interactions
-    if first_time is not None:
-        frame = frame.filter(pl.col("timestamp") >= first_time)
-    if last_time is not None:
-        frame = frame.filter(pl.col("timestamp") <= last_time)
-    user = np.searchsorted(users.ids, frame["user_id"].to_numpy())
-    item = np.searchsorted(items.ids, frame["item_id"].to_numpy())
-    value = frame["value"].to_numpy().astype(np.float32)
-    time = frame["timestamp"].to_numpy().astype(np.int64)
-    order = np.lexsort((item, user, time))
-    events = Events(
-        user[order].astype(np.int64), item[order].astype(np.int64), value[order], time[order]
-    )
-    return Dataset(events, users, items)
+def build(tables: Tables) -> Dataset:
+    """The data set of the tables of a data version."""
+    interactions = tables.interactions.sort("timestamp", "user_id", "item_id", "value")
+    return assemble([interactions], interactions.height, tables.users, tables.items)
+
+
+def assemble(
+    parts: Iterable[pl.DataFrame], rows: int, users: pl.DataFrame, items: pl.DataFrame
+) -> Dataset:
+    """The data set of interactions that come in parts, at most `rows` of them.
+
+    The parts are sorted by time, user and item, and so are the rows of each. One part is held at
+    a time beside the arrays.
+    """
+    known, catalogue = _users(users), _items(items)
+    user, item = np.empty(rows, dtype=np.int32), np.empty(rows, dtype=np.int32)
+    value, time = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.int64)
+    end = 0
+    for part in parts:
+        at = slice(end, end + part.height)
+        user[at] = np.searchsorted(known.ids, part["user_id"].to_numpy())
+        item[at] = np.searchsorted(catalogue.ids, part["item_id"].to_numpy())
+        value[at] = part["value"].to_numpy()
+        time[at] = part["timestamp"].to_numpy()
+        end = at.stop
+    return Dataset(Events(user[:end], item[:end], value[:end], time[:end]), known, catalogue)
 
 
 def _users(frame: pl.DataFrame) -> Users:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender_training.data import lake, mapped, raw, schema, shares, splits
+from recommender_training.data import compaction, lake, mapped, raw, schema, shares, splits
 from recommender_training.data.mapping import Format, Mapping
 from recommender_training.errors import InputError
 from recommender_training.progress import say
@@ -132,7 +132,9 @@ def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
     event = ["user_id", "item_id", "value", "timestamp"]
     new = data.interactions.join(present, on=event, how="anti")
     if new.height:
-        version = lake.append(path, "interactions", new, ["event_date", "segment"])
+        lake.append(path, "interactions", new, ["event_date", "segment"])
+        compaction.compact_interactions(path)
+        version = lake.newest(path, "interactions")
     merged = lake.sort("interactions", pl.concat([present, new]))
     if version is None:
         return "", merged, 0

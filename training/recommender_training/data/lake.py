@@ -49,15 +49,35 @@ def content_digest(
     interactions: Iterable[pl.DataFrame], users: pl.DataFrame, items: pl.DataFrame
 ) -> str:
     """16 hex digits over the sorted rows of three tables; interactions come in parts."""
-    digest = hashlib.sha256()
-    for parts in (interactions, [users], [items]):
+    digest = Digest()
+    for _ in digest.over(interactions):
+        pass
+    for side in (users, items):
+        for _ in digest.over([side]):
+            pass
+    return digest.text()
+
+
+class Digest:
+    """The digest of three tables, one after the other, computed while they are read."""
+
+    def __init__(self) -> None:
+        """Begin with the first table."""
+        self._digest = hashlib.sha256()
+
+    def over(self, parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+        """Hand on the parts of the next table; all of them have to be taken."""
         head = True
         for part in parts:
             for rows in part.iter_slices(_SLICE) if part.height else [part]:
-                digest.update(rows.write_csv(include_header=head).encode())
+                self._digest.update(rows.write_csv(include_header=head).encode())
                 head = False
-        digest.update(b"\0")
-    return digest.hexdigest()[:16]
+            yield part
+        self._digest.update(b"\0")
+
+    def text(self) -> str:
+        """16 hex digits."""
+        return self._digest.hexdigest()[:16]
 
 
 @contextmanager
@@ -146,6 +166,16 @@ def scan_version(lake: Path, data_version: str) -> dict[str, pl.LazyFrame]:
     return scans
 
 
+def table_versions(data_version: str) -> dict[str, int]:
+    """The Delta versions of the three tables that a data version names."""
+    return dict(zip(_ORDER, map(int, _parse(data_version).groups()[:3]), strict=True))
+
+
+def digest_of(data_version: str) -> str:
+    """The digest that a data version names."""
+    return _parse(data_version).group(4)
+
+
 def read_version(lake: Path, data_version: str) -> Tables:
     """The rows of exactly this data version.
 
@@ -158,12 +188,28 @@ def read_version(lake: Path, data_version: str) -> Tables:
         frames[name] = sort(name, _load(lake, name, int(number), empty))
     tables = Tables(**frames)
     if tables.digest() != match.group(4):
+        raise changed(lake, data_version)
+    return tables
+
+
+@contextmanager
+def intact(lake: Path, data_version: str) -> Iterator[None]:
+    """Within it, a file that is gone or damaged is told as InputError `DataVersionMissing`."""
+    try:
+        yield
+    except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(
             "DataVersionMissing",
-            f"the tables in {lake} no longer hold the content of {data_version}; "
-            "run `check` again",
-        )
-    return tables
+            f"{data_version} in {lake} cannot be read ({str(error)[:200]}); run `check` again",
+        ) from error
+
+
+def changed(lake: Path, data_version: str) -> InputError:
+    """What is raised when the content is not that of the digest."""
+    return InputError(
+        "DataVersionMissing",
+        f"the tables in {lake} no longer hold the content of {data_version}; run `check` again",
+    )
 
 
 def _parse(data_version: str) -> re.Match[str]:

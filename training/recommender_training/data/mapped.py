@@ -14,18 +14,25 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender_training.data import convert, lake, readers, schema, shares, sources
+from recommender_training.data import (
+    compaction,
+    convert,
+    lake,
+    ordered,
+    readers,
+    schema,
+    shares,
+    sources,
+)
 from recommender_training.data.mapping import Format, Mapping
 from recommender_training.data.quarantine import Quarantine
-from recommender_training.data.sources import SourceFile
+from recommender_training.data.source_file import SourceFile
 from recommender_training.data.staging import Staging
 from recommender_training.errors import InputError
 from recommender_training.progress import say
 
 #: More would make as many folders a day.
 MAX_SEGMENTS = 100
-#: Rows that the digest holds at a time, where no single day has more.
-DIGEST_ROWS = 250_000
 
 
 @dataclass(frozen=True)
@@ -75,7 +82,7 @@ def ingest(
     Raises InputError: DataMissing, UnreadableData, UnknownColumns, InvalidMapping,
     TooManySegments, NoRowsInWindow, TooManyQuarantinedRows.
     """
-    files = sources.find(source, mapping)
+    files = sources.find(source, mapping, kind)
     run = _Run(path, kind, mapping, now, Quarantine(path), Staging(path / ".staging"))
     run.staging.begin()
     try:
@@ -120,7 +127,7 @@ def _side(run: _Run, name: str, files: list[SourceFile]) -> tuple[pl.DataFrame, 
     columns = schema.USERS_SCHEMA if name == "users" else schema.ITEMS_SCHEMA
     parts, bad_rows = [pl.DataFrame(schema=columns)], 0
     for file in files:
-        for frame in readers.read(file.path, run.kind, run.mapping, name):
+        for frame in readers.read(file.path, run.kind, run.mapping, name, file.given):
             if name == "users":
                 good, bad = convert.users(frame)
             else:
@@ -149,7 +156,8 @@ def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> N
     """Stage the good rows of a file of interactions and put the bad ones aside."""
     table = run.mapping.interactions
     batch = _Batch(file)
-    for frame in readers.read(file.path, run.kind, run.mapping, "interactions"):
+    frames = readers.read(file.path, run.kind, run.mapping, "interactions", file.given)
+    for frame in frames:
         good, bad = convert.interactions(frame, table, run.mapping.partition_by, segments, run.now)
         run.staging.add(number, good)
         run.quarantine.add(bad, "interactions", file, run.hash("interactions"))
@@ -203,6 +211,8 @@ def _write(
     )
     for part in resolved:
         lake.append(run.path, "interactions", pl.read_parquet(part), ["event_date", "segment"])
+    if resolved:
+        compaction.compact_interactions(run.path)
     version = lake.newest(run.path, "interactions")
     if run.batches:
         lake.append(run.path, "batches", _notes(run), None)
@@ -211,7 +221,7 @@ def _write(
     times = rows.select("timestamp").collect(engine="streaming")
     if version is None:
         return Ingested("", times, bad_rows, 0, aside)
-    digest = lake.content_digest(_by_time(rows), users, items)
+    digest = lake.content_digest(ordered.by_time(rows), users, items)
     name = lake.name_version(version, user_version, item_version, digest)
     return Ingested(name, times, bad_rows, new_rows, aside)
 
@@ -235,18 +245,3 @@ def _notes(run: _Run) -> pl.DataFrame:
         for b in run.batches
     ]
     return pl.DataFrame(rows, schema=schema.BATCHES_SCHEMA, orient="row")
-
-
-def _by_time(rows: pl.LazyFrame) -> Iterator[pl.DataFrame]:
-    """All interactions in the order of digests, some days at a time."""
-    day = pl.col("event_date").str.slice(0, 10)
-    days = rows.group_by(day.alias("day")).len().collect(engine="streaming").sort("day")
-    start, held = 0, 0
-    for at, (_, count) in enumerate(days.iter_rows()):
-        held += count
-        if held >= DIGEST_ROWS or at == days.height - 1:
-            first, last = days["day"][start], days["day"][at]
-            # a partition of an hour is named after its day: 2026-11-25T13
-            inside = (pl.col("event_date") >= first) & (pl.col("event_date") < last + "U")
-            yield lake.sort("interactions", rows.filter(inside).collect())
-            start, held = at + 1, 0

@@ -32,6 +32,7 @@ class Format(enum.StrEnum):
     CSV = "CSV"
     JSON_LINES = "JSONLines"
     PARQUET = "Parquet"
+    DELTA = "Delta"
 
 
 class TimeUnit(enum.StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as Facts
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +14,13 @@ from recommender_training.data.mapping import Interactions, Table, TimeUnit
 from recommender_training.errors import InputError
 
 
-def read(path: Path, table: Table, name: str, batch_rows: int) -> Iterator[pl.DataFrame]:
+def read(
+    path: Path,
+    table: Table,
+    name: str,
+    batch_rows: int,
+    given: Facts[str, str | None] | None = None,
+) -> Iterator[pl.DataFrame]:
     """Batches of all rows of a file (`readers.read`).
 
     Raises InputError: UnreadableData, UnknownColumns.
@@ -23,6 +30,12 @@ def read(path: Path, table: Table, name: str, batch_rows: int) -> Iterator[pl.Da
     try:
         scan = pl.scan_parquet(path, glob=False)
         found = scan.collect_schema()
+        lacking = [column for column in given or {} if column not in found]
+        if given and lacking:
+            scan = scan.with_columns(
+                pl.lit(given[each], pl.String).alias(each) for each in lacking
+            )
+            found = scan.collect_schema()
         raw_columns.check(path, name, fields, found.names())
         texts = [
             _text(path, field, column, found[column], unit).alias(f"raw_{field}")

@@ -11,6 +11,7 @@ import csv
 import itertools
 import json
 from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as Facts
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,21 @@ BATCH_ROWS = 50_000
 _Row = tuple[int, str, str | None, Sequence[str | None]]
 
 
-def read(path: Path, kind: Format, mapping: Mapping, name: str) -> Iterator[pl.DataFrame]:
+def read(
+    path: Path,
+    kind: Format,
+    mapping: Mapping,
+    name: str,
+    given: Facts[str, str | None] | None = None,
+) -> Iterator[pl.DataFrame]:
     """Batches of all rows of a file of the table `name`.
 
+    `given` are columns that a data file of Delta may lack, and what they are then.
     Raises InputError: UnreadableData, UnknownColumns.
     """
     table = mapping.tables()[name]
-    if kind is Format.PARQUET:
-        yield from parquet_reader.read(path, table, name, BATCH_ROWS)
+    if kind in (Format.PARQUET, Format.DELTA):
+        yield from parquet_reader.read(path, table, name, BATCH_ROWS, given)
         return
     with Lines(path) as lines:
         if kind is Format.CSV:

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 
-from recommender_training.data.mapping import Mapping
+from recommender_training.data import delta_source
+from recommender_training.data.mapping import Format, Mapping
+from recommender_training.data.source_file import SourceFile
 from recommender_training.errors import InputError
 
 
-@dataclass(frozen=True)
-class SourceFile:
-    """A raw file. `batch` is its content digest: the same bytes are the same batch."""
-
-    path: Path
-    name: str  # relative to the source
-    batch: str
-
-
-def find(source: Path, mapping: Mapping) -> dict[str, list[SourceFile]]:
-    """Files of each mapped table, sorted by name.
+def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str, list[SourceFile]]:
+    """Files of each mapped table, sorted by name; those of Delta tables by the time of writing.
 
     Raises InputError: DataMissing where there are none, UnreadableData, InvalidMapping where one
     file belongs to two tables.
@@ -30,11 +22,13 @@ def find(source: Path, mapping: Mapping) -> dict[str, list[SourceFile]]:
     owners: dict[Path, str] = {}
     found: dict[str, list[SourceFile]] = {}
     for name, table in mapping.tables().items():
-        paths = _matches(source, table.files)
+        is_delta = kind is Format.DELTA
+        paths = (delta_source.tables if is_delta else _matches)(source, table.files)
         if not paths:
             raise InputError(
                 "DataMissing",
-                f"{source} has no file {table.files} ({name}); add one or change "
+                f"{source} has no {'Delta table' if is_delta else 'file'} {table.files} "
+                f"({name}); add one or change "
                 f"mapping.{name}.files",
             )
         for path in paths:
@@ -45,8 +39,13 @@ def find(source: Path, mapping: Mapping) -> dict[str, list[SourceFile]]:
                     f"make mapping.{owners[path]}.files or mapping.{name}.files narrower",
                 )
             owners[path] = name
-        found[name] = [_file(source, path) for path in paths]
+        read = delta_source.files if is_delta else _plain
+        found[name] = [file for path in paths for file in read(source, path)]
     return found
+
+
+def _plain(source: Path, path: Path) -> list[SourceFile]:
+    return [_file(source, path)]
 
 
 def _matches(source: Path, pattern: str) -> list[Path]:

@@ -46,10 +46,12 @@ def temporal(events: Events) -> Split:
         raise InputError("TooFewRows", f"{count} rows cannot be split in time; add data")
     first, second = (int(events.time[place]) for place in places(count))
     rows = np.arange(count, dtype=np.int64)
+    starts = np.searchsorted(events.time, [first, second], side="left")
+    train, validation, test = np.split(rows, starts)  # views: the rows are held once
     split = Split(
-        train=rows[events.time < first],
-        validation=rows[(events.time >= first) & (events.time < second)],
-        test=rows[events.time >= second],
+        train=train,
+        validation=validation,
+        test=test,
         validation_start=first,
         test_start=second,
     )

@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from recommender_training.data import compaction
 from recommender_training.data.shares import Aside
 from recommender_training.data_checks import profile
 from recommender_training.data_checks.finding import Finding, ranked, worst
@@ -23,6 +24,16 @@ from recommender_training.files import canonical_json, write_bytes
 
 FOLDER = "checks"
 SCHEMA = "recommender.dev/data-checks/v1"
+
+
+def referenced(lake: Path, artifacts: Path, named: Sequence[str]) -> set[str]:
+    """Data versions that somebody may ask for again: of artifacts, of the last training, `named`.
+
+    Raises InputError: ArtifactInvalid.
+    """
+    trained = read_trained(lake)
+    last = set() if trained is None else {trained}
+    return compaction.kept_by_artifacts(artifacts) | last | set(named)
 
 
 def write_profile(lake: Path, content: Profile) -> Path:

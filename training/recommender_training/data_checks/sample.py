@@ -14,7 +14,7 @@ import polars as pl
 
 from recommender_training.artifact import reference
 from recommender_training.artifact.reference import Value
-from recommender_training.data.dataset import NO_GENRE, Ints
+from recommender_training.data.dataset import NO_GENRE, Dataset, Ints
 from recommender_training.sessions import HISTORY_LENGTH, sample_requests
 
 #: Interactions of the sample; a user has a few sessions, and each becomes one row.
@@ -49,6 +49,17 @@ def draw(users: pl.DataFrame, seed: int = _SEED) -> pl.DataFrame:
     mixed = (mixed ^ (mixed >> np.uint64(32))) * _MIX
     users = users.with_columns(pl.Series("order", mixed)).sort("order", "user_id")
     return users.filter(pl.col("rows").cum_sum() <= MAX_ROWS).select("user_id", "rows")
+
+
+def of_users(data: Dataset) -> pl.DataFrame:
+    """The events of a data set in COLUMNS: all, or those of the users of the sample."""
+    events, ids = data.events, data.users.ids
+    rows = np.bincount(events.user, minlength=len(ids))
+    if len(events) > MAX_ROWS:
+        drawn = draw(pl.DataFrame({"user_id": ids, "rows": rows}).filter(pl.col("rows") > 0))
+        events = events.take(np.isin(ids, drawn["user_id"].to_numpy())[events.user])
+    columns = (ids[events.user], data.items.ids[events.item], events.value, events.time)
+    return pl.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
 def read(

@@ -66,12 +66,12 @@ class Window:
     @property
     def user(self) -> Ints:
         """[N] user of each row."""
-        return self.data.events.user[self.rows]
+        return self.data.events.user[self.rows].astype(np.int64)
 
     @property
     def item(self) -> Ints:
         """[N] item of each row."""
-        return self.data.events.item[self.rows]
+        return self.data.events.item[self.rows].astype(np.int64)
 
     @property
     def request_user(self) -> Ints:

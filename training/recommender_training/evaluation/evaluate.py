@@ -75,13 +75,20 @@ def report(judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:
         "reliability": _reliability(judged, said["recommender"]),
         "baselineReliability": _reliability(judged, said["baseline"]),
         "ranking": {
-            "protocol": "full catalogue; first half of each user's window revealed",
+            "protocol": _protocol_of(judged.task),
             "requests": len(judged.task.requests),
             "k": TOP_K,
             "items": judged.data.items.count,
         },
         "popularity": catalogue.popularity_bands(judged, {n: a.top for n, a in said.items()}),
     }
+
+
+def _protocol_of(task: ranking.RankingTask) -> str:
+    """How the lists were asked for; the users are drawn where there are too many."""
+    told = "full catalogue; first half of each user's window revealed"
+    drawn, users = len(task.requests), task.users
+    return told if drawn >= users else f"{told}; {drawn} of {users} users drawn"
 
 
 def _auc_of(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.data.dataset import Dataset, Events, Ints
 from recommender_training.evaluation import metrics
 from recommender_training.features import graph
 from recommender_training.features.table import (
@@ -24,6 +24,9 @@ from recommender_training.features.table import (
     genre_shares,
     side_buckets,
 )
+
+#: Users whose lists are judged: scores of the whole catalogue are held for each.
+MAX_REQUESTS = 2000
 
 #: Scores of every item, [I], for the inputs of one request (one row an item).
 Scorer = Callable[[Inputs], metrics.Array]
@@ -45,22 +48,30 @@ class RankingTask:
     requests: list[Request]
     excluded: metrics.Mask
     relevant: metrics.Mask
+    users: int = 0  # who could have been asked for
 
 
 def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
-    """The task of this module on the events of `window` (rows sorted by time)."""
-    events = data.events
-    by_user = window[np.argsort(events.user[window], kind="stable")]
-    groups = np.split(by_user, np.flatnonzero(np.diff(events.user[by_user])) + 1)
-    first = int(window[0])
+    """The task of this module on the events of `window` (rows sorted by time).
+
+    Of MAX_REQUESTS users at most, drawn from a fixed seed.
+    """
+    events, label = data.events, data.events.label
+    groups = [
+        rows
+        for rows in _by_user(events, window)
+        if len(rows) > 1 and label[rows[len(rows) // 2 :]].any()
+    ]
+    asked = groups
+    if len(groups) > MAX_REQUESTS:
+        drawn = np.random.default_rng(0).choice(len(groups), MAX_REQUESTS, replace=False)
+        asked = [groups[number] for number in np.sort(drawn)]
+    before = _earlier(events, int(window[0]), [int(events.user[rows[0]]) for rows in asked])
     requests, excluded, relevant = [], [], []
-    for rows in groups:
+    for rows, earlier in zip(asked, before, strict=True):
         hidden = rows[len(rows) // 2 :]
-        liked = events.item[hidden[events.label[hidden]]]
-        if len(rows) < 2 or len(liked) == 0:
-            continue
+        liked = events.item[hidden[label[hidden]]]
         user, now = int(events.user[rows[0]]), int(events.time[hidden[0]])
-        earlier = np.flatnonzero(events.user[:first] == user).astype(np.int64)
         known = np.r_[earlier, rows[: len(rows) // 2]]
         session = known[events.time[known] < now][-length:]
         requests.append(Request(user, session, now))
@@ -71,7 +82,24 @@ def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
         requests,
         np.array(excluded, dtype=np.bool_).reshape(shape),
         np.array(relevant, dtype=np.bool_).reshape(shape),
+        len(groups),
     )
+
+
+def _by_user(events: Events, rows: Ints) -> list[Ints]:
+    """The rows of each user, users ascending, rows in their order."""
+    ordered = rows[np.argsort(events.user[rows], kind="stable")]
+    return np.split(ordered, np.flatnonzero(np.diff(events.user[ordered])) + 1)
+
+
+def _earlier(events: Events, first: int, users: list[int]) -> list[Ints]:
+    """The rows before `first` of each of these users, who are ascending."""
+    wanted = np.zeros(int(events.user.max(initial=-1)) + 1, dtype=np.bool_)
+    wanted[users] = True
+    rows = np.flatnonzero(wanted[events.user[:first]]).astype(np.int64)
+    ordered = rows[np.argsort(events.user[rows], kind="stable")]
+    starts = np.searchsorted(events.user[ordered], np.array(users, dtype=np.int64))
+    return np.split(ordered, starts[1:]) if users else []
 
 
 def catalogue_inputs(
@@ -83,7 +111,7 @@ def catalogue_inputs(
     rows = np.r_[np.full(pad, -1, dtype=np.int64), request.session][None, :]
     at = np.where(rows >= 0, rows, 0)
     present = torch.from_numpy(rows >= 0)
-    session = torch.from_numpy(np.where(rows >= 0, events.item[at], -1))
+    session = torch.from_numpy(np.where(rows >= 0, events.item[at], -1).astype(np.int64))
     values = torch.from_numpy(np.where(rows >= 0, events.value[at], 0).astype(np.float32))
     times = torch.from_numpy(np.where(rows >= 0, events.time[at], 0))
     now = torch.tensor([request.time])

@@ -53,15 +53,15 @@ def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:
     session = request.session
 
     def column(values: np.ndarray[Any, Any], padding: float) -> Tensor:
-        row = values[session] if len(session) else np.array([padding], dtype=values.dtype)
+        row = values if len(session) else np.array([padding], dtype=values.dtype)
         return torch.from_numpy(row[None, :])
 
     return (
         torch.tensor([[int(data.users.ids[request.user])]]),
         torch.full((1, 3), -1),
-        column(data.items.ids[events.item], -1),
-        column(events.time, 0),
-        column(events.value, 0.0),
+        column(data.items.ids[events.item[session]], -1),
+        column(events.time[session], 0),
+        column(events.value[session], 0.0),
         torch.tensor([[request.time]]),
     )
 

@@ -10,58 +10,87 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender_training.data.dataset import Bools, Events, Ints
+from recommender_training.data.dataset import Bools, Events, Ints, Places
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Where the earlier events of each event are found: 8 bytes an event, whatever the length."""
+
+    order: Places  # [N] rows sorted by user, then time
+    end: Places  # [N] place in `order` of the first event of the same user and second
+    start: Places  # [N of users + 1] place in `order` of the first event of each user
+    user: Places  # [N] of each event
+
+    @classmethod
+    def of(cls, events: Events) -> Histories:
+        """The index of these events."""
+        order = np.argsort(events.user, kind="stable").astype(np.int32)  # they are sorted by time
+        start = np.r_[0, np.cumsum(np.bincount(events.user))]
+        new = _differs(events.time[order])
+        new[start[start < len(order)]] = True
+        end = np.empty(len(order), dtype=np.int32)
+        end[order] = _last_true(new)
+        return cls(order, end, start, events.user)
+
+    def before(self, rows: Places, length: int) -> Ints:
+        """[R, L] rows of the last `length` strictly earlier events of the user of each row.
+
+        Oldest first, padded with -1 at the left.
+        """
+        window = self.end[rows][:, None] - length + np.arange(length, dtype=np.int64)[None, :]
+        valid = window >= self.start[self.user[rows]][:, None]
+        return np.where(valid, self.order[np.where(valid, window, 0)], -1).astype(np.int64)
 
 
 def previous_events(events: Events, length: int) -> Ints:
-    """[N, L] rows of the last `length` strictly earlier events of the same user.
+    """[N, L] rows of the last `length` strictly earlier events of each event's user."""
+    return Histories.of(events).before(np.arange(len(events), dtype=np.int64), length)
 
-    Oldest first, padded with -1 at the left.
-    """
-    order = np.lexsort((events.item, events.time, events.user))
-    user, time = events.user[order], events.time[order]
-    position = np.arange(len(order), dtype=np.int64)
-    new_user = np.r_[True, user[1:] != user[:-1]]
-    new_time = new_user | np.r_[True, time[1:] != time[:-1]]
-    user_start = np.maximum.accumulate(np.where(new_user, position, 0))
-    time_start = np.maximum.accumulate(np.where(new_time, position, 0))
-    window = time_start[:, None] - length + np.arange(length, dtype=np.int64)[None, :]
-    valid = window >= user_start[:, None]
-    rows = np.where(valid, order[np.where(valid, window, 0)], -1)
-    result = np.empty_like(rows)
-    result[order] = rows
-    return result
+
+def _differs(values: Ints | Places) -> Bools:
+    """[N] whether a value is another than the one before it."""
+    new = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return new
+
+
+def _last_true(new: Bools) -> Places:
+    """[N] place of the last true value up to each one."""
+    place = np.arange(len(new), dtype=np.int32)
+    place *= new
+    return np.maximum.accumulate(place, out=place)
 
 
 @dataclass(frozen=True)
 class ItemCounts:
     """Counts of events before a time, of one item or of each item."""
 
-    events: Ints
-    positives: Ints
-    total: Ints  # events of all items
+    events: Places
+    positives: Places
+    total: Places  # events of all items
 
-    def take(self, rows: Ints) -> ItemCounts:
-        """The counts at these rows."""
-        return ItemCounts(self.events[rows], self.positives[rows], self.total[rows])
+    def take(self, rows: Places) -> ItemCounts:
+        """The counts at these rows, in 64 bits."""
+        columns = (self.events[rows], self.positives[rows], self.total[rows])
+        return ItemCounts(*(column.astype(np.int64) for column in columns))
 
 
 def counts_before(events: Events) -> ItemCounts:
-    """[N] counts of each event's item over all strictly earlier events of all users."""
-    order = np.lexsort((events.time, events.item))
-    item, time = events.item[order], events.time[order]
-    label = events.label[order].astype(np.int64)
-    position = np.arange(len(order), dtype=np.int64)
-    new_item = np.r_[True, item[1:] != item[:-1]]
-    new_time = new_item | np.r_[True, time[1:] != time[:-1]]
-    item_start = np.maximum.accumulate(np.where(new_item, position, 0))
-    time_start = np.maximum.accumulate(np.where(new_time, position, 0))
-    running = np.r_[0, np.cumsum(label)]
-    count = np.empty_like(position)
-    positives = np.empty_like(position)
-    count[order] = time_start - item_start
-    positives[order] = running[time_start] - running[item_start]
-    total = np.searchsorted(events.time, events.time, side="left").astype(np.int64)
+    """[N] counts of each event's item over all strictly earlier events of all users.
+
+    In 32 bits, and so are the arrays on the way: they are as long as the data.
+    """
+    order = np.argsort(events.item, kind="stable").astype(np.int32)  # they are sorted by time
+    new_item = _differs(events.item[order])
+    first = _last_true(_differs(events.time[order]) | new_item)
+    running = np.zeros(len(order) + 1, dtype=np.int32)
+    np.cumsum(events.label[order], dtype=np.int32, out=running[1:])
+    item_start = _last_true(new_item)
+    count, positives = (np.empty(len(order), dtype=np.int32) for _ in range(2))
+    positives[order] = running[first] - running[item_start]
+    count[order] = first - item_start
+    total = _last_true(_differs(events.time))
     return ItemCounts(count, positives, total)
 
 

@@ -19,7 +19,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from recommender_training.data.dataset import Events, Floats, Ints
+from recommender_training.data.dataset import Events, Floats, Ints, Places
 from recommender_training.features import graph
 
 FACTORS = 8
@@ -33,6 +33,8 @@ FIRST, GROWTH = 500, 1.25
 MAX_EVENTS = 2_000_000
 _SEED = 0
 _BLOCK = 50_000
+#: Events whose numbers are computed at a time.
+_ROWS = 8192
 
 _Doubles = npt.NDArray[np.float64]
 
@@ -83,6 +85,59 @@ def fit_times(events: Events, first: int = FIRST, growth: float = GROWTH) -> lis
     return times
 
 
+@dataclass(frozen=True)
+class Fits:
+    """The fits of a data set, one below the other; the first one knows nothing. J fits."""
+
+    times: Ints  # [J - 1] before which a fit was made, ascending
+    centre: Tensor  # [J, 1]
+    bias: Tensor  # [J * I]
+    factors: Tensor  # [J * I, K + 1]
+    item_count: int
+
+    @classmethod
+    def of(
+        cls,
+        events: Events,
+        item_count: int,
+        first: int = FIRST,
+        growth: float = GROWTH,
+        since: int | None = None,
+    ) -> Fits:
+        """All fits of these events, but those that no event from `since` on would take."""
+        times = fit_times(events, first, growth)
+        if since is not None:
+            times = times[max(0, int(np.searchsorted(times, since, side="left")) - 1) :]
+        fits = [nothing(item_count)]
+        fits += [fit_before(events, time, item_count, first) for time in times]
+        return cls(
+            np.array(times, dtype=np.int64),
+            torch.tensor([[fit.centre] for fit in fits]),
+            torch.from_numpy(np.concatenate([fit.bias for fit in fits])),
+            torch.from_numpy(np.concatenate([fit.factors for fit in fits])),
+            item_count,
+        )
+
+    def numbers(self, events: Events, rows: Places, history: Ints) -> Tensor:
+        """[R, T] taste numbers of the events `rows` [R] and their own items.
+
+        `history` [R, L] are rows of the user's events before each (`Histories.before`). A row
+        takes the newest fit whose time is before its own; zeros where there is none.
+        """
+        chosen = np.searchsorted(self.times, events.time[rows], side="left") * self.item_count
+        at = np.where(history >= 0, history, 0)
+        vector = graph.taste_vector(
+            torch.from_numpy(events.item[at] + chosen[:, None]),
+            torch.from_numpy(history >= 0),
+            torch.from_numpy(events.value[at]),
+            self.centre[torch.from_numpy(chosen // self.item_count)],
+            self.bias,
+            self.factors,
+        )
+        own = torch.from_numpy(events.item[rows] + chosen)
+        return graph.taste_numbers(vector, self.bias[own], self.factors[own])
+
+
 def rolling(
     events: Events,
     history: Ints,
@@ -94,36 +149,14 @@ def rolling(
     """[R, T] taste numbers of events and their own items, from strictly earlier events alone.
 
     `rows` [R] are ascending (all, if None); `history` [R, L] are rows of the user's events before
-    each (`history.previous_events`). A row takes the newest fit whose time is before its own;
-    zeros where there is none.
+    each (`history.previous_events`).
     """
     rows = np.arange(len(events), dtype=np.int64) if rows is None else rows
-    numbers = torch.zeros(len(rows), len(graph.TASTE_NUMBERS))
-    times = fit_times(events, first, growth)
-    edges = [*np.searchsorted(events.time[rows], times, side="right").tolist(), len(rows)]
-    for time, start, end in zip(times, edges, edges[1:], strict=False):
-        if start < end:
-            taste = fit_before(events, time, item_count, first)
-            numbers[start:end] = _numbers(taste, events, rows[start:end], history[start:end])
-    return numbers
-
-
-def _numbers(taste: Taste, events: Events, rows: Ints, history: Ints) -> Tensor:
-    centre, bias, factors = taste.tensors()
-    at = np.where(history >= 0, history, 0)
-    parts = []
-    for part in np.array_split(np.arange(len(rows)), max(1, len(rows) // 8192)):
-        vector = graph.taste_vector(
-            torch.from_numpy(events.item[at[part]]),
-            torch.from_numpy(history[part] >= 0),
-            torch.from_numpy(events.value[at[part]]),
-            centre,
-            bias,
-            factors,
-        )
-        own = torch.from_numpy(events.item[rows[part]])
-        parts.append(graph.taste_numbers(vector, bias[own], factors[own]))
-    return torch.cat(parts)
+    if len(rows) == 0:
+        return torch.zeros(0, len(graph.TASTE_NUMBERS))
+    fits = Fits.of(events, item_count, first, growth, since=int(events.time[rows[0]]))
+    parts = np.array_split(np.arange(len(rows)), max(1, len(rows) // _ROWS))
+    return torch.cat([fits.numbers(events, rows[part], history[part]) for part in parts])
 
 
 def _fit(events: Events, item_count: int) -> Taste:

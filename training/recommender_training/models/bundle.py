@@ -19,6 +19,11 @@ from recommender_training.models import calibration, fit, logistic, ranker
 from recommender_training.models.course import ALONE, Course
 from recommender_training.progress import say
 
+#: Rows of the validation window that a fit is judged by, and that the temperatures are fitted on.
+MAX_HELD_OUT = 200_000
+#: Rows that the logistic regression answers at a time.
+_ROWS = 65_536
+
 Watch = Callable[[fit.FitLog], None]
 
 
@@ -29,8 +34,14 @@ class Prepared:
     data: Dataset
     split: splits.Split
     constants: table.Constants
-    inputs: table.Inputs
+    inputs: table.Source
     history_length: int
+
+    @property
+    def kept(self) -> table.Inputs:
+        """The inputs of all rows; for small data sets."""
+        inputs = self.inputs
+        return inputs if isinstance(inputs, table.Inputs) else inputs.all()
 
 
 @dataclass(frozen=True)
@@ -47,15 +58,15 @@ class Bundle:
 
 
 def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
-    """Split the data set in time and build the inputs of all rows."""
+    """Split the data set in time, and build the inputs of its rows or what they come from."""
     return prepare_split(data, splits.temporal(data.events), config)
 
 
 def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) -> Prepared:
-    """Build the inputs of all rows of a data set that is split already."""
+    """The same for a data set that is split already."""
     frozen = table.constants(data, split.train)
     length = config.hyperparameters.history_length
-    return Prepared(data, split, frozen, table.build(data, length, frozen), length)
+    return Prepared(data, split, frozen, table.source(data, length, frozen), length)
 
 
 def fit_models(
@@ -72,14 +83,15 @@ def fit_models(
     say(f"train: logistic regression on {len(split.train)} rows")
     weight = training_weights(data, split.train, labels, config)
     baseline = logistic.fit(inputs, split.train, data, labels, weight=weight)
-    logits = baseline.logits(inputs.take(torch.from_numpy(split.validation)), data)
-    held = labels[split.validation]
+    rows = held_out(split)
+    held = labels[rows]
+    logits = baseline_logits(baseline, prepared, rows)
     temperature = calibration.fit_temperature(held, logits)
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
         return Bundle(baseline, temperature, None, 1.0, fit.FitLog())
     deep, log = _fit_ranker(prepared, config, labels, None, course)
-    rows = torch.from_numpy(split.validation)
-    deep_temperature = calibration.fit_temperature(held, fit.predict(deep, inputs, rows).numpy())
+    deep_logits = fit.predict(deep, inputs, torch.from_numpy(rows)).numpy()
+    deep_temperature = calibration.fit_temperature(held, deep_logits)
     return Bundle(baseline, temperature, deep, deep_temperature, log)
 
 
@@ -198,7 +210,7 @@ def _fit_ranker(
     )
     model = ranker.create(data, prepared.inputs, train, size=size)
     say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
-    validation = torch.from_numpy(prepared.split.validation)
+    validation = torch.from_numpy(held_out(prepared.split))
     target = torch.from_numpy(labels.astype(np.float32))
     weight = _tensor(training_weights(data, prepared.split.train, labels, config))
     log = fit.fit(
@@ -240,14 +252,37 @@ def hide_unseen(model: ranker.Ranker, data: Dataset, train: Ints) -> None:
             (model.item.weight, data.events.item[train]),
             (model.user.weight, data.events.user[train]),
         ):
-            unseen = torch.ones(weights.shape[0], dtype=torch.bool)
-            unseen[torch.from_numpy(np.unique(rows)) + 1] = False
-            weights[unseen] = weights[0].clone()
+            unseen = np.ones(weights.shape[0], dtype=np.bool_)
+            unseen[rows + 1] = False
+            weights[torch.from_numpy(unseen)] = weights[0].clone()
+
+
+def held_out(split: splits.Split) -> Ints:
+    """The rows of the validation window that a fit is judged by: MAX_HELD_OUT of them at most.
+
+    Drawn once for all, so that every look, trial and seed is judged by the same ones.
+    """
+    rows = split.validation
+    if len(rows) <= MAX_HELD_OUT:
+        return rows
+    return np.sort(np.random.default_rng(0).choice(rows, MAX_HELD_OUT, replace=False))
+
+
+def baseline_logits(
+    baseline: logistic.LogisticModel, prepared: Prepared, rows: Ints
+) -> metrics.Array:
+    """[rows] logits of the logistic regression, before its temperature."""
+    parts = np.array_split(rows, max(1, -(-len(rows) // _ROWS)))
+    logits = [
+        baseline.logits(prepared.inputs.take(torch.from_numpy(part)), prepared.data)
+        for part in parts
+    ]
+    return np.concatenate(logits)
 
 
 def baseline_probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> metrics.Array:
     """Calibrated probabilities of the logistic regression."""
-    logits = bundle.baseline.logits(prepared.inputs.take(torch.from_numpy(rows)), prepared.data)
+    logits = baseline_logits(bundle.baseline, prepared, rows)
     return calibration.probability(logits / bundle.baseline_temperature)
 
 

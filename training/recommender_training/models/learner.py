@@ -28,10 +28,10 @@ _EVALUATION_BATCH = 8192
 
 
 class Rows(Protocol):
-    """Inputs of a model, one row an event."""
+    """Inputs of a model, one row an event: kept, or computed when they are asked for."""
 
-    def take(self, rows: Tensor) -> Self:
-        """The rows of a batch."""
+    def take(self, rows: Tensor) -> Any:
+        """The rows of a batch, as the model takes them."""
         ...
 
     def to(self, device: torch.device) -> Self:

@@ -14,13 +14,16 @@ import numpy.typing as npt
 import scipy.sparse as sp
 import torch
 from sklearn.linear_model import LogisticRegression
+from torch import Tensor
 
 from recommender_training.data.dataset import Bools, Dataset, Floats, Ints
 from recommender_training.features.graph import AGE_BUCKETS
-from recommender_training.features.table import Inputs
+from recommender_training.features.table import Inputs, Source, columns
 
 #: Inverse strength of the L2 penalty, chosen on the validation window of MovieLens 100K.
 PENALTY = 0.003
+#: Newest rows that a fit reads, which bounds its memory: 300 bytes each, several times over.
+MAX_ROWS = 500_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class LogisticModel:
         numbers = (inputs.numbers.numpy() - self.mean) / self.scale
         target = inputs.target.numpy() - 1
         genres = data.items.genres[target]
-        side = side_hot(inputs, data).toarray()
+        side = side_hot(inputs.side, data).toarray()
         crossed = np.einsum("np,pg,ng->n", side, self.cross, genres, optimize=True)
         linear = numbers @ self.numbers + self.item[target] + genres @ self.genre
         return np.asarray(linear + side @ self.side + crossed + self.bias, dtype=np.float64)
@@ -54,18 +57,18 @@ def offsets(data: Dataset) -> tuple[int, int, int]:
     return gender, occupation, occupation + len(data.users.occupations) + 1
 
 
-def side_hot(inputs: Inputs, data: Dataset) -> sp.csr_matrix:
-    """[N, P] one-hot age bucket, gender and occupation."""
+def side_hot(side: Tensor, data: Dataset) -> sp.csr_matrix:
+    """[N, P] one-hot age bucket, gender and occupation, from their buckets [N, 3]."""
     gender, occupation, width = offsets(data)
-    columns = inputs.side.numpy() + np.array([0, gender, occupation])
-    count = len(columns)
+    places = side.numpy() + np.array([0, gender, occupation])
+    count = len(places)
     pointer = np.arange(0, 3 * count + 1, 3)
     ones = np.ones(3 * count, dtype=np.float32)
-    return sp.csr_matrix((ones, columns.ravel(), pointer), shape=(count, width))
+    return sp.csr_matrix((ones, places.ravel(), pointer), shape=(count, width))
 
 
 def fit(
-    inputs: Inputs,
+    inputs: Source,
     rows: Ints,
     data: Dataset,
     labels: Bools,
@@ -73,22 +76,25 @@ def fit(
     *,
     weight: Floats | None = None,
 ) -> LogisticModel:
-    """Fit on the rows of the training window; `labels` are those of all rows [N].
+    """Fit on the newest MAX_ROWS of `rows`, which are sorted by time.
 
-    So is `weight`, what each counts in the loss; all alike if absent.
+    `labels` are those of all events [N]. So is `weight`, what each counts in the loss; all alike
+    if absent.
     """
-    part = inputs.take(torch.from_numpy(rows))
-    numbers = part.numbers.numpy()
+    rows = rows[-MAX_ROWS:]
+    names = ("numbers", "target", "side")
+    read, wanted, sides = columns(inputs, torch.from_numpy(rows), names)
+    numbers = read.numpy()
     mean = numbers.mean(0, dtype=np.float64).astype(np.float32)
     scale = numbers.std(0, dtype=np.float64).astype(np.float32)
     scale = np.where(scale < 1e-6, np.float32(1.0), scale)
-    target = part.target.numpy() - 1
+    target = wanted.numpy() - 1
     count, items = len(rows), data.items.count
     genres = sp.csr_matrix(data.items.genres[target])
     item_hot = sp.csr_matrix(
         (np.ones(count, dtype=np.float32), target, np.arange(count + 1)), shape=(count, items)
     )
-    side = side_hot(part, data)
+    side = side_hot(sides, data)
     cross = sp.hstack([side.multiply(genres[:, [g]]) for g in range(genres.shape[1])])
     dense = sp.csr_matrix((numbers - mean) / scale)
     design = sp.hstack([dense, item_hot, genres, side, cross], format="csr")

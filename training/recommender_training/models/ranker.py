@@ -23,7 +23,7 @@ from recommender_training.features.graph import (
     TASTE_NUMBERS,
     VALUE_LEVELS,
 )
-from recommender_training.features.table import Inputs, genre_shares
+from recommender_training.features.table import Inputs, Source, columns, genre_shares
 from recommender_training.models.lookup import lookup
 from recommender_training.models.noise import RowNoise
 
@@ -32,6 +32,8 @@ HIDDEN, HIDDEN_2 = 64, 32
 ATTENDED = 2
 #: Share of items whose id is hidden in a batch, so that new items work.
 ITEM_DROPOUT = 0.1
+#: Newest rows that the numbers are standardised on.
+MAX_STANDARD = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -140,9 +142,13 @@ class Ranker(nn.Module):
         return torch.as_tensor((self.out(second) + self.wide(numbers)).squeeze(1))
 
 
-def create(data: Dataset, inputs: Inputs, rows: Tensor, *, size: RankerSize) -> Ranker:
-    """A ranker with fresh weights; the numbers are standardised on the training rows."""
-    numbers = torch.cat([inputs.numbers[rows], inputs.taste[rows]], 1).double()
+def create(data: Dataset, inputs: Source, rows: Tensor, *, size: RankerSize) -> Ranker:
+    """A ranker with fresh weights.
+
+    The numbers are standardised on the newest MAX_STANDARD of the training `rows`.
+    """
+    read = columns(inputs, rows[-MAX_STANDARD:], ("numbers", "taste"))
+    numbers = torch.cat(read, 1).double()
     mean, scale = numbers.mean(0), numbers.std(0)
     scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
     return Ranker(size, torch.from_numpy(data.items.genres), mean.float(), scale.float())

@@ -10,6 +10,8 @@ a user. All settings were chosen by rolling origin (ADR 0008).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.sparse as sp
 from scipy.linalg import lapack
@@ -30,6 +32,8 @@ LAGS, LAG_SCALE, FOLLOWING_DAYS = 40, 20.0, 60.0
 EARLIER_POWER, LATER_POWER, ADDED_EVENTS = 0.6, 0.4, 5.0
 #: The weights are dense, [I, I] float32: 400 MB at this size.
 MAX_ITEMS = 10_000
+#: Events that are looked at at a time: what is computed from them is larger than they are.
+BLOCK_EVENTS = 1_000_000
 _DAY = 86_400.0
 
 
@@ -53,12 +57,13 @@ def fit(data: Dataset, known: Bools) -> Floats:
 
 def liked_together(events: Events, count: int, penalty: float = PENALTY) -> Floats:
     """[I, I] weights of EASE on the positive events."""
-    liked = events.take(events.label)
-    users, rows = np.unique(liked.user, return_inverse=True)
-    ones = np.ones(len(liked), dtype=np.float64)
-    matrix = sp.csr_matrix((ones, (rows, liked.item)), shape=(len(users), count))
-    matrix.data[:] = 1.0  # an item liked twice counts once
-    gram = (matrix.T @ matrix).toarray()
+    gram = np.zeros((count, count))
+    for liked in _by_users(events.take(events.label)):
+        users, rows = np.unique(liked.user, return_inverse=True)
+        ones = np.ones(len(liked), dtype=np.float64)
+        matrix = sp.csr_matrix((ones, (rows, liked.item)), shape=(len(users), count))
+        matrix.data[:] = 1.0  # an item liked twice counts once
+        gram += (matrix.T @ matrix).toarray()
     gram[np.diag_indices(count)] += penalty
     inverse = _inverse(gram)
     weights = -inverse / np.diag(inverse)
@@ -74,10 +79,20 @@ def following(events: Events, count: int) -> Floats:
     """
     if len(events) == 0:
         return np.zeros((count, count), dtype=np.float32)
+    total = sp.csr_matrix((count, count))
+    for some in _by_users(events):
+        total = _add_following(total, some, int(events.time[-1]))
+    popularity = np.bincount(events.item, minlength=count) + ADDED_EVENTS
+    scaled = total.toarray() / popularity[:, None] ** EARLIER_POWER
+    return np.asarray(scaled / popularity[None, :] ** LATER_POWER, dtype=np.float32)
+
+
+def _add_following(total: sp.csr_matrix, events: Events, newest: int) -> sp.csr_matrix:
+    """What came after what in these events, added to the sum [I, I] of those of other users."""
+    count = total.shape[0]
     order = np.lexsort((events.item, events.time, events.user))
     user, item, time = events.user[order], events.item[order], events.time[order]
-    recent = np.exp((time - events.time[-1]) / (FOLLOWING_DAYS * _DAY))
-    total = sp.csr_matrix((count, count))
+    recent = np.exp((time - newest) / (FOLLOWING_DAYS * _DAY))
     for lag in range(1, min(LAGS, len(events) - 1) + 1):
         same = user[lag:] == user[:-lag]
         earlier, later = item[:-lag][same], item[lag:][same]
@@ -87,9 +102,18 @@ def following(events: Events, count: int) -> Floats:
         columns = np.r_[later, earlier[tied]]
         pairs = (np.r_[weight, weight[tied]], (rows, columns))
         total = total + sp.csr_matrix(pairs, shape=(count, count))
-    popularity = np.bincount(item, minlength=count) + ADDED_EVENTS
-    scaled = total.toarray() / popularity[:, None] ** EARLIER_POWER
-    return np.asarray(scaled / popularity[None, :] ** LATER_POWER, dtype=np.float32)
+    return total
+
+
+def _by_users(events: Events) -> Iterator[Events]:
+    """The events, those of some users at a time: about BLOCK_EVENTS."""
+    if len(events) <= BLOCK_EVENTS:
+        yield events
+        return
+    last = np.cumsum(np.bincount(events.user))
+    block = ((last - 1) // BLOCK_EVENTS).astype(np.int16)[events.user]
+    for number in np.unique(block):
+        yield events.take(block == number)
 
 
 def popularity_prior(counts: ItemCounts) -> Floats:

@@ -1,0 +1,164 @@
+"""Compaction changes no row, and a vacuum takes no file that somebody may ask for again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from recommender_training.cli import main
+from recommender_training.data import compaction, ingest, lake
+from recommender_training.data.load import load
+from recommender_training.data_checks import files
+from recommender_training.errors import InputError
+from tests.unit.recommender_training.mapped_files import START, check, declare, event, write
+
+Results = list[ingest.CheckResult]
+
+
+def add(source: Path, path: Path, part: int) -> ingest.CheckResult:
+    """A check that finds one more small file, whose rows are of the same day."""
+    write(source / f"events/{part}.csv", [event(part, part % 3, START + 60 * part)])
+    return check(source, path, declare())
+
+
+def data_files(path: Path) -> int:
+    return len(list((path / "interactions").rglob("*.parquet")))
+
+
+def rows(path: Path, version: str) -> pl.DataFrame:
+    return lake.read_version(path, version).interactions
+
+
+@pytest.fixture(scope="session")
+def five_checks(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Results]:
+    folder = tmp_path_factory.mktemp("five")
+    return folder, [add(folder / "raw", folder / "lake", part) for part in range(5)]
+
+
+@pytest.fixture
+def crowded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, five_checks: tuple[Path, Results]
+) -> tuple[Path, Results]:
+    """A lake with five small files in its one partition, and the checks that made it."""
+    monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)
+    for name in ("raw", "lake"):
+        shutil.copytree(five_checks[0] / name, tmp_path / name)
+    return tmp_path / "lake", five_checks[1]
+
+
+def test_many_small_files_become_one_and_the_rows_stay(
+    crowded: tuple[Path, Results],
+) -> None:
+    path, (*_, before) = crowded
+    assert compaction.compact_interactions(path, max_files=5) == 0
+    assert compaction.compact_interactions(path, max_files=4) == 1
+    table = DeltaTable(str(path / "interactions"))
+    assert len(table.file_uris()) == 1
+    assert lake.read_version(path, before.data_version).digest() == before.data_version[-16:]
+    assert pl.scan_delta(table).collect().height == rows(path, before.data_version).height == 5
+    assert compaction.compact_interactions(path, max_files=1) == 0, "once more does nothing"
+
+
+def test_a_check_compacts_what_it_has_made_crowded(
+    tmp_path: Path, crowded: tuple[Path, Results], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "MAX_FILES", 5)
+    path, (*_, fifth) = crowded
+    assert len(DeltaTable(str(path / "interactions")).file_uris()) == 5
+    sixth = add(tmp_path / "raw", path, 5)
+    table = DeltaTable(str(path / "interactions"))
+    assert len(table.file_uris()) == 1
+    assert sixth.data_version.startswith(f"i{table.version()}.")
+    assert [rows(path, each.data_version).height for each in (fifth, sixth)] == [5, 6]
+    again = check(tmp_path / "raw", path, declare())
+    assert again.data_version == sixth.data_version, "nothing new: nothing is compacted"
+
+
+def test_a_vacuum_spares_the_versions_that_are_referred_to(crowded: tuple[Path, Results]) -> None:
+    path, (_, _, early, late, _) = crowded
+    found = compaction.compact(path, keep=[early.data_version], retention_hours=0)
+    assert found.partitions == 1
+    assert found.files_removed >= 2, "those of the fourth and the fifth check"
+    assert rows(path, early.data_version).height == 3
+    newest = DeltaTable(str(path / "interactions"))
+    assert pl.scan_delta(newest).collect().height == 5
+    again = compaction.compact(path, keep=[early.data_version], retention_hours=0)
+    assert again == compaction.Compacted(0, 0)
+    assert DeltaTable(str(path / "interactions")).version() == newest.version()
+    compaction.compact(path, keep=[], retention_hours=0)
+    assert data_files(path) == 1
+    for gone in (early, late):
+        with pytest.raises(InputError, match="cannot be read"):
+            load(path, gone.data_version, None)
+
+
+def test_what_is_younger_than_the_retention_stays(
+    crowded: tuple[Path, Results],
+) -> None:
+    path, (*_, last) = crowded
+    assert compaction.compact(path, keep=[], retention_hours=24).files_removed == 0
+    assert rows(path, last.data_version).height == 5
+
+
+def test_a_killed_compaction_leaves_a_lake_that_reads_and_compacts(
+    crowded: tuple[Path, Results],
+) -> None:
+    """What was written before the commit is in no version, and goes with the next vacuum."""
+    path, (*_, last) = crowded
+    partition = next((path / "interactions").rglob("*.parquet")).parent
+    orphan = partition / "part-00001-killed.zstd.parquet"
+    orphan.write_bytes(b"PAR1 cut short")
+    assert rows(path, last.data_version).height == 5
+    compaction.compact(path, keep=[last.data_version], retention_hours=0)
+    assert not orphan.exists()
+    assert rows(path, last.data_version).height == 5
+
+
+def test_the_command_spares_artifacts_and_the_last_training(
+    tmp_path: Path, crowded: tuple[Path, Results], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, (named, published, _, trained, _) = crowded
+    files.write_trained(path, trained.data_version)
+    manifest = tmp_path / "artifacts" / "a1" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(json.dumps({"dataVersion": published.data_version}))
+    report = tmp_path / "report.json"
+    arguments = ["compact", "--lake", str(path), "--artifacts", str(tmp_path / "artifacts"),
+                 "--keep", named.data_version, "--report", str(report)]  # fmt: skip
+    real = compaction.compact
+    monkeypatch.setattr(
+        compaction, "compact", lambda *a, **k: real(*a, **{**k, "retention_hours": 0})
+    )
+    assert main(arguments) == 0
+    told = json.loads(report.read_text())
+    assert (told["kind"], told["partitions"]) == ("compact", 1)
+    assert told["filesRemoved"] >= 1
+    heights = [rows(path, each.data_version).height for each in (published, trained, named)]
+    assert heights == [2, 4, 1]
+
+
+def test_nothing_is_removed_on_the_word_of_a_wrong_path_or_a_damaged_manifest(
+    tmp_path: Path, crowded: tuple[Path, Results], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, _ = crowded
+    before = data_files(path)
+    with pytest.raises(InputError, match="no folder of artifacts"):
+        files.referenced(path, tmp_path / "nowhere", [])
+    broken = tmp_path / "artifacts" / "a" / "manifest.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    with pytest.raises(InputError, match="does not tell its data version"):
+        files.referenced(path, tmp_path / "artifacts", [])
+    with pytest.raises(InputError, match="is no data version"):
+        compaction.compact(path, keep=["latest"], retention_hours=0)
+    with pytest.raises(InputError, match="has no table"):
+        compaction.compact(tmp_path / "empty", keep=[], retention_hours=0)
+    monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 24)
+    with pytest.raises(InputError, match="give 24 or more"):
+        compaction.compact(path, keep=[], retention_hours=23)
+    assert data_files(path) == before

@@ -1,0 +1,76 @@
+"""The data set of a data version, read in parts: what is held grows with the arrays alone.
+
+While the rows go by, their digest is computed, so that training reads exactly what it names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from recommender_training.data import dataset, lake, ordered, schema, splits
+from recommender_training.data.dataset import Dataset
+from recommender_training.errors import InputError
+
+
+@dataclass(frozen=True)
+class Side:
+    """The tables beside the interactions, sorted by id."""
+
+    users: pl.DataFrame
+    items: pl.DataFrame
+
+
+def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, Dataset]:
+    """Users, items, and the data set of the last `window_days` (all, if None).
+
+    Raises InputError: `DataVersionMissing` where the version is not there or is not what it was,
+    `NoRowsInWindow`.
+    """
+    with lake.intact(path, data_version):
+        scans = lake.scan_version(path, data_version)
+        users = _table(scans["users"], "users", schema.USERS_SCHEMA)
+        items = _table(scans["items"], "items", schema.ITEMS_SCHEMA)
+        rows = _cast(scans["interactions"], schema.INTERACTIONS_SCHEMA)
+        first, last, count = _window(rows, window_days)
+        digest = lake.Digest()
+        parts = digest.over(ordered.by_time(rows))
+        data = dataset.assemble(_within(parts, first, last), count, users, items)
+        for table in (users, items):
+            list(digest.over([table]))
+    if digest.text() != lake.digest_of(data_version):
+        raise lake.changed(path, data_version)
+    return Side(users, items), data
+
+
+def _window(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]:
+    """First and last second of the window, and its rows."""
+    time = pl.col("timestamp")
+    oldest, newest = (
+        rows.select(time.min().alias("first"), time.max().alias("last"))
+        .collect(engine="streaming")
+        .row(0)
+    )
+    if oldest is None:
+        raise InputError(
+            "NoRowsInWindow", "there is no usable interaction at all; see the quarantine table"
+        )
+    first, last = splits.window(int(oldest), int(newest), window_days)
+    inside = rows.filter(time.is_between(first, last)).select(pl.len())
+    return first, last, int(inside.collect(engine="streaming").item())
+
+
+def _within(parts: Iterator[pl.DataFrame], first: int, last: int) -> Iterator[pl.DataFrame]:
+    for part in parts:
+        yield part.filter(pl.col("timestamp").is_between(first, last))
+
+
+def _table(rows: pl.LazyFrame, name: str, columns: pl.Schema) -> pl.DataFrame:
+    return lake.sort(name, _cast(rows, columns).collect())
+
+
+def _cast(rows: pl.LazyFrame, columns: pl.Schema) -> pl.LazyFrame:
+    return rows.select(pl.col(name).cast(kind) for name, kind in columns.items())
