@@ -12,6 +12,7 @@ import json
 from pydantic import Field, ValidationError
 
 from recommender_training.errors import InputError
+from recommender_training.export.settings import ExportSettings
 from recommender_training.search import space
 from recommender_training.search.settings import Sampler, SearchSettings
 from recommender_training.section import Section
@@ -74,6 +75,7 @@ class TrainingConfig(Section):
     seed: int = Field(default=17, ge=0, le=2**31 - 1)
     hyperparameters: Hyperparameters = Hyperparameters()
     search: SearchSettings | None = None
+    export: ExportSettings = ExportSettings()
     fault_injection: FaultInjection | None = None
 
     @property

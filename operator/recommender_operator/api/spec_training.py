@@ -8,6 +8,7 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_checks import DataChecks
+from recommender_operator.api.spec_export import ExportSpec
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.api.spec_search import SearchSpec
@@ -132,6 +133,9 @@ class TrainingSpec(ApiModel):
     search: SearchSpec | None = Field(
         default=None,
         description="Search hyperparameters before the training; none is searched if absent.",
+    )
+    export: ExportSpec = Field(
+        default=ExportSpec(), description="What is exported, and which form of it serves."
     )
     resources: TrainingResources = Field(
         default=TrainingResources(), description="Of the training pod."

@@ -77,17 +77,26 @@ class Window:
 
         Popularity, and retrieval from the events before the window.
         """
+        return self.prior_with(self.retrieval)
+
+    @functools.cached_property
+    def retrieval(self) -> Floats:
+        """[I, I] item-to-item weights from the events before the window."""
+        known = self.data.events.time < self.data.events.time[self.rows[0]]
+        return np.asarray(retrieval.fit(self.data, known) * retrieval.RETRIEVAL_WEIGHT)
+
+    def prior_with(self, weights: Floats) -> metrics.Array:
+        """[R, I] what `prior` is with these item-to-item weights [I, I]."""
         data = self.data
-        known = data.events.time < data.events.time[self.rows[0]]
-        weights = retrieval.fit(data, known) * retrieval.RETRIEVAL_WEIGHT
         retrieved = [_retrieved(weights, data, request) for request in self.task.requests]
         shape = (len(self.task.requests), data.items.count)
         popular = retrieval.popularity_prior(self.counts)[None, :]
         return np.asarray(popular + np.array(retrieved).reshape(shape), dtype=np.float64)
 
-    def best(self, logits: metrics.Array) -> Ints:
-        """[R, K] the lists of a model by its logits [R, I]."""
-        return ranking.best(self.task, logits + self.prior, TOP_K)
+    def best(self, logits: metrics.Array, prior: metrics.Array | None = None) -> Ints:
+        """[R, K] the lists of a model by its logits [R, I], and by a `prior` of its own."""
+        added = self.prior if prior is None else prior
+        return ranking.best(self.task, logits + added, TOP_K)
 
 
 def window(prepared: Prepared, rows: Ints) -> Window:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from recommender_training.features import graph
 from recommender_training.features.graph import locate
@@ -40,6 +41,16 @@ def read_session(
     return rows, (session_items >= 0) & (times < now)
 
 
+def last(values: Tensor, length: int, padding: float) -> Tensor:
+    """The last `length` columns of [B, L], or all there are.
+
+    torch.export takes one path for all lengths: there it is `length` columns, padded at the left.
+    """
+    if not torch.jit.is_scripting() and torch.compiler.is_exporting():
+        return pad(values, (length, 0), value=padding).narrow(1, values.size(1), length)
+    return values[:, -length:]
+
+
 def retrieve(weights: Tensor, rows: Tensor, present: Tensor, values: Tensor) -> Tensor:
     """[B, I] how well each item goes with the session; `weights` is [I, I]."""
     event = graph.event_weights(present, values) * (rows >= 0).to(torch.float32)
@@ -55,7 +66,13 @@ def choose(
     """
     batch, items = rank.size(0), rank.size(1)
     excluded = torch.zeros(batch, items + 1, dtype=torch.bool).scatter_(1, seen + 1, True)[:, 1:]
-    left = items - int(excluded.sum(1).max())
-    count = max(min(max(int(top_n.max()), 1), left), 0)
+    left = items - excluded.sum(1).max()
+    wanted = torch.minimum(top_n.max().clamp(min=1), left)
+    if torch.jit.is_scripting():
+        count = int(wanted)
+    else:  # torch.export: a number that it cannot know, but has to know the limits of
+        count = wanted.item()
+        torch._check(count >= 0)
+        torch._check(count <= items)
     best = torch.topk(rank.masked_fill(excluded, float("-inf")), count, 1).indices
     return item_ids[best], torch.gather(probability, 1, best)
