@@ -22,6 +22,12 @@ from tests.unit.recommender_training.search_objectives import SEARCH_CONFIG, Sea
 
 CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256}}'
 
+#: Pruned is refused for what it saves, Int8 serves.
+VARIED = json.dumps(
+    json.loads(CONFIG)
+    | {"export": {"variants": ["Int8", "Pruned"], "keep": 1, "maxAucLoss": 0.05}}
+)
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -83,6 +89,13 @@ def searched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Sear
     return Searched(
         trained.lake, trained.data_version, result.staged, result.digest, result.report
     )
+
+
+@pytest.fixture(scope="session")
+def varied(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> pipeline.TrainResult:
+    """A training of the same data, one fit short, whose variants are tried: Int8 serves."""
+    output = tmp_path_factory.mktemp("varied") / "v-1"
+    return pipeline.train(trained.lake, trained.data_version, parse_config(VARIED), output)
 
 
 @pytest.fixture(scope="session")

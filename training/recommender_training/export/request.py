@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.jit import is_scripting  # type: ignore[attr-defined]
 from torch.nn.functional import pad
 
 from recommender_training.features import graph
@@ -46,7 +47,7 @@ def last(values: Tensor, length: int, padding: float) -> Tensor:
 
     torch.export takes one path for all lengths: there it is `length` columns, padded at the left.
     """
-    if not torch.jit.is_scripting() and torch.compiler.is_exporting():
+    if not is_scripting() and torch.compiler.is_exporting():
         return pad(values, (length, 0), value=padding).narrow(1, values.size(1), length)
     return values[:, -length:]
 
@@ -68,11 +69,11 @@ def choose(
     excluded = torch.zeros(batch, items + 1, dtype=torch.bool).scatter_(1, seen + 1, True)[:, 1:]
     left = items - excluded.sum(1).max()
     wanted = torch.minimum(top_n.max().clamp(min=1), left)
-    if torch.jit.is_scripting():
+    if is_scripting():
         count = int(wanted)
-    else:  # torch.export: a number that it cannot know, but has to know the limits of
-        count = wanted.item()
-        torch._check(count >= 0)
-        torch._check(count <= items)
+    else:  # torch.export cannot know the number, but has to know its limits
+        count = wanted.item()  # type: ignore[assignment]
+        torch._check(count >= 0)  # type: ignore[no-untyped-call]
+        torch._check(count <= items)  # type: ignore[no-untyped-call]
     best = torch.topk(rank.masked_fill(excluded, float("-inf")), count, 1).indices
     return item_ids[best], torch.gather(probability, 1, best)

@@ -22,7 +22,7 @@ class Variant(enum.StrEnum):
 
 
 class ExportSettings(Section):
-    """Whether `model.pt2` is written, which variants are tried, and what one has to be to serve."""
+    """Whether `model.pt2` is written, which variants are tried, and what one must be to serve."""
 
     torch_export: bool = False
     variants: Annotated[tuple[Variant, ...], Field(max_length=2)] = ()
