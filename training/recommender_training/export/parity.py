@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from recommender_training.evaluation import ranking
 from recommender_training.export.build import Knowledge
+from recommender_training.export.probes import probes
 from recommender_training.models import calibration
 
 #: Largest difference of a probability that is float32 arithmetic and no defect.
@@ -78,6 +79,20 @@ def between(one: nn.Module, other: nn.Module, asked: Iterable[tuple[Tensor, ...]
     if not worst <= TOLERANCE:
         raise ParityError(f"two forms of a graph differ by {worst:.2e}")
     return float(f"{worst:.3g}")
+
+
+def widened(
+    told: dict[str, Any], module: nn.Module, graph: nn.Module, known: Knowledge
+) -> dict[str, Any]:
+    """What `check` told, with batches, unknown ids and long sessions: the loaded `module` against
+    the `graph` that it was compiled from. Raises ParityError.
+    """
+    asked = list(probes(known.data.users.ids, known.data.items.ids))
+    worst = max(told["maxDifference"], between(module, graph, asked))
+    return {
+        "requests": told["requests"] + sum(len(one[0]) for one in asked),
+        "maxDifference": worst,
+    }
 
 
 def _largest(

@@ -47,8 +47,9 @@ def last(values: Tensor, length: int, padding: float) -> Tensor:
 
     torch.export takes one path for all lengths: there it is `length` columns, padded at the left.
     """
-    if not is_scripting() and torch.compiler.is_exporting():
-        return pad(values, (length, 0), value=padding).narrow(1, values.size(1), length)
+    if not is_scripting():  # noqa: SIM102 -- TorchScript leaves out such a branch alone
+        if torch.compiler.is_exporting():
+            return pad(values, (length, 0), value=padding).narrow(1, values.size(1), length)
     return values[:, -length:]
 
 
