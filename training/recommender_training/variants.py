@@ -172,6 +172,7 @@ def choose(
         "window": "validation",
         **window,
         "maxAucLoss": settings.max_auc_loss,
+        "maxNdcgLoss": settings.max_ndcg_loss,
         "minSaving": settings.min_saving,
         "keep": settings.keep,
         "served": best.name if best else FULL,
@@ -183,20 +184,27 @@ def choose(
 def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[bool, str]:
     """Whether a variant may serve, and why, with the numbers."""
     assert one.minus is not None
-    low = one.minus.get("auc", {}).get("low")
-    if low is None:
-        return False, "its AUC has no interval: fewer than 10 users, or one class"
+    limits = {"auc": settings.max_auc_loss, "ndcgAt10": settings.max_ndcg_loss}
+    lost = {name: one.minus.get(name, {}).get("low") for name in limits}
+    unknown = [name for name, low in lost.items() if low is None]
+    if unknown:
+        return False, f"{unknown[0]} has no interval: fewer than 10 users, or one class"
     smaller = 1 - one.megabytes / full.megabytes
     faster = 1 - one.milliseconds["p50Milliseconds"] / full.milliseconds["p50Milliseconds"]
     told = (
-        f"AUC {one.minus['auc']['value']:+.4f}, at worst {low:+.4f} "
-        f"(limit {-settings.max_auc_loss:+.4f}); {_than(smaller, 'smaller', 'larger')}, "
-        f"{_than(faster, 'faster', 'slower')} (wanted: one by {settings.min_saving:.0%}, "
-        "the other not worse by as much)"
+        f"{_loss('AUC', one.minus['auc'], settings.max_auc_loss)}; "
+        f"{_loss('NDCG@10', one.minus['ndcgAt10'], settings.max_ndcg_loss)}; "
+        f"{_than(smaller, 'smaller', 'larger')}, {_than(faster, 'faster', 'slower')} "
+        f"(wanted: one by {settings.min_saving:.0%}, the other not worse by as much)"
     )
     saves = max(smaller, faster) >= settings.min_saving
     costs = min(smaller, faster) <= -settings.min_saving
-    return low >= -settings.max_auc_loss and saves and not costs, told
+    good = all(lost[name] >= -limit for name, limit in limits.items())
+    return good and saves and not costs, told
+
+
+def _loss(name: str, minus: Mapping[str, Any], limit: float) -> str:
+    return f"{name} {minus['value']:+.4f}, at worst {minus['low']:+.4f} (limit {-limit:+.4f})"
 
 
 def _than(share: float, better: str, worse: str) -> str:

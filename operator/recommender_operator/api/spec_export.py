@@ -39,6 +39,12 @@ class ExportSpec(ApiModel):
         description="Most AUC that a variant may lose on the validation window, by the worse end "
         "of the 95 % interval of the paired difference.",
     )
+    max_ndcg_loss: float = Field(
+        default=0.005,
+        ge=0,
+        le=1,
+        description="The same for NDCG@10, which the lists are judged by.",
+    )
     min_saving: float = Field(
         default=0.1,
         gt=0,

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from recommender_training import pipeline, synthetic
+from recommender_training import pipeline, synthetic, variants
 from recommender_training.config import TrainingConfig, parse_config
 from recommender_training.data import ingest, lake
 from recommender_training.data.dataset import Dataset
@@ -25,7 +25,14 @@ CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batch
 #: Pruned is refused for what it saves, Int8 serves.
 VARIED = json.dumps(
     json.loads(CONFIG)
-    | {"export": {"variants": ["Int8", "Pruned"], "keep": 1, "maxAucLoss": 0.05}}
+    | {
+        "export": {
+            "variants": ["Int8", "Pruned"],
+            "keep": 1,
+            "maxAucLoss": 0.05,
+            "maxNdcgLoss": 0.5,
+        }
+    }
 )
 
 
@@ -62,6 +69,8 @@ def _few_timed_calls() -> Iterator[None]:
     few = functools.partial(latency.p99_milliseconds, budget=0.02)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "latency", types.SimpleNamespace(p99_milliseconds=few))
+        turns = functools.partial(latency.compare, rounds=1, budget=0.02)
+        patch.setattr(variants, "latency", types.SimpleNamespace(compare=turns))
         yield
 
 

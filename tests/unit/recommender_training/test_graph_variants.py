@@ -81,11 +81,12 @@ def test_the_full_graph_is_judged_as_its_model_was(
 
 
 def candidate(
-    name: str, size: float, time: float, low: float | None = -0.0005, value: float = -0.0001
+    name: str, size: float, time: float, low: float | None = -0.0005, ndcg: float | None = -0.001
 ) -> Candidate:
     times = {"p50Milliseconds": time, "p99Milliseconds": 2 * time}
-    minus = None if name == variants.FULL else {"auc": {"value": value, "low": low, "high": 0.0}}
-    return Candidate(name, size, times, {}, minus)
+    ends = {"auc": low, "ndcgAt10": ndcg}
+    minus = {key: {"value": -0.0001, "low": end, "high": 0.0} for key, end in ends.items()}
+    return Candidate(name, size, times, {}, None if name == variants.FULL else minus)
 
 
 FULL = candidate(variants.FULL, 10.0, 2.0)
@@ -102,7 +103,10 @@ FULL = candidate(variants.FULL, 10.0, 2.0)
         (candidate("Int8", 12.0, 1.0), False, "20.0% larger, 50.0% faster"),
         (candidate("Int8", 4.0, 1.0, low=-0.0021), False, "at worst -0.0021 (limit -0.0020)"),
         (candidate("Int8", 4.0, 1.0, low=-0.002), True, "at worst -0.0020"),
-        (candidate("Int8", 4.0, 1.0, low=None), False, "no interval"),
+        (candidate("Int8", 4.0, 1.0, low=None), False, "auc has no interval"),
+        (candidate("Int8", 4.0, 1.0, ndcg=-0.0051), False, "at worst -0.0051 (limit -0.0050)"),
+        (candidate("Int8", 4.0, 1.0, ndcg=-0.005), True, "NDCG@10 -0.0001, at worst -0.0050"),
+        (candidate("Int8", 4.0, 1.0, ndcg=None), False, "ndcgAt10 has no interval"),
     ],
 )
 def test_a_variant_passes_by_the_worse_end_of_its_loss_and_by_what_it_saves(

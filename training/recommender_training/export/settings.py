@@ -28,4 +28,5 @@ class ExportSettings(Section):
     variants: Annotated[tuple[Variant, ...], Field(max_length=2)] = ()
     keep: float = Field(default=0.1, gt=0, le=1)
     max_auc_loss: float = Field(default=0.002, ge=0, le=1)
+    max_ndcg_loss: float = Field(default=0.005, ge=0, le=1)
     min_saving: float = Field(default=0.1, gt=0, lt=1)

@@ -25,8 +25,9 @@ def parts(told: Mapping[str, Any]) -> list[Markup]:
     sentence = (
         f"{told['served']} serves. Chosen on the validation window of "
         f"{words.count(told['rows'])} interactions, by the exported graphs' own answers: a "
-        f"variant may lose {words.number(told['maxAucLoss'])} of the AUC at the worse end of its "
-        f"interval, and has to save {words.share(told['minSaving'])} of size or time."
+        f"variant may lose {words.number(told['maxAucLoss'])} of the AUC and "
+        f"{words.number(told['maxNdcgLoss'])} of NDCG@10 at the worse end of the interval, and "
+        f"has to save {words.share(told['minSaving'])} of size or time."
     )
     rows = [_row(each, str(told["served"])) for each in told["candidates"]]
     note = "Times of single requests, of this training's machine and its CPU clock."
