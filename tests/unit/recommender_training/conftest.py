@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +69,13 @@ def _few_timed_calls() -> Iterator[None]:
     few = functools.partial(latency.p99_milliseconds, budget=0.02)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "latency", types.SimpleNamespace(p99_milliseconds=few))
-        turns = functools.partial(latency.compare, rounds=1, budget=0.02)
-        patch.setattr(variants, "latency", types.SimpleNamespace(compare=turns))
+        patch.setattr(variants, "latency", types.SimpleNamespace(compare=_alike))
         yield
+
+
+def _alike(models: Iterable[str], _words: object) -> dict[str, dict[str, float]]:
+    """Times of graphs that no machine's noise tells apart."""
+    return {name: {"p50Milliseconds": 1.0, "p99Milliseconds": 1.5} for name in models}
 
 
 @pytest.fixture(scope="session")

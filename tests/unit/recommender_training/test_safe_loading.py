@@ -151,19 +151,18 @@ def test_a_changed_graph_is_refused_before_it_is_loaded(
 
 def test_no_code_of_the_packages_unpickles() -> None:
     """`torch.load` without weights_only, and what else reads a pickle."""
-    forbidden = {"load", "loads", "Unpickler"}
     packages = (recommender_training, recommender_operator, recommender_serving)
-    for package in packages:
-        for path in Path(package.__path__[0]).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Import | ast.ImportFrom):
-                    named = {alias.name for alias in node.names}
-                    named |= {str(getattr(node, "module", ""))}
-                    assert not named & {"pickle", "dill", "cloudpickle", "joblib"}, path
-                if not isinstance(node, ast.Call):
-                    continue
-                called = ast.unparse(node.func)
-                if called == "torch.load":
-                    assert "weights_only=True" in ast.unparse(node), path
-                assert called not in {f"pickle.{name}" for name in forbidden}, path
-                assert "allow_pickle=True" not in ast.unparse(node), path
+    files = [path for package in packages for path in Path(package.__path__[0]).rglob("*.py")]
+    assert len(files) > 100
+    for path in files:
+        text = path.read_text()
+        if not any(word in text for word in ("pickle", "torch.load", "joblib", "dill")):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                named = {alias.name for alias in node.names} | {getattr(node, "module", "")}
+                assert not named & {"pickle", "dill", "cloudpickle", "joblib"}, path
+            if isinstance(node, ast.Call):
+                called = ast.unparse(node)
+                assert not called.startswith("torch.load(") or "weights_only=True" in called, path
+                assert "allow_pickle=True" not in called, path
