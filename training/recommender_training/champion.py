@@ -20,7 +20,7 @@ import datetime
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -60,9 +60,16 @@ class Champion:
                 "this, or has an injected fault; judge by Value until a newer version is promoted"
             )
 
+    @classmethod
+    def of(cls, model: torch.jit.ScriptModule, vocabulary: dict[str, Any]) -> Self:
+        """The same for a graph of this training, which was not published."""
+        one = cls.__new__(cls)
+        one._model, one._vocabulary, one._report = model, vocabulary, {}
+        return one
+
     def answers(self, judged: Window) -> Answers:
         """Its answers on a window; raises ChampionError if one is not finite."""
-        said = Answers(self._probability(judged), self._top(judged))
+        said = Answers(self.probability(judged), self._top(judged))
         assert said.probability is not None
         if not np.isfinite(said.probability).all():
             raise ChampionError("it answers probabilities that are no finite numbers")
@@ -83,7 +90,7 @@ class Champion:
     def _knows(self, ids: Ints) -> metrics.Mask:
         return np.isin(ids, np.array(self._vocabulary["items"]["ids"], dtype=np.int64))
 
-    def _probability(self, judged: Window) -> metrics.Array:
+    def probability(self, judged: Window) -> metrics.Array:
         """[N] of each row, from strictly earlier events."""
         events = judged.data.events
         past = history.Histories.of(events)

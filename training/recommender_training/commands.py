@@ -294,6 +294,7 @@ def _report(arguments: argparse.Namespace) -> Outcome:
 def _measure(arguments: argparse.Namespace) -> Outcome:
     from recommender_training.export import latency
 
+    manifest.verify(arguments.artifact)
     facts = latency.measure(arguments.artifact, arguments.calls, arguments.threads)
     parts = [
         f"{name} p50 {times['p50Milliseconds']} ms, p99 {times['p99Milliseconds']} ms"

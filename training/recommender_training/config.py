@@ -12,6 +12,7 @@ import json
 from pydantic import Field, ValidationError
 
 from recommender_training.errors import InputError
+from recommender_training.export.settings import ExportSettings
 from recommender_training.mitigation.settings import Exposure, Mitigation, Reweighting
 from recommender_training.search import space
 from recommender_training.search.settings import Sampler, SearchSettings
@@ -76,6 +77,7 @@ class TrainingConfig(Section):
     hyperparameters: Hyperparameters = Hyperparameters()
     search: SearchSettings | None = None
     mitigation: Mitigation | None = None
+    export: ExportSettings = ExportSettings()
     fault_injection: FaultInjection | None = None
 
     @property

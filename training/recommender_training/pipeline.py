@@ -13,8 +13,10 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
+from recommender_training import variants
 from recommender_training.artifact import manifest, reference, triton, vocabulary
 from recommender_training.artifact.staging import staged
+from recommender_training.artifact.triton import MODELS
 from recommender_training.champion import Comparison
 from recommender_training.code_version import code_version
 from recommender_training.config import Fault, TrainingConfig
@@ -26,7 +28,17 @@ from recommender_training.evaluation import mitigated, ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.evaluation.once import OnceOnly
-from recommender_training.export import build, faults, latency, parity, tensors, torchscript
+from recommender_training.export import (
+    build,
+    faults,
+    latency,
+    parity,
+    successor,
+    tensors,
+    torchscript,
+)
+from recommender_training.export.compact import compact
+from recommender_training.export.settings import Variant
 from recommender_training.features.table import State
 from recommender_training.files import canonical_json, write_bytes
 from recommender_training.models import retrieval
@@ -127,23 +139,31 @@ def _train(
     course = Course(group)
     if checkpoints is not None:
         course = kept(checkpoints, group, config, data_version, window_days, threads)
+    known = _knowledge(prepared)
     with course.ending_at_input_errors():
         bundle = mitigated.with_bonus(
             fit_models(prepared, config, threads, course), prepared, config
         )
         sought = {} if found is None else found.report(prepared, bundle, threads)
+        decision = variants.decide(bundle, prepared, known, config)
         group.tell("final", "")
         bundle = refit(bundle, prepared, config, threads, course)
     before = mitigated.before(prepared, config, threads)
     say("evaluate: test window")
-    report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open(), champion, before)
+    served_as = variants.serving(decision, bundle, prepared, known, config)
+    test = OnceOnly(prepared.split.test).open()
+    report = evaluate(bundle, prepared, test, champion, before, served_as)
+    if decision is not None:
+        report["variants"] = decision.section
     if champion is not None:
         say(f"evaluate: champion: {champion.facts}")
         # The message may name paths of this machine, which are none of the artifact's business.
         report["champion"] = {k: v for k, v in champion.facts.items() if k != "message"}
     report = _header(bundle, prepared, config, data_version) | sought | report
     with staged(output) as partial:
-        report["parity"], served = _write_models(partial, bundle, prepared, config)
+        report["parity"], served = _write_models(
+            partial, bundle, prepared, config, known, decision.variant if decision else None
+        )
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
         _write_facts(partial, served, side, prepared, config)
         write_bytes(partial / "report.json", canonical_json(report))
@@ -179,14 +199,18 @@ def validate(
 
 
 def _write_models(
-    root: Path, bundle: Bundle, prepared: Prepared, config: TrainingConfig
+    root: Path,
+    bundle: Bundle,
+    prepared: Prepared,
+    config: TrainingConfig,
+    known: build.Knowledge,
+    variant: Variant | None,
 ) -> tuple[dict[str, Any], nn.Module]:
     """Export both models into the Triton repository and hold them against eager mode.
 
     Returns the differences, and the model that is to serve, loaded, without its injected fault.
     """
     say("export: TorchScript and parity with eager mode")
-    known = _knowledge(prepared)
     requests = _parity_requests(prepared)
     baseline = build.logistic_module(
         bundle.baseline, known, bundle.baseline_temperature, bundle.bonus.get("baseline")
@@ -194,7 +218,8 @@ def _write_models(
     served: nn.Module = baseline
     if bundle.deep is not None:
         bonus = bundle.bonus.get("recommender")
-        served = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+        full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+        served = full if variant is None else compact(full, variant, config.export)
     base_scorer, scorer = scorers(bundle, prepared)
     differences: dict[str, Any] = {}
     loaded: dict[str, nn.Module] = {}
@@ -206,10 +231,15 @@ def _write_models(
         write_bytes(config_file, triton.render_config(name).encode())
         torchscript.save(module, triton.model_path(root, name))
         loaded[name] = torchscript.load(triton.model_path(root, name))
-        differences[name] = parity.check(loaded[name], eager, known, requests)
+        held = name == MODELS[0] and variant is not None
+        check = parity.check_variant if held else parity.check
+        told = check(loaded[name], eager, known, requests)
+        differences[name] = parity.widened(told, loaded[name], module, known)
     injected = faults.inject(served, config.fault_injection)
     if injected is not served:
         torchscript.save(injected, triton.model_path(root))
+    if config.export.torch_export:
+        differences["torchExport"] = successor.write(root, served, loaded[MODELS[0]], known)
     popular = vocabulary.popularity(prepared.data.items, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
     return differences, loaded["recommender"]
@@ -313,6 +343,7 @@ def _lineage(
         "threads": threads,
         "algorithm": config.algorithm.value,
         "hyperparameters": config.hyperparameters.model_dump(by_alias=True),
+        "variant": report.get("variants", {}).get("served", variants.FULL),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "metrics": report["metrics"],

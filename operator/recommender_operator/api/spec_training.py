@@ -8,6 +8,7 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_checks import DataChecks
+from recommender_operator.api.spec_export import ExportSpec
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_mitigation import MitigationSpec
 from recommender_operator.api.spec_resources import TrainingResources
@@ -139,6 +140,9 @@ class TrainingSpec(ApiModel):
     )
     mitigation: MitigationSpec | None = Field(
         default=None, description="What is done about unfair answers; nothing if absent."
+    )
+    export: ExportSpec = Field(
+        default=ExportSpec(), description="What is exported, and which form of it serves."
     )
     resources: TrainingResources = Field(
         default=TrainingResources(), description="Of the training pod."

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import json
 import types
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
 
-from recommender_training import pipeline, synthetic
+from recommender_training import pipeline, synthetic, variants
 from recommender_training.config import TrainingConfig, parse_config
 from recommender_training.data import ingest, lake
 from recommender_training.data.dataset import Dataset
@@ -21,6 +21,19 @@ from recommender_training.models.bundle import Bundle, Prepared, fit_models, pre
 from tests.unit.recommender_training.search_objectives import SEARCH_CONFIG, Searched
 
 CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256}}'
+
+#: Pruned is refused for what it saves, Int8 serves.
+VARIED = json.dumps(
+    json.loads(CONFIG)
+    | {
+        "export": {
+            "variants": ["Int8", "Pruned"],
+            "keep": 1,
+            "maxAucLoss": 0.05,
+            "maxNdcgLoss": 0.5,
+        }
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,13 @@ def _few_timed_calls() -> Iterator[None]:
     few = functools.partial(latency.p99_milliseconds, budget=0.02)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "latency", types.SimpleNamespace(p99_milliseconds=few))
+        patch.setattr(variants, "latency", types.SimpleNamespace(compare=_alike))
         yield
+
+
+def _alike(models: Iterable[str], _words: object) -> dict[str, dict[str, float]]:
+    """Times of graphs that no machine's noise tells apart."""
+    return {name: {"p50Milliseconds": 1.0, "p99Milliseconds": 1.5} for name in models}
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +110,13 @@ def searched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Sear
     return Searched(
         trained.lake, trained.data_version, result.staged, result.digest, result.report
     )
+
+
+@pytest.fixture(scope="session")
+def varied(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> pipeline.TrainResult:
+    """A training of the same data, one fit short, whose variants are tried: Int8 serves."""
+    output = tmp_path_factory.mktemp("varied") / "v-1"
+    return pipeline.train(trained.lake, trained.data_version, parse_config(VARIED), output)
 
 
 @pytest.fixture(scope="session")

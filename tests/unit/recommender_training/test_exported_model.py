@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import torchscript
+from recommender_training.export.probes import probe
 from recommender_training.export.tensors import to_tensors
 from recommender_training.sessions import Request
 
@@ -71,6 +73,18 @@ def test_a_batch_answers_what_single_calls_answer(
     ids, scores = answer(model, *to_tensors(requests, vocabulary))
     for row, request in enumerate(requests):
         single = answer(model, *to_tensors([request], vocabulary))
+        close(single, (ids[row : row + 1], scores[row : row + 1]))
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7, 64, 1024])
+def test_a_batch_of_any_size_with_unknown_ids_answers_what_single_calls_answer(
+    model: torch.jit.ScriptModule, data: Dataset, batch: int
+) -> None:
+    random = np.random.default_rng(batch)
+    asked = probe(random, data.users.ids, data.items.ids, batch, 20, 10)
+    ids, scores = answer(model, *asked)
+    for row in {0, batch // 2, batch - 1}:
+        single = answer(model, *(each[row : row + 1] for each in asked))
         close(single, (ids[row : row + 1], scores[row : row + 1]))
 
 

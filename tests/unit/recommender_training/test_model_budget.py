@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from recommender_training.artifact import manifest, triton
-from recommender_training.export import latency
+from recommender_training.export import latency, torchscript
 
 ROUND = latency.ROUND_CALLS
 ALL = latency.ROUNDS * ROUND
@@ -59,6 +59,18 @@ def test_a_burst_of_other_work_spoils_one_round_and_not_the_median(
 ) -> None:
     burst = [*[2.0] * (WARM_UP + ROUND), *[80.0] * ROUND]
     assert p99(Clock(itertools.chain(burst, itertools.repeat(2.0)))) == pytest.approx(2.0)
+
+
+def test_graphs_are_timed_in_turn_so_that_a_burst_meets_them_alike(trained: Any) -> None:
+    model = torchscript.load(triton.model_path(trained.staged))
+    words = json.loads((trained.staged / "vocabulary.json").read_text())
+    turn = WARM_UP + ROUND
+    burst = [*[2.0] * 2 * turn, *[80.0] * 2 * turn]
+    clock = Clock(itertools.chain(burst, itertools.repeat(2.0)))
+    told = latency.compare({"one": model, "other": model}, words, rounds=3, clock=clock)
+    assert clock.calls == 3 * 2 * turn
+    for times in told.values():
+        assert times == pytest.approx({"p50Milliseconds": 2.0, "p99Milliseconds": 2.0})
 
 
 @pytest.mark.parametrize(("milliseconds", "calls"), [(125.0, 40), (2600.0, 2), (60_000.0, 2)])

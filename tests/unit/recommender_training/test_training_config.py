@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from recommender_operator.api import rules_search, spec_search
+from recommender_operator.api import rules_search, spec_export, spec_search
 from recommender_operator.api import spec as operator_spec
 from recommender_training.config import Fault, Hyperparameters, TrainingConfig, parse_config
 from recommender_training.errors import InputError
+from recommender_training.export import settings as export_settings
 from recommender_training.search import settings, space
 
 
@@ -61,6 +62,19 @@ def test_the_operator_knows_which_hyperparameters_have_no_declared_range() -> No
     assert set(rules_search.UNDECLARED) == names - space.DECLARED.keys()
 
 
+def test_both_sides_mean_the_same_by_an_export() -> None:
+    assert {v.value for v in export_settings.Variant} == {v.value for v in spec_export.Variant}
+    limits = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "maxItems", "default")
+    mine, other = (
+        model.model_json_schema()["properties"]
+        for model in (export_settings.ExportSettings, spec_export.ExportSpec)
+    )
+    assert mine.keys() == other.keys()
+    for name in mine:
+        for limit in limits:
+            assert mine[name].get(limit) == other[name].get(limit), (name, limit)
+
+
 def test_a_search_is_taken_as_the_operator_sends_it() -> None:
     sent = operator_spec.TrainingSpec.model_validate(
         {"search": {"space": {"learningRate": {"min": 0.001, "max": 0.01},
@@ -85,6 +99,8 @@ def test_a_search_is_taken_as_the_operator_sends_it() -> None:
         ('{"hyperparameters": {"epochs": 0}}', "hyperparameters.epochs=0"),
         ('{"algorithm": "Magic"}', "algorithm='Magic'"),
         ('{"faultInjection": {"fault": "Nap"}}', "faultInjection.fault='Nap'"),
+        ('{"export": {"variants": ["Int4"]}}', "export.variants.0='Int4'"),
+        ('{"export": {"keep": 0}}', "export.keep=0"),
         ('{"search": {"trials": 0}}', "search.trials=0"),
         ('{"search": {"space": {"dropout": {"maximum": 1}}}}', "search.space.dropout.maximum"),
         ('{"search": {"space": {"dropout": {"max": 1}}}}', "search.space.dropout has 1"),

@@ -17,6 +17,7 @@ from recommender_training.evaluation import metrics, ranking
 from recommender_training.features import graph, history
 from recommender_training.features.table import Inputs, State
 from recommender_training.mitigation import item_groups
+from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import retrieval
 from recommender_training.models.bundle import (
     Bundle,
@@ -84,17 +85,26 @@ class Window:
 
         Popularity, and retrieval from the events before the window.
         """
+        return self.prior_with(self.retrieval)
+
+    @functools.cached_property
+    def retrieval(self) -> Floats:
+        """[I, I] item-to-item weights from the events before the window."""
+        known = self.data.events.time < self.data.events.time[self.rows[0]]
+        return np.asarray(retrieval.fit(self.data, known) * retrieval.RETRIEVAL_WEIGHT)
+
+    def prior_with(self, weights: Floats) -> metrics.Array:
+        """[R, I] what `prior` is with these item-to-item weights [I, I]."""
         data = self.data
-        known = data.events.time < data.events.time[self.rows[0]]
-        weights = retrieval.fit(data, known) * retrieval.RETRIEVAL_WEIGHT
         retrieved = [_retrieved(weights, data, request) for request in self.task.requests]
         shape = (len(self.task.requests), data.items.count)
         popular = retrieval.popularity_prior(self.counts)[None, :]
         return np.asarray(popular + np.array(retrieved).reshape(shape), dtype=np.float64)
 
-    def best(self, logits: metrics.Array) -> Ints:
-        """[R, K] the lists of a model by its logits [R, I]."""
-        return ranking.best(self.task, logits + self.prior, TOP_K)
+    def best(self, logits: metrics.Array, prior: metrics.Array | None = None) -> Ints:
+        """[R, K] the lists of a model by its logits [R, I], and by a `prior` of its own."""
+        added = self.prior if prior is None else prior
+        return ranking.best(self.task, logits + added, TOP_K)
 
 
 def window(prepared: Prepared, rows: Ints) -> Window:
@@ -113,12 +123,7 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
     def listed(name: str, said: metrics.Array, scorer: ranking.Scorer) -> Answers:
         length, frozen = prepared.history_length, prepared.constants
         logits = ranking.score_task(task, data, frozen, judged.state, length, scorer)
-        if name not in bundle.bonus:
-            return Answers(said, judged.best(logits))
-        bonus = bundle.bonus[name]
-        membership = item_groups.membership(bonus.by, data.items, judged.counts)
-        raised = logits + bonus.of_items(membership)
-        return Answers(said, judged.best(raised), judged.best(logits))
+        return with_lists(judged, said, logits, bundle.bonus.get(name))
 
     base_scorer, scorer = scorers(bundle, prepared)
     popular = np.broadcast_to(judged.counts.positives.astype(np.float64), shape)
@@ -131,6 +136,21 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
         "baseline": base,
         "popularity": Answers(None, ranking.best(task, popular, TOP_K)),
     }
+
+
+def with_lists(
+    judged: Window,
+    said: metrics.Array | None,
+    logits: metrics.Array,
+    bonus: Bonus | None,
+    prior: metrics.Array | None = None,
+) -> Answers:
+    """The answers of a model that says `said` [N]: lists by its logits [R, I] and its bonus."""
+    plain = judged.best(logits, prior)
+    if bonus is None:
+        return Answers(said, plain)
+    membership = item_groups.membership(bonus.by, judged.data.items, judged.counts)
+    return Answers(said, judged.best(logits + bonus.of_items(membership), prior), plain)
 
 
 def _retrieved(weights: Floats, data: Dataset, request: ranking.Request) -> Floats:

@@ -21,6 +21,8 @@ from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.evaluation.bootstrap import Resamples
 from recommender_training.models.bundle import Bundle, Prepared
 
+#: Answers of a variant of the graph, which serves in place of the full one.
+Served = Callable[[Window], Answers]
 #: Answers of the version that serves today on a window; None where they cannot be had.
 Champion = Callable[[Window], Answers | None]
 
@@ -31,14 +33,18 @@ def evaluate(
     rows: Ints,
     champion: Champion | None = None,
     before: mitigated.Before | None = None,
+    served: Served | None = None,
 ) -> dict[str, Any]:
     """The sections of the evaluation report for the window `rows`.
 
     `metrics` is flat and holds what gates can name; the rest is for people. With `before` there is
-    a section of what the mitigation changed.
+    a section of what the mitigation changed. Where a variant is `served`, it is `recommender`, and
+    the model it was made of is `full`.
     """
     judged = answers.window(prepared, rows)
     said = answers.answer(bundle, prepared, judged)
+    if served is not None:
+        said["full"], said["recommender"] = said["recommender"], served(judged)
     theirs = champion(judged) if champion is not None else None
     if theirs is not None:
         said["champion"] = theirs

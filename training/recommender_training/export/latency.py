@@ -6,7 +6,7 @@ import itertools
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,44 @@ def _timed(
     clock: Clock = time.perf_counter,
     budget: float = math.inf,
 ) -> list[float]:
-    """Milliseconds of each call; warming up takes half of the budget of seconds at most."""
+    """Milliseconds of each call to an exported model."""
     vocabulary = json.loads((artifact / "vocabulary.json").read_text())
     model = torchscript.load(triton.model_path(artifact, name))
+    return timed(model, vocabulary, calls, threads, clock, budget)
+
+
+def compare(
+    models: Mapping[str, torch.jit.ScriptModule],
+    vocabulary: dict[str, Any],
+    *,
+    rounds: int = ROUNDS,
+    budget: float = BUDGET_SECONDS,
+    clock: Clock = time.thread_time,
+) -> dict[str, dict[str, float]]:
+    """Milliseconds of one call to each model, their rounds in turn: medians of those of a round.
+
+    A burst of other work so meets all models alike. `budget` is of each model, in seconds.
+    """
+    taken: dict[str, list[dict[str, float]]] = {name: [] for name in models}
+    for _ in range(rounds):
+        for name, model in models.items():
+            spent = timed(model, vocabulary, ROUND_CALLS, 1, clock, budget / rounds)
+            taken[name].append(_quantiles(spent))
+    return {
+        name: {key: round(float(np.median([r[key] for r in parts])), 3) for key in parts[0]}
+        for name, parts in taken.items()
+    }
+
+
+def timed(
+    model: torch.jit.ScriptModule,
+    vocabulary: dict[str, Any],
+    calls: int,
+    threads: int,
+    clock: Clock = time.perf_counter,
+    budget: float = math.inf,
+) -> list[float]:
+    """Milliseconds of each call; warming up takes half of the budget of seconds at most."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     spent, taken = 0.0, list[float]()

@@ -14,7 +14,7 @@ T taste numbers.
 import torch
 from torch import Tensor, nn
 
-from recommender_training.export.request import choose, read_session, retrieve
+from recommender_training.export.request import choose, last, read_session, retrieve
 from recommender_training.features.graph import item_numbers
 
 
@@ -49,11 +49,10 @@ class Serving(nn.Module):
         self, items: Tensor, times: Tensor, values: Tensor, timestamp: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """The events that count: rows of their items, which are present, values and times."""
-        times = times[:, -self.history_length :]
-        rows, present = read_session(
-            self.item_ids, items[:, -self.history_length :], times, timestamp
-        )
-        return rows, present, values[:, -self.history_length :], times
+        length = self.history_length
+        times = last(times, length, 0.0)
+        rows, present = read_session(self.item_ids, last(items, length, -1.0), times, timestamp)
+        return rows, present, last(values, length, 0.0), times
 
     def catalogue_numbers(self, timestamp: Tensor) -> Tensor:
         """[B, I, 4] numbers of all items from the counts of the export."""
@@ -67,6 +66,10 @@ class Serving(nn.Module):
             self.prior,
         )
 
+    def retrieved(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """[B, I] how well each item goes with the session."""
+        return retrieve(self.retrieval, session[0], session[1], session[2])
+
     def best(
         self,
         logit: Tensor,
@@ -78,6 +81,5 @@ class Serving(nn.Module):
 
         Best by the sum of logit [B, I], retrieval, popularity and the bonus of item groups.
         """
-        retrieved = retrieve(self.retrieval, session[0], session[1], session[2])
-        rank = logit + retrieved + self.popularity + self.bonus
+        rank = logit + self.retrieved(session) + self.popularity + self.bonus
         return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)

@@ -18,7 +18,12 @@ _NO_TIME = (1980, 1, 1, 0, 0, 0)
 
 def save(module: nn.Module, path: Path) -> None:
     """Compile `module` and write it, flushed to the disk."""
-    write_bytes(path, normalise(compile_bytes(module)))
+    write_bytes(path, archive(module))
+
+
+def archive(module: nn.Module) -> bytes:
+    """What `save` writes."""
+    return normalise(compile_bytes(module))
 
 
 def compile_bytes(module: nn.Module) -> bytes:
@@ -49,8 +54,19 @@ def normalise(archive: bytes) -> bytes:
 
 
 def load(path: Path) -> torch.jit.ScriptModule:
-    """Load an exported model. TorchScript archives hold no arbitrary pickles."""
+    """Load an exported model. Its pickles are read by TorchScript's own reader, which makes
+    tensors, numbers and types of the archive's own code, and calls nothing.
+    """
+    return _load(str(path))
+
+
+def loaded(data: bytes) -> torch.jit.ScriptModule:
+    """The model of an archive in memory."""
+    return _load(io.BytesIO(data))
+
+
+def _load(source: str | io.BytesIO) -> torch.jit.ScriptModule:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"`torch\.jit\.\w+` is deprecated")
-        module: torch.jit.ScriptModule = torch.jit.load(str(path))  # type: ignore[no-untyped-call]
+        module: torch.jit.ScriptModule = torch.jit.load(source)  # type: ignore[no-untyped-call]
     return module

@@ -6,7 +6,15 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_training.page import figures, mitigation, search, tables, verdict, words
+from recommender_training.page import (
+    figures,
+    mitigation,
+    search,
+    tables,
+    variants,
+    verdict,
+    words,
+)
 from recommender_training.page.markup import Child, Markup, join, tag
 from recommender_training.page.style import CSS
 
@@ -114,6 +122,9 @@ def _sections(report: _Report) -> list[Markup | None]:
             ),
         ),
         _section("Search", *search.parts(report["search"])) if "search" in report else None,
+        _section("Variants of the graph", *variants.parts(report["variants"]))
+        if "variants" in report
+        else None,
         _users(report, fair, served, base) if fair else None,
         _items(report, fair, served, base) if fair else None,
         _section("Mitigation", *mitigation.parts(report.get("mitigation", {}))),
@@ -205,6 +216,7 @@ def _lineage(report: _Report, lineage: _Report, digest: str | None) -> Markup | 
         ("Algorithm", str(report["algorithm"])),
         ("Seed", str(report["seed"])),
         ("Threads", str(lineage.get("threads", ""))),
+        ("Variant", str(lineage.get("variant", "")) or None),
         ("Settings", _code(settings if lineage.get("hyperparameters") else None)),
         ("PyTorch, Python", f"{lineage.get('torch', '')}, {lineage.get('python', '')}"),
         ("Injected fault", _code(json.dumps(fault, sort_keys=True)) if fault else None),
