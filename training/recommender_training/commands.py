@@ -105,6 +105,9 @@ def _train(arguments: argparse.Namespace) -> Outcome:
         window_days=arguments.window_days,
         threads=arguments.threads,
         champion=champion.Comparison(artifact, wanted) if artifact is not None else None,
+        data_checks=files.read_findings(
+            arguments.lake, arguments.data_version, arguments.window_days
+        ),
     )
     lineage = manifest.verify(result.staged, result.digest)
     try:

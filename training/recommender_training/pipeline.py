@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,14 +80,19 @@ def train(
     window_days: int | None = None,
     threads: int = 1,
     champion: Comparison | None = None,
+    data_checks: Mapping[str, Any] | None = None,
 ) -> TrainResult:
     """Train, evaluate once on the test window, export, and stage the artifact at `output`.
 
     An artifact that is already there is replaced: a repeated pod of a Job ends in the same state.
-    With a `champion`, its answers on the same rows are part of the evaluation.
+    With a `champion`, its answers on the same rows are part of the evaluation. `data_checks` is
+    what the check of the data found (`files.read_findings`); the report carries it.
     """
+    told = {} if data_checks is None else {"dataChecks": dict(data_checks)}
     with threadpool_limits(limits=threads):  # sums of NumPy depend on their number, too
-        return _train(lake_path, data_version, config, output, window_days, threads, champion)
+        return _train(
+            lake_path, data_version, config, output, window_days, threads, champion, told
+        )
 
 
 def _train(
@@ -97,6 +103,7 @@ def _train(
     window_days: int | None,
     threads: int,
     champion: Comparison | None,
+    told: dict[str, Any],
 ) -> TrainResult:
     say(f"train: reading {data_version} from {lake_path}")
     torch.set_num_threads(threads)
@@ -119,7 +126,7 @@ def _train(
     partial = output.with_name(f".{output.name}.partial")
     if partial.exists():
         shutil.rmtree(partial)
-    report = _header(bundle, prepared, config, data_version) | sought | report
+    report = _header(bundle, prepared, config, data_version) | told | sought | report
     report["parity"], served = _write_models(partial, bundle, prepared, config)
     report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
     _write_facts(partial, served, tables, prepared, config)

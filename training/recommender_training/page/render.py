@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_training.page import figures, search, tables, verdict, words
+from recommender_training.page import checks, figures, search, tables, verdict, words
 from recommender_training.page.markup import Child, Markup, join, tag
 from recommender_training.page.style import CSS
 
@@ -98,6 +98,7 @@ def _sections(report: _Report) -> list[Markup | None]:
             "Metrics",
             tables.metrics(report, minus.get("baseline", {})),
             _uncertainty(report),
+            tables.champion(report["champion"]) if "champion" in report else None,
             figures.side_by_side(
                 figures.gains(minus.get("baseline", {}), "the regression"),
                 figures.gains(minus.get("popularity", {}), "popularity"),
@@ -114,6 +115,7 @@ def _sections(report: _Report) -> list[Markup | None]:
             ),
         ),
         _section("Search", *search.parts(report["search"])) if "search" in report else None,
+        _section("Data", *checks.parts(report["dataChecks"])) if "dataChecks" in report else None,
         _users(report, fair, served, base) if fair else None,
         _items(report, fair, served, base) if fair else None,
         _section("How it was measured", *_method(report)),
