@@ -12,6 +12,7 @@ import json
 from pydantic import Field, ValidationError
 
 from recommender_training.errors import InputError
+from recommender_training.features.declared import FeatureGroup
 from recommender_training.search import space
 from recommender_training.search.settings import Sampler, SearchSettings
 from recommender_training.section import Section
@@ -58,6 +59,7 @@ class Hyperparameters(Section):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     user_dropout: float = Field(default=0.5, ge=0, le=1)
     precision: Precision = Precision.FLOAT32
+    features: tuple[FeatureGroup, ...] = Field(default=(), max_length=3)
 
 
 class FaultInjection(Section):

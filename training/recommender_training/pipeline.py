@@ -210,7 +210,7 @@ def _knowledge(prepared: Prepared) -> build.Knowledge:
     return build.Knowledge(
         data=data,
         constants=prepared.constants,
-        state=State.at(data, None),
+        state=State.at(data, None, prepared.constants.groups),
         retrieval=retrieval.fit(data, np.ones(len(data.events), dtype=np.bool_)),
         history_length=prepared.history_length,
     )

@@ -1,10 +1,12 @@
 """Model inputs of all events of a data set: built once, then sliced into batches.
 
-Legend of shapes: N events, L history length, I items, G genres, F numbers, T taste numbers.
+Legend of shapes: N events, L history length, I items, G genres, F numbers, T taste numbers,
+E numbers of the feature groups.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -12,7 +14,8 @@ import torch
 from torch import Tensor
 
 from recommender_training.data.dataset import Dataset, Ints
-from recommender_training.features import graph, history
+from recommender_training.features import extras, graph, history
+from recommender_training.features.declared import FeatureGroup, ordered
 from recommender_training.features.taste import Taste, fit_before, rolling
 
 
@@ -22,6 +25,7 @@ class Constants:
 
     centre: float  # mean value of an event
     prior: float  # share of positive responses
+    groups: tuple[FeatureGroup, ...] = ()  # that the ranker reads, in the order of `declared`
 
 
 @dataclass(frozen=True)
@@ -30,12 +34,14 @@ class State:
 
     counts: history.ItemCounts  # [I]
     taste: Taste
+    extras: extras.Tables | None = None  # what the feature groups need, if any is read
 
     @classmethod
-    def at(cls, data: Dataset, time: int | None) -> State:
-        """From the events strictly earlier than `time` (all, if None)."""
+    def at(cls, data: Dataset, time: int | None, groups: Sequence[FeatureGroup] = ()) -> State:
+        """From the events strictly earlier than `time` (all, if None), with what `groups` need."""
         counts = history.counts_at(data.events, time, data.items.count)
-        return cls(counts, fit_before(data.events, time, data.items.count))
+        fitted = fit_before(data.events, time, data.items.count)
+        return cls(counts, fitted, extras.Tables.at(data, time) if groups else None)
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Inputs:
     numbers: Tensor  # [N, F]
     taste: Tensor  # [N, T]
     label: Tensor  # [N] float
+    extra: Tensor  # [N, E]
 
     def take(self, rows: Tensor) -> Inputs:
         """The rows of a batch."""
@@ -72,11 +79,12 @@ def side_buckets(side: Tensor) -> Tensor:
     return torch.stack([age, side[..., 1] + 1, side[..., 2] + 1], -1)
 
 
-def constants(data: Dataset, rows: Ints) -> Constants:
-    """Constants of the training rows."""
+def constants(data: Dataset, rows: Ints, groups: Iterable[FeatureGroup] = ()) -> Constants:
+    """Constants of the training rows, and the feature groups that are asked for."""
     return Constants(
         centre=float(data.events.value[rows].mean(dtype=np.float64)),
         prior=float(data.events.label[rows].mean()),
+        groups=ordered(groups),
     )
 
 
@@ -119,6 +127,7 @@ def build(data: Dataset, length: int, frozen: Constants) -> Inputs:
         numbers=torch.cat([item_part, session_part, pair_part], 1),
         taste=rolling(events, rows, items.count),
         label=torch.from_numpy(events.label.astype(np.float32)),
+        extra=extras.of_rows(data, frozen.groups, frozen.prior, np.arange(len(events))),
     )
 
 

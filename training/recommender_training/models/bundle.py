@@ -48,7 +48,7 @@ def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
 
 def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) -> Prepared:
     """Build the inputs of all rows of a data set that is split already."""
-    frozen = table.constants(data, split.train)
+    frozen = table.constants(data, split.train, config.hyperparameters.features)
     length = config.hyperparameters.history_length
     return Prepared(data, split, frozen, table.build(data, length, frozen), length)
 
