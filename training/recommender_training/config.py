@@ -59,7 +59,9 @@ class Hyperparameters(Section):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     user_dropout: float = Field(default=0.5, ge=0, le=1)
     precision: Precision = Precision.FLOAT32
-    features: tuple[FeatureGroup, ...] = Field(default=(), max_length=3)
+    features: tuple[FeatureGroup, ...] = Field(
+        default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
+    )
 
 
 class FaultInjection(Section):

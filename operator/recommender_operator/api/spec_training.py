@@ -121,7 +121,7 @@ class Hyperparameters(ApiModel):
         description="Of the products of matrices in training; the exported model is Float32.",
     )
     features: tuple[FeatureGroup, ...] = Field(
-        default=(),
+        default=(FeatureGroup.DEMOGRAPHIC_RATES,),
         max_length=3,
         description="Numbers that the ranker reads beside those that it always reads.",
     )
