@@ -34,8 +34,7 @@ from recommender_training.evaluation import answers, bootstrap, metrics, ranking
 from recommender_training.evaluation.answers import TOP_K
 from recommender_training.evaluation.evaluate import report
 from recommender_training.evaluation.once import OnceOnly
-from recommender_training.features import table
-from recommender_training.models.bundle import Prepared, fit_models, refit
+from recommender_training.models.bundle import fit_models, prepare_split, refit
 from tests.benchmarks import quality_peers as peers
 
 SEEDS = (17, 1, 2)
@@ -121,9 +120,7 @@ def tune(tasks: list[Task]) -> dict[str, tuple[peers.Setting, float]]:
 def ours(data: Dataset, split: splits.Split, seeds: tuple[int, ...]) -> list[Any]:
     """For each seed the fitted models, none of which has read the test window's labels to fit."""
     fitted = []
-    frozen = table.constants(data, split.train)
-    length = TrainingConfig().hyperparameters.history_length
-    prepared = Prepared(data, split, frozen, table.build(data, length, frozen), length)
+    prepared = prepare_split(data, split, TrainingConfig())
     for seed in seeds:
         config = TrainingConfig(seed=seed)
         fitted.append(

@@ -31,7 +31,7 @@ from recommender_training.data.dataset import Dataset, Ints
 from recommender_training.evaluation import metrics
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
-from recommender_training.features import graph, history, taste
+from recommender_training.features import declared, extras, graph, history, taste
 from recommender_training.features.history import ItemCounts
 from recommender_training.models import calibration
 
@@ -59,6 +59,8 @@ class Champion:
                 "its graph cannot be judged on other rows: it was exported by a release before "
                 "this, or has an injected fault; judge by Value until a newer version is promoted"
             )
+        self._groups = declared.named(getattr(self._model, "groups", []))
+        self._prior = float(self._model.prior) if self._groups else 0.5
 
     @classmethod
     def of(cls, model: torch.jit.ScriptModule, vocabulary: dict[str, Any]) -> Self:
@@ -98,6 +100,8 @@ class Champion:
         counts = history.counts_before(events).take(judged.rows)
         count = judged.data.items.count
         tastes = taste.rolling(events, session, count, rows=judged.rows)
+        numbers = extras.of_rows(judged.data, self._groups, self._prior, judged.rows)
+        given = torch.cat([tastes, numbers], 1)
         parts = np.array_split(np.arange(len(judged.rows)), max(1, -(-len(judged.rows) // _BATCH)))
         logits = [
             self._logits(
@@ -107,7 +111,7 @@ class Champion:
                 events.time[judged.rows[part]],
                 judged.item[part][:, None],
                 _column(counts.take(part)),
-                tastes[torch.from_numpy(part)].unsqueeze(1),
+                given[torch.from_numpy(part)].unsqueeze(1),
             )[:, 0]
             for part in parts
         ]
@@ -118,6 +122,8 @@ class Champion:
         data, count = judged.data, judged.data.items.count
         everything = np.arange(count, dtype=np.int64)[None, :]
         logits = np.empty((len(judged.task.requests), count))
+        start = int(data.events.time[judged.rows[0]])
+        tables = extras.Tables.at(data, start) if self._groups else None
         for row, request in enumerate(judged.task.requests):
             session = request.session[-self._model.history_length :]
             padded = np.full((1, max(1, len(session))), -1, dtype=np.int64)
@@ -128,8 +134,12 @@ class Champion:
                 judged.counts.positives[None, :],
                 judged.counts.total[None, :1],
             )
-            tastes = _catalogue_taste(judged, padded)
-            logits[row] = self._logits(data, user, padded, now, everything, counts, tastes)[0]
+            told = extras.of_catalogue(
+                data, self._groups, self._prior, judged.counts, tables,
+                request.user, request.time,
+            )  # fmt: skip
+            given = torch.cat([_catalogue_taste(judged, padded), told[None]], 2)
+            logits[row] = self._logits(data, user, padded, now, everything, counts, given)[0]
         return logits
 
     def _top(self, judged: Window) -> Ints:
@@ -151,11 +161,11 @@ class Champion:
         now: Ints,
         item: Ints,
         counts: ItemCounts,
-        tastes: Tensor,
+        given: Tensor,
     ) -> metrics.Array:
         """[B, C] calibrated logits. `user` and `now` are [B], `item` and `counts` [B, C].
 
-        `session` [B, L] are rows of the events, -1 for padding; `tastes` is [B, C, T].
+        `session` [B, L] are rows of the events, -1 for padding; `given` is [B, C, T + E].
         """
         events, at = data.events, np.maximum(session, 0)
         empty = session < 0
@@ -175,7 +185,7 @@ class Champion:
                 torch.from_numpy(counts.events),
                 torch.from_numpy(counts.positives),
                 torch.from_numpy(counts.total),
-                tastes,
+                given,
                 data.items.count,
             )
         result: metrics.Array = logits.numpy().astype(np.float64)

@@ -165,6 +165,9 @@ def _train(arguments: argparse.Namespace) -> Outcome:
         champion=champion.Comparison(artifact, wanted) if artifact is not None else None,
         checkpoints=arguments.checkpoints or arguments.output.with_name(".checkpoints"),
         group=group,
+        data_checks=files.read_findings(
+            arguments.lake, arguments.data_version, arguments.window_days
+        ),
     )
     lineage = manifest.verify(result.staged, result.digest)
     try:

@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from recommender_training.errors import InputError
 from recommender_training.export.settings import ExportSettings
+from recommender_training.features.declared import FeatureGroup
 from recommender_training.mitigation.settings import Exposure, Mitigation, Reweighting
 from recommender_training.search import space
 from recommender_training.search.settings import Sampler, SearchSettings
@@ -60,6 +61,9 @@ class Hyperparameters(Section):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     user_dropout: float = Field(default=0.5, ge=0, le=1)
     precision: Precision = Precision.FLOAT32
+    features: tuple[FeatureGroup, ...] = Field(
+        default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
+    )
 
 
 class FaultInjection(Section):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,14 +94,18 @@ def train(
     champion: Comparison | None = None,
     checkpoints: Path | None = None,
     group: Group = ALONE,
+    data_checks: Mapping[str, Any] | None = None,
 ) -> TrainResult:
     """Train, evaluate once on the test window, export, and stage the artifact at `output`.
 
     An artifact that is already there is replaced: a repeated pod of a Job ends in the same state.
     With a `champion`, its answers on the same rows are part of the evaluation. With a folder for
     `checkpoints`, a training that was ended goes on where it was. This is the first process of
-    `group`; the others `follow`. Raises DiskFullError where the artifact has no room.
+    `group`; the others `follow`. `data_checks` is what the check of the data found
+    (`files.read_findings`); the report carries it. Raises DiskFullError where the artifact has no
+    room.
     """
+    told = {} if data_checks is None else {"dataChecks": dict(data_checks)}
     with threadpool_limits(limits=threads):  # sums of NumPy depend on their number, too
         return _train(
             lake_path,
@@ -112,6 +117,7 @@ def train(
             champion,
             checkpoints,
             group,
+            told,
         )
 
 
@@ -125,6 +131,7 @@ def _train(
     champion: Comparison | None,
     checkpoints: Path | None,
     group: Group,
+    told: dict[str, Any],
 ) -> TrainResult:
     say(f"train: reading {data_version} from {lake_path}")
     torch.set_num_threads(threads)
@@ -159,7 +166,7 @@ def _train(
         say(f"evaluate: champion: {champion.facts}")
         # The message may name paths of this machine, which are none of the artifact's business.
         report["champion"] = {k: v for k, v in champion.facts.items() if k != "message"}
-    report = _header(bundle, prepared, config, data_version) | sought | report
+    report = _header(bundle, prepared, config, data_version) | told | sought | report
     with staged(output) as partial:
         report["parity"], served = _write_models(
             partial, bundle, prepared, config, known, decision.variant if decision else None
@@ -255,7 +262,7 @@ def _knowledge(prepared: Prepared) -> build.Knowledge:
     return build.Knowledge(
         data=data,
         constants=prepared.constants,
-        state=State.at(data, None),
+        state=State.at(data, None, prepared.constants.groups),
         retrieval=retrieval.fit(data, np.ones(len(data.events), dtype=np.bool_)),
         history_length=prepared.history_length,
     )

@@ -35,6 +35,14 @@ class Precision(enum.StrEnum):
     BFLOAT16 = "BFloat16"
 
 
+class FeatureGroup(enum.StrEnum):
+    """Numbers that the deep ranker reads beside those that it always reads."""
+
+    DEMOGRAPHIC_RATES = "DemographicRates"
+    ROLLING_POPULARITY = "RollingPopularity"
+    CALENDAR = "Calendar"
+
+
 class Fault(enum.StrEnum):
     """Documented test hooks of the export, to rehearse a bad release."""
 
@@ -116,6 +124,11 @@ class Hyperparameters(ApiModel):
     precision: Precision = Field(
         default=Precision.FLOAT32,
         description="Of the products of matrices in training; the exported model is Float32.",
+    )
+    features: tuple[FeatureGroup, ...] = Field(
+        default=(FeatureGroup.DEMOGRAPHIC_RATES,),
+        max_length=3,
+        description="Numbers that the ranker reads beside those that it always reads.",
     )
 
 

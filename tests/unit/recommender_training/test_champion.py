@@ -98,10 +98,11 @@ def test_its_lists_are_of_what_was_known_before_the_window(
 
     told = Champion(trained.staged, trained.digest).catalogue_logits(judged)
     np.testing.assert_allclose(told, logits(judged.state), rtol=0, atol=1e-4)
-    everything = State.at(judged.data, None)
+    everything = State.at(judged.data, None, frozen.groups)
     for leak in (
         dataclasses.replace(judged.state, counts=everything.counts),
         dataclasses.replace(judged.state, taste=everything.taste),
+        dataclasses.replace(judged.state, extras=everything.extras),
     ):
         assert np.abs(told - logits(leak)).max() > 1e-3, "the window makes a difference"
 

@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from recommender_training import pipeline
+from recommender_training.data_checks.finding import Finding
 from recommender_training.page import files
 
 SCHEMA_FILE = pathlib.Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
@@ -59,6 +60,10 @@ def test_a_report_holds_to_the_schema_and_has_no_field_that_it_does_not_describe
 ) -> None:
     assert schema["properties"]["schema"]["const"] == report["schema"] == files.SCHEMA
     assert faults(closed(schema), report) == []
+    finding = Finding("lost", "users", "gender", "block", "no value", "values", "mend the join")
+    told = {"windowDays": None, "comparedWith": None, "level": "block"}
+    checked = report | {"dataChecks": told | {"findings": [finding.to_json()]}}
+    assert faults(closed(schema), checked) == []
     report = copy.deepcopy(report)
     report["models"]["recommender"]["segments"][0]["new"] = 1
     report["models"]["recommender"]["later"] = 1

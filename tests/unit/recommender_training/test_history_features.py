@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.features import history, table
+from recommender_training.features.declared import FeatureGroup
 
 LENGTH = 4
 ITEMS, USERS, GENRES = 6, 3, 2
@@ -42,7 +43,7 @@ def dataset_of(events: Events) -> Dataset:
     return Dataset(events, Users(np.arange(USERS) + 1, side, ("F", "M"), ("x",)), items)
 
 
-FROZEN = table.Constants(centre=3.5, prior=0.5)
+FROZEN = table.Constants(centre=3.5, prior=0.5, groups=tuple(FeatureGroup))
 
 
 @given(rows=st.lists(event, min_size=1, max_size=40))
@@ -102,6 +103,7 @@ def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
         for key in zip(before.user, before.item, before.value, before.time, strict=True)
     ]
     torch.testing.assert_close(inputs.numbers, more.numbers[places], rtol=0, atol=1e-5)
+    torch.testing.assert_close(inputs.extra, more.extra[places], rtol=0, atol=1e-5)
     for name in ("session", "present", "recency", "level", "value", "target", "user", "side"):
         assert torch.equal(getattr(inputs, name), getattr(more, name)[places]), name
 
@@ -114,4 +116,5 @@ def test_the_rows_own_value_is_in_none_of_its_features() -> None:
         dataset_of(events_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)])), LENGTH, FROZEN
     )
     assert torch.equal(one.numbers[1], two.numbers[1])
+    assert torch.equal(one.extra[1], two.extra[1])
     assert one.label[1] != two.label[1]

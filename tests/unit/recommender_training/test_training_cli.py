@@ -55,6 +55,12 @@ def test_check_train_publish_and_remove_meet_the_operators_contract(
     assert published.path == f"artifacts/movies/{trained.digest[7:23]}"
     facts = manifest.verify(tmp_path / "store" / published.path, published.digest)
     assert facts["metrics"] == said_metrics(tmp_path / "store" / published.path)
+    artifact = tmp_path / "store" / published.path
+    told = json.loads((artifact / "report.json").read_text())["dataChecks"]
+    findings = lake / "checks" / checked.data_version / "findings-400d.json"
+    assert told.items() <= json.loads(findings.read_text()).items()
+    assert len(told["findings"]) > 5
+    assert "<h2>Data</h2>" in (artifact / "report.html").read_text()
     code, said = run(
         tmp_path, "remove", "--root", tmp_path / "store", "staging/movies/v1-1", published.path
     )

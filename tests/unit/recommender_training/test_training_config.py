@@ -6,11 +6,12 @@ import json
 
 import pytest
 
-from recommender_operator.api import rules_search, spec_export, spec_search
+from recommender_operator.api import rules_search, spec_export, spec_search, spec_training
 from recommender_operator.api import spec as operator_spec
 from recommender_training.config import Fault, Hyperparameters, TrainingConfig, parse_config
 from recommender_training.errors import InputError
 from recommender_training.export import settings as export_settings
+from recommender_training.features.declared import FeatureGroup
 from recommender_training.search import settings, space
 
 
@@ -29,6 +30,13 @@ def test_both_sides_know_the_same_faults_and_algorithms() -> None:
             parse_config(json.dumps({"algorithm": algorithm.value})).algorithm.value
             == algorithm.value
         )
+
+
+def test_both_sides_know_the_same_feature_groups() -> None:
+    theirs = [group.value for group in spec_training.FeatureGroup]
+    assert [group.value for group in FeatureGroup] == theirs
+    parsed = parse_config(json.dumps({"hyperparameters": {"features": theirs}}))
+    assert list(parsed.hyperparameters.features) == theirs
 
 
 def test_both_sides_have_the_same_limits() -> None:
@@ -97,6 +105,7 @@ def test_a_search_is_taken_as_the_operator_sends_it() -> None:
         ("[]", "JSON object"),
         ('{"sed": 3}', "sed"),
         ('{"hyperparameters": {"epochs": 0}}', "hyperparameters.epochs=0"),
+        ('{"hyperparameters": {"features": ["Moon"]}}', "hyperparameters.features.0='Moon'"),
         ('{"algorithm": "Magic"}', "algorithm='Magic'"),
         ('{"faultInjection": {"fault": "Nap"}}', "faultInjection.fault='Nap'"),
         ('{"export": {"variants": ["Int4"]}}', "export.variants.0='Int4'"),

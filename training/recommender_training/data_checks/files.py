@@ -89,6 +89,17 @@ def write_findings(
     return path
 
 
+def read_findings(lake: Path, data_version: str, window_days: int | None) -> dict[str, Any] | None:
+    """What the last check of a data version and window found, as the evaluation report has it.
+
+    None where there was no check, or its file is damaged or of another release.
+    """
+    found = _read(_path(lake, data_version, "findings", window_days))
+    if found is None or found.get("schema") != SCHEMA:
+        return None
+    return {key: found[key] for key in ("windowDays", "comparedWith", "level", "findings")}
+
+
 def write_trained(lake: Path, data_version: str) -> None:
     """Remember the data version that a training has used."""
     _replace(lake / FOLDER / "trained.json", {"dataVersion": data_version})

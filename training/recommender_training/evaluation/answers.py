@@ -112,7 +112,7 @@ def window(prepared: Prepared, rows: Ints) -> Window:
     data = prepared.data
     start = int(data.events.time[rows[0]])
     task = ranking.reveal_half(data, rows, prepared.history_length)
-    return Window(data, rows, task, State.at(data, start))
+    return Window(data, rows, task, State.at(data, start, prepared.constants.groups))
 
 
 def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:

@@ -16,7 +16,7 @@ import torch
 
 from recommender_training.data.dataset import Dataset, Events, Ints
 from recommender_training.evaluation import metrics
-from recommender_training.features import graph
+from recommender_training.features import extras, graph
 from recommender_training.features.table import (
     Constants,
     Inputs,
@@ -145,6 +145,9 @@ def catalogue_inputs(
         numbers=torch.cat(numbers, 1),
         taste=graph.taste_numbers(vector, bias, factors),
         label=torch.zeros(count),
+        extra=extras.of_catalogue(
+            data, frozen.groups, frozen.prior, counts, state.extras, request.user, request.time
+        ),
     )
 
 

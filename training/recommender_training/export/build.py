@@ -12,6 +12,8 @@ from recommender_training.data.dataset import Dataset, Floats
 from recommender_training.data.schema import MAX_AGE
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
+from recommender_training.features import extras
+from recommender_training.features.declared import FeatureGroup
 from recommender_training.features.table import Constants, State, genre_shares
 from recommender_training.mitigation import item_groups
 from recommender_training.mitigation.exposure import Bonus
@@ -94,10 +96,23 @@ def ranker_module(
             "out": model.out.weight[0],
             "out_bias": model.out.bias,
             "wide": model.wide.weight[0],
+            **_extra_state(known),
         }
         detached = {name: value.detach().clone() for name, value in state.items()}
-    shared = shared_state(known, temperature, bonus)
-    return RankerServing({**shared, **detached}, known.history_length).eval()
+    state = {**shared_state(known, temperature, bonus), **detached}
+    return RankerServing(state, known.history_length, known.constants.groups).eval()
+
+
+def _extra_state(known: Knowledge) -> dict[str, Tensor]:
+    """[A, I] demographic and [I, W] rolling numbers; empty where the ranker reads none."""
+    groups, tables = known.constants.groups, known.state.extras
+    state = {"by_bucket": torch.zeros(0), "rolling": torch.zeros(0)}
+    if FeatureGroup.DEMOGRAPHIC_RATES in groups and tables is not None:
+        prior = known.constants.prior
+        state["by_bucket"] = extras.demographic_table(known.state.counts, tables, prior)
+    if FeatureGroup.ROLLING_POPULARITY in groups and tables is not None:
+        state["rolling"] = extras.rolling_table(tables)
+    return state
 
 
 def logistic_module(

@@ -13,6 +13,7 @@ from recommender_training.export import compress
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.settings import ExportSettings, Variant
 from recommender_training.features import graph
+from recommender_training.features.declared import FeatureGroup
 
 
 class Int8Ranker(RankerServing):
@@ -56,12 +57,13 @@ class PrunedRanker(RankerServing):
 def compact(full: RankerServing, variant: Variant, settings: ExportSettings) -> RankerServing:
     """The variant of a full graph, which is left as it is."""
     state = dict(full.named_buffers())
+    groups = tuple(FeatureGroup(name) for name in full.groups)
     if variant is Variant.INT8:
         state["retrieval"], state["retrieval_scale"] = compress.to_int8(state["retrieval"])
         state["user_vectors"], state["user_scale"] = compress.to_int8(state["user_vectors"])
-        return Int8Ranker(state, full.history_length).eval()
+        return Int8Ranker(state, full.history_length, groups).eval()
     state["kept"], state["retrieval"] = compress.keep_largest(state["retrieval"], settings.keep)
-    return PrunedRanker(state, full.history_length).eval()
+    return PrunedRanker(state, full.history_length, groups).eval()
 
 
 def left_of(weights: Tensor, variant: Variant, settings: ExportSettings) -> Tensor:

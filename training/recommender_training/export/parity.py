@@ -111,7 +111,8 @@ def _largest(
         expected = calibration.probability(scorer(inputs))
         rows = np.searchsorted(known.data.items.ids, ids)
         worst = max(worst, float(np.abs(expected[rows] - scores).max(initial=0.0)))
-        judged = calibration.probability(_judged(module, known, asked, inputs.taste))
+        given = torch.cat([inputs.taste, inputs.extra], 1)
+        judged = calibration.probability(_judged(module, known, asked, given))
         worst = max(worst, float(np.abs(expected - judged).max()))
     return worst
 
@@ -146,7 +147,7 @@ def _answer(
 def _judged(
     module: nn.Module, known: Knowledge, asked: tuple[Tensor, ...], taste: Tensor
 ) -> np.ndarray[Any, Any]:
-    """[I] logits of the whole catalogue, from the same counts and taste numbers [I, T]."""
+    """[I] logits of the whole catalogue, from the same counts and numbers [I, T + E]."""
     items, counts = known.data.items, known.state.counts
     with torch.inference_mode():
         logits: Tensor = module.judge(  # type: ignore[operator]

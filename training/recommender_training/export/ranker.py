@@ -6,7 +6,10 @@ from torch import Tensor
 
 from recommender_training.export.modules import Serving
 from recommender_training.export.request import read_session, read_user
+from recommender_training.features.declared import FeatureGroup
 from recommender_training.features.graph import (
+    AGE_BUCKETS,
+    calendar_numbers,
     centred,
     genre_profile,
     item_numbers,
@@ -47,6 +50,20 @@ class RankerServing(Serving):
     out: Tensor
     out_bias: Tensor
     wide: Tensor
+    by_bucket: Tensor
+    rolling: Tensor
+    groups: list[str]
+
+    def __init__(
+        self, state: dict[str, Tensor], history_length: int, groups: tuple[FeatureGroup, ...]
+    ) -> None:
+        """`groups` are the feature groups that it reads; `judge` is given their numbers."""
+        super().__init__(state, history_length)
+        self.groups = [group.value for group in groups]
+        self.age_buckets = AGE_BUCKETS
+        self.reads_demographics = FeatureGroup.DEMOGRAPHIC_RATES in groups
+        self.reads_rolling = FeatureGroup.ROLLING_POPULARITY in groups
+        self.reads_calendar = FeatureGroup.CALENDAR in groups
 
     def forward(
         self,
@@ -68,7 +85,7 @@ class RankerServing(Serving):
             timestamp,
             self.catalogue_numbers(timestamp),
             self.genre_shares,
-            self.catalogue_taste(session),
+            self.catalogue_extras(self.catalogue_taste(session), side, timestamp),
             self.item_vectors[1:],
             self.queries[1:],
         )
@@ -94,7 +111,7 @@ class RankerServing(Serving):
 
         So a served version is judged on the rows of a later evaluation, with what was known
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
-        `taste` is [B, C, T].
+        `taste` is [B, C, T + E]: the taste numbers, then those of the groups that it reads.
         """
         user, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
@@ -119,6 +136,22 @@ class RankerServing(Serving):
         vector = taste_vector(rows, present, values, self.taste_centre, bias, factors)
         return taste_numbers(vector.unsqueeze(1), bias, factors)
 
+    def catalogue_extras(self, taste: Tensor, side: Tensor, timestamp: Tensor) -> Tensor:
+        """[B, I, T + E] the taste numbers and, behind them, those of the feature groups.
+
+        Windows and rates are those of the export: their time stands still, as that of the counts.
+        """
+        batch, items = taste.size(0), taste.size(1)
+        parts = [taste]
+        if self.reads_demographics:
+            gender = side[:, 1] + self.age_buckets
+            parts.append(torch.stack([self.by_bucket[side[:, 0]], self.by_bucket[gender]], 2))
+        if self.reads_rolling:
+            parts.append(self.rolling.unsqueeze(0).expand(batch, -1, -1))
+        if self.reads_calendar:
+            parts.append(calendar_numbers(timestamp[:, 0]).unsqueeze(1).expand(-1, items, -1))
+        return torch.cat(parts, 2)
+
     def user_vector(self, user: Tensor, side: Tensor) -> Tensor:
         """[B, D] vectors of the users."""
         known = self.user_vectors[user + 1] + self.age_vectors[side[:, 0]]
@@ -137,8 +170,8 @@ class RankerServing(Serving):
     ) -> Tensor:
         """[B, C] calibrated logits of candidates.
 
-        `per_item` is [B, C, 4], `taste` [B, C, T]; `shares`, `items` and `queries` are [C, .] or
-        [B, C, .].
+        `per_item` is [B, C, 4], `taste` [B, C, T + E]; `shares`, `items` and `queries` are
+        [C, .] or [B, C, .].
         """
         rows, present, values, times = session
         told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)

@@ -9,20 +9,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from recommender_training.features import declared
+
 #: Columns of `item_numbers`, `session_features` (S) and `pair_numbers`, in the order of the model.
-ITEM_NUMBERS = ("item_positive_rate", "item_popularity", "item_age", "item_year_known")
-SESSION_NUMBERS = (
-    "session_length",
-    "session_mean_value",
-    "session_positive_rate",
-    "session_value_spread",
-    "seconds_since_last",
-    "events_last_half_hour",
-)
-PAIR_NUMBERS = ("genre_value", "genre_share")
+ITEM_NUMBERS = declared.names("item_numbers")
+SESSION_NUMBERS = declared.names("session_numbers")
+PAIR_NUMBERS = declared.names("pair_numbers")
 NUMBERS = (*ITEM_NUMBERS, *SESSION_NUMBERS, *PAIR_NUMBERS)
 #: Columns of `taste_numbers`, which the deep ranker reads besides NUMBERS.
-TASTE_NUMBERS = ("taste", "taste_item", "taste_user", "taste_match")
+TASTE_NUMBERS = declared.names("taste_numbers")
 
 #: Buckets of the time since a session event: powers of two of a minute, up to about a year.
 RECENCY_BUCKETS = 20
@@ -176,3 +171,45 @@ def taste_numbers(vector: Tensor, bias: Tensor, factors: Tensor) -> Tensor:
     item = bias + torch.zeros_like(match)
     user = user + torch.zeros_like(match)
     return torch.stack([item + user + match, item, user, match], -1)
+
+
+def demographic_numbers(
+    events: Tensor,
+    positives: Tensor,
+    item_events: Tensor,
+    item_positives: Tensor,
+    known: Tensor,
+    prior: Tensor,
+) -> Tensor:
+    """[..., A] how an item's share of positives differs among users of a group, as logits.
+
+    `events`, `positives` and `known` are [..., A], of the item and the group; the item's own
+    counts [...]. Shrunk to the item by ten events; 0 where the group is unknown.
+    """
+    rate = (item_positives.to(torch.float32) + 10.0 * prior) / (
+        item_events.to(torch.float32) + 10.0
+    )
+    rate = rate.unsqueeze(-1)
+    inside = (positives.to(torch.float32) + 10.0 * rate) / (events.to(torch.float32) + 10.0)
+    return (torch.logit(inside) - torch.logit(rate)) * known.to(torch.float32)
+
+
+def rolling_numbers(events: Tensor, total: Tensor, item_count: int) -> Tensor:
+    """[..., W] log of an item's events in each window, relative to the mean item.
+
+    `events` is [..., W], `total` of all items broadcasts to it.
+    """
+    mean = (total.to(torch.float32) + float(item_count)) / float(item_count)
+    return torch.log((events.to(torch.float32) + 1.0) / mean)
+
+
+def calendar_numbers(now: Tensor) -> Tensor:
+    """[B, 4] hour and weekday (UTC) of times in seconds [B], each as a point on a circle.
+
+    Seconds are taken modulo day and week before they become floats, which have 24 bits.
+    """
+    day = torch.remainder(now, 86_400).to(torch.float32) * (6.283185307179586 / 86_400.0)
+    # 1970 began on a Thursday, the fourth day of a week
+    weekday = torch.remainder(torch.div(now, 86_400, rounding_mode="floor") + 3, 7)
+    week = weekday.to(torch.float32) * (6.283185307179586 / 7.0)
+    return torch.stack([torch.sin(day), torch.cos(day), torch.sin(week), torch.cos(week)], -1)

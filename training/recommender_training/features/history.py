@@ -100,3 +100,17 @@ def counts_at(events: Events, time: int | None, item_count: int) -> ItemCounts:
     count = np.bincount(events.item[known], minlength=item_count).astype(np.int64)
     liked = np.bincount(events.item[known & events.label], minlength=item_count).astype(np.int64)
     return ItemCounts(count, liked, np.full(item_count, int(known.sum()), dtype=np.int64))
+
+
+def counts_within(events: Events, seconds: int) -> tuple[Places, Places]:
+    """[N] events of each event's item, and of all items, in the `seconds` before it.
+
+    The window is closed on the left, [t - seconds, t): simultaneous events are outside.
+    """
+    count = len(events)
+    first = np.searchsorted(events.time, events.time - seconds, side="left")
+    end = np.searchsorted(events.time, events.time, side="left")
+    start = events.item.astype(np.int64) * count
+    places = np.sort(start + np.arange(count))
+    own = np.searchsorted(places, start + end) - np.searchsorted(places, start + first)
+    return own.astype(np.int32), (end - first).astype(np.int32)

@@ -1,12 +1,12 @@
 """Model inputs of the events of a data set: computed by batch, and kept where they are few.
 
 Legend of shapes: N events, R rows of a batch, L history length, I items, G genres, F numbers,
-T taste numbers.
+T taste numbers, E numbers of the feature groups.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from recommender_training.data.dataset import Dataset, Ints
-from recommender_training.features import graph, history
+from recommender_training.features import extras, graph, history
+from recommender_training.features.declared import FeatureGroup, ordered
 from recommender_training.features.taste import Fits, Taste, fit_before
 
 #: Inputs are kept up to this size: about a million events with 20 past ones each.
@@ -29,6 +30,7 @@ class Constants:
 
     centre: float  # mean value of an event
     prior: float  # share of positive responses
+    groups: tuple[FeatureGroup, ...] = ()  # that the ranker reads, in the order of `declared`
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,14 @@ class State:
 
     counts: history.ItemCounts  # [I]
     taste: Taste
+    extras: extras.Tables | None = None  # what the feature groups need, if any is read
 
     @classmethod
-    def at(cls, data: Dataset, time: int | None) -> State:
-        """From the events strictly earlier than `time` (all, if None)."""
+    def at(cls, data: Dataset, time: int | None, groups: Sequence[FeatureGroup] = ()) -> State:
+        """From the events strictly earlier than `time` (all, if None), with what `groups` need."""
         counts = history.counts_at(data.events, time, data.items.count)
-        return cls(counts, fit_before(data.events, time, data.items.count))
+        fitted = fit_before(data.events, time, data.items.count)
+        return cls(counts, fitted, extras.Tables.at(data, time) if groups else None)
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class Inputs:
     numbers: Tensor  # [N, F]
     taste: Tensor  # [N, T]
     label: Tensor  # [N] float
+    extra: Tensor  # [N, E]
 
     def take(self, rows: Tensor) -> Inputs:
         """The rows of a batch."""
@@ -79,11 +84,12 @@ def side_buckets(side: Tensor) -> Tensor:
     return torch.stack([age, side[..., 1] + 1, side[..., 2] + 1], -1)
 
 
-def constants(data: Dataset, rows: Ints) -> Constants:
-    """Constants of the training rows."""
+def constants(data: Dataset, rows: Ints, groups: Iterable[FeatureGroup] = ()) -> Constants:
+    """Constants of the training rows, and the feature groups that are asked for."""
     return Constants(
         centre=float(data.events.value[rows].mean(dtype=np.float64)),
         prior=float(data.events.label[rows].mean()),
+        groups=ordered(groups),
     )
 
 
@@ -101,13 +107,16 @@ class Features:
     past: history.Histories
     before: history.ItemCounts  # [N]
     tastes: Fits
+    extras: extras.OfEvents
     device: torch.device | None = None
 
     @classmethod
     def of(cls, data: Dataset, length: int, frozen: Constants) -> Features:
         """What the inputs of all events are computed from."""
         past, before = history.Histories.of(data.events), history.counts_before(data.events)
-        return cls(data, length, frozen, past, before, Fits.of(data.events, data.items.count))
+        tastes = Fits.of(data.events, data.items.count)
+        groups = extras.OfEvents.of(data, frozen.groups, frozen.prior, before)
+        return cls(data, length, frozen, past, before, tastes, groups)
 
     def take(self, rows: Tensor) -> Inputs:
         """[R] inputs of these events, from strictly earlier events alone.
@@ -176,6 +185,7 @@ class Features:
             numbers=torch.cat([item_part, session_part, pair_part], 1),
             taste=self.tastes.numbers(events, own, rows),
             label=torch.from_numpy(mine.label.astype(np.float32)),
+            extra=self.extras.take(own),
         )
 
 

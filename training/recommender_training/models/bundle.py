@@ -64,7 +64,7 @@ def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
 
 def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) -> Prepared:
     """The same for a data set that is split already."""
-    frozen = table.constants(data, split.train)
+    frozen = table.constants(data, split.train, config.hyperparameters.features)
     length = config.hyperparameters.history_length
     return Prepared(data, split, frozen, table.source(data, length, frozen), length)
 

@@ -1,6 +1,7 @@
 """The deep ranker: embeddings, side features and attention over the last interactions.
 
-Legend of shapes: B batch, L session, I items, D embedding, H hidden, F numbers, T taste numbers.
+Legend of shapes: B batch, L session, I items, D embedding, H hidden, F numbers, T taste numbers,
+E numbers of the feature groups.
 Row 0 of each embedding is the unknown one; it is trained, because ids are hidden at random.
 
 The first layer is kept as one weight per input block (not one wide Linear), so that the export
@@ -18,9 +19,7 @@ from torch.nn import functional
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.graph import (
     AGE_BUCKETS,
-    NUMBERS,
     RECENCY_BUCKETS,
-    TASTE_NUMBERS,
     VALUE_LEVELS,
 )
 from recommender_training.features.table import Inputs, Source, columns, genre_shares
@@ -56,7 +55,7 @@ class Ranker(nn.Module):
     scale: Tensor
 
     def __init__(self, size: RankerSize, genres: Tensor, mean: Tensor, scale: Tensor) -> None:
-        """`genres` is [I, G] zero or one; `mean` and `scale` standardise the numbers [F + T]."""
+        """`genres` is [I, G] zero or one; `mean` and `scale` [F + T + E] standardise numbers."""
         super().__init__()
         width = size.embedding_dim
         self.size = size
@@ -72,7 +71,7 @@ class Ranker(nn.Module):
         self.level = _embedding(VALUE_LEVELS, width)
         self.recency = _embedding(RECENCY_BUCKETS, 1)
         self.query = nn.Linear(width, width, bias=False)
-        numbers = len(NUMBERS) + len(TASTE_NUMBERS) + ATTENDED
+        numbers = len(mean) + ATTENDED
         self.by_user = nn.Linear(width, HIDDEN)
         self.by_item = nn.Linear(width, HIDDEN, bias=False)
         self.by_pooled = nn.Linear(width, HIDDEN, bias=False)
@@ -127,7 +126,9 @@ class Ranker(nn.Module):
         target = lookup(items, batch.target)
         session = lookup(items, batch.session)
         pooled, attended = self.attend(target, batch, session)
-        numbers = (torch.cat([batch.numbers, batch.taste], 1) - self.mean) / self.scale
+        numbers = (
+            torch.cat([batch.numbers, batch.taste, batch.extra], 1) - self.mean
+        ) / self.scale
         numbers = torch.cat([numbers, attended], 1)
         first = (
             self.by_user(self.drop(user))
@@ -147,7 +148,7 @@ def create(data: Dataset, inputs: Source, rows: Tensor, *, size: RankerSize) -> 
 
     The numbers are standardised on the newest MAX_STANDARD of the training `rows`.
     """
-    read = columns(inputs, rows[-MAX_STANDARD:], ("numbers", "taste"))
+    read = columns(inputs, rows[-MAX_STANDARD:], ("numbers", "taste", "extra"))
     numbers = torch.cat(read, 1).double()
     mean, scale = numbers.mean(0), numbers.std(0)
     scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)

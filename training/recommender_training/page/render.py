@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_training.page import (
+    checks,
     figures,
     mitigation,
     search,
@@ -106,6 +107,7 @@ def _sections(report: _Report) -> list[Markup | None]:
             "Metrics",
             tables.metrics(report, minus.get("baseline", {})),
             _uncertainty(report),
+            tables.champion(report["champion"]) if "champion" in report else None,
             figures.side_by_side(
                 figures.gains(minus.get("baseline", {}), "the regression"),
                 figures.gains(minus.get("popularity", {}), "popularity"),
@@ -125,6 +127,7 @@ def _sections(report: _Report) -> list[Markup | None]:
         _section("Variants of the graph", *variants.parts(report["variants"]))
         if "variants" in report
         else None,
+        _section("Data", *checks.parts(report["dataChecks"])) if "dataChecks" in report else None,
         _users(report, fair, served, base) if fair else None,
         _items(report, fair, served, base) if fair else None,
         _section("Mitigation", *mitigation.parts(report.get("mitigation", {}))),

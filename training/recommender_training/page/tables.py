@@ -83,6 +83,26 @@ def _cell(report: _Report, name: str, key: str) -> Child:
     return None if value is None else words.number(value)
 
 
+def champion(told: _Report) -> Markup:
+    """How the version that served was compared; `told` is `champion` of the report."""
+    pairs: list[tuple[str, Child]] = [
+        ("Champion", tag("code", str(told["digest"]))),
+        (
+            "Compared on the same rows",
+            "yes" if told["compared"] else "no; the Job's report has why",
+        ),
+    ]
+    if told["compared"]:
+        saw, unknown = told.get("sawTestRows"), told.get("unknownItemRows")
+        flattered = "; these flatter it" if saw else ""
+        known = "not known" if saw is None else f"{words.count(saw)}{flattered}"
+        pairs += [
+            ("Rows of the test window that it was fitted on", known),
+            ("Rows whose item it does not know", words.count(unknown)),
+        ]
+    return facts(pairs)
+
+
 def segments(entries: Sequence[_Report], own: Sequence[_Report]) -> Markup:
     """Sizes, errors and differences of each segment; those too small to judge in grey.
 

@@ -1,0 +1,198 @@
+"""The numbers of the feature groups that the ranker reads on demand (`declared.FeatureGroup`).
+
+Of all events of a data set, each from strictly earlier ones; of one request against every item,
+from the tables as they were at a time; in the exported model, from those of the export. The
+numbers themselves are those of `features.graph` in all three.
+
+Legend of shapes: N events, I items, A buckets of age and of gender together, W windows,
+E numbers of the groups.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommender_training.data.dataset import Dataset, Events, Ints, Places
+from recommender_training.features import declared, graph, history
+from recommender_training.features.declared import FeatureGroup
+
+SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What is known of every item at a time, by the users' groups and by window."""
+
+    group_events: Ints  # [I, A] of the users of each bucket of age, then of gender
+    group_positives: Ints  # [I, A]
+    recent: Ints  # [I, W] events inside each window
+    recent_total: Ints  # [W] of all items
+
+    @classmethod
+    def at(cls, data: Dataset, time: int | None) -> Tables:
+        """From the events strictly earlier than `time` (all, if None)."""
+        events, count, width = data.events, data.items.count, groups(data)
+        end = len(events) if time is None else int(np.searchsorted(events.time, time))
+        item, label, own = events.item[:end], events.label[:end], buckets(data, events.user[:end])
+        newest = time if time is not None else int(events.time[-1]) + 1 if end else 0
+        shape = (count, width)
+        seen, liked = (np.zeros(shape, dtype=np.int64) for _ in range(2))
+        for column in own.T:
+            place = item * width + column
+            seen += np.bincount(place, minlength=count * width).reshape(shape)
+            liked += np.bincount(place[label], minlength=count * width).reshape(shape)
+        first = [newest - days * SECONDS_A_DAY for days in declared.WINDOW_DAYS]
+        inside = [item[np.searchsorted(events.time[:end], start) :] for start in first]
+        recent = np.stack([np.bincount(rows, minlength=count) for rows in inside], 1)
+        return cls(seen, liked, recent, np.array([len(rows) for rows in inside], dtype=np.int64))
+
+
+def groups(data: Dataset) -> int:
+    """A, the number of buckets of age and of gender."""
+    return graph.AGE_BUCKETS + len(data.users.genders) + 1
+
+
+def buckets(data: Dataset, user: Places) -> Ints:
+    """[N, 2] columns of the users' age and gender among the A; the first of each is unknown."""
+    side = data.users.side[user]
+    age = graph.age_bucket(torch.from_numpy(side[:, 0])).numpy()
+    return np.stack([age, graph.AGE_BUCKETS + side[:, 1] + 1], 1)
+
+
+@dataclass(frozen=True)
+class OfEvents:
+    """The numbers of the events of a data set, of their own items, computed when asked for.
+
+    Held of each event are its counts: 16 bytes with demographic rates, 8 for each window.
+    """
+
+    data: Dataset
+    wanted: tuple[FeatureGroup, ...]
+    prior: float
+    before: history.ItemCounts  # [N]
+    inside: tuple[history.ItemCounts, ...]  # [N] of the user's age, and of the gender
+    windows: tuple[tuple[Places, Places], ...]  # W pairs [N]: of the item, and of all
+
+    @classmethod
+    def of(
+        cls,
+        data: Dataset,
+        wanted: Sequence[FeatureGroup],
+        prior: float,
+        before: history.ItemCounts | None = None,
+    ) -> OfEvents:
+        """What they are computed from; `before` are the counts of all users, if at hand."""
+        events = data.events
+        before = history.counts_before(events) if before is None else before
+        inside: tuple[history.ItemCounts, ...] = ()
+        windows: tuple[tuple[Places, Places], ...] = ()
+        if FeatureGroup.DEMOGRAPHIC_RATES in wanted:
+            columns = buckets(data, events.user).T
+            inside = tuple(_counts_of_group(events, column) for column in columns)
+        if FeatureGroup.ROLLING_POPULARITY in wanted:
+            windows = tuple(
+                history.counts_within(events, days * SECONDS_A_DAY)
+                for days in declared.WINDOW_DAYS
+            )
+        return cls(data, tuple(wanted), prior, before, inside, windows)
+
+    def take(self, rows: Ints) -> Tensor:
+        """[R, E] numbers of the events at `rows` [R], each from strictly earlier events."""
+        events = self.data.events
+        parts = [torch.zeros(len(rows), 0)]
+        if FeatureGroup.DEMOGRAPHIC_RATES in self.wanted:
+            before = self.before.take(rows)
+            inside = [counts.take(rows) for counts in self.inside]
+            parts.append(
+                graph.demographic_numbers(
+                    _stacked([counts.events for counts in inside]),
+                    _stacked([counts.positives for counts in inside]),
+                    torch.from_numpy(before.events),
+                    torch.from_numpy(before.positives),
+                    _known(buckets(self.data, events.user[rows])),
+                    torch.tensor(self.prior),
+                )
+            )
+        if FeatureGroup.ROLLING_POPULARITY in self.wanted:
+            parts.append(
+                graph.rolling_numbers(
+                    _stacked([own[rows] for own, _ in self.windows]),
+                    _stacked([total[rows] for _, total in self.windows]),
+                    self.data.items.count,
+                )
+            )
+        if FeatureGroup.CALENDAR in self.wanted:
+            parts.append(graph.calendar_numbers(torch.from_numpy(events.time[rows])))
+        return torch.cat(parts, 1)
+
+
+def of_rows(data: Dataset, wanted: Sequence[FeatureGroup], prior: float, rows: Ints) -> Tensor:
+    """[R, E] numbers of the events at `rows` [R] and their own items."""
+    return OfEvents.of(data, wanted, prior).take(rows)
+
+
+def of_catalogue(
+    data: Dataset,
+    wanted: Sequence[FeatureGroup],
+    prior: float,
+    counts: history.ItemCounts,
+    tables: Tables | None,
+    user: int,
+    time: int,
+) -> Tensor:
+    """[I, E] numbers of every item for one request; `counts` and `tables` as they were then."""
+    count = data.items.count
+    parts = [torch.zeros(count, 0)]
+    if wanted and tables is None:
+        raise ValueError(f"{', '.join(wanted)} need a State made with these groups")
+    if tables is not None and FeatureGroup.DEMOGRAPHIC_RATES in wanted:
+        columns = buckets(data, np.array([user]))[0]
+        by_bucket = demographic_table(counts, tables, prior)
+        parts.append(by_bucket[torch.from_numpy(columns)].t())
+    if tables is not None and FeatureGroup.ROLLING_POPULARITY in wanted:
+        parts.append(rolling_table(tables))
+    if FeatureGroup.CALENDAR in wanted:
+        parts.append(graph.calendar_numbers(torch.tensor([time])).expand(count, -1))
+    return torch.cat(parts, 1)
+
+
+def demographic_table(counts: history.ItemCounts, tables: Tables, prior: float) -> Tensor:
+    """[A, I] number of each item for a user of each bucket; zeros for the unknown ones."""
+    known = torch.ones(tables.group_events.shape, dtype=torch.bool)
+    known[:, [0, graph.AGE_BUCKETS]] = False
+    return graph.demographic_numbers(
+        torch.from_numpy(tables.group_events),
+        torch.from_numpy(tables.group_positives),
+        torch.from_numpy(counts.events),
+        torch.from_numpy(counts.positives),
+        known,
+        torch.tensor(prior),
+    ).t()
+
+
+def rolling_table(tables: Tables) -> Tensor:
+    """[I, W] numbers of each item."""
+    return graph.rolling_numbers(
+        torch.from_numpy(tables.recent),
+        torch.from_numpy(tables.recent_total),
+        tables.recent.shape[0],
+    )
+
+
+def _counts_of_group(events: Events, column: Ints) -> history.ItemCounts:
+    """[N] counts of each event's item among users of its own bucket, strictly earlier."""
+    pairs = events.item * (int(column.max(initial=0)) + 1) + column
+    return history.counts_before(Events(events.user, pairs, events.value, events.time))
+
+
+def _known(columns: Ints) -> Tensor:
+    return torch.from_numpy(columns != np.array([0, graph.AGE_BUCKETS]))
+
+
+def _stacked(columns: Sequence[Places]) -> Tensor:
+    return torch.from_numpy(np.stack(columns, 1))
