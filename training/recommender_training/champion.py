@@ -59,15 +59,20 @@ class Champion:
                 "its graph cannot be judged on other rows: it was exported by a release before "
                 "this, or has an injected fault; judge by Value until a newer version is promoted"
             )
-        self._groups = declared.named(getattr(self._model, "groups", []))
-        self._prior = float(self._model.prior) if self._groups else 0.5
+        self._read_groups()
 
     @classmethod
     def of(cls, model: torch.jit.ScriptModule, vocabulary: dict[str, Any]) -> Self:
         """The same for a graph of this training, which was not published."""
         one = cls.__new__(cls)
         one._model, one._vocabulary, one._report = model, vocabulary, {}
+        one._read_groups()
         return one
+
+    def _read_groups(self) -> None:
+        """The feature groups whose numbers `judge` is given; older graphs have none."""
+        self._groups = declared.named(getattr(self._model, "groups", []))
+        self._prior = float(self._model.prior) if self._groups else 0.5
 
     def answers(self, judged: Window) -> Answers:
         """Its answers on a window; raises ChampionError if one is not finite."""

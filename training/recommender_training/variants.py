@@ -120,7 +120,7 @@ def answer(
     variant: Variant | None,
     settings: ExportSettings,
     judged: Window,
-    bonus: Bonus | None,
+    bonus: Bonus | None = None,
 ) -> Answers:
     """Answers of an exported graph on a window, with its lists as the variant orders them."""
     asked = Champion.of(model, words)

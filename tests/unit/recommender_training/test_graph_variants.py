@@ -32,7 +32,7 @@ def known(prepared: Prepared) -> build.Knowledge:
     return build.Knowledge(
         prepared.data,
         prepared.constants,
-        State.at(prepared.data, None),
+        State.at(prepared.data, None, prepared.constants.groups),
         retrieval.fit(prepared.data, everything),
         prepared.history_length,
     )
@@ -52,7 +52,8 @@ def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
     state["retrieval"] = left_of(state["retrieval"], variant, SETTINGS)
     if variant is Variant.INT8:
         state["user_vectors"] = left_of(state["user_vectors"], variant, SETTINGS)
-    plain = RankerServing(state, full.history_length).eval()
+    groups = known.constants.groups
+    plain = RankerServing(state, full.history_length, groups).eval()
     small = compact(full, variant, SETTINGS)
     random = np.random.default_rng(1)
     users, items = known.data.users.ids, known.data.items.ids

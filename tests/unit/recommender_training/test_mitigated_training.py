@@ -141,7 +141,7 @@ def known(prepared: Prepared) -> build.Knowledge:
     data = prepared.data
     everything = np.ones(len(data.events), dtype=np.bool_)
     weights = retrieval.fit(data, everything)
-    state = State.at(data, None)
+    state = State.at(data, None, prepared.constants.groups)
     return build.Knowledge(data, prepared.constants, state, weights, prepared.history_length)
 
 
@@ -213,7 +213,7 @@ def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None
     size = ranker.RankerSize(users.count, len(users.genders), len(users.occupations), 4, 0.1, 0.5)
     model = ranker.create(prepared.data, prepared.inputs, rows, size=size)
     settings = Hyperparameters(batch_size=512)
-    fit.fit_for(model, prepared.inputs, rows, settings, target, 1, weight)
+    fit.fit_for(model, prepared.inputs, rows, settings, target, 1, weight=weight)
     parameters: Floats = torch.nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
     return parameters
 

@@ -65,7 +65,7 @@ def test_graphs_are_timed_in_turn_so_that_a_burst_meets_them_alike(trained: Any)
     model = torchscript.load(triton.model_path(trained.staged))
     words = json.loads((trained.staged / "vocabulary.json").read_text())
     turn = WARM_UP + ROUND
-    burst = [*[2.0] * 2 * turn, *[80.0] * 2 * turn]
+    burst = [*[2.0] * 2 * turn, *[8.0] * 2 * turn]
     clock = Clock(itertools.chain(burst, itertools.repeat(2.0)))
     told = latency.compare({"one": model, "other": model}, words, rounds=3, clock=clock)
     assert clock.calls == 3 * 2 * turn

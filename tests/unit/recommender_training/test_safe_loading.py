@@ -159,6 +159,8 @@ def test_no_code_of_the_packages_unpickles() -> None:
         if not any(word in text for word in ("pickle", "torch.load", "joblib", "dill")):
             continue
         for node in ast.walk(ast.parse(text)):
+            if ast.unparse(node) == "from pickle import UnpicklingError":
+                continue  # what torch.load refuses a file with
             if isinstance(node, ast.Import | ast.ImportFrom):
                 named = {alias.name for alias in node.names} | {getattr(node, "module", "")}
                 assert not named & {"pickle", "dill", "cloudpickle", "joblib"}, path

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from recommender_training.evaluation import ranking
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
+from recommender_training.features.table import Inputs
 from recommender_training.models import calibration
 
 #: Largest difference of a probability that is float32 arithmetic and no defect.
@@ -54,7 +55,7 @@ def check_variant(
         inputs = ranking.catalogue_inputs(
             known.data, known.constants, known.state, request, known.history_length
         )
-        judged = calibration.probability(_judged(module, known, asked, inputs.taste))
+        judged = calibration.probability(_judged(module, known, asked, inputs))
         rows = np.searchsorted(known.data.items.ids, ids)
         apart = max(apart, float(np.abs(judged[rows] - scores).max(initial=0.0)))
     if not apart <= TOLERANCE:
@@ -111,8 +112,7 @@ def _largest(
         expected = calibration.probability(scorer(inputs))
         rows = np.searchsorted(known.data.items.ids, ids)
         worst = max(worst, float(np.abs(expected[rows] - scores).max(initial=0.0)))
-        given = torch.cat([inputs.taste, inputs.extra], 1)
-        judged = calibration.probability(_judged(module, known, asked, given))
+        judged = calibration.probability(_judged(module, known, asked, inputs))
         worst = max(worst, float(np.abs(expected - judged).max()))
     return worst
 
@@ -145,9 +145,9 @@ def _answer(
 
 
 def _judged(
-    module: nn.Module, known: Knowledge, asked: tuple[Tensor, ...], taste: Tensor
+    module: nn.Module, known: Knowledge, asked: tuple[Tensor, ...], inputs: Inputs
 ) -> np.ndarray[Any, Any]:
-    """[I] logits of the whole catalogue, from the same counts and numbers [I, T + E]."""
+    """[I] logits of the whole catalogue, from the same counts and numbers as `inputs` have."""
     items, counts = known.data.items, known.state.counts
     with torch.inference_mode():
         logits: Tensor = module.judge(  # type: ignore[operator]
@@ -156,7 +156,7 @@ def _judged(
             torch.from_numpy(counts.events[None, :]),
             torch.from_numpy(counts.positives[None, :]),
             torch.from_numpy(counts.total[None, :1]),
-            taste[None],
+            torch.cat([inputs.taste, inputs.extra], 1)[None],
             items.count,
         )
     return logits[0].double().numpy()

@@ -11,8 +11,8 @@ import errno
 import hashlib
 import io
 import os
-import pickle
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from recommender_training.progress import say
 State = dict[str, Any]
 
 _SUFFIX = ".checkpoint"
-_DAMAGED = (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError)
+_DAMAGED = (OSError, RuntimeError, EOFError, UnpicklingError, ValueError, KeyError)
 
 
 class Checkpoints:
