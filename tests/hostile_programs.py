@@ -51,10 +51,10 @@ def _call(files: Files, target: str) -> None:
     edit(files, MODEL, name)
 
 
-def _size(files: Files, saved: bytes) -> None:
-    assert b'"expr_str": "s' in files[MODEL] or b'"expr_str":"s' in files[MODEL]
-    for form in (b'"expr_str": "s', b'"expr_str":"s'):
-        files[MODEL] = files[MODEL].replace(form, form[:-1] + b"print() or s", 1)
+def _size(files: Files, _: bytes) -> None:
+    mark = b'"expr_str": "'
+    assert mark in files[MODEL]
+    files[MODEL] = files[MODEL].replace(mark, mark + b"print() or ", 1)
 
 
 ATTACKS: dict[str, tuple[Callable[[Files, bytes], Any], str]] = {

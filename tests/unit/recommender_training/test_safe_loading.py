@@ -63,7 +63,7 @@ PROGRAM: Files = {
             "graph_module": {
                 "graph": {"nodes": [{"target": "torch.ops.aten.add.Tensor", "inputs": []}]}
             },
-            "size": {"expr_str": "s16"},
+            "size": {"expr_str": "Add(Symbol('s34', positive=True, integer=True), Integer(20))"},
         }
     ).encode(),
 }

@@ -46,8 +46,11 @@ _NAMES = re.compile(
 )
 #: What a node may call: operations on tensors, and arithmetic of sizes.
 _CALLS = re.compile(r"torch\.ops\.aten\.\w+\.\w+|_operator\.\w+|torch\.sym_\w+|math\.\w+")
-#: What a symbolic size may be made of: its variables, numbers and the names of sympy's arithmetic.
-_SIZES = re.compile(r"(?:[su]\d+|\d+|Max|Min|Mod|FloorDiv|True|False|[-+*/(),<>=&| ])*")
+#: What a symbolic size may be made of: variables, whole numbers, and sympy's arithmetic of them.
+_SIZES = re.compile(
+    r"(?:Symbol\('[su]\d+'(?:, (?:positive|nonnegative|integer)=True)*\)|Integer\(-?\d+\)"
+    r"|(?:Add|Mul|Max|Min|Mod|FloorDiv|(?:Strict)?(?:GreaterThan|LessThan))\(|[), ]|\d)*"
+)
 
 
 def write(root: Path, graph: nn.Module, scripted: nn.Module, known: Knowledge) -> dict[str, Any]:
