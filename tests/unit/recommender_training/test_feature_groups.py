@@ -116,15 +116,18 @@ def test_what_is_known_at_the_end_is_all_and_its_windows_end_with_the_newest_eve
 
 def test_rates_tell_what_a_group_thinks_of_an_item_and_nothing_of_unknown_users() -> None:
     rows: Rows = [(n % 2, 0, 4.0 if n % 2 else 1.0, 1_000_000 + n) for n in range(40)]
+    rows += [(2, 0, 4.0, 1_000_100 + n) for n in range(6)]  # by somebody unknown
     data = dataset_of(rows)
     counts, tables = history.counts_at(data.events, None, ITEMS), extras.Tables.at(data, None)
     numbers = [
         extras.of_catalogue(data, (EVERY[0],), 0.5, counts, tables, user, 0) for user in range(3)
     ]
     hers, his, unknown = (float(each[0, 1]) for each in numbers)
-    assert hers == pytest.approx(-his, abs=1e-5)
-    # 20 of 20 liked by men, ten events of the item's half added: 25 of 30
-    assert his == pytest.approx(math.log(25 / 5), abs=1e-5)
+    rate = (26 + 10 * 0.5) / (46 + 10)
+    inside = {1: (20 + 10 * rate) / 30, 0: 10 * rate / 30}
+    logits = [math.log(p / (1 - p)) for p in (inside[0], inside[1], rate)]
+    assert hers == pytest.approx(logits[0] - logits[2], abs=1e-5)
+    assert his == pytest.approx(logits[1] - logits[2], abs=1e-5)
     assert unknown == 0
     assert not numbers[1][1:].any(), "of items without events nothing is told"
 
