@@ -110,7 +110,7 @@ def test_a_group_without_items_or_that_nobody_asks_for_needs_no_bonus() -> None:
     membership = np.pad(wanted.membership, ((0, 0), (0, 1)))
     relevance = np.r_[wanted.relevance, 0.0]
     padded = Wanted(wanted.scores, membership, relevance, relevance > 0)
-    settings = Exposure(min_exposure_ratio=0.5, max_bonus=6)
+    settings = Exposure(min_exposure_ratio=1, max_bonus=6)
     bonus, plain = exposure.fit(padded, settings, K), exposure.fit(wanted, settings, K)
     assert bonus.value.tolist() == [*plain.value.tolist(), 0.0]
     assert bonus.told(("a", "b", "c", "empty"))[3] == {
