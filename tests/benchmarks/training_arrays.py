@@ -1,0 +1,104 @@
+"""Peak memory of a training at many events, without a lake: arrays drawn at random, a few steps.
+
+It takes a minute of CPU time for 20 million events, where `stream_training` ingests and reads all
+of them. What an epoch repeats is done a few times, the fits of taste read 100,000 events instead
+of 2 million and the ranker is standardised on 100,000 rows instead of a million. Evaluation and
+export are left out. One JSON line a part, with the peak of the process so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import time
+
+import numpy as np
+import torch
+
+from recommender_training.config import TrainingConfig
+from recommender_training.data import splits
+from recommender_training.data.dataset import Dataset, Events, Items, Users
+from recommender_training.features import table, taste
+from recommender_training.models import bundle, fit, logistic, ranker, runtime
+
+GENRES, BATCH, STEPS = 6, 2048, 20
+
+
+def draw(count: int, users: int, items: int) -> Dataset:
+    """Events without any taste, three a second."""
+    random = np.random.default_rng(0)
+    user = random.integers(0, users, count, dtype=np.int32)
+    item = random.integers(0, items, count, dtype=np.int32)
+    value = random.integers(1, 6, count, dtype=np.int8).astype(np.float32)
+    seconds = np.arange(count, dtype=np.int64)
+    seconds //= 3
+    seconds += 1_700_000_000
+    genre = np.arange(items) % GENRES
+    side = np.stack([np.full(users, 30), np.arange(users) % 2, np.arange(users) % 4], 1)
+    return Dataset(
+        Events(user, item, value, seconds),
+        Users(np.arange(users), side, ("F", "M"), ("a", "b", "c", "d")),
+        Items(np.arange(items), np.eye(GENRES, dtype=np.float32)[genre], genre,
+              np.full(items, 1990), tuple("abcdef")),
+    )  # fmt: skip
+
+
+def tell(what: str) -> None:
+    """One line: the peak so far, in GiB, and the CPU time so far, in seconds."""
+    peak = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 3)
+    spent = round(time.process_time(), 1)
+    print(json.dumps({"after": what, "peak_rss_gib": peak, "cpu_seconds": spent}), flush=True)
+
+
+def measure(data: Dataset) -> None:
+    """The parts of a training that hold something, in their order."""
+    config = TrainingConfig()
+    settings = config.hyperparameters
+    split = splits.temporal(data.events)
+    tell("split")
+    frozen = table.constants(data, split.train)
+    inputs = table.Features.of(data, settings.history_length, frozen)
+    tell("what features are computed from")
+    labels = bundle.training_labels(data, split, config)
+    fit.seed_everything(1, 1)
+    train = torch.from_numpy(split.train)
+    size = ranker.RankerSize(
+        data.users.count, 2, 4, settings.embedding_dim, settings.dropout, settings.user_dropout
+    )
+    model = ranker.create(data, inputs, train, size=size)
+    target = torch.from_numpy(labels.astype(np.float32))
+    held = torch.from_numpy(bundle.held_out(split)[:10_000])
+    how = runtime.choose(settings.precision)
+    fitted = fit._Fit(model, inputs, held, target, settings, how)
+    order = train[torch.randperm(len(train))]
+    began = time.process_time()
+    for rows in torch.split(order, BATCH)[:STEPS]:
+        fitted.step(rows)
+    pace = STEPS * BATCH / (time.process_time() - began)
+    tell(f"{STEPS} steps of {BATCH} rows, {pace:.0f} rows a CPU second")
+    fitted.look(0.0)
+    fitted.finish()
+    bundle.hide_unseen(model, data, split.train)
+    tell("a look, and unseen ids hidden")
+    logistic.fit(inputs, split.train, data, labels)
+    tell("logistic regression")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("--users", type=int, default=200_000)
+    parser.add_argument("--items", type=int, default=3000)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    taste.MAX_EVENTS, taste.FIRST, taste.GROWTH = 100_000, arguments.rows // 3, 1.8
+    ranker.MAX_STANDARD = 100_000
+    tell("imports")
+    data = draw(arguments.rows, arguments.users, arguments.items)
+    tell("events")
+    measure(data)
+
+
+if __name__ == "__main__":
+    main()
