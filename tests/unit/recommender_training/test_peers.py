@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch.distributed as dist
 
 from recommender_training import cli
 from recommender_training.distributed import place, together
-from recommender_training.distributed.peers import PeerError, Peers, Store
+from recommender_training.distributed.peers import PeerError, Peers, Store, meet
 from recommender_training.errors import InputError
 
 
@@ -39,6 +40,28 @@ def peers(store: Store, rank: int, clock: Time, size: int = 2) -> Peers:
 @pytest.fixture
 def store() -> Store:
     return dist.HashStore()  # type: ignore[attr-defined]
+
+
+def met(store: Store, size: int) -> list[str]:
+    with ThreadPoolExecutor(size) as threads:
+        return list(threads.map(lambda rank: meet(store, rank, size, 20), reversed(range(size))))
+
+
+def test_processes_that_are_started_again_meet_one_another_and_none_of_those_before(
+    store: Store,
+) -> None:
+    names = [met(store, 3), met(store, 3), met(store, 2)]
+    assert all(len(set(each)) == 1 for each in names)
+    assert len({each[0] for each in names}) == 3
+
+
+def test_who_waits_for_the_others_in_vain_says_so(store: Store) -> None:
+    met(store, 2)
+    for rank in (0, 1):
+        clock = Time()
+        with pytest.raises(PeerError, match="not all 2 processes were there within 100 s"):
+            meet(store, rank, 2, 100, clock.clock, clock.pause)
+        assert 100 <= clock.now <= 110
 
 
 def test_what_the_first_one_tells_is_heard(store: Store) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,48 @@ class Store(Protocol):
     def add(self, key: str, amount: int, /) -> int:
         """Count up; the number then."""
         ...
+
+
+def meet(
+    store: Store,
+    rank: int,
+    size: int,
+    seconds: float,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> str:
+    """The name of this meeting, the same in all processes that are there now.
+
+    torchrun keeps its store when it starts the processes again, and what those before them wrote
+    would be believed: the addresses of dead processes, and why they ended. So each process says
+    a word that nobody knew, and the first one names a meeting by the words that it answers.
+    Raises PeerError after `seconds`.
+    """
+    word, name, until = secrets.token_hex(8), secrets.token_hex(8), clock() + seconds
+    others = [number for number in range(size) if number != 0]
+    if rank != 0:
+        store.set(f"word/{rank}", word)
+    while clock() < until:
+        if rank != 0:
+            if store.check(["meeting"]):
+                told = json.loads(store.get("meeting"))
+                if told["words"].get(str(rank)) == word:
+                    store.set(f"{told['name']}/{rank}", word)
+                    return str(told["name"])
+        else:
+            words = {
+                number: store.get(f"word/{number}").decode()
+                for number in others
+                if store.check([f"word/{number}"])
+            }
+            store.set("meeting", json.dumps({"name": name, "words": words}))
+            if all(store.check([f"{name}/{number}"]) for number in others):
+                return name
+        pause(_LOOK_SECONDS)
+    raise PeerError(
+        f"not all {size} processes were there within {seconds:.0f} s "
+        "(RECOMMENDER_PEER_TIMEOUT_SECONDS)"
+    )
 
 
 class PeerError(RuntimeError):

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 
 from recommender_training.distributed.group import Group
-from recommender_training.distributed.peers import PeerError, Peers
+from recommender_training.distributed.peers import PeerError, Peers, meet
 from recommender_training.distributed.place import Place
 from recommender_training.progress import say
 
@@ -83,14 +83,15 @@ def joined(place: Place) -> Iterator[tuple[Group, Peers]]:
         torch.cuda.set_device(device)
     say(f"train: process {place.rank} of {place.size} on {device} waits for the others")
     store, _, _ = next(dist.rendezvous("env://", timeout=limit))  # type: ignore[attr-defined]
+    name = meet(store, place.rank, place.size, float(place.seconds))
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        store=dist.PrefixStore("collectives", store),  # type: ignore[attr-defined]
+        store=dist.PrefixStore(f"{name}/collectives", store),  # type: ignore[attr-defined]
         rank=place.rank,
         world_size=place.size,
         timeout=limit,
     )
-    ours = dist.PrefixStore("recommender", store)  # type: ignore[attr-defined]
+    ours = dist.PrefixStore(f"{name}/peers", store)  # type: ignore[attr-defined]
     peers = Peers(ours, place.rank, place.size, float(place.seconds))
     group = Group(place.rank, place.size, device, peers)
     try:
