@@ -182,3 +182,20 @@ def test_the_baseline_in_place_of_a_failed_version_has_one_worker() -> None:
     ready = find(seen.status.conditions, "Ready")
     assert ready is not None
     assert ready.reason == "BaselineServes"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_checkpoints_go_with_the_version_that_left_them(workers: int) -> None:
+    seen = World(spec=spec(training={"workers": workers}, history={"limit": 1}))
+    until_training(seen)
+    seen.fail_job(JobKind.TRAIN)
+    (failed,) = seen.versions
+    for seed in (2, 3, 4):
+        seen.settle()
+        seen.edit(training={"workers": workers, "seed": seed})
+    seen.settle()
+    started = [each for each in seen.log if isinstance(each, a.StartJob)]
+    removed = [e.inputs["paths"] for e in started if e.kind is JobKind.REMOVE]
+    checkpoints = f"staging/movies/.checkpoints/{failed}-0"
+    assert failed not in seen.versions
+    assert any(checkpoints in paths.split(",") for paths in removed) is (workers > 1)
