@@ -115,7 +115,7 @@ class ScriptedCluster:
         for rank in range(group["spec"]["trainer"]["numNodes"]):
             state = ended(json.dumps(report(group)) if rank == 0 else "{}")
             if starved:
-                lost = {"ok": False, "reason": "WorkersLost", "message": "no answer"}
+                lost = {"ok": False, "reason": "PeerLost", "message": "no answer"}
                 one, other = ended(json.dumps(lost), 1, "Error"), ended("", 137, "OOMKilled")
                 state = one if rank == 0 else other
             of_rank = {**own, JOB_SET: name, RANK: str(rank)}

@@ -21,7 +21,7 @@ LABELS = {
 }
 CREATED = "2026-01-01T00:00:00Z"
 REPORT = {"schema": "recommender.dev/report/v1", "kind": "train", "ok": True}
-LOST = {**REPORT, "ok": False, "reason": "WorkersLost", "message": "worker 1 is gone"}
+LOST = {**REPORT, "ok": False, "reason": "PeerLost", "message": "worker 1 is gone"}
 DONE = {"type": "Complete", "status": "True", "reason": "AllJobsCompleted", "message": "done"}
 FAILED = {
     "type": "Failed",
