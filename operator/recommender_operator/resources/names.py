@@ -63,9 +63,9 @@ def group_name(version: str, attempt: int) -> str:
     return f"{name[: MAX_GROUP_NAME - GROUP_DIGITS - 1].rstrip('-')}-{digest}"
 
 
-def checkpoints_path(model: str, version: str, attempt: int) -> str:
-    """Return the folder, relative to the claim's root, by which a restarted group goes on."""
-    return f"{staging_path(model)}/.checkpoints/{version}-{attempt}"
+def checkpoints_path(model: str, version: str) -> str:
+    """Return the folder, relative to the claim's root, from which a restarted group goes on."""
+    return f"{staging_path(model)}/.checkpoints/{version}"
 
 
 def baselines_name(model: str) -> str:

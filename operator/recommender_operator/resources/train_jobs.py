@@ -79,7 +79,7 @@ def training_runtime(
         "backoffLimit": 0,
         "activeDeadlineSeconds": training.deadline_seconds,
         "podFailurePolicy": _failure_policy(),
-        "template": _worker(single["template"], model, version, attempt),
+        "template": _worker(single["template"], model, version),
     }
     node = {
         "name": NODE,
@@ -114,13 +114,11 @@ def _metadata(model: ModelObject, version: VersionObject, attempt: int) -> Manif
     }
 
 
-def _worker(
-    template: Manifest, model: ModelObject, version: VersionObject, attempt: int
-) -> Manifest:
+def _worker(template: Manifest, model: ModelObject, version: VersionObject) -> Manifest:
     """Return the pod of the Job that trains alone, told its rank and where checkpoints go."""
     pod = template["spec"]
     (main,) = pod["containers"]
-    checkpoints = names.checkpoints_path(model.name, version.name, attempt)
+    checkpoints = names.checkpoints_path(model.name, version.name)
     command = [*RANKS, *main["command"], "--checkpoints", f"/store/{checkpoints}"]
     container = {**main, "name": NODE, "command": command}
     spec = {**pod, "terminationGracePeriodSeconds": GRACE_SECONDS, "containers": [container]}

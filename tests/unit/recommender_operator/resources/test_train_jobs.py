@@ -49,7 +49,7 @@ def test_a_worker_is_the_pod_that_trains_alone_with_its_rank_and_its_checkpoints
     assert several["command"][:before] == list(train_jobs.RANKS)
     assert several["command"][after:] == [
         "--checkpoints",
-        "/store/staging/movies/.checkpoints/movies-0123abcd-1",
+        "/store/staging/movies/.checkpoints/movies-0123abcd",
     ]
     same = {"name", "command"}
     assert {k: v for k, v in several.items() if k not in same} == {
