@@ -23,6 +23,8 @@ _EXAMPLES = """examples:
       --mapping @mapping.json
   recommender-training train --lake lake/demo --data-version VERSION --config '{"seed": 17}' \\
       --output staging/demo-1
+  torchrun --nproc-per-node 2 --max-restarts 3 --no-python recommender-training train \\
+      --lake lake/demo --data-version VERSION --output staging/demo-1
   recommender-training search --lake lake/demo --data-version VERSION --work search/demo \\
       --config '{"search": {"trials": 30, "parallelism": 2, "space": {
           "learningRate": {"min": 0.0005, "max": 0.02, "log": true},
@@ -143,6 +145,16 @@ def _compared(command: argparse.ArgumentParser) -> None:
     command.add_argument("--champion-digest", metavar="sha256:...", help="that it has to have")
 
 
+def _kept(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--checkpoints",
+        type=Path,
+        metavar="FOLDER",
+        help="where the fits are kept until the artifact is staged, so that the same command goes "
+        "on after a kill (default: .checkpoints beside the output)",
+    )
+
+
 def _pipeline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     check = _verb(verbs, "check", "ingest raw files into the lake and check them")
     _checked(check)
@@ -162,6 +174,7 @@ def _pipeline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         _fitted(command)
         _reported(command)
     train.add_argument("--output", type=Path, required=True, help="folder to stage at")
+    _kept(train)
     _compared(train)
     search = _verb(
         verbs,
@@ -184,6 +197,7 @@ def _pipeline(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     _fitted(run)
     run.add_argument("--work", type=Path, required=True, help="folder for lake, staging, store")
     run.add_argument("--name", default="local", help="name of the model (default: local)")
+    _kept(run)
     _compared(run)
     _reported(run)
 

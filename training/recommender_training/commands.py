@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import json
+import os
 import shutil
 import sys
 import traceback
@@ -13,12 +15,14 @@ from typing import Any
 
 from recommender_training import demo, movielens, reports, synthetic
 from recommender_training.artifact import manifest, store
+from recommender_training.artifact.staging import DiskFullError
 from recommender_training.config import check_search, parse_config
 from recommender_training.data import ingest
 from recommender_training.data.mapping import Format, parse_mapping
 from recommender_training.data_checks import files
 from recommender_training.data_checks import run as data_checks
 from recommender_training.data_checks.policy import parse_checks
+from recommender_training.distributed import place
 from recommender_training.errors import InputError
 from recommender_training.page import files as page
 from recommender_training.progress import say
@@ -32,12 +36,42 @@ Outcome = tuple[str, dict[str, object]]
 
 def dispatch(arguments: argparse.Namespace) -> int:
     """Run the command of these arguments, write its report, return the exit code."""
+    try:
+        where = place.find(os.environ)
+        if where is not None and arguments.verb != "train":
+            raise InputError(
+                "InvalidEnvironment",
+                f"{arguments.verb} is the work of one process, and WORLD_SIZE={where.size}: start "
+                "it without torchrun",
+            )
+    except InputError as error:
+        code, report = _refused(arguments.verb, error)
+        _tell(arguments, report)
+        return code
+    if where is not None:
+        return _together(arguments, where)
     code, report = _attempt(arguments)
+    _tell(arguments, report)
+    return code
+
+
+def _together(arguments: argparse.Namespace, where: place.Place) -> int:
+    from recommender_training.distributed import together
+
+    try:
+        return together.run(where, arguments, _attempt, functools.partial(_tell, arguments))
+    except Exception as error:  # they never met
+        code, report = _broken(arguments.verb, error)
+        if where.rank == 0:
+            _tell(arguments, report)
+        return code
+
+
+def _tell(arguments: argparse.Namespace, report: dict[str, object]) -> None:
     say(f"{arguments.verb}: {report['reason']}: {report['message']}")
     path: Path | None = getattr(arguments, "report", None)
     if path is not None:
         reports.write(path, report)
-    return code
 
 
 def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
@@ -45,16 +79,28 @@ def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
     try:
         message, fields = _COMMANDS[kind](arguments)
     except InputError as error:
-        report = reports.build(
-            kind, ok=False, reason=error.reason, message=error.message, **error.details
-        )
-        return INPUT_AT_FAULT, report
+        return _refused(kind, error)
     except Exception as error:
         # The edge of the process: whatever happened becomes a report; the trace goes to the log.
-        traceback.print_exc(file=sys.stderr)
-        text = f"{type(error).__name__}: {error}"
-        return MAY_BE_REPEATED, reports.build(kind, ok=False, reason="Failed", message=text)
+        return _broken(kind, error)
     return DONE, reports.build(kind, ok=True, reason="Done", message=message, **fields)
+
+
+def _refused(kind: str, error: InputError) -> tuple[int, dict[str, object]]:
+    report = reports.build(
+        kind, ok=False, reason=error.reason, message=error.message, **error.details
+    )
+    return INPUT_AT_FAULT, report
+
+
+def _broken(kind: str, error: Exception) -> tuple[int, dict[str, object]]:
+    traceback.print_exception(error, file=sys.stderr)
+    if isinstance(error, DiskFullError):
+        return MAY_BE_REPEATED, reports.build(
+            kind, ok=False, reason="DiskFull", message=str(error.strerror)
+        )
+    text = f"{type(error).__name__}: {error}"
+    return MAY_BE_REPEATED, reports.build(kind, ok=False, reason="Failed", message=text)
 
 
 def _check(arguments: argparse.Namespace, lake: Path | None = None) -> Outcome:
@@ -89,6 +135,8 @@ def _check(arguments: argparse.Namespace, lake: Path | None = None) -> Outcome:
 
 def _train(arguments: argparse.Namespace) -> Outcome:
     from recommender_training import champion, pipeline  # torch takes seconds to import
+    from recommender_training.distributed import follow
+    from recommender_training.distributed.group import ALONE
 
     config = parse_config(arguments.config)
     artifact, wanted = arguments.champion_artifact, arguments.champion_digest
@@ -97,6 +145,16 @@ def _train(arguments: argparse.Namespace) -> Outcome:
             "InvalidChampion",
             "--champion-artifact and --champion-digest belong together: give both or neither",
         )
+    group = getattr(arguments, "group", ALONE)
+    if not group.first:
+        follow.follow(
+            arguments.lake,
+            arguments.data_version,
+            group,
+            window_days=arguments.window_days,
+            threads=arguments.threads,
+        )
+        return f"process {group.rank} has done its part", {}
     result = pipeline.train(
         arguments.lake,
         arguments.data_version,
@@ -105,6 +163,8 @@ def _train(arguments: argparse.Namespace) -> Outcome:
         window_days=arguments.window_days,
         threads=arguments.threads,
         champion=champion.Comparison(artifact, wanted) if artifact is not None else None,
+        checkpoints=arguments.checkpoints or arguments.output.with_name(".checkpoints"),
+        group=group,
     )
     lineage = manifest.verify(result.staged, result.digest)
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +13,23 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
-from recommender_training.artifact import manifest, reference, store, triton, vocabulary
+from recommender_training.artifact import manifest, reference, triton, vocabulary
+from recommender_training.artifact.staging import staged
 from recommender_training.champion import Comparison
 from recommender_training.code_version import code_version
 from recommender_training.config import Fault, TrainingConfig
 from recommender_training.data import dataset, ingest, lake
+from recommender_training.distributed.group import ALONE, Group
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.evaluation.once import OnceOnly
 from recommender_training.export import build, faults, latency, parity, tensors, torchscript
 from recommender_training.features.table import State
-from recommender_training.files import canonical_json, fsync_folder, write_bytes
+from recommender_training.files import canonical_json, write_bytes
 from recommender_training.models import retrieval
 from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare, refit
+from recommender_training.models.course import Course, kept
 from recommender_training.page import files as page
 from recommender_training.progress import say
 from recommender_training.search.choose import choose
@@ -79,14 +81,28 @@ def train(
     window_days: int | None = None,
     threads: int = 1,
     champion: Comparison | None = None,
+    checkpoints: Path | None = None,
+    group: Group = ALONE,
 ) -> TrainResult:
     """Train, evaluate once on the test window, export, and stage the artifact at `output`.
 
     An artifact that is already there is replaced: a repeated pod of a Job ends in the same state.
-    With a `champion`, its answers on the same rows are part of the evaluation.
+    With a `champion`, its answers on the same rows are part of the evaluation. With a folder for
+    `checkpoints`, a training that was ended goes on where it was. This is the first process of
+    `group`; the others `follow`. Raises DiskFullError where the artifact has no room.
     """
     with threadpool_limits(limits=threads):  # sums of NumPy depend on their number, too
-        return _train(lake_path, data_version, config, output, window_days, threads, champion)
+        return _train(
+            lake_path,
+            data_version,
+            config,
+            output,
+            window_days,
+            threads,
+            champion,
+            checkpoints,
+            group,
+        )
 
 
 def _train(
@@ -97,6 +113,8 @@ def _train(
     window_days: int | None,
     threads: int,
     champion: Comparison | None,
+    checkpoints: Path | None,
+    group: Group,
 ) -> TrainResult:
     say(f"train: reading {data_version} from {lake_path}")
     torch.set_num_threads(threads)
@@ -106,32 +124,32 @@ def _train(
         source = Source(lake_path, data_version, window_days)
         found = choose(source, data, config, output.with_name(".search"), threads)
         config = found.config
+    group.tell("config", config.model_dump_json(by_alias=True))
     prepared = prepare(data, config)
-    bundle = fit_models(prepared, config, threads)
-    sought = {} if found is None else found.report(prepared, bundle, threads)
-    bundle = refit(bundle, prepared, config, threads)
+    course = Course(group)
+    if checkpoints is not None:
+        course = kept(checkpoints, group, config, data_version, window_days, threads)
+    with course.ending_at_input_errors():
+        bundle = fit_models(prepared, config, threads, course)
+        sought = {} if found is None else found.report(prepared, bundle, threads)
+        group.tell("final", "")
+        bundle = refit(bundle, prepared, config, threads, course)
     say("evaluate: test window")
     report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open(), champion)
     if champion is not None:
         say(f"evaluate: champion: {champion.facts}")
         # The message may name paths of this machine, which are none of the artifact's business.
         report["champion"] = {k: v for k, v in champion.facts.items() if k != "message"}
-    partial = output.with_name(f".{output.name}.partial")
-    if partial.exists():
-        shutil.rmtree(partial)
     report = _header(bundle, prepared, config, data_version) | sought | report
-    report["parity"], served = _write_models(partial, bundle, prepared, config)
-    report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
-    _write_facts(partial, served, tables, prepared, config)
-    write_bytes(partial / "report.json", canonical_json(report))
-    lineage = _lineage(report, config, data_version, threads)
-    page.write(partial, report, lineage)
-    digest = manifest.write(partial, lineage)
-    store.seal(partial)
-    if output.exists():
-        shutil.rmtree(output)
-    partial.rename(output)
-    fsync_folder(output.parent)
+    with staged(output) as partial:
+        report["parity"], served = _write_models(partial, bundle, prepared, config)
+        report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
+        _write_facts(partial, served, tables, prepared, config)
+        write_bytes(partial / "report.json", canonical_json(report))
+        lineage = _lineage(report, config, data_version, threads) | group.lineage()
+        page.write(partial, report, lineage)
+        digest = manifest.write(partial, lineage)
+    course.forget()
     if found is not None:
         found.forget()
     say(f"train: staged {digest} at {output}; timing single requests")

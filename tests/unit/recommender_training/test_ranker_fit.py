@@ -137,7 +137,7 @@ def test_a_fit_for_some_epochs_takes_their_steps(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch, epochs: float, steps: int
 ) -> None:
     taken: list[int] = []
-    monkeypatch.setattr(fit._Fit, "step", lambda *arguments: taken.append(len(arguments[-1])))
+    monkeypatch.setattr(fit.Learner, "step", lambda self: taken.append(len(self.batches.take())))
     rows = torch.arange(10 * SETTINGS.batch_size - 7)
     fit.fit_for(fresh(prepared), prepared.inputs, rows, SETTINGS, prepared.inputs.label, epochs)
     assert len(taken) == steps

@@ -14,6 +14,7 @@ from recommender_training.data.dataset import Bools, Dataset, Ints
 from recommender_training.evaluation import metrics
 from recommender_training.features import table
 from recommender_training.models import calibration, fit, logistic, ranker
+from recommender_training.models.course import ALONE, Course
 from recommender_training.progress import say
 
 Watch = Callable[[fit.FitLog], None]
@@ -53,10 +54,13 @@ def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) ->
     return Prepared(data, split, frozen, table.build(data, length, frozen), length)
 
 
-def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
+def fit_models(
+    prepared: Prepared, config: TrainingConfig, threads: int, course: Course = ALONE
+) -> Bundle:
     """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
 
-    On the training window alone, so that the validation window can be judged.
+    On the training window alone, so that the validation window can be judged. Where the course
+    has peers, they call `fit_deep` meanwhile.
     """
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
     labels = training_labels(data, split, config)
@@ -68,18 +72,24 @@ def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bund
     temperature = calibration.fit_temperature(held, logits)
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
         return Bundle(baseline, temperature, None, 1.0, fit.FitLog())
-    deep, log = _fit_ranker(prepared, config, labels, None)
+    deep, log = _fit_ranker(prepared, config, labels, None, course)
     rows = torch.from_numpy(split.validation)
     deep_temperature = calibration.fit_temperature(held, fit.predict(deep, inputs, rows).numpy())
     return Bundle(baseline, temperature, deep, deep_temperature, log)
 
 
-def refit(bundle: Bundle, prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
+def refit(
+    bundle: Bundle,
+    prepared: Prepared,
+    config: TrainingConfig,
+    threads: int,
+    course: Course = ALONE,
+) -> Bundle:
     """The same models fitted again on training and validation window, as they are to serve.
 
     The newest events tell most about the next ones. Nothing is chosen here: epochs and
     temperatures stay those that `fit_models` found with the validation window held out, so the
-    result must not be judged on that window.
+    result must not be judged on that window. Peers call `refit_deep` meanwhile.
     """
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
     rows = np.concatenate([split.train, split.validation])
@@ -89,15 +99,40 @@ def refit(bundle: Bundle, prepared: Prepared, config: TrainingConfig, threads: i
     baseline = logistic.fit(inputs, rows, data, labels)
     if bundle.deep is None:
         return replace(bundle, baseline=baseline)
+    deep = refit_deep(bundle.deep.size, bundle.log, prepared, config, threads, course)
+    return replace(bundle, baseline=baseline, deep=deep)
+
+
+def refit_deep(
+    size: ranker.RankerSize,
+    log: fit.FitLog,
+    prepared: Prepared,
+    config: TrainingConfig,
+    threads: int,
+    course: Course = ALONE,
+) -> ranker.Ranker:
+    """The ranker alone, as `refit` fits it for the epochs that `log` found."""
+    data, split, inputs = prepared.data, prepared.split, prepared.inputs
+    rows = np.concatenate([split.train, split.validation])
+    labels = training_labels(data, split, config)
+    fit.seed_everything(config.seed, threads)
     every = torch.from_numpy(rows)
-    deep = ranker.create(data, inputs, every, size=bundle.deep.size)
+    deep = ranker.create(data, inputs, every, size=size)
     target = torch.from_numpy(labels.astype(np.float32))
-    settings, epochs = config.hyperparameters, bundle.log.best_epoch
-    fit.fit_for(deep, inputs, every, settings, target, epochs)
+    fit.fit_for(
+        deep,
+        inputs,
+        every,
+        config.hyperparameters,
+        target,
+        log.best_epoch,
+        group=course.group,
+        slot=course.slot("final"),
+    )
     hide_unseen(deep, data, rows)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(deep)
-    return replace(bundle, baseline=baseline, deep=deep)
+    return deep
 
 
 def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) -> Bools:
@@ -111,7 +146,11 @@ def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) 
 
 
 def fit_deep(
-    prepared: Prepared, config: TrainingConfig, threads: int, watch: Watch | None = None
+    prepared: Prepared,
+    config: TrainingConfig,
+    threads: int,
+    watch: Watch | None = None,
+    course: Course = ALONE,
 ) -> tuple[ranker.Ranker, fit.FitLog]:
     """Fit the deep ranker alone, with the weights that `fit_models` gives it.
 
@@ -119,11 +158,15 @@ def fit_deep(
     """
     fit.seed_everything(config.seed, threads)
     labels = training_labels(prepared.data, prepared.split, config)
-    return _fit_ranker(prepared, config, labels, watch)
+    return _fit_ranker(prepared, config, labels, watch, course)
 
 
 def _fit_ranker(
-    prepared: Prepared, config: TrainingConfig, labels: Bools, watch: Watch | None
+    prepared: Prepared,
+    config: TrainingConfig,
+    labels: Bools,
+    watch: Watch | None,
+    course: Course,
 ) -> tuple[ranker.Ranker, fit.FitLog]:
     data, settings = prepared.data, config.hyperparameters
     train = torch.from_numpy(prepared.split.train)
@@ -139,7 +182,17 @@ def _fit_ranker(
     say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
     validation = torch.from_numpy(prepared.split.validation)
     target = torch.from_numpy(labels.astype(np.float32))
-    log = fit.fit(model, prepared.inputs, train, validation, settings, target, watch)
+    log = fit.fit(
+        model,
+        prepared.inputs,
+        train,
+        validation,
+        settings,
+        target,
+        watch,
+        group=course.group,
+        slot=course.slot("first"),
+    )
     hide_unseen(model, data, prepared.split.train)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(model)

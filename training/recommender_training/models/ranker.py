@@ -25,6 +25,7 @@ from recommender_training.features.graph import (
 )
 from recommender_training.features.table import Inputs, genre_shares
 from recommender_training.models.lookup import lookup
+from recommender_training.models.noise import RowNoise
 
 HIDDEN, HIDDEN_2 = 64, 32
 #: Numbers that the attention adds to those of the features.
@@ -81,7 +82,7 @@ class Ranker(nn.Module):
         self.norm_2 = nn.BatchNorm1d(HIDDEN_2)
         self.out = nn.Linear(HIDDEN_2, 1)
         self.wide = nn.Linear(numbers, 1, bias=False)
-        self.drop = nn.Dropout(size.dropout)
+        self.drop = RowNoise(size.dropout)
 
     def item_vectors(self) -> Tensor:
         """[I + 1, D] vectors of the items; row 0 is the unknown item, which has no genre."""
@@ -95,7 +96,7 @@ class Ranker(nn.Module):
     def user_vectors(self, user: Tensor, side: Tensor) -> Tensor:
         """[B, D] vectors of the users; in training some ids are hidden."""
         if self.training:
-            hidden = torch.rand(user.shape[0], device=user.device) < self.size.user_dropout
+            hidden = self.drop.uniform(user.shape[0], user.device) < self.size.user_dropout
             user = torch.where(hidden, torch.zeros_like(user), user)
         known = self.user(user) + self.age(side[:, 0]) + self.gender(side[:, 1])
         return torch.as_tensor(known + self.occupation(side[:, 2]))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.config import Precision
+from recommender_training.distributed.group import ALONE, Group
 
 #: cuBLAS sums in one order only with a workspace of fixed size, and reads this when it starts.
 _CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -45,12 +46,16 @@ class Runtime:
         return compiled
 
 
-def choose(precision: Precision) -> Runtime:
+def choose(precision: Precision, group: Group = ALONE) -> Runtime:
     """A GPU and compiled code where PyTorch sees one, else the CPU as it is.
 
-    The images carry no compiler for CPUs.
+    The images carry no compiler for CPUs. Processes of a group fit on the device that they meet
+    on, and compile nothing: batch norm speaks to the peers in the middle of the model.
     """
+    if torch.cuda.is_available():
+        os.environ.setdefault(*_CUBLAS)
+    if not group.alone:
+        return Runtime(group.device, precision)
     if not torch.cuda.is_available():
         return Runtime(torch.device("cpu"), precision)
-    os.environ.setdefault(*_CUBLAS)
     return Runtime(torch.device("cuda"), precision, compiler="inductor")

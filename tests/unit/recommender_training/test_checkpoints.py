@@ -1,0 +1,246 @@
+"""A fit that was ended goes on where it was, and only from a checkpoint of its own."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from recommender_training import cli, pipeline
+from recommender_training.config import Hyperparameters, TrainingConfig
+from recommender_training.distributed.group import ALONE
+from recommender_training.models import checkpoints, course, fit
+from recommender_training.models.bundle import Prepared
+from recommender_training.models.checkpoints import Checkpoints, Slot
+from recommender_training.models.ranker import Ranker, RankerSize, create
+
+SETTINGS = Hyperparameters(epochs=3, patience=3, embedding_dim=8, batch_size=256)
+FACTS = {"config": {"seed": 1}, "dataVersion": "i1"}
+
+
+class KilledError(Exception):
+    """Stands in for a kill: nothing after it is done."""
+
+
+def fresh(prepared: Prepared) -> Ranker:
+    fit.seed_everything(1, 1)
+    users = prepared.data.users
+    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.1, 0.5)
+    rows = torch.from_numpy(prepared.split.train)
+    return create(prepared.data, prepared.inputs, rows, size=size)
+
+
+def first(prepared: Prepared, slot: Slot | None, dies: int = 0) -> tuple[Ranker, fit.FitLog]:
+    """Fit with early stopping; with `dies`, it is killed after that look."""
+    model = fresh(prepared)
+    train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
+    looks = 0
+
+    def watch(_log: fit.FitLog) -> None:
+        nonlocal looks
+        looks += 1
+        if looks == dies:
+            raise KilledError
+
+    label = prepared.inputs.label
+    log = fit.fit(model, prepared.inputs, train, held, SETTINGS, label, watch, slot=slot)
+    return model, log
+
+
+def final(prepared: Prepared, slot: Slot | None) -> Ranker:
+    model = fresh(prepared)
+    rows = torch.from_numpy(prepared.split.train)
+    fit.fit_for(model, prepared.inputs, rows, SETTINGS, prepared.inputs.label, 2.3, slot=slot)
+    return model
+
+
+def same(one: Ranker, other: Ranker) -> bool:
+    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(mine, theirs) for mine, theirs in pairs)
+
+
+@pytest.fixture(scope="module")
+def whole(prepared: Prepared) -> tuple[Ranker, fit.FitLog]:
+    return first(prepared, None)
+
+
+@pytest.mark.parametrize("dies", [1, 2, 5])
+def test_killed_after_any_look_the_weights_and_the_log_are_those_of_a_fit_never_killed(
+    prepared: Prepared, whole: tuple[Ranker, fit.FitLog], dies: int, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    slot = Checkpoints(tmp_path, FACTS).slot("first")
+    with pytest.raises(KilledError):
+        first(prepared, slot, dies)
+    again, log = first(prepared, Checkpoints(tmp_path, FACTS).slot("first"))
+    assert same(again, whole[0])
+    assert (log.looks, log.best_epoch) == (whole[1].looks, whole[1].best_epoch)
+    assert f"going on from epoch {dies / 2:.2f} of a checkpoint" in capsys.readouterr().err
+
+
+def test_a_fit_that_had_ended_takes_no_step_again(
+    prepared: Prepared, whole: tuple[Ranker, fit.FitLog], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    slot = Checkpoints(tmp_path, FACTS).slot("first")
+    first(prepared, slot)
+    steps: list[int] = []
+    real = fit.Learner.step
+    monkeypatch.setattr(fit.Learner, "step", lambda self: (steps.append(1), real(self)))
+    again, log = first(prepared, slot)
+    assert same(again, whole[0])
+    # The last look is that of the last whole half of an epoch.
+    assert len(steps) == 30 - int(log.looks[-1][0] * 10)
+
+
+def test_the_final_fit_goes_on_too(
+    prepared: Prepared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = Checkpoints(tmp_path, FACTS).slot("final")
+    saves = 0
+
+    def dying(self: Slot, state: dict[str, Any], save: Callable[..., None] = Slot.save) -> None:
+        nonlocal saves
+        save(self, state)
+        saves += 1
+        if saves == 3:
+            raise KilledError
+
+    monkeypatch.setattr(Slot, "save", dying)
+    with pytest.raises(KilledError):
+        final(prepared, slot)
+    monkeypatch.undo()
+    state = slot.load()
+    assert state is not None
+    assert state["batches"]["taken"] == 15, "in mid-epoch"
+    assert same(final(prepared, slot), final(prepared, None))
+
+
+def test_a_checkpoint_of_another_training_is_told_and_ignored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = Checkpoints(tmp_path, FACTS)
+    mine.slot("first").save({"number": 1})
+    assert mine.slot("first").load() == {"number": 1}
+    other = Checkpoints(tmp_path, FACTS | {"dataVersion": "i2"})
+    assert "1 in" in capsys.readouterr().err
+    slot = other.slot("first")
+    assert slot.load() is None
+    mine.slot("first").path.rename(slot.path)  # somebody meant well
+    assert slot.load() is None
+    assert "has another dataVersion and is ignored" in capsys.readouterr().err
+
+
+def test_a_damaged_checkpoint_and_one_that_holds_a_program_are_told_and_ignored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slot = Checkpoints(tmp_path, FACTS).slot("first")
+    slot.save({"number": torch.ones(3)})
+    whole = slot.path.read_bytes()
+    hostile = pickle.dumps({"facts": FACTS, "state": Call(tmp_path / "proof")}, protocol=2)
+    for content in (whole[: len(whole) // 2], b"", hostile):
+        slot.path.write_bytes(content)
+        assert slot.load() is None
+        assert "is damaged and ignored" in capsys.readouterr().err
+    torch.save({"facts": FACTS, "state": {"x": Call(tmp_path / "proof")}}, slot.path)
+    assert slot.load() is None
+    assert not (tmp_path / "proof").exists()
+
+
+class Call:
+    """Unpickled by a loader that trusts, it makes a folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_a_full_disk_ends_no_fit_and_is_said_once_for_each_kind(
+    prepared: Prepared, whole: tuple[Ranker, fit.FitLog], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    kinds = [errno.ENOSPC, errno.ENOSPC, errno.EROFS, errno.ENOSPC, errno.EROFS, errno.ENOSPC]
+
+    def full(path: Path, _data: bytes) -> None:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"half")
+        number = kinds.pop(0)
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(checkpoints, "write_bytes", full)
+    folder = tmp_path / "full"
+    model, _ = first(prepared, Checkpoints(folder, FACTS).slot("first"))
+    assert same(model, whole[0])
+    assert not kinds, "each look tried"
+    said = capsys.readouterr().err
+    assert said.count("cannot be written") == 2
+    assert "ENOSPC: No space left on device" in said
+    assert not list(folder.iterdir()), "no half of one is left"
+
+
+def test_a_training_leaves_no_checkpoint_and_one_that_cannot_go_on_neither(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ".checkpoints"
+    states: list[str] = []
+    real = Slot.save
+
+    def seen(self: Slot, state: dict[str, Any]) -> None:
+        real(self, state)
+        states.append(self.path.name.rpartition("-")[2])
+
+    monkeypatch.setattr(Slot, "save", seen)
+    config = trained.config.model_dump_json(by_alias=True, exclude={"search", "fault_injection"})
+    report = tmp_path / "report.json"
+    train = ["train", "--lake", str(trained.lake), "--data-version", trained.data_version,
+             "--output", str(tmp_path / "v-1"), "--report", str(report)]  # fmt: skip
+    assert cli.main([*train, "--config", config]) == 0
+    assert json.loads(report.read_text())["digest"] == trained.digest, "they change no byte"
+    assert set(states) == {"first.checkpoint", "final.checkpoint"}
+    assert not folder.exists()
+
+    def diverging(*_: object) -> torch.Tensor:
+        return torch.tensor(float("nan"), requires_grad=True)
+
+    def later(self: fit.Learner, step: Callable[..., None] = fit.Learner.step) -> None:
+        if self.batches.taken == 7:
+            monkeypatch.setattr("torch.nn.functional.binary_cross_entropy_with_logits", diverging)
+        step(self)
+
+    monkeypatch.setattr(fit.Learner, "step", later)
+    assert cli.main([*train, "--config", config]) == 2
+    said = json.loads(report.read_text())
+    assert said["reason"] == "TrainingDiverged"
+    assert "is nan, not finite, in epoch 1, batch 8 of 10" in said["message"]
+    assert "lower training.hyperparameters.learningRate (0.003)" in said["message"]
+    assert not folder.exists()
+
+
+def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processes(
+    tmp_path: Path,
+) -> None:
+    def name(config: TrainingConfig, version: str = "i1", threads: int = 1) -> str:
+        kept = course.kept(tmp_path, ALONE, config, version, None, threads)
+        slot = kept.slot("first")
+        assert slot is not None
+        return slot.path.name
+
+    plain = TrainingConfig()
+    names = {
+        name(plain),
+        name(plain, "i2"),
+        name(plain, threads=2),
+        name(TrainingConfig(seed=2)),
+        name(TrainingConfig(hyperparameters=SETTINGS)),
+    }
+    assert len(names) == 5
+    assert pipeline.train.__kwdefaults__["checkpoints"] is None, "nothing is kept unasked"

@@ -1,0 +1,139 @@
+"""Processes of a group wait for one another as long as somebody lives, and say why they end."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch.distributed as dist
+
+from recommender_training import cli
+from recommender_training.distributed import place, together
+from recommender_training.distributed.peers import PeerError, Peers
+from recommender_training.errors import InputError
+
+
+class Time:
+    """A clock that pausing moves; `then` happens at the second pause."""
+
+    def __init__(self, then: Any = None) -> None:
+        self.now, self._then, self._pauses = 0.0, then, 0
+
+    def clock(self) -> float:
+        return self.now
+
+    def pause(self, _seconds: float) -> None:
+        self.now += 10
+        self._pauses += 1
+        if self._then is not None:
+            self._then(self._pauses)
+
+
+def peers(store: dist.Store, rank: int, time: Time, size: int = 2) -> Peers:
+    return Peers(store, rank, size, 100, time.clock, time.pause)
+
+
+@pytest.fixture
+def store() -> dist.Store:
+    result = dist.HashStore()
+    result.set_timeout(timedelta(seconds=5))
+    return result
+
+
+def test_what_the_first_one_tells_is_heard(store: dist.Store) -> None:
+    time = Time(lambda pauses: store.set("config", "{}") if pauses == 3 else None)
+    assert peers(store, 1, time).hear("config") == "{}"
+    assert time.now == 30
+
+
+def test_signs_of_life_keep_the_others_waiting_and_their_end_does_not(store: dist.Store) -> None:
+    time = Time(lambda pauses: store.set("beat", str(min(pauses, 50))))
+    with pytest.raises(PeerError, match=r"no sign of life for 100 s .* waited for 'config'"):
+        peers(store, 1, time).hear("config")
+    assert 500 < time.now <= 620
+
+
+def test_a_first_process_that_fails_is_not_waited_for(store: dist.Store) -> None:
+    first = peers(store, 0, Time())
+    first.fail(1, {"reason": "DiskFull", "message": "no room"})
+    with pytest.raises(PeerError, match="first process failed"):
+        peers(store, 1, Time()).leave()
+
+
+def test_the_first_one_waits_until_all_have_left_but_not_for_long(store: dist.Store) -> None:
+    time = Time()
+    peers(store, 0, time).end()
+    assert 30 <= time.now < 50
+    for rank in (1, 2):
+        peers(store, rank, Time(), 3).leave()
+    quick = Time()
+    peers(store, 0, quick, 3).end()
+    assert quick.now == 0
+
+
+def test_the_beat_is_heard_while_it_goes_on(store: dist.Store) -> None:
+    first = peers(store, 0, Time())
+    with first.beating():
+        store.wait(["beat"], timedelta(seconds=5))
+    assert int(store.get("beat")) >= 1
+
+
+def test_the_report_names_what_a_peer_failed_for(store: dist.Store) -> None:
+    report = {"reason": "Failed", "message": "RuntimeError: [gloo/pair.cc] Connection closed"}
+    lost = together.lost(report)
+    assert lost["reason"] == "PeerLost"
+    assert "goes on from the checkpoint" in lost["message"]
+    assert together.lost({"reason": "Failed", "message": "OSError"})["reason"] == "Failed"
+    first = peers(store, 0, Time(), 3)
+    assert together.blame(first.failures(), 1, lost) == (1, lost)
+    peers(store, 1, Time(), 3).fail(1, together.lost(report))
+    peers(store, 2, Time(), 3).fail(2, {"reason": "TrainingDiverged", "message": "nan"})
+    code, told = together.blame(first.failures(), 1, lost)
+    assert (code, told["reason"], told["message"]) == (2, "TrainingDiverged", "process 2: nan")
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE='two' has to be a whole number from 1"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "needs MASTER_ADDR, MASTER_PORT, too"),
+        ({"RANK": "2"}, "RANK=2 has to be below WORLD_SIZE=2"),
+        ({"RANK": "-1"}, "RANK='-1' has to be a whole number from 0"),
+        ({place.TIMEOUT: "0"}, "SECONDS='0' has to be a whole number from 1"),
+    ],
+)
+def test_an_environment_that_makes_no_sense_is_refused_with_what_is_wrong(
+    environment: dict[str, str], words: str
+) -> None:
+    whole = {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
+    given = environment if "WORLD_SIZE" in environment else whole | environment
+    with pytest.raises(InputError, match="torchrun") as caught:
+        place.find(given)
+    assert caught.value.reason == "InvalidEnvironment"
+    assert words in caught.value.message
+
+
+def test_one_process_is_one_process() -> None:
+    assert place.find({}) is None
+    assert place.find({"WORLD_SIZE": "1", "RANK": "0"}) is None
+    found = place.find(
+        {"WORLD_SIZE": "3", "RANK": "2", "MASTER_ADDR": "a", "MASTER_PORT": "1", "LOCAL_RANK": "1"}
+    )
+    assert found == place.Place(rank=2, size=3, local_rank=1, seconds=1800)
+
+
+def test_no_other_command_is_divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "WORLD_SIZE": "2",
+        "RANK": "0",
+        "MASTER_ADDR": "a",
+        "MASTER_PORT": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    report = tmp_path / "report.json"
+    code = cli.main(["remove", "--root", str(tmp_path), "x", "--report", str(report)])
+    assert code == 2
+    assert json.loads(report.read_text())["reason"] == "InvalidEnvironment"

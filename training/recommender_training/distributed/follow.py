@@ -1,0 +1,35 @@
+"""What all processes but the first do of a training: the same fits, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from recommender_training import pipeline
+from recommender_training.config import Algorithm, TrainingConfig
+from recommender_training.distributed.group import Group
+from recommender_training.models.bundle import fit_deep, prepare, refit_deep
+from recommender_training.models.course import Course
+from recommender_training.progress import say
+
+
+def follow(
+    lake_path: Path,
+    data_version: str,
+    group: Group,
+    *,
+    window_days: int | None,
+    threads: int,
+) -> None:
+    """Fit the ranker twice together with the first process, which says by which settings."""
+    with threadpool_limits(limits=threads):
+        say(f"train: process {group.rank} reads {data_version} from {lake_path}")
+        _, data = pipeline.load(lake_path, data_version, window_days)
+        config = TrainingConfig.model_validate_json(group.hear("config"))
+        if config.algorithm is not Algorithm.DEEP_RANKER:
+            return
+        prepared, course = prepare(data, config), Course(group)
+        deep, log = fit_deep(prepared, config, threads, course=course)
+        group.hear("final")
+        refit_deep(deep.size, log, prepared, config, threads, course)
