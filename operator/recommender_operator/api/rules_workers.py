@@ -11,7 +11,7 @@ TRAINING = (
     ),
     (
         "!has(self.workers) || self.workers == 1 || !has(self.search)",
-        "training.search needs training.workers 1: its trials run side by side by "
-        "training.search.parallelism, each in one process",
+        "training.search needs training.workers 1: its trials run in one pod, by "
+        "training.search.parallelism, and the other workers would only wait",
     ),
 )
