@@ -28,7 +28,7 @@ def trainer(platform: Platform) -> Platform:
 
 
 @pytest.fixture
-def world(trainer: Platform, new_world: NewWorld) -> World:
+def trained_by_two(trainer: Platform, new_world: NewWorld) -> World:
     return new_world({"training": TRAINING})
 
 
@@ -43,8 +43,9 @@ def has_checkpoint(world: World) -> bool:
 
 
 def test_given_two_workers_when_one_is_killed_in_mid_training_then_the_version_takes_traffic(
-    world: World,
+    trained_by_two: World,
 ) -> None:
+    world = trained_by_two
     version = world.new_version_after(world.apply)
     world.until("both workers", lambda: len(faults.workers(world, version)) == 2, 300)
     world.until("a checkpoint", lambda: has_checkpoint(world), 300)
@@ -66,7 +67,10 @@ def test_given_two_workers_when_one_is_killed_in_mid_training_then_the_version_t
     assert not has_checkpoint(world), world.stored()
 
 
-def test_given_two_workers_when_the_spec_changes_then_their_pods_go(world: World) -> None:
+def test_given_two_workers_when_the_spec_changes_then_their_pods_go(
+    trained_by_two: World,
+) -> None:
+    world = trained_by_two
     version = world.new_version_after(world.apply)
     world.until("both workers", lambda: len(faults.workers(world, version)) == 2, 300)
     other = world.new_version_after(lambda: world.apply({"training": {"seed": 61, "workers": 1}}))
