@@ -226,7 +226,8 @@ class Small(torch.nn.Module):
         self.out = torch.nn.Linear(16, 1)
 
     def forward(self, batch: Pairs) -> torch.Tensor:
-        return self.out(torch.relu(self.norm(self.first(batch.numbers)))).squeeze(1)
+        hidden = torch.relu(self.norm(self.first(batch.numbers)))
+        return torch.as_tensor(self.out(hidden).squeeze(1))
 
 
 def fitted(precision: Precision, compiler: str | None) -> torch.Tensor:

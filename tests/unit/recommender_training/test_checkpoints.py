@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from recommender_training import cli, pipeline
+from recommender_training import cli
 from recommender_training.config import Hyperparameters, TrainingConfig
 from recommender_training.distributed.group import ALONE
 from recommender_training.models import checkpoints, course, fit
@@ -92,8 +92,12 @@ def test_a_fit_that_had_ended_takes_no_step_again(
     slot = Checkpoints(tmp_path, FACTS).slot("first")
     first(prepared, slot)
     steps: list[int] = []
-    real = fit.Learner.step
-    monkeypatch.setattr(fit.Learner, "step", lambda self: (steps.append(1), real(self)))
+
+    def counted(self: fit.Learner, step: Callable[..., None] = fit.Learner.step) -> None:
+        steps.append(1)
+        step(self)
+
+    monkeypatch.setattr(fit.Learner, "step", counted)
     again, log = first(prepared, slot)
     assert same(again, whole[0])
     # The last look is that of the last whole half of an epoch.
@@ -243,4 +247,3 @@ def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processe
         name(TrainingConfig(hyperparameters=SETTINGS)),
     }
     assert len(names) == 5
-    assert pipeline.train.__kwdefaults__["checkpoints"] is None, "nothing is kept unasked"

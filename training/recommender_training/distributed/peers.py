@@ -11,13 +11,31 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
-
-from torch.distributed import Store
+from typing import Any, Protocol
 
 #: Between two signs of life, between two looks at the store, and for the last words of peers.
 _BEAT_SECONDS, _LOOK_SECONDS, _LEAVE_SECONDS = 5.0, 0.1, 30.0
 _BEAT, _ENDED, _LEFT = "beat", "ended", "left"
+
+
+class Store(Protocol):
+    """What is used of a `torch.distributed.Store`."""
+
+    def set(self, key: str, value: str, /) -> None:
+        """Let all see it."""
+        ...
+
+    def get(self, key: str, /) -> bytes:
+        """What is there."""
+        ...
+
+    def check(self, keys: list[str], /) -> bool:
+        """Whether all are there."""
+        ...
+
+    def add(self, key: str, amount: int, /) -> int:
+        """Count up; the number then."""
+        ...
 
 
 class PeerError(RuntimeError):

@@ -82,17 +82,16 @@ def joined(place: Place) -> Iterator[tuple[Group, Peers]]:
         device = torch.device("cuda", place.local_rank)
         torch.cuda.set_device(device)
     say(f"train: process {place.rank} of {place.size} on {device} waits for the others")
-    store, _, _ = next(dist.rendezvous("env://", timeout=limit))
+    store, _, _ = next(dist.rendezvous("env://", timeout=limit))  # type: ignore[attr-defined]
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        store=dist.PrefixStore("collectives", store),
+        store=dist.PrefixStore("collectives", store),  # type: ignore[attr-defined]
         rank=place.rank,
         world_size=place.size,
         timeout=limit,
     )
-    peers = Peers(
-        dist.PrefixStore("recommender", store), place.rank, place.size, float(place.seconds)
-    )
+    ours = dist.PrefixStore("recommender", store)  # type: ignore[attr-defined]
+    peers = Peers(ours, place.rank, place.size, float(place.seconds))
     group = Group(place.rank, place.size, device, peers)
     try:
         with peers.beating() if group.first else contextlib.nullcontext(), stopping(group.first):

@@ -35,7 +35,8 @@ class SyncedBatchNorm(nn.BatchNorm1d):
         values = input.double()  # a variance as a difference of sums
         count = values.new_full((1, values.shape[1]), len(values))
         sums = torch.cat([values.sum(0, keepdim=True), (values**2).sum(0, keepdim=True), count])
-        total, squares, rows = _Total.apply(sums, self._group)
+        totals: Tensor = _Total.apply(sums, self._group)  # type: ignore[no-untyped-call]
+        total, squares, rows = totals
         mean = total / rows
         variance = squares / rows - mean**2
         scaled = (values - mean) / torch.sqrt(variance + self.eps)
@@ -60,4 +61,5 @@ class _Total(torch.autograd.Function):
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        return context.group.total(gradients[0].clone()), None
+        group: Group = context.group
+        return group.total(gradients[0].clone()), None
