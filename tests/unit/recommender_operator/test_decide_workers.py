@@ -10,6 +10,7 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.conditions import find
+from recommender_operator.api.version import VersionStage
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind, Platform
 from tests.unit.recommender_operator.world import BAD, World, spec
@@ -121,9 +122,11 @@ def test_a_group_that_is_taken_up_again_while_its_data_are_checked_is_left_alone
     seen = world()
     old = until_training(seen)
     version = seen.versions[old.version]
-    status = version.status.model_copy(update={"stage": "CheckingData"})
+    status = version.status.model_copy(update={"stage": VersionStage.CHECKING_DATA})
     seen.versions[old.version] = dataclasses.replace(version, status=status)
+    del seen.jobs[JobKind.CHECK, old.version, old.attempt]
     seen.reconcile()
+    assert seen.stages() == {17: "CheckingData"}
     assert cancelled(seen) == []
 
 
