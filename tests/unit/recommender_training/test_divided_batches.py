@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from recommender_training.distributed.group import ALONE
+from recommender_training.distributed.group import ALONE, Group
 from recommender_training.distributed.share import share
+from recommender_training.models.bundle import Prepared
 from recommender_training.models.noise import RowNoise
 from recommender_training.models.norm import SyncedBatchNorm
 from recommender_training.models.order import Batches
+from recommender_training.models.ranker import RankerSize, create
 
 CPU = torch.device("cpu")
 
@@ -102,3 +106,38 @@ def test_the_synced_batch_norm_is_pytorchs_own_where_there_is_one_process(
     assert shared.num_batches_tracked == theirs.num_batches_tracked
     ours.eval(), theirs.eval()
     torch.testing.assert_close(ours(rows.float()), theirs(rows.float()), atol=1e-4, rtol=1e-4)
+
+
+@dataclass(frozen=True)
+class Elsewhere(Group):
+    """A peer has all rows: its sums of each batch norm are added to the own ones."""
+
+    size: int = 2
+
+    def total(self, value: torch.Tensor) -> torch.Tensor:
+        rows = torch.tensor([[2.0], [40.0], [10.0]], dtype=value.dtype)
+        return value + rows
+
+
+def test_a_process_without_a_row_of_a_batch_keeps_in_step(prepared: Prepared) -> None:
+    """It learns nothing from it, remembers the same statistics, and draws as many numbers."""
+    users = prepared.data.users
+    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.1, 0.5)
+    rows = torch.arange(50)
+    model = create(prepared.data, prepared.inputs, rows, size=size).train()
+    norms = {
+        name: part for name, part in model.named_modules() if isinstance(part, nn.BatchNorm1d)
+    }
+    for name, norm in norms.items():
+        setattr(model, name, SyncedBatchNorm(norm, Elsewhere()))
+    model.drop.share = share(10, 0, 11)
+    assert model.drop.share.own == slice(0, 0)
+    logits = model(prepared.inputs.take(rows[model.drop.share.own]))
+    assert logits.shape == (0,)
+    logits.sum().backward()
+    gradients = [weight.grad for weight in model.parameters()]
+    assert all(gradient is not None for gradient in gradients), "DDP waits for each of them"
+    assert not any(gradient.any() for gradient in gradients if gradient is not None)
+    for norm in norms.values():
+        assert norm.running_mean is not None
+        torch.testing.assert_close(norm.running_mean, torch.full_like(norm.running_mean, 0.02))

@@ -42,7 +42,7 @@ class SyncedBatchNorm(nn.BatchNorm1d):
         scaled = (values - mean) / torch.sqrt(variance + self.eps)
         with torch.no_grad():
             self._remember(mean, variance * rows / (rows - 1))
-        return (scaled.float() * self.weight + self.bias).to(input.dtype)
+        return torch.as_tensor((scaled.float() * self.weight + self.bias).to(input.dtype))
 
     def _remember(self, mean: Tensor, variance: Tensor) -> None:
         assert self.momentum is not None
