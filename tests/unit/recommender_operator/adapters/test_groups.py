@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters import jobs
+from recommender_operator.adapters import groups, jobs
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.resources.train_jobs import JOB_SET, RANK
 from tests.fakes import FakeKube
@@ -139,6 +139,12 @@ async def test_a_suspended_group_says_so() -> None:
     assert (state.phase, state.reason) == ("Running", "Suspended")
     resumed = await read(group(suspended | {"status": "False"}))
     assert (resumed.phase, resumed.reason) == ("Running", "")
+
+
+def test_the_log_is_that_of_the_container_which_trains() -> None:
+    assert groups.container_of(worker(0)) == "node"
+    alone = {"metadata": {"labels": {"batch.kubernetes.io/job-name": "j"}}}
+    assert groups.container_of(alone) == "main"
 
 
 async def test_a_train_job_that_no_controller_has_seen_runs() -> None:
