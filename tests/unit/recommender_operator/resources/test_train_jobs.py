@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_operator.observed import JobKind, VersionObject
@@ -128,6 +128,8 @@ MODEL_NAME = st.from_regex(r"\A[a-z]([-a-z0-9]{0,38}[a-z0-9])?\Z")
 
 
 @given(MODEL_NAME, st.integers(0, 9999))
+@example("m" * 40, 9999)
+@example("m" * 31, 0)
 def test_the_names_of_the_pods_fit(name: str, attempt: int) -> None:
     group_name = names.group_name(names.version_name(name, "0123456789abcdef"), attempt)
     assert RFC_1035.fullmatch(group_name)
@@ -135,6 +137,7 @@ def test_the_names_of_the_pods_fit(name: str, attempt: int) -> None:
 
 
 @given(MODEL_NAME, st.integers(0, 99), st.integers(0, 99))
+@example("m" * 40, 1, 2)
 def test_each_attempt_has_a_name_of_its_own(name: str, one: int, other: int) -> None:
     version_name = names.version_name(name, "0123456789abcdef")
     same = names.group_name(version_name, one) == names.group_name(version_name, other)
