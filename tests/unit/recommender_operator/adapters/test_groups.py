@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters import groups, jobs
+from recommender_operator.adapters import jobs
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.resources.train_jobs import JOB_SET, RANK
 from tests.fakes import FakeKube
@@ -59,11 +59,13 @@ def stamp(seconds: int) -> str:
     return f"2026-01-01T00:01:{seconds:02}Z"
 
 
+class Logs(FakeKube):
+    async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
+        return f"{container} of {pod}"
+
+
 async def read(thing: dict[str, Any], *pods: dict[str, Any]) -> JobState:
-    kube = FakeKube()
-    for pod in pods:
-        kube.logs[pod["metadata"]["name"]] = f"log of {pod['metadata']['name']}"
-    (state,) = await jobs.JobReader(kube).read([thing], pods)
+    (state,) = await jobs.JobReader(Logs()).read([thing], pods)
     return state
 
 
@@ -86,14 +88,14 @@ async def test_the_first_to_fail_is_told_of_with_its_log(first: int, second: int
     state = await read(group(FAILED), worker(first, code=1, at=3), worker(second, code=1, at=7))
     assert state.reason == "ReachedMaxRestarts"
     assert FAILED["message"] in state.message
-    assert state.message.endswith(f"last log lines:\nlog of g-node-0-{first}")
+    assert state.message.endswith(f"last log lines:\nnode of g-node-0-{first}")
 
 
 async def test_of_two_that_failed_in_one_second_the_one_that_the_kernel_ended_is_told_of() -> None:
     killed = worker(1, code=137, reason="OOMKilled", at=3)
     state = await read(group(FAILED), worker(0, LOST, code=1, at=3), killed)
     assert state.reason == "OOMKilled"
-    assert "log of g-node-0-1" in state.message
+    assert "node of g-node-0-1" in state.message
 
 
 async def test_what_rank_0_only_saw_does_not_hide_what_happened_to_another() -> None:
@@ -139,12 +141,6 @@ async def test_a_suspended_group_says_so() -> None:
     assert (state.phase, state.reason) == ("Running", "Suspended")
     resumed = await read(group(suspended | {"status": "False"}))
     assert (resumed.phase, resumed.reason) == ("Running", "")
-
-
-def test_the_log_is_that_of_the_container_which_trains() -> None:
-    assert groups.container_of(worker(0)) == "node"
-    alone = {"metadata": {"labels": {"batch.kubernetes.io/job-name": "j"}}}
-    assert groups.container_of(alone) == "main"
 
 
 async def test_a_train_job_that_no_controller_has_seen_runs() -> None:
