@@ -1,8 +1,8 @@
 """Plays the parts of Kubernetes that act on the operator's children: Jobs end, pods start.
 
-It stands in for the Job controller, the kubelet, KServe in Standard mode and a Gateway, over the
-operator's own port, so that it works on the fake API server and on a real one alike. It runs
-nothing; the end-to-end tests do that.
+It stands in for the Job controller, Trainer, the kubelet, KServe in Standard mode and a Gateway,
+over the operator's own port, so that it works on the fake API server and on a real one alike. It
+runs nothing; the end-to-end tests do that.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from recommender_operator.adapters.kube import (
     INFERENCE_SERVICES,
     JOBS,
     PODS,
+    TRAIN_JOBS,
     Kube,
     Object,
 )
 from recommender_operator.adapters.ports import PodRef
 from recommender_operator.observed import Sample
 from recommender_operator.resources import labels as marks
+from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK
 
 AT = "2026-01-01T12:00:00Z"
 
@@ -49,6 +51,12 @@ def report(job: Object) -> Object:
     return {**head, **body[kind]}
 
 
+def ended(message: str, code: int = 0, reason: str = "Completed") -> Object:
+    """Return the state of a container that has ended."""
+    said = {"exitCode": code, "reason": reason, "message": message}
+    return {"terminated": {**said, "startedAt": AT, "finishedAt": AT}}
+
+
 class ScriptedCluster:
     """One namespace with one model in it."""
 
@@ -58,12 +66,19 @@ class ScriptedCluster:
         self._own = {marks.MODEL: name}
         #: Versions whose pods never become ready.
         self.broken: set[str] = set()
+        #: Versions whose training of several workers runs out of memory in the second one.
+        self.starved: set[str] = set()
+        #: Whether anybody runs what a TrainJob asks for.
+        self.trains = True
 
     async def step(self) -> None:
         """Let every part do what it would do next."""
         for job in await self._list(JOBS):
             if not job.get("status", {}).get("conditions"):
                 await self._finish(job)
+        for group in await self._list(TRAIN_JOBS):
+            if self.trains and not group.get("status", {}).get("conditions"):
+                await self._finish_group(group)
         for service in await self._list(INFERENCE_SERVICES):
             version = service["metadata"]["labels"].get(marks.VERSION)
             if version and not service.get("status", {}).get("conditions"):
@@ -76,15 +91,9 @@ class ScriptedCluster:
 
     async def _finish(self, job: Object) -> None:
         name = job["metadata"]["name"]
-        ended = {
-            "exitCode": 0,
-            "reason": "Completed",
-            "message": json.dumps(report(job)),
-            "startedAt": AT,
-            "finishedAt": AT,
-        }
         pod_labels = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
-        await self._pod(f"{name}-pod", pod_labels, "main", {"terminated": ended}, "Succeeded")
+        state = ended(json.dumps(report(job)))
+        await self._pod(f"{name}-pod", pod_labels, "main", state, "Succeeded")
         condition = {"status": "True", "lastProbeTime": AT, "lastTransitionTime": AT}
         status = {
             "startTime": AT,
@@ -99,6 +108,23 @@ class ScriptedCluster:
             ],
         }
         await self._status(JOBS, job, status)
+
+    async def _finish_group(self, group: Object) -> None:
+        own = group["metadata"]["labels"]
+        name, starved = group["metadata"]["name"], own[marks.VERSION] in self.starved
+        for rank in range(group["spec"]["trainer"]["numNodes"]):
+            state = ended(json.dumps(report(group)) if rank == 0 else "{}")
+            if starved:
+                lost = {"ok": False, "reason": "PeerLost", "message": "no answer"}
+                one, other = ended(json.dumps(lost), 1, "Error"), ended("", 137, "OOMKilled")
+                state = one if rank == 0 else other
+            of_rank = {**own, JOB_SET: name, RANK: str(rank)}
+            phase = "Failed" if starved else "Succeeded"
+            await self._pod(f"{name}-node-0-{rank}", of_rank, NODE, state, phase)
+        kind, reason = ("Failed", "ReachedMaxRestarts") if starved else ("Complete", "AllDone")
+        condition = {"type": kind, "status": "True", "reason": reason, "message": "so it is"}
+        status = {"conditions": [{**condition, "lastTransitionTime": AT}]}
+        await self._status(TRAIN_JOBS, group, status)
 
     async def serve(self, version: str, service: Object | None = None) -> None:
         """Start the pod of a version."""

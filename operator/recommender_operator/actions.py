@@ -56,6 +56,14 @@ class StartJob:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CancelGroup:
+    """Delete the TrainJob of a version, with its pods: nobody waits for it any more."""
+
+    version: str
+    attempt: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EnsureService:
     """Serve a version (create its InferenceService, or in Knative mode its revision)."""
 
@@ -105,6 +113,7 @@ Action = (
     | UpdateVersion
     | DeleteVersion
     | StartJob
+    | CancelGroup
     | EnsureService
     | DeleteService
     | RunSmoke

@@ -31,6 +31,7 @@ from recommender_operator.phases import (
     start,
     supersede,
     train,
+    workers,
 )
 from recommender_operator.phases.turn import Turn
 
@@ -53,7 +54,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
             step(turn)
         _advance(turn)
         ledger.step(turn)
-        for step in (monitor.step, services.step, history.step):
+        for step in (monitor.step, services.step, workers.step, history.step):
             step(turn)
     project.step(turn)
     return turn.finish()

@@ -11,7 +11,13 @@ from typing import assert_never
 from recommender_operator import actions as do
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
-from recommender_operator.adapters.kube import JOBS, VERSIONS, Kube
+from recommender_operator.adapters.kube import (
+    JOBS,
+    TRAIN_JOBS,
+    TRAINING_RUNTIMES,
+    VERSIONS,
+    Kube,
+)
 from recommender_operator.adapters.ports import SmokeTester
 from recommender_operator.adapters.traffic import Subject, Traffic
 from recommender_operator.api.base import API_VERSION, GROUP
@@ -19,7 +25,7 @@ from recommender_operator.api.version import ModelVersionStatus
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Baseline, JobKind, ModelObject, VersionObject
-from recommender_operator.resources import jobs, labels, model_version
+from recommender_operator.resources import jobs, labels, model_version, names, train_jobs
 from recommender_operator.resources.options import Options
 
 logger = logging.getLogger(__name__)
@@ -96,6 +102,10 @@ class _Run:
                 await kube.delete(VERSIONS, namespace, action.name)
             case do.StartJob():
                 await self._start(action)
+            case do.CancelGroup():
+                name = names.group_name(action.version, action.attempt)
+                await kube.delete(TRAIN_JOBS, namespace, name)
+                await kube.delete(TRAINING_RUNTIMES, namespace, name)
             case do.EnsureService():
                 self._known(action.version)
                 await self._traffic.ensure(self._subject, action.version)
@@ -143,10 +153,26 @@ class _Run:
     async def _start(self, action: do.StartJob) -> None:
         clears_up = action.version == self._model.name and action.kind is JobKind.REMOVE
         version = None if clears_up else self._known(action.version)
+        if version is not None and train_jobs.is_group(version, action.kind):
+            await self._start_group(version, action)
+            return
         manifest = jobs.job(
             self._model, version, action.kind, action.attempt, action.inputs, self._e._options
         )
         await self._e._kube.create(JOBS, manifest)
+
+    async def _start_group(self, version: VersionObject, action: do.StartJob) -> None:
+        """Create the runtime, and at the next look the TrainJob.
+
+        Trainer's webhook looks for the runtime in a cache that may be a moment behind, and refuses
+        a TrainJob whose runtime it does not see.
+        """
+        model, kube, attempt = self._model, self._e._kube, action.attempt
+        runtime = train_jobs.training_runtime(
+            model, version, attempt, action.inputs, self._e._options
+        )
+        if not await kube.create(TRAINING_RUNTIMES, runtime):
+            await kube.create(TRAIN_JOBS, train_jobs.train_job(model, version, attempt))
 
     async def _ask(self, name: str) -> None:
         version = self._known(name)

@@ -16,7 +16,7 @@ import pydantic
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.jobs import JobReader
-from recommender_operator.adapters.kube import JOBS, PODS, VERSIONS, Kube, Object
+from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, VERSIONS, Kube, Object
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
 from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
@@ -84,11 +84,12 @@ class Observer:
             self._kube.list(JOBS, model.namespace, marks),
             self._kube.list(PODS, model.namespace, {labels.MODEL: model.name}),
             self._baselines.read(model.namespace, model.name),
-            self._platform.read(model.spec.rollout.traffic),
+            self._platform.read(model.spec.rollout.traffic, model.spec.training.workers),
         )
         own = [version for version in found if not _is_strangers(version, {model.uid})]
         versions = tuple(version_object(version) for version in own)
         uids = {model.uid} | {version.uid for version in versions}
+        jobs += await self._groups(model, versions)
         own_jobs = [job for job in jobs if not _is_strangers(job, uids)]
         serving = podstates.serving_pods(all_pods)
         view = TrafficView(services={}, traffic=TrafficState())
@@ -111,6 +112,15 @@ class Observer:
             platform=platform,
         )
         return Snapshot(observed=observed, pods=serving, orphans=_orphans(own))
+
+    async def _groups(self, model: ModelObject, versions: Iterable[VersionObject]) -> list[Object]:
+        """Return the TrainJobs; a model without several workers costs no request for them."""
+        workers = [model.spec.training.workers, *(v.spec.training.workers for v in versions)]
+        if max(workers) == 1:
+            return []
+        marks = labels.of_model(model.name)
+        found = await self._kube.list(TRAIN_JOBS, model.namespace, marks)
+        return [{**group, "kind": "TrainJob"} for group in found]
 
     async def _sample(
         self,

@@ -69,6 +69,9 @@ class JobState:
     report: Mapping[str, object] | None = None
     reason: str = ""
     message: str = ""
+    #: A TrainJob, that is several pods.
+    group: bool = False
+    started_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,6 +116,8 @@ class Platform:
     """What the cluster offers; a missing piece is named with its remedy in a condition."""
 
     missing: tuple[str, ...] = ()
+    #: What a training with several workers needs beside that; looked up for no other.
+    missing_for_workers: tuple[str, ...] = ()
     #: Domain of host names (`<name>.<namespace>.<domain>`) where the spec names no host.
     domain: str = ""
 

@@ -46,6 +46,13 @@ def parser() -> argparse.ArgumentParser:
         default=True,
         help="install Knative Serving, for KServe's Knative mode (default: yes)",
     )
+    up.add_argument(
+        "--trainer",
+        action=argparse.BooleanOptionalAction,
+        default=False,
+        help="install Kubeflow Trainer v2 and JobSet, for trainings of several workers "
+        "(default: no)",
+    )
     add("status", "Say what runs; exit code 1 unless all of it does.", f"{call} status")
     add("down", "Stop the cluster, delete its state and volumes, keep caches.", f"{call} down")
     add("kubeconfig", "Print the path of the kubeconfig.", f"{call} kubeconfig")
@@ -71,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     backend = backends.selected()
     match arguments.command:
         case "up":
-            backend.up(arguments.knative)
+            backend.up(arguments.knative, arguments.trainer)
         case "down":
             backend.down()
         case "status":

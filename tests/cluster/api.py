@@ -93,10 +93,10 @@ def kubectl_for(kubeconfig: Path) -> Kubectl:
     return Kubectl(tool("kubectl"), kubeconfig)
 
 
-def ensure_up(knative: bool = True) -> Cluster:
+def ensure_up(knative: bool = True, trainer: bool = False) -> Cluster:
     """Start the selected cluster unless it runs; a second or two when it does."""
     backend = backends.selected()
-    backend.up(knative)
+    backend.up(knative, trainer)
     return Cluster(backend)
 
 
@@ -122,7 +122,10 @@ def stop_apiserver() -> None:
 
 
 def crd_paths() -> dict[str, list[Path]]:
-    """CRD files by project: gateway, kserve, knative. Apply them with --server-side."""
+    """CRD files by project: gateway, kserve, knative, jobset, trainer.
+
+    Apply them with --server-side.
+    """
     built = apiserver.alone_binaries()
     return {
         group.name: built.manifests(group, "crds") for group in APISERVER_ONLY if group.sources

@@ -25,7 +25,7 @@ class Backend(Protocol):
         """Whether its nodes pull images from a registry; else they are loaded into it."""
         ...
 
-    def up(self, knative: bool) -> None: ...
+    def up(self, knative: bool, trainer: bool = False) -> None: ...
     def down(self) -> None: ...
     def status(self) -> tuple[str, bool]: ...
     def kubeconfig(self) -> Path: ...
@@ -40,8 +40,8 @@ class Local:
 
     pulls = False
 
-    def up(self, knative: bool) -> None:
-        local.up(knative)
+    def up(self, knative: bool, trainer: bool = False) -> None:
+        local.up(knative, trainer)
 
     def down(self) -> None:
         teardown.down()
@@ -69,17 +69,20 @@ class Local:
 class Existing:
     """The current context of your kubeconfig.
 
-    Gateway API, a Gateway, KServe and, if needed, Knative must be installed there. GATEWAY_URL
-    is the Gateway's URL, GATEWAY its namespace/name (that of the local cluster if it is not
-    given), IMAGE_REGISTRY where images are pushed to. Nothing is ever started or stopped.
+    Gateway API, a Gateway, KServe and, if needed, Knative, Kubeflow Trainer and JobSet must be
+    installed there. GATEWAY_URL is the Gateway's URL, GATEWAY its namespace/name (that of the
+    local cluster if it is not given), IMAGE_REGISTRY where images are pushed to. Nothing is ever
+    started or stopped.
     """
 
     pulls = True
 
-    def up(self, knative: bool) -> None:
+    def up(self, knative: bool, trainer: bool = False) -> None:
         required = ["httproutes.gateway.networking.k8s.io", "inferenceservices.serving.kserve.io"]
         if knative:
             required.append("services.serving.knative.dev")
+        if trainer:
+            required += ["trainjobs.trainer.kubeflow.org", "jobsets.jobset.x-k8s.io"]
         _command(tool("kubectl"), "get", "crd", *required)
 
     def down(self) -> None:
@@ -122,11 +125,11 @@ class Kind(Existing):
 
     pulls = False
 
-    def up(self, knative: bool) -> None:
+    def up(self, knative: bool, trainer: bool = False) -> None:
         if settings.NAME not in _command("kind", "get", "clusters").split():
             _command("kind", "create", "cluster", "--name", settings.NAME, "--wait", "120s")
         _command(tool("kubectl"), "config", "use-context", f"kind-{settings.NAME}")
-        super().up(knative)
+        super().up(knative, trainer)
 
     def down(self) -> None:
         _command("kind", "delete", "cluster", "--name", settings.NAME)

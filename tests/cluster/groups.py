@@ -108,14 +108,36 @@ KNATIVE = Group(
     ),
 )
 
-APISERVER_ONLY = (ETCD, KUBERNETES, GATEWAY, KSERVE, KNATIVE)
+_JOBSET_MODULE = "sigs.k8s.io/jobset"
+JOBSET = Group(
+    "jobset",
+    (("jobset-manager", _JOBSET_MODULE),),
+    (
+        Source("crds", _JOBSET_MODULE, ("config/components/crd/bases/*.yaml",)),
+        # The kustomization limits the webhooks of pods to those of JobSets.
+        Source("system-webhooks", _JOBSET_MODULE, kustomization="config/components/webhook"),
+        Source("system-role", _JOBSET_MODULE, ("config/components/rbac/role.yaml",)),
+    ),
+)
+_TRAINER_MODULE = "github.com/kubeflow/trainer/v2"
+TRAINER = Group(
+    "trainer",
+    (("trainer-manager", f"{_TRAINER_MODULE}/cmd/trainer-controller-manager"),),
+    (
+        Source("crds", _TRAINER_MODULE, ("manifests/base/crds/trainer.kubeflow.org_*.yaml",)),
+        Source("system-webhooks", _TRAINER_MODULE, kustomization="manifests/base/webhook"),
+        Source("system-role", _TRAINER_MODULE, ("manifests/base/rbac/role.yaml",)),
+    ),
+)
+
+APISERVER_ONLY = (ETCD, KUBERNETES, GATEWAY, KSERVE, KNATIVE, JOBSET, TRAINER)
 """Groups that an API server with all CRDs needs; only etcd and Kubernetes are compiled."""
 
 
-def cluster_groups(knative: bool) -> tuple[Group, ...]:
+def cluster_groups(knative: bool, trainer: bool = False) -> tuple[Group, ...]:
     """All groups of a cluster, the quickest builds first so that a mistake shows early."""
     groups = (GATEWAY, NODE, ETCD, KUBERNETES, COREDNS, KSERVE)
-    return (*groups, KNATIVE) if knative else groups
+    return groups + ((JOBSET, TRAINER) if trainer else ()) + ((KNATIVE,) if knative else ())
 
 
 def key(group: Group, go_version: str, files: Sequence[tuple[str, bytes]]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import shutil
 from collections.abc import Iterable
@@ -22,7 +21,6 @@ USER = "recommender:kserve"
 
 def rewrite(documents: Iterable[Manifest], webhook: str, authority: bytes) -> list[Manifest]:
     """KServe's own manifests, changed where they assume that it runs in the cluster."""
-    bundle = base64.b64encode(authority).decode()
 
     def change(manifest: Manifest) -> Manifest | None:
         match manifest["kind"]:
@@ -32,9 +30,7 @@ def rewrite(documents: Iterable[Manifest], webhook: str, authority: bytes) -> li
                 # Only the list of URI schemes is needed: pvc:// starts no init container.
                 manifest["spec"]["container"]["image"] = "docker.io/kserve/storage-initializer"
             case "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration":
-                for hook in manifest["webhooks"]:
-                    path = hook["clientConfig"]["service"]["path"]
-                    hook["clientConfig"] = {"url": webhook + path, "caBundle": bundle}
+                objects.call_at(manifest, webhook, authority)
         return manifest
 
     return objects.edit(documents, change)

@@ -23,6 +23,7 @@ from tests.cluster import (
     processes,
     settings,
     teardown,
+    trainer,
 )
 from tests.cluster.binaries import Binaries
 from tests.cluster.groups import (
@@ -63,9 +64,9 @@ EXECUTABLES = (
 )
 
 
-def setup_key(with_knative: bool) -> str:
-    """Changes when anything that `up` does may have changed."""
-    digest = hashlib.sha256(str(with_knative).encode())
+def setup_key(*options: bool) -> str:
+    """Changes when anything that `up` does with these options may have changed."""
+    digest = hashlib.sha256(repr(options).encode())
     here = settings.HERE
     for path in sorted([*here.glob("*.py"), *here.glob("manifests/*"), *here.glob("go/*/*")]):
         if path.is_file():
@@ -73,27 +74,28 @@ def setup_key(with_knative: bool) -> str:
     return digest.hexdigest()[:16]
 
 
-def is_up(layout: Layout, with_knative: bool) -> bool:
+def is_up(layout: Layout, with_knative: bool, with_trainer: bool) -> bool:
     """Whether a cluster of this very set-up runs and answers."""
     stamp = layout.ready_stamp
-    if not stamp.exists() or stamp.read_text() != setup_key(with_knative):
+    if not stamp.exists() or stamp.read_text() != setup_key(with_knative, with_trainer):
         return False
     names = {process.executable for process in processes.running(layout.state)}
-    if not names.issuperset(EXECUTABLES):
+    if not names.issuperset((*EXECUTABLES, *(trainer.EXECUTABLES if with_trainer else ()))):
         return False
     return controlplane.https_ready(layout, f"{layout.api_url}/readyz")() is None
 
 
-def up(with_knative: bool = True) -> Layout:
+def up(with_knative: bool = True, with_trainer: bool = False) -> Layout:
     """Start the cluster, or what of it is missing."""
     layout = settings.cluster_layout()
     with processes.locked(layout):
-        if with_knative is False and has_knative(layout):
-            with_knative = True  # a running Knative stays: others may use it
-        if is_up(layout, with_knative):
+        # What runs stays: others may use it.
+        with_knative = with_knative or has_knative(layout)
+        with_trainer = with_trainer or trainer.is_installed(layout)
+        if is_up(layout, with_knative, with_trainer):
             say("the cluster is up")
             return layout
-        groups = cluster_groups(with_knative)
+        groups = cluster_groups(with_knative, with_trainer)
         preflight.check(binaries.is_cold(groups))
         packages.ensure_packages()
         built = binaries.ensure(groups)
@@ -105,7 +107,9 @@ def up(with_knative: bool = True) -> Layout:
         layout.state.chmod(0o755)  # volumes below it must be reachable by every pod
         layout.ready_stamp.unlink(missing_ok=True)
         _start(layout, built, with_knative)
-        layout.ready_stamp.write_text(setup_key(with_knative))
+        if with_trainer:
+            trainer.install(layout, built)
+        layout.ready_stamp.write_text(setup_key(with_knative, with_trainer))
     say(f"the cluster is up: KUBECONFIG={layout.kubeconfig}  gateway {gateway_url()}")
     return layout
 
@@ -248,6 +252,9 @@ def status() -> tuple[str, bool]:
     ]
     ready = layout.ready_stamp.exists() and set(found) >= set(EXECUTABLES)
     lines.append(f"{'knative':26} {'installed' if has_knative(layout) else 'not installed'}")
+    lines.append(
+        f"{'trainer':26} {'installed' if trainer.is_installed(layout) else 'not installed'}"
+    )
     lines.append(f"kubeconfig {layout.kubeconfig}\ngateway    {gateway_url()}")
     lines.append(f"logs       {layout.logs}\n{'UP' if ready else 'NOT UP'}")
     return "\n".join(lines), ready

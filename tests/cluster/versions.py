@@ -14,6 +14,9 @@ COREDNS = "1.13.1"
 KSERVE = "0.20.0"
 KNATIVE = "0.48.1"
 GATEWAY_API = "1.6.3"
+JOBSET = "0.10.1"
+TRAINER = "2.1.0"
+"""Kubeflow Trainer v2."""
 TRAEFIK = "3.7.15"
 HELM = "4.1.4"
 NODE = "1.0.0"
@@ -38,6 +41,8 @@ MODULES = (
     Module("coredns", "github.com/coredns/coredns", COREDNS),
     Module("kserve", "github.com/kserve/kserve", KSERVE),
     Module("knative", "knative.dev/serving", KNATIVE),
+    Module("jobset", "sigs.k8s.io/jobset", JOBSET),
+    Module("trainer", "github.com/kubeflow/trainer/v2", TRAINER),
     Module("gateway", "sigs.k8s.io/gateway-api", GATEWAY_API),
 )
 

@@ -353,3 +353,34 @@ def test_a_partial_value_keeps_the_other_defaults(server: Server) -> None:
     body["spec"]["training"] = {"resources": {"cpu": "2"}}
     resources = server.create(body)["spec"]["training"]["resources"]
     assert resources == {"cpu": "2", "memory": "3Gi"}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 16])
+def test_workers_are_taken(server: Server, workers: int) -> None:
+    body = changed("training", {"workers": workers})
+    body["metadata"]["name"] = f"workers-{workers}"
+    created = server.create(body, dry_run="All", field_validation="Strict")
+    assert created["spec"]["training"]["workers"] == workers
+
+
+@pytest.mark.parametrize(
+    ("training", "message"),
+    [
+        ({"workers": 0}, "greater than or equal to 1"),
+        ({"workers": 17}, "less than or equal to 16"),
+        (
+            {"workers": 2, "algorithm": "LogisticRegression"},
+            "training.workers above 1 needs training.algorithm DeepRanker",
+        ),
+        (
+            {"workers": 2, "search": {"parallelism": 2}},
+            "training.search needs training.workers 1",
+        ),
+        ({"workers": 2, "search": {}}, "training.search needs training.workers 1"),
+    ],
+)
+def test_workers_that_make_no_sense_are_refused_with_the_reason(
+    server: Server, training: Json, message: str
+) -> None:
+    body = changed("training", training)
+    assert message in refusal(lambda: server.create(body, dry_run="All"))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.cluster.api import Cluster
 from tests.scenario import install
 from tests.scenario.world import World
 
 #: More than the scratch volume of a served pod may hold.
 TOO_MUCH_MIB = 700
+#: Labels of a worker's pod: of JobSet, and of its indexed Job.
+JOB_SET = "jobset.sigs.k8s.io/jobset-name"
+RANK = "batch.kubernetes.io/job-completion-index"
 
 
 def kill_operator(cluster: Cluster) -> None:
@@ -37,3 +42,32 @@ def evicted(world: World, pod: str) -> bool:
     """Return whether the kubelet has evicted a pod."""
     found = [one for one in world.kube.pods(model=world.name) if one.metadata.name == pod]
     return not found or found[0].status.reason == "Evicted"
+
+
+def _workers(world: World, version: str) -> list[Any]:
+    pods = world.kube.pods(version=version)
+    return [pod for pod in pods if JOB_SET in pod.metadata.labels]
+
+
+def workers(world: World, version: str) -> dict[str, str]:
+    """Return the workers that train a version: rank to the pod's uid, of those that run."""
+    return {
+        pod.metadata.labels[RANK]: pod.metadata.uid
+        for pod in _workers(world, version)
+        if pod.status.phase == "Running"
+    }
+
+
+def kill_worker(world: World, version: str, rank: int) -> None:
+    """Take a worker away as the loss of its node would: no signal, no goodbye."""
+    world.cluster.kubectl(
+        "-n", world.kube.namespace, "delete", "pod", "--force", "--grace-period=0",
+        "-l", f"recommender.dev/version={version},{JOB_SET},{RANK}={rank}",
+    )  # fmt: skip
+
+
+def log_of_worker(world: World, version: str, rank: int) -> str:
+    """Return what the newest worker of a rank has logged."""
+    pods = [p for p in _workers(world, version) if p.metadata.labels[RANK] == str(rank)]
+    newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp)
+    return world.cluster.kubectl("-n", world.kube.namespace, "logs", newest.metadata.name)

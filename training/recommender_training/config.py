@@ -20,7 +20,7 @@ from recommender_training.search.settings import Sampler, SearchSettings
 from recommender_training.section import Section
 
 #: Settings of the Job, not of the training: accepted, so that the section can be passed as it is.
-_OF_THE_JOB = frozenset({"resources", "backoffLimit", "deadlineSeconds"})
+_OF_THE_JOB = frozenset({"resources", "workers", "backoffLimit", "deadlineSeconds"})
 
 
 class Algorithm(enum.StrEnum):

@@ -21,6 +21,13 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [list, watch, create]
+# A training of several workers, where Kubeflow Trainer v2 is; without it the rule speaks of nothing.
+- apiGroups: [trainer.kubeflow.org]
+  resources: [trainjobs]
+  verbs: [list, create, delete]
+- apiGroups: [trainer.kubeflow.org]
+  resources: [trainingruntimes]
+  verbs: [create, delete]
 # Counters and smoke inferences are asked of the pods' addresses; logs explain failed Jobs.
 - apiGroups: [""]
   resources: [pods]

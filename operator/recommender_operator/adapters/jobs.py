@@ -1,17 +1,17 @@
-"""Jobs of the pipeline as they were read: phase, report, and why one failed."""
+"""Jobs and TrainJobs of the pipeline as they were read: phase, report, and why one failed."""
 
 from __future__ import annotations
 
 import collections
+import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from recommender_operator.adapters import pods
+from recommender_operator.adapters import groups, pods
 from recommender_operator.adapters.kube import Kube, Object
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.resources import labels
-from recommender_operator.resources.jobs import CONTAINER
 
 #: A report is one JSON object of at most this many bytes (the kubelet cuts off the rest).
 REPORT_LIMIT = 4_096
@@ -31,10 +31,10 @@ class JobReader:
     async def read(
         self, jobs: Iterable[Object], all_pods: Sequence[Object]
     ) -> tuple[JobState, ...]:
-        """Return the states of the Jobs that carry the operator's labels."""
+        """Return the states of the Jobs and TrainJobs that carry the operator's labels."""
         by_job: dict[str, list[Object]] = {}
         for pod in all_pods:
-            by_job.setdefault(_job_of(pod), []).append(pod)
+            by_job.setdefault(groups.job_of(pod), []).append(pod)
         states = []
         for job in jobs:
             own = by_job.get(job["metadata"]["name"], [])
@@ -52,13 +52,14 @@ class JobReader:
         except (KeyError, ValueError):
             return None
         phase, condition = phase_of(job)
-        report = newest_report(own)
+        report = newest_report(groups.leading(own))
         reason, message = "", ""
         if phase == "Failed":
-            reason, message = failure(condition, own, report)
-            message = await self._with_log(job, own, message)
-        elif phase == "Running" and own:
-            reason, message = pods.obstacle(own[-1])
+            blamed = groups.culprit(own) if own else None
+            reason, message = failure(condition, blamed, told_of(blamed) or report)
+            message = await self._with_log(job, blamed, message)
+        elif phase == "Running":
+            reason, message = _waits_for(job, own)
         return JobState(
             kind=kind,
             version=version,
@@ -67,17 +68,19 @@ class JobReader:
             report=report,
             reason=reason,
             message=message,
+            group=job.get("kind") == "TrainJob",
+            started_at=_time(job["metadata"].get("creationTimestamp")),
         )
 
-    async def _with_log(self, job: Object, own: Sequence[Object], message: str) -> str:
+    async def _with_log(self, job: Object, pod: Object | None, message: str) -> str:
         log = ""
-        if own:
-            uid = own[-1]["metadata"]["uid"]
+        if pod is not None:
+            uid = pod["metadata"]["uid"]
             if uid not in self._logs:
                 text = await self._kube.log(
                     job["metadata"]["namespace"],
-                    own[-1]["metadata"]["name"],
-                    CONTAINER,
+                    pod["metadata"]["name"],
+                    groups.container_of(pod),
                     pods.LOG_LINES,
                 )
                 self._logs[uid] = pods.tail(text)
@@ -87,9 +90,8 @@ class JobReader:
         return f"{message}\nlast log lines:\n{log}" if log else message
 
 
-def _job_of(pod: Object) -> str:
-    name = pods.label(pod, "batch.kubernetes.io/job-name")
-    return name or pods.label(pod, "job-name")
+def _time(text: object) -> datetime.datetime | None:
+    return datetime.datetime.fromisoformat(str(text)) if text else None
 
 
 def _age(pod: Object) -> tuple[str, str]:
@@ -98,9 +100,7 @@ def _age(pod: Object) -> tuple[str, str]:
 
 def phase_of(job: Object) -> tuple[Phase, Object]:
     """Return a Job's phase and the condition that says so."""
-    for condition in job.get("status", {}).get("conditions") or []:
-        if condition.get("status") != "True":
-            continue
+    for condition in _true_conditions(job):
         if condition.get("type") == "Complete":
             return "Succeeded", condition
         if condition.get("type") == "Failed":
@@ -108,14 +108,34 @@ def phase_of(job: Object) -> tuple[Phase, Object]:
     return "Running", {}
 
 
+def _true_conditions(job: Object) -> list[Object]:
+    conditions = job.get("status", {}).get("conditions") or []
+    return [condition for condition in conditions if condition.get("status") == "True"]
+
+
+def _waits_for(job: Object, own: Sequence[Object]) -> tuple[str, str]:
+    """Return what a running Job, or the first stuck worker of a group, waits for."""
+    for condition in _true_conditions(job):
+        if condition.get("type") == "Suspended":
+            return "Suspended", str(condition.get("message") or "")
+    stuck = (pods.obstacle(pod) for pod in reversed(own))
+    return next((found for found in stuck if found[0]), ("", ""))
+
+
 def newest_report(own: Iterable[Object]) -> Mapping[str, object] | None:
     """Return the report that the newest ended pod left; None if there is none, or garbage."""
     for pod in reversed(list(own)):
-        ended = _ended(pod)
+        ended = groups.ended(pod)
         if ended is None:
             continue
         return parse_report(str(ended.get("message") or ""))
     return None
+
+
+def told_of(pod: Object | None) -> Mapping[str, object] | None:
+    """Return the report of a pod if it says what failed."""
+    report = newest_report([pod]) if pod is not None else None
+    return report if report is not None and report.get("ok") is False else None
 
 
 def parse_report(text: str) -> Mapping[str, object] | None:
@@ -133,29 +153,25 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
 
 
-def _ended(pod: Object) -> Object | None:
-    for status in pod.get("status", {}).get("containerStatuses") or []:
-        if status.get("name") == CONTAINER:
-            ended: Object | None = (status.get("state") or {}).get("terminated")
-            return ended
-    return None
-
-
 def failure(
-    condition: Object, own: Sequence[Object], report: Mapping[str, object] | None
+    condition: Object, pod: Object | None, report: Mapping[str, object] | None
 ) -> tuple[str, str]:
-    """Return why a Job failed: what its own report says comes first, then what Kubernetes saw."""
+    """Return why a Job failed: what its own report says comes first, then what Kubernetes saw.
+
+    Of a group the report may be another worker's, which only saw that `pod` was gone.
+    """
     general = str(condition.get("reason") or "JobFailed")
     told = str(condition.get("message") or "")
-    if report is not None and report.get("ok") is False and report.get("reason"):
+    reason, message = pods.obstacle(pod) if pod is not None else ("", "")
+    ended_from_outside = pod is not None and told_of(pod) is None and reason not in ("", "Error")
+    own_words = report is not None and report.get("ok") is False and report.get("reason")
+    if report is not None and own_words and not ended_from_outside:
         said = pods.redacted(str(report.get("message") or ""))[: pods.LOG_LIMIT]
         return str(report["reason"])[:253], said or told
     if general == "DeadlineExceeded":
         return general, told
-    if own:
-        reason, message = pods.obstacle(own[-1])
-        if reason not in ("", "Error"):
-            return reason, message or told
-        if message:
-            return general, f"{told}; {message}" if told else message
+    if reason not in ("", "Error"):
+        return reason, message or told
+    if message:
+        return general, f"{told}; {message}" if told else message
     return general, told

@@ -51,6 +51,9 @@ EVENTS = Resource("", "v1", "events")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
 HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
 REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
+TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
+TRAINING_RUNTIMES = Resource("trainer.kubeflow.org", "v1alpha1", "trainingruntimes")
+JOB_SETS = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets")
 
 
 #: Cause of a refused creation (`corev1.NamespaceTerminatingCause`).

@@ -8,7 +8,10 @@ from collections.abc import Callable
 from recommender_operator.adapters.kube import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
+    JOB_SETS,
     REVISIONS,
+    TRAIN_JOBS,
+    TRAINING_RUNTIMES,
     Kube,
     Resource,
 )
@@ -21,6 +24,8 @@ NEEDED: dict[TrafficMode, tuple[Resource, ...]] = {
     TrafficMode.GATEWAY: (INFERENCE_SERVICES, HTTP_ROUTES),
     TrafficMode.KNATIVE: (INFERENCE_SERVICES, REVISIONS),
 }
+#: Of Kubeflow Trainer v2, and what it builds upon.
+NEEDED_BY_WORKERS = (TRAIN_JOBS, TRAINING_RUNTIMES, JOB_SETS)
 
 
 class PlatformReader:
@@ -34,10 +39,17 @@ class PlatformReader:
         self._clock = clock
         self._known: dict[Resource, tuple[float, bool]] = {}
 
-    async def read(self, mode: TrafficMode) -> Platform:
-        """Return what is missing for a traffic mode, by the names of the CRDs."""
-        missing = [need.name for need in NEEDED[mode] if not await self._has(need)]
-        return Platform(missing=tuple(missing), domain=self._domain)
+    async def read(self, mode: TrafficMode, workers: int = 1) -> Platform:
+        """Return what is missing for a traffic mode and workers, by the names of the CRDs."""
+        needed = NEEDED_BY_WORKERS if workers > 1 else ()
+        return Platform(
+            missing=await self._lacks(NEEDED[mode]),
+            missing_for_workers=await self._lacks(needed),
+            domain=self._domain,
+        )
+
+    async def _lacks(self, needed: tuple[Resource, ...]) -> tuple[str, ...]:
+        return tuple([need.name for need in needed if not await self._has(need)])
 
     async def _has(self, resource: Resource) -> bool:
         known = self._known.get(resource)

@@ -158,7 +158,15 @@ class TrainingSpec(ApiModel):
         default=ExportSpec(), description="What is exported, and which form of it serves."
     )
     resources: TrainingResources = Field(
-        default=TrainingResources(), description="Of the training pod."
+        default=TrainingResources(), description="Of each training pod."
+    )
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Pods that train one version together, each with the resources. More than "
+        "one needs Kubeflow Trainer v2 and JobSet in the cluster, and an artifact store that the "
+        "nodes of all of them can mount.",
     )
     backoff_limit: int = Field(
         default=2, ge=0, le=10, description="Failed pods before the training has failed."

@@ -74,6 +74,8 @@ def _own_paths(turn: Turn, version: VersionObject) -> list[str]:
     if status.lineage is not None or status.attempt > 0:
         attempts = range(max(0, status.attempt - MAX_STAGED), status.attempt + 1)
         mine += [names.staged_path(turn.model.name, version.name, n) for n in attempts]
+        if version.spec.training.workers > 1:
+            mine.append(names.checkpoints_path(turn.model.name, version.name))
     shared = {
         other.status.artifact.path
         for other in turn.versions.values()

@@ -14,6 +14,7 @@ from recommender_operator.phases.turn import Turn
 
 #: Only a safety net: the event of the finished Job wakes the operator.
 _POLL = datetime.timedelta(seconds=20)
+_SOON = datetime.timedelta(seconds=2)
 
 
 def find(turn: Turn, kind: JobKind, version: str, attempt: int) -> JobState | None:
@@ -44,10 +45,14 @@ def result(
     if job is None:
         attempt = version.status.attempt
         turn.do(StartJob(kind=kind, version=version.name, attempt=attempt, inputs=dict(inputs)))
-        turn.look_again(_POLL)
+        turn.look_again(_POLL if version.spec.training.workers == 1 else _SOON)
         return None
     if job.phase == "Running":
-        turn.look_again(_POLL)
+        if overdue := _overdue(turn, version, job):
+            fail(turn, version, "DeadlineExceeded", overdue)
+        # A TrainJob is not watched, its pods are: it ends a moment after its first worker.
+        ends = job.group and job.report is not None
+        turn.look_again(_SOON if ends else _POLL)
         return None
     if job.phase == "Failed":
         fail(turn, version, job.reason or Reason.FAILED, job.message or "the Job failed")
@@ -57,6 +62,23 @@ def result(
     except report.ReportError as error:
         fail(turn, version, Reason.INVALID_REPORT, f"report of the Job {kind.value}: {error}")
         return None
+
+
+def _overdue(turn: Turn, version: VersionObject, job: JobState) -> str:
+    """Return why a group has had its time, if it has; Kubernetes sees to a single Job itself.
+
+    JobSet gives every restart the deadline anew, and counts nothing while no pod is made.
+    """
+    seconds = version.spec.training.deadline_seconds
+    if not job.group or job.started_at is None:
+        return ""
+    if turn.now < job.started_at + datetime.timedelta(seconds=seconds):
+        return ""
+    told = f": {job.message}" if job.message else ""
+    return (
+        f"the TrainJob did not end within training.deadlineSeconds ({seconds}), restarts "
+        f"included{told}"
+    )
 
 
 def fail(turn: Turn, version: VersionObject, reason: str, message: str) -> None:

@@ -10,7 +10,7 @@ from recommender_operator.api.version import VersionDecision, VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import data as phase_of_data
 from recommender_operator.phases import gates as offline
-from recommender_operator.phases import steps
+from recommender_operator.phases import steps, workers
 from recommender_operator.phases.turn import Turn
 
 #: What the condition tells of a training; the version's status has all metrics.
@@ -75,6 +75,9 @@ def _training(turn: Turn, subject: VersionObject) -> None:
         metrics = subject.status.metrics
         numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in TOLD if name in metrics)
         turn.condition(kind, "True", Reason.TRAINED, f"{turn.called(subject)}: {numbers}")
+    elif lacks := workers.wants(turn, subject):
+        if turn.condition(kind, "False", Reason.PLATFORM_MISSING, lacks):
+            turn.warn(Reason.PLATFORM_MISSING, lacks)
     else:
         _waiting(turn, kind, subject)
 

@@ -6,7 +6,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.report import ChampionReport, TrainReport
 from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.observed import JobKind
-from recommender_operator.phases import jobs
+from recommender_operator.phases import jobs, workers
 from recommender_operator.phases.turn import Turn
 
 
@@ -18,6 +18,9 @@ def step(turn: Turn) -> None:
     lineage = version.status.lineage
     if lineage is None:
         turn.move(version.name, VersionStage.CHECKING_DATA)
+        return
+    if workers.wants(turn, version):
+        workers.wait(turn)
         return
     inputs = {"data_version": lineage.data_version, **_champion(turn)}
     trained = jobs.result(turn, version, JobKind.TRAIN, TrainReport, inputs)

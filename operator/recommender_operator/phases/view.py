@@ -36,9 +36,10 @@ class View:
         self._token = self.retrain.token if self.retrain else ""
         #: Name of the version that the spec, and a retraining in force, ask for.
         self.asked = self._name_of(self.spec.training)
-        # It has no hyperparameters, and a training that is to search them would be refused.
+        # It has no hyperparameters, and a training that is to search them would be refused; so
+        # would one with several workers.
         self._baseline = self.spec.training.model_copy(
-            update={"algorithm": Algorithm.LOGISTIC_REGRESSION, "search": None}
+            update={"algorithm": Algorithm.LOGISTIC_REGRESSION, "search": None, "workers": 1}
         )
 
     def _name_of(self, training: TrainingSpec) -> str:

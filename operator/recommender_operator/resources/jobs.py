@@ -233,7 +233,9 @@ def _mapping(source: DataSource) -> list[str]:
 def _train(
     model: str, version: VersionObject, inputs: Mapping[str, str], attempt: int
 ) -> list[str]:
-    config = json.dumps(version.spec.training.dump(), sort_keys=True, separators=(",", ":"))
+    told = version.spec.training.dump()
+    del told["workers"]  # a worker learns of its group from its environment
+    config = json.dumps(told, sort_keys=True, separators=(",", ":"))
     return [
         "--lake", f"/store/{names.lake_path(model)}",
         "--data-version", inputs["data_version"],

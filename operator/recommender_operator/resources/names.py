@@ -15,6 +15,9 @@ from recommender_operator.observed import JobKind
 #: A model's name may be no longer, so that `<model>-<8>-publish-<attempt>` fits a DNS label (63).
 MAX_MODEL_NAME = 40
 HASH_DIGITS = 8
+#: A TrainJob's name may be no longer, so that `<name>-node-0-15-<5>` fits a DNS label (63).
+MAX_GROUP_NAME = 47
+GROUP_DIGITS = 10
 
 
 def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
@@ -45,6 +48,24 @@ def desired_version(model: str, spec: RecommenderModelSpec, token: str = "") -> 
 def job_name(version: str, kind: JobKind, attempt: int) -> str:
     """Return `<version>-<kind>-<attempt>`."""
     return f"{version}-{kind.value}-{attempt}"
+
+
+def group_name(version: str, attempt: int) -> str:
+    """Return the name of the TrainJob: that of the Job in its place, cut to what pods can have.
+
+    JobSet names a pod `<name>-node-0-<worker>` with a random suffix. A digest of the whole name
+    takes the place of what is cut off.
+    """
+    name = job_name(version, JobKind.TRAIN, attempt)
+    if len(name) <= MAX_GROUP_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:GROUP_DIGITS]
+    return f"{name[: MAX_GROUP_NAME - GROUP_DIGITS - 1].rstrip('-')}-{digest}"
+
+
+def checkpoints_path(model: str, version: str) -> str:
+    """Return the folder, relative to the claim's root, from which a restarted group goes on."""
+    return f"{staging_path(model)}/.checkpoints/{version}"
 
 
 def baselines_name(model: str) -> str:

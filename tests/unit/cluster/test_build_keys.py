@@ -40,7 +40,9 @@ def test_go_mod_requires_the_version_that_versions_py_names(module: versions.Mod
     assert re.findall(pattern, text, re.MULTILINE) == [module.version]
 
 
-@pytest.mark.parametrize("group", groups.cluster_groups(knative=True), ids=lambda g: g.name)
+@pytest.mark.parametrize(
+    "group", groups.cluster_groups(knative=True, trainer=True), ids=lambda g: g.name
+)
 def test_every_group_is_a_committed_module_with_digests(group: groups.Group) -> None:
     names = {name for name, _ in groups.inputs(group)}
     assert {"go.mod", "go.sum"} <= names

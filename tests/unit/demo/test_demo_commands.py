@@ -12,7 +12,7 @@ from tests.demo import __main__ as demo
 class Down(backends.Existing):
     """A cluster that does not run, and must not be started."""
 
-    def up(self, knative: bool) -> None:
+    def up(self, knative: bool, trainer: bool = False) -> None:
         raise AssertionError("it was started")
 
     def status(self) -> tuple[str, bool]:

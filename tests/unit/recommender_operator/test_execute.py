@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +15,8 @@ from recommender_operator.adapters.kube import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
+    TRAIN_JOBS,
+    TRAINING_RUNTIMES,
     VERSIONS,
     KubeError,
 )
@@ -177,3 +180,37 @@ async def test_time_in_a_stage_and_each_decision_are_counted_once() -> None:
     assert count == 1
     assert rig.metric("phase_duration_seconds_sum", stage="Deploying", **where) == 40
     assert rig.metric("actions_total", action="UpdateVersion") == 2
+
+
+def group_snapshot(rig: Rig) -> Snapshot:
+    shot = snapshot(rig)
+    (version,) = shot.observed.versions
+    training = version.spec.training.model_copy(update={"workers": 2})
+    spec = version.spec.model_copy(update={"training": training})
+    versions = (dataclasses.replace(version, spec=spec),)
+    return dataclasses.replace(
+        shot, observed=dataclasses.replace(shot.observed, versions=versions)
+    )
+
+
+async def test_a_group_is_started_runtime_first_and_cancelled_as_a_whole() -> None:
+    """Trainer's webhook refuses a TrainJob whose runtime it has not seen yet."""
+    rig = Rig()
+    shot = group_snapshot(rig)
+    start = do.StartJob(kind=JobKind.TRAIN, version=NAME, attempt=3, inputs={"data_version": "1"})
+    name = f"{NAME}-train-3"
+    await run(rig, shot, start)
+    assert (rig.kube.names(TRAINING_RUNTIMES), rig.kube.names(TRAIN_JOBS)) == ([name], [])
+    for _ in range(2):
+        await run(rig, shot, start)
+        assert (rig.kube.names(TRAINING_RUNTIMES), rig.kube.names(TRAIN_JOBS)) == ([name], [name])
+    assert rig.kube.names(JOBS) == []
+    for _ in range(2):
+        await run(rig, shot, do.CancelGroup(version=NAME, attempt=3))
+        assert (rig.kube.names(TRAINING_RUNTIMES), rig.kube.names(TRAIN_JOBS)) == ([], [])
+
+
+async def test_the_data_of_a_group_are_checked_by_one_job() -> None:
+    rig = Rig()
+    await run(rig, group_snapshot(rig), do.StartJob(kind=JobKind.CHECK, version=NAME, attempt=0))
+    assert rig.kube.names(JOBS) == [f"{NAME}-check-0"]

@@ -6,12 +6,19 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kube import HTTP_ROUTES, JOBS, MODELS, PODS, VERSIONS
+from recommender_operator.adapters.kube import (
+    HTTP_ROUTES,
+    JOBS,
+    MODELS,
+    PODS,
+    TRAIN_JOBS,
+    VERSIONS,
+)
 from recommender_operator.adapters.traffic import Subject
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observe import ObservationError, Snapshot
 from recommender_operator.observed import JobKind
-from recommender_operator.resources import jobs, labels, model_version
+from recommender_operator.resources import jobs, labels, model_version, train_jobs
 from tests.fakes import NOW, add_model, model, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
@@ -184,3 +191,21 @@ def test_every_child_carries_the_labels_that_it_is_found_by() -> None:
         builder_inputs.OPTIONS,
     )  # fmt: skip
     assert labels.of_model("movies").items() <= job["metadata"]["labels"].items()
+
+
+async def test_train_jobs_are_read_where_there_are_workers_and_cost_nothing_elsewhere() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    add_version(rig, stage="Training")
+    uid = rig.kube.find(VERSIONS, NAME)["metadata"]["uid"]
+    thing = train_jobs.train_job(builder_inputs.model(), builder_inputs.version(), 0)
+    thing["metadata"]["ownerReferences"][0]["uid"] = uid
+    rig.kube.put(TRAIN_JOBS, thing)
+    assert (await look(rig)).observed.jobs == ()
+    assert ("list", "trainjobs") not in rig.kube.reads
+    rig.kube.find(VERSIONS, NAME)["spec"]["training"]["workers"] = 2
+    (job,) = (await look(rig)).observed.jobs
+    assert (job.kind, job.version, job.group) == (JobKind.TRAIN, NAME, True)
+    thing["metadata"]["ownerReferences"][0]["uid"] = "of-an-earlier-model"
+    rig.kube.put(TRAIN_JOBS, thing)
+    assert (await look(rig)).observed.jobs == ()

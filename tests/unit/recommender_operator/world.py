@@ -342,6 +342,8 @@ class World:
                 self._delete_version(action.name)
             case a.StartJob():
                 self._start(action)
+            case a.CancelGroup():
+                self._cancel(action)
             case a.EnsureService():
                 self._ensure(action.version)
             case a.DeleteService():
@@ -366,10 +368,26 @@ class World:
     def _start(self, action: a.StartJob) -> None:
         assert not self.spec.paused or self.deleting, "started a Job while paused"
         key = (action.kind, action.version, action.attempt)
+        workers = 1
+        if action.kind is JobKind.TRAIN:
+            workers = self.versions[action.version].spec.training.workers
+            assert workers == 1 or not self.platform.missing_for_workers, "nothing runs TrainJobs"
         if key not in self.jobs:
             self.jobs[key] = JobState(
-                kind=action.kind, version=action.version, attempt=action.attempt, phase="Running"
+                kind=action.kind,
+                version=action.version,
+                attempt=action.attempt,
+                phase="Running",
+                group=workers > 1,
+                started_at=self.now,
             )
+
+    def _cancel(self, action: a.CancelGroup) -> None:
+        key = (JobKind.TRAIN, action.version, action.attempt)
+        job = self.jobs.pop(key, None)
+        version = self.versions[action.version]
+        if job is not None and job.phase == "Running" and version.status.attempt == job.attempt:
+            assert version.status.stage in TERMINAL, "cancelled a training that is waited for"
 
     def _ensure(self, version: str) -> None:
         assert self.versions[version].status.artifact is not None, "served what is not published"

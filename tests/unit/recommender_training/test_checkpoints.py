@@ -247,3 +247,12 @@ def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processe
         name(TrainingConfig(hyperparameters=SETTINGS)),
     }
     assert len(names) == 5
+
+
+def test_what_a_real_training_is_told_apart_by_can_be_loaded_as_data(tmp_path: Path) -> None:
+    """Not everything that looks like a text is one: torch.__version__ is of a class of its own."""
+    kept = course.kept(tmp_path, ALONE, TrainingConfig(), "i1", 7, 1)
+    slot = kept.slot("first")
+    assert slot is not None
+    slot.save({"taken": 3})
+    assert slot.load() == {"taken": 3}

@@ -71,7 +71,7 @@ def kept(
         "threads": threads,
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "codeVersion": code_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # its own class would be refused when it is loaded
         "python": platform.python_version(),
     }
     return Course(group, Checkpoints(folder, facts))

@@ -118,3 +118,17 @@ async def test_each_mode_needs_its_own_pieces() -> None:
     reader = PlatformReader(kube, "")
     assert (await reader.read(TrafficMode.GATEWAY)).missing == ()
     assert (await reader.read(TrafficMode.KNATIVE)).missing == ("revisions.serving.knative.dev",)
+
+
+async def test_what_workers_need_is_looked_for_when_there_are_several() -> None:
+    kube = FakeKube()
+    reader = PlatformReader(kube, "")
+    assert (await reader.read(TrafficMode.GATEWAY, 1)).missing_for_workers == ()
+    assert len(kube.reads) == 2
+    platform = await reader.read(TrafficMode.GATEWAY, 2)
+    assert platform.missing == ()
+    assert platform.missing_for_workers == (
+        "trainjobs.trainer.kubeflow.org",
+        "trainingruntimes.trainer.kubeflow.org",
+        "jobsets.jobset.x-k8s.io",
+    )
