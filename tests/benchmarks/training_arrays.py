@@ -70,15 +70,15 @@ def measure(data: Dataset) -> None:
     target = torch.from_numpy(labels.astype(np.float32))
     held = torch.from_numpy(bundle.held_out(split)[:10_000])
     how = runtime.choose(settings.precision)
-    fitted = fit._Fit(model, inputs, held, target, settings, how)
-    order = train[torch.randperm(len(train))]
+    settings = settings.model_copy(update={"batch_size": BATCH})
+    fitted = fit.Learner(model, inputs, train, held, target, settings, how)
     began = time.process_time()
-    for rows in torch.split(order, BATCH)[:STEPS]:
-        fitted.step(rows)
+    for _ in range(STEPS):
+        fitted.step()
     pace = STEPS * BATCH / (time.process_time() - began)
     tell(f"{STEPS} steps of {BATCH} rows, {pace:.0f} rows a CPU second")
-    fitted.look(0.0)
-    fitted.finish()
+    fitted.look()
+    fitted.finish(fitted.best)
     bundle.hide_unseen(model, data, split.train)
     tell("a look, and unseen ids hidden")
     logistic.fit(inputs, split.train, data, labels)

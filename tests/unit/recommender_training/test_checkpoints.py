@@ -49,7 +49,7 @@ def first(prepared: Prepared, slot: Slot | None, dies: int = 0) -> tuple[Ranker,
         if looks == dies:
             raise KilledError
 
-    label = prepared.inputs.label
+    label = prepared.kept.label
     log = fit.fit(model, prepared.inputs, train, held, SETTINGS, label, watch, slot=slot)
     return model, log
 
@@ -57,7 +57,7 @@ def first(prepared: Prepared, slot: Slot | None, dies: int = 0) -> tuple[Ranker,
 def final(prepared: Prepared, slot: Slot | None) -> Ranker:
     model = fresh(prepared)
     rows = torch.from_numpy(prepared.split.train)
-    fit.fit_for(model, prepared.inputs, rows, SETTINGS, prepared.inputs.label, 2.3, slot=slot)
+    fit.fit_for(model, prepared.inputs, rows, SETTINGS, prepared.kept.label, 2.3, slot=slot)
     return model
 
 

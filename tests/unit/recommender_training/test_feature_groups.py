@@ -154,7 +154,7 @@ def grouped(prepared: Prepared) -> Prepared:
 def untrained(grouped: Prepared) -> Ranker:
     """Random weights read every number, so that a wrong one shows."""
     torch.manual_seed(0)
-    users, told = grouped.data.users, grouped.inputs
+    users, told = grouped.data.users, grouped.kept
     size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.0, 0.0)
     numbers = torch.cat([told.numbers, told.taste, told.extra], 1)
     genres = torch.from_numpy(grouped.data.items.genres)

@@ -221,7 +221,7 @@ def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None
 def test_rows_of_weight_zero_teach_the_ranker_nothing_and_equal_weights_change_nothing(
     prepared: Prepared,
 ) -> None:
-    label = prepared.inputs.label
+    label = prepared.kept.label
     muted = torch.arange(len(label)) % 2 == 0
     weight = torch.where(muted, torch.zeros_like(label), torch.ones_like(label))
     lies = torch.where(muted, 1 - label, label)
