@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,7 +101,10 @@ def load(path: Path, sha256: str) -> nn.Module:
     if found != sha256:
         raise _invalid(f"{path} has the sha256 {found}, {sha256} is wanted")
     check(data, str(path))
-    loaded: nn.Module = torch.export.load(io.BytesIO(data)).module()
+    with warnings.catch_warnings():
+        # The bytes of the file are read and never written to.
+        warnings.filterwarnings("ignore", message="The given buffer is not writable")
+        loaded: nn.Module = torch.export.load(io.BytesIO(data)).module()
     return loaded
 
 
