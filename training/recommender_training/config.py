@@ -34,6 +34,21 @@ class Precision(enum.StrEnum):
     BFLOAT16 = "BFloat16"
 
 
+class Retrieval(enum.StrEnum):
+    """What of the retrieval orders a list, beside response and popularity."""
+
+    WEIGHTS = "Weights"
+    TWO_TOWER = "TwoTower"
+    BOTH = "Both"
+
+
+class Loss(enum.StrEnum):
+    """Over what items the softmax of the two towers goes."""
+
+    SAMPLED_SOFTMAX = "SampledSoftmax"
+    FULL_SOFTMAX = "FullSoftmax"
+
+
 class Fault(enum.StrEnum):
     """Documented test hooks of the export, to rehearse a bad release (docs/training.md)."""
 
@@ -58,6 +73,21 @@ class Hyperparameters(Section):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     user_dropout: float = Field(default=0.5, ge=0, le=1)
     precision: Precision = Precision.FLOAT32
+    retrieval: Retrieval = Retrieval.WEIGHTS
+    retrieval_loss: Loss = Loss.SAMPLED_SOFTMAX
+
+
+class WarmMode(enum.StrEnum):
+    """What of the deep ranker a training from the champion's weights may change."""
+
+    ALL_WEIGHTS = "AllWeights"
+    ITEM_EMBEDDINGS = "ItemEmbeddings"
+
+
+class WarmStartSettings(Section):
+    """Start from the weights of the version in place."""
+
+    mode: WarmMode = WarmMode.ALL_WEIGHTS
 
 
 class FaultInjection(Section):
@@ -74,6 +104,7 @@ class TrainingConfig(Section):
     seed: int = Field(default=17, ge=0, le=2**31 - 1)
     hyperparameters: Hyperparameters = Hyperparameters()
     search: SearchSettings | None = None
+    warm_start: WarmStartSettings | None = None
     fault_injection: FaultInjection | None = None
 
     @property

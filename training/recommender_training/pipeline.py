@@ -14,6 +14,7 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
+from recommender_training import warm_start
 from recommender_training.artifact import manifest, reference, store, triton, vocabulary
 from recommender_training.champion import Comparison
 from recommender_training.code_version import code_version
@@ -28,6 +29,7 @@ from recommender_training.features.table import State
 from recommender_training.files import canonical_json, fsync_folder, write_bytes
 from recommender_training.models import retrieval
 from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare, refit
+from recommender_training.models.sources import Sources
 from recommender_training.page import files as page
 from recommender_training.progress import say
 from recommender_training.search.choose import choose
@@ -107,11 +109,14 @@ def _train(
         found = choose(source, data, config, output.with_name(".search"), threads)
         config = found.config
     prepared = prepare(data, config)
-    bundle = fit_models(prepared, config, threads)
+    start, warm = warm_start.begin(config, prepared, champion.source if champion else None)
+    bundle = held_out = fit_models(prepared, config, threads, start)
     sought = {} if found is None else found.report(prepared, bundle, threads)
-    bundle = refit(bundle, prepared, config, threads)
+    bundle = refit(bundle, prepared, config, threads, start)
     say("evaluate: test window")
     report = evaluate(bundle, prepared, OnceOnly(prepared.split.test).open(), champion)
+    if warm is not None:
+        report["warmStart"] = warm
     if champion is not None:
         say(f"evaluate: champion: {champion.facts}")
         # The message may name paths of this machine, which are none of the artifact's business.
@@ -123,6 +128,7 @@ def _train(
     report["parity"], served = _write_models(partial, bundle, prepared, config)
     report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
     _write_facts(partial, served, tables, prepared, config)
+    warm_start.leave(partial, held_out, prepared, config)
     write_bytes(partial / "report.json", canonical_json(report))
     lineage = _lineage(report, config, data_version, threads)
     page.write(partial, report, lineage)
@@ -167,7 +173,7 @@ def _write_models(
     Returns the differences, and the model that is to serve, loaded, without its injected fault.
     """
     say("export: TorchScript and parity with eager mode")
-    known = _knowledge(prepared)
+    known = _knowledge(prepared, bundle.sources)
     requests = _parity_requests(prepared)
     baseline = build.logistic_module(bundle.baseline, known, bundle.baseline_temperature)
     served: nn.Module = baseline
@@ -197,15 +203,17 @@ def _megabytes(path: Path) -> float:
     return round(path.stat().st_size / 1e6, 6)
 
 
-def _knowledge(prepared: Prepared) -> build.Knowledge:
+def _knowledge(prepared: Prepared, sources: Sources) -> build.Knowledge:
     """All that is known at the end of the data: the weights are older, the counts are not."""
     data = prepared.data
+    every = np.ones(len(data.events), dtype=np.bool_)
     return build.Knowledge(
         data=data,
         constants=prepared.constants,
         state=State.at(data, None),
-        retrieval=retrieval.fit(data, np.ones(len(data.events), dtype=np.bool_)),
+        retrieval=retrieval.fit(data, every) if sources.weights else None,
         history_length=prepared.history_length,
+        sources=sources,
     )
 
 
@@ -276,6 +284,7 @@ def _header(
             "bestEpoch": round(bundle.log.best_epoch, 3),
             "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
         },
+        "retrieval": bundle.sources.facts(config.hyperparameters.retrieval),
     }
 
 
@@ -293,6 +302,7 @@ def _lineage(
         "python": platform.python_version(),
         "metrics": report["metrics"],
         "fault": _fault(config),
+        **({"warmStart": report["warmStart"]} if "warmStart" in report else {}),
     }
 
 

@@ -32,6 +32,17 @@ class Precision(enum.StrEnum):
     BFLOAT16 = "BFloat16"
 
 
+class Retrieval(enum.StrEnum):
+    WEIGHTS = "Weights"
+    TWO_TOWER = "TwoTower"
+    BOTH = "Both"
+
+
+class RetrievalLoss(enum.StrEnum):
+    SAMPLED_SOFTMAX = "SampledSoftmax"
+    FULL_SOFTMAX = "FullSoftmax"
+
+
 class Fault(enum.StrEnum):
     """Documented test hooks of the export, to rehearse a bad release."""
 
@@ -112,6 +123,29 @@ class Hyperparameters(ApiModel):
         default=Precision.FLOAT32,
         description="Of the products of matrices in training; the exported model is Float32.",
     )
+    retrieval: Retrieval = Field(
+        default=Retrieval.WEIGHTS,
+        description="What orders a list beside response and popularity: item-to-item weights, "
+        "a two-tower model, or the sum of both.",
+    )
+    retrieval_loss: RetrievalLoss = Field(
+        default=RetrievalLoss.SAMPLED_SOFTMAX,
+        description="Of the two towers: a softmax over the items of the batch with logQ "
+        "correction, or over the whole catalogue.",
+    )
+
+
+class WarmMode(enum.StrEnum):
+    ALL_WEIGHTS = "AllWeights"
+    ITEM_EMBEDDINGS = "ItemEmbeddings"
+
+
+class WarmStart(ApiModel):
+    mode: WarmMode = Field(
+        default=WarmMode.ALL_WEIGHTS,
+        description="What the training may change: all weights, or the embeddings of the items "
+        "alone.",
+    )
 
 
 class FaultInjection(ApiModel):
@@ -132,6 +166,11 @@ class TrainingSpec(ApiModel):
     search: SearchSpec | None = Field(
         default=None,
         description="Search hyperparameters before the training; none is searched if absent.",
+    )
+    warm_start: WarmStart | None = Field(
+        default=None,
+        description="Start the deep ranker from the weights of the version in place, where they "
+        "fit; from fresh ones if absent.",
     )
     resources: TrainingResources = Field(
         default=TrainingResources(), description="Of the training pod."

@@ -7,14 +7,15 @@ run (the champion) is compared by handing over its answers on the same rows.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
-from recommender_training.data.dataset import Dataset, Floats, Ints
-from recommender_training.evaluation import metrics, ranking
-from recommender_training.features import graph, history
+from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.evaluation import metrics, order, ranking
+from recommender_training.features import history
 from recommender_training.features.table import Inputs, State
 from recommender_training.models import retrieval
 from recommender_training.models.bundle import (
@@ -24,6 +25,7 @@ from recommender_training.models.bundle import (
     probability,
 )
 from recommender_training.models.fit import predict
+from recommender_training.models.sources import Sources
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
 TOP_K = 10
@@ -45,6 +47,8 @@ class Window:
     rows: Ints  # [N] of the events
     task: ranking.RankingTask
     state: State  # before the first row
+    sources: Sources = field(default_factory=Sources)
+    inputs: list[Inputs] | None = None  # of each request, which the towers read
 
     @property
     def counts(self) -> history.ItemCounts:
@@ -77,25 +81,34 @@ class Window:
 
         Popularity, and retrieval from the events before the window.
         """
-        data = self.data
-        known = data.events.time < data.events.time[self.rows[0]]
-        weights = retrieval.fit(data, known) * retrieval.RETRIEVAL_WEIGHT
-        retrieved = [_retrieved(weights, data, request) for request in self.task.requests]
-        shape = (len(self.task.requests), data.items.count)
-        popular = retrieval.popularity_prior(self.counts)[None, :]
-        return np.asarray(popular + np.array(retrieved).reshape(shape), dtype=np.float64)
+        data, weights, requests = self.data, None, self.task.requests
+        if self.sources.weights:
+            weights = retrieval.fit(data, data.events.time < data.events.time[self.rows[0]])
+        told: Sequence[Inputs | None] = self.inputs or [None] * len(requests)
+        rows = [
+            order.prior(data, self.counts, weights, self.sources, request, inputs)
+            for request, inputs in zip(requests, told, strict=True)
+        ]
+        return np.array(rows, dtype=np.float64).reshape(len(requests), data.items.count)
 
     def best(self, logits: metrics.Array) -> Ints:
         """[R, K] the lists of a model by its logits [R, I]."""
         return ranking.best(self.task, logits + self.prior, TOP_K)
 
 
-def window(prepared: Prepared, rows: Ints) -> Window:
-    """The window of these rows, which are sorted by time."""
+def window(prepared: Prepared, rows: Ints, sources: Sources | None = None) -> Window:
+    """The window of these rows, which are sorted by time; lists are ordered by `sources`."""
     data = prepared.data
     start = int(data.events.time[rows[0]])
     task = ranking.reveal_half(data, rows, prepared.history_length)
-    return Window(data, rows, task, State.at(data, start))
+    sources, state, inputs = sources or Sources(), State.at(data, start), None
+    if sources.towers is not None:
+        length, frozen, first = prepared.history_length, prepared.constants, torch.tensor([0])
+        inputs = [
+            ranking.catalogue_inputs(data, frozen, state, request, length).take(first)
+            for request in task.requests
+        ]
+    return Window(data, rows, task, state, sources, inputs)
 
 
 def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
@@ -118,14 +131,6 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
         "baseline": base,
         "popularity": Answers(None, ranking.best(task, popular, TOP_K)),
     }
-
-
-def _retrieved(weights: Floats, data: Dataset, request: ranking.Request) -> Floats:
-    """[I] retrieval score of every item, as the exported model computes it."""
-    items, values = data.events.item[request.session], data.events.value[request.session]
-    present = torch.ones((1, len(items)), dtype=torch.bool)
-    event = graph.event_weights(present, torch.from_numpy(values)[None, :])
-    return np.asarray(event.numpy()[0] @ weights[items], dtype=np.float32)
 
 
 def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:

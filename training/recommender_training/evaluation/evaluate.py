@@ -31,7 +31,7 @@ def evaluate(
 
     `metrics` is flat and holds what gates can name; the rest is for people.
     """
-    judged = answers.window(prepared, rows)
+    judged = answers.window(prepared, rows, bundle.sources)
     said = answers.answer(bundle, prepared, judged)
     theirs = champion(judged) if champion is not None else None
     if theirs is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from recommender_training.data.dataset import Dataset, Floats
 from recommender_training.data.schema import MAX_AGE
+from recommender_training.export import towers
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features.table import Constants, State, genre_shares
 from recommender_training.models import logistic, retrieval
 from recommender_training.models.ranker import Ranker
+from recommender_training.models.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,9 @@ class Knowledge:
     data: Dataset
     constants: Constants
     state: State
-    retrieval: Floats  # [I, I]
+    retrieval: Floats | None  # [I, I]; None where lists are not ordered by it
     history_length: int
+    sources: Sources = field(default_factory=Sources)
 
 
 def shared_state(known: Knowledge, temperature: float) -> dict[str, Tensor]:
@@ -47,9 +50,17 @@ def shared_state(known: Knowledge, temperature: float) -> dict[str, Tensor]:
         "centre": torch.tensor(known.constants.centre),
         "prior": torch.tensor(known.constants.prior),
         "temperature": torch.tensor(temperature),
-        "retrieval": torch.from_numpy(known.retrieval) * retrieval.RETRIEVAL_WEIGHT,
-        "popularity": torch.from_numpy(retrieval.popularity_prior(counts)),
+        "retrieval": _retrieval(known),
+        "popularity": torch.from_numpy(retrieval.popularity_prior(counts))
+        * known.sources.popularity_weight,
+        **towers.state(known.sources),
     }
+
+
+def _retrieval(known: Knowledge) -> Tensor:
+    if known.retrieval is None:
+        return torch.zeros(0, 0)
+    return torch.from_numpy(known.retrieval) * retrieval.RETRIEVAL_WEIGHT
 
 
 def ranker_module(model: Ranker, known: Knowledge, temperature: float) -> RankerServing:

@@ -8,12 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender_training.evaluation import ranking
+from recommender_training.data.dataset import Ints
+from recommender_training.evaluation import metrics, order, ranking
 from recommender_training.export.build import Knowledge
+from recommender_training.features.table import Inputs
 from recommender_training.models import calibration
 
 #: Largest difference of a probability that is float32 arithmetic and no defect.
 TOLERANCE = 1e-4
+#: The same of what a list is ordered by, whose values are twenty times as large.
+RANK_TOLERANCE = 2e-3
 _TOP_N = 50
 
 
@@ -28,9 +32,9 @@ def check(
     requests: list[ranking.Request],
 ) -> dict[str, Any]:
     """Largest difference of the probabilities: of the first 50 items that the graph serves, and of
-    all items as it judges them. Raises ParityError.
+    all items as it judges them; and of what these items are ordered by. Raises ParityError.
     """
-    worst = 0.0
+    worst, disorder = 0.0, 0.0
     for request in requests:
         asked = _request(known, request)
         ids, scores = _answer(module, asked)
@@ -40,11 +44,39 @@ def check(
         expected = calibration.probability(scorer(inputs))
         rows = np.searchsorted(known.data.items.ids, ids)
         worst = max(worst, float(np.abs(expected[rows] - scores).max(initial=0.0)))
+        disorder = max(disorder, _disorder(known, request, inputs, scorer(inputs), rows))
         judged = calibration.probability(_judged(module, known, asked, inputs.taste))
         worst = max(worst, float(np.abs(expected - judged).max()))
     if not worst <= TOLERANCE:
         raise ParityError(f"exported and eager probabilities differ by {worst:.2e}")
-    return {"requests": len(requests), "maxDifference": float(f"{worst:.3g}")}
+    if not disorder <= RANK_TOLERANCE:
+        raise ParityError(
+            f"exported lists are ordered otherwise than eager ones, by {disorder:.2e}"
+        )
+    return {
+        "requests": len(requests),
+        "maxDifference": float(f"{worst:.3g}"),
+        "maxDisorder": float(f"{disorder:.3g}"),
+    }
+
+
+def _disorder(
+    known: Knowledge,
+    request: ranking.Request,
+    inputs: Inputs,
+    logits: metrics.Array,
+    served: Ints,
+) -> float:
+    """How much the eager rank [I] of the worst misplaced item differs from that of its place.
+
+    Zero where the graph serves, in order, the items with the highest rank that are not seen.
+    """
+    rank = logits + order.prior(known.data, known.state.counts, known.retrieval, known.sources,
+                                request, inputs)  # fmt: skip
+    seen = known.data.events.item[request.session]
+    rank[seen] = -np.inf
+    best = np.sort(rank)[::-1][: len(served)]
+    return float(np.abs(best - rank[served]).max(initial=0.0))
 
 
 def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from recommender_training.data.dataset import Bools, Dataset, Ints
 from recommender_training.evaluation import metrics
 from recommender_training.features import table
 from recommender_training.models import calibration, fit, logistic, ranker
+from recommender_training.models.sources import Sources, fit_sources, refit_sources
+from recommender_training.models.warm import WarmStart
 from recommender_training.progress import say
 
 Watch = Callable[[fit.FitLog], None]
@@ -39,6 +41,7 @@ class Bundle:
     deep: ranker.Ranker | None
     deep_temperature: float
     log: fit.FitLog
+    sources: Sources = field(default_factory=Sources)
 
 
 def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
@@ -53,8 +56,11 @@ def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) ->
     return Prepared(data, split, frozen, table.build(data, length, frozen), length)
 
 
-def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
-    """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
+def fit_models(
+    prepared: Prepared, config: TrainingConfig, threads: int, start: WarmStart | None = None
+) -> Bundle:
+    """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker, which
+    starts from the champion's weights where `start` has them.
 
     On the training window alone, so that the validation window can be judged.
     """
@@ -66,15 +72,23 @@ def fit_models(prepared: Prepared, config: TrainingConfig, threads: int) -> Bund
     logits = baseline.logits(inputs.take(torch.from_numpy(split.validation)), data)
     held = labels[split.validation]
     temperature = calibration.fit_temperature(held, logits)
+    sources = fit_sources(data, split, inputs, config)
+    fit.seed_everything(config.seed, threads)  # the ranker's draws do not depend on the towers
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
-        return Bundle(baseline, temperature, None, 1.0, fit.FitLog())
-    deep, log = _fit_ranker(prepared, config, labels, None)
+        return Bundle(baseline, temperature, None, 1.0, fit.FitLog(), sources)
+    deep, log = _fit_ranker(prepared, config, labels, None, start)
     rows = torch.from_numpy(split.validation)
     deep_temperature = calibration.fit_temperature(held, fit.predict(deep, inputs, rows).numpy())
-    return Bundle(baseline, temperature, deep, deep_temperature, log)
+    return Bundle(baseline, temperature, deep, deep_temperature, log, sources)
 
 
-def refit(bundle: Bundle, prepared: Prepared, config: TrainingConfig, threads: int) -> Bundle:
+def refit(
+    bundle: Bundle,
+    prepared: Prepared,
+    config: TrainingConfig,
+    threads: int,
+    start: WarmStart | None = None,
+) -> Bundle:
     """The same models fitted again on training and validation window, as they are to serve.
 
     The newest events tell most about the next ones. Nothing is chosen here: epochs and
@@ -87,17 +101,21 @@ def refit(bundle: Bundle, prepared: Prepared, config: TrainingConfig, threads: i
     fit.seed_everything(config.seed, threads)
     say(f"train: again on {len(rows)} rows, those of the validation window included")
     baseline = logistic.fit(inputs, rows, data, labels)
+    sources = refit_sources(bundle.sources, data, rows, inputs, config)
+    fit.seed_everything(config.seed, threads)
     if bundle.deep is None:
-        return replace(bundle, baseline=baseline)
+        return replace(bundle, baseline=baseline, sources=sources)
     every = torch.from_numpy(rows)
     deep = ranker.create(data, inputs, every, size=bundle.deep.size)
+    if start is not None:
+        start.apply(deep, data)
     target = torch.from_numpy(labels.astype(np.float32))
     settings, epochs = config.hyperparameters, bundle.log.best_epoch
     fit.fit_for(deep, inputs, every, settings, target, epochs)
-    hide_unseen(deep, data, rows)
+    hide_unseen(deep, data, rows, start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(deep)
-    return replace(bundle, baseline=baseline, deep=deep)
+    return replace(bundle, baseline=baseline, deep=deep, sources=sources)
 
 
 def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) -> Bools:
@@ -111,7 +129,11 @@ def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) 
 
 
 def fit_deep(
-    prepared: Prepared, config: TrainingConfig, threads: int, watch: Watch | None = None
+    prepared: Prepared,
+    config: TrainingConfig,
+    threads: int,
+    watch: Watch | None = None,
+    start: WarmStart | None = None,
 ) -> tuple[ranker.Ranker, fit.FitLog]:
     """Fit the deep ranker alone, with the weights that `fit_models` gives it.
 
@@ -119,14 +141,12 @@ def fit_deep(
     """
     fit.seed_everything(config.seed, threads)
     labels = training_labels(prepared.data, prepared.split, config)
-    return _fit_ranker(prepared, config, labels, watch)
+    return _fit_ranker(prepared, config, labels, watch, start)
 
 
-def _fit_ranker(
-    prepared: Prepared, config: TrainingConfig, labels: Bools, watch: Watch | None
-) -> tuple[ranker.Ranker, fit.FitLog]:
+def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
+    """A ranker with fresh weights, for the training window."""
     data, settings = prepared.data, config.hyperparameters
-    train = torch.from_numpy(prepared.split.train)
     size = ranker.RankerSize(
         users=data.users.count,
         genders=len(data.users.genders),
@@ -135,12 +155,30 @@ def _fit_ranker(
         dropout=settings.dropout,
         user_dropout=settings.user_dropout,
     )
-    model = ranker.create(data, prepared.inputs, train, size=size)
+    rows = torch.from_numpy(prepared.split.train)
+    return ranker.create(data, prepared.inputs, rows, size=size)
+
+
+def _fit_ranker(
+    prepared: Prepared,
+    config: TrainingConfig,
+    labels: Bools,
+    watch: Watch | None,
+    start: WarmStart | None = None,
+) -> tuple[ranker.Ranker, fit.FitLog]:
+    data, settings = prepared.data, config.hyperparameters
+    train = torch.from_numpy(prepared.split.train)
+    model = new_ranker(prepared, config)
+    if start is not None:
+        start.apply(model, data)
     say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
     validation = torch.from_numpy(prepared.split.validation)
     target = torch.from_numpy(labels.astype(np.float32))
-    log = fit.fit(model, prepared.inputs, train, validation, settings, target, watch)
-    hide_unseen(model, data, prepared.split.train)
+    log = fit.fit(
+        model, prepared.inputs, train, validation, settings, target, watch,
+        look_first=start is not None,
+    )  # fmt: skip
+    hide_unseen(model, data, prepared.split.train, start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(model)
     return model, log
@@ -157,18 +195,23 @@ def forget(model: ranker.Ranker) -> None:
         model.wide.weight.zero_()
 
 
-def hide_unseen(model: ranker.Ranker, data: Dataset, train: Ints) -> None:
+def hide_unseen(
+    model: ranker.Ranker, data: Dataset, train: Ints, start: WarmStart | None = None
+) -> None:
     """Give ids that the fit has never seen the vector of the unknown id, in place.
 
-    Their own vectors are the random numbers of the start.
+    Their own vectors are the random numbers of the start, but where the champion knew them.
     """
+    known = (None, None) if start is None else start.known(data)
     with torch.no_grad():
-        for weights, rows in (
-            (model.item.weight, data.events.item[train]),
-            (model.user.weight, data.events.user[train]),
+        for weights, rows, learned in (
+            (model.item.weight, data.events.item[train], known[0]),
+            (model.user.weight, data.events.user[train], known[1]),
         ):
             unseen = torch.ones(weights.shape[0], dtype=torch.bool)
             unseen[torch.from_numpy(np.unique(rows)) + 1] = False
+            if learned is not None:
+                unseen &= ~torch.from_numpy(learned)
             weights[unseen] = weights[0].clone()
 
 

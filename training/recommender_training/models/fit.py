@@ -39,6 +39,10 @@ class Rows(Protocol):
         ...
 
 
+#: One number from what the model answers of a batch and the targets of its rows.
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
 @dataclass
 class FitLog:
     """Validation loss at each look (in epochs), the best one, and the pace of the training."""
@@ -82,6 +86,8 @@ def fit(
     target: Tensor,
     watch: Callable[[FitLog], None] | None = None,
     *,
+    loss: Loss = functional.binary_cross_entropy_with_logits,
+    look_first: bool = False,
     how: Runtime | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> FitLog:
@@ -89,13 +95,16 @@ def fit(
 
     `watch` is called after each look, and ends the fit by raising.
 
-    `target` [N] are the labels of all rows. `how` is chosen by the devices there are. Raises
-    InputError `TrainingDiverged` when the loss is not finite.
+    `target` [N] are the labels of all rows; `loss` makes one number of answers and targets.
+    `look_first` judges the weights before the first step, too. `how` is chosen by the devices
+    there are. Raises InputError `TrainingDiverged` when the loss is not finite.
     """
     how = how or runtime.choose(settings.precision)
-    fitted = _Fit(model, inputs, validation, target, settings, how)
+    fitted = _Fit(model, inputs, validation, target, settings, how, loss)
     log, per_epoch = fitted.log, max(1, math.ceil(len(train) / settings.batch_size))
     step, every = 0, max(1, per_epoch // LOOKS)
+    if look_first:  # the weights may be as good as they get, where they are not fresh
+        fitted.look(0.0)
     for _ in range(settings.epochs):
         began, looking = clock(), 0.0
         order = train[torch.randperm(len(train))].to(how.device)
@@ -125,12 +134,13 @@ def fit_for(
     settings: Hyperparameters,
     target: Tensor,
     epochs: float,
+    loss: Loss = functional.binary_cross_entropy_with_logits,
 ) -> None:
     """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
     out. Raises as `fit`.
     """
     how = runtime.choose(settings.precision)
-    fitted = _Fit(model, inputs, rows[:0], target, settings, how)
+    fitted = _Fit(model, inputs, rows[:0], target, settings, how, loss)
     left = round(epochs * math.ceil(len(rows) / settings.batch_size))
     while left > 0:
         order = rows[torch.randperm(len(rows))].to(how.device)
@@ -152,8 +162,9 @@ class _Fit:
         target: Tensor,
         settings: Hyperparameters,
         how: Runtime,
+        loss: Loss,
     ) -> None:
-        self.model, self.how, self.log = model, how, FitLog()
+        self.model, self.how, self.log, self.loss = model, how, FitLog(), loss
         self.forward = how.prepare(model)
         self.inputs, self.target = inputs.to(how.device), target.to(how.device)
         self.validation = validation.to(how.device)
@@ -170,7 +181,7 @@ class _Fit:
         """One batch."""
         with self.how.autocast():
             logits = self.forward(self.inputs.take(rows))
-        loss = functional.binary_cross_entropy_with_logits(logits.float(), self.target[rows])
+        loss = self.loss(logits.float(), self.target[rows])
         if not math.isfinite(loss.item()):
             raise InputError(
                 "TrainingDiverged",
@@ -185,7 +196,7 @@ class _Fit:
         logits = predict(self.model, self.inputs, self.validation)
         self.model.train()
         label = self.target[self.validation].double().cpu()
-        loss = float(functional.binary_cross_entropy_with_logits(logits, label))
+        loss = float(self.loss(logits, label))
         self.log.looks.append((round(epoch, 3), loss))
         say(f"train: epoch {epoch:.1f} validation log loss {loss:.4f}")
         if loss < self.log.best_loss:
