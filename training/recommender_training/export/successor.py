@@ -151,11 +151,14 @@ def _parts(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def _request() -> tuple[Tensor, ...]:
-    """A request to trace: its values matter to nothing, its shapes to nothing either."""
+    """A request to trace: its values matter to nothing, its shapes to nothing either.
+
+    Each input is a tensor of its own: of one that is given twice torch.export may trace the other.
+    """
     row = torch.ones(_BATCH, 1, dtype=torch.int64)
     session = torch.ones(_BATCH, _LENGTH, dtype=torch.int64)
-    values = torch.ones(_BATCH, _LENGTH)
-    return row, -torch.ones(_BATCH, 3, dtype=torch.int64), session, session, values, row * 2, row
+    side, values = -torch.ones(_BATCH, 3, dtype=torch.int64), torch.ones(_BATCH, _LENGTH)
+    return row, side, session, session.clone(), values, row * 2, row.clone()
 
 
 def _invalid(message: str) -> InputError:
