@@ -355,6 +355,14 @@ def test_a_partial_value_keeps_the_other_defaults(server: Server) -> None:
     assert resources == {"cpu": "2", "memory": "3Gi"}
 
 
+def test_variants_without_weights_to_compress_are_refused_with_the_reason(server: Server) -> None:
+    body = changed(
+        "training",
+        {"export": {"variants": ["Int8"]}, "hyperparameters": {"retrieval": "TwoTower"}},
+    )
+    assert "training.export.variants need" in refusal(lambda: server.create(body, dry_run="All"))
+
+
 @pytest.mark.parametrize("workers", [1, 2, 16])
 def test_workers_are_taken(server: Server, workers: int) -> None:
     body = changed("training", {"workers": workers})

@@ -231,6 +231,7 @@ class Comparison:
     def __init__(self, artifact: Path, digest: str) -> None:
         self._artifact = artifact
         self._digest = digest
+        self.source = artifact, digest
         self.facts: dict[str, Any] = {"digest": digest, "compared": False}
 
     def __call__(self, judged: Window) -> Answers | None:

@@ -188,7 +188,8 @@ def _train(arguments: argparse.Namespace) -> Outcome:
     }
     if result.champion is not None:
         fields["champion"] = result.champion
-    return summary(result.metrics), fields
+    warm = result.report.get("warmStart", {})
+    return "; ".join([summary(result.metrics), *filter(None, [warm.get("message")])]), fields
 
 
 def _found(report: Mapping[str, Any]) -> dict[str, object]:

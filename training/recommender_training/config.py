@@ -37,6 +37,21 @@ class Precision(enum.StrEnum):
     BFLOAT16 = "BFloat16"
 
 
+class Retrieval(enum.StrEnum):
+    """What of the retrieval orders a list, beside response and popularity."""
+
+    WEIGHTS = "Weights"
+    TWO_TOWER = "TwoTower"
+    BOTH = "Both"
+
+
+class Loss(enum.StrEnum):
+    """Over what items the softmax of the two towers goes."""
+
+    SAMPLED_SOFTMAX = "SampledSoftmax"
+    FULL_SOFTMAX = "FullSoftmax"
+
+
 class Fault(enum.StrEnum):
     """Documented test hooks of the export, to rehearse a bad release (docs/training.md)."""
 
@@ -64,6 +79,21 @@ class Hyperparameters(Section):
     features: tuple[FeatureGroup, ...] = Field(
         default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
     )
+    retrieval: Retrieval = Retrieval.WEIGHTS
+    retrieval_loss: Loss = Loss.SAMPLED_SOFTMAX
+
+
+class WarmMode(enum.StrEnum):
+    """What of the deep ranker a training from the champion's weights may change."""
+
+    ALL_WEIGHTS = "AllWeights"
+    ITEM_EMBEDDINGS = "ItemEmbeddings"
+
+
+class WarmStartSettings(Section):
+    """Start from the weights of the version in place."""
+
+    mode: WarmMode = WarmMode.ALL_WEIGHTS
 
 
 class FaultInjection(Section):
@@ -82,6 +112,7 @@ class TrainingConfig(Section):
     search: SearchSettings | None = None
     mitigation: Mitigation | None = None
     export: ExportSettings = ExportSettings()
+    warm_start: WarmStartSettings | None = None
     fault_injection: FaultInjection | None = None
 
     @property
@@ -120,7 +151,18 @@ def parse_config(text: str) -> TrainingConfig:
         ]
         raise InputError("InvalidConfig", "--config: " + "; ".join(parts)) from error
     check_search(config)
+    _check_variants(config)
     return config
+
+
+def _check_variants(config: TrainingConfig) -> None:
+    if config.export.variants and config.hyperparameters.retrieval is Retrieval.TWO_TOWER:
+        raise InputError(
+            "InvalidConfig",
+            "--config: export.variants compress the item-to-item weights, and "
+            "hyperparameters.retrieval=TwoTower has none: leave the variants out, or set "
+            "retrieval to Weights or Both",
+        )
 
 
 def check_search(config: TrainingConfig) -> None:

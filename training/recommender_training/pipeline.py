@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import nn
 
-from recommender_training import variants
+from recommender_training import variants, warm_start
 from recommender_training.artifact import manifest, reference, triton, vocabulary
 from recommender_training.artifact.staging import staged
 from recommender_training.artifact.triton import MODELS
 from recommender_training.champion import Comparison
 from recommender_training.code_version import code_version
-from recommender_training.config import Fault, TrainingConfig
+from recommender_training.config import Fault, Retrieval, TrainingConfig
 from recommender_training.data import dataset, ingest
 from recommender_training.data import load as load_data
 from recommender_training.data_checks import sample
@@ -38,7 +39,7 @@ from recommender_training.export import (
     tensors,
     torchscript,
 )
-from recommender_training.export.compact import compact
+from recommender_training.export.compact import compact, left_of
 from recommender_training.export.settings import Variant
 from recommender_training.features.table import State
 from recommender_training.files import canonical_json, write_bytes
@@ -143,25 +144,31 @@ def _train(
         config = found.config
     group.tell("config", config.model_dump_json(by_alias=True))
     prepared = prepare(data, config)
-    course = Course(group)
+    start, warm = warm_start.begin(config, prepared, champion.source if champion else None)
+    start = warm_start.shared(group, config, start)
+    course = Course(group, start=start)
     if checkpoints is not None:
-        course = kept(checkpoints, group, config, data_version, window_days, threads)
-    known = _knowledge(prepared)
+        course = kept(checkpoints, group, config, data_version, window_days, threads, start)
+    known = _knowledge(prepared, config)
     with course.ending_at_input_errors():
-        bundle = mitigated.with_bonus(
+        bundle = held_out = mitigated.with_bonus(
             fit_models(prepared, config, threads, course), prepared, config
         )
         sought = {} if found is None else found.report(prepared, bundle, threads)
+        known = replace(known, sources=bundle.sources)
         decision = variants.decide(bundle, prepared, known, config)
         group.tell("final", "")
         bundle = refit(bundle, prepared, config, threads, course)
-    before = mitigated.before(prepared, config, threads)
+    known = replace(known, sources=bundle.sources)
+    before = mitigated.before(prepared, config, threads, start)
     say("evaluate: test window")
     served_as = variants.serving(decision, bundle, prepared, known, config)
     test = OnceOnly(prepared.split.test).open()
     report = evaluate(bundle, prepared, test, champion, before, served_as)
     if decision is not None:
         report["variants"] = decision.section
+    if warm is not None:
+        report["warmStart"] = warm
     if champion is not None:
         say(f"evaluate: champion: {champion.facts}")
         # The message may name paths of this machine, which are none of the artifact's business.
@@ -173,6 +180,7 @@ def _train(
         )
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
         _write_facts(partial, served, side, prepared, config)
+        warm_start.leave(partial, held_out, prepared, config)
         write_bytes(partial / "report.json", canonical_json(report))
         lineage = _lineage(report, config, data_version, threads) | group.lineage()
         page.write(partial, report, lineage)
@@ -238,9 +246,13 @@ def _write_models(
         write_bytes(config_file, triton.render_config(name).encode())
         torchscript.save(module, triton.model_path(root, name))
         loaded[name] = torchscript.load(triton.model_path(root, name))
-        held = name == MODELS[0] and variant is not None
-        check = parity.check_variant if held else parity.check
-        told = check(loaded[name], eager, known, requests)
+        whose = "baseline" if module is baseline else name
+        lists = parity.Lists(bundle.bonus.get(whose))
+        if name == MODELS[0] and variant is not None:
+            left = functools.partial(left_of, variant=variant, settings=config.export)
+            lists = replace(lists, left=left)
+        check = parity.check if lists.left is None else parity.check_variant
+        told = check(loaded[name], eager, known, requests, lists)
         differences[name] = parity.widened(told, loaded[name], module, known)
     injected = faults.inject(served, config.fault_injection)
     if injected is not served:
@@ -256,14 +268,16 @@ def _megabytes(path: Path) -> float:
     return round(path.stat().st_size / 1e6, 6)
 
 
-def _knowledge(prepared: Prepared) -> build.Knowledge:
+def _knowledge(prepared: Prepared, config: TrainingConfig) -> build.Knowledge:
     """All that is known at the end of the data: the weights are older, the counts are not."""
     data = prepared.data
+    every = np.ones(len(data.events), dtype=np.bool_)
+    weighed = config.hyperparameters.retrieval is not Retrieval.TWO_TOWER
     return build.Knowledge(
         data=data,
         constants=prepared.constants,
         state=State.at(data, None, prepared.constants.groups),
-        retrieval=retrieval.fit(data, np.ones(len(data.events), dtype=np.bool_)),
+        retrieval=retrieval.fit(data, every) if weighed else None,
         history_length=prepared.history_length,
     )
 
@@ -337,6 +351,7 @@ def _header(
             "bestEpoch": round(bundle.log.best_epoch, 3),
             "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
         },
+        "retrieval": bundle.sources.facts(config.hyperparameters.retrieval),
     }
 
 
@@ -355,6 +370,7 @@ def _lineage(
         "python": platform.python_version(),
         "metrics": report["metrics"],
         "fault": _fault(config),
+        **({"warmStart": report["warmStart"]} if "warmStart" in report else {}),
     }
 
 

@@ -80,7 +80,7 @@ def decide(
     sizes = {name: round(len(data) / 1e6, 6) for name, data in archives.items()}
     words = vocabulary(prepared.data, prepared.history_length)
     times = latency.compare(loaded, words)
-    judged = answers.window(prepared, prepared.split.validation)
+    judged = answers.window(prepared, prepared.split.validation, bundle.sources)
     candidates = _candidates(judged, loaded, words, settings, sizes, times, bonus)
     return choose(candidates, settings, {"rows": len(judged.rows)})
 
@@ -125,7 +125,7 @@ def answer(
     """Answers of an exported graph on a window, with its lists as the variant orders them."""
     asked = Champion.of(model, words)
     prior = None
-    if variant is not None:
+    if variant is not None and judged.retrieval is not None:
         left = left_of(torch.from_numpy(judged.retrieval), variant, settings)
         prior = judged.prior_with(left.numpy())
     logits = asked.catalogue_logits(judged)

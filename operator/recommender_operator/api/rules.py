@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_operator.api import rules_search, rules_workers
+from recommender_operator.api import rules_export, rules_search, rules_workers
 from recommender_operator.api.spec_gates import (
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
@@ -116,7 +116,11 @@ RECOMMENDER_MODEL: Rules = {
         ),
     ),
     **_under("spec.data", _DATA),
-    "spec.training": (*rules_search.TRAINING, *rules_workers.TRAINING),
+    "spec.training": (
+        *rules_search.TRAINING,
+        *rules_workers.TRAINING,
+        *rules_export.TRAINING,
+    ),
     "spec.training.search.space": rules_search.space(),
     "spec.storage.claimName": (
         ("self == oldSelf", "storage.claimName is immutable: versions live in the claim"),

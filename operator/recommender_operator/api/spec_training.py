@@ -43,6 +43,17 @@ class FeatureGroup(enum.StrEnum):
     CALENDAR = "Calendar"
 
 
+class Retrieval(enum.StrEnum):
+    WEIGHTS = "Weights"
+    TWO_TOWER = "TwoTower"
+    BOTH = "Both"
+
+
+class RetrievalLoss(enum.StrEnum):
+    SAMPLED_SOFTMAX = "SampledSoftmax"
+    FULL_SOFTMAX = "FullSoftmax"
+
+
 class Fault(enum.StrEnum):
     """Documented test hooks of the export, to rehearse a bad release."""
 
@@ -130,6 +141,29 @@ class Hyperparameters(ApiModel):
         max_length=3,
         description="Numbers that the ranker reads beside those that it always reads.",
     )
+    retrieval: Retrieval = Field(
+        default=Retrieval.WEIGHTS,
+        description="What orders a list beside response and popularity: item-to-item weights, "
+        "a two-tower model, or the sum of both.",
+    )
+    retrieval_loss: RetrievalLoss = Field(
+        default=RetrievalLoss.SAMPLED_SOFTMAX,
+        description="Of the two towers: a softmax over the items of the batch with logQ "
+        "correction, or over the whole catalogue.",
+    )
+
+
+class WarmMode(enum.StrEnum):
+    ALL_WEIGHTS = "AllWeights"
+    ITEM_EMBEDDINGS = "ItemEmbeddings"
+
+
+class WarmStart(ApiModel):
+    mode: WarmMode = Field(
+        default=WarmMode.ALL_WEIGHTS,
+        description="What the training may change: all weights, or the embeddings of the items "
+        "alone.",
+    )
 
 
 class FaultInjection(ApiModel):
@@ -156,6 +190,11 @@ class TrainingSpec(ApiModel):
     )
     export: ExportSpec = Field(
         default=ExportSpec(), description="What is exported, and which form of it serves."
+    )
+    warm_start: WarmStart | None = Field(
+        default=None,
+        description="Start the deep ranker from the weights of the version in place, where they "
+        "fit; from fresh ones if absent.",
     )
     resources: TrainingResources = Field(
         default=TrainingResources(), description="Of each training pod."

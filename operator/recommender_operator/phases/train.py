@@ -22,7 +22,8 @@ def step(turn: Turn) -> None:
     if workers.wants(turn, version):
         workers.wait(turn)
         return
-    inputs = {"data_version": lineage.data_version, **_champion(turn)}
+    warm = version.spec.training.warm_start is not None
+    inputs = {"data_version": lineage.data_version, **_champion(turn, warm=warm)}
     trained = jobs.result(turn, version, JobKind.TRAIN, TrainReport, inputs)
     if trained is None:
         return
@@ -43,12 +44,12 @@ def step(turn: Turn) -> None:
     )
 
 
-def _champion(turn: Turn) -> dict[str, str]:
-    """Return where the champion's artifact is, if a gate compares with it."""
+def _champion(turn: Turn, *, warm: bool) -> dict[str, str]:
+    """Return where the champion's artifact is, if a gate or a warm start reads it."""
     champion = turn.champion
     artifact = champion.status.artifact if champion is not None else None
     compares = any(gate.champion_margin is not None for gate in turn.spec.evaluation.gates)
-    if artifact is None or not compares:
+    if artifact is None or not (compares or warm):
         return {}
     return {"champion_path": artifact.path, "champion_digest": artifact.digest}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,8 @@ def test_a_variant_that_serves_other_scores_than_were_judged_is_refused(
     request = ranking.reveal_half(prepared.data, prepared.split.test, 20).requests[0]
     scorer = answers.scorers(bundle, prepared)[1]
     small = compact(full, Variant.INT8, SETTINGS)
-    assert parity.check_variant(small, scorer, known, [request])["maxDifference"] < 0.01
+    lists = parity.Lists(left=partial(left_of, variant=Variant.INT8, settings=SETTINGS))
+    assert parity.check_variant(small, scorer, known, [request], lists)["maxDifference"] < 0.01
     small.events = small.events + 50.0  # what only `forward` reads
     with pytest.raises(parity.ParityError, match="serves and judges"):
-        parity.check_variant(small, scorer, known, [request])
+        parity.check_variant(small, scorer, known, [request], lists)

@@ -18,7 +18,7 @@ from recommender_training.champion import Champion
 from recommender_training.config import Hyperparameters, parse_config
 from recommender_training.data.dataset import Floats
 from recommender_training.errors import InputError
-from recommender_training.evaluation import answers, metrics, ranking
+from recommender_training.evaluation import answers, metrics, order, ranking
 from recommender_training.export import build, torchscript
 from recommender_training.features.table import State
 from recommender_training.mitigation import item_groups
@@ -169,7 +169,9 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
                 data, known.constants, known.state, request, known.history_length
             )
         )
-        retrieved = answers._retrieved(known.retrieval * retrieval.RETRIEVAL_WEIGHT, data, request)
+        assert known.retrieval is not None
+        weights = known.retrieval[data.events.item[request.session]] * retrieval.RETRIEVAL_WEIGHT
+        retrieved = order.retrieved(weights, data, request)
         rank = logits + retrieved + retrieval.popularity_prior(counts)
         rank = rank + bonus.of_items(membership)
         session = request.session

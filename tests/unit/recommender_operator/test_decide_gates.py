@@ -60,6 +60,20 @@ def test_the_training_is_not_told_of_a_champion_that_no_gate_compares_with() -> 
     assert [job.inputs for job in trainings(world)] == [{"data_version": "7-abc"}] * 2
 
 
+def test_a_warm_start_is_told_the_champion_though_no_gate_compares_with_it() -> None:
+    world = world_with({"metric": "auc", "min": 0.6})
+    champion = world.versions[world.stable()].status.artifact
+    assert champion is not None
+    world.metrics[2] = {"auc": 0.8}
+    world.edit(training={"seed": 2, "warmStart": {"mode": "ItemEmbeddings"}})
+    world.settle()
+    assert trainings(world)[1].inputs == {
+        "data_version": "7-abc",
+        "champion_path": champion.path,
+        "champion_digest": champion.digest,
+    }
+
+
 def test_a_version_that_is_shown_to_be_no_worse_is_promoted() -> None:
     world = world_with(GATE)
     told(world, sawTestRows=12)

@@ -10,16 +10,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from recommender_training import cli
-from recommender_training.config import Hyperparameters, TrainingConfig
+from recommender_training.artifact.checkpoint import Checkpoint, Words
+from recommender_training.config import Hyperparameters, Retrieval, TrainingConfig, WarmMode
 from recommender_training.distributed.group import ALONE
 from recommender_training.models import checkpoints, course, fit
 from recommender_training.models.bundle import Prepared
 from recommender_training.models.checkpoints import Checkpoints, Slot
 from recommender_training.models.ranker import Ranker, RankerSize, create
+from recommender_training.models.warm import WarmStart
 
 SETTINGS = Hyperparameters(epochs=3, patience=3, embedding_dim=8, batch_size=256)
 FACTS = {"config": {"seed": 1}, "dataVersion": "i1"}
@@ -212,7 +215,7 @@ def test_a_training_leaves_no_checkpoint_and_one_that_cannot_go_on_neither(
     assert set(states) == {"first.checkpoint", "final.checkpoint"}
     assert not folder.exists()
 
-    def diverging(*_: object) -> torch.Tensor:
+    def diverging(*_: object, **__: object) -> torch.Tensor:
         return torch.tensor(float("nan"), requires_grad=True)
 
     def later(self: fit.Learner, step: Callable[..., None] = fit.Learner.step) -> None:
@@ -232,8 +235,13 @@ def test_a_training_leaves_no_checkpoint_and_one_that_cannot_go_on_neither(
 def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processes(
     tmp_path: Path,
 ) -> None:
-    def name(config: TrainingConfig, version: str = "i1", threads: int = 1) -> str:
-        kept = course.kept(tmp_path, ALONE, config, version, None, threads)
+    def name(
+        config: TrainingConfig,
+        version: str = "i1",
+        threads: int = 1,
+        start: WarmStart | None = None,
+    ) -> str:
+        kept = course.kept(tmp_path, ALONE, config, version, None, threads, start)
         slot = kept.slot("first")
         assert slot is not None
         return slot.path.name
@@ -245,8 +253,16 @@ def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processe
         name(plain, threads=2),
         name(TrainingConfig(seed=2)),
         name(TrainingConfig(hyperparameters=SETTINGS)),
+        name(TrainingConfig(hyperparameters=Hyperparameters(retrieval=Retrieval.BOTH))),
+        *(name(plain, start=from_champion(digest)) for digest in ("sha256:1", "sha256:2")),
     }
-    assert len(names) == 5
+    assert len(names) == 8
+
+
+def from_champion(digest: str) -> WarmStart:
+    none = np.zeros(0, dtype=np.int64)
+    kept = Checkpoint({}, none, none, Words((), (), (), ()), 0)
+    return WarmStart(kept, WarmMode.ALL_WEIGHTS, digest)
 
 
 def test_what_a_real_training_is_told_apart_by_can_be_loaded_as_data(tmp_path: Path) -> None:

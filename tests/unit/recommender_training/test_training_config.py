@@ -110,6 +110,10 @@ def test_a_search_is_taken_as_the_operator_sends_it() -> None:
         ('{"faultInjection": {"fault": "Nap"}}', "faultInjection.fault='Nap'"),
         ('{"export": {"variants": ["Int4"]}}', "export.variants.0='Int4'"),
         ('{"export": {"keep": 0}}', "export.keep=0"),
+        (
+            '{"export": {"variants": ["Int8"]}, "hyperparameters": {"retrieval": "TwoTower"}}',
+            "retrieval=TwoTower has none",
+        ),
         ('{"search": {"trials": 0}}', "search.trials=0"),
         ('{"search": {"space": {"dropout": {"maximum": 1}}}}', "search.space.dropout.maximum"),
         ('{"search": {"space": {"dropout": {"max": 1}}}}', "search.space.dropout has 1"),

@@ -76,7 +76,12 @@ def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut(compa
             "bestTrial": 999, "bestLogLoss": 0.123456, "givenLogLoss": 0.123456, "seeds": 10,
             "seedLogLossDeviation": 0.123456, "seedAucDeviation": 0.123456,
             "hyperparameters": dict.fromkeys(
-                [str(field.alias) for field in Hyperparameters.model_fields.values()], 0.0001234
+                [
+                    str(field.alias)
+                    for field in Hyperparameters.model_fields.values()
+                    if field.annotation in (int, float)  # others cannot be searched
+                ],
+                0.0001234,
             ),
         },
         stagedPath="/store/staging/" + "p" * (63 + 1 + 253 + 8), digest="sha256:" + "0" * 64,

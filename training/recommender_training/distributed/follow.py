@@ -6,7 +6,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training import pipeline
+from recommender_training import pipeline, warm_start
 from recommender_training.config import Algorithm, TrainingConfig
 from recommender_training.distributed.group import Group
 from recommender_training.models.bundle import fit_deep, prepare, refit_deep
@@ -29,7 +29,8 @@ def follow(
         config = TrainingConfig.model_validate_json(group.hear("config"))
         if config.algorithm is not Algorithm.DEEP_RANKER:
             return
-        prepared, course = prepare(data, config), Course(group)
+        prepared = prepare(data, config)
+        course = Course(group, start=warm_start.shared(group, config, None))
         deep, log = fit_deep(prepared, config, threads, course=course)
         group.hear("final")
         refit_deep(deep.size, log, prepared, config, threads, course)

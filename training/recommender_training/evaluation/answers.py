@@ -7,14 +7,15 @@ run (the champion) is compared by handing over its answers on the same rows.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from recommender_training.data.dataset import Dataset, Floats, Ints
-from recommender_training.evaluation import metrics, ranking
-from recommender_training.features import graph, history
+from recommender_training.evaluation import metrics, order, ranking
+from recommender_training.features import history
 from recommender_training.features.table import Inputs, State
 from recommender_training.mitigation import item_groups
 from recommender_training.mitigation.exposure import Bonus
@@ -26,6 +27,7 @@ from recommender_training.models.bundle import (
     probability,
 )
 from recommender_training.models.fit import predict
+from recommender_training.models.sources import Sources
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
 TOP_K = 10
@@ -53,6 +55,8 @@ class Window:
     rows: Ints  # [N] of the events
     task: ranking.RankingTask
     state: State  # before the first row
+    sources: Sources = field(default_factory=Sources)  # what lists are ordered by
+    inputs: Sequence[Inputs] | None = None  # of each request, where towers read them
 
     @property
     def counts(self) -> history.ItemCounts:
@@ -83,23 +87,27 @@ class Window:
     def prior(self) -> metrics.Array:
         """[R, I] what is added to the logits of any model to order a list, whose own it is not.
 
-        Popularity, and retrieval from the events before the window.
+        Popularity, retrieval from the events before the window, and the lift of the towers.
         """
         return self.prior_with(self.retrieval)
 
     @functools.cached_property
-    def retrieval(self) -> Floats:
-        """[I, I] item-to-item weights from the events before the window."""
+    def retrieval(self) -> Floats | None:
+        """[I, I] item-to-item weights from the events before the window, where lists have them."""
+        if not self.sources.weights:
+            return None
         known = self.data.events.time < self.data.events.time[self.rows[0]]
         return np.asarray(retrieval.fit(self.data, known) * retrieval.RETRIEVAL_WEIGHT)
 
-    def prior_with(self, weights: Floats) -> metrics.Array:
+    def prior_with(self, weights: Floats | None) -> metrics.Array:
         """[R, I] what `prior` is with these item-to-item weights [I, I]."""
-        data = self.data
-        retrieved = [_retrieved(weights, data, request) for request in self.task.requests]
-        shape = (len(self.task.requests), data.items.count)
-        popular = retrieval.popularity_prior(self.counts)[None, :]
-        return np.asarray(popular + np.array(retrieved).reshape(shape), dtype=np.float64)
+        data, requests = self.data, self.task.requests
+        told: Sequence[Inputs | None] = self.inputs or [None] * len(requests)
+        rows = []
+        for request, inputs in zip(requests, told, strict=True):
+            of_session = None if weights is None else weights[data.events.item[request.session]]
+            rows.append(order.prior(data, self.counts, of_session, self.sources, request, inputs))
+        return np.array(rows, dtype=np.float64).reshape(len(requests), data.items.count)
 
     def best(self, logits: metrics.Array, prior: metrics.Array | None = None) -> Ints:
         """[R, K] the lists of a model by its logits [R, I], and by a `prior` of its own."""
@@ -107,12 +115,19 @@ class Window:
         return ranking.best(self.task, logits + added, TOP_K)
 
 
-def window(prepared: Prepared, rows: Ints) -> Window:
-    """The window of these rows, which are sorted by time."""
-    data = prepared.data
+def window(prepared: Prepared, rows: Ints, sources: Sources | None = None) -> Window:
+    """The window of these rows, which are sorted by time; lists are ordered by `sources`."""
+    data, frozen, length = prepared.data, prepared.constants, prepared.history_length
     start = int(data.events.time[rows[0]])
-    task = ranking.reveal_half(data, rows, prepared.history_length)
-    return Window(data, rows, task, State.at(data, start, prepared.constants.groups))
+    task = ranking.reveal_half(data, rows, length)
+    state, inputs = State.at(data, start, frozen.groups), None
+    if sources is not None and sources.towers is not None:
+        first = torch.tensor([0])
+        inputs = [
+            ranking.catalogue_inputs(data, frozen, state, request, length).take(first)
+            for request in task.requests
+        ]
+    return Window(data, rows, task, state, sources or Sources(), inputs)
 
 
 def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
@@ -151,14 +166,6 @@ def with_lists(
         return Answers(said, plain)
     membership = item_groups.membership(bonus.by, judged.data.items, judged.counts)
     return Answers(said, judged.best(logits + bonus.of_items(membership), prior), plain)
-
-
-def _retrieved(weights: Floats, data: Dataset, request: ranking.Request) -> Floats:
-    """[I] retrieval score of every item, as the exported model computes it."""
-    items, values = data.events.item[request.session], data.events.value[request.session]
-    present = torch.ones((1, len(items)), dtype=torch.bool)
-    event = graph.event_weights(present, torch.from_numpy(values)[None, :])
-    return np.asarray(event.numpy()[0] @ weights[items], dtype=np.float32)
 
 
 def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:

@@ -41,7 +41,7 @@ def evaluate(
     a section of what the mitigation changed. Where a variant is `served`, it is `recommender`, and
     the model it was made of is `full`.
     """
-    judged = answers.window(prepared, rows)
+    judged = answers.window(prepared, rows, bundle.sources)
     said = answers.answer(bundle, prepared, judged)
     if served is not None:
         said["full"], said["recommender"] = said["recommender"], served(judged)

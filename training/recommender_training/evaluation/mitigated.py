@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.config import TrainingConfig
+from recommender_training.config import Retrieval, TrainingConfig
 from recommender_training.evaluation import (
     answers,
     bootstrap,
@@ -34,6 +34,8 @@ from recommender_training.models.bundle import (
     refit,
     training_labels,
 )
+from recommender_training.models.course import Course
+from recommender_training.models.warm import WarmStart
 from recommender_training.progress import say
 
 
@@ -55,7 +57,7 @@ def with_bonus(bundle: Bundle, prepared: Prepared, config: TrainingConfig) -> Bu
     if settings is None:
         return bundle
     say("exposure: the bonus of each item group, on the validation window")
-    judged = answers.window(prepared, prepared.split.validation)
+    judged = answers.window(prepared, prepared.split.validation, bundle.sources)
     base, served = answers.scorers(bundle, prepared)
     found = {"baseline": _bonus(judged, prepared, base, settings)}
     if bundle.deep is not None:
@@ -86,16 +88,24 @@ def _bonus(
     return exposure.fit(wanted, settings, TOP_K)
 
 
-def before(prepared: Prepared, config: TrainingConfig, threads: int) -> Before | None:
-    """What a report compares with; None where nothing is mitigated."""
+def before(
+    prepared: Prepared, config: TrainingConfig, threads: int, start: WarmStart | None = None
+) -> Before | None:
+    """What a report compares with; None where nothing is mitigated.
+
+    The models without weights begin with the same `start`. They need no towers: both sides' lists
+    are ordered by those of the window that is judged.
+    """
     weighted, settings = config.reweighting, config.mitigation
     if settings is None or (weighted is None and config.exposure is None):
         return None
     if weighted is None:
         return Before(settings, None, [])
     say("reweighting: the same models without weights, to compare with")
-    bare = config.model_copy(update={"mitigation": None})
-    bundle = refit(fit_models(prepared, bare, threads), prepared, bare, threads)
+    settled = config.hyperparameters.model_copy(update={"retrieval": Retrieval.WEIGHTS})
+    bare = config.model_copy(update={"mitigation": None, "hyperparameters": settled})
+    course = Course(start=start)
+    bundle = refit(fit_models(prepared, bare, threads, course), prepared, bare, threads, course)
     data, split = prepared.data, prepared.split
     rows = np.concatenate([split.train, split.validation])
     labels = training_labels(data, split, config)

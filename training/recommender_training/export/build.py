@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recommender_training.data.dataset import Dataset, Floats
 from recommender_training.data.schema import MAX_AGE
+from recommender_training.export import towers
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features import extras
@@ -19,6 +20,7 @@ from recommender_training.mitigation import item_groups
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import logistic, retrieval
 from recommender_training.models.ranker import Ranker
+from recommender_training.models.sources import Sources
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,9 @@ class Knowledge:
     data: Dataset
     constants: Constants
     state: State
-    retrieval: Floats  # [I, I]
+    retrieval: Floats | None  # [I, I]; None where lists are not ordered by it
     history_length: int
+    sources: Sources = field(default_factory=Sources)
 
 
 def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> dict[str, Tensor]:
@@ -54,10 +57,18 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
         "centre": torch.tensor(known.constants.centre),
         "prior": torch.tensor(known.constants.prior),
         "temperature": torch.tensor(temperature),
-        "retrieval": torch.from_numpy(known.retrieval) * retrieval.RETRIEVAL_WEIGHT,
-        "popularity": torch.from_numpy(retrieval.popularity_prior(counts)),
+        "retrieval": _retrieval(known),
+        "popularity": torch.from_numpy(retrieval.popularity_prior(counts))
+        * known.sources.popularity_weight,
         "bonus": torch.from_numpy(of_items),
+        **towers.state(known.sources),
     }
+
+
+def _retrieval(known: Knowledge) -> Tensor:
+    if known.retrieval is None:
+        return torch.zeros(0, 0)
+    return torch.from_numpy(known.retrieval) * retrieval.RETRIEVAL_WEIGHT
 
 
 def ranker_module(

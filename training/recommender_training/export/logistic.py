@@ -47,7 +47,7 @@ class LogisticServing(Serving):
             self.genre_shares,
             self.item[1:] + crossed,
         )
-        return self.best(logit, session, seen, top_n)
+        return self.best(logit, session, seen, top_n, side, timestamp)
 
     @torch.jit.export
     def judge(

@@ -12,13 +12,14 @@ T taste numbers.
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from recommender_training.export.request import choose, last, read_session, retrieve
+from recommender_training.export.towers import TowerServing
 from recommender_training.features.graph import item_numbers
 
 
-class Serving(nn.Module):
+class Serving(TowerServing):
     """Buffers that both models need; `state` is made by `export.build`."""
 
     user_ids: Tensor
@@ -42,6 +43,8 @@ class Serving(nn.Module):
         super().__init__()
         self.history_length = history_length
         self.item_count = int(state["item_ids"].shape[0])
+        self.by_weights = state["retrieval"].numel() > 0
+        self.by_towers = state["tower_items"].numel() > 0
         for name, value in state.items():
             self.register_buffer(name, value.contiguous())
 
@@ -76,10 +79,18 @@ class Serving(nn.Module):
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         seen: Tensor,
         top_n: Tensor,
+        side: Tensor,
+        timestamp: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Ids and probabilities of the best items.
 
-        Best by the sum of logit [B, I], retrieval, popularity and the bonus of item groups.
+        Best by the sum of logit [B, I], retrieval, popularity, the bonus of item groups and the
+        lift of the towers, which read `side` [B, 3], the buckets of the user.
         """
-        rank = logit + self.retrieved(session) + self.popularity + self.bonus
+        rank = logit
+        if self.by_weights:
+            rank = rank + self.retrieved(session)
+        rank = rank + self.popularity + self.bonus
+        if self.by_towers:
+            rank = rank + self.lift(session, side, timestamp)
         return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender_training.evaluation import ranking
+from recommender_training.data.dataset import Ints
+from recommender_training.evaluation import metrics, order, ranking
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
 from recommender_training.features.table import Inputs
-from recommender_training.models import calibration
+from recommender_training.mitigation import item_groups
+from recommender_training.mitigation.exposure import Bonus
+from recommender_training.models import calibration, retrieval
 
 #: Largest difference of a probability that is float32 arithmetic and no defect.
 TOLERANCE = 1e-4
+#: The same of what a list is ordered by, whose values are twenty times as large.
+RANK_TOLERANCE = 2e-3
 _TOP_N = 50
 
 
@@ -24,19 +30,70 @@ class ParityError(RuntimeError):
     """The exported graph computes something else than the model that was evaluated."""
 
 
+@dataclass(frozen=True)
+class Lists:
+    """What the lists of a graph are to be ordered by, beside what is known."""
+
+    bonus: Bonus | None = None
+    #: [L, I] what a variant leaves of item-to-item weights [L, I].
+    left: Callable[[Tensor], Tensor] | None = None
+
+    def rank(
+        self,
+        known: Knowledge,
+        request: ranking.Request,
+        inputs: Inputs,
+        logits: metrics.Array,
+    ) -> metrics.Array:
+        """[I] in eager mode, from logits [I]; items that are seen come last."""
+        data, counts = known.data, known.state.counts
+        seen, weights = data.events.item[request.session], None
+        if known.retrieval is not None:
+            weights = known.retrieval[seen] * np.float32(retrieval.RETRIEVAL_WEIGHT)
+            if self.left is not None and len(seen):
+                weights = self.left(torch.from_numpy(weights)).numpy()
+        rank = logits + order.prior(data, counts, weights, known.sources, request, inputs)
+        if self.bonus is not None:
+            members = item_groups.membership(self.bonus.by, data.items, counts)
+            rank = rank + self.bonus.of_items(members)
+        rank[seen] = -np.inf
+        return rank
+
+
+_PLAIN = Lists()
+
+
+@dataclass
+class _Apart:
+    """The largest differences so far."""
+
+    eager: float = 0.0  # of a probability, to eager mode
+    judged: float = 0.0  # of a probability, between what is served and what is judged
+    rank: float = 0.0  # of what lists are ordered by
+
+    def told(self, requests: int) -> dict[str, Any]:
+        return {
+            "requests": requests,
+            "maxDifference": float(f"{self.eager:.3g}"),
+            "maxDisorder": float(f"{self.rank:.3g}"),
+        }
+
+
 def check(
     module: nn.Module,
     scorer: ranking.Scorer,
     known: Knowledge,
     requests: list[ranking.Request],
+    lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
     """Largest difference of the probabilities: of the first 50 items that the graph serves, and of
-    all items as it judges them. Raises ParityError.
+    all items as it judges them; and of what these items are ordered by. Raises ParityError.
     """
-    worst = _largest(module, scorer, known, requests)
-    if not worst <= TOLERANCE:
-        raise ParityError(f"exported and eager probabilities differ by {worst:.2e}")
-    return {"requests": len(requests), "maxDifference": float(f"{worst:.3g}")}
+    apart = _apart(module, scorer, known, requests, lists)
+    if not apart.eager <= TOLERANCE:
+        raise ParityError(f"exported and eager probabilities differ by {apart.eager:.2e}")
+    _check_order(apart)
+    return apart.told(len(requests))
 
 
 def check_variant(
@@ -44,24 +101,23 @@ def check_variant(
     scorer: ranking.Scorer,
     known: Knowledge,
     requests: list[ranking.Request],
+    lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
     """As `check`, for a graph that is to differ from eager mode: what it serves is held against
     what it judges, which the gates saw. `maxDifference` is still the one to eager mode.
     """
-    apart = 0.0
-    for request in requests:
-        asked = _request(known, request)
-        ids, scores = _answer(module, asked)
-        inputs = ranking.catalogue_inputs(
-            known.data, known.constants, known.state, request, known.history_length
+    apart = _apart(module, scorer, known, requests, lists, own=True)
+    if not apart.judged <= TOLERANCE:
+        raise ParityError(f"a variant serves and judges probabilities {apart.judged:.2e} apart")
+    _check_order(apart)
+    return apart.told(len(requests))
+
+
+def _check_order(apart: _Apart) -> None:
+    if not apart.rank <= RANK_TOLERANCE:
+        raise ParityError(
+            f"exported lists are ordered otherwise than eager ones: {apart.rank:.2e}"
         )
-        judged = calibration.probability(_judged(module, known, asked, inputs))
-        rows = np.searchsorted(known.data.items.ids, ids)
-        apart = max(apart, float(np.abs(judged[rows] - scores).max(initial=0.0)))
-    if not apart <= TOLERANCE:
-        raise ParityError(f"a variant serves and judges probabilities {apart:.2e} apart")
-    worst = _largest(module, scorer, known, requests)
-    return {"requests": len(requests), "maxDifference": float(f"{worst:.3g}")}
 
 
 def between(one: nn.Module, other: nn.Module, asked: Iterable[tuple[Tensor, ...]]) -> float:
@@ -91,30 +147,50 @@ def widened(
     asked = list(probes(known.data.users.ids, known.data.items.ids))
     worst = max(told["maxDifference"], between(module, graph, asked))
     return {
+        **told,
         "requests": told["requests"] + sum(len(one[0]) for one in asked),
         "maxDifference": worst,
     }
 
 
-def _largest(
+def _apart(
     module: nn.Module,
     scorer: ranking.Scorer,
     known: Knowledge,
     requests: list[ranking.Request],
-) -> float:
-    worst = 0.0
+    lists: Lists,
+    *,
+    own: bool = False,
+) -> _Apart:
+    """With `own`, lists are held against the graph's own logits, and not those of eager mode."""
+    apart = _Apart()
     for request in requests:
         asked = _request(known, request)
         ids, scores = _answer(module, asked)
         inputs = ranking.catalogue_inputs(
             known.data, known.constants, known.state, request, known.history_length
         )
-        expected = calibration.probability(scorer(inputs))
+        logits, by_graph = scorer(inputs), _judged(module, known, asked, inputs)
+        expected, judged = calibration.probability(logits), calibration.probability(by_graph)
         rows = np.searchsorted(known.data.items.ids, ids)
-        worst = max(worst, float(np.abs(expected[rows] - scores).max(initial=0.0)))
-        judged = calibration.probability(_judged(module, known, asked, inputs))
-        worst = max(worst, float(np.abs(expected - judged).max()))
-    return worst
+        apart.eager = max(
+            apart.eager,
+            float(np.abs(expected[rows] - scores).max(initial=0.0)),
+            float(np.abs(expected - judged).max()),
+        )
+        apart.judged = max(apart.judged, float(np.abs(judged[rows] - scores).max(initial=0.0)))
+        rank = lists.rank(known, request, inputs, by_graph if own else logits)
+        apart.rank = max(apart.rank, _disorder(rank, rows))
+    return apart
+
+
+def _disorder(rank: metrics.Array, served: Ints) -> float:
+    """How much the rank [I] of the worst misplaced item differs from that of its place.
+
+    Zero where what is served are, in order, the items of the highest rank.
+    """
+    best = np.sort(rank)[::-1][: len(served)]
+    return float(np.abs(best - rank[served]).max(initial=0.0))
 
 
 def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:

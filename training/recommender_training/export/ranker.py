@@ -89,7 +89,7 @@ class RankerServing(Serving):
             self.item_vectors[1:],
             self.queries[1:],
         )
-        return self.best(logit, session, seen, top_n)
+        return self.best(logit, session, seen, top_n, side, timestamp)
 
     @torch.jit.export
     def judge(

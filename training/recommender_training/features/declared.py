@@ -151,6 +151,14 @@ FEATURES = (
     Feature("weekday_sin", FeatureGroup.CALENDAR, _FLOAT, "its weekday, UTC", "", _RANKER),
     Feature("weekday_cos", FeatureGroup.CALENDAR, _FLOAT, "its weekday, UTC", "", _RANKER),
     Feature("retrieval", "order", _FLOAT, "item-to-item weights of the session", "0", _ORDER),
+    Feature(
+        "lift",
+        "order",
+        _FLOAT,
+        "two towers: how much likelier an item is liked than its popularity says",
+        "0",
+        _ORDER,
+    ),
     Feature("popularity", "order", _FLOAT, "log of the item's events", "of no event", _ORDER),
 )
 

@@ -127,14 +127,21 @@ def item_numbers(
     return torch.stack([logit + zero, popularity + zero, age + zero, known + zero], -1)
 
 
+def newer_events(present: Tensor) -> Tensor:
+    """[B, L] how many present events of the session come after each."""
+    mask = present.to(torch.int64)
+    return mask.flip([1]).cumsum(1).flip([1]) - mask
+
+
 def event_weights(present: Tensor, values: Tensor) -> Tensor:
     """[B, L] weight of each event of a session in the retrieval: 1 for the newest one.
 
     e times less with every eight newer events, twice as much for a positive value.
     """
     mask = present.to(torch.float32)
-    newer = mask.flip([1]).cumsum(1).flip([1]) - mask
-    return mask * torch.exp(-newer / 8.0) * (1.0 + (values >= 4.0).to(torch.float32))
+    return (
+        mask * torch.exp(-newer_events(present) / 8.0) * (1.0 + (values >= 4.0).to(torch.float32))
+    )
 
 
 def taste_vector(

@@ -17,6 +17,8 @@ from recommender_training.mitigation import reweighting
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import calibration, fit, logistic, ranker
 from recommender_training.models.course import ALONE, Course
+from recommender_training.models.sources import Sources, fit_sources, refit_sources
+from recommender_training.models.warm import WarmStart
 from recommender_training.progress import say
 
 #: Rows of the validation window that a fit is judged by, and that the temperatures are fitted on.
@@ -55,6 +57,8 @@ class Bundle:
     log: fit.FitLog
     #: Of the lists of `recommender` and `baseline`; empty where exposure is not constrained.
     bonus: Mapping[str, Bonus] = field(default_factory=dict)
+    #: What lists are ordered by beside the response and the bonus.
+    sources: Sources = field(default_factory=Sources)
 
 
 def prepare(data: Dataset, config: TrainingConfig) -> Prepared:
@@ -75,7 +79,8 @@ def fit_models(
     """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
 
     On the training window alone, so that the validation window can be judged. Where the course
-    has peers, they call `fit_deep` meanwhile.
+    has peers, they call `fit_deep` meanwhile; the towers are this process's alone, and come last,
+    when no peer waits in an exchange.
     """
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
     labels = training_labels(data, split, config)
@@ -88,11 +93,15 @@ def fit_models(
     logits = baseline_logits(baseline, prepared, rows)
     temperature = calibration.fit_temperature(held, logits)
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
-        return Bundle(baseline, temperature, None, 1.0, fit.FitLog())
-    deep, log = _fit_ranker(prepared, config, labels, None, course)
-    deep_logits = fit.predict(deep, inputs, torch.from_numpy(rows)).numpy()
-    deep_temperature = calibration.fit_temperature(held, deep_logits)
-    return Bundle(baseline, temperature, deep, deep_temperature, log)
+        bare = Bundle(baseline, temperature, None, 1.0, fit.FitLog())
+    else:
+        deep, log = _fit_ranker(prepared, config, labels, None, course)
+        deep_logits = fit.predict(deep, inputs, torch.from_numpy(rows)).numpy()
+        deep_temperature = calibration.fit_temperature(held, deep_logits)
+        bare = Bundle(baseline, temperature, deep, deep_temperature, log)
+    fit.seed_everything(config.seed, threads)  # the towers' draws do not depend on the ranker's
+    slot = course.slot("towers")
+    return replace(bare, sources=fit_sources(data, split.train, rows, inputs, config, slot))
 
 
 def refit(
@@ -115,10 +124,13 @@ def refit(
     say(f"train: again on {len(rows)} rows, those of the validation window included")
     weight = training_weights(data, rows, labels, config)
     baseline = logistic.fit(inputs, rows, data, labels, weight=weight)
-    if bundle.deep is None:
-        return replace(bundle, baseline=baseline)
-    deep = refit_deep(bundle.deep.size, bundle.log, prepared, config, threads, course)
-    return replace(bundle, baseline=baseline, deep=deep)
+    deep = bundle.deep
+    if deep is not None:
+        deep = refit_deep(deep.size, bundle.log, prepared, config, threads, course)
+    fit.seed_everything(config.seed, threads)
+    slot = course.slot("towers-final")
+    sources = refit_sources(bundle.sources, data, rows, inputs, config, slot)
+    return replace(bundle, baseline=baseline, deep=deep, sources=sources)
 
 
 def refit_deep(
@@ -136,6 +148,8 @@ def refit_deep(
     fit.seed_everything(config.seed, threads)
     every = torch.from_numpy(rows)
     deep = ranker.create(data, inputs, every, size=size)
+    if course.start is not None:
+        course.start.apply(deep, data)
     target = torch.from_numpy(labels.astype(np.float32))
     fit.fit_for(
         deep,
@@ -148,7 +162,7 @@ def refit_deep(
         group=course.group,
         slot=course.slot("final"),
     )
-    hide_unseen(deep, data, rows)
+    hide_unseen(deep, data, rows, course.start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(deep)
     return deep
@@ -191,15 +205,9 @@ def fit_deep(
     return _fit_ranker(prepared, config, labels, watch, course)
 
 
-def _fit_ranker(
-    prepared: Prepared,
-    config: TrainingConfig,
-    labels: Bools,
-    watch: Watch | None,
-    course: Course,
-) -> tuple[ranker.Ranker, fit.FitLog]:
+def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
+    """A ranker with fresh weights, for the training window."""
     data, settings = prepared.data, config.hyperparameters
-    train = torch.from_numpy(prepared.split.train)
     size = ranker.RankerSize(
         users=data.users.count,
         genders=len(data.users.genders),
@@ -208,7 +216,22 @@ def _fit_ranker(
         dropout=settings.dropout,
         user_dropout=settings.user_dropout,
     )
-    model = ranker.create(data, prepared.inputs, train, size=size)
+    train = torch.from_numpy(prepared.split.train)
+    return ranker.create(data, prepared.inputs, train, size=size)
+
+
+def _fit_ranker(
+    prepared: Prepared,
+    config: TrainingConfig,
+    labels: Bools,
+    watch: Watch | None,
+    course: Course,
+) -> tuple[ranker.Ranker, fit.FitLog]:
+    data, settings, start = prepared.data, config.hyperparameters, course.start
+    train = torch.from_numpy(prepared.split.train)
+    model = new_ranker(prepared, config)
+    if start is not None:
+        start.apply(model, data)
     say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
     validation = torch.from_numpy(held_out(prepared.split))
     target = torch.from_numpy(labels.astype(np.float32))
@@ -224,8 +247,9 @@ def _fit_ranker(
         weight=weight,
         group=course.group,
         slot=course.slot("first"),
+        look_first=start is not None,
     )
-    hide_unseen(model, data, prepared.split.train)
+    hide_unseen(model, data, prepared.split.train, start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(model)
     return model, log
@@ -242,18 +266,23 @@ def forget(model: ranker.Ranker) -> None:
         model.wide.weight.zero_()
 
 
-def hide_unseen(model: ranker.Ranker, data: Dataset, train: Ints) -> None:
+def hide_unseen(
+    model: ranker.Ranker, data: Dataset, train: Ints, start: WarmStart | None = None
+) -> None:
     """Give ids that the fit has never seen the vector of the unknown id, in place.
 
-    Their own vectors are the random numbers of the start.
+    Their own vectors are the random numbers of the start, but where the champion knew them.
     """
+    known = (None, None) if start is None else start.known(data)
     with torch.no_grad():
-        for weights, rows in (
-            (model.item.weight, data.events.item[train]),
-            (model.user.weight, data.events.user[train]),
+        for weights, rows, learned in (
+            (model.item.weight, data.events.item[train], known[0]),
+            (model.user.weight, data.events.user[train], known[1]),
         ):
             unseen = np.ones(weights.shape[0], dtype=np.bool_)
             unseen[rows + 1] = False
+            if learned is not None:
+                unseen &= ~learned
             weights[torch.from_numpy(unseen)] = weights[0].clone()
 
 

@@ -1,4 +1,4 @@
-"""With whom the fits of a training are done, and where they are kept."""
+"""With whom the fits of a training are done, where they are kept, and what they start from."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from recommender_training.distributed import group as groups
 from recommender_training.distributed.group import Group
 from recommender_training.errors import InputError
 from recommender_training.models.checkpoints import Checkpoints, Slot
+from recommender_training.models.warm import WarmStart
 
 #: Sections that the fits do not depend on, once the search has chosen.
 _OUTSIDE = {"search"}
@@ -23,10 +24,14 @@ _OUTSIDE = {"search"}
 
 @dataclass(frozen=True)
 class Course:
-    """The course of a training's fits; by default one process does them, and keeps nothing."""
+    """The course of a training's fits; by default one process does them, and keeps nothing.
+
+    The ranker begins with fresh weights, or with those of `start`.
+    """
 
     group: Group = field(default_factory=lambda: groups.ALONE)
     checkpoints: Checkpoints | None = None
+    start: WarmStart | None = None
 
     def slot(self, fit: str) -> Slot | None:
         """Where the fit of this name is kept."""
@@ -57,21 +62,23 @@ def kept(
     data_version: str,
     window_days: int | None,
     threads: int,
+    start: WarmStart | None = None,
 ) -> Course:
     """A course with checkpoints in `folder`, which the first process alone opens.
 
     The number of processes is none of the facts: a restarted group may be of another size.
     """
     if not group.first:
-        return Course(group)
+        return Course(group, start=start)
     facts = {
         "config": config.model_dump(mode="json", by_alias=True, exclude=_OUTSIDE),
         "dataVersion": data_version,
         "windowDays": window_days,
         "threads": threads,
+        "warmStart": None if start is None else start.digest,
         "device": "cuda" if torch.cuda.is_available() else "cpu",
         "codeVersion": code_version(),
         "torch": str(torch.__version__),  # its own class would be refused when it is loaded
         "python": platform.python_version(),
     }
-    return Course(group, Checkpoints(folder, facts))
+    return Course(group, Checkpoints(folder, facts), start)

@@ -16,7 +16,7 @@ from recommender_training.config import Hyperparameters
 from recommender_training.distributed.group import ALONE, Group
 from recommender_training.models import memory, runtime
 from recommender_training.models.checkpoints import Slot
-from recommender_training.models.learner import FitLog, Learner, Rows, predict
+from recommender_training.models.learner import FitLog, Learner, Loss, Rows, predict, response
 from recommender_training.models.runtime import Runtime
 from recommender_training.progress import say
 
@@ -48,6 +48,8 @@ def fit(
     watch: Callable[[FitLog], None] | None = None,
     *,
     weight: Tensor | None = None,
+    loss: Loss = response,
+    look_first: bool = False,
     how: Runtime | None = None,
     clock: Callable[[], float] = time.perf_counter,
     group: Group = ALONE,
@@ -57,15 +59,20 @@ def fit(
 
     `watch` is called after each look, and ends the fit by raising.
 
-    `target` [N] are the labels of all rows, `weight` [N] what each counts in the loss (all alike
-    if absent, and at the looks). `how` is chosen by the devices there are. `group` are the
-    processes that share the fit, `slot` where it is kept. Raises InputError `TrainingDiverged`
-    when the loss is not finite.
+    `target` [N] are the labels of all rows, `weight` [N] what each counts in the `loss` (all alike
+    if absent, and at the looks). `look_first` judges the weights before the first step, too: they
+    may be as good as they get where they are not fresh. `how` is chosen by the devices there are.
+    `group` are the processes that share the fit, `slot` where it is kept. Raises InputError
+    `TrainingDiverged` when the loss is not finite.
     """
     how = how or runtime.choose(settings.precision, group)
-    fitted = Learner(model, inputs, train, validation, target, settings, how, group, slot, weight)
+    fitted = Learner(
+        model, inputs, train, validation, target, settings, how, group, slot, weight, loss
+    )
     log, batches = fitted.log, fitted.batches
     total, every = settings.epochs * batches.per_epoch, _every(batches.per_epoch)
+    if look_first and not log.looks:
+        fitted.look()
     began, looking = clock(), 0.0
     while batches.taken < total:
         if batches.between_epochs and batches.epochs - log.best_epoch >= settings.patience:
@@ -96,14 +103,17 @@ def fit_for(
     epochs: float,
     *,
     weight: Tensor | None = None,
+    loss: Loss = response,
     group: Group = ALONE,
     slot: Slot | None = None,
 ) -> None:
     """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
-    out. `weight`, `group`, `slot` and what is raised as in `fit`.
+    out. `weight`, `loss`, `group`, `slot` and what is raised as in `fit`.
     """
     how = runtime.choose(settings.precision, group)
-    fitted = Learner(model, inputs, rows, rows[:0], target, settings, how, group, slot, weight)
+    fitted = Learner(
+        model, inputs, rows, rows[:0], target, settings, how, group, slot, weight, loss
+    )
     total, every = round(epochs * fitted.batches.per_epoch), _every(fitted.batches.per_epoch)
     while fitted.batches.taken < total:
         fitted.step()

@@ -27,6 +27,16 @@ from recommender_training.progress import say
 _EVALUATION_BATCH = 8192
 
 
+class Loss(Protocol):
+    """One number from what the model answers of a batch, the targets and weights of its rows."""
+
+    def __call__(
+        self, answers: Tensor, target: Tensor, weight: Tensor | None = None, /, *, reduction: str
+    ) -> Tensor:
+        """Their sum where `reduction` is so, else their mean."""
+        ...
+
+
 class Rows(Protocol):
     """Inputs of a model, one row an event: kept, or computed when they are asked for."""
 
@@ -48,6 +58,15 @@ class FitLog:
     best_loss: float = math.inf
     #: Of the training steps of each epoch, without the looks. Never part of an artifact.
     epoch_seconds: list[float] = field(default_factory=list)
+
+
+def response(
+    answers: Tensor, target: Tensor, weight: Tensor | None = None, /, *, reduction: str
+) -> Tensor:
+    """The loss of logits of a response."""
+    return functional.binary_cross_entropy_with_logits(
+        answers, target, weight, reduction=reduction
+    )
 
 
 def predict(model: nn.Module, inputs: Rows, rows: Tensor) -> Tensor:
@@ -78,14 +97,15 @@ class Learner:
         group: Group = ALONE,
         slot: Slot | None = None,
         weight: Tensor | None = None,
+        loss: Loss = response,
     ) -> None:
         """`train` and `validation` are rows of `inputs`; `target` [N] are the labels of all,
-        `weight` [N] what each counts in the loss.
+        `weight` [N] what each counts in the `loss`.
 
         Goes on from the checkpoint of `slot`, where there is one.
         """
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
-        self._settings, self._slot = settings, slot
+        self._settings, self._slot, self._of = settings, slot, loss
         self._replica = Replica(model, how, group)
         self.inputs, self.target = inputs.to(how.device), target.to(how.device)
         self.weight = None if weight is None else weight.to(how.device)
@@ -118,12 +138,10 @@ class Learner:
         """What this process minimises. Its mean over the processes is that of the whole batch."""
         weight = None if self.weight is None else self.weight[own]
         if self.group.alone:
-            loss = functional.binary_cross_entropy_with_logits(logits, self.target[own], weight)
+            loss = self._of(logits, self.target[own], weight, reduction="mean")
             told = loss.item()
         else:
-            loss = functional.binary_cross_entropy_with_logits(
-                logits, self.target[own], weight, reduction="sum"
-            )
+            loss = self._of(logits, self.target[own], weight, reduction="sum")
             told = self.group.total(loss.detach().clone()).item() / rows
             loss = loss * (self.group.size / rows)
         if not math.isfinite(told):
@@ -149,7 +167,7 @@ class Learner:
         logits = self.group.join(predict(self.model, self.inputs, own), len(self.validation))
         self.model.train()
         label = self.target[self.validation].double().cpu()
-        loss = float(functional.binary_cross_entropy_with_logits(logits, label))
+        loss = float(self._of(logits, label, reduction="mean"))
         self.log.looks.append((round(epoch, 3), loss))
         say(f"train: epoch {epoch:.1f} validation log loss {loss:.4f}")
         if loss < self.log.best_loss:

@@ -84,6 +84,21 @@ class Ranker(nn.Module):
         self.out = nn.Linear(HIDDEN_2, 1)
         self.wide = nn.Linear(numbers, 1, bias=False)
         self.drop = RowNoise(size.dropout)
+        self.items_alone = False
+
+    def freeze_all_but_items(self) -> None:
+        """Let a fit change nothing but the embeddings of the items."""
+        for weights in self.parameters():
+            weights.requires_grad = weights is self.item.weight
+        self.items_alone = True
+
+    def train(self, mode: bool = True) -> Ranker:
+        """As any module; frozen batch norms go on by the statistics that they have."""
+        super().train(mode)
+        if self.items_alone:
+            self.norm.eval()
+            self.norm_2.eval()
+        return self
 
     def item_vectors(self) -> Tensor:
         """[I + 1, D] vectors of the items; row 0 is the unknown item, which has no genre."""

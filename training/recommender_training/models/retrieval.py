@@ -47,7 +47,8 @@ def fit(data: Dataset, known: Bools) -> Floats:
         raise InputError(
             "CatalogueTooLarge",
             f"the items table has {count} items, the dense retrieval takes {MAX_ITEMS} at most; "
-            "leave out items that can no longer be recommended",
+            "leave out items that can no longer be recommended, or order lists by the towers "
+            "alone (training.hyperparameters.retrieval: TwoTower)",
         )
     events = data.events.take(known)
     weights = _of_mean_square_one(liked_together(events, count))

@@ -1,0 +1,114 @@
+"""The ranker's weights as they are in an artifact, for a later training to start from.
+
+One safetensors file: tensors and one JSON text, no code. The weights are those from before the
+last fit, which never saw the validation window: so a later training, whose own validation window
+begins no earlier, can still be stopped and calibrated by it (ADR 0013).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.features.declared import FeatureGroup, names, ordered
+from recommender_training.features.graph import NUMBERS, TASTE_NUMBERS
+from recommender_training.files import write_bytes
+from recommender_training.models.ranker import Ranker
+
+SCHEMA = "recommender.dev/checkpoint/v1"
+PATH = "checkpoint/ranker.safetensors"
+#: Everything that is no tensor is one text: the order of several is not fixed by the format.
+_FACTS = "recommender"
+#: Ids of the rows of the tables of users and items, beside the weights.
+_USER_IDS, _ITEM_IDS = "ids.user", "ids.item"
+
+
+class CheckpointError(Exception):
+    """There is no checkpoint to start from; the text says why."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the rows of the embeddings mean, beside those of users and items."""
+
+    numbers: tuple[str, ...]
+    genders: tuple[str, ...]
+    occupations: tuple[str, ...]
+    genres: tuple[str, ...]
+
+    @classmethod
+    def of(cls, data: Dataset, groups: Iterable[FeatureGroup]) -> Words:
+        """Those of a data set, and the features of this release and of these groups."""
+        users = data.users
+        extra = [name for group in ordered(groups) for name in names(group)]
+        numbers = (*NUMBERS, *TASTE_NUMBERS, *extra)
+        return cls(numbers, users.genders, users.occupations, data.items.genre_names)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights by name, what their rows mean, and the first second that they have not seen."""
+
+    weights: Mapping[str, Tensor]
+    user_ids: Ints
+    item_ids: Ints
+    words: Words
+    seen_until: int
+
+
+def write(
+    root: Path, model: Ranker, data: Dataset, groups: Iterable[FeatureGroup], seen_until: int
+) -> None:
+    """Write the checkpoint of an artifact; the bytes depend on its content alone."""
+    words = Words.of(data, groups)
+    facts = {
+        "schema": SCHEMA,
+        "seenUntil": seen_until,
+        "words": {name: list(getattr(words, name)) for name in Words.__dataclass_fields__},
+    }
+    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
+    del tensors["genres"]  # of the catalogue, not learned
+    tensors[_USER_IDS] = torch.from_numpy(data.users.ids.copy())
+    tensors[_ITEM_IDS] = torch.from_numpy(data.items.ids.copy())
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    write_bytes(root / PATH, save(tensors, metadata={_FACTS: text}))
+
+
+def read(artifact: Path) -> Checkpoint:
+    """The checkpoint of an artifact whose files were verified.
+
+    Raises CheckpointError where there is none, or one of another schema.
+    """
+    path = artifact / PATH
+    if not path.is_file():
+        raise CheckpointError(
+            "the champion's artifact has no checkpoint: it is of an earlier release, of the "
+            "algorithm LogisticRegression, or carries a fault"
+        )
+    try:
+        with safe_open(path, framework="pt") as stream:
+            facts = json.loads((stream.metadata() or {})[_FACTS])
+            weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        return _checked(facts, weights)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"the champion's checkpoint cannot be read: {error!r}") from error
+
+
+def _checked(facts: dict[str, Any], weights: dict[str, Tensor]) -> Checkpoint:
+    if facts["schema"] != SCHEMA:
+        raise CheckpointError(
+            f"the champion's checkpoint has the schema {facts['schema']!r}, not {SCHEMA!r}"
+        )
+    words = {name: tuple(map(str, facts["words"][name])) for name in Words.__dataclass_fields__}
+    ids = [np.asarray(weights.pop(name).numpy()) for name in (_USER_IDS, _ITEM_IDS)]
+    return Checkpoint(weights, ids[0], ids[1], Words(**words), int(facts["seenUntil"]))

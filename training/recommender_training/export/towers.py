@@ -1,0 +1,79 @@
+"""The two towers inside of an exported model. Legend: `export.modules`; D width of the towers."""
+
+# No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
+import torch
+from torch import Tensor, nn
+
+from recommender_training.features.graph import newer_events, recency_bucket, value_level
+from recommender_training.models.sources import Sources
+from recommender_training.models.two_tower import TwoTower
+
+
+class TowerServing(nn.Module):
+    """What the towers add to the order of a list; a model without them has empty buffers."""
+
+    tower_items: Tensor
+    tower_offset: Tensor
+    tower_level: Tensor
+    tower_level_bias: Tensor
+    tower_recency: Tensor
+    tower_newer: Tensor
+    tower_age: Tensor
+    tower_gender: Tensor
+    tower_occupation: Tensor
+    tower_up: Tensor
+    tower_up_bias: Tensor
+    tower_out: Tensor
+    tower_down: Tensor
+    tower_down_bias: Tensor
+
+    def lift(
+        self, session: tuple[Tensor, Tensor, Tensor, Tensor], side: Tensor, timestamp: Tensor
+    ) -> Tensor:
+        """[B, I] weighted lift of every item; `side` are the buckets [B, 3] of the user."""
+        rows, present, values, times = session
+        level = value_level(values)
+        keys = self.tower_items[rows + 1] + self.tower_level[level]
+        newer = newer_events(present).clamp(max=self.tower_newer.size(0) - 1)
+        logits = self.tower_newer[newer] + self.tower_level_bias[level]
+        logits = logits + self.tower_recency[recency_bucket(timestamp - times)]
+        logits = logits.masked_fill(~present, float("-inf"))
+        null = torch.zeros(logits.size(0), 1)
+        weights = torch.softmax(torch.cat([null, logits], 1), 1)[:, 1:]
+        pooled = torch.matmul(weights.unsqueeze(1), keys).squeeze(1)
+        told = self.tower_age[side[:, 0]] + self.tower_gender[side[:, 1]]
+        told = told + self.tower_occupation[side[:, 2]]
+        hidden = torch.relu(torch.matmul(pooled, self.tower_up) + self.tower_up_bias + told)
+        request = torch.matmul(pooled, self.tower_out)
+        request = request + torch.matmul(hidden, self.tower_down) + self.tower_down_bias
+        return torch.matmul(request, self.tower_items[1:].t()) + self.tower_offset
+
+
+def state(sources: Sources) -> dict[str, Tensor]:
+    """Buffers of the towers; the weight of their lift is folded into the last layer."""
+    towers = sources.towers
+    if towers is None:
+        return {name: torch.zeros(0) for name in TowerServing.__annotations__}
+    with torch.no_grad():
+        found = _state(towers.eval(), sources.lift_weight)
+    return {name: value.detach().clone() for name, value in found.items()}
+
+
+def _state(towers: TwoTower, weight: float) -> dict[str, Tensor]:
+    by_side = towers.by_side.weight.t()
+    return {
+        "tower_items": towers.item_vectors(),
+        "tower_offset": (towers.bias - towers.log_share) * weight,
+        "tower_level": towers.level.weight,
+        "tower_level_bias": towers.level_bias.weight[:, 0],
+        "tower_recency": towers.recency.weight[:, 0],
+        "tower_newer": towers.newer[:, 0],
+        "tower_age": towers.age.weight @ by_side,
+        "tower_gender": towers.gender.weight @ by_side,
+        "tower_occupation": towers.occupation.weight @ by_side,
+        "tower_up": towers.up.weight.t(),
+        "tower_up_bias": towers.up.bias,
+        "tower_out": towers.out.weight.t() * weight,
+        "tower_down": towers.down.weight.t() * weight,
+        "tower_down_bias": towers.down.bias * weight,
+    }

@@ -1,0 +1,65 @@
+"""What the two towers learn from: what a user had done, and what he liked next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommender_training.data.dataset import Events, Ints
+from recommender_training.features.table import Inputs, Source
+
+
+@dataclass(frozen=True)
+class Batch:
+    """[B] inputs of requests, and the items (row + 1) that were liked then."""
+
+    inputs: Inputs
+    target: Tensor
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """[M] rows of `inputs` whose session is known, and the item (row + 1) that was liked then."""
+
+    inputs: Source
+    context: Tensor
+    target: Tensor
+
+    def take(self, rows: Tensor) -> Batch:
+        """The pairs of a batch."""
+        return Batch(self.inputs.take(self.context[rows]), self.target[rows])
+
+    def to(self, device: torch.device) -> Pairs:
+        """The same on a device."""
+        return Pairs(self.inputs.to(device), self.context.to(device), self.target.to(device))
+
+    def __len__(self) -> int:
+        return int(self.target.shape[0])
+
+
+def pairs(inputs: Source, events: Events, rows: Ints) -> Pairs:
+    """The pairs of the positive events among `rows`, each seen from before it.
+
+    `inputs` are those of all events, each from strictly earlier events alone.
+    """
+    liked = rows[events.label[rows]]
+    liked = liked[np.lexsort((events.item[liked], events.time[liked], events.user[liked]))]
+    target = events.item[liked].astype(np.int64) + 1
+    return Pairs(inputs, torch.from_numpy(liked.astype(np.int64)), torch.from_numpy(target))
+
+
+def training_and_held(
+    inputs: Source, events: Events, train: Ints, held: Ints
+) -> tuple[Pairs, Tensor, Tensor]:
+    """The pairs of training rows and of rows held out, and which of them are which.
+
+    What is held out is judged from all that came before it.
+    """
+    first, second = pairs(inputs, events, train), pairs(inputs, events, held)
+    context = torch.cat([first.context, second.context])
+    target = torch.cat([first.target, second.target])
+    order = torch.arange(len(target))
+    return Pairs(inputs, context, target), order[: len(first)], order[len(first) :]

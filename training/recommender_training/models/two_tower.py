@@ -1,0 +1,188 @@
+"""Two towers: a request and an item each become a vector, their product says how well they go.
+
+The item's tower reads id, genres and year of release; the request's reads age, gender and
+occupation and the events of the session, pooled. Neither reads the user's id, since most users of
+a later window are new. Both losses are a softmax over items (`Loss`):
+
+- SampledSoftmax: over the items of the batch. These are drawn in proportion to their popularity,
+  so log q, the log of that share, is taken from their logits (Yi et al., RecSys 2019). Not from
+  that of the liked item, which is there by right and not by chance (Khrylchenko et al., RecSys
+  2025); where it is liked in another row of the batch, too, it is no negative.
+- FullSoftmax: over the catalogue, which costs [B, I] and needs no correction.
+
+Legend of shapes: B batch, L session, I items, D width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from recommender_training.config import Loss
+from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.features.graph import (
+    AGE_BUCKETS,
+    RECENCY_BUCKETS,
+    VALUE_LEVELS,
+    newer_events,
+)
+from recommender_training.features.table import Inputs, genre_shares
+from recommender_training.models.lookup import lookup
+from recommender_training.models.pairs import Batch
+
+#: Buckets of five years from FIRST_YEAR on; 0 is unknown.
+FIRST_YEAR, YEAR_BUCKETS = 1920, 20
+#: Share of items whose id is hidden in a batch, so that new items work.
+ITEM_DROPOUT = 0.1
+#: Rows whose loss over the catalogue is held in memory at once.
+_EVALUATION_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class TowerSize:
+    """What fixes the shapes of the towers' weights, and how they are fitted."""
+
+    genders: int
+    occupations: int
+    width: int
+    history_length: int
+    dropout: float
+    loss: Loss
+
+
+class TwoTower(nn.Module):
+    """Loss of the liked item of each pair; `lift` is what is served."""
+
+    genres: Tensor
+    years: Tensor
+    log_share: Tensor
+
+    def __init__(self, size: TowerSize, genres: Tensor, years: Tensor, log_share: Tensor) -> None:
+        """`genres` [I, G] zero or one; `years` [I] buckets; `log_share` [I] of the liked items."""
+        super().__init__()
+        width = size.width
+        self.size = size
+        self.register_buffer("genres", genre_shares(genres))
+        self.register_buffer("years", years)
+        self.register_buffer("log_share", log_share)
+        self.item = _embedding(genres.shape[0] + 1, width)
+        self.genre = _embedding(genres.shape[1], width)
+        self.year = _embedding(YEAR_BUCKETS, width)
+        self.age = _embedding(AGE_BUCKETS, width)
+        self.gender = _embedding(size.genders + 1, width)
+        self.occupation = _embedding(size.occupations + 1, width)
+        self.level = _embedding(VALUE_LEVELS, width)
+        self.level_bias = _embedding(VALUE_LEVELS, 1)
+        self.recency = _embedding(RECENCY_BUCKETS, 1)
+        # As the item-to-item weights have it: e times less with every eight newer events.
+        self.newer = nn.Parameter(-torch.arange(size.history_length).float().unsqueeze(1) / 8.0)
+        self.up = nn.Linear(width, 2 * width)
+        self.by_side = nn.Linear(width, 2 * width, bias=False)
+        self.down = nn.Linear(2 * width, width)
+        self.out = nn.Linear(width, width, bias=False)
+        nn.init.eye_(self.out.weight)
+        #: Popularity while the towers were fitted, from which it is learned on.
+        self.bias = nn.Parameter(log_share.clone())
+        self.drop = nn.Dropout(size.dropout)
+
+    def item_vectors(self) -> Tensor:
+        """[I + 1, D] vectors of the items; row 0 is the unknown item."""
+        ids = self.item.weight
+        if self.training:
+            hidden = torch.rand(ids.shape[0], 1, device=ids.device) < ITEM_DROPOUT
+            ids = torch.where(hidden, ids[:1], ids)
+        side = self.genres @ self.genre.weight + lookup(self.year.weight, self.years)
+        return ids + functional.pad(side, (0, 0, 1, 0))
+
+    def request_vectors(self, items: Tensor, inputs: Inputs) -> Tensor:
+        """[B, D] vectors of the requests; `items` are `item_vectors`.
+
+        A null key with the logit 0 takes the weight of an empty session.
+        """
+        present, level = inputs.present, inputs.level
+        keys = self.drop(lookup(items, inputs.session) + lookup(self.level.weight, level))
+        logits = (
+            lookup(self.newer, newer_events(present).clamp(max=len(self.newer) - 1)).squeeze(2)
+            + lookup(self.level_bias.weight, level).squeeze(2)
+            + lookup(self.recency.weight, inputs.recency).squeeze(2)
+        )
+        logits = functional.pad(logits.masked_fill(~present, float("-inf")), (1, 0))
+        weights = torch.softmax(logits, 1)[:, 1:]
+        pooled = torch.bmm(weights.unsqueeze(1), keys).squeeze(1)
+        side = inputs.side
+        known = lookup(self.age.weight, side[:, 0]) + lookup(self.gender.weight, side[:, 1])
+        known = known + lookup(self.occupation.weight, side[:, 2])
+        hidden = self.drop(torch.relu(self.up(pooled) + self.by_side(known)))
+        return torch.as_tensor(self.out(pooled) + self.down(hidden))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """[B] negative log likelihood of the liked items; over the catalogue when evaluating."""
+        items, liked = self.item_vectors(), batch.target - 1
+        if not self.training:
+            parts = torch.split(torch.arange(len(liked), device=liked.device), _EVALUATION_ROWS)
+            return torch.cat(
+                [
+                    functional.cross_entropy(
+                        self.logits(items, batch.inputs.take(rows)), liked[rows], reduction="none"
+                    )
+                    for rows in parts
+                ]
+            )
+        if self.size.loss is Loss.FULL_SOFTMAX:
+            logits = self.logits(items, batch.inputs)
+            return functional.cross_entropy(logits, liked, reduction="none")
+        vectors = self.request_vectors(items, batch.inputs)
+        return sampled_softmax(
+            vectors @ lookup(items, batch.target).t() + self.bias[liked], self.log_share, liked
+        )
+
+    def logits(self, items: Tensor, inputs: Inputs) -> Tensor:
+        """[B, I] logits of the whole catalogue; `items` are `item_vectors`."""
+        return self.request_vectors(items, inputs) @ items[1:].t() + self.bias
+
+    def lift(self, inputs: Inputs) -> Tensor:
+        """[B, I] how much likelier than its popularity an item is liked, in logits.
+
+        Popularity is left to the newest counts, which the towers do not have.
+        """
+        return self.logits(self.item_vectors(), inputs) - self.log_share
+
+
+def sampled_softmax(logits: Tensor, log_share: Tensor, liked: Tensor) -> Tensor:
+    """[B] loss of logits [B, B] of each row and each row's liked item [B].
+
+    An estimate of the softmax over the catalogue: the other rows' items were drawn by their
+    shares q, so each stands for 1 / ((B - 1) q) of its like. The row's own item was not drawn but
+    is always there, and is left as it is.
+    """
+    own = torch.eye(len(liked), dtype=torch.bool, device=liked.device)
+    again = (liked.unsqueeze(1) == liked.unsqueeze(0)) & ~own
+    correction = (log_share[liked] + math.log(max(1, len(liked) - 1))).unsqueeze(0)
+    corrected = torch.where(own, logits, logits - correction).masked_fill(again, float("-inf"))
+    return functional.cross_entropy(corrected, own.int().argmax(1), reduction="none")
+
+
+def create(data: Dataset, liked: Ints, size: TowerSize) -> TwoTower:
+    """Towers with fresh weights; `liked` [M] are the rows of the items of the training pairs."""
+    counts = np.bincount(liked, minlength=data.items.count) + 1.0
+    share = np.log(counts / counts.sum()).astype(np.float32)
+    genres = torch.from_numpy(data.items.genres)
+    return TwoTower(size, genres, torch.from_numpy(year_bucket(data.items.years)),
+                    torch.from_numpy(share))  # fmt: skip
+
+
+def year_bucket(years: Ints) -> Ints:
+    """[I] bucket of a year of release; 0 where it is unknown (0)."""
+    bucket = 1 + np.clip((years - FIRST_YEAR) // 5, 0, YEAR_BUCKETS - 2)
+    return np.asarray(np.where(years > 0, bucket, 0), dtype=np.int64)
+
+
+def _embedding(rows: int, width: int) -> nn.Embedding:
+    table = nn.Embedding(rows, width)
+    nn.init.normal_(table.weight, std=0.05)
+    return table
