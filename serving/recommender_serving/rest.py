@@ -28,7 +28,9 @@ from recommender_serving.readiness import Readiness
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 BACKLOG = 2048
-KEEP_ALIVE_SECONDS = 75  # longer than the idle timeout of the proxies in front
+# Longer than proxies written in Go (Traefik, Knative's queue-proxy) keep an idle connection, 90 s:
+# one that is closed while they send a request on it is an error for the user.
+KEEP_ALIVE_SECONDS = 120
 # What KServe's decoding of a malformed v2 body can raise.
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, struct.error)
 Invalid = Callable[[int], None]

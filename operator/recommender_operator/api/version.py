@@ -153,6 +153,9 @@ class StepRecord(ApiModel):
     weight: int = Field(description="Percent of requests for the candidate.")
     started_at: datetime.datetime = Field(description="When the route reported the weight.")
     ended_at: datetime.datetime | None = Field(default=None, description="When it was decided.")
+    judged_at: datetime.datetime | None = Field(
+        default=None, description="When its verdict and its numbers were written."
+    )
     verdict: str = Field(default="Inconclusive", max_length=32, description="Of the step.")
     metrics: tuple[MetricVerdict, ...] = Field(
         default=(), max_length=20, description="Each metric with its numbers."

@@ -82,7 +82,7 @@ def _save_baselines(turn: Turn, version: VersionObject) -> bool:
 def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: bool) -> None:
     turn.look_again(_interval(turn))
     seen = _judge(turn, version, record)
-    steps.note(turn, version.name, verdict=str(seen.verdict), metrics=seen.metrics)
+    told = _note(turn, version, record, seen)
     if seen.verdict is Verdict.FAIL:
         _roll_back(turn, version, Reason.ANALYSIS_FAILED, f"at {record.weight} %: {seen.message}")
         return
@@ -91,7 +91,8 @@ def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: boo
         _roll_back(turn, version, Reason.CANDIDATE_BROKEN, f"at {record.weight} %: {broken}")
         return
     suspected = breaks.suspicion(turn)
-    _tell(turn, record, seen, suspected)
+    if told:
+        _tell(turn, record, seen, suspected)
     if frozen:
         return
     baseline = turn.observed.baselines.get(windows.step_key(version.name))
@@ -102,6 +103,23 @@ def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: boo
             _pass(turn, version, record, seen)
     else:
         _check_deadline(turn, version, record, seen)
+
+
+def _note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict) -> bool:
+    """Write down what was seen, and return whether what is written is of now.
+
+    At most once an interval, unless the verdict changed: the numbers are others at each look,
+    and each write is a cause to look again.
+    """
+    same_verdict = str(seen.verdict) == record.verdict
+    if same_verdict and seen.metrics == record.metrics:
+        return True
+    age = turn.now - record.judged_at if record.judged_at is not None else None
+    if same_verdict and age is not None and age < _interval(turn):
+        return False
+    noted = {"verdict": str(seen.verdict), "metrics": seen.metrics, "judged_at": turn.now}
+    steps.note(turn, version.name, **noted)
+    return True
 
 
 def _judge(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdict:

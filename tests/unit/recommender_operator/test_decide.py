@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 
 import pytest
 
@@ -317,6 +318,25 @@ def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
     world.mute.clear()
     world.settle()
     assert world.stages()[2] == "Promoted"
+
+
+def test_numbers_that_move_are_written_once_an_interval_and_a_new_verdict_at_once() -> None:
+    # Each write wakes the operator; a write at each look would never let it rest.
+    world = in_canary(analysis={"intervalSeconds": 30, "stepSeconds": 600, "minRequests": 100000})
+    candidate = world.status.candidate or ""
+    writes: list[int] = []
+    for second in range(61):
+        before = world.versions[candidate].status
+        world.reconcile()
+        if world.versions[candidate].status != before:
+            writes.append(second)
+        world.tick(1)
+    assert len(writes) == 3, writes
+    assert [after - before for before, after in itertools.pairwise(writes)] == [30, 30]
+    world.error_share[2] = 1.0
+    world.tick(20)
+    world.reconcile()
+    assert world.versions[candidate].status.steps[-1].verdict == "Fail"
 
 
 def test_the_step_clock_waits_for_the_data_plane() -> None:

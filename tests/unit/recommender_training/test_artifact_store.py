@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from recommender_training import pipeline
 from recommender_training.artifact import manifest, store
 from recommender_training.errors import InputError
 from recommender_training.files import canonical_json
@@ -120,25 +119,6 @@ def test_a_text_that_is_no_digest_is_refused(staged: Path, tmp_path: Path) -> No
         with pytest.raises(InputError) as caught:
             store.publish(staged, digest, tmp_path)
         assert caught.value.reason == "InvalidDigest"
-
-
-def test_the_same_seed_and_data_give_the_same_bytes(trained: Any, tmp_path: Path) -> None:
-    again = pipeline.train(
-        trained.lake, trained.data_version, trained.config, tmp_path / "elsewhere" / "again"
-    )
-    assert again.digest == trained.digest
-    other = trained.config.model_copy(update={"seed": 4})
-    changed = pipeline.train(trained.lake, trained.data_version, other, tmp_path / "changed")
-    assert changed.digest != trained.digest
-
-
-def test_a_staged_folder_of_an_earlier_pod_is_replaced(trained: Any, tmp_path: Path) -> None:
-    (tmp_path / "staged").mkdir()
-    (tmp_path / "staged" / "rubbish").write_text("half")
-    result = pipeline.train(
-        trained.lake, trained.data_version, trained.config, tmp_path / "staged"
-    )
-    manifest.verify(result.staged, trained.digest)
 
 
 def test_remove_takes_what_is_named_and_nothing_else(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from recommender_training.models import bundle as bundles
 from recommender_training.models import logistic, retrieval
 from recommender_training.models.bundle import Prepared, fit_deep
 from recommender_training.models.fit import predict
-from tests.unit.recommender_training.conftest import Trained
+from tests.training_fixtures import Trained
 from tests.unit.recommender_training.test_history_features import (
     FROZEN,
     LENGTH,

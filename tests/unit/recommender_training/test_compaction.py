@@ -15,7 +15,7 @@ from recommender_training.data import compaction, ingest, lake
 from recommender_training.data.load import load
 from recommender_training.data_checks import files
 from recommender_training.errors import InputError
-from tests.unit.recommender_training.mapped_files import START, check, declare, event, write
+from tests.mapped_files import START, check, declare, event, write
 
 Results = list[ingest.CheckResult]
 

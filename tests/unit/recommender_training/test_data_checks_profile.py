@@ -17,7 +17,7 @@ from recommender_training.data_checks import columns, parts, profile, sample
 from recommender_training.errors import InputError
 from recommender_training.files import canonical_json
 from recommender_training.sessions import sample_requests
-from tests.unit.recommender_training.conftest import Trained
+from tests.training_fixtures import Trained
 
 
 def test_the_parts_of_the_window_are_those_of_training(trained: Trained) -> None:

@@ -17,7 +17,7 @@ from recommender_training import cli
 from recommender_training.data import mapping
 from recommender_training.data.mapping import Format, Mapping, parse_mapping
 from recommender_training.errors import InputError
-from tests.unit.recommender_training.mapped_files import EVENTS, INTERACTIONS, declare
+from tests.mapped_files import EVENTS, INTERACTIONS, declare
 
 
 def refusal(kind: Format, text: str | None) -> str:

@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from recommender_training.data import parquet_reader, sources
 from recommender_training.data.mapping import Format
 from recommender_training.errors import InputError
-from tests.unit.recommender_training.mapped_files import (
+from tests.mapped_files import (
     INTERACTIONS,
     START,
     check,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recommender_training.data import convert, schema
 from recommender_training.data.mapping import EventType, Interactions, Items, PartitionBy
-from tests.unit.recommender_training.mapped_files import NOW, START
+from tests.mapped_files import NOW, START
 
 NOBODY = pl.DataFrame(schema={"user_id": pl.Int64, "segment": pl.String})
 

@@ -12,7 +12,7 @@ from recommender_training import synthetic
 from recommender_training.data import ingest, lake, mapped, ordered, readers, staging
 from recommender_training.data.mapping import Format
 from recommender_training.errors import InputError
-from tests.unit.recommender_training.mapped_files import (
+from tests.mapped_files import (
     EVENTS,
     EXTENSIONS,
     INTERACTIONS,

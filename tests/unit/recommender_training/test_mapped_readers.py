@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from recommender_training.data import lines, readers
 from recommender_training.data.mapping import Format, Mapping
 from recommender_training.errors import InputError
-from tests.unit.recommender_training.mapped_files import (
+from tests.mapped_files import (
     EXTENSIONS,
     INTERACTIONS,
     START,

@@ -19,7 +19,7 @@ from recommender_training.search.locks import locked, mend
 from recommender_training.search.settings import Sampler
 from recommender_training.search.space import Params
 from recommender_training.search.study import ATTEMPTS, Objective, Outcome, Plan, Report, Study
-from tests.unit.recommender_training.search_objectives import (
+from tests.search_objectives import (
     Deadly,
     Judge,
     Unusable,

@@ -153,12 +153,14 @@ def _parts(node: Any) -> Iterator[dict[str, Any]]:
 def _request() -> tuple[Tensor, ...]:
     """A request to trace: its values matter to nothing, its shapes to nothing either.
 
-    Each input is a tensor of its own: of one that is given twice torch.export may trace the other.
+    Each input is a tensor of its own: torch.export takes one that is given twice for one input.
     """
-    row = torch.ones(_BATCH, 1, dtype=torch.int64)
-    session = torch.ones(_BATCH, _LENGTH, dtype=torch.int64)
-    side, values = -torch.ones(_BATCH, 3, dtype=torch.int64), torch.ones(_BATCH, _LENGTH)
-    return row, side, session, session.clone(), values, row * 2, row.clone()
+
+    def ones(width: int, dtype: torch.dtype = torch.int64) -> Tensor:
+        return torch.ones(_BATCH, width, dtype=dtype)
+
+    session = (ones(_LENGTH), ones(_LENGTH), ones(_LENGTH, torch.float32))
+    return ones(1), -ones(3), *session, 2 * ones(1), ones(1)
 
 
 def _invalid(message: str) -> InputError:

@@ -23,7 +23,7 @@ from recommender_training.search.choose import choose
 from recommender_training.search.objective import FoldLoss, FromLake, Source
 from recommender_training.search.space import Params
 from recommender_training.search.study import Pruned, Report
-from tests.unit.recommender_training.search_objectives import SEARCH_CONFIG, Searched
+from tests.search_objectives import SEARCH_CONFIG, Searched
 
 
 def config(**changes: Any) -> TrainingConfig:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from recommender_training.data import lake
 from recommender_training.data.mapping import Format
 from recommender_training.errors import InputError
-from tests.unit.recommender_training.mapped_files import (
+from tests.mapped_files import (
     EVENTS,
     EXTENSIONS,
     START,

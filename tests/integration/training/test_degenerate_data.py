@@ -15,7 +15,7 @@ from recommender_training.data import ingest
 from recommender_training.data_checks import run
 from recommender_training.data_checks.policy import Checks
 from recommender_training.errors import InputError
-from tests.unit.recommender_training.mapped_files import NOW, START
+from tests.mapped_files import NOW, START
 
 CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 1, "embeddingDim": 4, "batchSize": 256}}'
 USER, ITEM, RATING, TIME = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
