@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,19 @@ class Place:
     root: Path
 
     def command(
-        self, name: str, *, torchrun: list[str] | None, checkpoints: str = ""
+        self,
+        name: str,
+        *,
+        torchrun: list[str] | None,
+        checkpoints: str = "",
+        more: Sequence[str] = (),
     ) -> list[str]:
         launcher = [str(BIN / "torchrun"), *torchrun, "--no-python"] if torchrun else []
         return [
             *launcher, str(BIN / "recommender-training"), "train", "--lake", str(self.lake),
             "--data-version", self.version, "--config", json.dumps(CONFIG),
             "--output", str(self.root / name), "--report", str(self.root / f"{name}.json"),
-            *(["--checkpoints", checkpoints] if checkpoints else []),
+            *(["--checkpoints", checkpoints] if checkpoints else []), *more,
         ]  # fmt: skip
 
     def start(self, name: str, command: list[str]) -> subprocess.Popen[bytes]:
@@ -81,8 +86,14 @@ class Place:
         told = json.loads(report.read_text()) if report.exists() else {}
         return Ended(code, (self.root / f"{name}.log").read_text(), told)
 
-    def train(self, name: str, torchrun: list[str] | None = None, **more: str) -> Ended:
-        command = self.command(name, torchrun=torchrun, **more)
+    def train(
+        self,
+        name: str,
+        torchrun: list[str] | None = None,
+        checkpoints: str = "",
+        more: Sequence[str] = (),
+    ) -> Ended:
+        command = self.command(name, torchrun=torchrun, checkpoints=checkpoints, more=more)
         return self.end(name, self.start(name, command))
 
 
@@ -132,6 +143,31 @@ def test_two_processes_end_with_the_metrics_of_one_and_one_artifact(
     assert two.log.count("train: Done") == 1, "the first process alone reports"
     assert not (place.root / ".checkpoints").exists()
     assert not list(place.root.glob(".*.partial"))
+
+
+@pytest.mark.parametrize("mode", ["AllWeights", "ItemEmbeddings"])
+def test_two_processes_start_from_the_champion_as_one_does_and_towers_hold_nobody_up(
+    place: Place, one: Ended, mode: str
+) -> None:
+    settings = {**SETTINGS, "epochs": 3, "retrieval": "Both"}
+    config = {"seed": 3, "hyperparameters": settings, "warmStart": {"mode": mode}}
+    more = [
+        "--config", json.dumps(config), "--champion-artifact", str(place.root / "one"),
+        "--champion-digest", one.report["digest"],
+    ]  # fmt: skip
+    alone = place.train(f"warm-{mode}", more=more)
+    shared = place.train(f"warm-two-{mode}", group(2), more=more)
+    assert (alone.code, shared.code) == (0, 0), shared.log
+    assert_near(shared, alone)
+    mine, theirs = (
+        json.loads((place.root / name / "report.json").read_text())
+        for name in (f"warm-two-{mode}", f"warm-{mode}")
+    )
+    assert mine["warmStart"]["warm"] is True
+    assert mine["warmStart"] == theirs["warmStart"]
+    assert mine["retrieval"] == theirs["retrieval"]
+    ours, its = (told["learning"]["looks"][0] for told in (mine, theirs))
+    assert ours == pytest.approx(its, abs=1e-6)
 
 
 def test_a_killed_worker_begins_again_at_the_checkpoint_and_the_model_is_the_same(

@@ -10,21 +10,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training import pipeline, warm_start
-from recommender_training.artifact import checkpoint, manifest, triton
-from recommender_training.champion import Comparison
+from recommender_training import warm_start
+from recommender_training.artifact import checkpoint, manifest
 from recommender_training.config import TrainingConfig, WarmMode, parse_config
 from recommender_training.data.dataset import Dataset
-from recommender_training.export import torchscript
 from recommender_training.features.declared import FeatureGroup
-from recommender_training.models import fit, sources
+from recommender_training.models import fit
 from recommender_training.models.bundle import Bundle, Prepared, fit_deep, new_ranker
 from recommender_training.models.course import Course
 from recommender_training.models.ranker import Ranker
@@ -272,33 +269,3 @@ def test_a_champion_that_saw_the_validation_window_is_no_start(
     _, told = warm_start.begin(configured(), before, (trained.staged, trained.digest))
     assert told is not None
     assert "cannot be held out" in told["message"]
-
-
-def test_a_training_with_towers_from_the_champion_is_told_in_report_and_lineage(
-    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sources._SETTINGS, "epochs", 2)
-    config = configured(
-        hyperparameters={"retrieval": "Both"},
-        export={"torchExport": True},
-        mitigation={"reweighting": {"by": "Gender"}, "exposure": {"by": "Genre"}},
-    )
-    champion = Comparison(trained.staged, trained.digest)
-    result = pipeline.train(
-        trained.lake, trained.data_version, config, tmp_path / "staged", champion=champion
-    )
-    told = result.report["warmStart"]
-    assert told["warm"] is True
-    assert told["champion"] == trained.digest
-    assert (told["newItems"], told["newUsers"]) == (0, 0)
-    lineage = manifest.verify(result.staged, result.digest)
-    assert lineage["warmStart"] == told
-    assert lineage["hyperparameters"]["retrieval"] == "Both"
-    assert result.report["learning"]["looks"][0][0] == 0.0
-    assert result.report["retrieval"]["orders"] == "Both"
-    jsonschema.validate(result.report, json.loads(SCHEMA_FILE.read_text()))
-    graph = torchscript.load(triton.model_path(result.staged))
-    assert graph.by_towers
-    assert result.report["parity"]["torchExport"]["requests"] > 0
-    assert result.report["mitigation"]["reweighting"]["before"]
-    assert graph.tower_items.shape[0] == graph.item_ids.shape[0] + 1
