@@ -1,14 +1,30 @@
-"""What all tests share: expected manifests as files, rewritten by `pytest --update-golden`."""
+"""What all tests share: expected manifests as files, and how hard the properties are tried.
+
+`pytest --update-golden` writes the manifests anew. `HYPOTHESIS_PROFILE=thorough` tries many
+examples of each property; the default, `quick`, tries few, and other ones in every run.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import yaml
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no defect: examples have no deadline.
+for name, examples in (("quick", 20), ("thorough", 1000)):
+    settings.register_profile(
+        name,
+        deadline=None,
+        max_examples=examples,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
