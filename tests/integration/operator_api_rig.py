@@ -16,6 +16,14 @@ from tests.cluster import api
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CRDS = ROOT / "manifests" / "crds"
+#: What tests ask for first; the others are applied with them.
+KINDS = (
+    "recommendermodels.recommender.dev",
+    "modelversions.recommender.dev",
+    "inferenceservices.serving.kserve.io",
+    "httproutes.gateway.networking.k8s.io",
+    "services.serving.knative.dev",
+)
 
 
 @cache
@@ -28,8 +36,9 @@ def kubeconfig() -> pathlib.Path:
         files += api.crd_paths()[group]
     for file in files:
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
-    for kind in ("recommendermodels.recommender.dev", "modelversions.recommender.dev"):
+    for kind in KINDS:
         kubectl("wait", "--for=condition=Established", f"crd/{kind}", "--timeout=30s")
+    kubectl.wait_served(KINDS)
     return path
 
 
