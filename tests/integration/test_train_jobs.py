@@ -36,8 +36,6 @@ def install_trainer() -> None:
     for group in ("jobset", "trainer"):
         for file in api.crd_paths()[group]:
             rig.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
-    for name in CRDS:
-        rig.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=30s")
     api.kubectl_for(rig.kubeconfig()).wait_served(CRDS)
 
 
