@@ -15,11 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from recommender_training import pipeline
 from recommender_training.config import Retrieval, TrainingConfig, parse_config
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers, order, ranking
-from recommender_training.export import build, parity, torchscript
+from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.compact import compact, left_of
 from recommender_training.export.settings import ExportSettings, Variant
 from recommender_training.features import table
@@ -175,7 +174,7 @@ def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
     known = knowledge(prepared, fitted)
     graph = build.logistic_module(bundle.baseline, known, bundle.baseline_temperature)
     scorer = answers.scorers(bundle, prepared)[0]
-    requests = pipeline._parity_requests(prepared)[:5]
+    requests = repository.parity_requests(prepared)[:5]
     assert parity.check(graph, scorer, known, requests)["maxDisorder"] <= parity.RANK_TOLERANCE
     graph.tower_offset = graph.tower_offset.flip(0)
     with pytest.raises(parity.ParityError, match="ordered otherwise"):
@@ -268,7 +267,7 @@ def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
         graph, check = compact(graph, variant, settings), parity.check_variant
         lists = parity.Lists(left=partial(left_of, variant=variant, settings=settings))
     scorer = answers.scorers(bundle, prepared)[1]
-    requests = pipeline._parity_requests(prepared)[:5]
+    requests = repository.parity_requests(prepared)[:5]
     loaded = torchscript.loaded(torchscript.archive(graph))
     assert check(loaded, scorer, known, requests, lists)["maxDisorder"] <= parity.RANK_TOLERANCE
     with pytest.raises(parity.ParityError, match="ordered otherwise"):

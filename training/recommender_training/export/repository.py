@@ -1,0 +1,102 @@
+"""The Triton repository of an artifact: both models exported, held against eager mode, written."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from recommender_training.artifact import triton, vocabulary
+from recommender_training.artifact.triton import MODELS
+from recommender_training.config import Retrieval, TrainingConfig
+from recommender_training.evaluation import ranking
+from recommender_training.evaluation.answers import scorers
+from recommender_training.export import build, faults, parity, successor, torchscript
+from recommender_training.export.compact import compact, left_of
+from recommender_training.export.settings import Variant
+from recommender_training.features.table import State
+from recommender_training.files import canonical_json, write_bytes
+from recommender_training.models import retrieval
+from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.progress import say
+
+#: Requests of the test window that the parity check asks both sides.
+_PARITY_REQUESTS = 50
+
+
+def write(
+    root: Path,
+    bundle: Bundle,
+    prepared: Prepared,
+    config: TrainingConfig,
+    known: build.Knowledge,
+    variant: Variant | None,
+) -> tuple[dict[str, Any], nn.Module]:
+    """Export both models into the Triton repository and hold them against eager mode.
+
+    Returns the differences, and the model that is to serve, loaded, without its injected fault.
+    """
+    say("export: TorchScript and parity with eager mode")
+    requests = parity_requests(prepared)
+    baseline = build.logistic_module(
+        bundle.baseline, known, bundle.baseline_temperature, bundle.bonus.get("baseline")
+    )
+    served: nn.Module = baseline
+    if bundle.deep is not None:
+        bonus = bundle.bonus.get("recommender")
+        full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+        served = full if variant is None else compact(full, variant, config.export)
+    base_scorer, scorer = scorers(bundle, prepared)
+    differences: dict[str, Any] = {}
+    loaded: dict[str, nn.Module] = {}
+    for name, module, eager in (
+        ("recommender", served, scorer),
+        ("baseline", baseline, base_scorer),
+    ):
+        config_file = root / "repository" / name / "config.pbtxt"
+        write_bytes(config_file, triton.render_config(name).encode())
+        torchscript.save(module, triton.model_path(root, name))
+        loaded[name] = torchscript.load(triton.model_path(root, name))
+        whose = "baseline" if module is baseline else name
+        lists = parity.Lists(bundle.bonus.get(whose))
+        if name == MODELS[0] and variant is not None:
+            left = functools.partial(left_of, variant=variant, settings=config.export)
+            lists = replace(lists, left=left)
+        check = parity.check if lists.left is None else parity.check_variant
+        told = check(loaded[name], eager, known, requests, lists)
+        differences[name] = parity.widened(told, loaded[name], module, known)
+    injected = faults.inject(served, config.fault_injection)
+    if injected is not served:
+        torchscript.save(injected, triton.model_path(root))
+    if config.export.torch_export:
+        differences["torchExport"] = successor.write(root, served, loaded[MODELS[0]], known)
+    popular = vocabulary.popularity(prepared.data.items, known.state.counts)
+    write_bytes(root / "popularity.json", canonical_json(popular))
+    return differences, loaded["recommender"]
+
+
+def knowledge(prepared: Prepared, config: TrainingConfig) -> build.Knowledge:
+    """All that is known at the end of the data: the weights are older, the counts are not."""
+    data = prepared.data
+    every = np.ones(len(data.events), dtype=np.bool_)
+    weighed = config.hyperparameters.retrieval is not Retrieval.TWO_TOWER
+    return build.Knowledge(
+        data=data,
+        constants=prepared.constants,
+        state=State.at(data, None, prepared.constants.groups),
+        retrieval=retrieval.fit(data, every) if weighed else None,
+        history_length=prepared.history_length,
+    )
+
+
+def parity_requests(prepared: Prepared) -> list[ranking.Request]:
+    """An empty session at the end of the data, and the first requests of the test window."""
+    length = prepared.history_length
+    task = ranking.reveal_half(prepared.data, prepared.split.test, length)
+    requests = task.requests[:_PARITY_REQUESTS]
+    end = int(prepared.data.events.time[-1]) + 1
+    return [ranking.Request(0, np.zeros(0, dtype=np.int64), end), *requests]
