@@ -57,7 +57,9 @@ def world(request: pytest.FixtureRequest, platform: Platform) -> Iterator[World]
     made = platform.world(namespace, {**SMALL, "rollout": {"traffic": mode}})
     made.remove()
     made.route = TrafficWatch(made.kube, made.name, mode)
-    stories.first_version(made)
+    told = stories.first_version(made)
+    assert (told.decision, told.reason) == ("Promoted", "InitialRollout"), told
+    made.first = told.version
     made.start_load(REQUESTS_A_SECOND)
     yield made
     assert made.load is not None

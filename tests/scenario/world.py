@@ -52,6 +52,8 @@ class World:
     gateway: str
     load: Load | None = None
     route: TrafficWatch | None = None
+    #: The version that took all requests when there was none before.
+    first: str = ""
 
     # What a user does
 
