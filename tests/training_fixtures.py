@@ -20,6 +20,21 @@ from recommender_training.export import latency
 from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
+#: What a `conftest.py` takes from here.
+__all__ = [
+    "bundle",
+    "data",
+    "few_timed_calls",
+    "prepared",
+    "regression",
+    "searched",
+    "source",
+    "tables",
+    "torch_as_before",
+    "trained",
+    "varied",
+]
+
 CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256}}'
 
 #: Pruned is refused for what it saves, Int8 serves.

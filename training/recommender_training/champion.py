@@ -102,10 +102,12 @@ class Champion:
         events = judged.data.events
         past = history.Histories.of(events)
         session = past.before(judged.rows, self._model.history_length)
-        counts = history.counts_before(events).take(judged.rows)
+        before = history.counts_before(events)
+        counts = before.take(judged.rows)
         count = judged.data.items.count
         tastes = taste.rolling(events, session, count, rows=judged.rows)
-        numbers = extras.of_rows(judged.data, self._groups, self._prior, judged.rows)
+        groups = extras.OfEvents.of(judged.data, self._groups, self._prior, before)
+        numbers = groups.take(judged.rows)
         given = torch.cat([tastes, numbers], 1)
         parts = np.array_split(np.arange(len(judged.rows)), max(1, -(-len(judged.rows) // _BATCH)))
         logits = [

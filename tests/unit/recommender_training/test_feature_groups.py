@@ -94,7 +94,8 @@ def test_one_request_against_the_catalogue_has_the_numbers_of_the_row_in_trainin
 ) -> None:
     data = dataset_of(rows)
     events, every = data.events, np.arange(len(rows))
-    found = extras.of_rows(data, EVERY, 0.4, every)
+    numbers = extras.OfEvents.of(data, EVERY, 0.4, history.counts_before(data.events))
+    found = numbers.take(every)
     for row in range(0, len(rows), 5):
         time, user = int(events.time[row]), int(events.user[row])
         counts = history.counts_at(events, time, ITEMS)
@@ -102,7 +103,7 @@ def test_one_request_against_the_catalogue_has_the_numbers_of_the_row_in_trainin
         asked = extras.of_catalogue(data, EVERY, 0.4, counts, tables, user, time)
         torch.testing.assert_close(asked[int(events.item[row])], found[row], rtol=0, atol=1e-5)
     some = every[::2]
-    assert torch.equal(extras.of_rows(data, EVERY, 0.4, some), found[::2])
+    assert torch.equal(numbers.take(some), found[::2])
 
 
 def test_what_is_known_at_the_end_is_all_and_its_windows_end_with_the_newest_event() -> None:

@@ -84,11 +84,10 @@ class OfEvents:
         data: Dataset,
         wanted: Sequence[FeatureGroup],
         prior: float,
-        before: history.ItemCounts | None = None,
+        before: history.ItemCounts,
     ) -> OfEvents:
-        """What they are computed from; `before` are the counts of all users, if at hand."""
+        """What they are computed from; `before` are the `counts_before` of the events."""
         events = data.events
-        before = history.counts_before(events) if before is None else before
         inside: tuple[history.ItemCounts, ...] = ()
         windows: tuple[tuple[Places, Places], ...] = ()
         if FeatureGroup.DEMOGRAPHIC_RATES in wanted:
@@ -129,11 +128,6 @@ class OfEvents:
         if FeatureGroup.CALENDAR in self.wanted:
             parts.append(graph.calendar_numbers(torch.from_numpy(events.time[rows])))
         return torch.cat(parts, 1)
-
-
-def of_rows(data: Dataset, wanted: Sequence[FeatureGroup], prior: float, rows: Ints) -> Tensor:
-    """[R, E] numbers of the events at `rows` [R] and their own items."""
-    return OfEvents.of(data, wanted, prior).take(rows)
 
 
 def of_catalogue(
