@@ -42,6 +42,8 @@ def traefik(layout: Layout, binaries: Binaries, knative: bool) -> Part:
         "--metrics.prometheus.entrypoint=admin",
         "--providers.kubernetesgateway=true",
         f"--providers.kubernetesgateway.statusaddress.ip={settings.NODE_IP}",
+        # Traefik's own 2 s are so long the errors of users whose version has lost its pods.
+        "--providers.providersthrottleduration=500ms",
         "--global.checknewversion=false",
         "--global.sendanonymoususage=false",
         "--log.level=INFO",

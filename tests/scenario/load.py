@@ -11,7 +11,8 @@ import threading
 from typing import Any
 
 EMPTY: dict[str, Any] = {
-    "sent": 0, "ok": 0, "failed": 0, "failures": {}, "versions": {}, "sources": {},
+    "sent": 0, "ok": 0, "failed": 0, "failures": {}, "failed_between": [],
+    "versions": {}, "sources": {},
     "p50_ms": 0.0, "p99_ms": 0.0,
 }  # fmt: skip
 

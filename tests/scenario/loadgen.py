@@ -39,6 +39,8 @@ class Figures:
         self.ok = 0
         self.failed = 0
         self.failures: collections.Counter[str] = collections.Counter()
+        #: When the first and the last request that failed were sent, in seconds since the epoch.
+        self.failed_between: list[float] = []
         self.versions: collections.Counter[str] = collections.Counter()
         self.sources: collections.Counter[str] = collections.Counter()
         self.latencies: collections.Counter[int] = collections.Counter()
@@ -50,8 +52,11 @@ class Figures:
         bucket = math.log(max(seconds, FLOOR_SECONDS) / FLOOR_SECONDS, GROWTH)
         self.latencies[int(bucket)] += 1
 
-    def failure(self, cause: str) -> None:
+    def failure(self, cause: str, sent_at: float) -> None:
         self.failed += 1
+        self.failed_between = [
+            min([sent_at, *self.failed_between]), max([sent_at, *self.failed_between])
+        ]  # fmt: skip
         self.failures[cause[:200]] += 1
 
     def quantile(self, share: float) -> float:
@@ -70,6 +75,7 @@ class Figures:
                 "ok": self.ok,
                 "failed": self.failed,
                 "failures": dict(self.failures.most_common(5)),
+                "failed_between": self.failed_between,
                 "versions": dict(self.versions),
                 "sources": dict(self.sources),
                 "p50_ms": round(1000 * self.quantile(0.5), 2),
@@ -112,28 +118,29 @@ class Generator:
     async def send(self, session: aiohttp.ClientSession, intended: float) -> None:
         timeout = aiohttp.ClientTimeout(total=self.timeout)
         headers = {**self.headers, "Content-Type": "application/json"}
+        sent_at = time.time()
         try:
             async with session.post(
                 self.url, data=self.next_body(), headers=headers, timeout=timeout
             ) as response:
                 body = await response.read()
                 if response.status != 200:
-                    self.fail(f"HTTP {response.status}: {body[:150]!r}")
+                    self.fail(f"HTTP {response.status}: {body[:150]!r}", sent_at)
                     return
             answer = json.loads(body)["predictions"][0]
             if not answer["items"]:
-                self.fail("an answer without items")
+                self.fail("an answer without items", sent_at)
                 return
         except Exception as error:  # whatever it is, a user saw a failure
-            self.fail(f"{type(error).__name__}: {error}")
+            self.fail(f"{type(error).__name__}: {error}", sent_at)
             return
         seconds = time.monotonic() - intended
         for figures in (self.figures, self.recent):
             figures.answered(answer["version"], answer["source"], seconds)
 
-    def fail(self, cause: str) -> None:
-        self.figures.failure(cause)
-        self.recent.failure(cause)
+    def fail(self, cause: str, sent_at: float) -> None:
+        self.figures.failure(cause, sent_at)
+        self.recent.failure(cause, sent_at)
 
     async def send_all(self) -> None:
         connector = aiohttp.TCPConnector(limit=MAX_IN_FLIGHT, keepalive_timeout=30)
@@ -144,7 +151,7 @@ class Generator:
                 due += self.random.expovariate(self.rate)
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 if len(in_flight) >= MAX_IN_FLIGHT:
-                    self.fail("too many requests in flight: the server stands still")
+                    self.fail("too many requests in flight: the server stands still", time.time())
                     continue
                 self.figures.sent += 1
                 task = asyncio.create_task(self.send(session, due))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import aiohttp
 
-#: Seconds for one exchange with a pod, connection included.
-TIMEOUT = aiohttp.ClientTimeout(total=5, connect=2)
+#: Seconds for one exchange with a pod, connection included. A pod that is gone answers no
+#: connection, and the look that takes its requests away waits so long for it.
+TIMEOUT = aiohttp.ClientTimeout(total=5, connect=1)
 
 
 class ExchangeError(Exception):

@@ -67,8 +67,14 @@ def is_ready(pod: Object) -> bool:
 
 
 def pod_ref(pod: Object) -> PodRef:
-    """Return a pod as far as it can be asked."""
-    ip = str(pod.get("status", {}).get("podIP") or "")
+    """Return a pod as far as it can be asked.
+
+    A pod that has ended keeps its IP in its status, and nobody answers there: asking it would hold
+    up the look that takes its requests away.
+    """
+    status = pod.get("status", {})
+    ended = status.get("phase") in {"Failed", "Succeeded"}
+    ip = "" if ended else str(status.get("podIP") or "")
     return PodRef(name=pod["metadata"]["name"], ip=ip, ready=is_ready(pod))
 
 

@@ -13,7 +13,7 @@ from recommender_operator.observed import Sample
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PodRef:
-    """A pod as far as it can be asked. `ip` is empty until the pod has one."""
+    """A pod as far as it can be asked. `ip` is empty before the pod has one and after its end."""
 
     name: str
     ip: str
