@@ -37,11 +37,17 @@ def shape(world: World) -> dict[str, Any]:
     }
 
 
+def promoted_by_steps(world: World) -> bool:
+    """Return whether a rollout that nothing disturbed has led to what is there."""
+    return bool(world.decision(world.champion or "")["reason"] == "StepsPassed")
+
+
 @pytest.mark.parametrize("world", ["Gateway"], indirect=True)
 def test_given_a_rollout_when_the_operator_dies_in_each_stage_then_the_end_is_the_same(
     champion: World,
 ) -> None:
-    stories.better_version(champion, seed=27)
+    if not promoted_by_steps(champion):
+        stories.better_version(champion, seed=27)
     undisturbed = shape(champion)
     died: set[str] = set()
     version = champion.new_version_after(lambda: champion.apply(stories.better(seed=29)))

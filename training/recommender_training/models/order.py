@@ -12,16 +12,17 @@ class Batches:
     """Batches of `rows` [N] on a device; each epoch is shuffled anew by PyTorch's generator.
 
     What is kept of a position is the number of batches and the generator at the start of the
-    epoch, which draws the same order again: an order itself is as large as the data.
+    epoch, which draws the same order again: an order itself is as large as the data. For the same
+    reason it is held as places in `rows`, in 32 bits.
     """
 
     def __init__(self, rows: Tensor, size: int, device: torch.device) -> None:
-        self._rows, self._size, self._device = rows, size, device
+        self._rows, self._size = rows.to(device), size
         self.per_epoch = max(1, -(-len(rows) // size))
         #: Batches taken so far, over all epochs.
         self.taken = 0
         self._generator = torch.get_rng_state()
-        self._order = rows[:0]
+        self._order = torch.zeros(0, dtype=torch.int32, device=device)
 
     @property
     def between_epochs(self) -> bool:
@@ -40,7 +41,7 @@ class Batches:
             self._shuffle()
         start = self.taken % self.per_epoch * self._size
         self.taken += 1
-        return self._order[start : start + self._size]
+        return self._rows[self._order[start : start + self._size]]
 
     def state(self) -> dict[str, Any]:
         """The position."""
@@ -54,4 +55,6 @@ class Batches:
             self._shuffle()
 
     def _shuffle(self) -> None:
-        self._order = self._rows[torch.randperm(len(self._rows))].to(self._device)
+        del self._order  # never two of them
+        order = torch.randperm(len(self._rows), dtype=torch.int32)
+        self._order = order.to(self._rows.device)

@@ -137,3 +137,10 @@ def test_a_container_killed_for_its_memory_is_told_with_its_limit_and_the_remedy
     reason, message = pods.obstacle(pod)
     assert reason == "OOMKilled"
     assert "container main used more memory than its limit of 200Mi: raise" in message
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_pod_that_has_ended_is_not_asked(phase: str) -> None:
+    evicted = pod("movies-1-a", "movies-1", ready=False, phase=phase, reason="Evicted")
+    assert pods.pod_ref(evicted).ip == ""
+    assert pods.pod_ref(pod("movies-1-b", "movies-1", ready=False)).ip == "10.0.0.1"
