@@ -139,6 +139,8 @@ def kubelet(layout: Layout, binaries: Binaries) -> Part:
             "podLogsDir": str(layout.state / "pod-logs"),
             "volumePluginDir": str(layout.state / "volume-plugins"),
             "nodeStatusUpdateFrequency": "2s",
+            # How old the sizes of volumes may be by which pods are evicted; a minute by default.
+            "volumeStatsAggPeriod": "10s",
             "serializeImagePulls": False,
             # Images are loaded by hand and cannot be pulled again: never collect them.
             "imageGCHighThresholdPercent": 100,

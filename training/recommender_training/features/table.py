@@ -113,8 +113,9 @@ class Features:
     @classmethod
     def of(cls, data: Dataset, length: int, frozen: Constants) -> Features:
         """What the inputs of all events are computed from."""
-        past, before = history.Histories.of(data.events), history.counts_before(data.events)
+        # The fits come first: what they hold for a while is a third of what is held of all events.
         tastes = Fits.of(data.events, data.items.count)
+        past, before = history.Histories.of(data.events), history.counts_before(data.events)
         groups = extras.OfEvents.of(data, frozen.groups, frozen.prior, before)
         return cls(data, length, frozen, past, before, tastes, groups)
 
