@@ -71,11 +71,14 @@ class Platform:
     images: dict[str, str]
     data: install.Data
     says: Callable[[str], None]
+    #: Of the worlds that were made.
+    namespaces: set[str] = dataclasses.field(default_factory=set)
 
     def world(
         self, namespace: str, changes: dict[str, Any] | None = None, *, name: str = NAME
     ) -> World:
         """Return the world of one model, whose namespace has the data; it is not applied yet."""
+        self.namespaces.add(namespace)
         with install.timed(self.says, f"namespace {namespace} with data"):
             install.namespace_with_data(
                 self.cluster, namespace, self.images["training"], self.data

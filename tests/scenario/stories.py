@@ -84,6 +84,22 @@ def better_version(world: World, seed: int = BETTER_SEED) -> Told:
     return told
 
 
+def left_by_a_rollout(world: World) -> dict[str, Any]:
+    """Return what is there when all is quiet, without what differs by seed and time."""
+    champion = world.version(world.champion or "")
+    decision = champion["status"]["decision"]
+    return {
+        "stage": world.status["stage"],
+        "ready": world.condition("Ready")["reason"],
+        "steps": [(step["weight"], step["verdict"]) for step in champion["status"]["steps"]],
+        "decision": (decision["outcome"], decision["reason"]),
+        "own objects": {
+            kind: len([name for name in names if name.startswith(world.champion or "")])
+            for kind, names in world.objects().items()
+        },
+    }
+
+
 def _way_to_weight(world: World, version: str) -> dict[str, float]:
     """Return the seconds from a version's last Job to its first share, and its pod's part.
 
