@@ -38,12 +38,12 @@ class Tables:
         """From the events strictly earlier than `time` (all, if None)."""
         events, count, width = data.events, data.items.count, groups(data)
         end = len(events) if time is None else int(np.searchsorted(events.time, time))
-        item, label, own = events.item[:end], events.label[:end], buckets(data, events.user[:end])
+        item, label, user = events.item[:end], events.label[:end], events.user[:end]
         newest = time if time is not None else int(events.time[-1]) + 1 if end else 0
         shape = (count, width)
         seen, liked = (np.zeros(shape, dtype=np.int64) for _ in range(2))
-        for column in own.T:
-            place = item * width + column
+        for of_users in columns_of_users(data):
+            place = item * width + of_users[user]
             seen += np.bincount(place, minlength=count * width).reshape(shape)
             liked += np.bincount(place[label], minlength=count * width).reshape(shape)
         first = [newest - days * SECONDS_A_DAY for days in declared.WINDOW_DAYS]
@@ -62,6 +62,15 @@ def buckets(data: Dataset, user: Places) -> Ints:
     side = data.users.side[user]
     age = graph.age_bucket(torch.from_numpy(side[:, 0])).numpy()
     return np.stack([age, graph.AGE_BUCKETS + side[:, 1] + 1], 1)
+
+
+def columns_of_users(data: Dataset) -> Sequence[Places]:
+    """Two [U] of the same columns, by row of the user.
+
+    What is as long as the events is made of one of them at a time, in 32 bits.
+    """
+    everyone = np.arange(data.users.count, dtype=np.int32)
+    return list(np.ascontiguousarray(buckets(data, everyone).T.astype(np.int32)))
 
 
 @dataclass(frozen=True)
@@ -91,8 +100,10 @@ class OfEvents:
         inside: tuple[history.ItemCounts, ...] = ()
         windows: tuple[tuple[Places, Places], ...] = ()
         if FeatureGroup.DEMOGRAPHIC_RATES in wanted:
-            columns = buckets(data, events.user).T
-            inside = tuple(_counts_of_group(events, column) for column in columns)
+            inside = tuple(
+                _counts_of_group(events, of_users[events.user], before.total)
+                for of_users in columns_of_users(data)
+            )
         if FeatureGroup.ROLLING_POPULARITY in wanted:
             windows = tuple(
                 history.counts_within(events, days * SECONDS_A_DAY)
@@ -178,10 +189,14 @@ def rolling_table(tables: Tables) -> Tensor:
     )
 
 
-def _counts_of_group(events: Events, column: Ints) -> history.ItemCounts:
-    """[N] counts of each event's item among users of its own bucket, strictly earlier."""
-    pairs = events.item * (int(column.max(initial=0)) + 1) + column
-    return history.counts_before(Events(events.user, pairs, events.value, events.time))
+def _counts_of_group(events: Events, column: Places, total: Places) -> history.ItemCounts:
+    """[N] counts of each event's item among users of its own bucket, strictly earlier.
+
+    `total` [N] are the earlier events of everybody, which the groups share.
+    """
+    pairs = events.item * np.int32(int(column.max(initial=0)) + 1) + column
+    found = history.counts_before(Events(events.user, pairs, events.value, events.time))
+    return history.ItemCounts(found.events, found.positives, total)
 
 
 def _known(columns: Ints) -> Tensor:
