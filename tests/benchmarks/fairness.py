@@ -55,10 +55,10 @@ def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each part of the mitigation with its comparison, judged on the last tenth of the data."""
     plain = TrainingConfig(seed=seed)
     prepared = prepare(data, plain)
-    judged = answers.window(prepared, prepared.split.test)
-    drawn = bootstrap.draw(judged.user)
     held = fit_models(prepared, plain, 1)
     fitted = refit(held, prepared, plain, 1)
+    judged = answers.window(prepared, prepared.split.test, fitted.sources)
+    drawn = bootstrap.draw(judged.user)
     old = answers.answer(fitted, prepared, judged)
     for name, exposure in GROUPS.items():
         settings = Mitigation(exposure=exposure)

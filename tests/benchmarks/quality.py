@@ -133,7 +133,7 @@ def judge(fitted: list[Any], rows: Ints) -> tuple[list[dict[str, Any]], list[met
     """The report of each seed, and its NDCG of each request."""
     reports, lists = [], []
     for seed, prepared, bundle in fitted:
-        judged = answers.window(prepared, rows)
+        judged = answers.window(prepared, rows, bundle.sources)
         said = answers.answer(bundle, prepared, judged)
         reports.append({"seed": seed, **report(judged, said)})
         lists.append(ranking.per_request(judged.task, said["recommender"].top)["ndcg"])

@@ -79,7 +79,7 @@ class Hyperparameters(Section):
     features: tuple[FeatureGroup, ...] = Field(
         default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
     )
-    retrieval: Retrieval = Retrieval.WEIGHTS
+    retrieval: Retrieval = Retrieval.BOTH
     retrieval_loss: Loss = Loss.SAMPLED_SOFTMAX
 
 

@@ -142,9 +142,9 @@ class Hyperparameters(ApiModel):
         description="Numbers that the ranker reads beside those that it always reads.",
     )
     retrieval: Retrieval = Field(
-        default=Retrieval.WEIGHTS,
+        default=Retrieval.BOTH,
         description="What orders a list beside response and popularity: item-to-item weights, "
-        "a two-tower model, or the sum of both.",
+        "a two-tower model, or the sum of both. Weights alone make a training shorter.",
     )
     retrieval_loss: RetrievalLoss = Field(
         default=RetrievalLoss.SAMPLED_SOFTMAX,

@@ -26,7 +26,7 @@ from recommender_training.mitigation import settings as own
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.mitigation.settings import ItemGrouping
 from recommender_training.models import calibration, fit, ranker, retrieval
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle, Prepared, fit_models, refit
 from tests.unit.recommender_training.test_evaluation_schema import SCHEMA_FILE, closed, faults
 
 REGRESSION = {"seed": 3, "algorithm": "LogisticRegression"}
@@ -128,7 +128,9 @@ def test_the_page_shows_both_parts(mitigated: pipeline.TrainResult) -> None:
 def test_a_champion_is_listed_with_its_own_bonus(
     mitigated: pipeline.TrainResult, prepared: Prepared, told: dict[str, Any]
 ) -> None:
-    judged = answers.window(prepared, prepared.split.test)
+    config = parse_config(json.dumps(REGRESSION))
+    ordered = refit(fit_models(prepared, config, 1), prepared, config, 1).sources
+    judged = answers.window(prepared, prepared.split.test, ordered)
     said = Champion(mitigated.staged, mitigated.digest).answers(judged)
     ndcg = ranking.ranking_metrics(judged.task, said.top, answers.TOP_K)["ndcgAt10"]
     assert ndcg == pytest.approx(told["metrics"]["ndcgAt10"], abs=1e-6)

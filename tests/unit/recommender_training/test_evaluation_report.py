@@ -19,8 +19,8 @@ LISTED = ("precision", "recall", "ndcg", "coverage", "novelty", "popularityRank"
 
 
 @pytest.fixture(scope="module")
-def judged(prepared: Prepared) -> answers.Window:
-    return answers.window(prepared, prepared.split.validation)
+def judged(bundle: Bundle, prepared: Prepared) -> answers.Window:
+    return answers.window(prepared, prepared.split.validation, bundle.sources)
 
 
 @pytest.fixture(scope="module")

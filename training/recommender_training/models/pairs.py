@@ -11,6 +11,9 @@ from torch import Tensor
 from recommender_training.data.dataset import Events, Ints
 from recommender_training.features.table import Inputs, Source
 
+#: The towers learn from so many pairs, the newest: a fit of more would outlast the ranker's.
+MAX_PAIRS = 1_000_000
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -49,6 +52,12 @@ def pairs(inputs: Source, events: Events, rows: Ints) -> Pairs:
     liked = liked[np.lexsort((events.item[liked], events.time[liked], events.user[liked]))]
     target = events.item[liked].astype(np.int64) + 1
     return Pairs(inputs, torch.from_numpy(liked.astype(np.int64)), torch.from_numpy(target))
+
+
+def newest(events: Events, rows: Ints) -> Ints:
+    """Of `rows`, sorted by time, the last ones: those that make MAX_PAIRS pairs at most."""
+    liked = np.flatnonzero(events.label[rows])
+    return rows if len(liked) <= MAX_PAIRS else rows[liked[-MAX_PAIRS] :]
 
 
 def training_and_held(

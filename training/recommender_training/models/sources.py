@@ -14,7 +14,7 @@ from recommender_training.data.dataset import Dataset, Floats, Ints
 from recommender_training.features.table import Inputs, Source
 from recommender_training.models import fit, two_tower
 from recommender_training.models.checkpoints import Slot
-from recommender_training.models.pairs import pairs, training_and_held
+from recommender_training.models.pairs import newest, pairs, training_and_held
 from recommender_training.progress import say
 
 #: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
@@ -73,6 +73,7 @@ def fit_sources(
     wanted = config.hyperparameters.retrieval
     if wanted is Retrieval.WEIGHTS:
         return Sources()
+    train = newest(data.events, train)
     every, fitted, judged = training_and_held(inputs, data.events, train, held)
     towers = _create(data, config.hyperparameters, every.target[fitted])
     say(f"train: two towers, {towers.size.loss.value}, {len(fitted)} pairs")
@@ -93,6 +94,7 @@ def refit_sources(
     """The towers fitted again on `rows`, for the epochs that `fit_sources` found."""
     if sources.towers is None:
         return sources
+    rows = newest(data.events, rows)
     every = pairs(inputs, data.events, rows)
     towers = _create(data, config.hyperparameters, every.target)
     order = torch.arange(len(every))

@@ -1,0 +1,42 @@
+"""The quality benchmark judges the lists that would be served."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from recommender_training.config import Hyperparameters, Retrieval, TrainingConfig
+from recommender_training.evaluation.evaluate import evaluate
+from recommender_training.models import sources
+from recommender_training.models.bundle import Bundle, Prepared
+from tests.benchmarks import quality
+
+
+@pytest.fixture
+def with_towers(bundle: Bundle, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> Bundle:
+    few = {"learning_rate": 0.02, "batch_size": 256, "epochs": 2}
+    monkeypatch.setattr(sources, "_SETTINGS", few)
+    torch.manual_seed(0)
+    config = TrainingConfig(
+        hyperparameters=Hyperparameters(embedding_dim=8, retrieval=Retrieval.BOTH)
+    )
+    split = prepared.split
+    found = sources.fit_sources(
+        prepared.data, split.train, split.validation, prepared.inputs, config
+    )
+    return replace(bundle, sources=found)
+
+
+def test_lists_are_judged_in_the_order_of_the_towers_where_these_serve(
+    with_towers: Bundle, bundle: Bundle, prepared: Prepared
+) -> None:
+    rows = prepared.split.test
+    fitted = [(1, prepared, with_towers), (1, prepared, bundle)]
+    reports, lists = quality.judge(fitted, rows)
+    for one, told, ndcg in zip((with_towers, bundle), reports, lists, strict=True):
+        expected = evaluate(one, prepared, rows)["metrics"]["ndcgAt10"]
+        assert told["metrics"]["ndcgAt10"] == expected
+        assert float(ndcg.mean()) == pytest.approx(expected, abs=1e-6)
+    assert (lists[0] != lists[1]).any()
