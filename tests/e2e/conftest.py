@@ -20,7 +20,9 @@ REQUESTS_A_SECOND = 30.0
 MODES = ("Gateway", "Knative")
 NewWorld = Callable[..., World]
 #: Several worlds share two cores, and Knative keeps old revisions for more than a minute.
-SMALL = {
+SMALL: dict[str, Any] = {
+    # Lists without towers: their fits take half of a training, and tests of training have them.
+    "training": {"hyperparameters": {"retrieval": "Weights"}},
     "serving": {"resources": {"cpu": "100m"}, "transformerResources": {"cpu": "100m"}},
     "analysis": {"stepSeconds": 10},
 }
