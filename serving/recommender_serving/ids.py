@@ -22,6 +22,10 @@ class IdKind(enum.StrEnum):
     INTEGER = "Integer"
     TEXT = "Text"
 
+    def example(self, number: int) -> str:
+        """Show an id as it stands in JSON."""
+        return str(number) if self is IdKind.INTEGER else f'"id-{number}"'
+
 
 @dataclass(frozen=True, slots=True)
 class IdKinds:

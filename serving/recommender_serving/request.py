@@ -90,7 +90,10 @@ def parse_v1(body: object, limits: Limits, now: int) -> list[RecommendRequest]:
         InvalidRequest: with all problems, and the number of instances refused.
     """
     if not isinstance(body, Mapping) or "instances" not in body:
-        raise InvalidRequest('the body must be a JSON object {"instances": [{"user_id": 1}]}')
+        user = limits.ids.user.example(1)
+        raise InvalidRequest(
+            f'the body must be a JSON object {{"instances": [{{"user_id": {user}}}]}}'
+        )
     instances = body["instances"]
     if not isinstance(instances, list) or not 1 <= len(instances) <= limits.max_instances:
         problems = Problems()
@@ -127,7 +130,8 @@ def _instance(
     path: str, instance: object, limits: Limits, now: int, problems: Problems
 ) -> RecommendRequest | None:
     if not isinstance(instance, Mapping):
-        problems.add(path, instance, 'give an object such as {"user_id": 1}')
+        user = limits.ids.user.example(1)
+        problems.add(path, instance, f'give an object such as {{"user_id": {user}}}')
         return None
     _refuse_unknown(f"{path}.", instance, INSTANCE_FIELDS, problems)
     session = _session_of_events(f"{path}.session", instance.get("session"), limits, problems)
@@ -194,7 +198,8 @@ def _session_of_events(
             break
         name = f"{path}[{index}]"
         if not isinstance(event, Mapping):
-            problems.add(name, event, 'give an object such as {"item": 5, "timestamp": 881250949}')
+            such = f'{{"item": {limits.ids.item.example(5)}, "timestamp": 881250949}}'
+            problems.add(name, event, f"give an object such as {such}")
             continue
         _refuse_unknown(f"{name}.", event, EVENT_FIELDS, problems)
         if event.get("item") is None:

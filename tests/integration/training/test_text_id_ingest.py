@@ -149,6 +149,7 @@ def test_a_check_that_was_killed_after_the_texts_is_simply_repeated(
         patch.setattr(lake, "merge", killed)
         with pytest.raises(KeyboardInterrupt):
             check(source, path, declare(ids=BOTH))
+    assert texts(path).height == 2 * len(TEXTS)  # no table ever names an id without its text
     assert check(source, path, declare(ids=BOTH)).rows == len(TEXTS)
     assert texts(path).height == 2 * len(TEXTS)
 

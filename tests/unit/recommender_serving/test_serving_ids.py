@@ -106,6 +106,17 @@ def test_null_is_no_text_but_a_missing_id() -> None:
         v1(user_id="a", session=[{"item": None}])
 
 
+def test_the_examples_of_a_remedy_have_the_kind_of_the_version() -> None:
+    with pytest.raises(InvalidRequest, match=r'\{"user_id": "id-1"\}'):
+        parse_v1([], TEXTS, NOW)
+    with pytest.raises(InvalidRequest, match=r'\{"user_id": "id-1"\}'):
+        parse_v1({"instances": ["a"]}, TEXTS, NOW)
+    with pytest.raises(InvalidRequest, match=r'\{"item": "id-5", "timestamp"'):
+        v1(user_id="a", session=["a"])
+    with pytest.raises(InvalidRequest, match=r'\{"item": 5, "timestamp"'):
+        v1(Limits(), user_id=1, session=[5])
+
+
 def test_users_and_items_may_be_of_two_kinds() -> None:
     limits = Limits(ids=IdKinds(user=IdKind.TEXT))
     request = v1(limits, user_id="7", session=[{"item": 7}])

@@ -133,6 +133,12 @@ def test_a_schema_hash_changes_with_what_makes_a_row_and_with_nothing_else() -> 
     assert len({base, *hashes}) == 7
 
 
+def test_files_of_before_ids_had_a_kind_are_not_read_again() -> None:
+    """The hash is that of the release before."""
+    for one in (declare(), declare(ids={}), declare(ids={"user": "Integer"})):
+        assert one.schema_hash("interactions", Format.CSV) == "260800f5c06abfcb"
+
+
 FULL: dict[str, Any] = {
     "interactions": {**EVENTS, "value": {"column": "v", "lowest": 0, "highest": 10},
                      "timestamp": {"column": "t", "unit": "Milliseconds"}, "columns": ["a", "b"]},
