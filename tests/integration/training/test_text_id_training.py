@@ -119,6 +119,17 @@ def test_the_artifact_says_that_its_ids_are_texts_and_has_those_of_its_items(sho
     assert {"a,b", '"quoted"', "naïve-ß", "日本", "  spaced  "} <= sold
 
 
+def test_no_file_of_the_artifact_has_the_text_of_a_user(shop: Shop) -> None:
+    items = set((serving.load(shop.artifact).item_texts or {}).values())
+    users = [user for user in set(shop.events["who"]) - items if len(user) > 3]
+    assert len(users) > 10
+    for path in filter(Path.is_file, shop.artifact.rglob("*")):
+        content = path.read_bytes()
+        for user in users:
+            assert user.encode() not in content
+            assert json.dumps(user).encode() not in content
+
+
 def test_an_artifact_that_lost_its_texts_is_not_published(shop: Shop, tmp_path: Path) -> None:
     facts = json.loads((shop.artifact / manifest.NAME).read_text())
     for entry in facts["files"]:
