@@ -17,6 +17,7 @@ from recommender_operator.adapters.kube import (
     Resource,
 )
 from recommender_operator.adapters.ports import PodRef, SampleError
+from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke
 from recommender_operator.observed import Sample
 from recommender_operator.resources import labels as marks
@@ -205,9 +206,11 @@ class FakeSmoke:
     def __init__(self, *, passed: bool = True) -> None:
         self.passed = passed
         self.asked: list[str] = []
+        self.ids: list[IdKinds] = []
 
-    async def smoke(self, pod: PodRef, now: datetime.datetime) -> Smoke:
+    async def smoke(self, pod: PodRef, now: datetime.datetime, ids: IdKinds) -> Smoke:
         self.asked.append(pod.name)
+        self.ids.append(ids)
         return Smoke(passed=self.passed, message=f"{pod.name} was asked", at=now)
 
 

@@ -21,6 +21,7 @@ from recommender_operator.adapters.kube import (
 from recommender_operator.adapters.ports import SmokeTester
 from recommender_operator.adapters.traffic import Subject, Traffic
 from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import ModelVersionStatus
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Snapshot
@@ -181,5 +182,7 @@ class _Run:
             logger.info("%s has no ready pod to ask; the next look decides", name)
             return
         newest = max(ready, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
-        smoke = await self._e._smoke.smoke(podstates.pod_ref(newest), self._e._now())
+        mapping = version.spec.data.source.mapping
+        ids = mapping.ids if mapping is not None else IdKinds()
+        smoke = await self._e._smoke.smoke(podstates.pod_ref(newest), self._e._now(), ids)
         await self._write(name, version.status.model_copy(update={"smoke": smoke}))

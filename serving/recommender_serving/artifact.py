@@ -1,4 +1,4 @@
-"""Load what the transformer needs from an artifact: vocabulary, reference counts, popularity.
+"""Load what the transformer needs from an artifact: vocabulary, reference counts, popularity, ids.
 
 The files and their meaning are in docs/contracts.md. They are checked here, once, at the start,
 so that the path of a request needs no check of its own.
@@ -7,12 +7,16 @@ so that the path of a request needs no check of its own.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
 
 import pydantic
 from pydantic import BaseModel, ConfigDict, Field
+
+from recommender_serving import ids
+from recommender_serving.ids import HASH, INTEGERS, IdKind, IdKinds
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_BINS = 1000  # of one feature; each is a time series of the version's metrics
@@ -145,6 +149,28 @@ class PopularityFile(_File):
         return self
 
 
+class _Ids(_File):
+    """What the ids are; given where they are not whole numbers."""
+
+    user: IdKind
+    item: IdKind
+    hash: Literal["blake2b-63"]
+
+
+class ManifestFile(_File):
+    """manifest.json, as far as the path of a request needs it."""
+
+    schema_: Literal["recommender.dev/manifest/v1"] = Field(alias="schema")
+    ids: _Ids | None = None
+
+
+class ItemIdsFile(_File):
+    """item_ids.json, in the order of the items of the vocabulary."""
+
+    schema_: Literal["recommender.dev/item-ids/v1"] = Field(alias="schema")
+    texts: list[Annotated[str, Field(min_length=1, max_length=ids.MAX_BYTES)]]
+
+
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """What turns the words of a request into indices."""
@@ -163,6 +189,8 @@ class Artifact:
     vocabulary: Vocabulary
     reference: ReferenceFile
     popularity: PopularityFile
+    ids: IdKinds = INTEGERS
+    item_texts: dict[int, str] | None = None  # by raw id, where the ids of items are texts
 
 
 def load(folder: Path) -> Artifact:
@@ -176,7 +204,27 @@ def load(folder: Path) -> Artifact:
     vocabulary = _read(folder / "vocabulary.json", VocabularyFile)
     reference = _read(folder / "reference.json", ReferenceFile)
     popularity = _read(folder / "popularity.json", PopularityFile)
-    return Artifact(_vocabulary(vocabulary), reference, popularity)
+    told = _read(folder / "manifest.json", ManifestFile).ids
+    kinds = INTEGERS if told is None else IdKinds(told.user, told.item)
+    texts = None
+    if kinds.item is IdKind.TEXT:
+        texts = _texts(folder / "item_ids.json", vocabulary.items.ids, popularity.items)
+    return Artifact(_vocabulary(vocabulary), reference, popularity, kinds, texts)
+
+
+def _texts(path: Path, items: Sequence[int], popular: Sequence[int]) -> dict[int, str]:
+    """Read the text of each item; each has to be what its id is the hash of."""
+    texts = _read(path, ItemIdsFile).texts
+    if len(texts) != len(items):
+        raise ArtifactError(f"{path}: {len(texts)} texts for {len(items)} items")
+    for item, text in zip(items, texts, strict=True):
+        if ids.hashed(text) != item:
+            raise ArtifactError(f"{path}: {text!r} is not the text of item {item} by {HASH}")
+    found = dict(zip(items, texts, strict=True))
+    for item in popular:
+        if item not in found:
+            raise ArtifactError(f"{path}: item {item} of popularity.json has no text")
+    return found
 
 
 def _vocabulary(file: VocabularyFile) -> Vocabulary:

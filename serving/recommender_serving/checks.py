@@ -6,6 +6,9 @@ import math
 import reprlib
 from dataclasses import dataclass, field
 
+from recommender_serving import ids
+from recommender_serving.ids import INTEGERS, IdKind, IdKinds
+
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 LATEST_TIMESTAMP = 4_102_444_800  # 2100-01-01; milliseconds of any year since 1971 lie beyond
 MAX_AGE = 150
@@ -25,8 +28,12 @@ class InvalidRequest(ValueError):  # noqa: N818 - it is the request that is inva
 
 @dataclass(slots=True)
 class Problems:
-    """Collects what is wrong with a request; a checker gives None for a bad or absent value."""
+    """Collects what is wrong with a request; a checker gives None for a bad or absent value.
 
+    `kinds` says what the ids of the version are; a text is taken as its hash.
+    """
+
+    kinds: IdKinds = INTEGERS
     found: list[str] = field(default_factory=list)
 
     def add(self, name: str, value: object, remedy: str) -> None:
@@ -54,19 +61,36 @@ class Problems:
         self.add(name, value, remedy)
         return None
 
-    def identifier(self, name: str, value: object) -> int | None:
-        """Accept any 64-bit id."""
-        remedy = "give a whole number in the range of a signed 64-bit integer"
-        return self.integer(name, value, INT64_MIN, INT64_MAX, remedy)
+    def user(self, name: str, value: object) -> int | None:
+        """Accept a user's id: any 64-bit number, or a text."""
+        if self.kinds.user is IdKind.TEXT:
+            return self._hashed(name, value)
+        return self._number(name, value)
 
     def item(self, name: str, value: object) -> int | None:
         """Accept an item's id; -1 is what pads sessions on their way to the model."""
+        if self.kinds.item is IdKind.TEXT:
+            return self._hashed(name, value)
         if value == -1:
             self.add(
                 name, value, "-1 is reserved for padding, which the server adds: leave it out"
             )
             return None
-        return self.identifier(name, value)
+        return self._number(name, value)
+
+    def _number(self, name: str, value: object) -> int | None:
+        remedy = "give a whole number in the range of a signed 64-bit integer"
+        return self.integer(name, value, INT64_MIN, INT64_MAX, remedy)
+
+    def _hashed(self, name: str, value: object) -> int | None:
+        if value is None:
+            return None
+        remedy = ids.fault(value)
+        if remedy is not None:
+            self.add(name, value, remedy)
+            return None
+        assert isinstance(value, str | bytes)
+        return ids.hashed(value.decode() if isinstance(value, bytes) else value)
 
     def timestamp(self, name: str, value: object) -> int | None:
         """Accept seconds; the usual mistake is milliseconds."""

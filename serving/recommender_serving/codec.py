@@ -4,39 +4,32 @@ from __future__ import annotations
 
 import struct
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kserve import InferInput, InferOutput, InferRequest, InferResponse
 
 from recommender_serving.checks import InvalidRequest
-from recommender_serving.request import NamedTensor
+from recommender_serving.ids import IdKind, IdKinds
+from recommender_serving.request import DATATYPES, SESSION_TENSORS, NamedTensor, datatypes
 from recommender_serving.types import Answer
 
-INPUTS = (
-    ("user_id", "INT64", [1]),
-    ("session_items", "INT64", [-1]),
-    ("session_timestamps", "INT64", [-1]),
-    ("session_values", "FP32", [-1]),
-    ("age", "INT64", [1]),
-    ("gender", "BYTES", [1]),
-    ("occupation", "BYTES", [1]),
-    ("timestamp", "INT64", [1]),
-    ("top_n", "INT64", [1]),
-    ("session_id", "BYTES", [1]),
-)
-OUTPUTS = (
-    ("item_ids", "INT64", [-1]),
-    ("scores", "FP32", [-1]),
-    ("source", "BYTES", [1]),
-    ("version", "BYTES", [1]),
-)
+OUTPUTS = ("item_ids", "scores", "source", "version")
 
 
-def describe(tensors: tuple[tuple[str, str, list[int]], ...]) -> list[dict[str, object]]:
-    """Give the metadata of tensors as the v2 protocol wants it."""
+def inputs(kinds: IdKinds) -> list[dict[str, object]]:
+    """Describe the inputs as the v2 protocol wants it."""
+    known = datatypes(kinds)
     return [
-        {"name": name, "datatype": datatype, "shape": shape} for name, datatype, shape in tensors
+        {"name": name, "datatype": known[name], "shape": [-1 if name in SESSION_TENSORS else 1]}
+        for name in DATATYPES
     ]
+
+
+def outputs(kinds: IdKinds) -> list[dict[str, object]]:
+    """Describe the outputs as the v2 protocol wants it."""
+    items = "BYTES" if kinds.item is IdKind.TEXT else "INT64"
+    tensors = zip(OUTPUTS, (items, "FP32", "BYTES", "BYTES"), (-1, -1, 1, 1), strict=True)
+    return [{"name": name, "datatype": kind, "shape": [size]} for name, kind, size in tensors]
 
 
 def tensors_of(request: InferRequest) -> Iterator[NamedTensor]:
@@ -49,10 +42,9 @@ def tensors_of(request: InferRequest) -> Iterator[NamedTensor]:
         InvalidRequest: raw contents do not have the size of the shape, or an output is wanted
             that there is not.
     """
-    names = [name for name, _, _ in OUTPUTS]
     for output in request.request_outputs or []:
-        if output.name not in names:
-            raise InvalidRequest(f"outputs: got {output.name[:100]!r}; give {', '.join(names)}")
+        if output.name not in OUTPUTS:
+            raise InvalidRequest(f"outputs: got {output.name[:100]!r}; give {', '.join(OUTPUTS)}")
     for tensor in request.inputs:
         yield NamedTensor(tensor.name, tensor.datatype, tensor.shape, _values(tensor))
 
@@ -79,15 +71,25 @@ def _flat(data: object) -> Iterator[object]:
             yield value
 
 
-def response_of(request: InferRequest, model: str, version: str, answer: Answer) -> InferResponse:
-    """Encode an answer; raw where the caller sent raw contents."""
-    count = len(answer.items)
+def response_of(
+    request: InferRequest,
+    model: str,
+    version: str,
+    answer: Answer,
+    texts: Mapping[int, str] | None = None,
+) -> InferResponse:
+    """Encode an answer; raw where the caller sent raw contents.
+
+    `texts` are those of the items, where their ids are texts.
+    """
+    count, items = len(answer.items), ids_of(answer, texts)
+    kind = "INT64" if texts is None else "BYTES"
     return InferResponse(
         response_id=request.id or str(uuid.uuid4()),
         model_name=model,
         model_version=version,
         infer_outputs=[
-            InferOutput("item_ids", [count], "INT64", data=list(answer.items)),
+            InferOutput("item_ids", [count], kind, data=items),
             InferOutput("scores", [count], "FP32", data=list(answer.scores)),
             InferOutput("source", [1], "BYTES", data=[answer.source.value]),
             InferOutput("version", [1], "BYTES", data=[version]),
@@ -96,3 +98,10 @@ def response_of(request: InferRequest, model: str, version: str, answer: Answer)
         use_binary_outputs=request.use_binary_outputs,
         requested_outputs=request.request_outputs,
     )
+
+
+def ids_of(answer: Answer, texts: Mapping[int, str] | None) -> list[int] | list[str]:
+    """Give the ids of an answer as callers know them."""
+    if texts is None:
+        return list(answer.items)
+    return [texts[item] for item in answer.items]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -54,11 +54,14 @@ class Chain:
         vocabulary: Vocabulary,
         popularity: PopularityFile,
         on_fall: Callable[[Source, FallReason], None],
+        named: Container[int] | None = None,
     ) -> None:
+        """Join the stages; `named` are the items that have a text, where ids are texts."""
         self._stages = stages
         self._vocabulary = vocabulary
         self._popular = tuple(zip(popularity.items, popularity.scores, strict=True))
         self._on_fall = on_fall
+        self._named = named
 
     async def answer(self, request: RecommendRequest) -> Answer:
         """Answer from the first stage that gives a usable ranking; never fails."""
@@ -66,11 +69,20 @@ class Chain:
         for stage in self._stages:
             try:
                 ranking = await attempt(stage, tensors, request.top_n)
+                self._check_names(ranking)
             except RankerError as fall:
                 self._on_fall(stage.source, fall.reason)
             else:
                 return Answer(ranking.items, ranking.scores, stage.source)
         return popular(self._popular, request)
+
+    def _check_names(self, ranking: Ranking) -> None:
+        """Refuse an item that no caller could be told of."""
+        if self._named is None:
+            return
+        for item in ranking.items:
+            if item not in self._named:
+                raise RankerError(FallReason.SHAPE, f"item {item} has no text in the artifact")
 
 
 async def attempt(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:

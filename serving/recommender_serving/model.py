@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -37,21 +37,24 @@ class Transformer(Model):  # type: ignore[misc]
         recommender: Recommender,
         limits: Limits,
         now: Callable[[], float] = time.time,
+        texts: Mapping[int, str] | None = None,
     ) -> None:
+        """Make a transformer; `texts` are those of the items, where their ids are texts."""
         super().__init__(name, return_response_headers=True)
         self._version = version
         self._recommender = recommender
         self._limits = limits
         self._now = now
+        self._texts = texts
         self.ready = True
 
     def get_input_types(self) -> list[dict[str, object]]:
         """Describe the inputs of the v2 protocol."""
-        return codec.describe(codec.INPUTS)
+        return codec.inputs(self._limits.ids)
 
     def get_output_types(self) -> list[dict[str, object]]:
         """Describe the outputs of the v2 protocol."""
-        return codec.describe(codec.OUTPUTS)
+        return codec.outputs(self._limits.ids)
 
     async def predict(
         self,
@@ -76,7 +79,7 @@ class Transformer(Model):  # type: ignore[misc]
             sources = dict.fromkeys(answer.source.value for answer in answers)
             response_headers[SOURCE_HEADER] = ",".join(sources)
         if is_v2:
-            return codec.response_of(payload, self.name, self._version, answers[0])
+            return codec.response_of(payload, self.name, self._version, answers[0], self._texts)
         return {"predictions": [self._prediction(answer) for answer in answers]}
 
     def _parse(self, payload: Any) -> list[RecommendRequest]:
@@ -92,7 +95,7 @@ class Transformer(Model):  # type: ignore[misc]
 
     def _prediction(self, answer: Answer) -> dict[str, object]:
         return {
-            "items": list(answer.items),
+            "items": codec.ids_of(answer, self._texts),
             "scores": list(answer.scores),
             "source": answer.source.value,
             "version": self._version,

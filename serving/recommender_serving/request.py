@@ -18,6 +18,7 @@ from recommender_serving.checks import (
     InvalidRequest,
     Problems,
 )
+from recommender_serving.ids import INTEGERS, IdKind, IdKinds
 from recommender_serving.types import RecommendRequest, SessionEvent
 
 INSTANCE_FIELDS = (
@@ -46,13 +47,20 @@ DATATYPES = {
 }
 
 
+def datatypes(kinds: IdKinds) -> dict[str, str]:
+    """Give the datatype of each input of the v2 protocol, for these kinds of ids."""
+    texts = {"user_id": kinds.user, "session_items": kinds.item}
+    return DATATYPES | {name: "BYTES" for name, kind in texts.items() if kind is IdKind.TEXT}
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a request, so that none can cost more than its share."""
+    """Bounds of a request, so that none can cost more than its share, and what its ids are."""
 
     max_top_n: int = 200
     max_session: int = 500  # events
     max_instances: int = 64  # of one v1 call
+    ids: IdKinds = INTEGERS
 
     @property
     def default_top_n(self) -> int:
@@ -82,14 +90,17 @@ def parse_v1(body: object, limits: Limits, now: int) -> list[RecommendRequest]:
         InvalidRequest: with all problems, and the number of instances refused.
     """
     if not isinstance(body, Mapping) or "instances" not in body:
-        raise InvalidRequest('the body must be a JSON object {"instances": [{"user_id": 1}]}')
+        user = limits.ids.user.example(1)
+        raise InvalidRequest(
+            f'the body must be a JSON object {{"instances": [{{"user_id": {user}}}]}}'
+        )
     instances = body["instances"]
     if not isinstance(instances, list) or not 1 <= len(instances) <= limits.max_instances:
         problems = Problems()
         remedy = f"give a list of 1 to {limits.max_instances} objects"
         problems.add("instances", instances, remedy)
         problems.report()
-    problems = Problems()
+    problems = Problems(limits.ids)
     requests = [
         _instance(f"instances[{index}]", instance, limits, now, problems)
         for index, instance in enumerate(instances)
@@ -104,7 +115,7 @@ def parse_v2(tensors: Iterable[NamedTensor], limits: Limits, now: int) -> Recomm
     Raises:
         InvalidRequest: with all problems.
     """
-    problems = Problems()
+    problems = Problems(limits.ids)
     by_name = _tensors_by_name(tensors, problems)
     problems.report()  # values of the wrong shape or type are not worth a look
     scalars = {name: values[0] for name, values in by_name.items() if name not in SESSION_TENSORS}
@@ -119,7 +130,8 @@ def _instance(
     path: str, instance: object, limits: Limits, now: int, problems: Problems
 ) -> RecommendRequest | None:
     if not isinstance(instance, Mapping):
-        problems.add(path, instance, 'give an object such as {"user_id": 1}')
+        user = limits.ids.user.example(1)
+        problems.add(path, instance, f'give an object such as {{"user_id": {user}}}')
         return None
     _refuse_unknown(f"{path}.", instance, INSTANCE_FIELDS, problems)
     session = _session_of_events(f"{path}.session", instance.get("session"), limits, problems)
@@ -135,7 +147,7 @@ def _request(
     problems: Problems,
 ) -> RecommendRequest | None:
     before = len(problems.found)
-    user_id = problems.identifier(f"{prefix}user_id", fields.get("user_id"))
+    user_id = problems.user(f"{prefix}user_id", fields.get("user_id"))
     if fields.get("user_id") is None:
         problems.add(f"{prefix}user_id", None, "it is required: give the user's id")
     age = problems.integer(
@@ -186,7 +198,8 @@ def _session_of_events(
             break
         name = f"{path}[{index}]"
         if not isinstance(event, Mapping):
-            problems.add(name, event, 'give an object such as {"item": 5, "timestamp": 881250949}')
+            such = f'{{"item": {limits.ids.item.example(5)}, "timestamp": 881250949}}'
+            problems.add(name, event, f"give an object such as {such}")
             continue
         _refuse_unknown(f"{name}.", event, EVENT_FIELDS, problems)
         if event.get("item") is None:
@@ -239,14 +252,18 @@ def _tensors_by_name(
     tensors: Iterable[NamedTensor], problems: Problems
 ) -> dict[str, Sequence[object]]:
     by_name: dict[str, Sequence[object]] = {}
+    known = datatypes(problems.kinds)
     for tensor in tensors:
-        expected = DATATYPES.get(tensor.name)
+        expected = known.get(tensor.name)
         if expected is None:
             _refuse_unknown("", {tensor.name: tensor.shape}, tuple(DATATYPES), problems)
         elif tensor.name in by_name:
             problems.add(tensor.name, "a second input of this name", "give each input once")
         elif tensor.datatype != expected:
-            problems.add(tensor.name, f"datatype {tensor.datatype}", f"send it as {expected}")
+            of_ids = ": the ids of this version are texts"
+            why = of_ids if expected != DATATYPES[tensor.name] else ""
+            remedy = f"send it as {expected}{why}"
+            problems.add(tensor.name, f"datatype {tensor.datatype}", remedy)
         elif not _fits(tensor):
             wanted = "[n]" if tensor.name in SESSION_TENSORS else "[1]"
             got = f"shape {list(tensor.shape)} with {len(tensor.values)} values"

@@ -69,7 +69,9 @@ def build_recommender(
             strict=True,
         )
     )
-    chain = Chain(stages, artifact.vocabulary, artifact.popularity, metrics.fell)
+    chain = Chain(
+        stages, artifact.vocabulary, artifact.popularity, metrics.fell, artifact.item_texts
+    )
     sessions = SessionMemory(time.monotonic)
     return Recommender(chain, bins, sessions, metrics, time.perf_counter)
 
@@ -79,8 +81,10 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     recommender_model, baseline_model = (TritonRanker(triton, name) for name in TRITON_MODELS)
     rankers = (recommender_model, baseline_model)
     recommender = build_recommender(settings, artifact, rankers)
-    limits = Limits(max_top_n=artifact.vocabulary.max_top_n)
-    model = Transformer(MODEL_NAME, settings.version, recommender, limits)
+    limits = Limits(max_top_n=artifact.vocabulary.max_top_n, ids=artifact.ids)
+    model = Transformer(
+        MODEL_NAME, settings.version, recommender, limits, texts=artifact.item_texts
+    )
     registry = ModelRepository()
     registry.update(model)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS))

@@ -193,6 +193,7 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
     created = server.create(body, dry_run="All", field_validation="Strict")
     mapping = created["spec"]["data"]["source"]["mapping"]
     assert mapping["partitionBy"] == "Day"
+    assert mapping["ids"] == {"user": "Integer", "item": "Integer"}
     assert mapping["interactions"]["value"] == {"column": "v", "lowest": 1, "highest": 5}
     assert mapping["interactions"]["timestamp"] == {"column": "t", "unit": "Seconds"}
 
@@ -224,6 +225,7 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
             "Unsupported value",
         ),
         ({"mapping": {"interactions": EVENTS | {"user": ""}}}, "at least 1 chars"),
+        ({"mapping": {"interactions": EVENTS, "ids": {"user": "Uuid"}}}, "Unsupported value"),
         ({"mapping": {"interactions": EVENTS | {"files": "/etc/*"}}}, "interactions.files"),
         ({"mapping": {"interactions": EVENTS | {"files": "a/../../b"}}}, "inside the source"),
         ({"mapping": {"interactions": EVENTS | {"files": "a**/b"}}}, "stand alone"),

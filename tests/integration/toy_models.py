@@ -75,6 +75,32 @@ class Plain(torch.nn.Module):
         return best.indices, best.values
 
 
+class Listed(torch.nn.Module):
+    """The items of a list, the first scored best."""
+
+    def __init__(self, items: list[int]) -> None:
+        super().__init__()
+        self.items: torch.Tensor
+        self.register_buffer("items", torch.tensor(items))
+
+    def forward(
+        self,
+        user_id: torch.Tensor,
+        user_features: torch.Tensor,
+        session_items: torch.Tensor,
+        session_timestamps: torch.Tensor,
+        session_values: torch.Tensor,
+        timestamp: torch.Tensor,
+        top_n: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        count = self.items.shape[0]
+        scores = 1.0 - torch.arange(count).float() / 100
+        seen = (session_items.unsqueeze(2) == self.items).any(dim=1)
+        best = scores.expand(user_id.shape[0], count).masked_fill(seen, -1.0)
+        top = best.topk(min(int(top_n.max()), count), dim=1)
+        return self.items[top.indices], top.values
+
+
 def save(module: torch.nn.Module, folder: Path, batching: str = "dynamic_batching { }") -> None:
     """Write a model folder of a Triton repository."""
     (folder / "1").mkdir(parents=True)

@@ -16,9 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recommender_serving.ids import hashed
 from tests.cluster.triton import free_ports
 from tests.integration import toy_models
-from tests.unit.recommender_serving.serving_samples import write_files, write_manifest
+from tests.unit.recommender_serving.serving_samples import (
+    TEXT_KINDS,
+    TEXTS,
+    write_files,
+    write_manifest,
+    write_text_files,
+)
 
 VERSION = "movies-0a1b2c3d"
 
@@ -32,6 +39,15 @@ def write_artifact(folder: Path) -> str:
     ):
         toy_models.save(module, folder / "repository" / name)
     return write_manifest(folder)
+
+
+def write_text_artifact(folder: Path) -> str:
+    """An artifact whose ids are texts, with both Triton models; returns its digest."""
+    write_text_files(folder)
+    for name in ("recommender", "baseline"):
+        listed = toy_models.Listed([hashed(text) for text in TEXTS])
+        toy_models.save(listed, folder / "repository" / name)
+    return write_manifest(folder, ids=TEXT_KINDS)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from recommender_training.artifact import manifest, triton
 from recommender_training.artifact.staging import staged
 from recommender_training.champion import Comparison
 from recommender_training.config import TrainingConfig
-from recommender_training.data import dataset
+from recommender_training.data import dataset, id_table
 from recommender_training.data import load as load_data
 from recommender_training.distributed.group import ALONE, Group
 from recommender_training.evaluation import mitigated
@@ -112,6 +112,7 @@ def _train(
     say(f"train: reading {data_version} from {lake_path}")
     torch.set_num_threads(threads)
     side, data = load(lake_path, data_version, window_days)
+    ids = id_table.named(lake_path, data)
     found = None
     if config.search is not None:
         source = Source(lake_path, data_version, window_days)
@@ -155,9 +156,11 @@ def _train(
         )
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
         provenance.write(partial, served, side, prepared, config)
+        provenance.write_ids(partial, ids)
         warm_start.leave(partial, held_out, prepared, config)
         write_bytes(partial / "report.json", canonical_json(report))
-        lineage = provenance.lineage(report, config, data_version, threads) | group.lineage()
+        lineage = provenance.lineage(report, config, data_version, threads)
+        lineage |= ids.lineage() | group.lineage()
         page.write(partial, report, lineage)
         digest = manifest.write(partial, lineage)
     course.forget()

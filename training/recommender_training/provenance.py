@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from recommender_training import variants
-from recommender_training.artifact import reference, vocabulary
+from recommender_training.artifact import item_ids, reference, vocabulary
 from recommender_training.code_version import code_version
 from recommender_training.config import Fault, TrainingConfig
-from recommender_training.data import ingest
+from recommender_training.data import id_table, ingest
 from recommender_training.data import load as load_data
 from recommender_training.data_checks import sample
 from recommender_training.export import tensors
@@ -52,6 +52,12 @@ def write(
     if config.fault is Fault.BROKEN_FEATURES:
         words = vocabulary.broken(words, config.seed)
     write_bytes(root / "vocabulary.json", canonical_json(words))
+
+
+def write_ids(root: Path, ids: id_table.Named) -> None:
+    """Write item_ids.json, where the ids of items are texts."""
+    if ids.items is not None:
+        item_ids.write(root, ids.items)
 
 
 def header(

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Sequence
 from typing import Protocol
 
+from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke
 from recommender_operator.observed import Sample
 
@@ -41,6 +42,9 @@ class SampleProvider(Protocol):
 class SmokeTester(Protocol):
     """Asks one pod for recommendations, past all traffic rules."""
 
-    async def smoke(self, pod: PodRef, now: datetime.datetime) -> Smoke:
-        """Return what was seen, stamped with `now`; never raises for what the pod does."""
+    async def smoke(self, pod: PodRef, now: datetime.datetime, ids: IdKinds) -> Smoke:
+        """Return what was seen, stamped with `now`; never raises for what the pod does.
+
+        `ids` are the kinds of ids that the version has to take and to answer.
+        """
         ...

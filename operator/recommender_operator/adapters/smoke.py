@@ -11,6 +11,7 @@ import aiohttp
 
 from recommender_operator.adapters.http import ExchangeError, exchange, pod_url
 from recommender_operator.adapters.ports import PodRef
+from recommender_operator.api.spec_mapping import IdKind, IdKinds
 from recommender_operator.api.version import Smoke
 
 PORT = 8080
@@ -20,8 +21,11 @@ LIMIT = 2**20
 #: The first inference of a pod may be slow: TorchScript optimizes on the first calls.
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=2)
 TOP_N = 10
-#: A user that no data set has: the answer must hold for a cold user.
-USER = -1
+#: Users that no data set has: the answer must hold for a cold user.
+USERS = {IdKind.INTEGER: -1, IdKind.TEXT: "smoke.recommender.dev"}
+#: Types of ids in JSON, and how a status calls them.
+TYPES = {IdKind.INTEGER: (int, "an integer"), IdKind.TEXT: (str, "a text")}
+INTEGERS = IdKinds()
 
 
 class HttpSmokeTester:
@@ -36,15 +40,18 @@ class HttpSmokeTester:
         """Return a client session with the time limits of the test; the caller closes it."""
         return aiohttp.ClientSession(timeout=TIMEOUT)
 
-    async def smoke(self, pod: PodRef, now: datetime.datetime) -> Smoke:
-        """Ask for a user without a session, then for one whose session is the items answered."""
+    async def smoke(self, pod: PodRef, now: datetime.datetime, ids: IdKinds = INTEGERS) -> Smoke:
+        """Ask for a user without a session, then for one whose session is the items answered.
+
+        `ids` are the kinds of ids that the version has to take and to answer.
+        """
         try:
-            first = await self._ask(pod, [])
+            first = await self._ask(pod, [], ids)
             session: list[dict[str, object]] = [
                 {"item": item, "timestamp": int(now.timestamp()) - 60 * (i + 1), "value": 4.0}
                 for i, item in enumerate(first[:2])
             ]
-            second = await self._ask(pod, session)
+            second = await self._ask(pod, session, ids)
         except (ExchangeError, ValueError) as error:
             return Smoke(passed=False, message=f"{pod.name}: {error}"[:2048], at=now)
         message = (
@@ -53,9 +60,11 @@ class HttpSmokeTester:
         )
         return Smoke(passed=True, message=message, at=now)
 
-    async def _ask(self, pod: PodRef, session: list[dict[str, object]]) -> list[int]:
+    async def _ask(
+        self, pod: PodRef, session: list[dict[str, object]], ids: IdKinds
+    ) -> list[int] | list[str]:
         who = f"with a session of {len(session)}" if session else "without a session"
-        instance = {"user_id": USER, "session": session, "top_n": TOP_N}
+        instance = {"user_id": USERS[ids.user], "session": session, "top_n": TOP_N}
         try:
             body = await exchange(
                 self._session,
@@ -64,13 +73,13 @@ class HttpSmokeTester:
                 limit=LIMIT,
                 json={"instances": [instance]},
             )
-            return check_answer(body)
+            return check_answer(body, ids.item)
         except ValueError as error:
             raise ValueError(f"asked for a user {who}: {error}") from error
 
 
-def check_answer(body: bytes) -> list[int]:
-    """Return the items of an answer that holds what the contract promises.
+def check_answer(body: bytes, kind: IdKind = IdKind.INTEGER) -> list[int] | list[str]:
+    """Return the items of an answer that holds what the contract promises; their ids are `kind`.
 
     Raises:
         ValueError: it does not; the text names the field, the value and what was wanted.
@@ -82,9 +91,10 @@ def check_answer(body: bytes) -> list[int]:
         raise ValueError(f"source is {_short(source)}, not 'model': a fallback answered")
     if not isinstance(items, list) or not items:
         raise ValueError(f"items is {_short(items)}, not a list with items")
+    wanted, said = TYPES[kind]
     for i, item in enumerate(items):
-        if not isinstance(item, int) or isinstance(item, bool):
-            raise ValueError(f"items[{i}] is {_short(item)}, not an integer")
+        if not isinstance(item, wanted) or isinstance(item, bool):
+            raise ValueError(f"items[{i}] is {_short(item)}, not {said}")
     if len(set(items)) != len(items):
         raise ValueError(f"items is {_short(items)}: an item is there twice")
     _check_scores(scores, len(items))

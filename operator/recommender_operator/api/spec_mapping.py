@@ -32,6 +32,16 @@ class PartitionBy(enum.StrEnum):
     HOUR = "Hour"
 
 
+class IdKind(enum.StrEnum):
+    INTEGER = "Integer"
+    TEXT = "Text"
+
+
+class IdKinds(ApiModel):
+    user: IdKind = Field(default=IdKind.INTEGER, description="What the ids of users are.")
+    item: IdKind = Field(default=IdKind.INTEGER, description="What the ids of items are.")
+
+
 class TimestampMapping(ApiModel):
     column: Column = Field(description="Column of the time of the event.")
     unit: TimeUnit = Field(
@@ -72,8 +82,8 @@ class EventTypeMapping(ApiModel):
 class InteractionsMapping(ApiModel):
     files: Files = Field(description=_FILES)
     columns: Columns | None = Field(default=None, description=_COLUMNS)
-    user: Column = Field(description="Column of the user's id, a whole number.")
-    item: Column = Field(description="Column of the item's id, a whole number.")
+    user: Column = Field(description="Column of the user's id, of the kind ids.user.")
+    item: Column = Field(description="Column of the item's id, of the kind ids.item.")
     timestamp: TimestampMapping = Field(description="When the event was.")
     value: ValueMapping | None = Field(
         default=None, description="How much the event says; needed unless each type has a value."
@@ -94,7 +104,7 @@ class InteractionsMapping(ApiModel):
 class UsersMapping(ApiModel):
     files: Files = Field(description=_FILES)
     columns: Columns | None = Field(default=None, description=_COLUMNS)
-    id: Column = Field(description="Column of the user's id, a whole number.")
+    id: Column = Field(description="Column of the user's id, of the kind ids.user.")
     age: Column | None = Field(default=None, description="Column of the age in years.")
     gender: Column | None = Field(default=None, description="Column of the gender.")
     occupation: Column | None = Field(default=None, description="Column of the occupation.")
@@ -106,7 +116,7 @@ class UsersMapping(ApiModel):
 class ItemsMapping(ApiModel):
     files: Files = Field(description=_FILES)
     columns: Columns | None = Field(default=None, description=_COLUMNS)
-    id: Column = Field(description="Column of the item's id, a whole number.")
+    id: Column = Field(description="Column of the item's id, of the kind ids.item.")
     title: Column | None = Field(default=None, description="Column of the title.")
     release_year: Column | None = Field(default=None, description="Column of the year of release.")
     genres: Column | None = Field(
@@ -139,6 +149,12 @@ class DataMapping(ApiModel):
     )
     csv: CsvLayout | None = Field(
         default=None, description="How fields of CSV files are told apart; RFC 4180 if absent."
+    )
+    ids: IdKinds = Field(
+        default=IdKinds(),
+        description="What ids are in the data, in requests and in answers: Integer, a whole "
+        "number from 0, or Text, taken byte for byte: 1 to 256 bytes of UTF-8 without control "
+        "characters. It stays what it is for the life of a model.",
     )
     partition_by: PartitionBy = Field(
         default=PartitionBy.DAY, description="Length of a partition of the interactions, UTC."

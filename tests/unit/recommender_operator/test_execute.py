@@ -20,8 +20,11 @@ from recommender_operator.adapters.kube import (
     VERSIONS,
     KubeError,
 )
+from recommender_operator.api.spec import DataSource
+from recommender_operator.api.spec_mapping import IdKind, IdKinds
 from recommender_operator.api.version import (
     Artifact,
+    ModelVersionSpec,
     ModelVersionStatus,
     VersionDecision,
     VersionStage,
@@ -44,9 +47,13 @@ PUBLISHED = ModelVersionStatus(
 
 
 def snapshot(
-    rig: Rig, status: ModelVersionStatus = PUBLISHED, *, pods: Mapping[str, Any] | None = None
+    rig: Rig,
+    status: ModelVersionStatus = PUBLISHED,
+    *,
+    pods: Mapping[str, Any] | None = None,
+    spec: ModelVersionSpec | None = None,
 ) -> Snapshot:
-    thing = model_version.model_version(MODEL, NAME, builder_inputs.version().spec)
+    thing = model_version.model_version(MODEL, NAME, spec or builder_inputs.version().spec)
     thing["kind"] = "ModelVersion"
     thing["status"] = status.dump()
     stored = rig.kube.put(VERSIONS, thing)
@@ -128,6 +135,24 @@ async def test_the_smoke_result_joins_the_status_that_this_decision_wrote() -> N
     assert status["stage"] == "SmokeTesting"
     assert status["smoke"]["passed"] is True
     assert rig.smoke.asked == ["new"]
+    assert rig.smoke.ids == [IdKinds()]
+
+
+async def test_the_smoke_is_told_what_the_ids_of_the_version_are() -> None:
+    rig = Rig()
+    mapping = {
+        "interactions": {"files": "*", "user": "u", "item": "i", "timestamp": {"column": "t"},
+                         "value": {"column": "v"}},
+        "ids": {"user": "Text"},
+    }  # fmt: skip
+    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
+    spec = builder_inputs.version().spec
+    data = spec.data.model_copy(update={"source": DataSource.model_validate(source)})
+    shot = snapshot(
+        rig, pods={NAME: [pod("p", NAME)]}, spec=spec.model_copy(update={"data": data})
+    )
+    await run(rig, shot, do.RunSmoke(version=NAME))
+    assert rig.smoke.ids == [IdKinds(user=IdKind.TEXT)]
 
 
 async def test_without_a_ready_pod_nobody_is_asked_and_nothing_is_recorded() -> None:

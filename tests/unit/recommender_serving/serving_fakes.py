@@ -70,8 +70,9 @@ class Parts:
         *,
         timeout: float = 5.0,
         guard: Guard | None = None,
+        artifact: Artifact | None = None,
     ) -> None:
-        self.artifact: Artifact = sample_artifact(folder)
+        self.artifact: Artifact = artifact or sample_artifact(folder)
         self.registry = CollectorRegistry()
         bins = Bins(self.artifact)
         self.metrics = Metrics(
@@ -83,7 +84,11 @@ class Parts:
             Stage(Source.BASELINE, baseline, Guard(), timeout),
         )
         self.chain = Chain(
-            self.stages, self.artifact.vocabulary, self.artifact.popularity, self.metrics.fell
+            self.stages,
+            self.artifact.vocabulary,
+            self.artifact.popularity,
+            self.metrics.fell,
+            self.artifact.item_texts,
         )
         ticks = iter(range(1_000_000))
         self.recommender = Recommender(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from recommender_serving.artifact import Artifact, load
+from recommender_serving.ids import hashed
 from recommender_serving.types import RecommendRequest, SessionEvent
 
 HISTORY_LENGTH = 5
@@ -77,10 +78,32 @@ def write_files(folder: Path) -> None:
         ("popularity", POPULARITY),
     ):
         (folder / f"{name}.json").write_text(json.dumps(content))
+    write_manifest(folder)
 
 
-def write_manifest(folder: Path) -> str:
-    """List every file of the folder in its manifest; returns the digest."""
+#: Ids as shops have them; the first are the items of `write_text_files`, most popular first.
+TEXTS = ["a,b", '"quoted"', "naïve-ß", "日本", "  spaced  ", "SKU-1/é;x", "🛒", "42"]
+TEXT_KINDS = {"user": "Text", "item": "Text", "hash": "blake2b-63"}
+
+
+def write_text_files(folder: Path, **kinds: Any) -> None:
+    """Write an artifact whose ids are texts."""
+    write_files(folder)
+    ids = [hashed(text) for text in TEXTS]
+    items = {"ids": ids, "genre": [i % 3 for i in range(len(ids))]}
+    popular = {"items": ids[:3], "scores": [0.9, 0.8, 0.7]}
+    texts = {"schema": "recommender.dev/item-ids/v1", "texts": TEXTS}
+    for name, content in (
+        ("vocabulary", VOCABULARY | {"items": items}),
+        ("popularity", popular),
+        ("item_ids", texts),
+    ):
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    write_manifest(folder, ids=TEXT_KINDS | kinds)
+
+
+def write_manifest(folder: Path, **facts: Any) -> str:
+    """List every file of the folder in its manifest, with these facts; returns the digest."""
     files = [
         {
             "path": path.relative_to(folder).as_posix(),
@@ -90,7 +113,8 @@ def write_manifest(folder: Path) -> str:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != "manifest.json"
     ]
-    text = json.dumps({"schema": "recommender.dev/manifest/v1", "files": files}).encode()
+    content = {"schema": "recommender.dev/manifest/v1", "files": files, **facts}
+    text = json.dumps(content).encode()
     (folder / "manifest.json").write_bytes(text)
     return "sha256:" + hashlib.sha256(text).hexdigest()
 

@@ -19,12 +19,19 @@ from tests.unit.recommender_serving.serving_samples import MAX_TOP_N, NOW
 class Served:
     """An application over fake models, with a Triton that is ready or not."""
 
-    def __init__(self, folder: Path) -> None:
-        self.parts = Parts(folder, giving(GOOD), giving(PLAIN))
+    def __init__(self, folder: Path, parts: Parts | None = None) -> None:
+        self.parts = parts or Parts(folder, giving(GOOD), giving(PLAIN))
         self.triton_ready = True
         self.readiness = Readiness(self._ready)
+        artifact = self.parts.artifact
+        limits = Limits(MAX_TOP_N, ids=artifact.ids)
         model = Transformer(
-            "recommender", "movies-1", self.parts.recommender, Limits(MAX_TOP_N), lambda: NOW
+            "recommender",
+            "movies-1",
+            self.parts.recommender,
+            limits,
+            lambda: NOW,
+            artifact.item_texts,
         )
         registry = ModelRepository()
         registry.update(model)
@@ -50,9 +57,9 @@ class Served:
         self.parts.recommender.recommend = fail  # type: ignore
 
     @classmethod
-    async def opened(cls, folder: Path) -> Served:
+    async def opened(cls, folder: Path, parts: Parts | None = None) -> Served:
         """Ready, as after a warm-up."""
-        served = cls(folder)
+        served = cls(folder, parts)
 
         async def nothing() -> None:
             return None

@@ -15,6 +15,7 @@ from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_training import DataFormat
 from recommender_training import cli
 from recommender_training.data import mapping
+from recommender_training.data.ids import IdKind
 from recommender_training.data.mapping import Format, Mapping, parse_mapping
 from recommender_training.errors import InputError
 from tests.mapped_files import EVENTS, INTERACTIONS, declare
@@ -67,6 +68,9 @@ def refusal(kind: Format, text: str | None) -> str:
         ({"csv": {"delimiter": '"'}}, "two characters"),
         ({"csv": {"delimiter": "ab"}}, "csv.delimiter='ab'"),
         ({"partitionBy": "Week"}, "'Day' or 'Hour'"),
+        ({"ids": {"user": "Uuid"}}, "ids.user='Uuid': Input should be 'Integer' or 'Text'"),
+        ({"ids": {"session": "Text"}}, "ids.session="),
+        ({"ids": "Text"}, "ids='Text'"),
     ],
 )
 def test_a_mapping_that_makes_no_sense_is_refused_with_its_field(
@@ -114,16 +118,25 @@ def test_a_schema_hash_changes_with_what_makes_a_row_and_with_nothing_else() -> 
         declare(interactions=INTERACTIONS | {"files": "other/*"}),
         declare(partitionBy="Hour", csv={}),
         declare(users={"files": "u", "id": "id"}),
+        declare(ids={"user": "Integer", "item": "Integer"}),
     ]
     assert {mapping.schema_hash("interactions", Format.CSV) for mapping in same} == {base}
     others = [
         declare(interactions=INTERACTIONS | {"user": "u"}),
         declare(interactions=INTERACTIONS | {"value": {"column": "rating", "highest": 10}}),
         declare(csv={"delimiter": ";"}),
+        declare(ids={"user": "Text"}),
+        declare(ids={"item": "Text"}),
     ]
     hashes = [mapping.schema_hash("interactions", Format.CSV) for mapping in others]
     hashes.append(declare(Format.PARQUET).schema_hash("interactions", Format.PARQUET))
-    assert len({base, *hashes}) == 5
+    assert len({base, *hashes}) == 7
+
+
+def test_files_of_before_ids_had_a_kind_are_not_read_again() -> None:
+    """The hash is that of the release before."""
+    for one in (declare(), declare(ids={}), declare(ids={"user": "Integer"})):
+        assert one.schema_hash("interactions", Format.CSV) == "260800f5c06abfcb"
 
 
 FULL: dict[str, Any] = {
@@ -134,6 +147,7 @@ FULL: dict[str, Any] = {
     "items": {"files": "i/**/*.csv", "id": "id", "title": "t", "releaseYear": "y", "genres": "g",
               "genreSeparator": ",", "columns": ["d"]},
     "csv": {"delimiter": ";", "quote": "'"},
+    "ids": {"user": "Text", "item": "Text"},
     "partitionBy": "Hour",
 }  # fmt: skip
 
@@ -142,7 +156,7 @@ FULL: dict[str, Any] = {
 def test_the_operator_hands_over_what_the_command_takes(sections: dict[str, Any]) -> None:
     asked = DataMapping.model_validate(sections)
     assert FULL.keys() == {to_camel(name) for name in DataMapping.model_fields}
-    for name in ("interactions", "users", "items", "csv"):
+    for name in ("interactions", "users", "items", "csv", "ids"):
         kind = Mapping.model_fields[name].annotation
         assert set(FULL[name]) == {to_camel(field) for field in _fields(kind)}
     found = parse_mapping(json.dumps(asked.dump()), Format.CSV)
@@ -168,6 +182,7 @@ def test_formats_and_units_are_those_of_the_operator() -> None:
         (Format, DataFormat),
         (mapping.TimeUnit, spec_mapping.TimeUnit),
         (mapping.PartitionBy, spec_mapping.PartitionBy),
+        (IdKind, spec_mapping.IdKind),
     ):
         assert {entry.value for entry in ours} == {entry.value for entry in theirs}
 

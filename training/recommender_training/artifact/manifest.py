@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from recommender_training.artifact import item_ids
+from recommender_training.data.ids import IdKind
 from recommender_training.errors import InputError
 from recommender_training.files import canonical_json, sha256_file, write_bytes
 
@@ -64,7 +66,7 @@ def verify(root: Path, digest: str | None = None) -> dict[str, Any]:
     manifest = _parse(path, data)
     expected = {str(entry["path"]): entry for entry in manifest["files"]}
     present = set(_files(root)) - {NAME}
-    for name in sorted(present | set(expected) | set(REQUIRED)):
+    for name in sorted(present | set(expected) | set(_required(manifest))):
         if name not in expected:
             raise _invalid(f"{root / name} is not in the manifest")
         if name not in present:
@@ -75,6 +77,11 @@ def verify(root: Path, digest: str | None = None) -> dict[str, Any]:
         if sha256_file(root / name) != entry["sha256"]:
             raise _invalid(f"{root / name} has changed: its sha256 is not that of the manifest")
     return manifest
+
+
+def _required(manifest: dict[str, Any]) -> tuple[str, ...]:
+    is_text = manifest.get("ids", {}).get("item") == IdKind.TEXT
+    return (*REQUIRED, item_ids.NAME) if is_text else REQUIRED
 
 
 def _parse(path: Path, data: bytes) -> dict[str, Any]:

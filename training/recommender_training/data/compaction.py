@@ -29,7 +29,7 @@ MAX_FILES = 16
 SMALL_BYTES = 32 * 1024 * 1024
 #: What a vacuum leaves at least: a training that has begun reads what it was given.
 MIN_RETENTION_HOURS = 24
-_TABLES = ("interactions", "users", "items", "quarantine", "batches")
+_TABLES = ("interactions", "users", "items", "ids", "quarantine", "batches")
 _PARTITION = ["partition.event_date", "partition.segment"]
 
 

@@ -5,10 +5,13 @@ One set of rules for all formats: a reader hands over text (`readers.py`), whate
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from recommender_training.data import raw_columns, schema
-from recommender_training.data.judge import flag
+from recommender_training.data.ids import IdKind, IdReader, IntegerIds
+from recommender_training.data.judge import flag, whole_number
 from recommender_training.data.mapping import (
     EventType,
     Interactions,
@@ -22,28 +25,28 @@ from recommender_training.data.mapping import (
 _PLAUSIBLE_FROM = 631_152_000
 _MAX_ATTRIBUTE, _MAX_SESSION = 64, 128
 
-_INTEGER = r"^\+?([0-9]{1,18})(?:\.0*)?$"
 _NUMBER = r"^[+-]?[0-9]{1,20}(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?$"
 _DATE_TIME = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?"
     r"\s?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
 )
 
+#: How ids are read that no mapping declares.
+USERS, ITEMS = IntegerIds("User"), IntegerIds("Item")
 Parts = tuple[pl.DataFrame, pl.DataFrame]
 
 
-def users(frame: pl.DataFrame) -> Parts:
+def users(frame: pl.DataFrame, ids: IdReader = USERS) -> Parts:
     """Rows of the users table, and bad ones with their reason."""
-    frame = _complete(frame, ("age", "gender", "occupation", "segment"))
-    frame = frame.with_columns(_integer("raw_id").alias("user_id"))
-    frame = flag(frame, pl.col("user_id").is_null(), "BadUserId")
+    frame = _complete(frame, ("age", "gender", "occupation", "segment"), {"raw_id": ids})
+    frame = ids.read(frame, "raw_id", "user_id")
     absent = pl.col("raw_age").is_null() | pl.col("raw_age").is_in(["-1", "-1.0"])
-    age = _integer("raw_age")
+    age = whole_number("raw_age")
     frame = flag(frame, ~absent & ~age.is_between(0, schema.MAX_AGE).fill_null(False), "BadAge")
     for name in ("gender", "occupation", "segment"):
         frame = flag(frame, _too_long(f"raw_{name}", _MAX_ATTRIBUTE), "TextTooLong")
     return _parts(
-        frame,
+        ids.settle(frame, "raw_id", "user_id"),
         pl.col("user_id"),
         age.alias("age"),
         pl.col("raw_gender").alias("gender"),
@@ -52,14 +55,13 @@ def users(frame: pl.DataFrame) -> Parts:
     )
 
 
-def items(frame: pl.DataFrame, table: Items) -> Parts:
+def items(frame: pl.DataFrame, table: Items, ids: IdReader = ITEMS) -> Parts:
     """Rows of the items table, and bad ones with their reason."""
-    frame = _complete(frame, ("title", "release_year", "genres"))
-    frame = frame.with_columns(_integer("raw_id").alias("item_id"))
-    frame = flag(frame, pl.col("item_id").is_null(), "BadItemId")
-    year = _integer("raw_release_year")
+    frame = _complete(frame, ("title", "release_year", "genres"), {"raw_id": ids})
+    frame = ids.read(frame, "raw_id", "item_id")
+    year = whole_number("raw_release_year")
     return _parts(
-        frame,
+        ids.settle(frame, "raw_id", "item_id"),
         pl.col("item_id"),
         pl.col("raw_title").alias("title"),
         pl.when(year.is_between(1800, 2200)).then(year).alias("release_year"),
@@ -73,22 +75,24 @@ def interactions(
     partition_by: PartitionBy,
     segments: pl.DataFrame,
     now: int,
+    of_users: IdReader = USERS,
+    of_items: IdReader = ITEMS,
 ) -> Parts:
     """Rows of the interactions table, and bad ones with their reason.
 
     `segments` has `user_id` and `segment` of the known users; `now` is in seconds since 1970.
     """
-    frame = _complete(frame, ("value", "event_type", "session", "segment"))
-    frame = frame.with_columns(
-        _integer("raw_user").alias("user_id"), _integer("raw_item").alias("item_id")
-    )
-    frame = flag(frame, pl.col("user_id").is_null(), "BadUserId")
-    frame = flag(frame, pl.col("item_id").is_null(), "BadItemId")
+    ids = {"raw_user": of_users, "raw_item": of_items}
+    frame = _complete(frame, ("value", "event_type", "session", "segment"), ids)
+    frame = of_users.read(frame, "raw_user", "user_id")
+    frame = of_items.read(frame, "raw_item", "item_id")
     frame = _with_time(frame, table.timestamp.unit, now)
     frame = _with_value(frame, table.value, table.event_type)
     for name, limit in (("event_type", _MAX_ATTRIBUTE), ("segment", _MAX_ATTRIBUTE),
                         ("session", _MAX_SESSION)):  # fmt: skip
         frame = flag(frame, _too_long(f"raw_{name}", limit), "TextTooLong")
+    frame = of_users.settle(frame, "raw_user", "user_id")
+    frame = of_items.settle(frame, "raw_item", "item_id")
     frame = frame.join(
         segments.select("user_id", pl.col("segment").alias("of_user")), on="user_id", how="left"
     )
@@ -104,13 +108,19 @@ def interactions(
     )
 
 
-def _complete(frame: pl.DataFrame, optional: tuple[str, ...]) -> pl.DataFrame:
-    """All text without blanks around it, nothing as null, and a column for what is not mapped."""
+def _complete(
+    frame: pl.DataFrame, optional: tuple[str, ...], ids: Mapping[str, IdReader]
+) -> pl.DataFrame:
+    """All text without blanks around it, nothing as null, and a column for what is not mapped.
+
+    Ids that are texts stay what they are, to the last byte.
+    """
     raw = [name for name in frame.columns if name.startswith("raw_")]
-    stripped = [pl.col(name).str.strip_chars() for name in raw]
-    frame = frame.with_columns(stripped)
+    changed = [name for name in raw if name not in ids or ids[name].kind is not IdKind.TEXT]
+    frame = frame.with_columns(pl.col(name).str.strip_chars() for name in changed)
     frame = frame.with_columns(
-        pl.when(pl.col(name).str.len_bytes() > 0).then(pl.col(name)).alias(name) for name in raw
+        pl.when(pl.col(name).str.len_bytes() > 0).then(pl.col(name)).alias(name)
+        for name in changed
     )
     return frame.with_columns(
         pl.lit(None, dtype=pl.String).alias(f"raw_{name}")
@@ -123,11 +133,6 @@ def _parts(frame: pl.DataFrame, *columns: pl.Expr) -> Parts:
     good = frame.filter(pl.col("reason").is_null()).select(*columns, "line", "row")
     bad = frame.filter(pl.col("reason").is_not_null()).select("line", "row", "reason")
     return good, bad
-
-
-def _integer(name: str) -> pl.Expr:
-    """A whole number from 0, also as `5.0`, which is how writers with gaps in a column have it."""
-    return pl.col(name).str.extract(_INTEGER).str.to_integer(strict=False, dtype=pl.Int64)
 
 
 def _number(name: str) -> pl.Expr:

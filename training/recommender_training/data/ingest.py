@@ -10,8 +10,17 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender_training.data import compaction, lake, mapped, raw, schema, shares, splits
-from recommender_training.data.mapping import Format, Mapping
+from recommender_training.data import (
+    compaction,
+    id_table,
+    lake,
+    mapped,
+    raw,
+    schema,
+    shares,
+    splits,
+)
+from recommender_training.data.mapping import INTEGERS, Format, Mapping
 from recommender_training.errors import InputError
 from recommender_training.progress import say
 
@@ -86,6 +95,7 @@ def check(
 
 
 def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> mapped.Ingested:
+    id_table.check_kinds(lake_path, INTEGERS)
     data = raw.read_source(source, now)
     say(f"check: {data.interactions.height} rows, {data.quarantine.height} quarantined")
     _quarantine(lake_path, data.quarantine)

@@ -17,6 +17,7 @@ import polars as pl
 from recommender_training.data import (
     compaction,
     convert,
+    id_table,
     lake,
     ordered,
     readers,
@@ -67,6 +68,7 @@ class _Run:
     now: int
     quarantine: Quarantine
     staging: Staging
+    ids: id_table.IdReaders
     batches: list[_Batch] = field(default_factory=list)
     segments: set[str] = field(default_factory=set)
 
@@ -83,7 +85,8 @@ def ingest(
     TooManySegments, NoRowsInWindow, TooManyQuarantinedRows.
     """
     files = sources.find(source, mapping, kind)
-    run = _Run(path, kind, mapping, now, Quarantine(path), Staging(path / ".staging"))
+    ids = id_table.open_readers(path, mapping.ids)
+    run = _Run(path, kind, mapping, now, Quarantine(path), Staging(path / ".staging"), ids)
     run.staging.begin()
     try:
         return _ingest(run, files, max_share)
@@ -129,10 +132,10 @@ def _side(run: _Run, name: str, files: list[SourceFile]) -> tuple[pl.DataFrame, 
     for file in files:
         for frame in readers.read(file.path, run.kind, run.mapping, name, file.given):
             if name == "users":
-                good, bad = convert.users(frame)
+                good, bad = convert.users(frame, run.ids.user)
             else:
                 assert run.mapping.items is not None
-                good, bad = convert.items(frame, run.mapping.items)
+                good, bad = convert.items(frame, run.mapping.items, run.ids.item)
             parts.append(good.select(columns.names()))
             run.quarantine.add(bad, name, file, run.hash(name))
             bad_rows += bad.height
@@ -158,7 +161,15 @@ def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> N
     batch = _Batch(file)
     frames = readers.read(file.path, run.kind, run.mapping, "interactions", file.given)
     for frame in frames:
-        good, bad = convert.interactions(frame, table, run.mapping.partition_by, segments, run.now)
+        good, bad = convert.interactions(
+            frame,
+            table,
+            run.mapping.partition_by,
+            segments,
+            run.now,
+            run.ids.user,
+            run.ids.item,
+        )
         run.staging.add(number, good)
         run.quarantine.add(bad, "interactions", file, run.hash("interactions"))
         batch.rows += frame.height
@@ -203,6 +214,7 @@ def _write(
     aside: shares.Aside,
 ) -> Ingested:
     """Write what is new; interactions after users and items, so that none is ever without."""
+    id_table.write(run.path, run.ids)
     user_version, users = lake.merge(
         run.path, "users", _with_new_ids(run, "users", users, schema.USERS_SCHEMA)
     )

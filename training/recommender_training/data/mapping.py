@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from recommender_training.data import schema
+from recommender_training.data.ids import IdKind
 from recommender_training.errors import InputError
 
 #: Raised when the same bytes would be read into other rows: files are then read again.
@@ -191,6 +192,17 @@ class CsvLayout(_Section):
         return self
 
 
+class Ids(_Section):
+    """What the ids of users and of items are."""
+
+    user: IdKind = IdKind.INTEGER
+    item: IdKind = IdKind.INTEGER
+
+
+#: What ids are where nothing is declared.
+INTEGERS = Ids()
+
+
 class Mapping(_Section):
     """Which column of which files is what."""
 
@@ -198,6 +210,7 @@ class Mapping(_Section):
     users: Users | None = None
     items: Items | None = None
     csv: CsvLayout | None = None
+    ids: Ids = INTEGERS
     partition_by: PartitionBy = PartitionBy.DAY
 
     def tables(self) -> dict[str, Table]:
@@ -209,7 +222,10 @@ class Mapping(_Section):
         """Identifies what a row was held against: all of the mapping that makes a row a row."""
         table = self.tables()[name].model_dump(mode="json", exclude={"files"})
         layout = (self.csv or CsvLayout()).model_dump() if kind is Format.CSV else None
-        text = json.dumps([_READER, kind.value, name, table, layout], sort_keys=True)
+        told = [_READER, kind.value, name, table, layout]
+        if self.ids != INTEGERS:  # what was read before ids could be texts is not read again
+            told.append(self.ids.model_dump(mode="json"))
+        text = json.dumps(told, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

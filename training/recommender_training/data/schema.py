@@ -107,6 +107,8 @@ BATCHES_SCHEMA = pl.Schema(
         "quarantined_rows": pl.Int64,
     }
 )
+#: The texts of ids that are hashes; `kind` is user or item.
+IDS_SCHEMA = pl.Schema({"kind": pl.String, "id": pl.Int64, "text": pl.String})
 #: What makes two rows of mapped files the same event.
 EVENT_KEY = ("user_id", "item_id", "timestamp", "event_type")
 

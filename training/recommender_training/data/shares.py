@@ -6,12 +6,23 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from recommender_training.data import ids
 from recommender_training.errors import InputError
 
 #: What is likely to be wrong with a mapped source where a reason is the commonest.
 REMEDIES: Mapping[str, str] = {
-    "BadUserId": "ids have to be whole numbers from 0: number the users before the export",
-    "BadItemId": "ids have to be whole numbers from 0: number the items before the export",
+    "BadUserId": "ids are whole numbers from 0; where they are texts, set ids.user of the mapping "
+    "to Text",
+    "BadItemId": "ids are whole numbers from 0; where they are texts, set ids.item of the mapping "
+    "to Text",
+    "EmptyUserId": "map the column that has the user's id, or leave out rows without a user",
+    "EmptyItemId": "map the column that has the item's id, or leave out rows without an item",
+    "UserIdTooLong": f"ids have at most {ids.MAX_BYTES} bytes of UTF-8: map another column",
+    "ItemIdTooLong": f"ids have at most {ids.MAX_BYTES} bytes of UTF-8: map another column",
+    "ControlInUserId": "ids hold no control characters, such as line ends: clean the export",
+    "ControlInItemId": "ids hold no control characters, such as line ends: clean the export",
+    "UserIdCollision": "two texts have one hash of 63 bits: give that user another id",
+    "ItemIdCollision": "two texts have one hash of 63 bits: give that item another id",
     "TimestampLooksLikeSeconds": "set timestamp.unit of the mapping to Seconds",
     "TimestampLooksLikeMilliseconds": "set timestamp.unit of the mapping to Milliseconds",
     "TimestampLooksLikeMicroseconds": "export the times in milliseconds and say so",

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.adapters.ports import PodRef
-from recommender_operator.adapters.smoke import HttpSmokeTester, check_answer
+from recommender_operator.adapters.smoke import INTEGERS, HttpSmokeTester, check_answer
+from recommender_operator.api.spec_mapping import IdKind, IdKinds
 from recommender_operator.api.version import Smoke
 from tests.unit.recommender_operator.adapters.podserver import (
     Handler,
@@ -28,11 +29,11 @@ def body(**changes: object) -> str:
     return json.dumps({"predictions": [good | changes]})
 
 
-async def smoked(handler: Handler, timeout: float = 5) -> Smoke:
+async def smoked(handler: Handler, timeout: float = 5, ids: IdKinds = INTEGERS) -> Smoke:
     limits = aiohttp.ClientTimeout(total=timeout)
     async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
         pod = PodRef(name="films-1-abc", ip="127.0.0.1", ready=True)
-        return await HttpSmokeTester(session, port=port).smoke(pod, NOW)
+        return await HttpSmokeTester(session, port=port).smoke(pod, NOW, ids)
 
 
 async def test_a_pod_is_asked_without_and_with_a_session_as_the_contract_says() -> None:
@@ -50,6 +51,24 @@ async def test_a_pod_is_asked_without_and_with_a_session_as_the_contract_says() 
     assert instances[0]["session"] == []
     assert [event["item"] for event in instances[1]["session"]] == [5, 9]
     assert all(event["timestamp"] < NOW.timestamp() for event in instances[1]["session"])
+
+
+async def test_a_version_whose_ids_are_texts_is_asked_with_texts() -> None:
+    seen: list[Any] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(json.loads(await request.read())["instances"][0])
+        return web.Response(text=body(items=["a,b", "日本", "c"]))
+
+    texts = IdKinds(user=IdKind.TEXT, item=IdKind.TEXT)
+    assert (await smoked(handler, ids=texts)).passed
+    assert [instance["user_id"] for instance in seen] == ["smoke.recommender.dev"] * 2
+    assert [event["item"] for event in seen[1]["session"]] == ["a,b", "日本"]
+    numbers = await smoked(answering(body()), ids=texts)
+    assert not numbers.passed
+    assert "items[0] is 5, not a text" in numbers.message
+    texts_for_numbers = await smoked(answering(body(items=["a", "b", "c"])))
+    assert "items[0] is 'a', not an integer" in texts_for_numbers.message
 
 
 @pytest.mark.parametrize(

@@ -76,15 +76,17 @@ def test_the_checks_of_the_data_at_their_defaults_make_no_new_version() -> None:
 
 
 def test_a_mapping_makes_a_version_and_its_defaults_written_out_the_same() -> None:
-    def digest(**changes: Any) -> str:
+    def digest(sections: dict[str, Any] | None = None, **changes: Any) -> str:
         mapping = {
             "interactions": {"files": "*.csv", "user": "u", "item": "i",
                              "timestamp": {"column": "t"}, "value": {"column": "v"}} | changes
-        }  # fmt: skip
+        } | (sections or {})  # fmt: skip
         source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
         return names.spec_hash(DataSpec.model_validate({"source": source}), TrainingSpec())
 
     assert digest() == digest(timestamp={"column": "t", "unit": "Seconds"})
+    assert digest() == digest({"ids": {"item": "Integer"}})
+    assert digest() != digest({"ids": {"item": "Text"}})
     assert len({digest(), digest(user="v"), digest(timestamp={"column": "w"})}) == 3
 
 

@@ -1,0 +1,171 @@
+"""From texts to texts: ingested, trained, exported, and answered by the transformer's own app."""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from recommender_serving import artifact as serving
+from recommender_serving.fallback import Tensors
+from recommender_serving.ids import IdKind, IdKinds
+from recommender_serving.types import Ranking
+from recommender_training import cli, synthetic
+from recommender_training.artifact import item_ids, manifest, triton
+from recommender_training.errors import InputError
+from recommender_training.export import torchscript
+from tests.training_fixtures import CONFIG
+from tests.unit.recommender_serving.serving_fakes import FakeRanker, Parts
+from tests.unit.recommender_serving.serving_served import Served
+
+pytestmark = pytest.mark.filterwarnings("ignore:ORJSONResponse is deprecated")
+SHAPES = ["a,b", '"quoted"', "naïve-ß", "日本", "  spaced  ", "'", "\\", "42"]
+MAPPING = {
+    "interactions": {
+        "files": "events.csv",
+        "user": "who",
+        "item": "what",
+        "timestamp": {"column": "at"},
+        "value": {"column": "rating"},
+    },
+    "items": {"files": "things.csv", "id": "sku", "genres": "tags", "genreSeparator": " "},
+    "ids": {"user": "Text", "item": "Text"},
+}
+
+
+def named(number: int) -> str:
+    """The first are the shapes themselves."""
+    shape = SHAPES[number % len(SHAPES)]
+    return shape if number < len(SHAPES) else f"{shape}{number // len(SHAPES)}"
+
+
+class Graph(FakeRanker):
+    """The exported graph in place of Triton: the same tensors in and out."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(lambda: Ranking((), ()))
+        self._model = torchscript.load(path)
+
+    async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
+        with torch.inference_mode():
+            items, scores = self._model(*map(read, tensors))
+        return Ranking(tuple(items[0].tolist()), tuple(scores[0].tolist()))
+
+
+def read(tensor: Any) -> torch.Tensor:
+    code = {"INT64": "q", "FP32": "f"}[tensor.datatype]
+    values = struct.unpack(f"<{tensor.shape[1]}{code}", tensor.data)
+    kind = {"q": np.int64, "f": np.float32}[code]
+    return torch.from_numpy(np.array([values], dtype=kind))
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A published artifact, and the texts of the events that it was trained on."""
+
+    artifact: Path
+    digest: str
+    events: pl.DataFrame
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("shop")
+    synthetic.generate(folder / "ml", synthetic.Size(80, 40, 2000), seed=5)
+    numbers = pl.read_csv(folder / "ml" / "synthetic.inter", separator="\t")
+    things = pl.read_csv(folder / "ml" / "synthetic.item", separator="\t")
+
+    def text(column: str) -> pl.Expr:
+        return pl.col(column).map_elements(lambda each: named(each - 1), return_dtype=pl.String)
+
+    events = numbers.select(
+        who=text("user_id:token"),
+        what=text("item_id:token"),
+        at="timestamp:float",
+        rating="rating:float",
+    )
+    (folder / "raw").mkdir()
+    events.write_csv(folder / "raw" / "events.csv")
+    things.select(sku=text("item_id:token"), tags="class:token_seq").write_csv(
+        folder / "raw" / "things.csv"
+    )
+    report = folder / "report.json"
+    code = cli.main(
+        ["run", "--source", str(folder / "raw"), "--format", "CSV",
+         "--mapping", json.dumps(MAPPING), "--work", str(folder / "work"),
+         "--max-quarantined-share", "0", "--config", CONFIG, "--report", str(report)]
+    )  # fmt: skip
+    said = json.loads(report.read_text())
+    assert (code, said["reason"]) == (0, "Done")
+    return Shop(folder / "work" / said["path"], said["digest"], events)
+
+
+def test_the_artifact_says_that_its_ids_are_texts_and_has_those_of_its_items(shop: Shop) -> None:
+    facts = manifest.verify(shop.artifact, shop.digest)
+    assert facts["ids"] == {"user": "Text", "item": "Text", "hash": "blake2b-63"}
+    assert item_ids.NAME in {entry["path"] for entry in facts["files"]}
+    loaded = serving.load(shop.artifact)
+    assert loaded.ids == IdKinds(IdKind.TEXT, IdKind.TEXT)
+    assert loaded.item_texts is not None
+    sold = set(shop.events["what"])
+    assert sold <= set(loaded.item_texts.values())
+    assert {"a,b", '"quoted"', "naïve-ß", "日本", "  spaced  "} <= sold
+
+
+def test_no_file_of_the_artifact_has_the_text_of_a_user(shop: Shop) -> None:
+    items = set((serving.load(shop.artifact).item_texts or {}).values())
+    users = [user for user in set(shop.events["who"]) - items if len(user) > 3]
+    assert len(users) > 10
+    for path in filter(Path.is_file, shop.artifact.rglob("*")):
+        content = path.read_bytes()
+        for user in users:
+            assert user.encode() not in content
+            assert json.dumps(user).encode() not in content
+
+
+def test_an_artifact_that_lost_its_texts_is_not_published(shop: Shop, tmp_path: Path) -> None:
+    facts = json.loads((shop.artifact / manifest.NAME).read_text())
+    for entry in facts["files"]:
+        if entry["path"] != item_ids.NAME:
+            target = tmp_path / entry["path"]
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((shop.artifact / entry["path"]).read_bytes())
+    kept = {key: value for key, value in facts.items() if key not in ("files", "schema")}
+    digest = manifest.write(tmp_path, kept)
+    with pytest.raises(InputError, match=r"item_ids\.json is not in the manifest"):
+        manifest.verify(tmp_path, digest)
+
+
+async def test_the_transformer_answers_texts_with_the_models_of_the_artifact(
+    shop: Shop, tmp_path: Path
+) -> None:
+    graphs = [Graph(triton.model_path(shop.artifact, name)) for name in triton.MODELS]
+    parts = Parts(tmp_path, *graphs, artifact=serving.load(shop.artifact))
+    served = await Served.opened(tmp_path, parts)
+    bought = shop.events.filter(pl.col("who") == "a,b").sort("at")
+    session = [
+        {"item": what, "timestamp": at, "value": rating}
+        for what, at, rating in bought.select("what", "at", "rating").rows()[-10:]
+    ]
+    asked = {"session": session, "top_n": 20, "timestamp": session[-1]["timestamp"] + 1}
+    async with served.http:
+        answer = await served.http.post(
+            "/v1/models/recommender:predict",
+            json={"instances": [{"user_id": "a,b", **asked}, {"user_id": "a,b ", **asked}]},
+        )
+    assert answer.status_code == 200
+    known, stranger = answer.json()["predictions"]
+    assert (known["source"], stranger["source"]) == ("model", "model")
+    texts = set((parts.artifact.item_texts or {}).values())
+    left = texts - {event["item"] for event in session}
+    assert len(known["items"]) == min(20, len(left))
+    assert set(known["items"]) <= left
+    # one blank more is another user, whom the model does not know
+    assert known["scores"] != stranger["scores"]

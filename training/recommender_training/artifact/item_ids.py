@@ -1,0 +1,16 @@
+"""item_ids.json: the text of each item, where the ids of items are texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from recommender_training.files import canonical_json, write_bytes
+
+NAME = "item_ids.json"
+SCHEMA = "recommender.dev/item-ids/v1"
+
+
+def write(root: Path, texts: Sequence[str]) -> None:
+    """Write the texts in the order of the items of vocabulary.json, whose ids are their hashes."""
+    write_bytes(root / NAME, canonical_json({"schema": SCHEMA, "texts": list(texts)}))
