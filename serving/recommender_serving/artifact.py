@@ -130,8 +130,8 @@ class ReferenceFile(_File):
         return self
 
 
-class PopularityFile(_File):
-    """popularity.json, most popular first."""
+class PopularItems(_File):
+    """Items and scores, most popular first."""
 
     items: list[Int64] = Field(min_length=1, max_length=10_000)
     scores: list[Annotated[float, Field(ge=0, le=1)]]
@@ -143,6 +143,57 @@ class PopularityFile(_File):
         if len(set(self.items)) != len(self.items):
             raise ValueError("an item is listed twice")
         return self
+
+
+class SegmentList(PopularItems):
+    """The list of one age band and one gender, by their indices."""
+
+    age_band: Count = Field(alias="ageBand")
+    gender: Count
+
+
+class SegmentUsers(_File):
+    """Age band and gender of users, by their indices; -1 unknown."""
+
+    ids: list[Int64] = Field(max_length=1_000_000)
+    age_band: list[Annotated[int, Field(ge=-1)]] = Field(alias="ageBand")
+    gender: list[Annotated[int, Field(ge=-1)]]
+
+    @pydantic.model_validator(mode="after")
+    def _one_segment_a_user(self) -> Self:
+        if not len(self.ids) == len(self.age_band) == len(self.gender):
+            raise ValueError(
+                f"{len(self.ids)} users, {len(self.age_band)} age bands and "
+                f"{len(self.gender)} genders"
+            )
+        return self
+
+
+class SegmentLists(_File):
+    """`segments` of popularity.json."""
+
+    age_edges: list[int] = Field(alias="ageEdges", max_length=MAX_BINS)
+    genders: Names
+    lists: list[SegmentList] = Field(max_length=MAX_BINS)
+    users: SegmentUsers
+
+    @pydantic.model_validator(mode="after")
+    def _segments_are_known(self) -> Self:
+        if any(a >= b for a, b in itertools.pairwise(self.age_edges)):
+            raise ValueError("the edges of the age bands do not increase")
+        for each in self.lists:
+            if each.age_band > len(self.age_edges) or each.gender >= len(self.genders):
+                raise ValueError(
+                    f"a list has age band {each.age_band} of {len(self.age_edges) + 1} and "
+                    f"gender {each.gender} of {len(self.genders)}"
+                )
+        return self
+
+
+class PopularityFile(PopularItems):
+    """popularity.json: the list of all, and those by segment, which artifacts of before lack."""
+
+    segments: SegmentLists | None = None
 
 
 @dataclass(frozen=True, slots=True)

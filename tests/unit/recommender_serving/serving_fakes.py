@@ -13,6 +13,7 @@ from recommender_serving.fallback import Chain, Stage, Tensors
 from recommender_serving.features import Bins
 from recommender_serving.guard import Guard
 from recommender_serving.metrics import Metrics
+from recommender_serving.popularity import PopularityLists
 from recommender_serving.service import Recommender
 from recommender_serving.sessions import SessionMemory
 from recommender_serving.types import Ranking, Source
@@ -70,8 +71,9 @@ class Parts:
         *,
         timeout: float = 5.0,
         guard: Guard | None = None,
+        artifact: Artifact | None = None,
     ) -> None:
-        self.artifact: Artifact = sample_artifact(folder)
+        self.artifact = artifact or sample_artifact(folder)
         self.registry = CollectorRegistry()
         bins = Bins(self.artifact)
         self.metrics = Metrics(
@@ -83,7 +85,10 @@ class Parts:
             Stage(Source.BASELINE, baseline, Guard(), timeout),
         )
         self.chain = Chain(
-            self.stages, self.artifact.vocabulary, self.artifact.popularity, self.metrics.fell
+            self.stages,
+            self.artifact.vocabulary,
+            PopularityLists(self.artifact.popularity),
+            self.metrics.fell,
         )
         ticks = iter(range(1_000_000))
         self.recommender = Recommender(

@@ -74,7 +74,7 @@ def write(
         torchscript.save(injected, triton.model_path(root))
     if config.export.torch_export:
         differences["torchExport"] = successor.write(root, served, loaded[MODELS[0]], known)
-    popular = vocabulary.popularity(prepared.data.items, known.state.counts)
+    popular = vocabulary.popularity(prepared.data, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
     return differences, loaded["recommender"]
 
