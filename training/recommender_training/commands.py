@@ -64,6 +64,8 @@ def _together(arguments: argparse.Namespace, where: place.Place) -> int:
         code, report = _broken(arguments.verb, error)
         if where.rank == 0:
             _tell(arguments, report)
+        else:
+            together.log(where, arguments.verb, report)
         return code
 
 
