@@ -150,8 +150,9 @@ def _kept(command: argparse.ArgumentParser) -> None:
         "--checkpoints",
         type=Path,
         metavar="FOLDER",
-        help="where the fits are kept until the artifact is staged, so that the same command goes "
-        "on after a kill (default: .checkpoints beside the output)",
+        help="of this training alone: where the fits are kept until the artifact is staged, so "
+        "that the same command goes on after a kill; what another one left there is removed "
+        "(default: .checkpoints beside the output, which trainings share)",
     )
 
 

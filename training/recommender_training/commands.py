@@ -166,6 +166,7 @@ def _train(arguments: argparse.Namespace) -> Outcome:
         threads=arguments.threads,
         champion=champion.Comparison(artifact, wanted) if artifact is not None else None,
         checkpoints=arguments.checkpoints or arguments.output.with_name(".checkpoints"),
+        own_checkpoints=arguments.checkpoints is not None,
         group=group,
         data_checks=files.read_findings(
             arguments.lake, arguments.data_version, arguments.window_days

@@ -69,6 +69,7 @@ def train(
     threads: int = 1,
     champion: Comparison | None = None,
     checkpoints: Path | None = None,
+    own_checkpoints: bool = False,
     group: Group = ALONE,
     data_checks: Mapping[str, Any] | None = None,
 ) -> TrainResult:
@@ -76,7 +77,8 @@ def train(
 
     An artifact that is already there is replaced: a repeated pod of a Job ends in the same state.
     With a `champion`, its answers on the same rows are part of the evaluation. With a folder for
-    `checkpoints`, a training that was ended goes on where it was. This is the first process of
+    `checkpoints`, a training that was ended goes on where it was; in a folder of its own
+    (`own_checkpoints`) those of other settings are removed. This is the first process of
     `group`; the others `follow`. `data_checks` is what the check of the data found
     (`files.read_findings`); the report carries it. Raises DiskFullError where the artifact has no
     room.
@@ -92,6 +94,7 @@ def train(
             threads,
             champion,
             checkpoints,
+            own_checkpoints,
             group,
             told,
         )
@@ -106,6 +109,7 @@ def _train(
     threads: int,
     champion: Comparison | None,
     checkpoints: Path | None,
+    own_checkpoints: bool,
     group: Group,
     told: dict[str, Any],
 ) -> TrainResult:
@@ -123,7 +127,16 @@ def _train(
     start = warm_start.shared(group, config, start)
     course = Course(group, start=start)
     if checkpoints is not None:
-        course = kept(checkpoints, group, config, data_version, window_days, threads, start)
+        course = kept(
+            checkpoints,
+            group,
+            config,
+            data_version,
+            window_days,
+            threads,
+            start,
+            own=own_checkpoints,
+        )
     known = repository.knowledge(prepared, config)
     with course.ending_at_input_errors():
         bundle = held_out = mitigated.with_bonus(

@@ -64,7 +64,7 @@ def group_name(version: str, attempt: int) -> str:
 
 
 def checkpoints_path(model: str, version: str) -> str:
-    """Return the folder, relative to the claim's root, from which a restarted group goes on."""
+    """Return the folder, relative to the claim's root, from which a repeated training goes on."""
     return f"{staging_path(model)}/.checkpoints/{version}"
 
 
