@@ -191,8 +191,17 @@ def _train(arguments: argparse.Namespace) -> Outcome:
     }
     if result.champion is not None:
         fields["champion"] = result.champion
-    warm = result.report.get("warmStart", {})
-    return "; ".join([summary(result.metrics), *filter(None, [warm.get("message")])]), fields
+    warm = result.report.get("warmStart", {}).get("message")
+    said = [summary(result.metrics), warm, _timed(result.variant_times)]
+    return "; ".join(filter(None, said)), fields
+
+
+def _timed(times: Mapping[str, Mapping[str, float]] | None) -> str | None:
+    """What the variants were judged by that is in no artifact, where there were any."""
+    if times is None:
+        return None
+    told = [f"{name} {each['p50Milliseconds']} ms" for name, each in times.items()]
+    return f"median request: {', '.join(told)}"
 
 
 def _found(report: Mapping[str, Any]) -> dict[str, object]:

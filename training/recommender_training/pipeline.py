@@ -41,6 +41,7 @@ class TrainResult:
     report: dict[str, Any]
     latency_p99_milliseconds: float
     champion: dict[str, Any] | None = None
+    variant_times: Mapping[str, Mapping[str, float]] | None = None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -179,7 +180,8 @@ def _train(
     say(f"train: staged {digest} at {output}; timing single requests")
     timed = latency.p99_milliseconds(output)
     facts = champion.facts if champion is not None else None
-    return TrainResult(output, digest, len(data.events), report, timed, facts)
+    times = decision.times if decision is not None else None
+    return TrainResult(output, digest, len(data.events), report, timed, facts, times)
 
 
 def validate(
