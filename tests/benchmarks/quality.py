@@ -35,7 +35,8 @@ from recommender_training.evaluation.answers import TOP_K
 from recommender_training.evaluation.evaluate import report
 from recommender_training.evaluation.once import OnceOnly
 from recommender_training.models import popularity
-from recommender_training.models.bundle import fit_models, prepare_split, refit
+from recommender_training.models.bundle import fit_models, refit
+from recommender_training.models.prepared import prepare_split
 from tests.benchmarks import quality_peers as peers
 
 SEEDS = (17, 1, 2)

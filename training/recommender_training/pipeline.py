@@ -23,8 +23,9 @@ from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.evaluation.once import OnceOnly
 from recommender_training.export import latency, repository
 from recommender_training.files import canonical_json, write_bytes
-from recommender_training.models.bundle import fit_models, prepare, refit
+from recommender_training.models.bundle import fit_models, refit
 from recommender_training.models.course import Course, kept
+from recommender_training.models.prepared import prepare
 from recommender_training.page import files as page
 from recommender_training.progress import say
 from recommender_training.search.choose import choose

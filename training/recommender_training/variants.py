@@ -27,7 +27,8 @@ from recommender_training.export.compact import compact, left_of
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.settings import ExportSettings, Variant
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 from recommender_training.progress import say
 
 FULL = "Full"

@@ -23,7 +23,8 @@ from recommender_training.export.ranker import RankerServing
 from recommender_training.export.settings import ExportSettings, Variant
 from recommender_training.features.table import State
 from recommender_training.models import retrieval
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 from recommender_training.page import variants as page
 from recommender_training.variants import Candidate
 from tests import training_fixtures as fixtures

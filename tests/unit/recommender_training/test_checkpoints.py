@@ -25,8 +25,8 @@ from recommender_training.config import (
 )
 from recommender_training.distributed.group import ALONE
 from recommender_training.models import checkpoints, course, fit
-from recommender_training.models.bundle import Prepared
 from recommender_training.models.checkpoints import Checkpoints, Slot
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.models.warm import WarmStart
 

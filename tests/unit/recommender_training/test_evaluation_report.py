@@ -13,7 +13,8 @@ from recommender_operator.api.spec import WITH_CHAMPION_DIFFERENCE, WITH_INTERVA
 from recommender_training import reports
 from recommender_training.evaluation import answers, responses
 from recommender_training.evaluation.evaluate import evaluate
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 
 ONLY_LISTS = {"popularity", "popularityBySegment"}
 LISTED = ("precision", "recall", "ndcg", "coverage", "novelty", "popularityRank", "exposureGini")

@@ -17,7 +17,8 @@ from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
 from recommender_training.evaluation import answers, metrics
 from recommender_training.features import history
 from recommender_training.models import popularity
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 
 ITEMS = 6
 #: Two age bands at their edges and two genders, a user without an age and one without a gender.

@@ -20,13 +20,9 @@ from recommender_training.features.table import Inputs, State
 from recommender_training.mitigation import item_groups
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import popularity, retrieval
-from recommender_training.models.bundle import (
-    Bundle,
-    Prepared,
-    baseline_probability,
-    probability,
-)
+from recommender_training.models.bundle import Bundle, baseline_probability, probability
 from recommender_training.models.fit import predict
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.sources import Sources
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
