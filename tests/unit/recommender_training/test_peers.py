@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import torch.distributed as dist
 
-from recommender_training import cli, commands
+from recommender_training import cli
+from recommender_training.commands import dispatch
 from recommender_training.distributed import place, together
 from recommender_training.distributed.group import Group
 from recommender_training.distributed.peers import PeerError, Peers, Store, meet
@@ -138,11 +139,11 @@ def as_process(
         yield Group(where.rank, where.size), peers(store, where.rank, Time(), where.size)
 
     monkeypatch.setattr(together, "joined", joined)
-    monkeypatch.setitem(commands._COMMANDS, "train", train)
+    monkeypatch.setitem(dispatch._COMMANDS, "train", train)
     for name, value in {"WORLD_SIZE": "3", "RANK": str(rank), "MASTER_ADDR": "a",
                         "MASTER_PORT": "1"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    return commands.dispatch(argparse.Namespace(verb="train"))
+    return dispatch.dispatch(argparse.Namespace(verb="train"))
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_a_process_that_never_met_the_others_logs_why(
     for name, value in {"WORLD_SIZE": "3", "RANK": "1", "MASTER_ADDR": "a",
                         "MASTER_PORT": "1"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
-    assert commands.dispatch(argparse.Namespace(verb="train")) == 1
+    assert dispatch.dispatch(argparse.Namespace(verb="train")) == 1
     words = "train: process 1: Failed: PeerError: not all 3 processes were there\n"
     assert words in capsys.readouterr().err
 
