@@ -43,6 +43,8 @@ def test_every_model_is_judged_by_its_lists_and_all_but_popularity_by_probabilit
         assert ("auc" in model) == (name not in ONLY_LISTS)
     flat = report["metrics"]
     assert {f"{metric}At10" for metric in LISTED} <= flat.keys()
+    by_segment = report["models"]["popularityBySegment"]["ndcgAt10"]
+    assert flat["popularityBySegmentNdcgAt10"] == pytest.approx(by_segment, abs=1e-6)
     assert flat["recallAt10"] == pytest.approx(
         report["models"]["recommender"]["recallAt10"], abs=1e-6
     )
