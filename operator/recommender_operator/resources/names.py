@@ -78,6 +78,11 @@ def staged_path(model: str, version: str, attempt: int) -> str:
     return f"{staging_path(model)}/{version}-{attempt}"
 
 
+def unfinished_path(model: str, version: str, attempt: int) -> str:
+    """Return the folder that becomes the staged one; a training that is killed leaves it."""
+    return f"{staging_path(model)}/.{version}-{attempt}.partial"
+
+
 def staging_path(model: str) -> str:
     """Return the folder of a model's unpublished artifacts, relative to the claim's root."""
     return f"staging/{model}"
