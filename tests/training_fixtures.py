@@ -17,7 +17,8 @@ from recommender_training.config import TrainingConfig, parse_config
 from recommender_training.data import ingest, lake
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import latency
-from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare
+from recommender_training.models.bundle import Bundle, fit_models
+from recommender_training.models.prepared import Prepared, prepare
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
 #: What a `conftest.py` takes from here.

@@ -6,169 +6,32 @@ so that the path of a request needs no check of its own.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import TypeVar
 
 import pydantic
-from pydantic import BaseModel, ConfigDict, Field
 
 from recommender_serving import ids
+from recommender_serving.artifact_files import (
+    File,
+    ItemIdsFile,
+    ManifestFile,
+    PopularityFile,
+    ReferenceFile,
+    VocabularyFile,
+)
 from recommender_serving.ids import HASH, INTEGERS, IdKind, IdKinds
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-MAX_BINS = 1000  # of one feature; each is a time series of the version's metrics
-
-Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
-Count = Annotated[int, Field(ge=0, lt=2**53)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=MAX_BINS)]
 
 
 class ArtifactError(Exception):
     """The artifact cannot be served; the message names the file and what is wrong with it."""
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-
-FileT = TypeVar("FileT", bound=_File)
-
-
-class _Items(_File):
-    ids: list[Int64] = Field(min_length=1)
-    genre: list[int]
-
-    @pydantic.model_validator(mode="after")
-    def _one_genre_an_item(self) -> Self:
-        if len(self.ids) != len(self.genre):
-            raise ValueError(f"{len(self.ids)} ids but {len(self.genre)} genres")
-        return self
-
-
-class VocabularyFile(_File):
-    """vocabulary.json."""
-
-    schema_: Literal["recommender.dev/vocabulary/v1"] = Field(alias="schema")
-    history_length: int = Field(alias="historyLength", ge=1, le=10_000)
-    genders: Names
-    occupations: Names
-    genres: Names
-    items: _Items
-    max_top_n: int = Field(alias="maxTopN", ge=1, le=10_000)
-
-    @pydantic.model_validator(mode="after")
-    def _genres_in_range(self) -> Self:
-        for item, genre in zip(self.items.ids, self.items.genre, strict=True):
-            if not -1 <= genre < len(self.genres):
-                raise ValueError(f"item {item} has genre {genre} of {len(self.genres)}")
-        return self
-
-
-class _Feature(_File):
-    name: Literal[
-        "age",
-        "gender",
-        "occupation",
-        "session_length",
-        "mean_value",
-        "last_genre",
-        "top_score",
-    ]
-    counts: list[Count] = Field(max_length=MAX_BINS)
-    nulls: Count = 0
-    unknowns: Count = 0
-    design_effect: float = Field(default=1.0, ge=1, le=1e6, alias="designEffect")
-
-
-class NumericFeature(_Feature):
-    """Counts of a number between frozen edges: one bin more than edges."""
-
-    kind: Literal["numeric"]
-    edges: list[Finite]
-
-    @pydantic.model_validator(mode="after")
-    def _edges_fit(self) -> Self:
-        if any(a >= b for a, b in itertools.pairwise(self.edges)):
-            raise ValueError(f"the edges of {self.name} do not increase")
-        if len(self.counts) != len(self.edges) + 1:
-            raise ValueError(f"{self.name}: {len(self.edges)} edges, {len(self.counts)} counts")
-        return self
-
-
-class CategoricalFeature(_Feature):
-    """Counts of a category."""
-
-    kind: Literal["categorical"]
-    categories: Names
-
-    @pydantic.model_validator(mode="after")
-    def _categories_fit(self) -> Self:
-        if len(set(self.categories)) != len(self.categories):
-            raise ValueError(f"a category of {self.name} is listed twice")
-        if len(self.counts) != len(self.categories):
-            raise ValueError(
-                f"{self.name}: {len(self.categories)} categories, {len(self.counts)} counts"
-            )
-        return self
-
-
-Feature = Annotated[NumericFeature | CategoricalFeature, Field(discriminator="kind")]
-
-
-class ReferenceFile(_File):
-    """reference.json."""
-
-    schema_: Literal["recommender.dev/reference/v1"] = Field(alias="schema")
-    sessions: Count
-    features: list[Feature] = Field(min_length=1, max_length=7)
-
-    @pydantic.model_validator(mode="after")
-    def _each_feature_once(self) -> Self:
-        names = [feature.name for feature in self.features]
-        if len(set(names)) != len(names):
-            raise ValueError("a feature is listed twice")
-        return self
-
-
-class PopularityFile(_File):
-    """popularity.json, most popular first."""
-
-    items: list[Int64] = Field(min_length=1, max_length=10_000)
-    scores: list[Annotated[float, Field(ge=0, le=1)]]
-
-    @pydantic.model_validator(mode="after")
-    def _one_score_an_item(self) -> Self:
-        if len(self.items) != len(self.scores):
-            raise ValueError(f"{len(self.items)} items but {len(self.scores)} scores")
-        if len(set(self.items)) != len(self.items):
-            raise ValueError("an item is listed twice")
-        return self
-
-
-class _Ids(_File):
-    """What the ids are; given where they are not whole numbers."""
-
-    user: IdKind
-    item: IdKind
-    hash: Literal["blake2b-63"]
-
-
-class ManifestFile(_File):
-    """manifest.json, as far as the path of a request needs it."""
-
-    schema_: Literal["recommender.dev/manifest/v1"] = Field(alias="schema")
-    ids: _Ids | None = None
-
-
-class ItemIdsFile(_File):
-    """item_ids.json, in the order of the items of the vocabulary."""
-
-    schema_: Literal["recommender.dev/item-ids/v1"] = Field(alias="schema")
-    texts: list[Annotated[str, Field(min_length=1, max_length=ids.MAX_BYTES)]]
+FileT = TypeVar("FileT", bound=File)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +71,17 @@ def load(folder: Path) -> Artifact:
     kinds = INTEGERS if told is None else IdKinds(told.user, told.item)
     texts = None
     if kinds.item is IdKind.TEXT:
-        texts = _texts(folder / "item_ids.json", vocabulary.items.ids, popularity.items)
+        texts = _texts(folder / "item_ids.json", vocabulary.items.ids, _listed(popularity))
     return Artifact(_vocabulary(vocabulary), reference, popularity, kinds, texts)
 
 
-def _texts(path: Path, items: Sequence[int], popular: Sequence[int]) -> dict[int, str]:
+def _listed(popularity: PopularityFile) -> set[int]:
+    """Return every item of any list."""
+    lists = [] if popularity.segments is None else popularity.segments.lists
+    return set(popularity.items).union(*(each.items for each in lists))
+
+
+def _texts(path: Path, items: Sequence[int], popular: Iterable[int]) -> dict[int, str]:
     """Read the text of each item; each has to be what its id is the hash of."""
     texts = _read(path, ItemIdsFile).texts
     if len(texts) != len(items):
@@ -221,7 +90,7 @@ def _texts(path: Path, items: Sequence[int], popular: Sequence[int]) -> dict[int
         if ids.hashed(text) != item:
             raise ArtifactError(f"{path}: {text!r} is not the text of item {item} by {HASH}")
     found = dict(zip(items, texts, strict=True))
-    for item in popular:
+    for item in sorted(popular):
         if item not in found:
             raise ArtifactError(f"{path}: item {item} of popularity.json has no text")
     return found

@@ -8,8 +8,9 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import Protocol
 
-from recommender_serving.artifact import PopularityFile, Vocabulary
+from recommender_serving.artifact import Vocabulary
 from recommender_serving.guard import Guard
+from recommender_serving.popularity import Listed, PopularityLists
 from recommender_serving.tensors import Tensor, build
 from recommender_serving.types import (
     Answer,
@@ -52,14 +53,14 @@ class Chain:
         self,
         stages: tuple[Stage, ...],
         vocabulary: Vocabulary,
-        popularity: PopularityFile,
+        popularity: PopularityLists,
         on_fall: Callable[[Source, FallReason], None],
         named: Container[int] | None = None,
     ) -> None:
         """Join the stages; `named` are the items that have a text, where ids are texts."""
         self._stages = stages
         self._vocabulary = vocabulary
-        self._popular = tuple(zip(popularity.items, popularity.scores, strict=True))
+        self._popularity = popularity
         self._on_fall = on_fall
         self._named = named
 
@@ -74,7 +75,7 @@ class Chain:
                 self._on_fall(stage.source, fall.reason)
             else:
                 return Answer(ranking.items, ranking.scores, stage.source)
-        return popular(self._popular, request)
+        return popular(self._popularity.of(request), request)
 
     def _check_names(self, ranking: Ranking) -> None:
         """Refuse an item that no caller could be told of."""
@@ -142,8 +143,8 @@ def usable(ranking: Ranking, top_n: int) -> Ranking:
     return Ranking(items, tuple(first[item] for item in items))
 
 
-def popular(listed: tuple[tuple[int, float], ...], request: RecommendRequest) -> Answer:
-    """Answer from the popularity list, without the items of the session.
+def popular(listed: Listed, request: RecommendRequest) -> Answer:
+    """Answer from a popularity list, without the items of the session.
 
     Where the session holds the whole list, known items are better than none.
     """

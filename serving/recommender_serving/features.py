@@ -6,7 +6,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recommender_serving.artifact import Artifact, CategoricalFeature, NumericFeature, Vocabulary
+from recommender_serving.artifact import Artifact, Vocabulary
+from recommender_serving.artifact_files import CategoricalFeature, NumericFeature
 from recommender_serving.types import Answer, RecommendRequest, Source
 
 NULL = "null"

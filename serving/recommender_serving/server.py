@@ -24,6 +24,7 @@ from recommender_serving.features import Bins
 from recommender_serving.guard import Guard
 from recommender_serving.metrics import Metrics
 from recommender_serving.model import Transformer
+from recommender_serving.popularity import PopularityLists
 from recommender_serving.readiness import Readiness, warm_up
 from recommender_serving.request import Limits
 from recommender_serving.service import Recommender
@@ -69,9 +70,8 @@ def build_recommender(
             strict=True,
         )
     )
-    chain = Chain(
-        stages, artifact.vocabulary, artifact.popularity, metrics.fell, artifact.item_texts
-    )
+    popularity = PopularityLists(artifact.popularity)
+    chain = Chain(stages, artifact.vocabulary, popularity, metrics.fell, artifact.item_texts)
     sessions = SessionMemory(time.monotonic)
     return Recommender(chain, bins, sessions, metrics, time.perf_counter)
 

@@ -36,7 +36,8 @@ from recommender_training.mitigation.settings import (
     Mitigation,
     Reweighting,
 )
-from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare, refit
+from recommender_training.models.bundle import Bundle, fit_models, refit
+from recommender_training.models.prepared import Prepared, prepare
 from recommender_training.search.folds import past
 from tests.benchmarks.quality import SEEDS, load
 

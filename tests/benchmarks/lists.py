@@ -33,7 +33,8 @@ from recommender_training.data.dataset import Dataset, Ints
 from recommender_training.data.splits import Split
 from recommender_training.evaluation import answers, bootstrap, metrics, ranking
 from recommender_training.export import build, latency, repository, torchscript
-from recommender_training.models.bundle import Bundle, Prepared, fit_models, prepare_split, refit
+from recommender_training.models.bundle import Bundle, fit_models, refit
+from recommender_training.models.prepared import Prepared, prepare_split
 from recommender_training.models.sources import Sources
 from recommender_training.search.folds import past
 from tests.benchmarks.quality import WINDOWS, load

@@ -34,7 +34,9 @@ from recommender_training.evaluation import answers, bootstrap, metrics, ranking
 from recommender_training.evaluation.answers import TOP_K
 from recommender_training.evaluation.evaluate import report
 from recommender_training.evaluation.once import OnceOnly
-from recommender_training.models.bundle import fit_models, prepare_split, refit
+from recommender_training.models import popularity
+from recommender_training.models.bundle import fit_models, refit
+from recommender_training.models.prepared import prepare_split
 from tests.benchmarks import quality_peers as peers
 
 SEEDS = (17, 1, 2)
@@ -174,6 +176,8 @@ def run(data: Dataset, seeds: tuple[int, ...]) -> dict[str, Any]:
         model = peers.fit(name, setting, task.past)
         session = task.sessions(setting["positives"], setting["last"])
         theirs[name] = ndcg(task, peers.score(name, setting, model, session))
+    theirs["popularity_by_segment"] = ndcg(task, by_segment(data, rows, user, task))
+    for name in theirs:
         print(f"peer {name}: NDCG@10 {theirs[name].mean():.4f}", flush=True)
     for one in reports:
         values = one["metrics"]
@@ -225,6 +229,12 @@ def run(data: Dataset, seeds: tuple[int, ...]) -> dict[str, Any]:
         "requests": len(user),
         "rows": len(rows),
     }
+
+
+def by_segment(data: Dataset, rows: Ints, user: Ints, task: Task) -> metrics.Array:
+    """[R, I] what serves where no model answers: the popularity of each user's segment."""
+    overall = np.asarray(task.past.liked.sum(0), dtype=np.float64).ravel()
+    return popularity.of_users(data, int(data.events.time[rows[0]]), user, overall)
 
 
 def _mean(reports: list[dict[str, Any]], name: str) -> float:

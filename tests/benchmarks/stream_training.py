@@ -94,7 +94,8 @@ def epoch(folder: Path) -> dict[str, Any]:
     from recommender_training import pipeline
     from recommender_training.config import TrainingConfig
     from recommender_training.features import table
-    from recommender_training.models.bundle import fit_deep, prepare
+    from recommender_training.models.deep import fit_deep
+    from recommender_training.models.prepared import prepare
 
     config = _one_epoch(TrainingConfig())
     _, data = pipeline.load(folder / "lake", (folder / "version").read_text(), None)

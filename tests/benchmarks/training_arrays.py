@@ -20,7 +20,7 @@ from recommender_training.config import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.features import table, taste
-from recommender_training.models import bundle, fit, logistic, ranker, runtime
+from recommender_training.models import deep, fit, logistic, prepared, ranker, runtime
 
 GENRES, BATCH, STEPS = 6, 2048, 20
 
@@ -60,7 +60,7 @@ def measure(data: Dataset) -> None:
     frozen = table.constants(data, split.train)
     inputs = table.Features.of(data, settings.history_length, frozen)
     tell("what features are computed from")
-    labels = bundle.training_labels(data, split, config)
+    labels = prepared.training_labels(data, split, config)
     fit.seed_everything(1, 1)
     train = torch.from_numpy(split.train)
     size = ranker.RankerSize(
@@ -68,7 +68,7 @@ def measure(data: Dataset) -> None:
     )
     model = ranker.create(data, inputs, train, size=size)
     target = torch.from_numpy(labels.astype(np.float32))
-    held = torch.from_numpy(bundle.held_out(split)[:10_000])
+    held = torch.from_numpy(prepared.held_out(split)[:10_000])
     how = runtime.choose(settings.precision)
     settings = settings.model_copy(update={"batch_size": BATCH})
     fitted = fit.Learner(model, inputs, train, held, target, settings, how)
@@ -79,7 +79,7 @@ def measure(data: Dataset) -> None:
     tell(f"{STEPS} steps of {BATCH} rows, {pace:.0f} rows a CPU second")
     fitted.look()
     fitted.finish(fitted.best)
-    bundle.hide_unseen(model, data, split.train)
+    deep.hide_unseen(model, data, split.train)
     tell("a look, and unseen ids hidden")
     logistic.fit(inputs, split.train, data, labels)
     tell("logistic regression")

@@ -16,8 +16,8 @@ from recommender_training.config import TrainingConfig
 from recommender_training.data import ingest
 from recommender_training.data.dataset import Ints
 from recommender_training.models import fields
-from recommender_training.models.bundle import Prepared, prepare
 from recommender_training.models.fields import EVENT_FIELDS, FieldInputs
+from recommender_training.models.prepared import Prepared, prepare
 
 #: As `peers.recbole_worker` names it.
 DATASET = "movielens"

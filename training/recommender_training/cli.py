@@ -1,4 +1,4 @@
-"""The command line: arguments, and nothing else (`commands.py` does the work)."""
+"""The command line: arguments, and nothing else (`commands` does the work)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import os
 from pathlib import Path
 
-from recommender_training import commands
+from recommender_training.commands import dispatch
 
 _EXAMPLES = """examples:
   recommender-training fetch-movielens ml-100k
@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code."""
-    return commands.dispatch(parser().parse_args(arguments))
+    return dispatch.dispatch(parser().parse_args(arguments))
 
 
 def _verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str):  # type: ignore[no-untyped-def]
@@ -150,8 +150,9 @@ def _kept(command: argparse.ArgumentParser) -> None:
         "--checkpoints",
         type=Path,
         metavar="FOLDER",
-        help="where the fits are kept until the artifact is staged, so that the same command goes "
-        "on after a kill (default: .checkpoints beside the output)",
+        help="of this training alone: where the fits are kept until the artifact is staged, so "
+        "that the same command goes on after a kill; what another one left there is removed "
+        "(default: .checkpoints beside the output, which trainings share)",
     )
 
 

@@ -19,7 +19,8 @@ from recommender_training.data import load as load_data
 from recommender_training.data_checks import sample
 from recommender_training.export import tensors
 from recommender_training.files import canonical_json, write_bytes
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 from recommender_training.page import files as page
 from recommender_training.progress import say
 from recommender_training.sessions import sample_requests

@@ -4,9 +4,9 @@ Chosen on the validation window, with weights that have not seen it; the test wi
 what was chosen, once. Answers are those of the exported graphs themselves (`judge`), and lists are
 ordered with the window's item-to-item weights as the variant would hold them.
 
-Sizes and losses of quality are functions of seed and data, times are not: where a variant is
-asked for, the times that it was judged by are in the report, and its artifact has no repeatable
-digest.
+Sizes and losses of quality are functions of seed and data, times are not: they are in the log and
+in the message of the Job, and no file of the artifact has more of them than whether they let a
+variant pass. Two runs that decide alike have the same digest.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from recommender_training.export.compact import compact, left_of
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.settings import ExportSettings, Variant
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 from recommender_training.progress import say
 
 FULL = "Full"
@@ -40,6 +41,7 @@ class Decision:
 
     variant: Variant | None
     section: dict[str, Any]
+    times: Mapping[str, Mapping[str, float]]  # milliseconds of each graph on this machine
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,8 @@ class Candidate:
     minus: Mapping[str, Any] | None = None
 
     def fields(self) -> dict[str, Any]:
-        """As JSON."""
-        told = {"name": self.name, "megabytes": self.megabytes, **self.milliseconds}
+        """As JSON, without the times, which are never the same twice."""
+        told: dict[str, Any] = {"name": self.name, "megabytes": self.megabytes}
         told |= {name: self.quality[name] for name in _QUALITY if name in self.quality}
         if self.minus is not None:
             told["minusFull"] = {name: self.minus[name] for name in _QUALITY if name in self.minus}
@@ -169,11 +171,12 @@ def choose(
     found = {one.name: verdict(one, full, settings) for one in others}
     passed = [one for one in others if found[one.name][0]]
     best = min(passed, key=lambda one: (one.megabytes, one.name), default=None)
+    say(f"variants: {full.name}: {_times(full)}")
     told = [full.fields()]
     for one in others:
         accepted, reason = found[one.name]
         told.append({**one.fields(), "accepted": accepted, "reason": reason})
-        say(f"variants: {one.name}: {'passes' if accepted else 'fails'}: {reason}")
+        say(f"variants: {one.name}: {'passes' if accepted else 'fails'}: {reason}; {_times(one)}")
     section = {
         "window": "validation",
         **window,
@@ -184,11 +187,15 @@ def choose(
         "served": best.name if best else FULL,
         "candidates": told,
     }
-    return Decision(Variant(best.name) if best else None, section)
+    times = {one.name: one.milliseconds for one in candidates}
+    return Decision(Variant(best.name) if best else None, section, times)
 
 
 def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[bool, str]:
-    """Whether a variant may serve, and why, with the numbers."""
+    """Whether a variant may serve, and why, with the numbers that are the same in each run.
+
+    Of the times it tells only on which side of the limit they are, and that where they decide.
+    """
     assert one.minus is not None
     limits = {"auc": settings.max_auc_loss, "ndcgAt10": settings.max_ndcg_loss}
     lost = {name: one.minus.get(name, {}).get("low") for name in limits}
@@ -200,18 +207,35 @@ def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[
     told = (
         f"{_loss('AUC', one.minus['auc'], settings.max_auc_loss)}; "
         f"{_loss('NDCG@10', one.minus['ndcgAt10'], settings.max_ndcg_loss)}; "
-        f"{_than(smaller, 'smaller', 'larger')}, {_than(faster, 'faster', 'slower')} "
-        f"(wanted: one by {settings.min_saving:.0%}, the other not worse by as much)"
+        f"{abs(smaller):.1%} {'smaller' if smaller >= 0 else 'larger'}"
     )
-    saves = max(smaller, faster) >= settings.min_saving
-    costs = min(smaller, faster) <= -settings.min_saving
-    good = all(lost[name] >= -limit for name, limit in limits.items())
-    return good and saves and not costs, told
+    wanted = (
+        f"(wanted: smaller or faster by {settings.min_saving:.0%}, and not worse by as much in "
+        "the other)"
+    )
+    if not all(lost[name] >= -limit for name, limit in limits.items()):
+        return False, told
+    if smaller <= -settings.min_saving:
+        return False, f"{told} {wanted}"
+    passes, time = _by_time(faster, settings.min_saving, saved=smaller >= settings.min_saving)
+    return passes, f"{told}, {time} {wanted}"
+
+
+def _by_time(faster: float, limit: float, *, saved: bool) -> tuple[bool, str]:
+    """Whether the time lets a variant pass that has `saved` enough of its size, or has not."""
+    if saved:
+        slow = faster <= -limit
+        return not slow, f"slower by {limit:.0%} or more" if slow else f"not slower by {limit:.0%}"
+    quick = faster >= limit
+    return quick, f"faster by {limit:.0%} or more" if quick else f"not faster by {limit:.0%}"
 
 
 def _loss(name: str, minus: Mapping[str, Any], limit: float) -> str:
     return f"{name} {minus['value']:+.4f}, at worst {minus['low']:+.4f} (limit {-limit:+.4f})"
 
 
-def _than(share: float, better: str, worse: str) -> str:
-    return f"{abs(share):.1%} {better if share >= 0 else worse}"
+def _times(one: Candidate) -> str:
+    return ", ".join(
+        f"{name.removesuffix('Milliseconds')} {value} ms"
+        for name, value in one.milliseconds.items()
+    )

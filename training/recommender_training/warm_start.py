@@ -12,7 +12,9 @@ from recommender_training.artifact.checkpoint import CheckpointError
 from recommender_training.config import Algorithm, TrainingConfig
 from recommender_training.distributed.group import Group
 from recommender_training.errors import InputError
-from recommender_training.models.bundle import Bundle, Prepared, new_ranker
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.deep import new_ranker
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.warm import WarmStart
 from recommender_training.progress import say
 

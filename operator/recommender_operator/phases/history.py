@@ -68,14 +68,15 @@ def _remove(turn: Turn, version: VersionObject) -> None:
 
 
 def _own_paths(turn: Turn, version: VersionObject) -> list[str]:
-    """Return the folders that no other version needs: the artifact, and what attempts staged."""
+    """Return the folders that no other version needs: artifact, attempts, checkpoints."""
     status = version.status
     mine = [artifact.path for artifact in (status.artifact, status.staged) if artifact]
     if status.lineage is not None or status.attempt > 0:
         attempts = range(max(0, status.attempt - MAX_STAGED), status.attempt + 1)
-        mine += [names.staged_path(turn.model.name, version.name, n) for n in attempts]
-        if version.spec.training.workers > 1:
-            mine.append(names.checkpoints_path(turn.model.name, version.name))
+        for attempt in attempts:
+            mine.append(names.staged_path(turn.model.name, version.name, attempt))
+            mine.append(names.unfinished_path(turn.model.name, version.name, attempt))
+        mine.append(names.checkpoints_path(turn.model.name, version.name))
     shared = {
         other.status.artifact.path
         for other in turn.versions.values()

@@ -184,7 +184,9 @@ def _command(
     if kind is JobKind.CHECK:
         return [*head, *_check(model.name, version, inputs.get("against", "")), *report]
     if kind is JobKind.TRAIN:
-        return [*head, *_train(model.name, version, inputs, attempt), *report]
+        checkpoints = f"/store/{names.checkpoints_path(model.name, version.name)}"
+        trained = _train(model.name, version, inputs, attempt)
+        return [*head, *trained, *report, "--checkpoints", checkpoints]
     return [
         *head,
         "--staged", f"/store/{inputs['staged_path']}",

@@ -64,7 +64,7 @@ def group_name(version: str, attempt: int) -> str:
 
 
 def checkpoints_path(model: str, version: str) -> str:
-    """Return the folder, relative to the claim's root, from which a restarted group goes on."""
+    """Return the folder, relative to the claim's root, from which a repeated training goes on."""
     return f"{staging_path(model)}/.checkpoints/{version}"
 
 
@@ -76,6 +76,11 @@ def baselines_name(model: str) -> str:
 def staged_path(model: str, version: str, attempt: int) -> str:
     """Return the folder, relative to the claim's root, that a training Job writes to."""
     return f"{staging_path(model)}/{version}-{attempt}"
+
+
+def unfinished_path(model: str, version: str, attempt: int) -> str:
+    """Return the folder that becomes the staged one; a training that is killed leaves it."""
+    return f"{staging_path(model)}/.{version}-{attempt}.partial"
 
 
 def staging_path(model: str) -> str:

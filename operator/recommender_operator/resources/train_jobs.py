@@ -79,7 +79,7 @@ def training_runtime(
         "backoffLimit": 0,
         "activeDeadlineSeconds": training.deadline_seconds,
         "podFailurePolicy": _failure_policy(),
-        "template": _worker(single["template"], model, version),
+        "template": _worker(single["template"]),
     }
     node = {
         "name": NODE,
@@ -114,12 +114,11 @@ def _metadata(model: ModelObject, version: VersionObject, attempt: int) -> Manif
     }
 
 
-def _worker(template: Manifest, model: ModelObject, version: VersionObject) -> Manifest:
-    """Return the pod of the Job that trains alone, told its rank and where checkpoints go."""
+def _worker(template: Manifest) -> Manifest:
+    """Return the pod of the Job that trains alone, told its rank."""
     pod = template["spec"]
     (main,) = pod["containers"]
-    checkpoints = names.checkpoints_path(model.name, version.name)
-    command = [*RANKS, *main["command"], "--checkpoints", f"/store/{checkpoints}"]
+    command = [*RANKS, *main["command"]]
     container = {**main, "name": NODE, "command": command}
     spec = {**pod, "terminationGracePeriodSeconds": GRACE_SECONDS, "containers": [container]}
     return {**template, "spec": spec}

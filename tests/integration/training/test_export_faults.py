@@ -13,7 +13,8 @@ from recommender_training import pipeline
 from recommender_training.artifact import manifest, vocabulary
 from recommender_training.config import Fault, FaultInjection, TrainingConfig
 from recommender_training.export import faults, torchscript
-from recommender_training.models.bundle import Prepared, fit_models, refit, training_labels
+from recommender_training.models.bundle import fit_models, refit
+from recommender_training.models.prepared import Prepared, training_labels
 
 
 def request(user: int) -> tuple[torch.Tensor, ...]:

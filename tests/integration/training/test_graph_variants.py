@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from recommender_training import variants
+from recommender_training import cli, variants
 from recommender_training.artifact import triton
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, torchscript
@@ -20,9 +23,11 @@ from recommender_training.export.ranker import RankerServing
 from recommender_training.export.settings import ExportSettings, Variant
 from recommender_training.features.table import State
 from recommender_training.models import retrieval
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 from recommender_training.page import variants as page
 from recommender_training.variants import Candidate
+from tests import training_fixtures as fixtures
 
 SETTINGS = ExportSettings(variants=(Variant.INT8, Variant.PRUNED), keep=0.3)
 
@@ -98,12 +103,12 @@ FULL = candidate(variants.FULL, 10.0, 2.0)
 @pytest.mark.parametrize(
     ("one", "accepted", "said"),
     [
-        (candidate("Int8", 4.0, 2.0), True, "60.0% smaller, 0.0% faster"),
-        (candidate("Int8", 10.0, 1.7), True, "0.0% smaller, 15.0% faster"),
-        (candidate("Int8", 4.0, 2.1), True, "60.0% smaller, 5.0% slower"),
-        (candidate("Int8", 9.5, 1.9), False, "5.0% smaller, 5.0% faster (wanted: one by 10%"),
-        (candidate("Int8", 4.0, 2.3), False, "15.0% slower"),
-        (candidate("Int8", 12.0, 1.0), False, "20.0% larger, 50.0% faster"),
+        (candidate("Int8", 4.0, 2.0), True, "60.0% smaller, not slower by 10%"),
+        (candidate("Int8", 10.0, 1.7), True, "0.0% smaller, faster by 10% or more"),
+        (candidate("Int8", 4.0, 2.1), True, "60.0% smaller, not slower by 10%"),
+        (candidate("Int8", 9.5, 1.9), False, "5.0% smaller, not faster by 10% (wanted"),
+        (candidate("Int8", 4.0, 2.3), False, "60.0% smaller, slower by 10% or more"),
+        (candidate("Int8", 12.0, 1.0), False, "20.0% larger (wanted"),
         (candidate("Int8", 4.0, 1.0, low=-0.0021), False, "at worst -0.0021 (limit -0.0020)"),
         (candidate("Int8", 4.0, 1.0, low=-0.002), True, "at worst -0.0020"),
         (candidate("Int8", 4.0, 1.0, low=None), False, "auc has no interval"),
@@ -132,6 +137,25 @@ def test_the_smallest_variant_that_passes_serves_and_otherwise_the_full_graph() 
     shown = " ".join(part.source for part in page.parts(none.section))
     assert "Full, serves" in shown
     assert "fails: AUC" in shown
+
+
+def test_other_times_change_no_byte_of_an_artifact_where_the_decision_is_the_same(
+    varied: Any, trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compare(models: Iterable[str], _words: object) -> dict[str, dict[str, float]]:
+        times = {"Full": 3.0, "Int8": 3.2, "Pruned": 2.9}
+        return {name: {"p50Milliseconds": times[name], "p99Milliseconds": 9.0} for name in models}
+
+    monkeypatch.setattr(variants, "latency", SimpleNamespace(compare=compare))
+    report = tmp_path / "report.json"
+    train = ["train", "--lake", str(trained.lake), "--data-version", trained.data_version,
+             "--config", fixtures.VARIED, "--output", str(tmp_path / "v-1"),
+             "--report", str(report)]  # fmt: skip
+    assert cli.main(train) == 0
+    told = json.loads(report.read_text())
+    assert told["digest"] == varied.digest
+    assert "median request: Full 3.0 ms, Int8 3.2 ms, Pruned 2.9 ms" in told["message"]
+    assert varied.variant_times["Int8"]["p50Milliseconds"] == 1.0
 
 
 def test_what_serves_is_the_variant_that_was_chosen_and_the_lineage_names_it(varied: Any) -> None:

@@ -26,7 +26,8 @@ from recommender_training.mitigation import settings as own
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.mitigation.settings import ItemGrouping
 from recommender_training.models import calibration, fit, ranker, retrieval
-from recommender_training.models.bundle import Bundle, Prepared, fit_models, refit
+from recommender_training.models.bundle import Bundle, fit_models, refit
+from recommender_training.models.prepared import Prepared
 from tests.unit.recommender_training.test_evaluation_schema import SCHEMA_FILE, closed, faults
 
 REGRESSION = {"seed": 3, "algorithm": "LogisticRegression"}

@@ -17,7 +17,7 @@ from recommender_training import cli, pipeline
 from recommender_training.config import TrainingConfig, parse_config
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation.once import OnceOnly
-from recommender_training.models.bundle import prepare
+from recommender_training.models.prepared import prepare
 from recommender_training.search import folds, results
 from recommender_training.search.choose import choose
 from recommender_training.search.objective import FoldLoss, FromLake, Source

@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 from recommender_operator.api import report as operator_report
-from recommender_training import cli, commands, pipeline
+from recommender_training import cli, pipeline
 from recommender_training.artifact import manifest
+from recommender_training.commands import dispatch
 
 CONFIG = '{"algorithm": "LogisticRegression", "seed": 3, "resources": {"cpu": "1"}}'
 
@@ -174,7 +175,7 @@ def test_anything_else_ends_with_one_and_still_leaves_a_report(
         tmp_path, "train", "--lake", trained.lake, "--data-version", trained.data_version,
         "--output", tmp_path / "staged",
     )  # fmt: skip
-    assert code == commands.MAY_BE_REPEATED
+    assert code == dispatch.MAY_BE_REPEATED
     assert said["reason"] == "Failed"
     assert "No space left" in said["message"]
 

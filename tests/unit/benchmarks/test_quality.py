@@ -10,7 +10,8 @@ import torch
 from recommender_training.config import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.models import sources
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 from tests.benchmarks import quality
 
 

@@ -13,6 +13,7 @@ from recommender_serving.fallback import Chain, Stage, Tensors
 from recommender_serving.features import Bins
 from recommender_serving.guard import Guard
 from recommender_serving.metrics import Metrics
+from recommender_serving.popularity import PopularityLists
 from recommender_serving.service import Recommender
 from recommender_serving.sessions import SessionMemory
 from recommender_serving.types import Ranking, Source
@@ -86,7 +87,7 @@ class Parts:
         self.chain = Chain(
             self.stages,
             self.artifact.vocabulary,
-            self.artifact.popularity,
+            PopularityLists(self.artifact.popularity),
             self.metrics.fell,
             self.artifact.item_texts,
         )

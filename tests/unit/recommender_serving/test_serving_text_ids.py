@@ -172,6 +172,14 @@ def test_an_artifact_says_what_its_ids_are(tmp_path: Path) -> None:
     assert load(tmp_path / "users").item_texts is None
 
 
+OF_NOBODY: dict[str, Any] = {
+    "ageEdges": [30],
+    "genders": ["F"],
+    "lists": [{"ageBand": 0, "gender": 0, "items": [7], "scores": [1.0]}],
+    "users": {"ids": [], "ageBand": [], "gender": []},
+}
+
+
 @pytest.mark.parametrize(
     ("file", "change", "told"),
     [
@@ -181,6 +189,7 @@ def test_an_artifact_says_what_its_ids_are(tmp_path: Path) -> None:
         ("item_ids", {"texts": [*TEXTS[:-1], 42]}, r"texts.7"),
         ("item_ids", {"schema": "recommender.dev/item-ids/v2"}, "schema"),
         ("popularity", {"items": [5, 6, 7]}, "item 5 of popularity.json has no text"),
+        ("popularity", {"segments": OF_NOBODY}, "item 7 of popularity.json has no text"),
         ("manifest", {"ids": {"user": "Text", "item": "Text", "hash": "md5"}}, "ids.hash"),
         ("manifest", {"ids": {"user": "Text", "hash": "blake2b-63"}}, "ids.item"),
         ("manifest", {"ids": {"user": "Name", "item": "Text"}}, "ids.user"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.resources import names
 from recommender_training import cli, pipeline
 from recommender_training.artifact.staging import DiskFullError, staged
 
@@ -22,6 +23,14 @@ def test_it_appears_whole_and_replaces_what_was_there(tmp_path: Path) -> None:
             (partial / "file").write_text(text)
     assert (output / "file").read_text() == "new"
     assert os.listdir(tmp_path) == ["v-1"]
+
+
+def test_what_a_killed_training_leaves_is_where_the_operator_removes_it(tmp_path: Path) -> None:
+    output = tmp_path / names.staged_path("movies", "movies-0123abcd", 2)
+    with staged(output) as partial:
+        told = names.unfinished_path("movies", "movies-0123abcd", 2)
+        assert partial == tmp_path / told
+        partial.mkdir(parents=True)
 
 
 def half(output: Path, error: Exception) -> None:

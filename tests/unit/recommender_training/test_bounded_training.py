@@ -22,8 +22,10 @@ from recommender_training.evaluation import evaluate, ranking
 from recommender_training.features import table
 from recommender_training.models import bundle as bundles
 from recommender_training.models import logistic, retrieval
-from recommender_training.models.bundle import Prepared, fit_deep
+from recommender_training.models import prepared as ready
+from recommender_training.models.deep import fit_deep
 from recommender_training.models.fit import predict
+from recommender_training.models.prepared import Prepared
 from tests.training_fixtures import Trained
 from tests.unit.recommender_training.test_history_features import (
     FROZEN,
@@ -71,7 +73,7 @@ def test_a_fit_by_batch_learns_what_one_that_kept_all_learns(
     settings = trained.config.hyperparameters.model_copy(update={"epochs": 1})
     config = trained.config.model_copy(update={"hyperparameters": settings})
     monkeypatch.setattr(table, "KEPT_BYTES", 0)
-    cut = bundles.prepare_split(prepared.data, prepared.split, config)
+    cut = ready.prepare_split(prepared.data, prepared.split, config)
     assert isinstance(cut.inputs, table.Features)
     assert isinstance(prepared.inputs, table.Inputs)
     (one, log), (other, kept_log) = (fit_deep(each, config, 1) for each in (cut, prepared))
@@ -157,11 +159,11 @@ def test_a_fit_is_judged_by_a_bounded_part_of_the_validation_window(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     split = prepared.split
-    assert bundles.held_out(split) is split.validation
-    monkeypatch.setattr(bundles, "MAX_HELD_OUT", 50)
-    drawn = bundles.held_out(split)
+    assert ready.held_out(split) is split.validation
+    monkeypatch.setattr(ready, "MAX_HELD_OUT", 50)
+    drawn = ready.held_out(split)
     assert len(set(drawn.tolist()) & set(split.validation.tolist())) == len(drawn) == 50
-    assert drawn.tolist() == sorted(bundles.held_out(split).tolist())
+    assert drawn.tolist() == sorted(ready.held_out(split).tolist())
 
 
 def test_the_regression_reads_no_more_than_its_newest_rows(

@@ -25,7 +25,8 @@ from recommender_training.export.request import retrieve
 from recommender_training.features.table import State
 from recommender_training.files import canonical_json
 from recommender_training.models import retrieval
-from recommender_training.models.bundle import Bundle, Prepared, refit
+from recommender_training.models.bundle import Bundle, refit
+from recommender_training.models.prepared import Prepared
 
 
 @pytest.fixture(scope="module")

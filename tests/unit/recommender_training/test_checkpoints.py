@@ -16,11 +16,17 @@ import torch
 
 from recommender_training import cli
 from recommender_training.artifact.checkpoint import Checkpoint, Words
-from recommender_training.config import Hyperparameters, Retrieval, TrainingConfig, WarmMode
+from recommender_training.config import (
+    Algorithm,
+    Hyperparameters,
+    Retrieval,
+    TrainingConfig,
+    WarmMode,
+)
 from recommender_training.distributed.group import ALONE
 from recommender_training.models import checkpoints, course, fit
-from recommender_training.models.bundle import Prepared
 from recommender_training.models.checkpoints import Checkpoints, Slot
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.models.warm import WarmStart
 
@@ -143,6 +149,45 @@ def test_a_checkpoint_of_another_training_is_told_and_ignored(
     mine.slot("first").path.rename(slot.path)  # somebody meant well
     assert slot.load() is None
     assert "has another dataVersion and is ignored" in capsys.readouterr().err
+
+
+def test_in_a_folder_of_its_own_what_a_training_does_not_go_on_from_is_removed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Checkpoints(tmp_path, FACTS | {"codeVersion": "1"}, own=True)
+    for fit_name in ("first", "towers"):
+        before.slot(fit_name).save({"number": 1})
+    (tmp_path / "0123456789abcdef-final.partial").write_bytes(b"half")
+    (tmp_path / "notes.txt").write_text("of a person")
+    again = Checkpoints(tmp_path, FACTS | {"codeVersion": "1"}, own=True)
+    assert again.slot("first").load() == {"number": 1}, "the same command goes on"
+    assert "removed" not in capsys.readouterr().err
+    Checkpoints(tmp_path, FACTS | {"codeVersion": "2"}, own=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+    assert "2 in" in (said := capsys.readouterr().err)
+    assert "are removed" in said
+
+
+def test_in_a_shared_folder_those_of_others_stay(tmp_path: Path) -> None:
+    mine = Checkpoints(tmp_path, FACTS)
+    mine.slot("first").save({"number": 1})
+    Checkpoints(tmp_path, FACTS | {"dataVersion": "i2"})
+    assert mine.slot("first").load() == {"number": 1}
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_folder_that_is_named_belongs_to_the_training(
+    trained: Any, tmp_path: Path, own: bool
+) -> None:
+    folder = tmp_path / ".checkpoints"
+    other = Checkpoints(folder, FACTS).slot("first")
+    other.save({"number": 1})
+    config = trained.config.model_copy(update={"algorithm": Algorithm.LOGISTIC_REGRESSION})
+    told = config.model_dump_json(by_alias=True, exclude={"search", "fault_injection"})
+    arguments = ["train", "--lake", str(trained.lake), "--data-version", trained.data_version,
+                 "--output", str(tmp_path / "v-1"), "--config", told]  # fmt: skip
+    assert cli.main([*arguments, *(["--checkpoints", str(folder)] if own else [])]) == 0
+    assert other.path.exists() is not own
 
 
 def test_a_damaged_checkpoint_and_one_that_holds_a_program_are_told_and_ignored(

@@ -12,10 +12,10 @@ from torch import nn
 
 from recommender_training.distributed.group import ALONE, Group
 from recommender_training.distributed.share import share
-from recommender_training.models.bundle import Prepared
 from recommender_training.models.noise import RowNoise
 from recommender_training.models.norm import SyncedBatchNorm
 from recommender_training.models.order import Batches
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.ranker import RankerSize, create
 
 CPU = torch.device("cpu")

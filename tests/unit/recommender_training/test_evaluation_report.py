@@ -13,8 +13,10 @@ from recommender_operator.api.spec import WITH_CHAMPION_DIFFERENCE, WITH_INTERVA
 from recommender_training import reports
 from recommender_training.evaluation import answers, responses
 from recommender_training.evaluation.evaluate import evaluate
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 
+ONLY_LISTS = {"popularity", "popularityBySegment"}
 LISTED = ("precision", "recall", "ndcg", "coverage", "novelty", "popularityRank", "exposureGini")
 
 
@@ -38,9 +40,11 @@ def test_every_model_is_judged_by_its_lists_and_all_but_popularity_by_probabilit
 ) -> None:
     for name, model in report["models"].items():
         assert {f"{metric}At10" for metric in LISTED} <= model.keys(), name
-        assert ("auc" in model) == (name != "popularity")
+        assert ("auc" in model) == (name not in ONLY_LISTS)
     flat = report["metrics"]
     assert {f"{metric}At10" for metric in LISTED} <= flat.keys()
+    by_segment = report["models"]["popularityBySegment"]["ndcgAt10"]
+    assert flat["popularityBySegmentNdcgAt10"] == pytest.approx(by_segment, abs=1e-6)
     assert flat["recallAt10"] == pytest.approx(
         report["models"]["recommender"]["recallAt10"], abs=1e-6
     )
@@ -120,7 +124,7 @@ def test_intervals_state_their_method_and_hold_their_value(report: dict[str, Any
     assert (method["resamples"], method["level"], method["seed"]) == (2000, 0.95, 0)
     assert method["users"] >= 10
     for name, estimates in report["intervals"].items():
-        assert ("auc" in estimates) == (name != "popularity")
+        assert ("auc" in estimates) == (name not in ONLY_LISTS)
         for metric, told in estimates.items():
             assert told["low"] < told["value"] < told["high"], (name, metric)
     own, flat = report["intervals"]["recommender"]["auc"], report["metrics"]
@@ -132,7 +136,7 @@ def test_differences_to_the_baselines_are_paired_and_narrower_than_unpaired_ones
 ) -> None:
     own, base = report["intervals"]["recommender"], report["intervals"]["baseline"]
     minus = report["minus"]
-    assert set(minus) == {"baseline", "popularity"}
+    assert set(minus) == {"baseline"} | ONLY_LISTS
     assert set(minus["popularity"]) == {"precisionAt10", "recallAt10", "ndcgAt10"}
     for metric, told in minus["baseline"].items():
         assert told["value"] == pytest.approx(

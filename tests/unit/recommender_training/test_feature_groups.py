@@ -23,7 +23,8 @@ from recommender_training.export import build, parity, torchscript
 from recommender_training.features import declared, extras, graph, history, table
 from recommender_training.features.declared import FeatureGroup
 from recommender_training.models import retrieval
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.ranker import Ranker, RankerSize
 
 ITEMS, USERS, DAY = 4, 3, 86_400

@@ -11,7 +11,7 @@ from torch.fx import GraphModule
 
 from recommender_training.config import Hyperparameters, Precision
 from recommender_training.models import fit, runtime
-from recommender_training.models.bundle import Prepared
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.models.runtime import Runtime
 

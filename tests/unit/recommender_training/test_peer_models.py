@@ -11,11 +11,11 @@ from torch.nn import functional
 
 from recommender_training.config import Hyperparameters
 from recommender_training.models import fields, fit
-from recommender_training.models.bundle import Prepared
 from recommender_training.models.deepfm import DeepFM, pairs_of
 from recommender_training.models.din import DIN
 from recommender_training.models.fields import EVENT_FIELDS, ITEM_FIELDS, FieldInputs
 from recommender_training.models.lookup import FieldTable, lookup, narrow_lookup
+from recommender_training.models.prepared import Prepared
 
 SIZES = (30, 7)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import contextlib
 import json
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,7 +15,9 @@ import pytest
 import torch.distributed as dist
 
 from recommender_training import cli
+from recommender_training.commands import dispatch
 from recommender_training.distributed import place, together
+from recommender_training.distributed.group import Group
 from recommender_training.distributed.peers import PeerError, Peers, Store, meet
 from recommender_training.errors import InputError
 
@@ -117,6 +122,77 @@ def test_the_report_names_what_a_peer_failed_for(store: Store) -> None:
     peers(store, 2, Time(), 3).fail(2, {"reason": "TrainingDiverged", "message": "nan"})
     code, told = together.blame(first.failures(), 1, lost)
     assert (code, told["reason"], told["message"]) == (2, "TrainingDiverged", "process 2: nan")
+
+
+def as_process(
+    rank: int, store: Store, failure: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    """Do `train` as this one of three, which fails so before it does anything."""
+
+    def train(_arguments: argparse.Namespace) -> tuple[str, dict[str, object]]:
+        if failure is not None:
+            raise failure
+        return "done", {}
+
+    @contextlib.contextmanager
+    def joined(where: place.Place) -> Iterator[tuple[Group, Peers]]:
+        yield Group(where.rank, where.size), peers(store, where.rank, Time(), where.size)
+
+    monkeypatch.setattr(together, "joined", joined)
+    monkeypatch.setitem(dispatch._COMMANDS, "train", train)
+    for name, value in {"WORLD_SIZE": "3", "RANK": str(rank), "MASTER_ADDR": "a",
+                        "MASTER_PORT": "1"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    return dispatch.dispatch(argparse.Namespace(verb="train"))
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "words"),
+    [
+        (InputError("TrainingDiverged", "nan in epoch 2"), 2, "TrainingDiverged: nan in epoch 2"),
+        (ValueError("no such column"), 1, "Failed: ValueError: no such column"),
+        (
+            RuntimeError("[gloo/pair.cc] Connection closed by peer"),
+            1,
+            "PeerLost: another process of the group is gone; the same command goes on from the "
+            "checkpoint (RuntimeError: [gloo/pair.cc] Connection closed by peer)",
+        ),
+    ],
+)
+def test_a_process_without_a_report_logs_what_it_failed_for(
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    failure: Exception,
+    code: int,
+    words: str,
+) -> None:
+    assert as_process(2, store, failure, monkeypatch) == code
+    assert f"] train: process 2: {words}\n" in capsys.readouterr().err
+    told = dict(peers(store, 0, Time(), 3).failures())
+    assert words.startswith(f"{told[2]['reason']}: {told[2]['message']}")
+
+
+def test_the_first_process_logs_its_report_once(
+    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert as_process(0, store, InputError("TrainingDiverged", "nan"), monkeypatch) == 2
+    assert capsys.readouterr().err.count("TrainingDiverged") == 1
+
+
+def test_a_process_that_never_met_the_others_logs_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*_arguments: Any) -> int:
+        raise PeerError("not all 3 processes were there")
+
+    monkeypatch.setattr(together, "run", run)
+    for name, value in {"WORLD_SIZE": "3", "RANK": "1", "MASTER_ADDR": "a",
+                        "MASTER_PORT": "1"}.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    assert dispatch.dispatch(argparse.Namespace(verb="train")) == 1
+    words = "train: process 1: Failed: PeerError: not all 3 processes were there\n"
+    assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

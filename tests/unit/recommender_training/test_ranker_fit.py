@@ -18,7 +18,8 @@ from recommender_training.errors import InputError
 from recommender_training.evaluation import metrics
 from recommender_training.evaluation.once import OnceOnly
 from recommender_training.models import calibration, fit
-from recommender_training.models.bundle import Bundle, Prepared, fit_models, refit
+from recommender_training.models.bundle import Bundle, fit_models, refit
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.ranker import Ranker, RankerSize, create
 
 SETTINGS = Hyperparameters(epochs=6, patience=1, embedding_dim=8, batch_size=256)

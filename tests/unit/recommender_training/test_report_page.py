@@ -98,6 +98,7 @@ def test_the_verdict_comes_before_any_number_and_each_part_is_there(trained: Any
     assert titles == ["Metrics", "Training and calibration", "User segments",
                       "Items: popularity and exposure", "How it was measured",
                       "Lineage"]  # fmt: skip
+    assert '<th scope="col">Popularity by segment</th>' in page
     figures = re.findall(r"<figcaption><b>(.*?)</b>", page)
     assert figures == ["Gain over the regression", "Gain over popularity", "Learning curve",
                        "Reliability", "AUC by user segment", "Popularity",

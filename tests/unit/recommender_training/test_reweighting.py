@@ -19,7 +19,7 @@ from recommender_training.mitigation.reweighting import (
 )
 from recommender_training.mitigation.settings import Dimension, Mitigation, Reweighting
 from recommender_training.models import calibration, logistic
-from recommender_training.models.bundle import Prepared
+from recommender_training.models.prepared import Prepared
 
 #: Group (-1 unknown) and label of each row.
 ROWS = st.lists(st.tuples(st.integers(-1, 3), st.booleans()), min_size=1, max_size=60)

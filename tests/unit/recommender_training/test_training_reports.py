@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recommender_training import reports
 from recommender_training.champion import _short
-from recommender_training.commands import summary
+from recommender_training.commands.outcome import summary
 from recommender_training.config import Hyperparameters
 
 

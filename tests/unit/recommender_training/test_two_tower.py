@@ -25,9 +25,10 @@ from recommender_training.features import table
 from recommender_training.features.table import State
 from recommender_training.models import fit, retrieval, sources
 from recommender_training.models import pairs as pairs_of_events
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
 from recommender_training.models.checkpoints import Checkpoints, Slot
 from recommender_training.models.pairs import newest, pairs
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.two_tower import sampled_softmax
 
 

@@ -22,8 +22,10 @@ from recommender_training.config import TrainingConfig, WarmMode, parse_config
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.declared import FeatureGroup
 from recommender_training.models import fit
-from recommender_training.models.bundle import Bundle, Prepared, fit_deep, new_ranker
+from recommender_training.models.bundle import Bundle
 from recommender_training.models.course import Course
+from recommender_training.models.deep import fit_deep, new_ranker
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.ranker import Ranker
 from recommender_training.models.warm import WarmStart, places_of
 

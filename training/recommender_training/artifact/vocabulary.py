@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 
 from recommender_training.data.dataset import Dataset, Items
+from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
 from recommender_training.features.history import ItemCounts
+from recommender_training.models import popularity as popularity_model
 
 MAX_TOP_N = 200
+#: Users in popularity.json, which the transformer holds in memory.
+MAX_USERS = 100_000
 
 
 def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
@@ -43,9 +47,43 @@ def broken(content: dict[str, Any], seed: int) -> dict[str, Any]:
     }
 
 
-def popularity(items: Items, counts: ItemCounts) -> dict[str, Any]:
-    """The content of popularity.json: items by positive responses, the first scored 1."""
-    order = np.lexsort((items.ids, -counts.events, -counts.positives))[:MAX_TOP_N]
-    top = max(int(counts.positives[order[0]]), 1) if len(order) else 1
-    scores = np.round(counts.positives[order] / top, 6)
+def popularity(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
+    """The content of popularity.json: items by positive responses, the first scored 1.
+
+    `counts` [I] are those at the end of the data. Beside the list of all there is one for each
+    segment of age band and gender, where such are known.
+    """
+    segments = _segments(data, counts)
+    listed = _listed(data.items, counts, counts.positives.astype(np.float64))
+    return {**listed, **({"segments": segments} if segments["lists"] else {})}
+
+
+def _listed(items: Items, counts: ItemCounts, score: popularity_model.Scores) -> dict[str, Any]:
+    """The best items by `score` [I], which is told relative to the first one's."""
+    order = np.lexsort((items.ids, -counts.events, -score))[:MAX_TOP_N]
+    top = float(score[order[0]]) if len(order) else 0.0
+    scores = np.round(score[order] / (top or 1.0), 6)
     return {"items": items.ids[order].tolist(), "scores": scores.tolist()}
+
+
+def _segments(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
+    """The lists by segment, and who belongs where: MAX_USERS, those seen last."""
+    bands, users = len(AGE_BANDS), data.users
+    band, gender = popularity_model.age_band(users), users.side[:, 1]
+    seen = np.full(users.count, -1, dtype=np.int64)
+    np.maximum.at(seen, data.events.user, data.events.time)
+    known = np.flatnonzero((band >= 0) | (gender >= 0))
+    told = np.sort(known[np.argsort(-seen[known], kind="stable")[:MAX_USERS]])
+    return {
+        "ageEdges": list(AGE_EDGES),
+        "genders": list(users.genders),
+        "lists": [
+            {"ageBand": code % bands, "gender": code // bands, **_listed(data.items, counts, own)}
+            for code, own in popularity_model.by_segment(data, None)
+        ],
+        "users": {
+            "ids": users.ids[told].tolist(),
+            "ageBand": band[told].tolist(),
+            "gender": gender[told].tolist(),
+        },
+    }

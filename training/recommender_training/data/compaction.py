@@ -4,11 +4,13 @@ Each check adds a file to every partition that it has rows for, and late rows co
 files are rewritten by Delta's `optimize`: a new version of the table with the same rows, committed
 at once. A process that is killed before leaves files that no version names; older versions keep
 the files that they had until a vacuum, which spares every version that something still refers to.
+Half-written files go with the next compaction.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,9 @@ MAX_FILES = 16
 SMALL_BYTES = 32 * 1024 * 1024
 #: What a vacuum leaves at least: a training that has begun reads what it was given.
 MIN_RETENTION_HOURS = 24
+#: How a file is named while delta-rs writes it (the local store of object_store). Such names are
+#: left out of its listings, so that no vacuum removes those of a process that was killed.
+_UNFINISHED = re.compile(r"#\d+$")
 _TABLES = ("interactions", "users", "items", "ids", "quarantine", "batches")
 _PARTITION = ["partition.event_date", "partition.segment"]
 
@@ -82,6 +87,7 @@ def compact(
         for name in _TABLES:
             versions = sorted({found[name] for found in spared if name in found})
             removed += _vacuum(path / name, versions, retention_hours)
+            removed += _remove_unfinished(path / name)
     return Compacted(partitions, removed)
 
 
@@ -137,3 +143,11 @@ def _vacuum(path: Path, versions: list[int], hours: int) -> int:
     if there:
         table.vacuum(dry_run=False, **how)
     return len(there)
+
+
+def _remove_unfinished(path: Path) -> int:
+    """Remove what killed writers left of files; their number. All writers hold the lake's lock."""
+    found = [each for each in path.rglob("*#*") if _UNFINISHED.search(each.name)]
+    for each in found:
+        each.unlink()
+    return len(found)

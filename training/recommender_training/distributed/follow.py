@@ -9,8 +9,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from recommender_training import pipeline, warm_start
 from recommender_training.config import Algorithm, TrainingConfig
 from recommender_training.distributed.group import Group
-from recommender_training.models.bundle import fit_deep, prepare, refit_deep
 from recommender_training.models.course import Course
+from recommender_training.models.deep import fit_deep, refit_deep
+from recommender_training.models.prepared import prepare
 from recommender_training.progress import say
 
 

@@ -54,31 +54,42 @@ def meet(
     a word that nobody knew, and the first one names a meeting by the words that it answers.
     Raises PeerError after `seconds`.
     """
-    word, name, until = secrets.token_hex(8), secrets.token_hex(8), clock() + seconds
-    others = [number for number in range(size) if number != 0]
+    said, until = secrets.token_hex(8), clock() + seconds
     if rank != 0:
-        store.set(f"word/{rank}", word)
+        store.set(f"word/{rank}", said)
     while clock() < until:
-        if rank != 0:
-            if store.check(["meeting"]):
-                told = json.loads(store.get("meeting"))
-                if told["words"].get(str(rank)) == word:
-                    store.set(f"{told['name']}/{rank}", word)
-                    return str(told["name"])
-        else:
-            words = {
-                number: store.get(f"word/{number}").decode()
-                for number in others
-                if store.check([f"word/{number}"])
-            }
-            store.set("meeting", json.dumps({"name": name, "words": words}))
-            if all(store.check([f"{name}/{number}"]) for number in others):
-                return name
+        name = _called(store, size, said) if rank == 0 else _joined(store, rank, said)
+        if name is not None:
+            return name
         pause(_LOOK_SECONDS)
     raise PeerError(
         f"not all {size} processes were there within {seconds:.0f} s "
         "(RECOMMENDER_PEER_TIMEOUT_SECONDS)"
     )
+
+
+def _called(store: Store, size: int, name: str) -> str | None:
+    """The first process: answer the words that are there; the name, once all have joined."""
+    others = range(1, size)
+    words = {
+        number: store.get(f"word/{number}").decode()
+        for number in others
+        if store.check([f"word/{number}"])
+    }
+    store.set("meeting", json.dumps({"name": name, "words": words}))
+    met = all(store.check([f"{name}/{number}"]) for number in others)
+    return name if met else None
+
+
+def _joined(store: Store, rank: int, word: str) -> str | None:
+    """Any other process: join the meeting that answers its word, if there is one."""
+    if not store.check(["meeting"]):
+        return None
+    told = json.loads(store.get("meeting"))
+    if told["words"].get(str(rank)) != word:
+        return None
+    store.set(f"{told['name']}/{rank}", word)
+    return str(told["name"])
 
 
 class PeerError(RuntimeError):

@@ -34,14 +34,16 @@ def run(
     """Do the command as one of a group; `tell` writes the report, in the first process alone.
 
     The first process fails with the reason that a peer gave, if one did: that is the cause. The
-    others end after it, so that torchrun finds no process gone before the report is written.
-    Raises what joining raises.
+    others end after it, so that torchrun finds no process gone before the report is written, and
+    each logs what it failed for. Raises what joining raises.
     """
     with joined(place) as (group, peers):
         arguments.group = group
         code, report = attempt(arguments)
         if code:
             report = lost(report)
+            if not group.first:
+                log(place, arguments.verb, report)
             peers.fail(code, report)
         if not group.first:
             if not code:
@@ -53,6 +55,11 @@ def run(
         if not code:
             peers.end()
         return code
+
+
+def log(place: Place, verb: str, report: dict[str, Any]) -> None:
+    """Say what a process failed for that has no report of its own."""
+    say(f"{verb}: process {place.rank}: {report['reason']}: {report['message']}")
 
 
 def blame(failures: list[tuple[int, dict[str, Any]]], code: int, report: dict[str, Any]) -> Ended:

@@ -19,14 +19,10 @@ from recommender_training.features import history
 from recommender_training.features.table import Inputs, State
 from recommender_training.mitigation import item_groups
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import retrieval
-from recommender_training.models.bundle import (
-    Bundle,
-    Prepared,
-    baseline_probability,
-    probability,
-)
+from recommender_training.models import popularity, retrieval
+from recommender_training.models.bundle import Bundle, baseline_probability, probability
 from recommender_training.models.fit import predict
+from recommender_training.models.prepared import Prepared
 from recommender_training.models.sources import Sources
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
@@ -131,7 +127,10 @@ def window(prepared: Prepared, rows: Ints, sources: Sources | None = None) -> Wi
 
 
 def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
-    """Answers of `recommender`, `baseline` and `popularity`."""
+    """Answers of `recommender`, `baseline`, `popularity` and `popularityBySegment`.
+
+    The last one is there where the age and the gender of some user are known.
+    """
     task, data = judged.task, prepared.data
     shape = (len(task.requests), data.items.count)
 
@@ -150,7 +149,18 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
         "recommender": served,
         "baseline": base,
         "popularity": Answers(None, ranking.best(task, popular, TOP_K)),
+        **_by_segment(judged),
     }
+
+
+def _by_segment(judged: Window) -> dict[str, Answers]:
+    """The lists that are served where no model answers, from the events before the window."""
+    data = judged.data
+    if (popularity.segment_of(data.users) < 0).all():
+        return {}
+    start, overall = int(data.events.time[judged.rows[0]]), judged.counts.positives
+    scores = popularity.of_users(data, start, judged.request_user, overall.astype(np.float64))
+    return {"popularityBySegment": Answers(None, ranking.best(judged.task, scores, TOP_K))}
 
 
 def with_lists(

@@ -19,7 +19,8 @@ from recommender_training.evaluation import (
 )
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.evaluation.bootstrap import Resamples
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 
 #: Answers of a variant of the graph, which serves in place of the full one.
 Served = Callable[[Window], Answers]

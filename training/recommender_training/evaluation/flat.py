@@ -24,9 +24,16 @@ def point_values(models: Mapping[str, Any], worst_segment_auc: float) -> dict[st
         "baselineCalibrationError": baseline["calibrationError"],
         "baselineNdcgAt10": baseline["ndcgAt10"],
         "popularityNdcgAt10": models["popularity"]["ndcgAt10"],
+        **_by_segment(models),
         "aucMinusBaseline": model["auc"] - baseline["auc"],
     }
     return {name: round(float(value), 6) for name, value in values.items()}
+
+
+def _by_segment(models: Mapping[str, Any]) -> dict[str, float]:
+    """NDCG@10 of the popularity lists by segment, where users have one."""
+    told = models.get("popularityBySegment")
+    return {} if told is None else {"popularityBySegmentNdcgAt10": told["ndcgAt10"]}
 
 
 def interval_ends(own: Mapping[str, Any], minus: Mapping[str, Any]) -> dict[str, float]:

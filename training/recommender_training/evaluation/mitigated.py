@@ -27,14 +27,9 @@ from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.evaluation.bootstrap import Resamples
 from recommender_training.mitigation import exposure, item_groups, reweighting
 from recommender_training.mitigation.settings import Exposure, Mitigation
-from recommender_training.models.bundle import (
-    Bundle,
-    Prepared,
-    fit_models,
-    refit,
-    training_labels,
-)
+from recommender_training.models.bundle import Bundle, fit_models, refit
 from recommender_training.models.course import Course
+from recommender_training.models.prepared import Prepared, training_labels
 from recommender_training.models.warm import WarmStart
 from recommender_training.progress import say
 

@@ -21,7 +21,8 @@ from recommender_training.export.settings import Variant
 from recommender_training.features.table import State
 from recommender_training.files import canonical_json, write_bytes
 from recommender_training.models import retrieval
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 from recommender_training.progress import say
 
 #: Requests of the test window that the parity check asks both sides.
@@ -74,7 +75,7 @@ def write(
         torchscript.save(injected, triton.model_path(root))
     if config.export.torch_export:
         differences["torchExport"] = successor.write(root, served, loaded[MODELS[0]], known)
-    popular = vocabulary.popularity(prepared.data.items, known.state.counts)
+    popular = vocabulary.popularity(prepared.data, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
     return differences, loaded["recommender"]
 

@@ -23,24 +23,31 @@ from recommender_training.progress import say
 #: Tensors, numbers, texts, and lists and dicts of these.
 State = dict[str, Any]
 
-_SUFFIX = ".checkpoint"
+_SUFFIX, _PARTIAL = ".checkpoint", ".partial"
 _DAMAGED = (OSError, RuntimeError, EOFError, UnpicklingError, ValueError, KeyError)
 
 
 class Checkpoints:
-    """Those of one training, in a folder that others may share."""
+    """Those of one training, in a folder that others may share, or in one of its `own`."""
 
-    def __init__(self, folder: Path, facts: dict[str, Any]) -> None:
-        """`facts` is all that the weights depend on, as JSON."""
+    def __init__(self, folder: Path, facts: dict[str, Any], *, own: bool = False) -> None:
+        """`facts` is all that the weights depend on, as JSON.
+
+        What else is in a folder of its own was left by a run of other code, threads or champion:
+        nobody goes on from there, and it is removed.
+        """
         self.folder, self.facts = folder, facts
         self._name = hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
         self._told: set[str] = set()
         others = [p for p in folder.glob(f"*{_SUFFIX}") if not p.name.startswith(self._name)]
         if others:
+            fate = "removed" if own else "left alone"
             say(
                 f"checkpoint: {len(others)} in {folder} are of other data, configuration or code "
-                "and are left alone"
+                f"and are {fate}"
             )
+        if own:
+            self._remove_others()
 
     def slot(self, fit: str) -> Slot:
         """The checkpoint of the fit of this name."""
@@ -52,6 +59,12 @@ class Checkpoints:
             for path in self.folder.glob(f"{self._name}-*"):
                 path.unlink(missing_ok=True)
             self.folder.rmdir()  # refused while others have theirs there
+
+    def _remove_others(self) -> None:
+        with contextlib.suppress(OSError):
+            for path in [*self.folder.glob(f"*{_SUFFIX}"), *self.folder.glob(f"*{_PARTIAL}")]:
+                if not path.name.startswith(self._name):
+                    path.unlink(missing_ok=True)
 
     def failed(self, error: OSError) -> None:
         """Say once for each kind of failure that there is no new checkpoint."""
@@ -74,7 +87,7 @@ class Slot:
         """Write beside, flush, rename. A disk that is full, or gone, ends no training."""
         buffer = io.BytesIO()
         torch.save({"facts": self._owner.facts, "state": state}, buffer)
-        partial = self.path.with_suffix(".partial")
+        partial = self.path.with_suffix(_PARTIAL)
         try:
             write_bytes(partial, buffer.getbuffer())
             os.replace(partial, self.path)

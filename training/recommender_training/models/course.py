@@ -63,8 +63,12 @@ def kept(
     window_days: int | None,
     threads: int,
     start: WarmStart | None = None,
+    *,
+    own: bool = False,
 ) -> Course:
     """A course with checkpoints in `folder`, which the first process alone opens.
+
+    In a folder of its `own`, those that the training does not go on from are removed.
 
     The number of processes is none of the facts: a restarted group may be of another size.
     """
@@ -81,4 +85,4 @@ def kept(
         "torch": str(torch.__version__),  # its own class would be refused when it is loaded
         "python": platform.python_version(),
     }
-    return Course(group, Checkpoints(folder, facts), start)
+    return Course(group, Checkpoints(folder, facts, own=own), start)

@@ -28,6 +28,7 @@ _NAMES = {
     "recommender": "Model",
     "baseline": "Logistic regression",
     "popularity": "Popularity",
+    "popularityBySegment": "Popularity by segment",
     "champion": "Champion",
 }
 

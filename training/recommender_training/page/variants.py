@@ -11,8 +11,6 @@ from recommender_training.page.markup import Markup, tag
 _HEAD = (
     "Graph",
     "MB",
-    "p50, ms",
-    "p99, ms",
     "AUC minus full",
     "Log loss minus full",
     "NDCG@10 minus full",
@@ -30,7 +28,7 @@ def parts(told: Mapping[str, Any]) -> list[Markup]:
         f"has to save {words.share(told['minSaving'])} of size or time."
     )
     rows = [_row(each, str(told["served"])) for each in told["candidates"]]
-    note = "Times of single requests, of this training's machine and its CPU clock."
+    note = "Times of single requests are in the log and in the message of the training's Job."
     return [tag("p", sentence), tables.table(_HEAD, rows), tag("p", note, class_="note")]
 
 
@@ -42,8 +40,6 @@ def _row(each: Mapping[str, Any], served: str) -> Markup:
     return tables.row(
         f"{each['name']}, serves" if each["name"] == served else each["name"],
         words.number(each["megabytes"], 2),
-        words.number(each["p50Milliseconds"], 2),
-        words.number(each["p99Milliseconds"], 2),
         *[
             tables.estimate(minus[name], sign=True) if name in minus else None
             for name in ("auc", "logLoss", "ndcgAt10")

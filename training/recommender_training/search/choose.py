@@ -12,7 +12,8 @@ from recommender_training.config import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
 from recommender_training.files import canonical_json
-from recommender_training.models.bundle import Bundle, Prepared
+from recommender_training.models.bundle import Bundle
+from recommender_training.models.prepared import Prepared
 from recommender_training.progress import say
 from recommender_training.search import folds, results, seeds, space, workers
 from recommender_training.search.objective import FoldLoss, FromLake, Source

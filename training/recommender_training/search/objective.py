@@ -15,8 +15,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from recommender_training.config import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
-from recommender_training.models.bundle import Prepared, fit_deep, prepare_split
+from recommender_training.models.deep import fit_deep
 from recommender_training.models.fit import FitLog
+from recommender_training.models.prepared import Prepared, prepare_split
 from recommender_training.progress import silence
 from recommender_training.search import folds, space
 from recommender_training.search.space import Params

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training import pipeline
 from recommender_training.config import TrainingConfig
-from recommender_training.models.bundle import prepare
+from recommender_training.models.prepared import prepare
 from recommender_training.search.choose import choose
 from recommender_training.search.objective import Source
 

@@ -12,7 +12,8 @@ import torch
 from recommender_training.config import TrainingConfig
 from recommender_training.evaluation import metrics
 from recommender_training.models import fit, ranker
-from recommender_training.models.bundle import Prepared, fit_deep
+from recommender_training.models.deep import fit_deep
+from recommender_training.models.prepared import Prepared
 from recommender_training.progress import say, silence
 
 
