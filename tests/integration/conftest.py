@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from recommender_operator.adapters.official import OfficialKube
 from tests.integration import operator_api_rig as rig
 
-HERE = pathlib.Path(__file__).parent
-#: Need neither the API server nor much of what the others share: a process of their own.
+#: Tests that share a server or what has to be trained first, the longest ones first.
+ROOMS = ("processes", "cluster", "served", "training")
 SERVED = ("test_transformer", "test_triton_contract", "test_report_in_browser")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what shares a server, or what has to be trained first, in one of xdist's processes.
+def room_of(nodeid: str) -> str:
+    """Return the room of a test in this folder."""
+    path = pathlib.PurePath(nodeid.partition("::")[0])
+    if path.stem == "test_distributed_training":
+        return "processes"
+    if path.parent.name == "training":
+        return "training"
+    return "served" if path.stem.startswith(SERVED) else "cluster"
+
+
+class ByRoom(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps each room in one process.
 
     The tests of the API server mostly wait, those of trainings compute: beside one another they
-    take little longer than alone.
+    take little longer than alone. (Pytest 9.2 hides the groups of xdist 3.8's own `loadgroup`.)
     """
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group(_group(item.path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return room_of(nodeid)
 
 
-def _group(path: pathlib.Path) -> str:
-    if path.parent != HERE:
-        return path.parent.name
-    return "served" if path.stem.startswith(SERVED) else "cluster"
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRoom | None:
+    return ByRoom(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Rooms in their order; inside each the order stays random."""
+    items.sort(key=lambda item: ROOMS.index(room_of(item.nodeid)))
 
 
 @pytest.fixture

