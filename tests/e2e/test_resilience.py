@@ -83,6 +83,7 @@ def test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it
     # Its only pod is gone before the route can change; before and after no request is lost.
     lost = [datetime.datetime.fromtimestamp(at, datetime.UTC) for at in figures["failed_between"]]
     assert back is not None
+    print(f"lost {figures['failed']} of {figures['sent']} requests, sent from .. to {lost}")
     assert all(healthy < at < back + RELOAD for at in lost), (healthy, back, figures)
 
 
