@@ -1,12 +1,11 @@
 """The Helm chart.
 
-`UPDATE_GOLDEN=1` writes the expected manifests anew; read the difference before you commit it.
+`pytest --update-golden` writes the expected manifests anew; read the difference before committing.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -41,7 +40,7 @@ def test_helm_finds_nothing_to_complain_about() -> None:
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
-def test_the_chart_renders_what_was_reviewed(mode: str) -> None:
+def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureRequest) -> None:
     # CRDs are generated, and compared elsewhere.
     shown = [m for m in rendered(mode) if m["kind"] != "CustomResourceDefinition"]
     shown.sort(
@@ -49,7 +48,7 @@ def test_the_chart_renders_what_was_reviewed(mode: str) -> None:
     )
     text = yaml.safe_dump_all(shown, sort_keys=True, width=98)
     golden = GOLDEN / f"{mode}.yaml"
-    if os.environ.get("UPDATE_GOLDEN"):
+    if request.config.getoption("--update-golden"):
         golden.parent.mkdir(parents=True, exist_ok=True)
         golden.write_text(text, encoding="utf-8")
     assert text == golden.read_text(encoding="utf-8")
