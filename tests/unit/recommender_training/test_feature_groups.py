@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_training.artifact import manifest, triton
@@ -90,6 +90,7 @@ def test_a_window_is_closed_on_the_left_and_open_on_the_right(rows: Rows, days: 
 
 
 @given(rows=st.lists(event, min_size=1, max_size=25))
+@example(rows=[(n % 2, 0, 4.0 if n % 4 else 1.0, 1_000_000 + n) for n in range(25)])
 def test_one_request_against_the_catalogue_has_the_numbers_of_the_row_in_training(
     rows: Rows,
 ) -> None:

@@ -84,7 +84,7 @@ class OfEvents:
     wanted: tuple[FeatureGroup, ...]
     prior: float
     before: history.ItemCounts  # [N]
-    inside: tuple[history.ItemCounts, ...]  # [N] of the user's age, and of the gender
+    inside: tuple[tuple[Places, Places], ...]  # [N] events and positives, by age and by gender
     windows: tuple[tuple[Places, Places], ...]  # W pairs [N]: of the item, and of all
 
     @classmethod
@@ -97,11 +97,11 @@ class OfEvents:
     ) -> OfEvents:
         """What they are computed from; `before` are the `counts_before` of the events."""
         events = data.events
-        inside: tuple[history.ItemCounts, ...] = ()
+        inside: tuple[tuple[Places, Places], ...] = ()
         windows: tuple[tuple[Places, Places], ...] = ()
         if FeatureGroup.DEMOGRAPHIC_RATES in wanted:
             inside = tuple(
-                _counts_of_group(events, of_users[events.user], before.total)
+                _counts_of_group(events, of_users[events.user])
                 for of_users in columns_of_users(data)
             )
         if FeatureGroup.ROLLING_POPULARITY in wanted:
@@ -117,11 +117,10 @@ class OfEvents:
         parts = [torch.zeros(len(rows), 0)]
         if FeatureGroup.DEMOGRAPHIC_RATES in self.wanted:
             before = self.before.take(rows)
-            inside = [counts.take(rows) for counts in self.inside]
             parts.append(
                 graph.demographic_numbers(
-                    _stacked([counts.events for counts in inside]),
-                    _stacked([counts.positives for counts in inside]),
+                    _stacked([seen[rows].astype(np.int64) for seen, _ in self.inside]),
+                    _stacked([liked[rows].astype(np.int64) for _, liked in self.inside]),
                     torch.from_numpy(before.events),
                     torch.from_numpy(before.positives),
                     _known(buckets(self.data, events.user[rows])),
@@ -189,14 +188,13 @@ def rolling_table(tables: Tables) -> Tensor:
     )
 
 
-def _counts_of_group(events: Events, column: Places, total: Places) -> history.ItemCounts:
-    """[N] counts of each event's item among users of its own bucket, strictly earlier.
-
-    `total` [N] are the earlier events of everybody, which the groups share.
+def _counts_of_group(events: Events, column: Places) -> tuple[Places, Places]:
+    """Two [N]: events and positives of each event's item among users of its own bucket, strictly
+    earlier.
     """
     pairs = events.item * np.int32(int(column.max(initial=0)) + 1) + column
     found = history.counts_before(Events(events.user, pairs, events.value, events.time))
-    return history.ItemCounts(found.events, found.positives, total)
+    return found.events, found.positives
 
 
 def _known(columns: Ints) -> Tensor:
