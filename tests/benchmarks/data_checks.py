@@ -14,7 +14,6 @@ import argparse
 import dataclasses
 import json
 import os
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -33,6 +32,7 @@ from recommender_training.data_checks import profile, sample, shift, statistics
 from recommender_training.data_checks.finding import Judge
 from recommender_training.data_checks.policy import Checks, Levels
 from recommender_training.data_checks.sample import Sessions
+from tests.benchmarks.machine import machine
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -209,7 +209,7 @@ def main() -> None:
                 "foundPer1000": {k: round(1000 * n / tried, 1) for k, n in found.items()},
                 "millisecondsPerComparison": round(1000 * spent / pairs, 2),
                 "seed": SEED,
-                "machine": f"{platform.machine()}, Python {platform.python_version()}",
+                "machine": machine(),
             }
         )
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -21,6 +20,7 @@ import polars as pl
 
 from recommender_training.data import lake, schema
 from recommender_training.data_checks import profile
+from tests.benchmarks.machine import machine
 
 DAYS, SEGMENTS, START = 100, 4, 1_700_000_000 // 86_400 * 86_400
 
@@ -102,7 +102,7 @@ def main() -> None:
                 "peakMiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
                 "importsMiB": before // 1024,
                 "threads": pl.thread_pool_size(),
-                "machine": f"{platform.machine()}, Python {platform.python_version()}",
+                "machine": machine(),
             }
         )
     )

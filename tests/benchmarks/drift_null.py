@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
-import platform
 import time
 from collections.abc import Callable, Mapping
 
@@ -33,6 +32,7 @@ from tests.benchmarks.drift_sessions import (
     load,
     take,
 )
+from tests.benchmarks.machine import machine
 
 Counts = dict[str, dict[str, int]]
 Injection = Callable[[Rows, np.random.Generator], None]
@@ -173,7 +173,7 @@ def main() -> None:
         "windowSessions": args.sessions,
         "windows": args.references * args.windows,
         "versions": {n: importlib.metadata.version(n) for n in ("scipy", "numpy", "mpmath")},
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "machine": machine(),
         "alarms": result,
         "millisecondsPerWindow": round(1000 * seconds, 2),
         # Against the least noisy of the peers' rules, with our rate at least one in all windows.

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import tempfile
 import time
@@ -39,6 +38,7 @@ from recommender_training.mitigation.settings import (
 from recommender_training.models.bundle import Bundle, fit_models, refit
 from recommender_training.models.prepared import Prepared, prepare
 from recommender_training.search.folds import past
+from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import SEEDS, load
 
 #: Ends of the data that is known, as shares of all events; the last tenth of it is judged.
@@ -132,7 +132,7 @@ def main() -> None:
         "seeds": list(args.seeds),
         "ends": list(args.ends),
         **{name: summary(list(each)) for name, each in runs.items()},
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "machine": machine(),
         "versions": {"torch": torch.__version__},
         "seconds": round(time.perf_counter() - start),
     }

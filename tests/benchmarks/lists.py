@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -37,6 +36,7 @@ from recommender_training.models.bundle import Bundle, fit_models, refit
 from recommender_training.models.prepared import Prepared, prepare_split
 from recommender_training.models.sources import Sources
 from recommender_training.search.folds import past
+from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import WINDOWS, load
 
 SEEDS = (17, 1, 2, 3, 4)
@@ -193,7 +193,7 @@ def main() -> None:
         "loss": args.loss.value,
         **compare(runs),
         "cost": costs,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "machine": machine(),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
         "seconds": round(time.perf_counter() - start),
     }

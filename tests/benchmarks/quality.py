@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -38,6 +37,7 @@ from recommender_training.models import popularity
 from recommender_training.models.bundle import fit_models, refit
 from recommender_training.models.prepared import prepare_split
 from tests.benchmarks import quality_peers as peers
+from tests.benchmarks.machine import machine
 
 SEEDS = (17, 1, 2)
 #: Ends of the rolling windows that the peers are tuned on, as shares of the events; each window
@@ -259,7 +259,7 @@ def main() -> None:
     result = {
         **found,
         "data": "MovieLens 100K" + (", without the test window" if args.rehearse else ""),
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "machine": machine(),
         "versions": {"torch": torch.__version__, "numpy": np.__version__},
         "seconds": round(time.perf_counter() - start),
     }

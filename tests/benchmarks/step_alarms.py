@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 
 import numpy as np
@@ -20,6 +19,7 @@ import numpy.typing as npt
 
 from recommender_operator.analysis import metrics
 from recommender_operator.analysis.metrics import Share
+from tests.benchmarks.machine import machine
 
 MINIMUM = 0.99
 PER_LOOK, SECONDS = 20, 10
@@ -78,7 +78,7 @@ def main() -> None:
         "steps": args.steps,
         "looks": args.looks,
         "requestsPerLook": PER_LOOK,
-        "machine": f"{platform.machine()}, Python {platform.python_version()}",
+        "machine": machine(),
         "byErrorRate": by_rate,
         "seconds": round(time.perf_counter() - start, 1),
         # At half the tolerated error rate; ours at least one in all steps.

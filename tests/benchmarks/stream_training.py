@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import subprocess
 import sys
@@ -18,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from tests.benchmarks.machine import machine
 
 PART_ROWS, USER_ROWS, SEED = 250_000, 100, 17
 MAPPING = {
@@ -189,8 +190,7 @@ def main() -> None:
     steps = ["generate", "ingest", "epoch", *(["whole"] if arguments.whole else [])]
     with tempfile.TemporaryDirectory() as folder:
         told = {step: _run(step, Path(folder), arguments) for step in steps}
-    machine = f"{platform.machine()}, Python {platform.python_version()}"
-    print(json.dumps({"benchmark": "stream_training", **told, "machine": machine}))
+    print(json.dumps({"benchmark": "stream_training", **told, "machine": machine()}))
 
 
 if __name__ == "__main__":
