@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 from collections.abc import Iterator
 from unittest import mock
 
@@ -188,6 +189,16 @@ class AnyCluster(RuleBasedStateMachine):
     def edit_steps(self, steps: tuple[int, ...]) -> None:
         rollout = {"steps": [{"weight": w} for w in steps]}
         self.world.edit(rollout=rollout)
+
+    @rule(every=st.sampled_from([None, "Hourly", "Daily"]), after=st.sampled_from([None, 1, 2]))
+    def schedule(self, every: str | None, after: int | None) -> None:
+        snapshots = {"every": every} if every else None
+        data = self.world.spec.data.dump() | {"snapshots": snapshots}
+        self.world.edit(data=data, retrain={"afterSnapshots": after if every else None})
+
+    @rule(hours=st.sampled_from([1, 24]))
+    def a_period_passes(self, hours: int) -> None:
+        self.world.now += datetime.timedelta(hours=hours)
 
     @rule(action=st.sampled_from(["abort", "retry", "promote"]))
     def ask(self, action: str) -> None:
