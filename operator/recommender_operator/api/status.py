@@ -49,7 +49,9 @@ class Condition(ApiModel):
 
 
 class HandledAction(ApiModel):
-    action: str = Field(max_length=63, description="abort, retry, promote or rollback-to.")
+    action: str = Field(
+        max_length=63, description="abort, retry, promote, rollback-to or snapshot."
+    )
     token: str = Field(max_length=253, description="Value of the annotation.")
     at: datetime.datetime = Field(description="When it was handled.")
     result: str = Field(max_length=1024, description="What it did.")
@@ -88,7 +90,8 @@ class RetrainStatus(ApiModel):
 class SnapshotStatus(ApiModel):
     period: datetime.datetime | None = Field(
         default=None,
-        description="Begin of the newest hour or day whose snapshot was taken, or has failed.",
+        description="Begin of the newest hour or day whose snapshot was taken or has failed, or "
+        "the minute of a later one that was asked for by annotation.",
     )
     taken_at: datetime.datetime | None = Field(default=None, description="Of the last snapshot.")
     data_version: str | None = Field(

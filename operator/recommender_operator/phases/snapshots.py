@@ -2,9 +2,9 @@
 
 A snapshot takes what is new in the source into the tables and names their state, so that a
 version can be trained on it later (`data.version`, `data.asOf`). The number of its Job is the
-hour, counted from 1970, in which its period begins: a restarted operator finds it, and nothing is
-taken twice. Only the period in force is taken; those that passed while nobody looked are not made
-up for, since the source is what it is now.
+minute, counted from 1970, in which its period begins: a restarted operator finds it, and nothing
+is taken twice. Only the period in force is taken; those that passed while nobody looked are not
+made up for, since the source is what it is now. One more can be asked for by annotation.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.phases import retraining
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
 
 _KIND = ConditionType.SNAPSHOT_TAKEN
-_HOUR = 3600
+ACTION = "snapshot"
 #: Only a safety net: the event of the finished Job wakes the operator.
 _POLL = datetime.timedelta(seconds=20)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -38,6 +39,7 @@ def step(turn: Turn) -> None:
     asked = turn.spec.data.snapshots
     if asked is None:
         turn.set_status(snapshots=None)
+        _refuse(turn, "data.snapshots is not set; set it, then annotate a new token")
         turn.condition(_KIND, "Unknown", Reason.DISABLED, "data.snapshots is not set")
         return
     told = find(turn.status.conditions, _KIND)
@@ -70,7 +72,7 @@ def _begin(now: datetime.datetime, length: datetime.timedelta) -> datetime.datet
 
 
 def _number(begin: datetime.datetime) -> int:
-    return int((begin - _EPOCH).total_seconds()) // _HOUR
+    return (begin - _EPOCH) // datetime.timedelta(minutes=1)
 
 
 def _ended(turn: Turn) -> list[JobState]:
@@ -81,7 +83,7 @@ def _ended(turn: Turn) -> list[JobState]:
 
 
 def _record(turn: Turn, job: JobState) -> None:
-    period = _EPOCH + datetime.timedelta(seconds=job.attempt * _HOUR)
+    period = _EPOCH + datetime.timedelta(minutes=job.attempt)
     turn.set_status(snapshots=_state(turn).model_copy(update={"period": period}))
     if job.phase == "Failed":
         _failed(turn, job.reason or Reason.FAILED, job.message or "the Job failed")
@@ -123,19 +125,43 @@ def _failed(turn: Turn, reason: str, message: str) -> None:
 
 def _start(turn: Turn, begin: datetime.datetime, end: datetime.datetime) -> None:
     if turn.spec.paused:
+        _refuse(turn, "the model is paused; unset spec.paused, then annotate a new token")
         return
-    period = _state(turn).period
-    if period is not None and period >= begin:
+    period, token = _state(turn).period, turn.pending(ACTION)
+    if period is not None and period >= begin and token is None:
         turn.look_again(end - turn.now)
         return
+    turn.look_again(_POLL)
     # Two writers would wait for each other's lock, and a check takes in the same rows.
     if running(turn) or _is_checking(turn):
-        turn.look_again(_POLL)
         return
+    number = _number(begin)
+    if token is not None:
+        number = max(_number(turn.now), -1 if period is None else _number(period) + 1)
+        _honored(
+            turn, token, f"{names.job_name(turn.model.name, JobKind.SNAPSHOT, number)} starts"
+        )
     inputs = {"keep": ",".join(_needed(turn))}
     model = turn.model.name
-    turn.do(StartJob(kind=JobKind.SNAPSHOT, version=model, attempt=_number(begin), inputs=inputs))
-    turn.look_again(_POLL)
+    turn.do(StartJob(kind=JobKind.SNAPSHOT, version=model, attempt=number, inputs=inputs))
+
+
+def _honored(turn: Turn, token: str, result: str) -> None:
+    text = f"{ACTION} {token!r}: {result}"
+    turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, text)
+    turn.say(Reason.DONE, text)
+    turn.handled(ACTION, token, result)
+
+
+def _refuse(turn: Turn, result: str) -> None:
+    """Say why a snapshot that somebody asks for is not taken, if somebody does."""
+    token = turn.pending(ACTION)
+    if token is None:
+        return
+    text = f"{ACTION} {token!r}: {result}"
+    turn.condition(ConditionType.REQUESTS_HONORED, "False", Reason.REFUSED, text)
+    turn.warn(Reason.REFUSED, text)
+    turn.handled(ACTION, token, f"Refused: {result}")
 
 
 def _is_checking(turn: Turn) -> bool:

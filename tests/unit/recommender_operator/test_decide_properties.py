@@ -200,7 +200,7 @@ class AnyCluster(RuleBasedStateMachine):
     def a_period_passes(self, hours: int) -> None:
         self.world.now += datetime.timedelta(hours=hours)
 
-    @rule(action=st.sampled_from(["abort", "retry", "promote"]))
+    @rule(action=st.sampled_from(["abort", "retry", "promote", "snapshot"]))
     def ask(self, action: str) -> None:
         self.tokens += 1
         self.world.annotations[action] = str(self.tokens)

@@ -27,8 +27,8 @@ def started(world: World) -> list[int]:
     return [each.attempt for each in jobs if each.kind is JobKind.SNAPSHOT]
 
 
-def hour(time: datetime.datetime) -> int:
-    return int(time.timestamp()) // 3600
+def number(time: datetime.datetime) -> int:
+    return int(time.timestamp()) // 60
 
 
 def snapshot_jobs(world: World) -> list[JobState]:
@@ -45,17 +45,17 @@ def test_without_a_schedule_nothing_is_taken() -> None:
     assert world.status.snapshots is None
 
 
-def test_an_hourly_snapshot_is_taken_once_in_each_hour() -> None:
+def test_an_hourly_snapshot_is_taken_once_in_each_number() -> None:
     world = watched()
     world.settle()
-    assert started(world) == [hour(START)]
+    assert started(world) == [number(START)]
     world.now = START + HOUR - datetime.timedelta(seconds=1)
     world.reconcile()
-    assert started(world) == [hour(START)]
+    assert started(world) == [number(START)]
     world.now = START + HOUR
     world.settle()
     world.settle()
-    assert started(world) == [hour(START), hour(START) + 1]
+    assert started(world) == [number(START), number(START + HOUR)]
 
 
 def test_a_daily_snapshot_is_taken_once_in_each_day_of_utc() -> None:
@@ -65,7 +65,7 @@ def test_a_daily_snapshot_is_taken_once_in_each_day_of_utc() -> None:
         world.now += HOUR
         world.settle()
     midnight = START.replace(hour=0)
-    assert started(world) == [hour(midnight), hour(midnight) + 24]
+    assert started(world) == [number(midnight), number(midnight + 24 * HOUR)]
 
 
 def test_hours_that_passed_unseen_are_not_made_up_for() -> None:
@@ -73,7 +73,7 @@ def test_hours_that_passed_unseen_are_not_made_up_for() -> None:
     world.settle()
     world.now += 5 * HOUR
     world.settle()
-    assert started(world) == [hour(START), hour(START) + 5]
+    assert started(world) == [number(START), number(START + 5 * HOUR)]
 
 
 def test_a_snapshot_is_told_in_status_condition_and_event() -> None:
@@ -82,7 +82,7 @@ def test_a_snapshot_is_told_in_status_condition_and_event() -> None:
     told = world.status.snapshots
     assert told is not None
     assert told.period == START
-    assert told.data_version == f"i{hour(START)}.u1.t0-{hour(START):016x}"
+    assert told.data_version == f"i{number(START)}.u1.t0-{number(START):016x}"
     assert (told.rows, told.new_rows, told.quarantined_rows, told.kept) == (1000, 50, 2, 3)
     assert world.condition("SnapshotTaken") == ("True", "SnapshotTaken")
     assert "1000 interactions, 50 of them new, 2 rows quarantined" in world.message(
@@ -117,13 +117,13 @@ def test_a_long_snapshot_is_waited_for() -> None:
     world.reconcile()
     world.now = START + 3 * HOUR
     world.reconcile()
-    assert [job.attempt for job in snapshot_jobs(world)] == [hour(START), hour(START) + 1]
+    assert [job.attempt for job in snapshot_jobs(world)] == [number(START), number(START + HOUR)]
     world.finish_jobs()
     world.reconcile()
     assert world.status.snapshots is not None
     assert world.status.snapshots.period == START + HOUR
     world.settle()
-    assert started(world)[-1] == hour(START) + 3
+    assert started(world)[-1] == number(START + 3 * HOUR)
 
 
 def test_a_failed_snapshot_says_why_and_the_next_hour_tries_again() -> None:
@@ -140,8 +140,8 @@ def test_a_failed_snapshot_says_why_and_the_next_hour_tries_again() -> None:
     told = world.status.snapshots
     assert told is not None
     # what was taken last stays readable
-    assert told.data_version == f"i{hour(START)}.u1.t0-{hour(START):016x}"
-    assert started(world) == [hour(START), hour(START) + 1]
+    assert told.data_version == f"i{number(START)}.u1.t0-{number(START):016x}"
+    assert started(world) == [number(START), number(START + HOUR)]
     world.now = START + 2 * HOUR
     world.settle()
     assert world.condition("SnapshotTaken") == ("True", "SnapshotTaken")
@@ -293,3 +293,68 @@ def test_a_model_that_goes_with_its_data_stops_the_snapshot_first() -> None:
     kinds = [type(e).__name__ for e in world.log if isinstance(e, a.CancelJob | a.StartJob)]
     assert kinds[-2:] == ["CancelJob", "StartJob"]
     assert world.finished
+
+
+def ask(world: World, token: str) -> None:
+    world.annotations["snapshot"] = token
+
+
+def test_a_snapshot_that_is_asked_for_is_taken_at_once_and_once() -> None:
+    world = watched("Daily")
+    world.settle()
+    world.now += HOUR
+    ask(world, "before the sale")
+    world.settle()
+    ask(world, "and another")
+    world.settle()
+    midnight = START.replace(hour=0)
+    first, *asked = started(world)
+    assert first == number(midnight)
+    assert len(asked) == 2
+    assert number(START + HOUR) <= asked[0] < asked[1]
+    handled = {h.token: h.result for h in world.status.handled}
+    assert handled["before the sale"] == f"movies-snapshot-{asked[0]} starts"
+    assert world.condition("RequestsHonored") == ("True", "Done")
+    world.now = midnight + 24 * HOUR
+    world.settle()
+    assert started(world)[3:] == [number(midnight + 24 * HOUR)]
+
+
+def test_two_that_are_asked_for_in_one_minute_are_two() -> None:
+    world = watched()
+    world.settle()
+    at = world.now + HOUR
+    for token in ("one", "two"):
+        world.now = at
+        ask(world, token)
+        world.reconcile()
+        world.finish_jobs()
+        world.reconcile()
+    assert started(world)[1:] == [number(at), number(at) + 1]
+
+
+def test_the_one_that_is_asked_for_in_a_new_hour_is_that_of_the_hour() -> None:
+    world = watched()
+    world.settle()
+    world.now = START + HOUR + datetime.timedelta(minutes=7)
+    ask(world, "now")
+    world.settle()
+    world.settle()
+    assert started(world)[1:] == [number(START + HOUR) + 7]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"data": SOURCE}, "data.snapshots is not set"), ({"paused": True}, "the model is paused")],
+)
+def test_a_snapshot_that_cannot_be_taken_is_refused_with_the_remedy(
+    changes: dict[str, object], reason: str
+) -> None:
+    world = watched()
+    world.settle()
+    world.edit(**changes)
+    ask(world, "now")
+    world.settle()
+    assert len(started(world)) == 1
+    assert world.condition("RequestsHonored") == ("False", "Refused")
+    assert reason in world.message("RequestsHonored")

@@ -77,8 +77,8 @@ ALL: list[do.Action] = [
     do.RemoveTraffic(),
     do.DeleteService(version=NAME),
     do.DeleteVersion(name="movies-new"),
-    do.StartJob(kind=JobKind.SNAPSHOT, version="movies", attempt=490908),
-    do.CancelJob(kind=JobKind.SNAPSHOT, version="movies", attempt=490908),
+    do.StartJob(kind=JobKind.SNAPSHOT, version="movies", attempt=29454480),
+    do.CancelJob(kind=JobKind.SNAPSHOT, version="movies", attempt=29454480),
 ]
 
 

@@ -45,7 +45,7 @@ INPUTS = {
 
 def job(kind: JobKind) -> labels.Manifest:
     if kind is JobKind.SNAPSHOT:
-        return jobs.job(scheduled(), None, kind, 490908, INPUTS[kind], OPTIONS)
+        return jobs.job(scheduled(), None, kind, 29454480, INPUTS[kind], OPTIONS)
     return jobs.job(model(), version(), kind, 1, INPUTS[kind], OPTIONS)
 
 
@@ -237,7 +237,7 @@ def test_the_job_of_a_snapshot_is_understood_and_goes_by_itself() -> None:
     assert (arguments.verb, arguments.keep_snapshots) == ("snapshot", 48)
     assert arguments.keep == [PAST, "i4.u1.t0-00000000000000ff"]
     assert manifest["spec"]["ttlSecondsAfterFinished"] == 3600
-    assert manifest["metadata"]["name"] == "movies-snapshot-490908"
+    assert manifest["metadata"]["name"] == "movies-snapshot-29454480"
     assert manifest["metadata"]["ownerReferences"][0]["kind"] == "RecommenderModel"
 
 
