@@ -135,14 +135,11 @@ def _start(turn: Turn, begin: datetime.datetime, end: datetime.datetime) -> None
     # Two writers would wait for each other's lock, and a check takes in the same rows.
     if running(turn) or _is_checking(turn):
         return
-    number = _number(begin)
+    model, number = turn.model.name, _number(begin)
     if token is not None:
         number = max(_number(turn.now), -1 if period is None else _number(period) + 1)
-        _honored(
-            turn, token, f"{names.job_name(turn.model.name, JobKind.SNAPSHOT, number)} starts"
-        )
+        _honored(turn, token, f"{names.job_name(model, JobKind.SNAPSHOT, number)} starts")
     inputs = {"keep": ",".join(_needed(turn))}
-    model = turn.model.name
     turn.do(StartJob(kind=JobKind.SNAPSHOT, version=model, attempt=number, inputs=inputs))
 
 

@@ -239,30 +239,44 @@ def test_snapshots_with_nothing_new_start_none() -> None:
     assert world.status.retrain is None
 
 
-def test_a_retraining_for_snapshots_waits_until_the_version_on_its_way_has_ended() -> None:
+def test_a_retraining_for_snapshots_waits_until_the_one_on_its_way_has_ended() -> None:
     rollout = {"steps": [{"weight": 10}, {"weight": 100}]}
-    world = watched(retrain={"afterSnapshots": 2}, rollout=rollout)
+    world = watched(retrain={"afterSnapshots": 1}, rollout=rollout)
     world.settle()
-    world.seed(2)
     oracle = Oracle(step=Verdict.INCONCLUSIVE)
     with oracle.speaks():
-        for _ in range(20):
-            world.reconcile()
-            world.finish_jobs()
-            world.tick()
-        assert world.status.candidate is not None
-        hours_pass_with(world, 2)
-        assert world.status.retrain is None
-
-
-def hours_pass_with(world: World, count: int) -> None:
-    """Hours in which a canary is neither good nor bad: its deadline holds it."""
-    for _ in range(count):
         world.now += HOUR
-        for _ in range(6):
-            world.reconcile()
-            world.finish_jobs()
-            world.tick()
+        looks(world, 20)
+        retrained, token = world.status.candidate, world.status.retrain
+        assert retrained is not None
+        world.now += HOUR
+        looks(world, 6)
+    assert (world.status.candidate, world.status.retrain) == (retrained, token)
+    assert world.status.snapshots is not None
+    assert world.status.snapshots.since_retraining == 1
+
+
+def looks(world: World, count: int) -> None:
+    for _ in range(count):
+        world.reconcile()
+        world.finish_jobs()
+        world.tick()
+
+
+def test_a_locked_model_goes_on_to_take_snapshots() -> None:
+    world = watched(retrain={"afterSnapshots": 1, "lockAfterRollbacks": 1})
+    world.odd_reports[JobKind.SNAPSHOT] = {"newRows": 0}
+    world.settle()
+    with Oracle(step=Verdict.FAIL).speaks():
+        world.seed(2)
+        world.settle()
+    assert world.status.locked
+    world.seed(3)
+    world.odd_reports.clear()
+    world.now += HOUR
+    world.settle()
+    assert len(started(world)) == 2
+    assert world.status.retrain is None
 
 
 @pytest.mark.parametrize("pin", [{"version": VERSION}, {"asOf": "2025-12-01T00:00:00Z"}])
@@ -289,9 +303,15 @@ def test_a_model_that_goes_with_its_data_stops_the_snapshot_first() -> None:
     world.now += HOUR
     world.reconcile()
     world.deleting = True
+    world.versions.clear()
+    world.services.clear()
+    world.reconcile()
+    assert world.log[-1] == a.CancelJob(
+        kind=JobKind.SNAPSHOT, version="movies", attempt=number(START + HOUR)
+    )
     world.settle()
-    kinds = [type(e).__name__ for e in world.log if isinstance(e, a.CancelJob | a.StartJob)]
-    assert kinds[-2:] == ["CancelJob", "StartJob"]
+    assert isinstance(world.log[-1], a.StartJob)
+    assert world.log[-1].kind is JobKind.REMOVE
     assert world.finished
 
 
