@@ -58,6 +58,8 @@ def compact_interactions(path: Path, max_files: int | None = None) -> int:
     crowded = _crowded(table, MAX_FILES if max_files is None else max_files)
     if crowded:
         dates = sorted({date for date, _ in crowded})
+        lake.keep_log(path, "interactions")
+        table = DeltaTable(str(path / "interactions"))
         table.optimize.compact([("event_date", "in", dates)], target_size=SMALL_BYTES)
         say(f"lake: {len(crowded)} partitions of interactions had many small files; compacted")
     return len(crowded)
@@ -136,13 +138,22 @@ def _vacuum(path: Path, versions: list[int], hours: int) -> int:
         "retention_hours": hours,
         "enforce_retention_duration": False,
         "full": True,
-        "keep_versions": versions or None,
+        "keep_versions": _readable(path, versions) or None,
     }
     listed = [path / name for name in table.vacuum(dry_run=True, **how)]
     there = [file for file in listed if file.exists() or Path(unquote(str(file))).exists()]
     if there:
-        table.vacuum(dry_run=False, **how)
+        lake.keep_log(path.parent, path.name)
+        DeltaTable(str(path)).vacuum(dry_run=False, **how)
     return len(there)
+
+
+def _readable(path: Path, versions: list[int]) -> list[int]:
+    """Those whose entry is in the log: earlier releases let Delta remove entries of 30 days."""
+    there = [number for number in versions if (path / f"_delta_log/{number:020}.json").exists()]
+    for number in sorted({*versions} - {*there}):
+        say(f"lake: version {number} of {path.name} is not in its log: nothing to keep of it")
+    return there
 
 
 def _remove_unfinished(path: Path) -> int:

@@ -16,12 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from recommender_training.data import schema
 from recommender_training.errors import InputError
 
+#: A property of the tables that data versions name. By itself Delta removes entries of its log
+#: after 30 days, and with them the versions that they tell of.
+_WHOLE_LOG = {"delta.enableExpiredLogCleanup": "false"}
 _VERSION = re.compile(r"^i(\d+)\.u(\d+)\.t(\d+)-([0-9a-f]{16})$")
 #: Rows that are turned into text at a time.
 _SLICE = 200_000
@@ -101,15 +104,44 @@ def current(lake: Path, name: str, empty: pl.Schema) -> tuple[int | None, pl.Dat
 def append(lake: Path, name: str, frame: pl.DataFrame, partitions: list[str] | None) -> int:
     """Append rows as a new version of the table; columns that it lacks are added to it."""
     path = str(lake / name)
-    write_deltalake(path, frame, mode="append", partition_by=partitions, schema_mode="merge")
+    keep_log(lake, name)
+    write_deltalake(
+        path,
+        frame,
+        mode="append",
+        partition_by=partitions,
+        schema_mode="merge",
+        configuration=_properties(name),
+    )
     return DeltaTable(path).version()
 
 
 def overwrite(lake: Path, name: str, frame: pl.DataFrame) -> int:
     """Replace the rows as a new version of the table; older versions stay readable."""
     path = str(lake / name)
-    write_deltalake(path, frame, mode="overwrite")
+    keep_log(lake, name)
+    write_deltalake(path, frame, mode="overwrite", configuration=_properties(name))
     return DeltaTable(path).version()
+
+
+def keep_log(lake: Path, name: str) -> None:
+    """Let a table that was made by an earlier release keep what its log tells of old versions.
+
+    To be called before each commit; new tables are made so.
+    """
+    wanted = _properties(name)
+    try:
+        table = DeltaTable(str(lake / name))
+    except TableNotFoundError:
+        return
+    if wanted and not wanted.items() <= table.metadata().configuration.items():
+        table.alter.set_table_properties(
+            wanted, post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False)
+        )
+
+
+def _properties(name: str) -> dict[str, str]:
+    return {**_WHOLE_LOG} if name in _ORDER else {}
 
 
 def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFrame]:
