@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from recommender_training.arguments import artifacts, data, fitting, samples
+from recommender_training.arguments.common import Parser
 from recommender_training.commands import dispatch
 
 _EXAMPLES = """examples:
@@ -20,6 +21,10 @@ _EXAMPLES = """examples:
       "items": {"files": "items.csv", "id": "sku", "title": "name", "genres": "tags"}}'
   recommender-training check --source export --format Parquet --lake lake/shop \\
       --mapping @mapping.json
+  recommender-training snapshot --source export --format Parquet --lake lake/shop \\
+      --mapping @mapping.json --keep-snapshots 30 --artifacts store/artifacts/shop
+  recommender-training snapshots --lake lake/shop
+  recommender-training check --lake lake/shop --as-of 2026-11-25T00:00:00Z
   recommender-training train --lake lake/demo --data-version VERSION --config '{"seed": 17}' \\
       --output staging/demo-1
   torchrun --nproc-per-node 2 --max-restarts 3 --no-python recommender-training train \\
@@ -43,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND", parser_class=Parser)
     for commands in (data, fitting, artifacts, samples):
         commands.add(verbs)
     return top

@@ -68,7 +68,8 @@ def add(verbs: Verbs) -> None:
     search.epilog = _SEARCH
     search.formatter_class = argparse.RawDescriptionHelpFormatter
     run = common.verb(verbs, "run", "check, train and publish on local folders; print the metrics")
-    data.checked(run)
+    data.sourced(run)
+    data.judged(run)
     _fitted(run)
     run.add_argument("--work", type=Path, required=True, help="folder for lake, staging, store")
     run.add_argument("--name", default="local", help="name of the model (default: local)")

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
@@ -74,12 +73,7 @@ def compact(
     those of artifacts), and whatever was needed in the last `retention_hours`. Once more does
     nothing. Raises InputError: DataMissing, DataVersionMissing, InvalidRetention.
     """
-    if retention_hours < MIN_RETENTION_HOURS:
-        raise InputError(
-            "InvalidRetention",
-            f"a retention of {retention_hours} hours would take files from trainings that run; "
-            f"give {MIN_RETENTION_HOURS} or more",
-        )
+    check_retention(retention_hours)
     if lake.newest(path, "interactions") is None:
         raise InputError("DataMissing", f"{path} has no table of interactions; run `check` first")
     with lake.locked(path):
@@ -91,6 +85,16 @@ def compact(
             removed += _vacuum(path / name, versions, retention_hours)
             removed += _remove_unfinished(path / name)
     return Compacted(partitions, removed)
+
+
+def check_retention(hours: int) -> None:
+    """Raises InputError `InvalidRetention` where a vacuum would leave less than it has to."""
+    if hours < MIN_RETENTION_HOURS:
+        raise InputError(
+            "InvalidRetention",
+            f"a retention of {hours} hours would take files from trainings that run; "
+            f"give {MIN_RETENTION_HOURS} or more",
+        )
 
 
 def kept_by_artifacts(folder: Path) -> set[str]:
@@ -126,25 +130,26 @@ def _crowded(table: DeltaTable, max_files: int) -> list[tuple[str, str]]:
 
 
 def _vacuum(path: Path, versions: list[int], hours: int) -> int:
-    """Remove what no version needs; the number of files. Nothing is committed where there is none.
+    """Remove what no version needs; the number of files.
 
-    Delta lists a removed file for as long as its log remembers it.
+    Delta says which these are, also those that are gone, for as long as its log remembers them.
+    Its own removal would commit twice, and a data version of the same rows would get a new name.
     """
     try:
         table = DeltaTable(str(path))
     except TableNotFoundError:
         return 0
-    how: dict[str, Any] = {
-        "retention_hours": hours,
-        "enforce_retention_duration": False,
-        "full": True,
-        "keep_versions": _readable(path, versions) or None,
-    }
-    listed = [path / name for name in table.vacuum(dry_run=True, **how)]
-    there = [file for file in listed if file.exists() or Path(unquote(str(file))).exists()]
-    if there:
-        lake.keep_log(path.parent, path.name)
-        DeltaTable(str(path)).vacuum(dry_run=False, **how)
+    listed = table.vacuum(
+        retention_hours=hours,
+        dry_run=True,
+        enforce_retention_duration=False,
+        full=True,
+        keep_versions=_readable(path, versions) or None,
+    )
+    named = [(path / name, path / unquote(name)) for name in listed]
+    there = [file for names in named for file in sorted({*names}) if file.is_file()]
+    for file in there:
+        file.unlink()
     return len(there)
 
 

@@ -25,7 +25,8 @@ from recommender_training.errors import InputError
 #: A property of the tables that data versions name. By itself Delta removes entries of its log
 #: after 30 days, and with them the versions that they tell of.
 _WHOLE_LOG = {"delta.enableExpiredLogCleanup": "false"}
-_VERSION = re.compile(r"^i(\d+)\.u(\d+)\.t(\d+)-([0-9a-f]{16})$")
+#: How a data version is named.
+VERSION = r"^i([0-9]+)\.u([0-9]+)\.t([0-9]+)-([0-9a-f]{16})$"
 #: Rows that are turned into text at a time.
 _SLICE = 200_000
 _ORDER = {
@@ -203,6 +204,12 @@ def table_versions(data_version: str) -> dict[str, int]:
     return dict(zip(_ORDER, map(int, _parse(data_version).groups()[:3]), strict=True))
 
 
+def no_newer(data_version: str, than: str) -> bool:
+    """Whether no table of a data version is newer than that of another one of the same lake."""
+    limits = table_versions(than)
+    return all(number <= limits[name] for name, number in table_versions(data_version).items())
+
+
 def digest_of(data_version: str) -> str:
     """The digest that a data version names."""
     return _parse(data_version).group(4)
@@ -245,7 +252,7 @@ def changed(lake: Path, data_version: str) -> InputError:
 
 
 def _parse(data_version: str) -> re.Match[str]:
-    match = _VERSION.match(data_version)
+    match = re.fullmatch(VERSION, data_version)
     if match is None:
         raise InputError(
             "DataVersionMissing",
