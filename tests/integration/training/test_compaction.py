@@ -129,7 +129,8 @@ def test_the_command_spares_artifacts_and_the_last_training(
     manifest.write_text(json.dumps({"dataVersion": published.data_version}))
     report = tmp_path / "report.json"
     arguments = ["compact", "--lake", str(path), "--artifacts", str(tmp_path / "artifacts"),
-                 "--keep", named.data_version, "--report", str(report)]  # fmt: skip
+                 "--keep", named.data_version, "--keep-snapshots", "1",
+                 "--report", str(report)]  # fmt: skip
     real = compaction.compact
     monkeypatch.setattr(
         compaction, "compact", lambda *a, **k: real(*a, **{**k, "retention_hours": 0})

@@ -61,17 +61,19 @@ def run(
     window_days: int | None = None,
     against: str | None = None,
     aside: Aside | None = None,
+    past: bool = False,
 ) -> Outcome:
     """Check a data version of the lake and write profile and findings beside its tables.
 
-    `aside` is what the reading of the source put aside.
+    `aside` is what the reading of the source put aside. Where `against` names nothing, a version
+    of the `past` is compared as it was then.
     """
     say(f"check: profile of {data_version}")
     now = profile.build(lake, data_version, window_days)
     files.write_profile(lake, now.profile)
     if aside is not None:
-        files.write_aside(lake, data_version, aside)
-    wanted = against or files.read_trained(lake)
+        aside = files.settle_aside(lake, data_version, aside)
+    wanted = against or _default_against(lake, data_version, window_days, past)
     before = _baseline(lake, wanted, window_days)
     findings = judge(checks, now, before)
     compared_with = None if before is None else str(before["dataVersion"])
@@ -82,6 +84,14 @@ def run(
         findings += put_aside.findings
     path = files.write_findings(lake, now.profile, compared_with, findings)
     return Outcome(findings, compared_with, path)
+
+
+def _default_against(
+    lake: Path, data_version: str, window_days: int | None, past: bool
+) -> str | None:
+    if past:
+        return files.compared_then(lake, data_version, window_days)
+    return files.read_trained(lake)
 
 
 def judge(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:
