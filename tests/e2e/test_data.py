@@ -74,7 +74,7 @@ def until_snapshot(world: World, after: str | None = None) -> dict[str, Any]:
 def test_given_texts_as_ids_and_later_data_when_pinned_to_the_past_then_it_is_trained_on_again(
     new_world: NewWorld,
 ) -> None:
-    world = new_world({"data": DATA, "history": {"limit": 5}})
+    world = new_world({"data": DATA, "retrain": {"onDrift": False, "afterSnapshots": 1}})
     first = world.version(stories.first_version(world).version)
     lineage = first["status"]["lineage"]
 
@@ -89,14 +89,17 @@ def test_given_texts_as_ids_and_later_data_when_pinned_to_the_past_then_it_is_tr
     assert world.condition("SnapshotTaken")["status"] == "True"
     assert snapshot["dataVersion"] == lineage["dataVersion"], "nothing came since the check"
     assert snapshot["newRows"] == 0
+    assert set(world.kube.versions(world.name)) == {world.champion}, "nothing new to train on"
 
     world.add_shifted_data()
-    world.kube.annotate(world.name, {"recommender.dev/snapshot": "the new season"})
+    ask = {"recommender.dev/snapshot": "the new season"}
+    retraining = world.new_version_after(lambda: world.kube.annotate(world.name, ask), 180)
     later = until_snapshot(world, after=snapshot["takenAt"])
     assert later["newRows"] > 0, later
     assert later["rows"] == snapshot["rows"] + later["newRows"]
     assert later["kept"] > snapshot["kept"]
-    assert world.champion == first["metadata"]["name"], "a snapshot makes no version"
+    trigger = world.version(retraining)["spec"]["trigger"]
+    assert trigger == "Retrain: a snapshot with new rows"
 
     pin = {"data": {**DATA, "version": lineage["dataVersion"]}}
     again = world.new_version_after(lambda: world.apply(pin))
