@@ -170,7 +170,9 @@ def test_without_a_version_to_compare_with_only_what_is_no_newer_is_taken(desk: 
     first, second, third, _ = desk.versions()
     files.write_trained(desk.lake, third)
     past = ("check", "--data-version", second, "--min-rows", 1)
-    assert desk.run(*past)[1]["checks"]["comparedWith"] is None
+    said = desk.run(*past)[1]
+    assert said["checks"]["comparedWith"] is None
+    assert "compared with nothing, for nothing was trained before it" in said["message"]
     shutil.rmtree(desk.lake / "checks")
     files.write_trained(desk.lake, first)
     assert desk.run(*past)[1]["checks"]["comparedWith"] == first

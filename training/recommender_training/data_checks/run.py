@@ -28,6 +28,7 @@ class Outcome:
     findings: Sequence[Finding]
     compared_with: str | None
     path: Path
+    past: bool = False
 
     @property
     def blocked(self) -> list[Finding]:
@@ -41,7 +42,8 @@ class Outcome:
 
     def words(self) -> str:
         """What does not hold, and what was compared, in a sentence each."""
-        against = self.compared_with or "nothing, for nothing was trained yet"
+        nothing = "nothing, for nothing was trained " + ("before it" if self.past else "yet")
+        against = self.compared_with or nothing
         told = [f"compared with {against}"]
         for title, found in (("blocked by", self.blocked), ("warned of", self.warned)):
             if found:
@@ -83,7 +85,7 @@ def run(
         compare.aside(put_aside, checks, aside, then)
         findings += put_aside.findings
     path = files.write_findings(lake, now.profile, compared_with, findings)
-    return Outcome(findings, compared_with, path)
+    return Outcome(findings, compared_with, path, past)
 
 
 def _default_against(
