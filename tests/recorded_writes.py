@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _HEAD = "iIII"  # watch, mask, cookie, length of the name: inotify(7)
+_IS_FOLDER = 0x40000000
 
 
 class Happened(enum.IntEnum):
@@ -74,7 +75,7 @@ def _events(handle: int, folders: dict[int, Path]) -> Iterator[tuple[Happened, P
             name = data[struct.calcsize(_HEAD) : end].rstrip(b"\0").decode()
             data = data[end:]
             for kind in Happened:
-                if mask & kind:
+                if mask & kind and not mask & _IS_FOLDER:
                     yield kind, folders[watch] / name
 
 

@@ -45,8 +45,9 @@ class StartJob:
 
     `inputs` carries what earlier Jobs reported and this one needs:
     TRAIN: data_version; PUBLISH: staged_path, digest; REMOVE: paths (comma-separated, relative to
-    the claim's root). A REMOVE whose version is the model's own name clears up after a deleted
-    RecommenderModel: no ModelVersion of that name exists.
+    the claim's root); SNAPSHOT: keep (data versions, comma-separated). A SNAPSHOT, and a REMOVE
+    that clears up after a deleted RecommenderModel, have the model's own name as the version: no
+    ModelVersion of that name exists.
     """
 
     kind: JobKind
@@ -59,6 +60,15 @@ class StartJob:
 class CancelGroup:
     """Delete the TrainJob of a version, with its pods: nobody waits for it any more."""
 
+    version: str
+    attempt: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CancelJob:
+    """Delete a Job of the pipeline, with its pods: nobody waits for it any more."""
+
+    kind: JobKind
     version: str
     attempt: int
 
@@ -114,6 +124,7 @@ Action = (
     | DeleteVersion
     | StartJob
     | CancelGroup
+    | CancelJob
     | EnsureService
     | DeleteService
     | RunSmoke

@@ -28,6 +28,7 @@ from recommender_operator.phases import (
     rollback,
     services,
     smoke,
+    snapshots,
     start,
     supersede,
     train,
@@ -54,7 +55,13 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
             step(turn)
         _advance(turn)
         ledger.step(turn)
-        for step in (monitor.step, services.step, workers.step, history.step):
+        for step in (
+            monitor.step,
+            snapshots.step,
+            services.step,
+            workers.step,
+            history.step,
+        ):
             step(turn)
     project.step(turn)
     return turn.finish()

@@ -25,7 +25,7 @@ from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import ModelVersionStatus
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Snapshot
-from recommender_operator.observed import Baseline, JobKind, ModelObject, VersionObject
+from recommender_operator.observed import Baseline, ModelObject, VersionObject
 from recommender_operator.resources import jobs, labels, model_version, names, train_jobs
 from recommender_operator.resources.options import Options
 
@@ -107,6 +107,9 @@ class _Run:
                 name = names.group_name(action.version, action.attempt)
                 await kube.delete(TRAIN_JOBS, namespace, name)
                 await kube.delete(TRAINING_RUNTIMES, namespace, name)
+            case do.CancelJob():
+                name = names.job_name(action.version, action.kind, action.attempt)
+                await kube.delete(JOBS, namespace, name)
             case do.EnsureService():
                 self._known(action.version)
                 await self._traffic.ensure(self._subject, action.version)
@@ -152,8 +155,8 @@ class _Run:
         self._versions[name] = after
 
     async def _start(self, action: do.StartJob) -> None:
-        clears_up = action.version == self._model.name and action.kind is JobKind.REMOVE
-        version = None if clears_up else self._known(action.version)
+        of_model = action.version == self._model.name and action.kind in jobs.OF_A_MODEL
+        version = None if of_model else self._known(action.version)
         if version is not None and train_jobs.is_group(version, action.kind):
             await self._start_group(version, action)
             return

@@ -54,6 +54,7 @@ class Metrics:
         build.labels(version=version()).set(1)
         self._weights: dict[tuple[str, str], set[str]] = {}
         self._stages: dict[tuple[str, str], str] = {}
+        self._snapshots: set[tuple[str, str]] = set()
 
     def _of_models(self, own: dict[str, Any]) -> None:
         model = ("namespace", "model")
@@ -71,6 +72,10 @@ class Metrics:
         self.weight = Gauge(
             "traffic_weight_percent", "Percent of requests that the data plane reports.",
             [*model, "version"], **own,
+        )  # fmt: skip
+        self.snapshot_failed = Gauge(
+            "snapshot_failed", "1 if the last snapshot of the data failed, 0 if it was taken.",
+            [*model], **own,
         )  # fmt: skip
         self.models = Gauge("models", "RecommenderModels known, by stage.", ["stage"], **own)
 
@@ -103,6 +108,16 @@ class Metrics:
         self.models.labels(stage=stage).inc()
         self._stages[key] = stage
 
+    def snapshot(self, model: ModelObject, taken: bool | None) -> None:
+        """Show whether the last snapshot was taken; nothing where none was tried."""
+        key = (model.namespace, model.name)
+        if taken is not None:
+            self.snapshot_failed.labels(*key).set(not taken)
+            self._snapshots.add(key)
+        elif key in self._snapshots:
+            self.snapshot_failed.remove(*key)
+            self._snapshots.discard(key)
+
     def moved(self, model: ModelObject, before: VersionObject, after: VersionObject) -> None:
         """Count that a version left a stage, and a decision about it if there is a new one."""
         key = (model.namespace, model.name)
@@ -118,6 +133,9 @@ class Metrics:
         key = (namespace, name)
         for gone in self._weights.pop(key, set()):
             self.weight.remove(*key, gone)
+        if key in self._snapshots:
+            self.snapshot_failed.remove(*key)
+            self._snapshots.discard(key)
         before = self._stages.pop(key, None)
         if before is not None:
             self.models.labels(stage=before).dec()

@@ -51,6 +51,7 @@ class JobKind(enum.StrEnum):
     TRAIN = "train"
     PUBLISH = "publish"
     REMOVE = "remove"
+    SNAPSHOT = "snapshot"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from recommender_operator.actions import Decision, Event
 from recommender_operator.adapters.events import EventRecorder
 from recommender_operator.adapters.kube import MODELS, Kube, KubeError, Object
 from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.execute import Executor
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import ObservationError, Observer, Snapshot, model_object
@@ -117,6 +118,7 @@ class Reconciler:
             await self._events.post(model, event, now)
         self._metrics.traffic(model, snapshot.observed.traffic.weights)
         self._metrics.stage(model, decision.status.stage.value)
+        self._metrics.snapshot(model, _snapshot_taken(decision))
         if decision.finished and model.deleting:
             self._finished(model.uid)
             return None
@@ -148,6 +150,11 @@ class Reconciler:
         message = f"{type(error).__name__}: {error}; it is repeated"
         event = Event(type="Warning", reason="ReconcileFailed", message=message)
         await self._events.post(model, event, self._now())
+
+
+def _snapshot_taken(decision: Decision) -> bool | None:
+    told = find(decision.status.conditions, ConditionType.SNAPSHOT_TAKEN)
+    return None if told is None or told.status == "Unknown" else told.status == "True"
 
 
 def _bare(raw: Object) -> ModelObject:

@@ -163,12 +163,13 @@ class World:
     def start_load(self, rate: float) -> None:
         self.load = Load(self.gateway, self.host, self.traffic, rate)
 
-    def answer(self) -> Manifest:
+    def answer(self, instance: Manifest | None = None) -> Manifest:
         """Ask once, as a user does; whatever is not an answer raises."""
-        line = self.traffic.read_text(encoding="utf-8").splitlines()[0]
+        if instance is None:
+            instance = json.loads(self.traffic.read_text(encoding="utf-8").splitlines()[0])
         request = urllib.request.Request(
             f"{self.gateway}/v1/models/recommender:predict",
-            data=json.dumps({"instances": [json.loads(line)]}).encode(),
+            data=json.dumps({"instances": [instance]}).encode(),
             headers={"Host": self.host, "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=10) as response:

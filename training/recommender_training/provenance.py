@@ -14,7 +14,7 @@ from recommender_training import variants
 from recommender_training.artifact import item_ids, reference, vocabulary
 from recommender_training.code_version import code_version
 from recommender_training.config import Fault, TrainingConfig
-from recommender_training.data import id_table, ingest
+from recommender_training.data import id_table, times
 from recommender_training.data import load as load_data
 from recommender_training.data_checks import sample
 from recommender_training.export import tensors
@@ -79,10 +79,10 @@ def header(
             "trainRows": len(split.train),
             "validationRows": len(split.validation),
             "testRows": len(split.test),
-            "start": ingest.iso_time(int(events.time[0])),
-            "validationStart": ingest.iso_time(split.validation_start),
-            "testStart": ingest.iso_time(split.test_start),
-            "end": ingest.iso_time(int(events.time[-1])),
+            "start": times.iso_time(int(events.time[0])),
+            "validationStart": times.iso_time(split.validation_start),
+            "testStart": times.iso_time(split.test_start),
+            "end": times.iso_time(int(events.time[-1])),
         },
         "calibration": {
             "temperature": round(

@@ -30,6 +30,8 @@ class ConditionType(enum.StrEnum):
     ANALYSIS_PASSED = "AnalysisPassed"
     #: The served sessions differ from the champion's training data.
     DRIFTED = "Drifted"
+    #: The last snapshot that the schedule asked for is there.
+    SNAPSHOT_TAKEN = "SnapshotTaken"
     #: Too many automatic rollbacks in a row: nothing starts until a human says so.
     LOCKED = "Locked"
     #: The last request by annotation, or the pin `spec.rollbackTo`, could be done.
@@ -96,6 +98,9 @@ class Reason(enum.StrEnum):
     NO_SHIFT = "NoShift"
     WATCHING = "Watching"
     RETRAIN_STARTED = "RetrainStarted"
+    # Snapshots.
+    SNAPSHOT_TAKEN = "SnapshotTaken"
+    SCHEDULED = "Scheduled"
     # Requests.
     NONE = "None"
     DONE = "Done"

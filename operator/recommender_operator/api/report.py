@@ -56,6 +56,17 @@ class CheckReport(_Report):
     checks: CheckSummary | None = None
 
 
+class SnapshotReport(_Report):
+    kind: Literal["snapshot"]
+    data_version: str = Field(min_length=1, max_length=253)
+    taken_at: pydantic.AwareDatetime
+    rows: int = Field(ge=0)
+    new_rows: int = Field(ge=0)
+    quarantined_rows: int = Field(default=0, ge=0)
+    snapshots: int = Field(ge=1)
+    oldest: pydantic.AwareDatetime
+
+
 class ChampionReport(ApiModel):
     """How training compared with the champion on the rows of the test window."""
 

@@ -40,6 +40,12 @@ def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
 _INTERVALS, _INTERVALS_SAID = _names(WITH_INTERVAL)
 _DIFFERENCES, _DIFFERENCES_SAID = _names(WITH_CHAMPION_DIFFERENCE)
 _DATA: Rules = {
+    "": (
+        (
+            "!has(self.version) || !has(self.asOf)",
+            "data.version and data.asOf exclude each other: both say which past data to train on",
+        ),
+    ),
     "source": (
         (
             "!has(self.format) || self.format == 'MovieLens100K' || has(self.mapping)",
@@ -92,7 +98,7 @@ _DATA: Rules = {
 
 
 def _under(prefix: str, rules: Rules) -> Rules:
-    return {f"{prefix}.{path}": value for path, value in rules.items()}
+    return {f"{prefix}.{path}".removesuffix("."): value for path, value in rules.items()}
 
 
 RECOMMENDER_MODEL: Rules = {
@@ -113,6 +119,10 @@ RECOMMENDER_MODEL: Rules = {
             "!has(self.rollout.traffic) || self.rollout.traffic != 'Knative'",
             "serving.host needs rollout.traffic Gateway: Knative names the hosts of its services "
             "(its config-domain, or a DomainMapping)",
+        ),
+        (
+            "!has(self.retrain) || !has(self.retrain.afterSnapshots) || has(self.data.snapshots)",
+            "retrain.afterSnapshots needs data.snapshots: without a schedule nobody takes them",
         ),
     ),
     **_under("spec.data", _DATA),

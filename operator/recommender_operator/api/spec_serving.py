@@ -163,6 +163,13 @@ class DriftSpec(ApiModel):
 
 class RetrainSpec(ApiModel):
     on_drift: bool = Field(default=True, description="Drift of both arms starts a retraining.")
+    after_snapshots: int | None = Field(
+        default=None,
+        ge=1,
+        le=10000,
+        description="So many snapshots with new rows since the last one start a retraining "
+        "(data.snapshots); none does if absent.",
+    )
     lock_after_rollbacks: int = Field(
         default=2,
         ge=1,

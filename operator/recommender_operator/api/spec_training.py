@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_checks import DataChecks
@@ -13,6 +13,7 @@ from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_mitigation import MitigationSpec
 from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.api.spec_search import SearchSpec
+from recommender_operator.api.spec_snapshots import DATA_VERSION, DataSnapshots
 
 RELATIVE_PATH = r"^[A-Za-z0-9_][A-Za-z0-9_./-]*$"
 
@@ -111,6 +112,30 @@ class DataSpec(ApiModel):
         default=DataChecks(),
         description="What the data are held against: the data of the version in place.",
     )
+    snapshots: DataSnapshots | None = Field(
+        default=None,
+        description="Take snapshots of the data on a schedule; if absent, data are taken in when "
+        "a version is made, and then alone. No part of what makes a version.",
+    )
+    version: str | None = Field(
+        default=None,
+        pattern=DATA_VERSION,
+        max_length=253,
+        description="Train on this data version, which an earlier check or snapshot named, and "
+        "read no source.",
+    )
+    as_of: AwareDatetime | None = Field(
+        default=None,
+        description="Train on the newest snapshot that is not younger than this time, and read "
+        "no source.",
+    )
+
+    @property
+    def pinned(self) -> str:
+        """The field that pins the data to the past, with its value; empty if none does."""
+        if self.version is not None:
+            return f"data.version ({self.version})"
+        return f"data.asOf ({self.as_of.isoformat()})" if self.as_of is not None else ""
 
 
 class Hyperparameters(ApiModel):

@@ -49,7 +49,9 @@ class Condition(ApiModel):
 
 
 class HandledAction(ApiModel):
-    action: str = Field(max_length=63, description="abort, retry, promote or rollback-to.")
+    action: str = Field(
+        max_length=63, description="abort, retry, promote, rollback-to or snapshot."
+    )
     token: str = Field(max_length=253, description="Value of the annotation.")
     at: datetime.datetime = Field(description="When it was handled.")
     result: str = Field(max_length=1024, description="What it did.")
@@ -85,6 +87,30 @@ class RetrainStatus(ApiModel):
     )
 
 
+class SnapshotStatus(ApiModel):
+    period: datetime.datetime | None = Field(
+        default=None,
+        description="Begin of the newest hour or day whose snapshot was taken or has failed, or "
+        "the minute of a later one that was asked for by annotation.",
+    )
+    taken_at: datetime.datetime | None = Field(default=None, description="Of the last snapshot.")
+    data_version: str | None = Field(
+        default=None, max_length=253, description="What data.version takes to train on it."
+    )
+    rows: int = Field(default=0, ge=0, description="Interactions of the last snapshot.")
+    new_rows: int = Field(default=0, ge=0, description="Of these, those that it brought.")
+    quarantined_rows: int = Field(default=0, ge=0, description="Rows that it set aside.")
+    kept: int = Field(default=0, ge=0, description="Snapshots that can be trained on.")
+    oldest: datetime.datetime | None = Field(
+        default=None, description="When the oldest of them was taken."
+    )
+    since_retraining: int = Field(
+        default=0,
+        ge=0,
+        description="Snapshots with new rows since the last retraining for them.",
+    )
+
+
 class RecommenderModelStatus(ApiModel):
     observed_generation: int = Field(default=0, description="Last generation acted upon.")
     stage: Stage = Field(default=Stage.PENDING, description="Where the lifecycle stands.")
@@ -113,6 +139,9 @@ class RecommenderModelStatus(ApiModel):
     )
     drift: DriftStatus = Field(default=DriftStatus(), description="State of the drift watch.")
     retrain: RetrainStatus | None = Field(default=None, description="Retraining in force.")
+    snapshots: SnapshotStatus | None = Field(
+        default=None, description="What the schedule of snapshots has done."
+    )
     conditions: tuple[Condition, ...] = Field(
         default=(), max_length=20, description="Why, in words and numbers."
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 
-from recommender_operator.actions import DeleteService, DeleteVersion, StartJob
+from recommender_operator.actions import CancelJob, DeleteService, DeleteVersion, StartJob
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import DeletionPolicy
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import JobKind
-from recommender_operator.phases import jobs
+from recommender_operator.phases import jobs, snapshots
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 
@@ -31,7 +31,10 @@ def step(turn: Turn) -> None:
         turn.do(DeleteService(version=name))
     for name in sorted(turn.versions):
         turn.do(DeleteVersion(name=name))
-    if not turn.observed.services and not turn.versions:
+    writers = snapshots.running(turn)
+    for job in writers:
+        turn.do(CancelJob(kind=job.kind, version=job.version, attempt=job.attempt))
+    if not turn.observed.services and not turn.versions and not writers:
         _remove_artifacts(turn)
 
 

@@ -1,9 +1,7 @@
 """Watch the served sessions: do they still look like what the champion was trained on?
 
 A sustained shift is no fault of a version: it is named by feature, blocks the promotion of
-versions trained before it, and starts a retraining on the rolling window. The retraining is an
-ordinary version, whose name comes from a token in the status; the token is written first and acted
-upon at the next look, so that a crash cannot start two.
+versions trained before it, and starts a retraining on the rolling window.
 """
 
 from __future__ import annotations
@@ -15,13 +13,12 @@ from recommender_operator.analysis.drift import DriftVerdict
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus
-from recommender_operator.api.status import DriftStatus, RetrainStatus
+from recommender_operator.api.status import DriftStatus
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import breaks, ledger, windows
+from recommender_operator.phases import breaks, ledger, retraining, windows
 from recommender_operator.phases.turn import Turn
 
 _POLL = datetime.timedelta(seconds=15)
-_NOW = datetime.timedelta(seconds=1)
 
 
 def step(turn: Turn) -> None:
@@ -118,26 +115,14 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
         return f"the retraining {candidate.name} is on its way"
     if not spec.retrain.on_drift:
         return "none, for retrain.onDrift is false; change data or training in the spec"
-    if spec.paused or turn.held:
-        return "none while paused or pinned"
-    if turn.status.locked:
-        return "none while locked; annotate recommender.dev/retry with a new token"
-    if not turn.is_of_spec(champion):
-        return "none, for the champion was not made from the spec in force; change the spec"
+    if general := retraining.obstacle(turn, champion):
+        return general
     if reacted is not None and turn.now - reacted < cooldown:
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
     return None
 
 
 def _retrain(turn: Turn, features: str) -> None:
-    token = f"drift-{turn.now:%Y%m%d-%H%M%S}"
-    retrain = RetrainStatus(
-        token=token,
-        reason=f"drift of {features}"[:1024],
-        requested_at=turn.now,
-        spec_hash=turn.base_hash,
-    )
     drift = turn.status.drift.model_copy(update={"reacted_at": turn.now})
-    turn.set_status(retrain=retrain, drift=drift)
-    turn.say(Reason.RETRAIN_STARTED, f"drift of {features}: a retraining starts ({token})")
-    turn.look_again(_NOW)
+    turn.set_status(drift=drift)
+    retraining.start(turn, "drift", f"drift of {features}")

@@ -23,11 +23,15 @@ GROUP_DIGITS = 10
 def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
     """Return the hex digest (64 digits) of what makes a version: data, training, retrain token.
 
+    When snapshots are taken makes no version; which of them is trained on does.
+
     Values at their default are left out, so that a release of the operator that adds an optional
     field does not rename, and thereby retrain, every version in the field.
     """
     content = {
-        "data": data.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "data": data.model_dump(
+            mode="json", by_alias=True, exclude_defaults=True, exclude={"snapshots"}
+        ),
         "training": training.model_dump(mode="json", by_alias=True, exclude_defaults=True),
         "token": token,
     }

@@ -129,7 +129,8 @@ def test_the_command_spares_artifacts_and_the_last_training(
     manifest.write_text(json.dumps({"dataVersion": published.data_version}))
     report = tmp_path / "report.json"
     arguments = ["compact", "--lake", str(path), "--artifacts", str(tmp_path / "artifacts"),
-                 "--keep", named.data_version, "--report", str(report)]  # fmt: skip
+                 "--keep", named.data_version, "--keep-snapshots", "1",
+                 "--report", str(report)]  # fmt: skip
     real = compaction.compact
     monkeypatch.setattr(
         compaction, "compact", lambda *a, **k: real(*a, **{**k, "retention_hours": 0})
@@ -162,3 +163,19 @@ def test_nothing_is_removed_on_the_word_of_a_wrong_path_or_a_damaged_manifest(
     with pytest.raises(InputError, match="give 24 or more"):
         compaction.compact(path, keep=[], retention_hours=23)
     assert data_files(path) == before
+
+
+def test_files_of_segments_with_unusual_names_are_removed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the disk the names are escaped, and so they are where Delta names the files."""
+    monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)
+    segments = ("a b/ü%20", "a%2Fb", "x=y#1", "ü:*?", "plain")
+    facts = {"user_id": 1, "item_id": 1, "value": 3.0, "event_date": "2026-01-01"}
+    for number in range(3):
+        events = [facts | {"timestamp": number, "segment": segment} for segment in segments]
+        lake.append(tmp_path, "interactions", pl.DataFrame(events), ["event_date", "segment"])
+    done = compaction.compact(tmp_path, keep=[], retention_hours=0)
+    assert done == compaction.Compacted(len(segments), 3 * len(segments))
+    assert data_files(tmp_path) == len(segments)
+    assert pl.scan_delta(str(tmp_path / "interactions")).collect().height == 3 * len(segments)

@@ -569,6 +569,7 @@ def test_every_condition_is_there_from_the_first_look() -> None:
         "GatesPassed",
         "AnalysisPassed",
         "Drifted",
+        "SnapshotTaken",
         "Locked",
         "RequestsHonored",
     ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime
 from collections.abc import Iterator
 from unittest import mock
 
@@ -189,7 +190,17 @@ class AnyCluster(RuleBasedStateMachine):
         rollout = {"steps": [{"weight": w} for w in steps]}
         self.world.edit(rollout=rollout)
 
-    @rule(action=st.sampled_from(["abort", "retry", "promote"]))
+    @rule(every=st.sampled_from([None, "Hourly", "Daily"]), after=st.sampled_from([None, 1, 2]))
+    def schedule(self, every: str | None, after: int | None) -> None:
+        snapshots = {"every": every} if every else None
+        data = self.world.spec.data.dump() | {"snapshots": snapshots}
+        self.world.edit(data=data, retrain={"afterSnapshots": after if every else None})
+
+    @rule(hours=st.sampled_from([1, 24]))
+    def a_period_passes(self, hours: int) -> None:
+        self.world.now += datetime.timedelta(hours=hours)
+
+    @rule(action=st.sampled_from(["abort", "retry", "promote", "snapshot"]))
     def ask(self, action: str) -> None:
         self.tokens += 1
         self.world.annotations[action] = str(self.tokens)

@@ -38,7 +38,7 @@ from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
 NAME = "movies-0123abcd"
-MODEL = builder_inputs.model()
+MODEL = builder_inputs.model(data={"source": {"claimName": "raw"}, "snapshots": {}})
 PUBLISHED = ModelVersionStatus(
     stage=VersionStage.DEPLOYING,
     stage_since=NOW,
@@ -77,6 +77,8 @@ ALL: list[do.Action] = [
     do.RemoveTraffic(),
     do.DeleteService(version=NAME),
     do.DeleteVersion(name="movies-new"),
+    do.StartJob(kind=JobKind.SNAPSHOT, version="movies", attempt=29454480),
+    do.CancelJob(kind=JobKind.SNAPSHOT, version="movies", attempt=29454480),
 ]
 
 

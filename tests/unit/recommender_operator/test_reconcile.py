@@ -13,6 +13,7 @@ from recommender_operator.api.status import Stage
 from recommender_operator.observed import Observed
 from tests.fakes import NOW, add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
+from tests.unit.recommender_operator.resources import builder_inputs
 
 
 def always(**changes: Any) -> Any:
@@ -170,6 +171,19 @@ async def test_the_stage_and_the_split_are_measured_and_go_with_the_model() -> N
     await rig.kube.delete(MODELS, "team", "movies")
     await rig.reconciler.reconcile(KEY)
     assert rig.metric("models", stage=Stage.CHECKING_DATA.value) == 0
+
+
+async def test_a_snapshot_that_failed_is_measured_until_one_is_taken_or_the_model_goes() -> None:
+    rig = Rig()
+    model, labels = builder_inputs.model(), {"namespace": "team", "model": "movies"}
+    rig.metrics.snapshot(model, None)
+    assert rig.metric("snapshot_failed", **labels) is None
+    rig.metrics.snapshot(model, False)
+    assert rig.metric("snapshot_failed", **labels) == 1
+    rig.metrics.snapshot(model, True)
+    assert rig.metric("snapshot_failed", **labels) == 0
+    rig.metrics.forget("team", "movies")
+    assert rig.metric("snapshot_failed", **labels) is None
 
 
 async def test_a_crash_after_any_write_reaches_the_same_end() -> None:

@@ -224,6 +224,16 @@ class World:
                 return head | {"path": f"artifacts/movies/{digest[7:23]}", "digest": digest}
             case JobKind.REMOVE:
                 return head | {"removed": []}
+            case JobKind.SNAPSHOT:
+                return head | {
+                    "dataVersion": f"i{job.attempt}.u1.t0-{job.attempt:016x}",
+                    "takenAt": self.now.isoformat(),
+                    "rows": 1000,
+                    "newRows": 50,
+                    "quarantinedRows": 2,
+                    "snapshots": 3,
+                    "oldest": START.isoformat(),
+                }
 
     def _truth(self, version: str) -> Mapping[str, float | None]:
         known = self.versions.get(version)
@@ -344,6 +354,9 @@ class World:
                 self._start(action)
             case a.CancelGroup():
                 self._cancel(action)
+            case a.CancelJob():
+                assert self.deleting, "cancelled a Job of a living model"
+                self.jobs.pop((action.kind, action.version, action.attempt), None)
             case a.EnsureService():
                 self._ensure(action.version)
             case a.DeleteService():
@@ -372,6 +385,8 @@ class World:
         if action.kind is JobKind.TRAIN:
             workers = self.versions[action.version].spec.training.workers
             assert workers == 1 or not self.platform.missing_for_workers, "nothing runs TrainJobs"
+        if action.kind is JobKind.SNAPSHOT:
+            self._check_writers(action)
         if key not in self.jobs:
             self.jobs[key] = JobState(
                 kind=action.kind,
@@ -381,6 +396,15 @@ class World:
                 group=workers > 1,
                 started_at=self.now,
             )
+
+    def _check_writers(self, action: a.StartJob) -> None:
+        assert action.version == "movies", "a snapshot is of a model"
+        writers = [
+            job
+            for job in self.jobs.values()
+            if job.phase == "Running" and job.kind is JobKind.SNAPSHOT
+        ]
+        assert not writers, "two snapshots at a time"
 
     def _cancel(self, action: a.CancelGroup) -> None:
         key = (JobKind.TRAIN, action.version, action.attempt)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from recommender_training import reports
 from recommender_training.artifact.staging import DiskFullError
-from recommender_training.commands import artifacts, data, fitting, samples, whole
+from recommender_training.commands import artifacts, data, fitting, samples, snapshots, whole
 from recommender_training.commands.outcome import Outcome
 from recommender_training.distributed import place
 from recommender_training.errors import InputError
@@ -98,6 +98,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Outcome]] = {
     "evaluate": fitting.evaluate,
     "search": fitting.search,
     "compact": data.compact,
+    "snapshot": snapshots.snapshot,
+    "snapshots": snapshots.snapshots,
     "publish": artifacts.publish,
     "remove": artifacts.remove,
     "verify": artifacts.verify,

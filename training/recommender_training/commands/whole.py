@@ -14,7 +14,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Check, train and publish below one folder."""
     work, name = arguments.work, arguments.name
     lake = work / "lake" / name
-    _, checked = data.check(arguments, lake)
+    _, checked = data.check_source(arguments, lake)
     arguments.lake, arguments.data_version = lake, str(checked["dataVersion"])
     arguments.output = work / "staging" / name / "run"
     message, trained = fitting.train(arguments)

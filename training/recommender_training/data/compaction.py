@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import polars as pl
@@ -58,6 +57,8 @@ def compact_interactions(path: Path, max_files: int | None = None) -> int:
     crowded = _crowded(table, MAX_FILES if max_files is None else max_files)
     if crowded:
         dates = sorted({date for date, _ in crowded})
+        lake.keep_log(path, "interactions")
+        table = DeltaTable(str(path / "interactions"))
         table.optimize.compact([("event_date", "in", dates)], target_size=SMALL_BYTES)
         say(f"lake: {len(crowded)} partitions of interactions had many small files; compacted")
     return len(crowded)
@@ -72,12 +73,7 @@ def compact(
     those of artifacts), and whatever was needed in the last `retention_hours`. Once more does
     nothing. Raises InputError: DataMissing, DataVersionMissing, InvalidRetention.
     """
-    if retention_hours < MIN_RETENTION_HOURS:
-        raise InputError(
-            "InvalidRetention",
-            f"a retention of {retention_hours} hours would take files from trainings that run; "
-            f"give {MIN_RETENTION_HOURS} or more",
-        )
+    check_retention(retention_hours)
     if lake.newest(path, "interactions") is None:
         raise InputError("DataMissing", f"{path} has no table of interactions; run `check` first")
     with lake.locked(path):
@@ -89,6 +85,16 @@ def compact(
             removed += _vacuum(path / name, versions, retention_hours)
             removed += _remove_unfinished(path / name)
     return Compacted(partitions, removed)
+
+
+def check_retention(hours: int) -> None:
+    """Raises InputError `InvalidRetention` where a vacuum would leave less than it has to."""
+    if hours < MIN_RETENTION_HOURS:
+        raise InputError(
+            "InvalidRetention",
+            f"a retention of {hours} hours would take files from trainings that run; "
+            f"give {MIN_RETENTION_HOURS} or more",
+        )
 
 
 def kept_by_artifacts(folder: Path) -> set[str]:
@@ -124,25 +130,35 @@ def _crowded(table: DeltaTable, max_files: int) -> list[tuple[str, str]]:
 
 
 def _vacuum(path: Path, versions: list[int], hours: int) -> int:
-    """Remove what no version needs; the number of files. Nothing is committed where there is none.
+    """Remove what no version needs; the number of files.
 
-    Delta lists a removed file for as long as its log remembers it.
+    Delta says which these are, also those that are gone, for as long as its log remembers them.
+    Its own removal would commit twice, and a data version of the same rows would get a new name.
     """
     try:
         table = DeltaTable(str(path))
     except TableNotFoundError:
         return 0
-    how: dict[str, Any] = {
-        "retention_hours": hours,
-        "enforce_retention_duration": False,
-        "full": True,
-        "keep_versions": versions or None,
-    }
-    listed = [path / name for name in table.vacuum(dry_run=True, **how)]
-    there = [file for file in listed if file.exists() or Path(unquote(str(file))).exists()]
-    if there:
-        table.vacuum(dry_run=False, **how)
+    listed = table.vacuum(
+        retention_hours=hours,
+        dry_run=True,
+        enforce_retention_duration=False,
+        full=True,
+        keep_versions=_readable(path, versions) or None,
+    )
+    named = [(path / name, path / unquote(name)) for name in listed]
+    there = [file for names in named for file in sorted({*names}) if file.is_file()]
+    for file in there:
+        file.unlink()
     return len(there)
+
+
+def _readable(path: Path, versions: list[int]) -> list[int]:
+    """Those whose entry is in the log: earlier releases let Delta remove entries of 30 days."""
+    there = [number for number in versions if (path / f"_delta_log/{number:020}.json").exists()]
+    for number in sorted({*versions} - {*there}):
+        say(f"lake: version {number} of {path.name} is not in its log: nothing to keep of it")
+    return there
 
 
 def _remove_unfinished(path: Path) -> int:

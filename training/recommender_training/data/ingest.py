@@ -1,15 +1,14 @@
-"""`check`: bring raw files into the lake, once, and say whether they are fit to train on."""
+"""Bring raw files into the lake, once, and record which data version it then has."""
 
 from __future__ import annotations
 
-import datetime
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from recommender_training import clock
 from recommender_training.data import (
     compaction,
     id_table,
@@ -18,9 +17,12 @@ from recommender_training.data import (
     raw,
     schema,
     shares,
+    snapshots,
     splits,
+    times,
 )
 from recommender_training.data.mapping import INTEGERS, Format, Mapping
+from recommender_training.data.snapshots import By, Kept, Snapshot
 from recommender_training.errors import InputError
 from recommender_training.progress import say
 
@@ -31,21 +33,73 @@ class CheckResult:
 
     data_version: str
     rows: int
-    quarantined_rows: int
+    quarantined_rows: int | None  # where that is not known
     window_start: str
     window_end: str
     new_rows: int
-    aside: shares.Aside
+    aside: shares.Aside | None  # where that is not known
 
     def fields(self) -> dict[str, object]:
         """The report's fields."""
-        return {
+        told = {
             "dataVersion": self.data_version,
             "rows": self.rows,
             "quarantinedRows": self.quarantined_rows,
             "windowStart": self.window_start,
             "windowEnd": self.window_end,
         }
+        return {name: value for name, value in told.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What there was to take in, its entry in the record of snapshots, and that record."""
+
+    read: mapped.Ingested
+    snapshot: Snapshot
+    record: Kept
+
+
+def take_in(
+    source: Path,
+    lake_path: Path,
+    *,
+    kind: Format = Format.MOVIELENS_100K,
+    mapping: Mapping | None = None,
+    max_quarantined_share: float = 0.01,
+    by: By = By.SNAPSHOT,
+    keep: int | None = None,
+    now: int | None = None,
+) -> Taken:
+    """Take what is new in `source` into the lake, and record the data version that it then has.
+
+    Of the record the newest `keep` entries stay, all if None. Reading the same files again changes
+    nothing and gives the same version. All formats but MovieLens100K need a mapping. `now` is in
+    seconds since 1970; later events are put aside. Raises InputError with the reasons of
+    docs/contracts.md.
+    """
+    say(f"{by}: reading {source}")
+    with lake.locked(lake_path):
+        snapshots.read(lake_path)  # one that is damaged is told before anything is taken in
+        begun = clock.seconds() if now is None else now
+        if mapping is None:
+            read = _movielens(source, lake_path, max_quarantined_share, begun)
+        else:
+            read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, begun)
+        if not read.data_version:
+            raise _nothing_usable()
+        snapshot = Snapshot(
+            # no file that came later is in it
+            taken_at=clock.seconds() if now is None else now,
+            data_version=read.data_version,
+            rows=read.times.height,
+            new_rows=read.new_rows,
+            quarantined_rows=read.quarantined_rows,
+            by=by,
+        )
+        record = snapshots.add(lake_path, snapshot, keep)
+    say(f"{by}: {read.new_rows} new rows, version {read.data_version}")
+    return Taken(read, snapshot, record)
 
 
 def check(
@@ -59,39 +113,40 @@ def check(
     max_quarantined_share: float = 0.01,
     now: int | None = None,
 ) -> CheckResult:
-    """Ingest `source` into the lake and check it.
-
-    Reading the same files again changes nothing and gives the same version. All formats but
-    MovieLens100K need a mapping. `now` is in seconds since 1970; later events are put aside.
-    Raises InputError with the reasons of docs/contracts.md.
-    """
-    say(f"check: reading {source}")
-    now = int(time.time()) if now is None else now
-    with lake.locked(lake_path):
-        if mapping is None:
-            read = _movielens(source, lake_path, max_quarantined_share, now)
-        else:
-            read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, now)
-    say(f"check: {read.new_rows} new rows, version {read.data_version}")
+    """Take in `source` and hold its window of the last days against `min_rows`; as `take_in`."""
+    read = take_in(
+        source,
+        lake_path,
+        kind=kind,
+        mapping=mapping,
+        max_quarantined_share=max_quarantined_share,
+        by=By.CHECK,
+        now=now,
+    ).read
     start, end = window_bounds(read.times, window_days)
-    rows = read.times.filter(pl.col("timestamp").is_between(start, end)).height
     result = CheckResult(
-        read.data_version,
-        rows,
-        read.quarantined_rows,
-        iso_time(start),
-        iso_time(end),
-        read.new_rows,
-        read.aside,
+        data_version=read.data_version,
+        rows=read.times.filter(pl.col("timestamp").is_between(start, end)).height,
+        quarantined_rows=read.quarantined_rows,
+        window_start=times.iso_time(start),
+        window_end=times.iso_time(end),
+        new_rows=read.new_rows,
+        aside=read.aside,
     )
-    if rows < min_rows:
+    check_rows(result, min_rows)
+    return result
+
+
+def check_rows(result: CheckResult, min_rows: int) -> None:
+    """Raises InputError `TooFewRows` where the window has fewer."""
+    if result.rows < min_rows:
         raise InputError(
             "TooFewRows",
-            f"{rows} usable rows from {iso_time(start)} to {iso_time(end)}, at least {min_rows} "
-            "are wanted; add data, lengthen data.window.days or lower data.minRows",
+            f"{result.rows} usable rows from {result.window_start} to {result.window_end}, at "
+            f"least {min_rows} are wanted; add data, lengthen data.window.days or lower "
+            "data.minRows",
             **result.fields(),
         )
-    return result
 
 
 def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> mapped.Ingested:
@@ -113,17 +168,15 @@ def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> map
 def window_bounds(interactions: pl.DataFrame, window_days: int | None) -> tuple[int, int]:
     """First and last second of the window: the last `window_days` up to the newest event."""
     if interactions.height == 0:
-        raise InputError(
-            "NoRowsInWindow", "there is no usable interaction at all; see the quarantine table"
-        )
-    times = interactions["timestamp"].to_numpy()
-    return splits.window(int(times.min()), int(times.max()), window_days)
+        raise _nothing_usable()
+    seconds = interactions["timestamp"].to_numpy()
+    return splits.window(int(seconds.min()), int(seconds.max()), window_days)
 
 
-def iso_time(seconds: int) -> str:
-    """A time in seconds since 1970 as ISO 8601."""
-    moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+def _nothing_usable() -> InputError:
+    return InputError(
+        "NoRowsInWindow", "there is no usable interaction at all; see the quarantine table"
+    )
 
 
 def _quarantine(path: Path, rows: pl.DataFrame) -> None:

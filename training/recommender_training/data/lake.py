@@ -16,13 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from deltalake import DeltaTable, write_deltalake
+from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from recommender_training.data import schema
 from recommender_training.errors import InputError
 
-_VERSION = re.compile(r"^i(\d+)\.u(\d+)\.t(\d+)-([0-9a-f]{16})$")
+#: A property of the tables that data versions name. By itself Delta removes entries of its log
+#: after 30 days, and with them the versions that they tell of.
+_WHOLE_LOG = {"delta.enableExpiredLogCleanup": "false"}
+#: How a data version is named.
+VERSION = r"^i([0-9]+)\.u([0-9]+)\.t([0-9]+)-([0-9a-f]{16})$"
 #: Rows that are turned into text at a time.
 _SLICE = 200_000
 _ORDER = {
@@ -101,15 +105,44 @@ def current(lake: Path, name: str, empty: pl.Schema) -> tuple[int | None, pl.Dat
 def append(lake: Path, name: str, frame: pl.DataFrame, partitions: list[str] | None) -> int:
     """Append rows as a new version of the table; columns that it lacks are added to it."""
     path = str(lake / name)
-    write_deltalake(path, frame, mode="append", partition_by=partitions, schema_mode="merge")
+    keep_log(lake, name)
+    write_deltalake(
+        path,
+        frame,
+        mode="append",
+        partition_by=partitions,
+        schema_mode="merge",
+        configuration=_properties(name),
+    )
     return DeltaTable(path).version()
 
 
 def overwrite(lake: Path, name: str, frame: pl.DataFrame) -> int:
     """Replace the rows as a new version of the table; older versions stay readable."""
     path = str(lake / name)
-    write_deltalake(path, frame, mode="overwrite")
+    keep_log(lake, name)
+    write_deltalake(path, frame, mode="overwrite", configuration=_properties(name))
     return DeltaTable(path).version()
+
+
+def keep_log(lake: Path, name: str) -> None:
+    """Let a table that was made by an earlier release keep what its log tells of old versions.
+
+    To be called before each commit; new tables are made so.
+    """
+    wanted = _properties(name)
+    try:
+        table = DeltaTable(str(lake / name))
+    except TableNotFoundError:
+        return
+    if wanted and not wanted.items() <= table.metadata().configuration.items():
+        table.alter.set_table_properties(
+            wanted, post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=False)
+        )
+
+
+def _properties(name: str) -> dict[str, str]:
+    return {**_WHOLE_LOG} if name in _ORDER else {}
 
 
 def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFrame]:
@@ -171,6 +204,12 @@ def table_versions(data_version: str) -> dict[str, int]:
     return dict(zip(_ORDER, map(int, _parse(data_version).groups()[:3]), strict=True))
 
 
+def no_newer(data_version: str, than: str) -> bool:
+    """Whether no table of a data version is newer than that of another one of the same lake."""
+    limits = table_versions(than)
+    return all(number <= limits[name] for name, number in table_versions(data_version).items())
+
+
 def digest_of(data_version: str) -> str:
     """The digest that a data version names."""
     return _parse(data_version).group(4)
@@ -213,7 +252,7 @@ def changed(lake: Path, data_version: str) -> InputError:
 
 
 def _parse(data_version: str) -> re.Match[str]:
-    match = _VERSION.match(data_version)
+    match = re.fullmatch(VERSION, data_version)
     if match is None:
         raise InputError(
             "DataVersionMissing",

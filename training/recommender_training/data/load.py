@@ -46,6 +46,24 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
     return Side(users, items), data
 
 
+def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int, int, int]:
+    """First and last second of the window of a data version, and its rows.
+
+    All rows of the version are read and held against its name. Raises InputError:
+    `DataVersionMissing` where it is not there or is not what it was, `NoRowsInWindow`.
+    """
+    with lake.intact(path, data_version):
+        scans = lake.scan_version(path, data_version)
+        rows = _cast(scans["interactions"], schema.INTERACTIONS_SCHEMA)
+        users = _table(scans["users"], "users", schema.USERS_SCHEMA)
+        items = _table(scans["items"], "items", schema.ITEMS_SCHEMA)
+        if lake.content_digest(ordered.by_time(rows), users, items) != lake.digest_of(
+            data_version
+        ):
+            raise lake.changed(path, data_version)
+        return _window(rows, window_days)
+
+
 def _window(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]:
     """First and last second of the window, and its rows."""
     time = pl.col("timestamp")

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from recommender_training.data import compaction
+from recommender_training.data import compaction, snapshots
+from recommender_training.data.lake import no_newer
 from recommender_training.data.shares import Aside
 from recommender_training.data_checks import profile
 from recommender_training.data_checks.finding import Finding, ranked, worst
@@ -26,14 +28,27 @@ FOLDER = "checks"
 SCHEMA = "recommender.dev/data-checks/v1"
 
 
-def referenced(lake: Path, artifacts: Path, named: Sequence[str]) -> set[str]:
-    """Data versions that somebody may ask for again: of artifacts, of the last training, `named`.
+def referenced(lake: Path, artifacts: Path | None, named: Sequence[str]) -> set[str]:
+    """Data versions that somebody may ask for again.
 
-    Raises InputError: ArtifactInvalid.
+    Those of artifacts, where there are any, of the record of snapshots, of the last training, and
+    `named`. Raises InputError: ArtifactInvalid, DataMissing, SnapshotsDamaged.
     """
     trained = read_trained(lake)
     last = set() if trained is None else {trained}
-    return compaction.kept_by_artifacts(artifacts) | last | set(named)
+    taken = {each.data_version for each in snapshots.read(lake)}
+    published = set() if artifacts is None else compaction.kept_by_artifacts(artifacts)
+    return published | taken | last | set(named)
+
+
+def forget(lake: Path, keep: Collection[str], before: int) -> None:
+    """Remove what checks have written of data versions other than `keep`.
+
+    What was written since `before`, in seconds since 1970, stays: a training may read it.
+    """
+    for path in sorted((lake / FOLDER).glob("*/")):
+        if path.name not in keep and path.stat().st_mtime < before:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_profile(lake: Path, content: Profile) -> Path:
@@ -72,6 +87,19 @@ def read_aside(lake: Path, data_version: str) -> Aside | None:
                    for kind in ("quarantine", "duplicates")))  # fmt: skip
 
 
+def settle_aside(lake: Path, data_version: str, told: Aside) -> Aside:
+    """Write what the check that made a data version put aside, and say what holds of the version.
+
+    A later check, which finds all files read already, knows of no duplicates: then those count
+    that were found when the version was made.
+    """
+    write_aside(lake, data_version, told)
+    known = read_aside(lake, data_version)
+    if known is None or any(rows for _, rows in told.duplicates.values()):
+        return told
+    return Aside(told.quarantine, known.duplicates)
+
+
 def write_findings(
     lake: Path, now: Profile, compared_with: str | None, findings: Sequence[Finding]
 ) -> Path:
@@ -98,6 +126,20 @@ def read_findings(lake: Path, data_version: str, window_days: int | None) -> dic
     if found is None or found.get("schema") != SCHEMA:
         return None
     return {key: found[key] for key in ("windowDays", "comparedWith", "level", "findings")}
+
+
+def compared_then(lake: Path, data_version: str, window_days: int | None) -> str | None:
+    """What a check of a past data version is compared with, if nothing is named; maybe nothing.
+
+    It is what its last check was compared with, else the data of the last training, if they are no
+    newer: what came later says nothing of the past.
+    """
+    found = read_findings(lake, data_version, window_days)
+    if found is not None:
+        then = found["comparedWith"]
+        return None if then is None else str(then)
+    trained = read_trained(lake)
+    return trained if trained is not None and no_newer(trained, data_version) else None
 
 
 def write_trained(lake: Path, data_version: str) -> None:

@@ -28,6 +28,7 @@ class Outcome:
     findings: Sequence[Finding]
     compared_with: str | None
     path: Path
+    past: bool = False
 
     @property
     def blocked(self) -> list[Finding]:
@@ -41,7 +42,8 @@ class Outcome:
 
     def words(self) -> str:
         """What does not hold, and what was compared, in a sentence each."""
-        against = self.compared_with or "nothing, for nothing was trained yet"
+        nothing = "nothing, for nothing was trained " + ("before it" if self.past else "yet")
+        against = self.compared_with or nothing
         told = [f"compared with {against}"]
         for title, found in (("blocked by", self.blocked), ("warned of", self.warned)):
             if found:
@@ -61,17 +63,19 @@ def run(
     window_days: int | None = None,
     against: str | None = None,
     aside: Aside | None = None,
+    past: bool = False,
 ) -> Outcome:
     """Check a data version of the lake and write profile and findings beside its tables.
 
-    `aside` is what the reading of the source put aside.
+    `aside` is what the reading of the source put aside. Where `against` names nothing, a version
+    of the `past` is compared as it was then.
     """
     say(f"check: profile of {data_version}")
     now = profile.build(lake, data_version, window_days)
     files.write_profile(lake, now.profile)
     if aside is not None:
-        files.write_aside(lake, data_version, aside)
-    wanted = against or files.read_trained(lake)
+        aside = files.settle_aside(lake, data_version, aside)
+    wanted = against or _default_against(lake, data_version, window_days, past)
     before = _baseline(lake, wanted, window_days)
     findings = judge(checks, now, before)
     compared_with = None if before is None else str(before["dataVersion"])
@@ -81,7 +85,15 @@ def run(
         compare.aside(put_aside, checks, aside, then)
         findings += put_aside.findings
     path = files.write_findings(lake, now.profile, compared_with, findings)
-    return Outcome(findings, compared_with, path)
+    return Outcome(findings, compared_with, path, past)
+
+
+def _default_against(
+    lake: Path, data_version: str, window_days: int | None, past: bool
+) -> str | None:
+    if past:
+        return files.compared_then(lake, data_version, window_days)
+    return files.read_trained(lake)
 
 
 def judge(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_training.data import ingest
+from recommender_training.data import times
 from recommender_training.data.splits import Split
 from recommender_training.errors import InputError
 from recommender_training.search.seeds import SeedResult, summary
@@ -117,8 +117,8 @@ def _fold(fold: Split) -> dict[str, Any]:
     return {
         "trainRows": len(fold.train),
         "validationRows": len(fold.validation),
-        "validationStart": ingest.iso_time(fold.validation_start),
-        "validationEnd": ingest.iso_time(fold.test_start),
+        "validationStart": times.iso_time(fold.validation_start),
+        "validationEnd": times.iso_time(fold.test_start),
     }
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.api.spec import Resources, ServingSpec
 from recommender_operator.api.spec_mapping import DataMapping
-from recommender_operator.observed import Baseline, JobKind
+from recommender_operator.observed import Baseline, JobKind, ModelObject
 from recommender_operator.resources import (
     baselines,
     http_route,
@@ -33,16 +33,29 @@ from tests.unit.recommender_operator.resources.builder_inputs import (
 )
 
 Golden = Callable[[str, Any], None]
+PAST = "i3.u1.t0-0123456789abcdef"
 INPUTS = {
     JobKind.CHECK: {},
     JobKind.TRAIN: {"data_version": "7-00ff"},
     JobKind.PUBLISH: {"staged_path": "staging/movies/movies-0123abcd-1", "digest": DIGEST},
     JobKind.REMOVE: {"paths": "artifacts/movies/00,staging/movies/x-1"},
+    JobKind.SNAPSHOT: {"keep": f"{PAST},i4.u1.t0-00000000000000ff"},
 }
 
 
 def job(kind: JobKind) -> labels.Manifest:
+    if kind is JobKind.SNAPSHOT:
+        return jobs.job(scheduled(), None, kind, 29454480, INPUTS[kind], OPTIONS)
     return jobs.job(model(), version(), kind, 1, INPUTS[kind], OPTIONS)
+
+
+def scheduled(**data: object) -> ModelObject:
+    return model(data={"source": {"claimName": "raw"}, "snapshots": {"keep": 48}} | data)
+
+
+def command_of(manifest: labels.Manifest) -> list[str]:
+    found: list[str] = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
+    return found
 
 
 def standard() -> labels.Manifest:
@@ -189,12 +202,48 @@ def test_a_served_version_cannot_write_to_the_artifact_store() -> None:
             assert mount["subPath"] == "artifacts/movies/abababababababab"
 
 
-def test_only_a_check_sees_the_raw_data_and_only_to_read() -> None:
+def test_only_what_takes_data_in_sees_the_raw_data_and_only_to_read() -> None:
     for kind in JobKind:
         volumes = job(kind)["spec"]["template"]["spec"]["volumes"]
         data = [volume for volume in volumes if volume["name"] == "data"]
-        assert bool(data) == (kind is JobKind.CHECK)
+        assert bool(data) == (kind in (JobKind.CHECK, JobKind.SNAPSHOT))
         assert all(volume["persistentVolumeClaim"]["readOnly"] for volume in data)
+
+
+@pytest.mark.parametrize(
+    ("pin", "arguments"),
+    [
+        ({"version": PAST}, ["--data-version", PAST]),
+        ({"asOf": "2026-11-01T06:00:00Z"}, ["--as-of", "2026-11-01T06:00:00+00:00"]),
+    ],
+)
+def test_a_check_of_the_past_reads_the_tables_alone(
+    pin: dict[str, str], arguments: list[str]
+) -> None:
+    spec = version().spec.model_copy(update={"data": scheduled(**pin).spec.data})
+    pinned = dataclasses.replace(version(), spec=spec)
+    manifest = jobs.job(scheduled(), pinned, JobKind.CHECK, 1, {}, OPTIONS)
+    volumes = manifest["spec"]["template"]["spec"]["volumes"]
+    assert [volume["name"] for volume in volumes] == ["store", "tmp"]
+    command = command_of(manifest)
+    assert command[2:4] == arguments
+    assert not {"--source", "--format", "--mapping", "--max-quarantined-share"} & set(command)
+    cli.parser().parse_args(command[1:])
+
+
+def test_the_job_of_a_snapshot_is_understood_and_goes_by_itself() -> None:
+    manifest = job(JobKind.SNAPSHOT)
+    arguments = cli.parser().parse_args(command_of(manifest)[1:])
+    assert (arguments.verb, arguments.keep_snapshots) == ("snapshot", 48)
+    assert arguments.keep == [PAST, "i4.u1.t0-00000000000000ff"]
+    assert manifest["spec"]["ttlSecondsAfterFinished"] == 3600
+    assert manifest["metadata"]["name"] == "movies-snapshot-29454480"
+    assert manifest["metadata"]["ownerReferences"][0]["kind"] == "RecommenderModel"
+
+
+def test_no_snapshot_is_built_for_a_model_without_a_schedule() -> None:
+    with pytest.raises(KeyError, match=r"data\.snapshots"):
+        jobs.job(model(), None, JobKind.SNAPSHOT, 1, {}, OPTIONS)
 
 
 def test_in_knative_mode_one_container_has_a_port_and_probes() -> None:

@@ -75,6 +75,22 @@ def test_the_checks_of_the_data_at_their_defaults_make_no_new_version() -> None:
     assert names.spec_hash(spec, TrainingSpec()) != names.spec_hash(DATA, TrainingSpec())
 
 
+def test_a_schedule_of_snapshots_makes_no_version_and_a_pin_to_the_past_does() -> None:
+    def digest(**fields: object) -> str:
+        data = DataSpec.model_validate({"source": {"claimName": "raw"}} | fields)
+        return names.spec_hash(data, TrainingSpec())
+
+    plain = names.spec_hash(DATA, TrainingSpec())
+    assert digest(snapshots={"every": "Hourly", "keep": 3}) == plain
+    pins: tuple[dict[str, str], ...] = (
+        {"version": "i3.u1.t0-0123456789abcdef"},
+        {"asOf": "2026-11-01T06:00:00Z"},
+        {"asOf": "2026-11-01T07:00:00Z"},
+    )
+    assert len({plain, *(digest(**pin) for pin in pins)}) == 4
+    assert digest(asOf="2026-11-01T06:00:00Z") == digest(asOf="2026-11-01T06:00:00.000+00:00")
+
+
 def test_a_mapping_makes_a_version_and_its_defaults_written_out_the_same() -> None:
     def digest(sections: dict[str, Any] | None = None, **changes: Any) -> str:
         mapping = {

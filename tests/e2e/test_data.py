@@ -1,0 +1,115 @@
+"""Data as a shop has them: ids that are texts, snapshots on a schedule, a way back to the past."""
+
+from __future__ import annotations
+
+import urllib.parse
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.http
+
+from tests.e2e.conftest import NewWorld
+from tests.scenario import stories
+from tests.scenario.world import World
+
+pytestmark = pytest.mark.e2e
+
+#: The files of MovieLens read as anybody's, their ids taken for texts.
+MAPPING: dict[str, Any] = {
+    "interactions": {
+        "files": "*.inter",
+        "user": "user_id:token",
+        "item": "item_id:token",
+        "timestamp": {"column": "timestamp:float"},
+        "value": {"column": "rating:float"},
+    },
+    "users": {
+        "files": "*.user",
+        "id": "user_id:token",
+        "age": "age:token",
+        "gender": "gender:token",
+        "occupation": "occupation:token",
+    },
+    "items": {
+        "files": "*.item",
+        "id": "item_id:token",
+        "title": "movie_title:token_seq",
+        "releaseYear": "release_year:token",
+        "genres": "class:token_seq",
+        "genreSeparator": " ",
+    },
+    "csv": {"delimiter": "\t", "quote": "^"},
+    "ids": {"user": "Text", "item": "Text"},
+}
+DATA: dict[str, Any] = {
+    "source": {"format": "CSV", "mapping": MAPPING},
+    "snapshots": {"every": "Hourly", "keep": 48},
+}
+ASKED = {"user_id": "42", "session": [{"item": "50", "timestamp": 881250949, "value": 5}]}
+
+
+def over_v2(world: World) -> np.ndarray[Any, Any]:
+    address = urllib.parse.urlsplit(world.gateway).netloc
+    user = tritonclient.http.InferInput("user_id", [1], "BYTES")
+    user.set_data_from_numpy(np.array([b"42"], dtype=np.object_))
+    with tritonclient.http.InferenceServerClient(address) as client:
+        answer = client.infer("recommender", [user], headers={"Host": world.host})
+    found: np.ndarray[Any, Any] = answer.as_numpy("item_ids")
+    return found
+
+
+def until_snapshot(world: World, after: str | None = None) -> dict[str, Any]:
+    """Wait for a snapshot later than `after`, and return what the status says of it."""
+
+    def taken() -> bool:
+        told = world.status.get("snapshots") or {}
+        return told.get("takenAt", after) != after
+
+    world.until("a snapshot", taken, 180)
+    told: dict[str, Any] = world.status["snapshots"]
+    return told
+
+
+def test_given_texts_as_ids_and_later_data_when_pinned_to_the_past_then_it_is_trained_on_again(
+    new_world: NewWorld,
+) -> None:
+    world = new_world({"data": DATA, "retrain": {"onDrift": False, "afterSnapshots": 1}})
+    first = world.version(stories.first_version(world).version)
+    lineage = first["status"]["lineage"]
+
+    answer = world.answer(ASKED)
+    assert answer["source"] == "model"
+    assert answer["items"], answer
+    assert all(isinstance(item, str) for item in answer["items"]), answer
+    assert "50" not in answer["items"], "an item of the session"
+    assert all(isinstance(item, bytes) for item in over_v2(world).ravel())
+
+    snapshot = until_snapshot(world)
+    assert world.condition("SnapshotTaken")["status"] == "True"
+    assert snapshot["dataVersion"] == lineage["dataVersion"], "nothing came since the check"
+    assert snapshot["newRows"] == 0
+    assert set(world.kube.versions(world.name)) == {world.champion}, "nothing new to train on"
+
+    world.add_shifted_data()
+    ask = {"recommender.dev/snapshot": "the new season"}
+    retraining = world.new_version_after(lambda: world.kube.annotate(world.name, ask), 180)
+    later = until_snapshot(world, after=snapshot["takenAt"])
+    assert later["newRows"] > 0, later
+    assert later["rows"] == snapshot["rows"] + later["newRows"]
+    assert later["kept"] > snapshot["kept"]
+    trigger = world.version(retraining)["spec"]["trigger"]
+    assert trigger == "Retrain: a snapshot with new rows"
+
+    pin = {"data": {**DATA, "version": lineage["dataVersion"]}}
+    again = world.new_version_after(lambda: world.apply(pin))
+    world.until(
+        f"{again} to be trained",
+        lambda: bool(world.version(again).get("status", {}).get("metrics")),
+        300,
+    )
+    repeated = world.version(again)["status"]
+    for field in ("dataVersion", "dataRows"):
+        assert repeated["lineage"][field] == lineage[field]
+    # Where nothing is compared with the champion, the same data give the same bytes.
+    assert repeated["metrics"]["auc"] == pytest.approx(first["status"]["metrics"]["auc"], abs=1e-6)

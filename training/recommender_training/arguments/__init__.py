@@ -1,0 +1,1 @@
+"""The arguments of each command, by what the commands work on."""
