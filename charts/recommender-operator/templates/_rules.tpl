@@ -17,10 +17,11 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [recommender.dev]
   resources: [recommendermodels/finalizers, modelversions/finalizers]
   verbs: [update]
-# The pipeline: check, train, publish, remove. Jobs go with their owner.
+# The pipeline: check, train, publish, remove, snapshot. Jobs go with their owner, but for a snapshot
+# of a model whose data go: nothing may write to them while they are removed.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [list, watch, create]
+  verbs: [list, watch, create, delete]
 # A training of several workers, where Kubeflow Trainer v2 is; without it the rule speaks of nothing.
 - apiGroups: [trainer.kubeflow.org]
   resources: [trainjobs]
