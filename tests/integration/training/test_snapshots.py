@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.api import report as operator_report
 from recommender_training.data import compaction, snapshots
 from recommender_training.data_checks import files
 from recommender_training.errors import InputError
@@ -58,6 +60,9 @@ def test_a_snapshot_takes_new_rows_in_names_the_version_and_records_it(desk: Des
         "snapshots": 1, "oldest": "2026-01-31T01:00:00Z", "filesRemoved": 0,
     }.items()  # fmt: skip
     assert "by" not in said
+    read = operator_report.parse(operator_report.SnapshotReport, said)
+    assert (read.rows, read.new_rows, read.quarantined_rows, read.snapshots) == (3, 3, 1, 1)
+    assert read.taken_at == read.oldest == datetime.datetime(2026, 1, 31, 1, tzinfo=datetime.UTC)
     assert desk.height(said["dataVersion"]) == 3
     (entry,) = snapshots.read(desk.lake)
     assert entry.to_json().items() <= {**said, "by": "snapshot"}.items()
