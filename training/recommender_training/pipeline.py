@@ -11,7 +11,7 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training import provenance, variants, warm_start
-from recommender_training.artifact import manifest, triton
+from recommender_training.artifact import manifest, servable, triton
 from recommender_training.artifact.staging import staged
 from recommender_training.champion import Comparison
 from recommender_training.config import TrainingConfig
@@ -172,6 +172,7 @@ def _begin(asked: _Asked) -> _Begun:
     side, data = load(asked.lake_path, asked.data_version, asked.window_days)
     ids = id_table.named(asked.lake_path, data)
     config, group, found = asked.config, asked.group, None
+    servable.check(data, ids.items, config.hyperparameters.history_length)
     if config.search is not None:
         source = Source(asked.lake_path, asked.data_version, asked.window_days)
         work = asked.output.with_name(".search")
