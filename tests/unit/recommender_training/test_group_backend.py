@@ -1,10 +1,11 @@
-"""Processes meet by nccl where they have GPUs, each on its own, and by gloo where they have none."""
+"""Processes meet by nccl where they have GPUs, each on its own, else by gloo."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import HashStore
 
 from recommender_training.config import Precision
 from recommender_training.distributed import together
@@ -23,7 +24,7 @@ def test_the_backend_and_the_device_are_those_of_the_hardware(
     used: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "set_device", used.append)
-    monkeypatch.setattr(dist, "rendezvous", lambda *_, **__: iter([(dist.HashStore(), 1, 2)]))
+    monkeypatch.setattr(dist, "rendezvous", lambda *_, **__: iter([(HashStore(), 1, 2)]))
     monkeypatch.setattr(together, "meet", lambda *_: "group")
     monkeypatch.setattr(dist, "init_process_group", lambda name, **_: begun.append(name))
     monkeypatch.setattr(dist, "destroy_process_group", lambda: begun.append("ended"))
