@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training import provenance, variants, warm_start
-from recommender_training.artifact import manifest, triton
+from recommender_training.artifact import manifest, servable, triton
 from recommender_training.artifact.staging import staged
 from recommender_training.champion import Comparison
 from recommender_training.config import TrainingConfig
@@ -120,6 +121,11 @@ class _Asked:
     group: Group
     data_checks: Mapping[str, Any] | None
 
+    @property
+    def journals(self) -> Path:
+        """Where searches are kept, those of other versions included."""
+        return self.output.with_name(".search")
+
 
 @dataclass(frozen=True)
 class _Begun:
@@ -153,6 +159,8 @@ def _train(asked: _Asked) -> TrainResult:
     begun.course.forget()
     if begun.found is not None:
         begun.found.forget()
+    if asked.own_checkpoints:  # the operator's: searches of earlier versions are of no more use
+        shutil.rmtree(asked.journals, ignore_errors=True)
     say(f"train: staged {digest} at {asked.output}; timing single requests")
     return TrainResult(
         asked.output,
@@ -172,10 +180,10 @@ def _begin(asked: _Asked) -> _Begun:
     side, data = load(asked.lake_path, asked.data_version, asked.window_days)
     ids = id_table.named(asked.lake_path, data)
     config, group, found = asked.config, asked.group, None
+    servable.check(data, ids.items, config.hyperparameters.history_length)
     if config.search is not None:
         source = Source(asked.lake_path, asked.data_version, asked.window_days)
-        work = asked.output.with_name(".search")
-        found = choose(source, data, config, work, asked.threads)
+        found = choose(source, data, config, asked.journals, asked.threads)
         config = found.config
     group.tell("config", config.model_dump_json(by_alias=True))
     prepared = prepare(data, config)

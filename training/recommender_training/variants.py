@@ -20,6 +20,7 @@ import torch
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.champion import Champion
 from recommender_training.config import TrainingConfig
+from recommender_training.data.dataset import Ints
 from recommender_training.evaluation import answers, bootstrap, intervals
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import build, latency, torchscript
@@ -74,6 +75,21 @@ def decide(
     if bundle.deep is None or not settings.variants:
         return None
     say("variants: validation window")
+    judged, candidates = measured(bundle, prepared, known, settings, prepared.split.validation)
+    return choose(candidates, settings, {"rows": len(judged.rows)})
+
+
+def measured(
+    bundle: Bundle,
+    prepared: Prepared,
+    known: build.Knowledge,
+    settings: ExportSettings,
+    rows: Ints,
+) -> tuple[Window, list[Candidate]]:
+    """The full graph of the deep ranker and each variant, by their answers on the window of these
+    rows, their size, and their time in turn on this machine; and that window.
+    """
+    assert bundle.deep is not None
     bonus = bundle.bonus.get("recommender")
     full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
     graphs = graphs_of(full, settings)
@@ -82,9 +98,8 @@ def decide(
     sizes = {name: round(len(data) / 1e6, 6) for name, data in archives.items()}
     words = vocabulary(prepared.data, prepared.history_length)
     times = latency.compare(loaded, words)
-    judged = answers.window(prepared, prepared.split.validation, bundle.sources)
-    candidates = _candidates(judged, loaded, words, settings, sizes, times, bonus)
-    return choose(candidates, settings, {"rows": len(judged.rows)})
+    judged = answers.window(prepared, rows, bundle.sources)
+    return judged, _candidates(judged, loaded, words, settings, sizes, times, bonus)
 
 
 def serving(

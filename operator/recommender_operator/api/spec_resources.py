@@ -26,6 +26,13 @@ class TrainingResources(Resources):
     memory: str = Field(
         default="3Gi", description="Memory request and limit.", pattern=QUANTITY, max_length=20
     )
+    gpus: int = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="NVIDIA GPUs (nvidia.com/gpu) of each pod; a pod fits one model on one. Needs "
+        "NVIDIA's device plugin in the cluster and a training image with CUDA.",
+    )
 
 
 class TritonResources(Resources):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from recommender_operator.api.spec import Resources
+from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
 #: User of the training and serving images.
 USER = 65532
+#: What NVIDIA's device plugin gives to pods.
+GPU = "nvidia.com/gpu"
 
 
 def container_security(*, user: int | None = USER, read_only: bool = True) -> Manifest:
@@ -30,10 +33,15 @@ def container_security(*, user: int | None = USER, read_only: bool = True) -> Ma
 
 
 def resources(wanted: Resources) -> Manifest:
-    """Return requests and limits; memory is limited to its request, CPU only if asked for."""
+    """Return requests and limits; memory is limited to its request, CPU only if asked for.
+
+    A GPU is in the limits alone, as Kubernetes wants it of an extended resource.
+    """
     limits = {"memory": wanted.memory}
     if wanted.cpu_limit is not None:
         limits["cpu"] = wanted.cpu_limit
+    if isinstance(wanted, TrainingResources) and wanted.gpus:
+        limits[GPU] = str(wanted.gpus)
     return {"requests": {"cpu": wanted.cpu, "memory": wanted.memory}, "limits": limits}
 
 

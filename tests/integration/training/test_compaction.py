@@ -79,10 +79,49 @@ def test_a_check_compacts_what_it_has_made_crowded(
     assert again.data_version == sixth.data_version, "nothing new: nothing is compacted"
 
 
+NOTES = ("ids", "quarantine", "batches")
+
+
+def noted(source: Path, path: Path, part: int) -> ingest.CheckResult:
+    """A check of one more file with a text, a user and a row without a time that are new."""
+    rows = [event(f"u-{part}", "sku 1", START + 60 * part), event(f"u-{part}", "sku 1", "")]
+    write(source / f"events/{part}.csv", rows)
+    return check(source, path, declare(ids={"user": "Text", "item": "Text"}))
+
+
+def notes(path: Path) -> dict[str, list[str]]:
+    """The rows of each table, in an order that files do not change."""
+    tables = {name: pl.scan_delta(str(path / name)).collect() for name in NOTES}
+    return {name: sorted(map(str, rows.rows())) for name, rows in tables.items()}
+
+
+def test_checks_compact_what_they_note_and_lose_no_text_and_no_bad_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "MAX_FILES", 3)
+    source, path = tmp_path / "raw", tmp_path / "lake"
+    for part in range(3):
+        noted(source, path, part)
+    before = notes(path)
+    counts = {name: len(DeltaTable(str(path / name)).file_uris()) for name in NOTES}
+    assert counts == {"ids": 4, "quarantine": 3, "batches": 3}, "ids: of users and of items"
+    last = noted(source, path, 3)
+    after = notes(path)
+    for name in NOTES:
+        files_of = DeltaTable(str(path / name)).file_uris()
+        assert len(files_of) == (2 if name == "ids" else 1)
+        assert set(before[name]) < set(after[name])
+    assert [len(after[name]) for name in NOTES] == [5, 4, 4]
+    again = noted(source, path, 3)
+    assert again.data_version == last.data_version
+    assert again.quarantined_rows == 4, "rows put aside by earlier checks are known"
+    assert notes(path) == after
+
+
 def test_a_vacuum_spares_the_versions_that_are_referred_to(crowded: tuple[Path, Results]) -> None:
     path, (_, _, early, late, _) = crowded
     found = compaction.compact(path, keep=[early.data_version], retention_hours=0)
-    assert found.partitions == 1
+    assert found.partitions == 2, "that of the interactions, and the table of batches"
     assert found.files_removed >= 2, "those of the fourth and the fifth check"
     assert rows(path, early.data_version).height == 3
     newest = DeltaTable(str(path / "interactions"))
@@ -137,7 +176,7 @@ def test_the_command_spares_artifacts_and_the_last_training(
     )
     assert main(arguments) == 0
     told = json.loads(report.read_text())
-    assert (told["kind"], told["partitions"]) == ("compact", 1)
+    assert (told["kind"], told["partitions"]) == ("compact", 2)
     assert told["filesRemoved"] >= 1
     heights = [rows(path, each.data_version).height for each in (published, trained, named)]
     assert heights == [2, 4, 1]

@@ -55,12 +55,20 @@ def one_user_after_the_other(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def one_second(rows: pl.DataFrame) -> pl.DataFrame:
+    """The time of an import in place of that of the events."""
+    return rows.with_columns(pl.lit(START - 86_400).alias(TIME)).unique(
+        [USER, ITEM], maintain_order=True
+    )
+
+
 @pytest.mark.parametrize(
     ("edit", "check", "level", "named"),
     [
         (one_user, "users", "block", "1 user"),
         (one_item, "items", "block", "1 item"),
         (constant, "labels", "block", "960 of 960 rows positive"),
+        (one_second, "labels", "block", "0 of 0 rows positive"),
         (one_user_after_the_other, "cold", "warn", "0 of"),
     ],
 )
@@ -87,12 +95,20 @@ def test_train_takes_it_where_the_check_is_told_to_let_it_pass(
     assert ("aucLow" in result.metrics) == (edit is not one_user)
 
 
-def test_train_refuses_labels_that_are_all_alike(source: Path, tmp_path: Path) -> None:
-    version = lake(source, tmp_path, constant)
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [(constant, "960 of them positive"), (one_second, "events share a second, which is never")],
+)
+def test_train_refuses_labels_that_are_all_alike_and_times_that_are(
+    source: Path, tmp_path: Path, edit: Edit, said: str
+) -> None:
+    version = lake(source, tmp_path, edit)
+    found = run.run(tmp_path / "lake", version, Checks())
+    assert (said in " ".join(each.remedy for each in found.findings)) is (edit is one_second)
     with pytest.raises(InputError) as caught:
         pipeline.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
     assert caught.value.reason == "TooFewRows"
-    assert "960 of them positive" in caught.value.message
+    assert said in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,13 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from recommender_training import synthetic
-from recommender_training.config import Hyperparameters, Precision
 from recommender_training.data import ingest
-from recommender_training.models import fit
-from recommender_training.models.runtime import Runtime
 
 pytestmark = pytest.mark.integration
 
@@ -222,54 +217,6 @@ def test_a_full_disk_ends_no_fit_and_stages_no_half_artifact(place: Place, one: 
         assert (ended.code, ended.report["reason"]) == (1, "DiskFull"), ended.log
         assert "make room" in ended.report["message"]
         assert {path.name for path in disk.iterdir()} <= {".checkpoints"}
-
-
-# PyTorch's own compiler is written with what is deprecated, and imports it when it first runs.
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_code_compiled_for_the_cpu_gives_the_weights_of_eager_code() -> None:
-    """The backend of GPUs, inductor, which needs a C++ compiler here."""
-    if shutil.which("g++") is None:
-        pytest.skip("no C++ compiler")
-    for precision, near in ((Precision.FLOAT32, 5e-3), (Precision.BFLOAT16, 2e-2)):
-        eager, compiled = (fitted(precision, compiler) for compiler in (None, "inductor"))
-        torch.testing.assert_close(compiled, eager, atol=near, rtol=near)
-
-
-class Pairs:
-    """Rows of numbers."""
-
-    def __init__(self, numbers: torch.Tensor) -> None:
-        self.numbers = numbers
-
-    def take(self, rows: torch.Tensor) -> Pairs:
-        return Pairs(self.numbers[rows])
-
-    def to(self, device: torch.device) -> Pairs:
-        return Pairs(self.numbers.to(device))
-
-
-class Small(torch.nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.norm = torch.nn.Linear(6, 16), torch.nn.BatchNorm1d(16)
-        self.out = torch.nn.Linear(16, 1)
-
-    def forward(self, batch: Pairs) -> torch.Tensor:
-        hidden = torch.relu(self.norm(self.first(batch.numbers)))
-        return torch.as_tensor(self.out(hidden).squeeze(1))
-
-
-def fitted(precision: Precision, compiler: str | None) -> torch.Tensor:
-    """[rows] logits of a model that was fitted so."""
-    fit.seed_everything(1, 1)
-    inputs = Pairs(torch.randn(512, 6))
-    label = (inputs.numbers.sum(1) > 0).float()
-    model = Small()
-    train, held = torch.arange(384), torch.arange(384, 512)
-    settings = Hyperparameters(epochs=2, batch_size=128, precision=precision)
-    how = Runtime(torch.device("cpu"), precision, compiler)
-    fit.fit(model, inputs, train, held, settings, label, how=how)
-    return fit.predict(model, inputs, held)
 
 
 def wait_for_checkpoint(folder: Path, process: subprocess.Popen[bytes]) -> None:

@@ -90,6 +90,21 @@ def test_interrupted_or_not_it_is_the_same_artifact_and_no_journal_is_left(
     assert not list((tmp_path / ".search").iterdir())
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_what_a_failed_search_left_goes_with_the_next_training_of_the_model(
+    trained: Any, tmp_path: Path, own: bool
+) -> None:
+    """Beside others, as a person trains, it may be somebody's and stays."""
+    left = tmp_path / ".search" / "0123456789abcdef.journal"
+    left.parent.mkdir()
+    left.write_text("")
+    where = (trained.lake, trained.data_version, trained.config, tmp_path / "v-2")
+    result = pipeline.train(*where, checkpoints=tmp_path / "kept", own_checkpoints=own)
+    assert result.digest == trained.digest
+    assert left.exists() is not own
+    assert left.parent.exists() is not own
+
+
 def test_the_search_cannot_see_the_test_window(
     data: Dataset, trained: Any, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -66,6 +67,31 @@ def test_a_loss_that_is_not_finite_is_told_with_its_remedy(prepared: Prepared) -
     with pytest.raises(InputError, match="learningRate") as caught:
         run(prepared, model)
     assert caught.value.reason == "TrainingDiverged"
+
+
+def test_a_validation_loss_that_is_not_finite_ends_the_fit(prepared: Prepared) -> None:
+    """Batches are normed by themselves, so that the loss of the training says nothing of it."""
+    model = fresh(prepared)
+    assert model.norm.running_mean is not None
+    model.norm.running_mean.fill_(math.nan)
+    with pytest.raises(InputError, match=r"validation loss is nan.*in epoch 1, batch") as caught:
+        run(prepared, model)
+    assert caught.value.reason == "TrainingDiverged"
+
+
+def test_weights_that_only_the_last_step_spoilt_are_told(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(self: fit.Learner, real: Callable[..., None] = fit.Learner.step) -> None:
+        real(self)
+        if self.batches.epochs == 2:
+            self.model.get_parameter("out.weight").data.fill_(math.inf)
+
+    monkeypatch.setattr(fit.Learner, "step", step)
+    inputs, rows = prepared.kept, torch.from_numpy(prepared.split.train)
+    with pytest.raises(InputError, match=r"weights out\.weight are not finite") as told:
+        fit.fit_for(fresh(prepared), inputs, rows, SETTINGS, inputs.label, 2)
+    assert told.value.reason == "TrainingDiverged"
 
 
 def test_ids_that_were_never_seen_are_the_unknown_id(bundle: Bundle, prepared: Prepared) -> None:

@@ -7,6 +7,7 @@ import pytest
 import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
 from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
 
 from recommender_training.evaluation import metrics
@@ -52,6 +53,25 @@ def test_calibration_error_is_that_of_its_definition(
             gap = abs(label[inside].mean() - probability[inside].mean())
             expected += inside.mean() * gap
     assert metrics.calibration_error(label, probability) == pytest.approx(expected, abs=1e-12)
+
+
+@given(pair=responses, seed=st.integers(0, 2**32 - 1))
+def test_calibration_error_is_that_of_the_reliability_curve_of_scikit_learn(
+    pair: tuple[list[bool], list[float]], seed: int
+) -> None:
+    """That tells the mean label and probability of each bin with rows; here are its rows."""
+    label, probability = np.array(pair[0]), np.array(pair[1])
+    probability = np.where(np.arange(len(label)) % 2, probability, random_of(seed, len(label)))
+    bins = metrics.CALIBRATION_BINS
+    positive, mean = calibration_curve(label, probability, n_bins=bins, strategy="uniform")
+    rows, _ = np.histogram(-probability, bins=-np.linspace(0, 1, bins + 1)[::-1])
+    share = rows[::-1][rows[::-1] > 0] / len(label)
+    expected = float(share @ np.abs(positive - mean))
+    assert metrics.calibration_error(label, probability) == pytest.approx(expected, abs=1e-12)
+
+
+def random_of(seed: int, count: int) -> metrics.Array:
+    return np.random.default_rng(seed).random(count)
 
 
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 12))

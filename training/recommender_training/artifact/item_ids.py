@@ -13,4 +13,9 @@ SCHEMA = "recommender.dev/item-ids/v1"
 
 def write(root: Path, texts: Sequence[str]) -> None:
     """Write the texts in the order of the items of vocabulary.json, whose ids are their hashes."""
-    write_bytes(root / NAME, canonical_json({"schema": SCHEMA, "texts": list(texts)}))
+    write_bytes(root / NAME, content(texts))
+
+
+def content(texts: Sequence[str]) -> bytes:
+    """The bytes of the file."""
+    return canonical_json({"schema": SCHEMA, "texts": list(texts)})

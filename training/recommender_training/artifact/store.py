@@ -40,10 +40,14 @@ def publish(staged: Path, digest: str, store: Path) -> str:
     if partial.exists():
         shutil.rmtree(partial)
     store.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(staged, partial, symlinks=True)
-    seal(partial)
-    manifest.verify(partial, digest)
-    partial.rename(target)
+    try:
+        shutil.copytree(staged, partial, symlinks=True)
+        seal(partial)
+        manifest.verify(partial, digest)
+        partial.rename(target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)  # a full disk gets its room back
+        raise
     fsync_folder(store)
     return path
 

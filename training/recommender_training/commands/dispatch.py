@@ -11,8 +11,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from recommender_training import reports
-from recommender_training.artifact.staging import DiskFullError
-from recommender_training.commands import artifacts, data, fitting, samples, snapshots, whole
+from recommender_training.commands import (
+    artifacts,
+    data,
+    fitting,
+    full_disk,
+    samples,
+    snapshots,
+    whole,
+)
 from recommender_training.commands.outcome import Outcome
 from recommender_training.distributed import place
 from recommender_training.errors import InputError
@@ -84,10 +91,9 @@ def _refused(kind: str, error: InputError) -> tuple[int, dict[str, object]]:
 
 def _broken(kind: str, error: Exception) -> tuple[int, dict[str, object]]:
     traceback.print_exception(error, file=sys.stderr)
-    if isinstance(error, DiskFullError):
-        return MAY_BE_REPEATED, reports.build(
-            kind, ok=False, reason="DiskFull", message=str(error.strerror)
-        )
+    room = full_disk.words(error)
+    if room is not None:
+        return MAY_BE_REPEATED, reports.build(kind, ok=False, reason="DiskFull", message=room)
     text = f"{type(error).__name__}: {error}"
     return MAY_BE_REPEATED, reports.build(kind, ok=False, reason="Failed", message=text)
 

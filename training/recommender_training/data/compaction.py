@@ -35,6 +35,8 @@ MIN_RETENTION_HOURS = 24
 _UNFINISHED = re.compile(r"#\d+$")
 _TABLES = ("interactions", "users", "items", "ids", "quarantine", "batches")
 _PARTITION = ["partition.event_date", "partition.segment"]
+#: Tables that checks only add rows to, and of which no data version names a version.
+_ADDED_TO = ("ids", "quarantine", "batches")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,29 @@ def compact_interactions(path: Path, max_files: int | None = None) -> int:
     return len(crowded)
 
 
+def compact_notes(path: Path, max_files: int | None = None) -> int:
+    """Compact the tables of texts of ids, of rows put aside and of files that were read, where
+    more than `max_files` (MAX_FILES) small files are beside one another; how many partitions.
+
+    The caller holds the lock of the lake. A table without partitions counts as one.
+    """
+    found = 0
+    for name in _ADDED_TO:
+        try:
+            table = DeltaTable(str(path / name))
+        except TableNotFoundError:
+            continue
+        actions = pl.DataFrame(table.get_add_actions(flatten=True))
+        parts = [column for column in actions.columns if column.startswith("partition.")]
+        small = actions.filter(pl.col("size_bytes") < SMALL_BYTES)
+        beside = small.group_by(parts or pl.lit(name)).len()["len"]
+        crowded = int((beside > (MAX_FILES if max_files is None else max_files)).sum())
+        if crowded:
+            table.optimize.compact(target_size=SMALL_BYTES)
+        found += crowded
+    return found
+
+
 def compact(
     path: Path, *, keep: Iterable[str], max_files: int = 1, retention_hours: int = 168
 ) -> Compacted:
@@ -78,7 +103,7 @@ def compact(
         raise InputError("DataMissing", f"{path} has no table of interactions; run `check` first")
     with lake.locked(path):
         spared = [lake.table_versions(version) for version in sorted(set(keep))]
-        partitions = compact_interactions(path, max_files)
+        partitions = compact_interactions(path, max_files) + compact_notes(path, max_files)
         removed = 0
         for name in _TABLES:
             versions = sorted({found[name] for found in spared if name in found})

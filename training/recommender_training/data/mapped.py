@@ -228,6 +228,7 @@ def _write(
     version = lake.newest(run.path, "interactions")
     if run.batches:
         lake.append(run.path, "batches", _notes(run), None)
+        compaction.compact_notes(run.path)
     new_rows = sum(batch.new for batch in run.batches)
     rows = lake.scan(run.path, "interactions", schema.INTERACTIONS_SCHEMA)
     times = rows.select("timestamp").collect(engine="streaming")

@@ -24,6 +24,11 @@ class Split:
 #: Shares of the events to train on and to choose with; the rest is the test window.
 TRAIN_SHARE, VALIDATION_SHARE = 0.8, 0.1
 _SECONDS_A_DAY = 86_400
+#: What to do where a part has no event at all.
+SHARED_SECOND = (
+    "too many events share a second, which is never divided: map the time of the event itself "
+    "(timestamp of data.source.mapping.interactions)"
+)
 
 
 def window(first: int, last: int, days: int | None) -> tuple[int, int]:
@@ -57,7 +62,9 @@ def temporal(events: Events) -> Split:
     )
     for name in ("train", "validation", "test"):
         labels = events.label[getattr(split, name)]
-        if len(labels) == 0 or labels.all() or not labels.any():
+        if len(labels) == 0:
+            raise InputError("TooFewRows", f"the {name} window has 0 rows: {SHARED_SECOND}")
+        if labels.all() or not labels.any():
             raise InputError(
                 "TooFewRows",
                 f"the {name} window has {len(labels)} rows, {int(labels.sum())} of them positive; "

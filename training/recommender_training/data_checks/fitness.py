@@ -5,6 +5,7 @@ These checks need nothing to compare with. Where `train` would refuse the window
 
 from __future__ import annotations
 
+from recommender_training.data.splits import SHARED_SECOND
 from recommender_training.data_checks.finding import Judge
 from recommender_training.data_checks.profile import PARTS, Profile
 
@@ -41,7 +42,9 @@ def judge(judge: Judge, profile: Profile) -> None:
             holds=0 < positive < rows,
             value=f"{positive} of {_counted(rows, 'row')} positive",
             expected="positive and other responses in each of the three parts of the window",
-            remedy=f"a value from 4 on is positive: check the mapping of values, {_LONGER}",
+            remedy=f"a value from 4 on is positive: check the mapping of values, {_LONGER}"
+            if rows
+            else SHARED_SECOND,
         )
     judged, known = (int(profile["cold"][key]) for key in ("validationUsers", "known"))
     judge.add(

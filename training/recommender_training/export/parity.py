@@ -132,7 +132,7 @@ def between(one: nn.Module, other: nn.Module, asked: Iterable[tuple[Tensor, ...]
         if not torch.equal(ids, their_ids):
             raise ParityError(f"two forms of a graph answer other items to {len(ids)} requests")
         if scores.numel():
-            worst = max(worst, float((scores - their_scores).abs().max()))
+            worst = _larger(worst, float((scores - their_scores).abs().max()))
     if not worst <= TOLERANCE:
         raise ParityError(f"two forms of a graph differ by {worst:.2e}")
     return float(f"{worst:.3g}")
@@ -145,7 +145,7 @@ def widened(
     the `graph` that it was compiled from. Raises ParityError.
     """
     asked = list(probes(known.data.users.ids, known.data.items.ids))
-    worst = max(told["maxDifference"], between(module, graph, asked))
+    worst = _larger(told["maxDifference"], between(module, graph, asked))
     return {
         **told,
         "requests": told["requests"] + sum(len(one[0]) for one in asked),
@@ -173,15 +173,20 @@ def _apart(
         logits, by_graph = scorer(inputs), _judged(module, known, asked, inputs)
         expected, judged = calibration.probability(logits), calibration.probability(by_graph)
         rows = np.searchsorted(known.data.items.ids, ids)
-        apart.eager = max(
+        apart.eager = _larger(
             apart.eager,
             float(np.abs(expected[rows] - scores).max(initial=0.0)),
             float(np.abs(expected - judged).max()),
         )
-        apart.judged = max(apart.judged, float(np.abs(judged[rows] - scores).max(initial=0.0)))
+        apart.judged = _larger(apart.judged, float(np.abs(judged[rows] - scores).max(initial=0.0)))
         rank = lists.rank(known, request, inputs, by_graph if own else logits)
-        apart.rank = max(apart.rank, _disorder(rank, rows))
+        apart.rank = _larger(apart.rank, _disorder(rank, rows))
     return apart
+
+
+def _larger(*differences: float) -> float:
+    """The largest; not a number where one is none, which the built-in `max` would pass over."""
+    return float(np.max(differences))
 
 
 def _disorder(rank: metrics.Array, served: Ints) -> float:

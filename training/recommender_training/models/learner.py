@@ -145,17 +145,17 @@ class Learner:
             told = self.group.total(loss.detach().clone()).item() / rows
             loss = loss * (self.group.size / rows)
         if not math.isfinite(told):
-            raise self._diverged(told)
+            raise self._diverged(f"the training loss is {told}, not finite,")
         return loss
 
-    def _diverged(self, loss: float) -> InputError:
-        per_epoch, taken = self.batches.per_epoch, self.batches.taken
+    def _diverged(self, what: str) -> InputError:
+        per_epoch, taken = self.batches.per_epoch, max(1, self.batches.taken)
         lower = f"lower training.hyperparameters.learningRate ({self._settings.learning_rate})"
         if self._settings.precision is Precision.BFLOAT16:
             lower += ", or set training.hyperparameters.precision to Float32"
         return InputError(
             "TrainingDiverged",
-            f"the training loss is {loss}, not finite, in epoch {(taken - 1) // per_epoch + 1}, "
+            f"{what} in epoch {(taken - 1) // per_epoch + 1}, "
             f"batch {(taken - 1) % per_epoch + 1} of {per_epoch}; the same command ends there "
             f"again: {lower}",
         )
@@ -168,6 +168,8 @@ class Learner:
         self.model.train()
         label = self.target[self.validation].double().cpu()
         loss = float(self._of(logits, label, reduction="mean"))
+        if len(label) and not math.isfinite(loss):
+            raise self._diverged(f"the validation loss is {loss}, not finite,")
         self.log.looks.append((round(epoch, 3), loss))
         say(f"train: epoch {epoch:.1f} validation log loss {loss:.4f}")
         if loss < self.log.best_loss:
@@ -205,11 +207,18 @@ class Learner:
         say(f"train: going on from epoch {self.batches.epochs:.2f} of a checkpoint")
 
     def finish(self, weights: dict[str, Any] | None = None) -> None:
-        """Leave the model on the CPU, whole in this process, with these weights if any."""
+        """Leave the model on the CPU, whole in this process, with these weights if any.
+
+        Raises InputError `TrainingDiverged` where they are not finite: the last step was no
+        part of any loss.
+        """
         if weights is not None:
             self.model.load_state_dict(weights)
         self._replica.restore()
         self.model.to("cpu").eval()
+        for name, weight in self.model.named_parameters():
+            if not bool(torch.isfinite(weight).all()):
+                raise self._diverged(f"the weights {name} are not finite")
 
 
 def _generators(device: torch.device) -> list[Tensor]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
+import sysconfig
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +17,7 @@ from torch import Tensor, nn
 
 from recommender_training.config import Precision
 from recommender_training.distributed.group import ALONE, Group
+from recommender_training.progress import say
 
 #: cuBLAS sums in one order only with a workspace of fixed size, and reads this when it starts.
 _CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -47,7 +52,7 @@ class Runtime:
 
 
 def choose(precision: Precision, group: Group = ALONE) -> Runtime:
-    """A GPU and compiled code where PyTorch sees one, else the CPU as it is.
+    """A GPU where PyTorch sees one, with compiled code where that can be, else the CPU as it is.
 
     The images carry no compiler for CPUs. Processes of a group fit on the device that they meet
     on, and compile nothing: batch norm speaks to the peers in the middle of the model.
@@ -58,4 +63,24 @@ def choose(precision: Precision, group: Group = ALONE) -> Runtime:
         return Runtime(group.device, precision)
     if not torch.cuda.is_available():
         return Runtime(torch.device("cpu"), precision)
+    missing = _missing()
+    if missing:
+        say(f"train: on the GPU, not compiled: there is no {', no '.join(missing)}")
+        return Runtime(torch.device("cuda"), precision)
     return Runtime(torch.device("cuda"), precision, compiler="inductor")
+
+
+def _missing() -> list[str]:
+    """What is not there of all that inductor compiles with for a GPU.
+
+    Triton builds a launcher in C for each kernel, with the compiler that it finds in this way
+    (triton/runtime/build.py of 3.7), and ends the training where it finds none.
+    """
+    named = os.environ.get("CC")
+    headers = Path(sysconfig.get_paths(scheme="posix_prefix")["include"]) / "Python.h"
+    there = {
+        "package triton": importlib.util.find_spec("triton") is not None,
+        "C compiler": any(map(shutil.which, (named,) if named else ("gcc", "clang"))),
+        "Python.h": headers.exists(),
+    }
+    return [name for name, found in there.items() if not found]

@@ -11,9 +11,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.observed import JobKind, VersionObject
 from recommender_operator.resources import jobs, labels, names, train_jobs
-from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
+from recommender_training.config import TrainingConfig, parse_config
+from tests.unit.recommender_operator.resources.builder_inputs import (
+    DIGEST,
+    OPTIONS,
+    model,
+    version,
+)
 
 INPUTS = {"data_version": "7-00ff"}
 RFC_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
@@ -58,6 +65,21 @@ def test_a_worker_is_the_pod_that_trains_alone_with_its_rank() -> None:
         k: v for k, v in alone["spec"].items() if k not in rest
     }
     assert worker["metadata"] == alone["metadata"]
+
+
+def test_a_gpu_is_asked_for_by_every_pod_that_trains_and_by_no_other() -> None:
+    wanted = {"resources": TrainingResources(gpus=1)}
+    other = {"staged_path": "staging/movies/x-1", "digest": DIGEST, "paths": "artifacts/movies/00"}
+    for kind in JobKind:
+        made = jobs.job(model(), group(1, **wanted), kind, 1, INPUTS | other, OPTIONS)
+        (one,) = made["spec"]["template"]["spec"]["containers"]
+        expected = "1" if kind is JobKind.TRAIN else None
+        assert one["resources"]["limits"].get("nvidia.com/gpu") == expected
+        if kind is JobKind.TRAIN:
+            section = one["command"][one["command"].index("--config") + 1]
+            assert parse_config(section) == TrainingConfig(), "the Job's own affair"
+    (worker,) = job_of(runtime(**wanted))["template"]["spec"]["containers"]
+    assert worker["resources"]["limits"]["nvidia.com/gpu"] == "1"
 
 
 def test_only_the_pods_carry_the_marks_of_a_job() -> None:

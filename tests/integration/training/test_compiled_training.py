@@ -1,0 +1,85 @@
+"""Code compiled by inductor, the backend of GPUs, fits the weights of eager code on the CPU."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import torch
+
+from recommender_training.config import Hyperparameters, Precision
+from recommender_training.models import fit
+from recommender_training.models.prepared import Prepared
+from recommender_training.models.ranker import RankerSize, create
+from recommender_training.models.runtime import Runtime
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler"),
+    # PyTorch's own compiler is written with what is deprecated, and imports it when it first runs.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+COMPILER = "inductor"
+
+
+class Pairs:
+    """Rows of numbers."""
+
+    def __init__(self, numbers: torch.Tensor) -> None:
+        self.numbers = numbers
+
+    def take(self, rows: torch.Tensor) -> Pairs:
+        return Pairs(self.numbers[rows])
+
+    def to(self, device: torch.device) -> Pairs:
+        return Pairs(self.numbers.to(device))
+
+
+class Small(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm = torch.nn.Linear(6, 16), torch.nn.BatchNorm1d(16)
+        self.out = torch.nn.Linear(16, 1)
+
+    def forward(self, batch: Pairs) -> torch.Tensor:
+        hidden = torch.relu(self.norm(self.first(batch.numbers)))
+        return torch.as_tensor(self.out(hidden).squeeze(1))
+
+
+def fitted(compiler: str | None) -> torch.Tensor:
+    """[rows] logits of the small model, fitted in single precision."""
+    precision = Precision.FLOAT32
+    fit.seed_everything(1, 1)
+    inputs = Pairs(torch.randn(512, 6))
+    label = (inputs.numbers.sum(1) > 0).float()
+    model = Small()
+    train, held = torch.arange(384), torch.arange(384, 512)
+    settings = Hyperparameters(epochs=2, batch_size=128, precision=precision)
+    how = Runtime(torch.device("cpu"), precision, compiler)
+    fit.fit(model, inputs, train, held, settings, label, how=how)
+    return fit.predict(model, inputs, held)
+
+
+def ranked(prepared: Prepared, compiler: str | None) -> torch.Tensor:
+    """[rows] logits of the ranker, fitted in mixed precision as on a GPU, without dropout, whose
+    masks would be others.
+    """
+    fit.seed_everything(1, 1)
+    users = prepared.data.users
+    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.0, 0.5)
+    train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
+    model = create(prepared.data, prepared.kept, train, size=size)
+    settings = Hyperparameters(epochs=1, embedding_dim=8, batch_size=512)
+    how = Runtime(torch.device("cpu"), Precision.BFLOAT16, compiler)
+    fit.fit(model, prepared.kept, train, held, settings, prepared.kept.label, how=how)
+    return fit.predict(model, prepared.kept, held)
+
+
+def test_a_small_model_has_the_answers_of_eager_code() -> None:
+    torch.testing.assert_close(fitted(COMPILER), fitted(None), atol=5e-3, rtol=5e-3)
+
+
+def test_the_ranker_in_mixed_precision_has_the_answers_of_eager_code(prepared: Prepared) -> None:
+    eager, compiled = ranked(prepared, None), ranked(prepared, COMPILER)
+    furthest = float((compiled - eager).abs().max())
+    assert 0 < furthest < 0.1 * float(eager.std()), "sums are in another order"
