@@ -136,12 +136,13 @@ class Learner:
 
     def _loss(self, logits: Tensor, own: Tensor, rows: int) -> Tensor:
         """What this process minimises. Its mean over the processes is that of the whole batch."""
-        weight = None if self.weight is None else self.weight[own]
+        weight = None if self.weight is None else self.weight.index_select(0, own)
+        target = self.target.index_select(0, own)
         if self.group.alone:
-            loss = self._of(logits, self.target[own], weight, reduction="mean")
+            loss = self._of(logits, target, weight, reduction="mean")
             told = loss.item()
         else:
-            loss = self._of(logits, self.target[own], weight, reduction="sum")
+            loss = self._of(logits, target, weight, reduction="sum")
             told = self.group.total(loss.detach().clone()).item() / rows
             loss = loss * (self.group.size / rows)
         if not math.isfinite(told):
