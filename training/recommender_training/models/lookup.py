@@ -79,8 +79,8 @@ class _LookupWithSums(torch.autograd.Function):
     ) -> tuple[Tensor, None, None]:
         table, rows = ctx.saved_tensors
         gradient = table * (2 * by_square)[:, None]
-        by_vector = (by_vector + by_total[:, None]).flatten(0, 1)
-        return gradient.index_add_(0, rows.reshape(-1), by_vector), None, None
+        each = by_vector.to(table.dtype, copy=True).add_(by_total[:, None])
+        return gradient.index_add_(0, rows.reshape(-1), each.flatten(0, 1)), None, None
 
 
 class FieldTable(nn.Module):
