@@ -30,7 +30,7 @@ class DeepFM(nn.Module):
         layers: list[nn.Module] = []
         before = len(sizes) * width
         for units in hidden:
-            layers += [linear(before, units, dropout), nn.ReLU()]
+            layers += [linear(before, units, dropout), nn.ReLU(inplace=True)]
             before = units
         self.deep = nn.Sequential(*layers, linear(before, 1))
 

@@ -110,8 +110,9 @@ class Learner:
         self.inputs, self.target = inputs.to(how.device), target.to(how.device)
         self.weight = None if weight is None else weight.to(how.device)
         self.validation = validation.to(how.device)
+        self._weights = list(model.parameters())
         self.optimizer = torch.optim.AdamW(
-            model.parameters(),
+            self._weights,
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
             fused=True,
@@ -130,7 +131,8 @@ class Learner:
         with self.how.autocast():
             logits = self._replica.forward(self.inputs.take(own))
         loss = self._loss(logits.float(), own, len(rows))
-        self.optimizer.zero_grad(set_to_none=True)
+        for weights in self._weights:  # the optimizer's own way takes longer than some layers
+            weights.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
 
