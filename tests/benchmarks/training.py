@@ -134,7 +134,8 @@ def over_seeds(resampled: metrics.Array, random: np.random.Generator) -> metrics
     if seeds == 1:
         return mean
     drawn = resampled[random.integers(seeds, size=(seeds, count)), np.arange(count)].mean(0)
-    return mean + (drawn - mean) * (seeds / (seeds - 1)) ** 0.5
+    grown: metrics.Array = mean + (drawn - mean) * np.sqrt(seeds / (seeds - 1))
+    return grown
 
 
 def areas(results: dict[str, list[Result]]) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from recommender_training.evaluation import metrics
 from tests.benchmarks.training import over_seeds
 
 
-def spread(resampled: np.ndarray) -> float:
+def spread(resampled: metrics.Array) -> float:
     return float(over_seeds(resampled, np.random.default_rng(0)).std())
 
 

@@ -24,7 +24,7 @@ def layer_of(rate: float, dtype: torch.dtype = torch.float32) -> DroppedLinear:
 def dropped(rate: float, count: int, seed: int = 0) -> torch.Tensor:
     layer = layer_of(rate)
     torch.manual_seed(seed)
-    return layer(torch.ones(count, 1)).detach().squeeze(1)
+    return torch.as_tensor(layer(torch.ones(count, 1)).detach().squeeze(1))
 
 
 @given(RATES)

@@ -96,6 +96,14 @@ def test_a_lookup_with_sums_and_its_gradients_are_those_of_the_formulas() -> Non
     assert torch.autograd.gradcheck(lambda weights: lookup_with_sums(weights, rows), table)
 
 
+def test_a_lookup_with_sums_leaves_the_gradients_that_it_is_given() -> None:
+    table = torch.randn(9, 3, requires_grad=True)
+    found = lookup_with_sums(table, torch.randint(0, 9, (6, 4)))
+    given = [torch.ones_like(each) for each in found]
+    torch.autograd.grad(found, table, given)
+    assert all(bool((each == 1).all()) for each in given)
+
+
 def test_with_sums_the_vectors_are_narrow_and_the_sums_are_not() -> None:
     torch.manual_seed(1)
     table, rows = torch.randn(9, 3, requires_grad=True), torch.randint(0, 9, (6, 4))
