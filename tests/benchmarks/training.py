@@ -9,8 +9,9 @@ without the autograd anomaly mode that it leaves on. Ours multiplies in bfloat16
 first layer, which is the same function. Samples per second are of the training steps of an epoch,
 the first epoch left out (DeepFM, DIN), or of a whole fit with its looks at the validation window
 (ranker and bare loop). AUC: DeepFM and DIN on the test window with the weights that were best on
-the validation window, ranker on the validation window; mean of the repeats, 95 % intervals by
-resampled users. The last line is one JSON object.
+the validation window, ranker on the validation window; mean of the repeats. Its 95 % intervals are
+by resampled users and repeats: fits of one model with another seed differ by as much as its users
+do. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -97,7 +98,12 @@ def pace(side: str, results: list[Result]) -> dict[str, float]:
     }
 
 
-def area(results: list[Result], like: Result, drawn: bootstrap.Resamples) -> Sampled:
+def area(
+    results: list[Result],
+    like: Result,
+    drawn: bootstrap.Resamples,
+    random: np.random.Generator,
+) -> Sampled:
     """The mean AUC of the repeats, over the rows and in the order of `like`."""
     label, user, order = like["label"] > 0.5, like["user"], np.argsort(like["key"])
     values, resampled = [], []
@@ -115,12 +121,27 @@ def area(results: list[Result], like: Result, drawn: bootstrap.Resamples) -> Sam
         values.append(whole)
         resampled.append(bootstrap.auc(drawn, label, score, user))
     users = len(np.unique(user))
-    return Sampled(float(np.mean(values)), np.mean(resampled, axis=0), users)
+    return Sampled(float(np.mean(values)), over_seeds(np.array(resampled), random), users)
+
+
+def over_seeds(resampled: metrics.Array, random: np.random.Generator) -> metrics.Array:
+    """[B] means of repeats [S, B], of which each resample draws S with replacement.
+
+    What is drawn of few is too much alike: deviations grow by sqrt(S / (S - 1)).
+    """
+    seeds, count = resampled.shape
+    mean: metrics.Array = resampled.mean(0)
+    if seeds == 1:
+        return mean
+    drawn = resampled[random.integers(seeds, size=(seeds, count)), np.arange(count)].mean(0)
+    grown: metrics.Array = mean + (drawn - mean) * np.sqrt(seeds / (seeds - 1))
+    return grown
 
 
 def areas(results: dict[str, list[Result]]) -> dict[str, Any]:
     """AUC of each side and the paired differences, each with its interval."""
     report: dict[str, Any] = {}
+    random = np.random.default_rng(bootstrap.SEED)
     for ours, other in (
         ("deepfm", "recbole_deepfm"),
         ("din", "recbole_din"),
@@ -128,7 +149,7 @@ def areas(results: dict[str, list[Result]]) -> dict[str, Any]:
     ):
         like = results[ours][0]
         drawn = bootstrap.draw(like["user"])
-        mine, theirs = (area(results[side], like, drawn) for side in (ours, other))
+        mine, theirs = (area(results[side], like, drawn, random) for side in (ours, other))
         report[f"{ours}_auc"] = mine.estimate(drawn)
         report[f"{other}_auc"] = theirs.estimate(drawn)
         difference = mine.minus(theirs).estimate(drawn)
@@ -168,7 +189,7 @@ def summary(results: dict[str, list[Result]], asked: dict[str, Any]) -> dict[str
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument("--deepfm-epochs", type=int, default=7, help="the first is not timed")
     parser.add_argument("--din-epochs", type=int, default=3, help="the first is not timed")
     parser.add_argument("--ranker-epochs", type=int, default=5)

@@ -11,10 +11,15 @@ from torch.nn import functional
 
 from recommender_training.config import Hyperparameters
 from recommender_training.models import fields, fit
-from recommender_training.models.deepfm import DeepFM, pairs_of
+from recommender_training.models.deepfm import DeepFM
 from recommender_training.models.din import DIN
 from recommender_training.models.fields import EVENT_FIELDS, ITEM_FIELDS, FieldInputs
-from recommender_training.models.lookup import FieldTable, lookup, narrow_lookup
+from recommender_training.models.lookup import (
+    FieldTable,
+    lookup,
+    lookup_with_sums,
+    narrow_lookup,
+)
 from recommender_training.models.prepared import Prepared
 
 SIZES = (30, 7)
@@ -80,10 +85,37 @@ def test_deepfm_is_the_sum_of_its_three_parts() -> None:
     assert torch.allclose(model(batch), expected, atol=1e-12)
 
 
-def test_the_gradient_of_deepfms_pairs_is_that_of_their_formula() -> None:
+def test_a_lookup_with_sums_and_its_gradients_are_those_of_the_formulas() -> None:
     torch.manual_seed(1)
-    vectors = torch.randn(5, 4, 3, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(pairs_of, vectors)
+    table = torch.randn(9, 3, dtype=torch.float64, requires_grad=True)
+    rows = torch.randint(0, 9, (6, 4))
+    vectors, total, squares = lookup_with_sums(table, rows)
+    assert torch.equal(vectors, lookup(table, rows))
+    assert torch.allclose(total, vectors.sum(1), atol=1e-12)
+    assert torch.allclose(squares, table.square().sum(1), atol=1e-12)
+    assert torch.autograd.gradcheck(lambda weights: lookup_with_sums(weights, rows), table)
+
+
+def test_a_lookup_with_sums_leaves_the_gradients_that_it_is_given() -> None:
+    table = torch.randn(9, 3, requires_grad=True)
+    found = lookup_with_sums(table, torch.randint(0, 9, (6, 4)))
+    given = [torch.ones_like(each) for each in found]
+    torch.autograd.grad(found, table, given)
+    assert all(bool((each == 1).all()) for each in given)
+
+
+def test_with_sums_the_vectors_are_narrow_and_the_sums_are_not() -> None:
+    torch.manual_seed(1)
+    table, rows = torch.randn(9, 3, requires_grad=True), torch.randint(0, 9, (6, 4))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        vectors, total, squares = lookup_with_sums(table, rows)
+    assert torch.equal(vectors, lookup(table, rows).to(torch.bfloat16))
+    assert torch.allclose(total, lookup(table, rows).sum(1), atol=1e-6)
+    assert {total.dtype, squares.dtype} == {torch.float32}
+    parts = [vectors.float().sum(), total.sum(), squares.sum()]
+    (gradient,) = torch.autograd.grad(sum(parts, torch.zeros(())), table)
+    times = torch.bincount(rows.flatten(), minlength=9)[:, None]
+    assert torch.allclose(gradient, 2 * table + 2 * times, atol=1e-5)
 
 
 def test_a_narrow_lookup_is_rounded_and_its_gradient_summed_in_the_tables_precision() -> None:

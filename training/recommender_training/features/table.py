@@ -68,7 +68,7 @@ class Inputs:
 
     def take(self, rows: Tensor) -> Inputs:
         """The rows of a batch."""
-        return Inputs(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return Inputs(*(getattr(self, field.name).index_select(0, rows) for field in fields(self)))
 
     def to(self, device: torch.device) -> Inputs:
         """The same on a device."""

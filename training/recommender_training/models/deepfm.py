@@ -7,14 +7,13 @@ so that the loop that fits the ranker is measured on a model that other librarie
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from recommender_training.models.dropout import Dropout
+from recommender_training.models.dropout import DroppedLinear
 from recommender_training.models.fields import FieldInputs
-from recommender_training.models.lookup import FieldTable
+from recommender_training.models.lookup import FieldTable, lookup_with_sums
 
 
 class DeepFM(nn.Module):
@@ -31,52 +30,28 @@ class DeepFM(nn.Module):
         layers: list[nn.Module] = []
         before = len(sizes) * width
         for units in hidden:
-            layers += [Dropout(dropout), linear(before, units), nn.ReLU()]
+            layers += [linear(before, units, dropout), nn.ReLU(inplace=True)]
             before = units
         self.deep = nn.Sequential(*layers, linear(before, 1))
 
     def forward(self, batch: FieldInputs) -> Tensor:
-        """[B] logits."""
-        vectors = self.table(batch.event)
-        first = self.linear(batch.event).sum((1, 2)) + self.bias
-        return torch.as_tensor(
-            first + pairs_of(vectors) + self.deep(vectors.flatten(1)).squeeze(1)
-        )
+        """[B] logits.
+
+        The products of all pairs of fields are half of the square of their sum without their own
+        squares (Rendle, ICDM 2010, lemma 3.1). These belong to a row of the table as its linear
+        weight does, so both are looked up as one number.
+        """
+        rows = self.table.rows(batch.event)
+        vectors, total, squares = lookup_with_sums(self.table.weight, rows)
+        own = self.linear.weight.squeeze(1) - 0.5 * squares
+        first = own.index_select(0, rows.reshape(-1)).view(rows.shape).sum(1) + self.bias
+        pairs = 0.5 * total.square().sum(1)
+        return torch.as_tensor(first + pairs + self.deep(vectors.flatten(1)).squeeze(1))
 
 
-def pairs_of(vectors: Tensor) -> Tensor:
-    """[B] sums of the products of all pairs of fields, from embeddings [B, F, D]."""
-    found: Tensor = _Pairs.apply(vectors)  # type: ignore[no-untyped-call]
-    return found
-
-
-class _Pairs(torch.autograd.Function):
-    """The sum in linear time (Rendle, ICDM 2010, lemma 3.1), and its gradient.
-
-    PyTorch's own gradient of the same formula goes over the batch's embeddings six times, this
-    one twice.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor) -> Tensor:
-        """[B] from `vectors` [B, F, D], in single precision at least."""
-        wide = torch.promote_types(vectors.dtype, torch.float32)
-        total = vectors.sum(1)
-        ctx.save_for_backward(vectors, total)
-        squares: Tensor = torch.linalg.vector_norm(vectors, dim=(1, 2), dtype=wide).square()
-        return 0.5 * (total.to(wide).square().sum(1) - squares)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """[B, F, D]: of each field, the sum of the others."""
-        vectors, total = ctx.saved_tensors
-        others: Tensor = total[:, None] - vectors
-        return others.mul_(gradient.to(others.dtype)[:, None, None])
-
-
-def linear(inputs: int, outputs: int) -> nn.Linear:
+def linear(inputs: int, outputs: int, dropout: float = 0.0) -> nn.Linear:
     """A layer as DeepFM's authors start it: Xavier's normal weights, no bias."""
-    layer = nn.Linear(inputs, outputs)
+    layer = DroppedLinear(inputs, outputs, dropout)
     nn.init.xavier_normal_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender_training.models.deepfm import linear
-from recommender_training.models.dropout import Dropout
 from recommender_training.models.fields import FieldInputs
 from recommender_training.models.lookup import FieldTable
 
@@ -42,7 +41,7 @@ class DIN(nn.Module):
         before = 3 * whole
         for units in hidden:
             # Dice without its learned slope, as RecBole has it, is SiLU.
-            layers += [Dropout(dropout), linear(before, units), nn.BatchNorm1d(units), nn.SiLU()]
+            layers += [linear(before, units, dropout), nn.BatchNorm1d(units), nn.SiLU()]
             before = units
         self.head = nn.Sequential(*layers, linear(before, 1))
 

@@ -31,7 +31,9 @@ class FieldInputs:
 
     def take(self, rows: Tensor) -> FieldInputs:
         """The rows of a batch."""
-        return FieldInputs(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return FieldInputs(
+            *(getattr(self, field.name).index_select(0, rows) for field in fields(self))
+        )
 
     def to(self, device: torch.device) -> FieldInputs:
         """The same on a device."""

@@ -110,8 +110,9 @@ class Learner:
         self.inputs, self.target = inputs.to(how.device), target.to(how.device)
         self.weight = None if weight is None else weight.to(how.device)
         self.validation = validation.to(how.device)
+        self._weights = list(model.parameters())
         self.optimizer = torch.optim.AdamW(
-            model.parameters(),
+            self._weights,
             lr=settings.learning_rate,
             weight_decay=settings.weight_decay,
             fused=True,
@@ -130,18 +131,20 @@ class Learner:
         with self.how.autocast():
             logits = self._replica.forward(self.inputs.take(own))
         loss = self._loss(logits.float(), own, len(rows))
-        self.optimizer.zero_grad(set_to_none=True)
+        for weights in self._weights:  # the optimizer's own way takes longer than some layers
+            weights.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
 
     def _loss(self, logits: Tensor, own: Tensor, rows: int) -> Tensor:
         """What this process minimises. Its mean over the processes is that of the whole batch."""
-        weight = None if self.weight is None else self.weight[own]
+        weight = None if self.weight is None else self.weight.index_select(0, own)
+        target = self.target.index_select(0, own)
         if self.group.alone:
-            loss = self._of(logits, self.target[own], weight, reduction="mean")
+            loss = self._of(logits, target, weight, reduction="mean")
             told = loss.item()
         else:
-            loss = self._of(logits, self.target[own], weight, reduction="sum")
+            loss = self._of(logits, target, weight, reduction="sum")
             told = self.group.total(loss.detach().clone()).item() / rows
             loss = loss * (self.group.size / rows)
         if not math.isfinite(told):

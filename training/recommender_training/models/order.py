@@ -41,7 +41,7 @@ class Batches:
             self._shuffle()
         start = self.taken % self.per_epoch * self._size
         self.taken += 1
-        return self._rows[self._order[start : start + self._size]]
+        return self._rows.index_select(0, self._order[start : start + self._size])
 
     def state(self) -> dict[str, Any]:
         """The position."""

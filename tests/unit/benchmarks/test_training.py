@@ -1,0 +1,35 @@
+"""The intervals of the training benchmark know that another seed is another fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from recommender_training.evaluation import metrics
+from tests.benchmarks.training import over_seeds
+
+
+def spread(resampled: metrics.Array) -> float:
+    return float(over_seeds(resampled, np.random.default_rng(0)).std())
+
+
+def test_repeats_that_agree_leave_the_interval_of_the_users() -> None:
+    users = np.random.default_rng(1).normal(size=4000)
+    assert np.allclose(over_seeds(np.stack([users] * 3), np.random.default_rng(0)), users)
+
+
+@pytest.mark.parametrize("seeds", [3, 8])
+def test_repeats_that_differ_spread_as_their_mean_does(seeds: int) -> None:
+    of_seed = np.random.default_rng(1).normal(size=seeds)
+    expected = of_seed.std(ddof=1) / seeds**0.5
+    assert spread(np.repeat(of_seed[:, None], 20_000, 1)) == pytest.approx(expected, rel=0.03)
+
+
+def test_the_mean_stays() -> None:
+    resampled = np.random.default_rng(1).normal(size=(5, 20_000))
+    found = over_seeds(resampled, np.random.default_rng(0)).mean()
+    assert found == pytest.approx(resampled.mean(), abs=0.02)
+
+
+def test_one_repeat_is_taken_as_it_is() -> None:
+    assert over_seeds(np.array([[1.0, 2.0]]), np.random.default_rng(0)).tolist() == [1.0, 2.0]
