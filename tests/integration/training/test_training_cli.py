@@ -167,17 +167,17 @@ def test_a_config_that_makes_no_sense_ends_with_two(trained: Any, tmp_path: Path
 def test_anything_else_ends_with_one_and_still_leaves_a_report(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full_disk(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device")
+    def unreadable(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(pipeline, "train", full_disk)
+    monkeypatch.setattr(pipeline, "train", unreadable)
     code, said = run(
         tmp_path, "train", "--lake", trained.lake, "--data-version", trained.data_version,
         "--output", tmp_path / "staged",
     )  # fmt: skip
     assert code == dispatch.MAY_BE_REPEATED
     assert said["reason"] == "Failed"
-    assert "No space left" in said["message"]
+    assert "Input/output error" in said["message"]
 
 
 def test_help_shows_examples_and_exit_codes() -> None:
