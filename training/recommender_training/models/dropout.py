@@ -18,6 +18,7 @@ from torch.nn import functional
 _LEVELS = 256
 #: It holds no state from one call to the next.
 _BITS = np.random.SFC64(0)
+_FRESH = _BITS.state
 _WHOLE = {2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -90,5 +91,5 @@ def _bytes(words: int) -> Tensor:
     PyTorch's generator takes twice the time of SFC64, and gives it a state for each call.
     """
     state = torch.empty(4, dtype=torch.int64).random_(-(2**63), None).numpy().view(np.uint64)
-    _BITS.state = {**_BITS.state, "state": {"state": state}}
+    _BITS.state = _FRESH | {"state": {"state": state}}
     return torch.from_numpy(_BITS.random_raw(words).view(np.uint8))
