@@ -368,7 +368,7 @@ def test_a_partial_value_keeps_the_other_defaults(server: Server) -> None:
     body["metadata"]["name"] = "partial"
     body["spec"]["training"] = {"resources": {"cpu": "2"}}
     resources = server.create(body)["spec"]["training"]["resources"]
-    assert resources == {"cpu": "2", "memory": "3Gi"}
+    assert resources == {"cpu": "2", "memory": "3Gi", "gpus": 0}
 
 
 def test_variants_without_weights_to_compress_are_refused_with_the_reason(server: Server) -> None:

@@ -70,8 +70,9 @@ def test_a_worker_is_the_pod_that_trains_alone_with_its_rank() -> None:
 def test_a_gpu_is_asked_for_by_every_pod_that_trains_and_by_no_other() -> None:
     wanted = {"resources": TrainingResources(gpus=1)}
     other = {"staged_path": "staging/movies/x-1", "digest": DIGEST, "paths": "artifacts/movies/00"}
+    owner = model(data={"source": {"claimName": "raw"}, "snapshots": {}})
     for kind in JobKind:
-        made = jobs.job(model(), group(1, **wanted), kind, 1, INPUTS | other, OPTIONS)
+        made = jobs.job(owner, group(1, **wanted), kind, 1, INPUTS | other, OPTIONS)
         (one,) = made["spec"]["template"]["spec"]["containers"]
         expected = "1" if kind is JobKind.TRAIN else None
         assert one["resources"]["limits"].get("nvidia.com/gpu") == expected
