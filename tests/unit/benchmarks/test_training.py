@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recommender_training.evaluation import metrics
-from tests.benchmarks.training import over_seeds
+from tests.benchmarks.training import over_seeds, within_repeats
 
 
 def spread(resampled: metrics.Array) -> float:
@@ -33,3 +33,13 @@ def test_the_mean_stays() -> None:
 
 def test_one_repeat_is_taken_as_it_is() -> None:
     assert over_seeds(np.array([[1.0, 2.0]]), np.random.default_rng(0)).tolist() == [1.0, 2.0]
+
+
+def test_ratios_within_repeats_know_what_disturbed_both_sides() -> None:
+    told = within_repeats([100.0, 52.0, 99.0], [100.0, 50.0, 110.0])
+    assert told == {"median": 1.0, "least": 0.9, "most": 1.04}
+
+
+def test_sides_of_different_repeats_are_not_compared() -> None:
+    with pytest.raises(ValueError, match="longer"):
+        within_repeats([1.0], [1.0, 2.0])
