@@ -114,7 +114,11 @@ class Metrics:
         if taken is not None:
             self.snapshot_failed.labels(*key).set(not taken)
             self._snapshots.add(key)
-        elif key in self._snapshots:
+        else:
+            self._forget_snapshot(key)
+
+    def _forget_snapshot(self, key: tuple[str, str]) -> None:
+        if key in self._snapshots:
             self.snapshot_failed.remove(*key)
             self._snapshots.discard(key)
 
@@ -133,9 +137,7 @@ class Metrics:
         key = (namespace, name)
         for gone in self._weights.pop(key, set()):
             self.weight.remove(*key, gone)
-        if key in self._snapshots:
-            self.snapshot_failed.remove(*key)
-            self._snapshots.discard(key)
+        self._forget_snapshot(key)
         before = self._stages.pop(key, None)
         if before is not None:
             self.models.labels(stage=before).dec()

@@ -11,6 +11,8 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.phases.turn import Turn
 from recommender_operator.phases.view import fresh_rollout
 
+#: Why nothing that moves forward is done, with the remedy.
+PAUSED = "the model is paused; unset spec.paused, then annotate a new token"
 _RETRYABLE = (VersionStage.FAILED, VersionStage.REJECTED, VersionStage.ROLLED_BACK)
 
 
@@ -21,14 +23,19 @@ def step(turn: Turn) -> None:
         if token is None:
             continue
         refusal, result = handle(turn, token)
-        text = f"{action} {token!r}: {result}"
-        if refusal:
-            turn.condition(ConditionType.REQUESTS_HONORED, "False", Reason.REFUSED, text)
-            turn.warn(Reason.REFUSED, text)
-        else:
-            turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, text)
-            turn.say(Reason.DONE, text)
-        turn.handled(action, token, f"Refused: {result}" if refusal else result)
+        answer(turn, action, token, result, refused=refusal)
+
+
+def answer(turn: Turn, action: str, token: str, result: str, *, refused: bool) -> None:
+    """Say what became of a request, in the condition and an event, and never handle it again."""
+    text = f"{action} {token!r}: {result}"
+    if refused:
+        turn.condition(ConditionType.REQUESTS_HONORED, "False", Reason.REFUSED, text)
+        turn.warn(Reason.REFUSED, text)
+    else:
+        turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, text)
+        turn.say(Reason.DONE, text)
+    turn.handled(action, token, f"Refused: {result}" if refused else result)
 
 
 def _abort(turn: Turn, token: str) -> tuple[bool, str]:
@@ -42,7 +49,7 @@ def _abort(turn: Turn, token: str) -> tuple[bool, str]:
 
 def _retry(turn: Turn, token: str) -> tuple[bool, str]:
     if turn.spec.paused:
-        return True, "the model is paused; unset spec.paused, then annotate a new token"
+        return True, PAUSED
     done = []
     if turn.status.locked:
         turn.set_status(locked=False, consecutive_rollbacks=0, rollbacks_counted_until=turn.now)
@@ -70,7 +77,7 @@ def _put_stand_in_aside(turn: Turn, asked: str) -> None:
 
 def _promote(turn: Turn, token: str) -> tuple[bool, str]:
     if turn.spec.paused:
-        return True, "the model is paused; unset spec.paused, then annotate a new token"
+        return True, PAUSED
     candidate = turn.candidate
     if candidate is None:
         return True, "no version is on its way"

@@ -19,7 +19,7 @@ from recommender_operator.api.spec_snapshots import SnapshotPeriod
 from recommender_operator.api.status import SnapshotStatus
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, JobState
-from recommender_operator.phases import retraining
+from recommender_operator.phases import commands, retraining
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 
@@ -77,9 +77,14 @@ def _number(begin: datetime.datetime) -> int:
 
 def _ended(turn: Turn) -> list[JobState]:
     """Return the Jobs that have ended and were not read yet, the oldest first."""
-    period = _state(turn).period
-    read = -1 if period is None else _number(period)
+    read = _read_until(turn)
     return [job for job in _jobs(turn) if job.phase != "Running" and job.attempt > read]
+
+
+def _read_until(turn: Turn) -> int:
+    """Return the number of the newest Job that was read, -1 if none was."""
+    period = _state(turn).period
+    return -1 if period is None else _number(period)
 
 
 def _record(turn: Turn, job: JobState) -> None:
@@ -125,7 +130,7 @@ def _failed(turn: Turn, reason: str, message: str) -> None:
 
 def _start(turn: Turn, begin: datetime.datetime, end: datetime.datetime) -> None:
     if turn.spec.paused:
-        _refuse(turn, "the model is paused; unset spec.paused, then annotate a new token")
+        _refuse(turn, commands.PAUSED)
         return
     period, token = _state(turn).period, turn.pending(ACTION)
     if period is not None and period >= begin and token is None:
@@ -137,28 +142,18 @@ def _start(turn: Turn, begin: datetime.datetime, end: datetime.datetime) -> None
         return
     model, number = turn.model.name, _number(begin)
     if token is not None:
-        number = max(_number(turn.now), -1 if period is None else _number(period) + 1)
-        _honored(turn, token, f"{names.job_name(model, JobKind.SNAPSHOT, number)} starts")
+        number = max(_number(turn.now), _read_until(turn) + 1)
+        result = f"{names.job_name(model, JobKind.SNAPSHOT, number)} starts"
+        commands.answer(turn, ACTION, token, result, refused=False)
     inputs = {"keep": ",".join(_needed(turn))}
     turn.do(StartJob(kind=JobKind.SNAPSHOT, version=model, attempt=number, inputs=inputs))
-
-
-def _honored(turn: Turn, token: str, result: str) -> None:
-    text = f"{ACTION} {token!r}: {result}"
-    turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, text)
-    turn.say(Reason.DONE, text)
-    turn.handled(ACTION, token, result)
 
 
 def _refuse(turn: Turn, result: str) -> None:
     """Say why a snapshot that somebody asks for is not taken, if somebody does."""
     token = turn.pending(ACTION)
-    if token is None:
-        return
-    text = f"{ACTION} {token!r}: {result}"
-    turn.condition(ConditionType.REQUESTS_HONORED, "False", Reason.REFUSED, text)
-    turn.warn(Reason.REFUSED, text)
-    turn.handled(ACTION, token, f"Refused: {result}")
+    if token is not None:
+        commands.answer(turn, ACTION, token, result, refused=True)
 
 
 def _is_checking(turn: Turn) -> bool:
