@@ -50,6 +50,11 @@ def reported(command: argparse.ArgumentParser) -> None:
     command.add_argument("--report", type=Path, metavar="FILE", help="where the report goes")
 
 
+def lake(command: argparse.ArgumentParser) -> None:
+    """Add `--lake`."""
+    command.add_argument("--lake", type=Path, required=True, help="folder of the Delta tables")
+
+
 def positive(text: str) -> int:
     """A whole number from 1."""
     value = int(text)

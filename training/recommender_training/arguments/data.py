@@ -16,7 +16,7 @@ def add(verbs: Verbs) -> None:
     _check(verbs)
     _snapshot(verbs)
     snapshots = common.verb(verbs, "snapshots", "print the record of the snapshots of a lake")
-    _lake(snapshots)
+    common.lake(snapshots)
     snapshots.add_argument("--json", action="store_true", help="as JSON")
     common.reported(snapshots)
     compact = common.verb(
@@ -25,7 +25,7 @@ def add(verbs: Verbs) -> None:
         "make one file of the small files of each partition of a lake, and remove files that no "
         "data version of --artifacts, of snapshots, of --keep or of the last days needs",
     )
-    _lake(compact)
+    common.lake(compact)
     compact.add_argument(
         "--artifacts", type=Path, required=True, help="<claim>/artifacts/<model>; only read"
     )
@@ -86,7 +86,7 @@ def _check(verbs: Verbs) -> None:
     _read(check)
     check.belong(source, "--format", "--mapping", "--max-quarantined-share")
     judged(check)
-    _lake(check)
+    common.lake(check)
     common.reported(check)
 
 
@@ -98,7 +98,7 @@ def _snapshot(verbs: Verbs) -> None:
         "files that only older entries of the record needed",
     )
     sourced(snapshot)
-    _lake(snapshot)
+    common.lake(snapshot)
     snapshot.add_argument(
         "--keep-snapshots",
         type=common.positive,
@@ -111,10 +111,6 @@ def _snapshot(verbs: Verbs) -> None:
     )
     _spared(snapshot)
     common.reported(snapshot)
-
-
-def _lake(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--lake", type=Path, required=True, help="folder of the Delta tables")
 
 
 def _read(command: argparse.ArgumentParser) -> None:

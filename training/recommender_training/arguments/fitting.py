@@ -43,9 +43,7 @@ def add(verbs: Verbs) -> None:
         "window stays unread",
     )
     for command in (train, evaluate):
-        command.add_argument("--lake", type=Path, required=True, help="folder of the Delta tables")
-        command.add_argument("--data-version", required=True, help="from the report of check")
-        command.add_argument("--window-days", type=common.positive, metavar="N")
+        _from_lake(command)
         _fitted(command)
         common.reported(command)
     train.add_argument("--output", type=Path, required=True, help="folder to stage at")
@@ -57,9 +55,7 @@ def add(verbs: Verbs) -> None:
         "search hyperparameters on the time before the test window and print the best trials; "
         "repeat the command to go on with a search that was interrupted, or with more trials",
     )
-    search.add_argument("--lake", type=Path, required=True, help="folder of the Delta tables")
-    search.add_argument("--data-version", required=True, help="from the report of check")
-    search.add_argument("--window-days", type=common.positive, metavar="N")
+    _from_lake(search)
     search.add_argument(
         "--work", type=Path, required=True, help="folder that keeps the trials between two calls"
     )
@@ -76,6 +72,12 @@ def add(verbs: Verbs) -> None:
     _kept(run)
     _compared(run)
     common.reported(run)
+
+
+def _from_lake(command: argparse.ArgumentParser) -> None:
+    common.lake(command)
+    command.add_argument("--data-version", required=True, help="from the report of check")
+    command.add_argument("--window-days", type=common.positive, metavar="N")
 
 
 def _fitted(command: argparse.ArgumentParser) -> None:
