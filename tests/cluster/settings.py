@@ -110,11 +110,16 @@ def cluster_layout() -> Layout:
 
 
 def apiserver_layout() -> Layout:
-    """Only etcd and an API server, beside the cluster, for integration tests."""
+    """Only etcd and an API server, beside the cluster, for integration tests.
+
+    Checkouts that test at the same time need a RECOMMENDER_STATE each, and ports of their own:
+    RECOMMENDER_PORT_OFFSET moves them.
+    """
     state = state_folder()
+    offset = int(os.environ.get("RECOMMENDER_PORT_OFFSET", "0"))
     return Layout(
         state.with_name(state.name + "-apiserver"),
         cache_folder(),
-        api_port=17443,
-        etcd_port=17379,
+        api_port=17443 + offset,
+        etcd_port=17379 + offset,
     )
