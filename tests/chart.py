@@ -14,7 +14,14 @@ from tests.cluster.downloads import ensure_package_binaries
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "recommender-operator"
 
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+#: By digest alone, and with a tag for people.
+DIGESTS = {f"images.{role}.digest": DIGEST for role in ("operator", "training", "triton")}
+CLUSTER_WIDE = {"clusterWide": "true"}
 EVERYTHING = {
+    **CLUSTER_WIDE,
+    **DIGESTS,
+    "rbac.aggregate": "true",
     "metrics.serviceMonitor.enabled": "true",
     "metrics.podMonitor.enabled": "true",
     "metrics.prometheusRule.enabled": "true",
@@ -54,6 +61,13 @@ def rendered(mode: str) -> tuple[Manifest, ...]:
     # The same loader, compiled: the CRDs are long.
     loaded = yaml.load_all(rendered_text(mode), Loader=yaml.CSafeLoader)
     return tuple(found for found in loaded if found)
+
+
+def manifests(values: dict[str, str], namespace: str = "recommender-system") -> list[Manifest]:
+    """Return what the chart renders with these values."""
+    done = template(values, namespace=namespace)
+    assert done.returncode == 0, done.stderr
+    return [found for found in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if found]
 
 
 def of_kind(mode: str, *kinds: str) -> list[Manifest]:

@@ -13,10 +13,6 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [recommender.dev]
   resources: [recommendermodels/status, modelversions/status]
   verbs: [patch]
-# For owner references that block the owner's deletion, where the API server checks them.
-- apiGroups: [recommender.dev]
-  resources: [recommendermodels/finalizers, modelversions/finalizers]
-  verbs: [update]
 # The pipeline: check, train, publish, remove, snapshot. Jobs go with their owner, but for a snapshot
 # of a model whose data go: nothing may write to them while they are removed.
 - apiGroups: [batch]
