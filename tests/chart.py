@@ -44,7 +44,9 @@ def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 def template(
     values: dict[str, str], chart: Path = CHART, namespace: str = "recommender-system"
 ) -> subprocess.CompletedProcess[str]:
-    settings = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    # Helm takes a tag of digits for a number.
+    option = {key: "--set-string" if key.endswith(".tag") else "--set" for key in values}
+    settings = [word for key in values for word in (option[key], f"{key}={values[key]}")]
     return run_helm("template", "recommender", str(chart), "-n", namespace, *settings)
 
 
