@@ -9,7 +9,6 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-
 #: Answer to a server-side apply that made the object: it needs the right to create as well.
 CREATED = 201
 
@@ -62,9 +61,7 @@ def use(lines: Iterable[str], user: str, since: datetime.datetime) -> Use:
     return Use(frozenset(rights), tuple(refused))
 
 
-def _events(
-    lines: Iterable[str], user: str, since: datetime.datetime
-) -> Iterator[dict[str, Any]]:
+def _events(lines: Iterable[str], user: str, since: datetime.datetime) -> Iterator[dict[str, Any]]:
     for line in lines:
         # Most lines are of other accounts: parsing them all takes seconds.
         if user not in line:
