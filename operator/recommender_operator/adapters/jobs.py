@@ -30,15 +30,12 @@ class JobReader:
         self._logs: collections.OrderedDict[str, str] = collections.OrderedDict()
 
     async def read(
-        self, jobs: Iterable[Object], all_pods: Sequence[Object]
+        self, jobs: Iterable[Object], pods_of: Mapping[str, Sequence[Object]]
     ) -> tuple[JobState, ...]:
-        """Return the states of the Jobs and TrainJobs that carry the operator's labels."""
-        by_job: dict[str, list[Object]] = {}
-        for pod in all_pods:
-            by_job.setdefault(groups.job_of(pod), []).append(pod)
+        """Return the states of Jobs and TrainJobs; `pods_of` has their pods by the Job's uid."""
         states = []
         for job in jobs:
-            own = by_job.get(job["metadata"]["name"], [])
+            own = pods_of.get(job["metadata"]["uid"], ())
             state = await self._state(job, sorted(own, key=_age))
             if state is not None:
                 states.append(state)

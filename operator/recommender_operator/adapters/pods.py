@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from recommender_operator.adapters import redaction
 from recommender_operator.adapters.kube import Object
 from recommender_operator.adapters.ports import PodRef
-from recommender_operator.resources import labels
 
 #: Longest reason that is shown, in characters.
 REASON_LIMIT = 253
@@ -49,16 +46,6 @@ def pod_ref(pod: Object) -> PodRef:
     ended = status.get("phase") in {"Failed", "Succeeded"}
     ip = "" if ended else str(status.get("podIP") or "")
     return PodRef(name=pod["metadata"]["name"], ip=ip, ready=is_ready(pod))
-
-
-def serving_pods(pods: Iterable[Object]) -> dict[str, list[Object]]:
-    """Return the pods that serve, by version."""
-    result: dict[str, list[Object]] = {}
-    for pod in pods:
-        version = label(pod, labels.VERSION)
-        if version and not label(pod, labels.JOB_KIND):
-            result.setdefault(version, []).append(pod)
-    return result
 
 
 def obstacle(pod: Object) -> tuple[str, str]:

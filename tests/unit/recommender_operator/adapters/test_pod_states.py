@@ -65,12 +65,6 @@ def test_a_pod_on_its_way_out_is_not_ready() -> None:
     assert not pods.is_ready(leaving)
 
 
-def test_the_pods_of_jobs_do_not_serve() -> None:
-    training = pod("t", "v")
-    training["metadata"]["labels"]["recommender.dev/job-kind"] = "train"
-    assert pods.serving_pods([training, pod("p", "v")]) == {"v": [pod("p", "v")]}
-
-
 def test_a_container_killed_for_its_memory_is_told_with_its_limit_and_the_remedy() -> None:
     limits = {"limits": {"memory": "200Mi"}}
     pod = {
