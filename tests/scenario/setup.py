@@ -113,3 +113,12 @@ def make_platform(cache: pathlib.Path, says: Callable[[str], None], *, knative: 
     with install.timed(says, "chart"):
         install.install_chart(cluster, images)
     return Platform(cluster=cluster, images=images, data=data, says=says)
+
+
+def join_platform(
+    cache: pathlib.Path, says: Callable[[str], None], images: dict[str, str]
+) -> Platform:
+    """Return the platform that another process brought up with these images."""
+    cluster = cluster_api.find_up()
+    assert cluster is not None, "the cluster that another process brought up is gone"
+    return Platform(cluster=cluster, images=images, data=install.Data(cache), says=says)
