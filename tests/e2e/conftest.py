@@ -97,6 +97,7 @@ def end(world: World) -> None:
     if world.route is not None:
         world.route.stop()
     world.kube.delete_model(world.name)
+    world.kube.changes.stop()
     assert figures["sent"] > 100, figures
     assert figures["failed"] == 0, figures
 
@@ -158,3 +159,4 @@ def new_world(platform: Platform) -> Iterator[NewWorld]:
         if world.route is not None:
             world.route.stop()
         world.kube.delete_model(world.name)
+        world.kube.changes.stop()
