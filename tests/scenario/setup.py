@@ -101,10 +101,12 @@ class Platform:
         )
 
 
-def make_platform(cache: pathlib.Path, says: Callable[[str], None], *, knative: bool) -> Platform:
+def make_platform(
+    cache: pathlib.Path, says: Callable[[str], None], *, knative: bool, trainer: bool = False
+) -> Platform:
     """Bring everything up: cluster, images, data, chart."""
     with install.timed(says, "cluster"):
-        cluster = cluster_api.ensure_up(knative=knative)
+        cluster = cluster_api.ensure_up(knative=knative, trainer=trainer)
     with install.timed(says, "images"):
         printed = install.run(sys.executable, "-m", "tests.cluster.images", "load", "--json")
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
