@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Generic
 
-from recommender_operator.workqueue import K, Schedule
+from recommender_operator.schedule import K, Schedule
 
 
 class StaleError(Exception):

@@ -76,6 +76,9 @@ class Runtime:
         self._reconciler: Reconciler | None = None
         self.queue: WorkQueue[Key] = WorkQueue(
             self._work,
+            workers=settings.workers,
+            # With one namespace there is nobody to keep workers free for.
+            group=None if len(settings.watch_namespaces) == 1 else lambda key: key.namespace,
             observer=QueueObserver(
                 waited=self.metrics.queue_wait.observe,
                 dropped=lambda _: self.metrics.queue_dropped.inc(),
@@ -122,7 +125,7 @@ class Runtime:
             lambda: float(schedule.depth(clock())), lambda: float(schedule.working)
         )
         self._serve_metrics()
-        workers = self.queue.run(self._settings.workers)
+        workers = self.queue.run()
         self._tasks.append(asyncio.create_task(workers, name="workers"))
 
     async def stop(self) -> None:

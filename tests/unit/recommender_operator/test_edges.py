@@ -12,8 +12,8 @@ from recommender_operator import __main__ as command
 from recommender_operator import logs
 from recommender_operator.health import Health, Limits, StaleError
 from recommender_operator.metrics import Metrics, version
+from recommender_operator.schedule import Schedule
 from recommender_operator.settings import Settings, SettingsError, load, variable
-from recommender_operator.workqueue import Schedule
 from tests.unit.recommender_operator.resources.builder_inputs import model
 
 ENVIRONMENT = {
