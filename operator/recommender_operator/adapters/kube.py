@@ -85,6 +85,10 @@ class ConflictError(KubeError):
     """What a write was decided on is no longer so (409): look again, and decide anew."""
 
 
+class NotLeaderError(Exception):
+    """This process may not write: it does not hold the lease, or cannot be sure that it does."""
+
+
 class Kube(Protocol):
     """What the operator needs of the API server. All methods raise KubeError.
 
