@@ -89,10 +89,15 @@ class ConflictError(KubeError):
     """What a write was decided on is no longer so (409): look again, and decide anew."""
 
 
+class NotLeaderError(Exception):
+    """This process may not write any more: another one leads. Nothing was sent."""
+
+
 class Kube(Protocol):
     """What the operator needs of the API server. All methods raise KubeError.
 
     Writes raise ConflictError when their precondition does not hold; no client repeats those.
+    They raise NotLeaderError, before each try, once this process may not write any more.
     """
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
