@@ -47,12 +47,18 @@ def free_port() -> int:
 class Process:
     """`recommender-operator run`, which can be killed and started again."""
 
-    def __init__(self, config: pathlib.Path, folder: pathlib.Path, namespace: str) -> None:
+    def __init__(
+        self,
+        config: pathlib.Path,
+        folder: pathlib.Path,
+        namespace: str,
+        of: account.Account | None = None,
+    ) -> None:
         self.health, self.metrics = free_port(), free_port()
         self.log = folder / "operator.log"
         self._environment = {
             # The policies know the images and the Gateway that the chart sets.
-            **account.clusterwide().environment,
+            **(of or account.clusterwide()).environment,
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(config),
             "RECOMMENDER_NAMESPACE": account.SYSTEM,
@@ -132,12 +138,10 @@ def own_lines(log: str, namespace: str) -> str:
 async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_phase(
     mode: str, kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
-    if mode == "clusterwide":
-        config = account.clusterwide_config(tmp_path)
-    else:
-        config = account.namespaced_config(tmp_path, namespace)
+    wide = mode == "clusterwide"
+    of = account.clusterwide() if wide else account.namespaced(namespace)
     script = ScriptedCluster(kube, namespace=namespace)
-    process = Process(config, tmp_path, namespace if mode == "namespaced" else "")
+    process = Process(of.config(tmp_path), tmp_path, "" if wide else namespace, of)
     deaths: list[str] = []
     with process.running():
         await kube.create(MODELS, rig.manifest(namespace))

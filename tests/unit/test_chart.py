@@ -71,6 +71,9 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
         ({"operator.loglevel": "INFO"}, "loglevel"),
         ({"operator.logLevel": "LOUD"}, "/operator/logLevel"),
         ({"operator.workers": "0"}, "/operator/workers"),
+        ({"operator.replicas": "0"}, "/operator/replicas"),
+        ({"operator.instance": "no spaces"}, "/operator/instance"),
+        ({"operator.leaseSeconds": "0"}, "/operator/leaseSeconds"),
         ({"operator.resources.limits.gpu": "1"}, "gpu"),
         ({"images.operator.pullPolicy": "Sometimes"}, "/images/operator/pullPolicy"),
         ({"images.triton.tag": ""}, "/images/triton/tag"),
@@ -187,10 +190,46 @@ def test_the_operators_command_is_one_that_it_has() -> None:
     assert "RECOMMENDER_NAMESPACE" in said.stdout
 
 
-def test_the_operator_is_one_pod_that_ends_before_the_next_begins() -> None:
+def test_a_new_pod_of_the_operator_stands_by_before_an_old_one_ends() -> None:
     (deployment,) = of_kind("defaults", "Deployment")
-    assert deployment["spec"]["replicas"] == 1
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    spec = deployment["spec"]
+    assert spec["replicas"] == 2
+    rolling = {"maxUnavailable": 0, "maxSurge": 1}
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": rolling}
+    for constraint in spec["template"]["spec"]["topologySpreadConstraints"]:
+        assert constraint["labelSelector"] == spec["selector"]
+        assert constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+
+
+def test_replicas_have_a_disruption_budget_and_a_single_pod_has_none() -> None:
+    (budget,) = of_kind("defaults", "PodDisruptionBudget")
+    (deployment,) = of_kind("defaults", "Deployment")
+    assert budget["spec"]["minAvailable"] == 1
+    assert budget["spec"]["selector"] == deployment["spec"]["selector"]
+    alone = template({"operator.replicas": "1"})
+    assert "PodDisruptionBudget" not in alone.stdout
+
+
+def test_the_kubelet_restarts_what_stands_still_and_counts_a_standby_as_ready() -> None:
+    (deployment,) = of_kind("defaults", "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    paths = {p: container[p]["httpGet"]["path"] for p in ("livenessProbe", "readinessProbe")}
+    assert paths == {"livenessProbe": "/healthz", "readinessProbe": "/readyz"}
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_the_operator_holds_its_own_lease_and_touches_no_other(mode: str) -> None:
+    (deployment,) = of_kind(mode, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    given = {entry["name"]: entry.get("value") for entry in container["env"]}
+    (role,) = [r for r in of_kind(mode, "Role") if r["metadata"]["name"].endswith("-lease")]
+    assert role["metadata"]["namespace"] == "recommender-system"
+    create, own = role["rules"]
+    for rule in (create, own):
+        assert (rule["apiGroups"], rule["resources"]) == (["coordination.k8s.io"], ["leases"])
+    assert create["verbs"] == ["create"]
+    assert own["verbs"] == ["get", "patch"]
+    assert own["resourceNames"] == [given["RECOMMENDER_LEASE_NAME"]]
 
 
 def test_the_operators_settings_are_those_of_the_contract() -> None:

@@ -32,6 +32,16 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
+# Whose a pod is: its controllers are followed up to the version, for labels can be anybody's.
+- apiGroups: [apps]
+  resources: [replicasets, deployments]
+  verbs: [get]
+- apiGroups: [jobset.x-k8s.io]
+  resources: [jobsets]
+  verbs: [get]
+- apiGroups: [serving.knative.dev]
+  resources: [configurations, services]
+  verbs: [get]
 # Baselines of counters.
 - apiGroups: [""]
   resources: [configmaps]
@@ -45,7 +55,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # What KServe makes of an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]
-  verbs: [list]
+  verbs: [get, list]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
