@@ -33,8 +33,9 @@ def clusterwide_config(folder: pathlib.Path) -> pathlib.Path:
 
 def namespaced_config(folder: pathlib.Path, namespace: str) -> pathlib.Path:
     """Return a kubeconfig of an account whose rights the chart limits to one namespace."""
-    settings = ("-n", SYSTEM, "--set", f"watchNamespaces={{{namespace}}}")
-    done = chart.run_helm("template", namespace, str(chart.CHART), *settings)
+    values = (f"watchNamespaces={{{namespace}}}", f"serviceAccount.name=operator-{namespace}")
+    settings = [word for value in values for word in ("--set", value)]
+    done = chart.run_helm("template", "recommender", str(chart.CHART), "-n", SYSTEM, *settings)
     assert done.returncode == 0, done.stderr
     manifests = [m for m in yaml.safe_load_all(done.stdout) if m and m["kind"] in RIGHTS]
     assert not [m for m in manifests if m["kind"] == "ClusterRole" and _binds(manifests, m)]
