@@ -119,6 +119,15 @@ CREATED: list[Case] = [
         ),
         "one container, main",
     ),
+    # The API server refuses it in a Job, and drops it from an InferenceService.
+    (
+        "runtime",
+        put(
+            f"{hostile.RUNTIME_POD}.ephemeralContainers",
+            [{"name": "debug", "image": hostile.IMAGE}],
+        ),
+        "an ephemeral container",
+    ),
     ("trainjob", put("spec.runtimeRef.kind", "ClusterTrainingRuntime"), "of its own name"),
     ("trainjob", put("spec.runtimeRef.name", "theirs"), "of its own name"),
     ("trainjob", put("spec.trainer.image", hostile.IMAGE), "overrides the pods"),
