@@ -88,7 +88,9 @@ def settings(*, namespaced: bool, instance: str = "") -> kopf.OperatorSettings:
     result.watching.inactivity_timeout = 70
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 10
-    result.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, 30)
+    # Ten minutes in all. Kopf ends the process afterwards if the server answers with errors; one
+    # that does not answer is tried for ever.
+    result.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, *[30] * 19)
     result.queueing.worker_limit = 100
     result.execution.default_backoff = 5
     result.background.cancellation_polling = 10

@@ -40,7 +40,7 @@ class Process:
         name: str = "operator",
         **settings: object,
     ) -> None:
-        """`watched` is the namespace, all of them if empty; `settings` are by their fields' names."""
+        """`watched` is the namespace, all if empty; `settings` are named by their fields."""
         self.name = name
         self.health, self.metrics = free_port(), free_port()
         self.log = folder / f"{name}.log"
