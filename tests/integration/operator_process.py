@@ -18,6 +18,7 @@ from typing import Any
 from recommender_operator.adapters.kube import MODELS
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.settings import variable
+from tests.integration import operator_account as account
 
 SECONDS = 90.0
 
@@ -45,11 +46,11 @@ class Process:
         self.health, self.metrics = free_port(), free_port()
         self.log = folder / f"{name}.log"
         self._environment = {
+            # The policies know the images and the Gateway that the chart sets.
+            **account.clusterwide().environment,
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(config),
-            "RECOMMENDER_TRAINING_IMAGE": "example/training:1",
-            "RECOMMENDER_SERVING_IMAGE": "example/serving:1",
-            "RECOMMENDER_NAMESPACE": "recommender-system",
+            "RECOMMENDER_NAMESPACE": account.SYSTEM,
             "RECOMMENDER_WATCH_NAMESPACES": watched,
             "RECOMMENDER_HEALTH_PORT": str(self.health),
             "RECOMMENDER_METRICS_PORT": str(self.metrics),

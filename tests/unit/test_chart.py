@@ -18,7 +18,17 @@ import yaml
 
 from recommender_operator import settings
 from recommender_operator.metrics import Metrics
-from tests.chart import CHART, MODES, ROOT, of_kind, rendered, run_helm, template
+from tests.chart import (
+    CHART,
+    DIGEST,
+    MODES,
+    ROOT,
+    manifests,
+    of_kind,
+    rendered,
+    run_helm,
+    template,
+)
 
 GOLDEN = Path(__file__).parent / "golden" / "chart"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -74,6 +84,11 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
         ({"gateway.domain": "no_underscores"}, "/gateway/domain"),
         ({"runtime.extraArgs": "{log-verbose}"}, "/runtime/extraArgs/0"),
         ({"crds.keep": "maybe"}, "/crds/keep"),
+        ({"clusterWide": "sometimes"}, "/clusterWide"),
+        ({"admissionPolicy.enabled": "no thanks"}, "/admissionPolicy/enabled"),
+        ({"operator.instance": "Two"}, "/operator/instance"),
+        ({"images.operator.digest": "sha256:abc"}, "/images/operator/digest"),
+        ({"images.serving.digest": "md5:" + "0" * 64}, "/images/serving/digest"),
         ({"metrics.podMonitor.interval": "often"}, "/metrics/podMonitor/interval"),
         ({"networkPolicy.apiServerPorts": "{70000}"}, "/networkPolicy/apiServerPorts/0"),
     ],
@@ -91,6 +106,7 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_name(
     [
         ({"serviceAccount.create": "false"}, "serviceAccount.name"),
         ({"images.training.pullPolicy": "Always"}, "images.serving.pullPolicy"),
+        ({"clusterWide": "true", "watchNamespaces": "{shop}"}, "exclude each other"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused(values: dict[str, str], said: str) -> None:
@@ -247,8 +263,48 @@ def test_the_settings_of_the_operator_follow_the_values() -> None:
     assert given["RECOMMENDER_TRAINING_IMAGE"] == "localhost/recommender/training:0.1.0"
 
 
+def test_the_operator_watches_its_own_namespace_unless_the_values_name_others_or_all() -> None:
+    watched = {}
+    for mode in MODES:
+        (deployment,) = of_kind(mode, "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        given = {entry["name"]: entry.get("value") for entry in container["env"]}
+        watched[mode] = given["RECOMMENDER_WATCH_NAMESPACES"]
+    assert watched == {
+        "defaults": "recommender-system",
+        "namespaced": "shop,news",
+        "everything": "",
+    }
+
+
+def images_of(values: dict[str, str]) -> dict[str, str]:
+    """Return the images that the chart hands out, by role."""
+    found = manifests(values)
+    (deployment,) = (m for m in found if m["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    given = {entry["name"]: entry.get("value") for entry in container["env"]}
+    (runtime,) = (m for m in found if m["kind"] == "ServingRuntime")
+    return {
+        "operator": container["image"],
+        "training": given["RECOMMENDER_TRAINING_IMAGE"],
+        "serving": given["RECOMMENDER_SERVING_IMAGE"],
+        "triton": runtime["spec"]["containers"][0]["image"],
+    }
+
+
+def test_an_image_is_named_by_its_digest_where_there_is_one() -> None:
+    digests = {f"images.{role}.digest": DIGEST for role in VALUES["images"]}
+    assert images_of(digests) == {
+        "operator": f"localhost/recommender/operator@{DIGEST}",
+        "training": f"localhost/recommender/training@{DIGEST}",
+        "serving": f"localhost/recommender/serving@{DIGEST}",
+        # Kubernetes pulls what the digest names, and shows the tag.
+        "triton": f"nvcr.io/nvidia/tritonserver:26.08-py3@{DIGEST}",
+    }
+
+
 def test_triton_listens_where_the_contract_says() -> None:
-    (runtime,) = of_kind("defaults", "ClusterServingRuntime")
+    (runtime,) = of_kind("defaults", "ServingRuntime")
     (container,) = runtime["spec"]["containers"]
     assert container["name"] == "kserve-container"
     for argument in ("--http-port=8000", "--grpc-port=9000", "--model-store=/mnt/models"):
