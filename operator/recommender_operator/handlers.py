@@ -6,7 +6,6 @@ does nothing but ask for a reconcile of the model that the thing belongs to.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -187,14 +186,12 @@ async def run(
     instance: str,
     namespaces: tuple[str, ...],
     resync: float,
-    stop: asyncio.Event | None = None,
 ) -> None:
-    """Run until a signal, or until `stop` is set."""
+    """Run until a signal, or until cancelled."""
     await kopf.operator(
         registry=registry(engine, resync, fence),
         settings=settings(namespaced=bool(namespaces), instance=instance),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
-        stop_flag=stop,
     )
