@@ -22,8 +22,8 @@ class FencedError(aiohttp.ClientConnectionError):
 def connect(fence: Callable[[], None], **kwargs: Any) -> kopf.AiohttpSession | None:
     """Return a session as `load_client` chooses its cluster; None if there is none.
 
-    `fence` raises NotLeaderError if this process may not write. `kwargs` are those of a handler of Kopf's, which
-    asks again when a token has expired.
+    `fence` raises NotLeaderError if this process may not write. `kwargs` are those of a handler
+    of Kopf's, which asks again when a token has expired.
     """
     inside = None if os.environ.get("KUBECONFIG") else kopf.login_with_service_account(**kwargs)
     found = inside or kopf.login_with_kubeconfig(**kwargs)
