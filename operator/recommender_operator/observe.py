@@ -50,6 +50,8 @@ class Snapshot:
     observed: Observed
     #: Serving pods by version, as read; those of others with the same labels are left out.
     pods: Mapping[str, Sequence[Object]]
+    #: Objects of the baselines by name, as read: what a write of one is decided on.
+    baselines: Mapping[str, Object] = dataclasses.field(default_factory=dict)
     #: Versions without an owner, which are to be adopted.
     orphans: tuple[str, ...] = ()
 
@@ -64,6 +66,7 @@ class Observer:
         traffic_of: Callable[[ModelObject], Traffic],
         samples_of: Callable[[ModelObject], SampleProvider],
         platform: PlatformReader,
+        baselines: BaselineStore,
     ) -> None:
         self._kube = kube
         self._traffic_of = traffic_of
@@ -71,7 +74,7 @@ class Observer:
         self._platform = platform
         self._jobs = JobReader(kube)
         self._owners = OwnerReader(kube)
-        self._baselines = BaselineStore(kube)
+        self._baselines = baselines
 
     async def observe(self, raw: Object) -> Snapshot:
         """Return one look at a model.
@@ -82,7 +85,7 @@ class Observer:
         """
         model = model_object(raw)
         marks = labels.of_model(model.name)
-        found, jobs, all_pods, baselines, platform = await asyncio.gather(
+        found, jobs, all_pods, stored, platform = await asyncio.gather(
             self._kube.list(VERSIONS, model.namespace, marks),
             self._kube.list(JOBS, model.namespace, marks),
             self._kube.list(PODS, model.namespace, {labels.MODEL: model.name}),
@@ -101,8 +104,9 @@ class Observer:
         if not platform.missing:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving)
             view = await self._traffic_of(model).observe(subject)
-        job_states, (samples, errors) = await asyncio.gather(
+        job_states, kept, (samples, errors) = await asyncio.gather(
             self._jobs.read(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)),
+            self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, serving),
         )
         observed = Observed(
@@ -113,10 +117,12 @@ class Observer:
             traffic=view.traffic,
             samples=samples,
             sample_errors=errors,
-            baselines=baselines,
+            baselines=kept.baselines,
             platform=platform,
         )
-        return Snapshot(observed=observed, pods=serving, orphans=_orphans(own))
+        return Snapshot(
+            observed=observed, pods=serving, baselines=kept.objects, orphans=_orphans(own)
+        )
 
     async def _groups(self, model: ModelObject, versions: Iterable[VersionObject]) -> list[Object]:
         """Return the TrainJobs; a model without several workers costs no request for them."""

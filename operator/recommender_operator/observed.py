@@ -105,11 +105,16 @@ class TrafficState:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """Cumulative counters at the start of a window, kept in a ConfigMap between looks."""
+    """Cumulative counters at the start of a window, kept in an object between looks.
+
+    `error` says why they could not be kept; then the samples are those that this process
+    remembers, without features, or none.
+    """
 
     key: str
     taken_at: datetime.datetime
     samples: Mapping[str, Sample]
+    error: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import aiohttp
 import kubernetes.client
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
+from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.kube import Kube, NotLeaderError, Object
@@ -221,6 +222,7 @@ class Runtime:
             return traffics[model.spec.rollout.traffic]
 
         smoke = self._opened(HttpSmokeTester.session())
+        baselines = BaselineStore(kube)
         return Reconciler(
             kube,
             observer=Observer(
@@ -228,6 +230,7 @@ class Runtime:
                 traffic_of=traffic_of,
                 samples_of=self._provider(),
                 platform=PlatformReader(kube, self._settings.gateway_domain),
+                baselines=baselines,
             ),
             executor=Executor(
                 kube,
@@ -236,6 +239,7 @@ class Runtime:
                 options=options,
                 metrics=self.metrics,
                 now=self._now,
+                baselines=baselines,
             ),
             decide=decide,
             metrics=self.metrics,

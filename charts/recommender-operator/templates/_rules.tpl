@@ -43,9 +43,9 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
   resources: [configurations, services]
   verbs: [get]
 # Baselines of counters.
-- apiGroups: [""]
-  resources: [configmaps]
-  verbs: [get, create, patch]
+- apiGroups: [recommender.dev]
+  resources: [counterbaselines]
+  verbs: [list, create, patch, delete]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]

@@ -44,9 +44,9 @@ class Resource:
 
 MODELS = Resource(GROUP, API_VERSION, "recommendermodels")
 VERSIONS = Resource(GROUP, API_VERSION, "modelversions")
+BASELINES = Resource(GROUP, API_VERSION, "counterbaselines")
 JOBS = Resource("batch", "v1", "jobs")
 PODS = Resource("", "v1", "pods")
-CONFIG_MAPS = Resource("", "v1", "configmaps")
 EVENTS = Resource("", "v1", "events")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
 HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
