@@ -121,6 +121,8 @@ class Platform:
     missing_for_workers: tuple[str, ...] = ()
     #: Domain of host names (`<name>.<namespace>.<domain>`) where the spec names no host.
     domain: str = ""
+    #: Normalised base addresses of the Prometheus servers that may be asked.
+    prometheus_urls: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import aiohttp
 import kubernetes.client
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
+from recommender_operator.adapters import prometheus
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.kube import Kube, Object
@@ -19,7 +20,6 @@ from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.pod_scrape import PodScrape
 from recommender_operator.adapters.ports import SampleProvider
-from recommender_operator.adapters.prometheus import Prometheus
 from recommender_operator.adapters.smoke import HttpSmokeTester
 from recommender_operator.adapters.traffic import Traffic
 from recommender_operator.api.spec import Provider, TrafficMode
@@ -178,7 +178,7 @@ class Runtime:
                 kube,
                 traffic_of=traffic_of,
                 samples_of=self._provider(),
-                platform=PlatformReader(kube, self._settings.gateway_domain),
+                platform=PlatformReader(kube, options),
             ),
             executor=Executor(
                 kube,
@@ -198,13 +198,14 @@ class Runtime:
 
     def _provider(self) -> Callable[[ModelObject], SampleProvider]:
         pods = PodScrape(self._opened(PodScrape.session()))
-        session = self._opened(Prometheus.session())
+        session = self._opened(prometheus.Prometheus.session())
+        allowed = self._settings.prometheus_urls
 
         def of(model: ModelObject) -> SampleProvider:
             analysis = model.spec.analysis
-            if analysis.provider is Provider.PROMETHEUS and analysis.prometheus_url:
-                return Prometheus(session, analysis.prometheus_url)
-            return pods
+            if analysis.provider is not Provider.PROMETHEUS or not analysis.prometheus_url:
+                return pods
+            return prometheus.provider(session, analysis.prometheus_url, allowed)
 
         return of
 

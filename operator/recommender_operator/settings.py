@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from recommender_operator.api import base_url
 from recommender_operator.resources.options import Options
 
 PREFIX = "RECOMMENDER_"
@@ -29,7 +30,14 @@ def _names(value: Any) -> Any:
     return names
 
 
+def _addresses(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return tuple(base_url.normalise(part.strip()) for part in value.split(",") if part.strip())
+
+
 Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_names)]
+Addresses = Annotated[tuple[str, ...], pydantic.BeforeValidator(_addresses)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Image = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^\S+$")]
 Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
@@ -49,6 +57,7 @@ class Settings(pydantic.BaseModel):
     gateway_namespace: Name = "recommender-gateway"
     gateway_section: Annotated[str, Field(pattern=rf"^({_LABEL}(\.{_LABEL})*)?$")] = ""
     gateway_domain: Name = "recommender.local"
+    prometheus_urls: Addresses = ()
     namespace: Name
     watch_namespaces: Names = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -71,6 +80,7 @@ class Settings(pydantic.BaseModel):
             gateway_namespace=self.gateway_namespace,
             gateway_section=self.gateway_section,
             domain=self.gateway_domain,
+            prometheus_urls=self.prometheus_urls,
         )
 
 

@@ -72,6 +72,8 @@ class PodScrape:
             async with gate:
                 page = await exchange(self._session, "GET", url, limit=LIMIT)
             return parse_page(page.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            return f"the page is not UTF-8 at byte {error.start}"
         except (ExchangeError, ValueError) as error:
             return str(error)
 
@@ -81,17 +83,23 @@ def parse_page(page: str) -> PodCounters:
 
     Raises:
         ValueError: the page is not in the text format, has none of the product's series, or a
-            value that is not finite, or two values for one series.
+            value that is not finite, or two values for one series. The text quotes nothing of the
+            page: whoever runs the pod wrote it.
     """
     counters: dict[str, float] = {}
-    for name, labels, value in _series(page):
+    for place, (name, labels, value) in enumerate(_series(page)):
         if not name.startswith(PREFIX) or (name.endswith("_created") and name != CREATED):
             continue
-        key = canonical(name, labels)
+        try:
+            key = canonical(name, labels)
+        except ValueError:
+            raise ValueError(f"sample {place} of the page has no number in le") from None
         if not math.isfinite(value):
-            raise ValueError(f"{key} is {value}")
+            raise ValueError(f"sample {place} of the page is {value}")
         if key in counters:
-            raise ValueError(f"{key} is there twice: the pod serves more than one version")
+            raise ValueError(
+                f"sample {place} is there twice: the pod serves more than one version"
+            )
         counters[key] = value
     if not counters:
         raise ValueError(f"the page has no series {PREFIX}*")
@@ -111,4 +119,4 @@ def _series(page: str) -> list[tuple[str, dict[str, str], float]]:
             for sample in family.samples
         ]
     except Exception as error:
-        raise ValueError(f"not a page of metrics: {type(error).__name__}: {error}") from error
+        raise ValueError(f"not a page of metrics: {type(error).__name__}") from error

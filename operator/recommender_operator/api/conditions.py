@@ -34,6 +34,8 @@ class ConditionType(enum.StrEnum):
     SNAPSHOT_TAKEN = "SnapshotTaken"
     #: Too many automatic rollbacks in a row: nothing starts until a human says so.
     LOCKED = "Locked"
+    #: This installation allows the addresses that the spec names.
+    ACCEPTED = "Accepted"
     #: The last request by annotation, or the pin `spec.rollbackTo`, could be done.
     REQUESTS_HONORED = "RequestsHonored"
 
@@ -101,6 +103,9 @@ class Reason(enum.StrEnum):
     # Snapshots.
     SNAPSHOT_TAKEN = "SnapshotTaken"
     SCHEDULED = "Scheduled"
+    # What the installation allows.
+    ACCEPTED = "Accepted"
+    PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
     # Requests.
     NONE = "None"
     DONE = "Done"

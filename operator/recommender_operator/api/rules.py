@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_operator.api import rules_export, rules_search, rules_workers
+from recommender_operator.api import base_url, rules_export, rules_search, rules_workers
 from recommender_operator.api.spec_gates import (
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
@@ -29,6 +29,11 @@ _FILES = (
         "'**' has to stand alone between slashes, as in 'events/**/*.csv'",
     ),
 )
+
+
+def _cel(text: str) -> str:
+    """Return a raw string literal of CEL."""
+    return f"r'{text}'"
 
 
 def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
@@ -168,6 +173,12 @@ RECOMMENDER_MODEL: Rules = {
         (
             "self.size() == 0 || self[self.size() - 1].weight == 100",
             "the last weight of rollout.steps must be 100",
+        ),
+    ),
+    "spec.analysis.prometheusUrl": (
+        (
+            f"self.matches({_cel(base_url.PATTERN)})",
+            f"analysis.prometheusUrl must be {base_url.FORM}: {base_url.RULES}",
         ),
     ),
     "spec.analysis": (

@@ -6,6 +6,7 @@ import enum
 
 from pydantic import Field
 
+from recommender_operator.api import base_url
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_resources import TransformerResources, TritonResources
 
@@ -119,9 +120,9 @@ class AnalysisSpec(ApiModel):
     )
     prometheus_url: str | None = Field(
         default=None,
-        pattern=r"^https?://.+$",
-        max_length=2048,
-        description="Base address of the Prometheus server; needed by the provider Prometheus.",
+        max_length=base_url.MAX_LENGTH,
+        description="Base address of the Prometheus server, one of those that the platform team "
+        "allows (the chart's analysis.prometheusUrls); needed by the provider Prometheus.",
     )
     interval_seconds: int = Field(default=10, ge=1, le=3600, description="Time between looks.")
     step_seconds: int = Field(

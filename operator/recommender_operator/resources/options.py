@@ -7,7 +7,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """Images, the runtime and the Gateway that every manifest is built with."""
+    """Images, the runtime, the Gateway, and the addresses that models may name."""
 
     training_image: str
     serving_image: str
@@ -21,3 +21,5 @@ class Options:
     gateway_section: str = ""
     #: Domain of host names where a spec names none.
     domain: str = "recommender.local"
+    #: Normalised base addresses of the Prometheus servers that models may name.
+    prometheus_urls: tuple[str, ...] = ()

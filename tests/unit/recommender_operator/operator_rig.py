@@ -49,7 +49,7 @@ class Rig:
             port,
             traffic_of=lambda _: self.traffic,
             samples_of=lambda _: provider,
-            platform=PlatformReader(port, "models.example", clock=lambda: self.time.timestamp()),
+            platform=PlatformReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
         )
         now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731
         self.executor = Executor(
