@@ -9,7 +9,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
   verbs: [get, list, watch, patch]
 - apiGroups: [recommender.dev]
   resources: [modelversions]
-  verbs: [list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [recommender.dev]
   resources: [recommendermodels/status, modelversions/status]
   verbs: [patch]
@@ -21,14 +21,14 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # of a model whose data go: nothing may write to them while they are removed.
 - apiGroups: [batch]
   resources: [jobs]
-  verbs: [list, watch, create, delete]
+  verbs: [get, list, watch, create, delete]
 # A training of several workers, where Kubeflow Trainer v2 is; without it the rule speaks of nothing.
 - apiGroups: [trainer.kubeflow.org]
   resources: [trainjobs]
-  verbs: [list, create, delete]
+  verbs: [get, list, create, delete]
 - apiGroups: [trainer.kubeflow.org]
   resources: [trainingruntimes]
-  verbs: [create, delete]
+  verbs: [get, create, delete]
 # Counters and smoke inferences are asked of the pods' addresses; logs explain failed Jobs.
 - apiGroups: [""]
   resources: [pods]

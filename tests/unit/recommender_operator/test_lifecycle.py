@@ -34,9 +34,9 @@ class MortalKube:
         return self._deadly(call) if name in WRITES else call
 
     def _deadly(self, call: Any) -> Any:
-        async def write(*arguments: Any) -> Any:
+        async def write(*arguments: Any, **preconditions: Any) -> Any:
             before = copy.deepcopy(self._kube.objects)
-            answer = await call(*arguments)
+            answer = await call(*arguments, **preconditions)
             if self._kube.objects != before:
                 self.deaths += 1
                 raise Died
