@@ -128,7 +128,7 @@ class _Run:
             case do.RunSmoke():
                 await self._ask(action.version)
             case do.SetTraffic():
-                await self._traffic.split(self._subject, action.weights)
+                await self._traffic.split(self._subject, action.weights, action.host)
             case do.RemoveTraffic():
                 await self._traffic.withdraw(self._subject)
             case do.SaveBaseline():

@@ -15,22 +15,26 @@ import pydantic
 
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
+from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.jobs import JobReader
 from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, VERSIONS, Kube, Object
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
 from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
 from recommender_operator.api.base import GROUP, ApiModel
-from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import (
     ModelObject,
     Observed,
+    Platform,
+    Rival,
     Sample,
     TrafficState,
     VersionObject,
 )
+from recommender_operator.phases import hosts
 from recommender_operator.resources import labels
 
 PREFIX = f"{GROUP}/"
@@ -62,11 +66,13 @@ class Observer:
         traffic_of: Callable[[ModelObject], Traffic],
         samples_of: Callable[[ModelObject], SampleProvider],
         platform: PlatformReader,
+        hosts: HostReader,
     ) -> None:
         self._kube = kube
         self._traffic_of = traffic_of
         self._samples_of = samples_of
         self._platform = platform
+        self._hosts = hosts
         self._jobs = JobReader(kube)
         self._baselines = BaselineStore(kube)
 
@@ -96,9 +102,10 @@ class Observer:
         if not platform.missing:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving)
             view = await self._traffic_of(model).observe(subject)
-        job_states, (samples, errors) = await asyncio.gather(
+        job_states, (samples, errors), rivals = await asyncio.gather(
             self._jobs.read(own_jobs, all_pods),
             self._sample(model, versions, view, serving),
+            self._rivals(model, versions, view, platform),
         )
         observed = Observed(
             model=model,
@@ -110,6 +117,7 @@ class Observer:
             sample_errors=errors,
             baselines=baselines,
             platform=platform,
+            rivals=rivals,
         )
         return Snapshot(observed=observed, pods=serving, orphans=_orphans(own))
 
@@ -121,6 +129,23 @@ class Observer:
         marks = labels.of_model(model.name)
         found = await self._kube.list(TRAIN_JOBS, model.namespace, marks)
         return [{**group, "kind": "TrainJob"} for group in found]
+
+    async def _rivals(
+        self,
+        model: ModelObject,
+        versions: Iterable[VersionObject],
+        view: TrafficView,
+        platform: Platform,
+    ) -> tuple[Rival, ...]:
+        """Return who else has the host that the model asks for, or has."""
+        if platform.missing or model.deleting:
+            return ()
+        if model.spec.rollout.traffic is not TrafficMode.GATEWAY:
+            return ()
+        wanted, held = hosts.wanted(model, platform.domain), view.traffic.host
+        to_write = wanted != held and hosts.is_routed(versions)
+        asked = {host for host in (wanted, held) if host}
+        return await self._hosts.rivals(model, asked, to_write=to_write)
 
     async def _sample(
         self,

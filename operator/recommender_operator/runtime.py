@@ -14,6 +14,7 @@ from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, 
 
 from recommender_operator.adapters import prometheus
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.kube import Kube, Object
 from recommender_operator.adapters.official import OfficialKube
@@ -179,6 +180,7 @@ class Runtime:
                 traffic_of=traffic_of,
                 samples_of=self._provider(),
                 platform=PlatformReader(kube, options),
+                hosts=HostReader(kube, options, self._settings.watch_namespaces),
             ),
             executor=Executor(
                 kube,

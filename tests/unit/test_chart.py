@@ -71,6 +71,8 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
         ({"gateway.name": "null"}, "name"),
         ({"gateway.domain": "no_underscores"}, "/gateway/domain"),
         ({"analysis.prometheusUrls": "{http://p:9090/?x=1}"}, "/analysis/prometheusUrls/0"),
+        ({"gateway.allowedHosts.Shop": "{a.b}"}, "Shop"),
+        ({"gateway.allowedHosts.shop": "{.a.b}"}, "/gateway/allowedHosts/shop/0"),
         ({"runtime.extraArgs": "{log-verbose}"}, "/runtime/extraArgs/0"),
         ({"crds.keep": "maybe"}, "/crds/keep"),
         ({"metrics.podMonitor.interval": "often"}, "/metrics/podMonitor/interval"),

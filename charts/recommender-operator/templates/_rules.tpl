@@ -53,4 +53,8 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
+# Whether another route has the host that a model asks for.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [grpcroutes]
+  verbs: [list]
 {{- end -}}

@@ -47,6 +47,7 @@ class PlatformReader:
             missing=await self._lacks(NEEDED[mode]),
             missing_for_workers=await self._lacks(needed),
             domain=self._options.domain,
+            host_policy=self._options.host_policy,
             prometheus_urls=self._options.prometheus_urls,
         )
 

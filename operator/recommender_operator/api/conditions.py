@@ -34,7 +34,7 @@ class ConditionType(enum.StrEnum):
     SNAPSHOT_TAKEN = "SnapshotTaken"
     #: Too many automatic rollbacks in a row: nothing starts until a human says so.
     LOCKED = "Locked"
-    #: This installation allows the addresses that the spec names.
+    #: This installation allows the host and the addresses that the spec names.
     ACCEPTED = "Accepted"
     #: The last request by annotation, or the pin `spec.rollbackTo`, could be done.
     REQUESTS_HONORED = "RequestsHonored"
@@ -105,6 +105,8 @@ class Reason(enum.StrEnum):
     SCHEDULED = "Scheduled"
     # What the installation allows.
     ACCEPTED = "Accepted"
+    HOST_NOT_ALLOWED = "HostNotAllowed"
+    HOST_CONFLICT = "HostConflict"
     PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
     # Requests.
     NONE = "None"

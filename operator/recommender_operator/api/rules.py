@@ -10,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_operator.api import base_url, rules_export, rules_search, rules_workers
+from recommender_operator.api import (
+    base_url,
+    host_names,
+    rules_export,
+    rules_search,
+    rules_workers,
+)
 from recommender_operator.api.spec_gates import (
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
@@ -173,6 +179,13 @@ RECOMMENDER_MODEL: Rules = {
         (
             "self.size() == 0 || self[self.size() - 1].weight == 100",
             "the last weight of rollout.steps must be 100",
+        ),
+    ),
+    "spec.serving.host": (
+        (
+            f"self.matches({_cel(host_names.PATTERN)}) && "
+            f"!self.matches({_cel(host_names.NUMBER_AT_END)})",
+            f"serving.host must be {host_names.FORM}",
         ),
     ),
     "spec.analysis.prometheusUrl": (

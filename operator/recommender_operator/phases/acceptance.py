@@ -15,7 +15,7 @@ def step(turn: Turn) -> None:
     """Say each refusal once, with its remedy; the first one gives the reason."""
     refusals = list(_refusals(turn))
     if not refusals:
-        message = "this installation allows the addresses that the spec names"
+        message = "this installation allows the host and the addresses of the spec"
         turn.condition(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, message)
         return
     reason, message = refusals[0][0], ". ".join(message for _, message in refusals)
@@ -24,6 +24,12 @@ def step(turn: Turn) -> None:
 
 
 def _refusals(turn: Turn) -> list[tuple[Reason, str]]:
+    hosting = turn.hosting
+    found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
+    return found + _refused_server(turn)
+
+
+def _refused_server(turn: Turn) -> list[tuple[Reason, str]]:
     analysis = turn.spec.analysis
     if analysis.provider is not Provider.PROMETHEUS or analysis.prometheus_url is None:
         return []

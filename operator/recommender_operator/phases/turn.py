@@ -30,6 +30,7 @@ from recommender_operator.api.version import (
     VersionStage,
 )
 from recommender_operator.observed import Observed, VersionObject
+from recommender_operator.phases import hosts
 from recommender_operator.phases.view import View
 
 #: Handled requests that are remembered; the newest of each action always is.
@@ -55,6 +56,8 @@ class Turn(View):
         self._events: list[Event] = []
         self._retreat = False
         self._requeue = IDLE
+        #: The host that the route gets.
+        self.hosting = hosts.judge(observed)
 
     # --- the decision
 
@@ -205,11 +208,14 @@ class Turn(View):
         """Return the writes of the route that go first, and those that go last."""
         if self.model.deleting or self.observed.platform.missing:
             return [], []
-        if self.route_weights == asked and not (self._retreat and asked):
+        if self.hosting.host is None:
+            return ([RemoveTraffic()], []) if self.observed.traffic.weights else ([], [])
+        renamed = self.observed.traffic.host != self.hosting.host and bool(self.hosting.host)
+        if self.route_weights == asked and not (asked and (self._retreat or renamed)):
             return [], []
         if not asked:
             return [], ([RemoveTraffic()] if self._route_is_orphaned() else [])
-        action = SetTraffic(weights=dict(asked))
+        action = SetTraffic(weights=dict(asked), host=self.hosting.host)
         return ([action], []) if self._retreat else ([], [action])
 
     def _route_is_orphaned(self) -> bool:

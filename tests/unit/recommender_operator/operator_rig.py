@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Callable
 
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.kube import Kube
 from recommender_operator.adapters.platform import PlatformReader
@@ -50,6 +51,7 @@ class Rig:
             traffic_of=lambda _: self.traffic,
             samples_of=lambda _: provider,
             platform=PlatformReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
+            hosts=HostReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
         )
         now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731
         self.executor = Executor(
