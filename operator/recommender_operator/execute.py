@@ -78,6 +78,8 @@ class _Run:
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.pods
+        store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
+        self._store_is_given = store is not None and store.labelled
         self._traffic = executor._traffic_of(self._model)
 
     @property
@@ -171,7 +173,13 @@ class _Run:
             await self._start_group(version, action)
             return
         manifest = jobs.job(
-            self._model, version, action.kind, action.attempt, action.inputs, self._e._options
+            self._model,
+            version,
+            action.kind,
+            action.attempt,
+            action.inputs,
+            self._e._options,
+            fs_group=self._store_is_given,
         )
         await self._e._kube.create(JOBS, manifest)
 
@@ -183,7 +191,12 @@ class _Run:
         """
         model, kube, attempt = self._model, self._e._kube, action.attempt
         runtime = train_jobs.training_runtime(
-            model, version, attempt, action.inputs, self._e._options
+            model,
+            version,
+            attempt,
+            action.inputs,
+            self._e._options,
+            fs_group=self._store_is_given,
         )
         if not await kube.create(TRAINING_RUNTIMES, runtime):
             await kube.create(TRAIN_JOBS, train_jobs.train_job(model, version, attempt))

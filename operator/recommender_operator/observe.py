@@ -15,6 +15,7 @@ import pydantic
 
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
+from recommender_operator.adapters.claims import ClaimReader
 from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.jobs import JobReader
 from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, VERSIONS, Kube, Object
@@ -73,6 +74,7 @@ class Observer:
         self._samples_of = samples_of
         self._platform = platform
         self._hosts = hosts
+        self._claims = ClaimReader(kube)
         self._jobs = JobReader(kube)
         self._baselines = BaselineStore(kube)
 
@@ -102,10 +104,11 @@ class Observer:
         if not platform.missing:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving)
             view = await self._traffic_of(model).observe(subject)
-        job_states, (samples, errors), rivals = await asyncio.gather(
+        job_states, (samples, errors), rivals, claims = await asyncio.gather(
             self._jobs.read(own_jobs, all_pods),
             self._sample(model, versions, view, serving),
             self._rivals(model, versions, view, platform),
+            self._claims.read(model.namespace, _claim_names(model)),
         )
         observed = Observed(
             model=model,
@@ -118,6 +121,7 @@ class Observer:
             baselines=baselines,
             platform=platform,
             rivals=rivals,
+            claims=claims,
         )
         return Snapshot(observed=observed, pods=serving, orphans=_orphans(own))
 
@@ -185,6 +189,10 @@ def _sampled(model: ModelObject, versions: Iterable[VersionObject], view: Traffi
     if model.status.champion:
         names.add(model.status.champion)
     return {name for name in names if name in view.services}
+
+
+def _claim_names(model: ModelObject) -> set[str]:
+    return {model.spec.storage.claim_name, model.spec.data.source.claim_name}
 
 
 def _by_name(versions: Iterable[VersionObject]) -> dict[str, VersionObject]:

@@ -143,6 +143,18 @@ class Platform:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A PersistentVolumeClaim that the spec names."""
+
+    phase: str
+    deleting: bool = False
+    access_modes: tuple[str, ...] = ()
+    block: bool = False
+    #: Its owner gives the volume to the operator (`recommender.dev/storage: "true"`).
+    labelled: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Observed:
     model: ModelObject
     versions: tuple[VersionObject, ...] = ()
@@ -155,5 +167,7 @@ class Observed:
     sample_errors: Mapping[str, str] = dataclasses.field(default_factory=dict)
     baselines: Mapping[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = Platform()
+    #: The claims that the spec names, None for one that does not exist.
+    claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: Other routes that have the host that the model asks for, or has.
     rivals: tuple[Rival, ...] = ()

@@ -40,6 +40,10 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, create, patch]
+# The claims that a model names, by name: whether they are there and can be used, and their labels.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]

@@ -16,6 +16,7 @@ from recommender_operator.api import (
     rules_export,
     rules_search,
     rules_workers,
+    sub_paths,
 )
 from recommender_operator.api.spec_gates import (
     WITH_CHAMPION_DIFFERENCE,
@@ -40,6 +41,13 @@ _FILES = (
 def _cel(text: str) -> str:
     """Return a raw string literal of CEL."""
     return f"r'{text}'"
+
+
+def _claim_name(field: str) -> tuple[str, str]:
+    return (
+        f"self.matches({_cel(sub_paths.CLAIM_PATTERN)})",
+        f"{field} must be {sub_paths.CLAIM_FORM}",
+    )
 
 
 def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
@@ -76,7 +84,13 @@ _DATA: Rules = {
             "csv and columns of data.source.mapping belong to data.source.format CSV",
         ),
     ),
-    "source.path": (("!self.contains('..')", "path must stay inside the claim: no '..'"),),
+    "source.claimName": (_claim_name("data.source.claimName"),),
+    "source.path": (
+        (
+            f"self.matches({_cel(sub_paths.PATTERN)})",
+            f"data.source.path must be {sub_paths.FORM}",
+        ),
+    ),
     "source.mapping.interactions": (
         (
             "has(self.value) || has(self.eventType) && has(self.eventType.types) && "
@@ -126,6 +140,14 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec": (
         (
+            "!has(self.data.source.path) || self.data.source.claimName != "
+            "self.storage.claimName || !(self.data.source.path.split('/')[0] in "
+            f"{list(sub_paths.OF_THE_STORE)})",
+            "data.source.path lies in a folder of the operator's "
+            f"({', '.join(sub_paths.OF_THE_STORE)}) where data.source.claimName is "
+            "storage.claimName: put the raw data into another folder or another claim",
+        ),
+        (
             "!has(self.serving) || !has(self.serving.host) || !has(self.rollout) || "
             "!has(self.rollout.traffic) || self.rollout.traffic != 'Knative'",
             "serving.host needs rollout.traffic Gateway: Knative names the hosts of its services "
@@ -144,6 +166,7 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec.training.search.space": rules_search.space(),
     "spec.storage.claimName": (
+        _claim_name("storage.claimName"),
         ("self == oldSelf", "storage.claimName is immutable: versions live in the claim"),
     ),
     "spec.evaluation.gates[]": (

@@ -1,4 +1,4 @@
-"""Whether this installation allows what the spec names: the condition Accepted.
+"""Whether what the spec names can be used and is allowed: StorageReady and Accepted.
 
 The lifecycle goes on meanwhile; only what is refused is left undone, in its own phase or adapter.
 """
@@ -8,11 +8,23 @@ from __future__ import annotations
 from recommender_operator.api import base_url
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import Provider
+from recommender_operator.phases import storage
 from recommender_operator.phases.turn import Turn
 
 
 def step(turn: Turn) -> None:
-    """Say each refusal once, with its remedy; the first one gives the reason."""
+    """Set the conditions StorageReady and Accepted; each refusal is one warning."""
+    kind, status, why, told = storage.condition(turn.storage)
+    changed = turn.condition(kind, status, why, told)
+    if turn.storage.problem is not None:
+        turn.look_again(storage.poll())
+        if changed:
+            turn.warn(why, told)
+    _accept(turn)
+
+
+def _accept(turn: Turn) -> None:
+    """Say what is refused, with the remedies; the first refusal gives the reason."""
     refusals = list(_refusals(turn))
     if not refusals:
         message = "this installation allows the host and the addresses of the spec"

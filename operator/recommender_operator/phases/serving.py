@@ -83,6 +83,9 @@ def _progressing(turn: Turn, subject: VersionObject | None) -> Judged:
     unrouted = hosting.reason if hosting.host is None else None
     if unrouted and candidate is not None and candidate.status.stage is VersionStage.CANARY:
         return "False", unrouted, f"{candidate.name} waits: {hosting.message}"
+    problem = turn.storage.problem
+    if problem and candidate is not None and candidate.status.artifact is None:
+        return "False", problem[0], f"{candidate.name} waits: {problem[1]}"
     if candidate is not None:
         return "True", candidate.status.stage.value, _where(turn, candidate)
     if turn.status.locked:

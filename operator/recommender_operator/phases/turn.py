@@ -19,6 +19,7 @@ from recommender_operator.actions import (
     Event,
     RemoveTraffic,
     SetTraffic,
+    StartJob,
     UpdateVersion,
 )
 from recommender_operator.api.conditions import ConditionType, find, put
@@ -30,7 +31,7 @@ from recommender_operator.api.version import (
     VersionStage,
 )
 from recommender_operator.observed import Observed, VersionObject
-from recommender_operator.phases import hosts
+from recommender_operator.phases import hosts, storage
 from recommender_operator.phases.view import View
 
 #: Handled requests that are remembered; the newest of each action always is.
@@ -58,11 +59,18 @@ class Turn(View):
         self._requeue = IDLE
         #: The host that the route gets.
         self.hosting = hosts.judge(observed)
+        #: What keeps Jobs from starting.
+        self.storage = storage.judge(observed)
 
     # --- the decision
 
     def do(self, action: Action) -> None:
-        """Add an action, unless the very same one is there already."""
+        """Add an action, unless the very same one is there already.
+
+        A Job whose claims cannot be used is not started; the next looks ask for it again.
+        """
+        if isinstance(action, StartJob) and self.storage.stops(action.kind):
+            return
         if action not in self._actions:
             self._actions.append(action)
 

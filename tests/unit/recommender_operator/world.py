@@ -18,6 +18,7 @@ from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
 from recommender_operator.decide import decide
 from recommender_operator.observed import (
     Baseline,
+    Claim,
     JobKind,
     JobState,
     ModelObject,
@@ -29,7 +30,7 @@ from recommender_operator.observed import (
     TrafficState,
     VersionObject,
 )
-from recommender_operator.phases import hosts
+from recommender_operator.phases import hosts, storage
 
 START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
 GOOD = {"auc": 0.8}
@@ -136,6 +137,8 @@ class World:
     route_host: str = ""
     route_since: datetime.datetime | None = None
     rivals: tuple[Rival, ...] = ()
+    #: Claims of the namespace; those that are not here are not looked at.
+    claims: dict[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: What is true of a version, by its seed: offline metrics, smoke inference, share of errors.
     metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
     #: What is true of the baseline, trained in place of a version that failed a gate.
@@ -281,10 +284,15 @@ class World:
                 created_at=self.route_since,
             ),
             rivals=self.rivals,
+            claims=dict(self.claims),
             samples=self._samples(),
             baselines=dict(self.baselines),
             platform=self.platform,
         )
+
+    def judged(self) -> storage.Storage:
+        """Return what is wrong with the claims."""
+        return storage.judge(self.observe())
 
     def _samples(self) -> dict[str, Sample]:
         """Only versions that serve, or are about to, are asked for counters."""
