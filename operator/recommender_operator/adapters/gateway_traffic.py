@@ -61,7 +61,7 @@ class GatewayTraffic:
             await self._kube.delete(INFERENCE_SERVICES, namespace, version, uid=uid)
 
     async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
-        manifest = http_route.http_route(subject.model, weights, host, self._options)
+        manifest = http_route.http_route(subject.model, weights, self._options, host)
         found = await self._kube.get(HTTP_ROUTES, subject.model.namespace, subject.model.name)
         await self._kube.apply(HTTP_ROUTES, manifest, over=found)
 

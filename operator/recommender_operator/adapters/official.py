@@ -73,12 +73,18 @@ class OfficialKube:
         timeout: float,
         observe: Callable[[str, str, int, float], None] | None = None,
         pauses: tuple[float, ...] = PAUSES,
+        fence: Callable[[], None] = lambda: None,
     ) -> None:
-        """`timeout` of one try is in seconds; `observe` gets verb, kind, HTTP status, seconds."""
+        """`timeout` of one try is in seconds; `observe` gets verb, kind, HTTP status, seconds.
+
+        `fence` is called before each try of a write, and raises NotLeaderError if this process
+        may not write any more.
+        """
         self._client = client
         self._timeout = timeout
         self._observe = observe
         self._pauses = pauses
+        self._fence = fence
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="kube")
 
     def close(self) -> None:
@@ -213,6 +219,8 @@ class OfficialKube:
     ) -> bytes:
         loop = asyncio.get_running_loop()
         for pause in (*self._pauses, None):
+            if method != "GET":
+                self._fence()
             started = loop.time()
             status, headers, data = await loop.run_in_executor(
                 self._pool, self._request, method, path, query, body, content_type

@@ -23,7 +23,7 @@ def service_name(version: str) -> str:
 
 
 def http_route(
-    model: ModelObject, weights: Mapping[str, int], host: str, options: Options
+    model: ModelObject, weights: Mapping[str, int], options: Options, host: str = ""
 ) -> Manifest:
     """Return the route of a host, of the default one if it is empty.
 

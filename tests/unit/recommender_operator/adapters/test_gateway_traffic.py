@@ -117,7 +117,7 @@ async def test_the_host_of_a_split_is_the_one_that_is_reported_again() -> None:
 def route(
     *, generation: int = 2, accepted: str = "True", resolved: str = "True", seen: int = 2
 ) -> dict[str, Any]:
-    thing = http_route.http_route(model(), {NAME: 100}, "", OPTIONS)
+    thing = http_route.http_route(model(), {NAME: 100}, OPTIONS)
     thing["metadata"]["generation"] = generation
     conditions = [
         {"type": "Accepted", "status": accepted, "observedGeneration": seen, "reason": "R"},

@@ -144,7 +144,7 @@ def test_an_inference_service_of_each_mode_is_as_expected(golden: Golden) -> Non
 
 def test_a_route_is_as_expected(golden: Golden) -> None:
     weights = {"movies-0123abcd": 90, "movies-4567cdef": 10, "movies-89abcdef": 0}
-    golden("http_route", http_route.http_route(model(), weights, "", OPTIONS))
+    golden("http_route", http_route.http_route(model(), weights, OPTIONS))
 
 
 def test_a_model_version_is_as_expected(golden: Golden) -> None:
@@ -319,9 +319,9 @@ def test_a_route_carries_exactly_the_weights_asked_for_or_is_refused(
     good = sum(weights.values()) == 100 and all(0 <= w <= 100 for w in weights.values())
     if not good:
         with pytest.raises(ValueError, match="sum to 100"):
-            http_route.http_route(model(), weights, "", OPTIONS)
+            http_route.http_route(model(), weights, OPTIONS)
         return
-    route = http_route.http_route(model(), weights, "", OPTIONS)
+    route = http_route.http_route(model(), weights, OPTIONS)
     assert http_route.weights_of(route) == {k: w for k, w in weights.items() if w > 0}
     grpc, rest = route["spec"]["rules"]
     assert [b["weight"] for b in grpc["backendRefs"]] == [b["weight"] for b in rest["backendRefs"]]
