@@ -87,6 +87,8 @@ class _Run:
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.pods
         self._baselines = dict(snapshot.baselines)
+        store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
+        self._store_is_given = store is not None and store.labelled
         self._traffic = executor._traffic_of(self._model)
 
     @property
@@ -137,7 +139,7 @@ class _Run:
             case do.RunSmoke():
                 await self._ask(action.version)
             case do.SetTraffic():
-                await self._traffic.split(self._subject, action.weights)
+                await self._traffic.split(self._subject, action.weights, action.host)
             case do.RemoveTraffic():
                 await self._traffic.withdraw(self._subject)
             case do.SaveBaseline():
@@ -188,7 +190,13 @@ class _Run:
             await self._start_group(version, action)
             return
         manifest = jobs.job(
-            self._model, version, action.kind, action.attempt, action.inputs, self._e._options
+            self._model,
+            version,
+            action.kind,
+            action.attempt,
+            action.inputs,
+            self._e._options,
+            fs_group=self._store_is_given,
         )
         await self._e._kube.create(JOBS, manifest)
 
@@ -200,7 +208,12 @@ class _Run:
         """
         model, kube, attempt = self._model, self._e._kube, action.attempt
         runtime = train_jobs.training_runtime(
-            model, version, attempt, action.inputs, self._e._options
+            model,
+            version,
+            attempt,
+            action.inputs,
+            self._e._options,
+            fs_group=self._store_is_given,
         )
         if not await kube.create(TRAINING_RUNTIMES, runtime):
             await kube.create(TRAIN_JOBS, train_jobs.train_job(model, version, attempt))

@@ -20,12 +20,17 @@ from recommender_operator.phases import breaks, readiness, steps, windows
 from recommender_operator.phases.turn import Turn
 
 _ROUTE = datetime.timedelta(seconds=1)
+_UNROUTED = datetime.timedelta(seconds=30)
 
 
 def step(turn: Turn) -> None:
     """Canary: one look at the candidate."""
     version = turn.candidate
     if version is None or not readiness.holds(turn, version):
+        return
+    if turn.hosting.host is None:
+        # Nothing is routed (phases/hosts.py), so there is nothing to judge.
+        turn.look_again(_UNROUTED)
         return
     frozen = turn.spec.paused or turn.held
     if turn.champion is None or version.status.approved_at is not None:
