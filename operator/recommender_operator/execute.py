@@ -78,6 +78,7 @@ class _Run:
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.pods
+        self._services = snapshot.observed.services
         self._traffic = executor._traffic_of(self._model)
 
     @property
@@ -188,4 +189,6 @@ class _Run:
         mapping = version.spec.data.source.mapping
         ids = mapping.ids if mapping is not None else IdKinds()
         smoke = await self._e._smoke.smoke(podstates.pod_ref(newest), self._e._now(), ids)
-        await self._write(name, version.status.model_copy(update={"smoke": smoke}))
+        service = self._services.get(name)
+        asked = smoke.model_copy(update={"service": service.uid if service is not None else ""})
+        await self._write(name, version.status.model_copy(update={"smoke": asked}))

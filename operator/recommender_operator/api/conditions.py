@@ -57,6 +57,7 @@ class Reason(enum.StrEnum):
     BROKEN_AFTER_PROMOTION = "BrokenAfterPromotion"
     NOT_READY_IN_TIME = "NotReadyInTime"
     CANDIDATE_UNAVAILABLE = "CandidateUnavailable"
+    CANDIDATE_UNSTABLE = "CandidateUnstable"
     GATE_FAILED = "GateFailed"
     SMOKE_FAILED = "SmokeFailed"
     ABORTED = "Aborted"

@@ -162,10 +162,35 @@ class StepRecord(ApiModel):
     )
 
 
+class Interruptions(ApiModel):
+    restarts: int = Field(
+        default=0, ge=0, description="Restarts of its containers since its rollout began."
+    )
+    withdrawals: int = Field(
+        default=0,
+        ge=0,
+        description="Times its requests were taken away because it was not ready.",
+    )
+    cause: str = Field(
+        default="", max_length=1024, description="How the container that restarted last ended."
+    )
+    seen: int = Field(
+        default=0, ge=0, description="Restarts that its pods counted at the last look."
+    )
+
+    @property
+    def count(self) -> int:
+        """Interruptions of the rollout: a crash is seen as a restart and as a withdrawal."""
+        return max(self.restarts, self.withdrawals)
+
+
 class Smoke(ApiModel):
     passed: bool = Field(description="Whether the smoke inference held.")
     message: str = Field(default="", max_length=2048, description="What was seen.")
     at: datetime.datetime = Field(description="When.")
+    service: str = Field(
+        default="", max_length=253, description="Identity (uid) of the service that answered."
+    )
 
 
 class VersionDecision(ApiModel):
@@ -208,6 +233,9 @@ class ModelVersionStatus(ApiModel):
     weight: int = Field(default=0, ge=0, le=100, description="Percent of requests asked for.")
     unready_since: datetime.datetime | None = Field(
         default=None, description="Since when it is not ready in the midst of its rollout."
+    )
+    interruptions: Interruptions = Field(
+        default=Interruptions(), description="What interrupted its rollout by its own fault."
     )
     approved_at: datetime.datetime | None = Field(
         default=None, description="When a human waived the remaining steps."

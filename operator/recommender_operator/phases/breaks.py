@@ -38,6 +38,8 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     if seen.verdict is Verdict.INCONCLUSIVE:
         return None
     windows.save(turn, key, [candidate.name, champion.name])
+    if _is_lost(seen, ours, theirs):
+        return None
     return seen.message if _advance(turn, seen) else None
 
 
@@ -65,8 +67,19 @@ def watch_champion(turn: Turn) -> None:
     if seen.verdict is Verdict.INCONCLUSIVE:
         return
     windows.save(turn, key, [champion.name])
+    if _is_lost(seen, ours, before):
+        return
     if _advance(turn, seen) and turn.is_ready(previous.name):
         _return_to(turn, previous, champion, seen)
+
+
+def _is_lost(seen: DriftVerdict, ours: WindowStats, theirs: WindowStats) -> bool:
+    """Whether counters are missing that the verdict would need: it then counts for nothing.
+
+    What a version is compared with must be whole. Of its own counters, those that were read
+    are enough to show a break, and never enough to clear it.
+    """
+    return windows.lost(theirs) or (seen.verdict is not Verdict.FAIL and windows.lost(ours))
 
 
 def _served_beside(

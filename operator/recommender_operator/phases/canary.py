@@ -137,7 +137,13 @@ def _judge(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdic
         return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
     champion = turn.champion
     stable = windows.since_baseline(turn, key, champion.name) if champion else None
+    if stable is not None and stable.lost and record.weight >= 100:
+        # Without requests it has no counters that could be missed.
+        stable = None
     seen = verdicts.judge(turn.spec.analysis, candidate, stable)
+    if seen.verdict is not Verdict.FAIL and windows.lost(candidate, stable):
+        # Only a window without loss may pass: the next look judges a fresh one.
+        _save_baselines(turn, version)
     if seen.verdict is Verdict.PASS and champion and stable is None and record.weight < 100:
         message = _why_no_counters(turn, champion)
         return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)

@@ -54,6 +54,8 @@ def _window(turn: Turn, champion: VersionObject) -> None:
     if seen.verdict is Verdict.INCONCLUSIVE:
         return
     _restart(turn, champion)
+    if seen.verdict is Verdict.PASS and windows.lost(stats):
+        return
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
         return
     turn.set_status(drift=drifts.advance(turn.spec.drift, turn.status.drift, seen, turn.now))
@@ -77,7 +79,7 @@ def _candidate_fits(turn: Turn, key: str) -> bool:
     if stats is None:
         return False
     seen: DriftVerdict = drifts.judge_window(turn.spec.drift, stats)
-    return seen.verdict is Verdict.PASS
+    return seen.verdict is Verdict.PASS and not windows.lost(stats)
 
 
 def _react(turn: Turn, champion: VersionObject) -> None:

@@ -109,8 +109,7 @@ def _fitness(turn: Turn, goal: _Goal) -> _Fitness:
     if service is None or not service.ready:
         return _serve(turn, goal, service)
     smoke = turn.versions[goal.target].status.smoke
-    born = service.created_at
-    if smoke is None or (born is not None and smoke.at < born):
+    if smoke is None or smoke.service != service.uid:
         turn.do(RunSmoke(version=goal.target))
         return _Fitness.COMING
     if not smoke.passed:

@@ -8,6 +8,7 @@ from recommender_operator.actions import EnsureService, RunSmoke
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases import stability
 from recommender_operator.phases.turn import Turn
 
 _LOOK = datetime.timedelta(seconds=1)
@@ -15,20 +16,21 @@ _POLL = datetime.timedelta(seconds=5)
 
 
 def step(turn: Turn) -> None:
-    """SmokeTesting: only an answer that was given in this attempt counts."""
+    """SmokeTesting: only an answer of the service in place counts."""
     version = turn.candidate
     if version is None:
         return
-    since = version.status.stage_since
-    smoke = version.status.smoke
-    if smoke is None or (since is not None and smoke.at < since):
+    smoke, service = version.status.smoke, turn.service(version.name)
+    if smoke is None or (service is not None and smoke.service != service.uid):
         _ask(turn, version)
         return
     if not smoke.passed:
         message = f"the smoke inference failed: {smoke.message}"
         turn.end(version.name, VersionStage.REJECTED, Reason.SMOKE_FAILED, message)
         return
-    turn.move(version.name, VersionStage.CANARY, steps=(), weight=0)
+    interruptions = stability.begin(turn, version.name)
+    fresh = {"steps": (), "weight": 0, "interruptions": interruptions}
+    turn.move(version.name, VersionStage.CANARY, **fresh)
 
 
 def _ask(turn: Turn, version: VersionObject) -> None:

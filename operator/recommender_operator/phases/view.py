@@ -10,7 +10,12 @@ import datetime
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import Algorithm, OnFailure, TrainingSpec
-from recommender_operator.api.version import TERMINAL, ModelVersionStatus, VersionStage
+from recommender_operator.api.version import (
+    TERMINAL,
+    Interruptions,
+    ModelVersionStatus,
+    VersionStage,
+)
 from recommender_operator.observed import Observed, ServiceState, VersionObject
 from recommender_operator.resources import names
 
@@ -177,6 +182,7 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
         "decision": None,
         "approved_at": None,
         "unready_since": None,
+        "interruptions": Interruptions(),
         "replaced": None,
         "failure": None,
     }

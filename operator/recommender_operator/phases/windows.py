@@ -50,6 +50,11 @@ def since_baseline(turn: Turn, key: str, version: str) -> WindowStats | None:
     return window_stats(baseline.samples[version], current)
 
 
+def lost(*arms: WindowStats | None) -> bool:
+    """Return whether counters were lost that a verdict would need."""
+    return any(stats.lost for stats in arms if stats is not None)
+
+
 def forget(turn: Turn, keep: set[str]) -> None:
     """Drop the baselines that no window needs any more."""
     for key in sorted(set(turn.observed.baselines) - keep):

@@ -12,6 +12,7 @@ import datetime
 from collections.abc import Mapping
 
 from recommender_operator import actions as a
+from recommender_operator.analysis.window import CREATED
 from recommender_operator.api.spec import Algorithm, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke, VersionStage
@@ -98,11 +99,13 @@ def features(version: str, sessions: Mix, reference: Mix) -> dict[str, float]:
 
 @dataclasses.dataclass
 class Service:
-    created_at: datetime.datetime
+    uid: str
     ready: bool = True
     pods: int = 1
     served: int = 0
     failed: int = 0
+    restarts: int = 0
+    disrupted: bool = False
     sessions: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
 
     def serve(self, count: int, mix: Mix) -> None:
@@ -111,6 +114,12 @@ class Service:
             seen = self.sessions.setdefault(feature, {})
             for label, share in bins.items():
                 seen[label] = seen.get(label, 0) + count * share
+
+    def crash(self) -> None:
+        """The pod's container starts again, and its counters with it."""
+        self.restarts += 1
+        self.served = self.failed = 0
+        self.sessions = {}
 
 
 @dataclasses.dataclass
@@ -264,7 +273,13 @@ class World:
             jobs=tuple(self.jobs.values()),
             services={
                 name: ServiceState(
-                    version=name, ready=s.ready, ready_pods=s.pods, created_at=s.created_at
+                    version=name,
+                    ready=s.ready,
+                    ready_pods=s.pods,
+                    uid=s.uid,
+                    restarts=s.restarts,
+                    restart_reason="container main: OOMKilled" if s.restarts else "",
+                    disrupted=not s.ready and s.disrupted,
                 )
                 for name, s in self.services.items()
             },
@@ -281,6 +296,7 @@ class World:
         return {
             name: {
                 f"{name}-pod": counters(name, s.served, s.failed)
+                | {CREATED: float(s.restarts)}
                 | features(name, s.sessions, self.trained_on.get(name, USUAL))
             }
             for name, s in self.services.items()
@@ -416,7 +432,7 @@ class World:
     def _ensure(self, version: str) -> None:
         assert self.versions[version].status.artifact is not None, "served what is not published"
         if version not in self.services:
-            self.services[version] = Service(created_at=self.now)
+            self.services[version] = Service(uid=f"service-{len(self.log)}")
 
     def _delete_service(self, version: str) -> None:
         if not self.deleting:
@@ -435,7 +451,8 @@ class World:
 
     def _smoke(self, version: str) -> None:
         passed = self._seed(version) not in self.smoke_fails
-        smoke = Smoke(passed=passed, message="seen", at=self.now)
+        uid = self.services[version].uid if version in self.services else ""
+        smoke = Smoke(passed=passed, message="seen", at=self.now, service=uid)
         status = self.versions[version].status.model_copy(update={"smoke": smoke})
         self._write(version, status)
 
