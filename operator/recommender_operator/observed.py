@@ -41,7 +41,6 @@ class ModelObject:
 class VersionObject:
     name: str
     uid: str
-    created_at: datetime.datetime
     spec: ModelVersionSpec
     status: ModelVersionStatus
 

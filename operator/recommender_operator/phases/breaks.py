@@ -28,7 +28,7 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     champion = turn.champion
     if champion is None or not turn.spec.drift.enabled:
         return None
-    key = windows.break_key(candidate.name)
+    key = windows.break_key(candidate)
     ours = windows.since_baseline(turn, key, candidate.name)
     theirs = windows.since_baseline(turn, key, champion.name)
     if ours is None or theirs is None:
@@ -57,7 +57,7 @@ def watch_champion(turn: Turn) -> None:
     champion, previous = turn.champion, turn.previous
     if champion is None or previous is None or not on_probation(turn):
         return
-    key = windows.break_key(champion.name)
+    key = windows.break_key(champion)
     ours = windows.since_baseline(turn, key, champion.name)
     before = _served_beside(turn, champion, previous)
     if ours is None or before is None:
@@ -90,8 +90,8 @@ def _served_beside(
     The end is the start of the last step, so nothing is asked of a version without requests.
     """
     baselines = turn.observed.baselines
-    start = baselines.get(windows.rollout_key(champion.name))
-    end = baselines.get(windows.step_key(champion.name))
+    start = baselines.get(windows.rollout_key(champion))
+    end = baselines.get(windows.step_key(champion))
     if start is None or end is None:
         return None
     if previous.name not in start.samples or previous.name not in end.samples:

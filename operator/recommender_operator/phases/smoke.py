@@ -28,8 +28,12 @@ def step(turn: Turn) -> None:
         message = f"the smoke inference failed: {smoke.message}"
         turn.end(version.name, VersionStage.REJECTED, Reason.SMOKE_FAILED, message)
         return
-    interruptions = stability.begin(turn, version.name)
-    fresh = {"steps": (), "weight": 0, "interruptions": interruptions}
+    fresh = {
+        "steps": (),
+        "weight": 0,
+        "rollout": turn.next_number(),
+        "interruptions": stability.begin(turn, version.name),
+    }
     turn.move(version.name, VersionStage.CANARY, **fresh)
 
 
@@ -38,9 +42,9 @@ def _ask(turn: Turn, version: VersionObject) -> None:
         turn.do(RunSmoke(version=version.name))
         turn.look_again(_LOOK)
         return
-    since = version.status.stage_since or turn.now
+    since = version.status.stage_since or turn.time
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if turn.now - since >= limit:
+    if turn.due(since, limit, _POLL):
         message = f"not ready for the smoke inference for {limit.total_seconds():.0f} s"
         turn.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
         return

@@ -6,22 +6,24 @@ from collections.abc import Iterable
 
 from recommender_operator.actions import DropBaseline, SaveBaseline
 from recommender_operator.analysis.window import WindowStats, window_stats
+from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 
 
-def step_key(candidate: str) -> str:
-    """Key of the window of the step in progress: candidate and stable."""
-    return f"step/{candidate}"
+def step_key(version: VersionObject) -> str:
+    """Key of the window of the last step: candidate and stable."""
+    steps = version.status.steps
+    return f"step/{version.name}/{steps[-1].number if steps else 0}"
 
 
-def rollout_key(candidate: str) -> str:
+def rollout_key(version: VersionObject) -> str:
     """Key of the counters at the first step: what stable served beside the candidate."""
-    return f"rollout/{candidate}"
+    return f"rollout/{version.name}/{version.status.rollout}"
 
 
-def break_key(version: str) -> str:
+def break_key(version: VersionObject) -> str:
     """Key of the window in which a version is held against the other arm."""
-    return f"break/{version}"
+    return f"break/{version.name}/{version.status.rollout}"
 
 
 def drift_key(champion: str) -> str:
@@ -36,7 +38,7 @@ def save(turn: Turn, key: str, versions: Iterable[str]) -> bool:
     if any(name not in samples for name in wanted):
         return False
     turn.do(
-        SaveBaseline(key=key, taken_at=turn.now, samples={name: samples[name] for name in wanted})
+        SaveBaseline(key=key, taken_at=turn.time, samples={name: samples[name] for name in wanted})
     )
     return True
 

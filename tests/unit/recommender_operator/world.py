@@ -164,6 +164,9 @@ class World:
     log: list[a.Action] = dataclasses.field(default_factory=list)
     events: list[a.Event] = dataclasses.field(default_factory=list)
     finished: bool = False
+    #: Jumps of the clock on the wall, by the number of the look before which they happen.
+    jumps: Mapping[int, datetime.timedelta] = dataclasses.field(default_factory=dict)
+    looks: int = 0
     #: The operator dies after every write that changes something; the model's status is one.
     mortal: bool = False
 
@@ -192,6 +195,13 @@ class World:
                 seen = dict(self.mix) | dict(self.broken_mix.get(self._seed(version), {}))
                 service.serve(served, seen)
                 service.failed += int(served * self.error_share.get(self._seed(version), 0))
+
+    def watch(self, seconds: float, every: float = 5) -> None:
+        """So much time passes under the operator's eyes; the last look is the caller's."""
+        while seconds > 0:
+            self.reconcile()
+            self.tick(min(every, seconds))
+            seconds -= every
 
     def finish_jobs(self) -> None:
         for key, job in list(self.jobs.items()):
@@ -305,6 +315,8 @@ class World:
 
     def reconcile(self, crash_after: int | None = None) -> a.Decision:
         """One look. With `crash_after`, the operator dies after so many actions."""
+        self.looks += 1
+        self.now += self.jumps.get(self.looks, datetime.timedelta())
         decision = decide(self.observe(), self.now)
         for place, action in enumerate(decision.actions):
             if crash_after is not None and place >= crash_after:
@@ -357,7 +369,6 @@ class World:
                     self.versions[action.name] = VersionObject(
                         name=action.name,
                         uid=action.name,
-                        created_at=self.now,
                         spec=action.spec,
                         status=ModelVersionStatus(),
                     )
@@ -487,9 +498,9 @@ class World:
 
     def champion(self) -> str | None:
         promoted = [
-            (v.status.promoted_at, v.name)
+            (v.status.promotion, v.name)
             for v in self.versions.values()
-            if v.status.stage is VersionStage.PROMOTED and v.status.promoted_at is not None
+            if v.status.stage is VersionStage.PROMOTED
         ]
         return max(promoted)[1] if promoted else None
 
