@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from recommender_operator.adapters import pods as podstates
+from recommender_operator.adapters import redaction
 from recommender_operator.adapters import restarts as podrestarts
 from recommender_operator.adapters.kube import Object
 from recommender_operator.observed import (
@@ -108,7 +109,7 @@ def service_state(
         version=version,
         ready=ready,
         reason=reason,
-        message=message[: podstates.LOG_LIMIT],
+        message=message[: redaction.SHOWN_LIMIT],
         ready_pods=ready_pods,
         uid=str(owner["metadata"].get("uid") or ""),
         restarts=restarts,
