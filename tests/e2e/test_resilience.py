@@ -51,9 +51,11 @@ def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_is_said_and
     version = champion.new_version_after(lambda: champion.apply(starved))
     assert champion.until_decided(version) == "Failed", champion.describe()
     assert champion.decision(version)["reason"] == "OOMKilled", champion.decision(version)
+    told = champion.condition("UpToDate")
+    assert (told["status"], told["reason"]) == ("False", "OOMKilled")
+    assert "more memory than its limit of 200Mi: raise" in told["message"]
     ready = champion.condition("Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "OOMKilled")
-    assert "more memory than its limit of 200Mi: raise" in ready["message"]
+    assert (ready["status"], ready["reason"]) == ("True", "CandidateFailed")
     assert champion.champion == stable
     assert champion.answer()["version"] == stable
 
