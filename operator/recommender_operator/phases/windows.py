@@ -9,6 +9,7 @@ from recommender_operator.actions import DropBaseline, SaveBaseline
 from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import baselines
 
 #: How long a window whose start could not be kept stays as it is. Packing a hundred pods costs.
 _RETRY = datetime.timedelta(minutes=5)
@@ -58,8 +59,10 @@ def since_baseline(
     current = turn.observed.samples.get(version)
     if baseline is None or current is None or version not in baseline.samples:
         return None
-    if baseline.error and not unkept:
-        return None
+    if baseline.error:
+        if not unkept:
+            return None
+        current = baselines.reduced({version: current})[version]
     return window_stats(baseline.samples[version], current)
 
 
