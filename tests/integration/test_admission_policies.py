@@ -128,6 +128,14 @@ CREATED: list[Case] = [
         ),
         "an ephemeral container",
     ),
+    (
+        "job",
+        put(
+            f"{hostile.POD}.initContainers",
+            [{"name": "prepare", "image": hostile.IMAGE}],
+        ),
+        "with the image registry.example/",
+    ),
     ("trainjob", put("spec.runtimeRef.kind", "ClusterTrainingRuntime"), "of its own name"),
     ("trainjob", put("spec.runtimeRef.name", "theirs"), "of its own name"),
     ("trainjob", put("spec.trainer.image", hostile.IMAGE), "overrides the pods"),
