@@ -26,7 +26,14 @@ from recommender_operator.api.version import ModelVersionStatus
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Baseline, ModelObject, VersionObject
-from recommender_operator.resources import jobs, labels, model_version, names, train_jobs
+from recommender_operator.resources import (
+    baselines,
+    jobs,
+    labels,
+    model_version,
+    names,
+    train_jobs,
+)
 from recommender_operator.resources.options import Options
 
 logger = logging.getLogger(__name__)
@@ -48,6 +55,7 @@ class Executor:
         options: Options,
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
+        baselines: BaselineStore,
     ) -> None:
         self._kube = kube
         self._traffic_of = traffic_of
@@ -55,13 +63,13 @@ class Executor:
         self._options = options
         self._metrics = metrics
         self._now = now
-        self._baselines = BaselineStore(kube)
+        self._baselines = baselines
 
     async def execute(self, snapshot: Snapshot, decision: do.Decision) -> None:
         """Carry out all actions of a decision; the first that fails ends it.
 
         Raises:
-            KubeError, TrafficError, NotPublishedError, BaselineTooLargeError, ExecutionError.
+            KubeError, TrafficError, NotPublishedError, ExecutionError.
         """
         run = _Run(self, snapshot)
         await run.adopt(snapshot.orphans)
@@ -78,6 +86,9 @@ class _Run:
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.pods
+        self._baselines = dict(snapshot.baselines)
+        store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
+        self._store_is_given = store is not None and store.labelled
         self._traffic = executor._traffic_of(self._model)
 
     @property
@@ -128,16 +139,15 @@ class _Run:
             case do.RunSmoke():
                 await self._ask(action.version)
             case do.SetTraffic():
-                await self._traffic.split(self._subject, action.weights)
+                await self._traffic.split(self._subject, action.weights, action.host)
             case do.RemoveTraffic():
                 await self._traffic.withdraw(self._subject)
             case do.SaveBaseline():
-                baseline = Baseline(
-                    key=action.key, taken_at=action.taken_at, samples=action.samples
-                )
-                await self._e._baselines.save(self._model, baseline)
+                await self._keep(action)
             case do.DropBaseline():
-                await self._e._baselines.drop(self._model, action.key)
+                name = baselines.name(self._model.name, action.key)
+                found = self._baselines.pop(name, None)
+                await self._e._baselines.drop(self._model, action.key, found)
             case _:
                 assert_never(action)
 
@@ -164,6 +174,15 @@ class _Run:
         self._e._metrics.moved(self._model, before, after)
         self._versions[name] = after
 
+    async def _keep(self, action: do.SaveBaseline) -> None:
+        baseline = Baseline(key=action.key, taken_at=action.taken_at, samples=action.samples)
+        version = self._versions.get(baselines.version_of(action.key))
+        name = baselines.name(self._model.name, action.key)
+        over = self._baselines.get(name)
+        stored = await self._e._baselines.save(self._model, version, baseline, over)
+        if stored is not None:
+            self._baselines[name] = stored
+
     async def _start(self, action: do.StartJob) -> None:
         of_model = action.version == self._model.name and action.kind in jobs.OF_A_MODEL
         version = None if of_model else self._known(action.version)
@@ -171,7 +190,13 @@ class _Run:
             await self._start_group(version, action)
             return
         manifest = jobs.job(
-            self._model, version, action.kind, action.attempt, action.inputs, self._e._options
+            self._model,
+            version,
+            action.kind,
+            action.attempt,
+            action.inputs,
+            self._e._options,
+            fs_group=self._store_is_given,
         )
         await self._e._kube.create(JOBS, manifest)
 
@@ -183,7 +208,12 @@ class _Run:
         """
         model, kube, attempt = self._model, self._e._kube, action.attempt
         runtime = train_jobs.training_runtime(
-            model, version, attempt, action.inputs, self._e._options
+            model,
+            version,
+            attempt,
+            action.inputs,
+            self._e._options,
+            fs_group=self._store_is_given,
         )
         if not await kube.create(TRAINING_RUNTIMES, runtime):
             await kube.create(TRAIN_JOBS, train_jobs.train_job(model, version, attempt))

@@ -16,6 +16,8 @@ import pydantic
 from recommender_operator.adapters import owned
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
+from recommender_operator.adapters.claims import ClaimReader
+from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.jobs import JobReader
 from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, VERSIONS, Kube, Object
 from recommender_operator.adapters.owners import OwnerReader
@@ -23,16 +25,19 @@ from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
 from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
 from recommender_operator.api.base import GROUP, ApiModel
-from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import (
     ModelObject,
     Observed,
+    Platform,
+    Rival,
     Sample,
     TrafficState,
     VersionObject,
 )
+from recommender_operator.phases import hosts
 from recommender_operator.resources import labels
 
 PREFIX = f"{GROUP}/"
@@ -50,6 +55,8 @@ class Snapshot:
     observed: Observed
     #: Serving pods by version, as read; those of others with the same labels are left out.
     pods: Mapping[str, Sequence[Object]]
+    #: Objects of the baselines by name, as read: what a write of one is decided on.
+    baselines: Mapping[str, Object] = dataclasses.field(default_factory=dict)
     #: Versions without an owner, which are to be adopted.
     orphans: tuple[str, ...] = ()
 
@@ -64,14 +71,18 @@ class Observer:
         traffic_of: Callable[[ModelObject], Traffic],
         samples_of: Callable[[ModelObject], SampleProvider],
         platform: PlatformReader,
+        baselines: BaselineStore,
+        hosts: HostReader,
     ) -> None:
         self._kube = kube
         self._traffic_of = traffic_of
         self._samples_of = samples_of
         self._platform = platform
+        self._hosts = hosts
+        self._claims = ClaimReader(kube)
         self._jobs = JobReader(kube)
         self._owners = OwnerReader(kube)
-        self._baselines = BaselineStore(kube)
+        self._baselines = baselines
 
     async def observe(self, raw: Object) -> Snapshot:
         """Return one look at a model.
@@ -82,7 +93,7 @@ class Observer:
         """
         model = model_object(raw)
         marks = labels.of_model(model.name)
-        found, jobs, all_pods, baselines, platform = await asyncio.gather(
+        found, jobs, all_pods, stored, platform = await asyncio.gather(
             self._kube.list(VERSIONS, model.namespace, marks),
             self._kube.list(JOBS, model.namespace, marks),
             self._kube.list(PODS, model.namespace, {labels.MODEL: model.name}),
@@ -101,9 +112,12 @@ class Observer:
         if not platform.missing:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving)
             view = await self._traffic_of(model).observe(subject)
-        job_states, (samples, errors) = await asyncio.gather(
+        job_states, kept, (samples, errors), rivals, claims = await asyncio.gather(
             self._jobs.read(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)),
+            self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, serving),
+            self._rivals(model, versions, view, platform),
+            self._claims.read(model.namespace, _claim_names(model)),
         )
         observed = Observed(
             model=model,
@@ -113,10 +127,14 @@ class Observer:
             traffic=view.traffic,
             samples=samples,
             sample_errors=errors,
-            baselines=baselines,
+            baselines=kept.baselines,
             platform=platform,
+            rivals=rivals,
+            claims=claims,
         )
-        return Snapshot(observed=observed, pods=serving, orphans=_orphans(own))
+        return Snapshot(
+            observed=observed, pods=serving, baselines=kept.objects, orphans=_orphans(own)
+        )
 
     async def _groups(self, model: ModelObject, versions: Iterable[VersionObject]) -> list[Object]:
         """Return the TrainJobs; a model without several workers costs no request for them."""
@@ -126,6 +144,23 @@ class Observer:
         marks = labels.of_model(model.name)
         found = await self._kube.list(TRAIN_JOBS, model.namespace, marks)
         return [{**group, "kind": "TrainJob"} for group in found]
+
+    async def _rivals(
+        self,
+        model: ModelObject,
+        versions: Iterable[VersionObject],
+        view: TrafficView,
+        platform: Platform,
+    ) -> tuple[Rival, ...]:
+        """Return who else has the host that the model asks for, or has."""
+        if platform.missing or model.deleting:
+            return ()
+        if model.spec.rollout.traffic is not TrafficMode.GATEWAY:
+            return ()
+        wanted, held = hosts.wanted(model, platform.domain), view.traffic.host
+        to_write = wanted != held and hosts.is_routed(versions)
+        asked = {host for host in (wanted, held) if host}
+        return await self._hosts.rivals(model, asked, to_write=to_write)
 
     async def _sample(
         self,
@@ -165,6 +200,10 @@ def _sampled(model: ModelObject, versions: Iterable[VersionObject], view: Traffi
     if model.status.champion:
         names.add(model.status.champion)
     return {name for name in names if name in view.services}
+
+
+def _claim_names(model: ModelObject) -> set[str]:
+    return {model.spec.storage.claim_name, model.spec.data.source.claim_name}
 
 
 def _by_name(versions: Iterable[VersionObject]) -> dict[str, VersionObject]:

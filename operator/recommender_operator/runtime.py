@@ -13,14 +13,16 @@ import aiohttp
 import kubernetes.client
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
+from recommender_operator.adapters import prometheus
+from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.kube import Kube, NotLeaderError, Object
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.pod_scrape import PodScrape
 from recommender_operator.adapters.ports import SampleProvider
-from recommender_operator.adapters.prometheus import Prometheus
 from recommender_operator.adapters.smoke import HttpSmokeTester
 from recommender_operator.adapters.traffic import Traffic
 from recommender_operator.api.spec import Provider, TrafficMode
@@ -221,13 +223,16 @@ class Runtime:
             return traffics[model.spec.rollout.traffic]
 
         smoke = self._opened(HttpSmokeTester.session())
+        baselines = BaselineStore(kube)
         return Reconciler(
             kube,
             observer=Observer(
                 kube,
                 traffic_of=traffic_of,
                 samples_of=self._provider(),
-                platform=PlatformReader(kube, self._settings.gateway_domain),
+                platform=PlatformReader(kube, options),
+                hosts=HostReader(kube, options, self._settings.watch_namespaces),
+                baselines=baselines,
             ),
             executor=Executor(
                 kube,
@@ -236,6 +241,7 @@ class Runtime:
                 options=options,
                 metrics=self.metrics,
                 now=self._now,
+                baselines=baselines,
             ),
             decide=decide,
             metrics=self.metrics,
@@ -248,13 +254,14 @@ class Runtime:
 
     def _provider(self) -> Callable[[ModelObject], SampleProvider]:
         pods = PodScrape(self._opened(PodScrape.session()))
-        session = self._opened(Prometheus.session())
+        session = self._opened(prometheus.Prometheus.session())
+        allowed = self._settings.prometheus_urls
 
         def of(model: ModelObject) -> SampleProvider:
             analysis = model.spec.analysis
-            if analysis.provider is Provider.PROMETHEUS and analysis.prometheus_url:
-                return Prometheus(session, analysis.prometheus_url)
-            return pods
+            if analysis.provider is not Provider.PROMETHEUS or not analysis.prometheus_url:
+                return pods
+            return prometheus.provider(session, analysis.prometheus_url, allowed)
 
         return of
 

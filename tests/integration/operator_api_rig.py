@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import secrets
 from functools import cache
@@ -59,6 +60,17 @@ def open_kube(path: pathlib.Path) -> OfficialKube:
 def new_namespace() -> str:
     name = f"it-{secrets.token_hex(4)}"
     kubectl("create", "namespace", name)
+    for claim in ("raw", "store"):
+        made = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": claim, "namespace": name},
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "1Gi"}},
+            },
+        }
+        kubectl("create", "-f", "-", stdin=json.dumps(made))
     return name
 
 

@@ -30,6 +30,22 @@ pytestmark = pytest.mark.integration
 
 #: Of the leases in these tests, in seconds: a process may be slow on a machine that does much.
 LEASE = 3
+#: How often a leader is stopped in one test.
+STOPS = 4
+
+
+async def deployed(
+    script: ScriptedCluster, kube: OfficialKube, namespace: str, process: Process
+) -> None:
+    """Let the Jobs end until the version waits for its service, whose pods never start."""
+
+    async def waits() -> bool:
+        for version in await kube.list(VERSIONS, namespace, {}):
+            script.broken.add(version["metadata"]["name"])
+        await script.step()
+        return (await status_of(kube, namespace)).get("stage") == "Deploying"
+
+    await until("the pipeline to go on", waits, process)
 
 
 class Replicas:
@@ -81,6 +97,16 @@ class Replicas:
                 found[f"{resource.plural}/{metadata['name']}"] = metadata["resourceVersion"]
         return found
 
+    async def deployed(self, process: Process) -> None:
+        await deployed(self.script, self.kube, self.namespace, process)
+
+    async def written_by_operator(self) -> dict[str, str]:
+        """Return the resourceVersions without those that the script changes."""
+        kinds = (f"{JOBS.plural}/", f"{INFERENCE_SERVICES.plural}/")
+        return {
+            name: v for name, v in (await self.versions()).items() if not name.startswith(kinds)
+        }
+
     async def settled(self, process: Process) -> dict[str, str]:
         """Wait until nothing is written any more, and return what there is."""
         seen, since = await self.versions(), time.monotonic()
@@ -127,11 +153,7 @@ async def test_another_replica_takes_over_after_a_kill_and_after_a_clean_end(
         # The lease, a round of the standby, and what a busy machine adds.
         assert time.monotonic() - killed < LEASE * 1.5 + 5
 
-        async def goes_on() -> bool:
-            await both.script.step()
-            return (await status_of(kube, namespace)).get("stage") == "Deploying"
-
-        await until("the pipeline to go on", goes_on, second)
+        await both.deployed(second)
         first.start()
         await both.standing_by(first)
         ended = time.monotonic()
@@ -151,12 +173,12 @@ async def test_a_leader_that_is_stopped_after_a_write_and_goes_on_later_changes_
     """Once for each stage that starts a Job: after the first write of the stage that is seen."""
     async with replicas(kube, namespace, tmp_path) as both:
         await kube.create(MODELS, rig.manifest(namespace))
-        for _ in range(3):
+        before = await both.written_by_operator()
+        for _ in range(STOPS):
             leader = await both.leader()
-            before = await both.versions()
 
             async def written(seen: dict[str, str] = before) -> bool:
-                return await both.versions() != seen
+                return await both.written_by_operator() != seen
 
             await until("a write", written, leader)
             leader.send(signal.SIGSTOP)
@@ -169,6 +191,7 @@ async def test_a_leader_that_is_stopped_after_a_write_and_goes_on_later_changes_
             assert await both.versions() == settled
             leader.start()
             await both.standing_by(leader)
+            before = await both.written_by_operator()
             await both.script.step()
     assert len(await kube.list(VERSIONS, namespace, {})) == 1
     names = [job["metadata"]["name"] for job in await kube.list(JOBS, namespace, {})]
@@ -211,15 +234,16 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        await self._flows.wait()
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._upstream)
-        try:
-            with contextlib.suppress(OSError):
+        # What ends the test ends the connections, and is no fault of theirs.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await self._flows.wait()
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._upstream)
+            try:
                 await asyncio.gather(self._pump(down, writer), self._pump(reader, up))
-        finally:
-            writer.close()
-            up.close()
-            self._tasks.discard(task)
+            finally:
+                writer.close()
+        up.close()
+        self._tasks.discard(task)
 
     async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):
@@ -268,15 +292,9 @@ async def test_an_api_server_that_is_away_restarts_nothing_and_work_goes_on_afte
                 await asyncio.sleep(0.5)
             assert unready
             proxy.mend()
-            script = ScriptedCluster(kube, namespace=namespace)
-
-            async def goes_on() -> bool:
-                await script.step()
-                return (await status_of(kube, namespace)).get("stage") == "Deploying"
-
-            await until("the work to go on", goes_on, process)
+            await deployed(ScriptedCluster(kube, namespace=namespace), kube, namespace, process)
             assert (await read("/healthz"))[0] == (await read("/readyz"))[0] == 200
-            assert process.text.count("starts") == 1
+            assert process.text.count("standby: waiting") == 1
             assert "nobody led in between" in process.text
 
 

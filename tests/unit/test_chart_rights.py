@@ -173,14 +173,17 @@ def test_people_get_rights_on_the_kinds_by_the_clusters_own_roles_where_wanted()
         for role in of_kind("everything", "ClusterRole")
         if people(role)
     }
-    models, versions = (
+    models, versions, baselines = (
         ("recommender.dev", "recommendermodels"),
         ("recommender.dev", "modelversions"),
+        ("recommender.dev", "counterbaselines"),
     )
     assert rights["recommender-models-view"][models] == {"get", "list", "watch"}
     assert "create" in rights["recommender-models-edit"][models]
     # The records are the operator's: nobody edits them.
     assert versions not in rights["recommender-models-edit"]
+    assert rights["recommender-models-view"][baselines] == {"get", "list", "watch"}
+    assert baselines not in rights["recommender-models-edit"]
     assert not {"create", "update", "patch"} & rights["recommender-models-admin"][versions]
 
 

@@ -43,9 +43,13 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
   resources: [configurations, services]
   verbs: [get]
 # Baselines of counters.
+- apiGroups: [recommender.dev]
+  resources: [counterbaselines]
+  verbs: [list, create, patch, delete]
+# The claims that a model names, by name: whether they are there and can be used, and their labels.
 - apiGroups: [""]
-  resources: [configmaps]
-  verbs: [get, create, patch]
+  resources: [persistentvolumeclaims]
+  verbs: [get]
 - apiGroups: [""]
   resources: [events]
   verbs: [create, patch]
@@ -59,4 +63,8 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
+# Whether another route has the host that a model asks for.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [grpcroutes]
+  verbs: [list]
 {{- end -}}

@@ -69,5 +69,7 @@ class PodScrape:
             async with gate:
                 page = await exchange(self._session, "GET", url, limit=PAGE_LIMIT)
             return await asyncio.to_thread(parse_page, page.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            return f"the page is not UTF-8 at byte {error.start}"
         except (ExchangeError, ValueError) as error:
             return str(error)

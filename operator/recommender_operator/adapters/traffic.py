@@ -61,8 +61,10 @@ class Traffic(Protocol):
         """Stop serving a version that gets no requests."""
         ...
 
-    async def split(self, subject: Subject, weights: Mapping[str, int]) -> None:
-        """Ask for a split in percent, summing to 100.
+    async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
+        """Ask for a split in percent, summing to 100, of the requests at a host.
+
+        Without a host it is the one that the model has by default.
 
         Raises:
             TrafficError: the data plane cannot do it as things stand.

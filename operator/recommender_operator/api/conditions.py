@@ -34,6 +34,10 @@ class ConditionType(enum.StrEnum):
     SNAPSHOT_TAKEN = "SnapshotTaken"
     #: Too many automatic rollbacks in a row: nothing starts until a human says so.
     LOCKED = "Locked"
+    #: The claims that the spec names can be used.
+    STORAGE_READY = "StorageReady"
+    #: This installation allows the host and the addresses that the spec names.
+    ACCEPTED = "Accepted"
     #: The last request by annotation, or the pin `spec.rollbackTo`, could be done.
     REQUESTS_HONORED = "RequestsHonored"
 
@@ -101,6 +105,19 @@ class Reason(enum.StrEnum):
     # Snapshots.
     SNAPSHOT_TAKEN = "SnapshotTaken"
     SCHEDULED = "Scheduled"
+    # Storage.
+    CLAIMS_USABLE = "ClaimsUsable"
+    CLAIM_MISSING = "ClaimMissing"
+    CLAIM_DELETING = "ClaimDeleting"
+    CLAIM_LOST = "ClaimLost"
+    CLAIM_IS_BLOCK = "ClaimIsBlock"
+    CLAIM_READ_ONLY = "ClaimReadOnly"
+    INVALID_PATH = "InvalidPath"
+    # What the installation allows.
+    ACCEPTED = "Accepted"
+    HOST_NOT_ALLOWED = "HostNotAllowed"
+    HOST_CONFLICT = "HostConflict"
+    PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
     # Requests.
     NONE = "None"
     DONE = "Done"

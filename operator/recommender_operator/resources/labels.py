@@ -19,6 +19,9 @@ ATTEMPT = f"{GROUP}/attempt"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "recommender-operator"
 
+#: Label of a claim whose owner gives its volume to the operator: its files may be regrouped.
+STORAGE = f"{GROUP}/storage"
+
 #: Annotation with the digest of the serving settings that a manifest was built from.
 SERVING_DIGEST = f"{GROUP}/serving-digest"
 

@@ -571,6 +571,8 @@ def test_every_condition_is_there_from_the_first_look() -> None:
         "Drifted",
         "SnapshotTaken",
         "Locked",
+        "StorageReady",
+        "Accepted",
         "RequestsHonored",
     ]
     assert {c.observed_generation for c in world.status.conditions} == {1}

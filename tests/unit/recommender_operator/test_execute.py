@@ -11,7 +11,7 @@ import pytest
 
 from recommender_operator import actions as do
 from recommender_operator.adapters.kube import (
-    CONFIG_MAPS,
+    BASELINES,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
@@ -32,7 +32,7 @@ from recommender_operator.api.version import (
 from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot, version_object
 from recommender_operator.observed import JobKind, Observed
-from recommender_operator.resources import model_version
+from recommender_operator.resources import baselines, model_version
 from tests.fakes import NOW, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
@@ -99,7 +99,7 @@ async def test_each_action_leaves_what_it_promises() -> None:
     assert rig.kube.names(JOBS) == [f"{NAME}-check-0", "movies-remove-0"]
     assert rig.kube.names(INFERENCE_SERVICES) == [NAME]
     assert rig.kube.names(HTTP_ROUTES) == ["movies"]
-    assert rig.kube.names(CONFIG_MAPS) == ["movies-baselines"]
+    assert rig.kube.names(BASELINES) == [baselines.name("movies", "step/x")]
     assert rig.kube.find(VERSIONS, NAME)["status"]["weight"] == 10
 
 

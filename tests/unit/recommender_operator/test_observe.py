@@ -73,7 +73,12 @@ async def test_remains_of_an_earlier_model_of_the_same_name_are_not_seen() -> No
     add_model(rig.kube)
     add_version(rig, owner="uid-of-an-earlier-one")
     old = jobs.job(
-        builder_inputs.model(), None, JobKind.REMOVE, 0, {"paths": "x"}, builder_inputs.OPTIONS
+        builder_inputs.model(),
+        None,
+        JobKind.REMOVE,
+        0,
+        {"paths": "lake/movies"},
+        builder_inputs.OPTIONS,
     )
     rig.kube.put(JOBS, old)
     observed = (await look(rig)).observed

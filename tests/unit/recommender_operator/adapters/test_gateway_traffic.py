@@ -105,6 +105,15 @@ async def test_a_split_is_asked_for_in_one_write() -> None:
     assert not view.traffic.accepted
 
 
+async def test_the_host_of_a_split_is_the_one_that_is_reported_again() -> None:
+    kube = FakeKube()
+    traffic = GatewayTraffic(kube, OPTIONS)
+    await traffic.split(subject(), {NAME: 100}, "films.shop.example")
+    view = await traffic.observe(subject())
+    assert view.traffic.host == "films.shop.example"
+    assert view.traffic.created_at is not None
+
+
 def route(
     *, generation: int = 2, accepted: str = "True", resolved: str = "True", seen: int = 2
 ) -> dict[str, Any]:

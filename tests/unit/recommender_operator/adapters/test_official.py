@@ -12,7 +12,7 @@ import kubernetes.client
 import pytest
 
 from recommender_operator.adapters.kube import (
-    CONFIG_MAPS,
+    EVENTS,
     HTTP_ROUTES,
     MODELS,
     PODS,
@@ -143,7 +143,7 @@ async def test_a_status_is_written_to_the_subresource_by_a_manager_of_its_own(
 
 async def test_a_patch_is_a_merge_patch(server: Server, kube: OfficialKube) -> None:
     server.says(200, {"data": {}})
-    assert await kube.patch(CONFIG_MAPS, "team", "x", {"data": {"a": None}}) == {"data": {}}
+    assert await kube.patch(EVENTS, "team", "x", {"data": {"a": None}}) == {"data": {}}
     ((_, _, kind, body),) = server.requests
     assert (kind, body) == ("application/merge-patch+json", {"data": {"a": None}})
 
