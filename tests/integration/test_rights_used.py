@@ -42,8 +42,19 @@ CONTAINER = {"containers": [{"name": "main", "image": "example/image:1"}]}
 FINALIZER = "recommender.dev/operator"
 #: When the session collected its tests: what is older in the log was another one's.
 STARTED = datetime.datetime.now(datetime.UTC)
+#: Followed from a pod to its version. No controller makes them here; in the end-to-end tests they
+#: are there.
+CHAIN = {
+    "apps": ("replicasets", "deployments"),
+    "jobset.x-k8s.io": ("jobsets",),
+    "serving.knative.dev": ("revisions", "configurations", "services"),
+}
 #: Rights that no story here needs, and why the operator has them.
-EXCUSED: dict[Right, str] = {}
+EXCUSED = {
+    Right(group, resource, "get"): "whose a pod is"
+    for group, resources in CHAIN.items()
+    for resource in resources
+}
 
 
 @pytest.fixture
