@@ -12,6 +12,7 @@ from recommender_operator.adapters.kube import (
     INFERENCE_SERVICES,
     MODELS,
     REVISIONS,
+    ConflictError,
     KubeError,
     Object,
     Resource,
@@ -77,6 +78,7 @@ class FakeKube:
         self.reads: list[tuple[str, str]] = []
         self.now = NOW
         self._uids = itertools.count(1)
+        self._revisions = itertools.count(2)
         self._owned: dict[tuple[Place, str], Object] = {}
 
     # --- for tests
@@ -89,8 +91,15 @@ class FakeKube:
         stored["metadata"].setdefault("uid", f"uid-{next(self._uids)}")
         stored["metadata"].setdefault("creationTimestamp", self.now.isoformat())
         stored["metadata"].setdefault("generation", 1)
+        stored["metadata"]["resourceVersion"] = str(next(self._revisions))
         self.objects[place] = stored
         return stored
+
+    def touch(self, resource: Resource, name: str, namespace: str = "team") -> Object:
+        """Give an object a new resourceVersion, as a write by another does; return it."""
+        thing = self.find(resource, name, namespace)
+        thing["metadata"]["resourceVersion"] = str(next(self._revisions))
+        return thing
 
     def find(self, resource: Resource, name: str, namespace: str = "team") -> Object:
         return self.objects[resource, namespace, name]
@@ -128,54 +137,77 @@ class FakeKube:
                 found.append(copied(thing))
         return found
 
-    async def create(self, resource: Resource, manifest: Object) -> bool:
+    def _expect(self, before: Object, wanted: Object, name: str) -> None:
+        """Compare the preconditions in the metadata of a write, as the API server does."""
+        for key in ("uid", "resourceVersion"):
+            value, live = wanted.get(key), before["metadata"][key]
+            if value is not None and value != live:
+                raise ConflictError(f"{name}: {key} {value}, it has {live}", status=409)
+
+    def _store(self, place: Place, before: Object, after: Object) -> Object:
+        """Keep what a write made; one that changes nothing leaves the resourceVersion."""
+        metadata = after["metadata"] = dict(after["metadata"])
+        metadata["uid"] = before["metadata"]["uid"]
+        metadata["resourceVersion"] = before["metadata"]["resourceVersion"]
+        if after.get("spec") != before.get("spec"):
+            metadata["generation"] = before["metadata"]["generation"] + 1
+        if after != before:
+            metadata["resourceVersion"] = str(next(self._revisions))
+        self.objects[place] = after
+        return copied(after)
+
+    async def create(self, resource: Resource, manifest: Object) -> Object | None:
         metadata = manifest["metadata"]
         self._wrote("create", resource, metadata["name"])
         if (resource, metadata["namespace"], metadata["name"]) in self.objects:
-            return False
-        self.put(resource, manifest)
-        return True
+            return None
+        return copied(self.put(resource, manifest))
 
-    async def apply(self, resource: Resource, manifest: Object) -> Object:
+    async def apply(self, resource: Resource, manifest: Object, *, over: Object | None) -> Object:
         metadata = manifest["metadata"]
-        self._wrote("apply", resource, metadata["name"])
-        place = (resource, metadata["namespace"], metadata["name"])
+        name = metadata["name"]
+        self._wrote("apply", resource, name)
+        place = (resource, metadata["namespace"], name)
         before = self.objects.get(place)
-        owned = self._owned.get((place, "main"), {})
-        base = without(before or {}, owned, manifest)
-        after = merged(base, manifest)
-        if before is None:
-            self.put(resource, after)
+        if (before is None) != (over is None):
+            raise ConflictError(f"{name}: {'gone' if over else 'it exists'}", status=409)
+        if before is None or over is None:
+            self.put(resource, manifest)
         else:
-            if after.get("spec") != before.get("spec"):
-                after["metadata"]["generation"] = before["metadata"]["generation"] + 1
-            self.objects[place] = after
+            self._expect(before, over["metadata"], name)
+            base = without(before, self._owned.get((place, "main"), {}), manifest)
+            self._store(place, before, merged(base, manifest))
         self._owned[place, "main"] = copied(manifest)
         return copied(self.objects[place])
 
-    async def apply_status(self, resource: Resource, manifest: Object) -> bool:
+    async def apply_status(self, resource: Resource, manifest: Object) -> Object | None:
         metadata = manifest["metadata"]
         self._wrote("status", resource, metadata["name"])
         place = (resource, metadata["namespace"], metadata["name"])
-        stored = self.objects.get(place)
-        if stored is None:
-            return False
-        stored["status"] = copied(manifest["status"])
-        return True
+        before = self.objects.get(place)
+        if before is None:
+            return None
+        self._expect(before, metadata, metadata["name"])
+        return self._store(place, before, {**before, "status": copied(manifest["status"])})
 
     async def patch(
         self, resource: Resource, namespace: str, name: str, patch: Object
     ) -> Object | None:
         self._wrote("patch", resource, name)
         place = (resource, namespace, name)
-        if place not in self.objects:
+        before = self.objects.get(place)
+        if before is None:
             return None
-        self.objects[place] = merged(self.objects[place], patch)
-        return copied(self.objects[place])
+        self._expect(before, patch.get("metadata", {}), name)
+        return self._store(place, before, merged(before, patch))
 
-    async def delete(self, resource: Resource, namespace: str, name: str) -> bool:
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
         self._wrote("delete", resource, name)
-        return self.objects.pop((resource, namespace, name), None) is not None
+        found = self.objects.get((resource, namespace, name))
+        if found is None or found["metadata"]["uid"] != uid:
+            return False
+        del self.objects[resource, namespace, name]
+        return True
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
         self.reads.append(("log", pod))
@@ -236,6 +268,24 @@ def add_model(kube: FakeKube, **changes: Any) -> Object:
     return kube.put(MODELS, model(**changes))
 
 
+def controller(kind: str, name: str, uid: str) -> list[Object]:
+    """Return the owner references of an object that a controller made."""
+    groups = {
+        "ReplicaSet": "apps/v1",
+        "Deployment": "apps/v1",
+        "Job": "batch/v1",
+        "JobSet": "jobset.x-k8s.io/v1alpha2",
+        "TrainJob": "trainer.kubeflow.org/v1alpha1",
+        "InferenceService": "serving.kserve.io/v1beta1",
+        "Revision": "serving.knative.dev/v1",
+        "Configuration": "serving.knative.dev/v1",
+        "Service": "serving.knative.dev/v1",
+    }
+    version = groups.get(kind, "recommender.dev/v1alpha1")
+    owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid, "controller": True}
+    return [owner]
+
+
 def pod(
     name: str,
     version: str,
@@ -243,9 +293,10 @@ def pod(
     ready: bool = True,
     model_name: str = "movies",
     revision: str = "",
+    owners: list[Object] | None = None,
     **status: Any,
 ) -> Object:
-    """Return a serving pod."""
+    """Return a serving pod; `owners` stand for the chain up to the model, its owner by default."""
     own = marks.of_version(model_name, version)
     if revision:
         own["serving.knative.dev/revision"] = revision
@@ -256,6 +307,9 @@ def pod(
             "uid": f"uid-{name}",
             "creationTimestamp": NOW.isoformat(),
             "labels": own,
+            "ownerReferences": controller("RecommenderModel", model_name, f"uid-of-{model_name}")
+            if owners is None
+            else owners,
         },
         "status": {
             "phase": "Running",

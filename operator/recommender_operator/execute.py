@@ -100,16 +100,26 @@ class _Run:
             case do.UpdateVersion():
                 await self._write(action.name, action.status)
             case do.DeleteVersion():
-                await kube.delete(VERSIONS, namespace, action.name)
+                found = await kube.get(VERSIONS, namespace, action.name)
+                if found is not None:
+                    uid = found["metadata"]["uid"]
+                    await kube.delete(VERSIONS, namespace, action.name, uid=uid)
             case do.StartJob():
                 await self._start(action)
             case do.CancelGroup():
                 name = names.group_name(action.version, action.attempt)
-                await kube.delete(TRAIN_JOBS, namespace, name)
-                await kube.delete(TRAINING_RUNTIMES, namespace, name)
+                found = await kube.get(TRAIN_JOBS, namespace, name)
+                if found is not None:
+                    await kube.delete(TRAIN_JOBS, namespace, name, uid=found["metadata"]["uid"])
+                found = await kube.get(TRAINING_RUNTIMES, namespace, name)
+                if found is not None:
+                    uid = found["metadata"]["uid"]
+                    await kube.delete(TRAINING_RUNTIMES, namespace, name, uid=uid)
             case do.CancelJob():
                 name = names.job_name(action.version, action.kind, action.attempt)
-                await kube.delete(JOBS, namespace, name)
+                found = await kube.get(JOBS, namespace, name)
+                if found is not None:
+                    await kube.delete(JOBS, namespace, name, uid=found["metadata"]["uid"])
             case do.EnsureService():
                 self._known(action.version)
                 await self._traffic.ensure(self._subject, action.version)

@@ -13,10 +13,12 @@ from typing import TypeVar
 
 import pydantic
 
+from recommender_operator.adapters import owned
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.jobs import JobReader
 from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, VERSIONS, Kube, Object
+from recommender_operator.adapters.owners import OwnerReader
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
 from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
@@ -46,7 +48,7 @@ class Snapshot:
     """What `decide` sees, and beside it what only the execution needs."""
 
     observed: Observed
-    #: Serving pods by version, as read.
+    #: Serving pods by version, as read; those of others with the same labels are left out.
     pods: Mapping[str, Sequence[Object]]
     #: Versions without an owner, which are to be adopted.
     orphans: tuple[str, ...] = ()
@@ -68,6 +70,7 @@ class Observer:
         self._samples_of = samples_of
         self._platform = platform
         self._jobs = JobReader(kube)
+        self._owners = OwnerReader(kube)
         self._baselines = BaselineStore(kube)
 
     async def observe(self, raw: Object) -> Snapshot:
@@ -90,14 +93,16 @@ class Observer:
         versions = tuple(version_object(version) for version in own)
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
-        own_jobs = [job for job in jobs if not _is_strangers(job, uids)]
-        serving = podstates.serving_pods(all_pods)
+        own_jobs = owned.controlled_by(jobs, uids)
+        known = uids | {job["metadata"]["uid"] for job in own_jobs}
+        owners = await self._owners.owners(model.namespace, all_pods, known)
+        serving = owned.serving_pods(all_pods, owners, model.uid, versions)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving)
             view = await self._traffic_of(model).observe(subject)
         job_states, (samples, errors) = await asyncio.gather(
-            self._jobs.read(own_jobs, all_pods),
+            self._jobs.read(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)),
             self._sample(model, versions, view, serving),
         )
         observed = Observed(

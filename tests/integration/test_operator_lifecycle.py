@@ -51,8 +51,8 @@ class MortalKube:
         if name not in WRITES:
             return call
 
-        async def write(*arguments: Any) -> Any:
-            answer = await call(*arguments)
+        async def write(*arguments: Any, **preconditions: Any) -> Any:
+            answer = await call(*arguments, **preconditions)
             self.writes += 1
             if self._every and self.writes % self._every == 0:
                 raise Died

@@ -51,11 +51,11 @@ class Process:
         self.health, self.metrics = free_port(), free_port()
         self.log = folder / "operator.log"
         self._environment = {
+            # The policies know the images and the Gateway that the chart sets.
+            **account.clusterwide().environment,
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(config),
-            "RECOMMENDER_TRAINING_IMAGE": "example/training:1",
-            "RECOMMENDER_SERVING_IMAGE": "example/serving:1",
-            "RECOMMENDER_NAMESPACE": "recommender-system",
+            "RECOMMENDER_NAMESPACE": account.SYSTEM,
             "RECOMMENDER_WATCH_NAMESPACES": namespace,
             "RECOMMENDER_HEALTH_PORT": str(self.health),
             "RECOMMENDER_METRICS_PORT": str(self.metrics),
@@ -110,6 +110,12 @@ async def until(what: str, condition: Callable[[], Awaitable[bool]], process: Pr
         raise AssertionError(f"{what}: not in {SECONDS} s\n{process.text[-6000:]}") from None
 
 
+async def delete_model(kube: OfficialKube, namespace: str) -> None:
+    found = await kube.get(MODELS, namespace, "movies")
+    assert found is not None
+    assert await kube.delete(MODELS, namespace, "movies", uid=found["metadata"]["uid"])
+
+
 async def status_of(kube: OfficialKube, namespace: str) -> dict[str, Any]:
     found = await kube.get(MODELS, namespace, "movies")
     return (found or {}).get("status") or {}
@@ -162,7 +168,7 @@ async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_pha
         await until("a healthy process", healthy, process)
         page = process.read(process.metrics, "/metrics")[1]
         assert "recommender_operator_reconcile_duration_seconds_count" in page
-        await kube.delete(MODELS, namespace, "movies")
+        await delete_model(kube, namespace)
 
         async def gone() -> bool:
             return await kube.get(MODELS, namespace, "movies") is None
@@ -253,7 +259,7 @@ async def test_the_probe_fails_when_the_operator_stands_still_though_the_process
     finally:
         stop.set()
         await asyncio.wait_for(task, 30)
-    await kube.delete(MODELS, namespace, "movies")
+    await delete_model(kube, namespace)
     bare: dict[str, Any] = {"metadata": {"finalizers": []}}
     await kube.patch(MODELS, namespace, "movies", bare)
 

@@ -49,17 +49,27 @@ class GatewayTraffic:
         manifest = inference_service.standard(
             subject.model, subject.versions[version], self._options
         )
-        await self._kube.apply(INFERENCE_SERVICES, manifest)
+        found = await self._kube.get(INFERENCE_SERVICES, subject.model.namespace, version)
+        await self._kube.apply(INFERENCE_SERVICES, manifest, over=found)
 
     async def release(self, subject: Subject, version: str) -> None:
-        await self._kube.delete(INFERENCE_SERVICES, subject.model.namespace, version)
+        namespace = subject.model.namespace
+        found = await self._kube.get(INFERENCE_SERVICES, namespace, version)
+        if found is not None:
+            uid = found["metadata"]["uid"]
+            await self._kube.delete(INFERENCE_SERVICES, namespace, version, uid=uid)
 
     async def split(self, subject: Subject, weights: Mapping[str, int]) -> None:
         manifest = http_route.http_route(subject.model, weights, self._options)
-        await self._kube.apply(HTTP_ROUTES, manifest)
+        found = await self._kube.get(HTTP_ROUTES, subject.model.namespace, subject.model.name)
+        await self._kube.apply(HTTP_ROUTES, manifest, over=found)
 
     async def withdraw(self, subject: Subject) -> None:
-        await self._kube.delete(HTTP_ROUTES, subject.model.namespace, subject.model.name)
+        namespace, name = subject.model.namespace, subject.model.name
+        found = await self._kube.get(HTTP_ROUTES, namespace, name)
+        if found is not None:
+            uid = found["metadata"]["uid"]
+            await self._kube.delete(HTTP_ROUTES, namespace, name, uid=uid)
 
 
 def route_state(route: Object | None) -> TrafficState:

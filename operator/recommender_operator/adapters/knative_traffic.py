@@ -214,7 +214,10 @@ class KnativeTraffic:
 
     async def withdraw(self, subject: Subject) -> None:
         model = subject.model
-        await self._kube.delete(INFERENCE_SERVICES, model.namespace, model.name)
+        found = await self._kube.get(INFERENCE_SERVICES, model.namespace, model.name)
+        if found is not None:
+            uid = found["metadata"]["uid"]
+            await self._kube.delete(INFERENCE_SERVICES, model.namespace, model.name, uid=uid)
 
     async def _put(
         self, subject: Subject, version: str, percent: int | None, retiring: str = ""
@@ -226,7 +229,9 @@ class KnativeTraffic:
         )
         if retiring:
             manifest["metadata"]["annotations"][RETIRING] = retiring
-        await self._kube.apply(INFERENCE_SERVICES, manifest)
+        model = subject.model
+        found = await self._kube.get(INFERENCE_SERVICES, model.namespace, model.name)
+        await self._kube.apply(INFERENCE_SERVICES, manifest, over=found)
 
 
 def _gives_way(subject: Subject, top: str, version: str) -> bool:

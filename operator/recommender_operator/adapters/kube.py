@@ -51,6 +51,10 @@ EVENTS = Resource("", "v1", "events")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
 HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
 REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
+CONFIGURATIONS = Resource("serving.knative.dev", "v1", "configurations")
+KNATIVE_SERVICES = Resource("serving.knative.dev", "v1", "services")
+REPLICA_SETS = Resource("apps", "v1", "replicasets")
+DEPLOYMENTS = Resource("apps", "v1", "deployments")
 TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 TRAINING_RUNTIMES = Resource("trainer.kubeflow.org", "v1alpha1", "trainingruntimes")
 JOB_SETS = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets")
@@ -81,8 +85,20 @@ class KubeError(Exception):
         return NAMESPACE_TERMINATING in self.causes
 
 
+class ConflictError(KubeError):
+    """What a write was decided on is no longer so (409): look again, and decide anew."""
+
+
+class NotLeaderError(Exception):
+    """This process may not write any more: another one leads. Nothing was sent."""
+
+
 class Kube(Protocol):
-    """What the operator needs of the API server. All methods raise KubeError."""
+    """What the operator needs of the API server. All methods raise KubeError.
+
+    Writes raise ConflictError when their precondition does not hold; no client repeats those.
+    They raise NotLeaderError, before each try, once this process may not write any more.
+    """
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Return an object; None if it, or its kind, does not exist."""
@@ -94,26 +110,36 @@ class Kube(Protocol):
         """Return the objects with all of the labels; none if the kind does not exist."""
         ...
 
-    async def create(self, resource: Resource, manifest: Object) -> bool:
-        """Create an object; return False if it exists already."""
+    async def create(self, resource: Resource, manifest: Object) -> Object | None:
+        """Create an object and return it; None if one of that name exists already."""
         ...
 
-    async def apply(self, resource: Resource, manifest: Object) -> Object:
-        """Server-side apply as the operator's field manager."""
+    async def apply(self, resource: Resource, manifest: Object, *, over: Object | None) -> Object:
+        """Server-side apply as the operator's field manager; return the object as stored.
+
+        `over` is the object as it was read: its uid and resourceVersion are preconditions.
+        None means that it must not exist yet.
+        """
         ...
 
-    async def apply_status(self, resource: Resource, manifest: Object) -> bool:
-        """Server-side apply of the status alone; return False if the object does not exist."""
+    async def apply_status(self, resource: Resource, manifest: Object) -> Object | None:
+        """Server-side apply of the status alone; return the object, or None if it is gone.
+
+        The uid and the resourceVersion in the manifest's metadata are preconditions.
+        """
         ...
 
     async def patch(
         self, resource: Resource, namespace: str, name: str, patch: Object
     ) -> Object | None:
-        """JSON merge patch; return None if the object does not exist."""
+        """JSON merge patch; return the object, or None if it does not exist.
+
+        A uid and a resourceVersion in the patch's metadata are preconditions.
+        """
         ...
 
-    async def delete(self, resource: Resource, namespace: str, name: str) -> bool:
-        """Delete with background propagation; return False if it does not exist."""
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
+        """Delete with background propagation; False if it, or the one of that uid, is gone."""
         ...
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:

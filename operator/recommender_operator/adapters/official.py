@@ -1,8 +1,10 @@
 """The `Kube` port over the official client.
 
 The client is synchronous: each request runs in a thread of an own, bounded pool, with a time
-limit. What may pass (too many requests, a conflict, a failing server, a lost connection) is
-repeated a few times with growing pauses; everything else is the caller's to handle.
+limit. What may pass (too many requests, a failing server, a lost connection) is repeated a few
+times with growing pauses; everything else is the caller's to handle. A write whose answer was
+lost may have happened: repeating it is safe, since its precondition then no longer holds (the
+caller gets a ConflictError and looks again), or since its name is taken.
 """
 
 from __future__ import annotations
@@ -20,11 +22,13 @@ import kubernetes.client
 import kubernetes.config
 import urllib3.exceptions
 
-from recommender_operator.adapters.kube import PODS, KubeError, Object, Resource
+from recommender_operator.adapters.kube import PODS, ConflictError, KubeError, Object, Resource
 from recommender_operator.resources.labels import MANAGER, selector
 
 STATUS_MANAGER = f"{MANAGER}-status"
-RETRIED = frozenset({0, 409, 429, 500, 502, 503, 504})
+RETRIED = frozenset({0, 429, 500, 502, 503, 504})
+CONFLICT = 409
+APPLY = "application/apply-patch+yaml"
 #: Pauses before each repetition, in seconds.
 PAUSES = (0.2, 0.5, 1.0, 2.0)
 #: Longest pause that a server may ask for with Retry-After, in seconds.
@@ -69,12 +73,18 @@ class OfficialKube:
         timeout: float,
         observe: Callable[[str, str, int, float], None] | None = None,
         pauses: tuple[float, ...] = PAUSES,
+        fence: Callable[[], None] = lambda: None,
     ) -> None:
-        """`timeout` of one try is in seconds; `observe` gets verb, kind, HTTP status, seconds."""
+        """`timeout` of one try is in seconds; `observe` gets verb, kind, HTTP status, seconds.
+
+        `fence` is called before each try of a write, and raises NotLeaderError if this process
+        may not write any more.
+        """
         self._client = client
         self._timeout = timeout
         self._observe = observe
         self._pauses = pauses
+        self._fence = fence
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="kube")
 
     def close(self) -> None:
@@ -103,42 +113,31 @@ class OfficialKube:
             if not more:
                 return items
 
-    async def create(self, resource: Resource, manifest: Object) -> bool:
+    async def create(self, resource: Resource, manifest: Object) -> Object | None:
         path = resource.path(manifest["metadata"]["namespace"])
         try:
-            # Not repeated on 409: it says that the object exists.
-            await self._send(
-                "POST", resource, path, [("fieldManager", MANAGER)], manifest, retry_conflict=False
-            )
-        except KubeError as error:
-            if error.status == 409 and error.reason == "AlreadyExists":
-                return False
+            return await self._send("POST", resource, path, [("fieldManager", MANAGER)], manifest)
+        except ConflictError as error:
+            if error.reason == "AlreadyExists":
+                return None
             raise
-        return True
 
-    async def apply(self, resource: Resource, manifest: Object) -> Object:
+    async def apply(self, resource: Resource, manifest: Object, *, over: Object | None) -> Object:
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
-        return await self._apply(resource, path, manifest, MANAGER)
+        query = [("fieldManager", MANAGER)]
+        if over is not None:
+            seen = {key: over["metadata"][key] for key in ("uid", "resourceVersion")}
+            manifest = {**manifest, "metadata": {**metadata, **seen}}
+            # Fields of others are overwritten where the object is as it was read, and only there.
+            query.append(("force", "true"))
+        return await self._send("PATCH", resource, path, query, manifest, APPLY)
 
-    async def apply_status(self, resource: Resource, manifest: Object) -> bool:
+    async def apply_status(self, resource: Resource, manifest: Object) -> Object | None:
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"], "status")
-        try:
-            await self._apply(resource, path, manifest, STATUS_MANAGER)
-        except KubeError as error:
-            if error.status == 404:
-                return False
-            raise
-        return True
-
-    async def _apply(
-        self, resource: Resource, path: str, manifest: Object, manager: str
-    ) -> Object:
-        query = [("fieldManager", manager), ("force", "true")]
-        return await self._send(
-            "PATCH", resource, path, query, manifest, "application/apply-patch+yaml"
-        )
+        query = [("fieldManager", STATUS_MANAGER), ("force", "true")]
+        return await self._maybe("PATCH", resource, path, query, manifest, APPLY)
 
     async def patch(
         self, resource: Resource, namespace: str, name: str, patch: Object
@@ -148,10 +147,18 @@ class OfficialKube:
         path = resource.path(namespace, name)
         return await self._maybe("PATCH", resource, path, query, patch, kind)
 
-    async def delete(self, resource: Resource, namespace: str, name: str) -> bool:
+    async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
         path = resource.path(namespace, name)
-        query = [("propagationPolicy", "Background")]
-        return await self._maybe("DELETE", resource, path, query) is not None
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": {"uid": uid},
+            "propagationPolicy": "Background",
+        }
+        try:
+            return await self._maybe("DELETE", resource, path, body=options) is not None
+        except ConflictError:
+            return False
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
         path = PODS.path(namespace, pod, "log")
@@ -196,10 +203,8 @@ class OfficialKube:
         query: Query | None = None,
         body: Object | None = None,
         content_type: str = "application/json",
-        *,
-        retry_conflict: bool = True,
     ) -> Object:
-        text = await self._raw(method, resource, path, query, body, content_type, retry_conflict)
+        text = await self._raw(method, resource, path, query, body, content_type)
         answer: Object = json.loads(text) if text else {}
         return answer
 
@@ -211,10 +216,11 @@ class OfficialKube:
         query: Query | None = None,
         body: Object | None = None,
         content_type: str = "application/json",
-        retry_conflict: bool = True,
     ) -> bytes:
         loop = asyncio.get_running_loop()
         for pause in (*self._pauses, None):
+            if method != "GET":
+                self._fence()
             started = loop.time()
             status, headers, data = await loop.run_in_executor(
                 self._pool, self._request, method, path, query, body, content_type
@@ -223,8 +229,7 @@ class OfficialKube:
                 self._observe(method, resource.plural, status, loop.time() - started)
             if 200 <= status < 300:
                 return data
-            lasting = status not in RETRIED or (status == 409 and not retry_conflict)
-            if lasting or pause is None:
+            if status not in RETRIED or pause is None:
                 raise _error(method, path, status, data)
             await asyncio.sleep(_pause(pause, headers))
         raise AssertionError("unreachable")
@@ -274,7 +279,8 @@ def _error(method: str, path: str, status: int, data: bytes) -> KubeError:
         answer = parsed if isinstance(parsed, dict) else {}
     told = str(answer.get("message", text))[:1000]
     causes = (answer.get("details") or {}).get("causes") or []
-    return KubeError(
+    kind = ConflictError if status == CONFLICT else KubeError
+    return kind(
         f"{method} {path}: {status} {told}",
         status=status,
         reason=str(answer.get("reason", "")),

@@ -122,7 +122,8 @@ async def test_a_status_that_says_nothing_new_is_not_written() -> None:
 async def test_a_version_that_is_gone_is_not_brought_back_by_its_status() -> None:
     rig = Rig()
     shot = snapshot(rig)
-    await rig.kube.delete(VERSIONS, "team", NAME)
+    uid = rig.kube.find(VERSIONS, NAME)["metadata"]["uid"]
+    await rig.kube.delete(VERSIONS, "team", NAME, uid=uid)
     await run(rig, shot, ALL[1])
     assert rig.kube.names(VERSIONS) == []
 

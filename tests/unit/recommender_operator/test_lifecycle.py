@@ -34,9 +34,9 @@ class MortalKube:
         return self._deadly(call) if name in WRITES else call
 
     def _deadly(self, call: Any) -> Any:
-        async def write(*arguments: Any) -> Any:
+        async def write(*arguments: Any, **preconditions: Any) -> Any:
             before = copy.deepcopy(self._kube.objects)
-            answer = await call(*arguments)
+            answer = await call(*arguments, **preconditions)
             if self._kube.objects != before:
                 self.deaths += 1
                 raise Died
@@ -82,8 +82,10 @@ class Story:
         if self.mode == "Knative":
             self.kserve.broken = set(self.cluster.broken)
             self.kserve.step()
-            for version in self.rig.kube.names(VERSIONS):
-                await self.cluster.serve(version)
+            for name in self.rig.kube.names(INFERENCE_SERVICES):
+                service = self.rig.kube.find(INFERENCE_SERVICES, name)
+                for version in self.rig.kube.names(VERSIONS):
+                    await self.cluster.serve(version, service)
         self.rig.time += datetime.timedelta(seconds=10)
 
     async def until(self, condition: Callable[[], bool], looks: int = 80) -> None:

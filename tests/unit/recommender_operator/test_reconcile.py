@@ -168,7 +168,7 @@ async def test_the_stage_and_the_split_are_measured_and_go_with_the_model() -> N
     for _ in range(2):
         await rig.reconciler.reconcile(KEY)
     assert rig.metric("models", stage=Stage.CHECKING_DATA.value) == 1
-    await rig.kube.delete(MODELS, "team", "movies")
+    await rig.kube.delete(MODELS, "team", "movies", uid="uid-of-movies")
     await rig.reconciler.reconcile(KEY)
     assert rig.metric("models", stage=Stage.CHECKING_DATA.value) == 0
 

@@ -16,11 +16,17 @@ from recommender_operator.adapters.kube import (
     HTTP_ROUTES,
     MODELS,
     PODS,
+    ConflictError,
     KubeError,
 )
 from recommender_operator.adapters.official import OfficialKube
 
-MANIFEST = {"metadata": {"name": "movies", "namespace": "team"}, "status": {"stage": "Pending"}}
+MANIFEST: dict[str, Any] = {
+    "metadata": {"name": "movies", "namespace": "team"},
+    "status": {"stage": "Pending"},
+}
+#: The object as it was read before.
+SEEN: dict[str, Any] = {"metadata": {"uid": "u-1", "resourceVersion": "7"}}
 
 
 class Server:
@@ -102,28 +108,37 @@ async def test_a_list_is_read_page_by_page_with_its_labels(
     assert second == first + "&continue=more"
 
 
-async def test_an_apply_names_its_manager_and_is_forced(
+async def test_an_apply_over_what_was_read_names_it_and_is_forced(
     server: Server, kube: OfficialKube
 ) -> None:
     server.says(200, {"done": True})
-    assert await kube.apply(HTTP_ROUTES, MANIFEST) == {"done": True}
+    assert await kube.apply(HTTP_ROUTES, MANIFEST, over=SEEN) == {"done": True}
     ((verb, path, kind, body),) = server.requests
-    assert (verb, kind, body) == ("PATCH", "application/apply-patch+yaml", MANIFEST)
+    expected = {**MANIFEST, "metadata": {**MANIFEST["metadata"], **SEEN["metadata"]}}
+    assert (verb, kind, body) == ("PATCH", "application/apply-patch+yaml", expected)
     assert path == (
         "/apis/gateway.networking.k8s.io/v1/namespaces/team/httproutes/movies"
         "?fieldManager=recommender-operator&force=true"
     )
 
 
+async def test_what_must_not_exist_yet_is_not_forced(server: Server, kube: OfficialKube) -> None:
+    server.says(201, {"done": True})
+    await kube.apply(HTTP_ROUTES, MANIFEST, over=None)
+    ((_, path, _, body),) = server.requests
+    assert path.endswith("?fieldManager=recommender-operator")
+    assert body == MANIFEST
+
+
 async def test_a_status_is_written_to_the_subresource_by_a_manager_of_its_own(
     server: Server, kube: OfficialKube
 ) -> None:
     server.says(200)
-    assert await kube.apply_status(MODELS, MANIFEST)
+    assert await kube.apply_status(MODELS, MANIFEST) == {}
     assert "/recommendermodels/movies/status?" in server.requests[0][1]
     assert "fieldManager=recommender-operator-status" in server.requests[0][1]
     server.says(404, failure(404, "NotFound"))
-    assert not await kube.apply_status(MODELS, MANIFEST)
+    assert await kube.apply_status(MODELS, MANIFEST) is None
 
 
 async def test_a_patch_is_a_merge_patch(server: Server, kube: OfficialKube) -> None:
@@ -136,19 +151,31 @@ async def test_a_patch_is_a_merge_patch(server: Server, kube: OfficialKube) -> N
 async def test_creating_what_exists_is_said_and_not_repeated(
     server: Server, kube: OfficialKube
 ) -> None:
-    server.says(201)
+    server.says(201, {"done": True})
     server.says(409, failure(409, "AlreadyExists"))
-    assert await kube.create(MODELS, MANIFEST)
-    assert not await kube.create(MODELS, MANIFEST)
+    assert await kube.create(MODELS, MANIFEST) == {"done": True}
+    assert await kube.create(MODELS, MANIFEST) is None
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("status", [409, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
 async def test_what_may_pass_is_repeated(server: Server, kube: OfficialKube, status: int) -> None:
     server.says(status, failure(status, "Busy"))
     server.says(status, b"not even JSON")
     server.says(200, {"done": True})
-    assert await kube.apply(MODELS, MANIFEST) == {"done": True}
+    assert await kube.apply(MODELS, MANIFEST, over=SEEN) == {"done": True}
+
+
+async def test_a_conflict_is_told_at_once_and_not_repeated(
+    server: Server, kube: OfficialKube
+) -> None:
+    server.says(409, failure(409, "Conflict", "the object has been modified"))
+    with pytest.raises(ConflictError, match="has been modified"):
+        await kube.apply(MODELS, MANIFEST, over=SEEN)
+    server.says(409, failure(409, "Conflict", "the object has been modified"))
+    with pytest.raises(ConflictError):
+        await kube.apply_status(MODELS, MANIFEST)
+    assert len(server.requests) == 2
 
 
 async def test_repeating_ends_and_the_servers_words_are_kept(
@@ -165,7 +192,7 @@ async def test_repeating_ends_and_the_servers_words_are_kept(
 async def test_a_refusal_is_not_repeated(server: Server, kube: OfficialKube, status: int) -> None:
     server.says(status, failure(status, "No", "spec.x: too long"))
     with pytest.raises(KubeError, match="too long"):
-        await kube.apply(MODELS, MANIFEST)
+        await kube.apply(MODELS, MANIFEST, over=SEEN)
     assert len(server.requests) == 1
 
 
@@ -182,9 +209,22 @@ async def test_a_lost_connection_is_repeated_and_then_told(kube: OfficialKube) -
 async def test_deleting_what_is_gone_succeeds(server: Server, kube: OfficialKube) -> None:
     server.says(200)
     server.says(404, failure(404, "NotFound"))
-    assert await kube.delete(MODELS, "team", "movies")
-    assert not await kube.delete(MODELS, "team", "movies")
-    assert server.requests[0][1].endswith("?propagationPolicy=Background")
+    assert await kube.delete(MODELS, "team", "movies", uid="u-1")
+    assert not await kube.delete(MODELS, "team", "movies", uid="u-1")
+    assert server.requests[0][3] == {
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": "u-1"},
+        "propagationPolicy": "Background",
+    }
+
+
+async def test_another_object_of_the_name_is_not_deleted(
+    server: Server, kube: OfficialKube
+) -> None:
+    server.says(409, failure(409, "Conflict", "the UID in the precondition differs"))
+    assert not await kube.delete(MODELS, "team", "movies", uid="u-1")
+    assert len(server.requests) == 1
 
 
 async def test_a_log_is_bounded_and_its_absence_is_no_error(
