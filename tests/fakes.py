@@ -188,7 +188,15 @@ class FakeKube:
         if before is None:
             return None
         self._expect(before, metadata, metadata["name"])
-        return self._store(place, before, {**before, "status": copied(manifest["status"])})
+        if before.get("status") == manifest["status"]:
+            return copied(before)
+        after = {**before, "status": copied(manifest["status"])}
+        # The API server's record of who changed what, as far as it speaks of the status.
+        seconds = int(before["metadata"]["resourceVersion"])
+        moment = (self.now + datetime.timedelta(seconds=seconds)).isoformat()
+        record = {"manager": "status", "subresource": "status", "time": moment}
+        after["metadata"] = {**before["metadata"], "managedFields": [record]}
+        return self._store(place, before, after)
 
     async def patch(
         self, resource: Resource, namespace: str, name: str, patch: Object

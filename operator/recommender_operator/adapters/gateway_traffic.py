@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from recommender_operator.adapters.kube import HTTP_ROUTES, INFERENCE_SERVICES, Kube, Object
+from recommender_operator.adapters.kube import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    KINDS,
+    Kube,
+    Object,
+)
+from recommender_operator.adapters.owned_writes import OwnedObjects
 from recommender_operator.adapters.traffic import (
     Subject,
     TrafficView,
@@ -14,6 +21,7 @@ from recommender_operator.adapters.traffic import (
 from recommender_operator.observed import ServiceState, TrafficState
 from recommender_operator.resources import http_route, inference_service, labels
 from recommender_operator.resources.options import Options
+from recommender_operator.resources.ownership import foreign, owned_by
 
 
 class GatewayTraffic:
@@ -21,6 +29,7 @@ class GatewayTraffic:
 
     def __init__(self, kube: Kube, options: Options) -> None:
         self._kube = kube
+        self._objects = OwnedObjects(kube)
         self._options = options
 
     async def observe(self, subject: Subject) -> TrafficView:
@@ -28,9 +37,12 @@ class GatewayTraffic:
         found = await self._kube.list(
             INFERENCE_SERVICES, model.namespace, labels.of_model(model.name)
         )
+        subject.seen.read(INFERENCE_SERVICES, found)
         digest = inference_service.serving_digest(model.spec.serving)
         services: dict[str, ServiceState] = {}
         for service in found:
+            if not owned_by(service, subject.owners):
+                continue
             version = (service["metadata"].get("labels") or {}).get(labels.VERSION)
             if not version or service["metadata"].get("deletionTimestamp"):
                 continue
@@ -43,33 +55,30 @@ class GatewayTraffic:
                 outdated=annotations.get(labels.SERVING_DIGEST) != digest,
             )
         route = await self._kube.get(HTTP_ROUTES, model.namespace, model.name)
-        return TrafficView(services=services, traffic=route_state(route))
+        subject.seen.read(HTTP_ROUTES, [route] if route is not None else [])
+        if route is None or owned_by(route, subject.owners):
+            return TrafficView(services=services, traffic=route_state(route))
+        other = foreign(KINDS[HTTP_ROUTES], route)
+        nothing = TrafficState(message=other.message)
+        return TrafficView(services=services, traffic=nothing, foreign=(other,))
 
     async def ensure(self, subject: Subject, version: str) -> None:
         manifest = inference_service.standard(
             subject.model, subject.versions[version], self._options
         )
-        found = await self._kube.get(INFERENCE_SERVICES, subject.model.namespace, version)
-        await self._kube.apply(INFERENCE_SERVICES, manifest, over=found)
+        await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
 
     async def release(self, subject: Subject, version: str) -> None:
         namespace = subject.model.namespace
-        found = await self._kube.get(INFERENCE_SERVICES, namespace, version)
-        if found is not None:
-            uid = found["metadata"]["uid"]
-            await self._kube.delete(INFERENCE_SERVICES, namespace, version, uid=uid)
+        await self._objects.delete(INFERENCE_SERVICES, namespace, version, subject.claim)
 
     async def split(self, subject: Subject, weights: Mapping[str, int]) -> None:
         manifest = http_route.http_route(subject.model, weights, self._options)
-        found = await self._kube.get(HTTP_ROUTES, subject.model.namespace, subject.model.name)
-        await self._kube.apply(HTTP_ROUTES, manifest, over=found)
+        await self._objects.apply(HTTP_ROUTES, manifest, subject.claim)
 
     async def withdraw(self, subject: Subject) -> None:
         namespace, name = subject.model.namespace, subject.model.name
-        found = await self._kube.get(HTTP_ROUTES, namespace, name)
-        if found is not None:
-            uid = found["metadata"]["uid"]
-            await self._kube.delete(HTTP_ROUTES, namespace, name, uid=uid)
+        await self._objects.delete(HTTP_ROUTES, namespace, name, subject.claim)
 
 
 def route_state(route: Object | None) -> TrafficState:

@@ -54,7 +54,17 @@ REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
 TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 TRAINING_RUNTIMES = Resource("trainer.kubeflow.org", "v1alpha1", "trainingruntimes")
 JOB_SETS = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets")
-
+#: What the operator writes, as people call it.
+KINDS = {
+    MODELS: "RecommenderModel",
+    VERSIONS: "ModelVersion",
+    JOBS: "Job",
+    CONFIG_MAPS: "ConfigMap",
+    INFERENCE_SERVICES: "InferenceService",
+    HTTP_ROUTES: "HTTPRoute",
+    TRAIN_JOBS: "TrainJob",
+    TRAINING_RUNTIMES: "TrainingRuntime",
+}
 
 #: Cause of a refused creation (`corev1.NamespaceTerminatingCause`).
 NAMESPACE_TERMINATING = "NamespaceTerminating"
@@ -85,10 +95,15 @@ class ConflictError(KubeError):
     """What a write was decided on is no longer so (409): look again, and decide anew."""
 
 
+class NotLeaderError(Exception):
+    """This process may not write any more: another one leads. Nothing was sent."""
+
+
 class Kube(Protocol):
     """What the operator needs of the API server. All methods raise KubeError.
 
     Writes raise ConflictError when their precondition does not hold; no client repeats those.
+    They raise NotLeaderError, before each try, once this process may not write any more.
     """
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:

@@ -28,6 +28,9 @@ from recommender_operator.resources.labels import MANAGER, selector
 STATUS_MANAGER = f"{MANAGER}-status"
 RETRIED = frozenset({0, 429, 500, 502, 503, 504})
 CONFLICT = 409
+#: Precondition of a creation by server-side apply: no object ever has this version, so an object
+#: of that name, which even the same field manager could overwrite, is a conflict.
+UNBORN = "1"
 APPLY = "application/apply-patch+yaml"
 #: Pauses before each repetition, in seconds.
 PAUSES = (0.2, 0.5, 1.0, 2.0)
@@ -73,12 +76,18 @@ class OfficialKube:
         timeout: float,
         observe: Callable[[str, str, int, float], None] | None = None,
         pauses: tuple[float, ...] = PAUSES,
+        fence: Callable[[], None] = lambda: None,
     ) -> None:
-        """`timeout` of one try is in seconds; `observe` gets verb, kind, HTTP status, seconds."""
+        """`timeout` of one try is in seconds; `observe` gets verb, kind, HTTP status, seconds.
+
+        `fence` is called before each try of a write, and raises NotLeaderError if this process
+        may not write any more.
+        """
         self._client = client
         self._timeout = timeout
         self._observe = observe
         self._pauses = pauses
+        self._fence = fence
         self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="kube")
 
     def close(self) -> None:
@@ -120,12 +129,13 @@ class OfficialKube:
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
         query = [("fieldManager", MANAGER)]
+        seen = {"resourceVersion": UNBORN}
         if over is not None:
             seen = {key: over["metadata"][key] for key in ("uid", "resourceVersion")}
-            manifest = {**manifest, "metadata": {**metadata, **seen}}
             # Fields of others are overwritten where the object is as it was read, and only there.
             query.append(("force", "true"))
-        return await self._send("PATCH", resource, path, query, manifest, APPLY)
+        fenced = {**manifest, "metadata": {**metadata, **seen}}
+        return await self._send("PATCH", resource, path, query, fenced, APPLY)
 
     async def apply_status(self, resource: Resource, manifest: Object) -> Object | None:
         metadata = manifest["metadata"]
@@ -213,6 +223,8 @@ class OfficialKube:
     ) -> bytes:
         loop = asyncio.get_running_loop()
         for pause in (*self._pauses, None):
+            if method != "GET":
+                self._fence()
             started = loop.time()
             status, headers, data = await loop.run_in_executor(
                 self._pool, self._request, method, path, query, body, content_type

@@ -33,7 +33,7 @@ from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot, version_object
 from recommender_operator.observed import JobKind, Observed
 from recommender_operator.resources import model_version
-from tests.fakes import NOW, pod
+from tests.fakes import NOW, copied, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -184,8 +184,10 @@ async def test_an_action_about_a_version_that_was_not_seen_is_an_error(action: d
 async def test_an_orphan_gets_the_model_as_its_owner() -> None:
     rig = Rig()
     shot = snapshot(rig)
-    rig.kube.find(VERSIONS, NAME)["metadata"].pop("ownerReferences")
-    await run(rig, Snapshot(observed=shot.observed, pods={}, orphans=(NAME,)))
+    orphan = rig.kube.find(VERSIONS, NAME)
+    orphan["metadata"].pop("ownerReferences")
+    shot.seen.read(VERSIONS, [copied(orphan)])
+    await run(rig, dataclasses.replace(shot, orphans=(NAME,)))
     owners = rig.kube.find(VERSIONS, NAME)["metadata"]["ownerReferences"]
     assert [owner["uid"] for owner in owners] == [MODEL.uid]
 

@@ -127,7 +127,8 @@ async def test_what_must_not_exist_yet_is_not_forced(server: Server, kube: Offic
     await kube.apply(HTTP_ROUTES, MANIFEST, over=None)
     ((_, path, _, body),) = server.requests
     assert path.endswith("?fieldManager=recommender-operator")
-    assert body == MANIFEST
+    unborn = {**MANIFEST["metadata"], "resourceVersion": "1"}
+    assert body == {**MANIFEST, "metadata": unborn}
 
 
 async def test_a_status_is_written_to_the_subresource_by_a_manager_of_its_own(
