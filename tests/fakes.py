@@ -336,6 +336,12 @@ class FakeKServe:
             for key in [k for k in self.kube.objects if k[0] == REVISIONS]:
                 del self.kube.objects[key]
             return
+        before = copied(service)
+        self._reconcile(service)
+        if service != before:
+            self.kube.touch(INFERENCE_SERVICES, self.name)
+
+    def _reconcile(self, service: Object) -> None:
         predictor = service["spec"]["predictor"]
         status = (
             service.setdefault("status", {})
