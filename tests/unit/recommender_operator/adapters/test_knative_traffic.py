@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
-from recommender_operator.adapters.kube import INFERENCE_SERVICES, ConflictError
+from recommender_operator.adapters.kube import INFERENCE_SERVICES, ConflictError, Object
 from recommender_operator.adapters.owned_writes import ForeignObjectError
 from recommender_operator.adapters.traffic import Subject, TrafficError, TrafficView
 from recommender_operator.api.version import VersionStage
@@ -217,7 +217,7 @@ async def test_nothing_is_left_of_a_withdrawn_or_deleted_model() -> None:
 async def test_a_service_of_another_is_left_as_it_is() -> None:
     rig = Rig()
     metadata: dict[str, Any] = {"name": "movies", "namespace": "team", "ownerReferences": []}
-    spec = {"predictor": {"model": {}}}
+    spec: Object = {"predictor": {"model": {}}}
     other = copied(rig.kube.put(INFERENCE_SERVICES, {"metadata": metadata, "spec": spec}))
     view = await rig.view()
     assert (view.services, dict(view.traffic.weights)) == ({}, {})
