@@ -17,8 +17,13 @@ import pytest
 
 from recommender_operator.adapters.kube import (
     EVENTS,
+    HTTP_ROUTES,
+    MODELS,
+    VERSIONS,
     NotLeaderError,
+    Resource,
 )
+from recommender_operator.resources import http_route
 from tests.fakes import FakeKube, Place, copied
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.test_lifecycle import MODES, WRITES, Story, end_of_two
@@ -33,6 +38,11 @@ class Freeze:
 
     write: int
     sent: bool
+    #: Only writes of this kind count.
+    kind: Resource | None = None
+
+
+NEVER = Freeze(0, sent=False)
 
 
 class FreezingKube:
@@ -55,7 +65,7 @@ class FreezingKube:
             if not self._leads():
                 raise NotLeaderError("another operator leads")
             if not self._freeze.sent:
-                await self._count(resource != EVENTS)
+                await self._count(resource in {self._freeze.kind or resource} - {EVENTS})
                 return await call(resource, *arguments, **preconditions)
             before = everything(self._kube)
             answer = await call(resource, *arguments, **preconditions)
@@ -81,7 +91,7 @@ class ChainOfOperators(Story):
     """A model whose operators are frozen one after another; each one's successor goes on."""
 
     def __init__(self, mode: str, freeze: Freeze, *, fenced: bool) -> None:
-        self._freeze = freeze
+        self.freeze = freeze
         self._fenced = fenced
         self._port: FreezingKube | None = None
         self.frozen: list[tuple[Rig, FreezingKube, asyncio.Task[Any]]] = []
@@ -89,7 +99,7 @@ class ChainOfOperators(Story):
 
     def _born(self, kube: FakeKube) -> Rig:
         port: FreezingKube
-        port = FreezingKube(kube, self._freeze, lambda: not self._fenced or self._port is port)
+        port = FreezingKube(kube, self.freeze, lambda: not self._fenced or self._port is port)
         self._port = self.operators_kube = port
         return super()._born(kube)
 
@@ -104,6 +114,10 @@ class ChainOfOperators(Story):
             await look
             return
         self.frozen.append((self.rig, port, look))
+        self.succeed()
+
+    def succeed(self) -> None:
+        """Let a new operator take over."""
         time = self.rig.time
         self.rig = self._born(self.rig.kube)
         self.rig.time = time
@@ -154,3 +168,34 @@ async def test_an_operator_resumed_beside_a_new_leader_creates_nothing_either(
     before = everything(story.rig.kube)
     await story.resume_all()
     assert everything(story.rig.kube) == before
+
+
+async def test_a_split_decided_before_an_abort_never_reaches_a_route_that_was_right() -> None:
+    """The new leader had nothing to take back, and yet its write stops the older one."""
+    story = ChainOfOperators("Gateway", NEVER, fenced=False)
+    candidate, kube = await about_to_get_requests(story), story.rig.kube
+    ((_, port, look),) = story.frozen
+    assert kube.find(VERSIONS, candidate)["status"]["weight"] == 10
+    thing = kube.touch(MODELS, "movies")
+    thing["metadata"]["annotations"] = {"recommender.dev/abort": "t1"}
+    await story.until(lambda: story.stages[candidate] == "RolledBack")
+    before = everything(kube)
+    port.resumed.set()
+    await look
+    assert everything(kube) == before
+    assert http_route.weights_of(kube.find(HTTP_ROUTES, "movies")) == {
+        story.status["champion"]: 100
+    }
+
+
+async def about_to_get_requests(story: ChainOfOperators) -> str:
+    """Freeze the operator before it gives a candidate its first share, which it has recorded."""
+    await story.first()
+    await story.until(lambda: story.status["stage"] == "Serving")
+    candidate = await story.second()
+    await story.until(lambda: story.stages[candidate] == "SmokeTesting")
+    story.freeze = Freeze(1, sent=False, kind=HTTP_ROUTES)
+    story.succeed()
+    story.freeze = NEVER
+    await story.until(lambda: bool(story.frozen))
+    return candidate

@@ -190,7 +190,9 @@ async def test_a_service_with_the_models_labels_alone_is_not_the_models() -> Non
     traffic = await served(kube)
     kube.find(INFERENCE_SERVICES, NAME)["metadata"]["ownerReferences"] = []
     seen = subject(pod("p", NAME))
-    assert (await traffic.observe(seen)).services == {}
+    view = await traffic.observe(seen)
+    assert view.services == {}
+    assert [(other.kind, other.name) for other in view.foreign] == [("InferenceService", NAME)]
     with pytest.raises(ForeignObjectError, match="no owner"):
         await traffic.release(seen, NAME)
     assert kube.names(INFERENCE_SERVICES) == [NAME]
