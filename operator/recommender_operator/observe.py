@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import pydantic
 
+from recommender_operator.adapters import owned
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.jobs import JobReader
@@ -25,6 +26,7 @@ from recommender_operator.adapters.kube import (
     Kube,
     Object,
 )
+from recommender_operator.adapters.owners import OwnerReader
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
 from recommender_operator.adapters.seen import Seen
@@ -56,7 +58,7 @@ class Snapshot:
     """What `decide` sees, and beside it what only the execution needs."""
 
     observed: Observed
-    #: Serving pods by version, as read.
+    #: Serving pods by version, as read; those of others with the same labels are left out.
     pods: Mapping[str, Sequence[Object]]
     #: The objects that the decision rests on: its writes are conditional on them.
     seen: Seen = dataclasses.field(default_factory=Seen)
@@ -82,6 +84,7 @@ class Observer:
         self._samples_of = samples_of
         self._platform = platform
         self._jobs = JobReader(kube)
+        self._owners = OwnerReader(kube)
         self._baselines = BaselineStore(kube)
 
     async def observe(self, raw: Object) -> Snapshot:
@@ -107,14 +110,16 @@ class Observer:
         versions = tuple(version_object(version) for version in own)
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
-        own_jobs = [job for job in jobs if not _is_strangers(job, uids)]
-        serving = podstates.serving_pods(all_pods)
+        own_jobs = owned.controlled_by(jobs, uids)
+        known = uids | {job["metadata"]["uid"] for job in own_jobs}
+        owners = await self._owners.owners(model.namespace, all_pods, known)
+        serving = owned.serving_pods(all_pods, owners, model.uid, versions)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         job_states, (samples, errors) = await asyncio.gather(
-            self._jobs.read(own_jobs, all_pods),
+            self._jobs.read(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)),
             self._sample(model, versions, view, serving),
         )
         observed = Observed(
@@ -189,11 +194,6 @@ def _by_name(versions: Iterable[VersionObject]) -> dict[str, VersionObject]:
     return {version.name: version for version in versions}
 
 
-def _owners(thing: Object) -> list[Object]:
-    owners: list[Object] = thing["metadata"].get("ownerReferences") or []
-    return [owner for owner in owners if str(owner.get("apiVersion", "")).startswith(PREFIX)]
-
-
 def _sorted_out(
     model: ModelObject, found: Iterable[Object]
 ) -> tuple[list[Object], tuple[str, ...], list[Foreign]]:
@@ -211,12 +211,6 @@ def _sorted_out(
         elif ownership.is_orphan(version):
             others.append(ownership.foreign(KINDS[VERSIONS], version))
     return own, tuple(orphans), others
-
-
-def _is_strangers(thing: Object, uids: set[str]) -> bool:
-    """Whether it belongs to an earlier model of the same name, whose remains are being removed."""
-    owners = _owners(thing)
-    return bool(owners) and all(owner.get("uid") not in uids for owner in owners)
 
 
 def model_object(raw: Object) -> ModelObject:

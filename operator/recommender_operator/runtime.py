@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import time
 from collections.abc import Callable
 
 import aiohttp
@@ -14,7 +15,7 @@ from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, 
 
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
-from recommender_operator.adapters.kube import Kube, Object
+from recommender_operator.adapters.kube import Kube, NotLeaderError, Object
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.pod_scrape import PodScrape
@@ -25,7 +26,8 @@ from recommender_operator.adapters.traffic import Traffic
 from recommender_operator.api.spec import Provider, TrafficMode
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
-from recommender_operator.health import Health, StaleError
+from recommender_operator.health import Health, Limits, StaleError
+from recommender_operator.instances import Claims, Release, is_labelled
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.observed import ModelObject
@@ -38,8 +40,14 @@ logger = logging.getLogger(__name__)
 
 #: Time limit of one try of a request to the API server, in seconds.
 API_TIMEOUT = 15.0
+#: Pause of a key while this process may not write, in seconds.
+FENCED_WAIT = 5.0
 #: Most deleted models whose end is remembered until Kopf asks for it.
 REMEMBERED = 10_000
+
+
+class LookTimeoutError(Exception):
+    """A look took longer than its limit, most often because the API server does not answer."""
 
 
 def utc_now() -> datetime.datetime:
@@ -55,13 +63,17 @@ class Runtime:
         settings: Settings,
         client: kubernetes.client.ApiClient,
         *,
+        fence: Callable[[], None],
         now: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
+        """`fence` raises NotLeaderError if this process may not write."""
         self._settings = settings
+        self._fence = fence
         self._now = now
         self.metrics = Metrics()
         self._kube = OfficialKube(
             client,
+            fence=fence,
             # A look makes up to seven requests at once.
             threads=min(64, 4 + 4 * settings.workers),
             timeout=API_TIMEOUT,
@@ -76,12 +88,24 @@ class Runtime:
         self._reconciler: Reconciler | None = None
         self.queue: WorkQueue[Key] = WorkQueue(
             self._work,
+            workers=settings.workers,
+            # With one namespace there is nobody to keep workers free for.
+            group=None if len(settings.watch_namespaces) == 1 else lambda key: key.namespace,
             observer=QueueObserver(
                 waited=self.metrics.queue_wait.observe,
                 dropped=lambda _: self.metrics.queue_dropped.inc(),
             ),
         )
-        self.health: Health[Key] = Health(self.queue.schedule)
+        limits = Limits(stalled=float(settings.stall_seconds), working=2.0 * settings.look_seconds)
+        self.health: Health[Key] = Health(self.queue.schedule, limits)
+        self._claims = Claims(
+            self._kube,
+            Release(settings.release, settings.instance),
+            grace=2.0 * settings.look_seconds,
+            metrics=self.metrics,
+            now=now,
+            clock=time.monotonic,
+        )
 
     # --- what the handlers call
 
@@ -103,27 +127,40 @@ class Runtime:
         self._finished.pop(uid, None)
         return True
 
+    def is_foreign(self, key: Key) -> bool:
+        """Return whether another release acts on a model."""
+        return self._claims.is_foreign(key)
+
+    # --- what the process calls
+
     def check(self) -> dict[str, float]:
         """Return the figures of the liveness probe.
 
         Raises:
             StaleError: a part stands still, or the workers have ended.
         """
-        ended = [task for task in self._tasks if task.done()]
-        if ended or not self._tasks:
+        if any(task.done() for task in self._tasks):
             raise StaleError("the workers do not run")
         return self.health.check()
 
-    async def start(self) -> None:
-        """Open the connections, start the workers and the metrics."""
-        self._reconciler = self._assemble(self._kube)
-        schedule, clock = self.queue.schedule, asyncio.get_running_loop().time
+    def open(self, *, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
+        """Serve the metrics, as a standby as well."""
+        schedule = self.queue.schedule
+        self.metrics.watch_election(leads, transitions)
         self.metrics.watch_queue(
-            lambda: float(schedule.depth(clock())), lambda: float(schedule.working)
+            lambda: float(schedule.depth(time.monotonic())), lambda: float(schedule.working)
         )
         self._serve_metrics()
-        workers = self.queue.run(self._settings.workers)
-        self._tasks.append(asyncio.create_task(workers, name="workers"))
+
+    def close(self) -> None:
+        """End the metrics and the client."""
+        self._stack.close()
+        self._kube.close()
+
+    async def start(self) -> None:
+        """Open the connections and start the workers."""
+        self._reconciler = self._assemble(self._kube)
+        self._tasks.append(asyncio.create_task(self.queue.run(), name="workers"))
 
     async def stop(self) -> None:
         """End the workers: what they had begun is decided again at the next start."""
@@ -134,17 +171,29 @@ class Runtime:
         for session in self._sessions:
             await session.close()
         self._sessions.clear()
-        self._stack.close()
-        self._kube.close()
 
     # --- the parts
 
     async def _work(self, key: Key) -> float | None:
         assert self._reconciler is not None, "started before any key is taken"
-        return await self._reconciler.reconcile(key)
+        try:
+            self._fence()
+            # An API server that does not answer holds a look no longer than one that does.
+            async with asyncio.timeout(self._settings.look_seconds):
+                return await self._reconciler.reconcile(key)
+        except NotLeaderError as error:
+            logger.info("%s: %s", key, error)
+            return FENCED_WAIT
+        except TimeoutError as error:
+            self.metrics.reconcile_errors.labels(error="TimeoutError").inc()
+            limit = self._settings.look_seconds
+            raise LookTimeoutError(f"the look took longer than {limit} s") from error
 
     def _seen(self, key: Key, raw: Object | None) -> None:
         if raw is None:
+            self._claims.forget(key)
+        # The watch brings no models of other instances.
+        if raw is None or not is_labelled(raw, self._settings.instance):
             self.health.gone(key)
         else:
             self.health.read(key, int(raw["metadata"].get("generation") or 0))
@@ -192,6 +241,7 @@ class Runtime:
             metrics=self.metrics,
             now=self._now,
             longest_wait=float(self._settings.requeue_seconds),
+            admit=self._claims.admit,
             seen=self._seen,
             finished=self._end,
         )

@@ -51,11 +51,11 @@ class Process:
         self.health, self.metrics = free_port(), free_port()
         self.log = folder / "operator.log"
         self._environment = {
+            # The policies know the images and the Gateway that the chart sets.
+            **account.clusterwide().environment,
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(config),
-            "RECOMMENDER_TRAINING_IMAGE": "example/training:1",
-            "RECOMMENDER_SERVING_IMAGE": "example/serving:1",
-            "RECOMMENDER_NAMESPACE": "recommender-system",
+            "RECOMMENDER_NAMESPACE": account.SYSTEM,
             "RECOMMENDER_WATCH_NAMESPACES": namespace,
             "RECOMMENDER_HEALTH_PORT": str(self.health),
             "RECOMMENDER_METRICS_PORT": str(self.metrics),

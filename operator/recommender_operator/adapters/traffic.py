@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from recommender_operator.adapters import pods as podstates
+from recommender_operator.adapters import redaction
 from recommender_operator.adapters.kube import Object
 from recommender_operator.adapters.owned_writes import Claim
 from recommender_operator.adapters.seen import Seen
@@ -137,7 +138,7 @@ def service_state(
         version=version,
         ready=ready,
         reason=reason,
-        message=message[: podstates.LOG_LIMIT],
+        message=message[: redaction.SHOWN_LIMIT],
         ready_pods=ready_pods,
         created_at=created_at(owner),
         outdated=outdated,

@@ -18,6 +18,8 @@ class Engine:
         self.woken: list[Key] = []
         self.seen: list[tuple[Key, int]] = []
         self.finished = finished
+        #: Waits for which another release still acts on the model.
+        self.foreign = 0
 
     def wake(self, key: Key) -> None:
         self.woken.append(key)
@@ -26,14 +28,15 @@ class Engine:
         self.seen.append((key, generation))
 
     async def is_finished(self, uid: str, timeout: float) -> bool:
+        self.foreign -= 1
         return self.finished
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
-    def check(self) -> dict[str, float]:
-        return {}
+    def is_foreign(self, key: Key) -> bool:
+        return self.foreign > 0
 
 
 def functions(engine: Engine) -> dict[str, Any]:
@@ -92,6 +95,15 @@ async def test_the_finalizer_stays_until_the_operator_is_finished() -> None:
     await call(delete)
 
 
+async def test_a_model_that_another_release_deletes_is_waited_for_without_a_write() -> None:
+    engine = Engine()
+    engine.foreign = 5
+    delete = next(h for n, h in functions(engine).items() if n.endswith("delete"))
+    with pytest.raises(kopf.TemporaryError):
+        await call(delete)
+    assert engine.foreign == 0
+
+
 def test_kopf_keeps_to_names_of_its_own() -> None:
     settings: Any = handlers.settings(namespaced=False)
     assert settings.persistence.finalizer == "recommender.dev/operator"
@@ -121,7 +133,14 @@ def test_nothing_cluster_wide_is_watched_with_rights_in_namespaces_alone(namespa
     assert handlers.settings(namespaced=namespaced).scanning.disabled is namespaced
 
 
-def test_the_server_sends_only_children_of_models() -> None:
-    selectors = handlers.settings(namespaced=False).watching.label_selectors
-    assert len(selectors) == len(handlers.CHILDREN) == 5
-    assert set(selectors.values()) == {"recommender.dev/model"}
+@pytest.mark.parametrize(
+    ("instance", "selector"),
+    [("", "!recommender.dev/instance"), ("blue", "recommender.dev/instance=blue")],
+)
+def test_the_server_sends_only_models_of_the_instance_and_children_of_models(
+    instance: str, selector: str
+) -> None:
+    watching = handlers.settings(namespaced=False, instance=instance).watching
+    selectors = list(watching.label_selectors.values())
+    assert selectors.count(selector) == 1
+    assert selectors.count("recommender.dev/model") == len(handlers.CHILDREN) == 5
