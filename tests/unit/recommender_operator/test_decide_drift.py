@@ -354,7 +354,7 @@ def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after
 def test_a_break_window_whose_start_could_not_be_kept_is_tried_again_after_a_while() -> None:
     world, oracle = serving()
     name = canary(world, oracle)
-    key = windows.break_key(name)
+    key = windows.break_key(world.versions[name])
     world.baselines[key] = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
     look(world, oracle, 1)
     assert world.baselines[key].error
