@@ -69,6 +69,8 @@ class JobState:
     report: Mapping[str, object] | None = None
     reason: str = ""
     message: str = ""
+    #: Of a removal: whose files it removes (`names.incarnation` of the uid).
+    incarnation: str = ""
     #: A TrainJob, that is several pods.
     group: bool = False
     started_at: datetime.datetime | None = None

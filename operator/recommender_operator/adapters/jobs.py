@@ -62,6 +62,7 @@ class JobReader:
             kind=kind,
             version=version,
             attempt=attempt,
+            incarnation=str(marks.get(labels.INCARNATION, "")),
             phase=phase,
             report=report,
             reason=reason,

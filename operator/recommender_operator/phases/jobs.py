@@ -11,6 +11,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, JobState, VersionObject
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
 
 #: Only a safety net: the event of the finished Job wakes the operator.
 _POLL = datetime.timedelta(seconds=20)
@@ -24,6 +25,20 @@ def find(turn: Turn, kind: JobKind, version: str, attempt: int) -> JobState | No
             job
             for job in turn.observed.jobs
             if (job.kind, job.version, job.attempt) == (kind, version, attempt)
+        ),
+        None,
+    )
+
+
+def removal(turn: Turn, name: str, attempt: int, uid: str) -> JobState | None:
+    """Return the Job that removes the files of this very object, if it exists."""
+    own = names.incarnation(uid)
+    wanted = (JobKind.REMOVE, name, attempt, own)
+    return next(
+        (
+            job
+            for job in turn.observed.jobs
+            if (job.kind, job.version, job.attempt, job.incarnation) == wanted
         ),
         None,
     )
