@@ -73,7 +73,6 @@ class JobState:
     incarnation: str = ""
     #: A TrainJob, that is several pods.
     group: bool = False
-    started_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -62,6 +62,7 @@ def result(
         turn.do(StartJob(kind=kind, version=version.name, attempt=attempt, inputs=dict(inputs)))
         if kind is JobKind.TRAIN and version.spec.training.workers > 1:
             turn.change(version.name, group_since=turn.time)
+            turn.due(turn.time, _deadline(version), _POLL)
         turn.look_again(_POLL if version.spec.training.workers == 1 else _SOON)
         return None
     if job.phase == "Running":
@@ -86,15 +87,18 @@ def _overdue(turn: Turn, version: VersionObject, job: JobState) -> str:
 
     JobSet gives every restart the deadline anew, and counts nothing while no pod is made.
     """
-    seconds = version.spec.training.deadline_seconds
     since = version.status.group_since or version.status.stage_since or turn.time
-    if not job.group or not turn.due(since, datetime.timedelta(seconds=seconds), _POLL):
+    if not job.group or not turn.due(since, _deadline(version), _POLL):
         return ""
     told = f": {job.message}" if job.message else ""
     return (
-        f"the TrainJob did not end within training.deadlineSeconds ({seconds}), restarts "
-        f"included{told}"
+        "the TrainJob did not end within training.deadlineSeconds "
+        f"({version.spec.training.deadline_seconds}), restarts included{told}"
     )
+
+
+def _deadline(version: VersionObject) -> datetime.timedelta:
+    return datetime.timedelta(seconds=version.spec.training.deadline_seconds)
 
 
 def fail(turn: Turn, version: VersionObject, reason: str, message: str) -> None:

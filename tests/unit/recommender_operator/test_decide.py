@@ -637,9 +637,7 @@ def test_an_artifact_published_to_any_other_folder_than_its_own_fails(path: str)
     assert "artifacts/movies/" in status.decision.message
 
 
-def test_a_version_made_again_does_not_take_the_success_of_an_earlier_removal_for_its_own() -> (
-    None
-):
+def test_a_version_made_again_does_not_take_an_earlier_removal_for_its_own() -> None:
     world = World(spec=spec(history={"limit": 1}))
     world.settle()
     for seed in (2, 3, 4, 17, 2, 3, 4):

@@ -427,7 +427,6 @@ class World:
                 phase="Running",
                 group=workers > 1,
                 incarnation=incarnation,
-                started_at=self.now,
             )
 
     def _check_writers(self, action: a.StartJob) -> None:
