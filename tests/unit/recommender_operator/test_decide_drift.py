@@ -6,7 +6,11 @@ last ones they speak themselves.
 
 from __future__ import annotations
 
+import contextlib
+from unittest import mock
+
 from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.status import Stage
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import USUAL, Mix, World, spec
@@ -329,3 +333,31 @@ def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retrainin
     assert world.stages()[2] == "Canary"
     world.settle_served(90)
     assert world.versions[world.stable()].spec.training.seed == 2
+
+
+def losing(count: int = 1) -> contextlib.AbstractContextManager[object]:
+    """Let every window have lost the counters of so many pods."""
+    return mock.patch.object(WindowStats, "lost", property(lambda _: count))
+
+
+def test_a_window_that_lost_counters_shows_a_shift_but_never_its_absence() -> None:
+    world, oracle = serving()
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 2)
+    with losing():
+        oracle.window = Verdict.PASS
+        look(world, oracle, 3)
+        assert world.condition("Drifted")[0] == "False"
+        oracle.window = Verdict.FAIL
+        look(world, oracle, 1)
+    assert world.condition("Drifted")[0] == "True"
+
+
+def test_a_break_is_not_judged_against_a_version_that_lost_counters() -> None:
+    world, oracle = serving()
+    candidate = canary(world, oracle)
+    oracle.broken = Verdict.FAIL
+    with losing():
+        look(world, oracle, 6)
+    assert world.versions[candidate].status.stage == "Canary"
+    assert world.status.drift.candidate_breaks_in_a_row == 0
