@@ -12,6 +12,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from recommender_operator.observed import ModelObject, VersionObject
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+#: Pairs of outcome and reason that are counted for a model; further reasons count as one.
+MAX_DECISIONS = 50
+OTHER = "Other"
 _PHASE_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
 
 
@@ -62,6 +65,8 @@ class Metrics:
         self._weights: dict[tuple[str, str], set[str]] = {}
         self._stages: dict[tuple[str, str], str] = {}
         self._snapshots: set[tuple[str, str]] = set()
+        self._stages_left: dict[tuple[str, str], set[str]] = {}
+        self._decisions: dict[tuple[str, str], set[tuple[str, str]]] = {}
 
     def _of_models(self, own: dict[str, Any]) -> None:
         model = ("namespace", "model")
@@ -144,8 +149,15 @@ class Metrics:
         if old.stage is not new.stage and old.stage_since and new.stage_since:
             spent = max(new.stage_since - old.stage_since, datetime.timedelta())
             self.phase_seconds.labels(*key, old.stage.value).observe(spent.total_seconds())
+            self._stages_left.setdefault(key, set()).add(old.stage.value)
         if new.decision is not None and new.decision != old.decision:
-            self.verdicts.labels(*key, new.decision.outcome, new.decision.reason).inc()
+            known = self._decisions.setdefault(key, set())
+            told = (new.decision.outcome, new.decision.reason)
+            # Reasons come from the reports of Jobs as well, and their number has no end.
+            if told not in known and len(known) >= MAX_DECISIONS:
+                told = (new.decision.outcome, OTHER)
+            known.add(told)
+            self.verdicts.labels(*key, *told).inc()
 
     def forget(self, namespace: str, name: str) -> None:
         """Drop the series of a model that is gone."""
@@ -153,6 +165,10 @@ class Metrics:
         for gone in self._weights.pop(key, set()):
             self.weight.remove(*key, gone)
         self._forget_snapshot(key)
+        for stage in self._stages_left.pop(key, set()):
+            self.phase_seconds.remove(*key, stage)
+        for told in self._decisions.pop(key, set()):
+            self.verdicts.remove(*key, *told)
         before = self._stages.pop(key, None)
         if before is not None:
             self.models.labels(stage=before).dec()

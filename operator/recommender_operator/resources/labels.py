@@ -16,6 +16,8 @@ INSTANCE = f"{GROUP}/instance"
 VERSION = f"{GROUP}/version"
 JOB_KIND = f"{GROUP}/job-kind"
 ATTEMPT = f"{GROUP}/attempt"
+#: Tells the object whose files a Job removes from an earlier one of the same name.
+INCARNATION = f"{GROUP}/incarnation"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "recommender-operator"
 

@@ -35,7 +35,7 @@ from recommender_operator.api.version import (
 from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot, version_object
 from recommender_operator.observed import JobKind, Observed
-from recommender_operator.resources import baselines, model_version
+from recommender_operator.resources import baselines, model_version, names
 from tests.fakes import NOW, copied, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
@@ -99,7 +99,7 @@ async def test_each_action_leaves_what_it_promises() -> None:
     rig = Rig()
     await run(rig, snapshot(rig), *ALL[:7])
     assert rig.kube.names(VERSIONS) == [NAME, "movies-new"]
-    assert rig.kube.names(JOBS) == [f"{NAME}-check-0", "movies-remove-0"]
+    assert rig.kube.names(JOBS) == [f"{NAME}-check-0", names.removal_name("movies", 0, MODEL.uid)]
     assert rig.kube.names(INFERENCE_SERVICES) == [NAME]
     assert rig.kube.names(HTTP_ROUTES) == ["movies"]
     assert rig.kube.names(BASELINES) == [baselines.name("movies", "step/x")]
@@ -258,7 +258,7 @@ def of_another(rig: Rig, resource: Resource, name: str) -> Any:
 FOREIGN: list[tuple[Resource, str, do.Action]] = [
     (VERSIONS, "movies-new", ALL[0]),
     (JOBS, f"{NAME}-check-0", ALL[2]),
-    (JOBS, "movies-remove-0", ALL[3]),
+    (JOBS, names.removal_name("movies", 0, MODEL.uid), ALL[3]),
     (INFERENCE_SERVICES, NAME, ALL[4]),
     (HTTP_ROUTES, "movies", ALL[5]),
     (HTTP_ROUTES, "movies", ALL[8]),
