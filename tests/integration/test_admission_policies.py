@@ -113,18 +113,12 @@ CREATED: list[Case] = [
     *[case for kind, pod in PODS.items() for case in hostile.pod_cases(kind, pod)],
     (
         "job",
-        put(
-            f"{hostile.POD}.initContainers",
-            [{"name": "other", "image": hostile.IMAGE}],
-        ),
-        "one container, main",
+        hostile.beside(f"{hostile.POD}.initContainers", name="other"),
+        "may have the init container prepare",
     ),
     (
         "job",
-        put(
-            f"{hostile.POD}.initContainers",
-            [{"name": "prepare", "image": hostile.IMAGE}],
-        ),
+        put(f"{hostile.POD}.initContainers.0.image", hostile.IMAGE),
         "with the image registry.example/",
     ),
     ("trainjob", put("spec.runtimeRef.kind", "ClusterTrainingRuntime"), "of its own name"),
