@@ -113,11 +113,8 @@ CREATED: list[Case] = [
     *[case for kind, pod in PODS.items() for case in hostile.pod_cases(kind, pod)],
     (
         "job",
-        put(
-            f"{hostile.POD}.initContainers",
-            [{"name": "other", "image": hostile.IMAGE}],
-        ),
-        "one container, main",
+        hostile.beside(f"{hostile.POD}.initContainers", name="other"),
+        "may have the init container prepare",
     ),
     # The API server refuses it in a Job, and drops it from an InferenceService.
     (
@@ -130,10 +127,7 @@ CREATED: list[Case] = [
     ),
     (
         "job",
-        put(
-            f"{hostile.POD}.initContainers",
-            [{"name": "prepare", "image": hostile.IMAGE}],
-        ),
+        put(f"{hostile.POD}.initContainers.0.image", hostile.IMAGE),
         "with the image registry.example/",
     ),
     ("trainjob", put("spec.runtimeRef.kind", "ClusterTrainingRuntime"), "of its own name"),
