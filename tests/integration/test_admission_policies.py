@@ -113,12 +113,12 @@ CREATED: list[Case] = [
     *[case for kind, pod in PODS.items() for case in hostile.pod_cases(kind, pod)],
     (
         "job",
-        put(
-            f"{hostile.POD}.initContainers",
-            [{"name": "other", "image": hostile.IMAGE}],
-        ),
-        "one container, main",
+        hostile.beside(f"{hostile.POD}.initContainers", name="other"),
+        "prepare before it, alone",
     ),
+    ("job", put(f"{hostile.POD}.initContainers.0.image", hostile.IMAGE), "with the image"),
+    ("job", add(f"{hostile.POD}.initContainers.0.env", hostile.SECRET_KEY), "from a Secret"),
+    ("job", put(f"{hostile.POD}.initContainers.0.securityContext", None), "are privileged"),
     # The API server refuses it in a Job, and drops it from an InferenceService.
     (
         "runtime",
@@ -283,7 +283,6 @@ def test_kopf_keeps_its_finalizer_and_its_progress_in_a_model(
     [
         ({"spec": {"training": {"seed": 5}}}, "it changes the spec"),
         ({"metadata": {"labels": {"team": "other"}}}, "it changes labels or owners"),
-        ({"metadata": {"ownerReferences": [hostile.STRANGER]}}, "it changes labels or owners"),
         ({"metadata": {"annotations": {"recommender.dev/abort": "x"}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": None}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": "c"}}}, "it changes annotations"),
