@@ -89,6 +89,7 @@ class _Run:
         self._baselines = dict(snapshot.baselines)
         store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
         self._store_is_given = store is not None and store.labelled
+        self._services = snapshot.observed.services
         self._traffic = executor._traffic_of(self._model)
 
     @property
@@ -228,4 +229,6 @@ class _Run:
         mapping = version.spec.data.source.mapping
         ids = mapping.ids if mapping is not None else IdKinds()
         smoke = await self._e._smoke.smoke(podstates.pod_ref(newest), self._e._now(), ids)
-        await self._write(name, version.status.model_copy(update={"smoke": smoke}))
+        service = self._services.get(name)
+        asked = smoke.model_copy(update={"service": service.uid if service is not None else ""})
+        await self._write(name, version.status.model_copy(update={"smoke": asked}))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
@@ -259,7 +258,6 @@ def version_object(raw: Object) -> VersionObject:
     return VersionObject(
         name=metadata["name"],
         uid=metadata["uid"],
-        created_at=datetime.datetime.fromisoformat(metadata["creationTimestamp"]),
         spec=_parsed(ModelVersionSpec, raw, "spec"),
         status=_parsed(ModelVersionStatus, raw, "status"),
     )

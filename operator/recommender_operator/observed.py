@@ -42,7 +42,6 @@ class ModelObject:
 class VersionObject:
     name: str
     uid: str
-    created_at: datetime.datetime
     spec: ModelVersionSpec
     status: ModelVersionStatus
 
@@ -86,8 +85,13 @@ class ServiceState:
     message: str = ""
     #: Pods that are Ready and not being deleted.
     ready_pods: int = 0
-    #: Since when it exists.
-    created_at: datetime.datetime | None = None
+    #: Of the object that serves it: a service that was made anew has another one.
+    uid: str = ""
+    #: Restarts of the containers of its pods, and why the last one ended.
+    restarts: int = 0
+    restart_reason: str = ""
+    #: What keeps it from being ready comes from outside: an eviction, a drain, no room.
+    disrupted: bool = False
     #: Its manifest is not what the spec asks for now (replicas, resources): it is applied again.
     outdated: bool = False
 

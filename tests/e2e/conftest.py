@@ -27,10 +27,13 @@ ENDS_WORLD = pytest.StashKey[bool]()
 #: Characters of a failure: the last ones say what was found in place of what was promised.
 SHOWN_AT_ONCE = 8000
 #: Several worlds share two cores and the memory that they request, of which a served version
-#: uses 0.6 GiB; and Knative keeps old revisions for more than a minute.
+#: uses 0.6 GiB and a training 0.7; and Knative keeps old revisions for more than a minute.
 SMALL: dict[str, Any] = {
     # Lists without towers: their fits take half of a training, and tests of training have them.
-    "training": {"hyperparameters": {"retrieval": "Weights"}},
+    "training": {
+        "hyperparameters": {"retrieval": "Weights"},
+        "resources": {"cpu": "100m", "memory": "1536Mi"},
+    },
     "serving": {
         "resources": {"cpu": "100m", "memory": "1Gi"},
         "transformerResources": {"cpu": "100m", "memory": "384Mi"},

@@ -114,7 +114,7 @@ CREATED: list[Case] = [
     (
         "job",
         hostile.beside(f"{hostile.POD}.initContainers", name="other"),
-        "prepare before it, alone",
+        "may have the init container prepare",
     ),
     ("job", put(f"{hostile.POD}.initContainers.0.image", hostile.IMAGE), "with the image"),
     ("job", add(f"{hostile.POD}.initContainers.0.env", hostile.SECRET_KEY), "from a Secret"),
@@ -127,6 +127,14 @@ CREATED: list[Case] = [
             [{"name": "debug", "image": hostile.IMAGE}],
         ),
         "an ephemeral container",
+    ),
+    (
+        "job",
+        put(
+            f"{hostile.POD}.initContainers",
+            [{"name": "prepare", "image": hostile.IMAGE}],
+        ),
+        "with the image registry.example/",
     ),
     ("trainjob", put("spec.runtimeRef.kind", "ClusterTrainingRuntime"), "of its own name"),
     ("trainjob", put("spec.runtimeRef.name", "theirs"), "of its own name"),

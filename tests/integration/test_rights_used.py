@@ -19,12 +19,14 @@ from recommender_operator.adapters.kube import (
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
+    PODS,
     VERSIONS,
 )
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.observe import model_object
 from recommender_operator.resources import labels
 from tests.cluster import settings
+from tests.fakes import controller, pod
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.integration.test_operator_lifecycle import SPEC, Life
@@ -36,6 +38,7 @@ pytestmark = pytest.mark.integration
 
 #: Their operators act with the account; without them the log says too little.
 NEEDED = {"test_operator_process", "test_operator_lifecycle", "test_train_jobs"}
+CONTAINER = {"containers": [{"name": "main", "image": "example/image:1"}]}
 FINALIZER = "recommender.dev/operator"
 #: When the session collected its tests: what is older in the log was another one's.
 STARTED = datetime.datetime.now(datetime.UTC)
@@ -151,6 +154,22 @@ async def test_in_knative_mode_the_revisions_are_read(life: Life) -> None:
     for _ in range(3):
         await knative.look()
     assert len(await life.admin.list(INFERENCE_SERVICES, life.namespace, {})) == 1
+
+
+async def test_pods_of_others_with_the_models_labels_do_not_serve(life: Life) -> None:
+    version = await serving(life)
+    kinds = (
+        "ReplicaSet", "Deployment", "InferenceService", "Revision", "Configuration", "Service",
+        "Job", "JobSet", "TrainJob", "RecommenderModel",
+    )  # fmt: skip
+    for kind in kinds:
+        made_up = pod(kind.lower(), version, owners=controller(kind, "another", f"uid-{kind}"))
+        made_up |= {"apiVersion": "v1", "kind": "Pod", "spec": CONTAINER}
+        made_up["metadata"] |= {"namespace": life.namespace}
+        made_up["metadata"].pop("uid")
+        assert await life.admin.create(PODS, made_up)
+    snapshot = await life.operator.observer.observe(await life.model())
+    assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-pod"]
 
 
 async def test_an_event_that_is_said_again_is_counted(life: Life, tmp_path: pathlib.Path) -> None:

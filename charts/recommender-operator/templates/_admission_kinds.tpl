@@ -45,10 +45,10 @@ variables:
       variables.pods.map(p, p.containers + (has(p.initContainers) ? p.initContainers : []))
 validations:
   - expression: >-
-      variables.pods.all(p, p.containers.all(c, c.name == 'main')
+      variables.pods.all(p, size(p.containers) == 1 && p.containers.all(c, c.name == 'main')
       && (!has(p.initContainers) || p.initContainers.all(c, c.name == 'prepare')))
       && variables.containers.all(cs, cs.all(c, c.image == {{ .image | squote }}))
-    {{- include "recommender-operator.refusal" (printf "its pods may run main, and prepare before it, alone, with the image %s" .image) | nindent 4 }}
+    {{- include "recommender-operator.refusal" (printf "its pods must have one container, main, and may have the init container prepare, with the image %s" .image) | nindent 4 }}
   {{- include "recommender-operator.podRules" . | nindent 2 }}
 {{- end -}}
 

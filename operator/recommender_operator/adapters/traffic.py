@@ -6,12 +6,12 @@ Two implementations, with one core above them (`docs/adr/0003-traffic-port.md`).
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters import redaction
+from recommender_operator.adapters import restarts as podrestarts
 from recommender_operator.adapters.kube import Object
 from recommender_operator.observed import (
     ModelObject,
@@ -76,12 +76,6 @@ class Traffic(Protocol):
         ...
 
 
-def created_at(thing: Object) -> datetime.datetime | None:
-    """Return the creation time of an object."""
-    text = thing["metadata"].get("creationTimestamp")
-    return datetime.datetime.fromisoformat(text) if text else None
-
-
 def ready_condition(thing: Object, kind: str = "Ready") -> Object:
     """Return a condition of an object; empty if it is not there."""
     for condition in thing.get("status", {}).get("conditions") or []:
@@ -112,12 +106,16 @@ def service_state(
         reason, message = podstates.obstacle(newest[-1]) if newest else ("", "")
         reason = reason or str(condition.get("reason") or "") or "NotReady"
         message = message or str(condition.get("message") or "") or f"{ready_pods} pods are ready"
+    restarts, restart_reason = podrestarts.restarts(pods)
     return ServiceState(
         version=version,
         ready=ready,
         reason=reason,
         message=message[: redaction.SHOWN_LIMIT],
         ready_pods=ready_pods,
-        created_at=created_at(owner),
+        uid=str(owner["metadata"].get("uid") or ""),
+        restarts=restarts,
+        restart_reason=restart_reason,
+        disrupted=not ready and podrestarts.disrupted(pods),
         outdated=outdated,
     )

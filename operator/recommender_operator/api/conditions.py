@@ -17,8 +17,10 @@ from recommender_operator.api.status import Condition
 class ConditionType(enum.StrEnum):
     """In the order in which they are listed. All but the last are Unknown until first judged."""
 
-    #: A version made from the spec in force serves all requests (or a human's rollbackTo holds).
+    #: The champion serves; it is the one that spec.rollbackTo pins, if that is set.
     READY = "Ready"
+    #: The champion is what the spec asks for; else the message says what became of that.
+    UP_TO_DATE = "UpToDate"
     #: A champion is ready and the data plane sends it requests, whatever else goes on.
     AVAILABLE = "Available"
     #: A version is on its way.
@@ -40,6 +42,11 @@ class ConditionType(enum.StrEnum):
     ACCEPTED = "Accepted"
     #: The last request by annotation, or the pin `spec.rollbackTo`, could be done.
     REQUESTS_HONORED = "RequestsHonored"
+    # These two are for tools that follow kstatus, such as Flux.
+    #: The spec in force is on its way to be served.
+    RECONCILING = "Reconciling"
+    #: No version serves, and none will without a change.
+    STALLED = "Stalled"
 
 
 class Reason(enum.StrEnum):
@@ -61,6 +68,7 @@ class Reason(enum.StrEnum):
     BROKEN_AFTER_PROMOTION = "BrokenAfterPromotion"
     NOT_READY_IN_TIME = "NotReadyInTime"
     CANDIDATE_UNAVAILABLE = "CandidateUnavailable"
+    CANDIDATE_UNSTABLE = "CandidateUnstable"
     GATE_FAILED = "GateFailed"
     SMOKE_FAILED = "SmokeFailed"
     ABORTED = "Aborted"
@@ -74,6 +82,9 @@ class Reason(enum.StrEnum):
     NO_CHAMPION = "NoChampion"
     ROLLING_OUT = "RollingOut"
     SERVING = "Serving"
+    CANDIDATE_FAILED = "CandidateFailed"
+    CANDIDATE_REJECTED = "CandidateRejected"
+    CANDIDATE_ROLLED_BACK = "CandidateRolledBack"
     CHAMPION_UNAVAILABLE = "ChampionUnavailable"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     PLATFORM_MISSING = "PlatformMissing"

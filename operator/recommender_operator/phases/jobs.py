@@ -45,6 +45,8 @@ def result(
     if job is None:
         attempt = version.status.attempt
         turn.do(StartJob(kind=kind, version=version.name, attempt=attempt, inputs=dict(inputs)))
+        if kind is JobKind.TRAIN and version.spec.training.workers > 1:
+            turn.change(version.name, group_since=turn.time)
         turn.look_again(_POLL if version.spec.training.workers == 1 else _SOON)
         return None
     if job.phase == "Running":
@@ -70,9 +72,8 @@ def _overdue(turn: Turn, version: VersionObject, job: JobState) -> str:
     JobSet gives every restart the deadline anew, and counts nothing while no pod is made.
     """
     seconds = version.spec.training.deadline_seconds
-    if not job.group or job.started_at is None:
-        return ""
-    if turn.now < job.started_at + datetime.timedelta(seconds=seconds):
+    since = version.status.group_since or version.status.stage_since or turn.time
+    if not job.group or not turn.due(since, datetime.timedelta(seconds=seconds), _POLL):
         return ""
     told = f": {job.message}" if job.message else ""
     return (
