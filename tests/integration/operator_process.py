@@ -21,7 +21,7 @@ from recommender_operator.settings import variable
 from tests.integration import operator_account as account
 
 #: A process takes many seconds to start on a machine that does much.
-SECONDS = 180.0
+SECONDS = 300.0
 
 
 def free_port() -> int:
