@@ -13,10 +13,12 @@ from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.kube import (
     JOBS,
+    PODS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
     Kube,
+    Object,
 )
 from recommender_operator.adapters.ports import SmokeTester
 from recommender_operator.adapters.traffic import Subject, Traffic
@@ -48,8 +50,11 @@ class Executor:
         options: Options,
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
+        direct: Kube | None = None,
     ) -> None:
+        """`direct` reads what is so now, where `kube` may be a cache; the same one if None."""
         self._kube = kube
+        self._direct = direct or kube
         self._traffic_of = traffic_of
         self._smoke = smoke
         self._options = options
@@ -190,7 +195,7 @@ class _Run:
 
     async def _ask(self, name: str) -> None:
         version = self._known(name)
-        ready = [pod for pod in self._pods.get(name, ()) if podstates.is_ready(pod)]
+        ready = [pod for pod in await self._live(name) if podstates.is_ready(pod)]
         if not ready:
             logger.info("%s has no ready pod to ask; the next look decides", name)
             return
@@ -199,3 +204,14 @@ class _Run:
         ids = mapping.ids if mapping is not None else IdKinds()
         smoke = await self._e._smoke.smoke(podstates.pod_ref(newest), self._e._now(), ids)
         await self._write(name, version.status.model_copy(update={"smoke": smoke}))
+
+    async def _live(self, name: str) -> list[Object]:
+        """Return the pods of a version as they are now.
+
+        An address in a cache may be another pod's by now, and its answer would pass the version.
+        """
+        wanted = {labels.MODEL: self._model.name, labels.VERSION: name}
+        found = await self._e._direct.list(PODS, self._model.namespace, wanted)
+        now = {pod["metadata"]["uid"]: pod for pod in found}
+        seen = [pod["metadata"]["uid"] for pod in self._pods.get(name, ())]
+        return [now[uid] for uid in seen if uid in now]

@@ -1,4 +1,4 @@
-"""What Kopf is for here: watches, the finalizer, the liveness endpoint.
+"""What Kopf is for here: the models' finalizer, their watch, the liveness endpoint.
 
 Kopf's handlers are called for edges (created, updated); the work is level-based, so each of them
 does nothing but ask for a reconcile of the model that the thing belongs to.
@@ -13,15 +13,7 @@ from typing import Any, Protocol
 
 import kopf
 
-from recommender_operator.adapters.kube import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    JOBS,
-    MODELS,
-    PODS,
-    VERSIONS,
-    Resource,
-)
+from recommender_operator.adapters.kube import MODELS, Resource
 from recommender_operator.api.base import GROUP
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import labels
@@ -29,7 +21,6 @@ from recommender_operator.resources import labels
 #: Kopf's own annotations and finalizer: apart from the annotations by which people ask.
 KOPF_PREFIX = f"kopf.{GROUP}"
 FINALIZER = f"{GROUP}/operator"
-CHILDREN = (VERSIONS, JOBS, INFERENCE_SERVICES, HTTP_ROUTES, PODS)
 #: How long a handler waits for a deleted model to be finished, and the pause between two such
 #: waits, in seconds. Each pause is a line in the log and a write to the model's annotations.
 DELETE_WAIT = 25.0
@@ -95,9 +86,6 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     result.process.ultimate_exiting_timeout = 20
     result.scanning.disabled = namespaced
     result.peering.standalone = True
-    for child in CHILDREN:
-        # On the server, so that a cluster's other pods are never sent.
-        result.watching.label_selectors[child.group, child.plural] = labels.MODEL
     return result
 
 
@@ -106,8 +94,6 @@ def registry(engine: Engine, resync: float) -> kopf.OperatorRegistry:
     result = kopf.OperatorRegistry()
     _life(result, engine)
     _models(result, engine, resync)
-    for child in CHILDREN:
-        _child(result, engine, child)
     return result
 
 
@@ -159,17 +145,6 @@ def _models(target: kopf.OperatorRegistry, engine: Engine, resync: float) -> Non
     kopf.on.event(*at, id="watched", registry=target)(watched)
     timer: Callable[..., Any] = kopf.timer
     timer(*at, id="resync", interval=resync, initial_delay=resync, registry=target)(wake)
-
-
-def _child(target: kopf.OperatorRegistry, engine: Engine, resource: Resource) -> None:
-    async def wake(namespace: str | None, **kwargs: Any) -> None:
-        model = kwargs["labels"].get(labels.MODEL)
-        if model and namespace:
-            engine.wake(Key(namespace, model))
-
-    name = f"{resource.plural}-changed"
-    selector = {labels.MODEL: kopf.PRESENT}
-    kopf.on.event(*_address(resource), id=name, labels=selector, registry=target)(wake)
 
 
 def _address(resource: Resource) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ Children are listed by label, a fixed number of requests for any number of versi
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,9 +14,10 @@ from typing import TypeVar
 
 import pydantic
 
+from recommender_operator.adapters import groups
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
-from recommender_operator.adapters.jobs import JobReader
+from recommender_operator.adapters.jobs import JobReader, phase_of
 from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, VERSIONS, Kube, Object
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
@@ -34,6 +36,8 @@ from recommender_operator.observed import (
 from recommender_operator.resources import labels
 
 PREFIX = f"{GROUP}/"
+#: Jobs without a report whose pods were read from the API server once.
+REMEMBERED_JOBS = 10_000
 M = TypeVar("M", bound=ApiModel)
 
 
@@ -62,8 +66,12 @@ class Observer:
         traffic_of: Callable[[ModelObject], Traffic],
         samples_of: Callable[[ModelObject], SampleProvider],
         platform: PlatformReader,
+        direct: Kube | None = None,
     ) -> None:
+        """`direct` reads what is so now, where `kube` may be a cache; the same one if None."""
         self._kube = kube
+        self._direct = direct or kube
+        self._looked_for: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._traffic_of = traffic_of
         self._samples_of = samples_of
         self._platform = platform
@@ -91,6 +99,7 @@ class Observer:
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
         own_jobs = [job for job in jobs if not _is_strangers(job, uids)]
+        all_pods = await self._with_reports(model, own_jobs, all_pods)
         serving = podstates.serving_pods(all_pods)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
@@ -112,6 +121,28 @@ class Observer:
             platform=platform,
         )
         return Snapshot(observed=observed, pods=serving, orphans=_orphans(own))
+
+    async def _with_reports(
+        self, model: ModelObject, own_jobs: Iterable[Object], known: list[Object]
+    ) -> list[Object]:
+        """Return the pods, read anew where a Job has ended and no pod of it is known to have.
+
+        Two watches are of two moments: a Job that is seen to have ended without its report would
+        end its version. Asked once a Job, for its pods may be gone for good.
+        """
+        told = {groups.job_of(pod) for pod in known if groups.ended(pod) is not None}
+        silent = [
+            job["metadata"]["uid"]
+            for job in own_jobs
+            if phase_of(job)[0] != "Running" and job["metadata"]["name"] not in told
+        ]
+        if all(uid in self._looked_for for uid in silent):
+            return known
+        for uid in silent:
+            self._looked_for[uid] = None
+        while len(self._looked_for) > REMEMBERED_JOBS:
+            self._looked_for.popitem(last=False)
+        return await self._direct.list(PODS, model.namespace, {labels.MODEL: model.name})
 
     async def _groups(self, model: ModelObject, versions: Iterable[VersionObject]) -> list[Object]:
         """Return the TrainJobs; a model without several workers costs no request for them."""

@@ -9,9 +9,10 @@ import logging
 from collections.abc import Callable
 
 import aiohttp
-import kubernetes.client
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
+from recommender_operator.adapters.cached import CachedKube
+from recommender_operator.adapters.caches import Caches
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.kube import Kube, Object
@@ -22,6 +23,8 @@ from recommender_operator.adapters.ports import SampleProvider
 from recommender_operator.adapters.prometheus import Prometheus
 from recommender_operator.adapters.smoke import HttpSmokeTester
 from recommender_operator.adapters.traffic import Traffic
+from recommender_operator.adapters.transport import LogIn, Transport, log_in
+from recommender_operator.adapters.watching import ApiSource
 from recommender_operator.api.spec import Provider, TrafficMode
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
@@ -53,19 +56,25 @@ class Runtime:
     def __init__(
         self,
         settings: Settings,
-        client: kubernetes.client.ApiClient,
         *,
+        log_in: LogIn = log_in,
         now: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
         self._settings = settings
         self._now = now
         self.metrics = Metrics()
-        self._kube = OfficialKube(
-            client,
-            # A look makes up to seven requests at once.
-            threads=min(64, 4 + 4 * settings.workers),
+        transport = Transport(
+            log_in,
+            # A look makes few requests at once; watches are none of these.
+            concurrency=min(64, 4 + 4 * settings.workers),
             timeout=API_TIMEOUT,
-            observe=self.metrics.api_request,
+        )
+        self._kube = OfficialKube(transport, observe=self.metrics.api_request)
+        self._caches = Caches(
+            ApiSource(transport, observe=self.metrics.api_request),
+            namespaces=settings.watch_namespaces,
+            wake=lambda namespace, model: self.wake(Key(namespace, model)),
+            figures=self.metrics,
         )
         self._sessions: list[aiohttp.ClientSession] = []
         self._finished: dict[str, None] = {}
@@ -110,13 +119,14 @@ class Runtime:
             StaleError: a part stands still, or the workers have ended.
         """
         ended = [task for task in self._tasks if task.done()]
-        if ended or not self._tasks:
+        if ended or not self._tasks or self._caches.ended():
             raise StaleError("the workers do not run")
         return self.health.check()
 
     async def start(self) -> None:
-        """Open the connections, start the workers and the metrics."""
-        self._reconciler = self._assemble(self._kube)
+        """Open the connections, start the caches, the workers and the metrics."""
+        self._reconciler = self._assemble(CachedKube(self._kube, self._caches))
+        await self._caches.start()
         schedule, clock = self.queue.schedule, asyncio.get_running_loop().time
         self.metrics.watch_queue(
             lambda: float(schedule.depth(clock())), lambda: float(schedule.working)
@@ -131,11 +141,12 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self._caches.stop()
         for session in self._sessions:
             await session.close()
         self._sessions.clear()
         self._stack.close()
-        self._kube.close()
+        await self._kube.close()
 
     # --- the parts
 
@@ -179,6 +190,7 @@ class Runtime:
                 traffic_of=traffic_of,
                 samples_of=self._provider(),
                 platform=PlatformReader(kube, self._settings.gateway_domain),
+                direct=self._kube,
             ),
             executor=Executor(
                 kube,
@@ -187,6 +199,7 @@ class Runtime:
                 options=options,
                 metrics=self.metrics,
                 now=self._now,
+                direct=self._kube,
             ),
             decide=decide,
             metrics=self.metrics,

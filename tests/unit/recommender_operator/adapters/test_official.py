@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import kubernetes.client
 import pytest
+from kubernetes.aio import client as official
 
 from recommender_operator.adapters.kube import (
     CONFIG_MAPS,
@@ -20,6 +20,7 @@ from recommender_operator.adapters.kube import (
     KubeError,
 )
 from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.transport import Transport
 
 MANIFEST: dict[str, Any] = {
     "metadata": {"name": "movies", "namespace": "team"},
@@ -77,14 +78,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def kube(server: Server) -> Iterator[OfficialKube]:
-    configuration = kubernetes.client.Configuration()
-    configuration.host = f"http://127.0.0.1:{server.http.server_port}"
-    configuration.retries = False
-    client = kubernetes.client.ApiClient(configuration)
-    result = OfficialKube(client, threads=4, timeout=5, pauses=(0.0, 0.0))
+async def kube(server: Server) -> AsyncIterator[OfficialKube]:
+    async def log_in() -> official.Configuration:
+        return official.Configuration(host=f"http://127.0.0.1:{server.http.server_port}")
+
+    transport = Transport(log_in, concurrency=4, timeout=5)
+    result = OfficialKube(transport, pauses=(0.0, 0.0))
     yield result
-    result.close()
+    await result.close()
 
 
 def failure(status: int, reason: str, message: str = "because") -> dict[str, Any]:
