@@ -111,7 +111,6 @@ async def _operate(settings: Settings) -> None:
     await handlers.run(
         runtime,
         namespaces=settings.watch_namespaces,
-        resync=float(settings.requeue_seconds),
         health_port=settings.health_port,
     )
 

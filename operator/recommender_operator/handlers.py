@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import kopf
@@ -89,11 +88,11 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     return result
 
 
-def registry(engine: Engine, resync: float) -> kopf.OperatorRegistry:
-    """Return the handlers; `resync` is the pause between two wake-ups for nothing, in seconds."""
+def registry(engine: Engine) -> kopf.OperatorRegistry:
+    """Return the handlers."""
     result = kopf.OperatorRegistry()
     _life(result, engine)
-    _models(result, engine, resync)
+    _models(result, engine)
     return result
 
 
@@ -121,7 +120,7 @@ def _life(target: kopf.OperatorRegistry, engine: Engine) -> None:
     kopf.on.probe(id="alive", errors=kopf.ErrorsMode.PERMANENT, registry=target)(alive)
 
 
-def _models(target: kopf.OperatorRegistry, engine: Engine, resync: float) -> None:
+def _models(target: kopf.OperatorRegistry, engine: Engine) -> None:
     at = _address(MODELS)
 
     async def wake(namespace: str | None, name: str, **_: Any) -> None:
@@ -143,8 +142,6 @@ def _models(target: kopf.OperatorRegistry, engine: Engine, resync: float) -> Non
         decorate(*at, id="wake", registry=target)(wake)
     kopf.on.delete(*at, id="delete", registry=target)(deleted)
     kopf.on.event(*at, id="watched", registry=target)(watched)
-    timer: Callable[..., Any] = kopf.timer
-    timer(*at, id="resync", interval=resync, initial_delay=resync, registry=target)(wake)
 
 
 def _address(resource: Resource) -> tuple[str, str, str]:
@@ -155,13 +152,12 @@ async def run(
     engine: Engine,
     *,
     namespaces: tuple[str, ...],
-    resync: float,
     health_port: int,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run until a signal, or until `stop` is set."""
     await kopf.operator(
-        registry=registry(engine, resync),
+        registry=registry(engine),
         settings=settings(namespaced=bool(namespaces)),
         standalone=True,
         clusterwide=not namespaces,

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import random
 from collections.abc import Callable
 
 import aiohttp
@@ -43,11 +44,21 @@ logger = logging.getLogger(__name__)
 API_TIMEOUT = 15.0
 #: Most deleted models whose end is remembered until Kopf asks for it.
 REMEMBERED = 10_000
+#: Share by which pauses between looks differ, and the shortest pause that does, in seconds.
+SPREAD, SPREAD_FROM = 0.1, 5.0
 
 
 def utc_now() -> datetime.datetime:
     """Return the time, with its zone."""
     return datetime.datetime.now(datetime.UTC)
+
+
+def spread(seconds: float, chance: float) -> float:
+    """Return a pause, a tenth longer or shorter by chance if it is a long one, in seconds.
+
+    Models that were made, or found by a new process, in one moment are not looked at in one.
+    """
+    return seconds if seconds < SPREAD_FROM else seconds * (1 + SPREAD * (2 * chance - 1))
 
 
 class Runtime:
@@ -152,7 +163,8 @@ class Runtime:
 
     async def _work(self, key: Key) -> float | None:
         assert self._reconciler is not None, "started before any key is taken"
-        return await self._reconciler.reconcile(key)
+        again = await self._reconciler.reconcile(key)
+        return None if again is None else spread(again, random.random())  # noqa: S311
 
     def _seen(self, key: Key, raw: Object | None) -> None:
         if raw is None:

@@ -54,7 +54,7 @@ class Settings(pydantic.BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
     workers: Annotated[int, Field(ge=1, le=200)] = 10
-    requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
+    requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
     health_port: Port = 8080
     metrics_port: Port = 9090
 

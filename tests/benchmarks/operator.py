@@ -1,8 +1,9 @@
 """A fleet of models on a real API server: how fast it converges, and what it costs at rest.
 
 The operator is its real process. Everything else of Kubernetes is played by a process of its own
-(`operator_cluster.py`): no container runs, Jobs and pods are ready within milliseconds, so that the
-operator and the API server are what is measured. Pods answer on 127.77.0.0/16, one socket each.
+(`operator_cluster.py`): no container runs, Jobs and pods are ready within milliseconds, so that
+the operator and the API server are what is measured. Pods answer on 127.77.0.0/16, each on a
+socket of its own, with small pages of counters.
 
     converge_s        from the creation of all models until each serves its first version
     rollout_s         from new specs for a tenth of them until each is promoted, in three steps
@@ -13,7 +14,8 @@ operator and the API server are what is measured. Pods answer on 127.77.0.0/16, 
     recovery          from the start of a killed operator until it has looked at every model, and
                       has answered what changed while it was away
 
-The API server and etcd run on the same cores, so times are of the whole, not of the operator.
+The API server and etcd run on the same cores, so times are of the whole, not of the operator. It
+is the API server of the integration tests, started afresh.
 The last line is one JSON object.
 """
 
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import logging
 import pathlib
@@ -41,6 +44,7 @@ from recommender_operator.resources import http_route
 from recommender_operator.resources import labels as marks
 from tests.benchmarks.machine import machine
 from tests.benchmarks.operator_process import Figures, Operator, Simulator
+from tests.cluster import api
 from tests.integration import operator_api_rig as rig
 
 logger = logging.getLogger("bench")
@@ -182,9 +186,12 @@ def ready(status: Object) -> bool:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    # What an earlier run has left would be worked on as well.
+    api.stop_apiserver()
     config = rig.kubeconfig()
     with tempfile.TemporaryDirectory() as folder:
-        operator = Operator(config, pathlib.Path(folder) / "operator.log", options.source)
+        log, settings = pathlib.Path(folder) / "operator.log", dict(options.setting)
+        operator = Operator(config, log, options.source, settings)
         fleet = Fleet(options.models, config)
         await fleet.start()
         with Simulator(config, pathlib.Path(folder) / "simulator.log"):
@@ -255,7 +262,7 @@ async def _rest(options: argparse.Namespace, operator: Operator, name: str) -> d
     for _ in range(options.windows):
         await asyncio.sleep(options.window)
         marks_.append(operator.figures())
-    pairs = list(zip(marks_[:-1], marks_[1:], strict=True))
+    pairs = list(itertools.pairwise(marks_))
     cpu = [100 * (b.cpu - a.cpu) / (b.at - a.at) for a, b in pairs]
     first, last = marks_[0], marks_[-1]
     looks, hours = last.looks - first.looks, (last.at - first.at) / 3600
@@ -305,6 +312,13 @@ def main() -> None:
     parser.add_argument("--window", type=float, default=30, help="seconds of one window of rest")
     parser.add_argument("--windows", type=int, default=3)
     parser.add_argument("--source", default="", help="the operator's folder of another checkout")
+    parser.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        type=lambda text: text.split("=", 1),
+        help="of the operator, as RECOMMENDER_WORKERS=20",
+    )
     parser.add_argument("--keep-log", default="", help="where the operator's log is written to")
     options = parser.parse_args()
     figures = asyncio.run(measure(options))

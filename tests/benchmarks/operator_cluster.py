@@ -24,6 +24,7 @@ from recommender_operator.adapters.kube import (
     INFERENCE_SERVICES,
     JOBS,
     PODS,
+    KubeError,
     Object,
     Resource,
 )
@@ -156,7 +157,10 @@ class Simulator:
         while True:
             key = await self._queue.get()
             self._waiting.discard(key)
-            await self._one(key)
+            try:
+                await self._one(key)
+            except KubeError as error:
+                print(f"{key}: {error}", flush=True)
 
     def _children(self, resource: Resource, key: Key) -> list[Object]:
         return self._informers[resource].store.select(key[0], {marks.MODEL: key[1]})

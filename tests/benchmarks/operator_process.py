@@ -1,4 +1,4 @@
-"""The operator's real process and the simulator's, and what /proc and /metrics say of the first."""
+"""The processes of the operator and of the simulator; what /proc and /metrics say of the first."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def free_port() -> int:
 class Operator:
     """`recommender-operator run` with an administrator's kubeconfig."""
 
-    def __init__(self, config: pathlib.Path, log: pathlib.Path, source: str) -> None:
+    def __init__(
+        self, config: pathlib.Path, log: pathlib.Path, source: str, settings: dict[str, str]
+    ) -> None:
         self.log = log
         self._health, self._metrics = free_port(), free_port()
         self._environment = {
@@ -61,7 +63,7 @@ class Operator:
             "RECOMMENDER_NAMESPACE": "recommender-system",
             "RECOMMENDER_HEALTH_PORT": str(self._health),
             "RECOMMENDER_METRICS_PORT": str(self._metrics),
-            **{k: v for k, v in os.environ.items() if k.startswith("RECOMMENDER_BENCH_")},
+            **settings,
         }
         self._process: subprocess.Popen[bytes] | None = None
 

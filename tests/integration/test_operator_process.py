@@ -245,9 +245,7 @@ async def test_the_probe_fails_when_the_operator_stands_still_though_the_process
     monkeypatch.setenv("KUBECONFIG", str(account.clusterwide_config(tmp_path)))
     await kube.create(MODELS, rig.manifest(namespace))
     engine, stop, port = Deaf(), asyncio.Event(), free_port()
-    task = asyncio.create_task(
-        handlers.run(engine, namespaces=(), resync=60.0, health_port=port, stop=stop)
-    )
+    task = asyncio.create_task(handlers.run(engine, namespaces=(), health_port=port, stop=stop))
     try:
         async with asyncio.timeout(SECONDS):
             while Key(namespace, "movies") not in engine.woken or await _code(port) != 200:

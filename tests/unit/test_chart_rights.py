@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator import handlers
-from recommender_operator.adapters import kube
+from recommender_operator.adapters import caches, kube
 from tests.chart import MODES, ROOT, Manifest, of_kind
 
 #: Verbs by method of the port, and the subresource that the method asks for.
@@ -48,7 +47,7 @@ def wanted() -> Rights:
             assert resource is not None, f"a request whose kind cannot be read: {method}"
             sub, verbs = VERBS[method]
             rights.setdefault((resource.group, resource.plural + sub), set()).update(verbs)
-    for watched in (kube.MODELS, *handlers.CHILDREN):
+    for watched in caches.KINDS:
         rights.setdefault((watched.group, watched.plural), set()).update({"list", "watch"})
     # Kopf's finalizer and annotations.
     rights[kube.MODELS.group, kube.MODELS.plural].add("patch")

@@ -25,7 +25,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # A training of several workers, where Kubeflow Trainer v2 is; without it the rule speaks of nothing.
 - apiGroups: [trainer.kubeflow.org]
   resources: [trainjobs]
-  verbs: [get, list, create, delete]
+  verbs: [get, list, watch, create, delete]
 - apiGroups: [trainer.kubeflow.org]
   resources: [trainingruntimes]
   verbs: [get, create, delete]
@@ -49,7 +49,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # What KServe makes of an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]
-  verbs: [list]
+  verbs: [list, watch]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]

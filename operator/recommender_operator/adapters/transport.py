@@ -12,6 +12,8 @@ import dataclasses
 import json
 import os
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -185,8 +187,19 @@ class Transport:
         configuration.retries = None
         # Streams hold a connection each; requests are bounded by the gate.
         configuration.connection_pool_maxsize = 0
+        # Trusting the environment also means to read a netrc, in a thread, for each request.
+        configuration.client_session_kwargs = {"trust_env": False}
+        configuration.proxy = configuration.proxy or proxy_of(configuration.host)
         self._logged_in_at = self._clock()
         return official.ApiClient(configuration)
+
+
+def proxy_of(url: str) -> str | None:
+    """Return the proxy that the environment names for an address, if it names one."""
+    parts = urllib.parse.urlsplit(url)
+    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

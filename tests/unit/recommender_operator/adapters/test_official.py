@@ -105,7 +105,7 @@ async def test_a_list_is_read_page_by_page_with_its_labels(
     found = await kube.list(PODS, "team", {"b": "2", "a": "1"})
     assert found == [{"n": 1}, {"n": 2}]
     first, second = (request[1] for request in server.requests)
-    assert first == "/api/v1/namespaces/team/pods?limit=500&labelSelector=a%3D1%2Cb%3D2"
+    assert first == "/api/v1/namespaces/team/pods?limit=500&labelSelector=a%3D1,b%3D2"
     assert second == first + "&continue=more"
 
 
@@ -200,7 +200,7 @@ async def test_a_refusal_is_not_repeated(server: Server, kube: OfficialKube, sta
 async def test_a_lost_connection_is_repeated_and_then_told(kube: OfficialKube) -> None:
     seen: list[int] = []
     kube._observe = lambda _verb, _kind, status, _seconds: seen.append(status)
-    kube._client.configuration.host = "http://127.0.0.1:9"
+    (await kube._transport._connected()).configuration.host = "http://127.0.0.1:9"
     with pytest.raises(KubeError) as caught:
         await kube.get(MODELS, "team", "movies")
     assert caught.value.status == 0
