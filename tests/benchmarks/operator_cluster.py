@@ -39,7 +39,7 @@ from tests.scripted import ended, report
 
 WORKERS = 16
 #: Requests a second that each pod claims to answer.
-RATE = 100
+RATE = 30
 BUCKETS = ("0.005", "0.01", "0.05", "0.1", "0.5", "5", "+Inf")
 Key = tuple[str, str]
 
