@@ -37,7 +37,7 @@ integration: setup ## Run the tests against a real API server, which they start
 	$(RUN) integration
 
 e2e: setup ## Run the tests on the local cluster, which they start
-	$(RUN) e2e
+	$(RUN) e2e rights
 
 ##@ The demo
 .PHONY: demo-url demo-down

@@ -14,7 +14,14 @@ from tests.cluster.downloads import ensure_package_binaries
 ROOT = Path(__file__).resolve().parents[1]
 CHART = ROOT / "charts" / "recommender-operator"
 
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+#: By digest alone, and with a tag for people.
+DIGESTS = {f"images.{role}.digest": DIGEST for role in ("operator", "training", "triton")}
+CLUSTER_WIDE = {"clusterWide": "true"}
 EVERYTHING = {
+    **CLUSTER_WIDE,
+    **DIGESTS,
+    "rbac.aggregate": "true",
     "metrics.serviceMonitor.enabled": "true",
     "metrics.podMonitor.enabled": "true",
     "metrics.prometheusRule.enabled": "true",
@@ -37,7 +44,9 @@ def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 def template(
     values: dict[str, str], chart: Path = CHART, namespace: str = "recommender-system"
 ) -> subprocess.CompletedProcess[str]:
-    settings = [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+    # Helm takes a tag of digits for a number.
+    option = {key: "--set-string" if key.endswith(".tag") else "--set" for key in values}
+    settings = [word for key in values for word in (option[key], f"{key}={values[key]}")]
     return run_helm("template", "recommender", str(chart), "-n", namespace, *settings)
 
 
@@ -54,6 +63,13 @@ def rendered(mode: str) -> tuple[Manifest, ...]:
     # The same loader, compiled: the CRDs are long.
     loaded = yaml.load_all(rendered_text(mode), Loader=yaml.CSafeLoader)
     return tuple(found for found in loaded if found)
+
+
+def manifests(values: dict[str, str], namespace: str = "recommender-system") -> list[Manifest]:
+    """Return what the chart renders with these values."""
+    done = template(values, namespace=namespace)
+    assert done.returncode == 0, done.stderr
+    return [found for found in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if found]
 
 
 def of_kind(mode: str, *kinds: str) -> list[Manifest]:

@@ -268,6 +268,24 @@ def add_model(kube: FakeKube, **changes: Any) -> Object:
     return kube.put(MODELS, model(**changes))
 
 
+def controller(kind: str, name: str, uid: str) -> list[Object]:
+    """Return the owner references of an object that a controller made."""
+    groups = {
+        "ReplicaSet": "apps/v1",
+        "Deployment": "apps/v1",
+        "Job": "batch/v1",
+        "JobSet": "jobset.x-k8s.io/v1alpha2",
+        "TrainJob": "trainer.kubeflow.org/v1alpha1",
+        "InferenceService": "serving.kserve.io/v1beta1",
+        "Revision": "serving.knative.dev/v1",
+        "Configuration": "serving.knative.dev/v1",
+        "Service": "serving.knative.dev/v1",
+    }
+    version = groups.get(kind, "recommender.dev/v1alpha1")
+    owner = {"apiVersion": version, "kind": kind, "name": name, "uid": uid, "controller": True}
+    return [owner]
+
+
 def pod(
     name: str,
     version: str,
@@ -275,9 +293,10 @@ def pod(
     ready: bool = True,
     model_name: str = "movies",
     revision: str = "",
+    owners: list[Object] | None = None,
     **status: Any,
 ) -> Object:
-    """Return a serving pod."""
+    """Return a serving pod; `owners` stand for the chain up to the model, its owner by default."""
     own = marks.of_version(model_name, version)
     if revision:
         own["serving.knative.dev/revision"] = revision
@@ -288,6 +307,9 @@ def pod(
             "uid": f"uid-{name}",
             "creationTimestamp": NOW.isoformat(),
             "labels": own,
+            "ownerReferences": controller("RecommenderModel", model_name, f"uid-of-{model_name}")
+            if owners is None
+            else owners,
         },
         "status": {
             "phase": "Running",

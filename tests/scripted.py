@@ -24,6 +24,7 @@ from recommender_operator.adapters.ports import PodRef
 from recommender_operator.observed import Sample
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK
+from tests.fakes import controller
 
 AT = "2026-01-01T12:00:00Z"
 
@@ -93,7 +94,8 @@ class ScriptedCluster:
         name = job["metadata"]["name"]
         pod_labels = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
         state = ended(json.dumps(report(job)))
-        await self._pod(f"{name}-pod", pod_labels, "main", state, "Succeeded")
+        owners = controller("Job", name, job["metadata"]["uid"])
+        await self._pod(f"{name}-pod", pod_labels, owners, "main", state, "Succeeded")
         condition = {"status": "True", "lastProbeTime": AT, "lastTransitionTime": AT}
         status = {
             "startTime": AT,
@@ -120,20 +122,23 @@ class ScriptedCluster:
                 state = one if rank == 0 else other
             of_rank = {**own, JOB_SET: name, RANK: str(rank)}
             phase = "Failed" if starved else "Succeeded"
-            await self._pod(f"{name}-node-0-{rank}", of_rank, NODE, state, phase)
+            owners = controller("TrainJob", name, group["metadata"]["uid"])
+            await self._pod(f"{name}-node-0-{rank}", of_rank, owners, NODE, state, phase)
         kind, reason = ("Failed", "ReachedMaxRestarts") if starved else ("Complete", "AllDone")
         condition = {"type": kind, "status": "True", "reason": reason, "message": "so it is"}
         status = {"conditions": [{**condition, "lastTransitionTime": AT}]}
         await self._status(TRAIN_JOBS, group, status)
 
-    async def serve(self, version: str, service: Object | None = None) -> None:
-        """Start the pod of a version."""
+    async def serve(self, version: str, service: Object) -> None:
+        """Start the pod of a version, which its InferenceService owns without a Deployment."""
         ready = version not in self.broken
         own = marks.of_version(self._own[marks.MODEL], version)
         state = {"running": {"startedAt": AT}}
         name = f"{version}-pod"
-        await self._pod(name, own, "transformer-container", state, "Running", ready=ready)
-        if service is not None:
+        metadata = service["metadata"]
+        owners = controller("InferenceService", metadata["name"], metadata["uid"])
+        await self._pod(name, own, owners, "transformer-container", state, "Running", ready=ready)
+        if marks.VERSION in metadata["labels"]:
             word = "True" if ready else "False"
             condition = {"type": "Ready", "status": word, "lastTransitionTime": AT}
             await self._status(INFERENCE_SERVICES, service, {"conditions": [condition]})
@@ -142,6 +147,7 @@ class ScriptedCluster:
         self,
         name: str,
         own: dict[str, str],
+        owners: list[Object],
         container: str,
         state: Object,
         phase: str,
@@ -151,7 +157,12 @@ class ScriptedCluster:
         manifest: Object = {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": {"name": name, "namespace": self._namespace, "labels": own},
+            "metadata": {
+                "name": name,
+                "namespace": self._namespace,
+                "labels": own,
+                "ownerReferences": owners,
+            },
             "spec": {"containers": [{"name": container, "image": "example/image:1"}]},
         }
         if not await self._kube.create(PODS, manifest):

@@ -8,12 +8,13 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from recommender_operator import logs
 from recommender_operator.metrics import version
 from recommender_operator.settings import Settings, SettingsError, load, variable
 
-OK, FAILED, USAGE, NO_ACCESS = 0, 1, 2, 3
+OK, FAILED, USAGE, NO_ACCESS, LOST_LEASE = 0, 1, 2, 3, 4
 
 logger = logging.getLogger("recommender_operator")
 
@@ -23,6 +24,7 @@ exit codes:
   1  failed; the log says why
   2  the command line or a setting makes no sense
   3  no access to a cluster
+  4  another process holds the lease; started again, this one is a standby
 """
 
 
@@ -103,16 +105,17 @@ def _run() -> int:
 
 
 async def _operate(settings: Settings) -> None:
-    from recommender_operator import handlers
-    from recommender_operator.runtime import Runtime
+    from recommender_operator.process import Process
 
     logger.info("recommender-operator %s starts", version())
-    runtime = Runtime(settings)
-    await handlers.run(
-        runtime,
-        namespaces=settings.watch_namespaces,
-        health_port=settings.health_port,
-    )
+    await Process(settings, end=_end).run()
+
+
+def _end(lost: BaseException) -> NoReturn:
+    logger.critical("%s: this process ends at once, and writes nothing more", lost)
+    logging.shutdown()
+    # Not by an exception: tasks and threads that are tidied up might still write.
+    os._exit(LOST_LEASE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What Kopf is for here: the models' finalizer, their watch, the liveness endpoint.
+"""What Kopf is for here: the models' watch and finalizer. It runs in the process that leads.
 
 Kopf's handlers are called for edges (created, updated); the work is level-based, so each of them
 does nothing but ask for a reconcile of the model that the thing belongs to.
@@ -7,11 +7,12 @@ does nothing but ask for a reconcile of the model that the thing belongs to.
 from __future__ import annotations
 
 import asyncio
-import os
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import kopf
 
+from recommender_operator import instances, login
 from recommender_operator.adapters.kube import MODELS, Resource
 from recommender_operator.api.base import GROUP
 from recommender_operator.reconcile import Key
@@ -43,6 +44,10 @@ class Engine(Protocol):
         """Return whether a deleted model needs nothing more, waiting for it for a moment."""
         ...
 
+    def is_foreign(self, key: Key) -> bool:
+        """Return whether another release acts on a model."""
+        ...
+
     async def start(self) -> None:
         """Start the workers."""
         ...
@@ -51,15 +56,12 @@ class Engine(Protocol):
         """End the workers."""
         ...
 
-    def check(self) -> dict[str, float]:
-        """Return the figures of the liveness probe, or raise."""
-        ...
 
-
-def settings(*, namespaced: bool) -> kopf.OperatorSettings:
+def settings(*, namespaced: bool, instance: str = "") -> kopf.OperatorSettings:
     """Return Kopf's settings for production.
 
     `namespaced`: the account may read some namespaces alone, so nothing cluster-wide is watched.
+    `instance`: whose models are watched.
     """
     result = kopf.OperatorSettings()
     result.persistence.finalizer = FINALIZER
@@ -85,39 +87,31 @@ def settings(*, namespaced: bool) -> kopf.OperatorSettings:
     result.process.ultimate_exiting_timeout = 20
     result.scanning.disabled = namespaced
     result.peering.standalone = True
+    result.watching.label_selectors[MODELS.group, MODELS.plural] = instances.selector(instance)
     return result
 
 
-def registry(engine: Engine) -> kopf.OperatorRegistry:
-    """Return the handlers."""
+def registry(engine: Engine, fence: Callable[[], None] = lambda: None) -> kopf.OperatorRegistry:
+    """Return the handlers; `fence` raises if this process may not write."""
     result = kopf.OperatorRegistry()
-    _life(result, engine)
+    _life(result, engine, fence)
     _models(result, engine)
     return result
 
 
-def _life(target: kopf.OperatorRegistry, engine: Engine) -> None:
+def _life(target: kopf.OperatorRegistry, engine: Engine, fence: Callable[[], None]) -> None:
     async def start(**_: Any) -> None:
         await engine.start()
 
     async def stop(**_: Any) -> None:
         await engine.stop()
 
-    async def log_in(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        # As `load_client` chooses. Kopf asks again when a token has expired.
-        inside = (
-            None if os.environ.get("KUBECONFIG") else kopf.login_with_service_account(**kwargs)
-        )
-        return inside or kopf.login_with_kubeconfig(**kwargs)
-
-    async def alive(**_: Any) -> dict[str, float]:
-        return engine.check()
+    async def log_in(**kwargs: Any) -> kopf.AiohttpSession | None:
+        return login.connect(fence, **kwargs)
 
     kopf.on.login(registry=target)(log_in)
     kopf.on.startup(registry=target)(start)
     kopf.on.cleanup(registry=target)(stop)
-    # Permanent: the probe answers at once with a failure, instead of repeating the check.
-    kopf.on.probe(id="alive", errors=kopf.ErrorsMode.PERMANENT, registry=target)(alive)
 
 
 def _models(target: kopf.OperatorRegistry, engine: Engine) -> None:
@@ -127,8 +121,12 @@ def _models(target: kopf.OperatorRegistry, engine: Engine) -> None:
         engine.wake(Key(str(namespace), name))
 
     async def deleted(namespace: str | None, name: str, uid: str, **_: Any) -> None:
-        engine.wake(Key(str(namespace), name))
-        if not await engine.is_finished(uid, DELETE_WAIT):
+        key = Key(str(namespace), name)
+        engine.wake(key)
+        while not await engine.is_finished(uid, DELETE_WAIT):
+            # Another release removes it; this one waits without a trace of that on the model.
+            if engine.is_foreign(key):
+                continue
             raise kopf.TemporaryError("children are being removed", delay=DELETE_POLL)
 
     async def watched(event: Any, **_: Any) -> None:
@@ -151,17 +149,17 @@ def _address(resource: Resource) -> tuple[str, str, str]:
 async def run(
     engine: Engine,
     *,
+    fence: Callable[[], None],
+    instance: str,
     namespaces: tuple[str, ...],
-    health_port: int,
     stop: asyncio.Event | None = None,
 ) -> None:
     """Run until a signal, or until `stop` is set."""
     await kopf.operator(
-        registry=registry(engine),
-        settings=settings(namespaced=bool(namespaces)),
+        registry=registry(engine, fence),
+        settings=settings(namespaced=bool(namespaces), instance=instance),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
-        liveness_endpoint=f"http://0.0.0.0:{health_port}/healthz",
         stop_flag=stop,
     )

@@ -1,4 +1,9 @@
-"""Is the operator alive? Not if its watches or workers stand still while it answers."""
+"""Does the operator make progress? A backlog, or an API server that is away, is no standstill.
+
+A restart heals a standstill and nothing else: it makes an overload worse, and it cannot bring an
+API server back. So these count as progress: a look that ended, however it ended, and a try to
+renew the lease that ended. The event loop itself is checked by the answer to the probe.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,11 @@ import time
 from collections.abc import Callable
 from typing import Generic
 
-from recommender_operator.workqueue import K, Schedule
+from recommender_operator.schedule import K, Schedule
+
+#: Longest time between two reads that counts as one during which the watch was silent, in seconds.
+#: An API server that was away is so no fault of the watch, which connects again by itself.
+GAP = 60.0
 
 
 class StaleError(Exception):
@@ -18,16 +27,25 @@ class StaleError(Exception):
 class Limits:
     """In seconds."""
 
-    #: A due key that no worker has taken.
-    waiting: float = 180.0
-    #: One reconcile: each request has a time limit, so none takes this long while it moves.
-    working: float = 600.0
-    #: A change that a direct read has seen and the watch has not brought.
+    #: Keys are due, and no look has ended.
+    stalled: float = 180.0
+    #: One look, which has a time limit of its own.
+    working: float = 120.0
+    #: A change that direct reads have seen and the watch has not brought.
     watch: float = 180.0
 
 
+@dataclasses.dataclass(slots=True)
+class _Lag:
+    """A generation that reads have seen and the watch has not brought; times in seconds."""
+
+    generation: int
+    read_at: float
+    lasted: float = 0.0
+
+
 class Health(Generic[K]):
-    """Compares what the watch brought with what direct reads see.
+    """Judges the queue by the looks that end, and the watch by what direct reads see.
 
     Kopf ends a silent watch by itself. This catches a watch that is not silent and still misses a
     model, which a restart of the process heals.
@@ -43,24 +61,29 @@ class Health(Generic[K]):
         self._limits = limits or Limits()
         self._clock = clock
         self._watched: dict[K, int] = {}
-        self._behind: dict[K, tuple[int, float]] = {}
+        self._behind: dict[K, _Lag] = {}
 
     def watched(self, key: K, generation: int) -> None:
         """The watch brought a model at a generation."""
         self._watched[key] = max(generation, self._watched.get(key, 0))
-        behind = self._behind.get(key)
-        if behind is not None and self._watched[key] >= behind[0]:
+        lag = self._behind.get(key)
+        if lag is not None and self._watched[key] >= lag.generation:
             del self._behind[key]
 
     def read(self, key: K, generation: int) -> None:
         """A direct read found a model at a generation."""
+        now = self._clock()
+        lag = self._behind.get(key)
         if self._watched.get(key, 0) >= generation:
             self._behind.pop(key, None)
-        elif key not in self._behind:
-            self._behind[key] = (generation, self._clock())
+        elif lag is None:
+            self._behind[key] = _Lag(generation, now)
+        else:
+            lag.lasted += min(GAP, now - lag.read_at)
+            lag.read_at = now
 
     def gone(self, key: K) -> None:
-        """A model is no more."""
+        """A model is no more, or no more this operator's."""
         self._watched.pop(key, None)
         self._behind.pop(key, None)
 
@@ -71,14 +94,19 @@ class Health(Generic[K]):
             StaleError: a part stands still.
         """
         now = self._clock()
-        waiting = self._schedule.overdue(now)
+        stalled = self._schedule.stalled(now)
         working = self._schedule.longest_work(now)
-        lag = max((now - since for _, since in self._behind.values()), default=0.0)
-        for name, value, limit in (
-            ("a model waits for a worker", waiting, self._limits.waiting),
-            ("a reconcile runs", working, self._limits.working),
-            ("the watch has missed a change", lag, self._limits.watch),
+        watch = max((lag.lasted for lag in self._behind.values()), default=0.0)
+        for what, value, limit in (
+            ("models are due and no look has ended", stalled, self._limits.stalled),
+            ("one look runs", working, self._limits.working),
+            ("the watch has missed a change", watch, self._limits.watch),
         ):
             if value > limit:
-                raise StaleError(f"{name} for {value:.0f} s, the limit is {limit:.0f} s")
-        return {"waiting": round(waiting, 3), "working": round(working, 3), "watch": round(lag, 3)}
+                raise StaleError(f"{what} for {value:.0f} s, the limit is {limit:.0f} s")
+        return {
+            "stalled": round(stalled, 3),
+            "working": round(working, 3),
+            "watch": round(watch, 3),
+            "waiting": round(self._schedule.overdue(now), 3),
+        }

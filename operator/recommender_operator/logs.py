@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 
-from recommender_operator.adapters.pods import redacted
+from recommender_operator.adapters.redaction import redacted
 
 #: Attributes of a record that become fields of their own in JSON.
 FIELDS = ("model", "namespace", "version", "reason", "seconds")

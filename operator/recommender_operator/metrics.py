@@ -98,6 +98,10 @@ class Metrics:
             buckets=_SECONDS,
             **own,
         )
+        self.leader = Gauge("leader", "1 if this process may write, 0 as a standby.", **own)
+        self.leader_transitions = Gauge(
+            "leader_transitions", "How often the lease has changed hands.", **own
+        )
         self._of_models(own)
         self._of_caches(own)
         build = Gauge("build_info", "Always 1; its label carries the version.", ["version"], **own)
@@ -127,6 +131,9 @@ class Metrics:
             "snapshot_failed", "1 if the last snapshot of the data failed, 0 if it was taken.",
             [*model], **own,
         )  # fmt: skip
+        self.foreign_models = Gauge(
+            "foreign_models", "Models that another release of the same instance acts on.", **own
+        )
         self.models = Gauge("models", "RecommenderModels known, by stage.", ["stage"], **own)
 
     def _of_caches(self, own: dict[str, Any]) -> None:
@@ -144,6 +151,11 @@ class Metrics:
     def cache_listed(self, resource: str, why: str) -> None:
         """Count a list that was read into a cache."""
         self.cache_lists.labels(resource=resource, why=why).inc()
+
+    def watch_election(self, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
+        """Read the election whenever the metrics are."""
+        self.leader.set_function(leads)
+        self.leader_transitions.set_function(transitions)
 
     def watch_queue(self, depth: Callable[[], float], working: Callable[[], float]) -> None:
         """Read the queue whenever the metrics are."""

@@ -14,11 +14,12 @@ from typing import TypeVar
 
 import pydantic
 
-from recommender_operator.adapters import groups
+from recommender_operator.adapters import groups, owned
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.jobs import JobReader, phase_of
 from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, VERSIONS, Kube, Object
+from recommender_operator.adapters.owners import OwnerReader
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
 from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
@@ -50,7 +51,7 @@ class Snapshot:
     """What `decide` sees, and beside it what only the execution needs."""
 
     observed: Observed
-    #: Serving pods by version, as read.
+    #: Serving pods by version, as read; those of others with the same labels are left out.
     pods: Mapping[str, Sequence[Object]]
     #: Versions without an owner, which are to be adopted.
     orphans: tuple[str, ...] = ()
@@ -76,6 +77,7 @@ class Observer:
         self._samples_of = samples_of
         self._platform = platform
         self._jobs = JobReader(kube)
+        self._owners = OwnerReader(kube)
         self._baselines = BaselineStore(kube)
 
     async def observe(self, raw: Object) -> Snapshot:
@@ -98,15 +100,19 @@ class Observer:
         versions = tuple(version_object(version) for version in own)
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
-        own_jobs = [job for job in jobs if not _is_strangers(job, uids)]
-        all_pods = await self._with_reports(model, own_jobs, all_pods)
-        serving = podstates.serving_pods(all_pods)
+        own_jobs = owned.controlled_by(jobs, uids)
+        known = uids | {job["metadata"]["uid"] for job in own_jobs}
+        owners = await self._owners.owners(model.namespace, all_pods, known)
+        if self._lacks_a_report(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)):
+            all_pods = await self._direct.list(PODS, model.namespace, {labels.MODEL: model.name})
+            owners = await self._owners.owners(model.namespace, all_pods, known)
+        serving = owned.serving_pods(all_pods, owners, model.uid, versions)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving)
             view = await self._traffic_of(model).observe(subject)
         job_states, (samples, errors) = await asyncio.gather(
-            self._jobs.read(own_jobs, all_pods),
+            self._jobs.read(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)),
             self._sample(model, versions, view, serving),
         )
         observed = Observed(
@@ -122,27 +128,25 @@ class Observer:
         )
         return Snapshot(observed=observed, pods=serving, orphans=_orphans(own))
 
-    async def _with_reports(
-        self, model: ModelObject, own_jobs: Iterable[Object], known: list[Object]
-    ) -> list[Object]:
-        """Return the pods, read anew where a Job has ended and no pod of it is known to have.
+    def _lacks_a_report(
+        self, jobs: Iterable[Object], pods: Mapping[str, Sequence[Object]]
+    ) -> bool:
+        """Return whether a Job has ended, and no pod of it is known to have: once for each Job.
 
-        Two watches are of two moments: a Job that is seen to have ended without its report would
-        end its version. Asked once a Job, for its pods may be gone for good.
+        Two watches are of two moments. A Job that seems to have ended without a report would end
+        its version, so the pods are read as they are now; they may also be gone for good.
         """
-        told = {groups.job_of(pod) for pod in known if groups.ended(pod) is not None}
-        silent = [
-            job["metadata"]["uid"]
-            for job in own_jobs
-            if phase_of(job)[0] != "Running" and job["metadata"]["name"] not in told
-        ]
-        if all(uid in self._looked_for for uid in silent):
-            return known
-        for uid in silent:
-            self._looked_for[uid] = None
+        silent = {
+            uid
+            for job in jobs
+            if phase_of(job)[0] != "Running"
+            and (uid := str(job["metadata"]["uid"])) not in self._looked_for
+            and not any(groups.ended(pod) for pod in pods[uid])
+        }
+        self._looked_for |= dict.fromkeys(silent)
         while len(self._looked_for) > REMEMBERED_JOBS:
             self._looked_for.popitem(last=False)
-        return await self._direct.list(PODS, model.namespace, {labels.MODEL: model.name})
+        return bool(silent)
 
     async def _groups(self, model: ModelObject, versions: Iterable[VersionObject]) -> list[Object]:
         """Return the TrainJobs; a model without several workers costs no request for them."""

@@ -6,7 +6,7 @@ import dataclasses
 import datetime
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from recommender_operator.actions import Decision, Event
 from recommender_operator.adapters.events import EventRecorder
@@ -34,6 +34,21 @@ class Key:
         return f"{self.namespace}/{self.name}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Refused:
+    """A model that is not this release's, and after how many seconds to look again, if at all."""
+
+    again_after: float | None
+
+
+Admit = Callable[[Key, Object], Awaitable["Object | Refused"]]
+
+
+async def admit_all(_key: Key, raw: Object) -> Object | Refused:
+    """Look at every model."""
+    return raw
+
+
 class Reconciler:
     """Level-based: it takes nothing from the cause, and everything from the cluster."""
 
@@ -47,13 +62,14 @@ class Reconciler:
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
         longest_wait: float,
+        admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
         finished: Callable[[str], None] = lambda _uid: None,
     ) -> None:
         """`longest_wait` bounds the time between two looks, in seconds.
 
-        `seen` is told what each look read; `finished` the uid of a model whose deletion needs
-        nothing more.
+        `admit` tells the models of this release from others'. `seen` is told what each look read;
+        `finished` the uid of a model whose deletion needs nothing more.
         """
         self._kube = kube
         self._observer = observer
@@ -62,6 +78,7 @@ class Reconciler:
         self._metrics = metrics
         self._now = now
         self._longest_wait = longest_wait
+        self._admit = admit
         self._seen = seen
         self._finished = finished
         self._events = EventRecorder(kube)
@@ -83,6 +100,11 @@ class Reconciler:
         if raw is None:
             self._metrics.forget(key.namespace, key.name)
             return None
+        admitted = await self._admit(key, raw)
+        if isinstance(admitted, Refused):
+            self._metrics.forget(key.namespace, key.name)
+            return admitted.again_after
+        raw = admitted
         try:
             return await self._act(raw)
         except Exception as error:

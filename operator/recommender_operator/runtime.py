@@ -7,16 +7,18 @@ import contextlib
 import datetime
 import logging
 import random
+import time
 from collections.abc import Callable
 
 import aiohttp
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
+from recommender_operator import instances
 from recommender_operator.adapters.cached import CachedKube
 from recommender_operator.adapters.caches import Caches
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
-from recommender_operator.adapters.kube import Kube, Object
+from recommender_operator.adapters.kube import Kube, NotLeaderError, Object
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.pod_scrape import PodScrape
@@ -29,7 +31,8 @@ from recommender_operator.adapters.watching import ApiSource
 from recommender_operator.api.spec import Provider, TrafficMode
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
-from recommender_operator.health import Health, StaleError
+from recommender_operator.health import Health, Limits, StaleError
+from recommender_operator.instances import Claims, Release, is_labelled
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.observed import ModelObject
@@ -42,10 +45,16 @@ logger = logging.getLogger(__name__)
 
 #: Time limit of one try of a request to the API server, in seconds.
 API_TIMEOUT = 15.0
+#: Pause of a key while this process may not write, in seconds.
+FENCED_WAIT = 5.0
 #: Most deleted models whose end is remembered until Kopf asks for it.
 REMEMBERED = 10_000
 #: Share by which pauses between looks differ, and the shortest pause that does, in seconds.
 SPREAD, SPREAD_FROM = 0.1, 5.0
+
+
+class LookTimeoutError(Exception):
+    """A look took longer than its limit, most often because the API server does not answer."""
 
 
 def utc_now() -> datetime.datetime:
@@ -68,10 +77,13 @@ class Runtime:
         self,
         settings: Settings,
         *,
+        fence: Callable[[], None],
         log_in: LogIn = log_in,
         now: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
+        """`fence` raises NotLeaderError if this process may not write."""
         self._settings = settings
+        self._fence = fence
         self._now = now
         self.metrics = Metrics()
         transport = Transport(
@@ -80,12 +92,13 @@ class Runtime:
             concurrency=min(64, 4 + 4 * settings.workers),
             timeout=API_TIMEOUT,
         )
-        self._kube = OfficialKube(transport, observe=self.metrics.api_request)
+        self._kube = OfficialKube(transport, observe=self.metrics.api_request, fence=fence)
         self._caches = Caches(
             ApiSource(transport, observe=self.metrics.api_request),
             namespaces=settings.watch_namespaces,
             wake=lambda namespace, model: self.wake(Key(namespace, model)),
             figures=self.metrics,
+            models=instances.selector(settings.instance),
         )
         self._sessions: list[aiohttp.ClientSession] = []
         self._finished: dict[str, None] = {}
@@ -96,12 +109,24 @@ class Runtime:
         self._reconciler: Reconciler | None = None
         self.queue: WorkQueue[Key] = WorkQueue(
             self._work,
+            workers=settings.workers,
+            # With one namespace there is nobody to keep workers free for.
+            group=None if len(settings.watch_namespaces) == 1 else lambda key: key.namespace,
             observer=QueueObserver(
                 waited=self.metrics.queue_wait.observe,
                 dropped=lambda _: self.metrics.queue_dropped.inc(),
             ),
         )
-        self.health: Health[Key] = Health(self.queue.schedule)
+        limits = Limits(stalled=float(settings.stall_seconds), working=2.0 * settings.look_seconds)
+        self.health: Health[Key] = Health(self.queue.schedule, limits)
+        self._claims = Claims(
+            self._kube,
+            Release(settings.release, settings.instance),
+            grace=2.0 * settings.look_seconds,
+            metrics=self.metrics,
+            now=now,
+            clock=time.monotonic,
+        )
 
     # --- what the handlers call
 
@@ -123,28 +148,41 @@ class Runtime:
         self._finished.pop(uid, None)
         return True
 
+    def is_foreign(self, key: Key) -> bool:
+        """Return whether another release acts on a model."""
+        return self._claims.is_foreign(key)
+
+    # --- what the process calls
+
     def check(self) -> dict[str, float]:
         """Return the figures of the liveness probe.
 
         Raises:
             StaleError: a part stands still, or the workers have ended.
         """
-        ended = [task for task in self._tasks if task.done()]
-        if ended or not self._tasks or self._caches.ended():
-            raise StaleError("the workers do not run")
+        if any(task.done() for task in self._tasks) or self._caches.ended():
+            raise StaleError("the workers or the watches do not run")
         return self.health.check()
 
-    async def start(self) -> None:
-        """Open the connections, start the caches, the workers and the metrics."""
-        self._reconciler = self._assemble(CachedKube(self._kube, self._caches))
-        await self._caches.start()
-        schedule, clock = self.queue.schedule, asyncio.get_running_loop().time
+    def open(self, *, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
+        """Serve the metrics, as a standby as well."""
+        schedule = self.queue.schedule
+        self.metrics.watch_election(leads, transitions)
         self.metrics.watch_queue(
-            lambda: float(schedule.depth(clock())), lambda: float(schedule.working)
+            lambda: float(schedule.depth(time.monotonic())), lambda: float(schedule.working)
         )
         self._serve_metrics()
-        workers = self.queue.run(self._settings.workers)
-        self._tasks.append(asyncio.create_task(workers, name="workers"))
+
+    async def close(self) -> None:
+        """End the metrics and the client."""
+        self._stack.close()
+        await self._kube.close()
+
+    async def start(self) -> None:
+        """Open the connections, start the caches and the workers."""
+        await self._caches.start()
+        self._reconciler = self._assemble(CachedKube(self._kube, self._caches))
+        self._tasks.append(asyncio.create_task(self.queue.run(), name="workers"))
 
     async def stop(self) -> None:
         """End the workers: what they had begun is decided again at the next start."""
@@ -156,18 +194,30 @@ class Runtime:
         for session in self._sessions:
             await session.close()
         self._sessions.clear()
-        self._stack.close()
-        await self._kube.close()
 
     # --- the parts
 
     async def _work(self, key: Key) -> float | None:
         assert self._reconciler is not None, "started before any key is taken"
-        again = await self._reconciler.reconcile(key)
-        return None if again is None else spread(again, random.random())  # noqa: S311
+        try:
+            self._fence()
+            # An API server that does not answer holds a look no longer than one that does.
+            async with asyncio.timeout(self._settings.look_seconds):
+                again = await self._reconciler.reconcile(key)
+                return None if again is None else spread(again, random.random())  # noqa: S311
+        except NotLeaderError as error:
+            logger.info("%s: %s", key, error)
+            return FENCED_WAIT
+        except TimeoutError as error:
+            self.metrics.reconcile_errors.labels(error="TimeoutError").inc()
+            limit = self._settings.look_seconds
+            raise LookTimeoutError(f"the look took longer than {limit} s") from error
 
     def _seen(self, key: Key, raw: Object | None) -> None:
         if raw is None:
+            self._claims.forget(key)
+        # The watch brings no models of other instances.
+        if raw is None or not is_labelled(raw, self._settings.instance):
             self.health.gone(key)
         else:
             self.health.read(key, int(raw["metadata"].get("generation") or 0))
@@ -217,6 +267,7 @@ class Runtime:
             metrics=self.metrics,
             now=self._now,
             longest_wait=float(self._settings.requeue_seconds),
+            admit=self._claims.admit,
             seen=self._seen,
             finished=self._end,
         )

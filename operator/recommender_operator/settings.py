@@ -13,6 +13,7 @@ from recommender_operator.resources.options import Options
 
 PREFIX = "RECOMMENDER_"
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 
 
 class SettingsError(Exception):
@@ -55,8 +56,19 @@ class Settings(pydantic.BaseModel):
     log_format: Literal["json", "text"] = "json"
     workers: Annotated[int, Field(ge=1, le=200)] = 10
     requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
+    instance: Annotated[str, Field(max_length=63, pattern=rf"^({_LABEL_VALUE})?$")] = ""
+    lease_name: Name = "recommender-operator"
+    lease_seconds: Annotated[int, Field(ge=1, le=300)] = 10
+    pod_name: Name = "recommender-operator"
+    look_seconds: Annotated[int, Field(ge=1, le=600)] = 60
+    stall_seconds: Annotated[int, Field(ge=1, le=3600)] = 180
     health_port: Port = 8080
     metrics_port: Port = 9090
+
+    @property
+    def release(self) -> str:
+        """The release that this process belongs to: its replicas share the lease."""
+        return f"{self.namespace}/{self.lease_name}"
 
     @property
     def options(self) -> Options:

@@ -50,6 +50,7 @@ from tests.integration import operator_api_rig as rig
 logger = logging.getLogger("bench")
 
 NAMESPACES = 10
+SYSTEM = "recommender-system"
 #: Requests at a time when models are made or changed.
 TOGETHER = 16
 SPEC: dict[str, Any] = {
@@ -117,7 +118,7 @@ class Fleet:
         self.routes.changed(namespace, model)
 
     async def start(self) -> None:
-        for space in self._spaces:
+        for space in [*self._spaces, SYSTEM]:
             rig.kubectl("create", "namespace", space)
         for informer in (self._models, self._versions, self._routed):
             self._tasks.append(asyncio.create_task(informer.run()))

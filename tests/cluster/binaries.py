@@ -11,13 +11,14 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 from tests.cluster.downloads import ensure_package_binaries
 from tests.cluster.errors import ClusterError
 from tests.cluster.groups import Group, Source, inputs, key
+from tests.cluster.locks import cache_held
 from tests.cluster.progress import say, step
 from tests.cluster.settings import cache_folder
 
@@ -76,10 +77,34 @@ class Binaries:
 def ensure(groups: Sequence[Group], compiled: Sequence[Group] | None = None) -> Binaries:
     """Build what is missing. `compiled` limits which groups' commands are built."""
     tools = ensure_package_binaries()
+    if not _complete(groups, compiled):
+        with cache_held("bin", "another build of the cluster's parts"):
+            _build_missing(groups, compiled, tools)
+    return Binaries(groups)
+
+
+def _commands(group: Group, compiled: Sequence[Group] | None) -> Sequence[tuple[str, str]]:
+    return group.commands if compiled is None or group in compiled else ()
+
+
+def _complete(groups: Sequence[Group], compiled: Sequence[Group] | None) -> bool:
+    return all(
+        (group_folder(group) / name).exists()
+        for group in groups
+        for name in (
+            *(name for name, _ in _commands(group, compiled)),
+            *(f"{source.output}.yaml" for source in group.sources),
+        )
+    )
+
+
+def _build_missing(
+    groups: Sequence[Group], compiled: Sequence[Group] | None, tools: Mapping[str, Path]
+) -> None:
     built = False
     for group in groups:
         folder = group_folder(group)
-        commands = group.commands if compiled is None or group in compiled else ()
+        commands = _commands(group, compiled)
         missing = [(n, package) for n, package in commands if not (folder / n).exists()]
         for name, package in missing:
             _build(group, name, package, folder)
@@ -90,7 +115,6 @@ def ensure(groups: Sequence[Group], compiled: Sequence[Group] | None = None) -> 
     if built:
         with step("Go build cache dropped"):
             shutil.rmtree(go_build_cache(), ignore_errors=True)
-    return Binaries(groups)
 
 
 def _environment() -> dict[str, str]:

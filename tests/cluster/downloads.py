@@ -13,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
+from tests.cluster.locks import cache_held
 from tests.cluster.progress import say, step
 from tests.cluster.settings import cache_folder
 from tests.cluster.uv import find_uv
@@ -26,7 +27,9 @@ def ensure_package_binaries() -> dict[str, Path]:
     paths: dict[str, Path] = {}
     for package in PACKAGES:
         if not _cached(package):
-            _install(package)
+            with cache_held("packages", "another fetch of packages"):
+                if not _cached(package):
+                    _install(package)
         paths.update(_binaries(package))
     return paths
 

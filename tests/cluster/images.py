@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tests.cluster import backends, docker, imagestore, packages
 from tests.cluster.buildah import Buildah
 from tests.cluster.docker import Docker
 from tests.cluster.errors import ClusterError
+from tests.cluster.locks import held
 from tests.cluster.progress import say, step
 from tests.cluster.recipes import REPOSITORY, ROLES, Recipe, Sources
 from tests.cluster.settings import NAMESPACE, Layout, cache_folder, cluster_layout
@@ -44,18 +44,9 @@ def engine() -> Engine:
     return Buildah()
 
 
-@contextlib.contextmanager
-def locked() -> Iterator[None]:
+def locked() -> contextlib.AbstractContextManager[None]:
     """One process at a time builds, loads or deletes."""
-    path = cache_folder() / "images" / "lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("waiting for another build of images")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    return held(cache_folder() / "images" / "lock", "another build of images")
 
 
 def build(recipes: Sequence[Recipe], sources: Sources, builder: Engine) -> dict[str, str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
+from tests.cluster.locks import cache_held
 from tests.cluster.progress import step
 from tests.cluster.versions import DEBIAN_PACKAGES
 
@@ -22,13 +23,22 @@ def installed(listing: str) -> set[str]:
 
 def ensure_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> None:
     """Install what is missing."""
+    if _missing(names):
+        with cache_held("debian", "another installation of Debian packages"):
+            _install(_missing(names))
+
+
+def _missing(names: Sequence[str]) -> list[str]:
     query = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Package}\t${db:Status-Abbrev}\n", *names],
         capture_output=True,
         text=True,
         check=False,
     )
-    wanted = sorted(set(names) - installed(query.stdout))
+    return sorted(set(names) - installed(query.stdout))
+
+
+def _install(wanted: Sequence[str]) -> None:
     if not wanted:
         return
     with step(f"Debian packages {' '.join(wanted)}"):

@@ -13,6 +13,8 @@ NAME = "recommender"
 HERE = Path(__file__).resolve().parent
 GO_FOLDER = HERE / "go"
 MANIFESTS = HERE / "manifests"
+AUDIT_MEGABYTES = 64
+"""Size at which an audit log is put aside."""
 
 # The bridge of the pods; its own address is the node's address, which therefore does not
 # change when the machine's network does.
@@ -70,6 +72,11 @@ class Layout:
     @property
     def logs(self) -> Path:
         return self.state / "logs"
+
+    @property
+    def audit_log(self) -> Path:
+        """What the accounts of the operator's namespace ask of the API server."""
+        return self.logs / "audit.log"
 
     @property
     def ready_stamp(self) -> Path:

@@ -1,24 +1,29 @@
-"""One cluster and one chart for all end-to-end tests."""
+"""One cluster and one chart for all end-to-end tests, whose worlds live side by side."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from tests.cluster import locks
 from tests.cluster.settings import cache_folder
+from tests.e2e import worlds
+from tests.e2e.worlds import MODES
 from tests.scenario import stories
-from tests.scenario.setup import Platform, make_platform
+from tests.scenario.setup import Platform, join_platform, make_platform
 from tests.scenario.traffic import TrafficWatch
 from tests.scenario.world import World, merged
 
 #: At 10 % a step has its 40 requests after 14 s.
 REQUESTS_A_SECOND = 30.0
-MODES = ("Gateway", "Knative")
 NewWorld = Callable[..., World]
+DATA = cache_folder() / "demo-data"
+ENDS_WORLD = pytest.StashKey[bool]()
 #: Several worlds share two cores, and Knative keeps old revisions for more than a minute.
 SMALL: dict[str, Any] = {
     # Lists without towers: their fits take half of a training, and tests of training have them.
@@ -34,18 +39,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Pytest itself groups by the place of a parameter in its list, not by its value.
     """
-    order = [_world_of(item) for item in items]
-    items.sort(key=lambda item: order.index(_world_of(item)))
+    nodeids = [item.nodeid for item in items]
+    items[:] = [items[at] for at in worlds.in_order(nodeids)]
+    ends = worlds.ends_of_worlds([item.nodeid for item in items])
+    for item in items:
+        item.stash[ENDS_WORLD] = item.nodeid in ends
 
 
-def _world_of(item: pytest.Item) -> str:
-    callspec = getattr(item, "callspec", None)
-    return str(callspec.params.get("world", "")) if callspec else ""
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> worlds.ByWorld | None:
+    return worlds.ByWorld(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.fixture(scope="session")
-def platform() -> Iterator[Platform]:
-    made = make_platform(cache_folder() / "demo-data", print, knative=True)
+def platform(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str, testrun_uid: str
+) -> Iterator[Platform]:
+    """One cluster with one chart, whose images the first process to need them brings."""
+    base = tmp_path_factory.getbasetemp()
+    record = (base if worker_id == "master" else base.parent) / f"images-{testrun_uid}.json"
+    with locks.held(record.with_suffix(".lock"), "the platform"):
+        if record.exists():
+            made = join_platform(DATA, print, json.loads(record.read_text(encoding="utf-8")))
+        else:
+            made = make_platform(DATA, print, knative=True, trainer=True)
+            record.write_text(json.dumps(made.images), encoding="utf-8")
     yield made
     # Their models are deleted already, and had until now to be gone.
     for namespace in made.namespaces:
@@ -68,10 +85,19 @@ def world(request: pytest.FixtureRequest, platform: Platform) -> Iterator[World]
     made.first = told.version
     made.start_load(REQUESTS_A_SECOND)
     yield made
-    assert made.load is not None
-    figures = made.load.stop()
-    made.route.stop()
-    made.kube.delete_model(made.name)
+    end(made)
+
+
+def end(world: World) -> None:
+    """Let a shared world go, once: of all its requests none may have failed."""
+    load, world.load = world.load, None
+    if load is None:
+        return
+    figures = load.stop()
+    if world.route is not None:
+        world.route.stop()
+    world.kube.delete_model(world.name)
+    world.kube.changes.stop()
     assert figures["sent"] > 100, figures
     assert figures["failed"] == 0, figures
 
@@ -93,13 +119,18 @@ def better(world: World) -> Better:
 
 
 @pytest.fixture
-def champion(world: World) -> Iterator[World]:
+def champion(request: pytest.FixtureRequest, world: World) -> Iterator[World]:
     """Given: a champion with all requests, nothing on its way, no failed request so far."""
     world.until_settled(300)
     assert world.load is not None
     before = world.failed_requests
-    yield world
-    assert world.failed_requests == before, world.load.total
+    try:
+        yield world
+        assert world.failed_requests == before, world.load.total
+    finally:
+        # Not with the session: other worlds can use what it leaves of the machine.
+        if request.node.stash[ENDS_WORLD]:
+            end(world)
 
 
 @pytest.fixture
@@ -128,3 +159,4 @@ def new_world(platform: Platform) -> Iterator[NewWorld]:
         if world.route is not None:
             world.route.stop()
         world.kube.delete_model(world.name)
+        world.kube.changes.stop()

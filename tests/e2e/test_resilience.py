@@ -25,7 +25,6 @@ def test_given_a_rollout_when_the_operator_dies_in_each_stage_then_the_end_is_th
     champion: World, better: Better
 ) -> None:
     died: set[str] = set()
-    version = champion.new_version_after(lambda: champion.apply(stories.better(seed=29)))
 
     def dies_in_each_stage() -> bool:
         stage = champion.status.get("stage", "")
@@ -34,8 +33,10 @@ def test_given_a_rollout_when_the_operator_dies_in_each_stage_then_the_end_is_th
             died.add(stage)
         return bool(champion.decision(version))
 
-    champion.until(f"a decision about {version}", dies_in_each_stage, 600)
-    champion.until_settled()
+    with faults.alone_with_operator(champion.cluster):
+        version = champion.new_version_after(lambda: champion.apply(stories.better(seed=29)))
+        champion.until(f"a decision about {version}", dies_in_each_stage, 600)
+        champion.until_settled()
     assert died == STAGES
     assert champion.champion == version
     assert stories.left_by_a_rollout(champion) == better.left
@@ -67,13 +68,14 @@ def test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it
     stable = world.champion or ""
     world.start_load(REQUESTS_A_SECOND)
     candidate = stories.better(seed=47)
-    version = world.new_version_after(lambda: world.apply(candidate))
-    world.until("the canary", lambda: world.status.get("candidateWeight", 0) > 0, 300)
-    world.route = TrafficWatch(world.kube, world.name, "Gateway")
-    healthy = datetime.datetime.now(datetime.UTC)
-    pod = faults.fill_scratch(world, version)
-    world.until("the eviction", lambda: faults.evicted(world, pod), 120)
-    world.until("all requests for stable", lambda: {stable: 100} in world.route_splits, 30)
+    with faults.alone_with_operator(world.cluster):
+        version = world.new_version_after(lambda: world.apply(candidate))
+        world.until("the canary", lambda: world.status.get("candidateWeight", 0) > 0, 300)
+        world.route = TrafficWatch(world.kube, world.name, "Gateway")
+        healthy = datetime.datetime.now(datetime.UTC)
+        pod = faults.fill_scratch(world, version)
+        world.until("the eviction", lambda: faults.evicted(world, pod), 120)
+        world.until("all requests for stable", lambda: {stable: 100} in world.route_splits, 30)
     back = world.route.zero_since(version)
     world.apply({**candidate, "analysis": {"stepSeconds": 10}})
     assert world.until_decided(version) == "Promoted", world.describe()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.conftest import MODES, REQUESTS_A_SECOND, Better, NewWorld
+from tests.e2e.conftest import REQUESTS_A_SECOND, Better, NewWorld
+from tests.e2e.worlds import MODES, own
 from tests.scenario import stories
 from tests.scenario.world import World
 
@@ -51,7 +52,7 @@ def test_given_a_champion_when_a_candidate_sees_broken_features_then_it_alone_is
     stories.broken_features_of_candidate(champion)
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", MODES, ids=own)
 def test_given_a_champion_when_users_change_then_drift_is_named_and_a_retraining_promoted(
     new_world: NewWorld, mode: str
 ) -> None:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster import api
 from tests.e2e.conftest import NewWorld
 from tests.scenario import faults
-from tests.scenario.setup import Platform
 from tests.scenario.world import World
 
 pytestmark = pytest.mark.e2e
@@ -20,15 +18,8 @@ TRAINING = {
 }
 
 
-@pytest.fixture(scope="module")
-def trainer(platform: Platform) -> Platform:
-    """Given: JobSet and Kubeflow Trainer beside what the other tests need."""
-    api.ensure_up(knative=True, trainer=True)
-    return platform
-
-
 @pytest.fixture
-def trained_by_two(trainer: Platform, new_world: NewWorld) -> World:
+def trained_by_two(new_world: NewWorld) -> World:
     return new_world({"training": TRAINING})
 
 

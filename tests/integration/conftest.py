@@ -15,6 +15,8 @@ from tests.integration import operator_api_rig as rig
 #: Tests that share a server or what has to be trained first, the longest ones first.
 ROOMS = ("processes", "cluster", "served", "training")
 SERVED = ("test_transformer", "test_triton_contract", "test_report_in_browser")
+#: Reads what the other tests of the API server have left in its log.
+LOOKS_BACK = "test_rights_used"
 
 
 def room_of(nodeid: str) -> str:
@@ -44,8 +46,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRoom | Non
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Rooms in their order; inside each the order stays random."""
-    items.sort(key=lambda item: ROOMS.index(room_of(item.nodeid)))
+    """Rooms in their order; inside each the order stays random, but for what looks back."""
+    items.sort(key=lambda item: (ROOMS.index(room_of(item.nodeid)), item.path.stem == LOOKS_BACK))
 
 
 @pytest.fixture

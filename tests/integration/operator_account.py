@@ -2,66 +2,158 @@
 
 from __future__ import annotations
 
-import copy
+import dataclasses
 import pathlib
+import time
 from functools import cache
 
 import yaml
 
 from tests import chart
+from tests.cluster.api import ClusterError
 from tests.integration import operator_api_rig as rig
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
 
 SYSTEM = "recommender-system"
-RIGHTS = (
-    "ServiceAccount",
-    "Role",
-    "RoleBinding",
-    "ClusterRole",
-    "ClusterRoleBinding",
+RIGHTS = frozenset(
+    {
+        "ServiceAccount",
+        "Role",
+        "RoleBinding",
+        "ClusterRole",
+        "ClusterRoleBinding",
+        "ValidatingAdmissionPolicy",
+        "ValidatingAdmissionPolicyBinding",
+    }
 )
+#: Seconds in which the API server takes a policy up.
+EFFECTIVE_SECONDS = 30.0
+
+
+def _image(role: str, name: str) -> dict[str, str]:
+    repository, tag = name.rsplit(":", 1)
+    return {f"images.{role}.repository": repository, f"images.{role}.tag": tag}
+
+
+#: The values that tests build manifests with: the policies know the images and the Gateway.
+VALUES = {
+    **_image("training", OPTIONS.training_image),
+    **_image("serving", OPTIONS.serving_image),
+    "gateway.name": OPTIONS.gateway_name,
+    "gateway.namespace": OPTIONS.gateway_namespace,
+    "gateway.sectionName": OPTIONS.gateway_section,
+    "gateway.domain": OPTIONS.domain,
+    "imagePullSecrets": f"{{{','.join(OPTIONS.image_pull_secrets)}}}",
+}
+CLUSTER_WIDE = {**VALUES, "clusterWide": "true", "serviceAccount.name": "recommender-operator"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Account:
+    """What the chart renders with some values, as far as rights go."""
+
+    manifests: tuple[chart.Manifest, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the ServiceAccount."""
+        return str(self._one("ServiceAccount")["metadata"]["name"])
+
+    @property
+    def user(self) -> str:
+        """The name that the API server knows it by."""
+        return f"system:serviceaccount:{SYSTEM}:{self.name}"
+
+    @property
+    def rules(self) -> list[chart.Manifest]:
+        """The rules of its roles."""
+        bindings = self._all("RoleBinding") + self._all("ClusterRoleBinding")
+        bound = {(b["roleRef"]["kind"], b["roleRef"]["name"]) for b in bindings}
+        roles = self._all("Role") + self._all("ClusterRole")
+        mine = [r for r in roles if (r["kind"], r["metadata"]["name"]) in bound]
+        return [rule for role in mine for rule in role["rules"]]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the chart sets in the operator's container, but for what the pod itself knows."""
+        (container,) = self._one("Deployment")["spec"]["template"]["spec"]["containers"]
+        return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+
+    def config(self, folder: pathlib.Path) -> pathlib.Path:
+        """Return a kubeconfig that acts as it."""
+        token = rig.kubectl("-n", SYSTEM, "create", "token", self.name, "--duration=1h").strip()
+        config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
+        for user in config["users"]:
+            user["user"] = {"token": token}
+        path = folder / f"{self.name}.kubeconfig"
+        path.write_text(yaml.safe_dump(config), encoding="utf-8")
+        return path
+
+    def _all(self, kind: str) -> list[chart.Manifest]:
+        return [manifest for manifest in self.manifests if manifest["kind"] == kind]
+
+    def _one(self, kind: str) -> chart.Manifest:
+        (found,) = self._all(kind)
+        return found
 
 
 @cache
-def _clusterwide() -> str:
-    return _install([m for m in chart.rendered("defaults") if m["kind"] in RIGHTS])
+def clusterwide(instance: str = "") -> Account:
+    """Return the account of a cluster-wide release, its policies in force."""
+    name = "-".join(filter(None, ("recommender-operator", instance)))
+    values = {**CLUSTER_WIDE, "operator.instance": instance, "serviceAccount.name": name}
+    account = Account(tuple(chart.manifests(values, SYSTEM)))
+    _install(account)
+    _until_policed(account)
+    return account
+
+
+@cache
+def namespaced(namespace: str) -> Account:
+    """Return the account of a release that looks after one namespace."""
+    name = f"recommender-operator-{namespace}"
+    values = {**VALUES, "watchNamespaces": f"{{{namespace}}}", "serviceAccount.name": name}
+    account = Account(tuple(chart.manifests(values, SYSTEM)))
+    _install(account)
+    return account
 
 
 def clusterwide_config(folder: pathlib.Path) -> pathlib.Path:
-    """Return a kubeconfig of the account that the chart makes by default."""
-    return _config(folder, _clusterwide())
+    """Return a kubeconfig of an account with rights in all namespaces."""
+    return clusterwide().config(folder)
 
 
 def namespaced_config(folder: pathlib.Path, namespace: str) -> pathlib.Path:
     """Return a kubeconfig of an account whose rights the chart limits to one namespace."""
-    settings = ("-n", SYSTEM, "--set", f"watchNamespaces={{{namespace}}}")
-    done = chart.run_helm("template", namespace, str(chart.CHART), *settings)
-    assert done.returncode == 0, done.stderr
-    manifests = [m for m in yaml.safe_load_all(done.stdout) if m and m["kind"] in RIGHTS]
-    assert not [m for m in manifests if m["kind"] == "ClusterRole" and _binds(manifests, m)]
-    return _config(folder, _install(manifests))
+    return namespaced(namespace).config(folder)
 
 
-def _binds(manifests: list[chart.Manifest], role: chart.Manifest) -> bool:
-    bindings = [m for m in manifests if m["kind"] == "ClusterRoleBinding"]
-    return any(m["roleRef"]["name"] == role["metadata"]["name"] for m in bindings)
-
-
-def _install(manifests: list[chart.Manifest]) -> str:
-    """Apply the account and its rights; return its name."""
+def _install(account: Account) -> None:
+    """Apply the account and its rights."""
     rig.kubeconfig()
     if SYSTEM not in rig.kubectl("get", "namespaces", "-o", "name"):
         rig.kubectl("create", "namespace", SYSTEM)
-    text = yaml.safe_dump_all(copy.deepcopy(manifests))
+    text = yaml.safe_dump_all([m for m in account.manifests if m["kind"] in RIGHTS])
     rig.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
-    (account,) = [m for m in manifests if m["kind"] == "ServiceAccount"]
-    return str(account["metadata"]["name"])
 
 
-def _config(folder: pathlib.Path, account: str) -> pathlib.Path:
-    token = rig.kubectl("-n", SYSTEM, "create", "token", account, "--duration=1h").strip()
-    config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
-    for user in config["users"]:
-        user["user"] = {"token": token}
-    path = folder / f"{account}.kubeconfig"
-    path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    return path
+def _until_policed(account: Account) -> None:
+    """Wait until the API server refuses an InferenceService that is not the operator's."""
+    foreign = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "foreign", "namespace": "default"},
+        "spec": {"predictor": {"containers": [{"name": "main", "image": "example/other:1"}]}},
+    }
+    end = time.monotonic() + EFFECTIVE_SECONDS
+    while time.monotonic() < end:
+        try:
+            rig.kubectl(
+                "create", "--dry-run=server", f"--as={account.user}", "-f", "-",
+                stdin=yaml.safe_dump(foreign),
+            )  # fmt: skip
+        except ClusterError as error:
+            if "ValidatingAdmissionPolicy" in str(error):
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"no policy holds {account.user} after {EFFECTIVE_SECONDS} s")

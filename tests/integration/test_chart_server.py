@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import pathlib
+import subprocess
 import uuid
 from functools import cache
 
 import pytest
 import yaml
 
-from tests.chart import MODES, Manifest, template
+from tests.chart import CHART, MODES, Manifest, run_helm, template
 from tests.cluster import api
 from tests.cluster.objects import Kubectl
 
@@ -100,12 +102,74 @@ def allowed(account: str, namespace: str) -> set[tuple[str, str]]:
     return {ask for ask, yes in zip(asked, answers, strict=True) if yes == "true"}
 
 
-def test_with_named_namespaces_the_operator_works_in_these_alone() -> None:
+@pytest.mark.parametrize("named", [True, False], ids=["named", "its own"])
+def test_the_operator_works_in_the_namespaces_that_it_watches_and_in_no_other(named: bool) -> None:
     home, watched, other = new_namespace(), new_namespace(), new_namespace()
     wanted = {"Role", "RoleBinding", "ServiceAccount"}
-    manifests = render({"watchNamespaces": f"{{{watched}}}"}, home)
+    manifests = render({"watchNamespaces": f"{{{watched}}}"} if named else {}, home)
     apply([m for m in manifests if m["kind"] in wanted])
     account = f"system:serviceaccount:{home}:recommender-operator"
-    assert allowed(account, watched) == MAY
+    assert allowed(account, watched if named else home) == MAY
     assert allowed(account, other) == set()
-    assert allowed(account, home) == set()
+    assert allowed(account, home if named else watched) == set()
+
+
+def installer(namespace: str, folder: pathlib.Path) -> pathlib.Path:
+    """Return a kubeconfig of an account that may do everything in a namespace and nothing else."""
+    run = kubectl()
+    run("-n", namespace, "create", "serviceaccount", "installer")
+    run("-n", namespace, "create", "role", "owner", "--verb=*", "--resource=*.*")
+    run(
+        "-n", namespace, "create", "rolebinding", "owner",
+        "--role=owner", f"--serviceaccount={namespace}:installer",
+    )  # fmt: skip
+    token = run("-n", namespace, "create", "token", "installer", "--duration=1h").strip()
+    config = yaml.safe_load(api.ensure_apiserver().read_text(encoding="utf-8"))
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    path = folder / "installer.kubeconfig"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+def install(
+    release: str, namespace: str, config: pathlib.Path, *settings: str
+) -> subprocess.CompletedProcess[str]:
+    """Install a release from the chart, without waiting for pods that nobody runs here."""
+    return run_helm(
+        "install", release, str(CHART), "--kubeconfig", str(config), "--namespace", namespace,
+        "--set", "crds.install=false", *settings,
+    )  # fmt: skip
+
+
+def test_somebody_without_rights_on_the_cluster_installs_once_the_crds_are_there(
+    tmp_path: pathlib.Path,
+) -> None:
+    namespace = new_namespace()
+    config = installer(namespace, tmp_path)
+    done = install("mine", namespace, config)
+    assert done.returncode == 0, done.stderr
+    assert f"the models of {namespace}" in done.stdout
+    assert "An administrator installs them" in done.stdout
+    # What is of the cluster is not theirs to install.
+    wide = install("wide", namespace, config, "--set", "clusterWide=true")
+    assert wide.returncode != 0
+    assert "forbidden" in wide.stderr
+
+
+@pytest.mark.parametrize("scope", ["namespaced", "cluster-wide"])
+def test_a_second_release_over_the_same_namespaces_is_refused_unless_it_is_another_instance(
+    scope: str,
+) -> None:
+    first, second, watched = new_namespace(), new_namespace(), new_namespace()
+    config = api.ensure_apiserver()
+    over = ("--set", f"watchNamespaces={{{watched}}}", "--set", "runtime.create=false")
+    if scope == "cluster-wide":
+        over = ("--set", "clusterWide=true", "--set", "runtime.create=false")
+        over = (*over, "--set", f"operator.instance={first}")
+    assert install("one", first, config, *over).returncode == 0
+    refused = install("two", second, config, *over)
+    assert refused.returncode != 0
+    assert "invalid ownership metadata" in refused.stderr
+    other = install("two", second, config, *over, "--set", f"operator.instance={second}")
+    assert other.returncode == 0, other.stderr

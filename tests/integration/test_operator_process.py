@@ -51,11 +51,11 @@ class Process:
         self.health, self.metrics = free_port(), free_port()
         self.log = folder / "operator.log"
         self._environment = {
+            # The policies know the images and the Gateway that the chart sets.
+            **account.clusterwide().environment,
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(config),
-            "RECOMMENDER_TRAINING_IMAGE": "example/training:1",
-            "RECOMMENDER_SERVING_IMAGE": "example/serving:1",
-            "RECOMMENDER_NAMESPACE": "recommender-system",
+            "RECOMMENDER_NAMESPACE": account.SYSTEM,
             "RECOMMENDER_WATCH_NAMESPACES": namespace,
             "RECOMMENDER_HEALTH_PORT": str(self.health),
             "RECOMMENDER_METRICS_PORT": str(self.metrics),
@@ -245,7 +245,9 @@ async def test_the_probe_fails_when_the_operator_stands_still_though_the_process
     monkeypatch.setenv("KUBECONFIG", str(account.clusterwide_config(tmp_path)))
     await kube.create(MODELS, rig.manifest(namespace))
     engine, stop, port = Deaf(), asyncio.Event(), free_port()
-    task = asyncio.create_task(handlers.run(engine, namespaces=(), health_port=port, stop=stop))
+    task = asyncio.create_task(
+        handlers.run(engine, namespaces=(), resync=60.0, health_port=port, stop=stop)
+    )
     try:
         async with asyncio.timeout(SECONDS):
             while Key(namespace, "movies") not in engine.woken or await _code(port) != 200:

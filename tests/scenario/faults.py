@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
+from tests.cluster import locks
 from tests.cluster.api import Cluster
 from tests.scenario import install
 from tests.scenario.world import World
@@ -13,6 +16,17 @@ TOO_MUCH_MIB = 700
 #: Labels of a worker's pod: of JobSet, and of its indexed Job.
 JOB_SET = "jobset.sigs.k8s.io/jobset-name"
 RANK = "batch.kubernetes.io/job-completion-index"
+
+
+@contextlib.contextmanager
+def alone_with_operator(cluster: Cluster) -> Iterator[None]:
+    """Keep others from killing the operator, and from counting on it while it is killed.
+
+    Other stories stand a dead operator, late as they then are.
+    """
+    path = cluster.kubeconfig.with_name("operator.lock")
+    with locks.held(path, "another test that kills the operator or counts on it"):
+        yield
 
 
 def kill_operator(cluster: Cluster) -> None:

@@ -90,6 +90,7 @@ def install_chart(cluster: Cluster, images: dict[str, str]) -> None:
     """
     namespace, gateway = cluster.gateway
     values = ["--set", f"gateway.namespace={namespace}", "--set", f"gateway.name={gateway}"]
+    values += ["--set", "clusterWide=true"]  # tests make their namespaces as they go
     policy = "IfNotPresent" if cluster.pulls else "Never"
     for role, name in images.items():
         repository, tag = name.rsplit(":", 1)

@@ -5,16 +5,20 @@ from __future__ import annotations
 import datetime
 import pathlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import kubernetes
 import kubernetes.client
 import kubernetes.config
+import kubernetes.watch
 from kubernetes.dynamic import DynamicClient
+
+from tests.scenario.changes import WATCH_SECONDS, Changes, Watch
 
 GROUP = "recommender.dev"
 VERSION = "v1alpha1"
+OWN_PLURALS = ("recommendermodels", "modelversions")
 Manifest = dict[str, Any]
 #: What the operator makes for a model, beside the pods of these.
 KINDS = (
@@ -37,6 +41,27 @@ class Kube:
         self.core = kubernetes.client.CoreV1Api(self.api)
         self.batch = kubernetes.client.BatchV1Api(self.api)
         self.custom = kubernetes.client.CustomObjectsApi(self.api)
+        self.changes = Changes(
+            [*(self._watch_of(plural) for plural in OWN_PLURALS), self._pods_watched]
+        )
+
+    def _watch_of(self, plural: str) -> Watch:
+        def watched() -> Iterable[object]:
+            listing = self.custom.list_namespaced_custom_object
+            return self._stream(listing, GROUP, VERSION, self.namespace, plural)
+
+        return watched
+
+    def _pods_watched(self) -> Iterable[object]:
+        return self._stream(self.core.list_namespaced_pod, self.namespace)
+
+    def _stream(self, listing: Callable[..., object], *where: str) -> Iterator[object]:
+        """Yield the changes of a watch, and close its connection however it ends."""
+        watch = kubernetes.watch.Watch()
+        try:
+            yield from watch.stream(listing, *where, timeout_seconds=WATCH_SECONDS)
+        finally:
+            watch.stop()
 
     def apply(self, manifest: Manifest) -> None:
         """Server-side apply of a RecommenderModel; refused ones raise ApiException."""
@@ -132,15 +157,24 @@ def _is_there(ask: Callable[[], object]) -> bool:
 def wait_until(
     what: str,
     condition: Callable[[], bool],
+    changes: Changes,
     *,
     seconds: float,
     explain: Callable[[], str] = lambda: "",
     between: float = 0.5,
 ) -> float:
-    """Return after how many seconds the condition held; say what was missing if it never did."""
+    """Return after how many seconds the condition held; say what was missing if it never did.
+
+    Args:
+        changes: at each of them the condition is looked at again.
+        between: seconds after which it is looked at without a change: some conditions are about
+            answers, files and requests, which no API server tells of.
+    """
     started = time.monotonic()
-    while not condition():
+    while True:
+        seen = changes.count
+        if condition():
+            return time.monotonic() - started
         if time.monotonic() - started > seconds:
             raise TimeoutError(f"waited {seconds:.0f} s for: {what}\n{explain()}")
-        time.sleep(between)
-    return time.monotonic() - started
+        changes.wait(seen, between)

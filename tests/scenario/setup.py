@@ -101,10 +101,12 @@ class Platform:
         )
 
 
-def make_platform(cache: pathlib.Path, says: Callable[[str], None], *, knative: bool) -> Platform:
+def make_platform(
+    cache: pathlib.Path, says: Callable[[str], None], *, knative: bool, trainer: bool = False
+) -> Platform:
     """Bring everything up: cluster, images, data, chart."""
     with install.timed(says, "cluster"):
-        cluster = cluster_api.ensure_up(knative=knative)
+        cluster = cluster_api.ensure_up(knative=knative, trainer=trainer)
     with install.timed(says, "images"):
         printed = install.run(sys.executable, "-m", "tests.cluster.images", "load", "--json")
         images: dict[str, str] = json.loads(printed.strip().splitlines()[-1])
@@ -113,3 +115,12 @@ def make_platform(cache: pathlib.Path, says: Callable[[str], None], *, knative: 
     with install.timed(says, "chart"):
         install.install_chart(cluster, images)
     return Platform(cluster=cluster, images=images, data=data, says=says)
+
+
+def join_platform(
+    cache: pathlib.Path, says: Callable[[str], None], images: dict[str, str]
+) -> Platform:
+    """Return the platform that another process brought up with these images."""
+    cluster = cluster_api.find_up()
+    assert cluster is not None, "the cluster that another process brought up is gone"
+    return Platform(cluster=cluster, images=images, data=install.Data(cache), says=says)

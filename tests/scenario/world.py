@@ -128,7 +128,9 @@ class World:
     # What a user waits for
 
     def until(self, what: str, condition: Callable[[], bool], seconds: float) -> float:
-        return wait_until(what, condition, seconds=seconds, explain=self.describe)
+        return wait_until(
+            what, condition, self.kube.changes, seconds=seconds, explain=self.describe
+        )
 
     def new_version_after(self, change: Callable[[], None], seconds: float = 60.0) -> str:
         """Return the name of the version that the change brought into being."""

@@ -18,7 +18,17 @@ import yaml
 
 from recommender_operator import settings
 from recommender_operator.metrics import Metrics
-from tests.chart import CHART, MODES, ROOT, of_kind, rendered, run_helm, template
+from tests.chart import (
+    CHART,
+    DIGEST,
+    MODES,
+    ROOT,
+    manifests,
+    of_kind,
+    rendered,
+    run_helm,
+    template,
+)
 
 GOLDEN = Path(__file__).parent / "golden" / "chart"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -61,6 +71,9 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
         ({"operator.loglevel": "INFO"}, "loglevel"),
         ({"operator.logLevel": "LOUD"}, "/operator/logLevel"),
         ({"operator.workers": "0"}, "/operator/workers"),
+        ({"operator.replicas": "0"}, "/operator/replicas"),
+        ({"operator.instance": "no spaces"}, "/operator/instance"),
+        ({"operator.leaseSeconds": "0"}, "/operator/leaseSeconds"),
         ({"operator.resources.limits.gpu": "1"}, "gpu"),
         ({"images.operator.pullPolicy": "Sometimes"}, "/images/operator/pullPolicy"),
         ({"images.triton.tag": ""}, "/images/triton/tag"),
@@ -71,6 +84,11 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
         ({"gateway.domain": "no_underscores"}, "/gateway/domain"),
         ({"runtime.extraArgs": "{log-verbose}"}, "/runtime/extraArgs/0"),
         ({"crds.keep": "maybe"}, "/crds/keep"),
+        ({"clusterWide": "sometimes"}, "/clusterWide"),
+        ({"admissionPolicy.enabled": "no thanks"}, "/admissionPolicy/enabled"),
+        ({"operator.instance": "Two"}, "/operator/instance"),
+        ({"images.operator.digest": "sha256:abc"}, "/images/operator/digest"),
+        ({"images.serving.digest": "md5:" + "0" * 64}, "/images/serving/digest"),
         ({"metrics.podMonitor.interval": "often"}, "/metrics/podMonitor/interval"),
         ({"networkPolicy.apiServerPorts": "{70000}"}, "/networkPolicy/apiServerPorts/0"),
     ],
@@ -88,6 +106,7 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_name(
     [
         ({"serviceAccount.create": "false"}, "serviceAccount.name"),
         ({"images.training.pullPolicy": "Always"}, "images.serving.pullPolicy"),
+        ({"clusterWide": "true", "watchNamespaces": "{shop}"}, "exclude each other"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused(values: dict[str, str], said: str) -> None:
@@ -171,10 +190,46 @@ def test_the_operators_command_is_one_that_it_has() -> None:
     assert "RECOMMENDER_NAMESPACE" in said.stdout
 
 
-def test_the_operator_is_one_pod_that_ends_before_the_next_begins() -> None:
+def test_a_new_pod_of_the_operator_stands_by_before_an_old_one_ends() -> None:
     (deployment,) = of_kind("defaults", "Deployment")
-    assert deployment["spec"]["replicas"] == 1
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    spec = deployment["spec"]
+    assert spec["replicas"] == 2
+    rolling = {"maxUnavailable": 0, "maxSurge": 1}
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": rolling}
+    for constraint in spec["template"]["spec"]["topologySpreadConstraints"]:
+        assert constraint["labelSelector"] == spec["selector"]
+        assert constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+
+
+def test_replicas_have_a_disruption_budget_and_a_single_pod_has_none() -> None:
+    (budget,) = of_kind("defaults", "PodDisruptionBudget")
+    (deployment,) = of_kind("defaults", "Deployment")
+    assert budget["spec"]["minAvailable"] == 1
+    assert budget["spec"]["selector"] == deployment["spec"]["selector"]
+    alone = template({"operator.replicas": "1"})
+    assert "PodDisruptionBudget" not in alone.stdout
+
+
+def test_the_kubelet_restarts_what_stands_still_and_counts_a_standby_as_ready() -> None:
+    (deployment,) = of_kind("defaults", "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    paths = {p: container[p]["httpGet"]["path"] for p in ("livenessProbe", "readinessProbe")}
+    assert paths == {"livenessProbe": "/healthz", "readinessProbe": "/readyz"}
+
+
+@pytest.mark.parametrize("mode", sorted(MODES))
+def test_the_operator_holds_its_own_lease_and_touches_no_other(mode: str) -> None:
+    (deployment,) = of_kind(mode, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    given = {entry["name"]: entry.get("value") for entry in container["env"]}
+    (role,) = [r for r in of_kind(mode, "Role") if r["metadata"]["name"].endswith("-lease")]
+    assert role["metadata"]["namespace"] == "recommender-system"
+    create, own = role["rules"]
+    for rule in (create, own):
+        assert (rule["apiGroups"], rule["resources"]) == (["coordination.k8s.io"], ["leases"])
+    assert create["verbs"] == ["create"]
+    assert own["verbs"] == ["get", "patch"]
+    assert own["resourceNames"] == [given["RECOMMENDER_LEASE_NAME"]]
 
 
 def test_the_operators_settings_are_those_of_the_contract() -> None:
@@ -208,8 +263,48 @@ def test_the_settings_of_the_operator_follow_the_values() -> None:
     assert given["RECOMMENDER_TRAINING_IMAGE"] == "localhost/recommender/training:0.1.0"
 
 
+def test_the_operator_watches_its_own_namespace_unless_the_values_name_others_or_all() -> None:
+    watched = {}
+    for mode in MODES:
+        (deployment,) = of_kind(mode, "Deployment")
+        (container,) = deployment["spec"]["template"]["spec"]["containers"]
+        given = {entry["name"]: entry.get("value") for entry in container["env"]}
+        watched[mode] = given["RECOMMENDER_WATCH_NAMESPACES"]
+    assert watched == {
+        "defaults": "recommender-system",
+        "namespaced": "shop,news",
+        "everything": "",
+    }
+
+
+def images_of(values: dict[str, str]) -> dict[str, str]:
+    """Return the images that the chart hands out, by role."""
+    found = manifests(values)
+    (deployment,) = (m for m in found if m["kind"] == "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    given = {entry["name"]: entry.get("value") for entry in container["env"]}
+    (runtime,) = (m for m in found if m["kind"] == "ServingRuntime")
+    return {
+        "operator": container["image"],
+        "training": given["RECOMMENDER_TRAINING_IMAGE"],
+        "serving": given["RECOMMENDER_SERVING_IMAGE"],
+        "triton": runtime["spec"]["containers"][0]["image"],
+    }
+
+
+def test_an_image_is_named_by_its_digest_where_there_is_one() -> None:
+    digests = {f"images.{role}.digest": DIGEST for role in VALUES["images"]}
+    assert images_of(digests) == {
+        "operator": f"localhost/recommender/operator@{DIGEST}",
+        "training": f"localhost/recommender/training@{DIGEST}",
+        "serving": f"localhost/recommender/serving@{DIGEST}",
+        # Kubernetes pulls what the digest names, and shows the tag.
+        "triton": f"nvcr.io/nvidia/tritonserver:26.08-py3@{DIGEST}",
+    }
+
+
 def test_triton_listens_where_the_contract_says() -> None:
-    (runtime,) = of_kind("defaults", "ClusterServingRuntime")
+    (runtime,) = of_kind("defaults", "ServingRuntime")
     (container,) = runtime["spec"]["containers"]
     assert container["name"] == "kserve-container"
     for argument in ("--http-port=8000", "--grpc-port=9000", "--model-store=/mnt/models"):

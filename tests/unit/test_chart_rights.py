@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+import yaml
 
 from recommender_operator.adapters import caches, kube
-from tests.chart import MODES, ROOT, Manifest, of_kind
+from tests.chart import (
+    CHART,
+    CLUSTER_WIDE,
+    MODES,
+    ROOT,
+    Manifest,
+    manifests,
+    of_kind,
+    rendered,
+    run_helm,
+)
 
 #: Verbs by method of the port, and the subresource that the method asks for.
 VERBS = {
@@ -51,9 +61,6 @@ def wanted() -> Rights:
         rights.setdefault((watched.group, watched.plural), set()).update({"list", "watch"})
     # Kopf's finalizer and annotations.
     rights[kube.MODELS.group, kube.MODELS.plural].add("patch")
-    # Owner references with blockOwnerDeletion.
-    for owner in (kube.MODELS, kube.VERSIONS):
-        rights[owner.group, f"{owner.plural}/finalizers"] = {"update"}
     return rights
 
 
@@ -66,27 +73,55 @@ def given(role: Manifest) -> Rights:
     return rights
 
 
+CLUSTER_SCOPED = {
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ClusterServingRuntime",
+    "CustomResourceDefinition",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+}
+NAME = "recommender-operator"
+
+
+def people(role: Manifest) -> bool:
+    return any("aggregate-to" in label for label in role["metadata"]["labels"])
+
+
+def is_of_lease(thing: Manifest) -> bool:
+    """Return whether a Role or binding is the one of the leader election."""
+    return str(thing["metadata"]["name"]).endswith("-lease")
+
+
+def without_lease(mode: str, kind: str) -> list[Manifest]:
+    return [thing for thing in of_kind(mode, kind) if not is_of_lease(thing)]
+
+
 def own_cluster_role(mode: str) -> Manifest:
-    roles: list[Any] = [
-        role
-        for role in of_kind(mode, "ClusterRole")
-        if not any("aggregate-to" in label for label in role["metadata"]["labels"])
-    ]
-    (role,) = roles
-    found: Manifest = role
-    return found
+    (role,) = (role for role in of_kind(mode, "ClusterRole") if not people(role))
+    return role
 
 
-def test_in_a_namespace_the_operator_may_do_what_it_does_and_nothing_else() -> None:
-    roles = of_kind("namespaced", "Role")
-    assert len(roles) == 2
+@pytest.mark.parametrize(
+    ("mode", "namespaces"),
+    [("defaults", ["recommender-system"]), ("namespaced", ["shop", "news"])],
+)
+def test_in_a_namespace_the_operator_may_do_what_it_does_and_nothing_else(
+    mode: str, namespaces: list[str]
+) -> None:
+    roles = without_lease(mode, "Role")
+    assert [role["metadata"]["namespace"] for role in roles] == namespaces
     for role in roles:
         assert given(role) == wanted()
+    bindings = without_lease(mode, "RoleBinding")
+    bound = [binding["metadata"]["namespace"] for binding in bindings]
+    assert bound == namespaces
 
 
 def test_in_the_whole_cluster_it_may_also_watch_for_kinds_and_nothing_else() -> None:
     kinds = {("apiextensions.k8s.io", "customresourcedefinitions"): {"list", "watch"}}
-    assert given(own_cluster_role("defaults")) == wanted() | kinds
+    assert given(own_cluster_role("everything")) == wanted() | kinds
+    assert without_lease("everything", "Role") == []
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
@@ -100,26 +135,102 @@ def test_no_role_has_a_wildcard_or_reads_secrets(mode: str) -> None:
             assert not {"escalate", "bind", "impersonate"} & verbs
 
 
-def test_with_named_namespaces_the_operator_has_no_right_beyond_them() -> None:
-    assert of_kind("namespaced", "ClusterRoleBinding", "ClusterServingRuntime") == []
-    bindings = of_kind("namespaced", "RoleBinding")
-    assert [b["metadata"]["namespace"] for b in bindings] == ["shop", "news"]
-    for role in of_kind("namespaced", "ClusterRole"):
-        assert any("aggregate-to" in label for label in role["metadata"]["labels"])
+@pytest.mark.parametrize("mode", ["defaults", "namespaced"])
+def test_without_cluster_wide_nothing_but_the_crds_is_of_the_cluster(mode: str) -> None:
+    kinds = {manifest["kind"] for manifest in rendered(mode)}
+    assert kinds & CLUSTER_SCOPED == {"CustomResourceDefinition"}
 
 
-def test_people_get_rights_on_the_kinds_by_the_clusters_own_roles() -> None:
+def test_once_the_crds_are_there_a_namespaced_release_needs_no_right_on_the_cluster() -> None:
+    kinds = {manifest["kind"] for manifest in manifests({"crds.install": "false"})}
+    assert kinds & CLUSTER_SCOPED == set()
+
+
+@pytest.mark.parametrize("instance", ["", "two"])
+@pytest.mark.parametrize("mode", [{}, CLUSTER_WIDE])
+def test_rights_have_the_name_of_the_instance_whatever_the_release_is_called(
+    mode: dict[str, str], instance: str
+) -> None:
+    done = run_helm(
+        "template", "another", str(CHART), "--set", f"operator.instance={instance}",
+        *(word for key, value in mode.items() for word in ("--set", f"{key}={value}")),
+    )  # fmt: skip
+    found = [m for m in yaml.safe_load_all(done.stdout) if m]
+    names = {
+        m["metadata"]["name"]
+        for m in found
+        if m["kind"] in {"Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding"}
+        and not is_of_lease(m)
+    }
+    assert names == {f"{NAME}-two" if instance else NAME}
+
+
+def test_people_get_rights_on_the_kinds_by_the_clusters_own_roles_where_wanted() -> None:
+    assert not [role for role in of_kind("defaults", "ClusterRole") if people(role)]
     rights = {
         role["metadata"]["name"]: given(role)
-        for role in of_kind("defaults", "ClusterRole")
-        if any("aggregate-to" in label for label in role["metadata"]["labels"])
+        for role in of_kind("everything", "ClusterRole")
+        if people(role)
     }
     models, versions = (
         ("recommender.dev", "recommendermodels"),
         ("recommender.dev", "modelversions"),
     )
-    assert rights["recommender-operator-view"][models] == {"get", "list", "watch"}
-    assert "create" in rights["recommender-operator-edit"][models]
+    assert rights["recommender-models-view"][models] == {"get", "list", "watch"}
+    assert "create" in rights["recommender-models-edit"][models]
     # The records are the operator's: nobody edits them.
-    assert versions not in rights["recommender-operator-edit"]
-    assert not {"create", "update", "patch"} & rights["recommender-operator-admin"][versions]
+    assert versions not in rights["recommender-models-edit"]
+    assert not {"create", "update", "patch"} & rights["recommender-models-admin"][versions]
+
+
+POLICY, BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
+WRITES = {"create", "update", "patch", "delete"}
+
+
+def policed() -> set[tuple[str, str]]:
+    """Return the kinds that the policies speak of."""
+    return {
+        (group, resource)
+        for policy in of_kind("everything", POLICY)
+        for rule in policy["spec"]["matchConstraints"]["resourceRules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+def test_every_kind_that_the_operator_writes_is_held_by_a_policy() -> None:
+    written = {kind for kind, verbs in wanted().items() if verbs & WRITES}
+    # The status of a model is the operator's alone, and all that the subresource can change.
+    assert written - policed() == {("recommender.dev", "recommendermodels/status")}
+
+
+def test_policies_deny_hold_the_operators_account_alone_and_fail_closed() -> None:
+    policies, bindings = of_kind("everything", POLICY), of_kind("everything", BINDING)
+    account = f"system:serviceaccount:recommender-system:{NAME}"
+    for policy in policies:
+        (condition,) = policy["spec"]["matchConditions"]
+        assert condition["expression"] == f"request.userInfo.username == '{account}'"
+        assert policy["spec"]["failurePolicy"] == "Fail"
+        for validation in policy["spec"]["validations"]:
+            assert "the recommender operator may not" in validation["messageExpression"]
+    assert len(policies) >= 8
+    names = {policy["metadata"]["name"] for policy in policies}
+    assert {binding["spec"]["policyName"] for binding in bindings} == names
+    assert all(binding["spec"]["validationActions"] == ["Deny"] for binding in bindings)
+
+
+@pytest.mark.parametrize(
+    ("values", "there"),
+    [
+        ({}, False),
+        ({"admissionPolicy.namespaced": "true"}, True),
+        (CLUSTER_WIDE, True),
+        ({**CLUSTER_WIDE, "admissionPolicy.enabled": "false"}, False),
+    ],
+)
+def test_policies_come_with_cluster_wide_rights_or_when_wanted(
+    values: dict[str, str], there: bool
+) -> None:
+    kinds = {manifest["kind"] for manifest in manifests(values)}
+    assert ({POLICY, BINDING} <= kinds) is there
+    assert bool({POLICY, BINDING} & kinds) is there

@@ -26,10 +26,36 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{- /* Full name of an image: (dict "root" $ "role" "training"). */ -}}
+{{- /*
+Name of the roles, the bindings and the policies. It does not hang on the release's name: of two
+releases for the same namespace, or for the whole cluster, Helm refuses the second one.
+*/ -}}
+{{- define "recommender-operator.rightsName" -}}
+{{- list .Chart.Name .Values.operator.instance | compact | join "-" -}}
+{{- end -}}
+
+{{- /* The namespaces whose models are looked after, joined by commas; empty for all of them. */ -}}
+{{- define "recommender-operator.watched" -}}
+{{- if .Values.clusterWide -}}
+{{- if .Values.watchNamespaces -}}
+{{- fail "clusterWide and watchNamespaces exclude each other: leave watchNamespaces empty, or set clusterWide to false" -}}
+{{- end -}}
+{{- else -}}
+{{- .Values.watchNamespaces | default (list .Release.Namespace) | join "," -}}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+Full name of an image: (dict "root" $ "role" "training"). A digest decides what is pulled; a tag
+that is given beside it stays in the name, for people.
+*/ -}}
 {{- define "recommender-operator.image" -}}
 {{- $image := index .root.Values.images .role -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" (list $image.repository $image.tag | compact | join ":") $image.digest -}}
+{{- else -}}
 {{- printf "%s:%s" $image.repository ($image.tag | default .root.Chart.AppVersion) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "recommender-operator.containerSecurityContext" -}}

@@ -13,10 +13,6 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [recommender.dev]
   resources: [recommendermodels/status, modelversions/status]
   verbs: [patch]
-# For owner references that block the owner's deletion, where the API server checks them.
-- apiGroups: [recommender.dev]
-  resources: [recommendermodels/finalizers, modelversions/finalizers]
-  verbs: [update]
 # The pipeline: check, train, publish, remove, snapshot. Jobs go with their owner, but for a snapshot
 # of a model whose data go: nothing may write to them while they are removed.
 - apiGroups: [batch]
@@ -36,6 +32,16 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
+# Whose a pod is: its controllers are followed up to the version, for labels can be anybody's.
+- apiGroups: [apps]
+  resources: [replicasets, deployments]
+  verbs: [get]
+- apiGroups: [jobset.x-k8s.io]
+  resources: [jobsets]
+  verbs: [get]
+- apiGroups: [serving.knative.dev]
+  resources: [configurations, services]
+  verbs: [get]
 # Baselines of counters.
 - apiGroups: [""]
   resources: [configmaps]
@@ -49,7 +55,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # What KServe makes of an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]

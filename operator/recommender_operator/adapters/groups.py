@@ -19,12 +19,6 @@ CONTAINERS = frozenset({CONTAINER, NODE})
 _SIGNALLED = 128
 
 
-def job_of(pod: Object) -> str:
-    """Return the name of the TrainJob or Job that a pod belongs to; empty without one."""
-    names = (JOB_SET, "batch.kubernetes.io/job-name", "job-name")
-    return next((name for key in names if (name := pods.label(pod, key))), "")
-
-
 def container_of(pod: Object) -> str:
     """Return the name of the container that does the work."""
     return NODE if pods.label(pod, JOB_SET) else CONTAINER

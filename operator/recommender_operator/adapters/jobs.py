@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
-from recommender_operator.adapters import groups, pods
+from recommender_operator.adapters import groups, pods, redaction
 from recommender_operator.adapters.kube import Kube, Object
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.resources import labels
@@ -29,15 +30,12 @@ class JobReader:
         self._logs: collections.OrderedDict[str, str] = collections.OrderedDict()
 
     async def read(
-        self, jobs: Iterable[Object], all_pods: Sequence[Object]
+        self, jobs: Iterable[Object], pods_of: Mapping[str, Sequence[Object]]
     ) -> tuple[JobState, ...]:
-        """Return the states of the Jobs and TrainJobs that carry the operator's labels."""
-        by_job: dict[str, list[Object]] = {}
-        for pod in all_pods:
-            by_job.setdefault(groups.job_of(pod), []).append(pod)
+        """Return the states of Jobs and TrainJobs; `pods_of` has their pods by the Job's uid."""
         states = []
         for job in jobs:
-            own = by_job.get(job["metadata"]["name"], [])
+            own = pods_of.get(job["metadata"]["uid"], ())
             state = await self._state(job, sorted(own, key=_age))
             if state is not None:
                 states.append(state)
@@ -81,9 +79,9 @@ class JobReader:
                     job["metadata"]["namespace"],
                     pod["metadata"]["name"],
                     groups.container_of(pod),
-                    pods.LOG_LINES,
+                    redaction.LOG_LINES,
                 )
-                self._logs[uid] = pods.tail(text)
+                self._logs[uid] = await asyncio.to_thread(redaction.tail, text)
                 while len(self._logs) > REMEMBERED_LOGS:
                     self._logs.popitem(last=False)
             log = self._logs[uid]
@@ -117,7 +115,7 @@ def _waits_for(job: Object, own: Sequence[Object]) -> tuple[str, str]:
     """Return what a running Job, or the first stuck worker of a group, waits for."""
     for condition in _true_conditions(job):
         if condition.get("type") == "Suspended":
-            return "Suspended", str(condition.get("message") or "")
+            return "Suspended", redaction.head(str(condition.get("message") or ""))
     stuck = (pods.obstacle(pod) for pod in reversed(own))
     return next((found for found in stuck if found[0]), ("", ""))
 
@@ -140,9 +138,11 @@ def told_of(pod: Object | None) -> Mapping[str, object] | None:
 
 def parse_report(text: str) -> Mapping[str, object] | None:
     """Return a report as a JSON object; None for everything else."""
-    if not text or len(text.encode()) > REPORT_LIMIT:
+    if not text or len(text) > REPORT_LIMIT:
         return None
     try:
+        if len(text.encode()) > REPORT_LIMIT:
+            return None
         report = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
@@ -160,14 +160,14 @@ def failure(
 
     Of a group the report may be another worker's, which only saw that `pod` was gone.
     """
-    general = str(condition.get("reason") or "JobFailed")
-    told = str(condition.get("message") or "")
+    general = str(condition.get("reason") or "JobFailed")[: pods.REASON_LIMIT]
+    told = redaction.head(str(condition.get("message") or ""))
     reason, message = pods.obstacle(pod) if pod is not None else ("", "")
     ended_from_outside = pod is not None and told_of(pod) is None and reason not in ("", "Error")
     own_words = report is not None and report.get("ok") is False and report.get("reason")
     if report is not None and own_words and not ended_from_outside:
-        said = pods.redacted(str(report.get("message") or ""))[: pods.LOG_LIMIT]
-        return str(report["reason"])[:253], said or told
+        said = redaction.head(str(report.get("message") or ""))
+        return str(report["reason"])[: pods.REASON_LIMIT], said or told
     if general == "DeadlineExceeded":
         return general, told
     if reason not in ("", "Error"):

@@ -51,6 +51,10 @@ EVENTS = Resource("", "v1", "events")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
 HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
 REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
+CONFIGURATIONS = Resource("serving.knative.dev", "v1", "configurations")
+KNATIVE_SERVICES = Resource("serving.knative.dev", "v1", "services")
+REPLICA_SETS = Resource("apps", "v1", "replicasets")
+DEPLOYMENTS = Resource("apps", "v1", "deployments")
 TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 TRAINING_RUNTIMES = Resource("trainer.kubeflow.org", "v1alpha1", "trainingruntimes")
 JOB_SETS = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets")
@@ -85,10 +89,15 @@ class ConflictError(KubeError):
     """What a write was decided on is no longer so (409): look again, and decide anew."""
 
 
+class NotLeaderError(Exception):
+    """This process may not write any more: another one leads. Nothing was sent."""
+
+
 class Kube(Protocol):
     """What the operator needs of the API server. All methods raise KubeError.
 
     Writes raise ConflictError when their precondition does not hold; no client repeats those.
+    They raise NotLeaderError, before each try, once this process may not write any more.
     """
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:

@@ -38,11 +38,17 @@ class OfficialKube:
         *,
         observe: Callable[[str, str, int, float], None] | None = None,
         pauses: tuple[float, ...] = PAUSES,
+        fence: Callable[[], None] = lambda: None,
     ) -> None:
-        """`observe` gets verb, kind, HTTP status and seconds of each try."""
+        """`observe` gets verb, kind, HTTP status and seconds of each try.
+
+        `fence` is called before each try of a write, and raises NotLeaderError if this process
+        may not write any more.
+        """
         self._transport = transport
         self._observe = observe
         self._pauses = pauses
+        self._fence = fence
 
     async def close(self) -> None:
         """Close the connections."""
@@ -175,6 +181,8 @@ class OfficialKube:
     ) -> bytes:
         loop = asyncio.get_running_loop()
         for pause in (*self._pauses, None):
+            if method != "GET":
+                self._fence()
             started = loop.time()
             answer = await self._transport.request(method, path, query, body, content_type)
             if self._observe is not None:

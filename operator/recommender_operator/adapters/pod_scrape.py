@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import Sequence
 
 import aiohttp
-from prometheus_client.parser import text_string_to_metric_families
 
+from recommender_operator.adapters import redaction
 from recommender_operator.adapters.http import TIMEOUT, ExchangeError, exchange, pod_url
+from recommender_operator.adapters.metrics_page import PAGE_LIMIT, parse_page
 from recommender_operator.adapters.ports import PodRef, SampleError
-from recommender_operator.analysis.series import PREFIX, canonical
-from recommender_operator.analysis.window import CREATED
 from recommender_operator.observed import PodCounters, Sample
 
 PORT = 8080
-#: Bytes of one metrics page; the contract's series take about 50 kB.
-LIMIT = 4 * 2**20
 #: Pods asked at a time.
 CONCURRENCY = 20
 
@@ -60,9 +56,10 @@ class PodScrape:
                 sample[pod.name] = {}
         if len(failures) == len(asked):
             why = "; ".join(failures) or f"none of {len(pods)} pods has an IP"
-            raise SampleError(f"no counters of {namespace}/{version}: {why}")
+            raise SampleError(f"no counters of {namespace}/{version}: {redaction.head(why)}")
         for failure in failures:
-            logger.warning("Counters of %s/%s are partial: %s", namespace, version, failure)
+            shown = redaction.head(failure)
+            logger.warning("Counters of %s/%s are partial: %s", namespace, version, shown)
         return sample
 
     async def _ask(self, pod: PodRef, gate: asyncio.Semaphore) -> PodCounters | str:
@@ -70,45 +67,7 @@ class PodScrape:
         url = pod_url(pod.ip, self._port, "/metrics")
         try:
             async with gate:
-                page = await exchange(self._session, "GET", url, limit=LIMIT)
-            return parse_page(page.decode("utf-8"))
+                page = await exchange(self._session, "GET", url, limit=PAGE_LIMIT)
+            return await asyncio.to_thread(parse_page, page.decode("utf-8"))
         except (ExchangeError, ValueError) as error:
             return str(error)
-
-
-def parse_page(page: str) -> PodCounters:
-    """Return the product's counters on a metrics page, by canonical series.
-
-    Raises:
-        ValueError: the page is not in the text format, has none of the product's series, or a
-            value that is not finite, or two values for one series.
-    """
-    counters: dict[str, float] = {}
-    for name, labels, value in _series(page):
-        if not name.startswith(PREFIX) or (name.endswith("_created") and name != CREATED):
-            continue
-        key = canonical(name, labels)
-        if not math.isfinite(value):
-            raise ValueError(f"{key} is {value}")
-        if key in counters:
-            raise ValueError(f"{key} is there twice: the pod serves more than one version")
-        counters[key] = value
-    if not counters:
-        raise ValueError(f"the page has no series {PREFIX}*")
-    return counters
-
-
-def _series(page: str) -> list[tuple[str, dict[str, str], float]]:
-    """Parse all of a page.
-
-    The library's parser raises IndexError, KeyError and others on text that is cut or no metrics
-    page at all; to a reader these are one thing.
-    """
-    try:
-        return [
-            (sample.name, sample.labels, float(sample.value))
-            for family in text_string_to_metric_families(page)
-            for sample in family.samples
-        ]
-    except Exception as error:
-        raise ValueError(f"not a page of metrics: {type(error).__name__}: {error}") from error

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-
+from recommender_operator.adapters import redaction
 from recommender_operator.adapters.kube import Object
 from recommender_operator.adapters.ports import PodRef
-from recommender_operator.resources import labels
 
-#: Longest end of a log that is shown, in characters.
-LOG_LIMIT = 2_048
-LOG_LINES = 20
+#: Longest reason that is shown, in characters.
+REASON_LIMIT = 253
 
 _STUCK = frozenset(
     {
@@ -25,32 +21,6 @@ _STUCK = frozenset(
         "CrashLoopBackOff",
     }
 )
-_SECRET = re.compile(
-    r"""(?ix)
-    (?P<name> [\w.-]* (?: password | passwd | secret | token | credentials?
-                        | (?: api | access | private | secret ) [_-]? key )
-              ["']? \s* [:=] \s* ["']? )
-    (?P<value> (?: bearer \s+ | basic \s+ )? [^\s"',;}]+ )
-    """
-)
-_HEADER = re.compile(r"(?i)(?P<name>authorization[\"']?\s*[:=]\s*[\"']?)(?P<value>[^\r\n\"']+)")
-_URL = re.compile(r"(?P<name>[a-z][a-z0-9+.-]*://[^\s:/@]*:)(?P<value>[^\s@/]+)(?=@)")
-_JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
-
-
-def redacted(text: str) -> str:
-    """Return a text without what looks like a secret."""
-    text = _JWT.sub("[redacted]", text)
-    for pattern in (_HEADER, _SECRET, _URL):
-        text = pattern.sub(lambda match: match["name"] + "[redacted]", text)
-    return text
-
-
-def tail(text: str, lines: int = LOG_LINES, limit: int = LOG_LIMIT) -> str:
-    """Return the redacted end of a log, at most so many lines and characters."""
-    # Redacted before it is cut, so that no cut leaves the second half of a secret.
-    kept = "\n".join(redacted(text).strip().splitlines()[-lines:])
-    return kept if len(kept) <= limit else "…" + kept[-(limit - 1) :]
 
 
 def label(pod: Object, key: str) -> str:
@@ -78,18 +48,13 @@ def pod_ref(pod: Object) -> PodRef:
     return PodRef(name=pod["metadata"]["name"], ip=ip, ready=is_ready(pod))
 
 
-def serving_pods(pods: Iterable[Object]) -> dict[str, list[Object]]:
-    """Return the pods that serve, by version."""
-    result: dict[str, list[Object]] = {}
-    for pod in pods:
-        version = label(pod, labels.VERSION)
-        if version and not label(pod, labels.JOB_KIND):
-            result.setdefault(version, []).append(pod)
-    return result
-
-
 def obstacle(pod: Object) -> tuple[str, str]:
     """Return what keeps a pod from working as reason and message; empty if nothing does."""
+    reason, message = _obstacle(pod)
+    return reason[:REASON_LIMIT], redaction.head(message)
+
+
+def _obstacle(pod: Object) -> tuple[str, str]:
     status = pod.get("status", {})
     if status.get("reason") == "Evicted":
         return "Evicted", str(status.get("message", ""))
@@ -119,12 +84,11 @@ def _container_obstacle(pod: Object, container: Object) -> tuple[str, str] | Non
             return "OOMKilled", f"{text} of its resources in the spec"
     if waiting.get("reason") in _STUCK:
         said = str(waiting.get("message") or last.get("message") or "")
-        return str(waiting["reason"]), redacted(f"container {name}: {said}")[:LOG_LIMIT]
+        return str(waiting["reason"]), f"container {name}: {said}"
     if ended and ended.get("exitCode"):
         said = str(ended.get("message") or "")
         reason = str(ended.get("reason") or "Error")
-        text = f"container {name} ended with exit code {ended['exitCode']}: {said}"
-        return reason, redacted(text)[:LOG_LIMIT]
+        return reason, f"container {name} ended with exit code {ended['exitCode']}: {said}"
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Sequence
@@ -53,7 +54,7 @@ class Prometheus:
                 limit=LIMIT,
                 params={"query": query},
             )
-            sample = parse_answer(body, namespace, pods)
+            sample = await asyncio.to_thread(parse_answer, body, namespace, pods)
         except (ExchangeError, ValueError) as error:
             raise SampleError(f"no counters of {namespace}/{version}: {error}") from error
         if not sample:

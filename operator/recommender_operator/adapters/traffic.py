@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from recommender_operator.adapters import pods as podstates
+from recommender_operator.adapters import redaction
 from recommender_operator.adapters.kube import Object
 from recommender_operator.observed import (
     ModelObject,
@@ -113,7 +114,7 @@ def service_state(
         version=version,
         ready=ready,
         reason=reason,
-        message=message[: podstates.LOG_LIMIT],
+        message=message[: redaction.SHOWN_LIMIT],
         ready_pods=ready_pods,
         created_at=created_at(owner),
         outdated=outdated,

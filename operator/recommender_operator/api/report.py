@@ -25,6 +25,18 @@ class ReportError(Exception):
     """A report does not hold to its schema; the text names the first field at fault."""
 
 
+def _inside_the_claim(path: str) -> str:
+    """Return a folder from the root of the claim: a Job names it below its own mount.
+
+    Raises:
+        ValueError: it is not below the mount.
+    """
+    inside = path.removeprefix(STORE_MOUNT)
+    if inside.startswith("/") or ".." in inside.split("/"):
+        raise ValueError(f"{path!r} is not below {STORE_MOUNT}")
+    return inside
+
+
 class _Report(ApiModel):
     schema_: Literal["recommender.dev/report/v1"] = Field(alias="schema")
     ok: Literal[True]
@@ -89,14 +101,7 @@ class TrainReport(_Report):
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     champion: ChampionReport | None = None
 
-    @pydantic.field_validator("staged_path")
-    @classmethod
-    def _inside_the_claim(cls, path: str) -> str:
-        """The Job names the folder as it sees it, below its mount; later Jobs mount it anew."""
-        inside = path.removeprefix(STORE_MOUNT)
-        if inside.startswith("/") or ".." in inside.split("/"):
-            raise ValueError(f"{path!r} is not below {STORE_MOUNT}")
-        return inside
+    _below_the_mount = pydantic.field_validator("staged_path")(_inside_the_claim)
 
     @property
     def finite_metrics(self) -> dict[str, float]:
@@ -112,6 +117,8 @@ class PublishReport(_Report):
     kind: Literal["publish"]
     path: str = Field(min_length=1, max_length=1024)
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
+
+    _below_the_mount = pydantic.field_validator("path")(_inside_the_claim)
 
 
 ReportT = TypeVar("ReportT", bound=_Report)

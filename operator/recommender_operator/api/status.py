@@ -111,7 +111,19 @@ class SnapshotStatus(ApiModel):
     )
 
 
+class OperatorClaim(ApiModel):
+    release: str = Field(
+        max_length=317, description="Namespace and name of the lease that its replicas share."
+    )
+    instance: str = Field(
+        default="", max_length=63, description="Its instance, as in the model's label."
+    )
+
+
 class RecommenderModelStatus(ApiModel):
+    operator: OperatorClaim | None = Field(
+        default=None, description="The release of the operator that acts on this model."
+    )
     observed_generation: int = Field(default=0, description="Last generation acted upon.")
     stage: Stage = Field(default=Stage.PENDING, description="Where the lifecycle stands.")
     champion: str | None = Field(

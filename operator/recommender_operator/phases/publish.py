@@ -10,6 +10,7 @@ from recommender_operator.api.version import Artifact, VersionStage
 from recommender_operator.observed import JobKind
 from recommender_operator.phases import jobs
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
 
 _LOOK = datetime.timedelta(seconds=5)
 
@@ -34,6 +35,15 @@ def step(turn: Turn) -> None:
     if published.digest != staged.digest:
         message = f"published {published.digest}, but training reported {staged.digest}"
         jobs.fail(turn, version, Reason.DIGEST_MISMATCH, message)
+        return
+    folder = names.artifact_path(turn.model.name, staged.digest)
+    if published.path != folder:
+        # Anything else would be served, and later removed, as if it were this version's own.
+        message = (
+            f"report of the Job publish: field 'path' is {published.path!r}, and must be "
+            f"{folder!r}: use the training image of this release"
+        )
+        jobs.fail(turn, version, Reason.INVALID_REPORT, message)
         return
     artifact = Artifact(path=published.path, digest=published.digest)
     turn.move(version.name, VersionStage.PUBLISHED, artifact=artifact)

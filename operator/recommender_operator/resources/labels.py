@@ -11,6 +11,8 @@ from recommender_operator.observed import JobKind, ModelObject, VersionObject
 Manifest = dict[str, Any]
 
 MODEL = f"{GROUP}/model"
+#: On a model, by its user: the instance of the operator that acts on it.
+INSTANCE = f"{GROUP}/instance"
 VERSION = f"{GROUP}/version"
 JOB_KIND = f"{GROUP}/job-kind"
 ATTEMPT = f"{GROUP}/attempt"

@@ -15,6 +15,8 @@ from recommender_operator.observed import JobKind
 #: A model's name may be no longer, so that `<model>-<8>-publish-<attempt>` fits a DNS label (63).
 MAX_MODEL_NAME = 40
 HASH_DIGITS = 8
+#: Hex digits of an artifact's digest that name its folder.
+ARTIFACT_DIGITS = 16
 #: A TrainJob's name may be no longer, so that `<name>-node-0-15-<5>` fits a DNS label (63).
 MAX_GROUP_NAME = 47
 GROUP_DIGITS = 10
@@ -95,6 +97,11 @@ def staging_path(model: str) -> str:
 def artifacts_path(model: str) -> str:
     """Return the folder of a model's published artifacts, relative to the claim's root."""
     return f"artifacts/{model}"
+
+
+def artifact_path(model: str, digest: str) -> str:
+    """Return the folder of one published artifact; `digest` is `sha256:` and 64 hex digits."""
+    return f"{artifacts_path(model)}/{digest.removeprefix('sha256:')[:ARTIFACT_DIGITS]}"
 
 
 def lake_path(model: str) -> str:

@@ -604,3 +604,29 @@ def test_what_is_told_of_a_training_is_what_people_ask_first() -> None:
     world.metrics = {17: GOOD | {"coverageAt10": 0.1, "logLoss": 0.5, "ndcgAt10": 0.2}}
     world.settle()
     assert world.message("Trained").endswith(": auc 0.8, logLoss 0.5, ndcgAt10 0.2")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "artifacts/movies/0000000000000000",
+        "artifacts/films/{digest}",
+        "artifacts/movies/{digest}/x",
+        "artifacts/movies/./{digest}",
+        "artifacts/movies",
+        "lake/movies",
+    ],
+)
+def test_an_artifact_published_to_any_other_folder_than_its_own_fails(path: str) -> None:
+    world = World()
+    world.reconcile()
+    (name,) = world.versions
+    told = path.format(digest=(name[-8:] * 8)[:16])
+    world.odd_reports[JobKind.PUBLISH] = {"path": told}
+    world.settle()
+    status = world.versions[name].status
+    assert (status.stage, status.artifact) == (VersionStage.FAILED, None)
+    assert status.decision is not None
+    assert status.decision.reason == "InvalidReport"
+    assert f"'{told}'" in status.decision.message
+    assert "artifacts/movies/" in status.decision.message

@@ -1,4 +1,4 @@
-"""Settings, logs, metrics, liveness and the command line."""
+"""Settings, logs, metrics and the command line."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import pytest
 
 from recommender_operator import __main__ as command
 from recommender_operator import logs
-from recommender_operator.health import Health, Limits, StaleError
 from recommender_operator.metrics import Metrics, version
 from recommender_operator.settings import Settings, SettingsError, load, variable
-from recommender_operator.workqueue import Schedule
 from tests.unit.recommender_operator.resources.builder_inputs import model
 
 ENVIRONMENT = {
@@ -133,72 +131,6 @@ def test_the_metrics_page_names_every_metric() -> None:
         text = page.read()
     for family in Metrics().registry.collect():
         assert f"`{family.name}" in text, family.name
-
-
-class Liveness:
-    def __init__(self) -> None:
-        self.time = 0.0
-        self.schedule: Schedule[str] = Schedule(10)
-        limits = Limits(waiting=10, working=20, watch=30)
-        self.health: Health[str] = Health(self.schedule, limits, clock=lambda: self.time)
-
-
-def test_an_idle_operator_is_alive() -> None:
-    rig = Liveness()
-    rig.time = 1e6
-    assert rig.health.check() == {"waiting": 0, "working": 0, "watch": 0}
-
-
-def test_a_model_that_no_worker_takes_is_a_reason_to_restart() -> None:
-    rig = Liveness()
-    rig.schedule.add("a", 0)
-    rig.time = 10
-    rig.health.check()
-    rig.time = 11
-    with pytest.raises(StaleError, match="waits for a worker for 11 s"):
-        rig.health.check()
-
-
-def test_a_reconcile_that_never_ends_is_a_reason_to_restart() -> None:
-    rig = Liveness()
-    rig.schedule.add("a", 0)
-    rig.schedule.take(0)
-    rig.time = 21
-    with pytest.raises(StaleError, match="reconcile runs"):
-        rig.health.check()
-    rig.schedule.done("a", 21)
-    rig.health.check()
-
-
-def test_a_watch_that_misses_a_change_is_a_reason_to_restart() -> None:
-    rig = Liveness()
-    rig.health.watched("a", 1)
-    rig.health.read("a", 1)
-    rig.health.read("a", 2)
-    rig.time = 25
-    rig.health.read("a", 3)
-    rig.time = 31
-    with pytest.raises(StaleError, match="watch has missed"):
-        rig.health.check()
-    rig.health.watched("a", 2)
-    rig.health.check()
-
-
-def test_a_read_ahead_of_the_watch_by_a_moment_is_ordinary() -> None:
-    rig = Liveness()
-    rig.health.read("a", 1)
-    rig.time = 5
-    rig.health.watched("a", 1)
-    rig.time = 100
-    rig.health.check()
-
-
-def test_a_model_that_is_gone_keeps_no_watch_waiting() -> None:
-    rig = Liveness()
-    rig.health.read("a", 1)
-    rig.health.gone("a")
-    rig.time = 100
-    rig.health.check()
 
 
 Capture = pytest.CaptureFixture[str]

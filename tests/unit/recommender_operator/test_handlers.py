@@ -17,6 +17,8 @@ class Engine:
         self.woken: list[Key] = []
         self.seen: list[tuple[Key, int]] = []
         self.finished = finished
+        #: Waits for which another release still acts on the model.
+        self.foreign = 0
 
     def wake(self, key: Key) -> None:
         self.woken.append(key)
@@ -25,14 +27,15 @@ class Engine:
         self.seen.append((key, generation))
 
     async def is_finished(self, uid: str, timeout: float) -> bool:
+        self.foreign -= 1
         return self.finished
 
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
 
-    def check(self) -> dict[str, float]:
-        return {}
+    def is_foreign(self, key: Key) -> bool:
+        return self.foreign > 0
 
 
 def functions(engine: Engine) -> dict[str, Any]:
@@ -83,6 +86,15 @@ async def test_the_finalizer_stays_until_the_operator_is_finished() -> None:
     await call(delete)
 
 
+async def test_a_model_that_another_release_deletes_is_waited_for_without_a_write() -> None:
+    engine = Engine()
+    engine.foreign = 5
+    delete = next(h for n, h in functions(engine).items() if n.endswith("delete"))
+    with pytest.raises(kopf.TemporaryError):
+        await call(delete)
+    assert engine.foreign == 0
+
+
 def test_kopf_keeps_to_names_of_its_own() -> None:
     settings: Any = handlers.settings(namespaced=False)
     assert settings.persistence.finalizer == "recommender.dev/operator"
@@ -116,6 +128,13 @@ def test_kopf_watches_the_models_alone() -> None:
     registry = handlers.registry(Engine())
     parts: tuple[Any, ...] = (registry._changing, registry._watching, registry._spawning)
     selectors = [handler.selector for part in parts for handler in part._handlers]
-    assert {selector.any_name or selector.plural for selector in selectors if selector} == {
-        "recommendermodels"
-    }
+    assert {selector.any_name for selector in selectors if selector} == {"recommendermodels"}
+
+
+@pytest.mark.parametrize(
+    ("instance", "selector"),
+    [("", "!recommender.dev/instance"), ("blue", "recommender.dev/instance=blue")],
+)
+def test_the_server_sends_only_models_of_the_instance(instance: str, selector: str) -> None:
+    watching = handlers.settings(namespaced=False, instance=instance).watching
+    assert list(watching.label_selectors.values()) == [selector]

@@ -82,8 +82,10 @@ class Story:
         if self.mode == "Knative":
             self.kserve.broken = set(self.cluster.broken)
             self.kserve.step()
-            for version in self.rig.kube.names(VERSIONS):
-                await self.cluster.serve(version)
+            for name in self.rig.kube.names(INFERENCE_SERVICES):
+                service = self.rig.kube.find(INFERENCE_SERVICES, name)
+                for version in self.rig.kube.names(VERSIONS):
+                    await self.cluster.serve(version, service)
         self.rig.time += datetime.timedelta(seconds=10)
 
     async def until(self, condition: Callable[[], bool], looks: int = 80) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from recommender_operator.adapters.kube import (
     JOBS,
     MODELS,
     PODS,
+    REPLICA_SETS,
     TRAIN_JOBS,
     VERSIONS,
 )
@@ -19,7 +21,7 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.observe import ObservationError, Snapshot
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, train_jobs
-from tests.fakes import NOW, add_model, model, pod
+from tests.fakes import NOW, add_model, controller, model, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -103,6 +105,72 @@ async def test_a_version_that_the_model_owns_beside_an_earlier_one_is_its_own() 
     snapshot = await look(rig)
     assert [v.name for v in snapshot.observed.versions] == [NAME]
     assert snapshot.orphans == ()
+
+
+def add_check(rig: Rig, owners: list[Any]) -> Any:
+    job = jobs.job(
+        builder_inputs.model(), builder_inputs.version(NAME), JobKind.CHECK, 0, {},
+        builder_inputs.OPTIONS,
+    )  # fmt: skip
+    job["metadata"]["ownerReferences"] = owners
+    job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
+    return rig.kube.put(JOBS, job)
+
+
+def reporting(name: str, job: Any, owners: list[Any]) -> Any:
+    """Return a pod with the labels of a Job's pods that left a report."""
+    report = {"terminated": {"exitCode": 0, "message": json.dumps({"by": name})}}
+    thing = pod(name, NAME, owners=owners, phase="Succeeded")
+    thing["status"]["containerStatuses"] = [{"name": "main", "state": report}]
+    own = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": job["metadata"]["name"]}
+    thing["metadata"]["labels"] = own
+    return thing
+
+
+async def test_a_job_without_an_owner_is_nobodys() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    add_version(rig, stage="CheckingData")
+    add_check(rig, [])
+    assert (await look(rig)).observed.jobs == ()
+
+
+async def test_only_the_pods_that_a_job_made_report_for_it() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    version = add_version(rig, stage="CheckingData")
+    job = add_check(rig, controller("ModelVersion", NAME, version["metadata"]["uid"]))
+    made = controller("Job", job["metadata"]["name"], job["metadata"]["uid"])
+    of_before = controller("Job", job["metadata"]["name"], "uid-of-an-earlier-job")
+    rig.kube.put(PODS, reporting("a-made", job, made))
+    for name, owners in (("x-made-up", []), ("y-of-before", of_before)):
+        thing = reporting(name, job, owners)
+        thing["metadata"]["creationTimestamp"] = "2027-01-01T00:00:00Z"
+        rig.kube.put(PODS, thing)
+    (state,) = (await look(rig)).observed.jobs
+    assert state.report == {"by": "a-made"}
+
+
+@pytest.mark.parametrize("knative", [False, True])
+async def test_only_pods_that_lead_to_the_model_serve(knative: bool) -> None:
+    rig = Rig(knative=knative)
+    add_model(rig.kube)
+    version = add_version(rig, stage="Canary")
+    last = ("ModelVersion", NAME, version["metadata"]["uid"])
+    if knative:
+        last = ("RecommenderModel", "movies", "uid-of-movies")
+    metadata = {"name": "r", "namespace": "team", "ownerReferences": controller(*last)}
+    replica_set = rig.kube.put(REPLICA_SETS, {"metadata": metadata})
+    made = controller("ReplicaSet", "r", replica_set["metadata"]["uid"])
+    for name, owners in (
+        ("made", made),
+        ("made-up", []),
+        ("by-name", controller("ReplicaSet", "r", "uid-of-another")),
+        ("of-before", controller("ModelVersion", NAME, "uid-of-an-earlier-one")),
+    ):
+        rig.kube.put(PODS, pod(name, NAME, owners=owners))
+    snapshot = await look(rig)
+    assert [p["metadata"]["name"] for p in snapshot.pods[NAME]] == ["made"]
 
 
 async def test_a_version_without_an_owner_is_seen_and_to_be_adopted() -> None:

@@ -1,4 +1,4 @@
-"""The queue keeps its promises for every order of events."""
+"""Workers take keys from the schedule, each key by one worker at a time."""
 
 from __future__ import annotations
 
@@ -7,170 +7,8 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from recommender_operator.workqueue import BACKOFF_LIMIT, Observer, Schedule, WorkQueue
-
-
-def schedule(limit: int = 100) -> Schedule[str]:
-    return Schedule(limit, jitter=lambda: 0.5)
-
-
-def test_a_key_added_twice_is_taken_once() -> None:
-    queue = schedule()
-    queue.add("a", 0)
-    queue.add("a", 0)
-    assert queue.take(0) == ("a", 0)
-    assert queue.take(0) is None
-
-
-def test_a_key_added_while_it_is_worked_on_is_taken_once_more_afterwards() -> None:
-    queue = schedule()
-    queue.add("a", 0)
-    queue.take(0)
-    queue.add("a", 1)
-    queue.add("a", 1)
-    assert queue.take(1) is None
-    queue.done("a", 2)
-    assert queue.take(2) == ("a", 1)
-    queue.done("a", 3)
-    assert queue.take(1e9) is None
-
-
-def test_the_key_due_for_longest_comes_first() -> None:
-    queue = schedule()
-    queue.add("late", 5)
-    queue.add("early", 3)
-    assert queue.take(2) is None
-    assert queue.next_due() == 3
-    assert queue.take(9) == ("early", 3)
-    assert queue.take(9) == ("late", 5)
-
-
-def test_an_event_brings_a_later_look_forward_and_is_not_followed_by_it() -> None:
-    queue = schedule()
-    queue.add("a", 0)
-    queue.take(0)
-    queue.done("a", 0, again_after=60)
-    queue.add("a", 10)
-    assert queue.take(10) == ("a", 10)
-    queue.done("a", 11)
-    assert queue.next_due() is None
-
-
-def test_errors_are_repeated_with_doubling_pauses_up_to_a_limit() -> None:
-    queue = schedule()
-    queue.add("a", 0)
-    pauses = []
-    now = 0.0
-    for _ in range(12):
-        taken = queue.take(now)
-        assert taken is not None
-        pauses.append(queue.failed("a", now))
-        assert queue.take(now + pauses[-1] * 0.99) is None
-        now += pauses[-1]
-    assert pauses[:5] == [1, 2, 4, 8, 16]
-    assert pauses[-1] == BACKOFF_LIMIT
-
-
-def test_a_success_forgets_the_errors_before_it() -> None:
-    queue = schedule()
-    queue.add("a", 0)
-    queue.take(0)
-    queue.failed("a", 0)
-    queue.take(1)
-    queue.done("a", 1, again_after=1)
-    queue.take(2)
-    assert queue.failed("a", 2) == 1
-
-
-def test_an_event_of_its_own_work_does_not_undo_the_pause() -> None:
-    queue = schedule()
-    queue.add("a", 0)
-    queue.take(0)
-    queue.add("a", 0)
-    queue.failed("a", 0)
-    assert queue.take(0.9) is None
-    assert queue.take(1.0) is not None
-
-
-def test_failing_keys_spread_out() -> None:
-    values = iter([0.0, 1.0])
-    queue: Schedule[str] = Schedule(10, jitter=lambda: next(values))
-    queue.add("a", 0)
-    queue.add("b", 0)
-    queue.take(0)
-    queue.take(0)
-    assert (queue.failed("a", 0), queue.failed("b", 0)) == pytest.approx((0.8, 1.2))
-
-
-def test_a_full_queue_refuses_new_keys_and_keeps_the_old() -> None:
-    queue = schedule(limit=2)
-    assert queue.add("a", 0)
-    assert queue.add("b", 0)
-    assert not queue.add("c", 0)
-    assert queue.add("a", 0)
-    queue.take(0)
-    assert not queue.add("c", 0), "a key that is worked on still takes its room"
-    queue.done("a", 0)
-    assert queue.add("c", 0)
-
-
-def test_the_queue_says_how_long_keys_wait_and_are_worked_on() -> None:
-    queue = schedule()
-    assert (queue.overdue(5), queue.longest_work(5), queue.depth(5)) == (0, 0, 0)
-    queue.add("a", 1)
-    queue.add("b", 2)
-    queue.add("c", 100)
-    assert (queue.overdue(5), queue.depth(5)) == (4, 2)
-    queue.take(5)
-    assert (queue.overdue(9), queue.longest_work(9), queue.working) == (7, 4, 1)
-
-
-Steps = st.lists(
-    st.tuples(
-        st.sampled_from(["add", "take", "done", "again", "fail"]),
-        st.sampled_from("abc"),
-        st.floats(0, 10),
-    ),
-    max_size=60,
-)
-
-
-@given(Steps)
-def test_no_key_is_lost_and_none_is_in_two_hands(steps: list[tuple[str, str, float]]) -> None:
-    queue = schedule()
-    now = 0.0
-    working: set[str] = set()
-    wanted: set[str] = set()
-    for verb, key, number in steps:
-        now += number
-        if verb == "add":
-            queue.add(key, now)
-            wanted.add(key)
-        elif verb == "take":
-            taken = queue.take(now)
-            if taken is not None:
-                assert taken[0] not in working
-                working.add(taken[0])
-                wanted.discard(taken[0])
-        elif key in working:
-            working.discard(key)
-            if verb == "done":
-                queue.done(key, now)
-            elif verb == "again":
-                queue.done(key, now, again_after=number)
-                wanted.add(key)
-            else:
-                queue.failed(key, now)
-                wanted.add(key)
-    for key in working:
-        queue.done(key, now)
-    left = set()
-    while (taken := queue.take(1e12)) is not None:
-        left.add(taken[0])
-    assert left == wanted
+from recommender_operator.workqueue import Observer, WorkQueue
 
 
 @contextlib.asynccontextmanager
@@ -178,11 +16,14 @@ async def running(
     work: Callable[[str], Awaitable[float | None]],
     *,
     workers: int = 3,
+    group: Callable[[str], str] | None = None,
     limit: int = 100,
     observer: Observer[str] | None = None,
 ) -> AsyncIterator[WorkQueue[str]]:
-    queue = WorkQueue(work, limit=limit, jitter=lambda: 0.5, observer=observer)
-    task = asyncio.create_task(queue.run(workers))
+    queue = WorkQueue(
+        work, workers=workers, group=group, limit=limit, jitter=lambda: 0.5, observer=observer
+    )
+    task = asyncio.create_task(queue.run())
     try:
         yield queue
     finally:
@@ -276,3 +117,52 @@ async def test_ending_the_workers_leaves_no_key_in_their_hands() -> None:
         queue.add("a")
         await started.wait()
     assert queue.schedule.working == 0
+
+
+async def test_a_namespace_of_slow_looks_leaves_a_worker_to_the_others() -> None:
+    started, release = asyncio.Queue[str](), asyncio.Event()
+
+    async def work(key: str) -> None:
+        started.put_nowait(key)
+        if key.startswith("noisy"):
+            await release.wait()
+
+    def space(key: str) -> str:
+        return key.partition("/")[0]
+
+    async with asyncio.timeout(10), running(work, workers=3, group=space) as queue:
+        for number in range(5):
+            queue.add(f"noisy/{number}")
+        assert {await started.get(), await started.get()} == {"noisy/0", "noisy/1"}
+        queue.add("quiet/a")
+        assert await started.get() == "quiet/a"
+        queue.add("quiet/b")
+        assert await started.get() == "quiet/b"
+        release.set()
+        assert {await started.get() for _ in range(3)} == {f"noisy/{n}" for n in (2, 3, 4)}
+
+
+async def test_workers_that_may_take_nothing_wait_instead_of_spinning() -> None:
+    takes = 0
+    started = asyncio.Event()
+
+    async def work(_key: str) -> None:
+        started.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(10), running(work, workers=2, group=lambda _: "one") as queue:
+        take = queue.schedule.take
+
+        def counted(now: float) -> tuple[str, float] | None:
+            nonlocal takes
+            takes += 1
+            return take(now)
+
+        queue.schedule.take = counted  # type: ignore[method-assign]
+        queue.add("a")
+        queue.add("b")
+        await started.wait()
+        before = takes
+        for _ in range(200):
+            await asyncio.sleep(0)
+        assert takes - before < 5

@@ -6,9 +6,28 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import prometheus_client
 from aiohttp import web
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+OK = 'recommender_requests_total{outcome="ok"}'
+
+
+def page(ok: int = 3) -> str:
+    """A page as the transformer's client library writes it."""
+    registry = prometheus_client.CollectorRegistry()
+    names = ["model", "version"]
+    requests = prometheus_client.Counter(
+        "recommender_requests", "Requests.", [*names, "outcome"], registry=registry
+    )
+    requests.labels("films", "films-1", "ok").inc(ok)
+    duration = prometheus_client.Histogram(
+        "recommender_request_duration_seconds", "s", names, buckets=(0.05, 1), registry=registry
+    )
+    for _ in range(ok):
+        duration.labels("films", "films-1").observe(0.02)
+    prometheus_client.Counter("python_other", "Not ours.", registry=registry).inc()
+    return prometheus_client.generate_latest(registry).decode()
 
 
 @contextlib.asynccontextmanager

@@ -32,7 +32,13 @@ FAILED = {
 
 
 def group(*conditions: dict[str, str]) -> dict[str, Any]:
-    metadata = {"name": "g", "namespace": "team", "labels": LABELS, "creationTimestamp": CREATED}
+    metadata = {
+        "name": "g",
+        "uid": "uid-g",
+        "namespace": "team",
+        "labels": LABELS,
+        "creationTimestamp": CREATED,
+    }
     return {"kind": "TrainJob", "metadata": metadata, "status": {"conditions": list(conditions)}}
 
 
@@ -65,7 +71,7 @@ class Logs(FakeKube):
 
 
 async def read(thing: dict[str, Any], *pods: dict[str, Any]) -> JobState:
-    (state,) = await jobs.JobReader(Logs()).read([thing], pods)
+    (state,) = await jobs.JobReader(Logs()).read([thing], {"uid-g": pods})
     return state
 
 

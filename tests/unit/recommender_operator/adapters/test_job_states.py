@@ -23,7 +23,7 @@ LABELS = {
 
 def job(*conditions: dict[str, str], **labels: str) -> dict[str, Any]:
     return {
-        "metadata": {"name": "j", "namespace": "team", "labels": LABELS | labels},
+        "metadata": {"name": "j", "uid": "uid-j", "namespace": "team", "labels": LABELS | labels},
         "status": {"conditions": list(conditions)},
     }
 
@@ -56,7 +56,7 @@ async def read(thing: dict[str, Any], *pods: dict[str, Any], log: str = "") -> J
     kube = FakeKube()
     for pod in pods:
         kube.logs[pod["metadata"]["name"]] = log
-    (state,) = await jobs.JobReader(kube).read([thing], pods)
+    (state,) = await jobs.JobReader(kube).read([thing], {"uid-j": pods})
     return state
 
 
@@ -124,7 +124,7 @@ async def test_a_failed_job_costs_one_read_of_its_log_for_all_looks() -> None:
     kube = FakeKube()
     kube.logs["p"] = "bye"
     reader = jobs.JobReader(kube)
-    pods = [job_pod(code=1, reason="Error")]
+    pods = {"uid-j": [job_pod(code=1, reason="Error")]}
     first = await reader.read([job(FAILED)], pods)
     assert await reader.read([job(FAILED)], pods) == first
     assert kube.reads == [("log", "p")]
@@ -136,7 +136,7 @@ async def test_a_failed_job_costs_one_read_of_its_log_for_all_looks() -> None:
 async def test_a_job_with_foreign_labels_is_not_ours(labels: dict[str, str]) -> None:
     thing = job(DONE)
     thing["metadata"]["labels"].update(labels)
-    assert await jobs.JobReader(FakeKube()).read([thing], []) == ()
+    assert await jobs.JobReader(FakeKube()).read([thing], {}) == ()
 
 
 @pytest.mark.parametrize(

@@ -3,43 +3,23 @@ import time
 from collections.abc import AsyncIterator, Mapping
 
 import aiohttp
-import prometheus_client
 import pytest
 from aiohttp import web
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recommender_operator.adapters import pod_scrape
-from recommender_operator.adapters.pod_scrape import PodScrape, parse_page
+from recommender_operator.adapters.pod_scrape import PodScrape
 from recommender_operator.adapters.ports import PodRef, SampleError
-from recommender_operator.analysis.window import CREATED, window_stats
+from recommender_operator.analysis.window import window_stats
 from recommender_operator.observed import Sample
 from tests.unit.recommender_operator.adapters.podserver import (
+    OK,
     Handler,
     answering,
     endless,
     hanging,
+    page,
     serving,
 )
-
-OK = 'recommender_requests_total{outcome="ok"}'
-
-
-def page(ok: int = 3) -> str:
-    """A page as the transformer's client library writes it."""
-    registry = prometheus_client.CollectorRegistry()
-    names = ["model", "version"]
-    requests = prometheus_client.Counter(
-        "recommender_requests", "Requests.", [*names, "outcome"], registry=registry
-    )
-    requests.labels("films", "films-1", "ok").inc(ok)
-    duration = prometheus_client.Histogram(
-        "recommender_request_duration_seconds", "s", names, buckets=(0.05, 1), registry=registry
-    )
-    for _ in range(ok):
-        duration.labels("films", "films-1").observe(0.02)
-    prometheus_client.Counter("python_other", "Not ours.", registry=registry).inc()
-    return prometheus_client.generate_latest(registry).decode()
 
 
 @contextlib.asynccontextmanager
@@ -116,7 +96,7 @@ async def test_a_stuck_pod_holds_up_the_others_no_longer_than_the_time_limit() -
 
 
 async def test_a_page_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pod_scrape, "LIMIT", 2**20)
+    monkeypatch.setattr(pod_scrape, "PAGE_LIMIT", 2**20)
     async with pods({"a": endless}) as (refs, port):
         with pytest.raises(SampleError, match="answered more than 1048576 bytes"):
             await scraped(refs, port, timeout=30)
@@ -131,64 +111,3 @@ async def test_a_redirect_is_not_followed() -> None:
     async with pods({"a": elsewhere}) as (refs, port):
         with pytest.raises(SampleError, match="answered 302"):
             await scraped(refs, port)
-
-
-def test_only_the_products_series_are_kept_without_whose_they_are() -> None:
-    counters = parse_page(page())
-    assert all(key.startswith("recommender_") for key in counters)
-    assert not any("films" in key for key in counters)
-    assert counters['recommender_request_duration_seconds_bucket{le="0.05"}'] == 3
-    assert counters['recommender_request_duration_seconds_bucket{le="+Inf"}'] == 3
-    assert [key for key in counters if "_created" in key] == [CREATED]
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("", "no series"),
-        ("other 1\n", "no series"),
-        ("recommender_x NaN\n", "is nan"),
-        ("recommender_x +Inf\n", "is inf"),
-        ('recommender_x{version="a"} 1\nrecommender_x{version="b"} 2\n', "there twice"),
-        ('recommender_x{le="a', "not a page"),
-        ("recommender_x\n", "not a page"),
-        ("<html><body>proxy</body></html>", "not a page"),
-    ],
-)
-def test_a_page_that_cannot_be_trusted_is_refused(text: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        parse_page(text)
-
-
-@given(st.text())
-def test_any_text_is_counters_or_a_value_error(text: str) -> None:
-    with contextlib.suppress(ValueError):
-        assert parse_page(text)
-
-
-@given(st.integers(0, 10**12), st.data())
-def test_a_page_cut_off_anywhere_never_gives_a_wrong_key(ok: int, data: st.DataObject) -> None:
-    kind = "# TYPE recommender_requests_total counter\n"
-    whole = f"# HELP recommender_requests_total n\n{kind}{OK} {ok}\n"
-    cut = whole[: data.draw(st.integers(0, len(whole)))]
-    with contextlib.suppress(ValueError):
-        assert set(parse_page(cut)) <= {OK}
-
-
-LABEL = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-
-
-@given(st.dictionaries(st.tuples(LABEL, LABEL), st.integers(0, 2**53), min_size=1, max_size=8))
-def test_what_the_client_library_writes_is_read_back(
-    counts: dict[tuple[str, str], int],
-) -> None:
-    registry = prometheus_client.CollectorRegistry()
-    counter = prometheus_client.Counter(
-        "recommender_feature_values", "n", ["version", "feature", "bin"], registry=registry
-    )
-    for (feature, bin_), n in counts.items():
-        counter.labels("v", feature, bin_).inc(n)
-    page = prometheus_client.generate_latest(registry).decode()
-    stats = window_stats({}, {"pod": parse_page(page)})
-    read = {(f, b): n for f, bins in stats.features.items() for b, n in bins.items()}
-    assert read == counts

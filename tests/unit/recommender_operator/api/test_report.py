@@ -80,3 +80,18 @@ def test_the_staged_folder_is_named_from_the_root_of_the_claim(told: str) -> Non
 def test_a_staged_folder_outside_of_the_claim_is_refused(told: str) -> None:
     with pytest.raises(ReportError, match="staged"):
         parse(TrainReport, {**TRAIN, "stagedPath": told})
+
+
+PUBLISH = HEAD | {"kind": "publish", "path": "artifacts/movies/00", "digest": DIGEST}
+
+
+@pytest.mark.parametrize("told", ["/etc/passwd", "/store/../etc", "artifacts/../x", "/store//x"])
+def test_a_published_folder_outside_of_the_claim_is_refused(told: str) -> None:
+    with pytest.raises(ReportError, match="field 'path'"):
+        parse(PublishReport, PUBLISH | {"path": told})
+
+
+def test_the_published_folder_is_named_from_the_root_of_the_claim() -> None:
+    assert parse(PublishReport, PUBLISH | {"path": "/store/artifacts/movies/00"}).path == (
+        "artifacts/movies/00"
+    )

@@ -1,0 +1,201 @@
+{{- /*
+The bodies of the policies, by the kinds that they speak of: (dict "root" $ "image" IMAGE).
+*/ -}}
+
+{{- /* Everything that the operator creates, changes or deletes is its own. */ -}}
+{{- define "recommender-operator.objectsPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [batch]
+      apiVersions: [v1]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [jobs]
+    - apiGroups: [trainer.kubeflow.org]
+      apiVersions: [v1alpha1]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [trainjobs, trainingruntimes]
+    - apiGroups: [serving.kserve.io]
+      apiVersions: [v1beta1]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [inferenceservices]
+    - apiGroups: [gateway.networking.k8s.io]
+      apiVersions: [v1]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [httproutes]
+    - apiGroups: [recommender.dev]
+      apiVersions: [v1alpha1]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [modelversions, modelversions/status, counterbaselines]
+    - apiGroups: [""]
+      apiVersions: [v1]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [configmaps]
+{{ include "recommender-operator.ownedOnly" . }}
+{{- end -}}
+
+{{- /* The operator's own pods run the training image, and nothing else. */ -}}
+{{- define "recommender-operator.jobsPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [batch]
+      apiVersions: [v1]
+      operations: [CREATE, UPDATE]
+      resources: [jobs]
+variables:
+  - name: pods
+    expression: "[object.spec.template.spec]"
+  - name: containers
+    expression: >-
+      variables.pods.map(p, p.containers + (has(p.initContainers) ? p.initContainers : []))
+validations:
+  - expression: >-
+      variables.containers.all(cs, size(cs) == 1 && cs.all(c, c.name == 'main' && c.image == {{ .image | squote }}))
+    {{- include "recommender-operator.refusal" (printf "its pods must have one container, main, with the image %s" .image) | nindent 4 }}
+  {{- include "recommender-operator.podRules" . | nindent 2 }}
+{{- end -}}
+
+{{- define "recommender-operator.runtimesPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [trainer.kubeflow.org]
+      apiVersions: [v1alpha1]
+      operations: [CREATE, UPDATE]
+      resources: [trainingruntimes]
+variables:
+  - name: pods
+    expression: object.spec.template.spec.replicatedJobs.map(j, j.template.spec.template.spec)
+  - name: containers
+    expression: >-
+      variables.pods.map(p, p.containers + (has(p.initContainers) ? p.initContainers : []))
+validations:
+  - expression: >-
+      variables.containers.all(cs, size(cs) == 1 && cs.all(c, c.name == 'node' && c.image == {{ .image | squote }}))
+    {{- include "recommender-operator.refusal" (printf "its pods must have one container, node, with the image %s" .image) | nindent 4 }}
+  {{- include "recommender-operator.podRules" . | nindent 2 }}
+{{- end -}}
+
+{{- define "recommender-operator.trainjobsPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [trainer.kubeflow.org]
+      apiVersions: [v1alpha1]
+      operations: [CREATE, UPDATE]
+      resources: [trainjobs]
+validations:
+  - expression: object.spec.runtimeRef.kind == 'TrainingRuntime' && object.spec.runtimeRef.name == object.metadata.name
+    {{- include "recommender-operator.refusal" "it must use the TrainingRuntime of its own name" | nindent 4 }}
+  # They would change the pods of the runtime.
+  - expression: >-
+      !has(object.spec.podTemplateOverrides) && !has(object.spec.runtimePatches) && !has(object.spec.initializer)
+      && (!has(object.spec.trainer) || (!has(object.spec.trainer.image) && !has(object.spec.trainer.command)
+      && !has(object.spec.trainer.args) && !has(object.spec.trainer.env)))
+    {{- include "recommender-operator.refusal" "it overrides the pods of its runtime" | nindent 4 }}
+{{- end -}}
+
+{{- define "recommender-operator.servicesPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [serving.kserve.io]
+      apiVersions: [v1beta1]
+      operations: [CREATE, UPDATE]
+      resources: [inferenceservices]
+variables:
+  - name: pods
+    expression: "[object.spec.predictor]"
+  - name: beside
+    expression: >-
+      (has(object.spec.predictor.containers) ? object.spec.predictor.containers : [])
+      + (has(object.spec.predictor.initContainers) ? object.spec.predictor.initContainers : [])
+  - name: containers
+    expression: "[(has(object.spec.predictor.model) ? [object.spec.predictor.model] : []) + variables.beside]"
+validations:
+  - expression: >-
+      variables.beside.all(c, c.name in ['transformer-container', 'verify-artifact'] && c.image == {{ .image | squote }})
+    {{- include "recommender-operator.refusal" (printf "beside the model server it may run transformer-container and verify-artifact alone, with the image %s" .image) | nindent 4 }}
+  - expression: >-
+      has(object.spec.predictor.model) && has(object.spec.predictor.model.runtime)
+      && object.spec.predictor.model.runtime == {{ .root.Values.runtime.name | squote }}
+      && !has(object.spec.predictor.model.image) && !has(object.spec.predictor.model.command)
+      && !has(object.spec.predictor.model.args)
+    {{- include "recommender-operator.refusal" (printf "its model must be served by the runtime %s as it is, without image, command or args of its own" .root.Values.runtime.name) | nindent 4 }}
+  # Another storage reads a Secret.
+  - expression: >-
+      has(object.spec.predictor.model) && has(object.spec.predictor.model.storageUri)
+      && object.spec.predictor.model.storageUri.startsWith('pvc://') && !has(object.spec.predictor.model.storage)
+      && !has(object.spec.predictor.storageUris) && !has(object.spec.predictor.storageContainerName)
+    {{- include "recommender-operator.refusal" "its model must come from a PersistentVolumeClaim" | nindent 4 }}
+  - expression: >-
+      !has(object.spec.transformer) && !has(object.spec.explainer) && !has(object.spec.predictor.workerSpec)
+      && !has(object.spec.predictor.logger)
+    {{- include "recommender-operator.refusal" "it has a part beside the predictor" | nindent 4 }}
+  {{- include "recommender-operator.podRules" . | nindent 2 }}
+{{- end -}}
+
+{{- define "recommender-operator.routesPolicy" -}}
+{{- $gateway := .root.Values.gateway -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [gateway.networking.k8s.io]
+      apiVersions: [v1]
+      operations: [CREATE, UPDATE]
+      resources: [httproutes]
+validations:
+  - expression: >-
+      has(object.spec.parentRefs) && object.spec.parentRefs.all(p,
+      (!has(p.group) || p.group == 'gateway.networking.k8s.io') && (!has(p.kind) || p.kind == 'Gateway')
+      && p.name == {{ $gateway.name | squote }} && 'namespace' in p && p['namespace'] == {{ $gateway.namespace | squote }}
+      {{- if $gateway.sectionName }}
+      && has(p.sectionName) && p.sectionName == {{ $gateway.sectionName | squote }}
+      {{- end }})
+    {{- include "recommender-operator.refusal" (printf "its parent must be the Gateway %s/%s%s" $gateway.namespace $gateway.name (empty $gateway.sectionName | ternary "" (printf ", listener %s" $gateway.sectionName))) | nindent 4 }}
+  - expression: >-
+      !has(object.spec.rules) || object.spec.rules.all(r, !has(r.backendRefs) || r.backendRefs.all(b,
+      !('namespace' in b) || b['namespace'] == request.namespace))
+    {{- include "recommender-operator.refusal" "it sends requests to another namespace" | nindent 4 }}
+{{- end -}}
+
+{{- /* Kopf keeps its finalizer and its progress in the metadata; all else of a model is people's. */ -}}
+{{- define "recommender-operator.modelsPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [recommender.dev]
+      apiVersions: [v1alpha1]
+      operations: [UPDATE]
+      resources: [recommendermodels]
+variables:
+  - name: before
+    expression: "has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {}"
+  - name: after
+    expression: "has(object.metadata.annotations) ? object.metadata.annotations : {}"
+validations:
+  - expression: object.spec == oldObject.spec
+    {{- include "recommender-operator.refusal" "it changes the spec" | nindent 4 }}
+  - expression: >-
+      (has(object.metadata.labels) ? object.metadata.labels : {}) == (has(oldObject.metadata.labels) ? oldObject.metadata.labels : {})
+      && (has(object.metadata.ownerReferences) ? object.metadata.ownerReferences : []) == (has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])
+    {{- include "recommender-operator.refusal" "it changes labels or owners" | nindent 4 }}
+  - expression: >-
+      variables.after.all(k, k.startsWith('kopf.recommender.dev/') || (k in variables.before && variables.before[k] == variables.after[k]))
+      && variables.before.all(k, k.startsWith('kopf.recommender.dev/') || k in variables.after)
+    {{- include "recommender-operator.refusal" "it changes annotations other than kopf.recommender.dev/..." | nindent 4 }}
+  - expression: >-
+      (has(object.metadata.finalizers) ? object.metadata.finalizers : []).filter(f, f != 'recommender.dev/operator')
+      == (has(oldObject.metadata.finalizers) ? oldObject.metadata.finalizers : []).filter(f, f != 'recommender.dev/operator')
+    {{- include "recommender-operator.refusal" "it changes finalizers other than recommender.dev/operator" | nindent 4 }}
+{{- end -}}
+
+{{- define "recommender-operator.eventsPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [""]
+      apiVersions: [v1]
+      operations: [CREATE, UPDATE]
+      resources: [events]
+variables:
+  - name: states
+    expression: "request.operation == 'CREATE' ? [object] : [oldObject, object]"
+validations:
+  - expression: >-
+      variables.states.all(o, has(o.involvedObject.apiVersion) && o.involvedObject.apiVersion.startsWith('recommender.dev/'))
+    {{- include "recommender-operator.refusal" "it speaks of an object that is not of recommender.dev" | nindent 4 }}
+{{- end -}}

@@ -1,0 +1,254 @@
+"""Holds a Lease, so that one process acts at a time, and knows for certain whether it does.
+
+`fence` is the certainty: it raises as soon as the last renewal is older than the deadline, which
+is before anybody else may take the Lease. A holder that was cut off goes on if it can still renew
+the very record that it wrote last: then nobody has led in between. If somebody has, it has lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from recommender_operator.adapters.kube import (
+    ConflictError,
+    KubeError,
+    NotLeaderError,
+    Object,
+    Resource,
+)
+from recommender_operator.lease import API_VERSION, Record, Terms, View, released
+
+logger = logging.getLogger(__name__)
+
+LEASES = Resource("coordination.k8s.io", "v1", "leases")
+#: Share by which pauses are lengthened, as in client-go, so that standbys spread out.
+JITTER = 0.2
+#: Longest that a holder which ends waits for the API server, in seconds.
+RELEASE_SECONDS = 2.0
+
+
+def clock() -> float:
+    """Return seconds that go on while the process is stopped, and while the machine sleeps."""
+    # Linux alone has it; elsewhere the monotonic clock may stand still in a sleeping machine.
+    boot_time = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(boot_time)
+
+
+class LostLeaseError(Exception):
+    """Another process holds the Lease, or may have held it."""
+
+
+class LeaseStore(Protocol):
+    """The part of the API server's port that an election needs."""
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """Return the Lease, or None."""
+        ...
+
+    async def create(self, resource: Resource, manifest: Object) -> Object | None:
+        """Create it; None if it exists."""
+        ...
+
+    async def patch(
+        self, resource: Resource, namespace: str, name: str, patch: Object
+    ) -> Object | None:
+        """Change it if it has the patch's resourceVersion; None if it is gone."""
+        ...
+
+
+class Elector:
+    """One process's part in the election."""
+
+    def __init__(
+        self,
+        leases: LeaseStore,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        terms: Terms,
+        clock: Callable[[], float] = clock,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._leases = leases
+        self._place = (namespace, name)
+        self._identity = identity
+        self._terms = terms
+        self._clock = clock
+        self._jitter = jitter
+        self._view = View(identity, terms)
+        self._lease: Object | None = None
+        self._renewed: float | None = None
+        self._tried = self._answered = clock()
+
+    def fence(self) -> None:
+        """Return if this process may write.
+
+        Raises:
+            NotLeaderError: it does not lead, or its last renewal is older than the deadline.
+        """
+        if self._renewed is None:
+            raise NotLeaderError("this process does not lead: it writes nothing")
+        age = self._clock() - self._renewed
+        if age > self._terms.deadline:
+            raise NotLeaderError(
+                f"the lease was last renewed {age:.1f} s ago, the deadline is "
+                f"{self._terms.deadline:.1f} s: nothing is written until it is renewed"
+            )
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process may write now."""
+        try:
+            self.fence()
+        except NotLeaderError:
+            return False
+        return True
+
+    @property
+    def transitions(self) -> int:
+        """How often the Lease has changed hands, as far as this process has seen."""
+        return self._view.record.transitions if self._view.record else 0
+
+    @property
+    def untried(self) -> float:
+        """Seconds since a try to take or to renew the Lease ended, whatever came of it."""
+        return self._clock() - self._tried
+
+    @property
+    def unanswered(self) -> float:
+        """Seconds since the API server last answered a try."""
+        return self._clock() - self._answered
+
+    async def acquire(self) -> None:
+        """Wait as a standby until this process leads."""
+        namespace, name = self._place
+        logger.info("standby: waiting for the lease %s/%s as %s", namespace, name, self._identity)
+        while not await self._attempt(self._take):
+            # No later than the record in the way expires: a kill then costs no extra round.
+            left = self._view.wait(self._clock()) or self._terms.retry
+            await asyncio.sleep(min(self._pause(), left + 0.01))
+        logger.info("leading: %s holds the lease %s/%s", self._identity, namespace, name)
+
+    async def keep(self) -> None:
+        """Renew until cancelled.
+
+        Raises:
+            LostLeaseError: another process holds the Lease, or may have held it.
+        """
+        while True:
+            await asyncio.sleep(self._pause())
+            cut_off = not self.leads
+            try:
+                renewed = await self._attempt(self._renew)
+            except LostLeaseError:
+                self._renewed = None
+                raise
+            if renewed and cut_off:
+                logger.warning("the lease is renewed after its deadline; nobody led in between")
+
+    async def release(self) -> None:
+        """Let go of the Lease, so that a standby need not wait until it expires."""
+        lease, record = self._lease, self._view.record
+        led, self._renewed = self._renewed is not None, None
+        if not led or lease is None or record is None:
+            return
+        try:
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await self._patch(lease, released(record, _now()))
+        except (KubeError, TimeoutError) as error:
+            logger.warning("the lease is not released, it expires by itself: %s", _short(error))
+        else:
+            logger.info("the lease is released")
+
+    async def _attempt(self, step: Callable[[], Awaitable[bool]]) -> bool:
+        """Try once to take or to renew the Lease; return whether that worked."""
+        try:
+            # A renewal that takes longer than this would come too late.
+            async with asyncio.timeout(self._terms.deadline):
+                done = await step()
+                self._answered = self._clock()
+                return done
+        except ConflictError:
+            # Not tried again at once: whoever was quicker has just written.
+            self._answered = self._clock()
+            return False
+        except (KubeError, TimeoutError) as error:
+            logger.warning("the lease cannot be read or written: %s", _short(error))
+            return False
+        finally:
+            self._tried = self._clock()
+
+    async def _take(self) -> bool:
+        # Before the request: nobody else sees the record any earlier.
+        started = self._clock()
+        lease = await self._leases.get(LEASES, *self._place)
+        if lease is not None:
+            self._view.see(Record.of(lease), self._clock())
+        if self._view.wait(self._clock()) > 0:
+            return False
+        record = self._view.claim(_now())
+        stored = await (self._create(record) if lease is None else self._patch(lease, record))
+        return self._hold(stored, started)
+
+    async def _renew(self) -> bool:
+        started = self._clock()
+        assert self._lease is not None, "taken before it is renewed"
+        try:
+            stored = await self._patch(self._lease, self._view.claim(_now()))
+        except ConflictError:
+            await self._read_own()
+            stored = await self._patch(self._lease, self._view.claim(_now()))
+        if not self._hold(stored, started):
+            raise LostLeaseError("the lease has been deleted")
+        return True
+
+    async def _read_own(self) -> None:
+        """Read the Lease after somebody wrote to it; an own renewal may have lost its answer."""
+        lease = await self._leases.get(LEASES, *self._place)
+        record = Record.of(lease) if lease is not None else Record()
+        self._view.see(record, self._clock())
+        # An empty record is lost as well: somebody may have led and ended since.
+        if lease is None or record.holder != self._identity:
+            raise LostLeaseError(f"the lease is held by {record.holder or 'nobody'}")
+        self._lease = lease
+
+    def _hold(self, stored: Object | None, started: float) -> bool:
+        if stored is None:
+            return False
+        self._lease = stored
+        self._view.see(Record.of(stored), self._clock())
+        self._renewed = started
+        return True
+
+    async def _create(self, record: Record) -> Object | None:
+        namespace, name = self._place
+        manifest = {
+            "apiVersion": API_VERSION,
+            "kind": "Lease",
+            "metadata": {"name": name, "namespace": namespace},
+            "spec": record.spec(),
+        }
+        return await self._leases.create(LEASES, manifest)
+
+    async def _patch(self, lease: Object, record: Record) -> Object | None:
+        seen = {key: lease["metadata"][key] for key in ("uid", "resourceVersion")}
+        patch = {"metadata": seen, "spec": record.spec()}
+        return await self._leases.patch(LEASES, *self._place, patch)
+
+    def _pause(self) -> float:
+        return self._terms.retry * (1 + JITTER * self._jitter())
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def _short(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]

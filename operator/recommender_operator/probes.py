@@ -1,0 +1,42 @@
+"""Answers the kubelet's probes, as a standby and as a leader."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from aiohttp import web
+
+from recommender_operator.health import StaleError
+
+#: Figures of a probe; StaleError says why it fails.
+Check = Callable[[], dict[str, float]]
+
+
+@contextlib.asynccontextmanager
+async def served(port: int, *, alive: Check, ready: Check) -> AsyncIterator[None]:
+    """Serve /healthz and /readyz on a port of all addresses."""
+    site = web.Application()
+    site.router.add_get("/healthz", _answer(alive))
+    site.router.add_get("/readyz", _answer(ready))
+    runner = web.AppRunner(site, access_log=None, handle_signals=False)
+    await runner.setup()
+    try:
+        # No host: both families of addresses, whichever the pod has.
+        await web.TCPSite(runner, None, port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _answer(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(_request: web.Request) -> web.StreamResponse:
+        try:
+            response = web.json_response(check())
+        except StaleError as error:
+            response = web.json_response({"error": str(error)}, status=503)
+        # Kopf waits for connections that are left open when it ends.
+        response.force_close()
+        return response
+
+    return answer

@@ -1,0 +1,138 @@
+"""One process of the operator: a standby until it leads, then the operator until it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from recommender_operator import handlers, probes
+from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.transport import Transport
+from recommender_operator.election import Elector
+from recommender_operator.health import StaleError
+from recommender_operator.lease import Terms
+from recommender_operator.runtime import Runtime
+from recommender_operator.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: Share of the lease's deadline after which a single request for it is given up.
+REQUEST = 0.5
+
+
+class Process:
+    """What the command `run` does."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        end: Callable[[BaseException], NoReturn],
+    ) -> None:
+        """`end` ends the process at once: called when another one leads or may have led."""
+        self._settings = settings
+        self._end = end
+        terms = Terms(settings.lease_seconds)
+        # Connections and time limits of its own: a renewal waits for no other request, and one
+        # that fails is repeated by the election.
+        transport = Transport(concurrency=2, timeout=REQUEST * terms.deadline)
+        self._leases = OfficialKube(transport, pauses=())
+        self._terms = terms
+        self.elector = Elector(
+            self._leases,
+            namespace=settings.namespace,
+            name=settings.lease_name,
+            # A container that is started again is another process in the same pod.
+            identity=f"{settings.pod_name}_{uuid.uuid4()}",
+            terms=terms,
+        )
+        self.runtime = Runtime(settings, fence=self.elector.fence)
+        self._leading = False
+
+    async def run(self) -> None:
+        """Run until a signal."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        self.runtime.open(
+            leads=lambda: float(self.elector.leads),
+            transitions=lambda: float(self.elector.transitions),
+        )
+        try:
+            port = self._settings.health_port
+            async with probes.served(port, alive=self.alive, ready=self.ready):
+                if await _unless(stop, self.elector.acquire()):
+                    await self._lead(stop)
+        finally:
+            await self.runtime.close()
+            await self._leases.close()
+
+    async def _lead(self, stop: asyncio.Event) -> None:
+        self._leading = True
+        # Begun before Kopf, which ends every task that is younger than itself.
+        keeping = asyncio.create_task(self.elector.keep(), name="lease")
+        operating = asyncio.create_task(
+            handlers.run(
+                self.runtime,
+                fence=self.elector.fence,
+                instance=self._settings.instance,
+                namespaces=self._settings.watch_namespaces,
+                stop=stop,
+            ),
+            name="operator",
+        )
+        await asyncio.wait({keeping, operating}, return_when=asyncio.FIRST_COMPLETED)
+        if keeping.done() and (lost := keeping.exception()) is not None:
+            # Not tidied up: nothing may be written any more.
+            self._end(lost)
+        try:
+            await operating
+        finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
+            # Last: whoever takes over finds nothing of this process on its way.
+            await self.elector.release()
+
+    def alive(self) -> dict[str, float]:
+        """Return the figures of the liveness probe.
+
+        Raises:
+            StaleError: a restart is needed.
+        """
+        untried = self.elector.untried
+        if untried > self._settings.stall_seconds:
+            raise StaleError(f"the lease has not been tried for {untried:.0f} s")
+        figures = {"leader": float(self.elector.leads), "lease": round(untried, 3)}
+        return figures | (self.runtime.check() if self._leading else {})
+
+    def ready(self) -> dict[str, float]:
+        """Return the figures of the readiness probe.
+
+        Raises:
+            StaleError: this process neither works nor could take over.
+        """
+        if self._leading and not self.elector.leads:
+            raise StaleError("the lease could not be renewed in time; nothing is written")
+        unanswered = self.elector.unanswered
+        if unanswered > self._terms.duration:
+            raise StaleError(f"the lease could not be read for {unanswered:.0f} s")
+        return self.alive()
+
+
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
+    """Do some work unless a signal ends it; return whether it was done."""
+    working = asyncio.create_task(work, name="standby")
+    stopping = asyncio.create_task(stop.wait(), name="signal")
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not working.done():
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        return False
+    await working
+    return True

@@ -1,0 +1,77 @@
+"""Which end-to-end tests share a world, and which worlds begin first.
+
+A world is a namespace with a model in it. Two are shared, one for each way to split the traffic;
+every other test makes its own. Worlds know nothing of one another, so several live side by side:
+they mostly wait.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+MODES = ("Gateway", "Knative")
+#: Tests that take the longest, the longest first: what begins late must not be what ends last.
+LONGEST = (
+    *MODES,
+    "test_given_a_champion_when_users_change_then_drift_is_named_and_a_retraining_promoted",
+    "test_given_two_workers_when_one_is_killed_in_mid_training_then_the_version_takes_traffic",
+    "test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it_goes_on",
+)
+#: Looks at what all others left.
+LAST = "test_rights"
+
+
+def own(mode: str) -> str:
+    """Return the id of a test with this mode in a world of its own."""
+    return f"own{mode}"
+
+
+def world_of(nodeid: str) -> str:
+    """Return the mode of a shared world, or the id of a test that has a world of its own."""
+    parameters = nodeid.partition("[")[2].rstrip("]").split("-")
+    return next((mode for mode in MODES if mode in parameters), nodeid)
+
+
+def rank(nodeid: str) -> int:
+    """Return the place of a test's world in the order in which worlds begin."""
+    path, _, test = nodeid.partition("::")
+    if LAST in path:
+        return len(LONGEST) + 1
+    world = world_of(nodeid)
+    name = world if world in MODES else test.partition("[")[0]
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+
+def in_order(nodeids: list[str]) -> list[int]:
+    """Return the places of tests in the order to run them: world by world, the longest first.
+
+    Inside a world, and among worlds of the same rank, the order given stays: it is random.
+    """
+    worlds = [world_of(nodeid) for nodeid in nodeids]
+    return sorted(
+        range(len(nodeids)), key=lambda at: (rank(nodeids[at]), worlds.index(worlds[at]), at)
+    )
+
+
+def ends_of_worlds(nodeids: list[str]) -> set[str]:
+    """Return the last test of each shared world, of tests in the order in which they run."""
+    last = {world_of(nodeid): nodeid for nodeid in nodeids}
+    return {last[mode] for mode in MODES if mode in last}
+
+
+class ByWorld(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps the tests of a shared world in one process, and hands worlds out in their order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return world_of(nodeid)
+
+    def _reschedule(self, node: Any) -> None:
+        """Give a process its next world when it is at the last test of the one before.
+
+        Xdist's own rule hands out worlds earlier, behind others that take minutes.
+        """
+        if self.workqueue and self._pending_of(self.assigned_work[node]) > 1:
+            return
+        super()._reschedule(node)

@@ -1,0 +1,305 @@
+"""What the policies of a cluster-wide release let the operator's account write, and what not."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from recommender_operator.adapters.kube import (
+    EVENTS,
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    JOBS,
+    MODELS,
+    VERSIONS,
+    Object,
+    Resource,
+)
+from recommender_operator.resources import labels
+from tests.integration import operator_account as account
+from tests.integration import operator_api_rig as rig
+from tests.integration import policy_rig as hostile
+from tests.integration.policy_rig import OWN, PREDICTOR, Change, add, own, put
+from tests.integration.raw_requests import APPLY, MERGE, Requests
+from tests.integration.test_train_jobs import install_trainer
+
+pytestmark = pytest.mark.integration
+
+DENIED = "ValidatingAdmissionPolicy"
+KINDS = sorted(OWN)
+#: Whose pods the operator shapes, and where their spec is.
+PODS = {"job": hostile.POD, "runtime": hostile.RUNTIME_POD, "service": PREDICTOR}
+LABELS, UNOWNED = "it lacks the labels", "no RecommenderModel and no ModelVersion controls it"
+Case = tuple[str, Change, str]
+
+
+@pytest.fixture(scope="module")
+def requests(tmp_path_factory: pytest.TempPathFactory) -> Requests:
+    """The API server for an account that only this module uses; its policies are in force."""
+    install_trainer()
+    return Requests(account.clusterwide("policed").config(tmp_path_factory.mktemp("policed")))
+
+
+@pytest.fixture(scope="module")
+def space() -> str:
+    return rig.new_namespace()
+
+
+def create(requests: Requests, kind: str, manifest: Object) -> str:
+    path = OWN[kind][0].path(manifest["metadata"]["namespace"])
+    return requests.said("POST", path, manifest)
+
+
+def applied(requests: Requests, resource: Resource, manifest: Object, sub: str = "") -> str:
+    metadata = manifest["metadata"]
+    path = resource.path(metadata["namespace"], metadata["name"], sub or None)
+    return requests.said(
+        "PATCH", f"{path}?fieldManager={labels.MANAGER}&force=true", manifest, APPLY
+    )
+
+
+def by_people(manifest: Object) -> Object:
+    """Create an object as an administrator; return it as it is stored."""
+    text = rig.kubectl("create", "-o", "json", "-f", "-", stdin=yaml.safe_dump(manifest))
+    stored: Object = json.loads(text)
+    return stored
+
+
+def patched(requests: Requests, resource: Resource, thing: Object, patch: Any) -> str:
+    metadata = thing["metadata"]
+    path = resource.path(metadata["namespace"], metadata["name"])
+    return requests.said("PATCH", path, patch, MERGE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_the_operator_writes_is_let_through(
+    kind: str, requests: Requests, space: str
+) -> None:
+    assert create(requests, kind, own(kind, space)) == ""
+
+
+@pytest.mark.parametrize("kind", ["service", "knative", "route"])
+def test_what_the_operator_applies_again_is_let_through(
+    kind: str, requests: Requests, space: str
+) -> None:
+    manifest = own(kind, space)
+    for _ in range(2):
+        assert applied(requests, OWN[kind][0], manifest) == ""
+    path = OWN[kind][0].path(space, manifest["metadata"]["name"])
+    assert requests.said("DELETE", path) == ""
+
+
+CREATED: list[Case] = [
+    # Not without any: a Job would get those of its pods.
+    *[
+        (kind, put("metadata.labels", {"team": "web"}), LABELS)
+        for kind in KINDS
+        if kind != "event"
+    ],
+    *[
+        (kind, put("metadata.labels", {labels.MANAGED_BY: labels.MANAGER}), LABELS)
+        for kind in ("job", "route")
+    ],
+    *[
+        (kind, put("metadata.ownerReferences", owners), UNOWNED)
+        for kind in KINDS
+        if kind != "event"
+        for owners in (None, [hostile.STRANGER])
+    ],
+    *[case for kind, pod in PODS.items() for case in hostile.pod_cases(kind, pod)],
+    (
+        "job",
+        put(
+            f"{hostile.POD}.initContainers",
+            [{"name": "other", "image": hostile.IMAGE}],
+        ),
+        "one container, main",
+    ),
+    ("trainjob", put("spec.runtimeRef.kind", "ClusterTrainingRuntime"), "of its own name"),
+    ("trainjob", put("spec.runtimeRef.name", "theirs"), "of its own name"),
+    ("trainjob", put("spec.trainer.image", hostile.IMAGE), "overrides the pods"),
+    ("trainjob", put("spec.trainer.command", ["sh"]), "overrides the pods"),
+    (
+        "trainjob",
+        put(
+            "spec.podTemplateOverrides",
+            [{"targetJobs": [{"name": "node"}], "spec": {"serviceAccountName": "admin"}}],
+        ),
+        "overrides the pods",
+    ),
+    ("service", put(f"{PREDICTOR}.initContainers.0.name", "other"), "verify-artifact alone"),
+    ("service", put(f"{PREDICTOR}.initContainers.0.image", hostile.IMAGE), "with the image"),
+    ("service", put(f"{PREDICTOR}.model.image", hostile.IMAGE), "without image, command or args"),
+    ("service", put(f"{PREDICTOR}.model.args", ["--x"]), "without image, command or args"),
+    ("service", put(f"{PREDICTOR}.model.runtime", "theirs"), "the runtime recommender-triton"),
+    ("service", put(f"{PREDICTOR}.model.storageUri", "s3://b/m"), "a PersistentVolumeClaim"),
+    ("service", put(f"{PREDICTOR}.model.storage", {"key": "k"}), "a PersistentVolumeClaim"),
+    ("service", add(f"{PREDICTOR}.model.env", hostile.SECRET_KEY), "from a Secret"),
+    ("service", put("spec.transformer", {"minReplicas": 1}), "a part beside the predictor"),
+    ("route", put("spec.parentRefs.0.name", "theirs"), "its parent must be the Gateway"),
+    ("route", put("spec.parentRefs.0.namespace", None), "its parent must be the Gateway"),
+    ("route", put("spec.parentRefs.0.sectionName", None), "its parent must be the Gateway"),
+    ("route", put("spec.rules.1.backendRefs.0.namespace", "kube-system"), "another namespace"),
+    ("event", put("involvedObject.apiVersion", "v1"), "not of recommender.dev"),
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "change", "message"),
+    CREATED,
+    ids=[f"{index}-{kind}" for index, (kind, _, _) in enumerate(CREATED)],
+)
+def test_a_hostile_object_is_refused_with_the_reason(
+    kind: str, change: Change, message: str, requests: Requests, space: str
+) -> None:
+    manifest = own(kind, space)
+    change(manifest)
+    told = create(requests, kind, manifest)
+    assert DENIED in told
+    assert message in told
+    assert "the recommender operator may not create" in told
+
+
+@pytest.mark.parametrize("kind", ["service", "route"])
+def test_an_object_of_others_is_not_taken_over(kind: str, requests: Requests, space: str) -> None:
+    manifest = own(kind, space)
+    foreign = copy.deepcopy(manifest)
+    foreign["metadata"] |= {"labels": {"team": "web"}, "ownerReferences": []}
+    by_people(foreign)
+    told = applied(requests, OWN[kind][0], manifest)
+    assert DENIED in told
+    assert LABELS in told
+
+
+DELETED = {"job": JOBS, "service": INFERENCE_SERVICES, "route": HTTP_ROUTES, "version": VERSIONS}
+
+
+@pytest.mark.parametrize("kind", sorted(DELETED))
+def test_an_object_of_others_is_not_deleted(kind: str, requests: Requests, space: str) -> None:
+    for change, message in (
+        (put("metadata.labels", {"team": "web"}), LABELS),
+        (put("metadata.ownerReferences", [hostile.STRANGER]), "its controller is another one"),
+    ):
+        manifest = own(kind, space)
+        change(manifest)
+        by_people(manifest)
+        told = requests.said("DELETE", DELETED[kind].path(space, manifest["metadata"]["name"]))
+        assert DENIED in told
+        assert message in told
+
+
+def test_an_object_stays_with_its_controller_and_keeps_its_labels(
+    requests: Requests, space: str
+) -> None:
+    thing = by_people(own("version", space))
+    (owner,) = thing["metadata"]["ownerReferences"]
+    other = {"metadata": {"ownerReferences": [{**owner, "uid": "uid-other"}]}}
+    assert "its controller is another one" in patched(requests, VERSIONS, thing, other)
+    bare: dict[str, Any] = {"metadata": {"labels": {labels.MODEL: None}}}
+    assert LABELS in patched(requests, VERSIONS, thing, bare)
+
+
+def test_a_version_without_an_owner_is_adopted_and_one_without_labels_is_not(
+    requests: Requests, space: str
+) -> None:
+    manifest = own("version", space)
+    owners = manifest["metadata"].pop("ownerReferences")
+    assert patched(
+        requests, VERSIONS, by_people(manifest), {"metadata": {"ownerReferences": owners}}
+    ) == ""  # fmt: skip
+    foreign = own("version", space)
+    foreign["metadata"] |= {"labels": {}, "ownerReferences": []}
+    adoption = {"metadata": {"ownerReferences": owners, "labels": manifest["metadata"]["labels"]}}
+    assert LABELS in patched(requests, VERSIONS, by_people(foreign), adoption)
+
+
+def status_of(kind: str, thing: Object) -> Object:
+    metadata = {key: thing["metadata"][key] for key in ("name", "namespace")}
+    return {
+        "apiVersion": "recommender.dev/v1alpha1",
+        "kind": kind,
+        "metadata": metadata,
+        "status": {"stage": "Training"},
+    }
+
+
+def test_the_status_of_an_own_version_and_of_a_model_are_written_and_no_other(
+    requests: Requests, space: str
+) -> None:
+    version = by_people(own("version", space))
+    assert applied(requests, VERSIONS, status_of("ModelVersion", version), "status") == ""
+    foreign = own("version", space)
+    foreign["metadata"] |= {"labels": {}, "ownerReferences": []}
+    body = status_of("ModelVersion", by_people(foreign))
+    assert LABELS in applied(requests, VERSIONS, body, "status")
+    model = by_people(rig.manifest(space, "status"))
+    assert applied(requests, MODELS, status_of("RecommenderModel", model), "status") == ""
+
+
+FINALIZER = "recommender.dev/operator"
+KEPT = {"finalizers": ["example.com/theirs"], "labels": {"team": "web"}}
+
+
+@pytest.fixture
+def model(space: str, request: pytest.FixtureRequest) -> Object:
+    """A model with a label, an annotation and a finalizer of people."""
+    manifest = rig.manifest(space, f"m{abs(hash(request.node.name)) % 10**8}")
+    manifest["metadata"] |= {**KEPT, "annotations": {"example.com/a": "b"}}
+    return by_people(manifest)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"finalizers": ["example.com/theirs", FINALIZER]},
+        {"annotations": {"kopf.recommender.dev/last-handled-configuration": "{}"}},
+    ],
+)
+def test_kopf_keeps_its_finalizer_and_its_progress_in_a_model(
+    metadata: Object, model: Object, requests: Requests
+) -> None:
+    assert patched(requests, MODELS, model, {"metadata": metadata}) == ""
+    undone: Object = {"finalizers": KEPT["finalizers"]}
+    if "annotations" in metadata:
+        undone = {"annotations": dict.fromkeys(metadata["annotations"])}
+    assert patched(requests, MODELS, model, {"metadata": undone}) == ""
+
+
+@pytest.mark.parametrize(
+    ("patch", "message"),
+    [
+        ({"spec": {"training": {"seed": 5}}}, "it changes the spec"),
+        ({"metadata": {"labels": {"team": "other"}}}, "it changes labels or owners"),
+        ({"metadata": {"ownerReferences": [hostile.STRANGER]}}, "it changes labels or owners"),
+        ({"metadata": {"annotations": {"recommender.dev/abort": "x"}}}, "it changes annotations"),
+        ({"metadata": {"annotations": {"example.com/a": None}}}, "it changes annotations"),
+        ({"metadata": {"annotations": {"example.com/a": "c"}}}, "it changes annotations"),
+        ({"metadata": {"finalizers": [FINALIZER]}}, "it changes finalizers"),
+    ],
+)
+def test_everything_else_of_a_model_is_of_people(
+    patch: Object, message: str, model: Object, requests: Requests
+) -> None:
+    told = patched(requests, MODELS, model, patch)
+    assert DENIED in told
+    assert message in told
+
+
+def test_an_event_about_others_is_not_changed(requests: Requests, space: str) -> None:
+    event = own("event", space)
+    assert create(requests, "event", event) == ""
+    count = {"count": 2}
+    assert patched(requests, EVENTS, event, count) == ""
+    foreign = own("event", space)
+    foreign["involvedObject"]["apiVersion"] = "v1"
+    assert "not of recommender.dev" in patched(requests, EVENTS, by_people(foreign), count)
+
+
+def test_people_and_other_accounts_are_not_held(space: str) -> None:
+    thing = own("job", space)
+    put(f"{hostile.POD}.containers.0.image", hostile.IMAGE)(thing)
+    assert by_people(thing)["metadata"]["uid"]

@@ -1,0 +1,155 @@
+"""Every right that the chart gives is used, and no more is asked for: by the API server's own log.
+
+Runs after the others of its room, whose operators act with the same account.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import pathlib
+from typing import Any
+
+import pytest
+
+from recommender_operator.actions import Event
+from recommender_operator.adapters.events import QUIET, EventRecorder
+from recommender_operator.adapters.kube import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    JOBS,
+    MODELS,
+    VERSIONS,
+)
+from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.observe import model_object
+from recommender_operator.resources import labels
+from tests.cluster import settings
+from tests.integration import operator_account as account
+from tests.integration import operator_api_rig as rig
+from tests.integration.test_operator_lifecycle import SPEC, Life
+from tests.scenario import audit
+from tests.scenario.audit import Right
+from tests.unit.recommender_operator.operator_rig import Rig
+
+pytestmark = pytest.mark.integration
+
+#: Their operators act with the account; without them the log says too little.
+NEEDED = {"test_operator_process", "test_operator_lifecycle", "test_train_jobs"}
+FINALIZER = "recommender.dev/operator"
+#: When the session collected its tests: what is older in the log was another one's.
+STARTED = datetime.datetime.now(datetime.UTC)
+#: Rights that no story here needs, and why the operator has them.
+EXCUSED: dict[Right, str] = {}
+
+
+@pytest.fixture
+async def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
+    operator = rig.open_kube(account.clusterwide_config(tmp_path))
+    yield Life(operator, kube, namespace, None)
+    await operator.close()
+
+
+async def serving(life: Life, **spec: Any) -> str:
+    """Live until the first version serves; return its name."""
+    assert await life.admin.create(MODELS, rig.manifest(life.namespace, **{**SPEC, **spec}))
+    await life.until(lambda status, _: status.get("stage") == "Serving")
+    (version,) = await life.versions()
+    return version
+
+
+async def test_a_version_that_lost_its_owner_is_adopted_again(life: Life) -> None:
+    version = await serving(life)
+    orphan: dict[str, Any] = {"metadata": {"ownerReferences": []}}
+    await life.admin.patch(VERSIONS, life.namespace, version, orphan)
+    await life.look()
+    found = await life.admin.get(VERSIONS, life.namespace, version)
+    assert found is not None
+    assert found["metadata"]["ownerReferences"][0]["controller"] is True
+
+
+async def test_versions_beyond_the_history_go(life: Life) -> None:
+    names = {await serving(life, history={"limit": 1})}
+    for seed in (18, 19, 20):
+        known = set(await life.versions())
+        change = {"spec": {"training": {"seed": seed}}}
+        await life.admin.patch(MODELS, life.namespace, "movies", change)
+        await life.until(lambda _, versions, known=known: set(versions) - known != set())
+        (new,) = set(await life.versions()) - known
+        names.add(new)
+        await life.until(lambda _, versions, new=new: versions.get(new) == "Promoted")
+    await life.until(lambda _, versions: len(versions) < len(names))
+
+
+async def test_a_route_of_unfit_versions_alone_goes(life: Life) -> None:
+    version = await serving(life)
+    unfit = json.dumps({"status": {"stage": "Failed"}})
+    rig.kubectl(
+        "-n", life.namespace, "patch", "modelversion", version,
+        "--subresource=status", "--type=merge", f"--patch={unfit}",
+    )  # fmt: skip
+    await life.look()
+    assert await life.admin.list(HTTP_ROUTES, life.namespace, {}) == []
+
+
+async def test_a_snapshot_of_a_deleted_model_is_stopped(life: Life) -> None:
+    spec = {"deletionPolicy": "Delete", "data": {"source": {"claimName": "raw"}, "snapshots": {}}}
+    held = rig.manifest(life.namespace, **spec)
+    held["metadata"]["finalizers"] = [FINALIZER]
+    assert await life.admin.create(MODELS, held)
+
+    async def snapshots() -> list[str]:
+        found = await life.admin.list(JOBS, life.namespace, {labels.JOB_KIND: "snapshot"})
+        return [job["metadata"]["name"] for job in found]
+
+    for _ in range(20):
+        await life.operator.reconciler.reconcile(life.key)
+        if await snapshots():
+            break
+        # It plays the Job controller, but for the snapshot: that one goes on.
+        await life.script.step()
+    assert await snapshots()
+    rig.kubectl("-n", life.namespace, "delete", "recommendermodel", "movies", "--wait=false")
+    await life.operator.reconciler.reconcile(life.key)
+    assert await snapshots() == []
+    free: dict[str, Any] = {"metadata": {"finalizers": []}}
+    await life.admin.patch(MODELS, life.namespace, "movies", free)
+
+
+class KnativeLife(Life):
+    """A life whose traffic KServe splits."""
+
+    def _born(self) -> None:
+        self.operator = Rig(kube=self.kube, samples=self.samples, key=self.key, knative=True)
+        self.operator.time = self.time
+
+
+async def test_in_knative_mode_the_revisions_are_read(life: Life) -> None:
+    knative = KnativeLife(life.kube, life.admin, life.namespace, None)
+    spec = {**SPEC, "rollout": {"traffic": "Knative"}}
+    assert await life.admin.create(MODELS, rig.manifest(life.namespace, **spec))
+    await knative.until(lambda status, _: status.get("stage") == "Deploying")
+    for _ in range(3):
+        await knative.look()
+    assert len(await life.admin.list(INFERENCE_SERVICES, life.namespace, {})) == 1
+
+
+async def test_an_event_that_is_said_again_is_counted(life: Life, tmp_path: pathlib.Path) -> None:
+    await life.admin.create(MODELS, rig.manifest(life.namespace))
+    model = model_object(await life.model())
+    event = Event(type="Normal", reason="Promoted", message="it is better")
+    for process in range(2):
+        await EventRecorder(life.kube).post(model, event, life.time + process * QUIET)
+    told = rig.kubectl("-n", life.namespace, "get", "events", "-o", "name").split()
+    assert len(told) == 1
+
+
+def test_every_right_is_used_and_nothing_was_refused(request: pytest.FixtureRequest) -> None:
+    ran = {item.path.stem for item in request.session.items}
+    if missing := sorted(NEEDED - ran):
+        pytest.skip(f"run {', '.join(missing)} in the same session")
+    operator = account.clusterwide()
+    log = settings.apiserver_layout().audit_log
+    told = audit.use(audit.lines_of(log), operator.user, STARTED)
+    assert told.refused == ()
+    assert audit.superfluous(audit.given(operator.rules), told.rights, EXCUSED) == []

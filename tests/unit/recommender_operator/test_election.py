@@ -1,0 +1,240 @@
+"""The election against an API server in memory, with the clock moved by hand."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from recommender_operator import election
+from recommender_operator.adapters.kube import KubeError, NotLeaderError
+from recommender_operator.election import LEASES, Elector, LostLeaseError
+from recommender_operator.lease import Record, Terms
+from tests.fakes import FakeKube
+
+TERMS = Terms(10)
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Bench:
+    """Processes that share a Lease; `asyncio.sleep` moves the clock of all."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+        self.kube = FakeKube()
+        self.events: list[Callable[[], None]] = []
+
+    def elector(self, identity: str, *, terms: Terms = TERMS) -> Elector:
+        return Elector(
+            self.kube,
+            namespace="team",
+            name="operator",
+            identity=identity,
+            terms=terms,
+            clock=lambda: self.time,
+            jitter=lambda: 0.0,
+        )
+
+    async def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        for event in self.events:
+            event()
+        await REAL_SLEEP(0)
+
+    @property
+    def record(self) -> Record:
+        return Record.of(self.kube.find(LEASES, "operator"))
+
+
+REAL_SLEEP = asyncio.sleep
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    made = Bench()
+    monkeypatch.setattr(election.asyncio, "sleep", made.sleep)  # type: ignore[attr-defined]
+    return made
+
+
+@contextlib.asynccontextmanager
+async def kept(elector: Elector) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(elector.keep())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def turns(count: int = 50) -> None:
+    for _ in range(count):
+        await REAL_SLEEP(0)
+
+
+def away(_verb: str, _resource: Any, _name: str) -> KubeError:
+    return KubeError("no answer")
+
+
+async def test_the_first_process_leads_at_once_and_says_so_in_the_lease(bench: Bench) -> None:
+    first = bench.elector("a")
+    with pytest.raises(NotLeaderError, match="does not lead"):
+        first.fence()
+    await first.acquire()
+    first.fence()
+    assert (bench.record.holder, bench.record.duration, bench.time) == ("a", 10, 1000)
+
+
+async def test_a_standby_waits_while_the_leader_renews(bench: Bench) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire())
+    async with kept(first):
+        await turns(500)
+        assert bench.time > 1100
+        assert not waiting.done()
+        assert first.leads
+        assert not second.leads
+    waiting.cancel()
+
+
+async def test_a_standby_leads_within_fifteen_seconds_of_a_kill(bench: Bench) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    await second.acquire()
+    assert 10 <= bench.time - 1000 < 13
+    assert (bench.record.holder, bench.record.transitions) == ("b", 1)
+
+
+async def test_after_a_clean_end_the_next_pause_is_all_that_a_standby_waits(bench: Bench) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    waiting = asyncio.create_task(second.acquire())
+    await REAL_SLEEP(0)
+    await first.release()
+    ended = bench.time
+    await waiting
+    assert bench.time - ended <= TERMS.retry + 0.1
+    with pytest.raises(NotLeaderError):
+        first.fence()
+
+
+async def test_the_fence_closes_before_anybody_else_may_lead(bench: Bench) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    bench.events.append(lambda: leaders.append((first.leads, second.leads)))
+    leaders: list[tuple[bool, bool]] = []
+    await second.acquire()
+    leaders.append((first.leads, second.leads))
+    assert (True, True) not in leaders
+    assert (True, False) in leaders
+    assert leaders[-1] == (False, True)
+
+
+async def test_a_frozen_leader_ends_when_another_has_led(bench: Bench) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    await second.acquire()
+    with pytest.raises(LostLeaseError, match="held by b"):
+        await first.keep()
+    with pytest.raises(NotLeaderError):
+        first.fence()
+
+
+async def test_a_frozen_leader_ends_though_the_other_has_led_and_let_go(bench: Bench) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    await second.acquire()
+    await second.release()
+    with pytest.raises(LostLeaseError, match="held by nobody"):
+        await first.keep()
+
+
+async def test_a_leader_whose_lease_was_deleted_ends(bench: Bench) -> None:
+    first = bench.elector("a")
+    await first.acquire()
+    bench.kube.objects.clear()
+    with pytest.raises(LostLeaseError, match="deleted"):
+        await first.keep()
+
+
+async def test_an_api_server_away_for_ten_minutes_closes_the_fence_and_ends_nothing(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = bench.elector("a")
+    await first.acquire()
+    async with kept(first) as task:
+        bench.kube.fault = away
+        while bench.time < 1600:
+            await REAL_SLEEP(0)
+        assert not first.leads
+        assert not task.done()
+        with pytest.raises(NotLeaderError, match=r"the deadline is 7.0 s"):
+            first.fence()
+        assert first.untried <= 2
+        assert first.unanswered > 590
+        bench.kube.fault = lambda *_: None
+        while not first.leads:
+            await REAL_SLEEP(0)
+    assert bench.record.transitions == 0
+    assert "nobody led in between" in caplog.text
+
+
+async def test_a_renewal_whose_answer_was_lost_is_no_loss(bench: Bench) -> None:
+    first = bench.elector("a")
+    await first.acquire()
+    bench.kube.touch(LEASES, "operator")
+    async with kept(first):
+        await turns()
+        assert first.leads
+        assert bench.time > 1010
+
+
+async def test_of_two_that_take_it_at_once_one_leads(bench: Bench) -> None:
+    both = [bench.elector("a"), bench.elector("b")]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(elector.acquire()) for elector in both]
+        while not any(task.done() for task in tasks):
+            await REAL_SLEEP(0)
+        assert [elector.leads for elector in both].count(True) == 1
+        for task in tasks:
+            task.cancel()
+
+
+async def test_a_request_without_an_answer_ends_with_the_deadline(bench: Bench) -> None:
+    class Silent(FakeKube):
+        async def get(self, *_: Any) -> Any:
+            await asyncio.Event().wait()
+
+    bench.kube = Silent()
+    first = bench.elector("a", terms=Terms(1))
+    task = asyncio.create_task(first.acquire())
+    await asyncio.wait([task], timeout=0)
+    bench.events.append(task.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
+
+
+async def test_a_holder_that_cannot_let_go_ends_all_the_same(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = bench.elector("a")
+    await first.acquire()
+    bench.kube.fault = away
+    await first.release()
+    assert "expires by itself" in caplog.text
+    assert not first.leads
+
+
+async def test_a_standby_lets_go_of_nothing(bench: Bench) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    await second.release()
+    assert bench.record.holder == "a"
+
+
+def test_the_clock_goes_on_in_a_stopped_process() -> None:
+    assert election.clock() >= time.monotonic() - 1
