@@ -37,6 +37,7 @@ from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.observed import ModelObject
 from recommender_operator.reconcile import Key, Reconciler
+from recommender_operator.schedule import spread
 from recommender_operator.settings import Settings
 from recommender_operator.workqueue import Observer as QueueObserver
 from recommender_operator.workqueue import WorkQueue
@@ -49,8 +50,6 @@ API_TIMEOUT = 15.0
 FENCED_WAIT = 5.0
 #: Most deleted models whose end is remembered until Kopf asks for it.
 REMEMBERED = 10_000
-#: Share by which pauses between looks differ, and the shortest pause that does, in seconds.
-SPREAD, SPREAD_FROM = 0.1, 5.0
 
 
 class LookTimeoutError(Exception):
@@ -60,14 +59,6 @@ class LookTimeoutError(Exception):
 def utc_now() -> datetime.datetime:
     """Return the time, with its zone."""
     return datetime.datetime.now(datetime.UTC)
-
-
-def spread(seconds: float, chance: float) -> float:
-    """Return a pause, a tenth longer or shorter by chance if it is a long one, in seconds.
-
-    Models that were made, or found by a new process, in one moment are not looked at in one.
-    """
-    return seconds if seconds < SPREAD_FROM else seconds * (1 + SPREAD * (2 * chance - 1))
 
 
 class Runtime:
@@ -97,6 +88,7 @@ class Runtime:
             ApiSource(transport, observe=self.metrics.api_request),
             namespaces=settings.watch_namespaces,
             wake=lambda namespace, model: self.wake(Key(namespace, model)),
+            known=self._known,
             figures=self.metrics,
             models=instances.selector(settings.instance),
         )
@@ -196,6 +188,11 @@ class Runtime:
         self._sessions.clear()
 
     # --- the parts
+
+    def _known(self, namespace: str, model: str) -> None:
+        """Bring back what had no room in the queue; what waits there already stays."""
+        later = random.random() * self._settings.requeue_seconds  # noqa: S311
+        self.queue.add(Key(namespace, model), later)
 
     async def _work(self, key: Key) -> float | None:
         assert self._reconciler is not None, "started before any key is taken"

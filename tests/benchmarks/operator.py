@@ -2,10 +2,11 @@
 
 The operator is its real process. Everything else of Kubernetes is played by a process of its own
 (`operator_cluster.py`): no container runs, Jobs and pods are ready within milliseconds, so that
-the operator and the API server are what is measured. Pods answer on 127.77.0.0/16, each on a
+the operator and the API server are what is measured. Pods answer on 127.0.0.0/8, each on a
 socket of its own, with small pages of counters.
 
-    converge_s        from the creation of all models until each serves its first version
+    converge_s        from the creation of all models until each serves its first version, or is
+                      known to be paused
     rollout_s         from new specs for a tenth of them until each is promoted, in three steps
     verdict_to_route  from a weight in the status of a version to the same weight in the HTTPRoute,
                       as a watch sees both
@@ -130,9 +131,9 @@ class Fleet:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.kube.close()
 
-    async def create(self) -> None:
+    async def create(self, *, paused: bool) -> None:
         async def one(place: tuple[str, str]) -> None:
-            await self.kube.create(MODELS, rig.manifest(*place, **SPEC))
+            await self.kube.create(MODELS, rig.manifest(*place, **SPEC, paused=paused))
 
         await self._each(self.places, one)
 
@@ -186,6 +187,11 @@ def ready(status: Object) -> bool:
     return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
 
+def paused(status: Object) -> bool:
+    conditions = status.get("conditions") or []
+    return any(c["type"] == "Progressing" and c["reason"] == "Paused" for c in conditions)
+
+
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     # What an earlier run has left would be worked on as well.
     api.stop_apiserver()
@@ -212,19 +218,22 @@ async def _life(options: argparse.Namespace, operator: Operator, fleet: Fleet) -
     await operator.healthy()
     before = operator.figures()
     started = time.monotonic()
-    await fleet.create()
+    await fleet.create(paused=options.paused)
     print(f"  all are made after {time.monotonic() - started:.0f} s", flush=True)
     every = fleet.places
-    await fleet.until("serving", lambda: sum(not ready(s) for s in fleet.statuses(every)))
+    settled = paused if options.paused else ready
+    await fleet.until("settled", lambda: sum(not settled(s) for s in fleet.statuses(every)))
     result: dict[str, Any] = {"converge_s": round(time.monotonic() - started, 1)}
     after = operator.figures()
     result["converge_cpu_s"] = round(after.cpu - before.cpu, 1)
     result["converge_writes"] = after.writes - before.writes
-    result |= await _rollout(fleet)
+    if not options.paused:
+        result |= await _rollout(fleet)
     result |= await _rest(options, operator, "idle")
+    if not options.paused:
+        await fleet.patch(every, {"drift": {"enabled": True}})
+        result |= await _rest(options, operator, "watched")
     result |= await _recovery(operator, fleet)
-    await fleet.patch(every, {"drift": {"enabled": True}})
-    result |= await _rest(options, operator, "watched")
     result["rss_mib"] = round(operator.figures().rss_mib, 1)
     result["rss_peak_mib"] = round(operator.figures().peak_mib, 1)
     return result
@@ -283,16 +292,13 @@ async def _rest(options: argparse.Namespace, operator: Operator, name: str) -> d
 async def _recovery(operator: Operator, fleet: Fleet) -> dict[str, Any]:
     operator.end(signal.SIGKILL)
     changed = fleet.places[1::100] or fleet.places[:1]
-    await fleet.patch(changed, {"paused": True})
+    turned = not paused(fleet.statuses(changed)[0])
+    await fleet.patch(changed, {"paused": turned})
     started = time.monotonic()
     operator.start()
 
     def unanswered() -> int:
-        told = (s.get("conditions") or [] for s in fleet.statuses(changed))
-        return sum(
-            not any(c["type"] == "Progressing" and c["reason"] == "Paused" for c in conditions)
-            for conditions in told
-        )
+        return sum(paused(status) != turned for status in fleet.statuses(changed))
 
     await fleet.until("answered after a restart", unanswered)
     answered = time.monotonic() - started
@@ -309,6 +315,9 @@ async def _recovery(operator: Operator, fleet: Fleet) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--models", type=int, default=1000)
+    parser.add_argument(
+        "--paused", action="store_true", help="all models are paused: none rolls out"
+    )
     parser.add_argument("--settle", type=float, default=20, help="seconds before rest is measured")
     parser.add_argument("--window", type=float, default=30, help="seconds of one window of rest")
     parser.add_argument("--windows", type=int, default=3)
@@ -327,6 +336,7 @@ def main() -> None:
     line = {
         "benchmark": "operator",
         "models": options.models,
+        "paused": options.paused,
         **figures,
         "reference": {"flux": FLUX},
         "ratio": round(per_object * options.models / figures["converge_s"], 2),

@@ -2,7 +2,7 @@
 
 A process of its own, so that its work is not counted as the operator's. It watches what the
 operator makes, and answers within milliseconds: a Job has ended with its report as soon as it is
-seen, an InferenceService has its pod. Each serving pod has an address of its own in 127.77.0.0/16,
+seen, an InferenceService has its pod. Each serving pod has an address of its own in 127.0.0.0/8,
 where this process answers on the port of the transformer with counters that grow with time and
 with an inference that passes the smoke test.
 """
@@ -15,6 +15,7 @@ import dataclasses
 import datetime
 import functools
 import json
+import os
 import pathlib
 import time
 
@@ -38,6 +39,8 @@ from tests.integration import operator_api_rig as rig
 from tests.scripted import ended, report
 
 WORKERS = 16
+#: Second number of the pods' addresses: another one for each of several simulators.
+NET = 2 + os.getpid() % 250
 #: Requests a second that each pod claims to answer.
 RATE = 30
 BUCKETS = ("0.005", "0.01", "0.05", "0.1", "0.5", "5", "+Inf")
@@ -209,7 +212,7 @@ class Simulator:
 
     async def _serve(self, key: Key, version: str, service: Object) -> Pod:
         self._addresses += 1
-        address = f"127.77.{self._addresses // 250}.{self._addresses % 250 + 1}"
+        address = f"127.{NET}.{self._addresses // 250}.{self._addresses % 250 + 1}"
         born = time.monotonic()
         server = await asyncio.get_running_loop().create_server(
             functools.partial(Answering, key[1], version, born), address, PORT

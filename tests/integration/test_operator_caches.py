@@ -34,7 +34,7 @@ from tests.integration import operator_api_rig as rig
 pytestmark = pytest.mark.integration
 SECONDS = 60.0
 #: So that a cut connection and a new kind are noticed within a test.
-QUICK = Rhythm(silence=3.0, absent=0.5, pause=0.1, longest_pause=0.5)
+QUICK = Rhythm(watch=2.0, silence=2.0, absent=0.5, pause=0.1, longest_pause=0.5)
 
 
 class Unseen:
@@ -231,7 +231,7 @@ async def test_a_watch_that_breaks_or_goes_silent_is_healed_and_has_missed_nothi
         await kube.delete(HTTP_ROUTES, namespace, "before", uid=uid)
         await kube.create(HTTP_ROUTES, route(namespace, "after"))
         if fault == "freeze":
-            await until("silent", lambda: informer.age > QUICK.silence)
+            await until("silent", lambda: informer.age > 2 * QUICK.watch + QUICK.silence)
             proxy.cut()
         proxy.heal()
         names: Callable[[], list[str]] = lambda: [  # noqa: E731

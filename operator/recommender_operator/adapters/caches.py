@@ -54,17 +54,20 @@ class Caches:
         namespaces: Sequence[str],
         wake: Callable[[str, str], None],
         figures: Figures,
+        known: Callable[[str, str], None] = lambda _namespace, _model: None,
         models: str = "",
         rhythm: Rhythm | None = None,
     ) -> None:
         """`wake` gets the namespace and the name of a model with a new cause to look.
 
+        `known` gets all models at each resync, for one may have been forgotten elsewhere.
         `models` is the label selector of the models; all if it is empty.
         """
         self._source = source
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
         self._wake = wake
         self._figures = figures
+        self._known = known
         self._models = models
         self._rhythm = rhythm
         self._informers: dict[Resource, dict[str | None, Informer]] = {}
@@ -122,11 +125,17 @@ class Caches:
         observer = Observer(
             changed=self._wake,
             served=lambda _: self._wake_all(),
-            listed=lambda why: self._figures.cache_listed(resource.plural, why),
+            listed=lambda why: self._listed(resource, store, why),
         )
         selector = self._models if is_model else labels.MODEL
         scope = Scope(resource, namespace, selector)
         return Informer(self._source, scope, store, observer=observer, rhythm=self._rhythm)
+
+    def _listed(self, resource: Resource, store: Store, why: str) -> None:
+        self._figures.cache_listed(resource.plural, why)
+        if resource == MODELS and why == "resync":
+            for namespace, model in store.models():
+                self._known(namespace, model)
 
     def _wake_all(self) -> None:
         places: set[Place] = set()

@@ -1,8 +1,8 @@
 """One kind kept in a store: a list, then a watch from where the list was read.
 
 What makes it read a new list: a resourceVersion that is too old for the server (410), a stream
-that has gone silent though bookmarks were due, and every ten minutes the resync, which finds what
-a watch has missed. A stream that only breaks goes on from the last resourceVersion.
+that is silent beyond its time, and every ten minutes the resync, which finds what a watch has
+missed. A stream that only breaks goes on from the last resourceVersion.
 """
 
 from __future__ import annotations
@@ -30,10 +30,11 @@ class Rhythm:
 
     #: From one list to the next one, whatever the watch says.
     resync: float = 600.0
-    #: Longest watch; the server ends it.
-    watch: float = 300.0
-    #: A stream without a line for so long is dead: bookmarks come each minute.
-    silence: float = 90.0
+    #: Length of a watch. The server ends it, which is a sign of life where nothing happens: of a
+    #: kind without any event since its start it sends no bookmarks either.
+    watch: float = 90.0
+    #: A stream without a line, and without its end, for so long beyond that is dead.
+    silence: float = 15.0
     #: From one question for a kind that the server does not know to the next.
     absent: float = 30.0
     #: First and longest pause after an error; it doubles in between.
@@ -246,7 +247,7 @@ class Informer:
         async with contextlib.aclosing(events):
             while True:
                 try:
-                    async with asyncio.timeout(self._rhythm.silence):
+                    async with asyncio.timeout(seconds + self._rhythm.silence):
                         event = await anext(events, None)
                 except TimeoutError:
                     self._restart("silent")
@@ -255,7 +256,8 @@ class Informer:
                 if event is None:
                     break
                 self._take(event)
-        if self._clock() - started < 1.0:
+        self._contact = self._clock()
+        if self._contact - started < 1.0:
             # A server that ends watches at once is not asked again at once.
             await self._sleep(self._spread(self._rhythm.pause))
 

@@ -15,8 +15,9 @@ from recommender_operator.adapters.ports import PodRef, SampleError
 from recommender_operator.observed import PodCounters, Sample
 
 PORT = 8080
-#: Pods asked at a time.
-CONCURRENCY = 20
+#: Pods asked at a time in one look, and by all looks together: what ten workers may ask at most,
+#: so that one tenant's pods that do not answer hold up nobody else's.
+CONCURRENCY, ALL_LOOKS = 20, 200
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class PodScrape:
     def __init__(self, session: aiohttp.ClientSession, *, port: int = PORT) -> None:
         self._session = session
         self._port = port
+        self._all = asyncio.Semaphore(ALL_LOOKS)
 
     @classmethod
     def session(cls) -> aiohttp.ClientSession:
@@ -66,7 +68,7 @@ class PodScrape:
         """Return the counters, or why there are none."""
         url = pod_url(pod.ip, self._port, "/metrics")
         try:
-            async with gate:
+            async with gate, self._all:
                 page = await exchange(self._session, "GET", url, limit=PAGE_LIMIT)
             return await asyncio.to_thread(parse_page, page.decode("utf-8"))
         except (ExchangeError, ValueError) as error:

@@ -134,7 +134,7 @@ async def test_the_resync_finds_a_deletion_that_the_watch_has_missed() -> None:
 
 
 async def test_a_silent_stream_is_dropped_for_a_new_list() -> None:
-    world = World(Rhythm(silence=0.01, patience=5.0))
+    world = World(Rhythm(watch=0.0, silence=-0.99, patience=5.0))
     async with world.running():
         await world.until(lambda: "silent" in world.lists)
 
