@@ -29,8 +29,9 @@ NO_TESTS_COLLECTED = 5
 #: The longest time that all parts together may take: builds from nothing take half of it, and
 #: what calls this has 90 minutes.
 TOTAL_SECONDS = 70 * 60.0
-#: For the parts beside those of the cluster, whose users must not wait for an answer.
-NICE = 10
+#: For the parts beside those of the cluster, whose users must not wait for an answer: a third of
+#: the weight, which leaves enough for tests that have time-outs of their own.
+NICE = 5
 
 
 class Kind(enum.Enum):

@@ -32,7 +32,8 @@ CONFIGURATION = {
         "queue-sidecar-image": imagestore.KNATIVE["queue"].name,
         # There is no registry to resolve a tag at.
         "registries-skipping-tag-resolving": "index.docker.io,docker.io,localhost",
-        "progress-deadline": "60s",
+        # Several revisions may start side by side on two cores.
+        "progress-deadline": "180s",
         "queue-sidecar-cpu-request": "10m",
         "queue-sidecar-memory-request": "16Mi",
     },

@@ -24,11 +24,15 @@ REQUESTS_A_SECOND = 30.0
 NewWorld = Callable[..., World]
 DATA = cache_folder() / "demo-data"
 ENDS_WORLD = pytest.StashKey[bool]()
-#: Several worlds share two cores, and Knative keeps old revisions for more than a minute.
+#: Several worlds share two cores and the memory that they request, of which a served version
+#: uses 0.6 GiB; and Knative keeps old revisions for more than a minute.
 SMALL: dict[str, Any] = {
     # Lists without towers: their fits take half of a training, and tests of training have them.
     "training": {"hyperparameters": {"retrieval": "Weights"}},
-    "serving": {"resources": {"cpu": "100m"}, "transformerResources": {"cpu": "100m"}},
+    "serving": {
+        "resources": {"cpu": "100m", "memory": "1Gi"},
+        "transformerResources": {"cpu": "100m", "memory": "384Mi"},
+    },
     "analysis": {"stepSeconds": 10},
 }
 

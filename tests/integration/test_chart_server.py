@@ -163,10 +163,10 @@ def test_a_second_release_over_the_same_namespaces_is_refused_unless_it_is_anoth
 ) -> None:
     first, second, watched = new_namespace(), new_namespace(), new_namespace()
     config = api.ensure_apiserver()
-    over = ("--set", f"watchNamespaces={{{watched}}}", "--set", "runtime.create=false")
+    over = ["--set", f"watchNamespaces={{{watched}}}", "--set", "runtime.create=false"]
     if scope == "cluster-wide":
-        over = ("--set", "clusterWide=true", "--set", "runtime.create=false")
-        over = (*over, "--set", f"operator.instance={first}")
+        over = ["--set", "clusterWide=true", "--set", "runtime.create=false"]
+        over += ["--set", f"operator.instance={first}"]
     assert install("one", first, config, *over).returncode == 0
     refused = install("two", second, config, *over)
     assert refused.returncode != 0

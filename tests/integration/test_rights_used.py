@@ -71,14 +71,19 @@ async def test_a_version_that_lost_its_owner_is_adopted_again(life: Life) -> Non
 async def test_versions_beyond_the_history_go(life: Life) -> None:
     names = {await serving(life, history={"limit": 1})}
     for seed in (18, 19, 20):
-        known = set(await life.versions())
-        change = {"spec": {"training": {"seed": seed}}}
-        await life.admin.patch(MODELS, life.namespace, "movies", change)
-        await life.until(lambda _, versions, known=known: set(versions) - known != set())
-        (new,) = set(await life.versions()) - known
-        names.add(new)
-        await life.until(lambda _, versions, new=new: versions.get(new) == "Promoted")
+        names.add(await promoted(life, seed))
     await life.until(lambda _, versions: len(versions) < len(names))
+
+
+async def promoted(life: Life, seed: int) -> str:
+    """Live until a version of another seed is promoted; return its name."""
+    known = set(await life.versions())
+    change = {"spec": {"training": {"seed": seed}}}
+    await life.admin.patch(MODELS, life.namespace, "movies", change)
+    await life.until(lambda _, versions: set(versions) != known)
+    (new,) = set(await life.versions()) - known
+    await life.until(lambda _, versions: versions.get(new) == "Promoted")
+    return new
 
 
 async def test_a_route_of_unfit_versions_alone_goes(life: Life) -> None:
@@ -93,7 +98,10 @@ async def test_a_route_of_unfit_versions_alone_goes(life: Life) -> None:
 
 
 async def test_a_snapshot_of_a_deleted_model_is_stopped(life: Life) -> None:
-    spec = {"deletionPolicy": "Delete", "data": {"source": {"claimName": "raw"}, "snapshots": {}}}
+    spec: dict[str, Any] = {
+        "deletionPolicy": "Delete",
+        "data": {"source": {"claimName": "raw"}, "snapshots": {}},
+    }
     held = rig.manifest(life.namespace, **spec)
     held["metadata"]["finalizers"] = [FINALIZER]
     assert await life.admin.create(MODELS, held)

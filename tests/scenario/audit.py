@@ -49,7 +49,8 @@ def given(rules: Iterable[Mapping[str, Any]]) -> frozenset[Right]:
 
 def use(lines: Iterable[str], user: str, since: datetime.datetime) -> Use:
     """Return what an account asked for since a time; `lines` are those of an audit log."""
-    rights, refused = set(), {}
+    rights: set[Right] = set()
+    refused: dict[str, None] = {}
     for event in _events(lines, user, since):
         right = _right(event)
         if reason := _refusal(event):

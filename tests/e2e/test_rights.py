@@ -1,0 +1,40 @@
+"""What the operator did in all other end-to-end tests, against the rights that it has.
+
+It comes last: the API server's audit log then holds every story.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+
+import pytest
+
+from tests.cluster import api, settings
+from tests.scenario import audit, install, rights
+
+pytestmark = pytest.mark.e2e
+
+#: No run of all tests takes longer; what is older in the log was of another one.
+RUN = datetime.timedelta(minutes=90)
+
+
+def test_given_all_stories_when_they_are_over_then_every_right_was_used_and_none_was_missing() -> (
+    None
+):
+    cluster = api.find_up()
+    if cluster is None or cluster.kubeconfig != settings.cluster_layout().kubeconfig:
+        pytest.skip("only the local cluster's API server writes a log that tests can read")
+    deployment = json.loads(
+        cluster.kubectl(
+            "-n", install.SYSTEM_NAMESPACE, "get", "deployment", "-o", "json",
+            "-l", f"app.kubernetes.io/instance={install.RELEASE}",
+        )
+    )["items"][0]  # fmt: skip
+    account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    rules = rights.rules_of(cluster, install.SYSTEM_NAMESPACE, account)
+    user = f"system:serviceaccount:{install.SYSTEM_NAMESPACE}:{account}"
+    since = datetime.datetime.now(datetime.UTC) - RUN
+    told = audit.use(audit.lines_of(settings.cluster_layout().audit_log), user, since)
+    assert told.refused == ()
+    assert audit.superfluous(audit.given(rules), told.rights, rights.SELDOM) == []

@@ -1,0 +1,52 @@
+"""The rights of the operator's account as the cluster holds them, and how rarely some are used."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tests.cluster.api import Cluster
+from tests.scenario.audit import Right
+
+_DEV = "recommender.dev"
+_TRAINER = "trainer.kubeflow.org"
+#: Rights that the stories of the end-to-end tests may not need, and what does. A test on an API
+#: server alone has a story for each of them (`tests/integration/test_rights_used.py`).
+SELDOM: dict[Right, str] = {
+    Right("", "events", "patch"): "an Event is said again after ten minutes",
+    Right(_DEV, "modelversions", "get"): "before a version beyond the history is deleted",
+    Right(_DEV, "modelversions", "delete"): "a version beyond the history",
+    Right(_DEV, "modelversions", "patch"): "a version that lost its owner is adopted",
+    Right("batch", "jobs", "get"): "before a snapshot is stopped",
+    Right("batch", "jobs", "delete"): "a snapshot of a model whose data go is stopped",
+    Right("gateway.networking.k8s.io", "httproutes", "delete"): "no version is fit to serve",
+    Right(_TRAINER, "trainjobs", "get"): "before a training of several workers is taken away",
+    Right(_TRAINER, "trainjobs", "delete"): "the spec of a training of several workers changes",
+    Right(_TRAINER, "trainingruntimes", "get"): "with its TrainJob",
+    Right(_TRAINER, "trainingruntimes", "delete"): "with its TrainJob",
+}
+
+
+def rules_of(cluster: Cluster, namespace: str, account: str) -> list[dict[str, Any]]:
+    """Return the rules of all roles that are bound to a ServiceAccount."""
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    rules: list[dict[str, Any]] = []
+    for kind in ("clusterrolebindings", "rolebindings"):
+        bindings = json.loads(cluster.kubectl("get", kind, "-A", "-o", "json"))["items"]
+        for binding in bindings:
+            if any(_is(subject, found) for found in binding.get("subjects") or []):
+                rules += _rules(cluster, binding)
+    return rules
+
+
+def _is(wanted: Mapping[str, str], found: Mapping[str, str]) -> bool:
+    return all(found.get(key) == value for key, value in wanted.items())
+
+
+def _rules(cluster: Cluster, binding: Mapping[str, Any]) -> list[dict[str, Any]]:
+    role = binding["roleRef"]
+    where = ("-n", binding["metadata"].get("namespace", "default"))
+    found = cluster.kubectl(*where, "get", role["kind"].lower(), role["name"], "-o", "json")
+    rules: list[dict[str, Any]] = json.loads(found)["rules"]
+    return rules
