@@ -84,6 +84,8 @@ class Informer:
         self._chance = chance
         self._synced = asyncio.Event()
         self._version = ""
+        #: The last resourceVersion of a list or a watch, as a number.
+        self._newest = 0
         self._why = "start"
         self._due = 0.0
         self._failures = 0
@@ -207,8 +209,13 @@ class Informer:
             if not more:
                 break
         self._appear()
-        changed = self.store.replace(number, listed, int(version))
-        self._version = version
+        changed: set[Place] = set()
+        if int(version) < self._newest:
+            # A server that was restored from a backup: what was newer is no more.
+            logger.warning("the API server has gone back in time: %s", self.scope.resource.name)
+            changed = self.store.clear()
+        changed |= self.store.replace(number, listed, int(version))
+        self._version, self._newest = version, int(version)
         self._due = self._clock() + self._spread(self._rhythm.resync)
         self._observer.listed(why)
         if why == "resync" and changed:
@@ -265,6 +272,7 @@ class Informer:
         thing = event.object
         self._contact = self._clock()
         self._version = str(thing["metadata"].get("resourceVersion") or self._version)
+        self._newest = max(self._newest, int(self._version))
         if event.type == "BOOKMARK":
             return
         fresh = self.store.remove(thing) if event.type == "DELETED" else self.store.put(thing)

@@ -195,6 +195,15 @@ class Store:
                 self._drop(place)
         return changed
 
+    def clear(self) -> set[Place]:
+        """Believe nothing any more; return the models that were known."""
+        known = set(self._by_model)
+        self._entries.clear()
+        self._by_model.clear()
+        self._hidden.clear()
+        self._gone.clear()
+        return known
+
     # --- keeping
 
     def _with(self, uid: str) -> list[Place]:

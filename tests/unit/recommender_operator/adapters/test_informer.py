@@ -133,6 +133,20 @@ async def test_the_resync_finds_a_deletion_that_the_watch_has_missed() -> None:
         assert world.lists == ["start", "resync"]
 
 
+async def test_a_server_that_was_restored_from_a_backup_is_believed() -> None:
+    world = World()
+    for name in "abc":
+        world.source.put(name)
+    async with world.running():
+        world.source.version = 1
+        world.source.objects = {"a": thing("a", 1, uid="restored")}
+        world.source.end(KubeError("expired", status=410))
+        await world.until(lambda: world.names() == {"a"})
+        found = world.informer.store.get(("team", "a"))
+        assert found is not None
+        assert found["metadata"]["uid"] == "restored"
+
+
 async def test_a_silent_stream_is_dropped_for_a_new_list() -> None:
     world = World(Rhythm(watch=0.0, silence=-0.99, patience=5.0))
     async with world.running():
