@@ -6,7 +6,6 @@ does nothing but ask for a reconcile of the model that the thing belongs to.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -79,7 +78,9 @@ def settings(*, namespaced: bool, instance: str = "") -> kopf.OperatorSettings:
     result.watching.inactivity_timeout = 70
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 10
-    result.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, 30)
+    # Ten minutes in all. Kopf ends the process afterwards if the server answers with errors; one
+    # that does not answer is tried for ever.
+    result.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, *[30] * 19)
     result.queueing.worker_limit = 100
     result.execution.default_backoff = 5
     result.background.cancellation_polling = 10
@@ -152,14 +153,12 @@ async def run(
     fence: Callable[[], None],
     instance: str,
     namespaces: tuple[str, ...],
-    stop: asyncio.Event | None = None,
 ) -> None:
-    """Run until a signal, or until `stop` is set."""
+    """Run until a signal, or until cancelled."""
     await kopf.operator(
         registry=registry(engine, fence),
         settings=settings(namespaced=bool(namespaces), instance=instance),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
-        stop_flag=stop,
     )

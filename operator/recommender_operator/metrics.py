@@ -84,6 +84,9 @@ class Metrics:
         self.reconcile_errors = Counter(
             "reconcile_errors", "Reconciles that failed, by class of exception.", ["error"], **own
         )
+        self.conflicts = Counter(
+            "conflicts", "Looks that ended because what they saw had changed.", **own
+        )
         self.actions = Counter("actions", "Actions executed, by kind.", ["action"], **own)
         self.queue_depth = Gauge("queue_depth", "Models that are due.", **own)
         self.queue_working = Gauge("queue_working", "Models being reconciled.", **own)

@@ -18,10 +18,19 @@ from recommender_operator.adapters import groups, owned
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.jobs import JobReader, phase_of
-from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, VERSIONS, Kube, Object
+from recommender_operator.adapters.kube import (
+    JOBS,
+    KINDS,
+    PODS,
+    TRAIN_JOBS,
+    VERSIONS,
+    Kube,
+    Object,
+)
 from recommender_operator.adapters.owners import OwnerReader
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
+from recommender_operator.adapters.seen import Seen
 from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
 from recommender_operator.api.base import GROUP, ApiModel
 from recommender_operator.api.spec import RecommenderModelSpec
@@ -34,7 +43,8 @@ from recommender_operator.observed import (
     TrafficState,
     VersionObject,
 )
-from recommender_operator.resources import labels
+from recommender_operator.resources import labels, ownership
+from recommender_operator.resources.ownership import Foreign
 
 PREFIX = f"{GROUP}/"
 #: Jobs without a report whose pods were read from the API server once.
@@ -53,8 +63,12 @@ class Snapshot:
     observed: Observed
     #: Serving pods by version, as read; those of others with the same labels are left out.
     pods: Mapping[str, Sequence[Object]]
-    #: Versions without an owner, which are to be adopted.
+    #: The objects that the decision rests on: its writes are conditional on them.
+    seen: Seen = dataclasses.field(default_factory=Seen)
+    #: Versions of this model without an owner, which are to be adopted.
     orphans: tuple[str, ...] = ()
+    #: Objects in the place of the model's own, and versions that only look like its own.
+    foreign: tuple[Foreign, ...] = ()
 
 
 class Observer:
@@ -89,14 +103,17 @@ class Observer:
         """
         model = model_object(raw)
         marks = labels.of_model(model.name)
+        seen = Seen()
         found, jobs, all_pods, baselines, platform = await asyncio.gather(
             self._kube.list(VERSIONS, model.namespace, marks),
             self._kube.list(JOBS, model.namespace, marks),
             self._kube.list(PODS, model.namespace, {labels.MODEL: model.name}),
-            self._baselines.read(model.namespace, model.name),
+            self._baselines.read(model.namespace, model.name, seen),
             self._platform.read(model.spec.rollout.traffic, model.spec.training.workers),
         )
-        own = [version for version in found if not _is_strangers(version, {model.uid})]
+        own, orphans, others = _sorted_out(model, found)
+        seen.read(VERSIONS, found)
+        seen.read(JOBS, jobs)
         versions = tuple(version_object(version) for version in own)
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
@@ -109,7 +126,7 @@ class Observer:
         serving = owned.serving_pods(all_pods, owners, model.uid, versions)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
-            subject = Subject(model=model, versions=_by_name(versions), pods=serving)
+            subject = Subject(model=model, versions=_by_name(versions), pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         job_states, (samples, errors) = await asyncio.gather(
             self._jobs.read(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)),
@@ -126,7 +143,13 @@ class Observer:
             baselines=baselines,
             platform=platform,
         )
-        return Snapshot(observed=observed, pods=serving, orphans=_orphans(own))
+        return Snapshot(
+            observed=observed,
+            pods=serving,
+            seen=seen,
+            orphans=orphans,
+            foreign=(*others, *view.foreign),
+        )
 
     def _lacks_a_report(
         self, jobs: Iterable[Object], pods: Mapping[str, Sequence[Object]]
@@ -201,19 +224,23 @@ def _by_name(versions: Iterable[VersionObject]) -> dict[str, VersionObject]:
     return {version.name: version for version in versions}
 
 
-def _owners(thing: Object) -> list[Object]:
-    owners: list[Object] = thing["metadata"].get("ownerReferences") or []
-    return [owner for owner in owners if str(owner.get("apiVersion", "")).startswith(PREFIX)]
+def _sorted_out(
+    model: ModelObject, found: Iterable[Object]
+) -> tuple[list[Object], tuple[str, ...], list[Foreign]]:
+    """Return the model's versions, the names of those to adopt, and what only looks like them.
 
-
-def _orphans(versions: Iterable[Object]) -> tuple[str, ...]:
-    return tuple(v["metadata"]["name"] for v in versions if not _owners(v))
-
-
-def _is_strangers(thing: Object, uids: set[str]) -> bool:
-    """Whether it belongs to an earlier model of the same name, whose remains are being removed."""
-    owners = _owners(thing)
-    return bool(owners) and all(owner.get("uid") not in uids for owner in owners)
+    Versions of an earlier model of the same name are none of these: they are being removed.
+    """
+    own, orphans, others = [], [], []
+    for version in found:
+        if ownership.owned_by(version, {model.uid}):
+            own.append(version)
+        elif ownership.may_be_adopted(version, model):
+            own.append(version)
+            orphans.append(version["metadata"]["name"])
+        elif ownership.is_orphan(version):
+            others.append(ownership.foreign(KINDS[VERSIONS], version))
+    return own, tuple(orphans), others
 
 
 def model_object(raw: Object) -> ModelObject:

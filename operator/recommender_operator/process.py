@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import uuid
@@ -74,27 +75,33 @@ class Process:
 
     async def _lead(self, stop: asyncio.Event) -> None:
         self._leading = True
-        # Begun before Kopf, which ends every task that is younger than itself.
+        # Started before Kopf, which ends every task that is younger than itself.
         keeping = asyncio.create_task(self.elector.keep(), name="lease")
+        # For a signal that comes before Kopf handles signals.
+        stopping = asyncio.create_task(stop.wait(), name="signal")
         operating = asyncio.create_task(
             handlers.run(
                 self.runtime,
                 fence=self.elector.fence,
                 instance=self._settings.instance,
                 namespaces=self._settings.watch_namespaces,
-                stop=stop,
             ),
             name="operator",
         )
-        await asyncio.wait({keeping, operating}, return_when=asyncio.FIRST_COMPLETED)
+        parts: set[asyncio.Task[Any]] = {keeping, operating, stopping}
+        await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         if keeping.done() and (lost := keeping.exception()) is not None:
             # Not tidied up: nothing may be written any more.
             self._end(lost)
+        if stopping.done():
+            operating.cancel()
         try:
-            await operating
+            with contextlib.suppress(asyncio.CancelledError):
+                await operating
         finally:
             keeping.cancel()
-            await asyncio.gather(keeping, return_exceptions=True)
+            stopping.cancel()
+            await asyncio.gather(keeping, stopping, return_exceptions=True)
             # Last: whoever takes over finds nothing of this process on its way.
             await self.elector.release()
 

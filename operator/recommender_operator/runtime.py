@@ -206,7 +206,7 @@ class Runtime:
             logger.info("%s: %s", key, error)
             return FENCED_WAIT
         except TimeoutError as error:
-            self.metrics.reconcile_errors.labels(error="TimeoutError").inc()
+            self.metrics.reconcile_errors.labels(error=LookTimeoutError.__name__).inc()
             limit = self._settings.look_seconds
             raise LookTimeoutError(f"the look took longer than {limit} s") from error
 

@@ -19,6 +19,9 @@ from recommender_operator.resources.labels import MANAGER, selector
 
 STATUS_MANAGER = f"{MANAGER}-status"
 RETRIED = frozenset({0, 429, 500, 502, 503, 504})
+#: Precondition of a creation by server-side apply: no object ever has this version, so an object
+#: of that name, which even the same field manager could overwrite, is a conflict.
+UNBORN = "1"
 APPLY = "application/apply-patch+yaml"
 #: Pauses before each repetition, in seconds.
 PAUSES = (0.2, 0.5, 1.0, 2.0)
@@ -88,12 +91,13 @@ class OfficialKube:
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
         query = [("fieldManager", MANAGER)]
+        seen = {"resourceVersion": UNBORN}
         if over is not None:
             seen = {key: over["metadata"][key] for key in ("uid", "resourceVersion")}
-            manifest = {**manifest, "metadata": {**metadata, **seen}}
             # Fields of others are overwritten where the object is as it was read, and only there.
             query.append(("force", "true"))
-        return await self._send("PATCH", resource, path, query, manifest, APPLY)
+        fenced = {**manifest, "metadata": {**metadata, **seen}}
+        return await self._send("PATCH", resource, path, query, fenced, APPLY)
 
     async def apply_status(self, resource: Resource, manifest: Object) -> Object | None:
         metadata = manifest["metadata"]

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters import redaction
 from recommender_operator.adapters.kube import Object
+from recommender_operator.adapters.owned_writes import Claim
+from recommender_operator.adapters.seen import Seen
 from recommender_operator.observed import (
     ModelObject,
     ServiceState,
     TrafficState,
     VersionObject,
 )
+from recommender_operator.resources.ownership import Foreign
 
 
 class TrafficError(Exception):
@@ -27,11 +30,26 @@ class TrafficError(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a traffic call speaks of: a model, its versions, and their serving pods as read."""
+    """What a traffic call speaks of: a model, its versions, and their serving pods as read.
+
+    `seen` has the objects that the look read: what is observed is kept there, and what is asked
+    for is conditional on it.
+    """
 
     model: ModelObject
     versions: Mapping[str, VersionObject]
     pods: Mapping[str, Sequence[Object]] = dataclasses.field(default_factory=dict)
+    seen: Seen = dataclasses.field(default_factory=Seen)
+
+    @property
+    def owners(self) -> Collection[str]:
+        """The uids that may control what the model serves by."""
+        return frozenset({self.model.uid, *(v.uid for v in self.versions.values())})
+
+    @property
+    def claim(self) -> Claim:
+        """On whose behalf, and over which objects, writes are made."""
+        return Claim(owners=self.owners, seen=self.seen)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,10 +58,16 @@ class TrafficView:
 
     services: Mapping[str, ServiceState]
     traffic: TrafficState
+    #: Objects in the place of the model's own.
+    foreign: tuple[Foreign, ...] = ()
 
 
 class Traffic(Protocol):
-    """Each call is idempotent and asks for a state; none waits for it. All raise KubeError."""
+    """Each call is idempotent and asks for a state; none waits for it. All raise KubeError.
+
+    Writes raise ForeignObjectError where an object of another is in the way, and ConflictError
+    where an object is no longer what the subject's look saw.
+    """
 
     async def observe(self, subject: Subject) -> TrafficView:
         """Return the services by version and the split that the data plane reports."""

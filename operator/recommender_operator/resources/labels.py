@@ -22,6 +22,9 @@ MANAGER = "recommender-operator"
 #: Annotation with the digest of the serving settings that a manifest was built from.
 SERVING_DIGEST = f"{GROUP}/serving-digest"
 
+#: Annotation of a route: what its split was decided on (a digest).
+DECIDED_ON = f"{GROUP}/decided-on"
+
 
 def of_model(model: str) -> dict[str, str]:
     """Return the labels of a child of a model."""

@@ -570,6 +570,7 @@ def test_every_condition_is_there_from_the_first_look() -> None:
         "AnalysisPassed",
         "Drifted",
         "SnapshotTaken",
+        "ObjectsOwned",
         "Locked",
         "RequestsHonored",
     ]

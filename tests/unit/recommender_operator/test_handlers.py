@@ -115,6 +115,12 @@ def test_no_wait_of_kopf_is_without_a_limit() -> None:
     assert watching.inactivity_timeout < watching.server_timeout
 
 
+def test_an_api_server_that_answers_with_errors_for_ten_minutes_ends_nothing() -> None:
+    backoffs: Any = handlers.settings(namespaced=False).networking.error_backoffs
+    assert sum(backoffs) > 600
+    assert max(backoffs) <= 30
+
+
 def test_kopf_posts_no_events_of_its_own_below_a_warning() -> None:
     assert handlers.settings(namespaced=False).posting.level == logging.WARNING
 

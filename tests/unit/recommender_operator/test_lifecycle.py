@@ -71,13 +71,17 @@ class Story:
         rig.kube = kube
         return rig
 
-    async def look(self) -> None:
+    async def reconcile(self) -> None:
+        """Let the operator look once; its successor comes to life if it dies."""
         try:
             await self.rig.reconciler.reconcile(KEY)
         except Died:
             time = self.rig.time
             self.rig = self._born(self.rig.kube)
             self.rig.time = time
+
+    async def look(self) -> None:
+        await self.reconcile()
         await self.cluster.step()
         if self.mode == "Knative":
             self.kserve.broken = set(self.cluster.broken)

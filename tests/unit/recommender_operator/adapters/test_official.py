@@ -18,6 +18,7 @@ from recommender_operator.adapters.kube import (
     PODS,
     ConflictError,
     KubeError,
+    NotLeaderError,
 )
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.adapters.transport import Transport
@@ -128,7 +129,8 @@ async def test_what_must_not_exist_yet_is_not_forced(server: Server, kube: Offic
     await kube.apply(HTTP_ROUTES, MANIFEST, over=None)
     ((_, path, _, body),) = server.requests
     assert path.endswith("?fieldManager=recommender-operator")
-    assert body == MANIFEST
+    unborn = {**MANIFEST["metadata"], "resourceVersion": "1"}
+    assert body == {**MANIFEST, "metadata": unborn}
 
 
 async def test_a_status_is_written_to_the_subresource_by_a_manager_of_its_own(
@@ -243,3 +245,50 @@ async def test_kinds_are_found_by_discovery(server: Server, kube: OfficialKube) 
     server.says(200, {"resources": [{"name": "grpcroutes"}]})
     server.says(404, failure(404, "NotFound"))
     assert [await kube.serves(HTTP_ROUTES) for _ in range(3)] == [True, False, False]
+
+
+async def test_a_write_whose_answer_was_lost_is_repeated_and_its_precondition_tells(
+    server: Server, kube: OfficialKube
+) -> None:
+    """The first try may have been made: then the second meets another resourceVersion."""
+    server.says(504, b"the answer was lost")
+    server.says(409, failure(409, "Conflict", "the object has been modified"))
+    with pytest.raises(ConflictError):
+        await kube.apply(HTTP_ROUTES, MANIFEST, over=SEEN)
+    first, second = server.requests
+    assert first == second
+    server.says(504, b"the answer was lost")
+    server.says(409, failure(409, "AlreadyExists"))
+    assert await kube.create(MODELS, MANIFEST) is None
+
+
+async def test_a_process_that_leads_no_more_sends_no_write_and_no_second_try(
+    server: Server, kube: OfficialKube
+) -> None:
+    leads = True
+
+    def fence() -> None:
+        if not leads:
+            raise NotLeaderError("another one leads")
+
+    def lose(*_: object) -> None:
+        nonlocal leads
+        leads = False
+
+    kube._fence, kube._observe = fence, lose
+    server.says(503, failure(503, "Busy"))
+    with pytest.raises(NotLeaderError):
+        await kube.apply(HTTP_ROUTES, MANIFEST, over=SEEN)
+    assert len(server.requests) == 1
+    for write in (
+        kube.apply(HTTP_ROUTES, MANIFEST, over=None),
+        kube.apply_status(MODELS, MANIFEST),
+        kube.create(MODELS, MANIFEST),
+        kube.patch(MODELS, "team", "movies", {}),
+        kube.delete(MODELS, "team", "movies", uid="u-1"),
+    ):
+        with pytest.raises(NotLeaderError):
+            await write
+    assert len(server.requests) == 1
+    server.says(200, {"items": []})
+    assert await kube.list(MODELS, "team", {}) == []

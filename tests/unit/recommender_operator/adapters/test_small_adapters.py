@@ -18,6 +18,7 @@ from recommender_operator.adapters.kube import (
     KubeError,
 )
 from recommender_operator.adapters.platform import PlatformReader
+from recommender_operator.adapters.seen import Seen
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.observed import Baseline
 from tests.fakes import NOW, FakeKube
@@ -75,16 +76,16 @@ def baseline(key: str, value: float = 1.0) -> Baseline:
 async def test_baselines_are_kept_replaced_and_dropped_one_by_one() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    assert await store.read("team", "movies") == {}
-    await store.drop(model(), "nothing")
-    await store.save(model(), baseline("step/a"))
-    await store.save(model(), baseline("drift/b"))
-    await store.save(model(), baseline("step/a", 2.0))
-    assert await store.read("team", "movies") == {
+    assert await store.read("team", "movies", Seen()) == {}
+    await store.drop(model(), "nothing", Seen())
+    await store.save(model(), baseline("step/a"), Seen())
+    await store.save(model(), baseline("drift/b"), Seen())
+    await store.save(model(), baseline("step/a", 2.0), Seen())
+    assert await store.read("team", "movies", Seen()) == {
         "step/a": baseline("step/a", 2.0), "drift/b": baseline("drift/b")
     }  # fmt: skip
-    await store.drop(model(), "step/a")
-    assert set(await store.read("team", "movies")) == {"drift/b"}
+    await store.drop(model(), "step/a", Seen())
+    assert set(await store.read("team", "movies", Seen())) == {"drift/b"}
     owner = kube.find(CONFIG_MAPS, "movies-baselines")["metadata"]["ownerReferences"][0]
     assert owner["uid"] == model().uid
 
@@ -92,9 +93,9 @@ async def test_baselines_are_kept_replaced_and_dropped_one_by_one() -> None:
 async def test_an_entry_that_is_no_baseline_hides_no_other() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    await store.save(model(), baseline("step/a"))
+    await store.save(model(), baseline("step/a"), Seen())
     kube.find(CONFIG_MAPS, "movies-baselines")["data"]["x"] = "garbage"
-    assert set(await store.read("team", "movies")) == {"step/a"}
+    assert set(await store.read("team", "movies", Seen())) == {"step/a"}
 
 
 async def test_a_missing_piece_is_named_and_looked_for_again_after_a_while() -> None:
