@@ -13,10 +13,12 @@ from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.kube import (
     JOBS,
+    PODS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
     Kube,
+    Object,
 )
 from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.ports import SmokeTester
@@ -57,7 +59,10 @@ class Executor:
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
         baselines: BaselineStore,
+        direct: Kube | None = None,
     ) -> None:
+        """`direct` reads what is so now, where `kube` may be a cache; the same one if None."""
+        self._direct = direct or kube
         self._objects = OwnedObjects(kube)
         self._traffic_of = traffic_of
         self._smoke = smoke
@@ -233,7 +238,7 @@ class _Run:
 
     async def _ask(self, name: str) -> None:
         version = self._known(name)
-        ready = [pod for pod in self._pods.get(name, ()) if podstates.is_ready(pod)]
+        ready = [pod for pod in await self._live(name) if podstates.is_ready(pod)]
         if not ready:
             logger.info("%s has no ready pod to ask; the next look decides", name)
             return
@@ -244,3 +249,14 @@ class _Run:
         service = self._services.get(name)
         asked = smoke.model_copy(update={"service": service.uid if service is not None else ""})
         await self._write(name, version.status.model_copy(update={"smoke": asked}))
+
+    async def _live(self, name: str) -> list[Object]:
+        """Return the pods of a version as they are now.
+
+        An address in a cache may be another pod's by now, and its answer would pass the version.
+        """
+        wanted = {labels.MODEL: self._model.name, labels.VERSION: name}
+        found = await self._e._direct.list(PODS, self._model.namespace, wanted)
+        now = {pod["metadata"]["uid"]: pod for pod in found}
+        seen = [pod["metadata"]["uid"] for pod in self._pods.get(name, ())]
+        return [now[uid] for uid in seen if uid in now]

@@ -6,18 +6,19 @@ Children are listed by label, a fixed number of requests for any number of versi
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import pydantic
 
-from recommender_operator.adapters import owned
+from recommender_operator.adapters import groups, owned
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.claims import ClaimReader
 from recommender_operator.adapters.hosts import HostReader
-from recommender_operator.adapters.jobs import JobReader
+from recommender_operator.adapters.jobs import JobReader, phase_of
 from recommender_operator.adapters.kube import (
     JOBS,
     KINDS,
@@ -50,6 +51,8 @@ from recommender_operator.resources import labels, ownership
 from recommender_operator.resources.ownership import Foreign
 
 PREFIX = f"{GROUP}/"
+#: Jobs without a report whose pods were read from the API server once.
+REMEMBERED_JOBS = 10_000
 M = TypeVar("M", bound=ApiModel)
 
 
@@ -86,8 +89,12 @@ class Observer:
         platform: PlatformReader,
         baselines: BaselineStore,
         hosts: HostReader,
+        direct: Kube | None = None,
     ) -> None:
+        """`direct` reads what is so now, where `kube` may be a cache; the same one if None."""
         self._kube = kube
+        self._direct = direct or kube
+        self._looked_for: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._traffic_of = traffic_of
         self._samples_of = samples_of
         self._platform = platform
@@ -123,6 +130,9 @@ class Observer:
         own_jobs = owned.controlled_by(jobs, uids)
         known = uids | {job["metadata"]["uid"] for job in own_jobs}
         owners = await self._owners.owners(model.namespace, all_pods, known)
+        if self._lacks_a_report(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)):
+            all_pods = await self._direct.list(PODS, model.namespace, {labels.MODEL: model.name})
+            owners = await self._owners.owners(model.namespace, all_pods, known)
         serving = owned.serving_pods(all_pods, owners, model.uid, versions)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
@@ -156,6 +166,26 @@ class Observer:
             orphans=orphans,
             foreign=(*others, *view.foreign),
         )
+
+    def _lacks_a_report(
+        self, jobs: Iterable[Object], pods: Mapping[str, Sequence[Object]]
+    ) -> bool:
+        """Return whether a Job has ended, and no pod of it is known to have: once for each Job.
+
+        Two watches are of two moments. A Job that seems to have ended without a report would end
+        its version, so the pods are read as they are now; they may also be gone for good.
+        """
+        silent = {
+            uid
+            for job in jobs
+            if phase_of(job)[0] != "Running"
+            and (uid := str(job["metadata"]["uid"])) not in self._looked_for
+            and not any(groups.ended(pod) for pod in pods[uid])
+        }
+        self._looked_for |= dict.fromkeys(silent)
+        while len(self._looked_for) > REMEMBERED_JOBS:
+            self._looked_for.popitem(last=False)
+        return bool(silent)
 
     async def _groups(self, model: ModelObject, versions: Iterable[VersionObject]) -> list[Object]:
         """Return the TrainJobs; a model without several workers costs no request for them."""

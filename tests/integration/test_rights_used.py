@@ -60,10 +60,10 @@ EXCUSED = {
 
 
 @pytest.fixture
-def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
+async def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
     operator = rig.open_kube(account.clusterwide_config(tmp_path))
     yield Life(operator, kube, namespace, None)
-    operator.close()
+    await operator.close()
 
 
 async def serving(life: Life, **spec: Any) -> str:

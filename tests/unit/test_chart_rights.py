@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from recommender_operator import handlers
-from recommender_operator.adapters import kube
+from recommender_operator.adapters import caches, kube
 from tests.chart import (
     CHART,
     CLUSTER_WIDE,
@@ -70,7 +69,7 @@ def wanted() -> Rights:
         assert resource is not None, f"a request whose kind cannot be read: {asked}"
         for sub, verbs in asked.items():
             rights.setdefault((resource.group, resource.plural + sub), set()).update(verbs)
-    for watched in (kube.MODELS, *handlers.CHILDREN):
+    for watched in caches.KINDS:
         rights.setdefault((watched.group, watched.plural), set()).update({"list", "watch"})
     # Kopf's finalizer and annotations.
     rights[kube.MODELS.group, kube.MODELS.plural].add("patch")

@@ -16,6 +16,7 @@ from recommender_operator.adapters.kube import (
     INFERENCE_SERVICES,
     JOBS,
     KINDS,
+    PODS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
@@ -135,6 +136,8 @@ async def test_the_smoke_result_joins_the_status_that_this_decision_wrote() -> N
     rig = Rig()
     shot = snapshot(rig, pods={NAME: [pod("old", NAME), pod("new", NAME)]})
     shot.pods[NAME][1]["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    for each in shot.pods[NAME]:
+        rig.kube.put(PODS, each)
     smoking = PUBLISHED.model_copy(update={"stage": VersionStage.SMOKE_TESTING})
     await run(rig, shot, do.UpdateVersion(name=NAME, status=smoking), do.RunSmoke(version=NAME))
     status = rig.kube.find(VERSIONS, NAME)["status"]
@@ -157,8 +160,19 @@ async def test_the_smoke_is_told_what_the_ids_of_the_version_are() -> None:
     shot = snapshot(
         rig, pods={NAME: [pod("p", NAME)]}, spec=spec.model_copy(update={"data": data})
     )
+    rig.kube.put(PODS, shot.pods[NAME][0])
     await run(rig, shot, do.RunSmoke(version=NAME))
     assert rig.smoke.ids == [IdKinds(user=IdKind.TEXT)]
+
+
+async def test_an_address_that_was_another_pods_a_moment_ago_is_not_asked() -> None:
+    rig = Rig()
+    gone, moved = pod("gone", NAME), pod("moved", NAME)
+    shot = snapshot(rig, pods={NAME: [gone, moved]})
+    rig.kube.put(PODS, pod("moved", NAME, ready=False))
+    rig.kube.put(PODS, pod("not-seen", NAME))
+    await run(rig, shot, do.RunSmoke(version=NAME))
+    assert (rig.smoke.asked, rig.kube.writes) == ([], [])
 
 
 async def test_without_a_ready_pod_nobody_is_asked_and_nothing_is_recorded() -> None:
