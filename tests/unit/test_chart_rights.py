@@ -26,7 +26,10 @@ VERBS = {
     "get": {"": {"get"}},
     "list": {"": {"list"}},
     "create": {"": {"create"}},
+    "apply": {"": {"create", "patch"}},
+    "apply_status": {"/status": {"patch"}},
     "patch": {"": {"patch"}},
+    "delete": {"": {"delete"}},
 }
 #: The same of writes of what a model owns: after a conflict the object is read again.
 OWNED = {
