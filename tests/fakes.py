@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from recommender_operator.adapters.kube import (
+    CLAIMS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     MODELS,
@@ -272,7 +273,16 @@ def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) 
     }
 
 
+def add_claim(kube: FakeKube, name: str, **labels: str) -> Object:
+    """Put a claim that can be used."""
+    metadata = {"name": name, "namespace": "team", "labels": labels}
+    spec = {"accessModes": ["ReadWriteOnce"]}
+    return kube.put(CLAIMS, {"metadata": metadata, "spec": spec, "status": {"phase": "Bound"}})
+
+
 def add_model(kube: FakeKube, **changes: Any) -> Object:
+    for name in ("raw", "store"):
+        add_claim(kube, name)
     return kube.put(MODELS, model(**changes))
 
 

@@ -13,10 +13,12 @@ from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.kube import (
     JOBS,
+    PODS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
     Kube,
+    Object,
 )
 from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.ports import SmokeTester
@@ -26,7 +28,14 @@ from recommender_operator.api.version import ModelVersionStatus
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Baseline, ModelObject, VersionObject
-from recommender_operator.resources import jobs, labels, model_version, names, train_jobs
+from recommender_operator.resources import (
+    baselines,
+    jobs,
+    labels,
+    model_version,
+    names,
+    train_jobs,
+)
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import Foreign
 
@@ -49,14 +58,18 @@ class Executor:
         options: Options,
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
+        baselines: BaselineStore,
+        direct: Kube | None = None,
     ) -> None:
+        """`direct` reads what is so now, where `kube` may be a cache; the same one if None."""
+        self._direct = direct or kube
         self._objects = OwnedObjects(kube)
         self._traffic_of = traffic_of
         self._smoke = smoke
         self._options = options
         self._metrics = metrics
         self._now = now
-        self._baselines = BaselineStore(kube)
+        self._baselines = baselines
 
     async def execute(self, snapshot: Snapshot, decision: do.Decision) -> tuple[Foreign, ...]:
         """Carry out all actions of a decision; the first that fails ends it.
@@ -66,7 +79,7 @@ class Executor:
 
         Raises:
             ConflictError: an object is no longer what the look saw.
-            KubeError, TrafficError, NotPublishedError, BaselineTooLargeError, ExecutionError.
+            KubeError, TrafficError, NotPublishedError, ExecutionError.
         """
         run = _Run(self, snapshot)
         await run.adopt(snapshot.orphans)
@@ -88,6 +101,10 @@ class _Run:
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.pods
+        self._baselines = dict(snapshot.baselines)
+        store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
+        self._store_is_given = store is not None and store.labelled
+        self._services = snapshot.observed.services
         self._seen = snapshot.seen
         self._objects = executor._objects
         self._traffic = executor._traffic_of(self._model)
@@ -138,16 +155,15 @@ class _Run:
             case do.RunSmoke():
                 await self._ask(action.version)
             case do.SetTraffic():
-                await self._traffic.split(self._subject, action.weights)
+                await self._traffic.split(self._subject, action.weights, action.host)
             case do.RemoveTraffic():
                 await self._traffic.withdraw(self._subject)
             case do.SaveBaseline():
-                baseline = Baseline(
-                    key=action.key, taken_at=action.taken_at, samples=action.samples
-                )
-                await self._e._baselines.save(self._model, baseline, self._seen)
+                await self._keep(action)
             case do.DropBaseline():
-                await self._e._baselines.drop(self._model, action.key, self._seen)
+                name = baselines.name(self._model.name, action.key)
+                found = self._baselines.pop(name, None)
+                await self._e._baselines.drop(self._model, action.key, found)
             case _:
                 assert_never(action)
 
@@ -175,6 +191,15 @@ class _Run:
         self._e._metrics.moved(self._model, before, after)
         self._versions[name] = after
 
+    async def _keep(self, action: do.SaveBaseline) -> None:
+        baseline = Baseline(key=action.key, taken_at=action.taken_at, samples=action.samples)
+        version = self._versions.get(baselines.version_of(action.key))
+        name = baselines.name(self._model.name, action.key)
+        over = self._baselines.get(name)
+        stored = await self._e._baselines.save(self._model, version, baseline, over)
+        if stored is not None:
+            self._baselines[name] = stored
+
     async def _start(self, action: do.StartJob) -> None:
         of_model = action.version == self._model.name and action.kind in jobs.OF_A_MODEL
         version = None if of_model else self._known(action.version)
@@ -182,7 +207,13 @@ class _Run:
             await self._start_group(version, action)
             return
         manifest = jobs.job(
-            self._model, version, action.kind, action.attempt, action.inputs, self._e._options
+            self._model,
+            version,
+            action.kind,
+            action.attempt,
+            action.inputs,
+            self._e._options,
+            fs_group=self._store_is_given,
         )
         await self._objects.create(JOBS, manifest, self._claim)
 
@@ -194,7 +225,12 @@ class _Run:
         """
         model, objects, attempt = self._model, self._objects, action.attempt
         runtime = train_jobs.training_runtime(
-            model, version, attempt, action.inputs, self._e._options
+            model,
+            version,
+            attempt,
+            action.inputs,
+            self._e._options,
+            fs_group=self._store_is_given,
         )
         if not await objects.create(TRAINING_RUNTIMES, runtime, self._claim):
             group = train_jobs.train_job(model, version, attempt)
@@ -202,7 +238,7 @@ class _Run:
 
     async def _ask(self, name: str) -> None:
         version = self._known(name)
-        ready = [pod for pod in self._pods.get(name, ()) if podstates.is_ready(pod)]
+        ready = [pod for pod in await self._live(name) if podstates.is_ready(pod)]
         if not ready:
             logger.info("%s has no ready pod to ask; the next look decides", name)
             return
@@ -210,4 +246,17 @@ class _Run:
         mapping = version.spec.data.source.mapping
         ids = mapping.ids if mapping is not None else IdKinds()
         smoke = await self._e._smoke.smoke(podstates.pod_ref(newest), self._e._now(), ids)
-        await self._write(name, version.status.model_copy(update={"smoke": smoke}))
+        service = self._services.get(name)
+        asked = smoke.model_copy(update={"service": service.uid if service is not None else ""})
+        await self._write(name, version.status.model_copy(update={"smoke": asked}))
+
+    async def _live(self, name: str) -> list[Object]:
+        """Return the pods of a version as they are now.
+
+        An address in a cache may be another pod's by now, and its answer would pass the version.
+        """
+        wanted = {labels.MODEL: self._model.name, labels.VERSION: name}
+        found = await self._e._direct.list(PODS, self._model.namespace, wanted)
+        now = {pod["metadata"]["uid"]: pod for pod in found}
+        seen = [pod["metadata"]["uid"] for pod in self._pods.get(name, ())]
+        return [now[uid] for uid in seen if uid in now]

@@ -161,6 +161,7 @@ class Reconciler:
         logger.info("%s: its namespace is being deleted; nothing is created", key)
         if not raw["metadata"].get("deletionTimestamp"):
             return self._longest_wait
+        self._metrics.forget(key.namespace, key.name)
         self._finished(raw["metadata"]["uid"])
         return None
 
@@ -183,6 +184,8 @@ class Reconciler:
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
         if decision.finished and model.deleting:
+            # The event of its end may be lost, and nobody looks again.
+            self._metrics.forget(model.namespace, model.name)
             self._finished(model.uid)
             return None
         asked = decision.requeue_after

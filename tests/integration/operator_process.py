@@ -40,15 +40,19 @@ class Process:
         watched: str,
         *,
         name: str = "operator",
+        of: account.Account | None = None,
         **settings: object,
     ) -> None:
-        """`watched` is the namespace, all if empty; `settings` are named by their fields."""
+        """`watched` is the namespace, all of them if empty; `settings` are by their fields' names.
+
+        All other settings are those that the chart gives the operator `of` a release.
+        """
         self.name = name
         self.health, self.metrics = free_port(), free_port()
         self.log = folder / f"{name}.log"
         self._environment = {
             # The policies know the images and the Gateway that the chart sets.
-            **account.clusterwide().environment,
+            **(of or account.clusterwide()).environment,
             "PATH": os.environ["PATH"],
             "KUBECONFIG": str(config),
             "RECOMMENDER_NAMESPACE": account.SYSTEM,

@@ -81,4 +81,4 @@ async def test_two_operators_at_once_reach_one_verdict_and_give_every_request_a_
         old.time = new.time = life.time
         await asyncio.gather(*(each.reconciler.reconcile(life.key) for each in (old, new)))
     assert (await stored())["status"]["decision"] == decided["decision"]
-    operator.close()
+    await operator.close()

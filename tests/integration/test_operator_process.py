@@ -36,12 +36,10 @@ def own_lines(log: str, namespace: str) -> str:
 async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_phase(
     mode: str, kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
-    if mode == "clusterwide":
-        config = account.clusterwide_config(tmp_path)
-    else:
-        config = account.namespaced_config(tmp_path, namespace)
+    wide = mode == "clusterwide"
+    of = account.clusterwide() if wide else account.namespaced(namespace)
     script = ScriptedCluster(kube, namespace=namespace)
-    process = Process(config, tmp_path, namespace if mode == "namespaced" else "")
+    process = Process(of.config(tmp_path), tmp_path, "" if wide else namespace, of=of)
     deaths: list[str] = []
     with process.running():
         await kube.create(MODELS, rig.manifest(namespace))

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from recommender_operator import handlers
-from recommender_operator.adapters import kube
+from recommender_operator.adapters import caches, kube
 from tests.chart import (
     CHART,
     CLUSTER_WIDE,
@@ -70,7 +69,7 @@ def wanted() -> Rights:
         assert resource is not None, f"a request whose kind cannot be read: {asked}"
         for sub, verbs in asked.items():
             rights.setdefault((resource.group, resource.plural + sub), set()).update(verbs)
-    for watched in (kube.MODELS, *handlers.CHILDREN):
+    for watched in caches.KINDS:
         rights.setdefault((watched.group, watched.plural), set()).update({"list", "watch"})
     # Kopf's finalizer and annotations.
     rights[kube.MODELS.group, kube.MODELS.plural].add("patch")
@@ -185,14 +184,17 @@ def test_people_get_rights_on_the_kinds_by_the_clusters_own_roles_where_wanted()
         for role in of_kind("everything", "ClusterRole")
         if people(role)
     }
-    models, versions = (
+    models, versions, baselines = (
         ("recommender.dev", "recommendermodels"),
         ("recommender.dev", "modelversions"),
+        ("recommender.dev", "counterbaselines"),
     )
     assert rights["recommender-models-view"][models] == {"get", "list", "watch"}
     assert "create" in rights["recommender-models-edit"][models]
     # The records are the operator's: nobody edits them.
     assert versions not in rights["recommender-models-edit"]
+    assert rights["recommender-models-view"][baselines] == {"get", "list", "watch"}
+    assert baselines not in rights["recommender-models-edit"]
     assert not {"create", "update", "patch"} & rights["recommender-models-admin"][versions]
 
 

@@ -17,6 +17,7 @@ from recommender_operator.adapters.owned_writes import OwnedObjects
 from recommender_operator.adapters.traffic import (
     Subject,
     TrafficView,
+    created_at,
     ready_condition,
     service_state,
 )
@@ -63,8 +64,8 @@ class GatewayTraffic:
         namespace = subject.model.namespace
         await self._objects.delete(INFERENCE_SERVICES, namespace, version, subject.claim)
 
-    async def split(self, subject: Subject, weights: Mapping[str, int]) -> None:
-        manifest = http_route.http_route(subject.model, weights, self._options)
+    async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
+        manifest = http_route.http_route(subject.model, weights, self._options, host)
         manifest["metadata"].setdefault("annotations", {})[labels.DECIDED_ON] = _basis(subject)
         await self._objects.apply(HTTP_ROUTES, manifest, subject.claim)
 
@@ -117,19 +118,29 @@ def route_state(route: Object | None) -> TrafficState:
     """Return the split of a route, and whether every parent has taken this generation over."""
     if route is None or route["metadata"].get("deletionTimestamp"):
         return TrafficState()
-    weights = http_route.weights_of(route)
+    message = _not_taken(route)
+    hosts = route["spec"].get("hostnames") or [""]
+    return TrafficState(
+        weights=http_route.weights_of(route),
+        accepted=not message,
+        message=message,
+        host=str(hosts[0]),
+        created_at=created_at(route),
+    )
+
+
+def _not_taken(route: Object) -> str:
+    """Return why a route is not in force; empty if it is."""
     wanted = len(route["spec"].get("parentRefs") or [])
     parents = route.get("status", {}).get("parents") or []
     if not parents or len(parents) < wanted:
-        message = "no Gateway controller has taken the HTTPRoute over; check its parentRefs"
-        return TrafficState(weights=weights, message=message)
+        return "no Gateway controller has taken the HTTPRoute over; check its parentRefs"
     generation = int(route["metadata"].get("generation") or 0)
     for parent in parents:
         for kind in ("Accepted", "ResolvedRefs"):
-            problem = _problem(parent, kind, generation)
-            if problem:
-                return TrafficState(weights=weights, message=problem)
-    return TrafficState(weights=weights, accepted=True)
+            if problem := _problem(parent, kind, generation):
+                return problem
+    return ""
 
 
 def _problem(parent: Object, kind: str, generation: int) -> str:

@@ -209,7 +209,7 @@ class KnativeTraffic:
         elif view.top == version and not view.reported():
             await self.withdraw(subject)
 
-    async def split(self, subject: Subject, weights: Mapping[str, int]) -> None:
+    async def split(self, subject: Subject, weights: Mapping[str, int], _host: str = "") -> None:
         view = await self._view(subject)
         if view is None:
             raise TrafficError("the InferenceService does not exist yet")

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters import redaction
+from recommender_operator.adapters import restarts as podrestarts
 from recommender_operator.adapters.kube import Object
 from recommender_operator.adapters.owned_writes import Claim
 from recommender_operator.adapters.seen import Seen
@@ -85,8 +86,10 @@ class Traffic(Protocol):
         """Stop serving a version that gets no requests."""
         ...
 
-    async def split(self, subject: Subject, weights: Mapping[str, int]) -> None:
-        """Ask for a split in percent, summing to 100.
+    async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
+        """Ask for a split in percent, summing to 100, of the requests at a host.
+
+        Without a host it is the one that the model has by default.
 
         Raises:
             TrafficError: the data plane cannot do it as things stand.
@@ -134,12 +137,16 @@ def service_state(
         reason, message = podstates.obstacle(newest[-1]) if newest else ("", "")
         reason = reason or str(condition.get("reason") or "") or "NotReady"
         message = message or str(condition.get("message") or "") or f"{ready_pods} pods are ready"
+    restarts, restart_reason = podrestarts.restarts(pods)
     return ServiceState(
         version=version,
         ready=ready,
         reason=reason,
         message=message[: redaction.SHOWN_LIMIT],
         ready_pods=ready_pods,
-        created_at=created_at(owner),
+        uid=str(owner["metadata"].get("uid") or ""),
+        restarts=restarts,
+        restart_reason=restart_reason,
+        disrupted=not ready and podrestarts.disrupted(pods),
         outdated=outdated,
     )

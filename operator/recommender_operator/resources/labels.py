@@ -16,8 +16,13 @@ INSTANCE = f"{GROUP}/instance"
 VERSION = f"{GROUP}/version"
 JOB_KIND = f"{GROUP}/job-kind"
 ATTEMPT = f"{GROUP}/attempt"
+#: Tells the object whose files a Job removes from an earlier one of the same name.
+INCARNATION = f"{GROUP}/incarnation"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "recommender-operator"
+
+#: Label of a claim whose owner gives its volume to the operator: its files may be regrouped.
+STORAGE = f"{GROUP}/storage"
 
 #: Annotation with the digest of the serving settings that a manifest was built from.
 SERVING_DIGEST = f"{GROUP}/serving-digest"

@@ -11,11 +11,12 @@ import pytest
 
 from recommender_operator import actions as do
 from recommender_operator.adapters.kube import (
-    CONFIG_MAPS,
+    BASELINES,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
     KINDS,
+    PODS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
@@ -35,7 +36,7 @@ from recommender_operator.api.version import (
 from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot, version_object
 from recommender_operator.observed import JobKind, Observed
-from recommender_operator.resources import model_version
+from recommender_operator.resources import baselines, model_version, names
 from tests.fakes import NOW, copied, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
@@ -99,10 +100,10 @@ async def test_each_action_leaves_what_it_promises() -> None:
     rig = Rig()
     await run(rig, snapshot(rig), *ALL[:7])
     assert rig.kube.names(VERSIONS) == [NAME, "movies-new"]
-    assert rig.kube.names(JOBS) == [f"{NAME}-check-0", "movies-remove-0"]
+    assert rig.kube.names(JOBS) == [f"{NAME}-check-0", names.removal_name("movies", 0, MODEL.uid)]
     assert rig.kube.names(INFERENCE_SERVICES) == [NAME]
     assert rig.kube.names(HTTP_ROUTES) == ["movies"]
-    assert rig.kube.names(CONFIG_MAPS) == ["movies-baselines"]
+    assert rig.kube.names(BASELINES) == [baselines.name("movies", "step/x")]
     assert rig.kube.find(VERSIONS, NAME)["status"]["weight"] == 10
 
 
@@ -135,6 +136,8 @@ async def test_the_smoke_result_joins_the_status_that_this_decision_wrote() -> N
     rig = Rig()
     shot = snapshot(rig, pods={NAME: [pod("old", NAME), pod("new", NAME)]})
     shot.pods[NAME][1]["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    for each in shot.pods[NAME]:
+        rig.kube.put(PODS, each)
     smoking = PUBLISHED.model_copy(update={"stage": VersionStage.SMOKE_TESTING})
     await run(rig, shot, do.UpdateVersion(name=NAME, status=smoking), do.RunSmoke(version=NAME))
     status = rig.kube.find(VERSIONS, NAME)["status"]
@@ -157,8 +160,19 @@ async def test_the_smoke_is_told_what_the_ids_of_the_version_are() -> None:
     shot = snapshot(
         rig, pods={NAME: [pod("p", NAME)]}, spec=spec.model_copy(update={"data": data})
     )
+    rig.kube.put(PODS, shot.pods[NAME][0])
     await run(rig, shot, do.RunSmoke(version=NAME))
     assert rig.smoke.ids == [IdKinds(user=IdKind.TEXT)]
+
+
+async def test_an_address_that_was_another_pods_a_moment_ago_is_not_asked() -> None:
+    rig = Rig()
+    gone, moved = pod("gone", NAME), pod("moved", NAME)
+    shot = snapshot(rig, pods={NAME: [gone, moved]})
+    rig.kube.put(PODS, pod("moved", NAME, ready=False))
+    rig.kube.put(PODS, pod("not-seen", NAME))
+    await run(rig, shot, do.RunSmoke(version=NAME))
+    assert (rig.smoke.asked, rig.kube.writes) == ([], [])
 
 
 async def test_without_a_ready_pod_nobody_is_asked_and_nothing_is_recorded() -> None:
@@ -258,11 +272,9 @@ def of_another(rig: Rig, resource: Resource, name: str) -> Any:
 FOREIGN: list[tuple[Resource, str, do.Action]] = [
     (VERSIONS, "movies-new", ALL[0]),
     (JOBS, f"{NAME}-check-0", ALL[2]),
-    (JOBS, "movies-remove-0", ALL[3]),
+    (JOBS, names.removal_name("movies", 0, MODEL.uid), ALL[3]),
     (INFERENCE_SERVICES, NAME, ALL[4]),
     (HTTP_ROUTES, "movies", ALL[5]),
-    (CONFIG_MAPS, "movies-baselines", ALL[6]),
-    (CONFIG_MAPS, "movies-baselines", ALL[7]),
     (HTTP_ROUTES, "movies", ALL[8]),
     (INFERENCE_SERVICES, NAME, ALL[9]),
     (VERSIONS, "movies-new", ALL[10]),

@@ -22,7 +22,7 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.observe import ObservationError, Snapshot, version_object
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, train_jobs
-from tests.fakes import NOW, add_model, controller, model, pod
+from tests.fakes import NOW, FakeKube, add_model, controller, model, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -76,7 +76,12 @@ async def test_remains_of_an_earlier_model_of_the_same_name_are_not_seen() -> No
     add_model(rig.kube)
     add_version(rig, owner="uid-of-an-earlier-one")
     old = jobs.job(
-        builder_inputs.model(), None, JobKind.REMOVE, 0, {"paths": "x"}, builder_inputs.OPTIONS
+        builder_inputs.model(),
+        None,
+        JobKind.REMOVE,
+        0,
+        {"paths": "lake/movies"},
+        builder_inputs.OPTIONS,
     )
     rig.kube.put(JOBS, old)
     observed = (await look(rig)).observed
@@ -152,6 +157,22 @@ async def test_only_the_pods_that_a_job_made_report_for_it() -> None:
         rig.kube.put(PODS, thing)
     (state,) = (await look(rig)).observed.jobs
     assert state.report == {"by": "a-made"}
+
+
+async def test_a_job_that_ended_before_its_pods_watch_said_so_is_not_without_a_report() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    version = add_version(rig, stage="CheckingData")
+    job = add_check(rig, controller("ModelVersion", NAME, version["metadata"]["uid"]))
+    now = FakeKube()
+    made = controller("Job", job["metadata"]["name"], job["metadata"]["uid"])
+    now.put(PODS, reporting("a-made", job, made))
+    rig.observer._direct = now
+    (state,) = (await look(rig)).observed.jobs
+    assert state.report == {"by": "a-made"}
+    # A pod that is gone for good is looked for once.
+    (state,) = (await look(rig)).observed.jobs
+    assert now.reads == [("list", "pods")]
 
 
 @pytest.mark.parametrize("knative", [False, True])

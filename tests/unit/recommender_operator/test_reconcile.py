@@ -21,7 +21,7 @@ from recommender_operator.adapters.kube import (
 )
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import Observed
-from recommender_operator.resources import model_version
+from recommender_operator.resources import model_version, names
 from tests.fakes import NOW, add_model, copied
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.resources import builder_inputs
@@ -160,7 +160,7 @@ async def test_a_deleted_model_is_finished_when_the_decision_says_so() -> None:
     for _ in range(3):
         assert await rig.reconciler.reconcile(KEY) is not None
         assert rig.finished == []
-    job = rig.kube.find(JOBS, "movies-remove-0")
+    job = rig.kube.find(JOBS, names.removal_name("movies", 0, "uid-of-movies"))
     job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
     assert await rig.reconciler.reconcile(KEY) is None
     assert rig.finished == ["uid-of-movies"]

@@ -41,7 +41,7 @@ async def test_a_service_is_ready_when_kserve_says_so_and_a_pod_can_answer() -> 
     view = await traffic.observe(subject(pod("p", NAME)))
     state = view.services[NAME]
     assert (state.ready, state.ready_pods, state.outdated) == (True, 1, False)
-    assert state.created_at is not None
+    assert state.uid
 
 
 async def test_kserve_alone_makes_no_service_ready() -> None:
@@ -109,6 +109,15 @@ async def test_a_split_is_asked_for_in_one_write() -> None:
     view = await traffic.observe(subject())
     assert view.traffic.weights == {NAME: 90, "movies-1": 10}
     assert not view.traffic.accepted
+
+
+async def test_the_host_of_a_split_is_the_one_that_is_reported_again() -> None:
+    kube = FakeKube()
+    traffic = GatewayTraffic(kube, OPTIONS)
+    await traffic.split(subject(), {NAME: 100}, "films.shop.example")
+    view = await traffic.observe(subject())
+    assert view.traffic.host == "films.shop.example"
+    assert view.traffic.created_at is not None
 
 
 def route(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import kubernetes.client
 import pytest
+from kubernetes.aio import client as official
 
 from recommender_operator.adapters.kube import (
-    CONFIG_MAPS,
+    EVENTS,
     HTTP_ROUTES,
     MODELS,
     PODS,
@@ -21,6 +21,7 @@ from recommender_operator.adapters.kube import (
     NotLeaderError,
 )
 from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.transport import Transport
 
 MANIFEST: dict[str, Any] = {
     "metadata": {"name": "movies", "namespace": "team"},
@@ -78,14 +79,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def kube(server: Server) -> Iterator[OfficialKube]:
-    configuration = kubernetes.client.Configuration()
-    configuration.host = f"http://127.0.0.1:{server.http.server_port}"
-    configuration.retries = False
-    client = kubernetes.client.ApiClient(configuration)
-    result = OfficialKube(client, threads=4, timeout=5, pauses=(0.0, 0.0))
+async def kube(server: Server) -> AsyncIterator[OfficialKube]:
+    async def log_in() -> official.Configuration:
+        return official.Configuration(host=f"http://127.0.0.1:{server.http.server_port}")
+
+    transport = Transport(log_in, concurrency=4, timeout=5)
+    result = OfficialKube(transport, pauses=(0.0, 0.0))
     yield result
-    result.close()
+    await result.close()
 
 
 def failure(status: int, reason: str, message: str = "because") -> dict[str, Any]:
@@ -105,7 +106,7 @@ async def test_a_list_is_read_page_by_page_with_its_labels(
     found = await kube.list(PODS, "team", {"b": "2", "a": "1"})
     assert found == [{"n": 1}, {"n": 2}]
     first, second = (request[1] for request in server.requests)
-    assert first == "/api/v1/namespaces/team/pods?limit=500&labelSelector=a%3D1%2Cb%3D2"
+    assert first == "/api/v1/namespaces/team/pods?limit=500&labelSelector=a%3D1,b%3D2"
     assert second == first + "&continue=more"
 
 
@@ -145,7 +146,7 @@ async def test_a_status_is_written_to_the_subresource_by_a_manager_of_its_own(
 
 async def test_a_patch_is_a_merge_patch(server: Server, kube: OfficialKube) -> None:
     server.says(200, {"data": {}})
-    assert await kube.patch(CONFIG_MAPS, "team", "x", {"data": {"a": None}}) == {"data": {}}
+    assert await kube.patch(EVENTS, "team", "x", {"data": {"a": None}}) == {"data": {}}
     ((_, _, kind, body),) = server.requests
     assert (kind, body) == ("application/merge-patch+json", {"data": {"a": None}})
 
@@ -201,7 +202,7 @@ async def test_a_refusal_is_not_repeated(server: Server, kube: OfficialKube, sta
 async def test_a_lost_connection_is_repeated_and_then_told(kube: OfficialKube) -> None:
     seen: list[int] = []
     kube._observe = lambda _verb, _kind, status, _seconds: seen.append(status)
-    kube._client.configuration.host = "http://127.0.0.1:9"
+    (await kube._transport._connected()).configuration.host = "http://127.0.0.1:9"
     with pytest.raises(KubeError) as caught:
         await kube.get(MODELS, "team", "movies")
     assert caught.value.status == 0
