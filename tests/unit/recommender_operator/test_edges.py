@@ -143,7 +143,7 @@ def test_the_version_is_printed(capsys: Capture) -> None:
 
 def test_the_definitions_are_printed(capsys: Capture) -> None:
     assert command.main(["crds"]) == command.OK
-    assert capsys.readouterr().out.count("kind: CustomResourceDefinition") == 2
+    assert capsys.readouterr().out.count("kind: CustomResourceDefinition") == 3
 
 
 @pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "--fast"]])
