@@ -12,6 +12,7 @@ import enum
 from collections.abc import Mapping
 from typing import Literal
 
+from recommender_operator.api import host_names
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
@@ -41,7 +42,6 @@ class ModelObject:
 class VersionObject:
     name: str
     uid: str
-    created_at: datetime.datetime
     spec: ModelVersionSpec
     status: ModelVersionStatus
 
@@ -70,9 +70,10 @@ class JobState:
     report: Mapping[str, object] | None = None
     reason: str = ""
     message: str = ""
+    #: Of a removal: whose files it removes (`names.incarnation` of the uid).
+    incarnation: str = ""
     #: A TrainJob, that is several pods.
     group: bool = False
-    started_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,8 +86,13 @@ class ServiceState:
     message: str = ""
     #: Pods that are Ready and not being deleted.
     ready_pods: int = 0
-    #: Since when it exists.
-    created_at: datetime.datetime | None = None
+    #: Of the object that serves it: a service that was made anew has another one.
+    uid: str = ""
+    #: Restarts of the containers of its pods, and why the last one ended.
+    restarts: int = 0
+    restart_reason: str = ""
+    #: What keeps it from being ready comes from outside: an eviction, a drain, no room.
+    disrupted: bool = False
     #: Its manifest is not what the spec asks for now (replicas, resources): it is applied again.
     outdated: bool = False
 
@@ -99,8 +105,22 @@ class TrafficState:
     #: Whether the data plane has taken the split over (route accepted and references resolved).
     accepted: bool = False
     message: str = ""
-    #: Host name of requests, where the data plane names it itself.
+    #: Host name of requests: that of the route, or the one that the data plane gives.
     host: str = ""
+    #: Since when the route exists.
+    created_at: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rival:
+    """A route of somebody else, or of another model, on the Gateway of the models."""
+
+    kind: str
+    namespace: str
+    name: str
+    #: Its host names; one may begin with `*.`.
+    hosts: tuple[str, ...]
+    created_at: datetime.datetime
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,6 +146,22 @@ class Platform:
     missing_for_workers: tuple[str, ...] = ()
     #: Domain of host names (`<name>.<namespace>.<domain>`) where the spec names no host.
     domain: str = ""
+    #: Suffixes of host names by namespaces, beside each namespace's own part of the domain.
+    host_policy: host_names.Policy = ()
+    #: Normalised base addresses of the Prometheus servers that may be asked.
+    prometheus_urls: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A PersistentVolumeClaim that the spec names."""
+
+    phase: str
+    deleting: bool = False
+    access_modes: tuple[str, ...] = ()
+    block: bool = False
+    #: Its owner gives the volume to the operator (`recommender.dev/storage: "true"`).
+    labelled: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,3 +177,7 @@ class Observed:
     sample_errors: Mapping[str, str] = dataclasses.field(default_factory=dict)
     baselines: Mapping[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = Platform()
+    #: The claims that the spec names, None for one that does not exist.
+    claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
+    #: Other routes that have the host that the model asks for, or has.
+    rivals: tuple[Rival, ...] = ()

@@ -41,11 +41,14 @@ def recommender_model() -> Json:
     columns = [
         _condition_column("Ready"),
         _column("Stage", ".status.stage"),
-        _column("Weight", ".status.candidateWeight", kind="integer"),
         _column("Champion", ".status.champion"),
+        _column("Weight", ".status.championWeight", kind="integer"),
         _column("Candidate", ".status.candidate"),
-        _column("Verdict", ".status.verdict"),
+        _column("Candidate-Weight", ".status.candidateWeight", kind="integer"),
+        _column("Last", ".status.lastOutcome.summary"),
         _column("Age", ".metadata.creationTimestamp", kind="date"),
+        _condition_column("UpToDate", priority=1),
+        _column("Verdict", ".status.verdict", priority=1),
         _column("URL", ".status.url", priority=1),
         _column("Reason", '.status.conditions[?(@.type=="Progressing")].reason', priority=1),
     ]
@@ -112,8 +115,9 @@ def _column(name: str, path: str, *, kind: str = "string", priority: int = 0) ->
     return column | ({"priority": priority} if priority else {})
 
 
-def _condition_column(kind: str) -> Json:
-    return _column(kind, f'.status.conditions[?(@.type=="{kind}")].status')
+def _condition_column(kind: str, *, priority: int = 0) -> Json:
+    path = f'.status.conditions[?(@.type=="{kind}")].status'
+    return _column(kind, path, priority=priority)
 
 
 def _definition(

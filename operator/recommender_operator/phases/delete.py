@@ -40,9 +40,14 @@ def step(turn: Turn) -> None:
 
 def _remove_artifacts(turn: Turn) -> None:
     name = turn.model.name
+    if turn.storage.store is not None:
+        # Without the claim there is nothing to remove, or nothing that could remove it.
+        turn.warn(Reason.ARTIFACTS_LEFT_BEHIND, turn.storage.store[1])
+        turn.finished = True
+        return
     paths = [names.artifacts_path(name), names.staging_path(name), names.lake_path(name)]
     for attempt in range(ATTEMPTS):
-        job = jobs.find(turn, JobKind.REMOVE, name, attempt)
+        job = jobs.removal(turn, name, attempt, turn.model.uid)
         if job is None:
             inputs = {"paths": ",".join(paths)}
             turn.do(StartJob(kind=JobKind.REMOVE, version=name, attempt=attempt, inputs=inputs))

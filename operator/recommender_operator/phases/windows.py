@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from recommender_operator.actions import DropBaseline, SaveBaseline
 from recommender_operator.analysis.window import WindowStats, window_stats
+from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import baselines
 
@@ -14,19 +15,20 @@ from recommender_operator.resources import baselines
 _RETRY = datetime.timedelta(minutes=5)
 
 
-def step_key(candidate: str) -> str:
-    """Key of the window of the step in progress: candidate and stable."""
-    return f"step/{candidate}"
+def step_key(version: VersionObject) -> str:
+    """Key of the window of the last step: candidate and stable."""
+    steps = version.status.steps
+    return f"step/{version.name}/{steps[-1].number if steps else 0}"
 
 
-def rollout_key(candidate: str) -> str:
+def rollout_key(version: VersionObject) -> str:
     """Key of the counters at the first step: what stable served beside the candidate."""
-    return f"rollout/{candidate}"
+    return f"rollout/{version.name}/{version.status.rollout}"
 
 
-def break_key(version: str) -> str:
+def break_key(version: VersionObject) -> str:
     """Key of the window in which a version is held against the other arm."""
-    return f"break/{version}"
+    return f"break/{version.name}/{version.status.rollout}"
 
 
 def drift_key(champion: str) -> str:
@@ -41,7 +43,7 @@ def save(turn: Turn, key: str, versions: Iterable[str]) -> bool:
     if any(name not in samples for name in wanted):
         return False
     turn.do(
-        SaveBaseline(key=key, taken_at=turn.now, samples={name: samples[name] for name in wanted})
+        SaveBaseline(key=key, taken_at=turn.time, samples={name: samples[name] for name in wanted})
     )
     return True
 
@@ -73,7 +75,12 @@ def error(turn: Turn, key: str) -> str:
 def must_wait(turn: Turn, key: str) -> bool:
     """Return whether a window whose start could not be kept is too young to try again."""
     baseline = turn.observed.baselines.get(key)
-    return bool(baseline and baseline.error and turn.now - baseline.taken_at < _RETRY)
+    return bool(baseline and baseline.error and turn.time - baseline.taken_at < _RETRY)
+
+
+def lost(*arms: WindowStats | None) -> bool:
+    """Return whether counters were lost that a verdict would need."""
+    return any(stats.lost for stats in arms if stats is not None)
 
 
 def forget(turn: Turn, keep: set[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
+from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
 from recommender_operator.adapters.kube import Kube
 from recommender_operator.adapters.platform import PlatformReader
@@ -51,7 +52,8 @@ class Rig:
             port,
             traffic_of=lambda _: self.traffic,
             samples_of=lambda _: provider,
-            platform=PlatformReader(port, "models.example", clock=lambda: self.time.timestamp()),
+            platform=PlatformReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
+            hosts=HostReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
             baselines=baselines,
         )
         now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731

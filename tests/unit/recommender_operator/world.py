@@ -12,22 +12,27 @@ import datetime
 from collections.abc import Mapping
 
 from recommender_operator import actions as a
+from recommender_operator.analysis.window import CREATED
 from recommender_operator.api.spec import Algorithm, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke, VersionStage
 from recommender_operator.decide import decide
 from recommender_operator.observed import (
     Baseline,
+    Claim,
     JobKind,
     JobState,
     ModelObject,
     Observed,
     Platform,
+    Rival,
     Sample,
     ServiceState,
     TrafficState,
     VersionObject,
 )
+from recommender_operator.phases import hosts, storage
+from recommender_operator.resources import names
 
 START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
 GOOD = {"auc": 0.8}
@@ -98,11 +103,13 @@ def features(version: str, sessions: Mix, reference: Mix) -> dict[str, float]:
 
 @dataclasses.dataclass
 class Service:
-    created_at: datetime.datetime
+    uid: str
     ready: bool = True
     pods: int = 1
     served: int = 0
     failed: int = 0
+    restarts: int = 0
+    disrupted: bool = False
     sessions: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
 
     def serve(self, count: int, mix: Mix) -> None:
@@ -111,6 +118,12 @@ class Service:
             seen = self.sessions.setdefault(feature, {})
             for label, share in bins.items():
                 seen[label] = seen.get(label, 0) + count * share
+
+    def crash(self) -> None:
+        """The pod's container starts again, and its counters with it."""
+        self.restarts += 1
+        self.served = self.failed = 0
+        self.sessions = {}
 
 
 @dataclasses.dataclass
@@ -130,6 +143,12 @@ class World:
     accepted: bool = True
     baselines: dict[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = dataclasses.field(default_factory=Platform)
+    #: Host of the route, since when the route exists, and other routes.
+    route_host: str = ""
+    route_since: datetime.datetime | None = None
+    rivals: tuple[Rival, ...] = ()
+    #: Claims of the namespace; those that are not here are not looked at.
+    claims: dict[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: What is true of a version, by its seed: offline metrics, smoke inference, share of errors.
     metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
     #: What is true of the baseline, trained in place of a version that failed a gate.
@@ -155,6 +174,9 @@ class World:
     log: list[a.Action] = dataclasses.field(default_factory=list)
     events: list[a.Event] = dataclasses.field(default_factory=list)
     finished: bool = False
+    #: Jumps of the clock on the wall, by the number of the look before which they happen.
+    jumps: Mapping[int, datetime.timedelta] = dataclasses.field(default_factory=dict)
+    looks: int = 0
     #: The operator dies after every write that changes something; the model's status is one.
     mortal: bool = False
 
@@ -183,6 +205,13 @@ class World:
                 seen = dict(self.mix) | dict(self.broken_mix.get(self._seed(version), {}))
                 service.serve(served, seen)
                 service.failed += int(served * self.error_share.get(self._seed(version), 0))
+
+    def watch(self, seconds: float, every: float = 5) -> None:
+        """So much time passes under the operator's eyes; the last look is the caller's."""
+        while seconds > 0:
+            self.reconcile()
+            self.tick(min(every, seconds))
+            seconds -= every
 
     def finish_jobs(self) -> None:
         for key, job in list(self.jobs.items()):
@@ -264,15 +293,32 @@ class World:
             jobs=tuple(self.jobs.values()),
             services={
                 name: ServiceState(
-                    version=name, ready=s.ready, ready_pods=s.pods, created_at=s.created_at
+                    version=name,
+                    ready=s.ready,
+                    ready_pods=s.pods,
+                    uid=s.uid,
+                    restarts=s.restarts,
+                    restart_reason="container main: OOMKilled" if s.restarts else "",
+                    disrupted=not s.ready and s.disrupted,
                 )
                 for name, s in self.services.items()
             },
-            traffic=TrafficState(weights=dict(self.route), accepted=self.accepted),
+            traffic=TrafficState(
+                weights=dict(self.route),
+                accepted=self.accepted,
+                host=self.route_host,
+                created_at=self.route_since,
+            ),
+            rivals=self.rivals,
+            claims=dict(self.claims),
             samples=self._samples(),
             baselines=dict(self.baselines),
             platform=self.platform,
         )
+
+    def judged(self) -> storage.Storage:
+        """Return what is wrong with the claims."""
+        return storage.judge(self.observe())
 
     def _samples(self) -> dict[str, Sample]:
         """Only versions that serve, or are about to, are asked for counters."""
@@ -281,6 +327,7 @@ class World:
         return {
             name: {
                 f"{name}-pod": counters(name, s.served, s.failed)
+                | {CREATED: float(s.restarts)}
                 | features(name, s.sessions, self.trained_on.get(name, USUAL))
             }
             for name, s in self.services.items()
@@ -289,6 +336,8 @@ class World:
 
     def reconcile(self, crash_after: int | None = None) -> a.Decision:
         """One look. With `crash_after`, the operator dies after so many actions."""
+        self.looks += 1
+        self.now += self.jumps.get(self.looks, datetime.timedelta())
         decision = decide(self.observe(), self.now)
         for place, action in enumerate(decision.actions):
             if crash_after is not None and place >= crash_after:
@@ -340,8 +389,7 @@ class World:
                 if action.name not in self.versions:
                     self.versions[action.name] = VersionObject(
                         name=action.name,
-                        uid=action.name,
-                        created_at=self.now,
+                        uid=f"{action.name}-{len(self.log)}",
                         spec=action.spec,
                         status=ModelVersionStatus(),
                     )
@@ -364,10 +412,11 @@ class World:
             case a.RunSmoke():
                 self._smoke(action.version)
             case a.SetTraffic():
-                self._set_traffic(action.weights)
+                self._set_traffic(action.weights, action.host)
             case a.RemoveTraffic():
-                assert self.champion() is None, "took the route away from a champion"
-                self.route = {}
+                unhosted = hosts.judge(self.observe()).host is None
+                assert self.champion() is None or unhosted, "took the route away from a champion"
+                self.route, self.route_host, self.route_since = {}, "", None
             case a.SaveBaseline():
                 self.baselines[action.key] = Baseline(
                     key=action.key, taken_at=action.taken_at, samples=action.samples
@@ -381,7 +430,11 @@ class World:
     def _start(self, action: a.StartJob) -> None:
         assert not self.spec.paused or self.deleting, "started a Job while paused"
         key = (action.kind, action.version, action.attempt)
-        workers = 1
+        workers, incarnation = 1, ""
+        if action.kind is JobKind.REMOVE:
+            own = self.versions.get(action.version)
+            incarnation = names.incarnation(own.uid if own is not None else "u")
+            key = (action.kind, f"{action.version}-{incarnation}", action.attempt)
         if action.kind is JobKind.TRAIN:
             workers = self.versions[action.version].spec.training.workers
             assert workers == 1 or not self.platform.missing_for_workers, "nothing runs TrainJobs"
@@ -394,7 +447,7 @@ class World:
                 attempt=action.attempt,
                 phase="Running",
                 group=workers > 1,
-                started_at=self.now,
+                incarnation=incarnation,
             )
 
     def _check_writers(self, action: a.StartJob) -> None:
@@ -416,7 +469,7 @@ class World:
     def _ensure(self, version: str) -> None:
         assert self.versions[version].status.artifact is not None, "served what is not published"
         if version not in self.services:
-            self.services[version] = Service(created_at=self.now)
+            self.services[version] = Service(uid=f"service-{len(self.log)}")
 
     def _delete_service(self, version: str) -> None:
         if not self.deleting:
@@ -431,15 +484,21 @@ class World:
             assert name != self.champion(), "deleted the champion"
         self.versions.pop(name, None)
         self.services.pop(name, None)
-        self.jobs = {key: job for key, job in self.jobs.items() if job.version != name}
+        # Removals belong to the model, and outlive the version.
+        self.jobs = {
+            key: job
+            for key, job in self.jobs.items()
+            if job.version != name or job.kind is JobKind.REMOVE
+        }
 
     def _smoke(self, version: str) -> None:
         passed = self._seed(version) not in self.smoke_fails
-        smoke = Smoke(passed=passed, message="seen", at=self.now)
+        uid = self.services[version].uid if version in self.services else ""
+        smoke = Smoke(passed=passed, message="seen", at=self.now, service=uid)
         status = self.versions[version].status.model_copy(update={"smoke": smoke})
         self._write(version, status)
 
-    def _set_traffic(self, weights: Mapping[str, int]) -> None:
+    def _set_traffic(self, weights: Mapping[str, int], host: str) -> None:
         assert sum(weights.values()) == 100, f"weights sum to {sum(weights.values())}"
         for version, weight in weights.items():
             assert 0 < weight <= 100, f"{version} was given {weight}"
@@ -447,7 +506,8 @@ class World:
             if more and version != self.champion():
                 self._check_fit(version)
                 self._check_pause(version, weight)
-        self.route = dict(weights)
+        self.route, self.route_host = dict(weights), host
+        self.route_since = self.route_since or self.now
 
     def _check_fit(self, version: str) -> None:
         status = self.versions[version].status
@@ -470,9 +530,9 @@ class World:
 
     def champion(self) -> str | None:
         promoted = [
-            (v.status.promoted_at, v.name)
+            (v.status.promotion, v.name)
             for v in self.versions.values()
-            if v.status.stage is VersionStage.PROMOTED and v.status.promoted_at is not None
+            if v.status.stage is VersionStage.PROMOTED
         ]
         return max(promoted)[1] if promoted else None
 

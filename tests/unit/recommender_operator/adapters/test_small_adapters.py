@@ -18,7 +18,7 @@ from recommender_operator.adapters.kube import (
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.api.spec import TrafficMode
 from tests.fakes import NOW, FakeKube
-from tests.unit.recommender_operator.resources.builder_inputs import model
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 
 SAID = Event(type="Normal", reason="Training", message="it trains")
 
@@ -69,7 +69,7 @@ async def test_a_missing_piece_is_named_and_looked_for_again_after_a_while() -> 
     kube = FakeKube()
     kube.kinds.discard(HTTP_ROUTES)
     time = 0.0
-    reader = PlatformReader(kube, "models.example", clock=lambda: time)
+    reader = PlatformReader(kube, OPTIONS, clock=lambda: time)
     missing = ("httproutes.gateway.networking.k8s.io",)
     for _ in range(3):
         assert (await reader.read(TrafficMode.GATEWAY)).missing == missing
@@ -83,14 +83,14 @@ async def test_a_missing_piece_is_named_and_looked_for_again_after_a_while() -> 
 async def test_each_mode_needs_its_own_pieces() -> None:
     kube = FakeKube()
     kube.kinds.discard(REVISIONS)
-    reader = PlatformReader(kube, "")
+    reader = PlatformReader(kube, OPTIONS)
     assert (await reader.read(TrafficMode.GATEWAY)).missing == ()
     assert (await reader.read(TrafficMode.KNATIVE)).missing == ("revisions.serving.knative.dev",)
 
 
 async def test_what_workers_need_is_looked_for_when_there_are_several() -> None:
     kube = FakeKube()
-    reader = PlatformReader(kube, "")
+    reader = PlatformReader(kube, OPTIONS)
     assert (await reader.read(TrafficMode.GATEWAY, 1)).missing_for_workers == ()
     assert len(kube.reads) == 2
     platform = await reader.read(TrafficMode.GATEWAY, 2)
