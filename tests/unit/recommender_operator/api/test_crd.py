@@ -127,14 +127,20 @@ def test_columns_tell_the_rollout_at_a_glance() -> None:
         "Age",
     ]
     names = {d["spec"]["names"]["shortNames"][0] for d in DEFINITIONS.values()}
-    assert names == {"recm", "mver"}
-    categories = [d["spec"]["names"]["categories"] for d in DEFINITIONS.values()]
-    assert categories == [["recommenders"], ["recommenders"]]
+    assert names == {"recm", "mver", "cbase"}
+    categories = [d["spec"]["names"].get("categories") for d in DEFINITIONS.values()]
+    assert categories == [["recommenders"], ["recommenders"], None]
 
 
-@pytest.mark.parametrize("definition", DEFINITIONS.values(), ids=DEFINITIONS.keys())
+@pytest.mark.parametrize("definition", [crd.recommender_model(), crd.version()])
 def test_the_status_is_a_subresource(definition: Json) -> None:
     assert definition["spec"]["versions"][0]["subresources"] == {"status": {}}
+
+
+def test_a_baseline_has_no_status() -> None:
+    definition = crd.baseline()
+    assert "subresources" not in definition["spec"]["versions"][0]
+    assert "status" not in schema_of(definition)["properties"]
 
 
 def test_every_rule_has_its_place_and_a_message() -> None:
