@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from recommender_operator.adapters.kube import (
+    CLAIMS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     MODELS,
@@ -188,7 +189,15 @@ class FakeKube:
         if before is None:
             return None
         self._expect(before, metadata, metadata["name"])
-        return self._store(place, before, {**before, "status": copied(manifest["status"])})
+        if before.get("status") == manifest["status"]:
+            return copied(before)
+        after = {**before, "status": copied(manifest["status"])}
+        # The API server's record of who changed what, as far as it speaks of the status.
+        seconds = int(before["metadata"]["resourceVersion"])
+        moment = (self.now + datetime.timedelta(seconds=seconds)).isoformat()
+        record = {"manager": "status", "subresource": "status", "time": moment}
+        after["metadata"] = {**before["metadata"], "managedFields": [record]}
+        return self._store(place, before, after)
 
     async def patch(
         self, resource: Resource, namespace: str, name: str, patch: Object
@@ -264,7 +273,16 @@ def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) 
     }
 
 
+def add_claim(kube: FakeKube, name: str, **labels: str) -> Object:
+    """Put a claim that can be used."""
+    metadata = {"name": name, "namespace": "team", "labels": labels}
+    spec = {"accessModes": ["ReadWriteOnce"]}
+    return kube.put(CLAIMS, {"metadata": metadata, "spec": spec, "status": {"phase": "Bound"}})
+
+
 def add_model(kube: FakeKube, **changes: Any) -> Object:
+    for name in ("raw", "store"):
+        add_claim(kube, name)
     return kube.put(MODELS, model(**changes))
 
 
@@ -350,6 +368,12 @@ class FakeKServe:
             for key in [k for k in self.kube.objects if k[0] == REVISIONS]:
                 del self.kube.objects[key]
             return
+        before = copied(service)
+        self._reconcile(service)
+        if service != before:
+            self.kube.touch(INFERENCE_SERVICES, self.name)
+
+    def _reconcile(self, service: Object) -> None:
         predictor = service["spec"]["predictor"]
         status = (
             service.setdefault("status", {})

@@ -97,6 +97,8 @@ class SetTraffic:
     """Percent of requests by version; sums to 100."""
 
     weights: Mapping[str, int]
+    #: Host name of the route; empty where the data plane names it.
+    host: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from recommender_operator.actions import Decision
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import Observed
 from recommender_operator.phases import (
+    acceptance,
     canary,
     commands,
     data,
@@ -63,6 +64,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
             history.step,
         ):
             step(turn)
+    acceptance.step(turn)
     project.step(turn)
     return turn.finish()
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from recommender_operator.observed import ModelObject, VersionObject
 
@@ -26,6 +28,53 @@ def version() -> str:
         return "unknown"
 
 
+class Cache(Protocol):
+    """What is read of a cache."""
+
+    @property
+    def plural(self) -> str:
+        """The kind."""
+        ...
+
+    @property
+    def age(self) -> float:
+        """Seconds since the API server gave a sign."""
+        ...
+
+    @property
+    def objects(self) -> int:
+        """How many are kept."""
+        ...
+
+
+class _CacheCollector(Collector):
+    """The caches as they are when the metrics are read; those of several namespaces as one."""
+
+    def __init__(self) -> None:
+        self.caches: Callable[[], Iterable[Cache]] = tuple
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield objects and ages by kind."""
+        objects: dict[str, int] = {}
+        ages: dict[str, float] = {}
+        for cache in self.caches():
+            objects[cache.plural] = objects.get(cache.plural, 0) + cache.objects
+            ages[cache.plural] = max(cache.age, ages.get(cache.plural, 0.0))
+        kept = GaugeMetricFamily(
+            "recommender_operator_cache_objects", "Objects kept.", labels=["resource"]
+        )
+        age = GaugeMetricFamily(
+            "recommender_operator_cache_age_seconds",
+            "Seconds since the API server gave a sign of a kind; of the oldest watch.",
+            labels=["resource"],
+        )
+        for plural, count in objects.items():
+            kept.add_metric([plural], count)
+            age.add_metric([plural], ages[plural])
+        yield kept
+        yield age
+
+
 class Metrics:
     """All metrics, in a registry of their own so that two can live in one process."""
 
@@ -37,6 +86,9 @@ class Metrics:
         )
         self.reconcile_errors = Counter(
             "reconcile_errors", "Reconciles that failed, by class of exception.", ["error"], **own
+        )
+        self.conflicts = Counter(
+            "conflicts", "Looks that ended because what they saw had changed.", **own
         )
         self.actions = Counter("actions", "Actions executed, by kind.", ["action"], **own)
         self.queue_depth = Gauge("queue_depth", "Models that are due.", **own)
@@ -57,6 +109,7 @@ class Metrics:
             "leader_transitions", "How often the lease has changed hands.", **own
         )
         self._of_models(own)
+        self._of_caches(own)
         build = Gauge("build_info", "Always 1; its label carries the version.", ["version"], **own)
         build.labels(version=version()).set(1)
         self._weights: dict[tuple[str, str], set[str]] = {}
@@ -90,6 +143,22 @@ class Metrics:
             "foreign_models", "Models that another release of the same instance acts on.", **own
         )
         self.models = Gauge("models", "RecommenderModels known, by stage.", ["stage"], **own)
+
+    def _of_caches(self, own: dict[str, Any]) -> None:
+        self.cache_lists = Counter(
+            "cache_lists", "Lists read into a cache, by what made it read them.",
+            ["resource", "why"], **own,
+        )  # fmt: skip
+        self._caches = _CacheCollector()
+        self.registry.register(self._caches)
+
+    def watch_caches(self, caches: Callable[[], Iterable[Cache]]) -> None:
+        """Read objects and ages of the caches whenever the metrics are."""
+        self._caches.caches = caches
+
+    def cache_listed(self, resource: str, why: str) -> None:
+        """Count a list that was read into a cache."""
+        self.cache_lists.labels(resource=resource, why=why).inc()
 
     def watch_election(self, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
         """Read the election whenever the metrics are."""

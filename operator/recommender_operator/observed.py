@@ -12,6 +12,7 @@ import enum
 from collections.abc import Mapping
 from typing import Literal
 
+from recommender_operator.api import host_names
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
@@ -104,17 +105,36 @@ class TrafficState:
     #: Whether the data plane has taken the split over (route accepted and references resolved).
     accepted: bool = False
     message: str = ""
-    #: Host name of requests, where the data plane names it itself.
+    #: Host name of requests: that of the route, or the one that the data plane gives.
     host: str = ""
+    #: Since when the route exists.
+    created_at: datetime.datetime | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rival:
+    """A route of somebody else, or of another model, on the Gateway of the models."""
+
+    kind: str
+    namespace: str
+    name: str
+    #: Its host names; one may begin with `*.`.
+    hosts: tuple[str, ...]
+    created_at: datetime.datetime
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """Cumulative counters at the start of a window, kept in a ConfigMap between looks."""
+    """Cumulative counters at the start of a window, kept in an object between looks.
+
+    `error` says why they could not be kept; then the samples are those that this process
+    remembers, without features, or none.
+    """
 
     key: str
     taken_at: datetime.datetime
     samples: Mapping[str, Sample]
+    error: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,6 +146,22 @@ class Platform:
     missing_for_workers: tuple[str, ...] = ()
     #: Domain of host names (`<name>.<namespace>.<domain>`) where the spec names no host.
     domain: str = ""
+    #: Suffixes of host names by namespaces, beside each namespace's own part of the domain.
+    host_policy: host_names.Policy = ()
+    #: Normalised base addresses of the Prometheus servers that may be asked.
+    prometheus_urls: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Claim:
+    """A PersistentVolumeClaim that the spec names."""
+
+    phase: str
+    deleting: bool = False
+    access_modes: tuple[str, ...] = ()
+    block: bool = False
+    #: Its owner gives the volume to the operator (`recommender.dev/storage: "true"`).
+    labelled: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -141,3 +177,7 @@ class Observed:
     sample_errors: Mapping[str, str] = dataclasses.field(default_factory=dict)
     baselines: Mapping[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = Platform()
+    #: The claims that the spec names, None for one that does not exist.
+    claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
+    #: Other routes that have the host that the model asks for, or has.
+    rivals: tuple[Rival, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -9,11 +10,11 @@ from typing import Annotated, Any, Literal
 import pydantic
 from pydantic import Field
 
+from recommender_operator.api import base_url, host_names
 from recommender_operator.resources.options import Options
 
 PREFIX = "RECOMMENDER_"
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 
 
 class SettingsError(Exception):
@@ -30,7 +31,30 @@ def _names(value: Any) -> Any:
     return names
 
 
+def _addresses(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return tuple(base_url.normalise(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _policy(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        read = json.loads(value)
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, dict) or not all(
+        isinstance(suffixes, list) and all(isinstance(suffix, str) for suffix in suffixes)
+        for suffixes in read.values()
+    ):
+        raise ValueError('it must be JSON such as {"shop": ["shop.example.com"]}')
+    return host_names.policy(read)
+
+
 Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_names)]
+Addresses = Annotated[tuple[str, ...], pydantic.BeforeValidator(_addresses)]
+HostPolicy = Annotated[host_names.Policy, pydantic.BeforeValidator(_policy)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Image = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^\S+$")]
 Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
@@ -50,13 +74,15 @@ class Settings(pydantic.BaseModel):
     gateway_namespace: Name = "recommender-gateway"
     gateway_section: Annotated[str, Field(pattern=rf"^({_LABEL}(\.{_LABEL})*)?$")] = ""
     gateway_domain: Name = "recommender.local"
+    host_suffixes: HostPolicy = ()
+    prometheus_urls: Addresses = ()
     namespace: Name
     watch_namespaces: Names = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
     workers: Annotated[int, Field(ge=1, le=200)] = 10
-    requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
-    instance: Annotated[str, Field(max_length=63, pattern=rf"^({_LABEL_VALUE})?$")] = ""
+    requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
+    instance: Annotated[str, Field(max_length=40, pattern=rf"^({_LABEL})?$")] = ""
     lease_name: Name = "recommender-operator"
     lease_seconds: Annotated[int, Field(ge=1, le=300)] = 10
     pod_name: Name = "recommender-operator"
@@ -83,6 +109,8 @@ class Settings(pydantic.BaseModel):
             gateway_namespace=self.gateway_namespace,
             gateway_section=self.gateway_section,
             domain=self.gateway_domain,
+            host_policy=self.host_suffixes,
+            prometheus_urls=self.prometheus_urls,
         )
 
 

@@ -37,7 +37,7 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
     (
         {"data": {"source": {"claimName": "r", "path": "a/../../b"}}},
         "spec.data.source.path",
-        "inside the claim",
+        "no segment that starts with '.'",
     ),
     ({"evaluation": {"gates": [{"metric": "auc"}]}}, "spec.evaluation.gates[0]", "at least one"),
     ({"training": {"seed": -1}}, "spec.training.seed", "greater than or equal to 0"),

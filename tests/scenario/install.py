@@ -22,6 +22,8 @@ RELEASE = "recommender"
 SYSTEM_NAMESPACE = "recommender-system"
 DATA_CLAIM, STORE_CLAIM = "movielens", "artifacts"
 LOADER = "data-loader"
+#: Gives the store's volume to the operator.
+STORAGE = {"recommender.dev/storage": "true"}
 SEED = 17
 
 
@@ -109,7 +111,7 @@ def namespace_with_data(cluster: Cluster, namespace: str, training_image: str, d
         "get", "namespace", namespace, "--ignore-not-found", "-o", "jsonpath={.status.phase}"
     )
     if phase == "Terminating":  # a run that has just ended left it
-        cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=180s")
+        cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=360s")
     cluster.kubectl("apply", "-f", "-", stdin=_manifests(namespace, training_image))
     cluster.kubectl(
         "-n", namespace, "wait", "--for=condition=Ready", f"pod/{LOADER}", "--timeout=300s"
@@ -140,13 +142,13 @@ def _manifests(namespace: str, image: str) -> str:
         {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {"name": name, "namespace": namespace, "labels": labels},
             "spec": {
                 "accessModes": ["ReadWriteOnce"],
                 "resources": {"requests": {"storage": size}},
             },
         }
-        for name, size in ((DATA_CLAIM, "1Gi"), (STORE_CLAIM, "5Gi"))
+        for name, size, labels in ((DATA_CLAIM, "1Gi", {}), (STORE_CLAIM, "5Gi", STORAGE))
     ]
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     space = {

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from recommender_operator import settings
+from recommender_operator.api import base_url
 from recommender_operator.metrics import Metrics
 from tests.chart import (
     CHART,
@@ -82,6 +83,9 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
         ({"watchNamespaces": "{Shop}"}, "/watchNamespaces/0"),
         ({"gateway.name": "null"}, "name"),
         ({"gateway.domain": "no_underscores"}, "/gateway/domain"),
+        ({"analysis.prometheusUrls": "{http://p:9090/?x=1}"}, "/analysis/prometheusUrls/0"),
+        ({"gateway.allowedHosts.Shop": "{a.b}"}, "Shop"),
+        ({"gateway.allowedHosts.shop": "{.a.b}"}, "/gateway/allowedHosts/shop/0"),
         ({"runtime.extraArgs": "{log-verbose}"}, "/runtime/extraArgs/0"),
         ({"crds.keep": "maybe"}, "/crds/keep"),
         ({"clusterWide": "sometimes"}, "/clusterWide"),
@@ -113,6 +117,12 @@ def test_values_that_do_not_go_together_are_refused(values: dict[str, str], said
     done = template(values)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_the_schema_takes_the_addresses_that_the_operator_takes() -> None:
+    addresses = SCHEMA["properties"]["analysis"]["properties"]["prometheusUrls"]["items"]
+    assert addresses["pattern"] == base_url.PATTERN
+    assert addresses["maxLength"] == base_url.MAX_LENGTH
 
 
 def test_the_schema_knows_every_value_and_no_other() -> None:

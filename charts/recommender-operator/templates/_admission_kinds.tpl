@@ -26,10 +26,6 @@ matchConstraints:
       apiVersions: [v1alpha1]
       operations: [CREATE, UPDATE, DELETE]
       resources: [modelversions, modelversions/status, counterbaselines]
-    - apiGroups: [""]
-      apiVersions: [v1]
-      operations: [CREATE, UPDATE, DELETE]
-      resources: [configmaps]
 {{ include "recommender-operator.ownedOnly" . }}
 {{- end -}}
 
@@ -49,8 +45,10 @@ variables:
       variables.pods.map(p, p.containers + (has(p.initContainers) ? p.initContainers : []))
 validations:
   - expression: >-
-      variables.containers.all(cs, size(cs) == 1 && cs.all(c, c.name == 'main' && c.image == {{ .image | squote }}))
-    {{- include "recommender-operator.refusal" (printf "its pods must have one container, main, with the image %s" .image) | nindent 4 }}
+      variables.pods.all(p, size(p.containers) == 1 && p.containers.all(c, c.name == 'main')
+      && (!has(p.initContainers) || p.initContainers.all(c, c.name == 'prepare')))
+      && variables.containers.all(cs, cs.all(c, c.image == {{ .image | squote }}))
+    {{- include "recommender-operator.refusal" (printf "its pods must have one container, main, and may have the init container prepare, with the image %s" .image) | nindent 4 }}
   {{- include "recommender-operator.podRules" . | nindent 2 }}
 {{- end -}}
 

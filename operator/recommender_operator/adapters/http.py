@@ -1,4 +1,8 @@
-"""One HTTP exchange with a bounded answer, and errors in words a person can act upon."""
+"""One HTTP exchange with a bounded answer, and errors in words a person can act upon.
+
+Nothing that the other side sent goes into an error: errors end in statuses, Events and logs, which
+people read who may not read the other side.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ import aiohttp
 #: Seconds for one exchange with a pod, connection included. A pod that is gone answers no
 #: connection, and the look that takes its requests away waits so long for it.
 TIMEOUT = aiohttp.ClientTimeout(total=5, connect=1)
+#: Media types that an error may name; any other is text of the other side.
+MEDIA_TYPES = frozenset({"application/json", "text/html", "text/plain"})
 
 
 class ExchangeError(Exception):
-    """The exchange gave no usable answer; the text says why."""
+    """The exchange gave no usable answer; the text says why, without a word of the answer."""
 
 
 async def exchange(
@@ -33,28 +39,46 @@ async def exchange(
         async with session.request(
             method, url, json=json, params=params, allow_redirects=False
         ) as response:
-            body = await _bounded(response, limit)
+            body = await _bounded(response, limit, f"{method} {url}")
             if response.status != 200:
-                text = body[:300].decode("utf-8", "replace").strip()
-                raise ExchangeError(f"{method} {url} answered {response.status}: {text}")
+                kind = media_type(response.content_type)
+                raise ExchangeError(
+                    f"{method} {url} answered {response.status} with {len(body)} bytes of {kind}"
+                )
             return body
     except TimeoutError as error:
         seconds = session.timeout.total
         raise ExchangeError(f"{method} {url} did not answer in {seconds:g} s") from error
+    except aiohttp.InvalidURL as error:
+        raise ExchangeError(f"{method} {url} is not possible: no valid address") from error
     except aiohttp.ClientError as error:
-        raise ExchangeError(f"{method} {url} failed: {error}") from error
+        raise ExchangeError(f"{method} {url} failed: {_cause(error)}") from error
     except ValueError as error:  # aiohttp's own for an address that is none.
-        raise ExchangeError(f"{method} {url} is not possible: {error}") from error
+        raise ExchangeError(f"{method} {url} is not possible: no valid address") from error
 
 
-async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
+def media_type(text: str) -> str:
+    """Return a media type that an error may name."""
+    return text if text in MEDIA_TYPES else "another type"
+
+
+def _cause(error: aiohttp.ClientError) -> str:
+    """Return why a connection failed.
+
+    The text of an OSError is the system's. Others, such as that of a bad status line, quote what
+    was received.
+    """
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return error.os_error.strerror or type(error).__name__
+    return type(error).__name__
+
+
+async def _bounded(response: aiohttp.ClientResponse, limit: int, what: str) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_chunked(65536):
         body += chunk
         if len(body) > limit:
-            raise ExchangeError(
-                f"{response.method} {response.url} answered more than {limit} bytes"
-            )
+            raise ExchangeError(f"{what} answered more than {limit} bytes")
     return bytes(body)
 
 

@@ -18,15 +18,15 @@ from recommender_operator.analysis.window import CREATED
 from recommender_operator.observed import PodCounters
 
 #: Bytes of a page. The largest that the contract allows, with a thousand genders, occupations and
-#: genres each, takes 1.8 MB; a usual one 50 kB.
+#: genres each, takes 1.7 MB; a usual one 50 kB.
 PAGE_LIMIT = 2 * 2**20
 #: The product's series of a page; the largest that the contract allows has about 6,100.
 SERIES_LIMIT = 8_192
-#: Characters of a line of the product's. The longest of the contract has about 250.
+#: Characters of a line of the product's. The longest of the contract has about 200.
 LINE_LIMIT = 512
 #: Names of series that are remembered.
 REMEMBERED_SERIES = 16_384
-_SHOWN = 80
+_NO_METRICS = "is not in the text format of metrics"
 #: The labels that every series has. A quote inside of a value is escaped, so that this matches no
 #: part of one.
 _WHOSE = re.compile(r'(?<=[{,])(?:model|version)="[^"\\,{}]*+",?')
@@ -37,20 +37,27 @@ def parse_page(page: str) -> PodCounters:
 
     Raises:
         ValueError: a line of the product's is not in the text format; there is none of them, or
-            too many; a value is not finite, or there are two values for one series.
+            too many; a value is not finite, or there are two values for one series. The text
+            quotes nothing of the page: whoever runs the pod wrote it.
     """
     counters: dict[str, float] = {}
-    for line in page.split("\n"):
+    for number, line in enumerate(page.split("\n"), 1):
         if not line.startswith(PREFIX):
             continue
-        series, value = _split(line)
-        key = _key(_WHOSE.sub("", series))
+        try:
+            series, value = _split(line)
+            key = _key(_WHOSE.sub("", series))
+        except ValueError as error:
+            raise ValueError(f"line {number} of the page {error}") from None
         if key is None:
             continue
         if not math.isfinite(value):
-            raise ValueError(f"{key} is {value}")
+            raise ValueError(f"line {number} of the page has the value {value}")
         if key in counters:
-            raise ValueError(f"{key} is there twice: the pod serves more than one version")
+            raise ValueError(
+                f"line {number} of the page has a series that is there twice: the pod serves more "
+                "than one version"
+            )
         if len(counters) >= SERIES_LIMIT:
             raise ValueError(f"the page has more than {SERIES_LIMIT} series {PREFIX}*")
         counters[key] = value
@@ -62,18 +69,18 @@ def parse_page(page: str) -> PodCounters:
 def _split(line: str) -> tuple[str, float]:
     """Return the series of a line, as written, and its value; a timestamp is left out."""
     if len(line) > LINE_LIMIT:
-        raise ValueError(f"a line has more than {LINE_LIMIT} characters: {_shown(line)}")
+        raise ValueError(f"has more than {LINE_LIMIT} characters")
     end = line.rfind("}") + 1
     if end == 0:
         end = len(line.split(maxsplit=1)[0])
     rest = line[end:].split()
     # Python takes 1_000 for a number; the format does not.
     if not 1 <= len(rest) <= 2 or "_" in rest[0]:
-        raise _not_a_page(line)
+        raise ValueError(_NO_METRICS)
     try:
         return line[:end], float(rest[0])
     except ValueError as error:
-        raise _not_a_page(line) from error
+        raise ValueError(_NO_METRICS) from error
 
 
 @functools.lru_cache(maxsize=REMEMBERED_SERIES)
@@ -91,12 +98,4 @@ def _key(series: str) -> str | None:
             return None
         return canonical(sample.name, sample.labels)
     except Exception as error:
-        raise _not_a_page(series) from error
-
-
-def _not_a_page(line: str) -> ValueError:
-    return ValueError(f"not a page of metrics: {_shown(line)}")
-
-
-def _shown(line: str) -> str:
-    return repr(line[:_SHOWN]) + ("…" if len(line) > _SHOWN else "")
+        raise ValueError(_NO_METRICS) from error

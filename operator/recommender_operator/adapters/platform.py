@@ -17,6 +17,7 @@ from recommender_operator.adapters.kube import (
 )
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.observed import Platform
+from recommender_operator.resources.options import Options
 
 #: How long an answer counts, in seconds.
 FRESH = 30.0
@@ -32,10 +33,10 @@ class PlatformReader:
     """Asks by discovery, which every account may: no right to read CRDs is needed."""
 
     def __init__(
-        self, kube: Kube, domain: str, clock: Callable[[], float] = time.monotonic
+        self, kube: Kube, options: Options, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._kube = kube
-        self._domain = domain
+        self._options = options
         self._clock = clock
         self._known: dict[Resource, tuple[float, bool]] = {}
 
@@ -45,7 +46,9 @@ class PlatformReader:
         return Platform(
             missing=await self._lacks(NEEDED[mode]),
             missing_for_workers=await self._lacks(needed),
-            domain=self._domain,
+            domain=self._options.domain,
+            host_policy=self._options.host_policy,
+            prometheus_urls=self._options.prometheus_urls,
         )
 
     async def _lacks(self, needed: tuple[Resource, ...]) -> tuple[str, ...]:

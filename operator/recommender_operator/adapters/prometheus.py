@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import aiohttp
 
 from recommender_operator.adapters.http import ExchangeError, exchange
-from recommender_operator.adapters.ports import PodRef, SampleError
+from recommender_operator.adapters.json_types import json_type
+from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
 from recommender_operator.analysis.series import PREFIX, canonical
 from recommender_operator.analysis.window import CREATED
+from recommender_operator.api import base_url
 from recommender_operator.observed import Sample
 
 #: Bytes of one answer: some hundred pods.
@@ -21,6 +23,35 @@ LIMIT = 64 * 2**20
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
 #: Labels that name the pod, in order; `instance` where the scrape job sets neither.
 POD_LABELS = ("pod", "pod_name", "kubernetes_pod_name", "instance")
+#: The server's own words for why a query failed (its HTTP API); no other text is shown.
+ERROR_TYPES = frozenset(
+    {"bad_data", "canceled", "execution", "internal", "not_found", "timeout", "unavailable"}
+)
+NO_ANSWER = "not an answer of Prometheus"
+
+
+def provider(session: aiohttp.ClientSession, url: str, allowed: Collection[str]) -> SampleProvider:
+    """Return what asks the server at `url`, or refuses to; `allowed` are normalised addresses.
+
+    An allowed name may resolve to any address, so who writes its DNS record is trusted with it.
+    """
+    refusal = base_url.refusal(url, allowed)
+    return NotAllowed(refusal) if refusal else Prometheus(session, base_url.normalise(url))
+
+
+class NotAllowed:
+    """A `SampleProvider` in place of a server that the operator may not ask."""
+
+    def __init__(self, refusal: str) -> None:
+        self._refusal = refusal
+
+    async def sample(self, namespace: str, version: str, _pods: Sequence[PodRef]) -> Sample:
+        """Send no request.
+
+        Raises:
+            SampleError: always, with the remedy.
+        """
+        raise SampleError(f"no counters of {namespace}/{version}: {self._refusal}")
 
 
 class Prometheus:
@@ -55,7 +86,7 @@ class Prometheus:
                 params={"query": query},
             )
             sample = await asyncio.to_thread(parse_answer, body, namespace, pods)
-        except (ExchangeError, ValueError) as error:
+        except (ExchangeError, ValueError, RecursionError) as error:
             raise SampleError(f"no counters of {namespace}/{version}: {error}") from error
         if not sample:
             raise SampleError(
@@ -72,20 +103,24 @@ def parse_answer(body: bytes, namespace: str, pods: Sequence[PodRef]) -> Sample:
     two jobs has each series twice: the larger value is the newer one.
 
     Raises:
-        ValueError: the answer is not one of an instant query that succeeded.
+        ValueError: the answer is not one of an instant query that succeeded. The text says where,
+            and quotes nothing: the body may be of any server.
     """
     names = {pod.name: pod.name for pod in pods} | {pod.ip: pod.name for pod in pods if pod.ip}
     sample: dict[str, dict[str, float]] = {}
-    for labels, value in _vector(body):
+    for place, (labels, value) in enumerate(_vector(body)):
         pod = _pod(labels, names)
         name = labels.get("__name__", "")
         foreign = labels.get("namespace", namespace) != namespace
         if pod is None or foreign or (name.endswith("_created") and name != CREATED):
             continue
         if not math.isfinite(value):
-            raise ValueError(f"{name} of {pod} is {value}")
+            raise ValueError(f"data.result[{place}] of {pod} is {value}")
         counters = sample.setdefault(pod, {})
-        key = canonical(name, labels)
+        try:
+            key = canonical(name, labels)
+        except ValueError:
+            raise ValueError(f"data.result[{place}] of {pod} has no number in le") from None
         counters[key] = max(value, counters.get(key, value))
     return sample
 
@@ -99,17 +134,38 @@ def _pod(labels: dict[str, str], names: dict[str, str]) -> str | None:
 
 
 def _vector(body: bytes) -> list[tuple[dict[str, str], float]]:
+    """Return the rows of an answer."""
     try:
         answer: Any = json.loads(body)
-        if answer["status"] != "success":
-            raise ValueError(f"Prometheus answered {answer.get('error', answer)}")
-        data = answer["data"]
-        if data["resultType"] != "vector":
-            raise ValueError(f"Prometheus answered a {data['resultType']}, not a vector")
-        return [(dict(row["metric"]), float(row["value"][1])) for row in data["result"]]
-    except (KeyError, TypeError, IndexError, AttributeError, UnicodeDecodeError) as error:
-        text = body[:200].decode("utf-8", "replace")
-        raise ValueError(f"not an answer of Prometheus: {text}") from error
     except json.JSONDecodeError as error:
-        text = body[:200].decode("utf-8", "replace")
-        raise ValueError(f"not an answer of Prometheus: {text}") from error
+        raise ValueError(f"{NO_ANSWER}: invalid JSON at character {error.pos}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{NO_ANSWER}: {type(error).__name__}") from None
+    if not isinstance(answer, dict):
+        raise ValueError(f"{NO_ANSWER}: {json_type(answer)}, not an object")
+    if answer.get("status") != "success":
+        kind = answer.get("errorType")
+        known = kind if isinstance(kind, str) and kind in ERROR_TYPES else "none that is known"
+        raise ValueError(f"Prometheus answered no success; its errorType is {known}")
+    data = answer.get("data")
+    rows = data.get("result") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or data.get("resultType") != "vector":
+        raise ValueError(f"{NO_ANSWER}: data.resultType is not vector")
+    if not isinstance(rows, list):
+        raise ValueError(f"{NO_ANSWER}: data.result is {json_type(rows)}, not an array")
+    return [_row(row, place) for place, row in enumerate(rows)]
+
+
+def _row(row: object, place: int) -> tuple[dict[str, str], float]:
+    at = f"{NO_ANSWER}: data.result[{place}]"
+    metric, value = (
+        (row.get("metric"), row.get("value")) if isinstance(row, dict) else (None, None)
+    )
+    if not isinstance(metric, dict) or not all(isinstance(text, str) for text in metric.values()):
+        raise ValueError(f"{at}.metric is not an object of strings")
+    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[1], str):
+        raise ValueError(f"{at}.value is not a time and a string")
+    try:
+        return metric, float(value[1])
+    except ValueError:
+        raise ValueError(f"{at}.value is not a number") from None

@@ -34,8 +34,14 @@ class ConditionType(enum.StrEnum):
     DRIFTED = "Drifted"
     #: The last snapshot that the schedule asked for is there.
     SNAPSHOT_TAKEN = "SnapshotTaken"
+    #: No object of another stands where the operator would have to write.
+    OBJECTS_OWNED = "ObjectsOwned"
     #: Too many automatic rollbacks in a row: nothing starts until a human says so.
     LOCKED = "Locked"
+    #: The claims that the spec names can be used.
+    STORAGE_READY = "StorageReady"
+    #: This installation allows the host and the addresses that the spec names.
+    ACCEPTED = "Accepted"
     #: The last request by annotation, or the pin `spec.rollbackTo`, could be done.
     REQUESTS_HONORED = "RequestsHonored"
     # These two are for tools that follow kstatus, such as Flux.
@@ -89,6 +95,9 @@ class Reason(enum.StrEnum):
     UNLOCKED = "Unlocked"
     DELETING = "Deleting"
     ARTIFACTS_LEFT_BEHIND = "ArtifactsLeftBehind"
+    # Ownership.
+    OWNED = "Owned"
+    FOREIGN_OBJECT = "ForeignObject"
     # The stages of a version.
     DATA_CHECKED = "DataChecked"
     #: The data are trained on, and differ from those before in a way that a human should know.
@@ -112,6 +121,19 @@ class Reason(enum.StrEnum):
     # Snapshots.
     SNAPSHOT_TAKEN = "SnapshotTaken"
     SCHEDULED = "Scheduled"
+    # Storage.
+    CLAIMS_USABLE = "ClaimsUsable"
+    CLAIM_MISSING = "ClaimMissing"
+    CLAIM_DELETING = "ClaimDeleting"
+    CLAIM_LOST = "ClaimLost"
+    CLAIM_IS_BLOCK = "ClaimIsBlock"
+    CLAIM_READ_ONLY = "ClaimReadOnly"
+    INVALID_PATH = "InvalidPath"
+    # What the installation allows.
+    ACCEPTED = "Accepted"
+    HOST_NOT_ALLOWED = "HostNotAllowed"
+    HOST_CONFLICT = "HostConflict"
+    PROMETHEUS_NOT_ALLOWED = "PrometheusNotAllowed"
     # Requests.
     NONE = "None"
     DONE = "Done"

@@ -10,7 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from recommender_operator.api import rules_export, rules_search, rules_workers
+from recommender_operator.api import (
+    base_url,
+    host_names,
+    rules_export,
+    rules_search,
+    rules_workers,
+    sub_paths,
+)
 from recommender_operator.api.spec_gates import (
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
@@ -29,6 +36,18 @@ _FILES = (
         "'**' has to stand alone between slashes, as in 'events/**/*.csv'",
     ),
 )
+
+
+def _cel(text: str) -> str:
+    """Return a raw string literal of CEL."""
+    return f"r'{text}'"
+
+
+def _claim_name(field: str) -> tuple[str, str]:
+    return (
+        f"self.matches({_cel(sub_paths.CLAIM_PATTERN)})",
+        f"{field} must be {sub_paths.CLAIM_FORM}",
+    )
 
 
 def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
@@ -65,7 +84,13 @@ _DATA: Rules = {
             "csv and columns of data.source.mapping belong to data.source.format CSV",
         ),
     ),
-    "source.path": (("!self.contains('..')", "path must stay inside the claim: no '..'"),),
+    "source.claimName": (_claim_name("data.source.claimName"),),
+    "source.path": (
+        (
+            f"self.matches({_cel(sub_paths.PATTERN)})",
+            f"data.source.path must be {sub_paths.FORM}",
+        ),
+    ),
     "source.mapping.interactions": (
         (
             "has(self.value) || has(self.eventType) && has(self.eventType.types) && "
@@ -115,6 +140,14 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec": (
         (
+            "!has(self.data.source.path) || self.data.source.claimName != "
+            "self.storage.claimName || !(self.data.source.path.split('/')[0] in "
+            f"{list(sub_paths.OF_THE_STORE)})",
+            "data.source.path lies in a folder of the operator's "
+            f"({', '.join(sub_paths.OF_THE_STORE)}) where data.source.claimName is "
+            "storage.claimName: put the raw data into another folder or another claim",
+        ),
+        (
             "!has(self.serving) || !has(self.serving.host) || !has(self.rollout) || "
             "!has(self.rollout.traffic) || self.rollout.traffic != 'Knative'",
             "serving.host needs rollout.traffic Gateway: Knative names the hosts of its services "
@@ -133,6 +166,7 @@ RECOMMENDER_MODEL: Rules = {
     ),
     "spec.training.search.space": rules_search.space(),
     "spec.storage.claimName": (
+        _claim_name("storage.claimName"),
         ("self == oldSelf", "storage.claimName is immutable: versions live in the claim"),
     ),
     "spec.evaluation.gates[]": (
@@ -170,6 +204,19 @@ RECOMMENDER_MODEL: Rules = {
             "the last weight of rollout.steps must be 100",
         ),
     ),
+    "spec.serving.host": (
+        (
+            f"self.matches({_cel(host_names.PATTERN)}) && "
+            f"!self.matches({_cel(host_names.NUMBER_AT_END)})",
+            f"serving.host must be {host_names.FORM}",
+        ),
+    ),
+    "spec.analysis.prometheusUrl": (
+        (
+            f"self.matches({_cel(base_url.PATTERN)})",
+            f"analysis.prometheusUrl must be {base_url.FORM}: {base_url.RULES}",
+        ),
+    ),
     "spec.analysis": (
         (
             "!has(self.provider) || self.provider != 'Prometheus' || has(self.prometheusUrl)",
@@ -204,7 +251,7 @@ def apply(schema: dict[str, Any], rules: Rules) -> None:
         ]
     for path, keys in _MAP_LISTS.items():
         section, field = path.split(".")
-        node = schema["properties"][section]["properties"].get(field)
+        node = schema["properties"].get(section, {}).get("properties", {}).get(field)
         if node is not None:
             node |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
 

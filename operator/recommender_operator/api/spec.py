@@ -91,7 +91,9 @@ class DeletionPolicy(enum.StrEnum):
 
 class StorageSpec(ApiModel):
     claim_name: str = Field(
-        description="PersistentVolumeClaim of the artifact store (tables and versions).",
+        description="PersistentVolumeClaim of the artifact store (tables and versions). With the "
+        'label recommender.dev/storage: "true" the kubelet gives its volume to the group 65532; '
+        "without it nothing is regrouped, and that group must be able to write to it.",
         max_length=253,
     )
 

@@ -6,10 +6,9 @@ import enum
 
 from pydantic import Field
 
+from recommender_operator.api import base_url, host_names
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_resources import TransformerResources, TritonResources
-
-HOST_NAME = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 
 
 class TrafficMode(enum.StrEnum):
@@ -25,9 +24,10 @@ class Provider(enum.StrEnum):
 class ServingSpec(ApiModel):
     host: str | None = Field(
         default=None,
-        description="Host name of requests; <name>.<namespace>.<domain of the chart> if absent.",
-        pattern=HOST_NAME,
-        max_length=253,
+        description="Host name of requests, below a suffix that the platform team allows for the "
+        "namespace (the chart's gateway.allowedHosts) and held by no other route; "
+        "<name>.<namespace>.<domain of the chart> if absent.",
+        max_length=host_names.MAX_LENGTH,
     )
     replicas: int = Field(default=1, ge=1, le=100, description="Pods of each warm version.")
     timeout_milliseconds: int = Field(
@@ -119,9 +119,9 @@ class AnalysisSpec(ApiModel):
     )
     prometheus_url: str | None = Field(
         default=None,
-        pattern=r"^https?://.+$",
-        max_length=2048,
-        description="Base address of the Prometheus server; needed by the provider Prometheus.",
+        max_length=base_url.MAX_LENGTH,
+        description="Base address of the Prometheus server, one of those that the platform team "
+        "allows (the chart's analysis.prometheusUrls); needed by the provider Prometheus.",
     )
     interval_seconds: int = Field(default=10, ge=1, le=3600, description="Time between looks.")
     step_seconds: int = Field(

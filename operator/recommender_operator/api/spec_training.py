@@ -72,7 +72,8 @@ class DataSource(ApiModel):
     )
     path: str = Field(
         default="data",
-        description="Folder inside the claim, relative to its root.",
+        description="Folder inside the claim, relative to its root; the claim is mounted "
+        "read-only. In the claim of the store it may not lie in lake, staging or artifacts.",
         pattern=RELATIVE_PATH,
         max_length=512,
     )

@@ -92,7 +92,7 @@ def _served_beside(
     baselines = turn.observed.baselines
     start = baselines.get(windows.rollout_key(champion))
     end = baselines.get(windows.step_key(champion))
-    if start is None or end is None:
+    if start is None or end is None or start.error or end.error:
         return None
     if previous.name not in start.samples or previous.name not in end.samples:
         return None
@@ -129,6 +129,8 @@ def _return_to(
 def _restart(turn: Turn, key: str, *versions: str) -> None:
     """Start a window where there is none, or where it speaks of other versions."""
     baseline = turn.observed.baselines.get(key)
+    if windows.must_wait(turn, key):
+        return
     if baseline is None or any(name not in baseline.samples for name in versions):
         windows.save(turn, key, versions)
 

@@ -15,17 +15,22 @@ from recommender_operator.analysis.verdict import StepVerdict, Verdict
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
 from recommender_operator.api.version import StepRecord, VersionStage
-from recommender_operator.observed import VersionObject
+from recommender_operator.observed import Baseline, VersionObject
 from recommender_operator.phases import breaks, readiness, steps, windows
 from recommender_operator.phases.turn import Turn
 
 _ROUTE = datetime.timedelta(seconds=1)
+_UNROUTED = datetime.timedelta(seconds=30)
 
 
 def step(turn: Turn) -> None:
     """Canary: one look at the candidate."""
     version = turn.candidate
     if version is None or not readiness.holds(turn, version):
+        return
+    if turn.hosting.host is None:
+        # Nothing is routed (phases/hosts.py), so there is nothing to judge.
+        turn.look_again(_UNROUTED)
         return
     frozen = turn.spec.paused or turn.held
     if turn.champion is None or version.status.approved_at is not None:
@@ -125,28 +130,40 @@ def _note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerd
 def _judge(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdict:
     """Judge everything served since the step began, candidate against stable."""
     key = windows.step_key(version)
-    if key not in turn.observed.baselines:
+    baseline = turn.observed.baselines.get(key)
+    if baseline is None or (baseline.error and not windows.must_wait(turn, key)):
         saved = _save_baselines(turn, version)
         what = "the step's window starts now" if saved else _why_no_counters(turn, version)
         kind = Verdict.INCONCLUSIVE if saved else Verdict.ERROR
         return StepVerdict(verdict=kind, metrics=(), message=what)
-    candidate = windows.since_baseline(turn, key, version.name)
+    candidate = windows.since_baseline(turn, key, version.name, unkept=True)
     if candidate is None:
-        message = _why_no_counters(turn, version)
+        message = _unkept(baseline) or _why_no_counters(turn, version)
         return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
     champion = turn.champion
-    stable = windows.since_baseline(turn, key, champion.name) if champion else None
+    stable = windows.since_baseline(turn, key, champion.name, unkept=True) if champion else None
     if stable is not None and stable.lost and record.weight >= 100:
         # Without requests it has no counters that could be missed.
         stable = None
     seen = verdicts.judge(turn.spec.analysis, candidate, stable)
-    if seen.verdict is not Verdict.FAIL and windows.lost(candidate, stable):
+    if seen.verdict is Verdict.FAIL:
+        return seen
+    if baseline.error:
+        # Enough to protect users, not to promote: the window ends with this process.
+        message = _unkept(baseline)
+        return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
+    if windows.lost(candidate, stable):
         # Only a window without loss may pass: the next look judges a fresh one.
         _save_baselines(turn, version)
     if seen.verdict is Verdict.PASS and champion and stable is None and record.weight < 100:
         message = _why_no_counters(turn, champion)
         return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
     return seen
+
+
+def _unkept(baseline: Baseline) -> str:
+    what = "the counters at the step's start could not be kept"
+    return f"{what}: {baseline.error}" if baseline.error else ""
 
 
 def _why_no_counters(turn: Turn, version: VersionObject) -> str:

@@ -40,6 +40,11 @@ def step(turn: Turn) -> None:
 
 def _remove_artifacts(turn: Turn) -> None:
     name = turn.model.name
+    if turn.storage.store is not None:
+        # Without the claim there is nothing to remove, or nothing that could remove it.
+        turn.warn(Reason.ARTIFACTS_LEFT_BEHIND, turn.storage.store[1])
+        turn.finished = True
+        return
     paths = [names.artifacts_path(name), names.staging_path(name), names.lake_path(name)]
     for attempt in range(ATTEMPTS):
         job = jobs.removal(turn, name, attempt, turn.model.uid)

@@ -47,7 +47,12 @@ def _window(turn: Turn, champion: VersionObject) -> None:
     key = windows.drift_key(champion.name)
     stats = windows.since_baseline(turn, key, champion.name)
     if stats is None:
-        if key not in turn.observed.baselines:
+        error = windows.error(turn, key)
+        if error:
+            message = f"the counters at the window's start could not be kept: {error}"
+            told = {"verdict": str(Verdict.ERROR), "message": message}
+            turn.set_status(drift=turn.status.drift.model_copy(update=told))
+        if (error or key not in turn.observed.baselines) and not windows.must_wait(turn, key):
             _restart(turn, champion)
         return
     seen = drifts.judge_window(turn.spec.drift, stats)

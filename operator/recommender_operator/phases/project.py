@@ -102,12 +102,9 @@ def _verdict(subject: VersionObject | None) -> str | None:
 def _host(turn: Turn) -> str | None:
     if turn.spec.rollout.traffic is TrafficMode.KNATIVE:
         return turn.observed.traffic.host or turn.status.url
-    domain = turn.observed.platform.domain
-    if turn.spec.serving.host is not None:
-        return turn.spec.serving.host
-    if domain:
-        return f"{turn.model.name}.{turn.model.namespace}.{domain}"
-    return turn.status.url
+    if turn.hosting.host is None:
+        return None
+    return turn.hosting.host or turn.status.url
 
 
 def _never_judged(turn: Turn) -> None:

@@ -42,6 +42,9 @@ def _available(turn: Turn) -> Judged:
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
         message = f"{champion.name} is not ready: {state or 'no reason given'}"
         return "False", Reason.CHAMPION_UNAVAILABLE, message
+    hosting = turn.hosting
+    if hosting.host is None and hosting.reason is not None:
+        return "False", hosting.reason, f"{champion.name} gets no requests: {hosting.message}"
     if not traffic.accepted and not _still_serves(turn):
         message = f"the data plane has not taken the route over: {traffic.message or 'no reason'}"
         return "False", Reason.ROUTE_NOT_ACCEPTED, message
@@ -72,6 +75,13 @@ def _progressing(turn: Turn, subject: VersionObject | None) -> Judged:
     if turn.spec.rollback_to is not None:
         message = f"spec.rollbackTo pins {turn.spec.rollback_to}: nothing else rolls out"
         return "False", Reason.PINNED, message
+    hosting = turn.hosting
+    unrouted = hosting.reason if hosting.host is None else None
+    if unrouted and candidate is not None and candidate.status.stage is VersionStage.CANARY:
+        return "False", unrouted, f"{candidate.name} waits: {hosting.message}"
+    problem = turn.storage.problem
+    if problem and candidate is not None and candidate.status.artifact is None:
+        return "False", problem[0], f"{candidate.name} waits: {problem[1]}"
     if candidate is not None:
         return "True", candidate.status.stage.value, _where(turn, candidate)
     if turn.status.locked:

@@ -19,6 +19,7 @@ from recommender_operator.actions import (
     Event,
     RemoveTraffic,
     SetTraffic,
+    StartJob,
     UpdateVersion,
 )
 from recommender_operator.api.conditions import ConditionType, find, put
@@ -30,7 +31,7 @@ from recommender_operator.api.version import (
     VersionStage,
 )
 from recommender_operator.observed import Observed, VersionObject
-from recommender_operator.phases import clock
+from recommender_operator.phases import clock, hosts, storage
 from recommender_operator.phases.view import ROLLING_OUT, View
 
 #: Handled requests that are remembered; the newest of each action always is.
@@ -59,11 +60,20 @@ class Turn(View):
         self._events: list[Event] = []
         self._retreat = False
         self._requeue = IDLE
+        #: The host that the route gets.
+        self.hosting = hosts.judge(observed)
+        #: What keeps Jobs from starting.
+        self.storage = storage.judge(observed)
 
     # --- the decision
 
     def do(self, action: Action) -> None:
-        """Add an action, unless the very same one is there already."""
+        """Add an action, unless the very same one is there already.
+
+        A Job whose claims cannot be used is not started; the next looks ask for it again.
+        """
+        if isinstance(action, StartJob) and self.storage.stops(action.kind):
+            return
         if action not in self._actions:
             self._actions.append(action)
 
@@ -238,11 +248,14 @@ class Turn(View):
         """Return the writes of the route that go first, and those that go last."""
         if self.model.deleting or self.observed.platform.missing:
             return [], []
-        if self.route_weights == asked and not (self._retreat and asked):
+        if self.hosting.host is None:
+            return ([RemoveTraffic()], []) if self.observed.traffic.weights else ([], [])
+        renamed = self.observed.traffic.host != self.hosting.host and bool(self.hosting.host)
+        if self.route_weights == asked and not (asked and (self._retreat or renamed)):
             return [], []
         if not asked:
             return [], ([RemoveTraffic()] if self._route_is_orphaned() else [])
-        action = SetTraffic(weights=dict(asked))
+        action = SetTraffic(weights=dict(asked), host=self.hosting.host)
         return ([action], []) if self._retreat else ([], [action])
 
     def _route_is_orphaned(self) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable
 
 from recommender_operator.actions import DropBaseline, SaveBaseline
 from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import baselines
+
+#: How long a window whose start could not be kept stays as it is. Packing a hundred pods costs.
+_RETRY = datetime.timedelta(minutes=5)
 
 
 def step_key(version: VersionObject) -> str:
@@ -43,13 +48,34 @@ def save(turn: Turn, key: str, versions: Iterable[str]) -> bool:
     return True
 
 
-def since_baseline(turn: Turn, key: str, version: str) -> WindowStats | None:
-    """Return what a version counted since a window began; None if either end is unknown."""
+def since_baseline(
+    turn: Turn, key: str, version: str, *, unkept: bool = False
+) -> WindowStats | None:
+    """Return what a version counted since a window began; None if either end is unknown.
+
+    One whose start could not be kept counts only with `unkept`: its features are not known.
+    """
     baseline = turn.observed.baselines.get(key)
     current = turn.observed.samples.get(version)
     if baseline is None or current is None or version not in baseline.samples:
         return None
+    if baseline.error:
+        if not unkept:
+            return None
+        current = baselines.reduced({version: current})[version]
     return window_stats(baseline.samples[version], current)
+
+
+def error(turn: Turn, key: str) -> str:
+    """Return why the counters at a window's start could not be kept; empty if they were."""
+    baseline = turn.observed.baselines.get(key)
+    return "" if baseline is None else baseline.error
+
+
+def must_wait(turn: Turn, key: str) -> bool:
+    """Return whether a window whose start could not be kept is too young to try again."""
+    baseline = turn.observed.baselines.get(key)
+    return bool(baseline and baseline.error and turn.time - baseline.taken_at < _RETRY)
 
 
 def lost(*arms: WindowStats | None) -> bool:

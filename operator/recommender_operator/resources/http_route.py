@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from recommender_operator.api import host_names
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Manifest
@@ -21,13 +22,10 @@ def service_name(version: str) -> str:
     return f"{version}{SERVICE_SUFFIX}"
 
 
-def host_name(model: ModelObject, domain: str) -> str:
-    """Return the host name of a model's requests."""
-    return model.spec.serving.host or f"{model.name}.{model.namespace}.{domain}"
-
-
-def http_route(model: ModelObject, weights: Mapping[str, int], options: Options) -> Manifest:
-    """Return the route; versions without weight are left out.
+def http_route(
+    model: ModelObject, weights: Mapping[str, int], options: Options, host: str = ""
+) -> Manifest:
+    """Return the route of a host, of the default one if it is empty.
 
     A backend that does not exist would turn ResolvedRefs false even at weight 0, so a version is
     listed exactly while it gets requests.
@@ -48,7 +46,7 @@ def http_route(model: ModelObject, weights: Mapping[str, int], options: Options)
         },
         "spec": {
             "parentRefs": [_parent(options)],
-            "hostnames": [host_name(model, options.domain)],
+            "hostnames": [host or host_names.default(model.name, model.namespace, options.domain)],
             "rules": [
                 {
                     "matches": [_content_type(kind) for kind in GRPC_TYPES],

@@ -11,6 +11,7 @@ from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import job_commands, labels, names, security
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
+from recommender_operator.resources.volumes import PREPARE, of_job, prepare, prepared
 
 CONTAINER = "main"
 #: Exit code of a Job whose input is at fault: repeating is of no use.
@@ -19,6 +20,8 @@ INPUT_AT_FAULT = 2
 OF_A_MODEL = (JobKind.REMOVE, JobKind.SNAPSHOT)
 #: A snapshot or a removal that has ended can be looked at for so long: no version owns it.
 STAYS_SECONDS = 3600
+#: Makes the kubelet give a volume to the group of the Jobs, once.
+_REGROUPED = {"fsGroup": security.USER, "fsGroupChangePolicy": "OnRootMismatch"}
 #: What a Job takes that only reads, moves or removes files.
 SMALL = Resources(cpu="100m", memory="1Gi")
 
@@ -30,14 +33,20 @@ def job(
     attempt: int,
     inputs: Mapping[str, str],
     options: Options,
+    *,
+    fs_group: bool = False,
 ) -> Manifest:
     """Return the Job of one step.
+
+    With `fs_group` the kubelet gives the volume of the store to the group of the Job. It would do
+    so with any volume that a model names, so only the claim's owner can ask for it.
 
     Without a version it clears up after a deleted model or takes a snapshot, and is owned by the
     model, as every Job of the kind remove is: it must outlive the version whose files it removes.
 
     Raises:
         KeyError: an input that the kind needs is missing.
+        ValueError: an input names a path outside of the model's folders.
     """
     name = version.name if version is not None else model.name
     marks = labels.of_job(model.name, name, kind, attempt)
@@ -62,11 +71,13 @@ def job(
         "spec": {
             "backoffLimit": training.backoff_limit,
             "activeDeadlineSeconds": training.deadline_seconds,
-            "podFailurePolicy": _failure_policy(),
+            "podFailurePolicy": _failure_policy(prepares=bool(prepared(model.name, kind, inputs))),
             **({"ttlSecondsAfterFinished": STAYS_SECONDS} if passing else {}),
             "template": {
                 "metadata": {"labels": marks},
-                "spec": _pod(model, version, kind, command, wanted, options),
+                "spec": _pod(
+                    model, version, kind, inputs, command, wanted, options, fs_group=fs_group
+                ),
             },
         },
     }
@@ -78,32 +89,40 @@ def _owners(model: ModelObject, version: VersionObject | None, kind: JobKind) ->
     return labels.owned_by_version(version)
 
 
-def _failure_policy() -> Manifest:
-    at_fault = {
-        "action": "FailJob",
-        "onExitCodes": {
-            "containerName": CONTAINER,
-            "operator": "In",
-            "values": [INPUT_AT_FAULT],
-        },
-    }
+def _failure_policy(*, prepares: bool) -> Manifest:
+    at_fault = [
+        {
+            "action": "FailJob",
+            "onExitCodes": {
+                "containerName": container,
+                "operator": "In",
+                "values": [INPUT_AT_FAULT],
+            },
+        }
+        for container in ([CONTAINER, PREPARE] if prepares else [CONTAINER])
+    ]
     # A pod that was evicted or preempted did nothing wrong, and uses up no attempt.
     disrupted = {
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
     }
-    return {"rules": [at_fault, disrupted]}
+    return {"rules": [*at_fault, disrupted]}
 
 
 def _pod(
     model: ModelObject,
     version: VersionObject | None,
     kind: JobKind,
+    inputs: Mapping[str, str],
     command: list[str],
     wanted: Resources,
     options: Options,
+    *,
+    fs_group: bool,
 ) -> Manifest:
-    mounts, volumes = _storage(model, version, kind)
+    mounts, volumes = of_job(model, version, kind, inputs)
+    main = _container(command, wanted, mounts, options)
+    made = prepared(model.name, kind, inputs)
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -113,34 +132,13 @@ def _pod(
             "runAsNonRoot": True,
             "runAsUser": security.USER,
             "runAsGroup": security.USER,
-            "fsGroup": security.USER,
-            "fsGroupChangePolicy": "OnRootMismatch",
+            **(_REGROUPED if fs_group else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(command, wanted, mounts, options)],
+        **({"initContainers": [prepare(main, made)]} if made else {}),
+        "containers": [main],
         "volumes": volumes,
     }
-
-
-def _storage(
-    model: ModelObject, version: VersionObject | None, kind: JobKind
-) -> tuple[list[Manifest], list[Manifest]]:
-    """Return the mounts and the volumes; only what reads the source sees it."""
-    claim = {"claimName": model.spec.storage.claim_name}
-    mounts: list[Manifest] = [
-        {"name": "store", "mountPath": "/store"},
-        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
-    ]
-    volumes: list[Manifest] = [
-        {"name": "store", "persistentVolumeClaim": claim},
-        security.empty_dir("tmp", "4Gi"),
-    ]
-    data = version.spec.data if version is not None else model.spec.data
-    if kind is JobKind.SNAPSHOT or (kind is JobKind.CHECK and not data.pinned):
-        mounts.append({"name": "data", "mountPath": "/data", "readOnly": True})
-        raw = {"claimName": data.source.claim_name, "readOnly": True}
-        volumes.append({"name": "data", "persistentVolumeClaim": raw})
-    return mounts, volumes
 
 
 def _container(

@@ -21,8 +21,14 @@ INCARNATION = f"{GROUP}/incarnation"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "recommender-operator"
 
+#: Label of a claim whose owner gives its volume to the operator: its files may be regrouped.
+STORAGE = f"{GROUP}/storage"
+
 #: Annotation with the digest of the serving settings that a manifest was built from.
 SERVING_DIGEST = f"{GROUP}/serving-digest"
+
+#: Annotation of a route: what its split was decided on (a digest).
+DECIDED_ON = f"{GROUP}/decided-on"
 
 
 def of_model(model: str) -> dict[str, str]:

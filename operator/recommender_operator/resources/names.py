@@ -15,6 +15,8 @@ from recommender_operator.observed import JobKind
 #: A model's name may be no longer, so that `<model>-<8>-publish-<attempt>` fits a DNS label (63).
 MAX_MODEL_NAME = 40
 HASH_DIGITS = 8
+#: Hex digits of a window's key that name its baseline.
+BASELINE_DIGITS = 16
 #: Hex digits of an artifact's digest that name its folder.
 ARTIFACT_DIGITS = 16
 #: A TrainJob's name may be no longer, so that `<name>-node-0-15-<5>` fits a DNS label (63).
@@ -88,11 +90,6 @@ def group_name(version: str, attempt: int) -> str:
 def checkpoints_path(model: str, version: str) -> str:
     """Return the folder, relative to the claim's root, from which a repeated training goes on."""
     return f"{staging_path(model)}/.checkpoints/{version}"
-
-
-def baselines_name(model: str) -> str:
-    """Return the name of the ConfigMap that holds the model's counter baselines."""
-    return f"{model}-baselines"
 
 
 def staged_path(model: str, version: str, attempt: int) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from recommender_operator.api import host_names
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """Images, the runtime and the Gateway that every manifest is built with."""
+    """Images, the runtime, the Gateway, and the addresses that models may name."""
 
     training_image: str
     serving_image: str
@@ -21,3 +23,7 @@ class Options:
     gateway_section: str = ""
     #: Domain of host names where a spec names none.
     domain: str = "recommender.local"
+    #: Suffixes of host names by namespaces, beside each namespace's own part of the domain.
+    host_policy: host_names.Policy = ()
+    #: Normalised base addresses of the Prometheus servers that models may name.
+    prometheus_urls: tuple[str, ...] = ()

@@ -66,13 +66,16 @@ def training_runtime(
     attempt: int,
     inputs: Mapping[str, str],
     options: Options,
+    *,
+    fs_group: bool = False,
 ) -> Manifest:
-    """Return the runtime of one attempt.
+    """Return the runtime of one attempt; `fs_group` as of a Job.
 
     Raises:
         KeyError: an input of the training is missing.
     """
-    single = jobs.job(model, version, JobKind.TRAIN, attempt, inputs, options)["spec"]
+    job = jobs.job(model, version, JobKind.TRAIN, attempt, inputs, options, fs_group=fs_group)
+    single = job["spec"]
     training = version.spec.training
     job = {
         # The group restarts as a whole, for its workers wait for one another: see _restarts.

@@ -7,11 +7,14 @@ last ones they speak themselves.
 from __future__ import annotations
 
 import contextlib
+import datetime
 from unittest import mock
 
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.status import Stage
+from recommender_operator.observed import Baseline
+from recommender_operator.phases import windows
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import USUAL, Mix, World, spec
 
@@ -333,6 +336,34 @@ def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retrainin
     assert world.stages()[2] == "Canary"
     world.settle_served(90)
     assert world.versions[world.stable()].spec.training.seed == 2
+
+
+def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after_a_while() -> None:
+    world, oracle = serving()
+    key = windows.drift_key(world.stable())
+    failed = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
+    world.baselines[key] = failed
+    oracle.window = Verdict.PASS
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("Unknown", "Error")
+    assert "could not be kept: too large" in world.message("Drifted")
+    assert world.baselines[key] == failed
+    world.now += datetime.timedelta(minutes=5)
+    look(world, oracle, 2)
+    assert world.baselines[key].samples
+    assert world.condition("Drifted")[0] == "False"
+
+
+def test_a_break_window_whose_start_could_not_be_kept_is_tried_again_after_a_while() -> None:
+    world, oracle = serving()
+    name = canary(world, oracle)
+    key = windows.break_key(world.versions[name])
+    world.baselines[key] = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
+    look(world, oracle, 1)
+    assert world.baselines[key].error
+    world.now += datetime.timedelta(minutes=5)
+    look(world, oracle, 1)
+    assert not world.baselines[key].error
 
 
 def losing(count: int = 1) -> contextlib.AbstractContextManager[object]:

@@ -42,6 +42,8 @@ def test_everything_can_be_set_and_reaches_the_manifests() -> None:
             "RECOMMENDER_GATEWAY_SECTION": "",
             "RECOMMENDER_GATEWAY_DOMAIN": "x.example",
             "RECOMMENDER_IMAGE_PULL_SECRETS": "one,two",
+            "RECOMMENDER_HOST_SUFFIXES": '{"shop": ["shop.example", "s.example"]}',
+            "RECOMMENDER_PROMETHEUS_URLS": "http://Prom:9090/, https://b:443/x",
             "RECOMMENDER_LOG_LEVEL": "",
             "UNRELATED": "x",
         }
@@ -50,6 +52,8 @@ def test_everything_can_be_set_and_reaches_the_manifests() -> None:
     assert settings.log_level == "INFO"
     assert settings.options.domain == "x.example"
     assert settings.options.image_pull_secrets == ("one", "two")
+    assert settings.options.host_policy == (("shop", ("shop.example", "s.example")),)
+    assert settings.options.prometheus_urls == ("http://prom:9090", "https://b/x")
 
 
 @pytest.mark.parametrize(
@@ -59,6 +63,10 @@ def test_everything_can_be_set_and_reaches_the_manifests() -> None:
         ("RECOMMENDER_WORKERS", "many", "valid integer"),
         ("RECOMMENDER_LOG_FORMAT", "xml", "'json' or 'text'"),
         ("RECOMMENDER_WATCH_NAMESPACES", "A_b", "separate names by commas"),
+        ("RECOMMENDER_HOST_SUFFIXES", "shop.example.com", "must be JSON such as"),
+        ("RECOMMENDER_HOST_SUFFIXES", '{"shop": "a.b"}', "must be JSON such as"),
+        ("RECOMMENDER_HOST_SUFFIXES", '{"shop": [".a"]}', "suffix '.a' of 'shop' must be"),
+        ("RECOMMENDER_PROMETHEUS_URLS", "http://a:9090,http://b/?x", "plain base address"),
         ("RECOMMENDER_GATEWAY_NAME", "Gate Way", "match pattern"),
         ("RECOMMENDER_METRICS_PORT", "70000", "less than or equal to 65535"),
     ],

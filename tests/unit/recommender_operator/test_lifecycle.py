@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kube import INFERENCE_SERVICES, JOBS, MODELS, VERSIONS
+from recommender_operator.adapters.kube import (
+    BASELINES,
+    INFERENCE_SERVICES,
+    JOBS,
+    MODELS,
+    VERSIONS,
+    KubeError,
+)
 from tests.fakes import FakeKServe, FakeKube, add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
@@ -83,16 +90,20 @@ class Story:
         rig.kube = kube
         return rig
 
-    async def look(self) -> None:
-        self.looks += 1
-        if self.jump is not None and self.looks == self.jump[0]:
-            self.rig.time += self.jump[1]
+    async def reconcile(self) -> None:
+        """Let the operator look once; its successor comes to life if it dies."""
         try:
             await self.rig.reconciler.reconcile(KEY)
         except Died:
             time = self.rig.time
             self.rig = self._born(self.rig.kube)
             self.rig.time = time
+
+    async def look(self) -> None:
+        self.looks += 1
+        if self.jump is not None and self.looks == self.jump[0]:
+            self.rig.time += self.jump[1]
+        await self.reconcile()
         await self.cluster.step()
         if self.mode == "Knative":
             self.kserve.broken = set(self.cluster.broken)
@@ -188,6 +199,31 @@ async def test_a_bad_candidate_is_rolled_back_and_leaves_nothing_behind(mode: st
     snapshot = await story.rig.observer.observe(story.rig.kube.find(MODELS, "movies"))
     assert set(snapshot.observed.services) == {champion}
     assert snapshot.observed.traffic.accepted
+
+
+@pytest.mark.parametrize("bad", [True, False])
+@pytest.mark.parametrize("mode", MODES)
+async def test_where_no_counters_can_be_kept_a_candidate_can_fail_but_not_pass(
+    mode: str, bad: bool
+) -> None:
+    story = Story(mode)
+    champion = await story.first()
+    analysis = story.rig.kube.find(MODELS, "movies")["spec"]["analysis"]
+    analysis |= {"deadlineSeconds": 120, "onDeadline": "RollBack"}
+    candidate = await story.second()
+    if bad:
+        story.samples.bad.add(candidate)
+    refused = KubeError("the object is too large", status=413)
+    story.rig.kube.fault = lambda verb, resource, _: (
+        refused if resource == BASELINES and verb in {"create", "apply"} else None
+    )
+    await story.until(lambda: story.stages[candidate] == "RolledBack")
+    assert await story.weights() == {champion: 100}
+    decision = story.rig.kube.find(VERSIONS, candidate)["status"]["decision"]
+    assert decision["reason"] == ("AnalysisFailed" if bad else "InconclusiveAtDeadline")
+    if not bad:
+        error = "the counters at the step's start could not be kept: the object is too large"
+        assert error in decision["message"]
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -19,16 +19,19 @@ from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
 from recommender_operator.decide import decide
 from recommender_operator.observed import (
     Baseline,
+    Claim,
     JobKind,
     JobState,
     ModelObject,
     Observed,
     Platform,
+    Rival,
     Sample,
     ServiceState,
     TrafficState,
     VersionObject,
 )
+from recommender_operator.phases import hosts, storage
 from recommender_operator.resources import names
 
 START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
@@ -140,6 +143,12 @@ class World:
     accepted: bool = True
     baselines: dict[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = dataclasses.field(default_factory=Platform)
+    #: Host of the route, since when the route exists, and other routes.
+    route_host: str = ""
+    route_since: datetime.datetime | None = None
+    rivals: tuple[Rival, ...] = ()
+    #: Claims of the namespace; those that are not here are not looked at.
+    claims: dict[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: What is true of a version, by its seed: offline metrics, smoke inference, share of errors.
     metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
     #: What is true of the baseline, trained in place of a version that failed a gate.
@@ -294,11 +303,22 @@ class World:
                 )
                 for name, s in self.services.items()
             },
-            traffic=TrafficState(weights=dict(self.route), accepted=self.accepted),
+            traffic=TrafficState(
+                weights=dict(self.route),
+                accepted=self.accepted,
+                host=self.route_host,
+                created_at=self.route_since,
+            ),
+            rivals=self.rivals,
+            claims=dict(self.claims),
             samples=self._samples(),
             baselines=dict(self.baselines),
             platform=self.platform,
         )
+
+    def judged(self) -> storage.Storage:
+        """Return what is wrong with the claims."""
+        return storage.judge(self.observe())
 
     def _samples(self) -> dict[str, Sample]:
         """Only versions that serve, or are about to, are asked for counters."""
@@ -392,10 +412,11 @@ class World:
             case a.RunSmoke():
                 self._smoke(action.version)
             case a.SetTraffic():
-                self._set_traffic(action.weights)
+                self._set_traffic(action.weights, action.host)
             case a.RemoveTraffic():
-                assert self.champion() is None, "took the route away from a champion"
-                self.route = {}
+                unhosted = hosts.judge(self.observe()).host is None
+                assert self.champion() is None or unhosted, "took the route away from a champion"
+                self.route, self.route_host, self.route_since = {}, "", None
             case a.SaveBaseline():
                 self.baselines[action.key] = Baseline(
                     key=action.key, taken_at=action.taken_at, samples=action.samples
@@ -477,7 +498,7 @@ class World:
         status = self.versions[version].status.model_copy(update={"smoke": smoke})
         self._write(version, status)
 
-    def _set_traffic(self, weights: Mapping[str, int]) -> None:
+    def _set_traffic(self, weights: Mapping[str, int], host: str) -> None:
         assert sum(weights.values()) == 100, f"weights sum to {sum(weights.values())}"
         for version, weight in weights.items():
             assert 0 < weight <= 100, f"{version} was given {weight}"
@@ -485,7 +506,8 @@ class World:
             if more and version != self.champion():
                 self._check_fit(version)
                 self._check_pause(version, weight)
-        self.route = dict(weights)
+        self.route, self.route_host = dict(weights), host
+        self.route_since = self.route_since or self.now
 
     def _check_fit(self, version: str) -> None:
         status = self.versions[version].status

@@ -133,6 +133,20 @@ def test_remove_takes_what_is_named_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "artifacts/m/b/x").is_file()
 
 
+def test_remove_empties_a_mount_which_cannot_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mount, kept = tmp_path / "lake" / "m", tmp_path / "kept"
+    (mount / "interactions").mkdir(parents=True)
+    (mount / "file").write_text("x")
+    kept.write_text("x")
+    (mount / "link").symlink_to(tmp_path)
+    monkeypatch.setattr(Path, "is_mount", lambda path: path == mount)
+    assert store.remove(tmp_path, ["lake/m"]) == ["lake/m"]
+    assert list(mount.iterdir()) == []
+    assert kept.is_file()
+
+
 @pytest.mark.parametrize("path", ["", ".", "..", "../other", "a/../../other", "/etc", "link/kept"])
 def test_remove_never_leaves_its_root(tmp_path: Path, path: str) -> None:
     root, other = tmp_path / "root", tmp_path / "other"

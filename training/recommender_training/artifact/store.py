@@ -73,13 +73,18 @@ def remove(root: Path, paths: list[str]) -> list[str]:
     """Remove files or folders below `root`; those that are not there are left out of the answer.
 
     All paths are judged before the first is removed. Raises InputError `UnsafePath` for one that
-    is absolute, climbs out, is the root itself or leads through a symbolic link.
+    is absolute, climbs out, is the root itself or leads through a symbolic link. Of a folder that
+    is a mount of its own, which cannot be removed, all content is.
     """
     targets = [(path, _below(root, path)) for path in paths]
     removed: list[str] = []
     for path, target in targets:
         if target.is_symlink() or target.is_file():
             target.unlink()
+        elif target.is_dir() and target.is_mount():
+            _empty(target)
+            removed.append(path)
+            continue
         elif target.is_dir():
             shutil.rmtree(target)
         else:
@@ -87,6 +92,15 @@ def remove(root: Path, paths: list[str]) -> list[str]:
         fsync_folder(target.parent)
         removed.append(path)
     return removed
+
+
+def _empty(folder: Path) -> None:
+    for child in folder.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
+    fsync_folder(folder)
 
 
 def _below(root: Path, path: str) -> Path:

@@ -31,24 +31,28 @@ def test_only_the_products_series_are_kept_without_whose_they_are() -> None:
     [
         ("", "no series"),
         ("other 1\n", "no series"),
-        ("recommender_x NaN\n", "is nan"),
-        ("recommender_x +Inf\n", "is inf"),
+        ("recommender_x NaN\n", "line 1 of the page has the value nan"),
+        ("recommender_x +Inf\n", "has the value inf"),
         ('recommender_x{version="a"} 1\nrecommender_x{version="b"} 2\n', "there twice"),
-        ('recommender_x{le="a', "not a page"),
-        ("recommender_x\n", "not a page"),
+        ('recommender_x{le="a', "line 1 of the page is not in the text format"),
+        ("recommender_SECRET SECRET\n", "line 1 of the page is not in the text format"),
+        ('recommender_x{bin="SECRET"} NaN\n', "line 1 of the page has the value nan"),
+        ('recommender_x{le="SECRET"} 1\n', "line 1 of the page is not in the text format"),
+        ("recommender_x\n", "line 1 of the page is not in the text format"),
         ("<html><body>proxy</body></html>", "no series"),
-        ("recommender_x 1_0\n", "not a page"),
-        ("recommender_x 1 2 3\n", "not a page"),
-        ('recommender_x{le="1"} 0 } 5\n', "not a page"),
-        ('recommender_x{le="1"} 7 } 5\n', "not a page"),
-        ("recommender_x} 5\n", "not a page"),
+        ("recommender_x 1_0\n", "line 1 of the page is not in the text format"),
+        ("recommender_x 1 2 3\n", "line 1 of the page is not in the text format"),
+        ('recommender_x{le="1"} 0 } 5\n', "line 1 of the page is not in the text format"),
+        ('recommender_x{le="1"} 7 } 5\n', "line 1 of the page is not in the text format"),
+        ("recommender_x} 5\n", "line 1 of the page is not in the text format"),
         ('recommender_x{bin="' + "x" * 500 + '"} 5\n', "more than 512 characters"),
         ("".join(f'recommender_x{{bin="{i}"}} 5\n' for i in range(8_193)), "more than 8192 ser"),
     ],
 )
 def test_a_page_that_cannot_be_trusted_is_refused(text: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
+    with pytest.raises(ValueError, match=why) as failure:
         parse_page(text)
+    assert "SECRET" not in str(failure.value)
 
 
 @given(st.text() | st.text('recommender_x{bin="1}, \\\\\n').map("recommender_x".__add__))

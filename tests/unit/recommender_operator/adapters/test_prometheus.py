@@ -1,3 +1,4 @@
+import asyncio
 import contextlib
 import json
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.adapters.ports import PodRef, SampleError
-from recommender_operator.adapters.prometheus import Prometheus, parse_answer
+from recommender_operator.adapters.prometheus import Prometheus, parse_answer, provider
 from recommender_operator.observed import Sample
 from tests.unit.recommender_operator.adapters.podserver import (
     Handler,
@@ -18,6 +19,8 @@ from tests.unit.recommender_operator.adapters.podserver import (
     serving,
 )
 
+#: What another server than Prometheus may answer, and nobody else may read.
+SECRET = "ROOT-KEY9"
 PODS = [PodRef(name="a", ip="10.0.0.1", ready=True), PodRef(name="b", ip="10.0.0.2", ready=True)]
 OK = 'recommender_requests_total{outcome="ok"}'
 
@@ -85,10 +88,24 @@ def test_a_pod_scraped_twice_is_counted_once() -> None:
         (b"<html>", "not an answer of Prometheus"),
         (b"\xff\xfe", "not an answer of Prometheus"),
         (b"[]", "not an answer of Prometheus"),
-        (b'{"status":"error","error":"parse error"}', "parse error"),
-        (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "a matrix"),
+        (b"\x00" + SECRET.encode(), "invalid JSON at character 0"),
+        (b"[" * 100_000, "not an answer of Prometheus"),
+        (b"1" * 5000, "not an answer of Prometheus"),
+        (json.dumps({"status": "error", "error": SECRET}).encode(), "none that is known"),
+        (
+            b'{"status":"error","errorType":"bad_data","error":"' + SECRET.encode() + b'"}',
+            "bad_data",
+        ),
+        (json.dumps({"status": SECRET, "errorType": SECRET}).encode(), "no success"),
+        (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "not vector"),
+        (b'{"status":"success","data":"' + SECRET.encode() + b'"}', "not vector"),
+        (answer(row(SECRET, pod="a")), r"data\.result\[0\]\.value is not a number"),
+        (
+            answer(row("1", pod="a"), row("1", pod="a", le=SECRET)),
+            r"result\[1\] of a has no number",
+        ),
+        (answer(row("NaN", pod="a", __name__=SECRET)), r"result\[0\] of a is nan"),
         (b'{"status":"success","data":{"resultType":"vector","result":[{}]}}', "not an answer"),
-        (answer(row("NaN", pod="a")), "is nan"),
         (answer(), "it must scrape port 8080"),
     ],
 )
@@ -98,11 +115,18 @@ async def test_an_answer_that_cannot_be_used_is_told_with_the_version(
     with pytest.raises(SampleError, match=why) as failure:
         await asked(answering(body))
     assert "shop/films-1" in str(failure.value)
+    assert SECRET not in str(failure.value)
+
+
+async def test_an_answer_nested_without_end_is_no_answer() -> None:
+    with pytest.raises(SampleError, match="shop/films-1: maximum recursion depth"):
+        await asked(answering(b"[" * 100_000))
 
 
 async def test_a_refusal_a_silence_and_a_dead_server_are_told() -> None:
-    with pytest.raises(SampleError, match="answered 401: no token"):
-        await asked(answering("no token", 401))
+    with pytest.raises(SampleError, match="answered 401 with 9 bytes of another type") as refusal:
+        await asked(answering(SECRET, 401))
+    assert SECRET not in str(refusal.value)
     with pytest.raises(SampleError, match=r"did not answer in 0\.2 s"):
         await asked(hanging, timeout=0.2)
     async with aiohttp.ClientSession() as session:
@@ -110,6 +134,40 @@ async def test_a_refusal_a_silence_and_a_dead_server_are_told() -> None:
             await Prometheus(session, "http://127.0.0.1:1").sample("shop", "films-1", PODS)
         with pytest.raises(SampleError, match=r"not possible|failed"):
             await Prometheus(session, "http://[").sample("shop", "films-1", PODS)
+
+
+async def test_a_server_that_is_not_allowed_is_never_asked() -> None:
+    asked: list[web.BaseRequest] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        asked.append(request)
+        return web.Response(body=answer(row("3", pod="a")))
+
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{port}"
+        for allowed in ((), (f"{url}/other",)):
+            with pytest.raises(SampleError, match=r"shop/films-1: analysis\.prometheusUrl"):
+                await provider(session, url, allowed).sample("shop", "films-1", PODS)
+        for more in ("#", "?x=1", "/../", "@localhost"):
+            with pytest.raises(SampleError, match="plain base address"):
+                await provider(session, url + more, (url,)).sample("shop", "films-1", PODS)
+        assert asked == []
+        await provider(session, f"{url}/", (url,)).sample("shop", "films-1", PODS)
+        assert len(asked) == 1
+
+
+async def test_a_server_that_speaks_no_http_is_not_quoted() -> None:
+    async def banner(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"{SECRET}-2.0-server\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(banner, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, aiohttp.ClientSession() as session:
+        with pytest.raises(SampleError, match="failed: ") as failure:
+            await Prometheus(session, f"http://127.0.0.1:{port}").sample("shop", "v", PODS)
+    assert SECRET not in str(failure.value)
 
 
 JSON = st.recursive(

@@ -1,0 +1,50 @@
+"""Whether what the spec names can be used and is allowed: StorageReady and Accepted.
+
+The lifecycle goes on meanwhile; only what is refused is left undone, in its own phase or adapter.
+"""
+
+from __future__ import annotations
+
+from recommender_operator.api import base_url
+from recommender_operator.api.conditions import ConditionType, Reason
+from recommender_operator.api.spec import Provider
+from recommender_operator.phases import storage
+from recommender_operator.phases.turn import Turn
+
+
+def step(turn: Turn) -> None:
+    """Set the conditions StorageReady and Accepted; each refusal is one warning."""
+    kind, status, why, told = storage.condition(turn.storage)
+    changed = turn.condition(kind, status, why, told)
+    if turn.storage.problem is not None:
+        turn.look_again(storage.poll())
+        if changed:
+            turn.warn(why, told)
+    _accept(turn)
+
+
+def _accept(turn: Turn) -> None:
+    """Say what is refused, with the remedies; the first refusal gives the reason."""
+    refusals = list(_refusals(turn))
+    if not refusals:
+        message = "this installation allows the host and the addresses of the spec"
+        turn.condition(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, message)
+        return
+    reason, message = refusals[0][0], ". ".join(message for _, message in refusals)
+    if turn.condition(ConditionType.ACCEPTED, "False", reason, message):
+        turn.warn(reason, message)
+
+
+def _refusals(turn: Turn) -> list[tuple[Reason, str]]:
+    hosting = turn.hosting
+    found = [] if hosting.reason is None else [(hosting.reason, hosting.message)]
+    return found + _refused_server(turn)
+
+
+def _refused_server(turn: Turn) -> list[tuple[Reason, str]]:
+    analysis = turn.spec.analysis
+    if analysis.provider is not Provider.PROMETHEUS or analysis.prometheus_url is None:
+        return []
+    allowed = turn.observed.platform.prometheus_urls
+    refusal = base_url.refusal(analysis.prometheus_url, allowed)
+    return [(Reason.PROMETHEUS_NOT_ALLOWED, refusal)] if refusal else []

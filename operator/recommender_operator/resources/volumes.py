@@ -1,0 +1,143 @@
+"""What a Job of the pipeline mounts: the folders of its model that its command needs, no others.
+
+A command that only reads a folder gets it read-only. The kubelet makes a sub path that does not
+exist, as root and with the mode of the volume's root, and may leave a folder that no Job can write
+to. So an init container makes the folders first, as the user of the Jobs, in every Job that may be
+the first on a claim. It alone sees the whole claim, and runs nothing of a tenant's.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from recommender_operator.api import sub_paths
+from recommender_operator.api.spec import DataSource
+from recommender_operator.observed import JobKind, ModelObject, VersionObject
+from recommender_operator.resources import labels, names, security
+from recommender_operator.resources.labels import Manifest
+
+STORE, DATA = "/store", "/data"
+PREPARE = "prepare"
+_TMP: Manifest = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108
+#: Makes each folder that is not there, and says what to do where none can be made or written to.
+_SCRIPT = (
+    'for folder; do mkdir -p -- "$folder" && [ -w "$folder" ] || { echo "StoreNotWritable: '
+    f"user and group {security.USER} cannot write to $folder in the claim of storage.claimName. "
+    f"Label the claim {labels.STORAGE}=true, so that the kubelet gives its volume to the group, "
+    'or make the volume writable for the group" >&2; exit 2; }; done'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A folder of the store as a Job sees it."""
+
+    path: str
+    writable: bool
+
+
+def of_job(
+    model: ModelObject, version: VersionObject | None, kind: JobKind, inputs: Mapping[str, str]
+) -> tuple[list[Manifest], list[Manifest]]:
+    """Return the mounts and the volumes of the container that does the work.
+
+    Raises:
+        ValueError: an input names a path outside of the model's folders.
+    """
+    mounts = [_store_mount(folder) for folder in folders(model.name, kind, inputs)]
+    volumes: list[Manifest] = [
+        {
+            "name": "store",
+            "persistentVolumeClaim": {"claimName": model.spec.storage.claim_name},
+        },
+        security.empty_dir("tmp", "4Gi"),
+    ]
+    data = version.spec.data if version is not None else model.spec.data
+    if kind is JobKind.SNAPSHOT or (kind is JobKind.CHECK and not data.pinned):
+        mounts.append(_source_mount(data.source, model))
+        if not _in_store(data.source, model):
+            raw = {"claimName": data.source.claim_name, "readOnly": True}
+            volumes.append({"name": "data", "persistentVolumeClaim": raw})
+    mounts.append(_TMP)
+    return mounts, volumes
+
+
+def folders(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[Folder]:
+    """Return the folders of the store that a kind of Job needs, those above before those below.
+
+    Raises:
+        KeyError: an input that the kind needs is missing.
+        ValueError: an input names a path outside of the model's folders.
+    """
+    lake, staging, artifacts = _own(model)
+    match kind:
+        case JobKind.CHECK:
+            return [Folder(lake, writable=True)]
+        case JobKind.SNAPSHOT:
+            return [Folder(lake, writable=True), Folder(artifacts, writable=False)]
+        case JobKind.TRAIN:
+            # It notes which data version was trained on, beside the findings of the checks.
+            read = [Folder(lake, writable=False), Folder(_checks(model), writable=True)]
+            if "champion_path" in inputs:
+                sub_paths.below(inputs["champion_path"], artifacts)
+                read.append(Folder(artifacts, writable=False))
+            return [*read, Folder(staging, writable=True)]
+        case JobKind.PUBLISH:
+            sub_paths.below(inputs["staged_path"], staging)
+            return [Folder(staging, writable=False), Folder(artifacts, writable=True)]
+        case JobKind.REMOVE:
+            paths = [path for path in inputs["paths"].split(",") if path]
+            found = [sub_paths.one_of(path, (lake, staging, artifacts)) for path in paths]
+            return [Folder(folder, writable=True) for folder in sorted(set(found))]
+
+
+def prepared(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[str]:
+    """Return the folders that an init container makes; none where an earlier Job has done so."""
+    if kind in (JobKind.CHECK, JobKind.SNAPSHOT):
+        lake, staging, artifacts = _own(model)
+        return [lake, _checks(model), staging, artifacts]
+    if kind is JobKind.REMOVE:
+        return [folder.path for folder in folders(model, kind, inputs)]
+    return []
+
+
+def prepare(container: Manifest, made: list[str]) -> Manifest:
+    """Return the init container that makes the folders, like the container that does the work."""
+    return {
+        **{key: container[key] for key in ("image", "imagePullPolicy", "securityContext")},
+        "name": PREPARE,
+        "command": ["sh", "-c", _SCRIPT, PREPARE, *(f"{STORE}/{folder}" for folder in made)],
+        "resources": container["resources"],
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "store", "mountPath": STORE}, _TMP],
+    }
+
+
+def _own(model: str) -> tuple[str, str, str]:
+    return names.lake_path(model), names.staging_path(model), names.artifacts_path(model)
+
+
+def _checks(model: str) -> str:
+    return f"{names.lake_path(model)}/checks"
+
+
+def _store_mount(folder: Folder) -> Manifest:
+    mount = {"name": "store", "mountPath": f"{STORE}/{folder.path}", "subPath": folder.path}
+    return mount if folder.writable else {**mount, "readOnly": True}
+
+
+def _in_store(source: DataSource, model: ModelObject) -> bool:
+    return source.claim_name == model.spec.storage.claim_name
+
+
+def _source_mount(source: DataSource, model: ModelObject) -> Manifest:
+    """Return the mount of the raw data.
+
+    A pod that names a claim twice waits for ever (kubernetes#28502): raw data in the claim of the
+    store are a sub path of its one volume.
+    """
+    if not _in_store(source, model):
+        return {"name": "data", "mountPath": DATA, "readOnly": True}
+    path = sub_paths.outside_of_store(source.path)
+    return {"name": "store", "mountPath": f"{DATA}/{path}", "subPath": path, "readOnly": True}

@@ -1,0 +1,87 @@
+"""Claims as they are read, and how often."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recommender_operator.adapters.claims import FRESH, FRESH_PROBLEM, ClaimReader
+from recommender_operator.adapters.kube import CLAIMS
+from recommender_operator.observed import Claim
+from tests.fakes import FakeKube
+
+
+def put(kube: FakeKube, *, phase: str = "Bound", **metadata: Any) -> dict[str, Any]:
+    return kube.put(
+        CLAIMS,
+        {
+            "metadata": {"name": "store", "namespace": "team", **metadata},
+            "spec": {"accessModes": ["ReadWriteOnce"], "volumeMode": "Filesystem"},
+            "status": {"phase": phase},
+        },
+    )
+
+
+async def read(kube: FakeKube, name: str = "store") -> Claim | None:
+    return (await ClaimReader(kube).read("team", [name]))[name]
+
+
+async def test_a_claim_is_read_with_what_decides_whether_it_can_be_used() -> None:
+    kube = FakeKube()
+    put(kube)
+    assert await read(kube) == Claim(phase="Bound", access_modes=("ReadWriteOnce",))
+    raw = put(
+        kube,
+        phase="Lost",
+        deletionTimestamp="2026-01-01T00:00:00Z",
+        labels={"recommender.dev/storage": "true"},
+    )
+    raw["spec"] = {"accessModes": ["ReadOnlyMany"], "volumeMode": "Block"}
+    assert await read(kube) == Claim(
+        phase="Lost",
+        deleting=True,
+        access_modes=("ReadOnlyMany",),
+        block=True,
+        labelled=True,
+    )
+
+
+@pytest.mark.parametrize("value", ["false", "True", "yes", ""])
+async def test_only_true_gives_a_volume_to_the_operator(value: str) -> None:
+    kube = FakeKube()
+    put(kube, labels={"recommender.dev/storage": value})
+    claim = await read(kube)
+    assert claim is not None
+    assert not claim.labelled
+
+
+async def test_a_claim_that_does_not_exist_is_none() -> None:
+    assert await read(FakeKube()) is None
+
+
+@pytest.mark.parametrize("name", ["../secrets/x", "a/b", "a?x=1", "", "a%2fb"])
+async def test_a_name_that_could_lead_elsewhere_is_never_asked_for(name: str) -> None:
+    kube = FakeKube()
+    assert await read(kube, name) is None
+    assert kube.reads == []
+
+
+async def test_a_good_claim_is_read_once_a_minute_and_a_bad_one_sooner() -> None:
+    kube, time = FakeKube(), 0.0
+    reader = ClaimReader(kube, clock=lambda: time)
+
+    async def reads() -> int:
+        await reader.read("team", ["store", "store"])
+        return len(kube.reads)
+
+    assert await reads() == 1
+    time = FRESH_PROBLEM - 1
+    assert await reads() == 1
+    put(kube)
+    time = FRESH_PROBLEM
+    assert await reads() == 2
+    time += FRESH - 1
+    assert await reads() == 2
+    time += 1
+    assert await reads() == 3

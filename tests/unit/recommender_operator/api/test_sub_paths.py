@@ -1,0 +1,77 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.api import sub_paths
+
+
+@pytest.mark.parametrize("path", ["data", "ml-100k", "raw/films_1/v2.0", "_a", "a" * 512])
+def test_a_folder_inside_a_claim_is_taken(path: str) -> None:
+    assert sub_paths.is_sub_path(path)
+    assert sub_paths.outside_of_store(path) == path
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "", "/", "/etc", "a/", "a//b", ".", "..", "../a", "a/..", "a/../b", "a/./b", ".hidden",
+        "a/.hidden", "-a", "a/-b", "a\\b", "a\0b", "a\nb", "a\n", "a b", "a%2fb", "~", "\u00fc",
+        "a" * 513,
+    ],
+)  # fmt: skip
+def test_any_other_path_is_refused_with_the_form(path: str) -> None:
+    assert not sub_paths.is_sub_path(path)
+    with pytest.raises(ValueError, match=r"data\.source\.path .* must be a path such as"):
+        sub_paths.outside_of_store(path)
+
+
+@pytest.mark.parametrize("path", ["lake", "lake/films", "artifacts/films/0123", "staging/x"])
+def test_raw_data_may_not_lie_in_a_folder_of_the_operators(path: str) -> None:
+    with pytest.raises(ValueError, match="another folder or another claim"):
+        sub_paths.outside_of_store(path)
+
+
+@pytest.mark.parametrize("path", ["lakes", "lakes/films", "raw/lake"])
+def test_a_folder_that_only_begins_like_one_is_taken(path: str) -> None:
+    assert sub_paths.outside_of_store(path) == path
+
+
+def test_a_path_of_the_operators_own_is_held_to_its_folder() -> None:
+    assert sub_paths.below("staging/films/a-0", "staging/films") == "staging/films/a-0"
+    assert sub_paths.one_of("lake/films", ("staging/films", "lake/films")) == "lake/films"
+    for path in (
+        "staging/news/a-0",
+        "staging/filmsx",
+        "staging",
+        "/staging/films/a",
+        "staging/films/../news",
+        "staging/films//a",
+        "staging/films/",
+        "staging/films/a\0",
+        "",
+    ):
+        with pytest.raises(ValueError, match="does not lie in staging/films"):
+            sub_paths.below(path, "staging/films")
+
+
+@given(st.text())
+def test_no_path_that_is_taken_leaves_its_folder(path: str) -> None:
+    for candidate in (path, f"lake/films/{path}"):
+        try:
+            sub_paths.below(candidate, "lake/films")
+        except ValueError:
+            continue
+        assert ".." not in candidate.split("/")
+        assert candidate.startswith("lake/films")
+
+
+@pytest.mark.parametrize("name", ["a", "raw-data", "raw.v1", "1"])
+def test_the_name_of_a_claim_is_taken(name: str) -> None:
+    assert sub_paths.is_claim_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "..", "../secrets", "a/b", "a..b", "A", "a?x", "a#x", "a%2f", "a\n", "-a"]
+)
+def test_what_could_lead_elsewhere_is_no_name_of_a_claim(name: str) -> None:
+    assert not sub_paths.is_claim_name(name)
