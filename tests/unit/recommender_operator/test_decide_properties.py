@@ -217,11 +217,6 @@ class AnyCluster(RuleBasedStateMachine):
         assert len(numbers) == len(set(numbers)), "two promotions have one number"
         assert all(number > 0 for number in numbers)
 
-    @invariant()
-    def requests_by_annotation_are_kept_in_their_order(self) -> None:
-        tokens = [h.token for h in self.world.status.handled if h.action != "rollback-to"]
-        assert tokens == sorted(tokens, key=int)
-
     @rule(action=st.sampled_from(["abort", "retry", "promote", "snapshot"]))
     def ask(self, action: str) -> None:
         self.tokens += 1
