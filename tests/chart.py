@@ -42,12 +42,15 @@ def run_helm(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def template(
-    values: dict[str, str], chart: Path = CHART, namespace: str = "recommender-system"
+    values: dict[str, str],
+    chart: Path = CHART,
+    namespace: str = "recommender-system",
+    release: str = "recommender",
 ) -> subprocess.CompletedProcess[str]:
     # Helm takes a tag of digits for a number.
     option = {key: "--set-string" if key.endswith(".tag") else "--set" for key in values}
     settings = [word for key in values for word in (option[key], f"{key}={values[key]}")]
-    return run_helm("template", "recommender", str(chart), "-n", namespace, *settings)
+    return run_helm("template", release, str(chart), "-n", namespace, *settings)
 
 
 @cache
@@ -65,9 +68,11 @@ def rendered(mode: str) -> tuple[Manifest, ...]:
     return tuple(found for found in loaded if found)
 
 
-def manifests(values: dict[str, str], namespace: str = "recommender-system") -> list[Manifest]:
+def manifests(
+    values: dict[str, str], namespace: str = "recommender-system", release: str = "recommender"
+) -> list[Manifest]:
     """Return what the chart renders with these values."""
-    done = template(values, namespace=namespace)
+    done = template(values, namespace=namespace, release=release)
     assert done.returncode == 0, done.stderr
     return [found for found in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if found]
 

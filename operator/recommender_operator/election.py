@@ -86,6 +86,8 @@ class Elector:
         self._lease: Object | None = None
         self._renewed: float | None = None
         self._tried = self._answered = clock()
+        #: What keeps the API server from being asked, as it was logged.
+        self._fault = ""
 
     def fence(self) -> None:
         """Return if this process may write.
@@ -173,14 +175,18 @@ class Elector:
             # A renewal that takes longer than this would come too late.
             async with asyncio.timeout(self._terms.deadline):
                 done = await step()
-                self._answered = self._clock()
-                return done
+            self._answered = self._clock()
+            self._fault = ""
+            return done
         except ConflictError:
             # Not tried again at once: whoever was quicker has just written.
             self._answered = self._clock()
             return False
         except (KubeError, TimeoutError) as error:
-            logger.warning("the lease cannot be read or written: %s", _short(error))
+            # Once, and not with every try of an outage.
+            if self._fault != (fault := type(error).__name__):
+                self._fault = fault
+                logger.warning("the lease cannot be read or written: %s", _short(error))
             return False
         finally:
             self._tried = self._clock()

@@ -100,7 +100,8 @@ class Claims:
         self._clock = clock
         self._events = EventRecorder(kube)
         self._foreign: dict[Key, str] = {}
-        self._arriving: dict[Key, float] = {}
+        #: Models that the label has moved here, their resourceVersion, and since when it is that.
+        self._arriving: dict[Key, tuple[str, float]] = {}
 
     def is_foreign(self, key: Key) -> bool:
         """Return whether another release of the same instance acts on a model."""
@@ -122,8 +123,7 @@ class Claims:
         if claim is Claim.FOREIGN:
             return await self._refuse(key, raw)
         if claim is Claim.ARRIVING:
-            since = self._arriving.setdefault(key, self._clock())
-            left = since + self._grace - self._clock()
+            left = self._left(key, raw)
             if left > 0:
                 return Refused(min(left, DELETING_WAIT))
             claim = Claim.FREE
@@ -138,6 +138,14 @@ class Claims:
                 await self._write(key, raw, None)
                 logger.info("%s: its label names another instance; it is let go", key)
         return Refused(None)
+
+    def _left(self, key: Key, raw: Object) -> float:
+        """Return for how long the release that the label took a model from may still be at it."""
+        now, version = self._clock(), str(raw["metadata"]["resourceVersion"])
+        # A label that went back and forth in the meantime starts the wait anew.
+        if self._arriving.get(key, ("", now))[0] != version:
+            self._arriving[key] = (version, now)
+        return self._arriving[key][1] + self._grace - now
 
     async def _write(self, key: Key, raw: Object, claim: Object | None) -> Object | None:
         status = {k: v for k, v in (raw.get("status") or {}).items() if k != "operator"}

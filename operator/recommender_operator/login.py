@@ -9,15 +9,21 @@ from typing import Any
 import aiohttp
 import kopf
 
+from recommender_operator.adapters.kube import NotLeaderError
+
 #: Methods that change nothing; a watch is a GET.
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def connect(fence: Callable[[], None], **kwargs: Any) -> kopf.AiohttpSession | None:
-    """Return a session as `load_client` chooses its cluster; None if there is none.
+class FencedError(aiohttp.ClientConnectionError):
+    """A write that was not sent. To Kopf it is a lost connection, which it tries again."""
 
-    `fence` raises if this process may not write. `kwargs` are those of a handler of Kopf's, which
-    asks again when a token has expired.
+
+def connect(fence: Callable[[], None], **kwargs: Any) -> kopf.AiohttpSession | None:
+    """Return a session as `log_in` chooses its cluster; None if there is none.
+
+    `fence` raises NotLeaderError if this process may not write. `kwargs` are those of a handler
+    of Kopf's, which asks again when a token has expired.
     """
     inside = None if os.environ.get("KUBECONFIG") else kopf.login_with_service_account(**kwargs)
     found = inside or kopf.login_with_kubeconfig(**kwargs)
@@ -28,7 +34,10 @@ def connect(fence: Callable[[], None], **kwargs: Any) -> kopf.AiohttpSession | N
         request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
         if request.method not in READS:
-            fence()
+            try:
+                fence()
+            except NotLeaderError as error:
+                raise FencedError(str(error)) from error
         return await send(request)
 
     session = aiohttp.ClientSession(

@@ -42,7 +42,6 @@ class ModelObject:
 class VersionObject:
     name: str
     uid: str
-    created_at: datetime.datetime
     spec: ModelVersionSpec
     status: ModelVersionStatus
 
@@ -71,9 +70,10 @@ class JobState:
     report: Mapping[str, object] | None = None
     reason: str = ""
     message: str = ""
+    #: Of a removal: whose files it removes (`names.incarnation` of the uid).
+    incarnation: str = ""
     #: A TrainJob, that is several pods.
     group: bool = False
-    started_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,8 +86,13 @@ class ServiceState:
     message: str = ""
     #: Pods that are Ready and not being deleted.
     ready_pods: int = 0
-    #: Since when it exists.
-    created_at: datetime.datetime | None = None
+    #: Of the object that serves it: a service that was made anew has another one.
+    uid: str = ""
+    #: Restarts of the containers of its pods, and why the last one ended.
+    restarts: int = 0
+    restart_reason: str = ""
+    #: What keeps it from being ready comes from outside: an eviction, a drain, no room.
+    disrupted: bool = False
     #: Its manifest is not what the spec asks for now (replicas, resources): it is applied again.
     outdated: bool = False
 
@@ -120,11 +125,16 @@ class Rival:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """Cumulative counters at the start of a window, kept in a ConfigMap between looks."""
+    """Cumulative counters at the start of a window, kept in an object between looks.
+
+    `error` says why they could not be kept; then the samples are those that this process
+    remembers, without features, or none.
+    """
 
     key: str
     taken_at: datetime.datetime
     samples: Mapping[str, Sample]
+    error: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

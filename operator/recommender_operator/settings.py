@@ -15,7 +15,6 @@ from recommender_operator.resources.options import Options
 
 PREFIX = "RECOMMENDER_"
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
-_LABEL_VALUE = r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?"
 
 
 class SettingsError(Exception):
@@ -82,8 +81,8 @@ class Settings(pydantic.BaseModel):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "text"] = "json"
     workers: Annotated[int, Field(ge=1, le=200)] = 10
-    requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 60
-    instance: Annotated[str, Field(max_length=63, pattern=rf"^({_LABEL_VALUE})?$")] = ""
+    requeue_seconds: Annotated[int, Field(ge=5, le=3600)] = 300
+    instance: Annotated[str, Field(max_length=40, pattern=rf"^({_LABEL})?$")] = ""
     lease_name: Name = "recommender-operator"
     lease_seconds: Annotated[int, Field(ge=1, le=300)] = 10
     pod_name: Name = "recommender-operator"

@@ -24,11 +24,16 @@ REQUESTS_A_SECOND = 30.0
 NewWorld = Callable[..., World]
 DATA = cache_folder() / "demo-data"
 ENDS_WORLD = pytest.StashKey[bool]()
+#: Characters of a failure: the last ones say what was found in place of what was promised.
+SHOWN_AT_ONCE = 8000
 #: Several worlds share two cores and the memory that they request, of which a served version
-#: uses 0.6 GiB; and Knative keeps old revisions for more than a minute.
+#: uses 0.6 GiB and a training 0.7; and Knative keeps old revisions for more than a minute.
 SMALL: dict[str, Any] = {
     # Lists without towers: their fits take half of a training, and tests of training have them.
-    "training": {"hyperparameters": {"retrieval": "Weights"}},
+    "training": {
+        "hyperparameters": {"retrieval": "Weights"},
+        "resources": {"cpu": "100m", "memory": "1536Mi"},
+    },
     "serving": {
         "resources": {"cpu": "100m", "memory": "1Gi"},
         "transformerResources": {"cpu": "100m", "memory": "384Mi"},
@@ -45,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     nodeids = [item.nodeid for item in items]
     items[:] = [items[at] for at in worlds.in_order(nodeids)]
+    # It looks back at what all others did; `tests.run` gives it a part of its own.
+    items.sort(key=lambda item: item.path.stem == "test_rights")
     ends = worlds.ends_of_worlds([item.nodeid for item in items])
     for item in items:
         item.stash[ENDS_WORLD] = item.nodeid in ends
@@ -52,6 +59,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> worlds.ByWorld | None:
     return worlds.ByWorld(config, log) if config.getvalue("dist") == "loadscope" else None
+
+
+class FailuresAtOnce:
+    """Prints a failure when it happens: pytest keeps it to the end, which may never come."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._terminal = config.pluginmanager.get_plugin("terminalreporter")
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed and self._terminal is not None:
+            self._terminal.write_line(f"\n{report.nodeid} ({report.when})")
+            self._terminal.write_line(report.longreprtext[-SHOWN_AT_ONCE:])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FailuresAtOnce(config))
 
 
 @pytest.fixture(scope="session")

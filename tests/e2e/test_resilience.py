@@ -33,7 +33,7 @@ def test_given_a_rollout_when_the_operator_dies_in_each_stage_then_the_end_is_th
             died.add(stage)
         return bool(champion.decision(version))
 
-    with faults.alone_with_operator(champion.cluster):
+    with faults.alone_with_operator():
         version = champion.new_version_after(lambda: champion.apply(stories.better(seed=29)))
         champion.until(f"a decision about {version}", dies_in_each_stage, 600)
         champion.until_settled()
@@ -51,9 +51,11 @@ def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_is_said_and
     version = champion.new_version_after(lambda: champion.apply(starved))
     assert champion.until_decided(version) == "Failed", champion.describe()
     assert champion.decision(version)["reason"] == "OOMKilled", champion.decision(version)
+    told = champion.condition("UpToDate")
+    assert (told["status"], told["reason"]) == ("False", "OOMKilled")
+    assert "more memory than its limit of 200Mi: raise" in told["message"]
     ready = champion.condition("Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "OOMKilled")
-    assert "more memory than its limit of 200Mi: raise" in ready["message"]
+    assert (ready["status"], ready["reason"]) == ("True", "CandidateFailed")
     assert champion.champion == stable
     assert champion.answer()["version"] == stable
 
@@ -68,7 +70,7 @@ def test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it
     stable = world.champion or ""
     world.start_load(REQUESTS_A_SECOND)
     candidate = stories.better(seed=47)
-    with faults.alone_with_operator(world.cluster):
+    with faults.alone_with_operator():
         version = world.new_version_after(lambda: world.apply(candidate))
         world.until("the canary", lambda: world.status.get("candidateWeight", 0) > 0, 300)
         world.route = TrafficWatch(world.kube, world.name, "Gateway")

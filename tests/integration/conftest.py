@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from tests.integration import operator_api_rig as rig
 ROOMS = ("processes", "cluster", "served", "training")
 SERVED = ("test_transformer", "test_triton_contract", "test_report_in_browser")
 #: Reads what the other tests of the API server have left in its log.
-LOOKS_BACK = "test_rights_used"
+LOOKS_BACK = "test_every_right_is_used_and_nothing_was_refused"
 
 
 def room_of(nodeid: str) -> str:
@@ -47,7 +47,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByRoom | Non
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Rooms in their order; inside each the order stays random, but for what looks back."""
-    items.sort(key=lambda item: (ROOMS.index(room_of(item.nodeid)), item.path.stem == LOOKS_BACK))
+    items.sort(key=lambda item: (ROOMS.index(room_of(item.nodeid)), item.name == LOOKS_BACK))
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def namespace() -> str:
 
 
 @pytest.fixture
-def kube() -> Iterator[OfficialKube]:
+async def kube() -> AsyncIterator[OfficialKube]:
     """The operator's own client, as an administrator."""
     result = rig.open_kube(rig.kubeconfig())
     yield result
-    result.close()
+    await result.close()

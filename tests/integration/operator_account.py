@@ -45,7 +45,6 @@ VALUES = {
     "gateway.domain": OPTIONS.domain,
     "imagePullSecrets": f"{{{','.join(OPTIONS.image_pull_secrets)}}}",
 }
-CLUSTER_WIDE = {**VALUES, "clusterWide": "true", "serviceAccount.name": "recommender-operator"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +99,8 @@ class Account:
 @cache
 def clusterwide(instance: str = "") -> Account:
     """Return the account of a cluster-wide release, its policies in force."""
-    name = "-".join(filter(None, ("recommender-operator", instance)))
-    values = {**CLUSTER_WIDE, "operator.instance": instance, "serviceAccount.name": name}
-    account = Account(tuple(chart.manifests(values, SYSTEM)))
-    _install(account)
+    values = {"clusterWide": "true", "operator.instance": instance}
+    account = _installed(instance or "recommender", values)
     _until_policed(account)
     return account
 
@@ -111,11 +108,7 @@ def clusterwide(instance: str = "") -> Account:
 @cache
 def namespaced(namespace: str) -> Account:
     """Return the account of a release that looks after one namespace."""
-    name = f"recommender-operator-{namespace}"
-    values = {**VALUES, "watchNamespaces": f"{{{namespace}}}", "serviceAccount.name": name}
-    account = Account(tuple(chart.manifests(values, SYSTEM)))
-    _install(account)
-    return account
+    return _installed(namespace, {"watchNamespaces": f"{{{namespace}}}"})
 
 
 def clusterwide_config(folder: pathlib.Path) -> pathlib.Path:
@@ -123,18 +116,15 @@ def clusterwide_config(folder: pathlib.Path) -> pathlib.Path:
     return clusterwide().config(folder)
 
 
-def namespaced_config(folder: pathlib.Path, namespace: str) -> pathlib.Path:
-    """Return a kubeconfig of an account whose rights the chart limits to one namespace."""
-    return namespaced(namespace).config(folder)
-
-
-def _install(account: Account) -> None:
-    """Apply the account and its rights."""
+def _installed(release: str, values: dict[str, str]) -> Account:
+    """Apply the account of a release and its rights."""
+    account = Account(tuple(chart.manifests({**VALUES, **values}, SYSTEM, release)))
     rig.kubeconfig()
     if SYSTEM not in rig.kubectl("get", "namespaces", "-o", "name"):
         rig.kubectl("create", "namespace", SYSTEM)
     text = yaml.safe_dump_all([m for m in account.manifests if m["kind"] in RIGHTS])
     rig.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+    return account
 
 
 def _until_policed(account: Account) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from recommender_operator.actions import Event
 from recommender_operator.adapters import events
 from recommender_operator.adapters.kube import (
+    BASELINES,
     EVENTS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
@@ -20,8 +21,9 @@ from recommender_operator.adapters.kube import (
     Object,
     Resource,
 )
-from recommender_operator.observed import JobKind
+from recommender_operator.observed import Baseline, JobKind
 from recommender_operator.resources import (
+    baselines,
     http_route,
     inference_service,
     jobs,
@@ -54,6 +56,11 @@ def _route() -> Object:
     return http_route.http_route(model(), {"movies-0123abcd": 100}, OPTIONS)
 
 
+def _baseline() -> Object:
+    baseline = Baseline(key="step/movies-0", taken_at=NOW, samples={"movies-0": {}})
+    return baselines.counter_baseline(model(), version(), baseline)
+
+
 def _event() -> Object:
     event = Event(type="Normal", reason="Promoted", message="it is better")
     return events.manifest(model(), event, events.event_name(model(), event), NOW)
@@ -73,6 +80,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
     ),
     "route": (HTTP_ROUTES, _route),
     "version": (VERSIONS, _version),
+    "baseline": (BASELINES, _baseline),
     "event": (EVENTS, _event),
 }
 

@@ -116,6 +116,18 @@ CREATED: list[Case] = [
         hostile.beside(f"{hostile.POD}.initContainers", name="other"),
         "may have the init container prepare",
     ),
+    ("job", put(f"{hostile.POD}.initContainers.0.image", hostile.IMAGE), "with the image"),
+    ("job", add(f"{hostile.POD}.initContainers.0.env", hostile.SECRET_KEY), "from a Secret"),
+    ("job", put(f"{hostile.POD}.initContainers.0.securityContext", None), "are privileged"),
+    # The API server refuses it in a Job, and drops it from an InferenceService.
+    (
+        "runtime",
+        put(
+            f"{hostile.RUNTIME_POD}.ephemeralContainers",
+            [{"name": "debug", "image": hostile.IMAGE}],
+        ),
+        "an ephemeral container",
+    ),
     (
         "job",
         put(f"{hostile.POD}.initContainers.0.image", hostile.IMAGE),
@@ -276,7 +288,6 @@ def test_kopf_keeps_its_finalizer_and_its_progress_in_a_model(
     [
         ({"spec": {"training": {"seed": 5}}}, "it changes the spec"),
         ({"metadata": {"labels": {"team": "other"}}}, "it changes labels or owners"),
-        ({"metadata": {"ownerReferences": [hostile.STRANGER]}}, "it changes labels or owners"),
         ({"metadata": {"annotations": {"recommender.dev/abort": "x"}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": None}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": "c"}}}, "it changes annotations"),

@@ -19,35 +19,51 @@ from recommender_operator.adapters.kube import (
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
+    PODS,
     VERSIONS,
 )
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.observe import model_object
-from recommender_operator.resources import labels
+from recommender_operator.observed import JobKind
+from recommender_operator.resources import jobs, labels, model_version, names
 from tests.cluster import settings
+from tests.fakes import controller, pod
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.integration.test_operator_lifecycle import SPEC, Life
 from tests.scenario import audit
 from tests.scenario.audit import Right
 from tests.unit.recommender_operator.operator_rig import Rig
+from tests.unit.recommender_operator.resources import builder_inputs
 
 pytestmark = pytest.mark.integration
 
 #: Their operators act with the account; without them the log says too little.
 NEEDED = {"test_operator_process", "test_operator_lifecycle", "test_train_jobs"}
+CONTAINER = {"containers": [{"name": "main", "image": "example/image:1"}]}
 FINALIZER = "recommender.dev/operator"
 #: When the session collected its tests: what is older in the log was another one's.
 STARTED = datetime.datetime.now(datetime.UTC)
+#: Followed from a pod to its version. No controller makes them here; in the end-to-end tests they
+#: are there.
+CHAIN = {
+    "apps": ("replicasets", "deployments"),
+    "jobset.x-k8s.io": ("jobsets",),
+    "serving.knative.dev": ("revisions", "configurations", "services"),
+}
 #: Rights that no story here needs, and why the operator has them.
-EXCUSED: dict[Right, str] = {}
+EXCUSED = {
+    Right(group, resource, "get"): "whose a pod is"
+    for group, resources in CHAIN.items()
+    for resource in resources
+}
 
 
 @pytest.fixture
-def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
+async def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
     operator = rig.open_kube(account.clusterwide_config(tmp_path))
     yield Life(operator, kube, namespace, None)
-    operator.close()
+    await operator.close()
 
 
 async def serving(life: Life, **spec: Any) -> str:
@@ -68,11 +84,34 @@ async def test_a_version_that_lost_its_owner_is_adopted_again(life: Life) -> Non
     assert found["metadata"]["ownerReferences"][0]["controller"] is True
 
 
+async def test_what_has_the_name_of_a_version_or_a_job_is_read_and_left(life: Life) -> None:
+    raw = await life.admin.create(MODELS, rig.manifest(life.namespace, **SPEC))
+    assert raw is not None
+    model = model_object(raw)
+    name = names.desired_version("movies", model.spec)
+    made = builder_inputs.version(name)
+    version = model_version.model_version(model, name, made.spec)
+    job = jobs.job(model, made, JobKind.CHECK, 0, {}, builder_inputs.OPTIONS)
+    for resource, thing in ((VERSIONS, version), (JOBS, job)):
+        thing["metadata"] |= {"labels": {}, "ownerReferences": []}
+        stored = await life.admin.create(resource, thing)
+        assert stored is not None
+        for _ in range(3):
+            await life.operator.reconciler.reconcile(life.key)
+        told = (await life.model())["status"]["conditions"]
+        owned = next(condition for condition in told if condition["type"] == "ObjectsOwned")
+        assert f"{thing['kind']} {life.namespace}/{thing['metadata']['name']}" in owned["message"]
+        place = (resource, life.namespace, thing["metadata"]["name"])
+        assert await life.admin.get(*place) == stored
+        assert await life.admin.delete(*place, uid=stored["metadata"]["uid"])
+        await life.operator.reconciler.reconcile(life.key)
+
+
 async def test_versions_beyond_the_history_go(life: Life) -> None:
-    names = {await serving(life, history={"limit": 1})}
+    made = {await serving(life, history={"limit": 1})}
     for seed in (18, 19, 20):
-        names.add(await promoted(life, seed))
-    await life.until(lambda _, versions: len(versions) < len(names))
+        made.add(await promoted(life, seed))
+    await life.until(lambda _, versions: len(versions) < len(made))
 
 
 async def promoted(life: Life, seed: int) -> str:
@@ -140,6 +179,22 @@ async def test_in_knative_mode_the_revisions_are_read(life: Life) -> None:
     for _ in range(3):
         await knative.look()
     assert len(await life.admin.list(INFERENCE_SERVICES, life.namespace, {})) == 1
+
+
+async def test_pods_of_others_with_the_models_labels_do_not_serve(life: Life) -> None:
+    version = await serving(life)
+    kinds = (
+        "ReplicaSet", "Deployment", "InferenceService", "Revision", "Configuration", "Service",
+        "Job", "JobSet", "TrainJob", "RecommenderModel",
+    )  # fmt: skip
+    for kind in kinds:
+        made_up = pod(kind.lower(), version, owners=controller(kind, "another", f"uid-{kind}"))
+        made_up |= {"apiVersion": "v1", "kind": "Pod", "spec": CONTAINER}
+        made_up["metadata"] |= {"namespace": life.namespace}
+        made_up["metadata"].pop("uid")
+        assert await life.admin.create(PODS, made_up)
+    snapshot = await life.operator.observer.observe(await life.model())
+    assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-pod"]
 
 
 async def test_an_event_that_is_said_again_is_counted(life: Life, tmp_path: pathlib.Path) -> None:

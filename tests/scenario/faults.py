@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from tests.cluster import locks
@@ -18,15 +17,13 @@ JOB_SET = "jobset.sigs.k8s.io/jobset-name"
 RANK = "batch.kubernetes.io/job-completion-index"
 
 
-@contextlib.contextmanager
-def alone_with_operator(cluster: Cluster) -> Iterator[None]:
+def alone_with_operator() -> contextlib.AbstractContextManager[None]:
     """Keep others from killing the operator, and from counting on it while it is killed.
 
-    Other stories stand a dead operator, late as they then are.
+    For tests that kill it, and for those whose promise is a time that a dead operator cannot
+    keep. Other stories stand its death: they wait for what comes, and it comes later.
     """
-    path = cluster.kubeconfig.with_name("operator.lock")
-    with locks.held(path, "another test that kills the operator or counts on it"):
-        yield
+    return locks.cache_held("operator", "another test that kills the operator or counts on it")
 
 
 def kill_operator(cluster: Cluster) -> None:

@@ -111,7 +111,7 @@ def namespace_with_data(cluster: Cluster, namespace: str, training_image: str, d
         "get", "namespace", namespace, "--ignore-not-found", "-o", "jsonpath={.status.phase}"
     )
     if phase == "Terminating":  # a run that has just ended left it
-        cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=180s")
+        cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=360s")
     cluster.kubectl("apply", "-f", "-", stdin=_manifests(namespace, training_image))
     cluster.kubectl(
         "-n", namespace, "wait", "--for=condition=Ready", f"pod/{LOADER}", "--timeout=300s"

@@ -32,7 +32,7 @@ BASE_SPEC = {
         "seed": 17,
         "hyperparameters": {"embeddingDim": 32, "epochs": 8},
         # Less than what serves: on a busy node the users come first.
-        "resources": {"cpu": "100m", "memory": "2Gi"},
+        "resources": {"cpu": "100m"},
     },
     "evaluation": {
         "gates": [

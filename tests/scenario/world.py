@@ -193,9 +193,20 @@ class World:
         texts.append(
             self._kubectl("get", "modelversions,jobs,inferenceservices,pods", "-o", "wide")
         )
+        texts += self._last_words()
         if self.load:
             texts.append("load: " + json.dumps(self.load.total))
         return "\n".join(texts)[-12000:]
+
+    def _last_words(self) -> list[str]:
+        """Return what containers that were started again had logged before they ended."""
+        return [
+            f"{pod.metadata.name}, {one.name}, before its restart ({one.last_state}):\n"
+            + self._kubectl("logs", pod.metadata.name, "-c", one.name, "--previous", "--tail=30")
+            for pod in self.kube.pods(model=self.name)
+            for one in pod.status.container_statuses or []
+            if one.restart_count
+        ]
 
     def _kubectl(self, *arguments: str) -> str:
         try:

@@ -26,10 +26,6 @@ matchConstraints:
       apiVersions: [v1alpha1]
       operations: [CREATE, UPDATE, DELETE]
       resources: [modelversions, modelversions/status, counterbaselines]
-    - apiGroups: [""]
-      apiVersions: [v1]
-      operations: [CREATE, UPDATE, DELETE]
-      resources: [configmaps]
 {{ include "recommender-operator.ownedOnly" . }}
 {{- end -}}
 

@@ -44,9 +44,9 @@ class Resource:
 
 MODELS = Resource(GROUP, API_VERSION, "recommendermodels")
 VERSIONS = Resource(GROUP, API_VERSION, "modelversions")
+BASELINES = Resource(GROUP, API_VERSION, "counterbaselines")
 JOBS = Resource("batch", "v1", "jobs")
 PODS = Resource("", "v1", "pods")
-CONFIG_MAPS = Resource("", "v1", "configmaps")
 CLAIMS = Resource("", "v1", "persistentvolumeclaims")
 EVENTS = Resource("", "v1", "events")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
@@ -60,7 +60,17 @@ DEPLOYMENTS = Resource("apps", "v1", "deployments")
 TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 TRAINING_RUNTIMES = Resource("trainer.kubeflow.org", "v1alpha1", "trainingruntimes")
 JOB_SETS = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets")
-
+#: What the operator writes, as people call it.
+KINDS = {
+    MODELS: "RecommenderModel",
+    VERSIONS: "ModelVersion",
+    JOBS: "Job",
+    BASELINES: "CounterBaseline",
+    INFERENCE_SERVICES: "InferenceService",
+    HTTP_ROUTES: "HTTPRoute",
+    TRAIN_JOBS: "TrainJob",
+    TRAINING_RUNTIMES: "TrainingRuntime",
+}
 
 #: Cause of a refused creation (`corev1.NamespaceTerminatingCause`).
 NAMESPACE_TERMINATING = "NamespaceTerminating"

@@ -18,11 +18,11 @@ from recommender_operator.analysis.window import CREATED
 from recommender_operator.observed import PodCounters
 
 #: Bytes of a page. The largest that the contract allows, with a thousand genders, occupations and
-#: genres each, takes 1.8 MB; a usual one 50 kB.
+#: genres each, takes 1.7 MB; a usual one 50 kB.
 PAGE_LIMIT = 2 * 2**20
 #: The product's series of a page; the largest that the contract allows has about 6,100.
 SERIES_LIMIT = 8_192
-#: Characters of a line of the product's. The longest of the contract has about 250.
+#: Characters of a line of the product's. The longest of the contract has about 200.
 LINE_LIMIT = 512
 #: Names of series that are remembered.
 REMEMBERED_SERIES = 16_384

@@ -86,7 +86,7 @@ class Prometheus:
                 params={"query": query},
             )
             sample = await asyncio.to_thread(parse_answer, body, namespace, pods)
-        except (ExchangeError, ValueError) as error:
+        except (ExchangeError, ValueError, RecursionError) as error:
             raise SampleError(f"no counters of {namespace}/{version}: {error}") from error
         if not sample:
             raise SampleError(

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters import redaction
+from recommender_operator.adapters import restarts as podrestarts
 from recommender_operator.adapters.kube import Object
+from recommender_operator.adapters.owned_writes import Claim
+from recommender_operator.adapters.seen import Seen
 from recommender_operator.observed import (
     ModelObject,
     ServiceState,
     TrafficState,
     VersionObject,
 )
+from recommender_operator.resources.ownership import Foreign
 
 
 class TrafficError(Exception):
@@ -27,11 +31,26 @@ class TrafficError(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a traffic call speaks of: a model, its versions, and their serving pods as read."""
+    """What a traffic call speaks of: a model, its versions, and their serving pods as read.
+
+    `seen` has the objects that the look read: what is observed is kept there, and what is asked
+    for is conditional on it.
+    """
 
     model: ModelObject
     versions: Mapping[str, VersionObject]
     pods: Mapping[str, Sequence[Object]] = dataclasses.field(default_factory=dict)
+    seen: Seen = dataclasses.field(default_factory=Seen)
+
+    @property
+    def owners(self) -> Collection[str]:
+        """The uids that may control what the model serves by."""
+        return frozenset({self.model.uid, *(v.uid for v in self.versions.values())})
+
+    @property
+    def claim(self) -> Claim:
+        """On whose behalf, and over which objects, writes are made."""
+        return Claim(owners=self.owners, seen=self.seen)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,10 +59,16 @@ class TrafficView:
 
     services: Mapping[str, ServiceState]
     traffic: TrafficState
+    #: Objects in the place of the model's own.
+    foreign: tuple[Foreign, ...] = ()
 
 
 class Traffic(Protocol):
-    """Each call is idempotent and asks for a state; none waits for it. All raise KubeError."""
+    """Each call is idempotent and asks for a state; none waits for it. All raise KubeError.
+
+    Writes raise ForeignObjectError where an object of another is in the way, and ConflictError
+    where an object is no longer what the subject's look saw.
+    """
 
     async def observe(self, subject: Subject) -> TrafficView:
         """Return the services by version and the split that the data plane reports."""
@@ -112,12 +137,16 @@ def service_state(
         reason, message = podstates.obstacle(newest[-1]) if newest else ("", "")
         reason = reason or str(condition.get("reason") or "") or "NotReady"
         message = message or str(condition.get("message") or "") or f"{ready_pods} pods are ready"
+    restarts, restart_reason = podrestarts.restarts(pods)
     return ServiceState(
         version=version,
         ready=ready,
         reason=reason,
         message=message[: redaction.SHOWN_LIMIT],
         ready_pods=ready_pods,
-        created_at=created_at(owner),
+        uid=str(owner["metadata"].get("uid") or ""),
+        restarts=restarts,
+        restart_reason=restart_reason,
+        disrupted=not ready and podrestarts.disrupted(pods),
         outdated=outdated,
     )

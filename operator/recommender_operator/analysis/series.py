@@ -1,6 +1,6 @@
 """Canonical text of a series: `name{label="value",…}` with the labels in sorted order.
 
-The text is the key of a counter in a `Sample`; it travels through ConfigMaps, so it must be the
+The text is the key of a counter in a `Sample`; it is kept in baselines, so it must be the
 same whoever wrote it (a scraped pod, Prometheus, a test).
 """
 

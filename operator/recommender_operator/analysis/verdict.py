@@ -17,6 +17,8 @@ from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.spec import AnalysisSpec
 from recommender_operator.api.version import MetricVerdict
 
+#: Metrics that compare with the stable version: they say nothing where its counters are lost.
+COMPARISONS = frozenset({"latencyMedianMilliseconds", missing.NAME})
 #: A stable version with less than one request in so many of the candidate's is out of traffic (at
 #: weight 100): there is nothing to compare with, and the absolute limits decide.
 OUT_OF_TRAFFIC = 200
@@ -32,19 +34,47 @@ class StepVerdict:
 def judge(spec: AnalysisSpec, candidate: WindowStats, stable: WindowStats | None) -> StepVerdict:
     """Judge a candidate by everything it served since its step began.
 
-    `stable` counts the same time; None where no version serves beside the candidate.
+    `stable` counts the same time; None where no version serves beside the candidate. Where
+    counters of either were lost nothing passes, and no comparison fails; a limit that the
+    candidate breaks by what was read still fails at once.
     """
     if candidate.pods == 0:
         return StepVerdict(
             verdict=Verdict.ERROR, metrics=(), message="no pod of the candidate gave counters"
         )
-    if stable is not None and (
-        stable.pods == 0 or stable.requests * OUT_OF_TRAFFIC < candidate.requests
-    ):
+    if stable is not None and _is_out_of_traffic(stable, candidate):
         stable = None
     judged = tuple(_checked(m, spec, candidate) for m in _metrics(spec, candidate, stable))
+    if stable is not None and stable.lost:
+        judged = tuple(_not_compared(metric) for metric in judged)
     verdict = combined(Verdict(m.verdict) for m in judged)
-    return StepVerdict(verdict=verdict, metrics=judged, message=_message(verdict, judged))
+    message = _message(verdict, judged)
+    if (lost := _lost(candidate, stable)) and verdict is not Verdict.FAIL:
+        verdict = Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict
+        message = f"{lost}, so this window cannot pass; {message}"
+    return StepVerdict(verdict=verdict, metrics=judged, message=message)
+
+
+def _is_out_of_traffic(stable: WindowStats, candidate: WindowStats) -> bool:
+    if stable.pods == 0:
+        return True
+    # Few requests prove nothing where others were lost.
+    return not stable.lost and stable.requests * OUT_OF_TRAFFIC < candidate.requests
+
+
+def _lost(candidate: WindowStats, stable: WindowStats | None) -> str:
+    """Return in words how many pods' counters were lost; empty if none were."""
+    arms = (("the candidate", candidate), ("the stable version", stable))
+    lost = [(name, stats.lost) for name, stats in arms if stats is not None and stats.lost]
+    words = [f"{count} {'pod' if count == 1 else 'pods'} of {name}" for name, count in lost]
+    return f"counters were lost of {' and '.join(words)} (restarted or gone)" if words else ""
+
+
+def _not_compared(metric: MetricVerdict) -> MetricVerdict:
+    if metric.metric not in COMPARISONS or metric.verdict != Verdict.FAIL:
+        return metric
+    message = "not compared: the stable version lost counters"
+    return metric.model_copy(update={"verdict": str(Verdict.INCONCLUSIVE), "message": message})
 
 
 def _metrics(

@@ -47,8 +47,9 @@ class WindowStats:
 
     `requests` are the valid ones (outcome ok or error); `invalid` ones broke the schema and say
     nothing about the version. `answers` counts by source, `fallbacks` by reason. `pods` are those
-    with counters at the window's end, `resets` the ones whose counters started again inside it:
-    what such a pod counted before its restart is lost, never guessed.
+    with counters at the window's end, `resets` the ones whose counters started again inside it,
+    `gone` those of the window's start that are not there at its end: what such a pod counted
+    before is lost, never guessed.
     """
 
     requests: int = 0
@@ -64,6 +65,12 @@ class WindowStats:
     design_effects: Mapping[str, float] = dataclasses.field(default_factory=dict)
     pods: int = 0
     resets: int = 0
+    gone: int = 0
+
+    @property
+    def lost(self) -> int:
+        """Pods that served requests in this window which nobody could read."""
+        return self.resets + self.gone
 
     @property
     def answered(self) -> int:
@@ -90,7 +97,7 @@ def window_stats(baseline: Sample, current: Sample) -> WindowStats:
     difference is unknown; so does one with a value that is not a finite number.
     """
     differences = []
-    resets = 0
+    resets, gone = 0, len(baseline.keys() - current.keys())
     for pod in sorted(current):
         now, then = current[pod], baseline.get(pod)
         if not _usable(now) or (then is not None and not _usable(then)):
@@ -99,7 +106,7 @@ def window_stats(baseline: Sample, current: Sample) -> WindowStats:
             resets += 1
             then = None
         differences.append(_difference(then or {}, now))
-    return _summed(differences, resets)
+    return dataclasses.replace(_summed(differences), resets=resets, gone=gone)
 
 
 def _usable(counters: PodCounters) -> bool:
@@ -124,7 +131,7 @@ def _difference(then: PodCounters, now: PodCounters) -> PodCounters:
     }
 
 
-def _summed(differences: list[PodCounters], resets: int) -> WindowStats:
+def _summed(differences: list[PodCounters]) -> WindowStats:
     sums: dict[str, dict[str, float]] = {}
     features: dict[str, dict[str, float]] = {}
     reference: dict[str, dict[str, float]] = {}
@@ -157,7 +164,6 @@ def _summed(differences: list[PodCounters], resets: int) -> WindowStats:
         reference={feature: _whole(bins) for feature, bins in reference.items()},
         design_effects=design_effects,
         pods=len(differences),
-        resets=resets,
     )
 
 

@@ -17,8 +17,10 @@ from recommender_operator.api.status import Condition
 class ConditionType(enum.StrEnum):
     """In the order in which they are listed. All but the last are Unknown until first judged."""
 
-    #: A version made from the spec in force serves all requests (or a human's rollbackTo holds).
+    #: The champion serves; it is the one that spec.rollbackTo pins, if that is set.
     READY = "Ready"
+    #: The champion is what the spec asks for; else the message says what became of that.
+    UP_TO_DATE = "UpToDate"
     #: A champion is ready and the data plane sends it requests, whatever else goes on.
     AVAILABLE = "Available"
     #: A version is on its way.
@@ -32,6 +34,8 @@ class ConditionType(enum.StrEnum):
     DRIFTED = "Drifted"
     #: The last snapshot that the schedule asked for is there.
     SNAPSHOT_TAKEN = "SnapshotTaken"
+    #: No object of another stands where the operator would have to write.
+    OBJECTS_OWNED = "ObjectsOwned"
     #: Too many automatic rollbacks in a row: nothing starts until a human says so.
     LOCKED = "Locked"
     #: The claims that the spec names can be used.
@@ -40,6 +44,11 @@ class ConditionType(enum.StrEnum):
     ACCEPTED = "Accepted"
     #: The last request by annotation, or the pin `spec.rollbackTo`, could be done.
     REQUESTS_HONORED = "RequestsHonored"
+    # These two are for tools that follow kstatus, such as Flux.
+    #: The spec in force is on its way to be served.
+    RECONCILING = "Reconciling"
+    #: No version serves, and none will without a change.
+    STALLED = "Stalled"
 
 
 class Reason(enum.StrEnum):
@@ -61,6 +70,7 @@ class Reason(enum.StrEnum):
     BROKEN_AFTER_PROMOTION = "BrokenAfterPromotion"
     NOT_READY_IN_TIME = "NotReadyInTime"
     CANDIDATE_UNAVAILABLE = "CandidateUnavailable"
+    CANDIDATE_UNSTABLE = "CandidateUnstable"
     GATE_FAILED = "GateFailed"
     SMOKE_FAILED = "SmokeFailed"
     ABORTED = "Aborted"
@@ -74,6 +84,9 @@ class Reason(enum.StrEnum):
     NO_CHAMPION = "NoChampion"
     ROLLING_OUT = "RollingOut"
     SERVING = "Serving"
+    CANDIDATE_FAILED = "CandidateFailed"
+    CANDIDATE_REJECTED = "CandidateRejected"
+    CANDIDATE_ROLLED_BACK = "CandidateRolledBack"
     CHAMPION_UNAVAILABLE = "ChampionUnavailable"
     ROUTE_NOT_ACCEPTED = "RouteNotAccepted"
     PLATFORM_MISSING = "PlatformMissing"
@@ -82,6 +95,9 @@ class Reason(enum.StrEnum):
     UNLOCKED = "Unlocked"
     DELETING = "Deleting"
     ARTIFACTS_LEFT_BEHIND = "ArtifactsLeftBehind"
+    # Ownership.
+    OWNED = "Owned"
+    FOREIGN_OBJECT = "ForeignObject"
     # The stages of a version.
     DATA_CHECKED = "DataChecked"
     #: The data are trained on, and differ from those before in a way that a human should know.

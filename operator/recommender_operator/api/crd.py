@@ -1,4 +1,4 @@
-"""Render the two CustomResourceDefinitions: `python -m recommender_operator.api.crd [FOLDER ...]`.
+"""Render the CustomResourceDefinitions: `python -m recommender_operator.api.crd [FOLDER ...]`.
 
 The schemas come from the pydantic models, so that code, CRD and `kubectl explain` cannot drift
 apart; a test compares models, `manifests/crds` and the chart's copy.
@@ -14,6 +14,7 @@ import yaml
 
 from recommender_operator.api import rules
 from recommender_operator.api.base import API_VERSION, GROUP, ApiModel
+from recommender_operator.api.baseline import CounterBaselineSpec
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.structural import structural
@@ -31,7 +32,8 @@ FOLDERS = (
 
 def render_all() -> dict[str, Json]:
     """Return the definitions by file name."""
-    return {f"{crd['metadata']['name']}.yaml": crd for crd in (recommender_model(), version())}
+    definitions = (recommender_model(), version(), baseline())
+    return {f"{crd['metadata']['name']}.yaml": crd for crd in definitions}
 
 
 def recommender_model() -> Json:
@@ -39,11 +41,14 @@ def recommender_model() -> Json:
     columns = [
         _condition_column("Ready"),
         _column("Stage", ".status.stage"),
-        _column("Weight", ".status.candidateWeight", kind="integer"),
         _column("Champion", ".status.champion"),
+        _column("Weight", ".status.championWeight", kind="integer"),
         _column("Candidate", ".status.candidate"),
-        _column("Verdict", ".status.verdict"),
+        _column("Candidate-Weight", ".status.candidateWeight", kind="integer"),
+        _column("Last", ".status.lastOutcome.summary"),
         _column("Age", ".metadata.creationTimestamp", kind="date"),
+        _condition_column("UpToDate", priority=1),
+        _column("Verdict", ".status.verdict", priority=1),
         _column("URL", ".status.url", priority=1),
         _column("Reason", '.status.conditions[?(@.type=="Progressing")].reason', priority=1),
     ]
@@ -85,13 +90,34 @@ def version() -> Json:
     )
 
 
+def baseline() -> Json:
+    """Return the definition of CounterBaseline: no status, and in no category."""
+    columns = [
+        _column("Model", ".spec.model"),
+        _column("Window", ".spec.key"),
+        _column("Pods", ".spec.pods", kind="integer"),
+        _column("Taken", ".spec.takenAt", kind="date"),
+    ]
+    return _definition(
+        kind="CounterBaseline",
+        plural="counterbaselines",
+        short="cbase",
+        description="What pods had counted when a window of the analysis began. Written by the "
+        "operator alone; without it the window starts again.",
+        models=(CounterBaselineSpec, None),
+        columns=columns,
+        cel={},
+    )
+
+
 def _column(name: str, path: str, *, kind: str = "string", priority: int = 0) -> Json:
     column: Json = {"name": name, "type": kind, "jsonPath": path}
     return column | ({"priority": priority} if priority else {})
 
 
-def _condition_column(kind: str) -> Json:
-    return _column(kind, f'.status.conditions[?(@.type=="{kind}")].status')
+def _condition_column(kind: str, *, priority: int = 0) -> Json:
+    path = f'.status.conditions[?(@.type=="{kind}")].status'
+    return _column(kind, path, priority=priority)
 
 
 def _definition(
@@ -100,7 +126,7 @@ def _definition(
     plural: str,
     short: str,
     description: str,
-    models: tuple[type[ApiModel], type[ApiModel]],
+    models: tuple[type[ApiModel], type[ApiModel] | None],
     columns: list[Json],
     cel: rules.Rules,
 ) -> Json:
@@ -110,7 +136,7 @@ def _definition(
         "name": API_VERSION,
         "served": True,
         "storage": True,
-        "subresources": {"status": {}},
+        **({"subresources": {"status": {}}} if models[1] is not None else {}),
         "additionalPrinterColumns": columns,
         "schema": {"openAPIV3Schema": schema},
     }
@@ -120,7 +146,7 @@ def _definition(
         "plural": plural,
         "singular": kind.lower(),
         "shortNames": [short],
-        "categories": ["recommenders"],
+        **({"categories": ["recommenders"]} if models[1] is not None else {}),
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -130,18 +156,26 @@ def _definition(
     }
 
 
-def _schema(kind: str, description: str, models: tuple[type[ApiModel], type[ApiModel]]) -> Json:
+def _schema(
+    kind: str, description: str, models: tuple[type[ApiModel], type[ApiModel] | None]
+) -> Json:
+    spec, status = models
+    written = "What is; written by the operator."
+    properties: Json = {
+        "apiVersion": {"type": "string", "description": "Version of the schema."},
+        "kind": {"type": "string", "description": f"Always {kind}."},
+        "metadata": {"type": "object"},
+    }
+    if status is None:
+        properties["spec"] = structural(spec, written)
+    else:
+        properties["spec"] = structural(spec, "What is asked for.")
+        properties["status"] = structural(status, written, defaults=False)
     return {
         "type": "object",
         "description": description,
         "required": ["spec"],
-        "properties": {
-            "apiVersion": {"type": "string", "description": "Version of the schema."},
-            "kind": {"type": "string", "description": f"Always {kind}."},
-            "metadata": {"type": "object"},
-            "spec": structural(models[0], "What is asked for."),
-            "status": structural(models[1], "What is; written by the operator.", defaults=False),
-        },
+        "properties": properties,
     }
 
 

@@ -251,7 +251,7 @@ def apply(schema: dict[str, Any], rules: Rules) -> None:
         ]
     for path, keys in _MAP_LISTS.items():
         section, field = path.split(".")
-        node = schema["properties"][section]["properties"].get(field)
+        node = schema["properties"].get(section, {}).get("properties", {}).get(field)
         if node is not None:
             node |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": keys}
 

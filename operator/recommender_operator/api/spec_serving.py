@@ -136,6 +136,14 @@ class AnalysisSpec(ApiModel):
     on_deadline: OnDeadline = Field(
         default=OnDeadline.HOLD, description="What ends it: hold the weight or roll back."
     )
+    max_interruptions: int = Field(
+        default=3,
+        ge=0,
+        le=100,
+        description="Restarts of the candidate's containers in a rollout, or times its requests "
+        "were taken away because it was not ready; one more rolls it back. Evictions and drains "
+        "of nodes do not count.",
+    )
     thresholds: Thresholds = Field(default=Thresholds(), description="What each step must hold.")
 
 

@@ -57,7 +57,21 @@ class HandledAction(ApiModel):
     result: str = Field(max_length=1024, description="What it did.")
 
 
+class ModelClock(ApiModel):
+    observed_at: datetime.datetime = Field(description="When the operator looked last, or nearly.")
+    time: datetime.datetime = Field(
+        description="Time of the model then: what deadlines are measured in. It differs from the "
+        "clock on the wall by what nobody watched, such as a jump of that clock."
+    )
+    pace_seconds: float = Field(
+        ge=0, description="It is written as often as this, and looks are closer together."
+    )
+
+
 class DriftStatus(ApiModel):
+    began: int = Field(
+        default=0, ge=0, description="Number of the drift in the model's order; 0 without one."
+    )
     windows: int = Field(default=0, description="Windows judged since the champion took over.")
     breaches_in_a_row: int = Field(default=0, description="Windows in a row with a shift.")
     clear_in_a_row: int = Field(default=0, description="Windows in a row well below the limits.")
@@ -111,6 +125,16 @@ class SnapshotStatus(ApiModel):
     )
 
 
+class LastOutcome(ApiModel):
+    version: str = Field(max_length=253, description="The last version that was decided on.")
+    outcome: str = Field(
+        max_length=32, description="Promoted, RolledBack, Rejected, Failed or Superseded."
+    )
+    reason: str = Field(max_length=253, description="CamelCase cause.")
+    summary: str = Field(max_length=320, description="Outcome and reason in one.")
+    sequence: int = Field(default=0, ge=0, description="Number of the decision.")
+
+
 class OperatorClaim(ApiModel):
     release: str = Field(
         max_length=317, description="Namespace and name of the lease that its replicas share."
@@ -133,7 +157,15 @@ class RecommenderModelStatus(ApiModel):
     previous: str | None = Field(
         default=None, max_length=253, description="Former champion, kept warm."
     )
-    candidate_weight: int = Field(default=0, description="Percent of requests for the candidate.")
+    champion_weight: int | None = Field(
+        default=None, description="Percent of requests for the champion."
+    )
+    candidate_weight: int | None = Field(
+        default=None, description="Percent of requests for the candidate; absent without one."
+    )
+    last_outcome: LastOutcome | None = Field(
+        default=None, description="What became of the last candidate."
+    )
     verdict: str | None = Field(
         default=None, max_length=32, description="Last verdict of the analysis."
     )
@@ -142,8 +174,19 @@ class RecommenderModelStatus(ApiModel):
         default=None, description="Since when the split asked for is not what the data plane does."
     )
     consecutive_rollbacks: int = Field(default=0, description="Automatic rollbacks in a row.")
-    rollbacks_counted_until: datetime.datetime | None = Field(
-        default=None, description="Rollbacks decided up to then are in the count."
+    rollbacks_counted_through: int = Field(
+        default=0, ge=0, description="Decisions up to this number are in the count."
+    )
+    sequence: int = Field(
+        default=0,
+        ge=0,
+        description="Last number given to a decision, a rollout, a step or a drift: their order.",
+    )
+    clock: ModelClock | None = Field(
+        default=None, description="Time of the model, while it waits for something."
+    )
+    restoring_since: datetime.datetime | None = Field(
+        default=None, description="Since when the version of a rollbackTo is waited for."
     )
     locked: bool = Field(default=False, description="Waits for a human (annotation retry).")
     handled: tuple[HandledAction, ...] = Field(

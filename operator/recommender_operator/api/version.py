@@ -150,6 +150,7 @@ class MetricVerdict(ApiModel):
 
 
 class StepRecord(ApiModel):
+    number: int = Field(default=0, ge=0, description="Its number in the model's order.")
     weight: int = Field(description="Percent of requests for the candidate.")
     started_at: datetime.datetime = Field(description="When the route reported the weight.")
     ended_at: datetime.datetime | None = Field(default=None, description="When it was decided.")
@@ -162,10 +163,35 @@ class StepRecord(ApiModel):
     )
 
 
+class Interruptions(ApiModel):
+    restarts: int = Field(
+        default=0, ge=0, description="Restarts of its containers since its rollout began."
+    )
+    withdrawals: int = Field(
+        default=0,
+        ge=0,
+        description="Times its requests were taken away because it was not ready.",
+    )
+    cause: str = Field(
+        default="", max_length=1024, description="How the container that restarted last ended."
+    )
+    seen: int = Field(
+        default=0, ge=0, description="Restarts that its pods counted at the last look."
+    )
+
+    @property
+    def count(self) -> int:
+        """Interruptions of the rollout: a crash is seen as a restart and as a withdrawal."""
+        return max(self.restarts, self.withdrawals)
+
+
 class Smoke(ApiModel):
     passed: bool = Field(description="Whether the smoke inference held.")
     message: str = Field(default="", max_length=2048, description="What was seen.")
     at: datetime.datetime = Field(description="When.")
+    service: str = Field(
+        default="", max_length=253, description="Identity (uid) of the service that answered."
+    )
 
 
 class VersionDecision(ApiModel):
@@ -175,6 +201,7 @@ class VersionDecision(ApiModel):
     reason: str = Field(max_length=253, description="CamelCase cause.")
     message: str = Field(max_length=8192, description="In words, with the numbers.")
     at: datetime.datetime = Field(description="When it was decided.")
+    sequence: int = Field(default=0, ge=0, description="Its number in the model's order.")
     automatic: bool = Field(default=True, description="False when a human asked for it.")
     stage: VersionStage | None = Field(default=None, description="Where it stood until then.")
 
@@ -183,7 +210,21 @@ class ModelVersionStatus(ApiModel):
     stage: VersionStage = Field(default=VersionStage.PENDING, description="Where it stands.")
     stage_since: datetime.datetime | None = Field(default=None, description="Since when.")
     promoted_at: datetime.datetime | None = Field(
-        default=None, description="Last promotion or rollbackTo; the newest is the champion."
+        default=None, description="Time of the last promotion or rollbackTo."
+    )
+    promotion: int = Field(
+        default=0,
+        ge=0,
+        description="Number of that promotion in the model's order; the highest is the champion.",
+    )
+    rollout: int = Field(
+        default=0, ge=0, description="Number of its last rollout in the model's order."
+    )
+    data_read: int = Field(
+        default=0, ge=0, description="Number of its check of the data in the model's order."
+    )
+    group_since: datetime.datetime | None = Field(
+        default=None, description="Since when its training of several pods runs."
     )
     attempt: int = Field(default=0, ge=0, description="Grows by retry; part of the Jobs' names.")
     lineage: Lineage | None = Field(default=None, description="Where it came from.")
@@ -208,6 +249,9 @@ class ModelVersionStatus(ApiModel):
     weight: int = Field(default=0, ge=0, le=100, description="Percent of requests asked for.")
     unready_since: datetime.datetime | None = Field(
         default=None, description="Since when it is not ready in the midst of its rollout."
+    )
+    interruptions: Interruptions = Field(
+        default=Interruptions(), description="What interrupted its rollout by its own fault."
     )
     approved_at: datetime.datetime | None = Field(
         default=None, description="When a human waived the remaining steps."

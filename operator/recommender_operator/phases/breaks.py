@@ -28,7 +28,7 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     champion = turn.champion
     if champion is None or not turn.spec.drift.enabled:
         return None
-    key = windows.break_key(candidate.name)
+    key = windows.break_key(candidate)
     ours = windows.since_baseline(turn, key, candidate.name)
     theirs = windows.since_baseline(turn, key, champion.name)
     if ours is None or theirs is None:
@@ -38,6 +38,8 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     if seen.verdict is Verdict.INCONCLUSIVE:
         return None
     windows.save(turn, key, [candidate.name, champion.name])
+    if _is_lost(seen, ours, theirs):
+        return None
     return seen.message if _advance(turn, seen) else None
 
 
@@ -55,7 +57,7 @@ def watch_champion(turn: Turn) -> None:
     champion, previous = turn.champion, turn.previous
     if champion is None or previous is None or not on_probation(turn):
         return
-    key = windows.break_key(champion.name)
+    key = windows.break_key(champion)
     ours = windows.since_baseline(turn, key, champion.name)
     before = _served_beside(turn, champion, previous)
     if ours is None or before is None:
@@ -65,8 +67,19 @@ def watch_champion(turn: Turn) -> None:
     if seen.verdict is Verdict.INCONCLUSIVE:
         return
     windows.save(turn, key, [champion.name])
+    if _is_lost(seen, ours, before):
+        return
     if _advance(turn, seen) and turn.is_ready(previous.name):
         _return_to(turn, previous, champion, seen)
+
+
+def _is_lost(seen: DriftVerdict, ours: WindowStats, theirs: WindowStats) -> bool:
+    """Whether counters are missing that the verdict would need: it then counts for nothing.
+
+    What a version is compared with must be whole. Of its own counters, those that were read
+    are enough to show a break, and never enough to clear it.
+    """
+    return windows.lost(theirs) or (seen.verdict is not Verdict.FAIL and windows.lost(ours))
 
 
 def _served_beside(
@@ -77,9 +90,9 @@ def _served_beside(
     The end is the start of the last step, so nothing is asked of a version without requests.
     """
     baselines = turn.observed.baselines
-    start = baselines.get(windows.rollout_key(champion.name))
-    end = baselines.get(windows.step_key(champion.name))
-    if start is None or end is None:
+    start = baselines.get(windows.rollout_key(champion))
+    end = baselines.get(windows.step_key(champion))
+    if start is None or end is None or start.error or end.error:
         return None
     if previous.name not in start.samples or previous.name not in end.samples:
         return None
@@ -116,6 +129,8 @@ def _return_to(
 def _restart(turn: Turn, key: str, *versions: str) -> None:
     """Start a window where there is none, or where it speaks of other versions."""
     baseline = turn.observed.baselines.get(key)
+    if windows.must_wait(turn, key):
+        return
     if baseline is None or any(name not in baseline.samples for name in versions):
         windows.save(turn, key, versions)
 

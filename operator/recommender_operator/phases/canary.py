@@ -1,8 +1,8 @@
 """Give a candidate its share of the requests, step by step, and judge it at each look.
 
-A step's clock starts when the data plane reports its weight. It passes with the verdict Pass after
-`stepSeconds`. A verdict Fail takes the requests back in the same decision, paused or not: pausing
-stops what moves forward, not what protects users. Inconclusive and Error never decide by
+The time of a step starts when the data plane reports its weight. It passes with the verdict Pass
+after `stepSeconds`. A verdict Fail takes the requests back in the same decision, paused or not:
+pausing stops what moves forward, not what protects users. Inconclusive and Error never decide by
 themselves; the deadline policy does.
 """
 
@@ -15,7 +15,7 @@ from recommender_operator.analysis.verdict import StepVerdict, Verdict
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
 from recommender_operator.api.version import StepRecord, VersionStage
-from recommender_operator.observed import VersionObject
+from recommender_operator.observed import Baseline, VersionObject
 from recommender_operator.phases import breaks, readiness, steps, windows
 from recommender_operator.phases.turn import Turn
 
@@ -58,7 +58,7 @@ def _take_all(turn: Turn, version: VersionObject) -> None:
 
 
 def _next(turn: Turn, version: VersionObject) -> None:
-    """Ask for the next weight, or start its clock once the data plane reports it."""
+    """Ask for the next weight, or start its time once the data plane reports it."""
     weight = steps.next_weight(turn, version.status)
     if weight is None:
         _promote_if_allowed(turn, version, "all steps passed")
@@ -69,7 +69,8 @@ def _next(turn: Turn, version: VersionObject) -> None:
         turn.look_again(_ROUTE)
     elif turn.route_agrees:
         steps.begin(turn, version.name, weight)
-        _save_baselines(turn, version)
+        _save_baselines(turn, turn.versions[version.name])
+        turn.due(turn.time, _least(turn), _interval(turn))
         turn.look_again(_interval(turn))
     else:
         turn.look_again(_ROUTE)
@@ -78,10 +79,9 @@ def _next(turn: Turn, version: VersionObject) -> None:
 def _save_baselines(turn: Turn, version: VersionObject) -> bool:
     champion = turn.champion
     arms = [version.name] if champion is None else [version.name, champion.name]
-    first = turn.observed.baselines.get(windows.rollout_key(version.name))
-    if first is None or first.taken_at < (version.status.stage_since or turn.now):
-        windows.save(turn, windows.rollout_key(version.name), arms)
-    return windows.save(turn, windows.step_key(version.name), arms)
+    if windows.rollout_key(version) not in turn.observed.baselines:
+        windows.save(turn, windows.rollout_key(version), arms)
+    return windows.save(turn, windows.step_key(version), arms)
 
 
 def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: bool) -> None:
@@ -100,9 +100,9 @@ def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: boo
         _tell(turn, record, seen, suspected)
     if frozen:
         return
-    baseline = turn.observed.baselines.get(windows.step_key(version.name))
-    least = datetime.timedelta(seconds=turn.spec.analysis.step_seconds)
-    watched = baseline is not None and turn.now - baseline.taken_at >= least
+    baseline = turn.observed.baselines.get(windows.step_key(version))
+    since = baseline.taken_at if baseline is not None else turn.time
+    watched = turn.due(since, _least(turn), _interval(turn))
     if seen.verdict is Verdict.PASS and suspected is None:
         if watched:
             _pass(turn, version, record, seen)
@@ -119,34 +119,51 @@ def _note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerd
     same_verdict = str(seen.verdict) == record.verdict
     if same_verdict and seen.metrics == record.metrics:
         return True
-    age = turn.now - record.judged_at if record.judged_at is not None else None
+    age = turn.time - record.judged_at if record.judged_at is not None else None
     if same_verdict and age is not None and age < _interval(turn):
         return False
-    noted = {"verdict": str(seen.verdict), "metrics": seen.metrics, "judged_at": turn.now}
+    noted = {"verdict": str(seen.verdict), "metrics": seen.metrics, "judged_at": turn.time}
     steps.note(turn, version.name, **noted)
     return True
 
 
 def _judge(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdict:
     """Judge everything served since the step began, candidate against stable."""
-    key = windows.step_key(version.name)
+    key = windows.step_key(version)
     baseline = turn.observed.baselines.get(key)
-    if baseline is None or baseline.taken_at < record.started_at:
+    if baseline is None or (baseline.error and not windows.must_wait(turn, key)):
         saved = _save_baselines(turn, version)
         what = "the step's window starts now" if saved else _why_no_counters(turn, version)
         kind = Verdict.INCONCLUSIVE if saved else Verdict.ERROR
         return StepVerdict(verdict=kind, metrics=(), message=what)
-    candidate = windows.since_baseline(turn, key, version.name)
+    candidate = windows.since_baseline(turn, key, version.name, unkept=True)
     if candidate is None:
-        message = _why_no_counters(turn, version)
+        message = _unkept(baseline) or _why_no_counters(turn, version)
         return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
     champion = turn.champion
-    stable = windows.since_baseline(turn, key, champion.name) if champion else None
+    stable = windows.since_baseline(turn, key, champion.name, unkept=True) if champion else None
+    if stable is not None and stable.lost and record.weight >= 100:
+        # Without requests it has no counters that could be missed.
+        stable = None
     seen = verdicts.judge(turn.spec.analysis, candidate, stable)
+    if seen.verdict is Verdict.FAIL:
+        return seen
+    if baseline.error:
+        # Enough to protect users, not to promote: the window ends with this process.
+        message = _unkept(baseline)
+        return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
+    if windows.lost(candidate, stable):
+        # Only a window without loss may pass: the next look judges a fresh one.
+        _save_baselines(turn, version)
     if seen.verdict is Verdict.PASS and champion and stable is None and record.weight < 100:
         message = _why_no_counters(turn, champion)
         return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
     return seen
+
+
+def _unkept(baseline: Baseline) -> str:
+    what = "the counters at the step's start could not be kept"
+    return f"{what}: {baseline.error}" if baseline.error else ""
 
 
 def _why_no_counters(turn: Turn, version: VersionObject) -> str:
@@ -174,11 +191,8 @@ def _pass(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerd
 
 def _promote_if_allowed(turn: Turn, version: VersionObject, numbers: str) -> None:
     drifted = find(turn.status.conditions, ConditionType.DRIFTED)
-    if (
-        drifted is not None
-        and drifted.status == "True"
-        and version.created_at < drifted.last_transition_time
-    ):
+    older = version.status.data_read < turn.status.drift.began
+    if drifted is not None and drifted.status == "True" and older:
         message = (
             f"{version.name} passed its steps, but was trained before the sessions drifted: "
             f"{drifted.message}. Annotate recommender.dev/promote or /abort with a new token, or "
@@ -215,7 +229,7 @@ def _check_deadline(
     turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict
 ) -> None:
     limit = datetime.timedelta(seconds=turn.spec.analysis.deadline_seconds)
-    if turn.now - record.started_at < limit:
+    if not turn.due(record.started_at, limit, _interval(turn)):
         return
     message = f"no verdict within {limit.total_seconds():.0f} s at {record.weight} %: "
     message += seen.message
@@ -243,6 +257,10 @@ def _tell(turn: Turn, record: StepRecord, seen: StepVerdict, suspected: str | No
         Verdict.ERROR: Reason.ERROR,
     }[seen.verdict]
     turn.condition(ConditionType.ANALYSIS_PASSED, "Unknown", reason, message)
+
+
+def _least(turn: Turn) -> datetime.timedelta:
+    return datetime.timedelta(seconds=turn.spec.analysis.step_seconds)
 
 
 def _interval(turn: Turn) -> datetime.timedelta:

@@ -52,7 +52,11 @@ def _retry(turn: Turn, token: str) -> tuple[bool, str]:
         return True, PAUSED
     done = []
     if turn.status.locked:
-        turn.set_status(locked=False, consecutive_rollbacks=0, rollbacks_counted_until=turn.now)
+        turn.set_status(
+            locked=False,
+            consecutive_rollbacks=0,
+            rollbacks_counted_through=turn.next_number() - 1,
+        )
         message = f"unlocked by annotation retry {token!r}"
         turn.condition(ConditionType.LOCKED, "False", Reason.UNLOCKED, message)
         done.append("unlocked")
@@ -61,7 +65,7 @@ def _retry(turn: Turn, token: str) -> tuple[bool, str]:
         _put_stand_in_aside(turn, version.name)
         attempt = version.status.attempt + 1
         turn.change(version.name, **fresh_rollout(version.status), attempt=attempt)
-        turn.change(version.name, stage_since=turn.now)
+        turn.change(version.name, stage_since=turn.time)
         done.append(f"{version.name} starts again (attempt {attempt})")
     if done:
         return False, " and ".join(done)

@@ -34,6 +34,7 @@ def step(turn: Turn) -> None:
         VersionStage.TRAINING,
         lineage=lineage,
         data_checks=data_checks,
+        data_read=turn.next_number(),
         failure=None,
         decision=None,
     )

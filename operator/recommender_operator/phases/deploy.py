@@ -26,9 +26,9 @@ def step(turn: Turn) -> None:
     elif service.ready:
         turn.move(version.name, VersionStage.SMOKE_TESTING)
         return
-    since = version.status.stage_since or turn.now
+    since = version.status.stage_since or turn.time
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if turn.now - since >= limit:
+    if turn.due(since, limit, _POLL):
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
         message = f"the service was not ready within {limit.total_seconds():.0f} s: {state}"
         turn.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)

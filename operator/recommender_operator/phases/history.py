@@ -39,13 +39,13 @@ def _surplus(turn: Turn) -> list[VersionObject]:
     finished = [
         v for v in turn.versions.values() if v.status.stage in TERMINAL and v.name not in spared
     ]
-    newest_first = sorted(finished, key=lambda v: (_ended_at(v), v.name), reverse=True)
+    newest_first = sorted(finished, key=lambda v: (_ended(v), v.name), reverse=True)
     return newest_first[turn.spec.history.limit :]
 
 
-def _ended_at(version: VersionObject) -> float:
+def _ended(version: VersionObject) -> int:
     decision = version.status.decision
-    return (decision.at if decision else version.created_at).timestamp()
+    return decision.sequence if decision else 0
 
 
 def _remove(turn: Turn, version: VersionObject) -> None:
@@ -54,7 +54,7 @@ def _remove(turn: Turn, version: VersionObject) -> None:
         turn.do(DeleteVersion(name=version.name))
         return
     attempt = version.status.attempt
-    job = jobs.find(turn, JobKind.REMOVE, version.name, attempt)
+    job = jobs.removal(turn, version.name, attempt, version.uid)
     if job is None:
         inputs = {"paths": ",".join(paths)}
         turn.do(

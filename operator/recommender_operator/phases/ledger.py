@@ -43,21 +43,20 @@ def _mark_replaced(turn: Turn) -> None:
 
 def count_rollbacks(turn: Turn) -> None:
     """Fold the automatic rollbacks that are not counted yet into the status."""
-    since = turn.status.rollbacks_counted_until
     decisions = sorted(
         (v.status.decision for v in turn.versions.values() if v.status.decision is not None),
-        key=lambda d: d.at,
+        key=lambda d: d.sequence,
     )
-    count, until = turn.status.consecutive_rollbacks, since
+    count, through = turn.status.consecutive_rollbacks, turn.status.rollbacks_counted_through
     for decision in decisions:
-        if since is not None and decision.at <= since:
+        if decision.sequence <= through:
             continue
         if _is_rollback(decision):
-            count, until = count + 1, decision.at
+            count, through = count + 1, decision.sequence
         elif decision.reason in _ROLLOUT and decision.outcome == VersionStage.PROMOTED:
-            count, until = 0, decision.at
+            count, through = 0, decision.sequence
     locked = turn.status.locked or count >= turn.spec.retrain.lock_after_rollbacks
-    turn.set_status(consecutive_rollbacks=count, rollbacks_counted_until=until, locked=locked)
+    turn.set_status(consecutive_rollbacks=count, rollbacks_counted_through=through, locked=locked)
     _say_lock(turn)
 
 

@@ -47,13 +47,20 @@ def _window(turn: Turn, champion: VersionObject) -> None:
     key = windows.drift_key(champion.name)
     stats = windows.since_baseline(turn, key, champion.name)
     if stats is None:
-        if key not in turn.observed.baselines:
+        error = windows.error(turn, key)
+        if error:
+            message = f"the counters at the window's start could not be kept: {error}"
+            told = {"verdict": str(Verdict.ERROR), "message": message}
+            turn.set_status(drift=turn.status.drift.model_copy(update=told))
+        if (error or key not in turn.observed.baselines) and not windows.must_wait(turn, key):
             _restart(turn, champion)
         return
     seen = drifts.judge_window(turn.spec.drift, stats)
     if seen.verdict is Verdict.INCONCLUSIVE:
         return
     _restart(turn, champion)
+    if seen.verdict is Verdict.PASS and windows.lost(stats):
+        return
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
         return
     turn.set_status(drift=drifts.advance(turn.spec.drift, turn.status.drift, seen, turn.now))
@@ -77,11 +84,12 @@ def _candidate_fits(turn: Turn, key: str) -> bool:
     if stats is None:
         return False
     seen: DriftVerdict = drifts.judge_window(turn.spec.drift, stats)
-    return seen.verdict is Verdict.PASS
+    return seen.verdict is Verdict.PASS and not windows.lost(stats)
 
 
 def _react(turn: Turn, champion: VersionObject) -> None:
     drift = turn.status.drift
+    _number(turn)
     if not drifts.drifted(turn.spec.drift, drift):
         turn.condition(ConditionType.DRIFTED, *_quiet(turn, champion))
         return
@@ -94,6 +102,15 @@ def _react(turn: Turn, champion: VersionObject) -> None:
     message = f"{message}. Reaction: {obstacle}"
     if turn.condition(ConditionType.DRIFTED, "True", Reason.SHIFTED, message):
         turn.warn(Reason.SHIFTED, message)
+
+
+def _number(turn: Turn) -> None:
+    """Give a drift its place in the model's order: what was trained before does not cure it."""
+    drift = turn.status.drift
+    has_drifted = drifts.drifted(turn.spec.drift, drift)
+    if has_drifted != (drift.began > 0):
+        began = turn.next_number() if has_drifted else 0
+        turn.set_status(drift=drift.model_copy(update={"began": began}))
 
 
 def _quiet(turn: Turn, champion: VersionObject) -> tuple[ConditionStatus, str, str]:
@@ -117,12 +134,14 @@ def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
         return "none, for retrain.onDrift is false; change data or training in the spec"
     if general := retraining.obstacle(turn, champion):
         return general
-    if reacted is not None and turn.now - reacted < cooldown:
+    if reacted is not None and not turn.due(reacted, cooldown, _POLL):
         return f"none before {(reacted + cooldown).isoformat(timespec='seconds')} (cooldown)"
     return None
 
 
 def _retrain(turn: Turn, features: str) -> None:
-    drift = turn.status.drift.model_copy(update={"reacted_at": turn.now})
+    cooldown = datetime.timedelta(seconds=turn.spec.drift.cooldown_seconds)
+    turn.due(turn.time, cooldown, _POLL)
+    drift = turn.status.drift.model_copy(update={"reacted_at": turn.time})
     turn.set_status(drift=drift)
     retraining.start(turn, "drift", f"drift of {features}")

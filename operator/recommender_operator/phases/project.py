@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import TrafficMode
-from recommender_operator.api.status import Stage
-from recommender_operator.api.version import TERMINAL, VersionStage
+from recommender_operator.api.status import LastOutcome, Stage
+from recommender_operator.api.version import TERMINAL, VersionDecision, VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import making, serving
 from recommender_operator.phases.turn import Turn
@@ -34,11 +34,14 @@ def step(turn: Turn) -> None:
     subject = candidate or wanted or champion
     turn.set_status(
         observed_generation=turn.model.generation,
+        sequence=turn.next_number() - 1,
         stage=_stage(turn),
         champion=champion.name if champion else None,
         previous=previous.name if previous else None,
         candidate=name,
-        candidate_weight=turn.asked_weights.get(name, 0) if name else 0,
+        champion_weight=turn.asked_weights.get(champion.name, 0) if champion else None,
+        candidate_weight=turn.asked_weights.get(name, 0) if name else None,
+        last_outcome=_last_outcome(turn),
         verdict=_verdict(subject),
         url=_host(turn),
         drift=drift,
@@ -61,6 +64,33 @@ def _stage(turn: Turn) -> Stage:
         return Stage.SERVING
     wanted = turn.versions.get(turn.desired)
     return Stage.PENDING if wanted is None else Stage.FAILED
+
+
+def _last_outcome(turn: Turn) -> LastOutcome | None:
+    """Return what became of the last candidate, or of a champion that broke.
+
+    That a former champion takes over again is no outcome of its own: it was decided before.
+    """
+    known = turn.status.last_outcome
+    outcomes = [known] if known is not None else []
+    for version in turn.versions.values():
+        decision = version.status.decision
+        if decision is None or _takes_over_again(decision):
+            continue
+        outcomes.append(
+            LastOutcome(
+                version=version.name,
+                outcome=decision.outcome,
+                reason=decision.reason,
+                summary=f"{decision.outcome}: {decision.reason}",
+                sequence=decision.sequence,
+            )
+        )
+    return max(outcomes, key=lambda outcome: outcome.sequence, default=None)
+
+
+def _takes_over_again(decision: VersionDecision) -> bool:
+    return decision.outcome == VersionStage.PROMOTED and decision.stage in TERMINAL
 
 
 def _verdict(subject: VersionObject | None) -> str | None:

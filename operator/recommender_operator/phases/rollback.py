@@ -40,6 +40,8 @@ class _Goal:
 def step(turn: Turn) -> None:
     """Bring the asked version back, or say why not."""
     pin, token = turn.spec.rollback_to, turn.pending(ACTION)
+    if pin is None and token is None:
+        turn.set_status(restoring_since=None)
     if pin is not None:
         turn.held = True
         if token is not None:
@@ -109,8 +111,7 @@ def _fitness(turn: Turn, goal: _Goal) -> _Fitness:
     if service is None or not service.ready:
         return _serve(turn, goal, service)
     smoke = turn.versions[goal.target].status.smoke
-    born = service.created_at
-    if smoke is None or (born is not None and smoke.at < born):
+    if smoke is None or smoke.service != service.uid:
         turn.do(RunSmoke(version=goal.target))
         return _Fitness.COMING
     if not smoke.passed:
@@ -127,11 +128,10 @@ def _serve(turn: Turn, goal: _Goal, service: ServiceState | None) -> _Fitness:
         return _Fitness.COMING
     asked = find(turn.model.status.conditions, ConditionType.REQUESTS_HONORED)
     gave_up = asked is not None and asked.reason == Reason.NOT_READY_IN_TIME
-    begun = turn.now
-    if asked is not None and asked.reason == Reason.UNDER_WAY:
-        begun = asked.last_transition_time
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if turn.now - begun < limit and not (gave_up and goal.token is None):
+    since = turn.status.restoring_since or turn.time
+    if not (gave_up and goal.token is None) and not turn.due(since, limit, _LOOK):
+        turn.set_status(restoring_since=since)
         return _Fitness.COMING
     state = f"{service.reason} {service.message}".strip()
     message = f"{goal.target} is not ready after {limit.total_seconds():.0f} s: {state}"
@@ -152,6 +152,7 @@ def _switch(turn: Turn, goal: _Goal) -> None:
 
 
 def _conclude(turn: Turn, goal: _Goal, result: str) -> None:
+    turn.set_status(restoring_since=None)
     turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, f"rollbackTo: {result}")
     if goal.token is not None:
         turn.handled(ACTION, goal.token, result)
@@ -159,6 +160,7 @@ def _conclude(turn: Turn, goal: _Goal, result: str) -> None:
 
 def _give_up(turn: Turn, goal: _Goal, reason: Reason, message: str) -> None:
     """Leave everything as it is. A pin stays in force and is tried again."""
+    turn.set_status(restoring_since=None)
     text = f"rollbackTo: {message}"
     if turn.condition(ConditionType.REQUESTS_HONORED, "False", reason, text):
         turn.warn(reason, text)

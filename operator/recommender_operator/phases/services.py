@@ -12,8 +12,8 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases import breaks, windows
 from recommender_operator.phases.turn import Turn
+from recommender_operator.phases.view import ROLLING_OUT
 
-_SERVED = (VersionStage.DEPLOYING, VersionStage.SMOKE_TESTING, VersionStage.CANARY)
 _DRAIN = datetime.timedelta(seconds=5)
 
 
@@ -30,7 +30,7 @@ def step(turn: Turn) -> None:
     candidate = turn.candidate
     if candidate is not None and candidate.status.artifact is not None:
         keep.add(candidate.name)
-        if candidate.status.stage in _SERVED:
+        if candidate.status.stage in ROLLING_OUT:
             _refresh(turn, candidate)
     if turn.target is not None:
         keep.add(turn.target)
@@ -67,10 +67,10 @@ def _needed_baselines(turn: Turn) -> set[str]:
     champion, candidate = turn.champion, turn.candidate
     if candidate is not None and candidate.status.stage is VersionStage.CANARY:
         for key in (windows.step_key, windows.rollout_key, windows.break_key):
-            keep.add(key(candidate.name))
+            keep.add(key(candidate))
     if champion is not None and turn.spec.drift.enabled:
         keep.add(windows.drift_key(champion.name))
         if breaks.on_probation(turn):
             for key in (windows.step_key, windows.rollout_key, windows.break_key):
-                keep.add(key(champion.name))
+                keep.add(key(champion))
     return keep

@@ -1,29 +1,25 @@
-"""Conditions of what serves: Available, Progressing, Ready.
-
-Ready is True when a version made from the spec in force serves, or when a human asked for another
-one to serve (rollbackTo). A retraining in progress leaves it True: what the spec asks for serves.
-"""
+"""Conditions of what serves and of what is on its way: Available and Progressing."""
 
 from __future__ import annotations
 
 import datetime
 
 from recommender_operator.api.conditions import ConditionType, Reason, find
-from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.making import RETRY
+from recommender_operator.phases import summary
+from recommender_operator.phases.summary import Judged
 from recommender_operator.phases.turn import Turn
 
 #: Data planes take a split over in about a second.
 ROUTE_GRACE = datetime.timedelta(seconds=15)
-Judged = tuple[ConditionStatus, str, str]
+_LOOK = datetime.timedelta(seconds=5)
 
 
 def tell(turn: Turn, subject: VersionObject | None) -> None:
-    """Set the three conditions; a warning is made when the champion ceases to serve."""
+    """Set the conditions; a warning is made when the champion ceases to serve."""
     on_its_way = bool(turn.asked_weights) and not turn.route_agrees
-    since = (turn.status.route_pending_since or turn.now) if on_its_way else None
+    since = (turn.status.route_pending_since or turn.time) if on_its_way else None
     turn.set_status(route_pending_since=since)
     available = _available(turn)
     was = find(turn.model.status.conditions, ConditionType.AVAILABLE)
@@ -31,7 +27,7 @@ def tell(turn: Turn, subject: VersionObject | None) -> None:
     if was is not None and was.status == "True" and available[0] != "True":
         turn.warn(available[1], available[2])
     turn.condition(ConditionType.PROGRESSING, *_progressing(turn, subject))
-    turn.condition(ConditionType.READY, *_ready(turn, subject, available))
+    summary.tell(turn, subject, available)
 
 
 def _available(turn: Turn) -> Judged:
@@ -61,10 +57,10 @@ def _still_serves(turn: Turn) -> bool:
     Each step of a rollout passes through this for a moment; it is no outage to be woken for.
     """
     was = find(turn.model.status.conditions, ConditionType.AVAILABLE)
-    waited = turn.now - (turn.status.route_pending_since or turn.now)
-    if was is None or was.status != "True" or waited >= ROUTE_GRACE:
+    since = turn.status.route_pending_since or turn.time
+    if was is None or was.status != "True" or turn.due(since, ROUTE_GRACE, _LOOK):
         return False
-    turn.look_again(ROUTE_GRACE - waited)
+    turn.look_again(_LOOK)
     return True
 
 
@@ -109,53 +105,3 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
         why = turn.observed.traffic.message
         return f"{text}; waits for the data plane to report it" + (f" ({why})" if why else "")
     return text + (f"; {analysis.reason}" if analysis is not None else "")
-
-
-def _ready(turn: Turn, subject: VersionObject | None, available: Judged) -> Judged:
-    if available[0] != "True":
-        return _not_available(turn, subject, available)
-    champion = turn.champion
-    if champion is None:
-        return available
-    pin = turn.spec.rollback_to
-    if pin is not None:
-        if champion.name == pin:
-            return "True", Reason.PINNED, f"{pin} serves, pinned by spec.rollbackTo"
-        honored = find(turn.status.conditions, ConditionType.REQUESTS_HONORED)
-        message = honored.message if honored else f"{pin} does not serve yet"
-        return "False", Reason.PINNED, message
-    if turn.is_stand_in(champion):
-        return "True", Reason.BASELINE_SERVES, f"{turn.called(champion)} serves"
-    if champion.name == turn.desired or turn.is_of_spec(champion):
-        return "True", Reason.SETTLED, f"{champion.name}, made from the spec in force, serves"
-    if turn.candidate is not None:
-        message = f"{champion.name} serves while {turn.candidate.name} rolls out"
-        return "False", Reason.ROLLING_OUT, message
-    return _put_aside(turn, champion)
-
-
-def _put_aside(turn: Turn, champion: VersionObject) -> Judged:
-    """The champion serves, but it is not what the spec asks for."""
-    wanted = turn.versions.get(turn.desired)
-    decision = wanted.status.decision if wanted else None
-    if wanted is None or decision is None:
-        reason = Reason.LOCKED if turn.status.locked else Reason.ROLLING_OUT
-        return "False", reason, f"{champion.name} serves; {turn.desired} has not started"
-    if decision.reason == Reason.ROLLED_BACK_TO:
-        message = f"{champion.name} serves, {decision.message}, until the spec changes"
-        return "True", Reason.ROLLED_BACK_TO, message
-    message = f"{champion.name} serves; {wanted.name} {decision.outcome}: {decision.message}"
-    return "False", decision.reason, f"{message}. {RETRY}"
-
-
-def _not_available(turn: Turn, subject: VersionObject | None, available: Judged) -> Judged:
-    if turn.champion is not None or available[1] != Reason.NO_CHAMPION:
-        return "False" if available[0] == "False" else "Unknown", available[1], available[2]
-    if turn.candidate is not None:
-        stage = turn.candidate.status.stage.value
-        return "False", stage, f"the first version, {turn.candidate.name}, is at {stage}"
-    decision = subject.status.decision if subject is not None else None
-    if subject is not None and decision is not None:
-        message = f"{subject.name} {decision.outcome}: {decision.message}. {RETRY}"
-        return "False", decision.reason, message
-    return "False", Reason.NO_CHAMPION, available[2]

@@ -8,6 +8,7 @@ from recommender_operator.actions import EnsureService, RunSmoke
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
+from recommender_operator.phases import stability
 from recommender_operator.phases.turn import Turn
 
 _LOOK = datetime.timedelta(seconds=1)
@@ -15,20 +16,25 @@ _POLL = datetime.timedelta(seconds=5)
 
 
 def step(turn: Turn) -> None:
-    """SmokeTesting: only an answer that was given in this attempt counts."""
+    """SmokeTesting: only an answer of the service in place counts."""
     version = turn.candidate
     if version is None:
         return
-    since = version.status.stage_since
-    smoke = version.status.smoke
-    if smoke is None or (since is not None and smoke.at < since):
+    smoke, service = version.status.smoke, turn.service(version.name)
+    if smoke is None or (service is not None and smoke.service != service.uid):
         _ask(turn, version)
         return
     if not smoke.passed:
         message = f"the smoke inference failed: {smoke.message}"
         turn.end(version.name, VersionStage.REJECTED, Reason.SMOKE_FAILED, message)
         return
-    turn.move(version.name, VersionStage.CANARY, steps=(), weight=0)
+    fresh = {
+        "steps": (),
+        "weight": 0,
+        "rollout": turn.next_number(),
+        "interruptions": stability.begin(turn, version.name),
+    }
+    turn.move(version.name, VersionStage.CANARY, **fresh)
 
 
 def _ask(turn: Turn, version: VersionObject) -> None:
@@ -36,9 +42,9 @@ def _ask(turn: Turn, version: VersionObject) -> None:
         turn.do(RunSmoke(version=version.name))
         turn.look_again(_LOOK)
         return
-    since = version.status.stage_since or turn.now
+    since = version.status.stage_since or turn.time
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
-    if turn.now - since >= limit:
+    if turn.due(since, limit, _POLL):
         message = f"not ready for the smoke inference for {limit.total_seconds():.0f} s"
         turn.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
         return

@@ -8,7 +8,7 @@ from recommender_operator.actions import CreateVersion
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, ModelVersionSpec, VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.turn import Turn
+from recommender_operator.phases.turn import IDLE, Turn
 from recommender_operator.phases.view import STAND_IN, fresh_rollout
 
 #: A failed data check is repeated after so long, then after twice as long, and so on.
@@ -36,7 +36,7 @@ def step(turn: Turn) -> None:
     elif _is_due_again(turn, version):
         values = fresh_rollout(version.status)
         turn.change(version.name, **values, attempt=version.status.attempt + 1)
-        turn.change(version.name, stage_since=turn.now)
+        turn.change(version.name, stage_since=turn.time)
         turn.say(Reason.ROLLING_OUT, f"{turn.called(version)} starts again")
     elif stage is VersionStage.FAILED:
         _recheck(turn, version)
@@ -50,7 +50,7 @@ def _is_due_again(turn: Turn, version: VersionObject) -> bool:
     if version.status.stage not in TERMINAL or asked is None or ended is None:
         return False
     rejected = asked.status.decision
-    return rejected is not None and ended.at < rejected.at
+    return rejected is not None and ended.sequence < rejected.sequence
 
 
 def _create(turn: Turn) -> None:
@@ -72,7 +72,7 @@ def _create(turn: Turn) -> None:
 def _roll_out_anew(turn: Turn, version: VersionObject) -> None:
     """A version that once worked needs no training; its rollout starts over."""
     values = fresh_rollout(version.status)
-    turn.change(version.name, **values, stage_since=turn.now)
+    turn.change(version.name, **values, stage_since=turn.time)
     turn.say(Reason.ROLLING_OUT, f"the spec asks for {version.name} again")
 
 
@@ -81,14 +81,15 @@ def _recheck(turn: Turn, version: VersionObject) -> None:
     decision = version.status.decision
     if decision is None or decision.stage is not VersionStage.CHECKING_DATA:
         return
-    due = decision.at + RECHECK * 2 ** min(version.status.attempt, RECHECK_DOUBLINGS)
-    if turn.now < due or turn.status.locked:
-        turn.look_again(due - turn.now)
+    since = version.status.stage_since or turn.time
+    pause = RECHECK * 2 ** min(version.status.attempt, RECHECK_DOUBLINGS)
+    if not turn.due(since, pause, IDLE) or turn.status.locked:
+        turn.look_again(since + pause - turn.time)
         return
     # The failure stays readable until a check succeeds.
     turn.change(
         version.name,
         stage=VersionStage.CHECKING_DATA,
-        stage_since=turn.now,
+        stage_since=turn.time,
         attempt=version.status.attempt + 1,
     )

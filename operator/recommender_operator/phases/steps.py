@@ -10,7 +10,7 @@ MAX_RECORDS = 40
 
 
 def current(status: ModelVersionStatus) -> StepRecord | None:
-    """Return the step in progress: its clock runs since the route reported its weight."""
+    """Return the step in progress: its time runs since the route reported its weight."""
     if status.steps and status.steps[-1].ended_at is None:
         return status.steps[-1]
     return None
@@ -38,7 +38,7 @@ def verdict_of(status: ModelVersionStatus) -> str:
 
 def begin(turn: Turn, name: str, weight: int) -> None:
     """Start a step's clock."""
-    record = StepRecord(weight=weight, started_at=turn.now)
+    record = StepRecord(number=turn.next_number(), weight=weight, started_at=turn.time)
     steps = turn.versions[name].status.steps
     turn.change(name, steps=(*steps, record)[-MAX_RECORDS:])
 
@@ -53,4 +53,4 @@ def note(turn: Turn, name: str, **values: object) -> None:
 def close(turn: Turn, name: str, verdict: str) -> None:
     """End the step in progress, if there is one."""
     if current(turn.versions[name].status) is not None:
-        note(turn, name, ended_at=turn.now, verdict=verdict)
+        note(turn, name, ended_at=turn.time, verdict=verdict)

@@ -31,8 +31,8 @@ from recommender_operator.api.version import (
     VersionStage,
 )
 from recommender_operator.observed import Observed, VersionObject
-from recommender_operator.phases import hosts, storage
-from recommender_operator.phases.view import View
+from recommender_operator.phases import clock, hosts, storage
+from recommender_operator.phases.view import ROLLING_OUT, View
 
 #: Handled requests that are remembered; the newest of each action always is.
 MAX_HANDLED = 20
@@ -47,6 +47,9 @@ class Turn(View):
 
     def __init__(self, observed: Observed, now: datetime.datetime) -> None:
         super().__init__(observed, now)
+        #: The model's time, for everything that takes time; `now` is what people read.
+        self.time = clock.read(self.status.clock, now)
+        self._paces: list[datetime.timedelta] = []
         #: Only a rollback is being done, or a version is pinned: nothing new may start.
         self.held = False
         #: Version that a rollbackTo is bringing back: its service stays, its record too.
@@ -90,7 +93,6 @@ class Turn(View):
         self.versions[name] = VersionObject(
             name=name,
             uid=version.uid,
-            created_at=version.created_at,
             spec=version.spec,
             status=status,
         )
@@ -99,7 +101,7 @@ class Turn(View):
 
     def move(self, name: str, stage: VersionStage, **values: object) -> None:
         """Move a version to a stage and say so."""
-        self.change(name, stage=stage, stage_since=self.now, **values)
+        self.change(name, stage=stage, stage_since=self.time, **values)
         self.say(stage.value, f"{name}: {_STAGE_WORDS[stage]}")
 
     def end(
@@ -107,11 +109,13 @@ class Turn(View):
     ) -> None:
         """Decide on a version, with the numbers, and take its requests away if it loses them."""
         before = self.versions[name].status.stage
+        number = self.next_number()
         decision = VersionDecision(
             outcome=stage.value,
             reason=reason,
             message=message[:8192],
             at=self.now,
+            sequence=number,
             automatic=automatic,
             stage=before,
         )
@@ -121,11 +125,11 @@ class Turn(View):
         self.change(
             name,
             stage=stage,
-            stage_since=self.now,
+            stage_since=self.time,
             decision=decision,
             weight=100 if promoted else 0,
             unready_since=None,
-            **({"promoted_at": self.now} if promoted else {}),
+            **({"promoted_at": self.now, "promotion": number} if promoted else {}),
         )
         kind = self.say if promoted or stage is VersionStage.SUPERSEDED else self.warn
         kind(reason, f"{name} {stage.value}: {message}")
@@ -171,6 +175,35 @@ class Turn(View):
         """Ask for the next look no later than that."""
         self._requeue = min(self._requeue, max(after, datetime.timedelta(seconds=1)))
 
+    # --- time
+
+    def due(
+        self, since: datetime.datetime, limit: datetime.timedelta, every: datetime.timedelta
+    ) -> bool:
+        """Return whether so long was watched since then; `every` is how often it is looked at."""
+        waits = self.time - since < limit
+        if waits:
+            self._paces.append(clock.pace(limit, every))
+        return not waits
+
+    def _keep_time(self) -> None:
+        """Keep the model's time while something is waited for; it stands still in a pause."""
+        stored, candidate = self.model.status.clock, self.candidate
+        rolls_out = candidate is not None and candidate.status.stage in ROLLING_OUT
+        if rolls_out and (self.spec.paused or self.held) and not self._paces:
+            return
+        # A check of the data that has failed is repeated, and its pause starts with this look.
+        failed = any(self.versions[n].status.stage is VersionStage.FAILED for n in self._changed)
+        paces = [*self._paces, IDLE] if rolls_out or failed else self._paces
+        if self.model.deleting or not paces:
+            self.set_status(clock=None)
+            return
+        written = self.status != self.model.status
+        pace = min(paces)
+        self.set_status(
+            clock=clock.kept(stored, wall=self.now, time=self.time, pace=pace, written=written)
+        )
+
     # --- requests by annotation
 
     def pending(self, action: str) -> str | None:
@@ -184,13 +217,11 @@ class Turn(View):
     def handled(self, action: str, token: str, result: str) -> None:
         """Record what became of a request, so that it is done once."""
         entry = HandledAction(action=action, token=token, at=self.now, result=result[:1024])
-        older = [h for h in self.status.handled if h.action != action]
-        same = [h for h in self.status.handled if h.action == action]
-        newest = {h.action: h for h in older}
-        rest = [h for h in (*older, *same) if newest.get(h.action) is not h]
-        kept = [*rest, *newest.values()][-(MAX_HANDLED - 1) :]
-        ordered = sorted([*kept, entry], key=lambda h: (h.at, h.action, h.token))
-        self.set_status(handled=tuple(ordered))
+        known = [*self.status.handled, entry]
+        newest = {h.action: h for h in known}
+        while len(known) > MAX_HANDLED:
+            known.remove(next(h for h in known if newest[h.action] is not h))
+        self.set_status(handled=tuple(known))
 
     # --- the end
 
@@ -200,6 +231,7 @@ class Turn(View):
         for version in [] if self.model.deleting else list(self.versions.values()):
             if version.status.weight != asked.get(version.name, 0):
                 self.change(version.name, weight=asked.get(version.name, 0))
+        self._keep_time()
         before, after = self._traffic(asked)
         updates = [
             UpdateVersion(name=name, status=self.versions[name].status) for name in self._changed

@@ -10,10 +10,17 @@ import datetime
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import Algorithm, OnFailure, TrainingSpec
-from recommender_operator.api.version import TERMINAL, ModelVersionStatus, VersionStage
+from recommender_operator.api.version import (
+    TERMINAL,
+    Interruptions,
+    ModelVersionStatus,
+    VersionStage,
+)
 from recommender_operator.observed import Observed, ServiceState, VersionObject
 from recommender_operator.resources import names
 
+#: Stages in which a version is served before it is promoted.
+ROLLING_OUT = (VersionStage.DEPLOYING, VersionStage.SMOKE_TESTING, VersionStage.CANARY)
 #: How the trigger of a version begins that is the baseline in place of another.
 STAND_IN = "Baseline in place of"
 
@@ -92,17 +99,26 @@ class View:
             return version.name
         return f"{version.name} (the baseline, in place of {self.asked}, which failed its gates)"
 
+    def next_number(self) -> int:
+        """Return the next number of the model's order: one more than any that was given.
+
+        It follows from what was seen, so a look that is repeated after a crash gives the same.
+        """
+        numbers = [self.status.sequence]
+        for version in self.versions.values():
+            status, decision = version.status, version.status.decision
+            numbers += [status.promotion, status.rollout, status.data_read]
+            numbers += [step.number for step in status.steps]
+            numbers += [decision.sequence] if decision is not None else []
+        return 1 + max(numbers)
+
     def _champions(self) -> list[VersionObject]:
-        promoted = [
-            v
-            for v in self.versions.values()
-            if v.status.stage is VersionStage.PROMOTED and v.status.promoted_at is not None
-        ]
-        return sorted(promoted, key=lambda v: (v.status.promoted_at, v.name), reverse=True)
+        promoted = [v for v in self.versions.values() if v.status.stage is VersionStage.PROMOTED]
+        return sorted(promoted, key=lambda v: (v.status.promotion, v.name), reverse=True)
 
     @property
     def champion(self) -> VersionObject | None:
-        """The promoted version with the newest promotion."""
+        """The promoted version whose promotion has the highest number."""
         champions = self._champions()
         return champions[0] if champions else None
 
@@ -116,7 +132,7 @@ class View:
     def unfinished(self) -> list[VersionObject]:
         """Versions that still move; more than one only if somebody else made one."""
         moving = [v for v in self.versions.values() if v.status.stage not in TERMINAL]
-        return sorted(moving, key=lambda v: (v.name != self.desired, v.created_at, v.name))
+        return sorted(moving, key=lambda v: (v.name != self.desired, v.name))
 
     @property
     def candidate(self) -> VersionObject | None:
@@ -177,6 +193,7 @@ def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
         "decision": None,
         "approved_at": None,
         "unready_since": None,
+        "interruptions": Interruptions(),
         "replaced": None,
         "failure": None,
     }

@@ -1,121 +1,227 @@
-"""The ConfigMap with the counters at the start of each window.
+"""The object with the counters at the start of a window, one for each window.
 
-Each baseline is one entry, so that two windows never overwrite one another. A large one is
-compressed; what does not fit a ConfigMap is refused, never cut.
+The pods of a version have the same series, so that their names are kept once and each series is a
+column with a number a pod. The bytes of the numbers are sorted by their place before they are
+compressed: the high ones of counters are alike. What does not fit an object is refused, never cut.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import datetime
-import gzip
 import hashlib
 import json
 import math
-import re
+import struct
 import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from recommender_operator.observed import Baseline, ModelObject
+import pydantic
+
+from recommender_operator.analysis import window
+from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.api.baseline import PACKED_LIMIT, CounterBaselineSpec
+from recommender_operator.observed import Baseline, ModelObject, Sample, VersionObject
 from recommender_operator.resources import labels, names
 from recommender_operator.resources.labels import Manifest
 
-#: A longer text is compressed, in characters.
-PLAIN_LIMIT = 8_192
-#: No entry may be longer than this, in characters; a ConfigMap holds 1 MiB.
-ENTRY_LIMIT = 200_000
-#: No compressed entry may unpack to more than this, in bytes.
-UNPACKED_LIMIT = 8_000_000
-_PACKED = "gzip:"
+#: No baseline may unpack to more than this, in bytes.
+UNPACKED_LIMIT = 32 * 2**20
+#: Integers beyond it are no longer exact as floats.
+_EXACT = 2**53
+#: Bytes of a number.
+_WIDTH = 8
+#: What stands for a series that a pod does not have: no counter is so low, or no number at all.
+_NO_INTEGER = -(2**63)
+_INTEGERS, _FLOATS = "q", "d"
+_OF_REQUESTS = (
+    window.REQUESTS,
+    window.DURATION_BUCKET,
+    window.ANSWERS,
+    window.FALLBACKS,
+    window.SESSIONS,
+    window.CREATED,
+)
 
 
 class BaselineTooLargeError(Exception):
-    """A baseline does not fit its ConfigMap."""
+    """A baseline does not fit an object."""
 
 
-def config_map(model: ModelObject) -> Manifest:
-    """Return the ConfigMap without entries, owned by the model."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {
-            "name": names.baselines_name(model.name),
-            "namespace": model.namespace,
-            "labels": labels.of_model(model.name),
-            "ownerReferences": labels.owned_by_model(model),
-        },
-    }
-
-
-def entry_name(key: str) -> str:
-    """Return a valid and unique name of a ConfigMap's entry for any key."""
-    if re.fullmatch(r"[-._a-zA-Z0-9]{1,200}", key):
-        return key
-    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
-    return re.sub(r"[^-._a-zA-Z0-9]", "_", key)[:200] + "." + digest
-
-
-def pack(baseline: Baseline) -> str:
-    """Return a baseline as text.
+def counter_baseline(
+    model: ModelObject, version: VersionObject | None, baseline: Baseline
+) -> Manifest:
+    """Return the object; it goes with the version that its key speaks of, or with the model.
 
     Raises:
         BaselineTooLargeError: it does not fit.
     """
-    content = {
-        "key": baseline.key,
-        "takenAt": baseline.taken_at.isoformat(),
-        "samples": {
-            version: {pod: dict(counters) for pod, counters in pods.items()}
-            for version, pods in baseline.samples.items()
+    owned_by = labels.owned_by_version(version) if version else labels.owned_by_model(model)
+    spec = CounterBaselineSpec(
+        model=model.name,
+        key=baseline.key,
+        taken_at=baseline.taken_at,
+        pods=sum(len(sample) for sample in baseline.samples.values()),
+        counters=pack(baseline.samples),
+    )
+    return {
+        "apiVersion": f"{GROUP}/{API_VERSION}",
+        "kind": "CounterBaseline",
+        "metadata": {
+            "name": name(model.name, baseline.key),
+            "namespace": model.namespace,
+            "labels": labels.of_model(model.name),
+            "ownerReferences": owned_by,
         },
+        "spec": spec.dump(),
     }
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    if len(text) > PLAIN_LIMIT:
-        # Without a time in the header, so that equal content gives equal text.
-        text = _PACKED + base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
-    if len(text) > ENTRY_LIMIT:
+
+
+def name(model: str, key: str) -> str:
+    """Return the name of the object for a window of a model."""
+    return f"{model}-{hashlib.sha256(key.encode()).hexdigest()[: names.BASELINE_DIGITS]}"
+
+
+def version_of(key: str) -> str:
+    """Return the version that the key of a window speaks of."""
+    return key.partition("/")[2]
+
+
+def reduced(samples: Mapping[str, Sample]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the counters of requests, answers and sessions alone, without those of features."""
+    return {
+        version: {
+            pod: {key: value for key, value in counters.items() if key.startswith(_OF_REQUESTS)}
+            for pod, counters in sample.items()
+        }
+        for version, sample in samples.items()
+    }
+
+
+def read(thing: Manifest) -> Baseline | None:
+    """Return the baseline of an object; None if it cannot be read."""
+    try:
+        spec = CounterBaselineSpec.model_validate(thing.get("spec") or {})
+        samples = unpack(spec.counters)
+    except (pydantic.ValidationError, ValueError):
+        return None
+    return Baseline(key=spec.key, taken_at=spec.taken_at, samples=samples)
+
+
+def pack(samples: Mapping[str, Sample]) -> str:
+    """Return counters as text.
+
+    Raises:
+        BaselineTooLargeError: they do not fit.
+    """
+    arms, columns = [], []
+    for version, sample in samples.items():
+        series = sorted({one for counters in sample.values() for one in counters})
+        kinds = ""
+        for one in series:
+            kind, column = _column([counters.get(one) for counters in sample.values()])
+            kinds += kind
+            columns.append(column)
+        # A pod without counters is not the same as one that is not there.
+        arms.append({"version": version, "pods": list(sample), "series": series, "kinds": kinds})
+    head = json.dumps(arms, separators=(",", ":")).encode()
+    body = b"".join(columns)
+    planes = b"".join(body[place::_WIDTH] for place in range(_WIDTH))
+    packed = zlib.compress(struct.pack("<I", len(head)) + head + planes, zlib.Z_BEST_COMPRESSION)
+    text = base64.b64encode(packed).decode()
+    if len(text) > PACKED_LIMIT:
+        pods = sum(len(sample) for sample in samples.values())
         raise BaselineTooLargeError(
-            f"baseline {baseline.key!r} takes {len(text)} characters, the limit is {ENTRY_LIMIT}: "
-            "use fewer replicas per version or the provider Prometheus"
+            f"the counters of {pods} pods take {len(text)} characters, and the limit is "
+            f"{PACKED_LIMIT}: use fewer replicas a version"
         )
     return text
 
 
-def unpack(text: str) -> Baseline | None:
-    """Return the baseline of an entry; None if the entry is no baseline."""
+def _column(values: Sequence[float | None]) -> tuple[str, bytes]:
+    whole = _whole([0 if value is None else value for value in values])
+    if whole is None:
+        floats = [math.nan if value is None else value for value in values]
+        return _FLOATS, struct.pack(f"<{len(floats)}{_FLOATS}", *floats)
+    if None in values:
+        pairs = zip(values, whole, strict=True)
+        whole = [_NO_INTEGER if value is None else number for value, number in pairs]
+    return _INTEGERS, struct.pack(f"<{len(whole)}{_INTEGERS}", *whole)
+
+
+def _whole(values: Sequence[float]) -> list[int] | None:
+    """Return numbers as integers; None if they are not all whole and exact."""
     try:
-        content = json.loads(_plain(text))
-        samples = {
-            str(version): {
-                str(pod): {str(series): _number(value) for series, value in counters.items()}
-                for pod, counters in pods.items()
-            }
-            for version, pods in content["samples"].items()
-        }
-        taken_at = datetime.datetime.fromisoformat(content["takenAt"])
-        if taken_at.tzinfo is None:
-            return None
-        return Baseline(key=str(content["key"]), taken_at=taken_at, samples=samples)
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zlib.error):
+        whole = list(map(int, values))
+    except (ValueError, OverflowError):
         return None
+    exact = max(map(abs, whole), default=0) <= _EXACT
+    return whole if exact and whole == values else None
 
 
-def _plain(text: str) -> str:
-    if not text.startswith(_PACKED):
-        return text
+def unpack(text: str) -> dict[str, dict[str, dict[str, float]]]:
+    """Return counters by version, pod and series.
+
+    Raises:
+        ValueError: the text is not what `pack` makes.
+    """
+    content = _inflated(text)
     try:
-        packed = base64.b64decode(text.removeprefix(_PACKED), validate=True)
-    except binascii.Error as error:
-        raise ValueError("not base64") from error
-    unpacker = zlib.decompressobj(wbits=31)
-    content = unpacker.decompress(packed, UNPACKED_LIMIT)
+        (length,) = struct.unpack_from("<I", content)
+        arms = json.loads(content[4 : 4 + length])
+        planes = content[4 + length :]
+        count = len(planes) // _WIDTH
+        body = bytearray(len(planes))
+        for place in range(_WIDTH):
+            body[place::_WIDTH] = planes[place * count : (place + 1) * count]
+        if sum(len(arm["pods"]) * len(arm["kinds"]) for arm in arms) * _WIDTH != len(body):
+            raise ValueError("not packed counters: other numbers than the series have")
+        columns = _columns(arms, bytes(body))
+        return {str(arm["version"]): _sample(arm, columns) for arm in arms}
+    except (struct.error, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(f"not packed counters: {error}") from error
+
+
+def _inflated(text: str) -> bytes:
+    try:
+        packed = base64.b64decode(text, validate=True)
+        unpacker = zlib.decompressobj()
+        content = unpacker.decompress(packed, UNPACKED_LIMIT)
+    except (binascii.Error, zlib.error) as error:
+        raise ValueError(f"not packed counters: {error}") from error
     if unpacker.unconsumed_tail or not unpacker.eof:
         raise ValueError("cut off, or larger than any baseline")
-    return content.decode()
+    return content
 
 
-def _number(value: object) -> float:
-    number = float(value)  # type: ignore[arg-type]
-    if not math.isfinite(number):
-        raise ValueError("not a finite number")
-    return number
+def _columns(arms: Sequence[Mapping[str, Any]], body: bytes) -> Iterator[list[float | None]]:
+    at = 0
+    for arm in arms:
+        pods = len(arm["pods"])
+        for kind in arm["kinds"]:
+            numbers = struct.unpack_from(f"<{pods}{_checked(kind)}", body, at)
+            at += pods * _WIDTH
+            yield [None if _is_absent(number) else float(number) for number in numbers]
+
+
+def _checked(kind: str) -> str:
+    if kind not in (_INTEGERS, _FLOATS):
+        raise ValueError(f"not packed counters: kind {kind!r}")
+    return kind
+
+
+def _is_absent(number: float) -> bool:
+    return number == _NO_INTEGER or math.isnan(number)
+
+
+def _sample(
+    arm: Mapping[str, Any], columns: Iterator[list[float | None]]
+) -> dict[str, dict[str, float]]:
+    sample: dict[str, dict[str, float]] = {str(pod): {} for pod in arm["pods"]}
+    rows = list(sample.values())
+    for series, _ in zip(arm["series"], arm["kinds"], strict=True):
+        for row, value in zip(rows, next(columns), strict=True):
+            if value is not None:
+                row[str(series)] = value
+    return sample

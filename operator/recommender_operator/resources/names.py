@@ -15,11 +15,15 @@ from recommender_operator.observed import JobKind
 #: A model's name may be no longer, so that `<model>-<8>-publish-<attempt>` fits a DNS label (63).
 MAX_MODEL_NAME = 40
 HASH_DIGITS = 8
+#: Hex digits of a window's key that name its baseline.
+BASELINE_DIGITS = 16
 #: Hex digits of an artifact's digest that name its folder.
 ARTIFACT_DIGITS = 16
 #: A TrainJob's name may be no longer, so that `<name>-node-0-15-<5>` fits a DNS label (63).
 MAX_GROUP_NAME = 47
 GROUP_DIGITS = 10
+#: `<model>-<8>-remove-<6>` then fits a DNS label (63).
+INCARNATION_DIGITS = 6
 
 
 def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
@@ -56,6 +60,20 @@ def job_name(version: str, kind: JobKind, attempt: int) -> str:
     return f"{version}-{kind.value}-{attempt}"
 
 
+def incarnation(uid: str) -> str:
+    """Return what tells an object from an earlier one of the same name."""
+    return hashlib.sha256(uid.encode()).hexdigest()[:INCARNATION_DIGITS]
+
+
+def removal_name(name: str, attempt: int, uid: str) -> str:
+    """Return the name of the Job that removes the files of a version or of a model.
+
+    A version that is made again has the name and the attempts of the one before, and must not
+    take the success of its removal for its own.
+    """
+    return f"{name}-{JobKind.REMOVE.value}-{incarnation(f'{uid}/{attempt}')}"
+
+
 def group_name(version: str, attempt: int) -> str:
     """Return the name of the TrainJob: that of the Job in its place, cut to what pods can have.
 
@@ -72,11 +90,6 @@ def group_name(version: str, attempt: int) -> str:
 def checkpoints_path(model: str, version: str) -> str:
     """Return the folder, relative to the claim's root, from which a repeated training goes on."""
     return f"{staging_path(model)}/.checkpoints/{version}"
-
-
-def baselines_name(model: str) -> str:
-    """Return the name of the ConfigMap that holds the model's counter baselines."""
-    return f"{model}-baselines"
 
 
 def staged_path(model: str, version: str, attempt: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
+from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
 from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
@@ -46,12 +47,14 @@ class Rig:
         self.traffic: Traffic = (
             KnativeTraffic(port, OPTIONS) if knative else GatewayTraffic(port, OPTIONS)
         )
+        baselines = BaselineStore(port)
         self.observer = Observer(
             port,
             traffic_of=lambda _: self.traffic,
             samples_of=lambda _: provider,
             platform=PlatformReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
             hosts=HostReader(port, OPTIONS, clock=lambda: self.time.timestamp()),
+            baselines=baselines,
         )
         now: Callable[[], datetime.datetime] = lambda: self.time  # noqa: E731
         self.executor = Executor(
@@ -61,6 +64,7 @@ class Rig:
             options=OPTIONS,
             metrics=self.metrics,
             now=now,
+            baselines=baselines,
         )
         self.reconciler = Reconciler(
             port,

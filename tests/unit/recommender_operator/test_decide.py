@@ -92,7 +92,8 @@ def test_a_failing_version_loses_its_requests_before_anything_else_is_written() 
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
     world.settle()
     assert world.stages()[2] == "RolledBack"
-    assert world.condition("Ready") == ("False", "AnalysisFailed")
+    assert world.condition("Ready") == ("True", "CandidateRolledBack")
+    assert world.condition("UpToDate") == ("False", "AnalysisFailed")
     assert world.condition("Available") == ("True", "Serving")
     assert world.status.consecutive_rollbacks == 1
     assert "successRate" in world.message("Ready")
@@ -211,7 +212,7 @@ def test_a_failed_data_check_is_repeated_by_itself_with_growing_pauses() -> None
     world.reconcile()
     assert world.condition("DataValid") == ("False", "TooFewRows")
     assert world.stages() == {17: "Failed"}
-    world.tick(299)
+    world.watch(299)
     assert not world.reconcile().actions
     world.tick(1)
     world.reconcile()
@@ -219,7 +220,7 @@ def test_a_failed_data_check_is_repeated_by_itself_with_growing_pauses() -> None
     assert world.condition("DataValid") == ("False", "TooFewRows"), "forgot before it was cured"
     world.fail_job(JobKind.CHECK, "TooFewRows", "12 rows, 1000 asked")
     world.reconcile()
-    world.tick(599)
+    world.watch(599)
     assert not world.reconcile().actions
     world.tick(1)
     world.settle()
@@ -281,9 +282,9 @@ def test_two_rollbacks_in_a_row_lock_until_a_human_retries() -> None:
 def test_a_step_whose_candidate_gets_too_few_requests_is_held_at_its_deadline() -> None:
     world = in_canary()
     world.requests_per_second = 0
-    world.tick(400)
+    world.watch(400)
     world.reconcile()
-    world.tick(400)
+    world.watch(400)
     world.reconcile()
     assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
     assert world.stages()[2] == "Canary"
@@ -298,11 +299,12 @@ def test_a_step_without_a_verdict_is_rolled_back_where_the_policy_says_so() -> N
     deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
     world = in_canary(analysis=deadline | {"onDeadline": "RollBack"})
     world.requests_per_second = 0
-    world.tick(301)
+    world.watch(301)
     world.reconcile()
     assert world.stages()[2] == "RolledBack"
     world.settle()
-    assert world.condition("Ready") == ("False", "InconclusiveAtDeadline")
+    assert world.condition("Ready") == ("True", "CandidateRolledBack")
+    assert world.condition("UpToDate") == ("False", "InconclusiveAtDeadline")
 
 
 def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
@@ -420,7 +422,7 @@ def test_a_service_that_is_called_unready_while_its_pods_answer_keeps_its_reques
     world.services[candidate].ready = False
     world.reconcile()
     assert world.route[candidate] == 10
-    world.tick(31)
+    world.watch(30)
     decision = world.reconcile()
     assert decision.actions[0] == a.SetTraffic(weights={stable: 100})
     world.services[candidate].ready = True
@@ -433,7 +435,7 @@ def test_a_candidate_that_never_comes_back_is_rolled_back() -> None:
     candidate = world.status.candidate or ""
     world.services[candidate].ready = False
     world.reconcile()
-    world.tick(601)
+    world.watch(601)
     world.reconcile()
     assert world.versions[candidate].status.stage is VersionStage.ROLLED_BACK
     world.settle()
@@ -448,7 +450,7 @@ def test_a_version_that_is_not_ready_in_time_is_rolled_back() -> None:
         world.finish_jobs()
         for name, service in world.services.items():
             service.ready = name == world.champion()
-    world.tick(601)
+    world.watch(601)
     world.reconcile()
     assert world.stages()[2] == "RolledBack"
     world.settle()
@@ -562,6 +564,7 @@ def test_every_condition_is_there_from_the_first_look() -> None:
     types = [c.type for c in world.status.conditions]
     assert types == [
         "Ready",
+        "UpToDate",
         "Available",
         "Progressing",
         "DataValid",
@@ -570,10 +573,13 @@ def test_every_condition_is_there_from_the_first_look() -> None:
         "AnalysisPassed",
         "Drifted",
         "SnapshotTaken",
+        "ObjectsOwned",
         "Locked",
         "StorageReady",
         "Accepted",
         "RequestsHonored",
+        "Reconciling",
+        "Stalled",
     ]
     assert {c.observed_generation for c in world.status.conditions} == {1}
 
@@ -632,3 +638,17 @@ def test_an_artifact_published_to_any_other_folder_than_its_own_fails(path: str)
     assert status.decision.reason == "InvalidReport"
     assert f"'{told}'" in status.decision.message
     assert "artifacts/movies/" in status.decision.message
+
+
+def test_a_version_made_again_does_not_take_an_earlier_removal_for_its_own() -> None:
+    world = World(spec=spec(history={"limit": 1}))
+    world.settle()
+    for seed in (2, 3, 4, 17, 2, 3, 4):
+        world.seed(seed)
+        world.settle()
+    removed = [
+        x.version for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.REMOVE
+    ]
+    deleted = [x.name for x in world.log if isinstance(x, a.DeleteVersion)]
+    assert len(deleted) > len(set(deleted)), "no version was made again and removed again"
+    assert sorted(removed) == sorted(deleted), "a version went and its files stayed"

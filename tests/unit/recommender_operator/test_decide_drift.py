@@ -6,8 +6,15 @@ last ones they speak themselves.
 
 from __future__ import annotations
 
+import contextlib
+import datetime
+from unittest import mock
+
 from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.status import Stage
+from recommender_operator.observed import Baseline
+from recommender_operator.phases import windows
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import USUAL, Mix, World, spec
 
@@ -86,8 +93,9 @@ def test_a_second_reaction_waits_for_the_cooldown() -> None:
     look(world, oracle, 30)
     assert world.status.retrain == token
     assert "cooldown" in world.message("Drifted")
-    world.tick(3600)
-    look(world, oracle, 6)
+    for _ in range(31):
+        world.tick(120)
+        look(world, oracle, 1)
     assert world.status.retrain != token
 
 
@@ -155,7 +163,8 @@ def test_a_break_of_the_candidate_alone_rolls_it_back_after_three_windows() -> N
     look(world, oracle, 1)
     assert world.versions[candidate].status.stage == "RolledBack"
     settle(world, oracle)
-    assert world.condition("Ready") == ("False", "CandidateBroken")
+    assert world.condition("Ready") == ("True", "CandidateRolledBack")
+    assert world.condition("UpToDate") == ("False", "CandidateBroken")
     assert world.status.retrain is None, "a broken candidate is no reason to retrain"
     assert world.status.drift.candidate_breaks_in_a_row == 0
 
@@ -182,9 +191,7 @@ def test_drift_blocks_the_promotion_of_what_was_trained_before_it() -> None:
     oracle.window = Verdict.FAIL
     candidate = canary(world, oracle)
     assert world.condition("Drifted")[0] == "True"
-    before = world.versions[candidate].created_at
-    drifted = next(c for c in world.status.conditions if c.type == "Drifted")
-    assert drifted.last_transition_time > before
+    assert world.status.drift.began > world.versions[candidate].status.data_read
     look(world, oracle, 40)
     assert world.route == {candidate: 100}
     assert world.condition("AnalysisPassed") == ("True", "PromotionBlockedByDrift")
@@ -216,7 +223,8 @@ def test_a_break_after_the_promotion_returns_to_the_kept_version() -> None:
     assert world.versions[second or ""].status.stage == "RolledBack"
     settle(world, oracle)
     assert world.status.consecutive_rollbacks == 1
-    assert world.condition("Ready") == ("False", "BrokenAfterPromotion")
+    assert world.condition("Ready") == ("True", "CandidateRolledBack")
+    assert world.condition("UpToDate") == ("False", "BrokenAfterPromotion")
     assert world.status.stage is Stage.SERVING
 
 
@@ -276,7 +284,8 @@ def test_a_candidate_that_loses_a_feature_is_rolled_back_and_nothing_is_retraine
     world.seed(2)
     world.settle_served(60)
     assert world.stages() == {17: "Promoted", 2: "RolledBack"}
-    assert world.condition("Ready") == ("False", "AnalysisFailed")
+    assert world.condition("Ready") == ("True", "CandidateRolledBack")
+    assert world.condition("UpToDate") == ("False", "AnalysisFailed")
     assert "gender" in world.message("Ready")
     (step,) = next(v for v in world.versions.values() if v.spec.training.seed == 2).status.steps
     assert step.weight == 10
@@ -293,7 +302,8 @@ def test_a_candidate_that_loses_a_little_is_rolled_back_after_three_windows() ->
     world.seed(2)
     world.settle_served(150)
     assert world.stages() == {17: "Promoted", 2: "RolledBack"}
-    assert world.condition("Ready") == ("False", "CandidateBroken")
+    assert world.condition("Ready") == ("True", "CandidateRolledBack")
+    assert world.condition("UpToDate") == ("False", "CandidateBroken")
     assert "gender" in world.message("Ready")
     assert world.status.retrain is None
 
@@ -306,7 +316,8 @@ def test_a_break_that_the_steps_were_too_short_for_is_found_after_the_promotion(
     world.seed(2)
     world.settle_served(80)
     assert world.champion() == first
-    assert world.condition("Ready") == ("False", "BrokenAfterPromotion")
+    assert world.condition("Ready") == ("True", "CandidateRolledBack")
+    assert world.condition("UpToDate") == ("False", "BrokenAfterPromotion")
     assert world.stages()[2] == "RolledBack"
     assert world.status.retrain is None
 
@@ -325,3 +336,59 @@ def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retrainin
     assert world.stages()[2] == "Canary"
     world.settle_served(90)
     assert world.versions[world.stable()].spec.training.seed == 2
+
+
+def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after_a_while() -> None:
+    world, oracle = serving()
+    key = windows.drift_key(world.stable())
+    failed = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
+    world.baselines[key] = failed
+    oracle.window = Verdict.PASS
+    look(world, oracle, 1)
+    assert world.condition("Drifted") == ("Unknown", "Error")
+    assert "could not be kept: too large" in world.message("Drifted")
+    assert world.baselines[key] == failed
+    world.now += datetime.timedelta(minutes=5)
+    look(world, oracle, 2)
+    assert world.baselines[key].samples
+    assert world.condition("Drifted")[0] == "False"
+
+
+def test_a_break_window_whose_start_could_not_be_kept_is_tried_again_after_a_while() -> None:
+    world, oracle = serving()
+    name = canary(world, oracle)
+    key = windows.break_key(world.versions[name])
+    world.baselines[key] = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
+    look(world, oracle, 1)
+    assert world.baselines[key].error
+    world.now += datetime.timedelta(minutes=5)
+    look(world, oracle, 1)
+    assert not world.baselines[key].error
+
+
+def losing(count: int = 1) -> contextlib.AbstractContextManager[object]:
+    """Let every window have lost the counters of so many pods."""
+    return mock.patch.object(WindowStats, "lost", property(lambda _: count))
+
+
+def test_a_window_that_lost_counters_shows_a_shift_but_never_its_absence() -> None:
+    world, oracle = serving()
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 2)
+    with losing():
+        oracle.window = Verdict.PASS
+        look(world, oracle, 3)
+        assert world.condition("Drifted")[0] == "False"
+        oracle.window = Verdict.FAIL
+        look(world, oracle, 1)
+    assert world.condition("Drifted")[0] == "True"
+
+
+def test_a_break_is_not_judged_against_a_version_that_lost_counters() -> None:
+    world, oracle = serving()
+    candidate = canary(world, oracle)
+    oracle.broken = Verdict.FAIL
+    with losing():
+        look(world, oracle, 6)
+    assert world.versions[candidate].status.stage == "Canary"
+    assert world.status.drift.candidate_breaks_in_a_row == 0

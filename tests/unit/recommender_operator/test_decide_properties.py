@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from unittest import mock
 
 from hypothesis import given, settings
@@ -200,6 +200,28 @@ class AnyCluster(RuleBasedStateMachine):
     def a_period_passes(self, hours: int) -> None:
         self.world.now += datetime.timedelta(hours=hours)
 
+    @rule(hours=st.sampled_from([-24, -1, 1, 24]))
+    def the_clock_jumps(self, hours: int) -> None:
+        self.world.now += datetime.timedelta(hours=hours)
+
+    @precondition(lambda self: self.world.services)
+    @rule(data=st.data())
+    def a_container_crashes(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.world.services)))
+        self.world.services[name].crash()
+
+    @invariant()
+    def the_champion_is_the_last_promotion_whatever_the_clock_says(self) -> None:
+        promoted = [v.status for v in self.world.versions.values() if v.status.stage == "Promoted"]
+        numbers = [status.promotion for status in promoted]
+        assert len(numbers) == len(set(numbers)), "two promotions have one number"
+        assert all(number > 0 for number in numbers)
+
+    @invariant()
+    def requests_by_annotation_are_kept_in_their_order(self) -> None:
+        tokens = [h.token for h in self.world.status.handled if h.action != "rollback-to"]
+        assert tokens == sorted(tokens, key=int)
+
     @rule(action=st.sampled_from(["abort", "retry", "promote", "snapshot"]))
     def ask(self, action: str) -> None:
         self.tokens += 1
@@ -236,10 +258,15 @@ AnyCluster.TestCase.settings = settings(stateful_step_count=50)
 TestAnyCluster = AnyCluster.TestCase
 
 
-def play(crashes: tuple[int, ...], *, mortal: bool = False) -> dict[str, object]:
+def play(
+    crashes: tuple[int, ...],
+    *,
+    mortal: bool = False,
+    jumps: Mapping[int, datetime.timedelta] | None = None,
+) -> dict[str, object]:
     """A benign life: a first version, a better one, a bad one, a former one, a rollbackTo."""
     world, oracle = World(spec=spec(drift=DRIFT | {"windowSessions": 1000000})), Oracle()
-    world.mortal = mortal
+    world.mortal, world.jumps = mortal, jumps or {}
     oracle.window = oracle.broken = Verdict.INCONCLUSIVE
     world.metrics[3] = BAD
     left = list(crashes)
@@ -259,6 +286,12 @@ def play(crashes: tuple[int, ...], *, mortal: bool = False) -> dict[str, object]
 
 
 BENIGN = play(())
+
+
+@given(st.dictionaries(st.integers(1, 150), st.sampled_from([-3600, 3600]), max_size=5))
+def test_a_benign_life_ends_the_same_however_the_clock_jumps(jumps: dict[int, int]) -> None:
+    by_look = {look: datetime.timedelta(seconds=s) for look, s in jumps.items()}
+    assert play((), jumps=by_look) == BENIGN
 
 
 @given(st.lists(st.integers(0, 5), max_size=120))

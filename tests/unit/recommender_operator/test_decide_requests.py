@@ -158,7 +158,7 @@ def test_rollback_to_a_version_that_is_not_ready_waits_its_deadline_and_not_its_
     else:
         world.annotations["rollback-to"] = first
     world.reconcile()
-    world.tick(599)
+    world.watch(599)
     world.reconcile()
     assert world.condition("RequestsHonored") == ("Unknown", "UnderWay")
     world.tick(1)
@@ -291,7 +291,7 @@ def test_a_version_that_comes_back_while_paused_waits_for_its_requests() -> None
     candidate = world.status.candidate or ""
     world.services[candidate].ready = False
     world.reconcile()
-    world.tick(31)
+    world.watch(31)
     world.reconcile()
     world.edit(paused=True)
     world.services[candidate].ready = True
@@ -331,7 +331,7 @@ def test_paused_no_deadline_rolls_back() -> None:
     world = in_canary(analysis=deadline | {"onDeadline": "RollBack"})
     world.edit(paused=True)
     world.requests_per_second = 0
-    world.tick(301)
+    world.watch(301)
     world.reconcile()
     assert world.stages()[2] == "Canary"
 

@@ -181,6 +181,7 @@ async def test_an_api_server_away_for_ten_minutes_closes_the_fence_and_ends_noth
             await REAL_SLEEP(0)
     assert bench.record.transitions == 0
     assert "nobody led in between" in caplog.text
+    assert caplog.text.count("cannot be read or written") == 1
 
 
 async def test_a_renewal_whose_answer_was_lost_is_no_loss(bench: Bench) -> None:
@@ -204,6 +205,13 @@ async def test_of_two_that_take_it_at_once_one_leads(bench: Bench) -> None:
             task.cancel()
 
 
+def ends(task: asyncio.Task[None]) -> Callable[[], None]:
+    def cancel() -> None:
+        task.cancel()
+
+    return cancel
+
+
 async def test_a_request_without_an_answer_ends_with_the_deadline(bench: Bench) -> None:
     class Silent(FakeKube):
         async def get(self, *_: Any) -> Any:
@@ -213,7 +221,7 @@ async def test_a_request_without_an_answer_ends_with_the_deadline(bench: Bench) 
     first = bench.elector("a", terms=Terms(1))
     task = asyncio.create_task(first.acquire())
     await asyncio.wait([task], timeout=0)
-    bench.events.append(task.cancel)
+    bench.events.append(ends(task))
     with pytest.raises(asyncio.CancelledError):
         await asyncio.wait_for(task, 10)
 

@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kube import INFERENCE_SERVICES, JOBS, MODELS, VERSIONS
+from recommender_operator.adapters.kube import (
+    BASELINES,
+    INFERENCE_SERVICES,
+    JOBS,
+    MODELS,
+    VERSIONS,
+    KubeError,
+)
 from tests.fakes import FakeKServe, FakeKube, add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
@@ -48,8 +55,20 @@ class MortalKube:
 class Story:
     """A model, the operator, and a cluster that plays along."""
 
-    def __init__(self, mode: str, *, mortal: bool = False) -> None:
+    def __init__(
+        self,
+        mode: str,
+        *,
+        mortal: bool = False,
+        jump: tuple[int, datetime.timedelta] | None = None,
+    ) -> None:
+        """`jump`: the number of a look, and by how much the clock is wrong from then on."""
         self.mode = mode
+        self.looks = 0
+        self.jump = jump
+        #: Looks at which something changed for the user.
+        self.turns: list[int] = []
+        self._shown: object = None
         self.samples = GrowingSamples()
         kube = FakeKube()
         self.operators_kube: Any = MortalKube(kube) if mortal else kube
@@ -71,13 +90,20 @@ class Story:
         rig.kube = kube
         return rig
 
-    async def look(self) -> None:
+    async def reconcile(self) -> None:
+        """Let the operator look once; its successor comes to life if it dies."""
         try:
             await self.rig.reconciler.reconcile(KEY)
         except Died:
             time = self.rig.time
             self.rig = self._born(self.rig.kube)
             self.rig.time = time
+
+    async def look(self) -> None:
+        self.looks += 1
+        if self.jump is not None and self.looks == self.jump[0]:
+            self.rig.time += self.jump[1]
+        await self.reconcile()
         await self.cluster.step()
         if self.mode == "Knative":
             self.kserve.broken = set(self.cluster.broken)
@@ -87,6 +113,10 @@ class Story:
                 for version in self.rig.kube.names(VERSIONS):
                     await self.cluster.serve(version, service)
         self.rig.time += datetime.timedelta(seconds=10)
+        shown = (self.stages, self.status.get("stage"), self.status.get("candidateWeight"))
+        if shown != self._shown:
+            self._shown = shown
+            self.turns.append(self.looks)
 
     async def until(self, condition: Callable[[], bool], looks: int = 80) -> None:
         for _ in range(looks):
@@ -171,6 +201,31 @@ async def test_a_bad_candidate_is_rolled_back_and_leaves_nothing_behind(mode: st
     assert snapshot.observed.traffic.accepted
 
 
+@pytest.mark.parametrize("bad", [True, False])
+@pytest.mark.parametrize("mode", MODES)
+async def test_where_no_counters_can_be_kept_a_candidate_can_fail_but_not_pass(
+    mode: str, bad: bool
+) -> None:
+    story = Story(mode)
+    champion = await story.first()
+    analysis = story.rig.kube.find(MODELS, "movies")["spec"]["analysis"]
+    analysis |= {"deadlineSeconds": 120, "onDeadline": "RollBack"}
+    candidate = await story.second()
+    if bad:
+        story.samples.bad.add(candidate)
+    refused = KubeError("the object is too large", status=413)
+    story.rig.kube.fault = lambda verb, resource, _: (
+        refused if resource == BASELINES and verb in {"create", "apply"} else None
+    )
+    await story.until(lambda: story.stages[candidate] == "RolledBack")
+    assert await story.weights() == {champion: 100}
+    decision = story.rig.kube.find(VERSIONS, candidate)["status"]["decision"]
+    assert decision["reason"] == ("AnalysisFailed" if bad else "InconclusiveAtDeadline")
+    if not bad:
+        error = "the counters at the step's start could not be kept: the object is too large"
+        assert error in decision["message"]
+
+
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_candidate_that_never_gets_ready_gets_no_request(mode: str) -> None:
     story = Story(mode)
@@ -237,3 +292,32 @@ async def test_an_operator_that_dies_after_every_single_write_reaches_the_same_e
     story = Story(mode, mortal=True)
     assert await end_of_two(story, bad) == expected
     assert story.operators_kube.deaths > 30
+
+
+def decided(story: Story) -> dict[str, Any]:
+    """Return what was decided about each version, and why."""
+    versions = {name: story.rig.kube.find(VERSIONS, name) for name in story.stages}
+    decisions = {name: version["status"].get("decision", {}) for name, version in versions.items()}
+    return {
+        "decisions": {n: (d.get("outcome"), d.get("reason")) for n, d in decisions.items()},
+        "rollbacks": story.status.get("consecutiveRollbacks"),
+        "locked": story.status.get("locked"),
+        "steps": {
+            name: [(s["weight"], s["verdict"]) for s in version["status"].get("steps", [])]
+            for name, version in versions.items()
+        },
+    }
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_clock_an_hour_back_or_forward_in_any_phase_reaches_the_same_end(
+    mode: str, bad: bool
+) -> None:
+    straight = Story(mode)
+    expected = await end_of_two(straight, bad), decided(straight)
+    for look in straight.turns:
+        for hours in (-1, 1):
+            story = Story(mode, jump=(look + 1, datetime.timedelta(hours=hours)))
+            seen = await end_of_two(story, bad), decided(story)
+            assert seen == expected, f"{hours} h at look {look + 1}"

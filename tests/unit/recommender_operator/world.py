@@ -12,6 +12,7 @@ import datetime
 from collections.abc import Mapping
 
 from recommender_operator import actions as a
+from recommender_operator.analysis.window import CREATED
 from recommender_operator.api.spec import Algorithm, RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke, VersionStage
@@ -31,6 +32,7 @@ from recommender_operator.observed import (
     VersionObject,
 )
 from recommender_operator.phases import hosts, storage
+from recommender_operator.resources import names
 
 START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
 GOOD = {"auc": 0.8}
@@ -101,11 +103,13 @@ def features(version: str, sessions: Mix, reference: Mix) -> dict[str, float]:
 
 @dataclasses.dataclass
 class Service:
-    created_at: datetime.datetime
+    uid: str
     ready: bool = True
     pods: int = 1
     served: int = 0
     failed: int = 0
+    restarts: int = 0
+    disrupted: bool = False
     sessions: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
 
     def serve(self, count: int, mix: Mix) -> None:
@@ -114,6 +118,12 @@ class Service:
             seen = self.sessions.setdefault(feature, {})
             for label, share in bins.items():
                 seen[label] = seen.get(label, 0) + count * share
+
+    def crash(self) -> None:
+        """The pod's container starts again, and its counters with it."""
+        self.restarts += 1
+        self.served = self.failed = 0
+        self.sessions = {}
 
 
 @dataclasses.dataclass
@@ -164,6 +174,9 @@ class World:
     log: list[a.Action] = dataclasses.field(default_factory=list)
     events: list[a.Event] = dataclasses.field(default_factory=list)
     finished: bool = False
+    #: Jumps of the clock on the wall, by the number of the look before which they happen.
+    jumps: Mapping[int, datetime.timedelta] = dataclasses.field(default_factory=dict)
+    looks: int = 0
     #: The operator dies after every write that changes something; the model's status is one.
     mortal: bool = False
 
@@ -192,6 +205,13 @@ class World:
                 seen = dict(self.mix) | dict(self.broken_mix.get(self._seed(version), {}))
                 service.serve(served, seen)
                 service.failed += int(served * self.error_share.get(self._seed(version), 0))
+
+    def watch(self, seconds: float, every: float = 5) -> None:
+        """So much time passes under the operator's eyes; the last look is the caller's."""
+        while seconds > 0:
+            self.reconcile()
+            self.tick(min(every, seconds))
+            seconds -= every
 
     def finish_jobs(self) -> None:
         for key, job in list(self.jobs.items()):
@@ -273,7 +293,13 @@ class World:
             jobs=tuple(self.jobs.values()),
             services={
                 name: ServiceState(
-                    version=name, ready=s.ready, ready_pods=s.pods, created_at=s.created_at
+                    version=name,
+                    ready=s.ready,
+                    ready_pods=s.pods,
+                    uid=s.uid,
+                    restarts=s.restarts,
+                    restart_reason="container main: OOMKilled" if s.restarts else "",
+                    disrupted=not s.ready and s.disrupted,
                 )
                 for name, s in self.services.items()
             },
@@ -301,6 +327,7 @@ class World:
         return {
             name: {
                 f"{name}-pod": counters(name, s.served, s.failed)
+                | {CREATED: float(s.restarts)}
                 | features(name, s.sessions, self.trained_on.get(name, USUAL))
             }
             for name, s in self.services.items()
@@ -309,6 +336,8 @@ class World:
 
     def reconcile(self, crash_after: int | None = None) -> a.Decision:
         """One look. With `crash_after`, the operator dies after so many actions."""
+        self.looks += 1
+        self.now += self.jumps.get(self.looks, datetime.timedelta())
         decision = decide(self.observe(), self.now)
         for place, action in enumerate(decision.actions):
             if crash_after is not None and place >= crash_after:
@@ -360,8 +389,7 @@ class World:
                 if action.name not in self.versions:
                     self.versions[action.name] = VersionObject(
                         name=action.name,
-                        uid=action.name,
-                        created_at=self.now,
+                        uid=f"{action.name}-{len(self.log)}",
                         spec=action.spec,
                         status=ModelVersionStatus(),
                     )
@@ -402,7 +430,11 @@ class World:
     def _start(self, action: a.StartJob) -> None:
         assert not self.spec.paused or self.deleting, "started a Job while paused"
         key = (action.kind, action.version, action.attempt)
-        workers = 1
+        workers, incarnation = 1, ""
+        if action.kind is JobKind.REMOVE:
+            own = self.versions.get(action.version)
+            incarnation = names.incarnation(own.uid if own is not None else "u")
+            key = (action.kind, f"{action.version}-{incarnation}", action.attempt)
         if action.kind is JobKind.TRAIN:
             workers = self.versions[action.version].spec.training.workers
             assert workers == 1 or not self.platform.missing_for_workers, "nothing runs TrainJobs"
@@ -415,7 +447,7 @@ class World:
                 attempt=action.attempt,
                 phase="Running",
                 group=workers > 1,
-                started_at=self.now,
+                incarnation=incarnation,
             )
 
     def _check_writers(self, action: a.StartJob) -> None:
@@ -437,7 +469,7 @@ class World:
     def _ensure(self, version: str) -> None:
         assert self.versions[version].status.artifact is not None, "served what is not published"
         if version not in self.services:
-            self.services[version] = Service(created_at=self.now)
+            self.services[version] = Service(uid=f"service-{len(self.log)}")
 
     def _delete_service(self, version: str) -> None:
         if not self.deleting:
@@ -452,11 +484,17 @@ class World:
             assert name != self.champion(), "deleted the champion"
         self.versions.pop(name, None)
         self.services.pop(name, None)
-        self.jobs = {key: job for key, job in self.jobs.items() if job.version != name}
+        # Removals belong to the model, and outlive the version.
+        self.jobs = {
+            key: job
+            for key, job in self.jobs.items()
+            if job.version != name or job.kind is JobKind.REMOVE
+        }
 
     def _smoke(self, version: str) -> None:
         passed = self._seed(version) not in self.smoke_fails
-        smoke = Smoke(passed=passed, message="seen", at=self.now)
+        uid = self.services[version].uid if version in self.services else ""
+        smoke = Smoke(passed=passed, message="seen", at=self.now, service=uid)
         status = self.versions[version].status.model_copy(update={"smoke": smoke})
         self._write(version, status)
 
@@ -492,9 +530,9 @@ class World:
 
     def champion(self) -> str | None:
         promoted = [
-            (v.status.promoted_at, v.name)
+            (v.status.promotion, v.name)
             for v in self.versions.values()
-            if v.status.stage is VersionStage.PROMOTED and v.status.promoted_at is not None
+            if v.status.stage is VersionStage.PROMOTED
         ]
         return max(promoted)[1] if promoted else None
 

@@ -118,6 +118,11 @@ async def test_an_answer_that_cannot_be_used_is_told_with_the_version(
     assert SECRET not in str(failure.value)
 
 
+async def test_an_answer_nested_without_end_is_no_answer() -> None:
+    with pytest.raises(SampleError, match="shop/films-1: maximum recursion depth"):
+        await asked(answering(b"[" * 100_000))
+
+
 async def test_a_refusal_a_silence_and_a_dead_server_are_told() -> None:
     with pytest.raises(SampleError, match="answered 401 with 9 bytes of another type") as refusal:
         await asked(answering(SECRET, 401))

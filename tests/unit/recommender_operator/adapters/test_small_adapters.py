@@ -8,10 +8,8 @@ import datetime
 import pytest
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.events import EventRecorder
 from recommender_operator.adapters.kube import (
-    CONFIG_MAPS,
     EVENTS,
     HTTP_ROUTES,
     REVISIONS,
@@ -19,7 +17,6 @@ from recommender_operator.adapters.kube import (
 )
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.api.spec import TrafficMode
-from recommender_operator.observed import Baseline
 from tests.fakes import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 
@@ -66,35 +63,6 @@ async def test_an_event_in_a_namespace_that_is_being_deleted_is_dropped_in_silen
     kube.fault = lambda *_: KubeError("no", status=403, causes=["NamespaceTerminating"])
     await EventRecorder(kube).post(model(), SAID, NOW)
     assert caplog.text == ""
-
-
-def baseline(key: str, value: float = 1.0) -> Baseline:
-    return Baseline(key=key, taken_at=NOW, samples={"v": {"p": {"s": value}}})
-
-
-async def test_baselines_are_kept_replaced_and_dropped_one_by_one() -> None:
-    kube = FakeKube()
-    store = BaselineStore(kube)
-    assert await store.read("team", "movies") == {}
-    await store.drop(model(), "nothing")
-    await store.save(model(), baseline("step/a"))
-    await store.save(model(), baseline("drift/b"))
-    await store.save(model(), baseline("step/a", 2.0))
-    assert await store.read("team", "movies") == {
-        "step/a": baseline("step/a", 2.0), "drift/b": baseline("drift/b")
-    }  # fmt: skip
-    await store.drop(model(), "step/a")
-    assert set(await store.read("team", "movies")) == {"drift/b"}
-    owner = kube.find(CONFIG_MAPS, "movies-baselines")["metadata"]["ownerReferences"][0]
-    assert owner["uid"] == model().uid
-
-
-async def test_an_entry_that_is_no_baseline_hides_no_other() -> None:
-    kube = FakeKube()
-    store = BaselineStore(kube)
-    await store.save(model(), baseline("step/a"))
-    kube.find(CONFIG_MAPS, "movies-baselines")["data"]["x"] = "garbage"
-    assert set(await store.read("team", "movies")) == {"step/a"}
 
 
 async def test_a_missing_piece_is_named_and_looked_for_again_after_a_while() -> None:

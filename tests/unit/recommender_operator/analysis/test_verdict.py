@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -9,9 +10,10 @@ from recommender_operator.analysis import metrics
 from recommender_operator.analysis.histogram import Histogram
 from recommender_operator.analysis.outcome import combined
 from recommender_operator.analysis.verdict import StepVerdict, Verdict, judge
-from recommender_operator.analysis.window import WindowStats
+from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.api.spec import AnalysisSpec
 from recommender_operator.api.version import MetricVerdict
+from recommender_operator.observed import Sample
 
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 UPPERS = (*BOUNDS, math.inf)
@@ -112,6 +114,47 @@ def test_what_breaks_both_arms_alike_is_not_blamed_on_the_candidate() -> None:
     assert step.verdict is Verdict.INCONCLUSIVE
     assert "shared" in metric(step, "successRate").message
     assert judge(SPEC, served(errors=500), served(9000, errors=1800)).verdict is Verdict.FAIL
+
+
+def two_pods(ok: int, other: int) -> Sample:
+    return {
+        f"pod-{i}": {
+            'recommender_requests_total{outcome="ok"}': count,
+            'recommender_answers_total{source="model"}': count,
+            'recommender_request_duration_seconds_bucket{le="0.01"}': count,
+            'recommender_request_duration_seconds_bucket{le="+Inf"}': count,
+        }
+        for i, count in enumerate((ok, other))
+    }
+
+
+def test_counters_lost_in_restarts_make_a_window_inconclusive_and_never_a_pass() -> None:
+    candidate = window_stats(two_pods(900, 900), two_pods(300, 350))
+    stable = window_stats(two_pods(0, 0), two_pods(500, 500))
+    step = judge(SPEC, candidate, stable)
+    assert step.verdict is Verdict.INCONCLUSIVE
+    assert "lost of 2 pods of the candidate" in step.message
+    whole = window_stats(two_pods(0, 0), two_pods(300, 350))
+    assert judge(SPEC, whole, stable).verdict is Verdict.PASS
+
+
+def test_lost_counters_save_no_candidate_that_breaks_a_limit() -> None:
+    lossy = dataclasses.replace(served(errors=500), resets=1)
+    assert judge(SPEC, lossy, served()).verdict is Verdict.FAIL
+    assert judge(SPEC, served(errors=500), dataclasses.replace(served(), gone=1)).verdict is (
+        Verdict.FAIL
+    )
+
+
+@pytest.mark.parametrize("left", [1000, 1])
+def test_lost_counters_of_the_stable_version_compare_nothing(left: int) -> None:
+    lossy = dataclasses.replace(served(left), gone=1)
+    step = judge(SPEC, served(), lossy)
+    assert step.verdict is Verdict.INCONCLUSIVE
+    assert "of 1 pod of the stable version" in step.message
+    slow = judge(SPEC, served(seconds=0.3), dataclasses.replace(served(), resets=1))
+    assert slow.verdict is Verdict.INCONCLUSIVE
+    assert "not compared" in metric(slow, "latencyMedianMilliseconds").message
 
 
 def test_fast_medians_are_never_compared() -> None:

@@ -80,6 +80,14 @@ def test_a_new_pod_counts_from_zero_and_a_vanished_one_not_at_all() -> None:
     assert (stats.requests, stats.pods) == (7, 1)
 
 
+def test_counters_are_lost_by_a_restart_and_by_a_pod_that_is_gone_and_not_by_a_new_one() -> None:
+    before = {"restarted": pod(ok=900), "gone": pod(ok=900), "kept": pod(ok=900)}
+    after = {"restarted": pod(ok=300), "new": pod(ok=5), "kept": pod(ok=950)}
+    stats = window_stats(before, after)
+    assert (stats.resets, stats.gone, stats.lost) == (1, 1, 2)
+    assert window_stats(before, {**before, "new": pod(ok=5)}).lost == 0
+
+
 def test_a_restarted_pod_counts_from_zero_in_all_its_counters() -> None:
     then, now = pod(ok=500, error=5), pod(ok=20, error=9)
     stats = window_stats({"a": then}, {"a": now})

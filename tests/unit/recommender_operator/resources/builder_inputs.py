@@ -7,7 +7,6 @@ from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import Artifact, ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources.options import Options
-from tests.fakes import NOW
 
 DIGEST = "sha256:" + "ab" * 32
 OPTIONS = Options(
@@ -43,7 +42,6 @@ def version(name: str = "movies-0123abcd", *, published: bool = True) -> Version
     return VersionObject(
         name=name,
         uid="uid-version",
-        created_at=NOW,
         spec=ModelVersionSpec(
             model="movies", spec_hash="0" * 64, data=owner.spec.data, training=owner.spec.training
         ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,9 +13,8 @@ from hypothesis import strategies as st
 
 from recommender_operator.api.spec import Resources, ServingSpec
 from recommender_operator.api.spec_mapping import DataMapping
-from recommender_operator.observed import Baseline, JobKind, ModelObject
+from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import (
-    baselines,
     http_route,
     inference_service,
     jobs,
@@ -149,10 +147,6 @@ def test_a_route_is_as_expected(golden: Golden) -> None:
 
 def test_a_model_version_is_as_expected(golden: Golden) -> None:
     golden("model_version", model_version.model_version(model(), "movies-0", version().spec))
-
-
-def test_the_config_map_of_baselines_is_as_expected(golden: Golden) -> None:
-    golden("baselines", baselines.config_map(model()))
 
 
 def pods() -> Iterator[labels.Manifest]:
@@ -325,63 +319,3 @@ def test_a_route_carries_exactly_the_weights_asked_for_or_is_refused(
     assert http_route.weights_of(route) == {k: w for k, w in weights.items() if w > 0}
     grpc, rest = route["spec"]["rules"]
     assert [b["weight"] for b in grpc["backendRefs"]] == [b["weight"] for b in rest["backendRefs"]]
-
-
-SERIES = st.dictionaries(
-    st.text('abc{}="_', min_size=1, max_size=12), st.floats(0, 1e12), max_size=5
-)
-SAMPLES = st.dictionaries(
-    st.text("ab-", min_size=1, max_size=5),
-    st.dictionaries(st.text("pod-", min_size=1, max_size=5), SERIES, max_size=3),
-    max_size=3,
-)
-
-
-@given(st.text(min_size=1, max_size=40), SAMPLES)
-def test_a_baseline_survives_its_config_map(key: str, samples: Any) -> None:
-    at = datetime.datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=datetime.UTC)
-    baseline = Baseline(key=key, taken_at=at, samples=samples)
-    assert baselines.unpack(baselines.pack(baseline)) == baseline
-
-
-def large(series: int) -> Baseline:
-    counters = {f'metric{{pod="{i * 7919 % 100003}"}}': float(i * i) for i in range(series)}
-    at = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
-    return Baseline(key="step/x", taken_at=at, samples={"v": {"pod": counters}})
-
-
-def test_a_large_baseline_is_packed_tighter_and_reads_the_same() -> None:
-    text = baselines.pack(large(2_000))
-    assert text.startswith("gzip:")
-    assert len(text) < 40_000
-    assert baselines.unpack(text) == large(2_000)
-
-
-def test_a_baseline_that_does_not_fit_is_refused_with_a_remedy() -> None:
-    with pytest.raises(baselines.BaselineTooLargeError, match="fewer replicas"):
-        baselines.pack(large(100_000))
-
-
-@pytest.mark.parametrize(
-    "garbage",
-    [
-        "", "{", "[]", "null", '{"key": 1}', "gzip:!!", "gzip:aGVsbG8=",
-        '{"key":"k","takenAt":"2026-01-01T00:00:00","samples":{}}',
-        '{"key":"k","takenAt":"2026-01-01T00:00:00+00:00","samples":{"v":{"p":{"s":NaN}}}}',
-        '{"key":"k","takenAt":"2026-01-01T00:00:00+00:00","samples":{"v":{"p":7}}}',
-    ],
-)  # fmt: skip
-def test_garbage_is_no_baseline(garbage: str) -> None:
-    assert baselines.unpack(garbage) is None
-
-
-def test_a_cut_off_baseline_is_no_baseline() -> None:
-    text = baselines.pack(large(2_000))
-    assert baselines.unpack(text[: len(text) // 2]) is None
-
-
-@given(st.lists(st.text(min_size=1, max_size=250), unique=True, min_size=2, max_size=5))
-def test_different_keys_have_different_valid_entries(keys: list[str]) -> None:
-    names = {baselines.entry_name(key) for key in keys}
-    assert len(names) == len(keys)
-    assert all(0 < len(name) <= 253 and name.isascii() for name in names)

@@ -1,0 +1,28 @@
+"""The `CounterBaseline`: what pods had counted when a window began."""
+
+from __future__ import annotations
+
+import pydantic
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+
+#: Characters of the packed counters. etcd takes 1.5 MiB a request; a hundred pods of each arm with
+#: the most series that the contract allows take 1.0 MiB (a test packs them).
+PACKED_LIMIT = 1_300_000
+
+
+class CounterBaselineSpec(ApiModel):
+    model: str = Field(max_length=63, description="Name of the RecommenderModel.")
+    key: str = Field(
+        min_length=1,
+        max_length=512,
+        description="The window that begins here, as `purpose/version`: step, rollout, break or "
+        "drift.",
+    )
+    taken_at: pydantic.AwareDatetime = Field(description="When the counters were read.")
+    pods: int = Field(default=0, ge=0, description="Pods that were read, of all versions.")
+    counters: str = Field(
+        max_length=PACKED_LIMIT,
+        description="The counters by version, pod and series, compressed (docs/contracts.md).",
+    )

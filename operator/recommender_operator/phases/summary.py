@@ -1,0 +1,119 @@
+"""The conditions that sum a model up: Ready, UpToDate, Reconciling and Stalled.
+
+Ready says that the champion serves, whatever became of what was meant to replace it. Whether it
+is what the spec asks for is another question, and UpToDate answers that. Reconciling and Stalled
+repeat both for tools that follow kstatus (`docs/adr/0025-order-and-time.md`).
+"""
+
+from __future__ import annotations
+
+from recommender_operator.api.conditions import ConditionType, Reason, find
+from recommender_operator.api.spec import ConditionStatus
+from recommender_operator.api.version import VersionStage
+from recommender_operator.observed import VersionObject
+from recommender_operator.phases.making import RETRY
+from recommender_operator.phases.turn import Turn
+
+Judged = tuple[ConditionStatus, str, str]
+#: The reason of Ready where the champion serves on and what the spec asks for ended so.
+_ENDED = {
+    VersionStage.FAILED.value: Reason.CANDIDATE_FAILED,
+    VersionStage.REJECTED.value: Reason.CANDIDATE_REJECTED,
+    VersionStage.ROLLED_BACK.value: Reason.CANDIDATE_ROLLED_BACK,
+}
+
+
+def tell(turn: Turn, subject: VersionObject | None, available: Judged) -> None:
+    """Set the four conditions; Progressing is set already."""
+    up_to_date = _up_to_date(turn, subject, available)
+    ready = _ready(turn, available, up_to_date)
+    turn.condition(ConditionType.READY, *ready)
+    turn.condition(ConditionType.UP_TO_DATE, *up_to_date)
+    turn.condition(ConditionType.RECONCILING, *_reconciling(turn, up_to_date))
+    turn.condition(ConditionType.STALLED, *_stalled(turn, ready))
+
+
+def _ready(turn: Turn, available: Judged, up_to_date: Judged) -> Judged:
+    champion = turn.champion
+    if champion is None:
+        return up_to_date
+    if available[0] != "True":
+        return available
+    pin = turn.spec.rollback_to
+    if up_to_date[0] == "True" or (pin is not None and pin != champion.name):
+        return up_to_date
+    return "True", _serves_on(turn, up_to_date), up_to_date[2]
+
+
+def _serves_on(turn: Turn, up_to_date: Judged) -> str:
+    """Return why the champion serves, though it is not what the spec asks for."""
+    wanted = turn.versions.get(turn.desired)
+    decision = wanted.status.decision if wanted is not None else None
+    told = decision is not None and decision.reason == up_to_date[1]
+    if decision is None or not told or decision.reason == Reason.ROLLED_BACK_TO:
+        return up_to_date[1]
+    return _ENDED.get(decision.outcome, up_to_date[1])
+
+
+def _up_to_date(turn: Turn, subject: VersionObject | None, available: Judged) -> Judged:
+    champion, pin = turn.champion, turn.spec.rollback_to
+    if turn.observed.platform.missing:
+        return "Unknown", available[1], available[2]
+    if champion is None:
+        return _nobody_serves(turn, subject, available)
+    if pin is not None:
+        if champion.name == pin:
+            return "True", Reason.PINNED, f"{pin} serves, pinned by spec.rollbackTo"
+        honored = find(turn.status.conditions, ConditionType.REQUESTS_HONORED)
+        message = honored.message if honored else f"{pin} does not serve yet"
+        return "False", Reason.PINNED, message
+    if turn.is_stand_in(champion):
+        return "True", Reason.BASELINE_SERVES, f"{turn.called(champion)} serves"
+    if champion.name == turn.desired or turn.is_of_spec(champion):
+        return "True", Reason.SETTLED, f"{champion.name}, made from the spec in force, serves"
+    if turn.candidate is not None:
+        message = f"{champion.name} serves while {turn.candidate.name} rolls out"
+        return "False", Reason.ROLLING_OUT, message
+    return _put_aside(turn, champion)
+
+
+def _put_aside(turn: Turn, champion: VersionObject) -> Judged:
+    """The champion serves, but it is not what the spec asks for."""
+    wanted = turn.versions.get(turn.desired)
+    decision = wanted.status.decision if wanted else None
+    if wanted is None or decision is None:
+        reason = Reason.LOCKED if turn.status.locked else Reason.ROLLING_OUT
+        return "False", reason, f"{champion.name} serves; {turn.desired} has not started"
+    if decision.reason == Reason.ROLLED_BACK_TO:
+        message = f"{champion.name} serves, {decision.message}, until the spec changes"
+        return "False", Reason.ROLLED_BACK_TO, message
+    message = f"{champion.name} serves; {wanted.name} {decision.outcome}: {decision.message}"
+    return "False", decision.reason, f"{message}. {RETRY}"
+
+
+def _nobody_serves(turn: Turn, subject: VersionObject | None, available: Judged) -> Judged:
+    if turn.candidate is not None:
+        stage = turn.candidate.status.stage.value
+        return "False", stage, f"the first version, {turn.candidate.name}, is at {stage}"
+    decision = subject.status.decision if subject is not None else None
+    if subject is not None and decision is not None:
+        message = f"{subject.name} {decision.outcome}: {decision.message}. {RETRY}"
+        return "False", decision.reason, message
+    return "False", Reason.NO_CHAMPION, available[2]
+
+
+def _reconciling(turn: Turn, up_to_date: Judged) -> Judged:
+    """A retraining leaves it False: what was applied is served already."""
+    progressing = find(turn.status.conditions, ConditionType.PROGRESSING)
+    if up_to_date[0] == "True" or progressing is None:
+        return "False", up_to_date[1], up_to_date[2]
+    return progressing.status, progressing.reason, progressing.message
+
+
+def _stalled(turn: Turn, ready: Judged) -> Judged:
+    progressing = find(turn.status.conditions, ConditionType.PROGRESSING)
+    waits = progressing is not None and progressing.status == "True"
+    ended = turn.champion is None and turn.candidate is None and not waits
+    if not ended or turn.spec.paused or turn.observed.platform.missing:
+        return "False", Reason.NONE, "nothing stands in the way"
+    return "True", ready[1], ready[2]

@@ -1,0 +1,345 @@
+"""Several processes of the operator against a real API server: one of them acts at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pathlib
+import signal
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+import yaml
+
+from recommender_operator.__main__ import LOST_LEASE, OK
+from recommender_operator.adapters.kube import (
+    EVENTS,
+    INFERENCE_SERVICES,
+    JOBS,
+    MODELS,
+    VERSIONS,
+)
+from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.election import LEASES
+from tests.integration import operator_api_rig as rig
+from tests.integration.operator_process import Process, status_of, until
+from tests.scripted import ScriptedCluster
+
+pytestmark = pytest.mark.integration
+
+#: Of the leases in these tests, in seconds: a process may be slow on a machine that does much.
+LEASE = 3
+#: How often a leader is stopped in one test.
+STOPS = 4
+
+
+async def deployed(
+    script: ScriptedCluster, kube: OfficialKube, namespace: str, process: Process
+) -> None:
+    """Let the Jobs end until the version waits for its service, whose pods never start."""
+
+    async def waits() -> bool:
+        for version in await kube.list(VERSIONS, namespace, {}):
+            script.broken.add(version["metadata"]["name"])
+        await script.step()
+        return (await status_of(kube, namespace)).get("stage") == "Deploying"
+
+    await until("the pipeline to go on", waits, process)
+
+
+class Replicas:
+    """The processes of one release, their model, and the script of the rest of the cluster."""
+
+    def __init__(self, kube: OfficialKube, namespace: str, folder: pathlib.Path) -> None:
+        self.kube = kube
+        self.namespace = namespace
+        self.script = ScriptedCluster(kube, namespace=namespace)
+        self.processes = {
+            name: Process(
+                rig.kubeconfig(), folder, namespace,
+                name=name, namespace=namespace, lease_seconds=LEASE,
+            )
+            for name in ("one", "two")
+        }  # fmt: skip
+
+    async def holder(self) -> str:
+        """Return the name of the process that holds the lease; empty if none does."""
+        lease = await self.kube.get(LEASES, self.namespace, "recommender-operator")
+        return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "").split("_")[0]
+
+    async def leader(self, *, other_than: str = "") -> Process:
+        async def led() -> bool:
+            return await self.holder() not in ("", other_than)
+
+        await until("a leader", led, self.any)
+        return self.processes[await self.holder()]
+
+    def other(self, process: Process) -> Process:
+        return next(p for p in self.processes.values() if p is not process)
+
+    @property
+    def any(self) -> Process:
+        return next(iter(self.processes.values()))
+
+    async def standing_by(self, process: Process) -> None:
+        async def ready() -> bool:
+            return process.read(process.health, "/readyz")[0] == 200
+
+        await until("a standby that is ready", ready, process)
+
+    async def versions(self) -> dict[str, str]:
+        """Return the resourceVersion of everything that the operator writes."""
+        found = {}
+        for resource in (MODELS, VERSIONS, JOBS, INFERENCE_SERVICES, EVENTS):
+            for thing in await self.kube.list(resource, self.namespace, {}):
+                metadata = thing["metadata"]
+                found[f"{resource.plural}/{metadata['name']}"] = metadata["resourceVersion"]
+        return found
+
+    async def deployed(self, process: Process) -> None:
+        await deployed(self.script, self.kube, self.namespace, process)
+
+    async def written_by_operator(self) -> dict[str, str]:
+        """Return the resourceVersions without those that the script changes."""
+        kinds = (f"{JOBS.plural}/", f"{INFERENCE_SERVICES.plural}/")
+        return {
+            name: v for name, v in (await self.versions()).items() if not name.startswith(kinds)
+        }
+
+    async def settled(self, process: Process) -> dict[str, str]:
+        """Wait until nothing is written any more, and return what there is."""
+        seen, since = await self.versions(), time.monotonic()
+
+        async def quiet() -> bool:
+            nonlocal seen, since
+            now = await self.versions()
+            if now != seen:
+                seen, since = now, time.monotonic()
+            return time.monotonic() - since > 2
+
+        await until("an end of the writes", quiet, process)
+        return seen
+
+
+@contextlib.asynccontextmanager
+async def replicas(
+    kube: OfficialKube, namespace: str, folder: pathlib.Path
+) -> AsyncIterator[Replicas]:
+    """Start one process, and the other one when the first leads."""
+    made = Replicas(kube, namespace, folder)
+    with contextlib.ExitStack() as stack:
+        for process in made.processes.values():
+            stack.enter_context(process.running())
+            await made.leader()
+            await made.standing_by(process)
+        yield made
+
+
+async def test_another_replica_takes_over_after_a_kill_and_after_a_clean_end(
+    kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
+) -> None:
+    await kube.create(MODELS, rig.manifest(namespace))
+    async with replicas(kube, namespace, tmp_path) as both:
+        first = await both.leader()
+        second = both.other(first)
+        assert "recommender_operator_leader 1.0" in first.read(first.metrics, "/metrics")[1]
+        assert "recommender_operator_leader 0.0" in second.read(second.metrics, "/metrics")[1]
+        assert not second.text.count("VersionCreated")
+
+        killed = time.monotonic()
+        first.end(signal.SIGKILL)
+        assert await both.leader(other_than=first.name) is second
+        # The lease, a round of the standby, and what a busy machine adds.
+        assert time.monotonic() - killed < LEASE * 1.5 + 5
+
+        await both.deployed(second)
+        first.start()
+        await both.standing_by(first)
+        ended = time.monotonic()
+        second.send(signal.SIGTERM)
+        assert await both.leader(other_than=second.name) is first
+        assert time.monotonic() - ended < 10
+        assert second.wait() == OK
+        assert "the lease is released" in second.text
+    for version in await kube.list(VERSIONS, namespace, {}):
+        assert version["status"]["stage"] == "Deploying"
+    assert len(await kube.list(VERSIONS, namespace, {})) == 1
+
+
+async def test_a_leader_that_is_stopped_after_a_write_and_goes_on_later_changes_nothing(
+    kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
+) -> None:
+    """Once for each stage that starts a Job: after the first write of the stage that is seen."""
+    async with replicas(kube, namespace, tmp_path) as both:
+        await kube.create(MODELS, rig.manifest(namespace))
+        before = await both.written_by_operator()
+        for _ in range(STOPS):
+            leader = await both.leader()
+
+            async def written(seen: dict[str, str] = before) -> bool:
+                return await both.written_by_operator() != seen
+
+            await until("a write", written, leader)
+            leader.send(signal.SIGSTOP)
+            successor = await both.leader(other_than=leader.name)
+            assert successor is both.other(leader)
+            settled = await both.settled(successor)
+            leader.send(signal.SIGCONT)
+            assert leader.wait(30) == LOST_LEASE
+            assert f"the lease is held by {successor.name}_" in leader.text
+            assert await both.versions() == settled
+            leader.start()
+            await both.standing_by(leader)
+            before = await both.written_by_operator()
+            await both.script.step()
+    assert len(await kube.list(VERSIONS, namespace, {})) == 1
+    names = [job["metadata"]["name"] for job in await kube.list(JOBS, namespace, {})]
+    assert len(names) == len(set(names))
+
+
+class Proxy:
+    """A way to the API server that can be cut without a word, as a lost network is."""
+
+    def __init__(self, port: int) -> None:
+        self._upstream = port
+        self._flows = asyncio.Event()
+        self._flows.set()
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Proxy:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    def cut(self) -> None:
+        self._flows.clear()
+
+    def mend(self) -> None:
+        self._flows.set()
+
+    async def _serve(self, down: asyncio.StreamReader, up: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        # What ends the test ends the connections, and is no fault of theirs.
+        with contextlib.suppress(OSError, asyncio.CancelledError):
+            await self._flows.wait()
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._upstream)
+            try:
+                await asyncio.gather(self._pump(down, writer), self._pump(reader, up))
+            finally:
+                writer.close()
+        up.close()
+        self._tasks.discard(task)
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            await self._flows.wait()
+            target.write(data)
+            await target.drain()
+        target.close()
+
+
+def config_through(proxy: Proxy, folder: pathlib.Path) -> pathlib.Path:
+    config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
+    for cluster in config["clusters"]:
+        cluster["cluster"]["server"] = f"https://127.0.0.1:{proxy.port}"
+    path = folder / "proxied.kubeconfig"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    return path
+
+
+async def test_an_api_server_that_is_away_restarts_nothing_and_work_goes_on_afterwards(
+    kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
+) -> None:
+    look, stall = 2, 6
+    upstream = rig.kubeconfig().read_text(encoding="utf-8").rsplit("server: ", 1)[1].split()[0]
+    await kube.create(MODELS, rig.manifest(namespace))
+    async with Proxy(int(upstream.rsplit(":", 1)[1])) as proxy:
+        process = Process(
+            config_through(proxy, tmp_path), tmp_path, namespace,
+            namespace=namespace, lease_seconds=LEASE, look_seconds=look, stall_seconds=stall,
+        )  # fmt: skip
+        with process.running():
+
+            def read(path: str) -> asyncio.Future[tuple[int, str]]:
+                return asyncio.ensure_future(asyncio.to_thread(process.read, process.health, path))
+
+            async def working() -> bool:
+                return (await status_of(kube, namespace)).get("stage") == "CheckingData"
+
+            await until("a first stage", working, process)
+            proxy.cut()
+            cut = time.monotonic()
+            unready = 0
+            while time.monotonic() - cut < 2 * stall + 2 * look:
+                alive, ready = await read("/healthz"), await read("/readyz")
+                assert alive[0] == 200, alive[1]
+                unready += ready[0] == 503
+                await asyncio.sleep(0.5)
+            assert unready
+            proxy.mend()
+            await deployed(ScriptedCluster(kube, namespace=namespace), kube, namespace, process)
+            assert (await read("/healthz"))[0] == (await read("/readyz"))[0] == 200
+            assert process.text.count("standby: waiting") == 1
+            assert "nobody led in between" in process.text
+
+
+async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_another(
+    kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
+) -> None:
+    def process(name: str, instance: str = "") -> Process:
+        return Process(
+            rig.kubeconfig(), tmp_path, namespace,
+            name=name, namespace=namespace, lease_name=name, lease_seconds=LEASE,
+            instance=instance, look_seconds=10,
+        )  # fmt: skip
+
+    first, second, blue = process("first"), process("second"), process("blue", "blue")
+
+    async def claimed_by(name: str) -> bool:
+        claim = (await status_of(kube, namespace)).get("operator") or {}
+        return claim.get("release") == f"{namespace}/{name}"
+
+    await kube.create(MODELS, rig.manifest(namespace))
+    with first.running():
+        await until("a claim", lambda: claimed_by("first"), first)
+        with second.running(), blue.running():
+
+            async def refused() -> bool:
+                page = second.read(second.metrics, "/metrics")[1]
+                return "recommender_operator_foreign_models 1.0" in page
+
+            await until("a refusal", refused, second)
+            assert await claimed_by("first")
+            reasons = {event["reason"] for event in await kube.list(EVENTS, namespace, {})}
+            assert "OtherRelease" in reasons
+            assert second.text.count(f"the release {namespace}/first acts on this model") == 1
+            asked = {
+                "labels": {"recommender.dev/instance": "blue"},
+                "annotations": {"recommender.dev/abort": "token-1"},
+            }
+            await kube.patch(MODELS, namespace, "movies", {"metadata": asked})
+            await until("the move", lambda: claimed_by("blue"), blue)
+
+            async def handled() -> bool:
+                done = (await status_of(kube, namespace)).get("handled") or []
+                return any(entry["token"] == "token-1" for entry in done)
+
+            await until("the request to be handled", handled, blue)
+            assert "it is let go" in first.text
+            page = second.read(second.metrics, "/metrics")[1]
+            assert "recommender_operator_foreign_models 0.0" in page

@@ -1,0 +1,193 @@
+"""Baselines are kept in objects of the model's own, and one that cannot be fails no look."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+
+import pytest
+
+from recommender_operator.adapters.baselines import BaselineStore
+from recommender_operator.adapters.kube import BASELINES, ConflictError, KubeError, Object
+from recommender_operator.observed import Baseline
+from recommender_operator.resources import baselines
+from tests.fakes import NOW, FakeKube, controller
+from tests.unit.recommender_operator.resources.builder_inputs import model, version
+
+KEY = f"step/{version().name}"
+NAME = baselines.name("movies", KEY)
+UIDS = {model().uid, version().uid}
+
+
+def baseline(key: str = KEY, value: float = 1.0) -> Baseline:
+    counters = {"recommender_sessions_total": value, "recommender_reference_sessions": 7.0}
+    return Baseline(key=key, taken_at=NOW, samples={"v": {"p": counters}})
+
+
+async def kept(store: BaselineStore) -> dict[str, Baseline]:
+    found = await store.read("team", "movies")
+    return dict((await store.unpacked(model(), found, UIDS)).baselines)
+
+
+def stored(kube: FakeKube, name: str = NAME) -> Object:
+    return kube.find(BASELINES, name)
+
+
+async def test_baselines_are_kept_replaced_and_dropped_one_by_one() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    assert await kept(store) == {}
+    await store.drop(model(), "nothing", None)
+    await store.save(model(), version(), baseline(), None)
+    await store.save(model(), None, baseline("drift/b"), None)
+    await store.save(model(), version(), baseline(value=2.0), stored(kube))
+    assert await kept(store) == {KEY: baseline(value=2.0), "drift/b": baseline("drift/b")}
+    owners = [thing["metadata"]["ownerReferences"][0]["uid"] for thing in kube.objects.values()]
+    assert sorted(owners) == sorted(UIDS)
+    await store.drop(model(), KEY, stored(kube))
+    assert set(await kept(store)) == {"drift/b"}
+
+
+async def test_all_baselines_of_a_model_cost_one_request() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    for i in range(5):
+        await store.save(model(), None, baseline(f"drift/{i}"), None)
+    assert len(await kept(store)) == 5
+    assert kube.reads == [("list", "counterbaselines")]
+
+
+async def test_the_very_same_baseline_is_kept_once_however_often_it_is_saved() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    first = await store.save(model(), version(), baseline(), None)
+    assert await store.save(model(), version(), baseline(), None) == first
+
+
+async def test_what_was_written_since_the_look_is_not_written_over() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    before = await store.save(model(), version(), baseline(), None)
+    with pytest.raises(ConflictError):
+        await store.save(model(), version(), baseline(value=2.0), None)
+    kube.touch(BASELINES, NAME)
+    with pytest.raises(ConflictError):
+        await store.save(model(), version(), baseline(value=2.0), before)
+    assert await kept(store) == {KEY: baseline()}
+
+
+@pytest.mark.parametrize(
+    "owners", [[], controller("ModelVersion", version().name, "uid-of-an-earlier-one")]
+)
+async def test_an_object_of_somebody_else_is_not_read_nor_written(owners: list[Object]) -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    await store.save(model(), version(), baseline(), None)
+    stored(kube)["metadata"]["ownerReferences"] = owners
+    assert await kept(store) == {}
+    before = dict(stored(kube))
+    assert await store.save(model(), version(), baseline(value=2.0), None) is None
+    assert stored(kube) == before
+    error = (await kept(store))[KEY].error
+    assert f"{NAME} exists, and is not owned by movies" in error
+    assert "delete it" in error
+
+
+async def test_garbage_is_written_over_and_hides_no_other() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    await store.save(model(), version(), baseline(), None)
+    await store.save(model(), None, baseline("drift/b"), None)
+    stored(kube)["spec"]["counters"] = "garbage"
+    found = await store.unpacked(model(), await store.read("team", "movies"), UIDS)
+    assert set(found.baselines) == {"drift/b"}
+    await store.save(model(), version(), baseline(), found.objects[NAME])
+    assert set(await kept(store)) == {KEY, "drift/b"}
+
+
+async def test_a_copy_under_another_name_does_not_count() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    await store.save(model(), version(), baseline(), None)
+    copy = stored(kube)
+    copy["metadata"]["name"] = "copy"
+    kube.put(BASELINES, copy)
+    del kube.objects[BASELINES, "team", NAME]
+    assert await kept(store) == {}
+
+
+REFUSALS = [
+    KubeError("forbidden", status=403),
+    KubeError("no such kind", status=404),
+    KubeError("request entity too large", status=413),
+    KubeError("etcdserver: request is too large", status=500),
+]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: str(error.status))
+async def test_what_the_api_server_refuses_reads_as_an_error_until_it_is_kept(
+    refusal: KubeError,
+) -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    kube.fault = lambda verb, *_: refusal if verb == "create" else None
+    assert await store.save(model(), version(), baseline(), None) is None
+    needed = {"v": {"p": {"recommender_sessions_total": 1.0}}}
+    failed = dataclasses.replace(baseline(), samples=needed, error=str(refusal))
+    assert await kept(store) == {KEY: failed}
+    kube.fault = lambda *_: None
+    await store.save(model(), version(), baseline(), None)
+    assert await kept(store) == {KEY: baseline()}
+
+
+async def test_what_cannot_be_packed_reads_as_an_error_that_can_be_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = BaselineStore(FakeKube())
+    monkeypatch.setattr(baselines, "PACKED_LIMIT", 10)
+    await store.save(model(), version(), baseline(), None)
+    assert "use fewer replicas" in (await kept(store))[KEY].error
+    await store.drop(model(), KEY, None)
+    assert await kept(store) == {}
+
+
+async def test_no_more_is_remembered_than_a_bounded_number_of_counters() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    kube.fault = lambda verb, *_: REFUSALS[0] if verb == "create" else None
+    many = {f"recommender_requests_total{i}": 1.0 for i in range(50_001)}
+    await store.save(
+        model(), version(), dataclasses.replace(baseline(), samples={"v": {"p": many}}), None
+    )
+    assert (await kept(store))[KEY].samples == {}
+
+
+async def test_an_older_error_does_not_hide_a_newer_baseline() -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    kube.fault = lambda verb, *_: REFUSALS[0] if verb == "create" else None
+    await store.save(model(), version(), baseline(), None)
+    kube.fault = lambda *_: None
+    later = dataclasses.replace(baseline(), taken_at=NOW + datetime.timedelta(seconds=1))
+    await BaselineStore(kube).save(model(), version(), later, None)
+    assert await kept(store) == {KEY: later}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KubeError("down", status=0),
+        KubeError("busy", status=429),
+        KubeError("failed", status=500),
+        ConflictError("there", status=409),
+        KubeError("ends", status=403, causes=["NamespaceTerminating"]),
+    ],
+    ids=str,
+)
+async def test_what_may_pass_is_repeated_with_the_look(error: KubeError) -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    kube.fault = lambda verb, *_: error if verb == "create" else None
+    with pytest.raises(KubeError):
+        await store.save(model(), version(), baseline(), None)
+    assert await kept(store) == {}

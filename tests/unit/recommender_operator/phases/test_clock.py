@@ -1,0 +1,62 @@
+"""The time of a model: it follows the wall's clock as far as somebody watched."""
+
+from __future__ import annotations
+
+import datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.api.status import ModelClock
+from recommender_operator.phases import clock
+from tests.unit.recommender_operator.world import START
+
+PACE = datetime.timedelta(seconds=10)
+GAPS = st.lists(st.integers(-7200, 7200), max_size=40)
+
+
+def stored(at: datetime.datetime = START) -> ModelClock:
+    return ModelClock(observed_at=at, time=at, pace_seconds=PACE.total_seconds())
+
+
+def after(seconds: float) -> datetime.datetime:
+    return START + datetime.timedelta(seconds=seconds)
+
+
+def test_while_nothing_is_waited_for_it_is_the_walls() -> None:
+    assert clock.read(None, START) == START
+
+
+def test_it_follows_looks_that_come_in_time_and_stands_still_where_nobody_looked() -> None:
+    assert clock.read(stored(), after(25)) == after(25)
+    assert clock.read(stored(), after(3600)) == after(30)
+    assert clock.read(stored(), after(-3600)) == START
+
+
+@given(GAPS)
+def test_no_jump_turns_it_back_or_moves_it_further_than_the_bound(gaps: list[int]) -> None:
+    kept, wall = stored(), START
+    for gap in gaps:
+        wall += datetime.timedelta(seconds=gap)
+        time = clock.read(kept, wall)
+        assert datetime.timedelta() <= time - kept.time <= clock.STRETCH * PACE
+        kept = clock.kept(kept, wall=wall, time=time, pace=PACE, written=False)
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=60))
+def test_frequent_looks_write_it_once_a_pace_and_lose_nothing(gaps: list[int]) -> None:
+    kept, wall, writes = stored(), START, 0
+    for gap in gaps:
+        wall += datetime.timedelta(seconds=gap)
+        time = clock.read(kept, wall)
+        assert time == wall
+        new = clock.kept(kept, wall=wall, time=time, pace=PACE, written=False)
+        writes += new != kept
+        kept = new
+    assert writes <= sum(gaps) / PACE.total_seconds() + 1
+
+
+def test_a_long_wait_is_kept_to_a_part_of_its_length_and_a_short_one_to_its_looks() -> None:
+    hour, look = datetime.timedelta(hours=1), datetime.timedelta(seconds=5)
+    assert clock.pace(hour, look) == datetime.timedelta(minutes=3)
+    assert clock.pace(look, look) == look

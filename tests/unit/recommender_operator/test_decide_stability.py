@@ -1,0 +1,162 @@
+"""Crashes and lost counters in a rollout: evidence, never silence."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from recommender_operator.api.version import VersionStage
+from tests.unit.recommender_operator.test_decide import in_canary
+from tests.unit.recommender_operator.world import World
+
+
+def candidate_of(world: World) -> str:
+    return world.status.candidate or ""
+
+
+def look(world: World, times: int = 1) -> None:
+    for _ in range(times):
+        world.reconcile()
+        world.tick()
+
+
+def crash(world: World, name: str) -> None:
+    """The container ends, and is back a look later."""
+    service = world.services[name]
+    service.crash()
+    service.ready, service.pods = False, 0
+    look(world)
+    service.ready, service.pods = True, 1
+
+
+def test_a_candidate_that_crashes_again_and_again_is_rolled_back_with_the_numbers() -> None:
+    world = in_canary()
+    candidate = candidate_of(world)
+    crashes = 0
+    while world.versions[candidate].status.stage is VersionStage.CANARY and crashes < 200:
+        crash(world, candidate)
+        look(world, 2)
+        crashes += 1
+    assert crashes == 4
+    decision = world.versions[candidate].status.decision
+    assert decision is not None
+    assert (decision.outcome, decision.reason) == ("RolledBack", "CandidateUnstable")
+    assert "4 restarts" in decision.message
+    assert "OOMKilled" in decision.message
+    assert world.route == {world.stable(): 100}
+    assert world.status.consecutive_rollbacks == 1
+
+
+@pytest.mark.parametrize("most", [0, 1])
+def test_the_number_of_interruptions_is_the_specs(most: int) -> None:
+    world = in_canary(analysis={"maxInterruptions": most, "stepSeconds": 600})
+    candidate = candidate_of(world)
+    for _ in range(most):
+        world.services[candidate].crash()
+        look(world)
+    assert world.stages()[2] == "Canary"
+    world.services[candidate].crash()
+    look(world)
+    assert world.stages()[2] == "RolledBack"
+
+
+def test_a_readiness_that_comes_and_goes_without_a_restart_is_bounded_too() -> None:
+    world = in_canary()
+    service = world.services[candidate_of(world)]
+    for _ in range(4):
+        service.ready, service.pods = False, 0
+        look(world)
+        service.ready, service.pods = True, 1
+        look(world, 2)
+    assert world.stages()[2] == "RolledBack"
+
+
+def test_evictions_are_counted_neither_against_a_candidate_nor_for_it() -> None:
+    world = in_canary()
+    candidate = candidate_of(world)
+    service = world.services[candidate]
+    for _ in range(20):
+        service.ready, service.pods, service.disrupted = False, 0, True
+        look(world)
+        service.ready, service.pods, service.disrupted = True, 1, False
+        look(world, 2)
+    assert world.stages()[2] == "Canary"
+    assert all(step.weight == 10 for step in world.versions[candidate].status.steps)
+    world.settle()
+    assert world.champion() == candidate
+
+
+def test_restarts_before_the_rollout_are_not_counted() -> None:
+    world = in_canary()
+    candidate = candidate_of(world)
+    world.services[candidate].restarts = 50
+    interruptions = world.versions[candidate].status.interruptions.model_copy(update={"seen": 50})
+    status = world.versions[candidate].status.model_copy(update={"interruptions": interruptions})
+    world.versions[candidate] = dataclasses.replace(world.versions[candidate], status=status)
+    world.settle()
+    assert world.champion() == candidate
+
+
+def test_an_operator_that_dies_counts_no_crash_twice() -> None:
+    world = in_canary()
+    candidate = candidate_of(world)
+    world.services[candidate].crash()
+    for after in range(4):
+        world.reconcile(after)
+    look(world)
+    assert world.versions[candidate].status.interruptions.restarts == 1
+
+
+@pytest.mark.parametrize("arm", ["candidate", "stable"])
+def test_a_step_passes_only_on_a_window_without_loss(arm: str) -> None:
+    world = in_canary(analysis={"stepSeconds": 30, "minRequests": 10})
+    candidate = candidate_of(world)
+    name = candidate if arm == "candidate" else world.stable()
+    look(world, 5)
+    begun = world.now
+    world.services[name].crash()
+    world.tick(1)
+    world.reconcile()
+    assert world.condition("AnalysisPassed") == ("Unknown", "Inconclusive")
+    assert "counters were lost of 1 pod" in world.message("AnalysisPassed")
+    while world.route.get(candidate) == 10:
+        look(world)
+    assert (world.now - begun).total_seconds() >= 30, "the window began before the loss"
+    world.settle()
+    assert world.champion() == candidate
+
+
+def test_a_stable_version_that_loses_counters_at_each_look_blames_no_candidate() -> None:
+    world = in_canary(analysis={"deadlineSeconds": 60, "stepSeconds": 20, "intervalSeconds": 5})
+    candidate = candidate_of(world)
+    for _ in range(40):
+        world.services[world.stable()].crash()
+        look(world)
+    assert world.condition("AnalysisPassed") == ("Unknown", "HeldAtDeadline")
+    assert world.versions[candidate].status.interruptions.count == 0
+
+
+def test_a_bad_candidate_fails_though_its_counters_were_lost() -> None:
+    world = in_canary()
+    candidate = candidate_of(world)
+    world.error_share[2] = 0.9
+    world.services[candidate].served = 10_000
+    look(world)
+    world.services[candidate].crash()
+    world.tick(5)
+    world.reconcile()
+    assert world.versions[candidate].status.stage is VersionStage.ROLLED_BACK
+    decision = world.versions[candidate].status.decision
+    assert decision is not None
+    assert decision.reason == "AnalysisFailed"
+
+
+def test_a_new_attempt_counts_from_zero() -> None:
+    world = in_canary(analysis={"maxInterruptions": 0})
+    world.services[candidate_of(world)].crash()
+    look(world)
+    assert world.stages()[2] == "RolledBack"
+    world.annotations["retry"] = "now"
+    world.settle()
+    assert world.stages()[2] == "Promoted"
