@@ -149,8 +149,8 @@ async def test_every_job_is_taken_by_the_server(kube: OfficialKube, namespace: s
     inputs = {
         JobKind.CHECK: {},
         JobKind.TRAIN: {"data_version": "1"},
-        JobKind.PUBLISH: {"staged_path": "staging/x", "digest": builder_inputs.DIGEST},
-        JobKind.REMOVE: {"paths": "artifacts/x"},
+        JobKind.PUBLISH: {"staged_path": "staging/movies/x", "digest": builder_inputs.DIGEST},
+        JobKind.REMOVE: {"paths": "artifacts/movies/x"},
     }
     for kind, given in inputs.items():
         job = jobs.job(model, version, kind, 0, given, builder_inputs.OPTIONS)
