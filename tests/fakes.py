@@ -189,7 +189,15 @@ class FakeKube:
         if before is None:
             return None
         self._expect(before, metadata, metadata["name"])
-        return self._store(place, before, {**before, "status": copied(manifest["status"])})
+        if before.get("status") == manifest["status"]:
+            return copied(before)
+        after = {**before, "status": copied(manifest["status"])}
+        # The API server's record of who changed what, as far as it speaks of the status.
+        seconds = int(before["metadata"]["resourceVersion"])
+        moment = (self.now + datetime.timedelta(seconds=seconds)).isoformat()
+        record = {"manager": "status", "subresource": "status", "time": moment}
+        after["metadata"] = {**before["metadata"], "managedFields": [record]}
+        return self._store(place, before, after)
 
     async def patch(
         self, resource: Resource, namespace: str, name: str, patch: Object
@@ -360,6 +368,12 @@ class FakeKServe:
             for key in [k for k in self.kube.objects if k[0] == REVISIONS]:
                 del self.kube.objects[key]
             return
+        before = copied(service)
+        self._reconcile(service)
+        if service != before:
+            self.kube.touch(INFERENCE_SERVICES, self.name)
+
+    def _reconcile(self, service: Object) -> None:
         predictor = service["spec"]["predictor"]
         status = (
             service.setdefault("status", {})

@@ -87,15 +87,15 @@ def _run() -> int:
     logs.set_up(settings.log_level, settings.log_format)
     # Imported here, so that `version` and a wrong setting answer at once.
     from recommender_operator.adapters.kube import KubeError
-    from recommender_operator.adapters.official import load_client
+    from recommender_operator.adapters.transport import log_in
 
     try:
-        client = load_client()
+        asyncio.run(log_in())
     except KubeError as error:
         logger.error("%s", error)
         return NO_ACCESS
     try:
-        asyncio.run(_operate(settings, client))
+        asyncio.run(_operate(settings))
     except KeyboardInterrupt:
         return OK
     except Exception:
@@ -104,11 +104,11 @@ def _run() -> int:
     return OK
 
 
-async def _operate(settings: Settings, client: object) -> None:
+async def _operate(settings: Settings) -> None:
     from recommender_operator.process import Process
 
     logger.info("recommender-operator %s starts", version())
-    await Process(settings, client, end=_end).run()
+    await Process(settings, end=_end).run()
 
 
 def _end(lost: BaseException) -> NoReturn:

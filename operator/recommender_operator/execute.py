@@ -13,14 +13,16 @@ from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.kube import (
     JOBS,
+    PODS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
     Kube,
+    Object,
 )
+from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.ports import SmokeTester
 from recommender_operator.adapters.traffic import Subject, Traffic
-from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import ModelVersionStatus
 from recommender_operator.metrics import Metrics
@@ -35,6 +37,7 @@ from recommender_operator.resources import (
     train_jobs,
 )
 from recommender_operator.resources.options import Options
+from recommender_operator.resources.ownership import Foreign
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +59,11 @@ class Executor:
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
         baselines: BaselineStore,
+        direct: Kube | None = None,
     ) -> None:
-        self._kube = kube
+        """`direct` reads what is so now, where `kube` may be a cache; the same one if None."""
+        self._direct = direct or kube
+        self._objects = OwnedObjects(kube)
         self._traffic_of = traffic_of
         self._smoke = smoke
         self._options = options
@@ -65,17 +71,26 @@ class Executor:
         self._now = now
         self._baselines = baselines
 
-    async def execute(self, snapshot: Snapshot, decision: do.Decision) -> None:
+    async def execute(self, snapshot: Snapshot, decision: do.Decision) -> tuple[Foreign, ...]:
         """Carry out all actions of a decision; the first that fails ends it.
 
+        An action that would write to an object of another is left out, and the object returned:
+        no other action depends on it within one look.
+
         Raises:
+            ConflictError: an object is no longer what the look saw.
             KubeError, TrafficError, NotPublishedError, ExecutionError.
         """
         run = _Run(self, snapshot)
         await run.adopt(snapshot.orphans)
+        in_the_way = []
         for action in decision.actions:
             self._metrics.actions.labels(action=type(action).__name__).inc()
-            await run.one(action)
+            try:
+                await run.one(action)
+            except ForeignObjectError as error:
+                in_the_way.append(error.foreign)
+        return tuple(in_the_way)
 
 
 class _Run:
@@ -90,48 +105,48 @@ class _Run:
         store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
         self._store_is_given = store is not None and store.labelled
         self._services = snapshot.observed.services
+        self._seen = snapshot.seen
+        self._objects = executor._objects
         self._traffic = executor._traffic_of(self._model)
 
     @property
     def _subject(self) -> Subject:
-        return Subject(model=self._model, versions=self._versions, pods=self._pods)
+        return Subject(
+            model=self._model, versions=self._versions, pods=self._pods, seen=self._seen
+        )
+
+    @property
+    def _claim(self) -> Claim:
+        return self._subject.claim
 
     async def adopt(self, orphans: tuple[str, ...]) -> None:
-        """Make the model the owner of versions that carry its label and have no owner."""
+        """Make the model the owner of its versions that have none."""
         for name in orphans:
-            owners = {"metadata": {"ownerReferences": labels.owned_by_model(self._model)}}
-            await self._e._kube.patch(VERSIONS, self._model.namespace, name, owners)
+            before = self._seen.get(VERSIONS, name)
+            if before is not None:
+                owners = labels.owned_by_model(self._model)
+                await self._objects.adopt(VERSIONS, before, owners, self._claim)
 
     async def one(self, action: do.Action) -> None:
         """Carry one action out."""
-        kube, namespace = self._e._kube, self._model.namespace
+        objects, namespace = self._objects, self._model.namespace
         match action:
             case do.CreateVersion():
                 manifest = model_version.model_version(self._model, action.name, action.spec)
-                await kube.create(VERSIONS, manifest)
+                await objects.create(VERSIONS, manifest, self._claim)
             case do.UpdateVersion():
                 await self._write(action.name, action.status)
             case do.DeleteVersion():
-                found = await kube.get(VERSIONS, namespace, action.name)
-                if found is not None:
-                    uid = found["metadata"]["uid"]
-                    await kube.delete(VERSIONS, namespace, action.name, uid=uid)
+                await objects.delete(VERSIONS, namespace, action.name, self._claim)
             case do.StartJob():
                 await self._start(action)
             case do.CancelGroup():
                 name = names.group_name(action.version, action.attempt)
-                found = await kube.get(TRAIN_JOBS, namespace, name)
-                if found is not None:
-                    await kube.delete(TRAIN_JOBS, namespace, name, uid=found["metadata"]["uid"])
-                found = await kube.get(TRAINING_RUNTIMES, namespace, name)
-                if found is not None:
-                    uid = found["metadata"]["uid"]
-                    await kube.delete(TRAINING_RUNTIMES, namespace, name, uid=uid)
+                await objects.delete(TRAIN_JOBS, namespace, name, self._claim)
+                await objects.delete(TRAINING_RUNTIMES, namespace, name, self._claim)
             case do.CancelJob():
                 name = names.job_name(action.version, action.kind, action.attempt)
-                found = await kube.get(JOBS, namespace, name)
-                if found is not None:
-                    await kube.delete(JOBS, namespace, name, uid=found["metadata"]["uid"])
+                await objects.delete(JOBS, namespace, name, self._claim)
             case do.EnsureService():
                 self._known(action.version)
                 await self._traffic.ensure(self._subject, action.version)
@@ -162,15 +177,16 @@ class _Run:
         before = self._known(name)
         if status.dump() == before.status.dump():
             return
-        manifest = {
-            "apiVersion": f"{GROUP}/{API_VERSION}",
-            "kind": "ModelVersion",
-            "metadata": {"name": name, "namespace": self._model.namespace},
-            "status": status.dump(),
-        }
-        if not await self._e._kube.apply_status(VERSIONS, manifest):
+        objects, namespace = self._objects, self._model.namespace
+        seen = await objects.read(VERSIONS, namespace, name, self._claim)
+        if seen is None or seen["metadata"]["uid"] != before.uid:
             logger.info("%s is gone: its status is not written", name)
             return
+        stored = await objects.write_status(VERSIONS, seen, status.dump())
+        if stored is None:
+            logger.info("%s is gone: its status is not written", name)
+            return
+        self._seen.wrote(VERSIONS, stored)
         after = dataclasses.replace(before, status=status)
         self._e._metrics.moved(self._model, before, after)
         self._versions[name] = after
@@ -199,7 +215,7 @@ class _Run:
             self._e._options,
             fs_group=self._store_is_given,
         )
-        await self._e._kube.create(JOBS, manifest)
+        await self._objects.create(JOBS, manifest, self._claim)
 
     async def _start_group(self, version: VersionObject, action: do.StartJob) -> None:
         """Create the runtime, and at the next look the TrainJob.
@@ -207,7 +223,7 @@ class _Run:
         Trainer's webhook looks for the runtime in a cache that may be a moment behind, and refuses
         a TrainJob whose runtime it does not see.
         """
-        model, kube, attempt = self._model, self._e._kube, action.attempt
+        model, objects, attempt = self._model, self._objects, action.attempt
         runtime = train_jobs.training_runtime(
             model,
             version,
@@ -216,12 +232,13 @@ class _Run:
             self._e._options,
             fs_group=self._store_is_given,
         )
-        if not await kube.create(TRAINING_RUNTIMES, runtime):
-            await kube.create(TRAIN_JOBS, train_jobs.train_job(model, version, attempt))
+        if not await objects.create(TRAINING_RUNTIMES, runtime, self._claim):
+            group = train_jobs.train_job(model, version, attempt)
+            await objects.create(TRAIN_JOBS, group, self._claim)
 
     async def _ask(self, name: str) -> None:
         version = self._known(name)
-        ready = [pod for pod in self._pods.get(name, ()) if podstates.is_ready(pod)]
+        ready = [pod for pod in await self._live(name) if podstates.is_ready(pod)]
         if not ready:
             logger.info("%s has no ready pod to ask; the next look decides", name)
             return
@@ -232,3 +249,14 @@ class _Run:
         service = self._services.get(name)
         asked = smoke.model_copy(update={"service": service.uid if service is not None else ""})
         await self._write(name, version.status.model_copy(update={"smoke": asked}))
+
+    async def _live(self, name: str) -> list[Object]:
+        """Return the pods of a version as they are now.
+
+        An address in a cache may be another pod's by now, and its answer would pass the version.
+        """
+        wanted = {labels.MODEL: self._model.name, labels.VERSION: name}
+        found = await self._e._direct.list(PODS, self._model.namespace, wanted)
+        now = {pod["metadata"]["uid"]: pod for pod in found}
+        seen = [pod["metadata"]["uid"] for pod in self._pods.get(name, ())]
+        return [now[uid] for uid in seen if uid in now]

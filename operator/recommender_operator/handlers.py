@@ -1,4 +1,4 @@
-"""What Kopf is for here: watches and the finalizer. It runs in the process that leads.
+"""What Kopf is for here: the models' watch and finalizer. It runs in the process that leads.
 
 Kopf's handlers are called for edges (created, updated); the work is level-based, so each of them
 does nothing but ask for a reconcile of the model that the thing belongs to.
@@ -12,15 +12,7 @@ from typing import Any, Protocol
 import kopf
 
 from recommender_operator import instances, login
-from recommender_operator.adapters.kube import (
-    HTTP_ROUTES,
-    INFERENCE_SERVICES,
-    JOBS,
-    MODELS,
-    PODS,
-    VERSIONS,
-    Resource,
-)
+from recommender_operator.adapters.kube import MODELS, Resource
 from recommender_operator.api.base import GROUP
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import labels
@@ -28,7 +20,6 @@ from recommender_operator.resources import labels
 #: Kopf's own annotations and finalizer: apart from the annotations by which people ask.
 KOPF_PREFIX = f"kopf.{GROUP}"
 FINALIZER = f"{GROUP}/operator"
-CHILDREN = (VERSIONS, JOBS, INFERENCE_SERVICES, HTTP_ROUTES, PODS)
 #: How long a handler waits for a deleted model to be finished, and the pause between two such
 #: waits, in seconds. Each pause is a line in the log and a write to the model's annotations.
 DELETE_WAIT = 25.0
@@ -98,24 +89,14 @@ def settings(*, namespaced: bool, instance: str = "") -> kopf.OperatorSettings:
     result.scanning.disabled = namespaced
     result.peering.standalone = True
     result.watching.label_selectors[MODELS.group, MODELS.plural] = instances.selector(instance)
-    for child in CHILDREN:
-        # On the server, so that a cluster's other pods are never sent.
-        result.watching.label_selectors[child.group, child.plural] = labels.MODEL
     return result
 
 
-def registry(
-    engine: Engine, resync: float, fence: Callable[[], None] = lambda: None
-) -> kopf.OperatorRegistry:
-    """Return the handlers; `resync` is the pause between two wake-ups for nothing, in seconds.
-
-    `fence` raises if this process may not write.
-    """
+def registry(engine: Engine, fence: Callable[[], None] = lambda: None) -> kopf.OperatorRegistry:
+    """Return the handlers; `fence` raises if this process may not write."""
     result = kopf.OperatorRegistry()
     _life(result, engine, fence)
-    _models(result, engine, resync)
-    for child in CHILDREN:
-        _child(result, engine, child)
+    _models(result, engine)
     return result
 
 
@@ -134,7 +115,7 @@ def _life(target: kopf.OperatorRegistry, engine: Engine, fence: Callable[[], Non
     kopf.on.cleanup(registry=target)(stop)
 
 
-def _models(target: kopf.OperatorRegistry, engine: Engine, resync: float) -> None:
+def _models(target: kopf.OperatorRegistry, engine: Engine) -> None:
     at = _address(MODELS)
 
     async def wake(namespace: str | None, name: str, **_: Any) -> None:
@@ -160,19 +141,6 @@ def _models(target: kopf.OperatorRegistry, engine: Engine, resync: float) -> Non
         decorate(*at, id="wake", registry=target)(wake)
     kopf.on.delete(*at, id="delete", registry=target)(deleted)
     kopf.on.event(*at, id="watched", registry=target)(watched)
-    timer: Callable[..., Any] = kopf.timer
-    timer(*at, id="resync", interval=resync, initial_delay=resync, registry=target)(wake)
-
-
-def _child(target: kopf.OperatorRegistry, engine: Engine, resource: Resource) -> None:
-    async def wake(namespace: str | None, **kwargs: Any) -> None:
-        model = kwargs["labels"].get(labels.MODEL)
-        if model and namespace:
-            engine.wake(Key(namespace, model))
-
-    name = f"{resource.plural}-changed"
-    selector = {labels.MODEL: kopf.PRESENT}
-    kopf.on.event(*_address(resource), id=name, labels=selector, registry=target)(wake)
 
 
 def _address(resource: Resource) -> tuple[str, str, str]:
@@ -185,11 +153,10 @@ async def run(
     fence: Callable[[], None],
     instance: str,
     namespaces: tuple[str, ...],
-    resync: float,
 ) -> None:
     """Run until a signal, or until cancelled."""
     await kopf.operator(
-        registry=registry(engine, resync, fence),
+        registry=registry(engine, fence),
         settings=settings(namespaced=bool(namespaces), instance=instance),
         standalone=True,
         clusterwide=not namespaces,

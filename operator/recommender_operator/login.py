@@ -20,7 +20,7 @@ class FencedError(aiohttp.ClientConnectionError):
 
 
 def connect(fence: Callable[[], None], **kwargs: Any) -> kopf.AiohttpSession | None:
-    """Return a session as `load_client` chooses its cluster; None if there is none.
+    """Return a session as `log_in` chooses its cluster; None if there is none.
 
     `fence` raises NotLeaderError if this process may not write. `kwargs` are those of a handler
     of Kopf's, which asks again when a token has expired.

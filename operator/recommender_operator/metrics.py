@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from recommender_operator.observed import ModelObject, VersionObject
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+#: Pairs of outcome and reason that are counted for a model; further reasons count as one.
+MAX_DECISIONS = 50
+OTHER = "Other"
 _PHASE_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
 
 
@@ -21,6 +26,53 @@ def version() -> str:
         return metadata.version("recommender-operator")
     except metadata.PackageNotFoundError:
         return "unknown"
+
+
+class Cache(Protocol):
+    """What is read of a cache."""
+
+    @property
+    def plural(self) -> str:
+        """The kind."""
+        ...
+
+    @property
+    def age(self) -> float:
+        """Seconds since the API server gave a sign."""
+        ...
+
+    @property
+    def objects(self) -> int:
+        """How many are kept."""
+        ...
+
+
+class _CacheCollector(Collector):
+    """The caches as they are when the metrics are read; those of several namespaces as one."""
+
+    def __init__(self) -> None:
+        self.caches: Callable[[], Iterable[Cache]] = tuple
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield objects and ages by kind."""
+        objects: dict[str, int] = {}
+        ages: dict[str, float] = {}
+        for cache in self.caches():
+            objects[cache.plural] = objects.get(cache.plural, 0) + cache.objects
+            ages[cache.plural] = max(cache.age, ages.get(cache.plural, 0.0))
+        kept = GaugeMetricFamily(
+            "recommender_operator_cache_objects", "Objects kept.", labels=["resource"]
+        )
+        age = GaugeMetricFamily(
+            "recommender_operator_cache_age_seconds",
+            "Seconds since the API server gave a sign of a kind; of the oldest watch.",
+            labels=["resource"],
+        )
+        for plural, count in objects.items():
+            kept.add_metric([plural], count)
+            age.add_metric([plural], ages[plural])
+        yield kept
+        yield age
 
 
 class Metrics:
@@ -34,6 +86,9 @@ class Metrics:
         )
         self.reconcile_errors = Counter(
             "reconcile_errors", "Reconciles that failed, by class of exception.", ["error"], **own
+        )
+        self.conflicts = Counter(
+            "conflicts", "Looks that ended because what they saw had changed.", **own
         )
         self.actions = Counter("actions", "Actions executed, by kind.", ["action"], **own)
         self.queue_depth = Gauge("queue_depth", "Models that are due.", **own)
@@ -54,11 +109,14 @@ class Metrics:
             "leader_transitions", "How often the lease has changed hands.", **own
         )
         self._of_models(own)
+        self._of_caches(own)
         build = Gauge("build_info", "Always 1; its label carries the version.", ["version"], **own)
         build.labels(version=version()).set(1)
         self._weights: dict[tuple[str, str], set[str]] = {}
         self._stages: dict[tuple[str, str], str] = {}
         self._snapshots: set[tuple[str, str]] = set()
+        self._stages_left: dict[tuple[str, str], set[str]] = {}
+        self._decisions: dict[tuple[str, str], set[tuple[str, str]]] = {}
 
     def _of_models(self, own: dict[str, Any]) -> None:
         model = ("namespace", "model")
@@ -85,6 +143,22 @@ class Metrics:
             "foreign_models", "Models that another release of the same instance acts on.", **own
         )
         self.models = Gauge("models", "RecommenderModels known, by stage.", ["stage"], **own)
+
+    def _of_caches(self, own: dict[str, Any]) -> None:
+        self.cache_lists = Counter(
+            "cache_lists", "Lists read into a cache, by what made it read them.",
+            ["resource", "why"], **own,
+        )  # fmt: skip
+        self._caches = _CacheCollector()
+        self.registry.register(self._caches)
+
+    def watch_caches(self, caches: Callable[[], Iterable[Cache]]) -> None:
+        """Read objects and ages of the caches whenever the metrics are."""
+        self._caches.caches = caches
+
+    def cache_listed(self, resource: str, why: str) -> None:
+        """Count a list that was read into a cache."""
+        self.cache_lists.labels(resource=resource, why=why).inc()
 
     def watch_election(self, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
         """Read the election whenever the metrics are."""
@@ -141,8 +215,15 @@ class Metrics:
         if old.stage is not new.stage and old.stage_since and new.stage_since:
             spent = max(new.stage_since - old.stage_since, datetime.timedelta())
             self.phase_seconds.labels(*key, old.stage.value).observe(spent.total_seconds())
+            self._stages_left.setdefault(key, set()).add(old.stage.value)
         if new.decision is not None and new.decision != old.decision:
-            self.verdicts.labels(*key, new.decision.outcome, new.decision.reason).inc()
+            known = self._decisions.setdefault(key, set())
+            told = (new.decision.outcome, new.decision.reason)
+            # Reasons come from the reports of Jobs as well, and their number has no end.
+            if told not in known and len(known) >= MAX_DECISIONS:
+                told = (new.decision.outcome, OTHER)
+            known.add(told)
+            self.verdicts.labels(*key, *told).inc()
 
     def forget(self, namespace: str, name: str) -> None:
         """Drop the series of a model that is gone."""
@@ -150,6 +231,10 @@ class Metrics:
         for gone in self._weights.pop(key, set()):
             self.weight.remove(*key, gone)
         self._forget_snapshot(key)
+        for stage in self._stages_left.pop(key, set()):
+            self.phase_seconds.remove(*key, stage)
+        for told in self._decisions.pop(key, set()):
+            self.verdicts.remove(*key, *told)
         before = self._stages.pop(key, None)
         if before is not None:
             self.models.labels(stage=before).dec()

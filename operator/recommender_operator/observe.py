@@ -6,22 +6,32 @@ Children are listed by label, a fixed number of requests for any number of versi
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import pydantic
 
-from recommender_operator.adapters import owned
+from recommender_operator.adapters import groups, owned
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.claims import ClaimReader
 from recommender_operator.adapters.hosts import HostReader
-from recommender_operator.adapters.jobs import JobReader
-from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, VERSIONS, Kube, Object
+from recommender_operator.adapters.jobs import JobReader, phase_of
+from recommender_operator.adapters.kube import (
+    JOBS,
+    KINDS,
+    PODS,
+    TRAIN_JOBS,
+    VERSIONS,
+    Kube,
+    Object,
+)
 from recommender_operator.adapters.owners import OwnerReader
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
+from recommender_operator.adapters.seen import Seen
 from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
 from recommender_operator.api.base import GROUP, ApiModel
 from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
@@ -37,9 +47,12 @@ from recommender_operator.observed import (
     VersionObject,
 )
 from recommender_operator.phases import hosts
-from recommender_operator.resources import labels
+from recommender_operator.resources import labels, ownership
+from recommender_operator.resources.ownership import Foreign
 
 PREFIX = f"{GROUP}/"
+#: Jobs without a report whose pods were read from the API server once.
+REMEMBERED_JOBS = 10_000
 M = TypeVar("M", bound=ApiModel)
 
 
@@ -56,8 +69,12 @@ class Snapshot:
     pods: Mapping[str, Sequence[Object]]
     #: Objects of the baselines by name, as read: what a write of one is decided on.
     baselines: Mapping[str, Object] = dataclasses.field(default_factory=dict)
-    #: Versions without an owner, which are to be adopted.
+    #: The objects that the decision rests on: its writes are conditional on them.
+    seen: Seen = dataclasses.field(default_factory=Seen)
+    #: Versions of this model without an owner, which are to be adopted.
     orphans: tuple[str, ...] = ()
+    #: Objects in the place of the model's own, and versions that only look like its own.
+    foreign: tuple[Foreign, ...] = ()
 
 
 class Observer:
@@ -72,8 +89,12 @@ class Observer:
         platform: PlatformReader,
         baselines: BaselineStore,
         hosts: HostReader,
+        direct: Kube | None = None,
     ) -> None:
+        """`direct` reads what is so now, where `kube` may be a cache; the same one if None."""
         self._kube = kube
+        self._direct = direct or kube
+        self._looked_for: collections.OrderedDict[str, None] = collections.OrderedDict()
         self._traffic_of = traffic_of
         self._samples_of = samples_of
         self._platform = platform
@@ -92,6 +113,7 @@ class Observer:
         """
         model = model_object(raw)
         marks = labels.of_model(model.name)
+        seen = Seen()
         found, jobs, all_pods, stored, platform = await asyncio.gather(
             self._kube.list(VERSIONS, model.namespace, marks),
             self._kube.list(JOBS, model.namespace, marks),
@@ -99,17 +121,22 @@ class Observer:
             self._baselines.read(model.namespace, model.name),
             self._platform.read(model.spec.rollout.traffic, model.spec.training.workers),
         )
-        own = [version for version in found if not _is_strangers(version, {model.uid})]
+        own, orphans, others = _sorted_out(model, found)
+        seen.read(VERSIONS, found)
+        seen.read(JOBS, jobs)
         versions = tuple(version_object(version) for version in own)
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
         own_jobs = owned.controlled_by(jobs, uids)
         known = uids | {job["metadata"]["uid"] for job in own_jobs}
         owners = await self._owners.owners(model.namespace, all_pods, known)
+        if self._lacks_a_report(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)):
+            all_pods = await self._direct.list(PODS, model.namespace, {labels.MODEL: model.name})
+            owners = await self._owners.owners(model.namespace, all_pods, known)
         serving = owned.serving_pods(all_pods, owners, model.uid, versions)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
-            subject = Subject(model=model, versions=_by_name(versions), pods=serving)
+            subject = Subject(model=model, versions=_by_name(versions), pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         job_states, kept, (samples, errors), rivals, claims = await asyncio.gather(
             self._jobs.read(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)),
@@ -132,8 +159,33 @@ class Observer:
             claims=claims,
         )
         return Snapshot(
-            observed=observed, pods=serving, baselines=kept.objects, orphans=_orphans(own)
+            observed=observed,
+            pods=serving,
+            baselines=kept.objects,
+            seen=seen,
+            orphans=orphans,
+            foreign=(*others, *view.foreign),
         )
+
+    def _lacks_a_report(
+        self, jobs: Iterable[Object], pods: Mapping[str, Sequence[Object]]
+    ) -> bool:
+        """Return whether a Job has ended, and no pod of it is known to have: once for each Job.
+
+        Two watches are of two moments. A Job that seems to have ended without a report would end
+        its version, so the pods are read as they are now; they may also be gone for good.
+        """
+        silent = {
+            uid
+            for job in jobs
+            if phase_of(job)[0] != "Running"
+            and (uid := str(job["metadata"]["uid"])) not in self._looked_for
+            and not any(groups.ended(pod) for pod in pods[uid])
+        }
+        self._looked_for |= dict.fromkeys(silent)
+        while len(self._looked_for) > REMEMBERED_JOBS:
+            self._looked_for.popitem(last=False)
+        return bool(silent)
 
     async def _groups(self, model: ModelObject, versions: Iterable[VersionObject]) -> list[Object]:
         """Return the TrainJobs; a model without several workers costs no request for them."""
@@ -209,19 +261,23 @@ def _by_name(versions: Iterable[VersionObject]) -> dict[str, VersionObject]:
     return {version.name: version for version in versions}
 
 
-def _owners(thing: Object) -> list[Object]:
-    owners: list[Object] = thing["metadata"].get("ownerReferences") or []
-    return [owner for owner in owners if str(owner.get("apiVersion", "")).startswith(PREFIX)]
+def _sorted_out(
+    model: ModelObject, found: Iterable[Object]
+) -> tuple[list[Object], tuple[str, ...], list[Foreign]]:
+    """Return the model's versions, the names of those to adopt, and what only looks like them.
 
-
-def _orphans(versions: Iterable[Object]) -> tuple[str, ...]:
-    return tuple(v["metadata"]["name"] for v in versions if not _owners(v))
-
-
-def _is_strangers(thing: Object, uids: set[str]) -> bool:
-    """Whether it belongs to an earlier model of the same name, whose remains are being removed."""
-    owners = _owners(thing)
-    return bool(owners) and all(owner.get("uid") not in uids for owner in owners)
+    Versions of an earlier model of the same name are none of these: they are being removed.
+    """
+    own, orphans, others = [], [], []
+    for version in found:
+        if ownership.owned_by(version, {model.uid}):
+            own.append(version)
+        elif ownership.may_be_adopted(version, model):
+            own.append(version)
+            orphans.append(version["metadata"]["name"])
+        elif ownership.is_orphan(version):
+            others.append(ownership.foreign(KINDS[VERSIONS], version))
+    return own, tuple(orphans), others
 
 
 def model_object(raw: Object) -> ModelObject:

@@ -70,9 +70,10 @@ class JobState:
     report: Mapping[str, object] | None = None
     reason: str = ""
     message: str = ""
+    #: Of a removal: whose files it removes (`names.incarnation` of the uid).
+    incarnation: str = ""
     #: A TrainJob, that is several pods.
     group: bool = False
-    started_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,10 +10,9 @@ import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
-import kubernetes.client
-
 from recommender_operator import handlers, probes
 from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.transport import Transport
 from recommender_operator.election import Elector
 from recommender_operator.health import StaleError
 from recommender_operator.lease import Terms
@@ -32,7 +31,6 @@ class Process:
     def __init__(
         self,
         settings: Settings,
-        client: kubernetes.client.ApiClient,
         *,
         end: Callable[[BaseException], NoReturn],
     ) -> None:
@@ -40,9 +38,10 @@ class Process:
         self._settings = settings
         self._end = end
         terms = Terms(settings.lease_seconds)
-        # Threads and time limits of its own: a renewal waits for no other request, and one that
-        # fails is repeated by the election.
-        self._leases = OfficialKube(client, threads=2, timeout=REQUEST * terms.deadline, pauses=())
+        # Connections and time limits of its own: a renewal waits for no other request, and one
+        # that fails is repeated by the election.
+        transport = Transport(concurrency=2, timeout=REQUEST * terms.deadline)
+        self._leases = OfficialKube(transport, pauses=())
         self._terms = terms
         self.elector = Elector(
             self._leases,
@@ -52,7 +51,7 @@ class Process:
             identity=f"{settings.pod_name}_{uuid.uuid4()}",
             terms=terms,
         )
-        self.runtime = Runtime(settings, client, fence=self.elector.fence)
+        self.runtime = Runtime(settings, fence=self.elector.fence)
         self._leading = False
 
     async def run(self) -> None:
@@ -71,8 +70,8 @@ class Process:
                 if await _unless(stop, self.elector.acquire()):
                     await self._lead(stop)
         finally:
-            self.runtime.close()
-            self._leases.close()
+            await self.runtime.close()
+            await self._leases.close()
 
     async def _lead(self, stop: asyncio.Event) -> None:
         self._leading = True
@@ -86,7 +85,6 @@ class Process:
                 fence=self.elector.fence,
                 instance=self._settings.instance,
                 namespaces=self._settings.watch_namespaces,
-                resync=float(self._settings.requeue_seconds),
             ),
             name="operator",
         )

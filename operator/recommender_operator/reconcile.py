@@ -5,20 +5,36 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
+import random
 import time
 from collections.abc import Awaitable, Callable
 
 from recommender_operator.actions import Decision, Event
 from recommender_operator.adapters.events import EventRecorder
-from recommender_operator.adapters.kube import MODELS, Kube, KubeError, Object
-from recommender_operator.api.base import API_VERSION, GROUP
+from recommender_operator.adapters.kube import (
+    MODELS,
+    ConflictError,
+    Kube,
+    KubeError,
+    NotLeaderError,
+    Object,
+)
+from recommender_operator.adapters.owned_writes import OwnedObjects
 from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.execute import Executor
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import ObservationError, Observer, Snapshot, model_object
 from recommender_operator.observed import ModelObject, Observed
+from recommender_operator.phases import ownership
 
 logger = logging.getLogger(__name__)
+
+#: Longest pause before the look after a first conflict, in seconds: requests may have to leave a
+#: bad version at once.
+CONFLICT_PAUSE = 0.2
+#: Shortest and longest pause before a look after conflicts in a row, in seconds: two writers that
+#: disturb one another draw apart.
+REPEATED_CONFLICT_PAUSE = (0.5, 1.5)
 
 Decide = Callable[[Observed, datetime.datetime], Decision]
 
@@ -65,11 +81,13 @@ class Reconciler:
         admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
         finished: Callable[[str], None] = lambda _uid: None,
+        jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         """`longest_wait` bounds the time between two looks, in seconds.
 
         `admit` tells the models of this release from others'. `seen` is told what each look read;
-        `finished` the uid of a model whose deletion needs nothing more.
+        `finished` the uid of a model whose deletion needs nothing more. `jitter` returns a number
+        between two, to spread looks out.
         """
         self._kube = kube
         self._observer = observer
@@ -81,18 +99,37 @@ class Reconciler:
         self._admit = admit
         self._seen = seen
         self._finished = finished
+        self._jitter = jitter
+        self._objects = OwnedObjects(kube)
+        #: Models whose last look ended with a conflict.
+        self._conflicting: set[Key] = set()
         self._events = EventRecorder(kube)
 
     async def reconcile(self, key: Key) -> float | None:
         """Return after how many seconds to look again; None when the model is gone."""
         started = time.perf_counter()
         try:
-            return await self._look(key)
+            wait = await self._look(key)
+        except ConflictError as error:
+            return self._yield(key, error)
+        except NotLeaderError as error:
+            logger.info("%s: %s", key, error)
+            return self._longest_wait
         except Exception as error:
             self._metrics.reconcile_errors.labels(error=type(error).__name__).inc()
             raise
         finally:
             self._metrics.reconcile_seconds.observe(time.perf_counter() - started)
+        self._conflicting.discard(key)
+        return wait
+
+    def _yield(self, key: Key, error: ConflictError) -> float:
+        """Return the pause before a new look: what this one was decided on is no longer so."""
+        logger.info("%s changed during a look, which is repeated: %s", key, error)
+        self._metrics.conflicts.inc()
+        repeated = key in self._conflicting
+        self._conflicting.add(key)
+        return self._jitter(*(REPEATED_CONFLICT_PAUSE if repeated else (0.0, CONFLICT_PAUSE)))
 
     async def _look(self, key: Key) -> float | None:
         raw = await self._kube.get(MODELS, key.namespace, key.name)
@@ -107,6 +144,8 @@ class Reconciler:
         raw = admitted
         try:
             return await self._act(raw)
+        except (ConflictError, NotLeaderError):
+            raise
         except Exception as error:
             if isinstance(error, KubeError) and error.namespace_terminating:
                 return self._leave(key, raw)
@@ -122,6 +161,7 @@ class Reconciler:
         logger.info("%s: its namespace is being deleted; nothing is created", key)
         if not raw["metadata"].get("deletionTimestamp"):
             return self._longest_wait
+        self._metrics.forget(key.namespace, key.name)
         self._finished(raw["metadata"]["uid"])
         return None
 
@@ -133,7 +173,9 @@ class Reconciler:
         if decision.actions:
             kinds = ", ".join(type(action).__name__ for action in decision.actions)
             logger.info("%s/%s: %s", model.namespace, model.name, kinds)
-        await self._executor.execute(snapshot, decision)
+        in_the_way = await self._executor.execute(snapshot, decision)
+        foreign = (*snapshot.foreign, *in_the_way)
+        decision = ownership.tell(decision, model, foreign, now)
         await self._write_status(raw, snapshot, decision)
         for event in decision.events:
             logger.info("%s/%s: %s: %s", model.namespace, model.name, event.reason, event.message)
@@ -142,6 +184,8 @@ class Reconciler:
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
         if decision.finished and model.deleting:
+            # The event of its end may be lost, and nobody looks again.
+            self._metrics.forget(model.namespace, model.name)
             self._finished(model.uid)
             return None
         asked = decision.requeue_after
@@ -154,13 +198,7 @@ class Reconciler:
         # Compared with what is stored, not with what was parsed: the first write counts as well.
         if raw.get("status") and status == model.status.dump():
             return
-        manifest = {
-            "apiVersion": f"{GROUP}/{API_VERSION}",
-            "kind": "RecommenderModel",
-            "metadata": {"name": model.name, "namespace": model.namespace},
-            "status": status,
-        }
-        if not await self._kube.apply_status(MODELS, manifest):
+        if await self._objects.write_status(MODELS, raw, status) is None:
             logger.info("%s/%s is gone: its status is not written", model.namespace, model.name)
 
     async def _complain(self, raw: Object, error: Exception) -> None:

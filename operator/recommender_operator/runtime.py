@@ -6,15 +6,18 @@ import asyncio
 import contextlib
 import datetime
 import logging
+import random
 import time
 from collections.abc import Callable
 
 import aiohttp
-import kubernetes.client
 from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
+from recommender_operator import instances
 from recommender_operator.adapters import prometheus
 from recommender_operator.adapters.baselines import BaselineStore
+from recommender_operator.adapters.cached import CachedKube
+from recommender_operator.adapters.caches import Caches
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic
 from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
@@ -25,6 +28,8 @@ from recommender_operator.adapters.pod_scrape import PodScrape
 from recommender_operator.adapters.ports import SampleProvider
 from recommender_operator.adapters.smoke import HttpSmokeTester
 from recommender_operator.adapters.traffic import Traffic
+from recommender_operator.adapters.transport import LogIn, Transport, log_in
+from recommender_operator.adapters.watching import ApiSource
 from recommender_operator.api.spec import Provider, TrafficMode
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
@@ -34,6 +39,7 @@ from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.observed import ModelObject
 from recommender_operator.reconcile import Key, Reconciler
+from recommender_operator.schedule import spread
 from recommender_operator.settings import Settings
 from recommender_operator.workqueue import Observer as QueueObserver
 from recommender_operator.workqueue import WorkQueue
@@ -63,9 +69,9 @@ class Runtime:
     def __init__(
         self,
         settings: Settings,
-        client: kubernetes.client.ApiClient,
         *,
         fence: Callable[[], None],
+        log_in: LogIn = log_in,
         now: Callable[[], datetime.datetime] = utc_now,
     ) -> None:
         """`fence` raises NotLeaderError if this process may not write."""
@@ -73,13 +79,20 @@ class Runtime:
         self._fence = fence
         self._now = now
         self.metrics = Metrics()
-        self._kube = OfficialKube(
-            client,
-            fence=fence,
-            # A look makes up to seven requests at once.
-            threads=min(64, 4 + 4 * settings.workers),
+        transport = Transport(
+            log_in,
+            # A look makes few requests at once; watches are none of these.
+            concurrency=min(64, 4 + 4 * settings.workers),
             timeout=API_TIMEOUT,
-            observe=self.metrics.api_request,
+        )
+        self._kube = OfficialKube(transport, observe=self.metrics.api_request, fence=fence)
+        self._caches = Caches(
+            ApiSource(transport, observe=self.metrics.api_request),
+            namespaces=settings.watch_namespaces,
+            wake=lambda namespace, model: self.wake(Key(namespace, model)),
+            known=self._known,
+            figures=self.metrics,
+            models=instances.selector(settings.instance),
         )
         self._sessions: list[aiohttp.ClientSession] = []
         self._finished: dict[str, None] = {}
@@ -141,8 +154,8 @@ class Runtime:
         Raises:
             StaleError: a part stands still, or the workers have ended.
         """
-        if any(task.done() for task in self._tasks):
-            raise StaleError("the workers do not run")
+        if any(task.done() for task in self._tasks) or self._caches.ended():
+            raise StaleError("the workers or the watches do not run")
         return self.health.check()
 
     def open(self, *, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
@@ -154,14 +167,15 @@ class Runtime:
         )
         self._serve_metrics()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End the metrics and the client."""
         self._stack.close()
-        self._kube.close()
+        await self._kube.close()
 
     async def start(self) -> None:
-        """Open the connections and start the workers."""
-        self._reconciler = self._assemble(self._kube)
+        """Open the connections, start the caches and the workers."""
+        await self._caches.start()
+        self._reconciler = self._assemble(CachedKube(self._kube, self._caches))
         self._tasks.append(asyncio.create_task(self.queue.run(), name="workers"))
 
     async def stop(self) -> None:
@@ -170,11 +184,17 @@ class Runtime:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
+        await self._caches.stop()
         for session in self._sessions:
             await session.close()
         self._sessions.clear()
 
     # --- the parts
+
+    def _known(self, namespace: str, model: str) -> None:
+        """Bring back what had no room in the queue; what waits there already stays."""
+        later = random.random() * self._settings.requeue_seconds  # noqa: S311
+        self.queue.add(Key(namespace, model), later)
 
     async def _work(self, key: Key) -> float | None:
         assert self._reconciler is not None, "started before any key is taken"
@@ -182,7 +202,8 @@ class Runtime:
             self._fence()
             # An API server that does not answer holds a look no longer than one that does.
             async with asyncio.timeout(self._settings.look_seconds):
-                return await self._reconciler.reconcile(key)
+                again = await self._reconciler.reconcile(key)
+                return None if again is None else spread(again, random.random())  # noqa: S311
         except NotLeaderError as error:
             logger.info("%s: %s", key, error)
             return FENCED_WAIT
@@ -233,6 +254,7 @@ class Runtime:
                 platform=PlatformReader(kube, options),
                 hosts=HostReader(kube, options, self._settings.watch_namespaces),
                 baselines=baselines,
+                direct=self._kube,
             ),
             executor=Executor(
                 kube,
@@ -242,6 +264,7 @@ class Runtime:
                 metrics=self.metrics,
                 now=self._now,
                 baselines=baselines,
+                direct=self._kube,
             ),
             decide=decide,
             metrics=self.metrics,

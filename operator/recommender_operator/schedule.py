@@ -21,11 +21,21 @@ BACKOFF_BASE = 1.0
 BACKOFF_LIMIT = 300.0
 #: Share by which a pause is shortened or lengthened, so that failing keys spread out.
 JITTER = 0.2
+#: Share by which pauses between looks differ, and the shortest pause that does, in seconds.
+SPREAD, SPREAD_FROM = 0.1, 5.0
 #: Workers that a group may hold for each one that stays free. With 4 a group alone holds 8 of 10,
 #: two hold 5 and 4 (the dynamic thresholds of Choudhury and Hahne, for workers instead of memory).
 GREED = 4
 #: Outdated entries of a heap that are kept before they are swept, at least.
 SLACK = 64
+
+
+def spread(seconds: float, chance: float) -> float:
+    """Return a pause, a tenth longer or shorter by chance if it is a long one, in seconds.
+
+    Models that were made, or found by a new process, in one moment are not looked at in one.
+    """
+    return seconds if seconds < SPREAD_FROM else seconds * (1 + SPREAD * (2 * chance - 1))
 
 
 def one_group(_key: object) -> Hashable:

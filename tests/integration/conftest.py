@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -57,8 +57,8 @@ def namespace() -> str:
 
 
 @pytest.fixture
-def kube() -> Iterator[OfficialKube]:
+async def kube() -> AsyncIterator[OfficialKube]:
     """The operator's own client, as an administrator."""
     result = rig.open_kube(rig.kubeconfig())
     yield result
-    result.close()
+    await result.close()

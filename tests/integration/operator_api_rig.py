@@ -7,12 +7,13 @@ import pathlib
 import secrets
 from functools import cache
 
-import kubernetes.client
-import kubernetes.config
 import yaml
+from kubernetes.aio import client as official
+from kubernetes.aio import config as official_config
 
 from recommender_operator.adapters.kube import Object
 from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.transport import Transport
 from tests.cluster import api
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -46,15 +47,19 @@ def kubectl(*arguments: str, stdin: str | None = None) -> str:
     return str(api.kubectl_for(kubeconfig())(*arguments, stdin=stdin))
 
 
-def client_of(path: pathlib.Path) -> kubernetes.client.ApiClient:
-    configuration = kubernetes.client.Configuration()
-    kubernetes.config.load_kube_config(str(path), client_configuration=configuration)
-    configuration.retries = False
-    return kubernetes.client.ApiClient(configuration)
+def transport_to(path: pathlib.Path) -> Transport:
+    """Return what sends requests as the account of a kubeconfig."""
+
+    async def log_in() -> official.Configuration:
+        configuration = official.Configuration()
+        await official_config.load_kube_config(str(path), client_configuration=configuration)
+        return configuration
+
+    return Transport(log_in, concurrency=8, timeout=15)
 
 
 def open_kube(path: pathlib.Path) -> OfficialKube:
-    return OfficialKube(client_of(path), threads=8, timeout=15)
+    return OfficialKube(transport_to(path))
 
 
 def new_namespace() -> str:

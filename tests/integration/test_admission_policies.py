@@ -130,10 +130,7 @@ CREATED: list[Case] = [
     ),
     (
         "job",
-        put(
-            f"{hostile.POD}.initContainers",
-            [{"name": "prepare", "image": hostile.IMAGE}],
-        ),
+        put(f"{hostile.POD}.initContainers.0.image", hostile.IMAGE),
         "with the image registry.example/",
     ),
     ("trainjob", put("spec.runtimeRef.kind", "ClusterTrainingRuntime"), "of its own name"),

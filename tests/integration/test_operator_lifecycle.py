@@ -165,10 +165,10 @@ async def two_versions(life: Life, bad: bool) -> dict[str, Any]:
 
 
 @pytest.fixture
-def operator(tmp_path: pathlib.Path) -> Any:
+async def operator(tmp_path: pathlib.Path) -> Any:
     kube = rig.open_kube(account.clusterwide_config(tmp_path))
     yield kube
-    kube.close()
+    await kube.close()
 
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])

@@ -24,7 +24,8 @@ from recommender_operator.adapters.kube import (
 )
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.observe import model_object
-from recommender_operator.resources import labels
+from recommender_operator.observed import JobKind
+from recommender_operator.resources import jobs, labels, model_version, names
 from tests.cluster import settings
 from tests.fakes import controller, pod
 from tests.integration import operator_account as account
@@ -33,6 +34,7 @@ from tests.integration.test_operator_lifecycle import SPEC, Life
 from tests.scenario import audit
 from tests.scenario.audit import Right
 from tests.unit.recommender_operator.operator_rig import Rig
+from tests.unit.recommender_operator.resources import builder_inputs
 
 pytestmark = pytest.mark.integration
 
@@ -58,10 +60,10 @@ EXCUSED = {
 
 
 @pytest.fixture
-def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
+async def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
     operator = rig.open_kube(account.clusterwide_config(tmp_path))
     yield Life(operator, kube, namespace, None)
-    operator.close()
+    await operator.close()
 
 
 async def serving(life: Life, **spec: Any) -> str:
@@ -82,11 +84,34 @@ async def test_a_version_that_lost_its_owner_is_adopted_again(life: Life) -> Non
     assert found["metadata"]["ownerReferences"][0]["controller"] is True
 
 
+async def test_what_has_the_name_of_a_version_or_a_job_is_read_and_left(life: Life) -> None:
+    raw = await life.admin.create(MODELS, rig.manifest(life.namespace, **SPEC))
+    assert raw is not None
+    model = model_object(raw)
+    name = names.desired_version("movies", model.spec)
+    made = builder_inputs.version(name)
+    version = model_version.model_version(model, name, made.spec)
+    job = jobs.job(model, made, JobKind.CHECK, 0, {}, builder_inputs.OPTIONS)
+    for resource, thing in ((VERSIONS, version), (JOBS, job)):
+        thing["metadata"] |= {"labels": {}, "ownerReferences": []}
+        stored = await life.admin.create(resource, thing)
+        assert stored is not None
+        for _ in range(3):
+            await life.operator.reconciler.reconcile(life.key)
+        told = (await life.model())["status"]["conditions"]
+        owned = next(condition for condition in told if condition["type"] == "ObjectsOwned")
+        assert f"{thing['kind']} {life.namespace}/{thing['metadata']['name']}" in owned["message"]
+        place = (resource, life.namespace, thing["metadata"]["name"])
+        assert await life.admin.get(*place) == stored
+        assert await life.admin.delete(*place, uid=stored["metadata"]["uid"])
+        await life.operator.reconciler.reconcile(life.key)
+
+
 async def test_versions_beyond_the_history_go(life: Life) -> None:
-    names = {await serving(life, history={"limit": 1})}
+    made = {await serving(life, history={"limit": 1})}
     for seed in (18, 19, 20):
-        names.add(await promoted(life, seed))
-    await life.until(lambda _, versions: len(versions) < len(names))
+        made.add(await promoted(life, seed))
+    await life.until(lambda _, versions: len(versions) < len(made))
 
 
 async def promoted(life: Life, seed: int) -> str:

@@ -45,11 +45,11 @@ def remove_trainer() -> None:
 
 
 @pytest.fixture
-def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
+async def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
     """An operator with the rights that the chart gives it, and the script."""
     operator = rig.open_kube(account.clusterwide_config(tmp_path))
     yield Life(operator, kube, namespace, None)
-    operator.close()
+    await operator.close()
 
 
 async def condition(life: Life, kind: str) -> dict[str, Any]:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from recommender_operator import handlers
-from recommender_operator.adapters import kube
+from recommender_operator.adapters import caches, kube
 from tests.chart import (
     CHART,
     CLUSTER_WIDE,
@@ -24,41 +23,53 @@ from tests.chart import (
 
 #: Verbs by method of the port, and the subresource that the method asks for.
 VERBS = {
-    "get": ("", {"get"}),
-    "list": ("", {"list"}),
-    "create": ("", {"create"}),
-    "apply": ("", {"create", "patch"}),
-    "apply_status": ("/status", {"patch"}),
-    "patch": ("", {"patch"}),
-    "delete": ("", {"delete"}),
+    "get": {"": {"get"}},
+    "list": {"": {"list"}},
+    "create": {"": {"create"}},
+    "patch": {"": {"patch"}},
+}
+#: The same of writes of what a model owns: after a conflict the object is read again.
+OWNED = {
+    "read": {"": {"get"}},
+    "apply": {"": {"get", "create", "patch"}},
+    "create": {"": {"get", "create"}},
+    "delete": {"": {"get", "delete"}},
+    "adopt": {"": {"patch"}},
+    "patch": {"": {"patch"}},
+    "write_status": {"": {"get"}, "/status": {"patch"}},
 }
 RESOURCES = {name: value for name, value in vars(kube).items() if isinstance(value, kube.Resource)}
 Rights = dict[tuple[str, str], set[str]]
 
 
-def requests() -> Iterator[tuple[str, kube.Resource | None]]:
-    """Yield the method of the port and the kind of each request in the operator's source."""
+def requests() -> Iterator[tuple[dict[str, set[str]] | None, kube.Resource | None]]:
+    """Yield verbs by subresource and the kind of each request in the operator's source.
+
+    A log is asked for without a kind, and has no verbs here.
+    """
     for path in (ROOT / "operator").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
             on = node.func.value
             receiver = on.attr if isinstance(on, ast.Attribute) else getattr(on, "id", "")
-            if receiver in {"kube", "_kube"} and node.func.attr in {*VERBS, "log"}:
-                first = node.args[0]
-                yield node.func.attr, RESOURCES.get(getattr(first, "id", ""))
+            port = receiver in {"kube", "_kube"} and node.func.attr in {*VERBS, "log"}
+            owned = receiver in {"objects", "_objects"} and node.func.attr in OWNED
+            if port or owned:
+                kind = RESOURCES.get(getattr(node.args[0], "id", ""))
+                yield (OWNED if owned else VERBS).get(node.func.attr), kind
 
 
 def wanted() -> Rights:
     rights: Rights = {}
-    for method, resource in requests():
-        if method == "log":
+    for asked, resource in requests():
+        if asked is None:
             rights.setdefault(("", "pods/log"), set()).add("get")
-        else:
-            assert resource is not None, f"a request whose kind cannot be read: {method}"
-            sub, verbs = VERBS[method]
+            continue
+        assert resource is not None, f"a request whose kind cannot be read: {asked}"
+        for sub, verbs in asked.items():
             rights.setdefault((resource.group, resource.plural + sub), set()).update(verbs)
-    for watched in (kube.MODELS, *handlers.CHILDREN):
+    for watched in caches.KINDS:
         rights.setdefault((watched.group, watched.plural), set()).update({"list", "watch"})
     # Kopf's finalizer and annotations.
     rights[kube.MODELS.group, kube.MODELS.plural].add("patch")

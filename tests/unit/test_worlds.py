@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pathlib
 import random
 import types
 from collections.abc import Sequence
@@ -59,6 +60,13 @@ def test_each_shared_world_ends_with_the_last_of_its_tests() -> None:
     found = worlds.ends_of_worlds(ordered(TESTS))
     assert found == {TESTS[2], TESTS[3]}
     assert worlds.ends_of_worlds([TESTS[2], TESTS[0], LONG]) == {TESTS[0]}
+
+
+def test_the_longest_tests_are_tests_that_there_are() -> None:
+    folder = pathlib.Path(worlds.__file__).parent
+    text = "".join(path.read_text(encoding="utf-8") for path in folder.glob("test_*.py"))
+    for name in worlds.LONGEST[len(worlds.MODES) :]:
+        assert f"def {name}(" in text
 
 
 class Process:

@@ -21,7 +21,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # A training of several workers, where Kubeflow Trainer v2 is; without it the rule speaks of nothing.
 - apiGroups: [trainer.kubeflow.org]
   resources: [trainjobs]
-  verbs: [get, list, create, delete]
+  verbs: [get, list, watch, create, delete]
 - apiGroups: [trainer.kubeflow.org]
   resources: [trainingruntimes]
   verbs: [get, create, delete]
@@ -45,7 +45,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # Baselines of counters.
 - apiGroups: [recommender.dev]
   resources: [counterbaselines]
-  verbs: [list, create, patch, delete]
+  verbs: [list, watch, create, patch, delete]
 # The claims that a model names, by name: whether they are there and can be used, and their labels.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
@@ -59,7 +59,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # What KServe makes of an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]
-  verbs: [get, list]
+  verbs: [get, list, watch]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]

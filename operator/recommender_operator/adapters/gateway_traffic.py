@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 
-from recommender_operator.adapters.kube import HTTP_ROUTES, INFERENCE_SERVICES, Kube, Object
+from recommender_operator.adapters.kube import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    KINDS,
+    VERSIONS,
+    Kube,
+    Object,
+)
+from recommender_operator.adapters.owned_writes import OwnedObjects
 from recommender_operator.adapters.traffic import (
     Subject,
     TrafficView,
@@ -15,6 +24,10 @@ from recommender_operator.adapters.traffic import (
 from recommender_operator.observed import ServiceState, TrafficState
 from recommender_operator.resources import http_route, inference_service, labels
 from recommender_operator.resources.options import Options
+from recommender_operator.resources.ownership import Foreign, foreign, owned_by
+
+#: Of the digest of what a split was decided on.
+DIGEST_DIGITS = 16
 
 
 class GatewayTraffic:
@@ -22,6 +35,7 @@ class GatewayTraffic:
 
     def __init__(self, kube: Kube, options: Options) -> None:
         self._kube = kube
+        self._objects = OwnedObjects(kube)
         self._options = options
 
     async def observe(self, subject: Subject) -> TrafficView:
@@ -29,48 +43,75 @@ class GatewayTraffic:
         found = await self._kube.list(
             INFERENCE_SERVICES, model.namespace, labels.of_model(model.name)
         )
-        digest = inference_service.serving_digest(model.spec.serving)
-        services: dict[str, ServiceState] = {}
-        for service in found:
-            version = (service["metadata"].get("labels") or {}).get(labels.VERSION)
-            if not version or service["metadata"].get("deletionTimestamp"):
-                continue
-            annotations = service["metadata"].get("annotations") or {}
-            services[version] = service_state(
-                version,
-                owner=service,
-                condition=ready_condition(service),
-                pods=subject.pods.get(version, ()),
-                outdated=annotations.get(labels.SERVING_DIGEST) != digest,
-            )
+        subject.seen.read(INFERENCE_SERVICES, found)
+        services, others = _services(subject, found)
         route = await self._kube.get(HTTP_ROUTES, model.namespace, model.name)
-        return TrafficView(services=services, traffic=route_state(route))
+        subject.seen.read(HTTP_ROUTES, [route] if route is not None else [])
+        if route is None or owned_by(route, subject.owners):
+            state = route_state(route)
+        else:
+            others.append(foreign(KINDS[HTTP_ROUTES], route))
+            state = TrafficState(message=others[-1].message)
+        return TrafficView(services=services, traffic=state, foreign=tuple(others))
 
     async def ensure(self, subject: Subject, version: str) -> None:
         manifest = inference_service.standard(
             subject.model, subject.versions[version], self._options
         )
-        found = await self._kube.get(INFERENCE_SERVICES, subject.model.namespace, version)
-        await self._kube.apply(INFERENCE_SERVICES, manifest, over=found)
+        await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
 
     async def release(self, subject: Subject, version: str) -> None:
         namespace = subject.model.namespace
-        found = await self._kube.get(INFERENCE_SERVICES, namespace, version)
-        if found is not None:
-            uid = found["metadata"]["uid"]
-            await self._kube.delete(INFERENCE_SERVICES, namespace, version, uid=uid)
+        await self._objects.delete(INFERENCE_SERVICES, namespace, version, subject.claim)
 
     async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
         manifest = http_route.http_route(subject.model, weights, self._options, host)
-        found = await self._kube.get(HTTP_ROUTES, subject.model.namespace, subject.model.name)
-        await self._kube.apply(HTTP_ROUTES, manifest, over=found)
+        manifest["metadata"].setdefault("annotations", {})[labels.DECIDED_ON] = _basis(subject)
+        await self._objects.apply(HTTP_ROUTES, manifest, subject.claim)
 
     async def withdraw(self, subject: Subject) -> None:
         namespace, name = subject.model.namespace, subject.model.name
-        found = await self._kube.get(HTTP_ROUTES, namespace, name)
-        if found is not None:
-            uid = found["metadata"]["uid"]
-            await self._kube.delete(HTTP_ROUTES, namespace, name, uid=uid)
+        await self._objects.delete(HTTP_ROUTES, namespace, name, subject.claim)
+
+
+def _services(
+    subject: Subject, found: Sequence[Object]
+) -> tuple[dict[str, ServiceState], list[Foreign]]:
+    """Return what serves the versions, and what stands in the place of it."""
+    digest = inference_service.serving_digest(subject.model.spec.serving)
+    services: dict[str, ServiceState] = {}
+    others = []
+    for service in found:
+        metadata = service["metadata"]
+        version = (metadata.get("labels") or {}).get(labels.VERSION)
+        if not version or metadata.get("deletionTimestamp"):
+            continue
+        if owned_by(service, subject.owners):
+            services[version] = service_state(
+                version,
+                owner=service,
+                condition=ready_condition(service),
+                pods=subject.pods.get(version, ()),
+                outdated=(metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) != digest,
+            )
+        elif metadata["name"] in subject.versions:
+            others.append(foreign(KINDS[INFERENCE_SERVICES], service))
+    return services, others
+
+
+def _basis(subject: Subject) -> str:
+    """Return a digest of the versions as they were seen, or written, when a split was decided.
+
+    With it, a split that the route has already is still a change of the route: a split that was
+    decided before, by an operator that was suspended since, then meets a conflict.
+    """
+    seen = [subject.seen.get(VERSIONS, name) for name in sorted(subject.versions)]
+    texts = [
+        f"{thing['metadata']['uid']}@{thing['metadata']['resourceVersion']}"
+        for thing in seen
+        if thing is not None
+    ]
+    return hashlib.sha256(" ".join(texts).encode()).hexdigest()[:DIGEST_DIGITS]
 
 
 def route_state(route: Object | None) -> TrafficState:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import collections
-import datetime
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
@@ -62,12 +61,12 @@ class JobReader:
             kind=kind,
             version=version,
             attempt=attempt,
+            incarnation=str(marks.get(labels.INCARNATION, "")),
             phase=phase,
             report=report,
             reason=reason,
             message=message,
             group=job.get("kind") == "TrainJob",
-            started_at=_time(job["metadata"].get("creationTimestamp")),
         )
 
     async def _with_log(self, job: Object, pod: Object | None, message: str) -> str:
@@ -86,10 +85,6 @@ class JobReader:
                     self._logs.popitem(last=False)
             log = self._logs[uid]
         return f"{message}\nlast log lines:\n{log}" if log else message
-
-
-def _time(text: object) -> datetime.datetime | None:
-    return datetime.datetime.fromisoformat(str(text)) if text else None
 
 
 def _age(pod: Object) -> tuple[str, str]:

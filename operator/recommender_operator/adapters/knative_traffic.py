@@ -24,7 +24,14 @@ import dataclasses
 import urllib.parse
 from collections.abc import Mapping
 
-from recommender_operator.adapters.kube import INFERENCE_SERVICES, REVISIONS, Kube, Object
+from recommender_operator.adapters.kube import (
+    INFERENCE_SERVICES,
+    KINDS,
+    REVISIONS,
+    Kube,
+    Object,
+)
+from recommender_operator.adapters.owned_writes import ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.traffic import (
     Subject,
     TrafficError,
@@ -37,6 +44,7 @@ from recommender_operator.api.version import TERMINAL
 from recommender_operator.observed import ServiceState, TrafficState
 from recommender_operator.resources import inference_service, labels
 from recommender_operator.resources.options import Options
+from recommender_operator.resources.ownership import foreign, owned_by
 
 #: Annotation with the version whose place the stable version is taking over on top.
 RETIRING = f"{GROUP}/retiring"
@@ -122,19 +130,36 @@ class KnativeTraffic:
 
     def __init__(self, kube: Kube, options: Options) -> None:
         self._kube = kube
+        self._objects = OwnedObjects(kube)
         self._options = options
 
     async def _view(self, subject: Subject) -> View | None:
+        """Return what the look saw of the InferenceService, and its revisions.
+
+        Raises:
+            ForeignObjectError: the InferenceService is not the model's.
+        """
         model = subject.model
-        service = await self._kube.get(INFERENCE_SERVICES, model.namespace, model.name)
+        service = await self._objects.read(
+            INFERENCE_SERVICES, model.namespace, model.name, subject.claim
+        )
         if service is None or service["metadata"].get("deletionTimestamp"):
             return None
+        if not owned_by(service, subject.owners):
+            raise ForeignObjectError(foreign(KINDS[INFERENCE_SERVICES], service))
         revisions = await self._kube.list(REVISIONS, model.namespace, labels.of_model(model.name))
         by_name = {revision["metadata"]["name"]: revision for revision in revisions}
         return View(service=service, revisions=by_name)
 
     async def observe(self, subject: Subject) -> TrafficView:
-        view = await self._view(subject)
+        model = subject.model
+        service = await self._kube.get(INFERENCE_SERVICES, model.namespace, model.name)
+        subject.seen.read(INFERENCE_SERVICES, [service] if service is not None else [])
+        try:
+            view = await self._view(subject)
+        except ForeignObjectError as error:
+            nothing = TrafficState(message=error.foreign.message)
+            return TrafficView(services={}, traffic=nothing, foreign=(error.foreign,))
         if view is None:
             return TrafficView(services={}, traffic=TrafficState())
         digest = inference_service.serving_digest(subject.model.spec.serving)
@@ -214,10 +239,7 @@ class KnativeTraffic:
 
     async def withdraw(self, subject: Subject) -> None:
         model = subject.model
-        found = await self._kube.get(INFERENCE_SERVICES, model.namespace, model.name)
-        if found is not None:
-            uid = found["metadata"]["uid"]
-            await self._kube.delete(INFERENCE_SERVICES, model.namespace, model.name, uid=uid)
+        await self._objects.delete(INFERENCE_SERVICES, model.namespace, model.name, subject.claim)
 
     async def _put(
         self, subject: Subject, version: str, percent: int | None, retiring: str = ""
@@ -229,9 +251,7 @@ class KnativeTraffic:
         )
         if retiring:
             manifest["metadata"]["annotations"][RETIRING] = retiring
-        model = subject.model
-        found = await self._kube.get(INFERENCE_SERVICES, model.namespace, model.name)
-        await self._kube.apply(INFERENCE_SERVICES, manifest, over=found)
+        await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
 
 
 def _gives_way(subject: Subject, top: str, version: str) -> bool:

@@ -60,7 +60,17 @@ DEPLOYMENTS = Resource("apps", "v1", "deployments")
 TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 TRAINING_RUNTIMES = Resource("trainer.kubeflow.org", "v1alpha1", "trainingruntimes")
 JOB_SETS = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets")
-
+#: What the operator writes, as people call it.
+KINDS = {
+    MODELS: "RecommenderModel",
+    VERSIONS: "ModelVersion",
+    JOBS: "Job",
+    BASELINES: "CounterBaseline",
+    INFERENCE_SERVICES: "InferenceService",
+    HTTP_ROUTES: "HTTPRoute",
+    TRAIN_JOBS: "TrainJob",
+    TRAINING_RUNTIMES: "TrainingRuntime",
+}
 
 #: Cause of a refused creation (`corev1.NamespaceTerminatingCause`).
 NAMESPACE_TERMINATING = "NamespaceTerminating"

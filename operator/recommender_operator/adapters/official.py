@@ -1,33 +1,27 @@
 """The `Kube` port over the official client.
 
-The client is synchronous: each request runs in a thread of an own, bounded pool, with a time
-limit. What may pass (too many requests, a failing server, a lost connection) is repeated a few
-times with growing pauses; everything else is the caller's to handle. A write whose answer was
-lost may have happened: repeating it is safe, since its precondition then no longer holds (the
-caller gets a ConflictError and looks again), or since its name is taken.
+What may pass (too many requests, a failing server, a lost connection) is repeated a few times with
+growing pauses; everything else is the caller's to handle. A write whose answer was lost may have
+happened: repeating it is safe, since its precondition then no longer holds (the caller gets a
+ConflictError and looks again), or since its name is taken.
 """
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import contextlib
 import json
-import os
 import random
 from collections.abc import Callable, Mapping
-from typing import Any
-
-import kubernetes.client
-import kubernetes.config
-import urllib3.exceptions
 
 from recommender_operator.adapters.kube import PODS, ConflictError, KubeError, Object, Resource
+from recommender_operator.adapters.transport import Query, Transport, refusal
 from recommender_operator.resources.labels import MANAGER, selector
 
 STATUS_MANAGER = f"{MANAGER}-status"
 RETRIED = frozenset({0, 429, 500, 502, 503, 504})
-CONFLICT = 409
+#: Precondition of a creation by server-side apply: no object ever has this version, so an object
+#: of that name, which even the same field manager could overwrite, is a conflict.
+UNBORN = "1"
 APPLY = "application/apply-patch+yaml"
 #: Pauses before each repetition, in seconds.
 PAUSES = (0.2, 0.5, 1.0, 2.0)
@@ -37,60 +31,31 @@ MAX_PAUSE = 10.0
 LOG_BYTES = 16_384
 PAGE = 500
 
-Query = list[tuple[str, str]]
-
-
-def load_client() -> kubernetes.client.ApiClient:
-    """Return a client for the cluster around the pod, else for the current kubeconfig context.
-
-    Raises:
-        KubeError: neither is there.
-    """
-    configuration = kubernetes.client.Configuration()
-    # Repeating is done here, with pauses and metrics, and not a second time below.
-    configuration.retries = False
-    try:
-        if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
-            kubernetes.config.load_incluster_config(client_configuration=configuration)
-        else:
-            kubernetes.config.load_kube_config(client_configuration=configuration)
-    except kubernetes.config.ConfigException as error:
-        raise KubeError(
-            f"no access to a cluster: {error}; run inside a pod with a service account, "
-            "or set KUBECONFIG"
-        ) from error
-    return kubernetes.client.ApiClient(configuration)
-
 
 class OfficialKube:
     """The API server by way of the official client."""
 
     def __init__(
         self,
-        client: kubernetes.client.ApiClient,
+        transport: Transport,
         *,
-        threads: int,
-        timeout: float,
         observe: Callable[[str, str, int, float], None] | None = None,
         pauses: tuple[float, ...] = PAUSES,
         fence: Callable[[], None] = lambda: None,
     ) -> None:
-        """`timeout` of one try is in seconds; `observe` gets verb, kind, HTTP status, seconds.
+        """`observe` gets verb, kind, HTTP status and seconds of each try.
 
         `fence` is called before each try of a write, and raises NotLeaderError if this process
         may not write any more.
         """
-        self._client = client
-        self._timeout = timeout
+        self._transport = transport
         self._observe = observe
         self._pauses = pauses
         self._fence = fence
-        self._pool = concurrent.futures.ThreadPoolExecutor(threads, thread_name_prefix="kube")
 
-    def close(self) -> None:
-        """Free the threads and the connections."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        self._client.close()
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         return await self._maybe("GET", resource, resource.path(namespace, name))
@@ -126,12 +91,13 @@ class OfficialKube:
         metadata = manifest["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"])
         query = [("fieldManager", MANAGER)]
+        seen = {"resourceVersion": UNBORN}
         if over is not None:
             seen = {key: over["metadata"][key] for key in ("uid", "resourceVersion")}
-            manifest = {**manifest, "metadata": {**metadata, **seen}}
             # Fields of others are overwritten where the object is as it was read, and only there.
             query.append(("force", "true"))
-        return await self._send("PATCH", resource, path, query, manifest, APPLY)
+        fenced = {**manifest, "metadata": {**metadata, **seen}}
+        return await self._send("PATCH", resource, path, query, fenced, APPLY)
 
     async def apply_status(self, resource: Resource, manifest: Object) -> Object | None:
         metadata = manifest["metadata"]
@@ -222,46 +188,15 @@ class OfficialKube:
             if method != "GET":
                 self._fence()
             started = loop.time()
-            status, headers, data = await loop.run_in_executor(
-                self._pool, self._request, method, path, query, body, content_type
-            )
+            answer = await self._transport.request(method, path, query, body, content_type)
             if self._observe is not None:
-                self._observe(method, resource.plural, status, loop.time() - started)
-            if 200 <= status < 300:
-                return data
-            if status not in RETRIED or pause is None:
-                raise _error(method, path, status, data)
-            await asyncio.sleep(_pause(pause, headers))
+                self._observe(method, resource.plural, answer.status, loop.time() - started)
+            if 200 <= answer.status < 300:
+                return answer.data
+            if answer.status not in RETRIED or pause is None:
+                raise refusal(method, path, answer.status, answer.data)
+            await asyncio.sleep(_pause(pause, answer.headers))
         raise AssertionError("unreachable")
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        query: Query | None,
-        body: Object | None,
-        content_type: str,
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        """Send one request (in a thread); a lost connection is the status 0."""
-        headers = {"Accept": "application/json, */*", "Content-Type": content_type}
-        prepared: Any = self._client.param_serialize(
-            method,
-            path,
-            query_params=query or [],
-            header_params=headers,
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        verb, url, headers, sent, form = prepared
-        try:
-            response = self._client.call_api(
-                verb, url, headers, sent, form, _request_timeout=self._timeout
-            )
-            return int(response.status), dict(response.headers), response.read() or b""
-        except kubernetes.client.ApiException as error:
-            return int(error.status or 0), {}, str(error.body or error.reason).encode()
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return 0, {}, f"{type(error).__name__}: {error}".encode()
 
 
 def _pause(planned: float, headers: Mapping[str, str]) -> float:
@@ -269,20 +204,3 @@ def _pause(planned: float, headers: Mapping[str, str]) -> float:
     asked = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
     seconds = min(float(asked), MAX_PAUSE) if asked.isdigit() else planned
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311
-
-
-def _error(method: str, path: str, status: int, data: bytes) -> KubeError:
-    text = data.decode("utf-8", "replace")
-    answer: Object = {}
-    with contextlib.suppress(ValueError):
-        parsed = json.loads(text)
-        answer = parsed if isinstance(parsed, dict) else {}
-    told = str(answer.get("message", text))[:1000]
-    causes = (answer.get("details") or {}).get("causes") or []
-    kind = ConflictError if status == CONFLICT else KubeError
-    return kind(
-        f"{method} {path}: {status} {told}",
-        status=status,
-        reason=str(answer.get("reason", "")),
-        causes=[str(cause.get("reason", "")) for cause in causes],
-    )

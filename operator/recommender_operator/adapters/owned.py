@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from recommender_operator.adapters.kube import Object
 from recommender_operator.adapters.pods import label
 from recommender_operator.observed import VersionObject
-from recommender_operator.resources import labels
+from recommender_operator.resources import labels, ownership
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,25 +27,21 @@ class Controller:
 
 def controller_of(thing: Object) -> Controller | None:
     """Return the controller of an object; there is at most one."""
-    for owner in thing["metadata"].get("ownerReferences") or []:
-        if owner.get("controller"):
-            group, slash, _ = str(owner.get("apiVersion", "")).partition("/")
-            return Controller(
-                group=group if slash else "",
-                kind=str(owner.get("kind", "")),
-                name=str(owner.get("name", "")),
-                uid=str(owner.get("uid", "")),
-            )
-    return None
+    owner = ownership.controller_of(thing)
+    if owner is None:
+        return None
+    group, slash, _ = str(owner.get("apiVersion", "")).partition("/")
+    return Controller(
+        group=group if slash else "",
+        kind=str(owner.get("kind", "")),
+        name=str(owner.get("name", "")),
+        uid=str(owner.get("uid", "")),
+    )
 
 
 def controlled_by(things: Iterable[Object], uids: Collection[str]) -> list[Object]:
     """Return the objects whose controller has one of the uids."""
-    return [
-        thing
-        for thing in things
-        if (controller := controller_of(thing)) is not None and controller.uid in uids
-    ]
+    return [thing for thing in things if ownership.owned_by(thing, uids)]
 
 
 def pods_of_jobs(

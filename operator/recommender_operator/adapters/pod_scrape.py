@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Sequence
 
 import aiohttp
@@ -12,11 +13,16 @@ from recommender_operator.adapters import redaction
 from recommender_operator.adapters.http import TIMEOUT, ExchangeError, exchange, pod_url
 from recommender_operator.adapters.metrics_page import PAGE_LIMIT, parse_page
 from recommender_operator.adapters.ports import PodRef, SampleError
+from recommender_operator.analysis.series import PREFIX
 from recommender_operator.observed import PodCounters, Sample
 
 PORT = 8080
-#: Pods asked at a time.
-CONCURRENCY = 20
+#: Pods asked at a time in one look, and by all looks together: what ten workers may ask at most,
+#: so that one tenant's pods that do not answer hold up nobody else's.
+CONCURRENCY, ALL_LOOKS = 20, 200
+
+#: The first version on a page.
+_VERSION = re.compile(rf'^{PREFIX}[^\n]*?[{{,]version="([^"\n]*)"', re.MULTILINE)
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +33,7 @@ class PodScrape:
     def __init__(self, session: aiohttp.ClientSession, *, port: int = PORT) -> None:
         self._session = session
         self._port = port
+        self._all = asyncio.Semaphore(ALL_LOOKS)
 
     @classmethod
     def session(cls) -> aiohttp.ClientSession:
@@ -44,7 +51,7 @@ class PodScrape:
         """
         gate = asyncio.Semaphore(CONCURRENCY)
         asked = [pod for pod in pods if pod.ip]
-        answers = await asyncio.gather(*(self._ask(pod, gate) for pod in asked))
+        answers = await asyncio.gather(*(self._ask(pod, version, gate) for pod in asked))
         sample: dict[str, PodCounters] = {}
         failures = []
         for pod, answer in zip(asked, answers, strict=True):
@@ -62,14 +69,26 @@ class PodScrape:
             logger.warning("Counters of %s/%s are partial: %s", namespace, version, shown)
         return sample
 
-    async def _ask(self, pod: PodRef, gate: asyncio.Semaphore) -> PodCounters | str:
+    async def _ask(self, pod: PodRef, version: str, gate: asyncio.Semaphore) -> PodCounters | str:
         """Return the counters, or why there are none."""
         url = pod_url(pod.ip, self._port, "/metrics")
         try:
-            async with gate:
+            async with gate, self._all:
                 page = await exchange(self._session, "GET", url, limit=PAGE_LIMIT)
-            return await asyncio.to_thread(parse_page, page.decode("utf-8"))
+            return await asyncio.to_thread(_counters, page.decode("utf-8"), version)
         except UnicodeDecodeError as error:
             return f"the page is not UTF-8 at byte {error.start}"
         except (ExchangeError, ValueError) as error:
             return str(error)
+
+
+def _counters(page: str, version: str) -> PodCounters:
+    """Return the counters of a page of a version.
+
+    Raises:
+        ValueError: it is no such page. The address of a pod that is gone may be another one's.
+    """
+    whose = _VERSION.search(page)
+    if whose is not None and whose[1] != version:
+        raise ValueError(f"the page is of another version: {whose[1][:100]!r}")
+    return parse_page(page)

@@ -6,19 +6,23 @@ Two implementations, with one core above them (`docs/adr/0003-traffic-port.md`).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import datetime
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters import redaction
 from recommender_operator.adapters import restarts as podrestarts
 from recommender_operator.adapters.kube import Object
+from recommender_operator.adapters.owned_writes import Claim
+from recommender_operator.adapters.seen import Seen
 from recommender_operator.observed import (
     ModelObject,
     ServiceState,
     TrafficState,
     VersionObject,
 )
+from recommender_operator.resources.ownership import Foreign
 
 
 class TrafficError(Exception):
@@ -27,11 +31,26 @@ class TrafficError(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a traffic call speaks of: a model, its versions, and their serving pods as read."""
+    """What a traffic call speaks of: a model, its versions, and their serving pods as read.
+
+    `seen` has the objects that the look read: what is observed is kept there, and what is asked
+    for is conditional on it.
+    """
 
     model: ModelObject
     versions: Mapping[str, VersionObject]
     pods: Mapping[str, Sequence[Object]] = dataclasses.field(default_factory=dict)
+    seen: Seen = dataclasses.field(default_factory=Seen)
+
+    @property
+    def owners(self) -> Collection[str]:
+        """The uids that may control what the model serves by."""
+        return frozenset({self.model.uid, *(v.uid for v in self.versions.values())})
+
+    @property
+    def claim(self) -> Claim:
+        """On whose behalf, and over which objects, writes are made."""
+        return Claim(owners=self.owners, seen=self.seen)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,10 +59,16 @@ class TrafficView:
 
     services: Mapping[str, ServiceState]
     traffic: TrafficState
+    #: Objects in the place of the model's own.
+    foreign: tuple[Foreign, ...] = ()
 
 
 class Traffic(Protocol):
-    """Each call is idempotent and asks for a state; none waits for it. All raise KubeError."""
+    """Each call is idempotent and asks for a state; none waits for it. All raise KubeError.
+
+    Writes raise ForeignObjectError where an object of another is in the way, and ConflictError
+    where an object is no longer what the subject's look saw.
+    """
 
     async def observe(self, subject: Subject) -> TrafficView:
         """Return the services by version and the split that the data plane reports."""
@@ -74,6 +99,12 @@ class Traffic(Protocol):
     async def withdraw(self, subject: Subject) -> None:
         """Take no requests any more."""
         ...
+
+
+def created_at(thing: Object) -> datetime.datetime | None:
+    """Return the creation time of an object."""
+    text = thing["metadata"].get("creationTimestamp")
+    return datetime.datetime.fromisoformat(text) if text else None
 
 
 def ready_condition(thing: Object, kind: str = "Ready") -> Object:

@@ -34,6 +34,8 @@ class ConditionType(enum.StrEnum):
     DRIFTED = "Drifted"
     #: The last snapshot that the schedule asked for is there.
     SNAPSHOT_TAKEN = "SnapshotTaken"
+    #: No object of another stands where the operator would have to write.
+    OBJECTS_OWNED = "ObjectsOwned"
     #: Too many automatic rollbacks in a row: nothing starts until a human says so.
     LOCKED = "Locked"
     #: The claims that the spec names can be used.
@@ -93,6 +95,9 @@ class Reason(enum.StrEnum):
     UNLOCKED = "Unlocked"
     DELETING = "Deleting"
     ARTIFACTS_LEFT_BEHIND = "ArtifactsLeftBehind"
+    # Ownership.
+    OWNED = "Owned"
+    FOREIGN_OBJECT = "ForeignObject"
     # The stages of a version.
     DATA_CHECKED = "DataChecked"
     #: The data are trained on, and differ from those before in a way that a human should know.

@@ -47,7 +47,7 @@ def _remove_artifacts(turn: Turn) -> None:
         return
     paths = [names.artifacts_path(name), names.staging_path(name), names.lake_path(name)]
     for attempt in range(ATTEMPTS):
-        job = jobs.find(turn, JobKind.REMOVE, name, attempt)
+        job = jobs.removal(turn, name, attempt, turn.model.uid)
         if job is None:
             inputs = {"paths": ",".join(paths)}
             turn.do(StartJob(kind=JobKind.REMOVE, version=name, attempt=attempt, inputs=inputs))

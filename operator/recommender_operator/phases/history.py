@@ -54,7 +54,7 @@ def _remove(turn: Turn, version: VersionObject) -> None:
         turn.do(DeleteVersion(name=version.name))
         return
     attempt = version.status.attempt
-    job = jobs.find(turn, JobKind.REMOVE, version.name, attempt)
+    job = jobs.removal(turn, version.name, attempt, version.uid)
     if job is None:
         inputs = {"paths": ",".join(paths)}
         turn.do(

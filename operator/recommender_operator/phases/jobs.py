@@ -11,6 +11,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, JobState, VersionObject
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
 
 #: Only a safety net: the event of the finished Job wakes the operator.
 _POLL = datetime.timedelta(seconds=20)
@@ -24,6 +25,20 @@ def find(turn: Turn, kind: JobKind, version: str, attempt: int) -> JobState | No
             job
             for job in turn.observed.jobs
             if (job.kind, job.version, job.attempt) == (kind, version, attempt)
+        ),
+        None,
+    )
+
+
+def removal(turn: Turn, name: str, attempt: int, uid: str) -> JobState | None:
+    """Return the Job that removes the files of this very object, if it exists."""
+    own = names.incarnation(uid)
+    wanted = (JobKind.REMOVE, name, attempt, own)
+    return next(
+        (
+            job
+            for job in turn.observed.jobs
+            if (job.kind, job.version, job.attempt, job.incarnation) == wanted
         ),
         None,
     )
@@ -47,6 +62,7 @@ def result(
         turn.do(StartJob(kind=kind, version=version.name, attempt=attempt, inputs=dict(inputs)))
         if kind is JobKind.TRAIN and version.spec.training.workers > 1:
             turn.change(version.name, group_since=turn.time)
+            turn.due(turn.time, _deadline(version), _POLL)
         turn.look_again(_POLL if version.spec.training.workers == 1 else _SOON)
         return None
     if job.phase == "Running":
@@ -71,15 +87,18 @@ def _overdue(turn: Turn, version: VersionObject, job: JobState) -> str:
 
     JobSet gives every restart the deadline anew, and counts nothing while no pod is made.
     """
-    seconds = version.spec.training.deadline_seconds
     since = version.status.group_since or version.status.stage_since or turn.time
-    if not job.group or not turn.due(since, datetime.timedelta(seconds=seconds), _POLL):
+    if not job.group or not turn.due(since, _deadline(version), _POLL):
         return ""
     told = f": {job.message}" if job.message else ""
     return (
-        f"the TrainJob did not end within training.deadlineSeconds ({seconds}), restarts "
-        f"included{told}"
+        "the TrainJob did not end within training.deadlineSeconds "
+        f"({version.spec.training.deadline_seconds}), restarts included{told}"
     )
+
+
+def _deadline(version: VersionObject) -> datetime.timedelta:
+    return datetime.timedelta(seconds=version.spec.training.deadline_seconds)
 
 
 def fail(turn: Turn, version: VersionObject, reason: str, message: str) -> None:

@@ -18,8 +18,8 @@ CONTAINER = "main"
 INPUT_AT_FAULT = 2
 #: What may be done for a model that is no step of a version.
 OF_A_MODEL = (JobKind.REMOVE, JobKind.SNAPSHOT)
-#: A snapshot that was taken, or has failed, can be looked at for so long.
-SNAPSHOT_STAYS_SECONDS = 3600
+#: A snapshot or a removal that has ended can be looked at for so long: no version owns it.
+STAYS_SECONDS = 3600
 #: Makes the kubelet give a volume to the group of the Jobs, once.
 _REGROUPED = {"fsGroup": security.USER, "fsGroupChangePolicy": "OnRootMismatch"}
 #: What a Job takes that only reads, moves or removes files.
@@ -50,15 +50,20 @@ def job(
     """
     name = version.name if version is not None else model.name
     marks = labels.of_job(model.name, name, kind, attempt)
+    job_name = names.job_name(name, kind, attempt)
+    if kind is JobKind.REMOVE:
+        uid = version.uid if version is not None else model.uid
+        marks[labels.INCARNATION] = names.incarnation(uid)
+        job_name = names.removal_name(name, attempt, uid)
     training = version.spec.training if version is not None else model.spec.training
     wanted = training.resources if kind is JobKind.TRAIN else SMALL
     command = job_commands.command(model, version, kind, inputs, attempt)
-    passing = kind is JobKind.SNAPSHOT
+    passing = kind in (JobKind.SNAPSHOT, JobKind.REMOVE)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": names.job_name(name, kind, attempt),
+            "name": job_name,
             "namespace": model.namespace,
             "labels": marks,
             "ownerReferences": _owners(model, version, kind),
@@ -67,7 +72,7 @@ def job(
             "backoffLimit": training.backoff_limit,
             "activeDeadlineSeconds": training.deadline_seconds,
             "podFailurePolicy": _failure_policy(prepares=bool(prepared(model.name, kind, inputs))),
-            **({"ttlSecondsAfterFinished": SNAPSHOT_STAYS_SECONDS} if passing else {}),
+            **({"ttlSecondsAfterFinished": STAYS_SECONDS} if passing else {}),
             "template": {
                 "metadata": {"labels": marks},
                 "spec": _pod(

@@ -16,6 +16,8 @@ INSTANCE = f"{GROUP}/instance"
 VERSION = f"{GROUP}/version"
 JOB_KIND = f"{GROUP}/job-kind"
 ATTEMPT = f"{GROUP}/attempt"
+#: Tells the object whose files a Job removes from an earlier one of the same name.
+INCARNATION = f"{GROUP}/incarnation"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "recommender-operator"
 
@@ -24,6 +26,9 @@ STORAGE = f"{GROUP}/storage"
 
 #: Annotation with the digest of the serving settings that a manifest was built from.
 SERVING_DIGEST = f"{GROUP}/serving-digest"
+
+#: Annotation of a route: what its split was decided on (a digest).
+DECIDED_ON = f"{GROUP}/decided-on"
 
 
 def of_model(model: str) -> dict[str, str]:

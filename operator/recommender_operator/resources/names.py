@@ -22,6 +22,8 @@ ARTIFACT_DIGITS = 16
 #: A TrainJob's name may be no longer, so that `<name>-node-0-15-<5>` fits a DNS label (63).
 MAX_GROUP_NAME = 47
 GROUP_DIGITS = 10
+#: `<model>-<8>-remove-<6>` then fits a DNS label (63).
+INCARNATION_DIGITS = 6
 
 
 def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
@@ -56,6 +58,20 @@ def desired_version(model: str, spec: RecommenderModelSpec, token: str = "") -> 
 def job_name(version: str, kind: JobKind, attempt: int) -> str:
     """Return `<version>-<kind>-<attempt>`."""
     return f"{version}-{kind.value}-{attempt}"
+
+
+def incarnation(uid: str) -> str:
+    """Return what tells an object from an earlier one of the same name."""
+    return hashlib.sha256(uid.encode()).hexdigest()[:INCARNATION_DIGITS]
+
+
+def removal_name(name: str, attempt: int, uid: str) -> str:
+    """Return the name of the Job that removes the files of a version or of a model.
+
+    A version that is made again has the name and the attempts of the one before, and must not
+    take the success of its removal for its own.
+    """
+    return f"{name}-{JobKind.REMOVE.value}-{incarnation(f'{uid}/{attempt}')}"
 
 
 def group_name(version: str, attempt: int) -> str:

@@ -573,6 +573,7 @@ def test_every_condition_is_there_from_the_first_look() -> None:
         "AnalysisPassed",
         "Drifted",
         "SnapshotTaken",
+        "ObjectsOwned",
         "Locked",
         "StorageReady",
         "Accepted",
@@ -637,3 +638,17 @@ def test_an_artifact_published_to_any_other_folder_than_its_own_fails(path: str)
     assert status.decision.reason == "InvalidReport"
     assert f"'{told}'" in status.decision.message
     assert "artifacts/movies/" in status.decision.message
+
+
+def test_a_version_made_again_does_not_take_an_earlier_removal_for_its_own() -> None:
+    world = World(spec=spec(history={"limit": 1}))
+    world.settle()
+    for seed in (2, 3, 4, 17, 2, 3, 4):
+        world.seed(seed)
+        world.settle()
+    removed = [
+        x.version for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.REMOVE
+    ]
+    deleted = [x.name for x in world.log if isinstance(x, a.DeleteVersion)]
+    assert len(deleted) > len(set(deleted)), "no version was made again and removed again"
+    assert sorted(removed) == sorted(deleted), "a version went and its files stayed"

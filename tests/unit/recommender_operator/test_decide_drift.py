@@ -6,9 +6,12 @@ last ones they speak themselves.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+from unittest import mock
 
 from recommender_operator.analysis.verdict import Verdict
+from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import Baseline
 from recommender_operator.phases import windows
@@ -354,10 +357,38 @@ def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after
 def test_a_break_window_whose_start_could_not_be_kept_is_tried_again_after_a_while() -> None:
     world, oracle = serving()
     name = canary(world, oracle)
-    key = windows.break_key(name)
+    key = windows.break_key(world.versions[name])
     world.baselines[key] = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
     look(world, oracle, 1)
     assert world.baselines[key].error
     world.now += datetime.timedelta(minutes=5)
     look(world, oracle, 1)
     assert not world.baselines[key].error
+
+
+def losing(count: int = 1) -> contextlib.AbstractContextManager[object]:
+    """Let every window have lost the counters of so many pods."""
+    return mock.patch.object(WindowStats, "lost", property(lambda _: count))
+
+
+def test_a_window_that_lost_counters_shows_a_shift_but_never_its_absence() -> None:
+    world, oracle = serving()
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 2)
+    with losing():
+        oracle.window = Verdict.PASS
+        look(world, oracle, 3)
+        assert world.condition("Drifted")[0] == "False"
+        oracle.window = Verdict.FAIL
+        look(world, oracle, 1)
+    assert world.condition("Drifted")[0] == "True"
+
+
+def test_a_break_is_not_judged_against_a_version_that_lost_counters() -> None:
+    world, oracle = serving()
+    candidate = canary(world, oracle)
+    oracle.broken = Verdict.FAIL
+    with losing():
+        look(world, oracle, 6)
+    assert world.versions[candidate].status.stage == "Canary"
+    assert world.status.drift.candidate_breaks_in_a_row == 0

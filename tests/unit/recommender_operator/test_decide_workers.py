@@ -137,8 +137,8 @@ def test_a_group_has_the_deadline_for_all_its_restarts(after: int, late: bool) -
     key = (JobKind.TRAIN, old.version, old.attempt)
     job = dataclasses.replace(seen.jobs[key], message="2 of 2 pods are Unschedulable")
     seen.jobs[key] = job
-    assert job.started_at is not None
-    seen.now = job.started_at + datetime.timedelta(seconds=after)
+    seen.tick(20)
+    seen.watch(after - 20, every=20)
     seen.reconcile()
     assert (seen.stages() == {17: "Failed"}) is late
     assert bool(cancelled(seen)) is late

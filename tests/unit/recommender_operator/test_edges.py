@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import json
 import logging
 import sys
@@ -10,8 +12,11 @@ import pytest
 
 from recommender_operator import __main__ as command
 from recommender_operator import logs
-from recommender_operator.metrics import Metrics, version
+from recommender_operator.api.version import VersionDecision, VersionStage
+from recommender_operator.metrics import MAX_DECISIONS, Metrics, version
+from recommender_operator.observed import VersionObject
 from recommender_operator.settings import Settings, SettingsError, load, variable
+from tests.unit.recommender_operator.resources import builder_inputs
 from tests.unit.recommender_operator.resources.builder_inputs import model
 
 ENVIRONMENT = {
@@ -132,6 +137,46 @@ def test_a_version_that_left_the_split_leaves_the_metric() -> None:
     assert (weight("a"), weight("b")) == (None, 100)
     metrics.forget("team", "movies")
     assert weight("b") is None
+
+
+def decided(reason: str) -> tuple[VersionObject, VersionObject]:
+    """Return a version before and after a decision."""
+    since = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
+    before = builder_inputs.version()
+    canary = {"stage": VersionStage.CANARY, "stage_since": since, "decision": None}
+    decision = VersionDecision(outcome="RolledBack", reason=reason, message="m", at=since)
+    back = {"stage": VersionStage.ROLLED_BACK, "stage_since": since, "decision": decision}
+
+    def at(update: dict[str, object]) -> VersionObject:
+        return dataclasses.replace(before, status=before.status.model_copy(update=update))
+
+    return at(canary), at(back)
+
+
+def of_model(metrics: Metrics) -> list[str]:
+    """Return the names of the series that carry the label of the model."""
+    samples = [s for family in metrics.registry.collect() for s in family.samples]
+    return [s.name for s in samples if s.labels.get("model") == "movies"]
+
+
+def test_a_model_that_is_gone_leaves_no_series() -> None:
+    metrics = Metrics()
+    metrics.traffic(model(), {"a": 100})
+    metrics.snapshot(model(), True)
+    metrics.moved(model(), *decided("AnalysisFailed"))
+    assert {"recommender_operator_verdicts_total", "recommender_operator_snapshot_failed"} <= set(
+        of_model(metrics)
+    )
+    metrics.forget("team", "movies")
+    assert of_model(metrics) == []
+    metrics.forget("team", "movies")
+
+
+def test_reasons_without_end_make_a_bounded_number_of_series() -> None:
+    metrics = Metrics()
+    for number in range(500):
+        metrics.moved(model(), *decided(f"Reason{number}"))
+    assert of_model(metrics).count("recommender_operator_verdicts_total") == MAX_DECISIONS + 1
 
 
 def test_the_metrics_page_names_every_metric() -> None:

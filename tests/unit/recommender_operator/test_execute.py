@@ -15,10 +15,14 @@ from recommender_operator.adapters.kube import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
+    KINDS,
+    PODS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
+    ConflictError,
     KubeError,
+    Resource,
 )
 from recommender_operator.api.spec import DataSource
 from recommender_operator.api.spec_mapping import IdKind, IdKinds
@@ -32,8 +36,8 @@ from recommender_operator.api.version import (
 from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot, version_object
 from recommender_operator.observed import JobKind, Observed
-from recommender_operator.resources import baselines, model_version
-from tests.fakes import NOW, pod
+from recommender_operator.resources import baselines, model_version, names
+from tests.fakes import NOW, copied, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -96,7 +100,7 @@ async def test_each_action_leaves_what_it_promises() -> None:
     rig = Rig()
     await run(rig, snapshot(rig), *ALL[:7])
     assert rig.kube.names(VERSIONS) == [NAME, "movies-new"]
-    assert rig.kube.names(JOBS) == [f"{NAME}-check-0", "movies-remove-0"]
+    assert rig.kube.names(JOBS) == [f"{NAME}-check-0", names.removal_name("movies", 0, MODEL.uid)]
     assert rig.kube.names(INFERENCE_SERVICES) == [NAME]
     assert rig.kube.names(HTTP_ROUTES) == ["movies"]
     assert rig.kube.names(BASELINES) == [baselines.name("movies", "step/x")]
@@ -132,6 +136,8 @@ async def test_the_smoke_result_joins_the_status_that_this_decision_wrote() -> N
     rig = Rig()
     shot = snapshot(rig, pods={NAME: [pod("old", NAME), pod("new", NAME)]})
     shot.pods[NAME][1]["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
+    for each in shot.pods[NAME]:
+        rig.kube.put(PODS, each)
     smoking = PUBLISHED.model_copy(update={"stage": VersionStage.SMOKE_TESTING})
     await run(rig, shot, do.UpdateVersion(name=NAME, status=smoking), do.RunSmoke(version=NAME))
     status = rig.kube.find(VERSIONS, NAME)["status"]
@@ -154,8 +160,19 @@ async def test_the_smoke_is_told_what_the_ids_of_the_version_are() -> None:
     shot = snapshot(
         rig, pods={NAME: [pod("p", NAME)]}, spec=spec.model_copy(update={"data": data})
     )
+    rig.kube.put(PODS, shot.pods[NAME][0])
     await run(rig, shot, do.RunSmoke(version=NAME))
     assert rig.smoke.ids == [IdKinds(user=IdKind.TEXT)]
+
+
+async def test_an_address_that_was_another_pods_a_moment_ago_is_not_asked() -> None:
+    rig = Rig()
+    gone, moved = pod("gone", NAME), pod("moved", NAME)
+    shot = snapshot(rig, pods={NAME: [gone, moved]})
+    rig.kube.put(PODS, pod("moved", NAME, ready=False))
+    rig.kube.put(PODS, pod("not-seen", NAME))
+    await run(rig, shot, do.RunSmoke(version=NAME))
+    assert (rig.smoke.asked, rig.kube.writes) == ([], [])
 
 
 async def test_without_a_ready_pod_nobody_is_asked_and_nothing_is_recorded() -> None:
@@ -184,8 +201,10 @@ async def test_an_action_about_a_version_that_was_not_seen_is_an_error(action: d
 async def test_an_orphan_gets_the_model_as_its_owner() -> None:
     rig = Rig()
     shot = snapshot(rig)
-    rig.kube.find(VERSIONS, NAME)["metadata"].pop("ownerReferences")
-    await run(rig, Snapshot(observed=shot.observed, pods={}, orphans=(NAME,)))
+    orphan = rig.kube.find(VERSIONS, NAME)
+    orphan["metadata"].pop("ownerReferences")
+    shot.seen.read(VERSIONS, [copied(orphan)])
+    await run(rig, dataclasses.replace(shot, orphans=(NAME,)))
     owners = rig.kube.find(VERSIONS, NAME)["metadata"]["ownerReferences"]
     assert [owner["uid"] for owner in owners] == [MODEL.uid]
 
@@ -242,3 +261,69 @@ async def test_the_data_of_a_group_are_checked_by_one_job() -> None:
     rig = Rig()
     await run(rig, group_snapshot(rig), do.StartJob(kind=JobKind.CHECK, version=NAME, attempt=0))
     assert rig.kube.names(JOBS) == [f"{NAME}-check-0"]
+
+
+def of_another(rig: Rig, resource: Resource, name: str) -> Any:
+    """Put an object of another in the place of one of the model's."""
+    metadata: dict[str, Any] = {"name": name, "namespace": "team"}
+    return copied(rig.kube.put(resource, {"metadata": metadata}))
+
+
+FOREIGN: list[tuple[Resource, str, do.Action]] = [
+    (VERSIONS, "movies-new", ALL[0]),
+    (JOBS, f"{NAME}-check-0", ALL[2]),
+    (JOBS, names.removal_name("movies", 0, MODEL.uid), ALL[3]),
+    (INFERENCE_SERVICES, NAME, ALL[4]),
+    (HTTP_ROUTES, "movies", ALL[5]),
+    (HTTP_ROUTES, "movies", ALL[8]),
+    (INFERENCE_SERVICES, NAME, ALL[9]),
+    (VERSIONS, "movies-new", ALL[10]),
+    (JOBS, "movies-snapshot-29454480", ALL[12]),
+]
+
+
+@pytest.mark.parametrize(
+    ("resource", "name", "action"), FOREIGN, ids=[type(f[2]).__name__ for f in FOREIGN]
+)
+async def test_an_object_of_another_is_left_as_it_is_and_the_other_actions_are_done(
+    resource: Resource, name: str, action: do.Action
+) -> None:
+    rig = Rig()
+    other = of_another(rig, resource, name)
+    shot = snapshot(rig)
+    decision = do.Decision(actions=(action, ALL[1]), status=MODEL.status)
+    (found,) = await rig.executor.execute(shot, decision)
+    assert (found.kind, found.name, found.owner) == (KINDS[resource], name, "no owner")
+    assert rig.kube.find(resource, name) == other
+    assert rig.kube.find(VERSIONS, NAME)["status"]["weight"] == 10
+
+
+@pytest.mark.parametrize("resource", [TRAIN_JOBS, TRAINING_RUNTIMES])
+async def test_a_group_of_another_is_left_as_it_is(resource: Resource) -> None:
+    rig = Rig()
+    shot = group_snapshot(rig)
+    start = do.StartJob(kind=JobKind.TRAIN, version=NAME, attempt=3, inputs={"data_version": "1"})
+    if resource == TRAIN_JOBS:
+        await run(rig, shot, start)
+    other = of_another(rig, resource, f"{NAME}-train-3")
+    for action in (start, do.CancelGroup(version=NAME, attempt=3)):
+        decision = do.Decision(actions=(action,), status=MODEL.status)
+        (found,) = await rig.executor.execute(shot, decision)
+        assert found.kind == KINDS[resource]
+    assert rig.kube.find(resource, f"{NAME}-train-3") == other
+
+
+async def test_a_status_that_another_operator_has_written_since_is_not_overwritten() -> None:
+    rig = Rig()
+    shot = snapshot(rig)
+    shot.seen.read(VERSIONS, [copied(rig.kube.find(VERSIONS, NAME))])
+    rolled_back = PUBLISHED.model_copy(update={"stage": VersionStage.ROLLED_BACK})
+    await run(rig, as_seen_by_another(shot), do.UpdateVersion(name=NAME, status=rolled_back))
+    with pytest.raises(ConflictError):
+        await run(rig, shot, ALL[1])
+    assert rig.kube.find(VERSIONS, NAME)["status"]["stage"] == "RolledBack"
+
+
+def as_seen_by_another(shot: Snapshot) -> Snapshot:
+    """Return the same look as another operator makes it."""
+    return Snapshot(observed=shot.observed, pods=shot.pods)

@@ -9,7 +9,6 @@ import kopf
 import pytest
 
 from recommender_operator import handlers
-from recommender_operator.adapters.kube import JOBS, PODS, VERSIONS
 from recommender_operator.reconcile import Key
 
 
@@ -41,7 +40,7 @@ class Engine:
 
 def functions(engine: Engine) -> dict[str, Any]:
     """Return the registered handlers' functions by their id."""
-    registry = handlers.registry(engine, 60.0)
+    registry = handlers.registry(engine)
     found: dict[str, Any] = {}
     for part in (registry._changing, registry._watching, registry._spawning):
         for handler in part._handlers:
@@ -58,19 +57,11 @@ async def call(handler: Any, **values: Any) -> None:
 async def test_every_cause_on_a_model_does_the_same_thing() -> None:
     engine = Engine()
     found = functions(engine)
-    causes = [handler for name, handler in found.items() if name.endswith(("wake", "resync"))]
-    assert len(causes) == 4
+    causes = [handler for name, handler in found.items() if name.endswith("wake")]
+    assert len(causes) == 3
     for handler in causes:
         await call(handler)
-    assert engine.woken == [Key("team", "movies")] * 4
-
-
-@pytest.mark.parametrize("resource", [JOBS, PODS, VERSIONS])
-async def test_a_child_wakes_the_model_of_its_label(resource: Any) -> None:
-    engine = Engine()
-    handler = functions(engine)[f"{resource.plural}-changed"]
-    await call(handler, name="a-child", labels={"recommender.dev/model": "movies"})
-    assert engine.woken == [Key("team", "movies")]
+    assert engine.woken == [Key("team", "movies")] * 3
 
 
 async def test_the_watch_of_models_is_told_to_the_liveness_check() -> None:
@@ -139,14 +130,17 @@ def test_nothing_cluster_wide_is_watched_with_rights_in_namespaces_alone(namespa
     assert handlers.settings(namespaced=namespaced).scanning.disabled is namespaced
 
 
+def test_kopf_watches_the_models_alone() -> None:
+    registry = handlers.registry(Engine())
+    parts: tuple[Any, ...] = (registry._changing, registry._watching, registry._spawning)
+    selectors = [handler.selector for part in parts for handler in part._handlers]
+    assert {selector.any_name for selector in selectors if selector} == {"recommendermodels"}
+
+
 @pytest.mark.parametrize(
     ("instance", "selector"),
     [("", "!recommender.dev/instance"), ("blue", "recommender.dev/instance=blue")],
 )
-def test_the_server_sends_only_models_of_the_instance_and_children_of_models(
-    instance: str, selector: str
-) -> None:
+def test_the_server_sends_only_models_of_the_instance(instance: str, selector: str) -> None:
     watching = handlers.settings(namespaced=False, instance=instance).watching
-    selectors = list(watching.label_selectors.values())
-    assert selectors.count(selector) == 1
-    assert selectors.count("recommender.dev/model") == len(handlers.CHILDREN) == 5
+    assert list(watching.label_selectors.values()) == [selector]

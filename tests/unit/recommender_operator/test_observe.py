@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -18,10 +19,10 @@ from recommender_operator.adapters.kube import (
 )
 from recommender_operator.adapters.traffic import Subject
 from recommender_operator.api.version import VersionStage
-from recommender_operator.observe import ObservationError, Snapshot
+from recommender_operator.observe import ObservationError, Snapshot, version_object
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, train_jobs
-from tests.fakes import NOW, add_model, controller, model, pod
+from tests.fakes import NOW, FakeKube, add_model, controller, model, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -29,16 +30,18 @@ NAME = "movies-0123abcd"
 
 
 def add_version(rig: Rig, name: str = NAME, *, owner: str = "uid-of-movies", **status: Any) -> Any:
-    thing = model_version.model_version(
-        builder_inputs.model(), name, builder_inputs.version().spec
-    )
+    digest = name.removeprefix("movies-").ljust(64, "0")
+    spec = builder_inputs.version().spec.model_copy(update={"spec_hash": digest})
+    thing = model_version.model_version(builder_inputs.model(), name, spec)
     thing["metadata"]["ownerReferences"][0]["uid"] = owner
     thing["status"] = status
     return rig.kube.put(VERSIONS, thing)
 
 
-def _subject(name: str) -> Subject:
-    return Subject(model=builder_inputs.model(), versions={name: builder_inputs.version(name)})
+def _subject(rig: Rig, name: str) -> Subject:
+    version = version_object(rig.kube.find(VERSIONS, name))
+    published = dataclasses.replace(builder_inputs.version(name), uid=version.uid)
+    return Subject(model=builder_inputs.model(), versions={name: published})
 
 
 async def look(rig: Rig) -> Snapshot:
@@ -156,6 +159,22 @@ async def test_only_the_pods_that_a_job_made_report_for_it() -> None:
     assert state.report == {"by": "a-made"}
 
 
+async def test_a_job_that_ended_before_its_pods_watch_said_so_is_not_without_a_report() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    version = add_version(rig, stage="CheckingData")
+    job = add_check(rig, controller("ModelVersion", NAME, version["metadata"]["uid"]))
+    now = FakeKube()
+    made = controller("Job", job["metadata"]["name"], job["metadata"]["uid"])
+    now.put(PODS, reporting("a-made", job, made))
+    rig.observer._direct = now
+    (state,) = (await look(rig)).observed.jobs
+    assert state.report == {"by": "a-made"}
+    # A pod that is gone for good is looked for once.
+    (state,) = (await look(rig)).observed.jobs
+    assert now.reads == [("list", "pods")]
+
+
 @pytest.mark.parametrize("knative", [False, True])
 async def test_only_pods_that_lead_to_the_model_serve(knative: bool) -> None:
     rig = Rig(knative=knative)
@@ -195,7 +214,7 @@ async def test_only_versions_that_serve_are_asked_for_counters() -> None:
             rig, name, stage=stage, artifact={"path": "p", "digest": builder_inputs.DIGEST}
         )
         manifest = rig.executor._traffic_of(builder_inputs.model())
-        await manifest.ensure(_subject(name), name)
+        await manifest.ensure(_subject(rig, name), name)
         rig.kube.put(PODS, pod(f"{name}-pod", name))
     rig.samples.counters["movies-a"] = {"pod": {"s": 1.0}}
     observed = (await look(rig)).observed
@@ -207,7 +226,7 @@ async def test_a_version_that_gives_no_counters_says_why() -> None:
     rig = Rig()
     add_model(rig.kube)
     add_version(rig, stage="Canary")
-    await rig.executor._traffic_of(builder_inputs.model()).ensure(_subject(NAME), NAME)
+    await rig.executor._traffic_of(builder_inputs.model()).ensure(_subject(rig, NAME), NAME)
     observed = (await look(rig)).observed
     assert dict(observed.samples) == {}
     assert observed.sample_errors == {NAME: f"no pod of {NAME} answered"}
@@ -217,7 +236,7 @@ async def test_a_model_being_deleted_asks_no_pod() -> None:
     rig = Rig()
     add_model(rig.kube, deletionTimestamp=NOW.isoformat())
     add_version(rig, stage="Canary")
-    await rig.executor._traffic_of(builder_inputs.model()).ensure(_subject(NAME), NAME)
+    await rig.executor._traffic_of(builder_inputs.model()).ensure(_subject(rig, NAME), NAME)
     observed = (await look(rig)).observed
     assert observed.model.deleting
     assert rig.samples.asked == []

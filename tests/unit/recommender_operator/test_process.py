@@ -42,17 +42,10 @@ def never(lost: BaseException) -> NoReturn:
 
 class Rig:
     def __init__(self, *, leading: bool) -> None:
-        self.process = Process(SETTINGS, client(), end=never)
+        self.process = Process(SETTINGS, end=never)
         self.election = Election(leads=leading)
         self.process.elector = self.election  # type: ignore[assignment]
         self.process._leading = leading
-
-
-def client() -> Any:
-    class Client:
-        def close(self) -> None: ...
-
-    return Client()
 
 
 def test_a_standby_is_alive_and_ready_without_any_work() -> None:
@@ -92,7 +85,7 @@ def test_a_leader_that_could_not_renew_is_alive_and_not_ready() -> None:
 
 
 def test_every_process_is_another_candidate_though_its_pod_is_the_same() -> None:
-    names = {Process(SETTINGS, client(), end=never).elector._identity for _ in range(2)}
+    names = {Process(SETTINGS, end=never).elector._identity for _ in range(2)}
     assert len(names) == 2
     assert all(name.startswith("recommender-operator_") for name in names)
 
@@ -136,7 +129,7 @@ class Looks:
 def runtime(looks: Any, fence: Any = lambda: None) -> Runtime:
     # Less than a setting may be.
     settings = SETTINGS.model_copy(update={"look_seconds": 0.01})
-    made = Runtime(settings, client(), fence=fence)
+    made = Runtime(settings, fence=fence)
     made._reconciler = looks
     return made
 

@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kube import EVENTS, JOBS, MODELS, VERSIONS, KubeError
+from recommender_operator.adapters.kube import (
+    EVENTS,
+    HTTP_ROUTES,
+    JOBS,
+    MODELS,
+    VERSIONS,
+    ConflictError,
+    KubeError,
+    NotLeaderError,
+    Resource,
+)
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import Observed
-from tests.fakes import NOW, add_model
+from recommender_operator.resources import model_version, names
+from tests.fakes import NOW, add_model, copied
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -149,7 +160,7 @@ async def test_a_deleted_model_is_finished_when_the_decision_says_so() -> None:
     for _ in range(3):
         assert await rig.reconciler.reconcile(KEY) is not None
         assert rig.finished == []
-    job = rig.kube.find(JOBS, "movies-remove-0")
+    job = rig.kube.find(JOBS, names.removal_name("movies", 0, "uid-of-movies"))
     job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
     assert await rig.reconciler.reconcile(KEY) is None
     assert rig.finished == ["uid-of-movies"]
@@ -227,3 +238,143 @@ async def test_a_crash_after_any_write_reaches_the_same_end() -> None:
         successor = Rig()
         successor.kube.objects = rig.kube.objects
         assert await finish(successor) == expected, f"died after {survive} writes"
+
+
+def conflict(verb: str, resource: Resource) -> Any:
+    return lambda by, kind, _: (
+        ConflictError("it has been modified", status=409)
+        if (by, kind) == (verb, resource)
+        else None
+    )
+
+
+async def test_a_conflict_ends_the_look_in_silence_and_leads_to_another_one_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    rig.kube.fault = conflict("create", VERSIONS)
+    with caplog.at_level("WARNING"):
+        pause = await rig.reconciler.reconcile(KEY)
+    assert pause is not None
+    assert 0 <= pause <= 0.2
+    assert (status_writes(rig), rig.kube.names(EVENTS), caplog.text) == (0, [], "")
+    assert rig.metric("conflicts_total") == 1
+    assert rig.metric("reconcile_errors_total", error="ConflictError") is None
+
+
+async def test_conflicts_in_a_row_are_spread_out_and_do_not_add_up() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    rig.kube.fault = conflict("create", VERSIONS)
+    pauses = [await rig.reconciler.reconcile(KEY) for _ in range(20)]
+    repeated = [pause for pause in pauses[1:] if pause is not None]
+    assert len(set(repeated)) == 19
+    assert all(0.5 <= pause <= 1.5 for pause in repeated)
+    rig.kube.fault = lambda *_: None
+    await rig.reconciler.reconcile(KEY)
+    rig.kube.fault = conflict("create", JOBS)
+    again = await rig.reconciler.reconcile(KEY)
+    assert again is not None
+    assert again <= 0.2
+
+
+async def test_an_operator_that_leads_no_more_writes_and_says_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig = Rig()
+    add_model(rig.kube)
+
+    def fence(verb: str, *_: Any) -> None:
+        if verb not in ("get", "list"):
+            raise NotLeaderError("another one leads")
+
+    rig.kube.fault = fence
+    with caplog.at_level("WARNING"):
+        assert await rig.reconciler.reconcile(KEY) == 60.0
+    assert (rig.kube.writes, rig.kube.names(EVENTS), caplog.text) == ([], [], "")
+
+
+async def test_an_operator_that_leads_no_more_ends_the_look_between_two_writes() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+
+    def fence(verb: str, *_: Any) -> None:
+        if verb not in ("get", "list") and rig.kube.writes:
+            raise NotLeaderError("another one leads")
+
+    rig.kube.fault = fence
+    await rig.reconciler.reconcile(KEY)
+    assert [verb for verb, _, _ in rig.kube.writes] == ["create"]
+
+
+async def test_annotations_of_kopf_cost_neither_the_status_nor_the_events_of_a_look() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+
+    def kopf(verb: str, resource: Resource, _name: str) -> None:
+        if verb == "status" and resource == MODELS and not rig.kube.names(EVENTS):
+            metadata = rig.kube.find(MODELS, "movies")["metadata"]
+            if "annotations" not in metadata:
+                rig.kube.touch(MODELS, "movies")
+                metadata["annotations"] = {"kopf.recommender.dev/last-handled": "{}"}
+
+    rig.kube.fault = kopf
+    await rig.reconciler.reconcile(KEY)
+    assert rig.kube.find(MODELS, "movies")["status"]["stage"] == "Pending"
+    assert rig.kube.names(EVENTS) != []
+    assert rig.metric("conflicts_total") == 0
+
+
+async def test_a_spec_that_changes_during_a_look_is_looked_at_again() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+
+    def edit(verb: str, resource: Resource, _name: str) -> None:
+        if verb == "status" and resource == MODELS:
+            rig.kube.touch(MODELS, "movies")["metadata"]["generation"] += 1
+
+    rig.kube.fault = edit
+    pause = await rig.reconciler.reconcile(KEY)
+    assert pause is not None
+    assert pause <= 0.2
+    assert "status" not in rig.kube.find(MODELS, "movies")
+
+
+def owned(rig: Rig) -> Any:
+    conditions = rig.kube.find(MODELS, "movies")["status"]["conditions"]
+    return next(c for c in conditions if c["type"] == "ObjectsOwned")
+
+
+async def test_a_foreign_object_is_named_on_the_model_with_one_warning() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    other = {"name": "movies", "namespace": "team"}
+    rig.kube.put(HTTP_ROUTES, {"metadata": other})
+    for _ in range(3):
+        await rig.reconciler.reconcile(KEY)
+    condition = owned(rig)
+    assert (condition["status"], condition["reason"]) == ("False", "ForeignObject")
+    assert "HTTPRoute team/movies belongs to another (no owner)" in condition["message"]
+    events = [rig.kube.find(EVENTS, name) for name in rig.kube.names(EVENTS)]
+    (warning,) = [event for event in events if event["type"] == "Warning"]
+    assert warning["reason"] == "ForeignObject"
+    assert len([e for e in events if e["reason"] == "ForeignObject"]) == 1
+    assert rig.kube.names(JOBS), "the model goes on as far as it can"
+    uid = rig.kube.find(HTTP_ROUTES, "movies")["metadata"]["uid"]
+    await rig.kube.delete(HTTP_ROUTES, "team", "movies", uid=uid)
+    await rig.reconciler.reconcile(KEY)
+    assert (owned(rig)["status"], owned(rig)["reason"]) == ("True", "Owned")
+
+
+async def test_a_version_that_only_looks_like_the_models_is_named_and_left_alone() -> None:
+    rig = Rig()
+    add_model(rig.kube)
+    thing = model_version.model_version(
+        builder_inputs.model(), "movies-byhand01", builder_inputs.version().spec
+    )
+    thing["metadata"]["ownerReferences"] = []
+    before = copied(rig.kube.put(VERSIONS, thing))
+    await rig.reconciler.reconcile(KEY)
+    assert "ModelVersion team/movies-byhand01" in owned(rig)["message"]
+    assert rig.kube.find(VERSIONS, "movies-byhand01") == before

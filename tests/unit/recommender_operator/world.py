@@ -32,6 +32,7 @@ from recommender_operator.observed import (
     VersionObject,
 )
 from recommender_operator.phases import hosts, storage
+from recommender_operator.resources import names
 
 START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
 GOOD = {"auc": 0.8}
@@ -388,7 +389,7 @@ class World:
                 if action.name not in self.versions:
                     self.versions[action.name] = VersionObject(
                         name=action.name,
-                        uid=action.name,
+                        uid=f"{action.name}-{len(self.log)}",
                         spec=action.spec,
                         status=ModelVersionStatus(),
                     )
@@ -429,7 +430,11 @@ class World:
     def _start(self, action: a.StartJob) -> None:
         assert not self.spec.paused or self.deleting, "started a Job while paused"
         key = (action.kind, action.version, action.attempt)
-        workers = 1
+        workers, incarnation = 1, ""
+        if action.kind is JobKind.REMOVE:
+            own = self.versions.get(action.version)
+            incarnation = names.incarnation(own.uid if own is not None else "u")
+            key = (action.kind, f"{action.version}-{incarnation}", action.attempt)
         if action.kind is JobKind.TRAIN:
             workers = self.versions[action.version].spec.training.workers
             assert workers == 1 or not self.platform.missing_for_workers, "nothing runs TrainJobs"
@@ -442,7 +447,7 @@ class World:
                 attempt=action.attempt,
                 phase="Running",
                 group=workers > 1,
-                started_at=self.now,
+                incarnation=incarnation,
             )
 
     def _check_writers(self, action: a.StartJob) -> None:
@@ -479,7 +484,12 @@ class World:
             assert name != self.champion(), "deleted the champion"
         self.versions.pop(name, None)
         self.services.pop(name, None)
-        self.jobs = {key: job for key, job in self.jobs.items() if job.version != name}
+        # Removals belong to the model, and outlive the version.
+        self.jobs = {
+            key: job
+            for key, job in self.jobs.items()
+            if job.version != name or job.kind is JobKind.REMOVE
+        }
 
     def _smoke(self, version: str) -> None:
         passed = self._seed(version) not in self.smoke_fails

@@ -7,11 +7,17 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.gateway_traffic import GatewayTraffic, route_state
-from recommender_operator.adapters.kube import INFERENCE_SERVICES
+from recommender_operator.adapters.kube import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    ConflictError,
+    Resource,
+)
+from recommender_operator.adapters.owned_writes import ForeignObjectError
 from recommender_operator.adapters.traffic import Subject
 from recommender_operator.resources import http_route
 from recommender_operator.resources.inference_service import NotPublishedError
-from tests.fakes import FakeKube, pod
+from tests.fakes import FakeKube, copied, pod
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
 NAME = "movies-0123abcd"
@@ -153,3 +159,70 @@ def test_no_route_is_no_split() -> None:
     gone = route()
     gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert route_state(gone).weights == {}
+
+
+def of_another(kube: FakeKube, resource: Resource, name: str) -> dict[str, Any]:
+    """Put an object of another in the place of one of the model's."""
+    owner = {"apiVersion": "v1", "kind": "Shop", "name": "web", "uid": "u", "controller": True}
+    metadata = {"name": name, "namespace": "team", "ownerReferences": [owner]}
+    return copied(kube.put(resource, {"metadata": metadata, "spec": {"hostnames": ["shop"]}}))
+
+
+async def test_a_route_of_another_is_no_split_and_is_left_as_it_is() -> None:
+    kube = FakeKube()
+    traffic = await served(kube)
+    other = of_another(kube, HTTP_ROUTES, "movies")
+    seen = subject(pod("p", NAME))
+    view = await traffic.observe(seen)
+    assert (dict(view.traffic.weights), view.traffic.accepted) == ({}, False)
+    assert "HTTPRoute team/movies belongs to another" in view.traffic.message
+    assert [found.name for found in view.foreign] == ["movies"]
+    assert view.services[NAME].ready, "the rest is observed as ever"
+    for write in (traffic.split(seen, {NAME: 100}), traffic.withdraw(seen)):
+        with pytest.raises(ForeignObjectError, match="Shop/web"):
+            await write
+    assert kube.find(HTTP_ROUTES, "movies") == other
+
+
+async def test_a_service_of_another_does_not_serve_and_is_left_as_it_is() -> None:
+    kube = FakeKube()
+    other = of_another(kube, INFERENCE_SERVICES, NAME)
+    traffic, seen = GatewayTraffic(kube, OPTIONS), subject()
+    assert (await traffic.observe(seen)).services == {}
+    with pytest.raises(ForeignObjectError, match=f"InferenceService team/{NAME}"):
+        await traffic.ensure(seen, NAME)
+    assert kube.find(INFERENCE_SERVICES, NAME) == other
+
+
+async def test_a_service_with_the_models_labels_alone_is_not_the_models() -> None:
+    kube = FakeKube()
+    traffic = await served(kube)
+    kube.find(INFERENCE_SERVICES, NAME)["metadata"]["ownerReferences"] = []
+    seen = subject(pod("p", NAME))
+    view = await traffic.observe(seen)
+    assert view.services == {}
+    assert [(other.kind, other.name) for other in view.foreign] == [("InferenceService", NAME)]
+    with pytest.raises(ForeignObjectError, match="no owner"):
+        await traffic.release(seen, NAME)
+    assert kube.names(INFERENCE_SERVICES) == [NAME]
+
+
+async def test_a_split_over_a_route_that_another_operator_has_changed_is_a_conflict() -> None:
+    kube = FakeKube()
+    traffic, frozen = GatewayTraffic(kube, OPTIONS), subject()
+    await traffic.split(subject(), {NAME: 90, "movies-1": 10})
+    await traffic.observe(frozen)
+    await traffic.split(subject(), {NAME: 100})
+    with pytest.raises(ConflictError):
+        await traffic.split(frozen, {NAME: 50, "movies-1": 50})
+    assert http_route.weights_of(kube.find(HTTP_ROUTES, "movies")) == {NAME: 100}
+
+
+async def test_a_status_of_the_gateway_holds_no_split_up() -> None:
+    kube = FakeKube()
+    traffic, seen = GatewayTraffic(kube, OPTIONS), subject()
+    await traffic.split(subject(), {NAME: 90, "movies-1": 10})
+    await traffic.observe(seen)
+    kube.touch(HTTP_ROUTES, "movies")["status"] = {"parents": []}
+    await traffic.split(seen, {NAME: 100})
+    assert http_route.weights_of(kube.find(HTTP_ROUTES, "movies")) == {NAME: 100}

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_operator.adapters.knative_traffic import KnativeTraffic
-from recommender_operator.adapters.kube import INFERENCE_SERVICES
+from recommender_operator.adapters.kube import INFERENCE_SERVICES, ConflictError, Object
+from recommender_operator.adapters.owned_writes import ForeignObjectError
 from recommender_operator.adapters.traffic import Subject, TrafficError, TrafficView
 from recommender_operator.api.version import VersionStage
-from tests.fakes import FakeKServe, FakeKube, pod
+from tests.fakes import FakeKServe, FakeKube, copied, pod
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
 V1, V2, V3 = "movies-1", "movies-2", "movies-3"
@@ -210,6 +212,51 @@ async def test_nothing_is_left_of_a_withdrawn_or_deleted_model() -> None:
     await rig.with_champion()
     rig.model = dataclasses.replace(rig.model, deleting=True)
     assert (await rig.release(V1)).services == {}
+
+
+async def test_a_service_of_another_is_left_as_it_is() -> None:
+    rig = Rig()
+    metadata: dict[str, Any] = {"name": "movies", "namespace": "team", "ownerReferences": []}
+    spec: Object = {"predictor": {"model": {}}}
+    other = copied(rig.kube.put(INFERENCE_SERVICES, {"metadata": metadata, "spec": spec}))
+    view = await rig.view()
+    assert (view.services, dict(view.traffic.weights)) == ({}, {})
+    assert "InferenceService team/movies belongs to another (no owner)" in view.traffic.message
+    assert [found.kind for found in view.foreign] == ["InferenceService"]
+    for write in (
+        rig.traffic.ensure(rig.subject, V1),
+        rig.traffic.split(rig.subject, {V1: 100}),
+        rig.traffic.release(rig.subject, V1),
+        rig.traffic.withdraw(rig.subject),
+    ):
+        with pytest.raises(ForeignObjectError):
+            await write
+    assert rig.kube.find(INFERENCE_SERVICES, "movies") == other
+
+
+async def test_a_split_over_what_another_operator_has_changed_is_a_conflict() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=90, v2=10)
+    frozen = rig.subject
+    await rig.traffic.observe(frozen)
+    await rig.split(v1=100)
+    with pytest.raises(ConflictError):
+        await rig.traffic.split(frozen, {V1: 50, V2: 50})
+    assert (await rig.view()).traffic.weights == {V1: 100}
+
+
+async def test_what_kserve_notes_meanwhile_holds_no_split_up() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=90, v2=10)
+    seen = rig.subject
+    await rig.traffic.observe(seen)
+    service = rig.kube.touch(INFERENCE_SERVICES, "movies")
+    service["status"] |= {"observedGeneration": 7}
+    await rig.traffic.split(seen, {V1: 100})
+    rig.kserve.settle()
+    assert (await rig.view()).traffic.weights == {V1: 100}
 
 
 Moves = st.lists(

@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.server
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
-import kubernetes.client
 import pytest
+from kubernetes.aio import client as official
 
 from recommender_operator.adapters.kube import (
     EVENTS,
@@ -18,8 +18,10 @@ from recommender_operator.adapters.kube import (
     PODS,
     ConflictError,
     KubeError,
+    NotLeaderError,
 )
 from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.transport import Transport
 
 MANIFEST: dict[str, Any] = {
     "metadata": {"name": "movies", "namespace": "team"},
@@ -77,14 +79,14 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def kube(server: Server) -> Iterator[OfficialKube]:
-    configuration = kubernetes.client.Configuration()
-    configuration.host = f"http://127.0.0.1:{server.http.server_port}"
-    configuration.retries = False
-    client = kubernetes.client.ApiClient(configuration)
-    result = OfficialKube(client, threads=4, timeout=5, pauses=(0.0, 0.0))
+async def kube(server: Server) -> AsyncIterator[OfficialKube]:
+    async def log_in() -> official.Configuration:
+        return official.Configuration(host=f"http://127.0.0.1:{server.http.server_port}")
+
+    transport = Transport(log_in, concurrency=4, timeout=5)
+    result = OfficialKube(transport, pauses=(0.0, 0.0))
     yield result
-    result.close()
+    await result.close()
 
 
 def failure(status: int, reason: str, message: str = "because") -> dict[str, Any]:
@@ -104,7 +106,7 @@ async def test_a_list_is_read_page_by_page_with_its_labels(
     found = await kube.list(PODS, "team", {"b": "2", "a": "1"})
     assert found == [{"n": 1}, {"n": 2}]
     first, second = (request[1] for request in server.requests)
-    assert first == "/api/v1/namespaces/team/pods?limit=500&labelSelector=a%3D1%2Cb%3D2"
+    assert first == "/api/v1/namespaces/team/pods?limit=500&labelSelector=a%3D1,b%3D2"
     assert second == first + "&continue=more"
 
 
@@ -127,7 +129,8 @@ async def test_what_must_not_exist_yet_is_not_forced(server: Server, kube: Offic
     await kube.apply(HTTP_ROUTES, MANIFEST, over=None)
     ((_, path, _, body),) = server.requests
     assert path.endswith("?fieldManager=recommender-operator")
-    assert body == MANIFEST
+    unborn = {**MANIFEST["metadata"], "resourceVersion": "1"}
+    assert body == {**MANIFEST, "metadata": unborn}
 
 
 async def test_a_status_is_written_to_the_subresource_by_a_manager_of_its_own(
@@ -199,7 +202,7 @@ async def test_a_refusal_is_not_repeated(server: Server, kube: OfficialKube, sta
 async def test_a_lost_connection_is_repeated_and_then_told(kube: OfficialKube) -> None:
     seen: list[int] = []
     kube._observe = lambda _verb, _kind, status, _seconds: seen.append(status)
-    kube._client.configuration.host = "http://127.0.0.1:9"
+    (await kube._transport._connected()).configuration.host = "http://127.0.0.1:9"
     with pytest.raises(KubeError) as caught:
         await kube.get(MODELS, "team", "movies")
     assert caught.value.status == 0
@@ -242,3 +245,50 @@ async def test_kinds_are_found_by_discovery(server: Server, kube: OfficialKube) 
     server.says(200, {"resources": [{"name": "grpcroutes"}]})
     server.says(404, failure(404, "NotFound"))
     assert [await kube.serves(HTTP_ROUTES) for _ in range(3)] == [True, False, False]
+
+
+async def test_a_write_whose_answer_was_lost_is_repeated_and_its_precondition_tells(
+    server: Server, kube: OfficialKube
+) -> None:
+    """The first try may have been made: then the second meets another resourceVersion."""
+    server.says(504, b"the answer was lost")
+    server.says(409, failure(409, "Conflict", "the object has been modified"))
+    with pytest.raises(ConflictError):
+        await kube.apply(HTTP_ROUTES, MANIFEST, over=SEEN)
+    first, second = server.requests
+    assert first == second
+    server.says(504, b"the answer was lost")
+    server.says(409, failure(409, "AlreadyExists"))
+    assert await kube.create(MODELS, MANIFEST) is None
+
+
+async def test_a_process_that_leads_no_more_sends_no_write_and_no_second_try(
+    server: Server, kube: OfficialKube
+) -> None:
+    leads = True
+
+    def fence() -> None:
+        if not leads:
+            raise NotLeaderError("another one leads")
+
+    def lose(*_: object) -> None:
+        nonlocal leads
+        leads = False
+
+    kube._fence, kube._observe = fence, lose
+    server.says(503, failure(503, "Busy"))
+    with pytest.raises(NotLeaderError):
+        await kube.apply(HTTP_ROUTES, MANIFEST, over=SEEN)
+    assert len(server.requests) == 1
+    for write in (
+        kube.apply(HTTP_ROUTES, MANIFEST, over=None),
+        kube.apply_status(MODELS, MANIFEST),
+        kube.create(MODELS, MANIFEST),
+        kube.patch(MODELS, "team", "movies", {}),
+        kube.delete(MODELS, "team", "movies", uid="u-1"),
+    ):
+        with pytest.raises(NotLeaderError):
+            await write
+    assert len(server.requests) == 1
+    server.says(200, {"items": []})
+    assert await kube.list(MODELS, "team", {}) == []

@@ -112,3 +112,10 @@ async def test_a_redirect_is_not_followed() -> None:
     async with pods({"a": elsewhere}) as (refs, port):
         with pytest.raises(SampleError, match="answered 302"):
             await scraped(refs, port)
+
+
+async def test_counters_of_another_version_do_not_count_whose_pod_now_has_the_address() -> None:
+    others = page(7).replace("films-1", "films-2")
+    async with pods({"a": answering(page(3)), "b": answering(others)}) as (refs, port):
+        sample = await scraped(refs, port)
+    assert (sample["a"][OK], sample["b"]) == (3, {})

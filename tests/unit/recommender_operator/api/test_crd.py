@@ -116,7 +116,16 @@ def test_conditions_are_a_map_by_type() -> None:
 def test_columns_tell_the_rollout_at_a_glance() -> None:
     columns = crd.recommender_model()["spec"]["versions"][0]["additionalPrinterColumns"]
     shown = [c["name"] for c in columns if not c.get("priority")]
-    assert shown == ["Ready", "Stage", "Weight", "Champion", "Candidate", "Verdict", "Age"]
+    assert shown == [
+        "Ready",
+        "Stage",
+        "Champion",
+        "Weight",
+        "Candidate",
+        "Candidate-Weight",
+        "Last",
+        "Age",
+    ]
     names = {d["spec"]["names"]["shortNames"][0] for d in DEFINITIONS.values()}
     assert names == {"recm", "mver"}
     categories = [d["spec"]["names"]["categories"] for d in DEFINITIONS.values()]

@@ -147,3 +147,13 @@ def test_names_of_children_fit(model: str, kind: JobKind, attempt: int) -> None:
     version = names.version_name(model, "0123456789abcdef")
     assert LABEL.match(version)
     assert LABEL.match(names.job_name(version, kind, attempt))
+
+
+def test_a_removal_is_named_by_the_very_object_and_fits_a_label() -> None:
+    longest = "m" * names.MAX_MODEL_NAME + "-01234567"
+    name = names.removal_name(longest, 12345, "uid-1")
+    assert LABEL.match(name)
+    assert len(name) <= 63
+    assert name != names.removal_name(longest, 12345, "uid-2")
+    assert name != names.removal_name(longest, 12346, "uid-1")
+    assert name == names.removal_name(longest, 12345, "uid-1")

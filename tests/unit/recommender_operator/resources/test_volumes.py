@@ -26,9 +26,7 @@ def of(data: dict[str, Any]) -> tuple[ModelObject, VersionObject]:
     spec = ModelVersionSpec(
         model="movies", spec_hash="0" * 64, data=owner.spec.data, training=owner.spec.training
     )
-    return owner, VersionObject(
-        name=made.name, uid=made.uid, created_at=made.created_at, spec=spec, status=made.status
-    )
+    return owner, VersionObject(name=made.name, uid=made.uid, spec=spec, status=made.status)
 
 
 def pod(kind: JobKind, inputs: dict[str, str], data: dict[str, Any] | None = None) -> Any:

@@ -1,0 +1,242 @@
+"""Requests and streams by the asyncio flavour of the official client (ADR 0024).
+
+The client's configuration, authentication and connections are used, and none of its generated
+classes: objects of the API stay the JSON that they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import aiohttp
+from kubernetes.aio import client as official
+from kubernetes.aio import config as official_config
+
+from recommender_operator.adapters.kube import ConflictError, KubeError, Object
+
+Query = list[tuple[str, str]]
+LogIn = Callable[[], Awaitable[Any]]
+
+UNAUTHORIZED, CONFLICT = 401, 409
+#: Shortest pause between two logins after a 401, in seconds.
+LOGIN_PAUSE = 5.0
+#: Time limit of a connection, in seconds.
+CONNECT = 10.0
+#: Longest line of a watch, in bytes: the API server refuses objects beyond 1.5 MiB or so.
+LINE_BYTES = 2**23
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """What a request brought; `status` is 0 if it brought nothing."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+async def log_in() -> Any:
+    """Return the configuration for the cluster around the pod, else for the kubeconfig.
+
+    In a pod the client reads the token's file again each minute.
+
+    Raises:
+        KubeError: neither is there.
+    """
+    configuration = official.Configuration()
+    try:
+        if os.environ.get("KUBERNETES_SERVICE_HOST") and not os.environ.get("KUBECONFIG"):
+            official_config.load_incluster_config(client_configuration=configuration)
+        else:
+            await official_config.load_kube_config(client_configuration=configuration)
+    except (official_config.ConfigException, OSError) as error:
+        raise KubeError(
+            f"no access to a cluster: {error}; run inside a pod with a service account, "
+            "or set KUBECONFIG"
+        ) from error
+    return configuration
+
+
+class Transport:
+    """Sends requests with a time limit, so many at a time; knows no kinds and repeats nothing.
+
+    A 401 makes it log in anew, once: a token or a client certificate may have been replaced.
+    """
+
+    def __init__(
+        self,
+        log_in: LogIn = log_in,
+        *,
+        concurrency: int,
+        timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`timeout` of one request is in seconds; streams have none, and count as no request."""
+        self._log_in = log_in
+        self._gate = asyncio.Semaphore(concurrency)
+        self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, CONNECT))
+        self._clock = clock
+        self._client: Any = None
+        self._logged_in_at = 0.0
+        self._login = asyncio.Lock()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> Answer:
+        """Send one request; a lost connection, or none, is the status 0."""
+        try:
+            async with self._gate:
+                answer = await self._try(method, path, query, body, content_type)
+                if answer.status == UNAUTHORIZED and await self._renewed():
+                    answer = await self._try(method, path, query, body, content_type)
+                return answer
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            text = str(error) or f"no answer in {self._timeout.total:g} s"
+            return Answer(0, {}, f"{type(error).__name__}: {text}".encode())
+
+    async def _try(
+        self, method: str, path: str, query: Query | None, body: Object | None, content_type: str
+    ) -> Answer:
+        response = await self._send(method, path, query, body, content_type, self._timeout)
+        async with response:
+            return Answer(response.status, response.headers, await response.read())
+
+    @contextlib.asynccontextmanager
+    async def stream(self, path: str, query: Query) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Open a stream of lines, as a watch is one.
+
+        Raises:
+            KubeError: it is refused, or breaks.
+        """
+        unlimited = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
+        try:
+            response = await self._send("GET", path, query, None, "application/json", unlimited)
+            async with response:
+                if response.status != 200:
+                    data = await response.read()
+                    if response.status == UNAUTHORIZED:
+                        await self._renewed()
+                    raise refusal("GET", path, response.status, data)
+                yield _lines(response)
+        except (aiohttp.ClientError, OSError) as error:
+            raise KubeError(f"GET {path}: {type(error).__name__}: {error}") from error
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        body: Object | None,
+        content_type: str,
+        timeout: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        client = await self._connected()
+        headers = {"Accept": "application/json, */*", "Content-Type": content_type}
+        prepared = await client.param_serialize(
+            method,
+            path,
+            query_params=query or [],
+            header_params=headers,
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        answer = await client.call_api(*prepared, _request_timeout=timeout)
+        response: aiohttp.ClientResponse = answer.response
+        return response
+
+    async def _connected(self) -> Any:
+        if self._client is None:
+            async with self._login:
+                if self._client is None:
+                    self._client = await self._new_client()
+        return self._client
+
+    async def _renewed(self) -> bool:
+        """Log in anew, and return whether a request may be tried again."""
+        async with self._login:
+            if self._clock() - self._logged_in_at < LOGIN_PAUSE:
+                return False
+            former, self._client = self._client, await self._new_client()
+            if former is not None:
+                await former.close()
+            return True
+
+    async def _new_client(self) -> Any:
+        configuration = await self._log_in()
+        # Repeating is done by the callers, with pauses and metrics, and not a second time here.
+        configuration.retries = None
+        # Streams hold a connection each; requests are bounded by the gate.
+        configuration.connection_pool_maxsize = 0
+        # Trusting the environment also means to read a netrc, in a thread, for each request.
+        configuration.client_session_kwargs = {"trust_env": False}
+        configuration.proxy = configuration.proxy or proxy_of(configuration.host)
+        self._logged_in_at = self._clock()
+        return official.ApiClient(configuration)
+
+
+def proxy_of(url: str) -> str | None:
+    """Return the proxy that the environment names for an address, if it names one."""
+    parts = urllib.parse.urlsplit(url)
+    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield whole lines, however long: aiohttp's own reader refuses those beyond its buffer."""
+    rest = bytearray()
+    async for chunk in response.content.iter_any():
+        rest += chunk
+        if b"\n" not in chunk:
+            if len(rest) > LINE_BYTES:
+                raise KubeError(f"GET {response.url.path}: a line of more than {LINE_BYTES} bytes")
+            continue
+        *lines, last = rest.split(b"\n")
+        rest = bytearray(last)
+        for line in lines:
+            if line.strip():
+                yield bytes(line)
+
+
+def refusal(method: str, path: str, status: int, data: bytes) -> KubeError:
+    """Return what the API server answered as an error."""
+    text = data.decode("utf-8", "replace")
+    answer: Object = {}
+    with contextlib.suppress(ValueError):
+        parsed = json.loads(text)
+        answer = parsed if isinstance(parsed, dict) else {}
+    return of_status(f"{method} {path}", {"code": status, "message": text, **answer})
+
+
+def of_status(what: str, answer: Object) -> KubeError:
+    """Return a Status object of the API as an error."""
+    status = int(answer.get("code") or 0)
+    message = str(answer.get("message") or "")[:1000]
+    causes = (answer.get("details") or {}).get("causes") or []
+    kind = ConflictError if status == CONFLICT else KubeError
+    return kind(
+        f"{what}: {status} {message}",
+        status=status,
+        reason=str(answer.get("reason", "")),
+        causes=[str(cause.get("reason", "")) for cause in causes],
+    )

@@ -1,0 +1,350 @@
+"""A fleet of models on a real API server: how fast it converges, and what it costs at rest.
+
+The operator is its real process. Everything else of Kubernetes is played by a process of its own
+(`operator_cluster.py`): no container runs, Jobs and pods are ready within milliseconds, so that
+the operator and the API server are what is measured. Pods answer on 127.0.0.0/8, each on a
+socket of its own, with small pages of counters.
+
+    converge_s        from the creation of all models until each serves its first version, or is
+                      known to be paused
+    rollout_s         from new specs for a tenth of them until each is promoted, in three steps
+    verdict_to_route  from a weight in the status of a version to the same weight in the HTTPRoute,
+                      as a watch sees both
+    idle              no version moves and drift is not watched: what remains is looks for nothing
+    watched           drift is watched: the counters of every champion are read every 15 s
+    recovery          from the start of a killed operator until it has looked at every model, and
+                      has answered what changed while it was away
+
+The API server and etcd run on the same cores, so times are of the whole, not of the operator. It
+is the API server of the integration tests, started afresh.
+The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import itertools
+import json
+import logging
+import pathlib
+import secrets
+import signal
+import statistics
+import tempfile
+import time
+from typing import Any
+
+from recommender_operator.adapters.informer import Informer, Observer
+from recommender_operator.adapters.kube import HTTP_ROUTES, MODELS, VERSIONS, Object, Resource
+from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.store import Store
+from recommender_operator.adapters.watching import ApiSource, Scope
+from recommender_operator.metrics import version as operator_version
+from recommender_operator.resources import http_route
+from recommender_operator.resources import labels as marks
+from tests.benchmarks.machine import machine
+from tests.benchmarks.operator_process import Figures, Operator, Simulator
+from tests.cluster import api
+from tests.integration import operator_api_rig as rig
+
+logger = logging.getLogger("bench")
+
+NAMESPACES = 10
+SYSTEM = "recommender-system"
+#: Requests at a time when models are made or changed.
+TOGETHER = 16
+SPEC: dict[str, Any] = {
+    "analysis": {"stepSeconds": 5, "intervalSeconds": 2},
+    "drift": {"enabled": False},
+    "serving": {"keepPrevious": False},
+}
+#: Longest that anything may take, in seconds.
+PATIENCE = 1800.0
+#: Flux 2.x: https://fluxcd.io/flux/installation/configuration/vertical-scaling/ and its benchmark.
+FLUX = {"objects": 1000, "converge_s": 253, "rss_mib": 223}
+
+
+class Routes:
+    """Measures from a weight in a version's status to the same weight in its route."""
+
+    def __init__(self, versions: Store, routes: Store) -> None:
+        self._versions, self._routes = versions, routes
+        self._asked: dict[tuple[str, str, str, int], float] = {}
+        self._there: dict[tuple[str, str, str, int], float] = {}
+        self.seconds: list[float] = []
+
+    def changed(self, namespace: str, model: str) -> None:
+        now = time.monotonic()
+        for version in self._versions.select(namespace, {marks.MODEL: model}):
+            status = version.get("status") or {}
+            if status.get("stage") == "Canary" and status.get("weight"):
+                key = (namespace, model, version["metadata"]["name"], int(status["weight"]))
+                self._asked.setdefault(key, now)
+                self._match(key)
+        for route in self._routes.select(namespace, {marks.MODEL: model}):
+            for name, weight in http_route.weights_of(route).items():
+                self._there.setdefault((namespace, model, name, weight), now)
+                self._match((namespace, model, name, weight))
+
+    def _match(self, key: tuple[str, str, str, int]) -> None:
+        asked, there = self._asked.get(key), self._there.get(key)
+        if asked is not None and there is not None and asked >= 0:
+            self.seconds.append(max(0.0, there - asked))
+            self._asked[key] = -1.0
+
+
+class Fleet:
+    """The models, and what is seen of them."""
+
+    def __init__(self, count: int, config: pathlib.Path) -> None:
+        transport = rig.transport_to(config)
+        self.kube = OfficialKube(transport)
+        run = secrets.token_hex(3)
+        self._spaces = [f"fleet-{run}-{i}" for i in range(NAMESPACES)]
+        self.places = [(self._spaces[i % NAMESPACES], f"model-{i:05d}") for i in range(count)]
+        source, changed = ApiSource(transport), Observer(changed=self._changed)
+
+        def informer(resource: Resource, selector: str) -> Informer:
+            store = Store(model_of=lambda thing: str(_model_of(resource, thing)))
+            return Informer(source, Scope(resource, None, selector), store, observer=changed)
+
+        self._models = informer(MODELS, "")
+        self._versions = informer(VERSIONS, marks.MODEL)
+        self._routed = informer(HTTP_ROUTES, marks.MODEL)
+        self.routes = Routes(self._versions.store, self._routed.store)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _changed(self, namespace: str, model: str) -> None:
+        self.routes.changed(namespace, model)
+
+    async def start(self) -> None:
+        for space in [*self._spaces, SYSTEM]:
+            rig.kubectl("create", "namespace", space)
+        for informer in (self._models, self._versions, self._routed):
+            self._tasks.append(asyncio.create_task(informer.run()))
+            await informer.ready()
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.kube.close()
+
+    async def create(self, *, paused: bool) -> None:
+        async def one(place: tuple[str, str]) -> None:
+            await self.kube.create(MODELS, rig.manifest(*place, **SPEC, paused=paused))
+
+        await self._each(self.places, one)
+
+    async def patch(self, places: list[tuple[str, str]], spec: Object) -> None:
+        async def one(place: tuple[str, str]) -> None:
+            await self.kube.patch(MODELS, *place, {"spec": spec})
+
+        await self._each(places, one)
+
+    async def _each(self, places: list[tuple[str, str]], one: Any) -> None:
+        gate = asyncio.Semaphore(TOGETHER)
+
+        async def bounded(place: tuple[str, str]) -> None:
+            async with gate:
+                await one(place)
+
+        await asyncio.gather(*(bounded(place) for place in places))
+
+    def statuses(self, places: list[tuple[str, str]]) -> list[Object]:
+        found = (self._models.store.get(place) or {} for place in places)
+        return [thing.get("status") or {} for thing in found]
+
+    def champions(self) -> dict[tuple[str, str], str]:
+        pairs = zip(self.places, self.statuses(self.places), strict=True)
+        return {place: status.get("champion") or "" for place, status in pairs}
+
+    async def until(self, what: str, done: Any) -> float:
+        """Return after how many seconds a condition holds of all models that it is asked of."""
+        started = time.monotonic()
+        shown = started
+        while (left := done()) > 0:
+            now = time.monotonic()
+            if now - started > PATIENCE:
+                raise SystemExit(f"{what}: {left} are not there after {PATIENCE:.0f} s")
+            if now - shown > 10:
+                print(f"  {what}: {left} left after {now - started:.0f} s", flush=True)
+                shown = now
+            await asyncio.sleep(0.25)
+        return time.monotonic() - started
+
+
+def _model_of(resource: Resource, thing: Object) -> str:
+    metadata = thing["metadata"]
+    if resource == MODELS:
+        return str(metadata["name"])
+    return str((metadata.get("labels") or {}).get(marks.MODEL, ""))
+
+
+def ready(status: Object) -> bool:
+    conditions = status.get("conditions") or []
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
+
+
+def paused(status: Object) -> bool:
+    conditions = status.get("conditions") or []
+    return any(c["type"] == "Progressing" and c["reason"] == "Paused" for c in conditions)
+
+
+async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    # What an earlier run has left would be worked on as well.
+    api.stop_apiserver()
+    config = rig.kubeconfig()
+    with tempfile.TemporaryDirectory() as folder:
+        log, settings = pathlib.Path(folder) / "operator.log", dict(options.setting)
+        operator = Operator(config, log, options.source, settings)
+        fleet = Fleet(options.models, config)
+        await fleet.start()
+        with Simulator(config, pathlib.Path(folder) / "simulator.log"):
+            operator.start()
+            try:
+                return await _life(options, operator, fleet)
+            finally:
+                operator.end(signal.SIGTERM)
+                await fleet.stop()
+                text = operator.log.read_text(encoding="utf-8")
+                print(f"  {text.count('Traceback')} tracebacks in the operator's log")
+                if options.keep_log:
+                    pathlib.Path(options.keep_log).write_text(text, encoding="utf-8")
+
+
+async def _life(options: argparse.Namespace, operator: Operator, fleet: Fleet) -> dict[str, Any]:
+    await operator.healthy()
+    before = operator.figures()
+    started = time.monotonic()
+    await fleet.create(paused=options.paused)
+    print(f"  all are made after {time.monotonic() - started:.0f} s", flush=True)
+    every = fleet.places
+    settled = paused if options.paused else ready
+    await fleet.until("settled", lambda: sum(not settled(s) for s in fleet.statuses(every)))
+    result: dict[str, Any] = {"converge_s": round(time.monotonic() - started, 1)}
+    after = operator.figures()
+    result["converge_cpu_s"] = round(after.cpu - before.cpu, 1)
+    result["converge_writes"] = after.writes - before.writes
+    if not options.paused:
+        result |= await _rollout(fleet)
+    result |= await _rest(options, operator, "idle")
+    if not options.paused:
+        await fleet.patch(every, {"drift": {"enabled": True}})
+        result |= await _rest(options, operator, "watched")
+    result |= await _recovery(operator, fleet)
+    result["rss_mib"] = round(operator.figures().rss_mib, 1)
+    result["rss_peak_mib"] = round(operator.figures().peak_mib, 1)
+    return result
+
+
+async def _rollout(fleet: Fleet) -> dict[str, Any]:
+    """Give a tenth of the models a new spec, and wait for their promotions."""
+    moved = fleet.places[:: max(1, 10)]
+    before = fleet.champions()
+    started = time.monotonic()
+    await fleet.patch(moved, {"training": {"seed": 18}})
+
+    def left() -> int:
+        now = fleet.champions()
+        return sum(now[place] == before[place] for place in moved)
+
+    await fleet.until("rolling out", left)
+    seconds = sorted(fleet.routes.seconds)
+    return {
+        "rollouts": len(moved),
+        "rollout_s": round(time.monotonic() - started, 1),
+        "verdict_to_route_p99_s": round(quantile(seconds, 0.99), 3),
+        "verdict_to_route_p50_s": round(quantile(seconds, 0.5), 3),
+        "routes_measured": len(seconds),
+    }
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+async def _rest(options: argparse.Namespace, operator: Operator, name: str) -> dict[str, Any]:
+    """Measure windows of rest; the median of their CPU counts, for the cores are shared."""
+    await asyncio.sleep(options.settle)
+    marks_: list[Figures] = [operator.figures()]
+    for _ in range(options.windows):
+        await asyncio.sleep(options.window)
+        marks_.append(operator.figures())
+    pairs = list(itertools.pairwise(marks_))
+    cpu = [100 * (b.cpu - a.cpu) / (b.at - a.at) for a, b in pairs]
+    first, last = marks_[0], marks_[-1]
+    looks, hours = last.looks - first.looks, (last.at - first.at) / 3600
+    print(f"  {name}: CPU % by window {[round(value, 2) for value in cpu]}", flush=True)
+    result = {
+        f"{name}_cpu_percent": round(statistics.median(cpu), 2),
+        f"{name}_looks_per_s": round(looks / (last.at - first.at), 2),
+    }
+    steady = {
+        "reads_per_look": round((last.reads - first.reads) / max(1, looks), 3),
+        "writes_per_steady_hour": round((last.writes - first.writes) / hours),
+    }
+    prefix = "" if name == "idle" else f"{name}_"
+    return result | {f"{prefix}{key}": value for key, value in steady.items()}
+
+
+async def _recovery(operator: Operator, fleet: Fleet) -> dict[str, Any]:
+    operator.end(signal.SIGKILL)
+    changed = fleet.places[1::100] or fleet.places[:1]
+    turned = not paused(fleet.statuses(changed)[0])
+    await fleet.patch(changed, {"paused": turned})
+    started = time.monotonic()
+    operator.start()
+
+    def unanswered() -> int:
+        return sum(paused(status) != turned for status in fleet.statuses(changed))
+
+    await fleet.until("answered after a restart", unanswered)
+    answered = time.monotonic() - started
+    total = len(fleet.places)
+    await fleet.until(
+        "looked at after a restart", lambda: max(0, total - operator.figures().looks)
+    )
+    return {
+        "restart_answer_s": round(answered, 1),
+        "restart_recovery_s": round(time.monotonic() - started, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--models", type=int, default=1000)
+    parser.add_argument(
+        "--paused", action="store_true", help="all models are paused: none rolls out"
+    )
+    parser.add_argument("--settle", type=float, default=20, help="seconds before rest is measured")
+    parser.add_argument("--window", type=float, default=30, help="seconds of one window of rest")
+    parser.add_argument("--windows", type=int, default=3)
+    parser.add_argument("--source", default="", help="the operator's folder of another checkout")
+    parser.add_argument(
+        "--setting",
+        action="append",
+        default=[],
+        type=lambda text: text.split("=", 1),
+        help="of the operator, as RECOMMENDER_WORKERS=20",
+    )
+    parser.add_argument("--keep-log", default="", help="where the operator's log is written to")
+    options = parser.parse_args()
+    figures = asyncio.run(measure(options))
+    per_object = FLUX["converge_s"] / FLUX["objects"]
+    line = {
+        "benchmark": "operator",
+        "models": options.models,
+        "paused": options.paused,
+        **figures,
+        "reference": {"flux": FLUX},
+        "ratio": round(per_object * options.models / figures["converge_s"], 2),
+        "machine": machine(),
+        "versions": {"operator": operator_version(), "kubernetes": "37.0.1"},
+    }
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()

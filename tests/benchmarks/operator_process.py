@@ -1,0 +1,148 @@
+"""The processes of the operator and of the simulator; what /proc and /metrics say of the first."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TICKS = os.sysconf("SC_CLK_TCK")
+_REQUESTS = re.compile(
+    r"recommender_operator_api_request_duration_seconds_count\{(?P<labels>[^}]*)\} (?P<value>\S+)"
+)
+_LOOKS = re.compile(r"recommender_operator_reconcile_duration_seconds_count (\S+)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """At a moment `at` in seconds: CPU seconds, memory, looks, and requests since the start.
+
+    Reads are those of looks: the lists and watches of caches are none.
+    """
+
+    at: float
+    cpu: float
+    rss_mib: float
+    peak_mib: float
+    looks: int
+    reads: int
+    writes: int
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Operator:
+    """`recommender-operator run` with an administrator's kubeconfig."""
+
+    def __init__(
+        self, config: pathlib.Path, log: pathlib.Path, source: str, settings: dict[str, str]
+    ) -> None:
+        self.log = log
+        self._health, self._metrics = free_port(), free_port()
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "KUBECONFIG": str(config),
+            "PYTHONPATH": source,
+            "RECOMMENDER_TRAINING_IMAGE": "example/training:1",
+            "RECOMMENDER_SERVING_IMAGE": "example/serving:1",
+            "RECOMMENDER_NAMESPACE": "recommender-system",
+            "RECOMMENDER_HEALTH_PORT": str(self._health),
+            "RECOMMENDER_METRICS_PORT": str(self._metrics),
+            **settings,
+        }
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "recommender_operator", "run"]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self._environment, stdout=log, stderr=log
+            )
+
+    def end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=60)
+            self._process = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    async def healthy(self) -> None:
+        for _ in range(240):
+            if await asyncio.to_thread(self._page, self._health, "/healthz"):
+                return
+            await asyncio.sleep(0.25)
+        raise SystemExit(self.log.read_text(encoding="utf-8")[-3000:])
+
+    def _page(self, port: int, path: str) -> str:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                return str(answer.read().decode())
+        except OSError:
+            return ""
+
+    def figures(self) -> Figures:
+        stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        page = self._page(self._metrics, "/metrics")
+        reads = writes = 0
+        for found in _REQUESTS.finditer(page):
+            count = int(float(found["value"]))
+            reads += count if 'verb="GET"' in found["labels"] else 0
+            writes += count if re.search('verb="(POST|PATCH|DELETE)"', found["labels"]) else 0
+        looks = _LOOKS.search(page)
+        return Figures(
+            at=time.monotonic(),
+            cpu=(int(stat[11]) + int(stat[12])) / TICKS,
+            rss_mib=_kib(status, "VmRSS") / 1024,
+            peak_mib=_kib(status, "VmHWM") / 1024,
+            looks=int(float(looks[1])) if looks else 0,
+            reads=reads,
+            writes=writes,
+        )
+
+
+def _kib(status: str, field: str) -> int:
+    found = re.search(rf"^{field}:\s+(\d+) kB", status, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+class Simulator:
+    """The process that plays Kubernetes, for as long as the context lasts."""
+
+    def __init__(self, config: pathlib.Path, log: pathlib.Path) -> None:
+        self._config, self._log = config, log
+
+    def __enter__(self) -> None:
+        command = [sys.executable, "-m", "tests.benchmarks.operator_cluster", str(self._config)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        while "ready" not in self._log.read_text(encoding="utf-8"):
+            if self._process.poll() is not None:
+                raise SystemExit(self._log.read_text(encoding="utf-8")[-3000:])
+            time.sleep(0.1)
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        self._process.wait(timeout=30)
+        text = self._log.read_text(encoding="utf-8")
+        if "Traceback" in text:
+            print(text[-3000:])
