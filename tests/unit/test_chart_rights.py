@@ -26,7 +26,9 @@ VERBS = {
     "get": {"": {"get"}},
     "list": {"": {"list"}},
     "create": {"": {"create"}},
+    "apply": {"": {"create", "patch"}},
     "patch": {"": {"patch"}},
+    "delete": {"": {"delete"}},
 }
 #: The same of writes of what a model owns: after a conflict the object is read again.
 OWNED = {
