@@ -116,6 +116,11 @@ def clusterwide_config(folder: pathlib.Path) -> pathlib.Path:
     return clusterwide().config(folder)
 
 
+def namespaced_config(folder: pathlib.Path, namespace: str) -> pathlib.Path:
+    """Return a kubeconfig of an account whose rights the chart limits to one namespace."""
+    return namespaced(namespace).config(folder)
+
+
 def _installed(release: str, values: dict[str, str]) -> Account:
     """Apply the account of a release and its rights."""
     account = Account(tuple(chart.manifests({**VALUES, **values}, SYSTEM, release)))

@@ -11,13 +11,14 @@ from tests.scenario.audit import Right
 
 _DEV = "recommender.dev"
 _TRAINER = "trainer.kubeflow.org"
-#: Rights that the stories of the end-to-end tests may not need, and what does. A test on an API
-#: server alone has a story for each of them (`tests/integration/test_rights_used.py`).
+#: Rights that the stories of the end-to-end tests may not need, and what does. Nearly all of them
+#: are used on an API server alone (`tests/integration/test_rights_used.py`).
 SELDOM: dict[Right, str] = {
     Right("", "events", "patch"): "an Event is said again after ten minutes",
     Right(_DEV, "modelversions", "get"): "a status write meets a conflict, or the name is taken",
     Right(_DEV, "modelversions", "delete"): "a version beyond the history",
     Right(_DEV, "modelversions", "patch"): "a version that lost its owner is adopted",
+    Right(_DEV, "counterbaselines", "patch"): "a baseline is taken anew",
     Right("batch", "jobs", "get"): "the name of a Job is taken",
     Right("batch", "jobs", "delete"): "a snapshot of a model whose data go is stopped",
     Right("gateway.networking.k8s.io", "httproutes", "delete"): "no version is fit to serve",
