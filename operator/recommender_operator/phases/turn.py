@@ -40,6 +40,8 @@ MAX_HANDLED = 20
 MAX_EVENT = 1024
 #: The longest wait for the next look; children's events wake the operator earlier.
 IDLE = datetime.timedelta(seconds=60)
+#: A model that waits for nothing: events wake it, and the setting of the longest pause.
+REST = datetime.timedelta(hours=1)
 
 
 class Turn(View):
@@ -59,7 +61,7 @@ class Turn(View):
         self._actions: list[Action] = []
         self._events: list[Event] = []
         self._retreat = False
-        self._requeue = IDLE
+        self._requeue = REST
         #: The host that the route gets.
         self.hosting = hosts.judge(observed)
         #: What keeps Jobs from starting.
@@ -198,6 +200,8 @@ class Turn(View):
         if self.model.deleting or not paces:
             self.set_status(clock=None)
             return
+        # The model's time goes on with the looks.
+        self.look_again(IDLE)
         written = self.status != self.model.status
         pace = min(paces)
         self.set_status(
