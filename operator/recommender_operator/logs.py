@@ -52,7 +52,7 @@ def set_up(level: str, form: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("urllib3", "kubernetes", "aiohttp.access", "asyncio"):
+    for chatty in ("kubernetes", "aiohttp.access", "asyncio"):
         logging.getLogger(chatty).setLevel("INFO" if level == "DEBUG" else "WARNING")
     # Each cause ends in the same reconcile: which handler was called says nothing.
     logging.getLogger("kopf").setLevel("INFO" if level == "DEBUG" else "WARNING")

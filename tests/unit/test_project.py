@@ -190,9 +190,8 @@ def test_every_direct_dependency_has_its_line_in_the_decisions() -> None:
     assert {name for name in wanted if not name.startswith("types-")} == named
 
 
-#: Imported where the library that brings it is declared: errors of a client, a server's parts.
+#: Imported where the library that brings it is declared: a server's parts.
 BROUGHT = {
-    "kubernetes": {"urllib3"},
     "kserve": {"fastapi", "grpcio", "orjson", "starlette", "uvicorn", "uvloop"},
 }
 

@@ -119,7 +119,7 @@ async def test_an_answer_that_cannot_be_used_is_told_with_the_version(
 
 
 async def test_an_answer_nested_without_end_is_no_answer() -> None:
-    with pytest.raises(SampleError, match="shop/films-1: maximum recursion depth"):
+    with pytest.raises(SampleError, match="shop/films-1: not an answer of Prometheus"):
         await asked(answering(b"[" * 100_000))
 
 

@@ -125,10 +125,17 @@ def test_the_status_of_a_model_is_no_cause_to_look_and_its_spec_is_one() -> None
     assert store.put(thing("movies", 3) | {"spec": {"seed": 2}})
 
 
+def test_of_the_record_of_fields_only_the_writes_of_the_status_are_kept() -> None:
+    wrote = {"manager": "us", "subresource": "status", "time": "2026-01-01T12:00:00Z"}
+    spec = {"manager": "them", "operation": "Apply", "fieldsV1": {"f:spec": {}}}
+    fields = [spec, {**wrote, "operation": "Apply", "fieldsV1": {"f:status": {}}}]
+    kept = slim(MODELS, {"metadata": {"name": "a", "managedFields": fields}})
+    assert kept["metadata"]["managedFields"] == [wrote]
+
+
 def test_what_nobody_reads_is_not_kept() -> None:
     metadata = {
         "name": "a",
-        "managedFields": [{}],
         "annotations": {
             "kopf.recommender.dev/last-handled-configuration": "{}",
             "recommender.dev/abort": "token",
