@@ -97,7 +97,7 @@ async def test_after_a_storm_of_writes_by_anybody_the_cache_equals_a_list(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     chance = random.Random(7)
-    async with caching(account.namespaced_config(tmp_path, namespace), namespace) as (own, caches):
+    async with caching(account.namespaced(namespace).config(tmp_path), namespace) as (own, caches):
         await informer_of(caches, HTTP_ROUTES, namespace).ready()
 
         async def write(by: Any) -> None:
@@ -129,7 +129,7 @@ async def test_own_writes_are_read_back_at_once(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     marks = labels.of_model("movies")
-    async with caching(account.namespaced_config(tmp_path, namespace), namespace) as (own, _):
+    async with caching(account.namespaced(namespace).config(tmp_path), namespace) as (own, _):
         assert await own.list(HTTP_ROUTES, namespace, marks) == []
         for i in range(20):
             made = await own.create(HTTP_ROUTES, route(namespace, f"r{i}"))
@@ -150,7 +150,7 @@ async def test_a_write_on_what_another_has_changed_is_refused_once_and_then_deci
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     await kube.create(HTTP_ROUTES, route(namespace, "movies"))
-    async with caching(account.namespaced_config(tmp_path, namespace), namespace) as (own, _):
+    async with caching(account.namespaced(namespace).config(tmp_path), namespace) as (own, _):
         for _ in range(10):
             seen = await own.get(HTTP_ROUTES, namespace, "movies")
             note = {"metadata": {"annotations": {"by": secrets.token_hex(4)}}}
@@ -294,7 +294,7 @@ async def test_a_kind_that_is_installed_later_is_found_without_a_restart(
 async def test_a_cluster_without_kubeflow_is_no_error(
     namespace: str, tmp_path: pathlib.Path
 ) -> None:
-    async with caching(account.namespaced_config(tmp_path, namespace), namespace) as (own, caches):
+    async with caching(account.namespaced(namespace).config(tmp_path), namespace) as (own, caches):
         await informer_of(caches, TRAIN_JOBS, namespace).ready()
         assert await own.list(TRAIN_JOBS, namespace, labels.of_model("movies")) == []
         assert await own.list(VERSIONS, namespace, labels.of_model("movies")) == []
