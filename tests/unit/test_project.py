@@ -196,6 +196,25 @@ BROUGHT = {
 }
 
 
+def test_the_operator_imports_nothing_that_its_image_leaves_out() -> None:
+    dockerfile = (ROOT / "operator" / "Dockerfile").read_text(encoding="utf-8")
+    removed = re.findall(r"/packages/(kubernetes/[\w/]+)", dockerfile)
+    assert removed
+    room = ROOMS["recommender_operator"]
+    modules = [
+        ".".join(path.relative_to(room).with_suffix("").parts)
+        for path in (room / "recommender_operator").rglob("*.py")
+        if path.stem not in {"__init__", "__main__"}
+    ]
+    script = f"import sys\nfor name in {modules}: __import__(name)\nprint(*sys.modules)"
+    done = run(sys.executable, "-c", script)
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    left_out = {name.replace("/", ".") for name in removed}
+    assert "kubernetes.aio.client" in loaded
+    assert not loaded & left_out
+
+
 def imported(room: Path) -> Iterator[str]:
     """Yield the top-level name of everything that a room imports from elsewhere."""
     for path in room.rglob("*.py"):
