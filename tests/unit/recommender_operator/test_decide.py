@@ -363,6 +363,23 @@ def test_a_route_that_somebody_edits_is_written_again() -> None:
     assert world.route == asked
 
 
+def test_a_candidate_that_has_all_requests_stands_for_the_champion_that_has_no_pods() -> None:
+    # So it is in Knative mode, whose last step makes the candidate the rolled-out revision.
+    world = in_canary()
+    candidate, champion = world.status.candidate or "", world.champion() or ""
+    for _ in range(400):
+        if world.route == {candidate: 100}:
+            break
+        world.reconcile()
+        world.tick()
+    assert world.route == {candidate: 100}
+    assert world.champion() == champion
+    del world.services[champion]
+    world.reconcile()
+    assert world.condition("Available") == ("True", "Serving")
+    assert world.condition("Ready")[0] == "True"
+
+
 def test_a_lost_service_of_the_champion_comes_back() -> None:
     world = rolled_out_second()
     del world.services[world.stable()]
