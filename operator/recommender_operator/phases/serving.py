@@ -53,7 +53,7 @@ def _available(turn: Turn) -> Judged:
 
 
 def _bearer(turn: Turn, champion: VersionObject) -> VersionObject:
-    """Return who answers: a candidate to which the data plane gives all requests, in its last step.
+    """Return who answers: the candidate while the data plane gives it all requests.
 
     In Knative mode the champion has no pods then; to call that an outage would wake people.
     """
