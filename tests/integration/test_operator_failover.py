@@ -323,10 +323,13 @@ async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_anoth
                 page = second.read(second.metrics, "/metrics")[1]
                 return "recommender_operator_foreign_models 1.0" in page
 
+            async def posted() -> bool:
+                found = await kube.list(EVENTS, namespace, {})
+                return "OtherRelease" in {event["reason"] for event in found}
+
             await until("a refusal", refused, second)
+            await until("its Event", posted, second)
             assert await claimed_by("first")
-            reasons = {event["reason"] for event in await kube.list(EVENTS, namespace, {})}
-            assert "OtherRelease" in reasons
             assert second.text.count(f"the release {namespace}/first acts on this model") == 1
             asked = {
                 "labels": {"recommender.dev/instance": "blue"},
