@@ -1,10 +1,8 @@
-"""Runs the parts of the tests and ends with a table of what each took.
+"""Runs the parts of the tests one after another and ends with a table of what each took.
 
-`python -m tests.run` runs all of them, `python -m tests.run lint unit` the named ones. Those of
-the cluster mostly wait and those of the cores compute, so the two kinds run side by side; the
-parts of a kind run one after another. A part that fails does not stop those behind it. Only the
-standard library is used, so that a broken environment shows as a failing part and not as a
-traceback of this file.
+`python -m tests.run` runs all of them, `python -m tests.run lint unit` the named ones. A part that
+fails does not stop those behind it. Only the standard library is used, so that a broken
+environment shows as a failing part and not as a traceback of this file.
 """
 
 from __future__ import annotations
@@ -13,14 +11,16 @@ import argparse
 import contextlib
 import dataclasses
 import enum
+import os
+import signal
+import subprocess
 import sys
+import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-
-from tests.commands import Commands, Output, Screen, StoppedError
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ".venv/bin"
@@ -29,16 +29,10 @@ NO_TESTS_COLLECTED = 5
 #: The longest time that all parts together may take: builds from nothing take half of it, and
 #: what calls this has 90 minutes.
 TOTAL_SECONDS = 70 * 60.0
-#: For the parts beside those of the cluster, whose users must not wait for an answer: a third of
-#: the weight, which leaves enough for tests that have time-outs of their own.
-NICE = 5
-
-
-class Kind(enum.Enum):
-    """What the parts of a kind share; parts of different kinds can run side by side."""
-
-    CLUSTER = enum.auto()
-    CORES = enum.auto()
+#: How long a part may take to end after it was asked to.
+GRACE_SECONDS = 20.0
+#: How long to wait for the rest of the output of a command that has ended.
+DRAIN_SECONDS = 2.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,7 +44,6 @@ class Part:
     limit_seconds: float
     #: Folder or file of a pytest part; its command is the pytest, which gets `--junitxml`.
     folder: str | None = None
-    kind: Kind = Kind.CORES
 
 
 class Result(enum.StrEnum):
@@ -85,36 +78,33 @@ class Outcome:
     note: str = ""
 
 
-def pytest_part(
-    name: str, limit_seconds: float, *options: str, path: str = "", kind: Kind = Kind.CORES
-) -> Part:
+def pytest_part(name: str, limit_seconds: float, *options: str, path: str = "") -> Part:
     """Return the part that runs all tests of a folder or file, whatever their marks."""
     tests = path or f"tests/{name}"
     command = (f"{BIN}/python", "-m", "pytest", tests, "--color=no", "--durations=5", *options)
-    return Part(
-        name=name, commands=(command,), limit_seconds=limit_seconds, folder=tests, kind=kind
-    )
+    return Part(name=name, commands=(command,), limit_seconds=limit_seconds, folder=tests)
 
 
 #: Looks at what all other end-to-end tests left in the audit log, and so runs after them.
 RIGHTS = "tests/e2e/test_rights.py"
-#: Worlds of the end-to-end tests that live side by side.
+#: Worlds of the end-to-end tests that live side by side. No other part runs beside them: a world
+#: has users, whose requests must not wait for the cores.
 WORLDS = 3
 PARTS = (
     Part(
         name="lint",
         commands=((f"{BIN}/ruff", "check", "."), (f"{BIN}/ruff", "format", "--check", ".")),
-        limit_seconds=240,
+        limit_seconds=120,
     ),
-    Part(name="types", commands=((f"{BIN}/mypy",),), limit_seconds=900),
-    Part(name="contracts", commands=((f"{BIN}/lint-imports",),), limit_seconds=240),
-    pytest_part("unit", 900, "-n", "2", "--dist", "worksteal"),
+    Part(name="types", commands=((f"{BIN}/mypy",),), limit_seconds=600),
+    Part(name="contracts", commands=((f"{BIN}/lint-imports",),), limit_seconds=120),
+    pytest_part("unit", 600, "-n", "2", "--dist", "worksteal"),
     pytest_part("integration", 2400, "-n", "2", "--dist", "loadscope"),
     pytest_part(
         "e2e", 4000, "-v", "-n", str(WORLDS), "--dist", "loadscope", "--no-loadscope-reorder",
-        f"--ignore={RIGHTS}", kind=Kind.CLUSTER,
+        f"--ignore={RIGHTS}",
     ),
-    pytest_part("rights", 900, path=RIGHTS, kind=Kind.CLUSTER),
+    pytest_part("rights", 900, path=RIGHTS),
 )  # fmt: skip
 
 
@@ -138,74 +128,34 @@ def has_test_files(path: Path) -> bool:
     return path.is_file() or any(path.rglob("test_*.py"))
 
 
-class Run:
-    """One run of several parts, and the time by which all of them have to be through."""
-
-    def __init__(self, root: Path, reports: Path, *, total_seconds: float = TOTAL_SECONDS) -> None:
-        self.root, self.reports = root, reports
-        self.deadline = time.monotonic() + total_seconds
-        self.screen = Screen()
-        self.commands = Commands()
-
-    def all(self, parts: Sequence[Part]) -> list[Outcome]:
-        """Run the parts, those of different kinds side by side; outcomes in their order."""
-        lanes = [[part for part in parts if part.kind is kind] for kind in Kind]
-        lanes = [lane for lane in lanes if lane]
-        with ThreadPoolExecutor(max(len(lanes), 1)) as pool:
-            futures = [pool.submit(self._lane, lane, lane is lanes[0]) for lane in lanes]
-            try:
-                outcomes = [outcome for future in futures for outcome in future.result()]
-            except BaseException:
-                self.commands.stop()
-                raise
-        return sorted(outcomes, key=lambda outcome: parts.index(outcome.part))
-
-    def _lane(self, parts: Sequence[Part], first: bool) -> list[Outcome]:
-        """Run parts one after another; those of the first lane are shown as they run."""
-        outcomes = []
-        for part in parts:
-            with contextlib.suppress(StoppedError):
-                outcomes.append(self.part(part, live=first, nice=0 if first else NICE))
-        return outcomes
-
-    def part(self, part: Part, *, live: bool = True, nice: int = 0) -> Outcome:
-        """Run a part's commands until one fails; their output goes to the screen and to a log.
-
-        Args:
-            live: show the output as it comes; else in one piece at the end.
-            nice: how far its commands stand back behind those of other parts.
-        """
-        if part.folder is not None and not has_test_files(self.root / part.folder):
-            return Outcome(part=part, result=Result.ABSENT, seconds=0, note="no test files")
-        self.screen.say(f"\n=== {part.name}" + ("" if live else ": shown when it ends"))
-        junit = self.reports / f"{part.name}.xml"
-        junit.unlink(missing_ok=True)
-        output = Output(self.screen, self.reports / f"{part.name}.log", live)
-        began = time.monotonic()
-        limit = max(min(part.limit_seconds, self.deadline - began), 0)
-        result, note = Result.PASSED, ""
-        try:
-            for command in part.commands:
-                arguments = [*command, *([f"--junitxml={junit}"] if part.folder else [])]
-                status = self.commands.run(arguments, self.root, output, began + limit, nice=nice)
-                result, note = judge(part, status, limit)
-                if result is not Result.PASSED:
-                    break
-        finally:
-            if not live:
-                self.screen.say(f"\n=== {part.name}")
-            output.close()
-        counts = read_junit(junit) if part.folder else None
-        if part.folder and counts is None and result is Result.PASSED:
-            result, note = Result.FAILED, "pytest wrote no report"
-        seconds = time.monotonic() - began
-        return Outcome(part=part, result=result, seconds=seconds, counts=counts, note=note)
+def run_part(part: Part, root: Path, reports: Path) -> Outcome:
+    """Run a part's commands until one fails; their output goes to the screen and to a log."""
+    if part.folder is not None and not has_test_files(root / part.folder):
+        return Outcome(part=part, result=Result.ABSENT, seconds=0, note="no test files")
+    reports.mkdir(parents=True, exist_ok=True)
+    junit = reports / f"{part.name}.xml"
+    junit.unlink(missing_ok=True)
+    began = time.monotonic()
+    result, note = Result.PASSED, ""
+    with (reports / f"{part.name}.log").open("wb") as log:
+        for command in part.commands:
+            arguments = [*command, f"--junitxml={junit}"] if part.folder else list(command)
+            left = part.limit_seconds - (time.monotonic() - began)
+            status = stream(arguments, root, log, left)
+            result, note = judge(part, status)
+            if result is not Result.PASSED:
+                break
+    counts = read_junit(junit) if part.folder else None
+    if part.folder and counts is None and result is Result.PASSED:
+        result, note = Result.FAILED, "pytest wrote no report"
+    seconds = time.monotonic() - began
+    return Outcome(part=part, result=result, seconds=seconds, counts=counts, note=note)
 
 
-def judge(part: Part, status: int | None, limit: float) -> tuple[Result, str]:
+def judge(part: Part, status: int | None) -> tuple[Result, str]:
     """Say what an exit status means; None stands for a part that ran out of time."""
     if status is None:
-        return Result.TIMED_OUT, f"limit {limit:.0f} s"
+        return Result.TIMED_OUT, f"limit {part.limit_seconds:.0f} s"
     if status == 0:
         return Result.PASSED, ""
     if part.folder and status == NO_TESTS_COLLECTED:
@@ -213,12 +163,78 @@ def judge(part: Part, status: int | None, limit: float) -> tuple[Result, str]:
     return Result.FAILED, f"exit status {status}"
 
 
-def table(outcomes: Sequence[Outcome], seconds: float) -> str:
-    """Return the closing table and, as the last line, the sums over the pytest parts.
+def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> int | None:
+    """Run a command, copy its output as it comes, return its status, or None after `limit` s.
 
-    Args:
-        seconds: that all took together, which is less than their sum when some ran side by side.
+    A thread copies: a process that a test leaves behind keeps the pipe open, and must not keep
+    this one waiting for the pipe's end.
     """
+    print(f"$ {' '.join(command)}", flush=True)
+    try:
+        process = subprocess.Popen(
+            command,
+            cwd=root,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", flush=True)
+        return 127
+    assert process.stdout is not None
+    copier = threading.Thread(target=_copy, args=(process.stdout, log), daemon=True)
+    copier.start()
+    try:
+        status: int | None = process.wait(timeout=max(limit, 0))
+    except subprocess.TimeoutExpired:
+        stop(process)
+        status = None
+    except BaseException:
+        stop(process)
+        raise
+    copier.join(timeout=DRAIN_SECONDS)
+    return status
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of the commands."""
+    own = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    # What one process compiles all later ones read: half of the time that a worker takes to start.
+    own.pop("PYTHONDONTWRITEBYTECODE", None)
+    return own
+
+
+def _copy(source: IO[bytes], log: IO[bytes]) -> None:
+    # The log may be closed before the last process that holds the pipe ends.
+    with source, contextlib.suppress(ValueError, OSError):
+        while chunk := os.read(source.fileno(), 65536):
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+            log.write(chunk)
+            log.flush()
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a command and all that it started: politely first, so that fixtures clean up."""
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        _signal_group(process, sign)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=GRACE_SECONDS)
+            break
+    # What is left of the group, whether the command itself ended or not.
+    _signal_group(process, signal.SIGKILL)
+    process.wait()
+
+
+def _signal_group(process: subprocess.Popen[bytes], sign: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, sign)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """Return the closing table and, as the last line, the sums over the pytest parts."""
     lines = [
         f"{'part':<12} {'result':<10} {'seconds':>8} {'passed':>7} {'failed':>7} {'skipped':>8}"
     ]
@@ -230,6 +246,7 @@ def table(outcomes: Sequence[Outcome], seconds: float) -> str:
         line = f"{outcome.part.name:<12} {outcome.result:<10} {outcome.seconds:>8.1f}"
         line += f" {cells[0]:>7} {cells[1]:>7} {cells[2]:>8}  {outcome.note}"
         lines.append(line.rstrip())
+    seconds = sum(outcome.seconds for outcome in outcomes)
     lines += [f"{'all':<12} {'':<10} {seconds:>8.1f}", ""]
     lines.append(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
     return "\n".join(lines)
@@ -253,10 +270,15 @@ def main(arguments: Sequence[str]) -> int:
     unknown = sorted(set(wanted) - set(names))
     if unknown:
         parser.error(f"no part {', '.join(unknown)}: the parts are {', '.join(names)}")
-    began = time.monotonic()
-    run = Run(ROOT, ROOT / "build" / "test")
-    outcomes = run.all([part for part in PARTS if part.name in wanted])
-    print(f"\n{table(outcomes, time.monotonic() - began)}", flush=True)
+    outcomes = []
+    deadline = time.monotonic() + TOTAL_SECONDS
+    for part in PARTS:
+        if part.name in wanted:
+            print(f"\n=== {part.name}", flush=True)
+            limit = min(part.limit_seconds, max(deadline - time.monotonic(), 0))
+            bounded = dataclasses.replace(part, limit_seconds=limit)
+            outcomes.append(run_part(bounded, ROOT, ROOT / "build" / "test"))
+    print(f"\n{table(outcomes)}", flush=True)
     return 1 if failed(outcomes) else 0
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import commands, run
-from tests.run import Counts, Kind, Outcome, Part, Result, Run
+from tests import run
+from tests.run import Counts, Outcome, Part, Result
 
 PASSING = "def test_good():\n    pass\n"
 MIXED = """\
@@ -25,12 +25,8 @@ def test_skipped(): pass
 """
 
 
-def shell(script: str, *, limit: float = 30, name: str = "part", kind: Kind = Kind.CORES) -> Part:
-    return Part(name=name, commands=(("bash", "-c", script),), limit_seconds=limit, kind=kind)
-
-
-def run_part(part: Part, root: Path, reports: Path) -> Outcome:
-    return Run(root, reports).part(part)
+def shell(script: str, *, limit: float = 30, name: str = "part") -> Part:
+    return Part(name=name, commands=(("bash", "-c", script),), limit_seconds=limit)
 
 
 def pytest_of(root: Path, content: str | None) -> Part:
@@ -52,7 +48,7 @@ def outcome(result: Result, counts: Counts | None = None, name: str = "part") ->
 
 
 def test_a_part_passes_when_all_its_commands_do(tmp_path: Path) -> None:
-    assert run_part(shell("true"), tmp_path, tmp_path / "out").result is Result.PASSED
+    assert run.run_part(shell("true"), tmp_path, tmp_path / "out").result is Result.PASSED
 
 
 def test_a_failing_command_fails_the_part_and_stops_it(tmp_path: Path) -> None:
@@ -61,20 +57,20 @@ def test_a_failing_command_fails_the_part_and_stops_it(tmp_path: Path) -> None:
         commands=(("bash", "-c", "exit 3"), ("touch", "second")),
         limit_seconds=30,
     )
-    done = run_part(part, tmp_path, tmp_path / "out")
+    done = run.run_part(part, tmp_path, tmp_path / "out")
     assert (done.result, done.note) == (Result.FAILED, "exit status 3")
     assert not (tmp_path / "second").exists()
 
 
 def test_a_command_that_is_not_there_fails_the_part(tmp_path: Path) -> None:
     part = Part(name="gone", commands=(("./no-such-tool",),), limit_seconds=30)
-    assert run_part(part, tmp_path, tmp_path / "out").result is Result.FAILED
+    assert run.run_part(part, tmp_path, tmp_path / "out").result is Result.FAILED
 
 
 def test_output_reaches_the_screen_and_the_log(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    run_part(shell("echo to-out; echo to-err >&2"), tmp_path, tmp_path / "out")
+    run.run_part(shell("echo to-out; echo to-err >&2"), tmp_path, tmp_path / "out")
     log = (tmp_path / "out" / "part.log").read_text(encoding="utf-8")
     screen = capfd.readouterr().out
     assert "to-out\nto-err\n" in log
@@ -84,16 +80,16 @@ def test_output_reaches_the_screen_and_the_log(
 def test_python_may_keep_what_it_compiled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     part = shell('test -z "${PYTHONDONTWRITEBYTECODE+set}"')
-    assert run_part(part, tmp_path, tmp_path / "out").result is Result.PASSED
+    assert run.run_part(part, tmp_path, tmp_path / "out").result is Result.PASSED
 
 
 @pytest.mark.parametrize("script", ["wait", "trap '' INT TERM; wait"])
 def test_a_part_out_of_time_is_ended_with_all_it_started(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "GRACE_SECONDS", 0.3)
+    monkeypatch.setattr(run, "GRACE_SECONDS", 0.3)
     part = shell(f"sleep 600 & echo $! > child; {script}", limit=1)
-    done = run_part(part, tmp_path, tmp_path / "out")
+    done = run.run_part(part, tmp_path, tmp_path / "out")
     assert done.result is Result.TIMED_OUT
     child = int((tmp_path / "child").read_text(encoding="utf-8"))
     deadline = time.monotonic() + 10
@@ -114,16 +110,16 @@ def running(pid: int) -> bool:
 def test_a_process_left_behind_does_not_keep_the_runner_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commands, "DRAIN_SECONDS", 0.1)
+    monkeypatch.setattr(run, "DRAIN_SECONDS", 0.1)
     part = shell("setsid sleep 60 & echo $! > child")
     try:
-        assert run_part(part, tmp_path, tmp_path / "out").seconds < 30
+        assert run.run_part(part, tmp_path, tmp_path / "out").seconds < 30
     finally:
         os.kill(int((tmp_path / "child").read_text(encoding="utf-8")), 9)
 
 
 def test_counts_come_from_the_report_of_pytest(tmp_path: Path) -> None:
-    done = run_part(pytest_of(tmp_path, MIXED), tmp_path, tmp_path / "out")
+    done = run.run_part(pytest_of(tmp_path, MIXED), tmp_path, tmp_path / "out")
     assert done.result is Result.FAILED
     assert done.counts == Counts(passed=1, failed=2, skipped=1)
 
@@ -131,21 +127,21 @@ def test_counts_come_from_the_report_of_pytest(tmp_path: Path) -> None:
 def test_a_report_of_an_earlier_run_counts_for_nothing(tmp_path: Path) -> None:
     part = pytest_of(tmp_path, PASSING)
     reports = tmp_path / "out"
-    assert run_part(part, tmp_path, reports).counts == Counts(passed=1)
+    assert run.run_part(part, tmp_path, reports).counts == Counts(passed=1)
     crashing = Part(
         name="inner", commands=(("bash", "-c", "exit 0"),), limit_seconds=9, folder="inner"
     )
-    done = run_part(crashing, tmp_path, reports)
+    done = run.run_part(crashing, tmp_path, reports)
     assert (done.result, done.counts) == (Result.FAILED, None)
 
 
 def test_a_folder_without_test_files_is_absent_and_not_passed(tmp_path: Path) -> None:
-    done = run_part(pytest_of(tmp_path, None), tmp_path, tmp_path / "out")
+    done = run.run_part(pytest_of(tmp_path, None), tmp_path, tmp_path / "out")
     assert done.result is Result.ABSENT
 
 
 def test_test_files_without_a_test_fail(tmp_path: Path) -> None:
-    done = run_part(pytest_of(tmp_path, "x = 1\n"), tmp_path, tmp_path / "out")
+    done = run.run_part(pytest_of(tmp_path, "x = 1\n"), tmp_path, tmp_path / "out")
     assert (done.result, done.note) == (Result.FAILED, "test files without a test")
 
 
@@ -155,11 +151,10 @@ def test_the_table_ends_with_the_sums_over_the_parts() -> None:
             outcome(Result.PASSED, name="lint"),
             outcome(Result.PASSED, Counts(passed=5, skipped=1), name="unit"),
             outcome(Result.FAILED, Counts(passed=2, failed=3), name="e2e"),
-        ],
-        seconds=3.5,
+        ]
     )
     assert shown.splitlines()[-1] == "7 passed, 3 failed, 1 skipped"
-    for word in ("lint", "unit", "e2e", "FAILED", "1.5", "3.5"):
+    for word in ("lint", "unit", "e2e", "FAILED", "1.5", "4.5"):
         assert word in shown
 
 
@@ -187,72 +182,20 @@ def test_parts_behind_a_failing_one_still_run(
     assert capsys.readouterr().out.endswith("0 passed, 0 failed, 0 skipped\n")
 
 
-#: Ends once the other part has begun: never, if one of them runs after the other.
-MEETING = "touch {own}; until test -e {other}; do sleep 0.01; done; echo {own}-done"
-
-
-def test_parts_of_different_kinds_run_side_by_side_and_each_prints_in_one_piece(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+def test_no_part_outlives_the_time_of_all_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    parts = (
-        shell(MEETING.format(own="a", other="b"), name="cores"),
-        shell(
-            "echo -n dots...;" + MEETING.format(own="b", other="a"), name="e2e", kind=Kind.CLUSTER
-        ),
-    )
-    outcomes = Run(tmp_path, tmp_path / "out").all(parts)
-    assert [(one.part.name, one.result) for one in outcomes] == [
-        ("cores", Result.PASSED), ("e2e", Result.PASSED),
-    ]  # fmt: skip
-    shown = capfd.readouterr().out
-    piece = shown[shown.index("=== cores\n") :]
-    assert "a-done\n" in piece
-    assert "dots..." not in piece[: piece.index("a-done")]
-
-
-def test_beside_the_cluster_other_parts_are_nice(tmp_path: Path) -> None:
-    parts = (shell("nice > cores"), shell("nice > cluster", name="e2e", kind=Kind.CLUSTER))
-    Run(tmp_path, tmp_path / "out").all(parts)
-    cores, cluster = (int((tmp_path / name).read_text()) for name in ("cores", "cluster"))
-    assert cores > cluster
-    Run(tmp_path, tmp_path / "out").all(parts[:1])
-    assert int((tmp_path / "cores").read_text()) == cluster, "alone it need not be"
-
-
-def test_parts_of_one_kind_run_one_after_another(tmp_path: Path) -> None:
-    parts = (shell("sleep 0.1; touch first"), shell("test -e first", name="second"))
-    outcomes = Run(tmp_path, tmp_path / "out").all(parts)
-    assert [one.result for one in outcomes] == [Result.PASSED, Result.PASSED]
-
-
-def test_no_part_outlives_the_time_of_all_of_them(tmp_path: Path) -> None:
-    parts = (shell("sleep 600", limit=900), shell("touch second", name="second"))
-    first, second = Run(tmp_path, tmp_path / "out", total_seconds=0.5).all(parts)
-    assert (first.result, second.result) == (Result.TIMED_OUT, Result.TIMED_OUT)
-    assert second.note == "limit 0 s"
-    assert not (tmp_path / "second").exists()
-
-
-def test_an_interrupt_ends_the_parts_of_all_kinds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(commands, "GRACE_SECONDS", 1)
-    script = f"echo $$ > {{0}}; test {{0}} = a || kill -INT {os.getpid()}; sleep 600"
-    parts = (
-        shell(script.format("a"), name="a"),
-        shell("until test -e a; do sleep 0.01; done;" + script.format("b"), kind=Kind.CLUSTER),
-        shell("touch next", name="next"),
-    )
-    with pytest.raises(KeyboardInterrupt):
-        Run(tmp_path, tmp_path / "out").all(parts)
-    for name in "ab":
-        assert not running(int((tmp_path / name).read_text(encoding="utf-8")))
-    assert not (tmp_path / "next").exists()
+    parts = (shell("sleep 600", limit=900, name="first"), shell("touch ran", name="second"))
+    monkeypatch.setattr(run, "PARTS", parts)
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    monkeypatch.setattr(run, "TOTAL_SECONDS", 0.5)
+    assert run.main([]) == 1
+    assert capsys.readouterr().out.count("TIMED OUT") == 2
 
 
 def test_a_part_of_one_file_is_absent_without_it(tmp_path: Path) -> None:
     part = run.pytest_part("rights", 60, path="test_rights.py")
-    assert run_part(part, tmp_path, tmp_path / "out").result is Result.ABSENT
+    assert run.run_part(part, tmp_path, tmp_path / "out").result is Result.ABSENT
     (tmp_path / "test_rights.py").write_text(PASSING, encoding="utf-8")
     assert run.has_test_files(tmp_path / "test_rights.py")
 
