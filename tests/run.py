@@ -88,8 +88,8 @@ def pytest_part(name: str, limit_seconds: float, *options: str, path: str = "") 
 #: Looks at what all other end-to-end tests left in the audit log, and so runs after them.
 RIGHTS = "tests/e2e/test_rights.py"
 #: Worlds of the end-to-end tests that live side by side. No other part runs beside them: a world
-#: has users, whose requests must not wait for the cores.
-WORLDS = 3
+#: has users, whose requests must not wait for the cores, and keeps a third of two cores busy.
+WORLDS = 2
 PARTS = (
     Part(
         name="lint",
