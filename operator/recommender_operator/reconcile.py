@@ -106,15 +106,18 @@ class Reconciler:
         self._events = EventRecorder(kube)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Return after how many seconds to look again; None when the model is gone."""
+        """Return after how many seconds to look again; None when the model is gone.
+
+        Raises:
+            NotLeaderError: this process may not write; the look has written no more.
+        """
         started = time.perf_counter()
         try:
             wait = await self._look(key)
         except ConflictError as error:
             return self._yield(key, error)
-        except NotLeaderError as error:
-            logger.info("%s: %s", key, error)
-            return self._longest_wait
+        except NotLeaderError:
+            raise
         except Exception as error:
             self._metrics.reconcile_errors.labels(error=type(error).__name__).inc()
             raise

@@ -290,9 +290,10 @@ async def test_an_operator_that_leads_no_more_writes_and_says_nothing(
             raise NotLeaderError("another one leads")
 
     rig.kube.fault = fence
-    with caplog.at_level("WARNING"):
-        assert await rig.reconciler.reconcile(KEY) == 60.0
+    with caplog.at_level("WARNING"), pytest.raises(NotLeaderError):
+        await rig.reconciler.reconcile(KEY)
     assert (rig.kube.writes, rig.kube.names(EVENTS), caplog.text) == ([], [], "")
+    assert rig.metric("reconcile_errors_total", error="NotLeaderError") is None
 
 
 async def test_an_operator_that_leads_no_more_ends_the_look_between_two_writes() -> None:
@@ -304,7 +305,8 @@ async def test_an_operator_that_leads_no_more_ends_the_look_between_two_writes()
             raise NotLeaderError("another one leads")
 
     rig.kube.fault = fence
-    await rig.reconciler.reconcile(KEY)
+    with pytest.raises(NotLeaderError):
+        await rig.reconciler.reconcile(KEY)
     assert [verb for verb, _, _ in rig.kube.writes] == ["create"]
 
 
