@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import metadata
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    GCCollector,
+    Histogram,
+    Metric,
+    PlatformCollector,
+    ProcessCollector,
+    start_http_server,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -224,6 +235,15 @@ class Metrics:
                 told = (new.decision.outcome, OTHER)
             known.add(told)
             self.verdicts.labels(*key, *told).inc()
+
+    def serve(self, port: int, closing: contextlib.ExitStack) -> None:
+        """Answer `/metrics` on a port, with the figures of the process, until `closing` does."""
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        server, thread = start_http_server(port, registry=self.registry)
+        closing.callback(thread.join, 5)
+        closing.callback(server.server_close)
+        closing.callback(server.shutdown)
 
     def forget(self, namespace: str, name: str) -> None:
         """Drop the series of a model that is gone."""

@@ -9,9 +9,6 @@ import asyncio
 import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
-
-import pydantic
 
 from recommender_operator.adapters import groups, owned
 from recommender_operator.adapters import pods as podstates
@@ -33,10 +30,8 @@ from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
 from recommender_operator.adapters.seen import Seen
 from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
-from recommender_operator.api.base import GROUP, ApiModel
-from recommender_operator.api.spec import RecommenderModelSpec, TrafficMode
-from recommender_operator.api.status import RecommenderModelStatus
-from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
+from recommender_operator.adapters.typed import model_object, version_object
+from recommender_operator.api.spec import TrafficMode
 from recommender_operator.observed import (
     ModelObject,
     Observed,
@@ -50,14 +45,8 @@ from recommender_operator.phases import hosts
 from recommender_operator.resources import labels, ownership
 from recommender_operator.resources.ownership import Foreign
 
-PREFIX = f"{GROUP}/"
 #: Jobs without a report whose pods were read from the API server once.
 REMEMBERED_JOBS = 10_000
-M = TypeVar("M", bound=ApiModel)
-
-
-class ObservationError(Exception):
-    """An object does not hold to its schema: its CRD is of another release than the operator."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -278,54 +267,3 @@ def _sorted_out(
         elif ownership.is_orphan(version):
             others.append(ownership.foreign(KINDS[VERSIONS], version))
     return own, tuple(orphans), others
-
-
-def model_object(raw: Object) -> ModelObject:
-    """Return the RecommenderModel as read.
-
-    Raises:
-        ObservationError: it does not hold to its schema.
-    """
-    metadata = raw["metadata"]
-    annotations = metadata.get("annotations") or {}
-    return ModelObject(
-        name=metadata["name"],
-        namespace=metadata["namespace"],
-        uid=metadata["uid"],
-        generation=int(metadata.get("generation") or 0),
-        spec=_parsed(RecommenderModelSpec, raw, "spec"),
-        status=_parsed(RecommenderModelStatus, raw, "status"),
-        annotations={
-            key.removeprefix(PREFIX): str(value)
-            for key, value in annotations.items()
-            if key.startswith(PREFIX)
-        },
-        deleting=bool(metadata.get("deletionTimestamp")),
-    )
-
-
-def version_object(raw: Object) -> VersionObject:
-    """Return a ModelVersion as read.
-
-    Raises:
-        ObservationError: it does not hold to its schema.
-    """
-    metadata = raw["metadata"]
-    return VersionObject(
-        name=metadata["name"],
-        uid=metadata["uid"],
-        spec=_parsed(ModelVersionSpec, raw, "spec"),
-        status=_parsed(ModelVersionStatus, raw, "status"),
-    )
-
-
-def _parsed(model: type[M], raw: Object, part: str) -> M:
-    try:
-        return model.model_validate(raw.get(part) or {})
-    except pydantic.ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(step) for step in first["loc"])
-        raise ObservationError(
-            f"{raw.get('kind', 'object')} {raw['metadata']['name']}: {part}.{field}: "
-            f"{first['msg']}; apply the CRDs of this release of the operator"
-        ) from error

@@ -20,10 +20,11 @@ from recommender_operator.adapters.kube import (
     Object,
 )
 from recommender_operator.adapters.owned_writes import OwnedObjects
+from recommender_operator.adapters.typed import ObservationError, model_object
 from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.execute import Executor
 from recommender_operator.metrics import Metrics
-from recommender_operator.observe import ObservationError, Observer, Snapshot, model_object
+from recommender_operator.observe import Observer, Snapshot
 from recommender_operator.observed import ModelObject, Observed
 from recommender_operator.phases import ownership
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 
 import aiohttp
-from prometheus_client import GCCollector, PlatformCollector, ProcessCollector, start_http_server
 
 from recommender_operator import instances
 from recommender_operator.adapters import prometheus
@@ -165,7 +164,7 @@ class Runtime:
         self.metrics.watch_queue(
             lambda: float(schedule.depth(time.monotonic())), lambda: float(schedule.working)
         )
-        self._serve_metrics()
+        self.metrics.serve(self._settings.metrics_port, self._stack)
 
     async def close(self) -> None:
         """End the metrics and the client."""
@@ -291,13 +290,3 @@ class Runtime:
     def _opened(self, session: aiohttp.ClientSession) -> aiohttp.ClientSession:
         self._sessions.append(session)
         return session
-
-    def _serve_metrics(self) -> None:
-        registry = self.metrics.registry
-        ProcessCollector(registry=registry)
-        PlatformCollector(registry=registry)
-        GCCollector(registry=registry)
-        server, thread = start_http_server(self._settings.metrics_port, registry=registry)
-        self._stack.callback(thread.join, 5)
-        self._stack.callback(server.server_close)
-        self._stack.callback(server.shutdown)

@@ -119,8 +119,9 @@ class Fleet:
         self.routes.changed(namespace, model)
 
     async def start(self) -> None:
-        for space in [*self._spaces, SYSTEM]:
-            rig.kubectl("create", "namespace", space)
+        rig.kubectl("create", "namespace", SYSTEM)
+        for space in self._spaces:
+            rig.make_namespace(space)
         for informer in (self._models, self._versions, self._routed):
             self._tasks.append(asyncio.create_task(informer.run()))
             await informer.ready()

@@ -64,6 +64,12 @@ def open_kube(path: pathlib.Path) -> OfficialKube:
 
 def new_namespace() -> str:
     name = f"it-{secrets.token_hex(4)}"
+    make_namespace(name)
+    return name
+
+
+def make_namespace(name: str) -> None:
+    """Create a namespace with the claims that the manifests name."""
     kubectl("create", "namespace", name)
     for claim in ("raw", "store"):
         made = {
@@ -76,7 +82,6 @@ def new_namespace() -> str:
             },
         }
         kubectl("create", "-f", "-", stdin=json.dumps(made))
-    return name
 
 
 def manifest(namespace: str, name: str = "movies", **spec: object) -> Object:

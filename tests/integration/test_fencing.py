@@ -22,7 +22,7 @@ from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError, OwnedObjects
 from recommender_operator.adapters.seen import Seen
 from recommender_operator.adapters.traffic import Subject
-from recommender_operator.observe import model_object, version_object
+from recommender_operator.adapters.typed import model_object, version_object
 from recommender_operator.observed import ModelObject
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import http_route, model_version, names

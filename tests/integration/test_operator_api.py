@@ -19,7 +19,7 @@ from recommender_operator.adapters.kube import (
 )
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.adapters.traffic import Subject
-from recommender_operator.observe import model_object, version_object
+from recommender_operator.adapters.typed import model_object, version_object
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import jobs, model_version, names
 from tests.integration.operator_api_rig import kubectl, manifest, new_namespace, refusal

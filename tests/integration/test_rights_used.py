@@ -23,7 +23,7 @@ from recommender_operator.adapters.kube import (
     VERSIONS,
 )
 from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.observe import model_object
+from recommender_operator.adapters.typed import model_object
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, names
 from tests.cluster import settings

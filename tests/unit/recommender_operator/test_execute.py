@@ -24,6 +24,7 @@ from recommender_operator.adapters.kube import (
     KubeError,
     Resource,
 )
+from recommender_operator.adapters.typed import version_object
 from recommender_operator.api.spec import DataSource
 from recommender_operator.api.spec_mapping import IdKind, IdKinds
 from recommender_operator.api.version import (
@@ -34,7 +35,7 @@ from recommender_operator.api.version import (
     VersionStage,
 )
 from recommender_operator.execute import ExecutionError
-from recommender_operator.observe import Snapshot, version_object
+from recommender_operator.observe import Snapshot
 from recommender_operator.observed import JobKind, Observed
 from recommender_operator.resources import baselines, model_version, names
 from tests.fakes import NOW, copied, pod

@@ -18,8 +18,9 @@ from recommender_operator.adapters.kube import (
     VERSIONS,
 )
 from recommender_operator.adapters.traffic import Subject
+from recommender_operator.adapters.typed import ObservationError, version_object
 from recommender_operator.api.version import VersionStage
-from recommender_operator.observe import ObservationError, Snapshot, version_object
+from recommender_operator.observe import Snapshot
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, train_jobs
 from tests.fakes import NOW, FakeKube, add_model, controller, model, pod
