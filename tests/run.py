@@ -169,6 +169,8 @@ def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> 
     A thread copies: a process that a test leaves behind keeps the pipe open, and must not keep
     this one waiting for the pipe's end.
     """
+    if limit <= 0:
+        return None
     print(f"$ {' '.join(command)}", flush=True)
     try:
         process = subprocess.Popen(
@@ -187,7 +189,7 @@ def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> 
     copier = threading.Thread(target=_copy, args=(process.stdout, log), daemon=True)
     copier.start()
     try:
-        status: int | None = process.wait(timeout=max(limit, 0))
+        status: int | None = process.wait(timeout=limit)
     except subprocess.TimeoutExpired:
         stop(process)
         status = None

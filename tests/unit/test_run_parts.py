@@ -191,6 +191,7 @@ def test_no_part_outlives_the_time_of_all_of_them(
     monkeypatch.setattr(run, "TOTAL_SECONDS", 0.5)
     assert run.main([]) == 1
     assert capsys.readouterr().out.count("TIMED OUT") == 2
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_part_of_one_file_is_absent_without_it(tmp_path: Path) -> None:
