@@ -86,7 +86,7 @@ class Reconciler:
     ) -> None:
         """`longest_wait` bounds the time between two looks, in seconds.
 
-        `admit` tells the models of this release from others'. `seen` is told what each look read;
+        `admit` tells the models of this release from others'. `seen` gets what each look read,
         `finished` the uid of a model whose deletion needs nothing more. `jitter` returns a number
         between two, to spread looks out.
         """

@@ -14,7 +14,7 @@ _TRAINER = "trainer.kubeflow.org"
 #: Rights that the stories of the end-to-end tests may not need, and what does. Nearly all of them
 #: are used on an API server alone (`tests/integration/test_rights_used.py`).
 SELDOM: dict[Right, str] = {
-    Right("", "events", "patch"): "an Event is said again after ten minutes",
+    Right("", "events", "patch"): "an Event that is repeated after ten minutes is counted",
     Right(_DEV, "modelversions", "get"): "a status write meets a conflict, or the name is taken",
     Right(_DEV, "modelversions", "delete"): "a version beyond the history",
     Right(_DEV, "modelversions", "patch"): "a version that lost its owner is adopted",
