@@ -43,6 +43,22 @@ def test_given_a_rollout_when_the_operator_dies_in_each_stage_then_the_end_is_th
 
 
 @pytest.mark.parametrize("world", ["Gateway"], indirect=True)
+def test_given_a_canary_when_the_operator_is_upgraded_then_there_is_one_verdict(
+    champion: World, better: Better
+) -> None:
+    with faults.alone_with_operator():
+        version = champion.new_version_after(lambda: champion.apply(stories.better(seed=61)))
+        champion.until("the canary", lambda: champion.status.get("candidateWeight", 0) > 0, 300)
+        faults.upgrade_operator(champion.cluster)
+        assert champion.until_decided(version) == "Promoted", champion.describe()
+        champion.until_settled()
+    assert champion.champion == version
+    assert stories.left_by_a_rollout(champion) == better.left
+    promoted = [event for event in champion.events("StepsPassed") if version in event["message"]]
+    assert len(promoted) == 1, promoted
+
+
+@pytest.mark.parametrize("world", ["Gateway"], indirect=True)
 def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_is_said_and_serving_goes_on(
     champion: World,
 ) -> None:

@@ -34,6 +34,22 @@ def kill_operator(cluster: Cluster) -> None:
     )  # fmt: skip
 
 
+def upgrade_operator(cluster: Cluster) -> None:
+    """Replace the operator's pods one by one, as an upgrade does, and wait until it is over."""
+    operator = f"deployment/{_deployment(cluster)}"
+    cluster.kubectl("-n", install.SYSTEM_NAMESPACE, "rollout", "restart", operator)
+    cluster.kubectl(
+        "-n", install.SYSTEM_NAMESPACE, "rollout", "status", operator, "--timeout=120s"
+    )
+
+
+def _deployment(cluster: Cluster) -> str:
+    return cluster.kubectl(
+        "-n", install.SYSTEM_NAMESPACE, "get", "deployments", "-l",
+        "app.kubernetes.io/name=recommender-operator", "-o", "jsonpath={.items[0].metadata.name}",
+    )  # fmt: skip
+
+
 def fill_scratch(world: World, version: str) -> str:
     """Write more into a served pod's scratch volume than it may hold; return the pod's name.
 

@@ -120,6 +120,13 @@ class World:
         found: Manifest = self.version(name).get("status", {}).get("decision") or {}
         return found
 
+    def events(self, reason: str) -> list[Manifest]:
+        """Return the Events of the model with a reason."""
+        selector = f"involvedObject.name={self.name},reason={reason}"
+        found = self._kubectl("get", "events", "--field-selector", selector, "-o", "json")
+        items: list[Manifest] = json.loads(found)["items"]
+        return items
+
     @property
     def route_splits(self) -> list[dict[str, int]]:
         """Every split seen since the route is watched."""
