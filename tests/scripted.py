@@ -43,10 +43,10 @@ def report(job: Object) -> Object:
             "codeVersion": "0.1.0",
             "seed": 17,
             "metrics": {"auc": 0.8, "logLoss": 0.5, "ndcgAt10": 0.2},
-            "stagedPath": f"staging/movies/{version}-{own[marks.ATTEMPT]}",
+            "stagedPath": f"staging/{own[marks.MODEL]}/{version}-{own[marks.ATTEMPT]}",
             "digest": digest,
         },
-        "publish": {"path": f"artifacts/movies/{digest[7:23]}", "digest": digest},
+        "publish": {"path": f"artifacts/{own[marks.MODEL]}/{digest[7:23]}", "digest": digest},
         "remove": {"removed": 1},
     }
     return {**head, **body[kind]}

@@ -8,6 +8,7 @@ from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.observed import JobKind
 from recommender_operator.phases import jobs, workers
 from recommender_operator.phases.turn import Turn
+from recommender_operator.resources import names
 
 
 def step(turn: Turn) -> None:
@@ -30,6 +31,15 @@ def step(turn: Turn) -> None:
     if trained.data_version != lineage.data_version:
         message = f"trained on {trained.data_version}, but {lineage.data_version} was checked"
         jobs.fail(turn, version, Reason.DATA_VERSION_MISMATCH, message)
+        return
+    folder = names.staged_path(turn.model.name, version.name, version.status.attempt)
+    if trained.staged_path != folder:
+        # Publishing would take, and a removal later delete, what is not this version's.
+        message = (
+            f"report of the Job train: field 'stagedPath' is {trained.staged_path!r}, and must be "
+            f"{folder!r}: use the training image of this release"
+        )
+        jobs.fail(turn, version, Reason.INVALID_REPORT, message)
         return
     turn.move(
         version.name,

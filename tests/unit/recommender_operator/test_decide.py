@@ -657,6 +657,25 @@ def test_an_artifact_published_to_any_other_folder_than_its_own_fails(path: str)
     assert "artifacts/movies/" in status.decision.message
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["staging/films/{version}-0", "staging/movies/{version}-1", "staging/movies", "lake/movies"],
+)
+def test_an_artifact_staged_in_any_other_folder_than_its_own_fails(path: str) -> None:
+    world = World()
+    world.reconcile()
+    (name,) = world.versions
+    named = path.format(version=name)
+    world.odd_reports[JobKind.TRAIN] = {"stagedPath": named}
+    world.settle()
+    status = world.versions[name].status
+    assert (status.stage, status.staged) == (VersionStage.FAILED, None)
+    assert status.decision is not None
+    assert status.decision.reason == "InvalidReport"
+    assert f"'{named}'" in status.decision.message
+    assert f"'staging/movies/{name}-0'" in status.decision.message
+
+
 def test_a_version_made_again_does_not_take_an_earlier_removal_for_its_own() -> None:
     world = World(spec=spec(history={"limit": 1}))
     world.settle()
