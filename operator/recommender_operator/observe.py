@@ -117,18 +117,13 @@ class Observer:
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
         own_jobs = owned.controlled_by(jobs, uids)
-        known = uids | {job["metadata"]["uid"] for job in own_jobs}
-        owners = await self._owners.owners(model.namespace, all_pods, known)
-        if self._lacks_a_report(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)):
-            all_pods = await self._direct.list(PODS, model.namespace, {labels.MODEL: model.name})
-            owners = await self._owners.owners(model.namespace, all_pods, known)
-        serving = owned.serving_pods(all_pods, owners, model.uid, versions)
+        of_jobs, serving = await self._owned_pods(model, versions, own_jobs, all_pods)
         view = TrafficView(services={}, traffic=TrafficState())
         if not platform.missing:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
         job_states, kept, (samples, errors), rivals, claims = await asyncio.gather(
-            self._jobs.read(own_jobs, owned.pods_of_jobs(all_pods, owners, own_jobs)),
+            self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
             self._sample(model, versions, view, serving),
             self._rivals(model, versions, view, platform),
@@ -155,6 +150,27 @@ class Observer:
             orphans=orphans,
             foreign=(*others, *view.foreign),
         )
+
+    async def _owned_pods(
+        self,
+        model: ModelObject,
+        versions: Sequence[VersionObject],
+        jobs: Sequence[Object],
+        found: Sequence[Object],
+    ) -> tuple[dict[str, list[Object]], dict[str, list[Object]]]:
+        """Return the model's pods among those found: by the uid of their Job, and by version.
+
+        They are read from the API server where a Job has ended whose report is not among them.
+        """
+        known = {model.uid} | {version.uid for version in versions}
+        known |= {job["metadata"]["uid"] for job in jobs}
+        owners = await self._owners.owners(model.namespace, found, known)
+        of_jobs = owned.pods_of_jobs(found, owners, jobs)
+        if self._lacks_a_report(jobs, of_jobs):
+            found = await self._direct.list(PODS, model.namespace, {labels.MODEL: model.name})
+            owners = await self._owners.owners(model.namespace, found, known)
+            of_jobs = owned.pods_of_jobs(found, owners, jobs)
+        return of_jobs, owned.serving_pods(found, owners, model.uid, versions)
 
     def _lacks_a_report(
         self, jobs: Iterable[Object], pods: Mapping[str, Sequence[Object]]
