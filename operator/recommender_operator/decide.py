@@ -13,25 +13,26 @@ from typing import assert_never
 from recommender_operator.actions import Decision
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import Observed
-from recommender_operator.phases import (
-    acceptance,
-    canary,
+from recommender_operator.phases.conditions import acceptance, project
+from recommender_operator.phases.duties import (
     commands,
-    data,
     delete,
-    deploy,
-    evaluate,
     history,
     ledger,
     monitor,
-    project,
-    publish,
     rollback,
     services,
-    smoke,
     snapshots,
     start,
     supersede,
+)
+from recommender_operator.phases.stages import (
+    canary,
+    data,
+    deploy,
+    evaluate,
+    publish,
+    smoke,
     train,
     workers,
 )

@@ -26,7 +26,7 @@ from recommender_operator.execute import Executor
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer, Snapshot
 from recommender_operator.observed import ModelObject, Observed
-from recommender_operator.phases import ownership
+from recommender_operator.phases.conditions import ownership
 
 logger = logging.getLogger(__name__)
 

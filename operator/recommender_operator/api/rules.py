@@ -23,8 +23,9 @@ from recommender_operator.api.spec_gates import (
     WITH_INTERVAL,
     GateMetric,
 )
-from recommender_operator.resources.names import MAX_MODEL_NAME
 
+#: A model's name may be no longer, so that `<model>-<8>-publish-<attempt>` fits a DNS label (63).
+MAX_MODEL_NAME = 40
 #: Path of a node of the schema (`spec.rollout.steps`, `spec.evaluation.gates[]`; empty: the root)
 #: to its rules, each an expression and a message.
 Rules = Mapping[str, Sequence[tuple[str, str]]]

@@ -12,8 +12,6 @@ import json
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
 from recommender_operator.observed import JobKind
 
-#: A model's name may be no longer, so that `<model>-<8>-publish-<attempt>` fits a DNS label (63).
-MAX_MODEL_NAME = 40
 HASH_DIGITS = 8
 #: Hex digits of a window's key that name its baseline.
 BASELINE_DIGITS = 16

@@ -14,7 +14,7 @@ from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import Baseline
-from recommender_operator.phases import windows
+from recommender_operator.phases.stages import windows
 from tests.unit.recommender_operator.test_decide_properties import Oracle
 from tests.unit.recommender_operator.world import USUAL, Mix, World, spec
 

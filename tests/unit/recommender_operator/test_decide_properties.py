@@ -25,7 +25,7 @@ from recommender_operator.analysis.verdict import StepVerdict, Verdict
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind
-from recommender_operator.phases import breaks, windows
+from recommender_operator.phases.stages import breaks, windows
 from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
 
 SEEDS = st.sampled_from([17, 2, 3])

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_operator.api import rules
 from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, TrainingSpec
 from recommender_operator.api.spec_checks import DataChecks
 from recommender_operator.observed import JobKind
@@ -150,7 +151,7 @@ def test_names_of_children_fit(model: str, kind: JobKind, attempt: int) -> None:
 
 
 def test_a_removal_is_named_by_the_very_object_and_fits_a_label() -> None:
-    longest = "m" * names.MAX_MODEL_NAME + "-01234567"
+    longest = "m" * rules.MAX_MODEL_NAME + "-01234567"
     name = names.removal_name(longest, 12345, "uid-1")
     assert LABEL.match(name)
     assert len(name) <= 63

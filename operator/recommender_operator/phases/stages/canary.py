@@ -16,7 +16,7 @@ from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus, OnDeadline, PromotionGate
 from recommender_operator.api.version import StepRecord, VersionStage
 from recommender_operator.observed import Baseline, VersionObject
-from recommender_operator.phases import breaks, readiness, steps, windows
+from recommender_operator.phases.stages import breaks, readiness, steps, windows
 from recommender_operator.phases.turn import Turn
 
 _ROUTE = datetime.timedelta(seconds=1)

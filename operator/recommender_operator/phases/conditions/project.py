@@ -7,7 +7,7 @@ from recommender_operator.api.spec import TrafficMode
 from recommender_operator.api.status import LastOutcome, Stage
 from recommender_operator.api.version import TERMINAL, VersionDecision, VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import making, serving
+from recommender_operator.phases.conditions import making, serving
 from recommender_operator.phases.turn import Turn
 
 _STAGES = {

@@ -11,7 +11,7 @@ from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases.making import RETRY
+from recommender_operator.phases.conditions.making import RETRY
 from recommender_operator.phases.turn import Turn
 
 Judged = tuple[ConditionStatus, str, str]

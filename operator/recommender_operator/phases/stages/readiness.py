@@ -8,7 +8,7 @@ from recommender_operator.actions import EnsureService
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import stability, steps
+from recommender_operator.phases.stages import stability, steps
 from recommender_operator.phases.turn import Turn
 
 #: While a pod answers, Kubernetes may call its service unready for so long: the conditions of an

@@ -8,7 +8,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.report import PublishReport
 from recommender_operator.api.version import Artifact, VersionStage
 from recommender_operator.observed import JobKind
-from recommender_operator.phases import jobs
+from recommender_operator.phases.stages import jobs
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 

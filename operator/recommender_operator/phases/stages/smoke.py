@@ -8,7 +8,7 @@ from recommender_operator.actions import EnsureService, RunSmoke
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import stability
+from recommender_operator.phases.stages import stability
 from recommender_operator.phases.turn import Turn
 
 _LOOK = datetime.timedelta(seconds=1)

@@ -10,7 +10,7 @@ import datetime
 from recommender_operator.actions import DeleteService, EnsureService
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import breaks, windows
+from recommender_operator.phases.stages import breaks, windows
 from recommender_operator.phases.turn import Turn
 from recommender_operator.phases.view import ROLLING_OUT
 

@@ -14,7 +14,7 @@ from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import windows
+from recommender_operator.phases.stages import windows
 from recommender_operator.phases.turn import Turn
 
 #: Windows of the new champion, in multiples of `consecutiveWindows`, that are held against the

@@ -19,7 +19,7 @@ from recommender_operator.api.spec_snapshots import SnapshotPeriod
 from recommender_operator.api.status import SnapshotStatus
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobKind, JobState
-from recommender_operator.phases import commands, retraining
+from recommender_operator.phases.duties import commands, retraining
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 

@@ -6,7 +6,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.report import CheckReport, CheckSummary
 from recommender_operator.api.version import DataChecked, DataWarning, Lineage, VersionStage
 from recommender_operator.observed import JobKind
-from recommender_operator.phases import jobs
+from recommender_operator.phases.stages import jobs
 from recommender_operator.phases.turn import Turn
 
 

@@ -6,7 +6,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.report import ChampionReport, TrainReport
 from recommender_operator.api.version import Artifact, Comparison, VersionStage
 from recommender_operator.observed import JobKind
-from recommender_operator.phases import jobs, workers
+from recommender_operator.phases.stages import jobs, workers
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 

@@ -8,7 +8,7 @@ from recommender_operator.api.conditions import Reason
 from recommender_operator.api.spec import AGAINST_BASELINE
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import gates
+from recommender_operator.phases.stages import gates
 from recommender_operator.phases.turn import Turn
 
 _NOW = datetime.timedelta(seconds=1)

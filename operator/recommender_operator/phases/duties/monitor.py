@@ -15,7 +15,8 @@ from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status import DriftStatus
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import breaks, ledger, retraining, windows
+from recommender_operator.phases.duties import ledger, retraining
+from recommender_operator.phases.stages import breaks, windows
 from recommender_operator.phases.turn import Turn
 
 _POLL = datetime.timedelta(seconds=15)

@@ -16,7 +16,7 @@ from recommender_operator.api.spec import (
     GateMetric,
     JudgeBy,
 )
-from recommender_operator.phases.gates import Rival, judge, words
+from recommender_operator.phases.stages.gates import Rival, judge, words
 
 AUC = GateMetric.AUC
 LOSS = GateMetric.LOG_LOSS

@@ -8,9 +8,9 @@ from __future__ import annotations
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionDecision, VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import data as phase_of_data
-from recommender_operator.phases import gates as offline
-from recommender_operator.phases import steps, workers
+from recommender_operator.phases.stages import data as phase_of_data
+from recommender_operator.phases.stages import gates as offline
+from recommender_operator.phases.stages import steps, workers
 from recommender_operator.phases.turn import Turn
 
 #: What the condition tells of a training; the version's status has all metrics.

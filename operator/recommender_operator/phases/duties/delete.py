@@ -9,7 +9,8 @@ from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import DeletionPolicy
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import JobKind
-from recommender_operator.phases import jobs, snapshots
+from recommender_operator.phases.duties import snapshots
+from recommender_operator.phases.stages import jobs
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 

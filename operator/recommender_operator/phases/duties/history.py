@@ -6,7 +6,7 @@ from recommender_operator.actions import DeleteVersion, StartJob
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import TERMINAL, VersionStage
 from recommender_operator.observed import JobKind, JobState, VersionObject
-from recommender_operator.phases import jobs
+from recommender_operator.phases.stages import jobs
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 

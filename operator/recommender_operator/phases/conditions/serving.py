@@ -7,8 +7,8 @@ import datetime
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
-from recommender_operator.phases import summary
-from recommender_operator.phases.summary import Judged
+from recommender_operator.phases.conditions import summary
+from recommender_operator.phases.conditions.summary import Judged
 from recommender_operator.phases.turn import Turn
 
 #: Data planes take a split over in about a second.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from recommender_operator.api.conditions import Reason
 from recommender_operator.api.version import Interruptions, VersionStage
-from recommender_operator.phases import steps
+from recommender_operator.phases.stages import steps
 from recommender_operator.phases.turn import Turn
 
 
