@@ -38,7 +38,7 @@ def lists() -> PopularityLists:
 
 
 @pytest.mark.parametrize(
-    ("told", "first"),
+    ("fields", "first"),
     [
         ({"age": 18, "gender": "F"}, YOUNG_WOMEN),
         ({"age": 49, "gender": "F"}, YOUNG_WOMEN),
@@ -57,9 +57,9 @@ def lists() -> PopularityLists:
     ],
 )
 def test_what_the_request_says_and_else_the_user_table_chooses_the_list(
-    lists: PopularityLists, told: dict[str, Any], first: int
+    lists: PopularityLists, fields: dict[str, Any], first: int
 ) -> None:
-    assert lists.of(request(**told))[0][0] == first
+    assert lists.of(request(**fields))[0][0] == first
 
 
 async def test_the_list_of_the_segment_is_served_where_no_model_answers(tmp_path: Path) -> None:

@@ -90,5 +90,5 @@ def test_a_missing_file_or_folder_is_said(tmp_path: Path) -> None:
     (tmp_path / "reference.json").unlink()
     with pytest.raises(ArtifactError, match=r"reference\.json cannot be read: No such file"):
         load(tmp_path)
-    with pytest.raises(ArtifactError, match="is no folder"):
+    with pytest.raises(ArtifactError, match="is not a folder"):
         load(tmp_path / "none")

@@ -102,7 +102,7 @@ def test_verify_refuses_what_is_no_digest(digest: str, capsys: pytest.CaptureFix
     with pytest.raises(SystemExit) as ended:
         parse(["verify", "/artifact", "--digest", digest], {})
     assert ended.value.code == 2
-    assert "is no digest" in capsys.readouterr().err
+    assert "is not a digest" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [[], ["serve"], ["verify"]])
