@@ -14,7 +14,7 @@ from recommender_serving.checks import InvalidRequest
 from recommender_serving.ids import IdKind, IdKinds
 from recommender_serving.request import Limits, NamedTensor, parse_v1, parse_v2
 from recommender_serving.types import RecommendRequest, SessionEvent
-from recommender_training.data import ids as training
+from recommender_training.ingestion import ids as training
 from tests.id_vectors import vectors
 from tests.unit.recommender_serving.serving_parsing import NOW, tensor
 
