@@ -7,7 +7,7 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender_serving import artifact
+from recommender_serving.artifact import loader
 from recommender_training.cli import main
 from recommender_training.samples import synthetic
 
@@ -45,6 +45,6 @@ def test_a_model_is_trained_on_typed_events_alone_and_served(tmp_path: Path) -> 
     )  # fmt: skip
     said = json.loads(report.read_text())
     assert (code, said["reason"]) == (0, "Done")
-    loaded = artifact.load(tmp_path / "work" / said["path"])
+    loaded = loader.load(tmp_path / "work" / said["path"])
     assert len(loaded.vocabulary.genre_of) == events["item_id:token"].n_unique()
     assert not loaded.vocabulary.genders

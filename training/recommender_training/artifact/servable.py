@@ -1,6 +1,6 @@
 """What the transformer refuses to read is refused before the first fit, not by its pods.
 
-The other side of these limits is `recommender_serving.artifact`; a test holds both together.
+`recommender_serving.artifact` has the same limits; a test holds both together.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     config, champion = parse_config(arguments.config), _champion(arguments)
     group = getattr(arguments, "group", ALONE)
     if not group.first:
-        return _work(arguments, group)
+        return _fit_along(arguments, group)
     result = training.train(
         arguments.lake,
         arguments.data_version,
@@ -82,10 +82,10 @@ def _champion(arguments: argparse.Namespace) -> Comparison | None:
     return Comparison(artifact, digest) if artifact is not None else None
 
 
-def _work(arguments: argparse.Namespace, group: Group) -> Outcome:
+def _fit_along(arguments: argparse.Namespace, group: Group) -> Outcome:
     from recommender_training.pipeline import worker
 
-    worker.follow(
+    worker.fit_along(
         arguments.lake,
         arguments.data_version,
         group,

@@ -77,9 +77,9 @@ def train(
     With a `champion`, its answers on the same rows are part of the evaluation. With a folder for
     `checkpoints`, a training that was ended goes on where it was; in a folder of its own
     (`own_checkpoints`) those of other settings are removed. This is the first process of
-    `group`; the others `follow`. `data_checks` is what the check of the data found
-    (`lake_files.read_findings`); the report carries it. Raises DiskFullError where the artifact has no
-    room.
+    `group`; the others run `worker.fit_along`. `data_checks` is what the check of the data found
+    (`lake_files.read_findings`); the report carries it. Raises DiskFullError where there is no
+    room for the artifact.
     """
     asked = _Asked(
         lake_path,

@@ -16,7 +16,7 @@ from recommender_training.trainer.deep_ranker import fit_deep, refit_deep
 from recommender_training.trainer.prepared import prepare
 
 
-def follow(
+def fit_along(
     lake_path: Path,
     data_version: str,
     group: Group,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from recommender_serving import artifact as serving
-from recommender_serving import artifact_files
+from recommender_serving.artifact import file_schemas
+from recommender_serving.artifact import loader as serving
 from recommender_training.artifact import item_ids, servable
 from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset
@@ -19,7 +19,7 @@ from recommender_training.trainer.bundle import fit_models
 
 def test_the_limits_are_those_of_the_transformer() -> None:
     assert servable.MAX_FILE_BYTES == serving.MAX_FILE_BYTES
-    assert servable.MAX_CATEGORIES == artifact_files.MAX_BINS
+    assert servable.MAX_CATEGORIES == file_schemas.MAX_BINS
 
 
 @pytest.mark.parametrize("kind", ["genders", "occupations", "genre_names"])

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from recommender_serving.artifact_files import PopularityFile
-from recommender_serving.popularity import PopularityLists
-from recommender_serving.types import RecommendRequest
+from recommender_serving.answering.popularity import PopularityLists
+from recommender_serving.artifact.file_schemas import PopularityFile
+from recommender_serving.domain.types import RecommendRequest
 from recommender_training.artifact import vocabulary
 from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.data.schema import AGE_BANDS, AGE_EDGES

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_serving import ids as serving
+from recommender_serving.domain import ids as serving
 from recommender_training.ingestion import convert, ids
 from recommender_training.ingestion.mapping import Interactions, Items, PartitionBy
 from recommender_training.ingestion.text_ids import TextIds
