@@ -1,6 +1,6 @@
 """What is exported beside the graph, and what may serve in its place: `spec.training.export`.
 
-The other side of this contract is `recommender_training.export.settings`; a test holds the
+The other side of this contract is `recommender_training.config.export`; a test holds the
 defaults and limits of both together.
 """
 

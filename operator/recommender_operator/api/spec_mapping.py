@@ -1,6 +1,6 @@
 """Which column of which raw files is what: `spec.data.source.mapping`.
 
-The other side of this contract is `recommender_training.data.mapping`; a test holds the two
+The other side of this contract is `recommender_training.ingestion.mapping`; a test holds the two
 together. Everything is bounded, so that the whole fits one argument of the Job.
 """
 

@@ -1,6 +1,6 @@
 """What is done about unfair answers: `spec.training.mitigation`.
 
-The other side of this contract is `recommender_training.mitigation.settings`; a test holds the
+The other side of this contract is `recommender_training.config.mitigation`; a test holds the
 defaults and limits of both together.
 """
 

@@ -1,6 +1,6 @@
 """How hyperparameters are searched: `spec.training.search`.
 
-The other side of this contract is `recommender_training.search.settings`; a test holds the
+The other side of this contract is `recommender_training.config.search`; a test holds the
 defaults and limits of both together.
 """
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from recommender_serving.artifact import loader
-from recommender_training import cli, synthetic
+from recommender_training.cli import main
+from recommender_training.samples import synthetic
 
 CONFIG = '{"algorithm": "LogisticRegression", "seed": 3}'
 MAPPING = {
@@ -37,7 +38,7 @@ def test_a_model_is_trained_on_typed_events_alone_and_served(tmp_path: Path) -> 
         kind=pl.when(bought).then(pl.lit("buy")).otherwise(pl.lit("view")),
     ).write_parquet(tmp_path / "shop" / "events.parquet")
     report = tmp_path / "report.json"
-    code = cli.main(
+    code = main.main(
         ["run", "--source", str(tmp_path / "shop"), "--format", "Parquet",
          "--mapping", json.dumps(MAPPING), "--work", str(tmp_path / "work"),
          "--config", CONFIG, "--report", str(report)]

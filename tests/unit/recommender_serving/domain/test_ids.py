@@ -14,7 +14,7 @@ from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
 from recommender_serving.protocols.parsing import Limits, NamedTensor, parse_v1, parse_v2
 from recommender_serving.protocols.validation import InvalidRequest
-from recommender_training.data import ids as training
+from recommender_training.ingestion import ids as training
 from tests.id_vectors import vectors
 from tests.unit.recommender_serving.serving_parsing import NOW, tensor
 
