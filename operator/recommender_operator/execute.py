@@ -101,7 +101,6 @@ class _Run:
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.pods
-        self._baselines = dict(snapshot.baselines)
         store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
         self._store_is_given = store is not None and store.labelled
         self._services = snapshot.observed.services
@@ -161,9 +160,7 @@ class _Run:
             case do.SaveBaseline():
                 await self._keep(action)
             case do.DropBaseline():
-                name = baselines.name(self._model.name, action.key)
-                found = self._baselines.pop(name, None)
-                await self._e._baselines.drop(self._model, action.key, found)
+                await self._e._baselines.drop(self._model, action.key, self._claim)
             case _:
                 assert_never(action)
 
@@ -194,11 +191,7 @@ class _Run:
     async def _keep(self, action: do.SaveBaseline) -> None:
         baseline = Baseline(key=action.key, taken_at=action.taken_at, samples=action.samples)
         version = self._versions.get(baselines.version_of(action.key))
-        name = baselines.name(self._model.name, action.key)
-        over = self._baselines.get(name)
-        stored = await self._e._baselines.save(self._model, version, baseline, over)
-        if stored is not None:
-            self._baselines[name] = stored
+        await self._e._baselines.save(self._model, version, baseline, self._claim)
 
     async def _start(self, action: do.StartJob) -> None:
         of_model = action.version == self._model.name and action.kind in jobs.OF_A_MODEL

@@ -45,7 +45,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # Baselines of counters.
 - apiGroups: [recommender.dev]
   resources: [counterbaselines]
-  verbs: [list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 # The claims that a model names, by name: whether they are there and can be used, and their labels.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]

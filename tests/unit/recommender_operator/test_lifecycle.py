@@ -227,6 +227,37 @@ async def test_where_no_counters_can_be_kept_a_candidate_can_fail_but_not_pass(
 
 
 @pytest.mark.parametrize("mode", MODES)
+async def test_a_baseline_of_another_is_named_with_the_remedy_until_it_is_gone(mode: str) -> None:
+    story = Story(mode)
+    await story.first()
+    candidate = await story.second()
+    kube = story.rig.kube
+
+    def of_step() -> list[str]:
+        found = {name: kube.find(BASELINES, name) for name in kube.names(BASELINES)}
+        return [n for n, thing in found.items() if thing["spec"]["key"].startswith("step/")]
+
+    await story.until(lambda: bool(of_step()))
+    (name,) = of_step()
+    other = kube.put(BASELINES, {"metadata": {"name": name, "namespace": "team"}})
+    before = copy.deepcopy(other)
+
+    def owned() -> dict[str, Any]:
+        conditions = story.status["conditions"]
+        return next(c for c in conditions if c["type"] == "ObjectsOwned")
+
+    await story.until(lambda: owned()["status"] == "False")
+    for _ in range(3):
+        assert f"CounterBaseline team/{name} belongs to another (no owner)" in owned()["message"]
+        assert "delete or move the CounterBaseline" in owned()["message"]
+        await story.look()
+    assert kube.find(BASELINES, name) == before
+    await kube.delete(BASELINES, "team", name, uid=before["metadata"]["uid"])
+    await story.until(lambda: owned()["status"] == "True", looks=2)
+    await story.until(lambda: story.stages[candidate] == "Promoted")
+
+
+@pytest.mark.parametrize("mode", MODES)
 async def test_a_candidate_that_never_gets_ready_gets_no_request(mode: str) -> None:
     story = Story(mode)
     champion = await story.first()
