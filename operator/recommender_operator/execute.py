@@ -71,9 +71,15 @@ class Executor:
         self._now = now
         self._baselines = baselines
 
-    async def execute(self, snapshot: Snapshot, decision: do.Decision) -> tuple[Foreign, ...]:
+    async def execute(
+        self,
+        snapshot: Snapshot,
+        decision: do.Decision,
+        wrote: Callable[[str], None] = lambda _version: None,
+    ) -> tuple[Foreign, ...]:
         """Carry out all actions of a decision; the first that fails ends it.
 
+        `wrote` gets the name of each version that was created, deleted or got another status.
         An action that would write to an object of another is left out, and the object returned:
         no other action depends on it within one look.
 
@@ -81,7 +87,7 @@ class Executor:
             ConflictError: an object is no longer what the look saw.
             KubeError, TrafficError, NotPublishedError, ExecutionError.
         """
-        run = _Run(self, snapshot)
+        run = _Run(self, snapshot, wrote)
         await run.adopt(snapshot.orphans)
         in_the_way = []
         for action in decision.actions:
@@ -96,8 +102,11 @@ class Executor:
 class _Run:
     """One decision being carried out: later actions see the statuses that earlier ones wrote."""
 
-    def __init__(self, executor: Executor, snapshot: Snapshot) -> None:
+    def __init__(
+        self, executor: Executor, snapshot: Snapshot, wrote: Callable[[str], None]
+    ) -> None:
         self._e = executor
+        self._wrote = wrote
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.pods
@@ -133,10 +142,12 @@ class _Run:
             case do.CreateVersion():
                 manifest = model_version.model_version(self._model, action.name, action.spec)
                 await objects.create(VERSIONS, manifest, self._claim)
+                self._wrote(action.name)
             case do.UpdateVersion():
                 await self._write(action.name, action.status)
             case do.DeleteVersion():
                 await objects.delete(VERSIONS, namespace, action.name, self._claim)
+                self._wrote(action.name)
             case do.StartJob():
                 await self._start(action)
             case do.CancelGroup():
@@ -183,6 +194,7 @@ class _Run:
         if stored is None:
             logger.info("%s is gone: its status is not written", name)
             return
+        self._wrote(name)
         self._seen.wrote(VERSIONS, stored)
         after = dataclasses.replace(before, status=status)
         self._e._metrics.moved(self._model, before, after)

@@ -177,10 +177,8 @@ class Reconciler:
         if decision.actions:
             kinds = ", ".join(type(action).__name__ for action in decision.actions)
             logger.info("%s/%s: %s", model.namespace, model.name, kinds)
-        in_the_way = await self._executor.execute(snapshot, decision)
-        foreign = (*snapshot.foreign, *in_the_way)
-        decision = ownership.tell(decision, model, foreign, now)
-        await self._write_status(raw, snapshot, decision)
+        await self._events.pay(model, now)
+        decision = await self._carry_out(raw, snapshot, decision, now)
         for event in decision.events:
             logger.info("%s/%s: %s: %s", model.namespace, model.name, event.reason, event.message)
             await self._events.post(model, event, now)
@@ -195,6 +193,25 @@ class Reconciler:
         asked = decision.requeue_after
         wait = self._longest_wait if asked is None else asked.total_seconds()
         return min(wait, self._longest_wait)
+
+    async def _carry_out(
+        self, raw: Object, snapshot: Snapshot, decision: Decision, now: datetime.datetime
+    ) -> Decision:
+        """Carry the actions out, then write the status; return the decision as it is recorded.
+
+        A look that ends in between owes the Events of what it has written.
+        """
+        model = snapshot.observed.model
+        written: set[str] = set()
+        try:
+            in_the_way = await self._executor.execute(snapshot, decision, written.add)
+            foreign = (*snapshot.foreign, *in_the_way)
+            decision = ownership.tell(decision, model, foreign, now)
+            await self._write_status(raw, snapshot, decision)
+        except BaseException:
+            self._events.owe(model, [one for one in decision.events if one.version in written])
+            raise
+        return decision
 
     async def _write_status(self, raw: Object, snapshot: Snapshot, decision: Decision) -> None:
         model = snapshot.observed.model

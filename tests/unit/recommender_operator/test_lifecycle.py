@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,11 +13,14 @@ import pytest
 
 from recommender_operator.adapters.kube import (
     BASELINES,
+    EVENTS,
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
     VERSIONS,
+    ConflictError,
     KubeError,
+    Resource,
 )
 from tests.fakes import FakeKServe, FakeKube, add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
@@ -352,3 +357,59 @@ async def test_a_clock_an_hour_back_or_forward_in_any_phase_reaches_the_same_end
             story = Story(mode, jump=(look + 1, datetime.timedelta(hours=hours)))
             seen = await end_of_two(story, bad), decided(story)
             assert seen == expected, f"{hours} h at look {look + 1}"
+
+
+class Disturbed(Story):
+    """A story in which one write fails, and the look that it ends is repeated at once."""
+
+    def __init__(self, mode: str, number: int, error: KubeError) -> None:
+        """`number` of the write, counted from 1."""
+        super().__init__(mode)
+        self.left = number
+        self._error = error
+
+    def _fault(self, verb: str, resource: Resource, _name: str) -> KubeError | None:
+        if verb in {"get", "list"} or resource == EVENTS:
+            return None
+        self.left -= 1
+        return self._error if self.left == 0 else None
+
+    async def reconcile(self) -> None:
+        before, self.rig.kube.fault = self.left, self._fault
+        with contextlib.suppress(KubeError):
+            await super().reconcile()
+        if self.left <= 0 < before:
+            await super().reconcile()
+        self.rig.kube.fault = lambda *_: None
+
+
+def told(story: Story) -> list[tuple[str, str, str]]:
+    """Return what the Events of a story say, less the numbers of requests, which grow by look."""
+    kube = story.rig.kube
+    events = [kube.find(EVENTS, name) for name in kube.names(EVENTS)]
+    said = [(e["type"], e["reason"], e["message"].partition(" (at ")[0]) for e in events]
+    return sorted(one for one in said if one[1] != "ReconcileFailed")
+
+
+CONFLICT = ConflictError("it has been modified", status=409)
+FAILURE = KubeError("no answer", status=503)
+
+
+@pytest.mark.parametrize(
+    ("mode", "bad", "error"),
+    [("Gateway", True, CONFLICT), ("Knative", False, CONFLICT), ("Gateway", False, FAILURE)],
+    ids=["bad-conflict", "knative-conflict", "failure"],
+)
+async def test_a_look_that_ends_at_any_write_loses_and_doubles_no_event(
+    mode: str, bad: bool, error: KubeError
+) -> None:
+    straight = Story(mode)
+    await end_of_two(straight, bad)
+    for number in itertools.count(1):
+        story = Disturbed(mode, number, error)
+        await end_of_two(story, bad)
+        if story.left > 0:
+            break
+        assert told(story) == told(straight), f"at write {number}"
+        assert "patch" not in {verb for verb, kind, _ in story.rig.kube.writes if kind == "events"}
+    assert number > 30
