@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.adapters.finalizer import FINALIZER
 from recommender_operator.adapters.kube import (
     BASELINES,
     EVENTS,
@@ -82,6 +83,7 @@ class Story:
         self.kserve = FakeKServe(self.rig.kube)
         add_model(
             self.rig.kube,
+            finalizers=[],
             spec={
                 "rollout": {"traffic": mode},
                 "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "minRequests": 100},
@@ -294,7 +296,10 @@ async def test_deleting_with_the_artifacts_ends_with_nothing_served(mode: str) -
     thing = story.rig.kube.find(MODELS, "movies")
     thing["spec"]["deletionPolicy"] = "Delete"
     thing["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
-    await story.until(lambda: story.rig.finished == ["uid-of-movies"])
+    assert thing["metadata"]["finalizers"] == [FINALIZER]
+    await story.until(
+        lambda: story.rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == []
+    )
     assert story.rig.kube.names(VERSIONS) == []
 
 
@@ -357,6 +362,35 @@ async def test_a_clock_an_hour_back_or_forward_in_any_phase_reaches_the_same_end
             story = Story(mode, jump=(look + 1, datetime.timedelta(hours=hours)))
             seen = await end_of_two(story, bad), decided(story)
             assert seen == expected, f"{hours} h at look {look + 1}"
+
+
+class LateKServe(FakeKServe):
+    """KServe whose InferenceService names a revision as ready some steps after the revision."""
+
+    late = 0
+
+    def _reconcile(self, service: Any) -> None:
+        before = copy.deepcopy(service.get("status", {}))
+        super()._reconcile(service)
+        now = service["status"]["components"]["predictor"]
+        was = before.get("components", {}).get("predictor", {})
+        is_new = now.get("latestReadyRevision") != was.get("latestReadyRevision")
+        self.late = self.late + 1 if is_new and was and self.late < 2 else 0
+        if self.late:
+            made = now["latestCreatedRevision"]
+            now.clear()
+            now |= {**was, "latestCreatedRevision": made}
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
+async def test_a_status_of_kserve_that_comes_late_is_waited_for_and_no_failure(bad: bool) -> None:
+    story = Story("Knative")
+    story.kserve = LateKServe(story.rig.kube)
+    end = await end_of_two(story, bad)
+    assert end == await end_of_two(Story("Knative"), bad)
+    kube = story.rig.kube
+    assert "ReconcileFailed" not in {kube.find(EVENTS, n)["reason"] for n in kube.names(EVENTS)}
+    assert story.rig.metric("reconcile_errors_total", error="TrafficError") is None
 
 
 class Disturbed(Story):
