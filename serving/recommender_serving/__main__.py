@@ -7,9 +7,14 @@ import os
 import sys
 import warnings
 
-from recommender_serving import verify
-from recommender_serving.artifact import ArtifactError
-from recommender_serving.config import ServeSettings, SettingsError, VerifySettings, parse
+from recommender_serving.artifact import verify
+from recommender_serving.artifact.loader import ArtifactError
+from recommender_serving.process.settings import (
+    ServeSettings,
+    SettingsError,
+    VerifySettings,
+    parse,
+)
 
 DONE, DAMAGED, WRONG_USE = 0, 1, 2
 
@@ -46,7 +51,7 @@ def _serve(settings: ServeSettings) -> int:
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
     # KServe reads sys.argv when it is imported, and this command line is not its own.
     sys.argv = sys.argv[:1]
-    from recommender_serving import server
+    from recommender_serving.process import server
 
     try:
         server.run(settings)

@@ -11,11 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recommender_serving import artifact as serving
-from recommender_serving.ids import IdKind, IdKinds
-from recommender_training import cli, synthetic
+from recommender_serving.artifact import loader as serving
+from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_training.artifact import item_ids, manifest
-from recommender_training.errors import InputError
+from recommender_training.cli import main
+from recommender_training.common.errors import InputError
+from recommender_training.samples import synthetic
 from tests.training_fixtures import CONFIG
 
 SHAPES = ["a,b", '"quoted"', "naïve-ß", "日本", "  spaced  ", "'", "\\", "42"]
@@ -69,7 +70,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         folder / "raw" / "things.csv"
     )
     report = folder / "report.json"
-    code = cli.main(
+    code = main.main(
         ["run", "--source", str(folder / "raw"), "--format", "CSV",
          "--mapping", json.dumps(MAPPING), "--work", str(folder / "work"),
          "--max-quarantined-share", "0", "--config", CONFIG, "--report", str(report)]

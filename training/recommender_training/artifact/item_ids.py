@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from recommender_training.files import canonical_json, write_bytes
+from recommender_training.common.durable_files import canonical_json, write_bytes
 
 NAME = "item_ids.json"
 SCHEMA = "recommender.dev/item-ids/v1"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from recommender_training.artifact import item_ids
-from recommender_training.data.ids import IdKind
-from recommender_training.errors import InputError
-from recommender_training.files import canonical_json, sha256_file, write_bytes
+from recommender_training.common.durable_files import canonical_json, sha256_file, write_bytes
+from recommender_training.common.errors import InputError
+from recommender_training.ingestion.ids import IdKind
 
 SCHEMA = "recommender.dev/manifest/v1"
 NAME = "manifest.json"

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from recommender_training.common.arrays import Doubles
 from recommender_training.data.dataset import Dataset, Items
 from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
+from recommender_training.features import popularity as popularity_model
 from recommender_training.features.history import ItemCounts
-from recommender_training.models import popularity as popularity_model
 
 MAX_TOP_N = 200
 #: Users in popularity.json, which the transformer holds in memory.
@@ -58,7 +59,7 @@ def popularity(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
     return {**listed, **({"segments": segments} if segments["lists"] else {})}
 
 
-def _listed(items: Items, counts: ItemCounts, score: popularity_model.Scores) -> dict[str, Any]:
+def _listed(items: Items, counts: ItemCounts, score: Doubles) -> dict[str, Any]:
     """The best items by `score` [I], which is told relative to the first one's."""
     order = np.lexsort((items.ids, -counts.events, -score))[:MAX_TOP_N]
     top = float(score[order[0]]) if len(order) else 0.0

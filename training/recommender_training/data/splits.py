@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender_training.data.dataset import Events, Ints
-from recommender_training.errors import InputError
+from recommender_training.common.arrays import Ints
+from recommender_training.common.errors import InputError
+from recommender_training.data.dataset import Events
 
 
 @dataclass(frozen=True)

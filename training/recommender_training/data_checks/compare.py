@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from recommender_training.data.shares import Aside
 from recommender_training.data_checks.finding import Judge
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile
 from recommender_training.data_checks.shift import Comparison
+from recommender_training.ingestion.quarantine_limits import Aside
 
 #: A category that held less of the rows may go without a word.
 LOST_CATEGORY = 0.01

@@ -9,11 +9,11 @@ answer's time, and no quicker in whole numbers (ADR 0016).
 import torch
 from torch import Tensor
 
-from recommender_training.export import compress
+from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.training import FeatureGroup
+from recommender_training.export import compression
 from recommender_training.export.ranker import RankerServing
-from recommender_training.export.settings import ExportSettings, Variant
 from recommender_training.features import graph
-from recommender_training.features.declared import FeatureGroup
 
 
 class Int8Ranker(RankerServing):
@@ -59,16 +59,16 @@ def compact(full: RankerServing, variant: Variant, settings: ExportSettings) -> 
     state = dict(full.named_buffers())
     groups = tuple(FeatureGroup(name) for name in full.groups)
     if variant is Variant.INT8:
-        state["retrieval"], state["retrieval_scale"] = compress.to_int8(state["retrieval"])
-        state["user_vectors"], state["user_scale"] = compress.to_int8(state["user_vectors"])
+        state["retrieval"], state["retrieval_scale"] = compression.to_int8(state["retrieval"])
+        state["user_vectors"], state["user_scale"] = compression.to_int8(state["user_vectors"])
         return Int8Ranker(state, full.history_length, groups).eval()
-    state["kept"], state["retrieval"] = compress.keep_largest(state["retrieval"], settings.keep)
+    state["kept"], state["retrieval"] = compression.keep_largest(state["retrieval"], settings.keep)
     return PrunedRanker(state, full.history_length, groups).eval()
 
 
 def left_of(weights: Tensor, variant: Variant, settings: ExportSettings) -> Tensor:
     """[I, I] what a variant leaves of item-to-item weights."""
     if variant is Variant.INT8:
-        return compress.from_int8(*compress.to_int8(weights))
-    kept, values = compress.keep_largest(weights, settings.keep)
-    return compress.from_kept(kept, values, weights.shape[1])
+        return compression.from_int8(*compression.to_int8(weights))
+    kept, values = compression.keep_largest(weights, settings.keep)
+    return compression.from_kept(kept, values, weights.shape[1])

@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommender_training.config import Loss
-from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.common.arrays import Ints
+from recommender_training.config.training import Loss
+from recommender_training.data.dataset import Dataset
 from recommender_training.features.graph import (
     AGE_BUCKETS,
     RECENCY_BUCKETS,

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from recommender_training.config import TrainingConfig
-from recommender_training.evaluation import metrics
-from recommender_training.models import fit, ranker
-from recommender_training.models.deep import fit_deep
-from recommender_training.models.prepared import Prepared
-from recommender_training.progress import say, silence
+from recommender_training.common.progress import say, silence
+from recommender_training.config.training import TrainingConfig
+from recommender_training.models import ranker
+from recommender_training.statistics import metrics
+from recommender_training.trainer import fit
+from recommender_training.trainer.deep_ranker import fit_deep
+from recommender_training.trainer.prepared import Prepared
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,35 @@
+"""Which columns there have to be, and how it is told that one is not: the same for all formats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from recommender_training.common.errors import InputError
+
+#: Between the entries of a list, as a genre column of JSON or Parquet may hold.
+LIST_SEPARATOR = "\x1f"
+#: What a row cannot do without; in JSON lines others may be left out where they are null.
+REQUIRED = {
+    "interactions": ("user", "item", "timestamp"),
+    "users": ("id",),
+    "items": ("id",),
+}
+_NAMED = 50
+
+
+def check(path: Path, table: str, fields: Mapping[str, str], found: Sequence[str]) -> None:
+    """Every mapped column (`fields`: what it is, its name) has to be found.
+
+    Raises InputError `UnknownColumns` with those missing, those found and the remedy.
+    """
+    missing = [f"{column!r} ({field})" for field, column in fields.items() if column not in found]
+    if not missing:
+        return
+    names = ", ".join(repr(column[:64]) for column in found[:_NAMED])
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    raise InputError(
+        "UnknownColumns",
+        f"{path}: no column {', '.join(missing)}; found: {names}{more}; name one of these in "
+        f"mapping.{table}, or add the column to the file",
+    )
