@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import warnings
+from pathlib import Path
 
 from recommender_serving.artifact import verify
 from recommender_serving.artifact.loader import ArtifactError
@@ -27,17 +28,20 @@ def main(argv: list[str] | None = None) -> int:
     except SettingsError as error:
         return _fail(WRONG_USE, str(error))
     if isinstance(settings, VerifySettings):
-        return _verify(settings)
+        return _verify(settings.artifact, settings.digest)
+    # At each start: the container may restart in a pod whose artifact was verified long ago.
+    if settings.digest is not None and (code := _verify(settings.artifact, settings.digest)):
+        return code
     return _serve(settings)
 
 
-def _verify(settings: VerifySettings) -> int:
-    faults = verify.problems(settings.artifact, settings.digest)
+def _verify(artifact: Path, digest: str) -> int:
+    faults = verify.problems(artifact, digest)
     for fault in faults:
         _fail(DAMAGED, fault)
     if faults:
         return DAMAGED
-    sys.stdout.write(f"{settings.artifact} is intact: {settings.digest}\n")
+    sys.stdout.write(f"{artifact} is intact: {digest}\n")
     return DONE
 
 

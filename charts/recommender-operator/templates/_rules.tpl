@@ -3,7 +3,7 @@ What the operator does in a namespace with models: the verbs that its code uses 
 a test compares. Server-side apply is `patch`, and `create` as well where the object is new.
 */ -}}
 {{- define "recommender-operator.rules" -}}
-# Kopf stores its finalizer and progress in the metadata of the models.
+# The finalizer of the models that this release manages.
 - apiGroups: [recommender.dev]
   resources: [recommendermodels]
   verbs: [get, list, watch, patch]
@@ -45,7 +45,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # Counter baselines.
 - apiGroups: [recommender.dev]
   resources: [counterbaselines]
-  verbs: [list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 # The claims of a model, by name: whether they exist and are usable, and their labels.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]

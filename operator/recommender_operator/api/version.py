@@ -268,7 +268,7 @@ class ModelVersionStatus(ApiModel):
     artifact: Artifact | None = Field(default=None, description="Published artifact.")
     smoke: Smoke | None = Field(default=None, description="Result of the smoke inference.")
     weight: int = Field(
-        default=0, ge=0, le=100, description="Percent of requests that it should get."
+        default=0, ge=0, le=100, description="Percent of requests that it should receive."
     )
     unready_since: datetime.datetime | None = Field(
         default=None, description="Time since which it is not ready during its rollout."

@@ -41,6 +41,7 @@ class ServeSettings:
     version: str
     timeout: float  # of the model
     baseline_timeout: float
+    digest: str | None = None  # of the artifact, verified before it is loaded
     max_in_flight: int = 128  # calls to one Triton model at a time
     drain: float = 5.0  # from the signal until the ports close
     grace: float = 20.0  # for requests that are still in flight then
@@ -120,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     add = serve.add_argument
     add("--artifact", type=Path, required=True, help="folder of the artifact, read-only")
+    add("--digest", type=_digest, help="verify the artifact before loading it (default: do not)")
     add("--triton", type=_endpoint, default="localhost:9000", help="gRPC endpoint, HOST:PORT")
     add("--http-port", type=_port, default=8080, help="port of REST and /metrics (default 8080)")
     add("--grpc-port", type=_port, default=8081, help="port of gRPC (default 8081)")
@@ -177,6 +179,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         version=_name(args.version, environ, "--version", "RECOMMENDER_VERSION"),
         timeout=timeout / 1000,
         baseline_timeout=baseline / 1000,
+        digest=args.digest,
         max_in_flight=args.max_in_flight,
         drain=args.drain_seconds,
         grace=args.grace_seconds,

@@ -110,3 +110,25 @@ def test_serve_says_which_setting_is_missing_and_ends_with_2(
     monkeypatch.delenv("RECOMMENDER_MODEL", raising=False)
     assert main(["serve", "--artifact", "/none"]) == 2
     assert "RECOMMENDER_MODEL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_serve_with_a_digest_verifies_the_artifact_at_each_start_before_anything_is_loaded(
+    folder: Path,
+    is_damaged: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    starts: list[Path] = []
+    monkeypatch.setattr("recommender_serving.__main__._serve", lambda s: starts.append(s.artifact))
+    digest = write_manifest(folder)
+    if is_damaged:
+        _flip(folder)
+    command = ["serve", "--artifact", str(folder), "--model", "movies", "--version", "v"]
+    code = main([*command, "--digest", digest])
+    assert (code, starts) == ((1, []) if is_damaged else (None, [folder]))
+    assert (f"{MODEL} was changed" in capsys.readouterr().err) is is_damaged
+    # Without the digest nothing says what the artifact should be.
+    starts.clear()
+    main(command)
+    assert starts == [folder]
