@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
+from recommender_operator.adapters.finalizer import FINALIZER
 from recommender_operator.adapters.kube import (
     CLAIMS,
     HTTP_ROUTES,
@@ -256,7 +257,7 @@ class FakeSmoke:
 
 
 def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) -> Object:
-    """Return a RecommenderModel as the API server would."""
+    """Return a RecommenderModel as the API server would, once a look has held it."""
     base: Object = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
     return {
         "apiVersion": "recommender.dev/v1alpha1",
@@ -267,6 +268,7 @@ def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) 
             "uid": f"uid-of-{name}",
             "generation": 1,
             "creationTimestamp": NOW.isoformat(),
+            "finalizers": [FINALIZER],
             **metadata,
         },
         "spec": base | (spec or {}),

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from recommender_operator.actions import Decision, Event
+from recommender_operator.adapters import finalizer
 from recommender_operator.adapters.events import EventRecorder
 from recommender_operator.adapters.kube import (
     MODELS,
@@ -20,6 +21,7 @@ from recommender_operator.adapters.kube import (
     Object,
 )
 from recommender_operator.adapters.owned_writes import OwnedObjects
+from recommender_operator.adapters.traffic import TrafficError
 from recommender_operator.adapters.typed import ObservationError, model_object
 from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.execute import Executor
@@ -36,6 +38,10 @@ CONFLICT_PAUSE = 0.2
 #: Shortest and longest pause before a look after conflicts in a row, in seconds: two writers that
 #: disturb one another draw apart.
 REPEATED_CONFLICT_PAUSE = (0.5, 1.5)
+
+#: How long what a split waits for may lag behind before the model says so, and the pause between
+#: the looks until then, in seconds.
+TRAFFIC_GRACE, TRAFFIC_PAUSE = 60.0, 2.0
 
 Decide = Callable[[Observed, datetime.datetime], Decision]
 
@@ -81,14 +87,12 @@ class Reconciler:
         longest_wait: float,
         admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
-        finished: Callable[[str], None] = lambda _uid: None,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         """`longest_wait` bounds the time between two looks, in seconds.
 
-        `admit` tells the models of this release from others'. `seen` gets what each look read,
-        `finished` the uid of a model whose deletion needs nothing more. `jitter` returns a number
-        between two, to spread looks out.
+        `admit` tells the models of this release from others'. `seen` gets what each look read.
+        `jitter` returns a number between two, to spread looks out.
         """
         self._kube = kube
         self._observer = observer
@@ -99,9 +103,10 @@ class Reconciler:
         self._longest_wait = longest_wait
         self._admit = admit
         self._seen = seen
-        self._finished = finished
         self._jitter = jitter
         self._objects = OwnedObjects(kube)
+        #: Models whose split waits for the data plane, and since when.
+        self._lagging: dict[Key, datetime.datetime] = {}
         #: Models whose last look ended with a conflict.
         self._conflicting: set[Key] = set()
         self._events = EventRecorder(kube)
@@ -139,24 +144,36 @@ class Reconciler:
         raw = await self._kube.get(MODELS, key.namespace, key.name)
         self._seen(key, raw)
         if raw is None:
+            self._lagging.pop(key, None)
             self._metrics.forget(key.namespace, key.name)
             return None
         admitted = await self._admit(key, raw)
         if isinstance(admitted, Refused):
             self._metrics.forget(key.namespace, key.name)
             return admitted.again_after
-        raw = admitted
         try:
-            return await self._act(raw)
+            if await finalizer.hold(self._kube, admitted) is not raw:
+                # Written to, or gone: a decision rests on what is read at one moment.
+                return 0.0
+            return await self._act(key, raw)
         except (ConflictError, NotLeaderError):
             raise
         except Exception as error:
             if isinstance(error, KubeError) and error.namespace_terminating:
-                return self._leave(key, raw)
+                return await self._leave(key, raw)
+            if isinstance(error, TrafficError) and self._lags(key):
+                logger.info("%s: %s; it is asked for again", key, error)
+                return TRAFFIC_PAUSE
             await self._complain(raw, error)
             raise
 
-    def _leave(self, key: Key, raw: Object) -> float | None:
+    def _lags(self, key: Key) -> bool:
+        """Whether what a split waits for may still come by itself: KServe's status lags behind."""
+        now = self._now()
+        since = self._lagging.setdefault(key, now)
+        return (now - since).total_seconds() < TRAFFIC_GRACE
+
+    async def _leave(self, key: Key, raw: Object) -> float | None:
         """Create nothing in a namespace that is being deleted: no fault, and nowhere to say it.
 
         No Job can remove the artifacts any more: their claim goes with the namespace, and the
@@ -165,11 +182,18 @@ class Reconciler:
         logger.info("%s: its namespace is being deleted; nothing is created", key)
         if not raw["metadata"].get("deletionTimestamp"):
             return self._longest_wait
-        self._metrics.forget(key.namespace, key.name)
-        self._finished(raw["metadata"]["uid"])
+        await self._let_go(key, raw)
         return None
 
-    async def _act(self, raw: Object) -> float | None:
+    async def _let_go(self, key: Key, raw: Object) -> None:
+        """Let a deleted model go, over what this look has made of it."""
+        now = await self._kube.get(MODELS, key.namespace, key.name)
+        if now is not None and now["metadata"]["uid"] == raw["metadata"]["uid"]:
+            await finalizer.free(self._kube, now)
+        # The event of its end may be lost, and nobody looks again.
+        self._metrics.forget(key.namespace, key.name)
+
+    async def _act(self, key: Key, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw)
         now = self._now()
         decision = self._decide(snapshot.observed, now)
@@ -177,10 +201,9 @@ class Reconciler:
         if decision.actions:
             kinds = ", ".join(type(action).__name__ for action in decision.actions)
             logger.info("%s/%s: %s", model.namespace, model.name, kinds)
-        in_the_way = await self._executor.execute(snapshot, decision)
-        foreign = (*snapshot.foreign, *in_the_way)
-        decision = ownership.tell(decision, model, foreign, now)
-        await self._write_status(raw, snapshot, decision)
+        await self._events.pay(model, now)
+        decision = await self._carry_out(raw, snapshot, decision, now)
+        self._lagging.pop(key, None)
         for event in decision.events:
             logger.info("%s/%s: %s: %s", model.namespace, model.name, event.reason, event.message)
             await self._events.post(model, event, now)
@@ -188,13 +211,30 @@ class Reconciler:
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
         if decision.finished and model.deleting:
-            # The event of its end may be lost, and nobody looks again.
-            self._metrics.forget(model.namespace, model.name)
-            self._finished(model.uid)
+            await self._let_go(key, raw)
             return None
         asked = decision.requeue_after
         wait = self._longest_wait if asked is None else asked.total_seconds()
         return min(wait, self._longest_wait)
+
+    async def _carry_out(
+        self, raw: Object, snapshot: Snapshot, decision: Decision, now: datetime.datetime
+    ) -> Decision:
+        """Carry the actions out, then write the status; return the decision as it is recorded.
+
+        A look that ends in between owes the Events of what it has written.
+        """
+        model = snapshot.observed.model
+        written: set[str] = set()
+        try:
+            in_the_way = await self._executor.execute(snapshot, decision, written.add)
+            foreign = (*snapshot.foreign, *in_the_way)
+            decision = ownership.tell(decision, model, foreign, now)
+            await self._write_status(raw, snapshot, decision)
+        except BaseException:
+            self._events.owe(model, [one for one in decision.events if one.version in written])
+            raise
+        return decision
 
     async def _write_status(self, raw: Object, snapshot: Snapshot, decision: Decision) -> None:
         model = snapshot.observed.model

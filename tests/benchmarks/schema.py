@@ -25,17 +25,18 @@ import polars as pl
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training import pipeline
-from recommender_training.config import TrainingConfig
-from recommender_training.data import ids, ingest, splits
-from recommender_training.data.dataset import Dataset, Ints
-from recommender_training.data.mapping import Format, parse_mapping
-from recommender_training.evaluation import known_truth, metrics
-from recommender_training.models import bundle
-from recommender_training.models.prepared import prepare_split
+from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.config.training import TrainingConfig
+from recommender_training.data import load, splits
+from recommender_training.data.dataset import Dataset
+from recommender_training.ingestion import ids, ingest
+from recommender_training.ingestion.mapping import Format, parse_mapping
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS
+from recommender_training.statistics import known_truth
+from recommender_training.trainer import bundle
+from recommender_training.trainer.prepared import prepare_split
 from tests.benchmarks import schema_peer
 from tests.benchmarks.machine import machine
 
@@ -116,7 +117,7 @@ def _figures(ours: known_truth.Closeness, theirs: known_truth.Closeness) -> dict
     return {name: round(found[name], 4) for name in FIGURES}
 
 
-def answers(folder: Path, settings: Settings, seed: int, tested: pl.DataFrame) -> metrics.Array:
+def answers(folder: Path, settings: Settings, seed: int, tested: pl.DataFrame) -> Doubles:
     """The package's probabilities of these impressions, from ingestion to a fitted model.
 
     As the peer's, its fit on the training days is not repeated with the validation days.
@@ -128,7 +129,7 @@ def answers(folder: Path, settings: Settings, seed: int, tested: pl.DataFrame) -
         mapping=parse_mapping(json.dumps(MAPPING), Format.PARQUET),
         max_quarantined_share=0.0,
     )
-    _, data = pipeline.load(folder / "lake", checked.data_version, None)
+    _, data = load.load(folder / "lake", checked.data_version, None)
     config = TrainingConfig(seed=seed)
     split = split_by_days(data, settings.days)
     prepared = prepare_split(data, split, config)

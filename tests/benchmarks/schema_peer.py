@@ -10,17 +10,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 import scipy.sparse as sp
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
 
-from recommender_training.evaluation import metrics
+from recommender_training.common.arrays import Bools, Doubles, Floats
+from recommender_training.statistics import metrics
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float32]
 _DAY_MS = 86_400_000
 CATEGORICAL = ("loyalty_tier", "region", "device", "page", "slot_position", "brand", "attribute")
 NUMERIC = ("log_price", "age_days", "tenure_days", "click_recency")
@@ -39,7 +37,7 @@ class Peer:
 
     name: str
     setting: float
-    probability: metrics.Array
+    probability: Doubles
 
 
 def columns(log: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:

@@ -266,21 +266,13 @@ def model(space: str, request: pytest.FixtureRequest) -> Object:
     return by_people(manifest)
 
 
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        {"finalizers": ["example.com/theirs", FINALIZER]},
-        {"annotations": {"kopf.recommender.dev/last-handled-configuration": "{}"}},
-    ],
-)
-def test_kopf_keeps_its_finalizer_and_its_progress_in_a_model(
-    metadata: Object, model: Object, requests: Requests
+def test_the_operator_puts_its_finalizer_on_a_model_and_takes_it_away(
+    model: Object, requests: Requests
 ) -> None:
-    assert patched(requests, MODELS, model, {"metadata": metadata}) == ""
-    undone: Object = {"finalizers": KEPT["finalizers"]}
-    if "annotations" in metadata:
-        undone = {"annotations": dict.fromkeys(metadata["annotations"])}
-    assert patched(requests, MODELS, model, {"metadata": undone}) == ""
+    held: Object = {"finalizers": [*KEPT["finalizers"], FINALIZER]}
+    assert patched(requests, MODELS, model, {"metadata": held}) == ""
+    freed: Object = {"finalizers": KEPT["finalizers"]}
+    assert patched(requests, MODELS, model, {"metadata": freed}) == ""
 
 
 @pytest.mark.parametrize(
@@ -291,6 +283,10 @@ def test_kopf_keeps_its_finalizer_and_its_progress_in_a_model(
         ({"metadata": {"annotations": {"recommender.dev/abort": "x"}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": None}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": "c"}}}, "it changes annotations"),
+        (
+            {"metadata": {"annotations": {"kopf.recommender.dev/x": "{}"}}},
+            "it changes annotations",
+        ),
         ({"metadata": {"finalizers": [FINALIZER]}}, "it changes finalizers"),
     ],
 )

@@ -3,7 +3,7 @@ What the operator does in a namespace with models: the verbs that its code uses 
 a test compares. Server-side apply is `patch`, and `create` as well where the object is new.
 */ -}}
 {{- define "recommender-operator.rules" -}}
-# Kopf keeps its finalizer and its progress in the metadata of the models.
+# The finalizer of the models that this release acts on.
 - apiGroups: [recommender.dev]
   resources: [recommendermodels]
   verbs: [get, list, watch, patch]
@@ -45,7 +45,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # Baselines of counters.
 - apiGroups: [recommender.dev]
   resources: [counterbaselines]
-  verbs: [list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 # The claims that a model names, by name: whether they are there and can be used, and their labels.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]

@@ -279,6 +279,8 @@ FOREIGN: list[tuple[Resource, str, do.Action]] = [
     (HTTP_ROUTES, "movies", ALL[8]),
     (INFERENCE_SERVICES, NAME, ALL[9]),
     (VERSIONS, "movies-new", ALL[10]),
+    (BASELINES, baselines.name("movies", "step/x"), ALL[6]),
+    (BASELINES, baselines.name("movies", "step/x"), ALL[7]),
     (JOBS, "movies-snapshot-29454480", ALL[12]),
 ]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
+from recommender_operator.adapters.finalizer import FINALIZER
 from recommender_operator.adapters.kube import (
     EVENTS,
     HTTP_ROUTES,
@@ -19,8 +20,10 @@ from recommender_operator.adapters.kube import (
     NotLeaderError,
     Resource,
 )
+from recommender_operator.adapters.traffic import TrafficError
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import Observed
+from recommender_operator.reconcile import TRAFFIC_GRACE, TRAFFIC_PAUSE
 from recommender_operator.resources import model_version, names
 from tests.fakes import NOW, add_model, copied
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
@@ -35,6 +38,11 @@ def always(**changes: Any) -> Any:
         return do.Decision(**(values | changes))
 
     return decide
+
+
+def finalizers(rig: Rig) -> list[str]:
+    held: list[str] = rig.kube.find(MODELS, "movies")["metadata"]["finalizers"]
+    return held
 
 
 def status_writes(rig: Rig) -> int:
@@ -131,7 +139,7 @@ async def test_a_model_that_goes_with_its_namespace_waits_for_no_removal_of_arti
         else None
     )
     assert await rig.reconciler.reconcile(KEY) is None
-    assert rig.finished == [rig.kube.find(MODELS, "movies")["metadata"]["uid"]]
+    assert finalizers(rig) == []
 
 
 async def test_a_model_whose_spec_cannot_be_read_is_told_so() -> None:
@@ -159,18 +167,69 @@ async def test_a_deleted_model_is_finished_when_the_decision_says_so() -> None:
     add_model(rig.kube, deletionTimestamp=NOW.isoformat(), spec={"deletionPolicy": "Delete"})
     for _ in range(3):
         assert await rig.reconciler.reconcile(KEY) is not None
-        assert rig.finished == []
+        assert finalizers(rig) == [FINALIZER]
     job = rig.kube.find(JOBS, names.removal_name("movies", 0, "uid-of-movies"))
     job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
     assert await rig.reconciler.reconcile(KEY) is None
-    assert rig.finished == ["uid-of-movies"]
+    assert finalizers(rig) == []
+
+
+async def test_a_model_is_held_before_anything_is_made_for_it_and_other_finalizers_stay() -> None:
+    rig = Rig()
+    add_model(rig.kube, finalizers=["example.com/theirs"])
+    for _ in range(3):
+        await rig.reconciler.reconcile(KEY)
+    assert rig.kube.writes[0] == ("patch", "recommendermodels", "movies")
+    assert finalizers(rig) == ["example.com/theirs", FINALIZER]
+    assert sum(write[:2] == ("patch", "recommendermodels") for write in rig.kube.writes) == 1
+    rig.kube.find(MODELS, "movies")["metadata"]["deletionTimestamp"] = NOW.isoformat()
+    assert await rig.reconciler.reconcile(KEY) is None
+    assert finalizers(rig) == ["example.com/theirs"]
+
+
+async def test_a_model_that_is_deleted_already_is_not_held() -> None:
+    """The API server takes no new finalizer then."""
+    rig = Rig()
+    add_model(rig.kube, finalizers=["example.com/theirs"], deletionTimestamp=NOW.isoformat())
+    assert await rig.reconciler.reconcile(KEY) is None
+    assert finalizers(rig) == ["example.com/theirs"]
+
+
+@pytest.mark.parametrize("deleting", [False, True], ids=["held", "let-go"])
+async def test_finalizers_that_others_have_changed_since_the_look_are_left(deleting: bool) -> None:
+    rig = Rig()
+    times = {"deletionTimestamp": NOW.isoformat()} if deleting else {}
+    add_model(rig.kube, finalizers=[FINALIZER] if deleting else [], **times)
+
+    def meddle(verb: str, resource: Resource, _name: str) -> None:
+        if (verb, resource) == ("patch", MODELS):
+            rig.kube.touch(MODELS, "movies")["metadata"]["finalizers"] = ["example.com/theirs"]
+
+    rig.kube.fault = meddle
+    pause = await rig.reconciler.reconcile(KEY)
+    assert pause is not None
+    assert pause <= 0.2
+    assert finalizers(rig) == ["example.com/theirs"]
+
+
+async def test_a_model_of_the_same_name_that_came_meanwhile_is_not_let_go() -> None:
+    rig = Rig(always(finished=True))
+    add_model(rig.kube, deletionTimestamp=NOW.isoformat())
+
+    def replace(verb: str, resource: Resource, _name: str) -> None:
+        if (verb, resource) == ("status", MODELS):
+            add_model(rig.kube, uid="uid-of-another")
+
+    rig.kube.fault = replace
+    await rig.reconciler.reconcile(KEY)
+    assert finalizers(rig) == [FINALIZER]
 
 
 async def test_a_finished_decision_about_a_living_model_does_not_free_it() -> None:
     rig = Rig(always(finished=True))
     add_model(rig.kube)
     await rig.reconciler.reconcile(KEY)
-    assert rig.finished == []
+    assert finalizers(rig) == [FINALIZER]
 
 
 async def test_the_stage_and_the_split_are_measured_and_go_with_the_model() -> None:
@@ -380,3 +439,39 @@ async def test_a_version_that_only_looks_like_the_models_is_named_and_left_alone
     await rig.reconciler.reconcile(KEY)
     assert "ModelVersion team/movies-byhand01" in owned(rig)["message"]
     assert rig.kube.find(VERSIONS, "movies-byhand01") == before
+
+
+async def test_a_split_that_waits_for_the_data_plane_is_a_failure_only_if_it_goes_on() -> None:
+    rig = Rig(always(actions=(do.SetTraffic(weights={"movies-x": 100}),)), knative=True)
+    add_model(rig.kube)
+    for _ in range(2):
+        assert await rig.reconciler.reconcile(KEY) == TRAFFIC_PAUSE
+    assert (rig.kube.names(EVENTS), status_writes(rig)) == ([], 0)
+    assert rig.metric("reconcile_errors_total", error="TrafficError") is None
+    rig.time += datetime.timedelta(seconds=TRAFFIC_GRACE)
+    for _ in range(2):
+        with pytest.raises(TrafficError):
+            await rig.reconciler.reconcile(KEY)
+    (name,) = rig.kube.names(EVENTS)
+    assert "does not exist yet" in rig.kube.find(EVENTS, name)["message"]
+    assert rig.metric("reconcile_errors_total", error="TrafficError") == 2
+
+
+@pytest.mark.parametrize("ends", ["done", "gone"])
+async def test_each_wait_for_the_data_plane_counts_from_its_own_start(ends: str) -> None:
+    actions: tuple[do.Action, ...] = (do.SetTraffic(weights={"movies-x": 100}),)
+    asked = [actions]
+    rig = Rig(
+        lambda seen, _: do.Decision(actions=asked[0], status=seen.model.status), knative=True
+    )
+    model = copied(add_model(rig.kube))
+    assert await rig.reconciler.reconcile(KEY) == TRAFFIC_PAUSE
+    if ends == "gone":
+        await rig.kube.delete(MODELS, "team", "movies", uid=model["metadata"]["uid"])
+    asked[0] = ()
+    await rig.reconciler.reconcile(KEY)
+    if ends == "gone":
+        rig.kube.put(MODELS, model)
+    asked[0] = actions
+    rig.time += datetime.timedelta(seconds=TRAFFIC_GRACE)
+    assert await rig.reconciler.reconcile(KEY) == TRAFFIC_PAUSE

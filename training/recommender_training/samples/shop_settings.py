@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from recommender_training.errors import InputError
+from recommender_training.common.errors import InputError
 
 #: Items on a page, each in a slot of its own, counted from 1.
 SLOTS = 6

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
+from scipy.special import expit
 
+from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.samples import shop_world
 from recommender_training.samples.shop_settings import Broken, Defect
-from recommender_training.samples.shop_visits import Bools, Visits, probability
+from recommender_training.samples.shop_visits import Visits
 from recommender_training.samples.shop_world import (
     CATEGORIES,
     DAY_MS,
@@ -19,8 +21,6 @@ from recommender_training.samples.shop_world import (
     REGIONS,
     START_MS,
     TIERS,
-    Doubles,
-    Ints,
     World,
 )
 
@@ -104,7 +104,7 @@ def impressions(
         "item_id",
         "time",
         pl.Series("logit", true),
-        pl.Series("probability", probability(true)),
+        pl.Series("probability", expit(true)),
     )
 
 

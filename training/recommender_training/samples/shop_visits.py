@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 from scipy.optimize import brentq
+from scipy.special import expit
 
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.samples import shop_world
 from recommender_training.samples.shop_settings import SLOTS
 from recommender_training.samples.shop_world import (
@@ -20,13 +21,8 @@ from recommender_training.samples.shop_world import (
     REGIONS,
     START_MS,
     TIERS,
-    Doubles,
-    Floats,
-    Ints,
     World,
 )
-
-Bools = npt.NDArray[np.bool_]
 
 MAX_VIEWS = 8
 #: A session goes on to another page with this probability.
@@ -147,14 +143,9 @@ def click(base: Floats, visits: Visits, intercept: float, drawn: Doubles) -> tup
     for view in range(base.shape[1]):
         now = visits.time[:, view] / 1000
         logit[:, view] += (CLICKED * np.exp((last - now) / CLICKED_SECONDS))[:, None]
-        clicked[:, view] = drawn[:, view] < probability(logit[:, view])
+        clicked[:, view] = drawn[:, view] < expit(logit[:, view])
         last = np.where(clicked[:, view].any(1), now, last)
     return logit, clicked
-
-
-def probability(logit: Doubles) -> Doubles:
-    """The logistic function."""
-    return np.asarray(1.0 / (1.0 + np.exp(-logit)), dtype=np.float64)
 
 
 def fit_intercept(world: World, seed: int) -> float:
@@ -173,7 +164,7 @@ def fit_intercept(world: World, seed: int) -> float:
         total = rows = 0.0
         for base, visits, drawn in parts:
             logit, _ = click(base, visits, intercept, drawn)
-            total += float(probability(logit[visits.seen]).sum())
+            total += float(expit(logit[visits.seen]).sum())
             rows += int(visits.seen.sum()) * SLOTS
         return total / rows - settings.positive_rate
 

@@ -9,13 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.samples.shop_settings import SLOTS, Settings
-
-Floats = npt.NDArray[np.float32]
-Doubles = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 EMBEDDING = 16
 #: 2026-01-05, a Monday, in milliseconds since 1970: the first day of the log.
@@ -75,7 +71,7 @@ class Items:
 
     price: Doubles  # [I] NaN null
     brand: Ints  # [I]
-    categories: npt.NDArray[np.bool_]  # [I, C] one to three each
+    categories: Bools  # [I, C] one to three each
     embedding: Floats  # [I, E] of length 1; zeros are null
     created: Ints  # [I]
     popularity: Doubles  # [I] relative to one another
@@ -197,7 +193,7 @@ def _vectors(random: np.random.Generator, count: int, length: float) -> Floats:
     return _unit(random.normal(0, 1, (count, EMBEDDING))) * np.float32(length)
 
 
-def _unit(vectors: npt.NDArray[np.floating]) -> Floats:
+def _unit(vectors: Doubles | Floats) -> Floats:
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(length, 1e-12), dtype=np.float32)
 

@@ -19,9 +19,9 @@ from recommender_operator.adapters import metrics_page
 from recommender_operator.api.baseline import PACKED_LIMIT
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines
-from recommender_serving.artifact_files import MAX_BINS
-from recommender_serving.metrics import Metrics
-from recommender_serving.types import FallReason, Outcome, Source
+from recommender_serving.artifact.file_schemas import MAX_BINS
+from recommender_serving.domain.types import FallReason, Outcome, Source
+from recommender_serving.monitoring.metrics import Metrics
 from recommender_training.artifact import reference
 from tests.unit.recommender_operator.resources.builder_inputs import model, version
 
