@@ -13,7 +13,7 @@ from torch import Tensor
 
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import graph
-from recommender_training.features.table import Inputs
+from recommender_training.features.assembly import Inputs
 
 #: Columns of `FieldInputs.event`; the last ones are those of `FieldInputs.history`.
 EVENT_FIELDS = ("user", "age", "gender", "occupation", "item", "year")

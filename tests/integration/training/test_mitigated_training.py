@@ -21,7 +21,7 @@ from recommender_training.config.training import Hyperparameters, parse_config
 from recommender_training.evaluation import answers, list_prior, ranking
 from recommender_training.export import build, torchscript
 from recommender_training.features import groups
-from recommender_training.features.table import State
+from recommender_training.features.state import State
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, ranker
 from recommender_training.pipeline import training

@@ -16,7 +16,8 @@ from recommender_training.export import towers
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features import extras, groups
-from recommender_training.features.table import Constants, State, genre_shares
+from recommender_training.features.assembly import Constants, genre_shares
+from recommender_training.features.state import State
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, logistic
 from recommender_training.models.ranker import Ranker

@@ -15,7 +15,7 @@ from recommender_training.evaluation import list_prior, ranking
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
 from recommender_training.features import groups
-from recommender_training.features.table import Inputs
+from recommender_training.features.assembly import Inputs
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights
 from recommender_training.statistics import calibration

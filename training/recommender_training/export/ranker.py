@@ -14,6 +14,7 @@ from recommender_training.features.graph import (
     genre_profile,
     item_numbers,
     locate,
+    model_numbers,
     recency_bucket,
     session_numbers,
     taste_numbers,
@@ -176,8 +177,7 @@ class RankerServing(Serving):
         rows, present, values, times = session
         told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
         profile = genre_profile(rows, present, values, self.genres, self.centre)
-        told = told.unsqueeze(1).expand(-1, per_item.size(1), -1)
-        numbers = torch.cat([per_item, told, torch.matmul(shares, profile), taste], 2)
+        numbers = torch.cat([model_numbers(per_item, told, shares, profile), taste], 2)
         pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
         numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)
         return self.score(user, items, pooled, numbers) / self.temperature

@@ -1,7 +1,7 @@
 """Feature code that runs inside the exported model and in training alike: one code, no skew.
 
 All functions are TorchScript. Legend of shapes: B batch, L session, I items, G genres,
-S session statistics, C candidates (1 in training, I when serving), K factors.
+S session statistics, F numbers, C candidates (1 in training, I when serving), K factors.
 """
 
 from __future__ import annotations
@@ -125,6 +125,18 @@ def item_numbers(
     logit = torch.logit(rate)
     zero = torch.zeros_like(logit) * torch.zeros_like(age)  # gives all the common shape
     return torch.stack([logit + zero, popularity + zero, age + zero, known + zero], -1)
+
+
+def model_numbers(
+    item_part: Tensor, session_part: Tensor, shares: Tensor, profile: Tensor
+) -> Tensor:
+    """[B, C, F] NUMBERS of candidates: those of the item, of the session and of the pair.
+
+    `item_part` is [B, C, .], `session_part` [B, S], `shares` [C, G] or [B, C, G] and `profile`
+    [B, G, 2] (`genre_profile`).
+    """
+    spread = session_part.unsqueeze(1).expand(-1, item_part.size(1), -1)
+    return torch.cat([item_part, spread, torch.matmul(shares, profile)], 2)
 
 
 def newer_events(present: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ from torch import Tensor
 
 from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.data.dataset import Dataset
+from recommender_training.features.assembly import Inputs
 from recommender_training.features.graph import AGE_BUCKETS
-from recommender_training.features.table import Inputs, Source, columns
+from recommender_training.features.table import Source, columns
 
 #: Inverse strength of the L2 penalty, chosen on the validation window of MovieLens 100K.
 PENALTY = 0.003

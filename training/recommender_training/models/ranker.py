@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender_training.data.dataset import Dataset
+from recommender_training.features.assembly import Inputs, genre_shares
 from recommender_training.features.graph import (
     AGE_BUCKETS,
     RECENCY_BUCKETS,
     VALUE_LEVELS,
 )
-from recommender_training.features.table import Inputs, Source, columns, genre_shares
+from recommender_training.features.table import Source, columns
 from recommender_training.models.lookup import lookup
 from recommender_training.models.noise import RowNoise
 

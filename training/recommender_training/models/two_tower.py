@@ -26,13 +26,13 @@ from torch.nn import functional
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
+from recommender_training.features.assembly import Inputs, genre_shares
 from recommender_training.features.graph import (
     AGE_BUCKETS,
     RECENCY_BUCKETS,
     VALUE_LEVELS,
     newer_events,
 )
-from recommender_training.features.table import Inputs, genre_shares
 from recommender_training.models.lookup import lookup
 from recommender_training.models.pairs import Batch
 

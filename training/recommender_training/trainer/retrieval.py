@@ -13,7 +13,8 @@ from recommender_training.common.arrays import Floats, Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.table import Inputs, Source
+from recommender_training.features.assembly import Inputs
+from recommender_training.features.table import Source
 from recommender_training.models import two_tower
 from recommender_training.models.pairs import newest, pairs, training_and_held
 from recommender_training.trainer import fit
