@@ -210,7 +210,7 @@ def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:
 
     return (
         torch.tensor([[int(data.users.ids[request.user])]]),
-        torch.full((1, 3), -1),
+        torch.full((1, data.users.side.shape[1]), -1),
         column(data.items.ids[events.item[session]], -1),
         column(events.time[session], 0),
         column(events.value[session], 0.0),

@@ -7,7 +7,7 @@ are those of `features.graph`, which the exported graphs hold as well, and the n
 columns those of `features.declared`.
 
 Legend of shapes: R requests, C candidates of each, N = R * C inputs, L history length, I items,
-G genres, F numbers, T taste numbers, E numbers of the feature groups.
+G genres, F numbers, T taste numbers, E numbers of the feature groups, K attributes of the user.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
-from recommender_training.features import graph
+from recommender_training.features import attributes, graph
 from recommender_training.features.history import ItemCounts
 
 
@@ -39,7 +39,7 @@ class Inputs:
     """What both models read, one row a candidate."""
 
     user: Tensor  # [N] row + 1; 0 unknown
-    side: Tensor  # [N, 3] buckets of age, gender, occupation; 0 unknown
+    side: Tensor  # [N, K] buckets of the user's attributes; 0 unknown
     target: Tensor  # [N] row of the item + 1
     session: Tensor  # [N, L] row of the item + 1; 0 padding or unknown
     present: Tensor  # [N, L]
@@ -126,7 +126,6 @@ def assemble(
     `label` is [N]; zeros where it is not given.
     """
     sessions, now = requests.sessions(data.events), torch.from_numpy(requests.time)
-    side = side_buckets(torch.from_numpy(data.users.side[requests.user]))
     width = candidates.item.shape[1]
 
     def of_request(values: Tensor) -> Tensor:
@@ -136,7 +135,7 @@ def assemble(
 
     return Inputs(
         user=of_request(torch.from_numpy(requests.user) + 1),
-        side=of_request(side),
+        side=of_request(attributes.buckets(data.users, requests.user)),
         target=torch.from_numpy(candidates.item).flatten() + 1,
         session=of_request(sessions.item + 1),
         present=of_request(sessions.present),
@@ -172,12 +171,6 @@ def _numbers(
     profile = graph.genre_profile(sessions.item, sessions.present, sessions.value, genres, centre)
     shares = genre_shares(genres)[torch.from_numpy(candidates.item)]
     return graph.model_numbers(item_part, session_part, shares, profile)
-
-
-def side_buckets(side: Tensor) -> Tensor:
-    """[..., 3] buckets of (age, gender, occupation), where -1 is unknown."""
-    age = graph.age_bucket(side[..., 0])
-    return torch.stack([age, side[..., 1] + 1, side[..., 2] + 1], -1)
 
 
 def genre_shares(genres: Tensor) -> Tensor:

@@ -23,8 +23,6 @@ TASTE_NUMBERS = declared.names("taste_numbers")
 RECENCY_BUCKETS = 20
 #: Levels of an event's value: 0 unknown, then 1 to 5.
 VALUE_LEVELS = 6
-#: Age buckets: 0 unknown, then the bands of `data.schema.AGE_BANDS`.
-AGE_BUCKETS = 8
 
 
 def locate(sorted_ids: Tensor, ids: Tensor) -> Tensor:
@@ -33,12 +31,21 @@ def locate(sorted_ids: Tensor, ids: Tensor) -> Tensor:
     return torch.where(sorted_ids[place] == ids, place, torch.full_like(place, -1))
 
 
-def age_bucket(age: Tensor) -> Tensor:
-    """Bucket of an age in years: 0 for unknown (-1)."""
-    edges = torch.tensor([18, 25, 35, 45, 50, 56], dtype=torch.int64)
-    return torch.where(
-        age < 0, torch.zeros_like(age), 1 + torch.bucketize(age.contiguous(), edges, right=True)
-    )
+def side_buckets(side: Tensor, edges: Tensor, banded: Tensor) -> Tensor:
+    """[..., K] buckets of a user's attributes: 0 for unknown (below zero), else category + 1.
+
+    The value of a `banded` [K] attribute is a number, whose category is its band between `edges`
+    [K, E]; the others are codes of categories.
+    """
+    band = (side.unsqueeze(-1) >= edges).to(torch.int64).sum(-1)
+    return torch.where(side < 0, torch.zeros_like(side), torch.where(banded, band, side) + 1)
+
+
+def add_rows(start: Tensor, table: Tensor, rows: Tensor) -> Tensor:
+    """[B, D] `start` and the rows of `table` [P, D] that `rows` [B, K] names, added in order."""
+    for place in range(rows.size(1)):
+        start = start + table[rows[:, place]]
+    return start
 
 
 def recency_bucket(seconds: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
-from recommender_training.features import declared, extras
+from recommender_training.features import attributes, declared, extras
 from recommender_training.features.assembly import Candidates, Requests
 from recommender_training.features.state import catalogue
 from recommender_training.features.table import EventParts
@@ -157,13 +157,12 @@ class Champion:
         return result
 
     def _side(self, data: Dataset, user: Ints) -> Ints:
-        """[B, 3] side features in the champion's own indices, as the transformer sends them."""
+        """[B, K] attributes in the champion's own indices, as the transformer sends them."""
         side = data.users.side[user].copy()
-        for column, present, known in (
-            (1, data.users.genders, self._vocabulary["genders"]),
-            (2, data.users.occupations, self._vocabulary["occupations"]),
-        ):
-            side[:, column] = _translation(present, known)[side[:, column]]
+        for place, attribute in enumerate(attributes.of_users(data.users)):
+            if attribute.listed is not None:
+                known = self._vocabulary[attribute.listed]
+                side[:, place] = _translation(attribute.categories, known)[side[:, place]]
         return side
 
 

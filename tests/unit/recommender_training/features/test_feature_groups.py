@@ -20,7 +20,15 @@ from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, torchscript
-from recommender_training.features import assembly, declared, extras, graph, history, table
+from recommender_training.features import (
+    assembly,
+    attributes,
+    declared,
+    extras,
+    graph,
+    history,
+    table,
+)
 from recommender_training.features.state import State
 from recommender_training.models import item_weights
 from recommender_training.models.ranker import Ranker, RankerSize
@@ -159,7 +167,7 @@ def untrained(grouped: Prepared) -> Ranker:
     """Random weights read every number, so that a wrong one shows."""
     torch.manual_seed(0)
     users, told = grouped.data.users, grouped.kept
-    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.0, 0.0)
+    size = RankerSize(users.count, attributes.sizes(users), 8, 0.0, 0.0)
     numbers = torch.cat([told.numbers, told.taste, told.extra], 1)
     genres = torch.from_numpy(grouped.data.items.genres)
     scale = numbers.std(0).clamp(min=1e-3)
