@@ -16,11 +16,12 @@ from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data import lake, load
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import latency
+from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.ingestion import ingest
 from recommender_training.pipeline import training, variants
 from recommender_training.samples import synthetic
-from recommender_training.trainer.bundle import Bundle, fit_models
-from recommender_training.trainer.prepared import Prepared, prepare
+from recommender_training.trainer.fit_models import fit_models
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
 #: What a `conftest.py` takes from here.

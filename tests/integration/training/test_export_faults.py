@@ -12,9 +12,10 @@ import torch
 from recommender_training.artifact import manifest, vocabulary
 from recommender_training.config.training import Fault, FaultInjection, TrainingConfig
 from recommender_training.export import faults, torchscript
+from recommender_training.features.prepared import Prepared
 from recommender_training.pipeline import training
-from recommender_training.trainer.bundle import fit_models, refit
-from recommender_training.trainer.prepared import Prepared, training_labels
+from recommender_training.trainer.fit_models import fit_models, refit
+from recommender_training.trainer.training_rows import training_labels
 
 
 def request(user: int) -> tuple[torch.Tensor, ...]:

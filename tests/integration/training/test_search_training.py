@@ -18,12 +18,12 @@ from recommender_training.config.search_space import Params
 from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import OnceOnly
+from recommender_training.features.prepared import prepare
 from recommender_training.pipeline import training
 from recommender_training.search import folds, results
 from recommender_training.search.choose import choose
 from recommender_training.search.objective import FoldLoss, FromLake, Source
 from recommender_training.search.study import Pruned, Report
-from recommender_training.trainer.prepared import prepare
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
 

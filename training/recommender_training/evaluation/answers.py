@@ -14,17 +14,18 @@ import numpy as np
 import torch
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
+from recommender_training.config.mitigation import ItemGrouping
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import list_prior, ranking
 from recommender_training.features import groups, history, popularity
 from recommender_training.features.assembly import Inputs
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle, baseline_probability, probability
+from recommender_training.fitted.predict import predict
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights
-from recommender_training.trainer.bundle import Bundle, baseline_probability, probability
-from recommender_training.trainer.fit import predict
-from recommender_training.trainer.prepared import Prepared
-from recommender_training.trainer.retrieval import RetrievalModels
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
 TOP_K = 10
@@ -79,6 +80,18 @@ class Window:
     def request_user(self) -> Ints:
         """[R] user of each request."""
         return np.array([request.user for request in self.task.requests], dtype=np.int64)
+
+    def membership(self, by: ItemGrouping) -> Doubles:
+        """[I, G] parts of each item in the groups (`groups.membership`), computed once."""
+        known: Doubles | None = self._memberships.get(by)
+        if known is None:
+            known = groups.membership(by, self.data.items, self.counts)
+            self._memberships[by] = known
+        return known
+
+    @functools.cached_property
+    def _memberships(self) -> dict[ItemGrouping, Doubles]:
+        return {}
 
     @functools.cached_property
     def prior(self) -> Doubles:
@@ -177,8 +190,8 @@ def with_lists(
     plain = judged.best(logits, prior)
     if bonus is None:
         return Answers(said, plain)
-    membership = groups.membership(bonus.by, judged.data.items, judged.counts)
-    return Answers(said, judged.best(logits + bonus.of_items(membership), prior), plain)
+    of_items = bonus.of_items(judged.membership(bonus.by))
+    return Answers(said, judged.best(logits + of_items, prior), plain)
 
 
 def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:

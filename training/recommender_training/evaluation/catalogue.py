@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.config.mitigation import ItemGrouping
 from recommender_training.evaluation.answers import Window
 from recommender_training.features import groups
 from recommender_training.features.history import ItemCounts
@@ -70,13 +71,12 @@ def group_relevance(relevant: Bools, membership: Doubles) -> Doubles:
 
 def popularity_bands(judged: Window, lists: dict[str, Ints]) -> list[dict[str, Any]]:
     """One entry a band: items, share of what was asked for, share of each model's exposure."""
-    band = groups.band_of_items(judged.counts)
-    membership = np.eye(groups.POPULARITY_BANDS)[band]
-    relevance = _mean(group_relevance(judged.task.relevant, membership))
-    exposure = {name: _mean(group_exposure(top, membership)) for name, top in lists.items()}
+    membership = judged.membership(ItemGrouping.POPULARITY)
+    relevance = mean_share(group_relevance(judged.task.relevant, membership))
+    exposure = {name: mean_share(group_exposure(top, membership)) for name, top in lists.items()}
     return [
         {
-            "items": int((band == index).sum()),
+            "items": int(membership[:, index].sum()),
             "relevanceShare": round(float(relevance[index]), 6),
             "exposureShare": {
                 name: round(float(share[index]), 6) for name, share in exposure.items()
@@ -86,5 +86,6 @@ def popularity_bands(judged: Window, lists: dict[str, Ints]) -> list[dict[str, A
     ]
 
 
-def _mean(shares: Doubles) -> Doubles:
+def mean_share(shares: Doubles) -> Doubles:
+    """[G] mean of the shares [R, G] of all requests; zeros without a request."""
     return np.asarray(shares.mean(0) if len(shares) else np.zeros(shares.shape[1]))

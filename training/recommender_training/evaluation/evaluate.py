@@ -17,10 +17,10 @@ from recommender_training.evaluation import (
     responses,
 )
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.statistics import bootstrap
 from recommender_training.statistics.bootstrap import Resamples
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
 #: Answers of a variant of the graph, which serves in place of the full one.
 Served = Callable[[Window], Answers]

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.config.mitigation import ItemGrouping
 from recommender_training.evaluation import catalogue, intervals, responses
 from recommender_training.evaluation.answers import Window
 from recommender_training.evaluation.intervals import Sampled
-from recommender_training.features import groups
 from recommender_training.statistics import bootstrap
 from recommender_training.statistics.bootstrap import Resamples
 
@@ -93,7 +93,7 @@ def exposure(drawn: Resamples, judged: Window, top: Ints) -> list[dict[str, Any]
     items, users = judged.data.items, judged.request_user
     if len(users) == 0:
         return []
-    membership = groups.genre_membership(items)
+    membership = judged.membership(ItemGrouping.GENRE)
     shown = _columns(drawn, catalogue.group_exposure(top, membership), users)
     wanted = _columns(drawn, catalogue.group_relevance(judged.task.relevant, membership), users)
     return [

@@ -7,15 +7,10 @@ the lists of the same model without it, so each effect stands alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from recommender_training.common.arrays import Doubles
-from recommender_training.common.progress import say
-from recommender_training.config.mitigation import Exposure, Mitigation
-from recommender_training.config.training import Retrieval, TrainingConfig
+from recommender_training.config.mitigation import Mitigation
 from recommender_training.evaluation import (
     answers,
     catalogue,
@@ -26,13 +21,11 @@ from recommender_training.evaluation import (
 )
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.features import groups
-from recommender_training.mitigation import exposure, reweighting
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
+from recommender_training.mitigation import exposure
 from recommender_training.statistics import bootstrap
 from recommender_training.statistics.bootstrap import Resamples
-from recommender_training.trainer.bundle import Bundle, fit_models, refit
-from recommender_training.trainer.context import FitContext
-from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.prepared import Prepared, training_labels
 
 
 @dataclass(frozen=True)
@@ -42,70 +35,6 @@ class Before:
     settings: Mitigation
     unweighted: Bundle | None
     groups: list[dict[str, Any]]  # of the users, with the weights of their rows
-
-
-def with_bonus(bundle: Bundle, prepared: Prepared, config: TrainingConfig) -> Bundle:
-    """The models with the bonus of the item groups, found on the validation window.
-
-    That window is held out of the fit of `bundle`, and never the one that is judged in the end.
-    """
-    settings = config.exposure
-    if settings is None:
-        return bundle
-    say("exposure: the bonus of each item group, on the validation window")
-    judged = answers.window(prepared, prepared.split.validation, bundle.sources)
-    base, served = answers.scorers(bundle, prepared)
-    found = {"baseline": _bonus(judged, prepared, base, settings)}
-    if bundle.deep is not None:
-        found["recommender"] = _bonus(judged, prepared, served, settings)
-    for name, bonus in found.items():
-        if not bonus.met:
-            say(
-                f"exposure: no bonus of {name} within maxBonus={settings.max_bonus:g} gives each "
-                f"group minExposureRatio={settings.min_exposure_ratio:g}; the nearest is taken"
-            )
-    return replace(bundle, bonus=found)
-
-
-def _bonus(
-    judged: Window, prepared: Prepared, scorer: ranking.Scorer, settings: Exposure
-) -> exposure.Bonus:
-    data, task = judged.data, judged.task
-    length, frozen = prepared.history_length, prepared.constants
-    ranks = ranking.score_task(task, data, frozen, judged.state, length, scorer) + judged.prior
-    membership = groups.membership(settings.by, data.items, judged.counts)
-    relevance = _mean(catalogue.group_relevance(task.relevant, membership))
-    wanted = exposure.Wanted(
-        scores=np.where(task.excluded, -np.inf, ranks),
-        membership=membership,
-        relevance=relevance,
-        bound=relevance >= fairness.MIN_RELEVANCE_SHARE,
-    )
-    return exposure.fit(wanted, settings, TOP_K)
-
-
-def before(
-    prepared: Prepared, config: TrainingConfig, threads: int, start: WarmStart | None = None
-) -> Before | None:
-    """What a report compares with; None where nothing is mitigated.
-
-    The models without weights begin with the same `start`. They need no towers: both sides' lists
-    are ordered by those of the window that is judged.
-    """
-    weighted, settings = config.reweighting, config.mitigation
-    if settings is None or (weighted is None and config.exposure is None):
-        return None
-    if weighted is None:
-        return Before(settings, None, [])
-    say("reweighting: the same models without weights, to compare with")
-    settled = config.hyperparameters.model_copy(update={"retrieval": Retrieval.WEIGHTS})
-    bare = config.model_copy(update={"mitigation": None, "hyperparameters": settled})
-    context = FitContext(start=start)
-    bundle = refit(fit_models(prepared, bare, threads, context), prepared, bare, threads, context)
-    data, split = prepared.data, prepared.split
-    rows = np.concatenate([split.train, split.validation])
-    labels = training_labels(data, split, config)
-    return Before(settings, bundle, reweighting.told(data, rows, labels, weighted))
 
 
 def section(
@@ -201,9 +130,10 @@ def _groups(
     judged: Window, bonus: exposure.Bonus, old: Answers, new: Answers
 ) -> list[dict[str, Any]]:
     """One entry an item group: shares of the window that is judged."""
-    membership = groups.membership(bonus.by, judged.data.items, judged.counts)
-    relevance = _mean(catalogue.group_relevance(judged.task.relevant, membership))
-    sides = [_mean(catalogue.group_exposure(each.top, membership)) for each in (old, new)]
+    membership = judged.membership(bonus.by)
+    relevance = catalogue.mean_share(catalogue.group_relevance(judged.task.relevant, membership))
+    shown = (catalogue.group_exposure(each.top, membership) for each in (old, new))
+    sides = [catalogue.mean_share(each) for each in shown]
     return [
         {
             "name": name,
@@ -215,7 +145,3 @@ def _groups(
         }
         for code, name in enumerate(groups.names(bonus.by, judged.data.items))
     ]
-
-
-def _mean(shares: Doubles) -> Doubles:
-    return np.asarray(shares.mean(0) if len(shares) else np.zeros(shares.shape[1]))

@@ -20,10 +20,10 @@ from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.export import build, faults, parity, torch_export, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
 #: Requests of the test window that the parity check asks both sides.
 _PARITY_REQUESTS = 50

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.features.graph import add_rows, newer_events, recency_bucket, value_level
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models.two_tower import TwoTower
-from recommender_training.trainer.retrieval import RetrievalModels
 
 
 class TowerServing(nn.Module):

@@ -9,9 +9,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load
+from recommender_training.features.prepared import prepare
 from recommender_training.search.choose import choose
 from recommender_training.search.objective import Source
-from recommender_training.trainer.prepared import prepare
 
 
 def search(

@@ -19,20 +19,20 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load as load_data
 from recommender_training.data.splits import OnceOnly
 from recommender_training.distributed.group import ONE_PROCESS, Group
-from recommender_training.evaluation import mitigated
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.export import latency, repository
 from recommender_training.export.build import Knowledge
+from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
-from recommender_training.pipeline import lineage, variants, warm_start
+from recommender_training.pipeline import lineage, mitigation, variants, warm_start
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.search.choose import Choice, choose
 from recommender_training.search.objective import Source
-from recommender_training.trainer.bundle import Bundle, fit_models, refit
 from recommender_training.trainer.context import FitContext, with_checkpoints
+from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.prepared import Prepared, prepare
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ def _fit(asked: _Asked, begun: _Begun) -> _Fitted:
     prepared, config, context, threads = begun.prepared, begun.config, begun.context, asked.threads
     known = repository.knowledge(prepared, config)
     with context.ending_at_input_errors():
-        held_out = mitigated.with_bonus(
+        held_out = mitigation.with_bonus(
             fit_models(prepared, config, threads, context), prepared, config
         )
         sought = {} if begun.found is None else begun.found.report(prepared, held_out, threads)
@@ -221,7 +221,7 @@ def _evaluate(asked: _Asked, begun: _Begun, fitted: _Fitted) -> dict[str, Any]:
     """Open the test window, once: the report of the evaluation."""
     prepared, config, champion = begun.prepared, begun.config, asked.champion
     bundle, decision = fitted.bundle, fitted.decision
-    before = mitigated.before(prepared, config, asked.threads, begun.context.start)
+    before = mitigation.without_weights(prepared, config, asked.threads, begun.context.start)
     say("evaluate: test window")
     served_as = variants.serving(decision, bundle, prepared, fitted.known, config)
     test = OnceOnly(prepared.split.test).open()
@@ -273,7 +273,7 @@ def validate(
     with threadpool_limits(limits=threads):
         _, data = load_data.load(lake_path, data_version, window_days)
         prepared = prepare(data, config)
-        bundle = mitigated.with_bonus(fit_models(prepared, config, threads), prepared, config)
+        bundle = mitigation.with_bonus(fit_models(prepared, config, threads), prepared, config)
         return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
 
 

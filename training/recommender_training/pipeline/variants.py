@@ -26,12 +26,12 @@ from recommender_training.evaluation import answers, intervals
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import build, latency, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
+from recommender_training.export.exported_graph import ExportedGraph
 from recommender_training.export.ranker import RankerServing
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics import bootstrap
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
 FULL = "Full"
 _QUALITY = ("auc", "logLoss", "ndcgAt10")
@@ -141,13 +141,13 @@ def answer(
     bonus: Bonus | None = None,
 ) -> Answers:
     """Answers of an exported graph on a window, with its lists as the variant orders them."""
-    asked = Champion.of(model, words)
+    graph = ExportedGraph(model, words)
     prior = None
     if variant is not None and judged.retrieval is not None:
         left = left_of(torch.from_numpy(judged.retrieval), variant, settings)
         prior = judged.prior_with(left.numpy())
-    logits = asked.catalogue_logits(judged)
-    return answers.with_lists(judged, asked.probability(judged), logits, bonus, prior)
+    logits = graph.catalogue_logits(judged)
+    return answers.with_lists(judged, graph.probability(judged), logits, bonus, prior)
 
 
 def _candidates(

@@ -13,10 +13,10 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.training import Algorithm, TrainingConfig
 from recommender_training.distributed.group import Group
-from recommender_training.trainer.bundle import Bundle
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.trainer.deep_ranker import new_ranker
 from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.prepared import Prepared
 
 
 def begin(

@@ -10,10 +10,10 @@ from recommender_training.common.progress import say
 from recommender_training.config.training import Algorithm, TrainingConfig
 from recommender_training.data import load
 from recommender_training.distributed.group import Group
+from recommender_training.features.prepared import prepare
 from recommender_training.pipeline import warm_start
 from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.deep_ranker import fit_deep, refit_deep
-from recommender_training.trainer.prepared import prepare
 
 
 def fit_along(

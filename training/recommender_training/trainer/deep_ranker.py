@@ -12,16 +12,12 @@ from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
+from recommender_training.features.prepared import Prepared, held_out
 from recommender_training.models import ranker
 from recommender_training.trainer import fit
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.prepared import (
-    Prepared,
-    held_out,
-    training_labels,
-    training_weights,
-)
+from recommender_training.trainer.training_rows import training_labels, training_weights
 
 Watch = Callable[[fit.FitLog], None]
 

@@ -15,17 +15,12 @@ from torch import Tensor, nn
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters
 from recommender_training.distributed.group import ONE_PROCESS, Group
+from recommender_training.fitted.bundle import FitLog
+from recommender_training.fitted.predict import Rows, predict
 from recommender_training.trainer import memory, runtime
 from recommender_training.trainer.checkpoints import Slot
 from recommender_training.trainer.runtime import Runtime
-from recommender_training.trainer.trainer import (
-    FitLog,
-    LossFunction,
-    Rows,
-    Trainer,
-    predict,
-    response,
-)
+from recommender_training.trainer.trainer import LossFunction, Trainer, response
 
 __all__ = ["FitLog", "Rows", "Trainer", "fit", "fit_for", "predict", "seed_everything"]
 

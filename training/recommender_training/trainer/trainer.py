@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +18,12 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.distributed.group import ONE_PROCESS, Group
+from recommender_training.fitted.bundle import FitLog
+from recommender_training.fitted.predict import Rows, predict
 from recommender_training.trainer.batches import Batches
 from recommender_training.trainer.checkpoints import Slot
 from recommender_training.trainer.replica import Replica
 from recommender_training.trainer.runtime import Runtime
-
-_EVALUATION_BATCH = 8192
 
 
 class LossFunction(Protocol):
@@ -37,29 +36,6 @@ class LossFunction(Protocol):
         ...
 
 
-class Rows(Protocol):
-    """Inputs of a model, one row an event: kept, or computed when they are asked for."""
-
-    def take(self, rows: Tensor) -> Any:
-        """The rows of a batch, as the model takes them."""
-        ...
-
-    def to(self, device: torch.device) -> Self:
-        """The same on a device."""
-        ...
-
-
-@dataclass
-class FitLog:
-    """Validation loss at each look (in epochs), the best one, and the pace of the training."""
-
-    looks: list[tuple[float, float]] = field(default_factory=list)
-    best_epoch: float = 0.0
-    best_loss: float = math.inf
-    #: Of the training steps of each epoch, without the looks. Never part of an artifact.
-    epoch_seconds: list[float] = field(default_factory=list)
-
-
 def response(
     answers: Tensor, target: Tensor, weight: Tensor | None = None, /, *, reduction: str
 ) -> Tensor:
@@ -67,19 +43,6 @@ def response(
     return functional.binary_cross_entropy_with_logits(
         answers, target, weight, reduction=reduction
     )
-
-
-def predict(model: nn.Module, inputs: Rows, rows: Tensor) -> Tensor:
-    """[rows] logits in evaluation mode and single precision, as doubles for the metrics.
-
-    Model, inputs and rows are on one device; the logits are on the CPU.
-    """
-    model.eval()
-    if len(rows) == 0:
-        return torch.zeros(0, dtype=torch.float64)
-    with torch.inference_mode():
-        parts = [model(inputs.take(part)) for part in torch.split(rows, _EVALUATION_BATCH)]
-    return torch.cat(parts).double().cpu()
 
 
 class Trainer:

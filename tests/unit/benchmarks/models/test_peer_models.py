@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from recommender_training.config.training import Hyperparameters
+from recommender_training.features.prepared import Prepared
 from recommender_training.models.lookup import lookup
 from recommender_training.trainer import fit
-from recommender_training.trainer.prepared import Prepared
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.deepfm import DeepFM
 from tests.benchmarks.models.din import DIN

@@ -15,7 +15,7 @@ from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset
 from recommender_training.pipeline import training
-from recommender_training.trainer.bundle import fit_models
+from recommender_training.trainer.fit_models import fit_models
 
 
 def test_the_limits_are_those_of_the_transformer() -> None:

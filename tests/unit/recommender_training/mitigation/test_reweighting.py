@@ -12,6 +12,7 @@ from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.mitigation import Dimension, Mitigation, Reweighting
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset, Users
+from recommender_training.features.prepared import Prepared
 from recommender_training.mitigation.reweighting import (
     row_weights,
     told,
@@ -20,7 +21,6 @@ from recommender_training.mitigation.reweighting import (
 )
 from recommender_training.models import logistic
 from recommender_training.statistics import calibration
-from recommender_training.trainer.prepared import Prepared
 
 #: Group (-1 unknown) and label of each row.
 ROWS = st.lists(st.tuples(st.integers(-1, 3), st.booleans()), min_size=1, max_size=60)

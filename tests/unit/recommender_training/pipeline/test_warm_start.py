@@ -24,14 +24,14 @@ from recommender_training.config.training import (
     parse_config,
 )
 from recommender_training.data.dataset import Dataset
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.models.ranker import Ranker
 from recommender_training.pipeline import warm_start
 from recommender_training.trainer import fit
-from recommender_training.trainer.bundle import Bundle
 from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
 from recommender_training.trainer.initial_weights import WarmStart, places_of
-from recommender_training.trainer.prepared import Prepared
 
 SCHEMA_FILE = Path(__file__).parents[4] / "docs" / "evaluation.schema.json"
 SETTINGS = {"epochs": 1, "embeddingDim": 8, "batchSize": 256}

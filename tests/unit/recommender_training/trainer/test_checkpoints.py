@@ -25,11 +25,11 @@ from recommender_training.config.training import (
 )
 from recommender_training.distributed.group import ONE_PROCESS
 from recommender_training.features import attributes
+from recommender_training.features.prepared import Prepared
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.trainer import checkpoints, context, fit
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
 from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.prepared import Prepared
 
 SETTINGS = Hyperparameters(epochs=3, patience=3, embedding_dim=8, batch_size=256)
 FACTS = {"config": {"seed": 1}, "dataVersion": "i1"}

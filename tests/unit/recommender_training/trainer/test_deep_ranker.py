@@ -18,11 +18,12 @@ from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.splits import OnceOnly
 from recommender_training.features import attributes
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.statistics import calibration, metrics
 from recommender_training.trainer import fit
-from recommender_training.trainer.bundle import Bundle, fit_models, refit
-from recommender_training.trainer.prepared import Prepared
+from recommender_training.trainer.fit_models import fit_models, refit
 
 SETTINGS = Hyperparameters(epochs=6, patience=1, embedding_dim=8, batch_size=256)
 
@@ -107,7 +108,7 @@ def test_ids_that_were_never_seen_are_the_unknown_id(bundle: Bundle, prepared: P
 
 
 def test_both_models_learn_something(bundle: Bundle, prepared: Prepared) -> None:
-    from recommender_training.trainer.bundle import baseline_probability, probability
+    from recommender_training.fitted.bundle import baseline_probability, probability
 
     rows = prepared.split.test
     label = prepared.data.events.label[rows]
