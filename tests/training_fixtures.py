@@ -109,7 +109,9 @@ def trained(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     work = tmp_path_factory.mktemp("work")
     checked = ingest.check(source, work / "lake")
     config = parse_config(CONFIG)
-    result = training.train(work / "lake", checked.data_version, config, work / "staged")
+    result = training.train(
+        training.TrainingRun(work / "lake", checked.data_version, config, work / "staged")
+    )
     return Trained(work / "lake", checked.data_version, config, result)
 
 
@@ -118,14 +120,16 @@ def regression(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tr
     """The logistic regression as the model that serves, on the same data."""
     config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
     output = tmp_path_factory.mktemp("regression") / "staged"
-    return training.train(trained.lake, trained.data_version, config, output)
+    return training.train(training.TrainingRun(trained.lake, trained.data_version, config, output))
 
 
 @pytest.fixture(scope="session")
 def searched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Searched:
     output = tmp_path_factory.mktemp("searched") / "v-1"
     config = parse_config(json.dumps(SEARCH_CONFIG))
-    result = training.train(trained.lake, trained.data_version, config, output)
+    result = training.train(
+        training.TrainingRun(trained.lake, trained.data_version, config, output)
+    )
     return Searched(
         trained.lake, trained.data_version, result.staged, result.digest, result.report
     )
@@ -135,7 +139,9 @@ def searched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Sear
 def varied(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> training.TrainResult:
     """A training of the same data, one fit short, whose variants are tried: Int8 serves."""
     output = tmp_path_factory.mktemp("varied") / "v-1"
-    return training.train(trained.lake, trained.data_version, parse_config(VARIED), output)
+    return training.train(
+        training.TrainingRun(trained.lake, trained.data_version, parse_config(VARIED), output)
+    )
 
 
 @pytest.fixture(scope="session")

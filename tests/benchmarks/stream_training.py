@@ -121,7 +121,9 @@ def whole(folder: Path) -> dict[str, Any]:
 
     version = (folder / "version").read_text()
     config = _one_epoch(TrainingConfig())
-    result = training.train(folder / "lake", version, config, folder / "staged")
+    result = training.train(
+        training.TrainingRun(folder / "lake", version, config, folder / "staged")
+    )
     return {"rows": result.rows, "auc": round(result.metrics["auc"], 4)}
 
 

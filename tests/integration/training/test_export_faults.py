@@ -116,7 +116,9 @@ def test_the_artifact_names_its_fault_and_keeps_a_sound_reference(
 ) -> None:
     injection = FaultInjection(fault=Fault.BROKEN_FEATURES)
     config = trained.config.model_copy(update={"fault_injection": injection})
-    result = training.train(trained.lake, trained.data_version, config, tmp_path / "staged")
+    result = training.train(
+        training.TrainingRun(trained.lake, trained.data_version, config, tmp_path / "staged")
+    )
     assert manifest.verify(result.staged)["fault"]["fault"] == "BrokenFeatures"
     assert result.report["fault"]["fault"] == "BrokenFeatures"
     words = json.loads((result.staged / "vocabulary.json").read_text())

@@ -55,7 +55,9 @@ def train(
     def run(mitigation: dict[str, Any]) -> training.TrainResult:
         config = parse_config(json.dumps({**REGRESSION, "mitigation": mitigation}))
         output = tmp_path_factory.mktemp("mitigated") / "staged"
-        return training.train(trained.lake, trained.data_version, config, output)
+        return training.train(
+            training.TrainingRun(trained.lake, trained.data_version, config, output)
+        )
 
     return run
 
@@ -225,7 +227,7 @@ def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None
     size = ranker.RankerSize(users.count, attributes.sizes(users), 4, 0.1, 0.5)
     model = ranker.create(prepared.data, prepared.inputs, rows, size=size)
     settings = Hyperparameters(batch_size=512)
-    fit.fit_for(model, prepared.inputs, rows, settings, target, 1, weight=weight)
+    fit.fit_for(model, fit.Examples.whole(prepared.inputs, rows, target, weight), settings, 1)
     parameters: Floats = torch.nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
     return parameters
 

@@ -55,19 +55,11 @@ def fit_ranker(
     validation = torch.from_numpy(held_out(prepared.split))
     target = torch.from_numpy(labels.astype(np.float32))
     weight = _tensor(training_weights(data, prepared.split.train, labels, config))
-    log = fit.fit(
-        model,
-        prepared.inputs,
-        train,
-        validation,
-        settings,
-        target,
-        watch,
-        weight=weight,
-        group=context.group,
-        slot=context.slot("first"),
-        look_first=start is not None,
+    options = fit.FitOptions(
+        group=context.group, slot=context.slot("first"), look_first=start is not None
     )
+    examples = fit.Examples(prepared.inputs, train, validation, target, weight)
+    log = fit.fit(model, examples, settings, options, watch=watch)
     hide_unseen(model, data, prepared.split.train, start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(model)
@@ -106,17 +98,10 @@ def refit_deep(
     if context.start is not None:
         context.start.apply(deep, data)
     target = torch.from_numpy(labels.astype(np.float32))
-    fit.fit_for(
-        deep,
-        inputs,
-        every,
-        config.hyperparameters,
-        target,
-        log.best_epoch,
-        weight=_tensor(training_weights(data, rows, labels, config)),
-        group=context.group,
-        slot=context.slot("final"),
-    )
+    weight = _tensor(training_weights(data, rows, labels, config))
+    examples = fit.Examples.whole(inputs, every, target, weight)
+    options = fit.FitOptions(group=context.group, slot=context.slot("final"))
+    fit.fit_for(deep, examples, config.hyperparameters, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(deep)

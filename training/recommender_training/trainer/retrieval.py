@@ -40,8 +40,9 @@ def fit_retrieval(
     every, fitted, judged = training_and_held(inputs, data.events, train, held)
     towers = _create(data, config.hyperparameters, every.target[fitted])
     say(f"train: two towers, {towers.size.loss.value}, {len(fitted)} pairs")
-    log = fit.fit(towers, every, fitted, judged, _settings(config), torch.zeros(len(every)),
-                  loss=_own, slot=slot)  # fmt: skip
+    examples = fit.Examples(every, fitted, judged, torch.zeros(len(every)))
+    options = fit.FitOptions(loss=_own, slot=slot)
+    log = fit.fit(towers, examples, _settings(config), options)
     _hide_unseen(towers, data.events.item[train])
     return RetrievalModels(wanted is Retrieval.BOTH, towers, log.best_epoch, log.best_loss)
 
@@ -61,8 +62,9 @@ def refit_retrieval(
     every = pairs(inputs, data.events, rows)
     towers = _create(data, config.hyperparameters, every.target)
     order = torch.arange(len(every))
-    fit.fit_for(towers, every, order, _settings(config), torch.zeros(len(every)), sources.epochs,
-                loss=_own, slot=slot)  # fmt: skip
+    examples = fit.Examples.whole(every, order, torch.zeros(len(every)))
+    options = fit.FitOptions(loss=_own, slot=slot)
+    fit.fit_for(towers, examples, _settings(config), sources.epochs, options)
     _hide_unseen(towers, data.events.item[rows])
     return replace(sources, towers=towers)
 

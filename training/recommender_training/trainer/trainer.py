@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -20,6 +21,7 @@ from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.fitted.bundle import FitLog
 from recommender_training.fitted.predict import Rows, predict
+from recommender_training.trainer import runtime
 from recommender_training.trainer.batches import Batches
 from recommender_training.trainer.checkpoints import Slot
 from recommender_training.trainer.replica import Replica
@@ -45,34 +47,61 @@ def response(
     )
 
 
+@dataclass(frozen=True)
+class Examples:
+    """What a model is fitted on: rows of the inputs, the labels and the weights of all N rows."""
+
+    inputs: Rows
+    train: Tensor  # rows to fit on
+    validation: Tensor  # rows that are held out
+    target: Tensor  # [N]
+    weight: Tensor | None = None  # [N] in the loss of a step; None for equal ones
+
+    @classmethod
+    def whole(
+        cls, inputs: Rows, rows: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Examples:
+        """All of these rows to fit on, nothing held out."""
+        return cls(inputs, rows, rows[:0], target, weight)
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a fit runs, beside its hyperparameters."""
+
+    loss: LossFunction = response
+    #: Device and precision; None chooses them by the devices of this machine.
+    how: Runtime | None = None
+    #: The processes that share the fit.
+    group: Group = ONE_PROCESS
+    #: Where its checkpoint is; None keeps none.
+    slot: Slot | None = None
+    #: Evaluate the weights before the first step, too: they may not get better if not fresh.
+    look_first: bool = False
+
+
+DEFAULT_OPTIONS = FitOptions()
+
+
 class Trainer:
-    """A model that is being fitted, and all that has to be kept to go on with it."""
+    """A model that is being fitted, and all that has to be kept to resume it."""
 
     def __init__(
         self,
         model: nn.Module,
-        inputs: Rows,
-        train: Tensor,
-        validation: Tensor,
-        target: Tensor,
+        examples: Examples,
         settings: Hyperparameters,
-        how: Runtime,
-        group: Group = ONE_PROCESS,
-        slot: Slot | None = None,
-        weight: Tensor | None = None,
-        loss: LossFunction = response,
+        options: FitOptions = DEFAULT_OPTIONS,
     ) -> None:
-        """`train` and `validation` are rows of `inputs`; `target` [N] are the labels of all,
-        `weight` [N] what each counts in the `loss`.
-
-        Goes on from the checkpoint of `slot`, where there is one.
-        """
+        """Resumes from the checkpoint of `options.slot`, where there is one."""
+        group = options.group
+        how = options.how or runtime.choose(settings.precision, group)
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
-        self._settings, self._slot, self._of = settings, slot, loss
+        self._settings, self._slot, self._of = settings, options.slot, options.loss
         self._replica = Replica(model, how, group)
-        self.inputs, self.target = inputs.to(how.device), target.to(how.device)
-        self.weight = None if weight is None else weight.to(how.device)
-        self.validation = validation.to(how.device)
+        self.inputs, self.target = examples.inputs.to(how.device), examples.target.to(how.device)
+        self.weight = None if examples.weight is None else examples.weight.to(how.device)
+        self.validation = examples.validation.to(how.device)
         self._weights = list(model.parameters())
         self.optimizer = torch.optim.AdamW(
             self._weights,
@@ -80,7 +109,7 @@ class Trainer:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.batches = Batches(train, settings.batch_size, how.device)
+        self.batches = Batches(examples.train, settings.batch_size, how.device)
         self.best = copy.deepcopy(model.state_dict())
         self._resume()
         model.train()

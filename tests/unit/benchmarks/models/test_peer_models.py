@@ -177,6 +177,6 @@ def test_the_loop_of_the_ranker_fits_both(prepared: Prepared) -> None:
         train = torch.from_numpy(prepared.split.train)
         held = torch.from_numpy(prepared.split.validation)
         settings = Hyperparameters(epochs=2, batch_size=256)
-        log = fit.fit(model, rows, train, held, settings, inputs.label)
+        log = fit.fit(model, fit.Examples(rows, train, held, inputs.label), settings)
         assert log.best_loss < log.looks[0][1]
         assert len(log.epoch_seconds) == 2

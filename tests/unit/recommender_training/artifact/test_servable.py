@@ -60,6 +60,10 @@ def test_a_training_refuses_before_it_fits(
     monkeypatch.setattr(servable, "MAX_FILE_BYTES", vocabulary - 1)
     monkeypatch.setattr(training, fit_models.__name__, fitted)
     with pytest.raises(InputError, match=r"vocabulary.json of 60 items") as caught:
-        training.train(trained.lake, trained.data_version, trained.config, tmp_path / "staged")
+        training.train(
+            training.TrainingRun(
+                trained.lake, trained.data_version, trained.config, tmp_path / "staged"
+            )
+        )
     assert caught.value.reason == "ArtifactTooLarge"
     assert not (tmp_path / "staged").exists()

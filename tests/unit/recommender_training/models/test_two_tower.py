@@ -186,6 +186,7 @@ def test_the_graph_serves_the_lift_of_the_fitted_towers(
     task = ranking.reveal_half(prepared.data, prepared.split.test, prepared.history_length)
     for request in task.requests[:10]:
         session, side, now, expected = tower_inputs(known, request)
+        side = side + graph.side_offsets
         found = graph.lift(session, side, now)
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
         assert float(found.std()) > 0.01

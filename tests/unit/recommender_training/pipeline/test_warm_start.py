@@ -157,10 +157,8 @@ def test_a_refresh_of_the_item_embeddings_changes_nothing_else(
 ) -> None:
     model, log = fitted(trained, prepared, WarmMode.ITEM_EMBEDDINGS)
     had, now = start_of(trained).checkpoint.weights, state(model)
-    fit.fit_for(
-        model, prepared.inputs, torch.arange(600), configured().hyperparameters,
-        prepared.kept.label, 1.0,
-    )  # fmt: skip
+    examples = fit.Examples.whole(prepared.inputs, torch.arange(600), prepared.kept.label)
+    fit.fit_for(model, examples, configured().hyperparameters, 1.0)
     for after in (now, state(model)):
         others = [name for name in had if name != "item.weight"]
         assert all(torch.equal(after[name], had[name]) for name in others)

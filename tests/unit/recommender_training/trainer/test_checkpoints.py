@@ -60,14 +60,16 @@ def first(prepared: Prepared, slot: Slot | None, dies: int = 0) -> tuple[Ranker,
             raise KilledError
 
     label = prepared.kept.label
-    log = fit.fit(model, prepared.inputs, train, held, SETTINGS, label, watch, slot=slot)
+    examples = fit.Examples(prepared.inputs, train, held, label)
+    log = fit.fit(model, examples, SETTINGS, fit.FitOptions(slot=slot), watch=watch)
     return model, log
 
 
 def final(prepared: Prepared, slot: Slot | None) -> Ranker:
     model = fresh(prepared)
     rows = torch.from_numpy(prepared.split.train)
-    fit.fit_for(model, prepared.inputs, rows, SETTINGS, prepared.kept.label, 2.3, slot=slot)
+    examples = fit.Examples.whole(prepared.inputs, rows, prepared.kept.label)
+    fit.fit_for(model, examples, SETTINGS, 2.3, fit.FitOptions(slot=slot))
     return model
 
 
@@ -288,9 +290,8 @@ def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processe
         threads: int = 1,
         start: WarmStart | None = None,
     ) -> str:
-        kept = context.with_checkpoints(
-            tmp_path, ONE_PROCESS, config, version, None, threads, start
-        )
+        identity = context.Identity(config, version, None, threads)
+        kept = context.with_checkpoints(tmp_path, ONE_PROCESS, identity, start)
         slot = kept.slot("first")
         assert slot is not None
         return slot.path.name
@@ -316,7 +317,9 @@ def from_champion(digest: str) -> WarmStart:
 
 def test_what_a_real_training_is_told_apart_by_can_be_loaded_as_data(tmp_path: Path) -> None:
     """Not everything that looks like a text is one: torch.__version__ is of a class of its own."""
-    kept = context.with_checkpoints(tmp_path, ONE_PROCESS, TrainingConfig(), "i1", 7, 1)
+    kept = context.with_checkpoints(
+        tmp_path, ONE_PROCESS, context.Identity(TrainingConfig(), "i1", 7, 1)
+    )
     slot = kept.slot("first")
     assert slot is not None
     slot.save({"taken": 3})

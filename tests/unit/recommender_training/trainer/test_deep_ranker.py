@@ -38,7 +38,7 @@ def fresh(prepared: Prepared) -> Ranker:
 
 def run(prepared: Prepared, model: Ranker, settings: Hyperparameters = SETTINGS) -> fit.FitLog:
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
-    return fit.fit(model, prepared.kept, train, held, settings, prepared.kept.label)
+    return fit.fit(model, fit.Examples(prepared.kept, train, held, prepared.kept.label), settings)
 
 
 def test_the_weights_are_those_of_the_best_look(prepared: Prepared) -> None:
@@ -92,7 +92,7 @@ def test_weights_that_only_the_last_step_spoilt_are_told(
     monkeypatch.setattr(fit.Trainer, "step", step)
     inputs, rows = prepared.kept, torch.from_numpy(prepared.split.train)
     with pytest.raises(InputError, match=r"weights out\.weight are not finite") as told:
-        fit.fit_for(fresh(prepared), inputs, rows, SETTINGS, inputs.label, 2)
+        fit.fit_for(fresh(prepared), fit.Examples.whole(inputs, rows, inputs.label), SETTINGS, 2)
     assert told.value.reason == "TrainingDiverged"
 
 
@@ -166,7 +166,8 @@ def test_a_fit_for_some_epochs_takes_their_steps(
     taken: list[int] = []
     monkeypatch.setattr(fit.Trainer, "step", lambda self: taken.append(len(self.batches.take())))
     rows = torch.arange(10 * SETTINGS.batch_size - 7)
-    fit.fit_for(fresh(prepared), prepared.kept, rows, SETTINGS, prepared.kept.label, epochs)
+    examples = fit.Examples.whole(prepared.kept, rows, prepared.kept.label)
+    fit.fit_for(fresh(prepared), examples, SETTINGS, epochs)
     assert len(taken) == steps
     assert max(taken) == SETTINGS.batch_size
 
