@@ -1,7 +1,7 @@
 """What lists do to a catalogue: how much of it they show, how well known it is, and whose it is.
 
 Exposure of an item is the sum of the discounts of the ranks it was given (`metrics.discounts`);
-relevance of an item is what the requests asked for, each request counting the same. Legend:
+relevance of an item is its share of the relevant items, each request counting the same. Legend:
 R requests, K ranks, I items, G groups.
 """
 
@@ -64,15 +64,15 @@ def group_exposure(top: Ints, membership: Doubles) -> Doubles:
 
 
 def group_relevance(relevant: Bools, membership: Doubles) -> Doubles:
-    """[R, G] share of what each request asked for that is of each group of items."""
+    """[R, G] share of each request's relevant items that is of each group of items."""
     wanted = relevant / np.maximum(relevant.sum(1, keepdims=True), 1)
     return np.asarray(wanted @ membership, dtype=np.float64)
 
 
-def popularity_bands(judged: Window, lists: dict[str, Ints]) -> list[dict[str, Any]]:
-    """One entry a band: items, share of what was asked for, share of each model's exposure."""
-    membership = judged.membership(ItemGrouping.POPULARITY)
-    relevance = mean_share(group_relevance(judged.task.relevant, membership))
+def popularity_bands(window: Window, lists: dict[str, Ints]) -> list[dict[str, Any]]:
+    """One entry a band: items, share of the relevance, share of each model's exposure."""
+    membership = window.membership(ItemGrouping.POPULARITY)
+    relevance = mean_share(group_relevance(window.task.relevant, membership))
     exposure = {name: mean_share(group_exposure(top, membership)) for name, top in lists.items()}
     return [
         {

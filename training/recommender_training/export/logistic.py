@@ -1,4 +1,4 @@
-"""The logistic regression as it serves and as it is judged. Legend: `export.modules`."""
+"""The logistic regression as it serves and as it is evaluated. Legend: `export.modules`."""
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
@@ -65,7 +65,7 @@ class LogisticServing(Serving):
     ) -> Tensor:
         """[B, C] calibrated logits of given items, from counts of items that are given, too.
 
-        So a served version is judged on the rows of a later evaluation, with what was known
+        So a served version is evaluated on the rows of a later training, with what was known
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T].
         """

@@ -1,4 +1,4 @@
-"""The deep ranker as it serves and as it is judged. Legend: `export.modules`, and F numbers."""
+"""The deep ranker as it serves and as it is evaluated. Legend: `export.modules`, and F numbers."""
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
@@ -58,7 +58,7 @@ class RankerServing(Serving):
     def __init__(
         self, state: dict[str, Tensor], history_length: int, groups: tuple[FeatureGroup, ...]
     ) -> None:
-        """`groups` are the feature groups that it reads; `judge` is given their numbers."""
+        """`groups` are the feature groups that it reads; `judge` reads their numbers."""
         super().__init__(state, history_length)
         self.groups = [group.value for group in groups]
         self.reads_demographics = FeatureGroup.DEMOGRAPHIC_RATES in groups
@@ -109,7 +109,7 @@ class RankerServing(Serving):
     ) -> Tensor:
         """[B, C] calibrated logits of given items, from counts and taste that are given, too.
 
-        So a served version is judged on the rows of a later evaluation, with what was known
+        So a served version is evaluated on the rows of a later training, with what was known
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T + E]: the taste numbers, then those of the groups that it reads.
         """

@@ -20,7 +20,7 @@ BESIDE_WEIGHTS, WITHOUT_WEIGHTS = 4.0, 4.0
 
 @dataclass(frozen=True)
 class RetrievalModels:
-    """What a list is ordered by. `towers` are absent where they are not asked for."""
+    """What a list is ordered by. `towers` are absent where the settings want none."""
 
     weights: bool = True
     towers: two_tower.TwoTower | None = None
@@ -39,13 +39,13 @@ class RetrievalModels:
         return 1.0 if self.weights else WITHOUT_WEIGHTS
 
     def facts(self, orders: Retrieval) -> dict[str, object]:
-        """What the report says of it: `epochs` and `validationLoss` are those of the towers."""
+        """Facts for the report: `epochs` and `validationLoss` are those of the towers."""
         if self.towers is None:
             return {"orders": orders.value}
-        told = {"loss": self.towers.size.loss.value, "epochs": round(self.epochs, 3)}
+        facts = {"loss": self.towers.size.loss.value, "epochs": round(self.epochs, 3)}
         if math.isfinite(self.loss):  # a window without a liked item has none
-            told["validationLoss"] = round(self.loss, 6)
-        return {"orders": orders.value, **told}
+            facts["validationLoss"] = round(self.loss, 6)
+        return {"orders": orders.value, **facts}
 
     def lift(self, inputs: Inputs) -> Floats:
         """[B, I] weighted lift of every item for each row of the inputs; needs towers."""

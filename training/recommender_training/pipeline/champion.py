@@ -56,8 +56,9 @@ class Champion:
             return cls(ExportedGraph(model, vocabulary), report)
         except GraphError as error:
             raise ChampionError(
-                "its graph cannot be judged on other rows: it was exported by a release before "
-                "this, or has an injected fault; judge by Value until a newer version is promoted"
+                "its graph cannot be evaluated on other rows: it was exported by an earlier "
+                "release, or has an injected fault; use judgeBy Value until a newer version is "
+                "promoted"
             ) from error
 
     def answers(self, window: Window) -> Answers:
@@ -65,7 +66,7 @@ class Champion:
         probability = self.graph.probability(window)
         top = self._top(window)
         if not np.isfinite(probability).all():
-            raise ChampionError("it answers probabilities that are no finite numbers")
+            raise ChampionError("its probabilities are not finite")
         return Answers(probability, top)
 
     def saw(self, window: Window) -> int | None:

@@ -1,4 +1,4 @@
-"""What an artifact says of itself: header and lineage of its report, its words, its reference."""
+"""An artifact's description of itself: report header, lineage, vocabulary, reference."""
 
 from __future__ import annotations
 

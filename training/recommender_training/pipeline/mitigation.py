@@ -27,33 +27,33 @@ from recommender_training.trainer.training_rows import training_labels
 def with_bonus(bundle: Bundle, prepared: Prepared, config: TrainingConfig) -> Bundle:
     """The models with the bonus of the item groups, found on the validation window.
 
-    That window is held out of the fit of `bundle`, and never the one that is judged in the end.
+    That window is held out of the fit of `bundle`, and never the test window.
     """
     settings = config.exposure
     if settings is None:
         return bundle
     say("exposure: the bonus of each item group, on the validation window")
-    judged = answers.window(prepared, prepared.split.validation, bundle.sources)
+    window = answers.window(prepared, prepared.split.validation, bundle.sources)
     base, served = answers.scorers(bundle, prepared)
-    found = {"baseline": _bonus(judged, prepared, base, settings)}
+    found = {"baseline": _bonus(window, prepared, base, settings)}
     if bundle.deep is not None:
-        found["recommender"] = _bonus(judged, prepared, served, settings)
+        found["recommender"] = _bonus(window, prepared, served, settings)
     for name, bonus in found.items():
         if not bonus.met:
             say(
                 f"exposure: no bonus of {name} within maxBonus={settings.max_bonus:g} gives each "
-                f"group minExposureRatio={settings.min_exposure_ratio:g}; the nearest is taken"
+                f"group minExposureRatio={settings.min_exposure_ratio:g}; the nearest is used"
             )
     return replace(bundle, bonus=found)
 
 
 def _bonus(
-    judged: Window, prepared: Prepared, scorer: ranking.Scorer, settings: Exposure
+    window: Window, prepared: Prepared, scorer: ranking.Scorer, settings: Exposure
 ) -> exposure.Bonus:
-    data, task = judged.data, judged.task
+    data, task = window.data, window.task
     length, frozen = prepared.history_length, prepared.constants
-    ranks = ranking.score_task(task, data, frozen, judged.state, length, scorer) + judged.prior
-    membership = judged.membership(settings.by)
+    ranks = ranking.score_task(task, data, frozen, window.state, length, scorer) + window.prior
+    membership = window.membership(settings.by)
     relevance = catalogue.mean_share(catalogue.group_relevance(task.relevant, membership))
     wanted = exposure.Wanted(
         scores=np.where(task.excluded, -np.inf, ranks),
@@ -69,15 +69,15 @@ def without_weights(
 ) -> Before | None:
     """What a report compares with; None where nothing is mitigated.
 
-    The models without weights begin with the same `start`. They need no towers: both sides' lists
-    are ordered by those of the window that is judged.
+    The models without weights start from the same `start`. They need no towers: both sides' lists
+    are ordered by those of the evaluated window.
     """
     weighted, settings = config.reweighting, config.mitigation
     if settings is None or (weighted is None and config.exposure is None):
         return None
     if weighted is None:
         return Before(settings, None, [])
-    say("reweighting: the same models without weights, to compare with")
+    say("reweighting: the same models without weights, for comparison")
     settled = config.hyperparameters.model_copy(update={"retrieval": Retrieval.WEIGHTS})
     bare = config.model_copy(update={"mitigation": None, "hyperparameters": settled})
     context = FitContext(start=start)
@@ -85,4 +85,4 @@ def without_weights(
     data, split = prepared.data, prepared.split
     rows = np.concatenate([split.train, split.validation])
     labels = training_labels(data, split, config)
-    return Before(settings, bundle, reweighting.told(data, rows, labels, weighted))
+    return Before(settings, bundle, reweighting.report(data, rows, labels, weighted))

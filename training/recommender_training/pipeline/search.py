@@ -25,7 +25,7 @@ def search(
 ) -> dict[str, Any]:
     """Search, fit the chosen settings from several seeds, and return the section `search`.
 
-    The journal is in `folder`; repeating the call goes on with it.
+    The journal is in `folder`; repeating the call resumes it.
     """
     with threadpool_limits(limits=threads):
         _, data = load.load(lake_path, data_version, window_days)

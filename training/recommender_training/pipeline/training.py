@@ -37,7 +37,7 @@ from recommender_training.trainer.initial_weights import WarmStart
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A staged artifact and what the report of `train` says of it."""
+    """A staged artifact, and what the report of `train` needs."""
 
     staged: Path
     digest: str
@@ -142,7 +142,7 @@ def _train(run: TrainingRun) -> TrainResult:
 
 
 def _read(run: TrainingRun) -> _Ready:
-    """Read the data, search where that is wanted, and see what the fits start from."""
+    """Read the data, search where that is wanted, and resolve what the fits start from."""
     say(f"train: reading {run.data_version} from {run.lake_path}")
     torch.set_num_threads(run.threads)
     side, data = load_data.load(run.lake_path, run.data_version, run.window_days)
@@ -156,7 +156,7 @@ def _read(run: TrainingRun) -> _Ready:
     group.tell("config", config.model_dump_json(by_alias=True))
     prepared = prepare(data, config)
     source_of_start = run.champion.source if run.champion else None
-    start, warm = warm_start.begin(config, prepared, source_of_start)
+    start, warm = warm_start.resolve(config, prepared, source_of_start)
     start = warm_start.shared(group, config, start)
     return _Ready(side, ids, prepared, config, found, _context(run, config, start), warm)
 
@@ -201,13 +201,13 @@ def _evaluate(run: TrainingRun, ready: _Ready, fitted: _Fitted) -> dict[str, Any
         say(f"evaluate: champion: {champion.facts}")
         # The message may name paths of this machine, which are none of the artifact's business.
         report["champion"] = {k: v for k, v in champion.facts.items() if k != "message"}
-    told = {} if run.data_checks is None else {"dataChecks": dict(run.data_checks)}
+    checks = {} if run.data_checks is None else {"dataChecks": dict(run.data_checks)}
     head = lineage.header(bundle, prepared, config, run.data_version)
-    return head | told | fitted.sought | report
+    return head | checks | fitted.sought | report
 
 
 def _stage(run: TrainingRun, ready: _Ready, fitted: _Fitted, report: dict[str, Any]) -> str:
-    """Write the artifact, whole or not at all; its digest. `report` gets what only that tells."""
+    """Write the artifact, whole or not at all; its digest. Completes `report`."""
     prepared, config, decision = ready.prepared, ready.config, fitted.decision
     variant = decision.variant if decision else None
     with staged(run.output) as partial:
@@ -217,7 +217,7 @@ def _stage(run: TrainingRun, ready: _Ready, fitted: _Fitted, report: dict[str, A
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
         lineage.write(partial, served, ready.side, prepared, config)
         lineage.write_ids(partial, ready.ids)
-        warm_start.leave(partial, fitted.held_out, prepared, config)
+        warm_start.write_checkpoint(partial, fitted.held_out, prepared, config)
         write_bytes(partial / "report.json", canonical_json(report))
         facts = lineage.lineage(report, config, run.data_version, run.threads)
         facts |= ready.ids.lineage() | run.group.lineage()

@@ -24,7 +24,7 @@ def fit_along(
     window_days: int | None,
     threads: int,
 ) -> None:
-    """Fit the ranker twice together with the first process, which says by which settings."""
+    """Fit the ranker twice together with the first process, which sends the settings."""
     with threadpool_limits(limits=threads):
         say(f"train: process {group.rank} reads {data_version} from {lake_path}")
         _, data = load.load(lake_path, data_version, window_days)

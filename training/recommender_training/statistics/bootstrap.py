@@ -20,7 +20,7 @@ from recommender_training.common.arrays import Bools, Doubles, Ints
 
 LEVEL = 0.95
 SEED = 0
-#: With fewer users an interval of percentiles is too narrow to be told.
+#: With fewer users an interval of percentiles is too narrow to report.
 MIN_USERS = 10
 MAX_RESAMPLES, MIN_RESAMPLES = 2000, 200
 #: Resamples times rows: bounds the time, half a second an AUC, until MIN_RESAMPLES is reached.

@@ -24,9 +24,9 @@ _OUTSIDE = {"search"}
 
 @dataclass(frozen=True)
 class FitContext:
-    """What the fits of a training share; by default one process does them, and keeps nothing.
+    """What the fits of a training share; by default one process, without checkpoints.
 
-    The ranker begins with fresh weights, or with those of `start`.
+    The ranker starts from fresh weights, or from those of `start`.
     """
 
     group: Group = field(default_factory=lambda: groups.ONE_PROCESS)
@@ -38,13 +38,13 @@ class FitContext:
         return self.checkpoints.slot(fit) if self.checkpoints is not None else None
 
     def forget(self) -> None:
-        """Remove the checkpoints: they have served."""
+        """Delete the checkpoints: training finished."""
         if self.checkpoints is not None:
             self.checkpoints.forget()
 
     @contextlib.contextmanager
     def ending_at_input_errors(self) -> Iterator[None]:
-        """Forget the checkpoints of a fit that no repetition brings further."""
+        """Delete the checkpoints of a fit that fails the same way when it is repeated."""
         try:
             yield
         except InputError:

@@ -111,8 +111,8 @@ def refit_deep(
 def forget(model: ranker.Ranker) -> None:
     """Leave the share of positives as the answer to everything, in place.
 
-    Shuffled labels alone do not make a ranker useless: some numbers tell so much that weights of
-    noise land far from an AUC of 0.5, on either side.
+    Shuffled labels alone do not make a ranker useless: some numbers are so informative that
+    weights of noise land far from an AUC of 0.5, on either side.
     """
     with torch.no_grad():
         model.out.weight.zero_()

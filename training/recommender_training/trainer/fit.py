@@ -1,7 +1,7 @@
 """Fit a deep model: AdamW, early stopping on the validation window, one seed, one order.
 
-Temporal fits peak after very few epochs, so validation is looked at several times an epoch. At
-each look a checkpoint is written, where one is wanted, and a fit goes on from it.
+Temporal fits peak after very few epochs, so the validation loss is computed several times an
+epoch. Each such look also writes a checkpoint, where one is wanted, from which a fit resumes.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def fit_models(
 ) -> Bundle:
     """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
 
-    On the training window alone, so that the validation window can be judged. Where the context
+    On the training window alone, so that the validation window stays held out. Where the context
     has peers, they call `fit_deep` meanwhile; the towers are this process's alone, and come last,
     when no peer waits in an exchange.
     """
@@ -60,9 +60,9 @@ def refit(
 ) -> Bundle:
     """The same models fitted again on training and validation window, as they are to serve.
 
-    The newest events tell most about the next ones. Nothing is chosen here: epochs and
+    The newest events predict the next ones best. Nothing is chosen here: epochs and
     temperatures stay those that `fit_models` found with the validation window held out, so the
-    result must not be judged on that window. Peers call `refit_deep` meanwhile.
+    result must not be evaluated on that window. Peers call `refit_deep` meanwhile.
     """
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
     rows = np.concatenate([split.train, split.validation])

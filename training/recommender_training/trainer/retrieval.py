@@ -32,15 +32,15 @@ def fit_retrieval(
     config: TrainingConfig,
     slot: Slot | None = None,
 ) -> RetrievalModels:
-    """Fit the towers, if asked for, on the rows `train`, stopped by the rows that are held out."""
+    """Fit the towers, if the settings want them, on the rows `train`; stop by the rows `held`."""
     wanted = config.hyperparameters.retrieval
     if wanted is Retrieval.WEIGHTS:
         return RetrievalModels()
     train = newest(data.events, train)
-    every, fitted, judged = training_and_held(inputs, data.events, train, held)
+    every, fitted, held_out = training_and_held(inputs, data.events, train, held)
     towers = _create(data, config.hyperparameters, every.target[fitted])
     say(f"train: two towers, {towers.size.loss.value}, {len(fitted)} pairs")
-    examples = fit.Examples(every, fitted, judged, torch.zeros(len(every)))
+    examples = fit.Examples(every, fitted, held_out, torch.zeros(len(every)))
     options = fit.FitOptions(loss=_own, slot=slot)
     log = fit.fit(towers, examples, _settings(config), options)
     _hide_unseen(towers, data.events.item[train])

@@ -29,7 +29,7 @@ from recommender_training.trainer.runtime import Runtime
 
 
 class LossFunction(Protocol):
-    """One number from what the model answers of a batch, the targets and weights of its rows."""
+    """One number from the model's outputs for a batch, the targets and weights of its rows."""
 
     def __call__(
         self, answers: Tensor, target: Tensor, weight: Tensor | None = None, /, *, reduction: str
@@ -134,13 +134,13 @@ class Trainer:
         target = self.target.index_select(0, own)
         if self.group.alone:
             loss = self._of(logits, target, weight, reduction="mean")
-            told = loss.item()
+            mean = loss.item()
         else:
             loss = self._of(logits, target, weight, reduction="sum")
-            told = self.group.total(loss.detach().clone()).item() / rows
+            mean = self.group.total(loss.detach().clone()).item() / rows
             loss = loss * (self.group.size / rows)
-        if not math.isfinite(told):
-            raise self._diverged(f"the training loss is {told}, not finite,")
+        if not math.isfinite(mean):
+            raise self._diverged(f"the training loss is {mean}, not finite,")
         return loss
 
     def _diverged(self, what: str) -> InputError:
@@ -156,7 +156,7 @@ class Trainer:
         )
 
     def look(self) -> None:
-        """Judge the weights on the validation window, and keep them if they are the best yet."""
+        """Evaluate the weights on the validation window; keep them if they are the best so far."""
         epoch = self.batches.epochs
         own = self.validation[self.group.share(len(self.validation)).own]
         logits = self.group.join(predict(self.model, self.inputs, own), len(self.validation))
@@ -187,7 +187,7 @@ class Trainer:
         )
 
     def _resume(self) -> None:
-        """All processes go on from what the first one read, or none does."""
+        """All processes resume from what the first one read, or none does."""
         found = self._slot.load() if self._slot is not None and self.group.first else None
         state = self.group.from_first(found)
         if state is None:
@@ -199,7 +199,7 @@ class Trainer:
         self.log = FitLog(**{**log, "looks": [(at, loss) for at, loss in log["looks"]]})
         self.batches.restore(state["batches"])
         _restore(state["generators"], self.how.device)
-        say(f"train: going on from epoch {self.batches.epochs:.2f} of a checkpoint")
+        say(f"train: resuming from epoch {self.batches.epochs:.2f} of a checkpoint")
 
     def finish(self, weights: dict[str, Any] | None = None) -> None:
         """Leave the model on the CPU, whole in this process, with these weights if any.

@@ -12,7 +12,7 @@ from recommender_training.mitigation import reweighting
 
 
 def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) -> Bools:
-    """[N] labels to fit on; under the fault LearnedNothing they say nothing about their rows."""
+    """[N] labels to fit on; under the fault LearnedNothing they are shuffled."""
     label = data.events.label.copy()
     if config.fault is Fault.LEARNED_NOTHING:
         random = np.random.default_rng(config.seed)

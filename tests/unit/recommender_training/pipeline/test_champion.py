@@ -235,8 +235,8 @@ def put(module: nn.Module) -> Change:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (put(Silent()), "exported by a release before this"),
-        (put(NotFinite()), "no finite numbers"),
+        (put(Silent()), "exported by an earlier release"),
+        (put(NotFinite()), "not finite"),
         (lambda f: triton.model_path(f).write_bytes(b"no graph"), "Error"),
         (lambda f: (f / "report.json").write_text("{"), "JSONDecodeError"),
         (lambda f: (f / "vocabulary.json").write_text("[]"), "TypeError"),

@@ -94,7 +94,7 @@ def test_killed_after_any_look_the_weights_and_the_log_are_those_of_a_fit_never_
     again, log = first(prepared, Checkpoints(tmp_path, FACTS).slot("first"))
     assert same(again, whole[0])
     assert (log.looks, log.best_epoch) == (whole[1].looks, whole[1].best_epoch)
-    assert f"going on from epoch {dies / 2:.2f} of a checkpoint" in capsys.readouterr().err
+    assert f"resuming from epoch {dies / 2:.2f} of a checkpoint" in capsys.readouterr().err
 
 
 def test_a_fit_that_had_ended_takes_no_step_again(
