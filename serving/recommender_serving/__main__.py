@@ -21,7 +21,7 @@ DONE, DAMAGED, WRONG_USE = 0, 1, 2
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command and return the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
         settings = parse(arguments, os.environ)
@@ -51,9 +51,9 @@ def _serve(settings: ServeSettings) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING
     )
     logging.getLogger("recommender_serving").setLevel(level)
-    # KServe answers v1 with a class that FastAPI advises against.
+    # KServe's v1 responses use a class that FastAPI deprecates.
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
-    # KServe reads sys.argv when it is imported, and this command line is not its own.
+    # KServe parses sys.argv on import, but this command line is not KServe's.
     sys.argv = sys.argv[:1]
     from recommender_serving.process import server
 

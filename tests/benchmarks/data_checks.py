@@ -28,7 +28,7 @@ import polars as pl
 from recommender_training.artifact import reference
 from recommender_training.data import schema
 from recommender_training.data_checks import profile, sample, shift
-from recommender_training.data_checks.finding import Judge
+from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks, Levels
 from recommender_training.data_checks.sample import Sessions
 from recommender_training.ingestion import raw
@@ -96,10 +96,10 @@ def told(of: Population, users: Ints, sessions: Sessions) -> dict[str, Any]:
 
 
 def alarm(now: dict[str, Any], sessions: Sessions, before: dict[str, Any]) -> bool:
-    judged = Judge(Levels())
+    findings = Findings(Levels())
     tests = list(shift.session_tests(Checks(), now, sessions, before))
-    shift.conclude(judged, Checks(), tests)
-    return any(found.level != "pass" for found in judged.findings)
+    shift.conclude(findings, Checks(), tests)
+    return any(found.level != "pass" for found in findings.all)
 
 
 def independent(now: tuple[dict[str, Any], Sessions], before: tuple[dict[str, Any], Sessions],

@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.training import Loss, Retrieval, TrainingConfig
+from recommender_training.config.training import Retrieval, RetrievalLoss, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
 from recommender_training.evaluation import answers, ranking
@@ -37,7 +37,7 @@ from recommender_training.search.folds import past
 from recommender_training.statistics import bootstrap
 from recommender_training.trainer.bundle import Bundle, fit_models, refit
 from recommender_training.trainer.prepared import Prepared, prepare_split
-from recommender_training.trainer.retrieval import Sources
+from recommender_training.trainer.retrieval import RetrievalModels
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import WINDOWS, load
 
@@ -86,7 +86,7 @@ def judge(bundle: Bundle, prepared: Prepared, end: float, seed: int) -> Judged:
         prepared.history_length,
         answers.scorers(bundle, prepared)[1],
     )
-    windows = {Retrieval.WEIGHTS: replace(both, sources=Sources()), Retrieval.BOTH: both}
+    windows = {Retrieval.WEIGHTS: replace(both, sources=RetrievalModels()), Retrieval.BOTH: both}
     found = {
         name: ranking.per_request(window.task, window.best(logits))["ndcg"]
         for name, window in windows.items()
@@ -171,7 +171,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--ends", type=float, nargs="+", default=WINDOWS)
-    parser.add_argument("--loss", type=Loss, choices=tuple(Loss), default=Loss.SAMPLED_SOFTMAX)
+    parser.add_argument(
+        "--loss",
+        type=RetrievalLoss,
+        choices=tuple(RetrievalLoss),
+        default=RetrievalLoss.SAMPLED_SOFTMAX,
+    )
     args = parser.parse_args()
     start, runs = time.perf_counter(), list[Judged]()
     hyperparameters = TrainingConfig().hyperparameters.model_copy(

@@ -30,10 +30,10 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.load import load as read_data
+from recommender_training.data.splits import OnceOnly
 from recommender_training.evaluation import answers, ranking
 from recommender_training.evaluation.answers import TOP_K
 from recommender_training.evaluation.evaluate import report
-from recommender_training.evaluation.once import OnceOnly
 from recommender_training.features import popularity
 from recommender_training.ingestion import ingest
 from recommender_training.samples import movielens

@@ -72,7 +72,7 @@ def measure(data: Dataset) -> None:
     held = torch.from_numpy(prepared.held_out(split)[:10_000])
     how = runtime.choose(settings.precision)
     settings = settings.model_copy(update={"batch_size": BATCH})
-    fitted = fit.Learner(model, inputs, train, held, target, settings, how)
+    fitted = fit.Trainer(model, inputs, train, held, target, settings, how)
     began = time.process_time()
     for _ in range(STEPS):
         fitted.step()

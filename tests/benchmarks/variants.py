@@ -26,7 +26,7 @@ from recommender_training.config.export import ExportSettings, Variant
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation.once import OnceOnly
+from recommender_training.data.splits import OnceOnly
 from recommender_training.export import repository
 from recommender_training.pipeline import variants
 from recommender_training.pipeline.variants import Candidate

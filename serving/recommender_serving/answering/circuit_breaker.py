@@ -1,4 +1,4 @@
-"""Admission to a model: pure counting that keeps a stuck model from collecting requests."""
+"""Circuit breaker and concurrency limit of a model: pure counting."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from recommender_serving.domain.types import FallReason
 
 
 class CircuitBreaker:
-    """Decides before each call whether a model is tried.
+    """Decides before each call whether to call a model.
 
-    At most `limit` calls are in flight. After `open_after` failed calls in a row (late, or
-    refused) one call at a time is tried and the rest is turned away at once, until one call
-    succeeds: users of a dead model do not wait for its timeout, Triton's queue stays empty, and
-    recovery is seen by the next try. A request turned away is a fall of the model like any
-    other, under the reason of the calls that closed it, so that an analysis sees them all.
+    At most `limit` calls are in flight. After `open_after` failures in a row (timeout or error)
+    the breaker opens: it admits one call at a time and rejects the others at once, until a call
+    succeeds. Users of a failed model thus do not wait for its timeout, Triton's queue stays
+    empty, and the next call detects the recovery. A rejected call counts as a fallback, with the
+    reason of the failed calls, so that the analysis sees all of them.
     """
 
     def __init__(self, limit: int = 128, open_after: int = 20) -> None:
@@ -24,16 +24,16 @@ class CircuitBreaker:
 
     @property
     def in_flight(self) -> int:
-        """Calls admitted and not yet released."""
+        """Number of calls that are admitted and not yet released."""
         return self._in_flight
 
     @property
     def tripped(self) -> bool:
-        """Whether one call at a time is let through."""
+        """Whether the breaker is open: it admits one call at a time."""
         return self._failures >= self._open_after
 
     def admit(self) -> FallReason | None:
-        """Take a place; a reason says that the request was turned away and holds none."""
+        """Admit a call and return None, or reject it and return the reason."""
         if self.tripped and self._in_flight > 0:
             return self._last
         if self._in_flight >= self._limit:
@@ -42,9 +42,9 @@ class CircuitBreaker:
         return None
 
     def release(self, failure: FallReason | None) -> None:
-        """Give the place back after an admitted call.
+        """End an admitted call.
 
-        An answer of bad content (non-finite, empty) is still an answer: the model is reachable.
+        A bad answer (non-finite, empty) does not count as a failure: the model is reachable.
         """
         self._in_flight -= 1
         if failure in (FallReason.TIMEOUT, FallReason.ERROR):
@@ -54,5 +54,5 @@ class CircuitBreaker:
             self._failures = 0
 
     def abandon(self) -> None:
-        """Give the place back after a call that the caller gave up: it says nothing."""
+        """End an admitted call that the client cancelled; it counts neither way."""
         self._in_flight -= 1

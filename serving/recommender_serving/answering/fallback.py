@@ -1,4 +1,4 @@
-"""The chain that always answers: the model, else the baseline, else the popularity list."""
+"""The fallback chain, which always answers: the model, else the baseline, else popularity."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Ranker(Protocol):
         """Rank within `timeout` seconds.
 
         Raises:
-            RankerError: with the reason; any other exception counts as `error`.
+            RankerError: with the reason; other exceptions count as `error`.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One model of the chain with the time it has, in seconds."""
+    """One model of the chain, with its timeout in seconds."""
 
     source: Source
     ranker: Ranker
@@ -45,7 +45,7 @@ class Stage:
 
 
 class Chain:
-    """Tries each stage in turn and reports each fall to `on_fall`."""
+    """Tries the stages in order and reports each fallback to `on_fall`."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class Chain:
         on_fall: Callable[[Source, FallReason], None],
         named: Container[int] | None = None,
     ) -> None:
-        """Join the stages; `named` are the items that have a text, where ids are texts."""
+        """Build the chain; `named` are the items that have a text, if item ids are texts."""
         self._stages = stages
         self._vocabulary = vocabulary
         self._popularity = popularity
@@ -63,7 +63,7 @@ class Chain:
         self._named = named
 
     async def answer(self, request: RecommendRequest) -> Answer:
-        """Answer from the first stage that gives a usable ranking; never fails."""
+        """Answer from the first stage with a usable ranking; never fails."""
         tensors = build(request, self._vocabulary)
         for stage in self._stages:
             try:
@@ -76,7 +76,7 @@ class Chain:
         return popular(self._popularity.of(request), request)
 
     def _check_names(self, ranking: Ranking) -> None:
-        """Refuse an item that no caller could be told of."""
+        """Reject an item without a text, which no client could identify."""
         if self._named is None:
             return
         for item in ranking.items:
@@ -85,20 +85,20 @@ class Chain:
 
 
 async def attempt(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
-    """Ask one stage, within its time and its places.
+    """Call one stage, within its timeout and the limits of its circuit breaker.
 
     Raises:
-        RankerError: turned away, late, failed or unusable.
+        RankerError: not admitted, late, failed or unusable.
     """
-    turned_away = stage.breaker.admit()
-    if turned_away is not None:
-        raise RankerError(turned_away, "turned away")
+    rejection = stage.breaker.admit()
+    if rejection is not None:
+        raise RankerError(rejection, "not admitted")
     try:
         ranking = await _rank(stage, tensors, top_n)
     except RankerError as fall:
         stage.breaker.release(fall.reason)
         raise
-    except BaseException:  # the caller gave up, or the process ends
+    except BaseException:  # the client cancelled, or the process ends
         stage.breaker.abandon()
         raise
     stage.breaker.release(None)
@@ -115,14 +115,14 @@ async def _rank(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
     except TimeoutError as error:
         raise RankerError(FallReason.TIMEOUT) from error
     except Exception as error:
-        # Whatever breaks inside a model's call must cost this user a fallback, not an error.
+        # Any failure of a model's call must give the user a fallback, not an error.
         raise RankerError(FallReason.ERROR, repr(error)) from error
 
 
 def usable(ranking: Ranking, top_n: int) -> Ranking:
-    """Check an answer; drop repeated items and those beyond `top_n`.
+    """Validate a ranking; drop repeated items and those beyond `top_n`.
 
-    A batch is answered with its largest `top_n`, so more than was asked for is no fault.
+    A batch returns its largest `top_n`, so extra items are not an error.
 
     Raises:
         RankerError: shape, empty or nonfinite.
@@ -144,7 +144,7 @@ def usable(ranking: Ranking, top_n: int) -> Ranking:
 def popular(listed: Listed, request: RecommendRequest) -> Answer:
     """Answer from a popularity list, without the items of the session.
 
-    Where the session holds the whole list, known items are better than none.
+    If the session contains the whole list, known items are better than none.
     """
     seen = {event.item for event in request.session}
     fresh = [pair for pair in listed if pair[0] not in seen] or list(listed)

@@ -1,4 +1,4 @@
-"""The popularity list of a request: that of its age band and gender, else that of all: pure."""
+"""The popularity list of a request: by age band and gender, else of all users: pure."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ Listed = tuple[tuple[int, float], ...]
 
 
 class PopularityLists:
-    """The lists of an artifact, held in memory; one of before has that of all alone."""
+    """The lists of an artifact in memory; earlier releases have only the list of all users."""
 
     def __init__(self, file: PopularityFile) -> None:
         self._overall = _pairs(file)
         self._segments = None if file.segments is None else _Segments(file.segments)
 
     def of(self, request: RecommendRequest) -> Listed:
-        """Give the list of the request's segment; that of all where it is not known."""
+        """Return the list of the request's segment; if it is unknown, that of all users."""
         if self._segments is None:
             return self._overall
         return self._segments.of(request) or self._overall
 
 
 class _Segments:
-    """The lists by segment, and the segments of users who may not say theirs."""
+    """The lists by segment, and the segments of known users."""
 
     def __init__(self, file: SegmentLists) -> None:
         self._edges = file.age_edges
@@ -38,7 +38,7 @@ class _Segments:
         self._users = dict(zip(file.users.ids, pairs, strict=True))
 
     def of(self, request: RecommendRequest) -> Listed | None:
-        """What the request says counts; the user table fills in what it does not."""
+        """Use age and gender of the request; the user table supplies missing ones."""
         band, gender = self._users.get(request.user_id, (UNKNOWN, UNKNOWN))
         if request.age is not None:
             band = bisect_right(self._edges, request.age)

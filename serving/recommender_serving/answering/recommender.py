@@ -1,4 +1,4 @@
-"""One instance from a checked request to its answer, with all that is counted on the way."""
+"""Answer valid requests and count them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
 
-WAVE = 16  # instances of one call that run at the same time
+WAVE = 16  # instances of one call that run concurrently
 
 
 class Recommender:
-    """Answers requests and keeps the counts; knows no protocol."""
+    """Answers and counts requests, independently of the protocol."""
 
     def __init__(
         self,
@@ -33,14 +33,14 @@ class Recommender:
 
     @property
     def metrics(self) -> Metrics:
-        """Where refused requests are counted."""
+        """The metrics, which also count rejected requests."""
         return self._metrics
 
     async def recommend(self, requests: Sequence[RecommendRequest]) -> list[Answer]:
-        """Answer every instance; the order is that of the requests.
+        """Answer every request, in order.
 
-        They run at the same time, but in waves, so that a few large calls cannot take all of
-        the places at the model and have others turned away.
+        Requests run concurrently, but in waves, so that a few large calls cannot use the whole
+        capacity of the model.
         """
         if len(requests) == 1:
             return [await self._one(requests[0])]

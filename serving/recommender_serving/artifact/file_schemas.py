@@ -1,4 +1,4 @@
-"""The files of an artifact that the transformer reads, as docs/contracts.md has them."""
+"""Schemas of the artifact's files that the transformer reads (docs/contracts.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Names = Annotated[list[Annotated[str, Field(max_length=200)]], Field(max_length=
 
 
 class File(BaseModel):
-    """What every file of an artifact is read by: unknown fields are those of newer writers."""
+    """Base of all files; ignores unknown fields, which newer releases may write."""
 
     model_config = ConfigDict(strict=True, extra="ignore")
 
@@ -72,7 +72,7 @@ class _Feature(File):
 
 
 class NumericFeature(_Feature):
-    """Counts of a number between frozen edges: one bin more than edges."""
+    """Counts of a number between fixed edges: one more bin than edges."""
 
     kind: Literal["numeric"]
     edges: list[Finite]
@@ -137,7 +137,7 @@ class PopularItems(File):
 
 
 class _Ids(File):
-    """What the ids are; given where they are not whole numbers."""
+    """The types of the ids; absent if both are integers."""
 
     user: IdKind
     item: IdKind
@@ -145,7 +145,7 @@ class _Ids(File):
 
 
 class ManifestFile(File):
-    """manifest.json, as far as the path of a request needs it."""
+    """The part of manifest.json that the transformer needs."""
 
     schema_: Literal["recommender.dev/manifest/v1"] = Field(alias="schema")
     ids: _Ids | None = None
@@ -204,6 +204,6 @@ class SegmentLists(File):
 
 
 class PopularityFile(PopularItems):
-    """popularity.json: the list of all, and those by segment, which artifacts of before lack."""
+    """popularity.json: the list of all users and, except in earlier releases, those by segment."""
 
     segments: SegmentLists | None = None

@@ -1,7 +1,7 @@
-"""Load what the transformer needs from an artifact: vocabulary, reference counts, popularity, ids.
+"""Load vocabulary, reference counts, popularity and ids from an artifact.
 
-The files and their meaning are in docs/contracts.md. They are checked here, once, at the start,
-so that the path of a request needs no check of its own.
+docs/contracts.md defines the files. They are validated once, at the start, so that requests need
+no further checks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 
 
 class ArtifactError(Exception):
-    """The artifact cannot be served; the message names the file and what is wrong with it."""
+    """The artifact cannot be served; the message names the file and the problem."""
 
 
 FileT = TypeVar("FileT", bound=File)
@@ -36,7 +36,7 @@ FileT = TypeVar("FileT", bound=File)
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What turns the words of a request into indices."""
+    """Maps the categories of a request to indices."""
 
     history_length: int
     max_top_n: int
@@ -53,42 +53,42 @@ class Artifact:
     reference: ReferenceFile
     popularity: PopularityFile
     ids: IdKinds = INTEGERS
-    item_texts: dict[int, str] | None = None  # by raw id, where the ids of items are texts
+    item_texts: dict[int, str] | None = None  # by raw id, if item ids are texts
 
 
 def load(folder: Path) -> Artifact:
-    """Read and check the files of the artifact.
+    """Read and validate the files of the artifact.
 
     Raises:
-        ArtifactError: a file is missing, unreadable or breaks its schema.
+        ArtifactError: a file is missing, unreadable or violates its schema.
     """
     if not folder.is_dir():
-        raise ArtifactError(f"{folder} is no folder: mount the artifact there")
+        raise ArtifactError(f"{folder} is not a folder: mount the artifact there")
     vocabulary = _read(folder / "vocabulary.json", VocabularyFile)
     reference = _read(folder / "reference.json", ReferenceFile)
     popularity = _read(folder / "popularity.json", PopularityFile)
-    told = _read(folder / "manifest.json", ManifestFile).ids
-    kinds = INTEGERS if told is None else IdKinds(told.user, told.item)
+    declared = _read(folder / "manifest.json", ManifestFile).ids
+    kinds = INTEGERS if declared is None else IdKinds(declared.user, declared.item)
     texts = None
     if kinds.item is IdKind.TEXT:
-        texts = _texts(folder / "item_ids.json", vocabulary.items.ids, _listed(popularity))
+        texts = _texts(folder / "item_ids.json", vocabulary.items.ids, _popular_items(popularity))
     return Artifact(_vocabulary(vocabulary), reference, popularity, kinds, texts)
 
 
-def _listed(popularity: PopularityFile) -> set[int]:
-    """Return every item of any list."""
+def _popular_items(popularity: PopularityFile) -> set[int]:
+    """Return the items of all popularity lists."""
     lists = [] if popularity.segments is None else popularity.segments.lists
     return set(popularity.items).union(*(each.items for each in lists))
 
 
 def _texts(path: Path, items: Sequence[int], popular: Iterable[int]) -> dict[int, str]:
-    """Read the text of each item; each has to be what its id is the hash of."""
+    """Read the text of each item; each id must be the hash of its text."""
     texts = _read(path, ItemIdsFile).texts
     if len(texts) != len(items):
         raise ArtifactError(f"{path}: {len(texts)} texts for {len(items)} items")
     for item, text in zip(items, texts, strict=True):
         if ids.hashed(text) != item:
-            raise ArtifactError(f"{path}: {text!r} is not the text of item {item} by {HASH}")
+            raise ArtifactError(f"{path}: the {HASH} hash of {text!r} is not item {item}")
     found = dict(zip(items, texts, strict=True))
     for item in sorted(popular):
         if item not in found:

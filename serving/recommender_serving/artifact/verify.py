@@ -1,4 +1,4 @@
-"""Check an artifact against its manifest and the digest under which it was published."""
+"""Compare an artifact with its manifest and its published digest."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class _Manifest(BaseModel):
 
 
 def problems(folder: Path, digest: str) -> list[str]:
-    """List everything in which the folder differs from the published artifact.
+    """List all differences between the folder and the published artifact.
 
     Args:
         folder: root of the artifact.
         digest: `sha256:` and the hex digest of the bytes of manifest.json.
 
     Returns:
-        One sentence a fault, each naming its file; nothing where the artifact is intact.
+        One sentence per difference, with its file; an empty list if the artifact is intact.
     """
     manifest_path = folder / MANIFEST
     try:
         if not folder.is_dir() or folder.is_symlink():
-            return [f"{folder} is no folder: mount the artifact there"]
+            return [f"{folder} is not a folder: mount the artifact there"]
         if manifest_path.is_symlink() or not manifest_path.is_file():
             return [f"{MANIFEST} is missing in {folder}"]
         if manifest_path.stat().st_size > MAX_MANIFEST_BYTES:
@@ -52,14 +52,14 @@ def problems(folder: Path, digest: str) -> list[str]:
         return [f"{MANIFEST} cannot be read: {error.strerror}"]
     actual = "sha256:" + hashlib.sha256(text).hexdigest()
     if actual != digest:
-        # Nothing that a forged manifest says about the other files is worth a look.
-        return [f"{MANIFEST} was changed: its digest is {actual}, published was {digest}"]
+        # The contents of a forged manifest say nothing about the other files.
+        return [f"{MANIFEST} was changed: its digest is {actual}, the published one is {digest}"]
     try:
         manifest = _Manifest.model_validate_json(text)
     except pydantic.ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or "the file"
-        return [f"{MANIFEST} breaks its schema: {field}: {first['msg']}"]
+        return [f"{MANIFEST} violates its schema: {field}: {first['msg']}"]
     return _compare(folder, manifest)
 
 
@@ -69,7 +69,7 @@ def _compare(folder: Path, manifest: _Manifest) -> list[str]:
     faults += [f"{path} was added: the manifest does not list it" for path in found - set(listed)]
     for path, entry in listed.items():
         if not _is_plain(path):
-            faults.append(f"{path} is no relative path inside the artifact")
+            faults.append(f"{path} is not a relative path inside the artifact")
         elif path not in found:
             faults.append(f"{path} is missing")
         else:
@@ -83,7 +83,7 @@ def _is_plain(path: str) -> bool:
 
 
 def _walk(folder: Path) -> tuple[set[str], list[str]]:
-    """Find the regular files below the folder; anything else but a folder is a fault."""
+    """Find the regular files below the folder; anything but a file or folder is a fault."""
     found: set[str] = set()
     faults: list[str] = []
 

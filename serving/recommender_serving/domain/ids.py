@@ -1,6 +1,6 @@
-"""Ids that are texts, which the models know by their hash: pure.
+"""Text ids, which the models identify by their hash: pure.
 
-The training package has the same function; docs/contracts.md has vectors that both are held to.
+The training package implements the same function; tests compare both with docs/contracts.md.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ _MASK = 2**63 - 1
 
 
 class IdKind(enum.StrEnum):
-    """What the ids of users or items are in requests and answers."""
+    """The type of user ids or item ids in requests and answers."""
 
     INTEGER = "Integer"
     TEXT = "Text"
 
     def example(self, number: int) -> str:
-        """Show an id as it stands in JSON."""
+        """Return an example of an id in JSON."""
         return str(number) if self is IdKind.INTEGER else f'"id-{number}"'
 
 
 @dataclass(frozen=True, slots=True)
 class IdKinds:
-    """The kinds of a version, from its manifest."""
+    """The id types of a version, from its manifest."""
 
     user: IdKind = IdKind.INTEGER
     item: IdKind = IdKind.INTEGER
@@ -39,7 +39,7 @@ INTEGERS = IdKinds()
 
 
 def hashed(text: str) -> int:
-    """Give the number from 0 to 2^63 - 1 that stands for a text.
+    """Return the hash of a text, from 0 to 2^63 - 1.
 
     The first 8 bytes, big-endian, of BLAKE2b (RFC 7693) with a digest of 8 bytes and no key, of
     the text in UTF-8, without the highest bit.
@@ -52,7 +52,7 @@ def hashed(text: str) -> int:
 
 
 def fault(value: object) -> str | None:
-    """Say what to do about a value that is no id of the kind Text; None where it is one."""
+    """Return the remedy for a value that is not a valid text id; None if it is valid."""
     if isinstance(value, bytes):
         try:
             value = value.decode()
@@ -67,5 +67,5 @@ def fault(value: object) -> str | None:
     if not 1 <= size <= MAX_BYTES:
         return f"give a text of 1 to {MAX_BYTES} bytes of UTF-8"
     if _CONTROL.search(value):
-        return "give the id without control characters, such as line ends"
+        return "give the id without control characters, such as line breaks"
     return None

@@ -1,4 +1,4 @@
-"""Values that pass between the steps of one request: pure data, no behaviour of a framework."""
+"""Requests, rankings and answers: plain data without a framework."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Source(StrEnum):
-    """Who answered."""
+    """What answered."""
 
     MODEL = "model"
     BASELINE = "baseline"
@@ -15,7 +15,7 @@ class Source(StrEnum):
 
 
 class FallReason(StrEnum):
-    """Why a model was passed over."""
+    """Why the chain fell back from a model."""
 
     TIMEOUT = "timeout"
     ERROR = "error"
@@ -25,7 +25,7 @@ class FallReason(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of an instance."""
+    """The outcome of an instance."""
 
     OK = "ok"
     ERROR = "error"
@@ -34,7 +34,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SessionEvent:
-    """One interaction of a session; the value 0 stands for unknown."""
+    """One interaction of a session; the value 0 means unknown."""
 
     item: int
     timestamp: int  # seconds since 1970
@@ -43,7 +43,7 @@ class SessionEvent:
 
 @dataclass(frozen=True, slots=True)
 class RecommendRequest:
-    """One instance, checked; the session is ordered by time, oldest first."""
+    """One valid instance; the session is ordered by time, oldest first."""
 
     user_id: int
     timestamp: int  # seconds since 1970
@@ -65,7 +65,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the caller gets."""
+    """The answer to one instance."""
 
     items: tuple[int, ...]
     scores: tuple[float, ...]
@@ -73,7 +73,7 @@ class Answer:
 
 
 class RankerError(Exception):
-    """A model gave no usable ranking; `reason` is the label under which the fall is counted."""
+    """A model returned no usable ranking; `reason` is the label of the counted fallback."""
 
     def __init__(self, reason: FallReason, detail: str = "") -> None:
         super().__init__(detail or reason.value)

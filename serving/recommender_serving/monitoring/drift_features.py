@@ -1,4 +1,4 @@
-"""From a request and its answer to the bins of the drift features: pure."""
+"""Assign a request and its answer to the bins of the drift features: pure."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from recommender_serving.domain.types import Answer, RecommendRequest, Source
 
 NULL = "null"
 UNKNOWN = "unknown"
-NO_CATEGORY = "\0"  # in no list of categories, and so counted as unknown
+NO_CATEGORY = "\0"  # in no list of categories, so it counts as unknown
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The features of one session as they were served; None stands for null."""
+    """The features of one session as served; None means null."""
 
     age: int | None
     gender: str | None
@@ -29,7 +29,7 @@ class Row:
 
 
 class Bins:
-    """The frozen bins of an artifact, and which of them a row falls into."""
+    """The bins of an artifact's reference, and the assignment of rows to them."""
 
     def __init__(self, artifact: Artifact) -> None:
         self._vocabulary = artifact.vocabulary
@@ -49,11 +49,11 @@ class Bins:
             yield feature.name, UNKNOWN, feature.unknowns
 
     def design_effects(self) -> dict[str, float]:
-        """Return by feature how alike the sessions of one user are; 1 for independent ones."""
+        """Return the design effect of each feature; 1 for independent sessions."""
         return {feature.name: feature.design_effect for feature in self._features}
 
     def place(self, request: RecommendRequest, answer: Answer) -> Iterator[tuple[str, str]]:
-        """Yield one (feature, bin) a feature."""
+        """Yield one (feature, bin) per feature."""
         row = row_of(request, answer, self._vocabulary)
         for feature in self._features:
             value = getattr(row, feature.name)
@@ -88,5 +88,5 @@ def row_of(request: RecommendRequest, answer: Answer, vocabulary: Vocabulary) ->
 
 
 def _known(name: str | None, names: dict[str, int]) -> str | None:
-    """Give the category as the model sees it, which knows those of the vocabulary alone."""
+    """Return the category as the model sees it: only those in its vocabulary."""
     return name if name is None or name in names else NO_CATEGORY

@@ -1,4 +1,4 @@
-"""The series of docs/contracts.md, created at the start so that a zero can be seen."""
+"""The metrics of docs/contracts.md; every series exists from the start, at zero."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LABELS = ("model", "version")
 
 
 class Metrics:
-    """Counters of one version; the children are resolved once, off the path of a request."""
+    """Metrics of one version; the label children are resolved once, at the start."""
 
     def __init__(
         self,
@@ -29,10 +29,13 @@ class Metrics:
             "recommender_requests_total", "Instances by outcome.", "outcome", Outcome
         )
         self._answers = self._by_label(
-            "recommender_answers_total", "Answers by who gave them.", "source", Source
+            "recommender_answers_total", "Answers by source.", "source", Source
         )
         self._falls = self._by_label(
-            "recommender_fallbacks_total", "Falls of the model by reason.", "reason", FallReason
+            "recommender_fallbacks_total",
+            "Model fallbacks by reason.",
+            "reason",
+            FallReason,
         )
         self._duration = Histogram(
             "recommender_request_duration_seconds",
@@ -50,7 +53,7 @@ class Metrics:
         self._features = self._bins(reference)
         effect = Gauge(
             "recommender_reference_design_effect",
-            "How alike the sessions of one user are, by feature; 1 for independent sessions.",
+            "Correlation of the sessions of one user, by feature; 1 for independent sessions.",
             (*LABELS, "feature"),
             registry=registry,
         )
@@ -84,27 +87,27 @@ class Metrics:
         return children
 
     def answered(self, source: Source, seconds: float) -> None:
-        """Count an instance that was answered."""
+        """Count an answered instance."""
         self._requests[Outcome.OK].inc()
         self._answers[source].inc()
         self._duration.observe(seconds)
 
     def failed(self, seconds: float) -> None:
-        """Count an instance that got an error of the server."""
+        """Count an instance with a server error."""
         self._requests[Outcome.ERROR].inc()
         self._duration.observe(seconds)
 
     def invalid(self, instances: int) -> None:
-        """Count instances refused for what they contain: no fault of the version."""
+        """Count rejected instances; they are not errors of the version."""
         self._requests[Outcome.INVALID].inc(instances)
 
     def fell(self, source: Source, reason: FallReason) -> None:
-        """Count a fall of the model; those of the baseline show as answers from popularity."""
+        """Count a fallback of the model; those of the baseline show as answers by popularity."""
         if source is Source.MODEL:
             self._falls[reason].inc()
 
     def session(self, row: Iterable[tuple[str, str]]) -> None:
-        """Count a session seen for the first time and the bins of its features."""
+        """Count a new session and the bins of its features."""
         self._sessions.inc()
         for place in row:
             self._features[place].inc()

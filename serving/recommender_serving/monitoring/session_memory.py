@@ -1,4 +1,4 @@
-"""Which sessions were seen before, in bounded memory."""
+"""Remember known sessions in bounded memory."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Callable
 class SessionMemory:
     """Least recently used memory of session ids.
 
-    Keys are 64-bit hashes: an entry costs the same whatever a client sends. Two of 50 000
-    sessions collide with a probability under 1e-10. A session ends after `ttl` seconds without
-    a request, as sessions do in training.
+    Keys are 64-bit hashes, so all entries have the same size. The probability that two of 50 000
+    sessions collide is below 1e-10. As in training, a session ends after `ttl` seconds without a
+    request.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class SessionMemory:
         return len(self._seen)
 
     def first_seen(self, session_id: str | None) -> bool:
-        """Tell whether this request opens a session; one without an id always does."""
+        """Return whether this request starts a session; without an id it always does."""
         if session_id is None:
             return True
         digest = hashlib.blake2b(session_id.encode(errors="surrogatepass"), digest_size=8).digest()

@@ -1,4 +1,4 @@
-"""The process: builds the parts, serves, and ends without losing a request."""
+"""Build the server, run it, and shut it down without losing a request."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(settings: ServeSettings) -> None:
         OSError, RuntimeError: a port cannot be bound.
     """
     artifact = load(settings.artifact)
-    # What is imported by now stays: a full collection of it would stop requests for a while.
+    # Imported modules stay alive; a full collection of them would delay requests.
     gc.collect()
     gc.freeze()
     disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -57,7 +57,7 @@ def run(settings: ServeSettings) -> None:
 def build_recommender(
     settings: ServeSettings, artifact: Artifact, rankers: tuple[TritonRanker, TritonRanker]
 ) -> Recommender:
-    """Join the parts that answer a request."""
+    """Build everything that answers a request, without the protocols."""
     bins = Bins(artifact)
     metrics = Metrics(
         REGISTRY, settings.model, settings.version, bins.reference(), bins.design_effects()
@@ -100,7 +100,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
         listener = rest_server.listen(settings.http_port)
-        await _until_told(settings, readiness, http, listener, rpc)
+        await _until_signal(settings, readiness, http, listener, rpc)
     finally:
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -108,29 +108,29 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         await triton.close()
 
 
-async def _until_told(
+async def _until_signal(
     settings: ServeSettings,
     readiness: Readiness,
     http: rest_server.Server,
     listener: socket.socket,
     rpc: grpc.aio.Server,
 ) -> None:
-    """Serve; on a signal be unready first, serve on while routes are taken away, then end."""
-    told = asyncio.Event()
+    """Serve until a signal; then become unready, keep serving during the drain, and stop."""
+    signalled = asyncio.Event()
     loop = asyncio.get_running_loop()
 
-    def tell() -> None:
+    def on_signal() -> None:
         if readiness.draining:
-            logger.warning("told twice: ending now")
+            logger.warning("second signal: exiting now")
             http.should_exit = http.force_exit = True
         readiness.drain()
-        told.set()
+        signalled.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, tell)
+        loop.add_signal_handler(number, on_signal)
     await rpc.start()
     serving = asyncio.create_task(http.serve(sockets=[listener]))
-    waiting = asyncio.create_task(told.wait())
+    waiting = asyncio.create_task(signalled.wait())
     logger.info(
         "%s %s: REST on %d, gRPC on %d, Triton at %s",
         settings.model,
@@ -142,7 +142,7 @@ async def _until_told(
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
     if not serving.done():
-        logger.info("told to end: unready, closing in %s s", settings.drain)
+        logger.info("signal received: unready, closing in %s s", settings.drain)
         await asyncio.wait({serving}, timeout=settings.drain)
         http.should_exit = True
     await asyncio.gather(serving, rpc.stop(settings.grace))

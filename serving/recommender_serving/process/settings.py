@@ -1,4 +1,4 @@
-"""Settings of the transformer, from flags and the environment the operator sets."""
+"""Settings of the transformer, from flags and the environment that the operator sets."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ examples:
 environment of serve (a flag wins):
   RECOMMENDER_MODEL       name of the RecommenderModel, a label of every metric
   RECOMMENDER_VERSION     name of the version, a label of every metric and part of every answer
-  RECOMMENDER_TIMEOUT_MS  time the model has before the baseline answers (default 200)
+  RECOMMENDER_TIMEOUT_MS  timeout of the model; after it the baseline answers (default 200)
 
-exit codes: 0 done; 1 the artifact is damaged or cannot be served; 2 wrong use"""
+exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 MAX_TIMEOUT_MS = 60_000
 
 
 class SettingsError(Exception):
-    """A setting is missing or makes no sense; the message names it and the remedy."""
+    """A setting is missing or invalid; the message names it and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServeSettings:
-    """Everything `serve` needs to know; times are in seconds."""
+    """Settings of `serve`; times are in seconds."""
 
     artifact: Path
     triton: str  # host:port of Triton's gRPC endpoint
@@ -43,13 +43,13 @@ class ServeSettings:
     baseline_timeout: float
     digest: str | None = None  # of the artifact, verified before it is loaded
     max_in_flight: int = 128  # calls to one Triton model at a time
-    drain: float = 5.0  # from the signal to the closing of the ports
-    grace: float = 20.0  # for what is still in flight then
+    drain: float = 5.0  # from the signal until the ports close
+    grace: float = 20.0  # for requests that are still in flight then
 
 
 @dataclass(frozen=True, slots=True)
 class VerifySettings:
-    """Which folder must carry which digest."""
+    """Settings of `verify`: the folder and its expected digest."""
 
     artifact: Path
     digest: str
@@ -58,14 +58,14 @@ class VerifySettings:
 def _port(text: str) -> int:
     port = int(text)
     if not 1 <= port <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: give a number from 1 to 65535")
+        raise argparse.ArgumentTypeError(f"{text} is not a port: give a number from 1 to 65535")
     return port
 
 
 def _digest(text: str) -> str:
     if not DIGEST.match(text):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no digest: give 'sha256:' and 64 hexadecimal digits in lower case"
+            f"{text!r} is not a digest: give 'sha256:' and 64 lower-case hexadecimal digits"
         )
     return text
 
@@ -73,7 +73,7 @@ def _digest(text: str) -> str:
 def _endpoint(text: str) -> str:
     host, colon, port = text.rpartition(":")
     if not (host and colon and port.isdigit() and 1 <= int(port) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no endpoint: give HOST:PORT")
+        raise argparse.ArgumentTypeError(f"{text!r} is not an endpoint: give HOST:PORT")
     return text
 
 
@@ -95,7 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Build the command line of `recommender-serving`."""
     parser = argparse.ArgumentParser(
         prog="recommender-serving",
-        description="Answers recommendation requests in front of one version's Triton.",
+        description="Serves recommendation requests in front of the Triton of one version.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -122,25 +122,34 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     add = serve.add_argument
     add("--artifact", type=Path, required=True, help="folder of the artifact, read-only")
     add("--digest", type=_digest, help="verify the artifact before loading it (default: do not)")
-    add("--triton", type=_endpoint, default="localhost:9000", help="HOST:PORT, gRPC")
-    add("--http-port", type=_port, default=8080, help="REST and /metrics (default 8080)")
-    add("--grpc-port", type=_port, default=8081, help="gRPC (default 8081)")
+    add("--triton", type=_endpoint, default="localhost:9000", help="gRPC endpoint, HOST:PORT")
+    add("--http-port", type=_port, default=8080, help="port of REST and /metrics (default 8080)")
+    add("--grpc-port", type=_port, default=8081, help="port of gRPC (default 8081)")
     add("--model", help="name of the RecommenderModel")
     add("--version", help="name of the version")
-    add("--timeout-ms", type=int, help="time of the model before the baseline answers")
-    add("--baseline-timeout-ms", type=_count, help="(default: half of it, 100 at most)")
-    add("--max-in-flight", type=_count, default=128, help="calls to one Triton model at a time")
+    add("--timeout-ms", type=int, help="timeout of the model")
+    add(
+        "--baseline-timeout-ms",
+        type=_count,
+        help="timeout of the baseline (default: half of the model's, at most 100)",
+    )
+    add(
+        "--max-in-flight",
+        type=_count,
+        default=128,
+        help="maximum number of concurrent calls per Triton model (default 128)",
+    )
     add(
         "--drain-seconds",
         type=_seconds,
         default=5.0,
-        help="after SIGTERM: unready but serving, while routes are taken away (default 5)",
+        help="time after SIGTERM to keep serving while unready (default 5)",
     )
     add(
         "--grace-seconds",
         type=_seconds,
         default=20.0,
-        help="then: the longest wait for requests in flight (default 20)",
+        help="time to wait for requests in flight after that (default 20)",
     )
 
 
@@ -156,10 +165,10 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         return VerifySettings(artifact=args.artifact, digest=args.digest)
     if args.http_port == args.grpc_port:
         raise SettingsError(
-            f"--http-port and --grpc-port are both {args.http_port}: let them differ"
+            f"--http-port and --grpc-port are both {args.http_port}: choose different ports"
         )
     timeout = _timeout_ms(args.timeout_ms, environ)
-    # Half the model's time, 100 ms at most: a fall must not double the user's wait.
+    # Half the model's timeout, at most 100 ms: a fallback must not double the user's wait.
     baseline = args.baseline_timeout_ms or min(100.0, timeout / 2)
     return ServeSettings(
         artifact=args.artifact,
@@ -180,7 +189,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
 def _name(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:
     name = (flag if flag is not None else environ.get(variable, "")).strip()
     if not name:
-        raise SettingsError(f"the name is missing: set {variable} or give {option}")
+        raise SettingsError(f"the name is missing: set {variable} or {option}")
     return name
 
 

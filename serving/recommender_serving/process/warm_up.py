@@ -1,4 +1,4 @@
-"""First calls to the models, before traffic, so that no user pays for them."""
+"""First calls to the models before traffic, so that no user waits for compilation."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from recommender_serving.domain.types import RankerError, RecommendRequest, Sess
 from recommender_serving.triton.inputs import Tensors, build
 
 logger = logging.getLogger(__name__)
-WARM_UP_CALLS = 4  # of each shape: TorchScript profiles the first runs of a graph, then compiles
-WARM_UP_SECONDS = 10.0  # for all of them
+WARM_UP_CALLS = 4  # per shape: TorchScript profiles the first runs of a graph, then compiles
+WARM_UP_SECONDS = 10.0  # for all calls together
 
 
 async def warm_up(rankers: tuple[Ranker, ...], artifact: Artifact) -> None:
-    """Call each model with each shape, so that no user pays for first runs.
+    """Call each model with each tensor shape.
 
-    Nothing here is counted, and a fault stops nothing: a broken model must reach the smoke
-    inference and the analysis, which can say what is wrong with it.
+    The calls do not count in the metrics, and failures are only logged: a broken model must reach
+    the smoke inference and the analysis, which report what is wrong with it.
     """
     item = next(iter(artifact.vocabulary.genre_of))
     event = SessionEvent(item=item, timestamp=1)
@@ -34,7 +34,7 @@ async def warm_up(rankers: tuple[Ranker, ...], artifact: Artifact) -> None:
                 for ranker in rankers:
                     await _once(ranker, tensors)
     except TimeoutError:
-        logger.warning("the warm-up took more than %s s: opening without it", WARM_UP_SECONDS)
+        logger.warning("the warm-up exceeded %s s: continuing without it", WARM_UP_SECONDS)
 
 
 async def _once(ranker: Ranker, tensors: Tensors) -> None:

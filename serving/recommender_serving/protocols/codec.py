@@ -1,4 +1,4 @@
-"""Between KServe's types of the v2 protocol and this package's own."""
+"""Convert between KServe's types of the v2 protocol and the types of this package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OUTPUTS = ("item_ids", "scores", "source", "version")
 
 
 def inputs(kinds: IdKinds) -> list[dict[str, object]]:
-    """Describe the inputs as the v2 protocol wants it."""
+    """Describe the inputs in the format of the v2 protocol."""
     known = datatypes(kinds)
     return [
         {"name": name, "datatype": known[name], "shape": [-1 if name in SESSION_TENSORS else 1]}
@@ -31,7 +31,7 @@ def inputs(kinds: IdKinds) -> list[dict[str, object]]:
 
 
 def outputs(kinds: IdKinds) -> list[dict[str, object]]:
-    """Describe the outputs as the v2 protocol wants it."""
+    """Describe the outputs in the format of the v2 protocol."""
     items = "BYTES" if kinds.item is IdKind.TEXT else "INT64"
     tensors = zip(OUTPUTS, (items, "FP32", "BYTES", "BYTES"), (-1, -1, 1, 1), strict=True)
     return [{"name": name, "datatype": kind, "shape": [size]} for name, kind, size in tensors]
@@ -40,12 +40,11 @@ def outputs(kinds: IdKinds) -> list[dict[str, object]]:
 def tensors_of(request: InferRequest) -> Iterator[NamedTensor]:
     """Decode the inputs to Python values.
 
-    Values that came as JSON are passed on untouched: a conversion by NumPy would quietly make
-    an integer of a bool or of 3.7.
+    JSON values stay as they are: NumPy would silently convert a bool or 3.7 to an integer.
 
     Raises:
-        InvalidRequest: raw contents do not have the size of the shape, or an output is wanted
-            that there is not.
+        InvalidRequest: the size of raw contents does not match the shape, or a requested output
+            does not exist.
     """
     for output in request.request_outputs or []:
         if output.name not in OUTPUTS:
@@ -68,7 +67,7 @@ def _values(tensor: InferInput) -> list[object]:
 
 
 def _flat(data: object) -> Iterator[object]:
-    """Flatten the nesting of a batch dimension; deeper nesting stays and is refused as a value."""
+    """Flatten a batch dimension; deeper nesting stays and is rejected as a value."""
     for value in data if isinstance(data, list) else [data]:
         if isinstance(value, list):
             yield from value
@@ -83,9 +82,9 @@ def response_of(
     answer: Answer,
     texts: Mapping[int, str] | None = None,
 ) -> InferResponse:
-    """Encode an answer; raw where the caller sent raw contents.
+    """Encode an answer, as raw contents if the client sent raw contents.
 
-    `texts` are those of the items, where their ids are texts.
+    `texts` maps items to their texts, if item ids are texts.
     """
     count, items = len(answer.items), ids_of(answer, texts)
     kind = "INT64" if texts is None else "BYTES"
@@ -106,7 +105,7 @@ def response_of(
 
 
 def ids_of(answer: Answer, texts: Mapping[int, str] | None) -> list[int] | list[str]:
-    """Give the ids of an answer as callers know them."""
+    """Return the ids of an answer as clients know them."""
     if texts is None:
         return list(answer.items)
     return [texts[item] for item in answer.items]

@@ -1,4 +1,4 @@
-"""What REST and gRPC share: KServe's data plane and model repository, adapted to fallbacks."""
+"""KServe's data plane and model repository, adapted to fallbacks, for REST and gRPC."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 from recommender_serving.protocols.readiness import Readiness
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-# What KServe's decoding of a malformed v2 body can raise.
+# Exceptions of KServe's decoder for a malformed v2 body.
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, struct.error)
-#: Counts refused instances.
+#: Counts rejected instances.
 Invalid = Callable[[int], None]
 
 
 class ServingDataPlane(DataPlane):  # type: ignore[misc]
-    """Tells readiness, which probes ask for, from the ability to answer, which requests need.
+    """Separates readiness, for probes, from the ability to answer, for requests.
 
-    KServe's own would refuse requests while Triton is away, which is when the fallbacks matter.
+    KServe's own class rejects requests while Triton is unreachable, when fallbacks are needed.
     """
 
     def __init__(self, registry: ModelRepository, readiness: Readiness) -> None:
@@ -37,30 +37,30 @@ class ServingDataPlane(DataPlane):  # type: ignore[misc]
     async def model_ready(
         self, model_name: str, disable_predictor_health_check: bool = False
     ) -> bool:
-        """Answer a probe, or (health check disabled) say whether a request can be answered."""
+        """Answer a probe or, with the health check disabled, whether the model can answer."""
         if self._model_registry.get_model(model_name) is None:
             raise ModelNotFound(model_name)
         return disable_predictor_health_check or await self._readiness.ready()
 
     def decode(self, body: Any, *args: Any, **kwargs: Any) -> Any:
-        """Decode a body; one that is malformed is the caller's mistake, not an error here."""
+        """Decode a body; a malformed one is an error of the client, not of the server."""
         try:
             return super().decode(body, *args, **kwargs)
         except InvalidInput as error:
             raise InvalidInput(f"{error}; send a body of the inference protocol") from error
         except MALFORMED as error:
             raise InvalidInput(
-                f"the body breaks the inference protocol ({type(error).__name__}: {error})"
+                f"the body violates the inference protocol ({type(error).__name__}: {error})"
             ) from error
 
 
 class ClosedRepository(ModelRepositoryExtension):  # type: ignore[misc]
-    """Refuses to load or unload: KServe's own lets any caller unload the model."""
+    """Rejects load and unload; KServe's own class lets any client unload the model."""
 
     async def load(self, model_name: str) -> None:
-        """Refuse."""
-        raise NotImplementedError(f"{model_name} is loaded for the life of this server")
+        """Reject the request."""
+        raise NotImplementedError(f"{model_name} stays loaded for the lifetime of this server")
 
     async def unload(self, model_name: str) -> None:
-        """Refuse."""
-        raise NotImplementedError(f"{model_name} is loaded for the life of this server")
+        """Reject the request."""
+        raise NotImplementedError(f"{model_name} stays loaded for the lifetime of this server")

@@ -1,4 +1,4 @@
-"""The gRPC side: KServe's service with quiet errors that carry their message."""
+"""gRPC: KServe's service, with a status and message for every error."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STATUS = (
 
 
 class Servicer(InferenceServicer):  # type: ignore[misc]
-    """KServe's service; each method answers an exception with its status."""
+    """KServe's service; each method maps an exception to its status."""
 
     def __init__(
         self, plane: DataPlane, repository: ModelRepositoryExtension, invalid: Invalid
@@ -55,7 +55,7 @@ def _with_status(method: Callable[[Any, Any], Any], invalid: Invalid) -> Callabl
             return await method(request, context)
         except Exception as error:
             if isinstance(error, InvalidInput) and not isinstance(error, RefusedRequest):
-                invalid(1)  # it broke before the model could count it
+                invalid(1)  # failed before the model could count it
             await _abort(context, error)
 
     return call
@@ -74,7 +74,7 @@ def build_server(servicer: Servicer, port: int) -> grpc.aio.Server:
     """Build the server and bind its port.
 
     Raises:
-        RuntimeError: the port is taken.
+        RuntimeError: the port is in use.
     """
     server = grpc.aio.server(
         options=[

@@ -1,8 +1,8 @@
-"""From the bodies of the v1 and v2 protocols to checked requests: pure.
+"""Parse the bodies of the v1 and v2 protocols into valid requests: pure.
 
-Every bad field is reported with its name, its value and the remedy. A field that is not in the
-schema is refused too: only `user_id` is required, so that a misspelt `session` would otherwise
-go unnoticed and give every user the answer of a cold start.
+Every bad field is reported with its name, its value and the remedy. Unknown fields are rejected
+too: only `user_id` is required, so a misspelt `session` would otherwise give every user a
+cold-start answer without notice.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ DATATYPES = {
 
 
 def datatypes(kinds: IdKinds) -> dict[str, str]:
-    """Give the datatype of each input of the v2 protocol, for these kinds of ids."""
+    """Return the datatype of each input of the v2 protocol, for these types of ids."""
     texts = {"user_id": kinds.user, "session_items": kinds.item}
     return DATATYPES | {name: "BYTES" for name, kind in texts.items() if kind is IdKind.TEXT}
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of a request, so that none can cost more than its share, and what its ids are."""
+    """Limits of a request, which bound its cost, and the types of its ids."""
 
     max_top_n: int = 200
     max_session: int = 500  # events
@@ -64,7 +64,7 @@ class Limits:
 
     @property
     def default_top_n(self) -> int:
-        """Ten items unless the catalogue's bound is lower."""
+        """Ten items, unless the limit is lower."""
         return min(10, self.max_top_n)
 
 
@@ -79,15 +79,15 @@ class NamedTensor:
 
 
 def parse_v1(body: object, limits: Limits, now: int) -> list[RecommendRequest]:
-    """Check a v1 body, already decoded from JSON.
+    """Parse a v1 body, already decoded from JSON.
 
     Args:
         body: `{"instances": [...]}` of docs/contracts.md.
-        limits: bounds of a request.
-        now: seconds since 1970, the time of a request that names none.
+        limits: limits of a request.
+        now: seconds since 1970, the time of a request without a timestamp.
 
     Raises:
-        InvalidRequest: with all problems, and the number of instances refused.
+        InvalidRequest: with all problems, and the number of rejected instances.
     """
     if not isinstance(body, Mapping) or "instances" not in body:
         user = limits.ids.user.example(1)
@@ -110,14 +110,14 @@ def parse_v1(body: object, limits: Limits, now: int) -> list[RecommendRequest]:
 
 
 def parse_v2(tensors: Iterable[NamedTensor], limits: Limits, now: int) -> RecommendRequest:
-    """Check the inputs of a v2 request, which is one instance.
+    """Parse the inputs of a v2 request, which is one instance.
 
     Raises:
         InvalidRequest: with all problems.
     """
     problems = Problems(limits.ids)
     by_name = _tensors_by_name(tensors, problems)
-    problems.report()  # values of the wrong shape or type are not worth a look
+    problems.report()  # do not validate values of a wrong shape or type
     scalars = {name: values[0] for name, values in by_name.items() if name not in SESSION_TENSORS}
     session = _session_of_tensors(by_name, limits, problems)
     request = _request("", scalars, session, limits, now, problems)
@@ -149,7 +149,7 @@ def _request(
     before = len(problems.found)
     user_id = problems.user(f"{prefix}user_id", fields.get("user_id"))
     if fields.get("user_id") is None:
-        problems.add(f"{prefix}user_id", None, "it is required: give the user's id")
+        problems.add(f"{prefix}user_id", None, "it is required: give the user id")
     age = problems.integer(
         f"{prefix}age", fields.get("age"), 0, MAX_AGE, f"give whole years from 0 to {MAX_AGE}"
     )
@@ -175,7 +175,7 @@ def _request(
 
 
 def _ordered(events: list[tuple[int, int | None, float]], now: int) -> tuple[SessionEvent, ...]:
-    """Order a session by time; one without times happened in the seconds before the request."""
+    """Order a session by time; one without times happened just before the request."""
     count = len(events)
     dated = [
         SessionEvent(item, max(0, now - count + index) if at is None else at, value)
@@ -203,7 +203,7 @@ def _session_of_events(
             continue
         _refuse_unknown(f"{name}.", event, EVENT_FIELDS, problems)
         if event.get("item") is None:
-            problems.add(f"{name}.item", None, "it is required: give the item's id")
+            problems.add(f"{name}.item", None, "it is required: give the item id")
         item = problems.item(f"{name}.item", event.get("item"))
         at = problems.timestamp(f"{name}.timestamp", event.get("timestamp"))
         value = problems.number(f"{name}.value", event.get("value"))
@@ -230,7 +230,7 @@ def _session_of_tensors(
         if length > limits.max_session:
             problems.add(name, f"{length} events", f"give at most {limits.max_session}")
         elif length != len(items):
-            remedy = f"give as many as session_items has, which is {len(items)}"
+            remedy = f"give {len(items)} values, as many as session_items has"
             problems.add(name, f"{length} values", remedy)
     if problems.found:
         return []
@@ -269,7 +269,7 @@ def _tensors_by_name(
             got = f"shape {list(tensor.shape)} with {len(tensor.values)} values"
             problems.add(tensor.name, got, f"send it with the shape {wanted}, one request a call")
         elif None in tensor.values:
-            problems.add(tensor.name, None, "leave out an input that is unknown")
+            problems.add(tensor.name, None, "leave out unknown inputs")
         else:
             by_name[tensor.name] = tensor.values
     return by_name

@@ -1,4 +1,4 @@
-"""When the version should get traffic: Triton has both models, warm, and no end is near."""
+"""Readiness for traffic: both models are loaded and warm, and no shutdown has started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ POLL_SECONDS = 0.2
 
 
 class Readiness:
-    """Ready when Triton is, after a warm-up, until the process is told to end."""
+    """Ready after the warm-up, while Triton is ready and until the drain starts."""
 
     def __init__(self, triton_ready: Callable[[], Awaitable[bool]]) -> None:
         self._triton_ready = triton_ready
@@ -20,19 +20,19 @@ class Readiness:
 
     @property
     def draining(self) -> bool:
-        """Whether the process was told to end."""
+        """Whether the shutdown has started."""
         return self._draining
 
     def drain(self) -> None:
-        """Be ready no more, whatever Triton says."""
+        """Become unready for good, whatever the state of Triton."""
         self._draining = True
 
     async def ready(self) -> bool:
-        """Tell whether traffic is welcome; asks Triton, so that its death is seen at once."""
+        """Return whether to send traffic; queries Triton, so that a crash shows at once."""
         return self._warm and not self._draining and await self._triton_ready()
 
     async def open(self, warm_up: Callable[[], Awaitable[None]]) -> None:
-        """Wait for Triton, warm it up, and be ready from then on."""
+        """Wait for Triton, warm it up, and become ready."""
         while not await self._triton_ready():
             await asyncio.sleep(POLL_SECONDS)
         await warm_up()

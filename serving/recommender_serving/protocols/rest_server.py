@@ -1,4 +1,4 @@
-"""The REST side: KServe's routes on a smaller application."""
+"""REST: KServe's routes on a smaller application."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.transformer import RefusedRequest
 
 BACKLOG = 2048
-# Longer than proxies written in Go (Traefik, Knative's queue-proxy) keep an idle connection, 90 s:
-# one that is closed while they send a request on it is an error for the user.
+# Longer than Go proxies (Traefik, Knative's queue-proxy) keep idle connections, 90 s. If the
+# server closes a connection just as a proxy sends a request on it, the user gets an error.
 KEEP_ALIVE_SECONDS = 120
 
 
 class Envelope:
-    """Bounds the body, and asks clients to leave when the process is about to end."""
+    """Limits the size of bodies, and closes connections during the drain."""
 
     def __init__(self, app: ASGIApp, readiness: Readiness) -> None:
         self._app = app
@@ -51,7 +51,7 @@ class Envelope:
             read += len(message.get("body", b""))
             if read > MAX_BODY_BYTES:
                 raise HTTPException(
-                    413, f"the body has more than {MAX_BODY_BYTES} bytes: send less"
+                    413, f"the body has more than {MAX_BODY_BYTES} bytes: send a smaller one"
                 )
             return message
 
@@ -64,7 +64,7 @@ class Envelope:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers: the drain decides when it ends."""
+    """Uvicorn without its own signal handlers; the drain determines the shutdown."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -91,7 +91,7 @@ def build_app(
 def _add_handlers(app: FastAPI, invalid: Invalid) -> None:
     async def refused(_: Request, error: Exception) -> JSONResponse:
         if not isinstance(error, RefusedRequest):
-            invalid(1)  # it broke before the model could count it
+            invalid(1)  # failed before the model could count it
         return _error(400, str(error))
 
     async def unreadable(_: Request, error: Exception) -> JSONResponse:
@@ -119,7 +119,7 @@ def _add_handlers(app: FastAPI, invalid: Invalid) -> None:
     app.add_exception_handler(InvalidInput, refused)
     app.add_exception_handler(RequestValidationError, unreadable)
     app.add_exception_handler(HTTPException, rejected)
-    app.add_exception_handler(ClientDisconnect, plain(400))  # nobody reads it
+    app.add_exception_handler(ClientDisconnect, plain(400))  # no client reads it
     app.add_exception_handler(ModelNotFound, plain(404))
     app.add_exception_handler(ModelNotReady, plain(503))
     app.add_exception_handler(ServerNotReady, plain(503))
@@ -132,10 +132,10 @@ def _error(status: int, message: str) -> JSONResponse:
 
 
 def listen(port: int) -> socket.socket:
-    """Bind the port on every address of the pod, IPv6 too where the kernel has it.
+    """Bind the port on every address of the pod, including IPv6 if the kernel supports it.
 
     Raises:
-        OSError: the port is taken.
+        OSError: the port is in use.
     """
     if socket.has_dualstack_ipv6():
         return socket.create_server(

@@ -21,13 +21,13 @@ SOURCE_HEADER = "x-recommender-source"
 
 
 class RefusedRequest(InvalidInput):  # type: ignore[misc]
-    """A request that was counted as invalid already."""
+    """A rejected request that already counts as invalid."""
 
 
 class Transformer(Model):  # type: ignore[misc]
-    """Answers from the moment on that its artifact is loaded, with or without Triton.
+    """Answers as soon as its artifact is loaded, with or without Triton.
 
-    Whether it should get traffic is another question, answered by `Readiness`.
+    `Readiness` decides whether it should receive traffic.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Transformer(Model):  # type: ignore[misc]
         now: Callable[[], float] = time.time,
         texts: Mapping[int, str] | None = None,
     ) -> None:
-        """Make a transformer; `texts` are those of the items, where their ids are texts."""
+        """Create a transformer; `texts` maps items to their texts, if item ids are texts."""
         super().__init__(name, return_response_headers=True)
         self._version = version
         self._recommender = recommender
@@ -65,7 +65,7 @@ class Transformer(Model):  # type: ignore[misc]
         """Answer one call.
 
         Raises:
-            RefusedRequest: the request breaks the schema; KServe answers 400.
+            RefusedRequest: the request violates the schema; KServe answers 400.
         """
         is_v2 = isinstance(payload, InferRequest)
         try:
@@ -86,11 +86,11 @@ class Transformer(Model):  # type: ignore[misc]
         now = int(self._now())
         if isinstance(payload, InferRequest):
             return [parse_v2(codec.tensors_of(payload), self._limits, now)]
-        if isinstance(payload, bytes):  # KServe decodes no content type but the plainest
+        if isinstance(payload, bytes):  # KServe decodes only the plainest content type
             try:
                 payload = orjson.loads(payload)
             except orjson.JSONDecodeError as error:
-                raise InvalidRequest(f"the body is no JSON: {error}") from error
+                raise InvalidRequest(f"the body is not valid JSON: {error}") from error
         return parse_v1(payload, self._limits, now)
 
     def _prediction(self, answer: Answer) -> dict[str, object]:

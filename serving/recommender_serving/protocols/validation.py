@@ -1,4 +1,4 @@
-"""Checks of single values of a request; each problem names the field, the value and the remedy."""
+"""Validate single values of a request; each problem names the field, the value and the remedy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from recommender_serving.domain import ids
 from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
-LATEST_TIMESTAMP = 4_102_444_800  # 2100-01-01; milliseconds of any year since 1971 lie beyond
+LATEST_TIMESTAMP = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
 MAX_AGE = 150
 MAX_NAME = 64  # characters of a category
 MAX_SESSION_ID = 128
@@ -19,7 +19,7 @@ MAX_REPORTED = 8
 
 
 class InvalidRequest(ValueError):  # noqa: N818 - it is the request that is invalid
-    """A request breaks the schema; `instances` of them are refused with it."""
+    """A request violates the schema; `instances` is the number of rejected instances."""
 
     def __init__(self, message: str, instances: int = 1) -> None:
         super().__init__(message)
@@ -28,32 +28,32 @@ class InvalidRequest(ValueError):  # noqa: N818 - it is the request that is inva
 
 @dataclass(slots=True)
 class Problems:
-    """Collects what is wrong with a request; a checker gives None for a bad or absent value.
+    """Collects the problems of a request; a method returns None for a bad or absent value.
 
-    `kinds` says what the ids of the version are; a text is taken as its hash.
+    `kinds` are the types of the version's ids; a text id becomes its hash.
     """
 
     kinds: IdKinds = INTEGERS
     found: list[str] = field(default_factory=list)
 
     def add(self, name: str, value: object, remedy: str) -> None:
-        """Note a problem; the value is shortened, whatever was sent."""
+        """Add a problem; the value is shortened."""
         self.found.append(f"{name}: got {_short.repr(value)}; {remedy}")
 
     @property
     def full(self) -> bool:
-        """Enough is known to refuse: a hostile body must not cost a look at all of it."""
+        """Whether to stop: a hostile body must not be parsed completely."""
         return len(self.found) >= MAX_REPORTED
 
     def report(self, instances: int = 1) -> None:
-        """Raise InvalidRequest where something was found."""
+        """Raise InvalidRequest if there are problems."""
         if not self.found:
             return
         rest = ["More problems may follow"] if self.full else []
         raise InvalidRequest(". ".join([*self.found[:MAX_REPORTED], *rest]), instances)
 
     def integer(self, name: str, value: object, low: int, high: int, remedy: str) -> int | None:
-        """Accept a whole number within bounds; a bool or 3.0 is none."""
+        """Accept an integer within bounds, but no bool and no 3.0."""
         if value is None:
             return None
         if type(value) is int and low <= value <= high:
@@ -62,18 +62,18 @@ class Problems:
         return None
 
     def user(self, name: str, value: object) -> int | None:
-        """Accept a user's id: any 64-bit number, or a text."""
+        """Accept a user id: any 64-bit integer, or a text."""
         if self.kinds.user is IdKind.TEXT:
             return self._hashed(name, value)
         return self._number(name, value)
 
     def item(self, name: str, value: object) -> int | None:
-        """Accept an item's id; -1 is what pads sessions on their way to the model."""
+        """Accept an item id; -1 is reserved for the padding of sessions."""
         if self.kinds.item is IdKind.TEXT:
             return self._hashed(name, value)
         if value == -1:
             self.add(
-                name, value, "-1 is reserved for padding, which the server adds: leave it out"
+                name, value, "-1 is reserved for the padding that the server adds: leave it out"
             )
             return None
         return self._number(name, value)
@@ -93,12 +93,12 @@ class Problems:
         return ids.hashed(value.decode() if isinstance(value, bytes) else value)
 
     def timestamp(self, name: str, value: object) -> int | None:
-        """Accept seconds; the usual mistake is milliseconds."""
+        """Accept seconds; a common mistake is milliseconds."""
         remedy = "give whole seconds since 1970 (not milliseconds), before the year 2100"
         return self.integer(name, value, 0, LATEST_TIMESTAMP, remedy)
 
     def number(self, name: str, value: object) -> float | None:
-        """Accept a finite number that single precision holds well."""
+        """Accept a finite number that fits single precision."""
         if value is None:
             return None
         good = type(value) is int or (type(value) is float and math.isfinite(value))

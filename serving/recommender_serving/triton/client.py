@@ -1,6 +1,7 @@
-"""Triton over gRPC, with KServe's own stub: `tritonclient.grpc` cannot share its process.
+"""Triton over gRPC, with KServe's stub.
 
-(Both define the protobuf package `inference`, so that importing the second one fails.)
+`tritonclient.grpc` cannot be used in the same process: both define the protobuf package
+`inference`, so the second import fails.
 """
 
 from __future__ import annotations
@@ -21,27 +22,27 @@ ITEMS = "item_ids__0"
 SCORES = "scores__1"
 READY_TIMEOUT = 1.0
 CHANNEL_OPTIONS = (
-    # A Triton that comes back is seen within a second, not after gRPC's usual two minutes.
+    # Reconnect to a restarted Triton within a second, instead of gRPC's default of two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    # Finds a peer that vanished without closing the connection.
+    # Detect a peer that disappeared without closing the connection.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
-    # No proxy of the environment belongs between two containers of a pod.
+    # Use no proxy between two containers of a pod.
     ("grpc.enable_http_proxy", 0),
 )
 
 
 class Triton:
-    """One channel to Triton; create and close it inside the running event loop."""
+    """One channel to Triton; create and close it in the running event loop."""
 
     def __init__(self, endpoint: str) -> None:
         self._channel = grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
         self._stub: Any = GRPCInferenceServiceStub(self._channel)
 
     async def ready(self, models: Sequence[str]) -> bool:
-        """Tell whether Triton reports all these models ready; False while it is out of reach."""
+        """Return whether Triton reports all these models ready; False if it is unreachable."""
         calls = [
             self._stub.ModelReady(pb.ModelReadyRequest(name=name), timeout=READY_TIMEOUT)
             for name in models
@@ -52,7 +53,7 @@ class Triton:
             return False
 
     async def infer(self, model: str, tensors: Tensors, timeout: float) -> Any:
-        """Call a model; returns the ModelInferResponse.
+        """Call a model and return the ModelInferResponse.
 
         Raises:
             RankerError: timeout or error.
@@ -80,7 +81,7 @@ class Triton:
 
 
 class TritonRanker:
-    """One model of Triton behind the port `Ranker`."""
+    """One Triton model as a `Ranker`."""
 
     def __init__(self, triton: Triton, model: str) -> None:
         self._triton = triton
@@ -95,7 +96,7 @@ def decode(response: Any) -> Ranking:
     """Read the two outputs of a ModelInferResponse for one instance: pure.
 
     Raises:
-        RankerError: shape, where an output is missing or is not INT64 or FP32 [1, n].
+        RankerError: shape, if an output is missing or is not INT64 or FP32 [1, n].
     """
     return Ranking(
         items=_values(response, ITEMS, "INT64", "q", 8),
@@ -113,5 +114,5 @@ def _values(response: Any, name: str, datatype: str, code: str, width: int) -> t
         raise RankerError(FallReason.SHAPE, f"{name} is {outputs[index].datatype} {shape}")
     raw = response.raw_output_contents
     if index >= len(raw) or len(raw[index]) != width * shape[1]:
-        raise RankerError(FallReason.SHAPE, f"{name} has not the bytes of its shape {shape}")
+        raise RankerError(FallReason.SHAPE, f"the size of {name} does not match its shape {shape}")
     return struct.unpack(f"<{shape[1]}{code}", raw[index])

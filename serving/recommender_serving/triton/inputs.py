@@ -1,4 +1,4 @@
-"""From a checked request to the input tensors of the Triton models: pure."""
+"""Build the input tensors of the Triton models from a request: pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PADDING = -1  # item id of a padded position; also the index of anything unknown
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One input: little-endian raw contents, the shape with the batch dimension of 1."""
+    """One input: little-endian raw contents, and the shape including a batch dimension of 1."""
 
     name: str
     datatype: str
@@ -29,9 +29,9 @@ Tensors = tuple[Tensor, ...]
 def build(request: RecommendRequest, vocabulary: Vocabulary) -> Tensors:
     """Build the seven inputs of docs/contracts.md.
 
-    A session is padded at the left to `historyLength`, always: two shapes alone reach Triton
-    (1 for an empty session, `historyLength`), so that its dynamic batcher can join requests and
-    TorchScript specialises twice, not once a length.
+    A session is always padded on the left to `historyLength`. Triton sees only two shapes (1 for
+    an empty session, and `historyLength`), so its dynamic batcher can batch requests, and
+    TorchScript specialises twice instead of once per length.
     """
     session = request.session[-vocabulary.history_length :]
     gap = vocabulary.history_length - len(session) if session else 1
@@ -52,7 +52,7 @@ def build(request: RecommendRequest, vocabulary: Vocabulary) -> Tensors:
 
 
 def index_of(name: str | None, names: dict[str, int]) -> int:
-    """Give the index of a category, -1 where it is absent or unknown."""
+    """Return the index of a category; -1 if it is absent or unknown."""
     return PADDING if name is None else names.get(name, PADDING)
 
 

@@ -18,7 +18,7 @@ from recommender_training.cli import main
 from recommender_training.config.export import ExportSettings, Variant
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, torchscript
-from recommender_training.export.compact import compact, left_of
+from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.probes import probe
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features.table import State
@@ -61,7 +61,7 @@ def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
         state["user_vectors"] = left_of(state["user_vectors"], variant, SETTINGS)
     groups = known.constants.groups
     plain = RankerServing(state, full.history_length, groups).eval()
-    small = compact(full, variant, SETTINGS)
+    small = compress(full, variant, SETTINGS)
     random = np.random.default_rng(1)
     users, items = known.data.users.ids, known.data.items.ids
     inputs = probe(random, users, items, 16, 20, 10)
@@ -186,7 +186,7 @@ def test_a_variant_that_serves_other_scores_than_were_judged_is_refused(
 ) -> None:
     request = ranking.reveal_half(prepared.data, prepared.split.test, 20).requests[0]
     scorer = answers.scorers(bundle, prepared)[1]
-    small = compact(full, Variant.INT8, SETTINGS)
+    small = compress(full, Variant.INT8, SETTINGS)
     lists = parity.Lists(left=partial(left_of, variant=Variant.INT8, settings=SETTINGS))
     assert parity.check_variant(small, scorer, known, [request], lists)["maxDifference"] < 0.01
     small.events = small.events + 50.0  # what only `forward` reads

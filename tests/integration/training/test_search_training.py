@@ -17,7 +17,7 @@ from recommender_training.cli import main
 from recommender_training.config.search_space import Params
 from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation.once import OnceOnly
+from recommender_training.data.splits import OnceOnly
 from recommender_training.pipeline import training
 from recommender_training.search import folds, results
 from recommender_training.search.choose import choose

@@ -24,7 +24,7 @@ def with_towers(bundle: Bundle, prepared: Prepared, monkeypatch: pytest.MonkeyPa
         hyperparameters=Hyperparameters(embedding_dim=8, retrieval=Retrieval.BOTH)
     )
     split = prepared.split
-    found = retrieval.fit_sources(
+    found = retrieval.fit_retrieval(
         prepared.data, split.train, split.validation, prepared.inputs, config
     )
     return replace(bundle, sources=found)

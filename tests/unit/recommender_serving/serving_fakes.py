@@ -1,4 +1,4 @@
-"""Rankers that answer, fail or hang as they are told."""
+"""Rankers that answer, fail or hang on request."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""vocabulary.json and popularity.json: what the transformer has to know beside the models."""
+"""vocabulary.json, item_ids.json and popularity.json: what the transformer needs beside models."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,14 @@ def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
         },
         "maxTopN": MAX_TOP_N,
     }
+
+
+def item_ids(texts: Sequence[str]) -> dict[str, Any]:
+    """The content of item_ids.json: the texts of the items of vocabulary.json, in their order.
+
+    The ids there are the hashes of these.
+    """
+    return {"schema": "recommender.dev/item-ids/v1", "texts": list(texts)}
 
 
 def broken(content: dict[str, Any], seed: int) -> dict[str, Any]:

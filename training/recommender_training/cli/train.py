@@ -35,11 +35,11 @@ def add(verbs: Verbs) -> None:
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """From a data version to a staged artifact, alone or as one of a group."""
-    from recommender_training.distributed.group import ALONE
+    from recommender_training.distributed.group import ONE_PROCESS
     from recommender_training.pipeline import training  # torch takes seconds to import
 
     config, champion = parse_config(arguments.config), _champion(arguments)
-    group = getattr(arguments, "group", ALONE)
+    group = getattr(arguments, "group", ONE_PROCESS)
     if not group.first:
         return _fit_along(arguments, group)
     result = training.train(

@@ -52,7 +52,7 @@ class FeatureGroup(enum.StrEnum):
     CALENDAR = "Calendar"
 
 
-class Loss(enum.StrEnum):
+class RetrievalLoss(enum.StrEnum):
     """Over what items the softmax of the two towers goes."""
 
     SAMPLED_SOFTMAX = "SampledSoftmax"
@@ -87,7 +87,7 @@ class Hyperparameters(Section):
         default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
     )
     retrieval: Retrieval = Retrieval.BOTH
-    retrieval_loss: Loss = Loss.SAMPLED_SOFTMAX
+    retrieval_loss: RetrievalLoss = RetrievalLoss.SAMPLED_SOFTMAX
 
 
 class WarmMode(enum.StrEnum):

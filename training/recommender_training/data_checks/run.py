@@ -15,7 +15,7 @@ import polars as pl
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.data_checks import compare, fitness, lake_files, profile, shift
-from recommender_training.data_checks.finding import Finding, Judge, named, of_level, summary
+from recommender_training.data_checks.finding import Finding, Findings, named, of_level, summary
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile, Profiled
 from recommender_training.ingestion.quarantine_limits import Aside
@@ -77,13 +77,13 @@ def run(
         aside = lake_files.settle_aside(lake, data_version, aside)
     wanted = against or _default_against(lake, data_version, window_days, past)
     before = _baseline(lake, wanted, window_days)
-    findings = judge(checks, now, before)
+    findings = evaluate(checks, now, before)
     compared_with = None if before is None else str(before["dataVersion"])
     then = None if compared_with is None else lake_files.read_aside(lake, compared_with)
     if aside is not None and then is not None:
-        put_aside = Judge(checks.levels)
+        put_aside = Findings(checks.levels)
         compare.aside(put_aside, checks, aside, then)
-        findings += put_aside.findings
+        findings += put_aside.all
     path = lake_files.write_findings(lake, now.profile, compared_with, findings)
     return Outcome(findings, compared_with, path, past)
 
@@ -96,18 +96,18 @@ def _default_against(
     return lake_files.read_trained(lake)
 
 
-def judge(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:
+def evaluate(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:
     """The findings of a profile, and of its comparison with the one before, if there is one."""
-    judged = Judge(checks.levels)
-    fitness.judge(judged, now.profile)
+    findings = Findings(checks.levels)
+    fitness.check(findings, now.profile)
     if before is not None:
-        compare.judge(judged, checks, now.profile, before)
+        compare.check(findings, checks, now.profile, before)
         tests = [
             *compare.null_tests(checks, now.profile, before),
             *shift.session_tests(checks, now.profile, now.sessions, before),
         ]
-        shift.conclude(judged, checks, tests)
-    return judged.findings
+        shift.conclude(findings, checks, tests)
+    return findings.all
 
 
 def _baseline(lake: Path, data_version: str | None, window_days: int | None) -> Profile | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from recommender_training.artifact import reference
 from recommender_training.common.arrays import Ints
-from recommender_training.data_checks.finding import Judge
+from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile
 from recommender_training.data_checks.sample import Sessions
@@ -90,12 +90,12 @@ def session_tests(
         yield from _histogram(checks, told, seen)
 
 
-def conclude(judge: Judge, checks: Checks, tests: Sequence[Comparison]) -> None:
+def conclude(findings: Findings, checks: Checks, tests: Sequence[Comparison]) -> None:
     """Add a finding for each test, corrected for the number of all of them."""
     adjusted = two_samples.holm([test.p_value for test in tests])
     for test, p_value in zip(tests, adjusted, strict=True):
         limit = f"{test.floor:g}"
-        judge.add(
+        findings.add(
             test.check,
             test.feature,
             holds=test.effect < test.floor or test.effect == 0 or p_value > checks.alpha,

@@ -23,7 +23,7 @@ from recommender_training.models import item_weights
 from recommender_training.trainer.bundle import Bundle, baseline_probability, probability
 from recommender_training.trainer.fit import predict
 from recommender_training.trainer.prepared import Prepared
-from recommender_training.trainer.retrieval import Sources
+from recommender_training.trainer.retrieval import RetrievalModels
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
 TOP_K = 10
@@ -51,7 +51,7 @@ class Window:
     rows: Ints  # [N] of the events
     task: ranking.RankingTask
     state: State  # before the first row
-    sources: Sources = field(default_factory=Sources)  # what lists are ordered by
+    sources: RetrievalModels = field(default_factory=RetrievalModels)  # what lists are ordered by
     inputs: Sequence[Inputs] | None = None  # of each request, where towers read them
 
     @property
@@ -113,7 +113,7 @@ class Window:
         return ranking.best(self.task, logits + added, TOP_K)
 
 
-def window(prepared: Prepared, rows: Ints, sources: Sources | None = None) -> Window:
+def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = None) -> Window:
     """The window of these rows, which are sorted by time; lists are ordered by `sources`."""
     data, frozen, length = prepared.data, prepared.constants, prepared.history_length
     start = int(data.events.time[rows[0]])
@@ -125,7 +125,7 @@ def window(prepared: Prepared, rows: Ints, sources: Sources | None = None) -> Wi
             ranking.catalogue_inputs(data, frozen, state, request, length).take(first)
             for request in task.requests
         ]
-    return Window(data, rows, task, state, sources or Sources(), inputs)
+    return Window(data, rows, task, state, sources or RetrievalModels(), inputs)
 
 
 def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:

@@ -15,14 +15,14 @@ from recommender_training.features import graph
 from recommender_training.features.history import ItemCounts
 from recommender_training.features.table import Inputs
 from recommender_training.models import item_weights
-from recommender_training.trainer.retrieval import Sources
+from recommender_training.trainer.retrieval import RetrievalModels
 
 
 def prior(
     data: Dataset,
     counts: ItemCounts,
     weights: Floats | None,
-    sources: Sources,
+    sources: RetrievalModels,
     request: Request,
     inputs: Inputs | None,
 ) -> Doubles:

@@ -30,7 +30,7 @@ from recommender_training.mitigation import exposure, reweighting
 from recommender_training.statistics import bootstrap
 from recommender_training.statistics.bootstrap import Resamples
 from recommender_training.trainer.bundle import Bundle, fit_models, refit
-from recommender_training.trainer.context import Course
+from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.initial_weights import WarmStart
 from recommender_training.trainer.prepared import Prepared, training_labels
 
@@ -100,8 +100,8 @@ def before(
     say("reweighting: the same models without weights, to compare with")
     settled = config.hyperparameters.model_copy(update={"retrieval": Retrieval.WEIGHTS})
     bare = config.model_copy(update={"mitigation": None, "hyperparameters": settled})
-    course = Course(start=start)
-    bundle = refit(fit_models(prepared, bare, threads, course), prepared, bare, threads, course)
+    context = FitContext(start=start)
+    bundle = refit(fit_models(prepared, bare, threads, context), prepared, bare, threads, context)
     data, split = prepared.data, prepared.split
     rows = np.concatenate([split.train, split.validation])
     labels = training_labels(data, split, config)

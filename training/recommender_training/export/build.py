@@ -20,7 +20,7 @@ from recommender_training.features.table import Constants, State, genre_shares
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, logistic
 from recommender_training.models.ranker import Ranker
-from recommender_training.trainer.retrieval import Sources
+from recommender_training.trainer.retrieval import RetrievalModels
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Knowledge:
     state: State
     retrieval: Floats | None  # [I, I]; None where lists are not ordered by it
     history_length: int
-    sources: Sources = field(default_factory=Sources)
+    sources: RetrievalModels = field(default_factory=RetrievalModels)
 
 
 def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> dict[str, Tensor]:

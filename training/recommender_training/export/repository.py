@@ -19,7 +19,7 @@ from recommender_training.config.training import Retrieval, TrainingConfig
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.export import build, faults, parity, torch_export, torchscript
-from recommender_training.export.compact import compact, left_of
+from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.features.table import State
 from recommender_training.models import item_weights
 from recommender_training.trainer.bundle import Bundle
@@ -50,7 +50,7 @@ def write(
     if bundle.deep is not None:
         bonus = bundle.bonus.get("recommender")
         full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
-        served = full if variant is None else compact(full, variant, config.export)
+        served = full if variant is None else compress(full, variant, config.export)
     base_scorer, scorer = scorers(bundle, prepared)
     differences: dict[str, Any] = {}
     loaded: dict[str, nn.Module] = {}

@@ -70,7 +70,7 @@ def _subtitle(report: _Report) -> Markup:
 
 
 def _verdict(report: _Report) -> Markup:
-    said = verdict.judge(report)
+    said = verdict.of(report)
     reasons = tag("ul", *[tag("li", reason) for reason in said.reasons])
     return tag("div", tag("strong", said.headline), reasons, class_=f"verdict {said.tone}")
 

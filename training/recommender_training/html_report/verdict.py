@@ -21,7 +21,7 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def judge(report: Mapping[str, Any]) -> Verdict:
+def of(report: Mapping[str, Any]) -> Verdict:
     """The verdict of an evaluation report."""
     reasons = tuple(
         sentence

@@ -20,7 +20,7 @@ from recommender_training.ingestion.mapping import (
     TimeUnit,
     Value,
 )
-from recommender_training.ingestion.row_reasons import flag, whole_number
+from recommender_training.ingestion.raw_columns import flag, whole_number
 
 #: 1990-01-01: a number that only in another unit lies between this and now was declared wrongly.
 _PLAUSIBLE_FROM = 631_152_000

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import polars as pl
 
-from recommender_training.ingestion.row_reasons import flag, whole_number
+from recommender_training.ingestion.raw_columns import flag, whole_number
 
 #: Name of `hashed` in a manifest.
 HASH = "blake2b-63"

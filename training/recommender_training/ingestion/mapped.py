@@ -26,7 +26,7 @@ from recommender_training.ingestion import (
 )
 from recommender_training.ingestion.mapping import Format, Mapping
 from recommender_training.ingestion.quarantine import Quarantine
-from recommender_training.ingestion.source_file import SourceFile
+from recommender_training.ingestion.source_files import SourceFile
 from recommender_training.ingestion.staging import Staging
 
 #: More would make as many folders a day.

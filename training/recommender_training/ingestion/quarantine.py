@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from recommender_training.data import lake, schema
-from recommender_training.ingestion.source_file import SourceFile
+from recommender_training.ingestion.source_files import SourceFile
 
 #: Rows that are held before they are written: some tens of megabytes at most.
 _HELD_ROWS = 50_000

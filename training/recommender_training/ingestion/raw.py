@@ -9,7 +9,7 @@ import polars as pl
 
 from recommender_training.common.errors import InputError
 from recommender_training.data import schema
-from recommender_training.ingestion.row_reasons import flag
+from recommender_training.ingestion.raw_columns import flag
 
 _INTEGER = r"^\d{1,18}$"
 _NUMBER = r"^[+-]?\d{1,15}(\.\d+)?$"

@@ -1,9 +1,11 @@
-"""Which columns there have to be, and how it is told that one is not: the same for all formats."""
+"""Columns of raw files, for all formats: which are required, and how a row gets its reason."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import polars as pl
 
 from recommender_training.common.errors import InputError
 
@@ -16,6 +18,7 @@ REQUIRED = {
     "items": ("id",),
 }
 _NAMED = 50
+_INTEGER = r"^\+?([0-9]{1,18})(?:\.0*)?$"
 
 
 def check(path: Path, table: str, fields: Mapping[str, str], found: Sequence[str]) -> None:
@@ -33,3 +36,14 @@ def check(path: Path, table: str, fields: Mapping[str, str], found: Sequence[str
         f"{path}: no column {', '.join(missing)}; found: {names}{more}; name one of these in "
         f"mapping.{table}, or add the column to the file",
     )
+
+
+def flag(frame: pl.DataFrame, bad: pl.Expr, reason: str) -> pl.DataFrame:
+    """Give the rows where `bad` holds, or is null, this reason, unless they have one already."""
+    flagged = pl.when(pl.col("reason").is_null() & bad.fill_null(value=True))
+    return frame.with_columns(flagged.then(pl.lit(reason)).otherwise("reason").alias("reason"))
+
+
+def whole_number(name: str) -> pl.Expr:
+    """A whole number from 0, also as `5.0`, which is how writers with gaps in a column have it."""
+    return pl.col(name).str.extract(_INTEGER).str.to_integer(strict=False, dtype=pl.Int64)

@@ -10,7 +10,7 @@ import polars as pl
 import torch
 from torch import nn
 
-from recommender_training.artifact import item_ids, reference, vocabulary
+from recommender_training.artifact import manifest, reference, vocabulary
 from recommender_training.common.code_version import code_version
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
@@ -59,7 +59,7 @@ def write(
 def write_ids(root: Path, ids: id_table.Named) -> None:
     """Write item_ids.json, where the ids of items are texts."""
     if ids.items is not None:
-        item_ids.write(root, ids.items)
+        write_bytes(root / manifest.ITEM_IDS, canonical_json(vocabulary.item_ids(ids.items)))
 
 
 def header(

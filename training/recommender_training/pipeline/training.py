@@ -17,10 +17,10 @@ from recommender_training.common.durable_files import canonical_json, write_byte
 from recommender_training.common.progress import say
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load as load_data
-from recommender_training.distributed.group import ALONE, Group
+from recommender_training.data.splits import OnceOnly
+from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.evaluation import mitigated
 from recommender_training.evaluation.evaluate import evaluate
-from recommender_training.evaluation.once import OnceOnly
 from recommender_training.export import latency, repository
 from recommender_training.export.build import Knowledge
 from recommender_training.html_report import page_file as page
@@ -30,7 +30,7 @@ from recommender_training.pipeline.champion import Comparison
 from recommender_training.search.choose import Choice, choose
 from recommender_training.search.objective import Source
 from recommender_training.trainer.bundle import Bundle, fit_models, refit
-from recommender_training.trainer.context import Course, kept
+from recommender_training.trainer.context import FitContext, with_checkpoints
 from recommender_training.trainer.initial_weights import WarmStart
 from recommender_training.trainer.prepared import Prepared, prepare
 
@@ -68,7 +68,7 @@ def train(
     champion: Comparison | None = None,
     checkpoints: Path | None = None,
     own_checkpoints: bool = False,
-    group: Group = ALONE,
+    group: Group = ONE_PROCESS,
     data_checks: Mapping[str, Any] | None = None,
 ) -> TrainResult:
     """Train, evaluate once on the test window, export, and stage the artifact at `output`.
@@ -129,7 +129,7 @@ class _Begun:
     prepared: Prepared
     config: TrainingConfig  # with what the search has chosen
     found: Choice | None
-    course: Course
+    context: FitContext
     warm: dict[str, Any] | None
 
 
@@ -147,9 +147,9 @@ class _Fitted:
 def _train(asked: _Asked) -> TrainResult:
     begun = _begin(asked)
     fitted = _fit(asked, begun)
-    report = _judge(asked, begun, fitted)
+    report = _evaluate(asked, begun, fitted)
     digest = _stage(asked, begun, fitted, report)
-    begun.course.forget()
+    begun.context.forget()
     if begun.found is not None:
         begun.found.forget()
     if asked.own_checkpoints:  # the operator's: searches of earlier versions are of no more use
@@ -183,13 +183,13 @@ def _begin(asked: _Asked) -> _Begun:
     source_of_start = asked.champion.source if asked.champion else None
     start, warm = warm_start.begin(config, prepared, source_of_start)
     start = warm_start.shared(group, config, start)
-    return _Begun(side, ids, prepared, config, found, _course(asked, config, start), warm)
+    return _Begun(side, ids, prepared, config, found, _context(asked, config, start), warm)
 
 
-def _course(asked: _Asked, config: TrainingConfig, start: WarmStart | None) -> Course:
+def _context(asked: _Asked, config: TrainingConfig, start: WarmStart | None) -> FitContext:
     if asked.checkpoints is None:
-        return Course(asked.group, start=start)
-    return kept(
+        return FitContext(asked.group, start=start)
+    return with_checkpoints(
         asked.checkpoints,
         asked.group,
         config,
@@ -203,25 +203,25 @@ def _course(asked: _Asked, config: TrainingConfig, start: WarmStart | None) -> C
 
 def _fit(asked: _Asked, begun: _Begun) -> _Fitted:
     """Fit without the validation window, decide by it, and fit again with it."""
-    prepared, config, course, threads = begun.prepared, begun.config, begun.course, asked.threads
+    prepared, config, context, threads = begun.prepared, begun.config, begun.context, asked.threads
     known = repository.knowledge(prepared, config)
-    with course.ending_at_input_errors():
+    with context.ending_at_input_errors():
         held_out = mitigated.with_bonus(
-            fit_models(prepared, config, threads, course), prepared, config
+            fit_models(prepared, config, threads, context), prepared, config
         )
         sought = {} if begun.found is None else begun.found.report(prepared, held_out, threads)
         known = replace(known, sources=held_out.sources)
         decision = variants.decide(held_out, prepared, known, config)
         asked.group.tell("final", "")
-        bundle = refit(held_out, prepared, config, threads, course)
+        bundle = refit(held_out, prepared, config, threads, context)
     return _Fitted(bundle, held_out, replace(known, sources=bundle.sources), decision, sought)
 
 
-def _judge(asked: _Asked, begun: _Begun, fitted: _Fitted) -> dict[str, Any]:
+def _evaluate(asked: _Asked, begun: _Begun, fitted: _Fitted) -> dict[str, Any]:
     """Open the test window, once: the report of the evaluation."""
     prepared, config, champion = begun.prepared, begun.config, asked.champion
     bundle, decision = fitted.bundle, fitted.decision
-    before = mitigated.before(prepared, config, asked.threads, begun.course.start)
+    before = mitigated.before(prepared, config, asked.threads, begun.context.start)
     say("evaluate: test window")
     served_as = variants.serving(decision, bundle, prepared, fitted.known, config)
     test = OnceOnly(prepared.split.test).open()

@@ -25,7 +25,7 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import answers, intervals
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import build, latency, torchscript
-from recommender_training.export.compact import compact, left_of
+from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.ranker import RankerServing
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.pipeline.champion import Champion
@@ -119,7 +119,7 @@ def serving(
         assert bundle.deep is not None
         bonus = bundle.bonus.get("recommender")
         full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
-        model = torchscript.loaded(torchscript.archive(compact(full, variant, settings)))
+        model = torchscript.loaded(torchscript.archive(compress(full, variant, settings)))
         words = vocabulary(prepared.data, prepared.history_length)
         return answer(model, words, variant, settings, judged, bonus)
 
@@ -128,7 +128,7 @@ def serving(
 
 def graphs_of(full: RankerServing, settings: ExportSettings) -> dict[str, RankerServing]:
     """The full graph and each variant that is asked for, by name."""
-    made = {variant.value: compact(full, variant, settings) for variant in settings.variants}
+    made = {variant.value: compress(full, variant, settings) for variant in settings.variants}
     return {FULL: full, **made}
 
 

@@ -11,7 +11,7 @@ from recommender_training.config.training import Algorithm, TrainingConfig
 from recommender_training.data import load
 from recommender_training.distributed.group import Group
 from recommender_training.pipeline import warm_start
-from recommender_training.trainer.context import Course
+from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.deep_ranker import fit_deep, refit_deep
 from recommender_training.trainer.prepared import prepare
 
@@ -32,7 +32,7 @@ def fit_along(
         if config.algorithm is not Algorithm.DEEP_RANKER:
             return
         prepared = prepare(data, config)
-        course = Course(group, start=warm_start.shared(group, config, None))
-        deep, log = fit_deep(prepared, config, threads, course=course)
+        context = FitContext(group, start=warm_start.shared(group, config, None))
+        deep, log = fit_deep(prepared, config, threads, context=context)
         group.hear("final")
-        refit_deep(deep.size, log, prepared, config, threads, course)
+        refit_deep(deep.size, log, prepared, config, threads, context)

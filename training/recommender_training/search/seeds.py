@@ -42,13 +42,13 @@ def spread(
         if fitted is None:
             with silence():
                 fitted = fit_deep(prepared, own, threads)
-        found.append(_judge(prepared, own.seed, *fitted))
+        found.append(_evaluate(prepared, own.seed, *fitted))
         last = found[-1]
         say(f"search: seed {last.seed} validation log loss {last.loss:.4f}, auc {last.auc:.4f}")
     return found
 
 
-def _judge(prepared: Prepared, seed: int, model: ranker.Ranker, log: fit.FitLog) -> SeedResult:
+def _evaluate(prepared: Prepared, seed: int, model: ranker.Ranker, log: fit.FitLog) -> SeedResult:
     rows = prepared.split.validation
     logits = fit.predict(model, prepared.inputs, torch.from_numpy(rows)).numpy()
     area = metrics.auc(prepared.data.events.label[rows], logits)

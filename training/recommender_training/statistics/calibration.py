@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from recommender_training.common.arrays import Bools, Doubles
 from recommender_training.statistics import metrics
@@ -11,7 +12,7 @@ from recommender_training.statistics import metrics
 
 def probability(logit: Doubles) -> Doubles:
     """The logistic function, without overflow."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * logit)), dtype=np.float64)
+    return np.asarray(expit(logit), dtype=np.float64)
 
 
 def fit_temperature(label: Bools, logit: Doubles) -> float:

@@ -15,7 +15,7 @@ from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import logistic, ranker
 from recommender_training.statistics import calibration
 from recommender_training.trainer import fit
-from recommender_training.trainer.context import ALONE, Course
+from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.deep_ranker import fit_ranker, refit_deep
 from recommender_training.trainer.prepared import (
     Prepared,
@@ -23,7 +23,7 @@ from recommender_training.trainer.prepared import (
     training_labels,
     training_weights,
 )
-from recommender_training.trainer.retrieval import Sources, fit_sources, refit_sources
+from recommender_training.trainer.retrieval import RetrievalModels, fit_retrieval, refit_retrieval
 
 #: Rows that the logistic regression answers at a time.
 _ROWS = 65_536
@@ -41,15 +41,15 @@ class Bundle:
     #: Of the lists of `recommender` and `baseline`; empty where exposure is not constrained.
     bonus: Mapping[str, Bonus] = field(default_factory=dict)
     #: What lists are ordered by beside the response and the bonus.
-    sources: Sources = field(default_factory=Sources)
+    sources: RetrievalModels = field(default_factory=RetrievalModels)
 
 
 def fit_models(
-    prepared: Prepared, config: TrainingConfig, threads: int, course: Course = ALONE
+    prepared: Prepared, config: TrainingConfig, threads: int, context: FitContext = DEFAULT_CONTEXT
 ) -> Bundle:
     """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
 
-    On the training window alone, so that the validation window can be judged. Where the course
+    On the training window alone, so that the validation window can be judged. Where the context
     has peers, they call `fit_deep` meanwhile; the towers are this process's alone, and come last,
     when no peer waits in an exchange.
     """
@@ -66,13 +66,13 @@ def fit_models(
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
         bare = Bundle(baseline, temperature, None, 1.0, fit.FitLog())
     else:
-        deep, log = fit_ranker(prepared, config, labels, None, course)
+        deep, log = fit_ranker(prepared, config, labels, None, context)
         deep_logits = fit.predict(deep, inputs, torch.from_numpy(rows)).numpy()
         deep_temperature = calibration.fit_temperature(held, deep_logits)
         bare = Bundle(baseline, temperature, deep, deep_temperature, log)
     fit.seed_everything(config.seed, threads)  # the towers' draws do not depend on the ranker's
-    slot = course.slot("towers")
-    return replace(bare, sources=fit_sources(data, split.train, rows, inputs, config, slot))
+    slot = context.slot("towers")
+    return replace(bare, sources=fit_retrieval(data, split.train, rows, inputs, config, slot))
 
 
 def refit(
@@ -80,7 +80,7 @@ def refit(
     prepared: Prepared,
     config: TrainingConfig,
     threads: int,
-    course: Course = ALONE,
+    context: FitContext = DEFAULT_CONTEXT,
 ) -> Bundle:
     """The same models fitted again on training and validation window, as they are to serve.
 
@@ -97,10 +97,10 @@ def refit(
     baseline = logistic.fit(inputs, rows, data, labels, weight=weight)
     deep = bundle.deep
     if deep is not None:
-        deep = refit_deep(deep.size, bundle.log, prepared, config, threads, course)
+        deep = refit_deep(deep.size, bundle.log, prepared, config, threads, context)
     fit.seed_everything(config.seed, threads)
-    slot = course.slot("towers-final")
-    sources = refit_sources(bundle.sources, data, rows, inputs, config, slot)
+    slot = context.slot("towers-final")
+    sources = refit_retrieval(bundle.sources, data, rows, inputs, config, slot)
     return replace(bundle, baseline=baseline, deep=deep, sources=sources)
 
 

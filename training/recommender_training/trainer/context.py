@@ -23,13 +23,13 @@ _OUTSIDE = {"search"}
 
 
 @dataclass(frozen=True)
-class Course:
-    """The course of a training's fits; by default one process does them, and keeps nothing.
+class FitContext:
+    """What the fits of a training share; by default one process does them, and keeps nothing.
 
     The ranker begins with fresh weights, or with those of `start`.
     """
 
-    group: Group = field(default_factory=lambda: groups.ALONE)
+    group: Group = field(default_factory=lambda: groups.ONE_PROCESS)
     checkpoints: Checkpoints | None = None
     start: WarmStart | None = None
 
@@ -52,10 +52,10 @@ class Course:
             raise
 
 
-ALONE = Course()
+DEFAULT_CONTEXT = FitContext()
 
 
-def kept(
+def with_checkpoints(
     folder: Path,
     group: Group,
     config: TrainingConfig,
@@ -65,15 +65,15 @@ def kept(
     start: WarmStart | None = None,
     *,
     own: bool = False,
-) -> Course:
-    """A course with checkpoints in `folder`, which the first process alone opens.
+) -> FitContext:
+    """A context with checkpoints in `folder`, which the first process alone opens.
 
     In a folder of its `own`, those that the training does not go on from are removed.
 
     The number of processes is none of the facts: a restarted group may be of another size.
     """
     if not group.first:
-        return Course(group, start=start)
+        return FitContext(group, start=start)
     facts = {
         "config": config.model_dump(mode="json", by_alias=True, exclude=_OUTSIDE),
         "dataVersion": data_version,
@@ -85,4 +85,4 @@ def kept(
         "torch": str(torch.__version__),  # its own class would be refused when it is loaded
         "python": platform.python_version(),
     }
-    return Course(group, Checkpoints(folder, facts, own=own), start)
+    return FitContext(group, Checkpoints(folder, facts, own=own), start)

@@ -13,7 +13,7 @@ from recommender_training.config.training import Fault, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.models import ranker
 from recommender_training.trainer import fit
-from recommender_training.trainer.context import ALONE, Course
+from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import WarmStart
 from recommender_training.trainer.prepared import (
     Prepared,
@@ -30,7 +30,7 @@ def fit_deep(
     config: TrainingConfig,
     threads: int,
     watch: Watch | None = None,
-    course: Course = ALONE,
+    context: FitContext = DEFAULT_CONTEXT,
 ) -> tuple[ranker.Ranker, fit.FitLog]:
     """Fit the deep ranker alone, with the weights that `fit_models` gives it.
 
@@ -38,7 +38,7 @@ def fit_deep(
     """
     fit.seed_everything(config.seed, threads)
     labels = training_labels(prepared.data, prepared.split, config)
-    return fit_ranker(prepared, config, labels, watch, course)
+    return fit_ranker(prepared, config, labels, watch, context)
 
 
 def fit_ranker(
@@ -46,10 +46,10 @@ def fit_ranker(
     config: TrainingConfig,
     labels: Bools,
     watch: Watch | None,
-    course: Course,
+    context: FitContext,
 ) -> tuple[ranker.Ranker, fit.FitLog]:
     """The same on these labels [N], with the random generators as they are."""
-    data, settings, start = prepared.data, config.hyperparameters, course.start
+    data, settings, start = prepared.data, config.hyperparameters, context.start
     train = torch.from_numpy(prepared.split.train)
     model = new_ranker(prepared, config)
     if start is not None:
@@ -67,8 +67,8 @@ def fit_ranker(
         target,
         watch,
         weight=weight,
-        group=course.group,
-        slot=course.slot("first"),
+        group=context.group,
+        slot=context.slot("first"),
         look_first=start is not None,
     )
     hide_unseen(model, data, prepared.split.train, start)
@@ -98,7 +98,7 @@ def refit_deep(
     prepared: Prepared,
     config: TrainingConfig,
     threads: int,
-    course: Course = ALONE,
+    context: FitContext = DEFAULT_CONTEXT,
 ) -> ranker.Ranker:
     """The ranker alone, as `refit` fits it for the epochs that `log` found."""
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
@@ -107,8 +107,8 @@ def refit_deep(
     fit.seed_everything(config.seed, threads)
     every = torch.from_numpy(rows)
     deep = ranker.create(data, inputs, every, size=size)
-    if course.start is not None:
-        course.start.apply(deep, data)
+    if context.start is not None:
+        context.start.apply(deep, data)
     target = torch.from_numpy(labels.astype(np.float32))
     fit.fit_for(
         deep,
@@ -118,10 +118,10 @@ def refit_deep(
         target,
         log.best_epoch,
         weight=_tensor(training_weights(data, rows, labels, config)),
-        group=course.group,
-        slot=course.slot("final"),
+        group=context.group,
+        slot=context.slot("final"),
     )
-    hide_unseen(deep, data, rows, course.start)
+    hide_unseen(deep, data, rows, context.start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(deep)
     return deep

@@ -14,13 +14,20 @@ from torch import Tensor, nn
 
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters
-from recommender_training.distributed.group import ALONE, Group
+from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.trainer import memory, runtime
 from recommender_training.trainer.checkpoints import Slot
 from recommender_training.trainer.runtime import Runtime
-from recommender_training.trainer.trainer import FitLog, Learner, Loss, Rows, predict, response
+from recommender_training.trainer.trainer import (
+    FitLog,
+    LossFunction,
+    Rows,
+    Trainer,
+    predict,
+    response,
+)
 
-__all__ = ["FitLog", "Learner", "Rows", "fit", "fit_for", "predict", "seed_everything"]
+__all__ = ["FitLog", "Rows", "Trainer", "fit", "fit_for", "predict", "seed_everything"]
 
 #: Looks at the validation window in an epoch.
 LOOKS = 2
@@ -48,11 +55,11 @@ def fit(
     watch: Callable[[FitLog], None] | None = None,
     *,
     weight: Tensor | None = None,
-    loss: Loss = response,
+    loss: LossFunction = response,
     look_first: bool = False,
     how: Runtime | None = None,
     clock: Callable[[], float] = time.perf_counter,
-    group: Group = ALONE,
+    group: Group = ONE_PROCESS,
     slot: Slot | None = None,
 ) -> FitLog:
     """Fit `model` in place and leave it, on the CPU, with the weights of the best look.
@@ -66,7 +73,7 @@ def fit(
     `TrainingDiverged` when the loss is not finite.
     """
     how = how or runtime.choose(settings.precision, group)
-    fitted = Learner(
+    fitted = Trainer(
         model, inputs, train, validation, target, settings, how, group, slot, weight, loss
     )
     log, batches = fitted.log, fitted.batches
@@ -103,15 +110,15 @@ def fit_for(
     epochs: float,
     *,
     weight: Tensor | None = None,
-    loss: Loss = response,
-    group: Group = ALONE,
+    loss: LossFunction = response,
+    group: Group = ONE_PROCESS,
     slot: Slot | None = None,
 ) -> None:
     """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
     out. `weight`, `loss`, `group`, `slot` and what is raised as in `fit`.
     """
     how = runtime.choose(settings.precision, group)
-    fitted = Learner(
+    fitted = Trainer(
         model, inputs, rows, rows[:0], target, settings, how, group, slot, weight, loss
     )
     total, every = round(epochs * fitted.batches.per_epoch), _every(fitted.batches.per_epoch)

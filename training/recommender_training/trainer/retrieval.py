@@ -21,13 +21,13 @@ from recommender_training.trainer.checkpoints import Slot
 
 #: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
 #: where popularity counts as much as the lift. Chosen by rolling origin (ADR 0013).
-BESIDE_WEIGHTS, ALONE = 4.0, 4.0
+BESIDE_WEIGHTS, WITHOUT_WEIGHTS = 4.0, 4.0
 #: Step size, batch and epochs of the towers; the hyperparameters are those of the ranker.
 _SETTINGS = {"learning_rate": 0.01, "batch_size": 512, "epochs": 20, "patience": 2}
 
 
 @dataclass(frozen=True)
-class Sources:
+class RetrievalModels:
     """What a list is ordered by. `towers` are absent where they are not asked for."""
 
     weights: bool = True
@@ -39,12 +39,12 @@ class Sources:
     @property
     def lift_weight(self) -> float:
         """What the lift of the towers is multiplied by."""
-        return BESIDE_WEIGHTS if self.weights else ALONE
+        return BESIDE_WEIGHTS if self.weights else WITHOUT_WEIGHTS
 
     @property
     def popularity_weight(self) -> float:
         """What log popularity is multiplied by."""
-        return 1.0 if self.weights else ALONE
+        return 1.0 if self.weights else WITHOUT_WEIGHTS
 
     def facts(self, orders: Retrieval) -> dict[str, object]:
         """What the report says of it: `epochs` and `validationLoss` are those of the towers."""
@@ -63,18 +63,18 @@ class Sources:
         return np.asarray(lifted.numpy() * self.lift_weight, dtype=np.float32)
 
 
-def fit_sources(
+def fit_retrieval(
     data: Dataset,
     train: Ints,
     held: Ints,
     inputs: Source,
     config: TrainingConfig,
     slot: Slot | None = None,
-) -> Sources:
+) -> RetrievalModels:
     """Fit the towers, if asked for, on the rows `train`, stopped by the rows that are held out."""
     wanted = config.hyperparameters.retrieval
     if wanted is Retrieval.WEIGHTS:
-        return Sources()
+        return RetrievalModels()
     train = newest(data.events, train)
     every, fitted, judged = training_and_held(inputs, data.events, train, held)
     towers = _create(data, config.hyperparameters, every.target[fitted])
@@ -82,18 +82,18 @@ def fit_sources(
     log = fit.fit(towers, every, fitted, judged, _settings(config), torch.zeros(len(every)),
                   loss=_own, slot=slot)  # fmt: skip
     _hide_unseen(towers, data.events.item[train])
-    return Sources(wanted is Retrieval.BOTH, towers, log.best_epoch, log.best_loss)
+    return RetrievalModels(wanted is Retrieval.BOTH, towers, log.best_epoch, log.best_loss)
 
 
-def refit_sources(
-    sources: Sources,
+def refit_retrieval(
+    sources: RetrievalModels,
     data: Dataset,
     rows: Ints,
     inputs: Source,
     config: TrainingConfig,
     slot: Slot | None = None,
-) -> Sources:
-    """The towers fitted again on `rows`, for the epochs that `fit_sources` found."""
+) -> RetrievalModels:
+    """The towers fitted again on `rows`, for the epochs that `fit_retrieval` found."""
     if sources.towers is None:
         return sources
     rows = newest(data.events, rows)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from recommender_training.common.progress import say
 from recommender_training.config.training import Precision
-from recommender_training.distributed.group import ALONE, Group
+from recommender_training.distributed.group import ONE_PROCESS, Group
 
 #: cuBLAS sums in one order only with a workspace of fixed size, and reads this when it starts.
 _CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -51,7 +51,7 @@ class Runtime:
         return compiled
 
 
-def choose(precision: Precision, group: Group = ALONE) -> Runtime:
+def choose(precision: Precision, group: Group = ONE_PROCESS) -> Runtime:
     """A GPU where PyTorch sees one, with compiled code where that can be, else the CPU as it is.
 
     The images carry no compiler for CPUs. Processes of a group fit on the device that they meet

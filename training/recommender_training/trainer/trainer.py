@@ -18,7 +18,7 @@ from torch.nn import functional
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters, Precision
-from recommender_training.distributed.group import ALONE, Group
+from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.trainer.batches import Batches
 from recommender_training.trainer.checkpoints import Slot
 from recommender_training.trainer.replica import Replica
@@ -27,7 +27,7 @@ from recommender_training.trainer.runtime import Runtime
 _EVALUATION_BATCH = 8192
 
 
-class Loss(Protocol):
+class LossFunction(Protocol):
     """One number from what the model answers of a batch, the targets and weights of its rows."""
 
     def __call__(
@@ -82,7 +82,7 @@ def predict(model: nn.Module, inputs: Rows, rows: Tensor) -> Tensor:
     return torch.cat(parts).double().cpu()
 
 
-class Learner:
+class Trainer:
     """A model that is being fitted, and all that has to be kept to go on with it."""
 
     def __init__(
@@ -94,10 +94,10 @@ class Learner:
         target: Tensor,
         settings: Hyperparameters,
         how: Runtime,
-        group: Group = ALONE,
+        group: Group = ONE_PROCESS,
         slot: Slot | None = None,
         weight: Tensor | None = None,
-        loss: Loss = response,
+        loss: LossFunction = response,
     ) -> None:
         """`train` and `validation` are rows of `inputs`; `target` [N] are the labels of all,
         `weight` [N] what each counts in the `loss`.

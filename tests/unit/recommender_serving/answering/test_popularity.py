@@ -38,7 +38,7 @@ def lists() -> PopularityLists:
 
 
 @pytest.mark.parametrize(
-    ("told", "first"),
+    ("fields", "first"),
     [
         ({"age": 18, "gender": "F"}, YOUNG_WOMEN),
         ({"age": 49, "gender": "F"}, YOUNG_WOMEN),
@@ -57,9 +57,9 @@ def lists() -> PopularityLists:
     ],
 )
 def test_what_the_request_says_and_else_the_user_table_chooses_the_list(
-    lists: PopularityLists, told: dict[str, Any], first: int
+    lists: PopularityLists, fields: dict[str, Any], first: int
 ) -> None:
-    assert lists.of(request(**told))[0][0] == first
+    assert lists.of(request(**fields))[0][0] == first
 
 
 async def test_the_list_of_the_segment_is_served_where_no_model_answers(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ async def test_the_list_of_the_segment_is_served_where_no_model_answers(tmp_path
     assert answer.source is Source.POPULARITY
 
 
-def test_an_artifact_of_before_has_the_list_of_all_for_everybody(tmp_path: Path) -> None:
+def test_without_segments_everybody_gets_the_list_of_all_users(tmp_path: Path) -> None:
     file = samples.sample_artifact(tmp_path).popularity
     assert file.segments is None
     assert PopularityLists(file).of(request(age=20, gender="F", user_id=5))[0] == (7, 0.9)

@@ -74,20 +74,20 @@ def test_a_manifest_that_points_outside_is_refused(folder: Path, path: str) -> N
     text = json.dumps({"files": [entry]}).encode()
     (folder / "manifest.json").write_bytes(text)
     digest = "sha256:" + hashlib.sha256(text).hexdigest()
-    assert f"{path} is no relative path inside the artifact" in problems(folder, digest)
+    assert f"{path} is not a relative path inside the artifact" in problems(folder, digest)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"files": []}', '{"files": [{"path": "a"}]}'])
 def test_a_manifest_that_breaks_its_schema_is_refused(folder: Path, text: str) -> None:
     (folder / "manifest.json").write_text(text)
     digest = "sha256:" + hashlib.sha256(text.encode()).hexdigest()
-    assert problems(folder, digest)[0].startswith("manifest.json breaks its schema")
+    assert problems(folder, digest)[0].startswith("manifest.json violates its schema")
 
 
-def test_a_folder_without_manifest_or_no_folder_is_said(tmp_path: Path) -> None:
+def test_a_missing_manifest_or_folder_is_reported(tmp_path: Path) -> None:
     digest = "sha256:" + "0" * 64
     assert problems(tmp_path, digest) == [f"manifest.json is missing in {tmp_path}"]
-    assert "is no folder" in problems(tmp_path / "none", digest)[0]
+    assert "is not a folder" in problems(tmp_path / "none", digest)[0]
 
 
 def test_the_command_ends_with_0_for_an_intact_artifact_and_1_with_every_fault(

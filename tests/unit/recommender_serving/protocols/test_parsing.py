@@ -116,7 +116,7 @@ def test_a_bad_field_is_refused_with_its_name_and_the_remedy(
 BAD_EVENTS: list[tuple[Any, str]] = [
     (5, "give an object"),
     ({}, "session[0].item: got None; it is required"),
-    ({"item": -1}, "reserved for padding"),
+    ({"item": -1}, "reserved for the padding"),
     ({"item": True}, "64-bit"),
     ({"item": BIG}, "64-bit"),
     ({"item": 1, "timestamp": 1e3}, "session[0].timestamp: got 1000.0"),

@@ -23,7 +23,7 @@ BAD_TENSORS: list[tuple[Any, str]] = [
     (tensor("age", 24.0), "whole years"),
     (tensor("gender", b"\xff"), "UTF-8"),
     (tensor("user_id", 2), "give each input once"),
-    (tensor("session_timestamps", 5), "as many as session_items has, which is 0"),
+    (tensor("session_timestamps", 5), "give 0 values, as many as session_items has"),
     (tensor("session_items", *range(7)), "give at most 6"),
     (tensor("session_items", None), "leave out"),
     (tensor("session_items", -1), "session_items[0]: got -1"),

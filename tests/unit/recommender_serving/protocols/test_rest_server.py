@@ -146,7 +146,7 @@ async def test_a_body_beyond_the_bound_is_refused_and_counts_as_invalid(
 ) -> None:
     answer = await served.http.post(path, content=b" " * (MAX_BODY_BYTES + 1))
     assert answer.status_code == 413
-    assert "send less" in answer.json()["error"]
+    assert "send a smaller one" in answer.json()["error"]
     assert served.count("invalid") == 1
 
 

@@ -69,7 +69,7 @@ def test_an_output_of_another_shape_is_refused(broken: Any) -> None:
 
 
 class Server(services.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """Answers as told; keeps the last request."""
+    """Gives a fixed answer; keeps the last request."""
 
     def __init__(self) -> None:
         self.ready = {"recommender": True, "baseline": True}

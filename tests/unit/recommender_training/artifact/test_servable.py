@@ -10,7 +10,8 @@ import pytest
 
 from recommender_serving.artifact import file_schemas
 from recommender_serving.artifact import loader as serving
-from recommender_training.artifact import item_ids, servable
+from recommender_training.artifact import servable, vocabulary
+from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset
 from recommender_training.pipeline import training
@@ -38,11 +39,10 @@ def test_more_categories_than_are_served_are_refused_by_name(data: Dataset, kind
 
 
 def test_texts_of_items_that_do_not_fit_are_refused_and_the_last_byte_fits(
-    data: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"日本 {number:08}" * 20 for number in range(data.items.count)]
-    item_ids.write(tmp_path, texts)
-    size = (tmp_path / item_ids.NAME).stat().st_size
+    size = len(canonical_json(vocabulary.item_ids(texts)))
     monkeypatch.setattr(servable, "MAX_FILE_BYTES", size)
     servable.check(data, texts, 20)
     monkeypatch.setattr(servable, "MAX_FILE_BYTES", size - 1)

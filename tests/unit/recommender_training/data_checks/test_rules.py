@@ -13,10 +13,10 @@ import pytest
 from recommender_training.cli import termination_report
 from recommender_training.common.errors import InputError
 from recommender_training.data_checks import compare, finding, profile
-from recommender_training.data_checks.finding import Finding, Judge
+from recommender_training.data_checks.finding import Finding, Findings
 from recommender_training.data_checks.policy import Checks, Level, Levels, parse_checks
 from recommender_training.data_checks.profile import Profiled
-from recommender_training.data_checks.run import judge
+from recommender_training.data_checks.run import evaluate
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.quarantine_limits import Aside
 
@@ -33,7 +33,7 @@ def bad(profiled: Profiled, change: Change, checks: Checks = Checks()) -> list[F
     """What does not hold once the profile has changed, against the one before."""
     now = copy.deepcopy(profiled.profile)
     change(now)
-    found = judge(checks, Profiled(now, profiled.sessions), profiled.profile)
+    found = evaluate(checks, Profiled(now, profiled.sessions), profiled.profile)
     return [each for each in found if each.level != "pass"]
 
 
@@ -56,7 +56,7 @@ def drop(*path: str) -> Change:
 
 
 def test_every_check_holds_where_nothing_changed(profiled: Profiled) -> None:
-    found = judge(Checks(), profiled, profiled.profile)
+    found = evaluate(Checks(), profiled, profiled.profile)
     assert {each.level for each in found} == {"pass"}
     names = {each.check for each in found}
     assert names == {field.alias or name for name, field in Levels.model_fields.items()} - {
@@ -152,13 +152,13 @@ def test_rows_put_aside_are_compared_by_their_share(
     now: tuple[int, int], before: tuple[int, int], level: str
 ) -> None:
     for check in ("quarantine", "duplicates"):
-        judged = Judge(Levels())
+        findings = Findings(Levels())
         sides = [
             Aside(**({"quarantine": {}, "duplicates": {}} | {check: {"users": each}}))
             for each in (now, before)
         ]
-        compare.aside(judged, Checks(), *sides)
-        (found,) = judged.findings
+        compare.aside(findings, Checks(), *sides)
+        (found,) = findings.all
         assert (found.check, found.name, found.level) == (check, "users.rows", level)
 
 

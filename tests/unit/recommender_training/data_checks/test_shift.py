@@ -11,7 +11,7 @@ import pytest
 
 from recommender_training.artifact import reference
 from recommender_training.data_checks import profile, shift
-from recommender_training.data_checks.finding import Finding, Judge
+from recommender_training.data_checks.finding import Finding, Findings
 from recommender_training.data_checks.policy import Checks, Levels
 from recommender_training.data_checks.sample import Sessions
 
@@ -48,10 +48,10 @@ def found(now: Sessions, before: Sessions) -> list[Finding]:
         }
         for each in (now, before)
     ]
-    judged = Judge(Levels())
+    findings = Findings(Levels())
     tests = list(shift.session_tests(Checks(), told[0], now, told[1]))
-    shift.conclude(judged, Checks(), tests)
-    return [each for each in judged.findings if each.level != "pass"]
+    shift.conclude(findings, Checks(), tests)
+    return [each for each in findings.all if each.level != "pass"]
 
 
 def test_two_windows_of_one_population_seldom_differ() -> None:

@@ -32,7 +32,7 @@ def test_the_verdict_follows_the_interval(
     told = copy.deepcopy(report)
     told["metrics"] |= {"aucMinusBaselineLow": low, "aucMinusBaselineHigh": high}
     told["minus"]["baseline"]["auc"] |= {"low": low, "high": high}
-    assert verdict.judge(told).tone == tone
+    assert verdict.of(told).tone == tone
 
 
 def test_a_rehearsed_fault_and_the_baseline_itself_are_never_called_better(
@@ -40,11 +40,11 @@ def test_a_rehearsed_fault_and_the_baseline_itself_are_never_called_better(
 ) -> None:
     good = copy.deepcopy(report)
     good["metrics"] |= {"aucMinusBaselineLow": 0.1, "aucMinusBaselineHigh": 0.2}
-    assert verdict.judge(good).tone == "good"
+    assert verdict.of(good).tone == "good"
     rehearsed = good | {"fault": {"fault": "NonFinite"}}
-    assert verdict.judge(rehearsed).tone == "bad"
-    assert "NonFinite" in verdict.judge(rehearsed).headline
-    assert verdict.judge(good | {"algorithm": "LogisticRegression"}).tone == "plain"
+    assert verdict.of(rehearsed).tone == "bad"
+    assert "NonFinite" in verdict.of(rehearsed).headline
+    assert verdict.of(good | {"algorithm": "LogisticRegression"}).tone == "plain"
 
 
 def test_the_verdict_names_the_segment_that_the_baseline_serves_better(
@@ -54,9 +54,9 @@ def test_the_verdict_names_the_segment_that_the_baseline_serves_better(
     counted = [entry for entry in told["fairness"]["segments"] if entry["counted"]]
     for entry in counted:
         entry["minusBaseline"]["auc"]["value"] = 0.01
-    assert "in no segment" in " ".join(verdict.judge(told).reasons)
+    assert "in no segment" in " ".join(verdict.of(told).reasons)
     counted[-1]["minusBaseline"]["auc"]["value"] = -0.0321
-    sentence = " ".join(verdict.judge(told).reasons)
+    sentence = " ".join(verdict.of(told).reasons)
     assert f"for {words.segment(counted[-1]['name'])} it is behind" in sentence
     assert "0.0321" in sentence
 
@@ -75,4 +75,4 @@ def test_lists_are_called_better_only_where_the_interval_says_so(
 ) -> None:
     told = copy.deepcopy(report)
     told["minus"]["baseline"]["ndcgAt10"] |= {"low": low, "high": high}
-    assert f"{words_} the baseline's" in " ".join(verdict.judge(told).reasons)
+    assert f"{words_} the baseline's" in " ".join(verdict.of(told).reasons)

@@ -20,7 +20,7 @@ from recommender_training.config.training import Retrieval, TrainingConfig, pars
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers, list_prior, ranking
 from recommender_training.export import build, parity, repository, torchscript
-from recommender_training.export.compact import compact, left_of
+from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.features import table
 from recommender_training.features.table import State
 from recommender_training.models import item_weights
@@ -49,11 +49,11 @@ def few_epochs() -> object:
 @pytest.fixture(scope="module", params=["SampledSoftmax", "FullSoftmax"])
 def fitted(
     request: pytest.FixtureRequest, prepared: Prepared, few_epochs: object
-) -> retrieval.Sources:
+) -> retrieval.RetrievalModels:
     torch.manual_seed(0)
     config = configured("TwoTower", request.param)
     split = prepared.split
-    return retrieval.fit_sources(
+    return retrieval.fit_retrieval(
         prepared.data, split.train, split.validation, prepared.inputs, config
     )
 
@@ -116,7 +116,7 @@ def test_towers_learn_from_the_newest_pairs_where_there_are_many(
     np.testing.assert_array_equal(left, train[-len(left) :])
     np.testing.assert_array_equal(newest(events, train[:60]), train[:60])
 
-    found = retrieval.fit_sources(
+    found = retrieval.fit_retrieval(
         data, train, split.validation, prepared.inputs, configured("Both")
     )
     assert found.towers is not None
@@ -125,7 +125,7 @@ def test_towers_learn_from_the_newest_pairs_where_there_are_many(
     assert len(old)
     for row in old + 1:
         assert torch.equal(vectors[row], vectors[0])
-    again = retrieval.refit_sources(found, data, train, prepared.inputs, configured("Both"))
+    again = retrieval.refit_retrieval(found, data, train, prepared.inputs, configured("Both"))
     assert again.towers is not None
     liked = events.item[left[events.label[left]]]
     counts = np.bincount(liked, minlength=data.items.count) + 1.0
@@ -134,7 +134,7 @@ def test_towers_learn_from_the_newest_pairs_where_there_are_many(
 
 
 def test_a_fit_lowers_the_loss_below_that_of_popularity(
-    fitted: retrieval.Sources, prepared: Prepared
+    fitted: retrieval.RetrievalModels, prepared: Prepared
 ) -> None:
     data = prepared.data
     held = pairs(prepared.inputs, data.events, prepared.split.validation)
@@ -144,7 +144,7 @@ def test_a_fit_lowers_the_loss_below_that_of_popularity(
 
 
 def test_items_without_an_event_keep_genres_and_year_alone(
-    fitted: retrieval.Sources, prepared: Prepared
+    fitted: retrieval.RetrievalModels, prepared: Prepared
 ) -> None:
     towers = fitted.towers
     assert towers is not None
@@ -155,7 +155,7 @@ def test_items_without_an_event_keep_genres_and_year_alone(
     assert not torch.equal(towers.item.weight[seen[0]], towers.item.weight[0])
 
 
-def knowledge(prepared: Prepared, used: retrieval.Sources) -> build.Knowledge:
+def knowledge(prepared: Prepared, used: retrieval.RetrievalModels) -> build.Knowledge:
     state = State.at(prepared.data, None, prepared.constants.groups)
     length = prepared.history_length
     return build.Knowledge(prepared.data, prepared.constants, state, None, length, used)
@@ -178,7 +178,7 @@ def tower_inputs(
 
 
 def test_the_graph_serves_the_lift_of_the_fitted_towers(
-    fitted: retrieval.Sources, prepared: Prepared, bundle: Bundle
+    fitted: retrieval.RetrievalModels, prepared: Prepared, bundle: Bundle
 ) -> None:
     known = knowledge(prepared, fitted)
     graph = build.logistic_module(bundle.baseline, known, 1.0)
@@ -200,7 +200,7 @@ def test_the_graph_serves_the_lift_of_the_fitted_towers(
 
 
 def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
-    fitted: retrieval.Sources, prepared: Prepared, bundle: Bundle
+    fitted: retrieval.RetrievalModels, prepared: Prepared, bundle: Bundle
 ) -> None:
     known = knowledge(prepared, fitted)
     graph = build.logistic_module(bundle.baseline, known, bundle.baseline_temperature)
@@ -213,23 +213,27 @@ def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
 
 
 def test_lists_are_ordered_by_what_the_resource_asks_for(
-    fitted: retrieval.Sources, prepared: Prepared, data: Dataset
+    fitted: retrieval.RetrievalModels, prepared: Prepared, data: Dataset
 ) -> None:
     state = State.at(data, None, prepared.constants.groups)
     task = ranking.reveal_half(data, prepared.split.test, prepared.history_length)
     request = task.requests[0]
     weights = np.ones((len(request.session), data.items.count), np.float32)
     inputs = ranking.catalogue_inputs(data, prepared.constants, state, request, 20)
-    popular = list_prior.prior(data, state.counts, None, retrieval.Sources(), request, None)
-    both = retrieval.Sources(True, fitted.towers)
+    popular = list_prior.prior(
+        data, state.counts, None, retrieval.RetrievalModels(), request, None
+    )
+    both = retrieval.RetrievalModels(True, fitted.towers)
     lift = both.lift(inputs.take(torch.tensor([0])))[0]
     found = list_prior.prior(data, state.counts, weights, both, request, inputs)
     retrieved = list_prior.retrieved(weights, data, request)
     np.testing.assert_allclose(found, popular + retrieved + lift, rtol=1e-5)
-    alone = retrieval.Sources(False, fitted.towers)
+    alone = retrieval.RetrievalModels(False, fitted.towers)
     found = list_prior.prior(data, state.counts, None, alone, request, inputs)
-    ratio = retrieval.ALONE / retrieval.BESIDE_WEIGHTS
-    np.testing.assert_allclose(found, retrieval.ALONE * popular + ratio * lift, rtol=1e-5)
+    ratio = retrieval.WITHOUT_WEIGHTS / retrieval.BESIDE_WEIGHTS
+    np.testing.assert_allclose(
+        found, retrieval.WITHOUT_WEIGHTS * popular + ratio * lift, rtol=1e-5
+    )
 
 
 def test_towers_learn_the_same_from_inputs_that_are_computed_by_batch(
@@ -241,7 +245,7 @@ def test_towers_learn_the_same_from_inputs_that_are_computed_by_batch(
     made = []
     for inputs in (prepared.kept, computed):
         torch.manual_seed(0)
-        made.append(retrieval.fit_sources(data, split.train, split.validation, inputs, config))
+        made.append(retrieval.fit_retrieval(data, split.train, split.validation, inputs, config))
     kept, cut = (each.towers for each in made)
     assert kept is not None
     assert cut is not None
@@ -257,7 +261,7 @@ def test_towers_that_were_ended_go_on_to_the_same_weights(
 
     def towers(slot: Slot | None) -> dict[str, Tensor]:
         torch.manual_seed(0)
-        made = retrieval.fit_sources(
+        made = retrieval.fit_retrieval(
             prepared.data, split.train, split.validation, prepared.kept, config, slot
         )
         assert made.towers is not None
@@ -266,14 +270,14 @@ def test_towers_that_were_ended_go_on_to_the_same_weights(
     class KilledError(Exception):
         pass
 
-    def ended(self: fit.Learner, keep: Callable[..., None] = fit.Learner.keep) -> None:
+    def ended(self: fit.Trainer, keep: Callable[..., None] = fit.Trainer.keep) -> None:
         keep(self)
         if self.batches.epochs > 1:
             raise KilledError
 
     slot = Checkpoints(tmp_path, {}).slot("towers")
     with monkeypatch.context() as patch:
-        patch.setattr(fit.Learner, "keep", ended)
+        patch.setattr(fit.Trainer, "keep", ended)
         with pytest.raises(KilledError):
             towers(slot)
     left = slot.load()
@@ -285,9 +289,9 @@ def test_towers_that_were_ended_go_on_to_the_same_weights(
 
 @pytest.mark.parametrize("variant", [None, *Variant])
 def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
-    fitted: retrieval.Sources, prepared: Prepared, bundle: Bundle, variant: Variant | None
+    fitted: retrieval.RetrievalModels, prepared: Prepared, bundle: Bundle, variant: Variant | None
 ) -> None:
-    used = retrieval.Sources(True, fitted.towers)
+    used = retrieval.RetrievalModels(True, fitted.towers)
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     known = replace(knowledge(prepared, used), retrieval=item_weights.fit(prepared.data, every))
     assert bundle.deep is not None
@@ -295,14 +299,14 @@ def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
     settings = ExportSettings(keep=0.3)
     lists, check = parity.Lists(), parity.check
     if variant is not None:
-        graph, check = compact(graph, variant, settings), parity.check_variant
+        graph, check = compress(graph, variant, settings), parity.check_variant
         lists = parity.Lists(left=partial(left_of, variant=variant, settings=settings))
     scorer = answers.scorers(bundle, prepared)[1]
     requests = repository.parity_requests(prepared)[:5]
     loaded = torchscript.loaded(torchscript.archive(graph))
     assert check(loaded, scorer, known, requests, lists)["maxDisorder"] <= parity.RANK_TOLERANCE
     with pytest.raises(parity.ParityError, match="ordered otherwise"):
-        check(loaded, scorer, replace(known, sources=retrieval.Sources()), requests, lists)
+        check(loaded, scorer, replace(known, sources=retrieval.RetrievalModels()), requests, lists)
     if variant is not None:
         with pytest.raises(parity.ParityError, match="ordered otherwise"):
             check(loaded, scorer, known, requests)
@@ -313,7 +317,7 @@ def test_towers_are_fitted_where_they_are_asked_for_alone(
 ) -> None:
     for wanted in Retrieval:
         split, config = prepared.split, configured(wanted.value)
-        made = retrieval.fit_sources(
+        made = retrieval.fit_retrieval(
             prepared.data, split.train, split.validation, prepared.inputs, config
         )
         assert made.weights is (wanted is not Retrieval.TWO_TOWER)

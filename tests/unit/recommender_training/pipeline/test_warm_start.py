@@ -28,7 +28,7 @@ from recommender_training.models.ranker import Ranker
 from recommender_training.pipeline import warm_start
 from recommender_training.trainer import fit
 from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.context import Course
+from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
 from recommender_training.trainer.initial_weights import WarmStart, places_of
 from recommender_training.trainer.prepared import Prepared
@@ -124,8 +124,8 @@ def test_rows_go_by_id_and_name_and_what_is_new_starts_as_the_unknown(
 
 
 def fitted(trained: Any, prepared: Prepared, mode: WarmMode) -> tuple[Ranker, fit.FitLog]:
-    course = Course(start=start_of(trained, mode))
-    return fit_deep(prepared, configured(mode.value), 1, course=course)
+    context = FitContext(start=start_of(trained, mode))
+    return fit_deep(prepared, configured(mode.value), 1, context=context)
 
 
 def test_other_processes_hear_all_that_the_first_one_starts_from(trained: Any) -> None:

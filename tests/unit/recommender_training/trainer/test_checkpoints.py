@@ -23,7 +23,7 @@ from recommender_training.config.training import (
     TrainingConfig,
     WarmMode,
 )
-from recommender_training.distributed.group import ALONE
+from recommender_training.distributed.group import ONE_PROCESS
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.trainer import checkpoints, context, fit
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
@@ -102,11 +102,11 @@ def test_a_fit_that_had_ended_takes_no_step_again(
     first(prepared, slot)
     steps: list[int] = []
 
-    def counted(self: fit.Learner, step: Callable[..., None] = fit.Learner.step) -> None:
+    def counted(self: fit.Trainer, step: Callable[..., None] = fit.Trainer.step) -> None:
         steps.append(1)
         step(self)
 
-    monkeypatch.setattr(fit.Learner, "step", counted)
+    monkeypatch.setattr(fit.Trainer, "step", counted)
     again, log = first(prepared, slot)
     assert same(again, whole[0])
     # The last look is that of the last whole half of an epoch.
@@ -264,12 +264,12 @@ def test_a_training_leaves_no_checkpoint_and_one_that_cannot_go_on_neither(
     def diverging(*_: object, **__: object) -> torch.Tensor:
         return torch.tensor(float("nan"), requires_grad=True)
 
-    def later(self: fit.Learner, step: Callable[..., None] = fit.Learner.step) -> None:
+    def later(self: fit.Trainer, step: Callable[..., None] = fit.Trainer.step) -> None:
         if self.batches.taken == 7:
             monkeypatch.setattr("torch.nn.functional.binary_cross_entropy_with_logits", diverging)
         step(self)
 
-    monkeypatch.setattr(fit.Learner, "step", later)
+    monkeypatch.setattr(fit.Trainer, "step", later)
     assert main.main([*train, "--config", config]) == 2
     said = json.loads(report.read_text())
     assert said["reason"] == "TrainingDiverged"
@@ -287,7 +287,9 @@ def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processe
         threads: int = 1,
         start: WarmStart | None = None,
     ) -> str:
-        kept = context.kept(tmp_path, ALONE, config, version, None, threads, start)
+        kept = context.with_checkpoints(
+            tmp_path, ONE_PROCESS, config, version, None, threads, start
+        )
         slot = kept.slot("first")
         assert slot is not None
         return slot.path.name
@@ -313,7 +315,7 @@ def from_champion(digest: str) -> WarmStart:
 
 def test_what_a_real_training_is_told_apart_by_can_be_loaded_as_data(tmp_path: Path) -> None:
     """Not everything that looks like a text is one: torch.__version__ is of a class of its own."""
-    kept = context.kept(tmp_path, ALONE, TrainingConfig(), "i1", 7, 1)
+    kept = context.with_checkpoints(tmp_path, ONE_PROCESS, TrainingConfig(), "i1", 7, 1)
     slot = kept.slot("first")
     assert slot is not None
     slot.save({"taken": 3})

@@ -16,7 +16,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.config.training import Hyperparameters
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset, Events
-from recommender_training.evaluation.once import OnceOnly
+from recommender_training.data.splits import OnceOnly
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.statistics import calibration, metrics
 from recommender_training.trainer import fit
@@ -82,12 +82,12 @@ def test_a_validation_loss_that_is_not_finite_ends_the_fit(prepared: Prepared) -
 def test_weights_that_only_the_last_step_spoilt_are_told(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def step(self: fit.Learner, real: Callable[..., None] = fit.Learner.step) -> None:
+    def step(self: fit.Trainer, real: Callable[..., None] = fit.Trainer.step) -> None:
         real(self)
         if self.batches.epochs == 2:
             self.model.get_parameter("out.weight").data.fill_(math.inf)
 
-    monkeypatch.setattr(fit.Learner, "step", step)
+    monkeypatch.setattr(fit.Trainer, "step", step)
     inputs, rows = prepared.kept, torch.from_numpy(prepared.split.train)
     with pytest.raises(InputError, match=r"weights out\.weight are not finite") as told:
         fit.fit_for(fresh(prepared), inputs, rows, SETTINGS, inputs.label, 2)
@@ -162,7 +162,7 @@ def test_a_fit_for_some_epochs_takes_their_steps(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch, epochs: float, steps: int
 ) -> None:
     taken: list[int] = []
-    monkeypatch.setattr(fit.Learner, "step", lambda self: taken.append(len(self.batches.take())))
+    monkeypatch.setattr(fit.Trainer, "step", lambda self: taken.append(len(self.batches.take())))
     rows = torch.arange(10 * SETTINGS.batch_size - 7)
     fit.fit_for(fresh(prepared), prepared.kept, rows, SETTINGS, prepared.kept.label, epochs)
     assert len(taken) == steps

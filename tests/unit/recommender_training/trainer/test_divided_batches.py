@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from recommender_training.distributed.group import ALONE, Group
-from recommender_training.distributed.share import share
+from recommender_training.distributed.group import ONE_PROCESS, Group, share
 from recommender_training.models.noise import RowNoise
 from recommender_training.models.ranker import RankerSize, create
 from recommender_training.trainer.batches import Batches
@@ -83,7 +82,7 @@ def test_the_synced_batch_norm_is_pytorchs_own_where_there_is_one_process(
     torch.manual_seed(1)
     rows = (torch.randn(64, 5) * 3 + 100).to(dtype)  # a mean that is large beside the spread
     theirs, shared = nn.BatchNorm1d(5), nn.BatchNorm1d(5)
-    ours = SyncedBatchNorm(shared, ALONE)
+    ours = SyncedBatchNorm(shared, ONE_PROCESS)
     weight = torch.randn(64, 5)
     gradients = []
     for norm in (theirs, ours):

@@ -12,9 +12,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from recommender_training.config.training import (
     Hyperparameters,
-    Loss,
     Precision,
     Retrieval,
+    RetrievalLoss,
     TrainingConfig,
 )
 from recommender_training.models.pairs import pairs
@@ -92,7 +92,7 @@ def test_two_threads_repeat_themselves(prepared: Prepared, precision: Precision)
     assert furthest(fitted(prepared, how, threads=2), fitted(prepared, how, threads=2)) == 0
 
 
-def towers(prepared: Prepared, loss: Loss, how: Runtime) -> TwoTower:
+def towers(prepared: Prepared, loss: RetrievalLoss, how: Runtime) -> TwoTower:
     """Two towers, fitted without dropout, whose masks would be others in compiled code."""
     fit.seed_everything(1, 1)
     settings = SETTINGS.model_copy(
@@ -102,7 +102,7 @@ def towers(prepared: Prepared, loss: Loss, how: Runtime) -> TwoTower:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runtime, "choose", lambda *_: how)
         patch.setattr(retrieval, "_SETTINGS", {"epochs": 1, "batch_size": 512})
-        made = retrieval.fit_sources(
+        made = retrieval.fit_retrieval(
             prepared.data,
             split.train,
             split.validation,
@@ -113,8 +113,10 @@ def towers(prepared: Prepared, loss: Loss, how: Runtime) -> TwoTower:
     return made.towers
 
 
-@pytest.mark.parametrize("loss", list(Loss))
-def test_compiled_towers_have_the_weights_of_eager_ones(prepared: Prepared, loss: Loss) -> None:
+@pytest.mark.parametrize("loss", list(RetrievalLoss))
+def test_compiled_towers_have_the_weights_of_eager_ones(
+    prepared: Prepared, loss: RetrievalLoss
+) -> None:
     tracer = Tracer()
     eager = towers(prepared, loss, Runtime(CPU, Precision.FLOAT32))
     traced = towers(prepared, loss, Runtime(CPU, Precision.FLOAT32, tracer))
@@ -126,7 +128,7 @@ def models(prepared: Prepared) -> Iterator[tuple[torch.nn.Module, fit.Rows]]:
     """All that a training fits by gradient, and the rows that each reads."""
     yield fresh(prepared), prepared.kept
     read = pairs(prepared.kept, prepared.data.events, prepared.split.train)
-    for loss in Loss:
+    for loss in RetrievalLoss:
         yield towers(prepared, loss, Runtime(CPU, Precision.FLOAT32)), read
 
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from recommender_training.models.dropout import DroppedLinear
-from recommender_training.models.fields import FieldInputs
-from recommender_training.models.lookup import FieldTable, lookup_with_sums
+from tests.benchmarks.models.dropout import DroppedLinear
+from tests.benchmarks.models.field_table import FieldTable, lookup_with_sums
+from tests.benchmarks.models.fields import FieldInputs
 
 
 class DeepFM(nn.Module):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from recommender_training.models.dropout import DroppedLinear, zeroed
+from tests.benchmarks.models.dropout import DroppedLinear, zeroed
 
 RATES = st.floats(0.0, 1.0, exclude_max=True)
 

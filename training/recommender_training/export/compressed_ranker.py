@@ -54,7 +54,7 @@ class PrunedRanker(RankerServing):
         return total.scatter_add_(1, self.kept[at].to(torch.int64).flatten(1), weights.flatten(1))
 
 
-def compact(full: RankerServing, variant: Variant, settings: ExportSettings) -> RankerServing:
+def compress(full: RankerServing, variant: Variant, settings: ExportSettings) -> RankerServing:
     """The variant of a full graph, which is left as it is."""
     state = dict(full.named_buffers())
     groups = tuple(FeatureGroup(name) for name in full.groups)

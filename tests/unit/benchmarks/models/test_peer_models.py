@@ -10,18 +10,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from recommender_training.config.training import Hyperparameters
-from recommender_training.models import fields
-from recommender_training.models.deepfm import DeepFM
-from recommender_training.models.din import DIN
-from recommender_training.models.fields import EVENT_FIELDS, ITEM_FIELDS, FieldInputs
-from recommender_training.models.lookup import (
-    FieldTable,
-    lookup,
-    lookup_with_sums,
-    narrow_lookup,
-)
+from recommender_training.models.lookup import lookup
 from recommender_training.trainer import fit
 from recommender_training.trainer.prepared import Prepared
+from tests.benchmarks.models import fields
+from tests.benchmarks.models.deepfm import DeepFM
+from tests.benchmarks.models.din import DIN
+from tests.benchmarks.models.field_table import FieldTable, lookup_with_sums, narrow_lookup
+from tests.benchmarks.models.fields import EVENT_FIELDS, ITEM_FIELDS, FieldInputs
 
 SIZES = (30, 7)
 

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommender_training.models.deepfm import linear
-from recommender_training.models.fields import FieldInputs
-from recommender_training.models.lookup import FieldTable
+from tests.benchmarks.models.deepfm import linear
+from tests.benchmarks.models.field_table import FieldTable
+from tests.benchmarks.models.fields import FieldInputs
 
 
 class DIN(nn.Module):
