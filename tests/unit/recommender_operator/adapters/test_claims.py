@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.adapters import claims
 from recommender_operator.adapters.claims import FRESH, FRESH_PROBLEM, ClaimReader
 from recommender_operator.adapters.kube import CLAIMS
 from recommender_operator.observed import Claim
@@ -98,3 +99,13 @@ async def test_a_good_claim_is_read_once_a_minute_and_a_bad_one_sooner() -> None
     assert await reads() == 2
     time += 1
     assert await reads() == 3
+
+
+async def test_of_claims_without_end_a_bounded_number_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "REMEMBERED", 3)
+    reader = ClaimReader(FakeKube())
+    for number in range(10):
+        await reader.read("team", [f"store-{number}"])
+    assert len(reader._known) == 3
