@@ -24,6 +24,7 @@ from recommender_training.cli import (
     report,
     run,
     search,
+    shop,
     snapshot,
     snapshots,
     synthetic,
@@ -70,6 +71,7 @@ COMMANDS: dict[str, Command] = {
     "measure": measure,
     "fetch-movielens": fetch_movielens,
     "synthetic": synthetic,
+    "shop": shop,
     "demo-data": demo_data,
 }
 

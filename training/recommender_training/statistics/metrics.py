@@ -96,3 +96,37 @@ def ndcg_at_k(top: Ints, relevant: Bools) -> Doubles:
     gain = (hits * discount).sum(1)
     ideal = np.r_[0.0, np.cumsum(discount)][np.minimum(relevant.sum(1), k)]
     return np.asarray(np.where(ideal > 0, gain / np.maximum(ideal, _TINY), 0.0), dtype=np.float64)
+
+
+def normalised_entropy(label: Bools, probability: Doubles) -> float | None:
+    """Log loss over that of always answering the share of positives; None for one class only.
+
+    1 knows the base rate and no more, less is better, and unlike the log loss it can be compared
+    between windows with other shares of positives (He et al. 2014, section 3).
+    """
+    share = float(label.mean())
+    if not 0 < share < 1:
+        return None
+    entropy = -share * np.log(share) - (1 - share) * np.log1p(-share)
+    return log_loss(label, probability) / float(entropy)
+
+
+def average_precision(label: Bools, score: Doubles) -> float | None:
+    """Area under the curve of precision over recall, as a sum of steps; None without a positive.
+
+    Rows of one score are retrieved together. The share of positives is what chance gives.
+    """
+    positives = int(label.sum())
+    if positives == 0:
+        return None
+    order = np.argsort(-score, kind="stable")
+    last = np.r_[np.diff(score[order]) != 0, True]  # of the rows of each score
+    hits = np.cumsum(label[order])[last]
+    precision = hits / (np.flatnonzero(last) + 1)
+    return float((np.diff(hits, prepend=0) * precision).sum() / positives)
+
+
+def calibration_ratio(label: Bools, probability: Doubles) -> float | None:
+    """Mean probability over the share of positives: 1 is calibrated; None without a positive."""
+    share = float(label.mean())
+    return float(probability.mean()) / share if share > 0 else None
