@@ -133,6 +133,14 @@ async def test_a_version_that_is_gone_is_not_brought_back_by_its_status() -> Non
     assert rig.kube.names(VERSIONS) == []
 
 
+async def test_a_version_that_was_made_anew_does_not_get_the_status_of_the_one_before() -> None:
+    rig = Rig()
+    shot = snapshot(rig)
+    rig.kube.find(VERSIONS, NAME)["metadata"]["uid"] = "uid-of-a-later-one"
+    await run(rig, shot, ALL[1])
+    assert rig.kube.writes == []
+
+
 async def test_the_smoke_result_joins_the_status_that_this_decision_wrote() -> None:
     rig = Rig()
     shot = snapshot(rig, pods={NAME: [pod("old", NAME), pod("new", NAME)]})
