@@ -116,7 +116,7 @@ validations:
       && !has(object.spec.predictor.model.image) && !has(object.spec.predictor.model.command)
       && !has(object.spec.predictor.model.args)
     {{- include "recommender-operator.refusal" (printf "its model must be served by the runtime %s as it is, without image, command or args of its own" .root.Values.runtime.name) | nindent 4 }}
-  # Another storage reads a Secret.
+  # Other kinds of storage read a Secret.
   - expression: >-
       has(object.spec.predictor.model) && has(object.spec.predictor.model.storageUri)
       && object.spec.predictor.model.storageUri.startsWith('pvc://') && !has(object.spec.predictor.model.storage)

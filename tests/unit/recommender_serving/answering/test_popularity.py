@@ -72,7 +72,7 @@ async def test_the_list_of_the_segment_is_served_where_no_model_answers(tmp_path
     assert answer.source is Source.POPULARITY
 
 
-def test_an_artifact_of_before_has_the_list_of_all_for_everybody(tmp_path: Path) -> None:
+def test_without_segments_everybody_gets_the_list_of_all_users(tmp_path: Path) -> None:
     file = samples.sample_artifact(tmp_path).popularity
     assert file.segments is None
     assert PopularityLists(file).of(request(age=20, gender="F", user_id=5))[0] == (7, 0.9)

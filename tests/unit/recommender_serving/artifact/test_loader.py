@@ -22,7 +22,7 @@ def test_the_files_of_the_contract_load(tmp_path: Path) -> None:
     assert artifact.popularity.items[0] == 7
 
 
-def test_fields_that_training_adds_later_are_no_fault(tmp_path: Path) -> None:
+def test_unknown_fields_of_newer_releases_are_ignored(tmp_path: Path) -> None:
     samples.write_files(tmp_path)
     content = json.loads((tmp_path / "vocabulary.json").read_text())
     (tmp_path / "vocabulary.json").write_text(json.dumps(content | {"new": 1}))
@@ -78,14 +78,14 @@ def test_a_file_that_breaks_the_contract_is_refused_by_name(
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"scores": [NaN], "items": [1]}'])
-def test_a_file_that_is_no_such_json_is_refused_by_name(tmp_path: Path, text: str) -> None:
+def test_invalid_json_is_rejected_with_the_name_of_the_file(tmp_path: Path, text: str) -> None:
     samples.write_files(tmp_path)
     (tmp_path / "popularity.json").write_text(text)
     with pytest.raises(ArtifactError, match=r"popularity\.json"):
         load(tmp_path)
 
 
-def test_a_missing_file_or_folder_is_said(tmp_path: Path) -> None:
+def test_a_missing_file_or_folder_is_reported(tmp_path: Path) -> None:
     samples.write_files(tmp_path)
     (tmp_path / "reference.json").unlink()
     with pytest.raises(ArtifactError, match=r"reference\.json cannot be read: No such file"):

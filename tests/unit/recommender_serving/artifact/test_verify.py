@@ -84,7 +84,7 @@ def test_a_manifest_that_breaks_its_schema_is_refused(folder: Path, text: str) -
     assert problems(folder, digest)[0].startswith("manifest.json violates its schema")
 
 
-def test_a_folder_without_manifest_or_no_folder_is_said(tmp_path: Path) -> None:
+def test_a_missing_manifest_or_folder_is_reported(tmp_path: Path) -> None:
     digest = "sha256:" + "0" * 64
     assert problems(tmp_path, digest) == [f"manifest.json is missing in {tmp_path}"]
     assert "is not a folder" in problems(tmp_path / "none", digest)[0]

@@ -80,7 +80,9 @@ BAD: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "remedy"), BAD)
-def test_what_is_no_text_is_refused_with_field_value_and_remedy(value: Any, remedy: str) -> None:
+def test_an_invalid_text_id_is_rejected_with_field_value_and_remedy(
+    value: Any, remedy: str
+) -> None:
     with pytest.raises(InvalidRequest) as refused:
         v1(user_id=value, session=[{"item": value}])
     for field in ("instances[0].user_id: got ", "instances[0].session[0].item: got "):
@@ -99,7 +101,7 @@ def test_a_number_is_refused_for_a_text_and_a_text_for_a_number_in_tensors_too()
         v2(tensor("user_id", b"1", datatype="BYTES"), limits=Limits())
 
 
-def test_null_is_no_text_but_a_missing_id() -> None:
+def test_null_is_a_missing_id_not_a_text() -> None:
     with pytest.raises(InvalidRequest, match="user_id: got None; it is required"):
         v1(user_id=None)
     with pytest.raises(InvalidRequest, match="item: got None; it is required"):

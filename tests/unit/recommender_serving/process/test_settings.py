@@ -51,7 +51,7 @@ def test_the_time_of_the_baseline_can_be_given() -> None:
 
 
 @pytest.mark.parametrize("missing", NAMES)
-def test_a_missing_name_is_said_with_its_variable(missing: str) -> None:
+def test_a_missing_name_is_reported_with_its_variable(missing: str) -> None:
     environ = {key: value for key, value in NAMES.items() if key != missing}
     with pytest.raises(SettingsError, match=missing):
         parse(SERVE, environ)
@@ -98,7 +98,7 @@ def test_verify_takes_a_folder_and_a_digest() -> None:
 
 
 @pytest.mark.parametrize("digest", ["0f" * 32, "sha256:0f", "sha256:" + "0F" * 32])
-def test_verify_refuses_what_is_no_digest(digest: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify_rejects_an_invalid_digest(digest: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         parse(["verify", "/artifact", "--digest", digest], {})
     assert ended.value.code == 2
