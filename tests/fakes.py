@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
+from recommender_operator.adapters.finalizer import FINALIZER
 from recommender_operator.adapters.kube import (
     CLAIMS,
     HTTP_ROUTES,
@@ -208,7 +209,10 @@ class FakeKube:
         if before is None:
             return None
         self._expect(before, patch.get("metadata", {}), name)
-        return self._store(place, before, merged(before, patch))
+        stored = self._store(place, before, merged(before, patch))
+        if stored["metadata"].get("deletionTimestamp") and not stored["metadata"]["finalizers"]:
+            del self.objects[place]
+        return stored
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
         self._wrote("delete", resource, name)
@@ -256,7 +260,7 @@ class FakeSmoke:
 
 
 def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) -> Object:
-    """Return a RecommenderModel as the API server would."""
+    """Return a RecommenderModel as the API server would, once the operator has seen it."""
     base: Object = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
     return {
         "apiVersion": "recommender.dev/v1alpha1",
@@ -267,6 +271,7 @@ def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) 
             "uid": f"uid-of-{name}",
             "generation": 1,
             "creationTimestamp": NOW.isoformat(),
+            "finalizers": [FINALIZER],
             **metadata,
         },
         "spec": base | (spec or {}),

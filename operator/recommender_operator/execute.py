@@ -81,7 +81,7 @@ class Executor:
             ConflictError: an object is no longer what the look saw.
             KubeError, TrafficError, NotPublishedError, ExecutionError.
         """
-        run = _Run(self, snapshot)
+        run = _Run(self, snapshot, decision)
         await run.adopt(snapshot.orphans)
         in_the_way = []
         for action in decision.actions:
@@ -96,8 +96,9 @@ class Executor:
 class _Run:
     """One decision being carried out: later actions see the statuses that earlier ones wrote."""
 
-    def __init__(self, executor: Executor, snapshot: Snapshot) -> None:
+    def __init__(self, executor: Executor, snapshot: Snapshot, decision: do.Decision) -> None:
         self._e = executor
+        self._to_ask = {a.version for a in decision.actions if isinstance(a, do.RunSmoke)}
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.pods
@@ -135,7 +136,7 @@ class _Run:
                 manifest = model_version.model_version(self._model, action.name, action.spec)
                 await objects.create(VERSIONS, manifest, self._claim)
             case do.UpdateVersion():
-                await self._write(action.name, action.status)
+                await self._write(action.name, await self._with_answer(action))
             case do.DeleteVersion():
                 await objects.delete(VERSIONS, namespace, action.name, self._claim)
             case do.StartJob():
@@ -153,7 +154,9 @@ class _Run:
             case do.DeleteService():
                 await self._traffic.release(self._subject, action.version)
             case do.RunSmoke():
-                await self._ask(action.version)
+                if action.version in self._to_ask:
+                    status = self._known(action.version).status
+                    await self._write(action.version, await self._asked(action.version, status))
             case do.SetTraffic():
                 await self._traffic.split(self._subject, action.weights, action.host)
             case do.RemoveTraffic():
@@ -236,19 +239,30 @@ class _Run:
             group = train_jobs.train_job(model, version, attempt)
             await objects.create(TRAIN_JOBS, group, self._claim)
 
-    async def _ask(self, name: str) -> None:
+    async def _with_answer(self, action: do.UpdateVersion) -> ModelVersionStatus:
+        """Return the status to write, with the answer to the smoke inference of the same look.
+
+        One write says that it is asked, and what it answered: asking changes nothing.
+        """
+        if action.name not in self._to_ask:
+            return action.status
+        return await self._asked(action.name, action.status)
+
+    async def _asked(self, name: str, status: ModelVersionStatus) -> ModelVersionStatus:
+        """Ask the newest ready pod of a version; a version without one is asked again later."""
+        self._to_ask.discard(name)
         version = self._known(name)
         ready = [pod for pod in await self._live(name) if podstates.is_ready(pod)]
         if not ready:
             logger.info("%s has no ready pod to ask; the next look decides", name)
-            return
+            return status
         newest = max(ready, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
         mapping = version.spec.data.source.mapping
         ids = mapping.ids if mapping is not None else IdKinds()
         smoke = await self._e._smoke.smoke(podstates.pod_ref(newest), self._e._now(), ids)
         service = self._services.get(name)
         asked = smoke.model_copy(update={"service": service.uid if service is not None else ""})
-        await self._write(name, version.status.model_copy(update={"smoke": asked}))
+        return status.model_copy(update={"smoke": asked})
 
     async def _live(self, name: str) -> list[Object]:
         """Return the pods of a version as they are now.

@@ -1,7 +1,8 @@
-"""What Kopf is for here: the models' watch and finalizer. It runs in the process that leads.
+"""What Kopf is for here: the life of the process that leads, and a second watch of the models.
 
-Kopf's handlers are called for edges (created, updated); the work is level-based, so each of them
-does nothing but ask for a reconcile of the model that the thing belongs to.
+Kopf writes nothing: it has no handler that needs a finalizer or annotations, which cost two writes
+of each model, and a copy of its spec in it. Looks are asked for by the informers. Kopf's watch is
+held against what looks read, so that a cache that has missed a model is noticed (`health.py`).
 """
 
 from __future__ import annotations
@@ -14,17 +15,8 @@ import kopf
 
 from recommender_operator import instances, login
 from recommender_operator.adapters.kube import MODELS, Resource
-from recommender_operator.api.base import GROUP
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import labels
-
-#: Kopf's own annotations and finalizer: apart from the annotations by which people ask.
-KOPF_PREFIX = f"kopf.{GROUP}"
-FINALIZER = f"{GROUP}/operator"
-#: How long a handler waits for a deleted model to be finished, and the pause between two such
-#: waits, in seconds. Each pause is a line in the log and a write to the model's annotations.
-DELETE_WAIT = 25.0
-DELETE_POLL = 2.0
 
 Object = dict[str, Any]
 
@@ -38,14 +30,6 @@ class Engine(Protocol):
 
     def watched(self, key: Key, generation: int) -> None:
         """The watch brought a model."""
-        ...
-
-    async def is_finished(self, uid: str, timeout: float) -> bool:
-        """Return whether a deleted model needs nothing more, waiting for it for a moment."""
-        ...
-
-    def is_foreign(self, key: Key) -> bool:
-        """Return whether another release acts on a model."""
         ...
 
     async def start(self) -> None:
@@ -64,11 +48,6 @@ def settings(*, namespaced: bool, instance: str = "") -> kopf.OperatorSettings:
     `instance`: whose models are watched.
     """
     result = kopf.OperatorSettings()
-    result.persistence.finalizer = FINALIZER
-    result.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=KOPF_PREFIX)
-    result.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(
-        prefix=KOPF_PREFIX, key="last-handled-configuration"
-    )
     # Own Events are posted by the reconcile; Kopf's would be one for each handler that ran.
     result.posting.level = 30
     result.posting.reporting_component = labels.MANAGER
@@ -119,18 +98,6 @@ def _life(target: kopf.OperatorRegistry, engine: Engine, fence: Callable[[], Non
 def _models(target: kopf.OperatorRegistry, engine: Engine) -> None:
     at = _address(MODELS)
 
-    async def wake(namespace: str | None, name: str, **_: Any) -> None:
-        engine.wake(Key(str(namespace), name))
-
-    async def deleted(namespace: str | None, name: str, uid: str, **_: Any) -> None:
-        key = Key(str(namespace), name)
-        engine.wake(key)
-        while not await engine.is_finished(uid, DELETE_WAIT):
-            # Another release removes it; this one waits without a trace of that on the model.
-            if engine.is_foreign(key):
-                continue
-            raise kopf.TemporaryError("children are being removed", delay=DELETE_POLL)
-
     async def watched(event: Any, **_: Any) -> None:
         metadata = event["object"]["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
@@ -138,9 +105,6 @@ def _models(target: kopf.OperatorRegistry, engine: Engine) -> None:
         if event["type"] == "DELETED":
             engine.wake(key)
 
-    for decorate in (kopf.on.create, kopf.on.update, kopf.on.resume):
-        decorate(*at, id="wake", registry=target)(wake)
-    kopf.on.delete(*at, id="delete", registry=target)(deleted)
     kopf.on.event(*at, id="watched", registry=target)(watched)
 
 

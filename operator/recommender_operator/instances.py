@@ -103,10 +103,6 @@ class Claims:
         #: Models that the label has moved here, their resourceVersion, and since when it is that.
         self._arriving: dict[Key, tuple[str, float]] = {}
 
-    def is_foreign(self, key: Key) -> bool:
-        """Return whether another release of the same instance acts on a model."""
-        return key in self._foreign
-
     def forget(self, key: Key) -> None:
         """A model is no more, or is this release's."""
         self._arriving.pop(key, None)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from recommender_operator.actions import Decision, Event
 from recommender_operator.adapters.events import EventRecorder
+from recommender_operator.adapters.finalizer import Finalizers, is_held
 from recommender_operator.adapters.kube import (
     MODELS,
     ConflictError,
@@ -24,9 +25,10 @@ from recommender_operator.adapters.typed import ObservationError, model_object
 from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.execute import Executor
 from recommender_operator.metrics import Metrics
-from recommender_operator.observe import Observer, Snapshot
+from recommender_operator.observe import Observer
 from recommender_operator.observed import ModelObject, Observed
 from recommender_operator.phases.conditions import ownership
+from recommender_operator.projection import SOON, Projection
 
 logger = logging.getLogger(__name__)
 
@@ -81,14 +83,12 @@ class Reconciler:
         longest_wait: float,
         admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
-        finished: Callable[[str], None] = lambda _uid: None,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
         """`longest_wait` bounds the time between two looks, in seconds.
 
-        `admit` tells the models of this release from others'. `seen` gets what each look read,
-        `finished` the uid of a model whose deletion needs nothing more. `jitter` returns a number
-        between two, to spread looks out.
+        `admit` tells the models of this release from others'. `seen` gets what each look read.
+        `jitter` returns a number between two, to spread looks out.
         """
         self._kube = kube
         self._observer = observer
@@ -99,9 +99,9 @@ class Reconciler:
         self._longest_wait = longest_wait
         self._admit = admit
         self._seen = seen
-        self._finished = finished
         self._jitter = jitter
-        self._objects = OwnedObjects(kube)
+        self._projection = Projection(OwnedObjects(kube))
+        self._finalizers = Finalizers(kube)
         #: Models whose last look ended with a conflict.
         self._conflicting: set[Key] = set()
         self._events = EventRecorder(kube)
@@ -138,25 +138,31 @@ class Reconciler:
     async def _look(self, key: Key) -> float | None:
         raw = await self._kube.get(MODELS, key.namespace, key.name)
         self._seen(key, raw)
-        if raw is None:
-            self._metrics.forget(key.namespace, key.name)
+        if raw is None or (raw["metadata"].get("deletionTimestamp") and not is_held(raw)):
+            # It is gone; or it is finished, and waits for others.
+            self._forget(key)
             return None
         admitted = await self._admit(key, raw)
         if isinstance(admitted, Refused):
-            self._metrics.forget(key.namespace, key.name)
+            self._forget(key)
             return admitted.again_after
         raw = admitted
+        if not raw["metadata"].get("deletionTimestamp"):
+            held = await self._finalizers.hold(raw)
+            if held is None:
+                return None
+            raw = held
         try:
             return await self._act(raw)
         except (ConflictError, NotLeaderError):
             raise
         except Exception as error:
             if isinstance(error, KubeError) and error.namespace_terminating:
-                return self._leave(key, raw)
+                return await self._leave(key, raw)
             await self._complain(raw, error)
             raise
 
-    def _leave(self, key: Key, raw: Object) -> float | None:
+    async def _leave(self, key: Key, raw: Object) -> float | None:
         """Create nothing in a namespace that is being deleted: no fault, and nowhere to say it.
 
         No Job can remove the artifacts any more: their claim goes with the namespace, and the
@@ -165,9 +171,13 @@ class Reconciler:
         logger.info("%s: its namespace is being deleted; nothing is created", key)
         if not raw["metadata"].get("deletionTimestamp"):
             return self._longest_wait
-        self._metrics.forget(key.namespace, key.name)
-        self._finished(raw["metadata"]["uid"])
+        await self._finalizers.release(raw)
+        self._forget(key)
         return None
+
+    def _forget(self, key: Key) -> None:
+        self._metrics.forget(key.namespace, key.name)
+        self._projection.forget(key)
 
     async def _act(self, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw)
@@ -180,7 +190,8 @@ class Reconciler:
         in_the_way = await self._executor.execute(snapshot, decision)
         foreign = (*snapshot.foreign, *in_the_way)
         decision = ownership.tell(decision, model, foreign, now)
-        await self._write_status(raw, snapshot, decision)
+        key = Key(model.namespace, model.name)
+        written = await self._projection.write(key, raw, model, decision, now)
         for event in decision.events:
             logger.info("%s/%s: %s: %s", model.namespace, model.name, event.reason, event.message)
             await self._events.post(model, event, now)
@@ -188,22 +199,13 @@ class Reconciler:
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
         if decision.finished and model.deleting:
+            await self._finalizers.release(raw)
             # The event of its end may be lost, and nobody looks again.
-            self._metrics.forget(model.namespace, model.name)
-            self._finished(model.uid)
+            self._forget(key)
             return None
         asked = decision.requeue_after
         wait = self._longest_wait if asked is None else asked.total_seconds()
-        return min(wait, self._longest_wait)
-
-    async def _write_status(self, raw: Object, snapshot: Snapshot, decision: Decision) -> None:
-        model = snapshot.observed.model
-        status = decision.status.dump()
-        # Compared with what is stored, not with what was parsed: the first write counts as well.
-        if raw.get("status") and status == model.status.dump():
-            return
-        if await self._objects.write_status(MODELS, raw, status) is None:
-            logger.info("%s/%s is gone: its status is not written", model.namespace, model.name)
+        return min(wait, self._longest_wait if written else SOON)
 
     async def _complain(self, raw: Object, error: Exception) -> None:
         """Say on the resource that a look failed, so that `kubectl describe` shows it."""

@@ -49,8 +49,6 @@ logger = logging.getLogger(__name__)
 API_TIMEOUT = 15.0
 #: Pause of a key while this process may not write, in seconds.
 FENCED_WAIT = 5.0
-#: Most deleted models whose end is remembered until Kopf asks for it.
-REMEMBERED = 10_000
 
 
 class LookTimeoutError(Exception):
@@ -94,9 +92,6 @@ class Runtime:
             models=instances.selector(settings.instance),
         )
         self._sessions: list[aiohttp.ClientSession] = []
-        self._finished: dict[str, None] = {}
-        self._ended = asyncio.Condition()
-        self._tells: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.ExitStack()
         self._reconciler: Reconciler | None = None
@@ -130,20 +125,6 @@ class Runtime:
     def watched(self, key: Key, generation: int) -> None:
         """The watch brought a model."""
         self.health.watched(key, generation)
-
-    async def is_finished(self, uid: str, timeout: float) -> bool:
-        """Return whether a deleted model needs nothing more, waiting for it for a moment."""
-        try:
-            async with asyncio.timeout(timeout), self._ended:
-                await self._ended.wait_for(lambda: uid in self._finished)
-        except TimeoutError:
-            return False
-        self._finished.pop(uid, None)
-        return True
-
-    def is_foreign(self, key: Key) -> bool:
-        """Return whether another release acts on a model."""
-        return self._claims.is_foreign(key)
 
     # --- what the process calls
 
@@ -220,18 +201,6 @@ class Runtime:
         else:
             self.health.read(key, int(raw["metadata"].get("generation") or 0))
 
-    def _end(self, uid: str) -> None:
-        self._finished[uid] = None
-        while len(self._finished) > REMEMBERED:
-            self._finished.pop(next(iter(self._finished)))
-        tell = asyncio.create_task(self._notify())
-        self._tells.add(tell)
-        tell.add_done_callback(self._tells.discard)
-
-    async def _notify(self) -> None:
-        async with self._ended:
-            self._ended.notify_all()
-
     def _assemble(self, kube: Kube) -> Reconciler:
         options = self._settings.options
         traffics: dict[TrafficMode, Traffic] = {
@@ -271,7 +240,6 @@ class Runtime:
             longest_wait=float(self._settings.requeue_seconds),
             admit=self._claims.admit,
             seen=self._seen,
-            finished=self._end,
         )
 
     def _provider(self) -> Callable[[ModelObject], SampleProvider]:

@@ -74,8 +74,6 @@ def wanted() -> Rights:
             rights.setdefault((resource.group, resource.plural + sub), set()).update(verbs)
     for watched in caches.KINDS:
         rights.setdefault((watched.group, watched.plural), set()).update({"list", "watch"})
-    # Kopf's finalizer and annotations.
-    rights[kube.MODELS.group, kube.MODELS.plural].add("patch")
     return rights
 
 

@@ -152,7 +152,7 @@ validations:
     {{- include "recommender-operator.refusal" "it sends requests to another namespace" | nindent 4 }}
 {{- end -}}
 
-{{- /* Kopf keeps its finalizer and its progress in the metadata; all else of a model is people's. */ -}}
+{{- /* The operator keeps its finalizer in the metadata; all else of a model is people's. */ -}}
 {{- define "recommender-operator.modelsPolicy" -}}
 matchConstraints:
   resourceRules:
@@ -160,11 +160,6 @@ matchConstraints:
       apiVersions: [v1alpha1]
       operations: [UPDATE]
       resources: [recommendermodels]
-variables:
-  - name: before
-    expression: "has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {}"
-  - name: after
-    expression: "has(object.metadata.annotations) ? object.metadata.annotations : {}"
 validations:
   - expression: object.spec == oldObject.spec
     {{- include "recommender-operator.refusal" "it changes the spec" | nindent 4 }}
@@ -173,9 +168,8 @@ validations:
       && (has(object.metadata.ownerReferences) ? object.metadata.ownerReferences : []) == (has(oldObject.metadata.ownerReferences) ? oldObject.metadata.ownerReferences : [])
     {{- include "recommender-operator.refusal" "it changes labels or owners" | nindent 4 }}
   - expression: >-
-      variables.after.all(k, k.startsWith('kopf.recommender.dev/') || (k in variables.before && variables.before[k] == variables.after[k]))
-      && variables.before.all(k, k.startsWith('kopf.recommender.dev/') || k in variables.after)
-    {{- include "recommender-operator.refusal" "it changes annotations other than kopf.recommender.dev/..." | nindent 4 }}
+      (has(object.metadata.annotations) ? object.metadata.annotations : {}) == (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})
+    {{- include "recommender-operator.refusal" "it changes annotations" | nindent 4 }}
   - expression: >-
       (has(object.metadata.finalizers) ? object.metadata.finalizers : []).filter(f, f != 'recommender.dev/operator')
       == (has(oldObject.metadata.finalizers) ? oldObject.metadata.finalizers : []).filter(f, f != 'recommender.dev/operator')

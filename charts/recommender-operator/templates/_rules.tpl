@@ -3,7 +3,7 @@ What the operator does in a namespace with models: the verbs that its code uses 
 a test compares. Server-side apply is `patch`, and `create` as well where the object is new.
 */ -}}
 {{- define "recommender-operator.rules" -}}
-# Kopf keeps its finalizer and its progress in the metadata of the models.
+# The finalizer is in the metadata of the models.
 - apiGroups: [recommender.dev]
   resources: [recommendermodels]
   verbs: [get, list, watch, patch]

@@ -43,7 +43,6 @@ class Rig:
         self.smoke = FakeSmoke()
         self.metrics = Metrics()
         self.time = NOW
-        self.finished: list[str] = []
         self.traffic: Traffic = (
             KnativeTraffic(port, OPTIONS) if knative else GatewayTraffic(port, OPTIONS)
         )
@@ -74,7 +73,6 @@ class Rig:
             metrics=self.metrics,
             now=now,
             longest_wait=60.0,
-            finished=self.finished.append,
         )
 
     def metric(self, name: str, **labels: str) -> float | None:

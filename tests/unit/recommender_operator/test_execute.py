@@ -144,6 +144,7 @@ async def test_the_smoke_result_joins_the_status_that_this_decision_wrote() -> N
     status = rig.kube.find(VERSIONS, NAME)["status"]
     assert status["stage"] == "SmokeTesting"
     assert status["smoke"]["passed"] is True
+    assert rig.kube.writes == [("status", "modelversions", NAME)]
     assert rig.smoke.asked == ["new"]
     assert rig.smoke.ids == [IdKinds()]
 
@@ -226,7 +227,8 @@ async def test_time_in_a_stage_and_each_decision_are_counted_once() -> None:
     where = {"namespace": "team", "model": "movies"}
     count = rig.metric("verdicts_total", outcome="RolledBack", reason="StepFailed", **where)
     assert count == 1
-    assert rig.metric("phase_duration_seconds_sum", stage="Deploying", **where) == 40
+    sums = {"namespace": "team", "stage": "Deploying"}
+    assert rig.metric("phase_duration_seconds_sum", **sums) == 40
     assert rig.metric("actions_total", action="UpdateVersion") == 2
 
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-import kopf
 import pytest
 
 from recommender_operator import handlers
+from recommender_operator.adapters.finalizer import FINALIZER
 from recommender_operator.reconcile import Key
 
 
 class Engine:
-    def __init__(self, *, finished: bool = False) -> None:
+    def __init__(self) -> None:
         self.woken: list[Key] = []
         self.seen: list[tuple[Key, int]] = []
-        self.finished = finished
-        #: Waits for which another release still acts on the model.
-        self.foreign = 0
 
     def wake(self, key: Key) -> None:
         self.woken.append(key)
@@ -26,16 +23,9 @@ class Engine:
     def watched(self, key: Key, generation: int) -> None:
         self.seen.append((key, generation))
 
-    async def is_finished(self, uid: str, timeout: float) -> bool:
-        self.foreign -= 1
-        return self.finished
-
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
-
-    def is_foreign(self, key: Key) -> bool:
-        return self.foreign > 0
 
 
 def functions(engine: Engine) -> dict[str, Any]:
@@ -54,14 +44,12 @@ async def call(handler: Any, **values: Any) -> None:
     )
 
 
-async def test_every_cause_on_a_model_does_the_same_thing() -> None:
-    engine = Engine()
-    found = functions(engine)
-    causes = [handler for name, handler in found.items() if name.endswith("wake")]
-    assert len(causes) == 3
-    for handler in causes:
-        await call(handler)
-    assert engine.woken == [Key("team", "movies")] * 3
+def test_no_handler_makes_kopf_write_to_a_model() -> None:
+    registry = handlers.registry(Engine())
+    parts: tuple[Any, ...] = (registry._changing, registry._spawning, registry._indexing)
+    assert [handler for part in parts for handler in part._handlers] == []
+    # Kopf takes its finalizer away where no handler needs it.
+    assert handlers.settings(namespaced=False).persistence.finalizer != FINALIZER
 
 
 async def test_the_watch_of_models_is_told_to_the_liveness_check() -> None:
@@ -73,33 +61,6 @@ async def test_the_watch_of_models_is_told_to_the_liveness_check() -> None:
     assert (engine.seen, engine.woken) == ([(Key("team", "movies"), 7)], [])
     await call(handler, event=event | {"type": "DELETED"})
     assert engine.woken == [Key("team", "movies")]
-
-
-async def test_the_finalizer_stays_until_the_operator_is_finished() -> None:
-    waiting = Engine()
-    delete = next(h for n, h in functions(waiting).items() if n.endswith("delete"))
-    with pytest.raises(kopf.TemporaryError) as caught:
-        await call(delete)
-    assert caught.value.delay == handlers.DELETE_POLL < 60
-    assert waiting.woken == [Key("team", "movies")]
-    delete = next(h for n, h in functions(Engine(finished=True)).items() if n.endswith("delete"))
-    await call(delete)
-
-
-async def test_a_model_that_another_release_deletes_is_waited_for_without_a_write() -> None:
-    engine = Engine()
-    engine.foreign = 5
-    delete = next(h for n, h in functions(engine).items() if n.endswith("delete"))
-    with pytest.raises(kopf.TemporaryError):
-        await call(delete)
-    assert engine.foreign == 0
-
-
-def test_kopf_keeps_to_names_of_its_own() -> None:
-    settings: Any = handlers.settings(namespaced=False)
-    assert settings.persistence.finalizer == "recommender.dev/operator"
-    assert settings.persistence.progress_storage.prefix == "kopf.recommender.dev"
-    assert settings.persistence.diffbase_storage.prefix == "kopf.recommender.dev"
 
 
 def test_no_wait_of_kopf_is_without_a_limit() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.adapters.finalizer import FINALIZER
 from recommender_operator.adapters.kube import (
     BASELINES,
     INFERENCE_SERVICES,
@@ -257,8 +258,11 @@ async def test_deleting_with_the_artifacts_ends_with_nothing_served(mode: str) -
     await story.first()
     thing = story.rig.kube.find(MODELS, "movies")
     thing["spec"]["deletionPolicy"] = "Delete"
-    thing["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
-    await story.until(lambda: story.rig.finished == ["uid-of-movies"])
+    metadata = thing["metadata"]
+    metadata |= {"deletionTimestamp": "2026-01-02", "finalizers": [FINALIZER, "others"]}
+    await story.until(
+        lambda: story.rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == ["others"]
+    )
     assert story.rig.kube.names(VERSIONS) == []
 
 
