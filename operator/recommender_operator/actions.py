@@ -87,7 +87,7 @@ class DeleteService:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSmoke:
-    """Ask a served version directly for recommendations and write the result to its status."""
+    """Ask a served version directly for recommendations; the same look decides on the answer."""
 
     version: str
 

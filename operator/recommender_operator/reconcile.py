@@ -23,6 +23,7 @@ from recommender_operator.adapters.kube import (
 from recommender_operator.adapters.owned_writes import OwnedObjects
 from recommender_operator.adapters.typed import ObservationError, model_object
 from recommender_operator.api.conditions import ConditionType, find
+from recommender_operator.asking import SmokeAsker
 from recommender_operator.execute import Executor
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
@@ -76,6 +77,7 @@ class Reconciler:
         kube: Kube,
         *,
         observer: Observer,
+        asker: SmokeAsker,
         executor: Executor,
         decide: Decide,
         metrics: Metrics,
@@ -92,6 +94,7 @@ class Reconciler:
         """
         self._kube = kube
         self._observer = observer
+        self._asker = asker
         self._executor = executor
         self._decide = decide
         self._metrics = metrics
@@ -183,6 +186,9 @@ class Reconciler:
         snapshot = await self._observer.observe(raw)
         now = self._now()
         decision = self._decide(snapshot.observed, now)
+        if (answered := await self._asker.answers(snapshot, decision)) is not None:
+            snapshot = answered
+            decision = self._decide(snapshot.observed, now)
         model = snapshot.observed.model
         if decision.actions:
             kinds = ", ".join(type(action).__name__ for action in decision.actions)

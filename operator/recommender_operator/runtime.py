@@ -30,6 +30,7 @@ from recommender_operator.adapters.traffic import Traffic
 from recommender_operator.adapters.transport import LogIn, Transport, log_in
 from recommender_operator.adapters.watching import ApiSource
 from recommender_operator.api.spec import Provider, TrafficMode
+from recommender_operator.asking import SmokeAsker
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
 from recommender_operator.health import Health, Limits, StaleError
@@ -224,15 +225,13 @@ class Runtime:
                 baselines=baselines,
                 direct=self._kube,
             ),
+            asker=SmokeAsker(self._kube, HttpSmokeTester(smoke), self._now),
             executor=Executor(
                 kube,
                 traffic_of=traffic_of,
-                smoke=HttpSmokeTester(smoke),
                 options=options,
                 metrics=self.metrics,
-                now=self._now,
                 baselines=baselines,
-                direct=self._kube,
             ),
             decide=decide,
             metrics=self.metrics,

@@ -60,12 +60,16 @@ class Turn(View):
         self._changed: list[str] = []
         self._actions: list[Action] = []
         self._events: list[Event] = []
+        #: The event of the stages that a version has passed in this turn.
+        self._passed: dict[str, Event] = {}
         self._retreat = False
         self._requeue = REST
         #: The host that the route gets.
         self.hosting = hosts.judge(observed)
         #: What keeps Jobs from starting.
         self.storage = storage.judge(observed)
+        for name, smoke in observed.smokes.items():
+            self.change(name, smoke=smoke)
 
     # --- the decision
 
@@ -102,9 +106,15 @@ class Turn(View):
             self._changed.append(name)
 
     def move(self, name: str, stage: VersionStage, **values: object) -> None:
-        """Move a version to a stage and say so."""
+        """Move a version to a stage and say so, in one event for all stages of a turn."""
         self.change(name, stage=stage, stage_since=self.time, **values)
-        self.say(stage.value, f"{name}: {_STAGE_WORDS[stage]}")
+        before = self._passed.get(name)
+        message = f"{name}: {_STAGE_WORDS[stage]}"
+        if before is not None:
+            self._events.remove(before)
+            message = f"{before.message}; {_STAGE_WORDS[stage]}"
+        self._passed[name] = Event(type="Normal", reason=stage.value, message=message)
+        self._tell(self._passed[name])
 
     def end(
         self, name: str, stage: VersionStage, reason: str, message: str, *, automatic: bool = True

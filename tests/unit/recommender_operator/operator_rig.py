@@ -13,6 +13,7 @@ from recommender_operator.adapters.kube import Kube
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import SampleProvider
 from recommender_operator.adapters.traffic import Traffic
+from recommender_operator.asking import SmokeAsker
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
 from recommender_operator.metrics import Metrics
@@ -59,15 +60,15 @@ class Rig:
         self.executor = Executor(
             port,
             traffic_of=lambda _: self.traffic,
-            smoke=self.smoke,
             options=OPTIONS,
             metrics=self.metrics,
-            now=now,
             baselines=baselines,
         )
+        self.asker = SmokeAsker(port, self.smoke, now)
         self.reconciler = Reconciler(
             port,
             observer=self.observer,
+            asker=self.asker,
             executor=self.executor,
             decide=decision,
             metrics=self.metrics,

@@ -12,11 +12,12 @@ from recommender_operator.api.conditions import ConditionType
 from recommender_operator.api.status import Condition, ModelClock, RecommenderModelStatus
 
 #: Longest time that a stored status may be behind.
-LONGEST = datetime.timedelta(seconds=10)
+LONGEST = datetime.timedelta(seconds=30)
 #: What `decide` reads from the versions, and never from the model's status alone.
 REPEATED = (
     "observed_generation",
     "stage",
+    "candidate",
     "candidate_weight",
     "champion_weight",
     "verdict",
@@ -44,6 +45,9 @@ def may_wait(
     not wait, nor may a condition that people or tools act upon turn.
     """
     told = dict.fromkeys(("conditions", "clock", *REPEATED))
+    if before.route_pending_since is None:
+        # A route is mostly taken over before the next look.
+        told["route_pending_since"] = None
     if before.model_copy(update=told) != after.model_copy(update=told):
         return False
     return _keeps_time(before.clock, after.clock, now) and not _turned(

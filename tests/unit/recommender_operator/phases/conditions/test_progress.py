@@ -56,8 +56,10 @@ def turned(kind: ConditionType, **values: str) -> dict[str, Any]:
     [
         {},
         {"stage": Stage.PUBLISHING, "sequence": 7},
+        {"candidate": None},
         {"candidate_weight": 10, "champion_weight": 90, "verdict": "Pass", "url": "x.example"},
         {"observed_generation": 2},
+        {"route_pending_since": NOW},
         turned(ConditionType.READY, reason="Publishing", message="other"),
         turned(ConditionType.TRAINED, status="True"),
         {"clock": clock(age=-1)},
@@ -71,12 +73,10 @@ def test_how_far_a_version_is_may_wait(changes: dict[str, Any]) -> None:
     "changes",
     [
         {"champion": "v1"},
-        {"candidate": None},
         {"locked": True},
         {"consecutive_rollbacks": 1},
         {"rollbacks_counted_through": 3},
         {"restoring_since": NOW},
-        {"route_pending_since": NOW},
         {"operator": OperatorClaim(release="a/b")},
         {"handled": (HandledAction(action="abort", token="t", at=NOW, result="r"),)},
         {"drift": DriftStatus(windows=1)},
@@ -114,6 +114,12 @@ def test_the_models_time_is_kept_as_exactly_as_without_a_wait(
     stored: ModelClock | None, wanted: ModelClock | None, may: bool
 ) -> None:
     assert waits(BEFORE.model_copy(update={"clock": stored}), clock=wanted) is may
+
+
+def test_the_end_of_a_wait_for_the_route_may_not_wait() -> None:
+    before = BEFORE.model_copy(update={"route_pending_since": NOW})
+    assert not waits(before, route_pending_since=None)
+    assert waits(before)
 
 
 def test_conditions_that_were_not_there_may_wait() -> None:
