@@ -238,7 +238,9 @@ class FakeSamples:
         self.counters: dict[str, Sample] = {}
         self.asked: list[str] = []
 
-    async def sample(self, namespace: str, version: str, pods: Sequence[PodRef]) -> Sample:
+    async def sample(
+        self, namespace: str, version: str, pods: Sequence[PodRef], *, only: tuple[str, ...] = ()
+    ) -> Sample:
         self.asked.append(version)
         if version not in self.counters:
             raise SampleError(f"no pod of {version} answered")

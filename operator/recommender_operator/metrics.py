@@ -101,6 +101,11 @@ class Metrics:
         self.conflicts = Counter(
             "conflicts", "Looks that ended because what they saw had changed.", **own
         )
+        self.window_readings = Counter(
+            "window_readings",
+            "Readings of counters that found a drift window still filling.",
+            **own,
+        )
         self.actions = Counter("actions", "Actions executed, by kind.", ["action"], **own)
         self.queue_depth = Gauge("queue_depth", "Models that are due.", **own)
         self.queue_working = Gauge("queue_working", "Models being reconciled.", **own)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from recommender_operator.actions import Decision, Event
+from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.events import EventRecorder
 from recommender_operator.adapters.finalizer import Finalizers, is_held
 from recommender_operator.adapters.kube import (
@@ -21,12 +22,15 @@ from recommender_operator.adapters.kube import (
     Object,
 )
 from recommender_operator.adapters.owned_writes import OwnedObjects
+from recommender_operator.adapters.ports import SampleProvider
 from recommender_operator.adapters.typed import ObservationError, model_object
+from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.asking import SmokeAsker
 from recommender_operator.execute import Executor
+from recommender_operator.fills import Fills
 from recommender_operator.metrics import Metrics
-from recommender_operator.observe import Observer
+from recommender_operator.observe import Observer, Snapshot
 from recommender_operator.observed import ModelObject, Observed
 from recommender_operator.phases.conditions import ownership
 from recommender_operator.projection import SOON, Projection
@@ -83,6 +87,8 @@ class Reconciler:
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
         longest_wait: float,
+        samples_of: Callable[[ModelObject], SampleProvider],
+        fills: Fills[Key],
         admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -100,6 +106,8 @@ class Reconciler:
         self._metrics = metrics
         self._now = now
         self._longest_wait = longest_wait
+        self._samples_of = samples_of
+        self._fills = fills
         self._admit = admit
         self._seen = seen
         self._jitter = jitter
@@ -115,6 +123,9 @@ class Reconciler:
         Raises:
             NotLeaderError: this process may not write; the look has written no more.
         """
+        if (pause := await self._fills.pause(key)) is not None:
+            return pause
+        self._fills.start_look(key)
         started = time.perf_counter()
         try:
             wait = await self._look(key)
@@ -209,9 +220,19 @@ class Reconciler:
             # The event of its end may be lost, and nobody looks again.
             self._forget(key)
             return None
+        if decision.filling is not None and not decision.actions and written:
+            self._watch(key, snapshot, decision.filling)
         asked = decision.requeue_after
         wait = self._longest_wait if asked is None else asked.total_seconds()
         return min(wait, self._longest_wait if written else SOON)
+
+    def _watch(self, key: Key, snapshot: Snapshot, window: Filling) -> None:
+        """Let the next looks read the counters alone, until the window is full."""
+        model = snapshot.observed.model
+        pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
+        rest = min(window.rest, self._longest_wait)
+        window = dataclasses.replace(window, rest=rest)
+        self._fills.watch(key, model.namespace, window, self._samples_of(model), pods)
 
     async def _complain(self, raw: Object, error: Exception) -> None:
         """Say on the resource that a look failed, so that `kubectl describe` shows it."""

@@ -19,7 +19,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from recommender_operator.adapters.caches import Caches
-from recommender_operator.adapters.kube import MODELS, Kube, KubeError, Object, Resource
+from recommender_operator.adapters.kube import (
+    BASELINES,
+    MODELS,
+    Kube,
+    KubeError,
+    Object,
+    Resource,
+)
 from recommender_operator.adapters.store import Store, label_of
 from recommender_operator.resources import labels as marks
 
@@ -152,7 +159,12 @@ class CachedKube:
     def _keep(self, resource: Resource, answer: Object) -> None:
         informer = self._caches.of(resource, answer["metadata"].get("namespace"))
         # Without the label the watch would never say that it is gone.
-        if informer is not None and (resource == MODELS or label_of(answer)):
+        if informer is None or not (resource == MODELS or label_of(answer)):
+            return
+        if resource == BASELINES:
+            # That a window starts is no cause to look: who starts it says when to look again.
+            informer.store.put(answer)
+        else:
             informer.take(answer)
 
     # --- doubts

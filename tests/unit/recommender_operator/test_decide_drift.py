@@ -66,6 +66,28 @@ def test_three_shifted_windows_in_a_row_name_the_feature_and_retrain() -> None:
     assert world.condition("Ready") == ("True", "Settled")
 
 
+def test_a_champion_alone_waits_for_its_window_and_for_nothing_else() -> None:
+    world, oracle = serving()
+    with oracle.speaks():
+        world.reconcile()
+        waiting = world.reconcile()
+        assert waiting.actions == ()
+        assert waiting.filling is not None
+        assert (waiting.filling.version, waiting.filling.needed) == (world.champion(), 20)
+        assert waiting.requeue_after == datetime.timedelta(seconds=waiting.filling.pause)
+        oracle.window = Verdict.PASS
+        assert world.reconcile().filling is None
+    world.seed(3)
+    oracle.window = Verdict.INCONCLUSIVE
+    look(world, oracle, 2)
+    with oracle.speaks():
+        # A candidate, and later the probation of the new champion, want whole looks.
+        assert world.status.candidate is not None
+        assert world.reconcile().filling is None
+        world.settle()
+        assert world.reconcile().filling is None
+
+
 def test_one_clean_window_starts_the_count_again() -> None:
     world, oracle = serving()
     for verdict in (Verdict.FAIL, Verdict.FAIL, Verdict.PASS, Verdict.FAIL, Verdict.FAIL):

@@ -20,6 +20,9 @@ from recommender_operator.adapters.kube import (
     NotLeaderError,
     Resource,
 )
+from recommender_operator.analysis import filling
+from recommender_operator.analysis.filling import Filling
+from recommender_operator.analysis.window import SESSIONS
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import Observed
 from recommender_operator.resources import model_version, names
@@ -211,6 +214,28 @@ async def test_finalizers_are_written_over_what_was_seen_alone() -> None:
     assert rig.metric("conflicts_total") == 1
     assert rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == ["example.com/theirs"]
     assert rig.kube.names(VERSIONS) == []
+
+
+async def test_a_model_whose_window_fills_is_not_read_again_until_there_is_a_cause() -> None:
+    window = Filling(
+        version="v", start={"p": {SESSIONS: 1.0}}, counted=5, needed=500, seconds=10, rest=3600
+    )
+    rig = Rig(always(filling=window))
+    rig.samples.counters["v"] = {"p": {SESSIONS: 6.0}}
+    add_model(rig.kube)
+    await rig.reconciler.reconcile(KEY)
+    rig.kube.reads.clear()
+    pause = await rig.reconciler.reconcile(KEY)
+    assert pause == filling.LONGEST
+    assert (rig.kube.reads, rig.samples.asked) == ([], ["v"])
+    rig.fills.cause(KEY)
+    await rig.reconciler.reconcile(KEY)
+    assert rig.kube.reads != []
+    rig.time += datetime.timedelta(seconds=60)
+    rig.kube.reads.clear()
+    await rig.reconciler.reconcile(KEY)
+    # The longest wait between two whole looks.
+    assert rig.kube.reads != []
 
 
 async def test_the_stage_and_the_split_are_measured_and_go_with_the_model() -> None:

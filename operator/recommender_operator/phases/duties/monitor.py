@@ -9,7 +9,9 @@ from __future__ import annotations
 import datetime
 
 from recommender_operator.analysis import drift as drifts
+from recommender_operator.analysis import filling
 from recommender_operator.analysis.drift import DriftVerdict
+from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus
@@ -30,7 +32,6 @@ def step(turn: Turn) -> None:
         return
     if champion is None:
         return
-    turn.look_again(_POLL)
     if turn.model.status.champion != champion.name:
         turn.set_status(drift=DriftStatus(reacted_at=turn.status.drift.reacted_at))
         message = f"watching the sessions of {champion.name}"
@@ -41,6 +42,8 @@ def step(turn: Turn) -> None:
         _react(turn, champion)
     else:
         ledger.count_rollbacks(turn)
+    if turn.filling is None:
+        turn.look_again(_POLL)
 
 
 def _window(turn: Turn, champion: VersionObject) -> None:
@@ -58,6 +61,8 @@ def _window(turn: Turn, champion: VersionObject) -> None:
         return
     seen = drifts.judge_window(turn.spec.drift, stats)
     if seen.verdict is Verdict.INCONCLUSIVE:
+        if turn.candidate is None and not breaks.on_probation(turn):
+            turn.filling = _filling(turn, champion, seen.sessions)
         return
     _restart(turn, champion)
     if seen.verdict is Verdict.PASS and windows.lost(stats):
@@ -65,6 +70,17 @@ def _window(turn: Turn, champion: VersionObject) -> None:
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
         return
     turn.set_status(drift=drifts.advance(turn.spec.drift, turn.status.drift, seen, turn.now))
+
+
+def _filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
+    baseline = turn.observed.baselines[windows.drift_key(champion.name)]
+    return Filling(
+        version=champion.name,
+        start=filling.start_of(baseline.samples[champion.name]),
+        counted=sessions,
+        needed=turn.spec.drift.window_sessions,
+        seconds=(turn.time - baseline.taken_at).total_seconds(),
+    )
 
 
 def _restart(turn: Turn, champion: VersionObject) -> None:

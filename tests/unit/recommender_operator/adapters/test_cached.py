@@ -13,6 +13,7 @@ from recommender_operator.adapters.cached import ABSENT, CachedKube
 from recommender_operator.adapters.caches import CHILDREN, KINDS, Caches
 from recommender_operator.adapters.informer import Informer
 from recommender_operator.adapters.kube import (
+    BASELINES,
     CLAIMS,
     HTTP_ROUTES,
     JOBS,
@@ -163,6 +164,14 @@ async def test_own_writes_are_read_back_at_once_and_are_a_cause_to_look() -> Non
         assert await world.kube.list(VERSIONS, "team", MARKS) == []
         assert world.server.reads == []
         assert world.woken == [("team", "movies")] * 3
+
+
+async def test_a_window_that_the_operator_starts_is_no_cause_to_look() -> None:
+    world = World()
+    async with world.running():
+        assert await world.kube.create(BASELINES, child("b1")) is not None
+        assert names(await world.kube.list(BASELINES, "team", MARKS)) == ["b1"]
+        assert world.woken == []
 
 
 async def test_after_a_conflict_the_same_stale_object_is_not_read_again() -> None:
