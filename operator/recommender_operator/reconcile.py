@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from recommender_operator.actions import Decision, Event
+from recommender_operator.actions import Decision, Event, SaveBaseline
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.events import EventRecorder
 from recommender_operator.adapters.finalizer import Finalizers, is_held
@@ -220,7 +220,8 @@ class Reconciler:
             # The event of its end may be lost, and nobody looks again.
             self._forget(key)
             return None
-        if decision.filling is not None and not decision.actions and written:
+        waits = all(isinstance(action, SaveBaseline) for action in decision.actions)
+        if decision.filling is not None and waits and written:
             self._watch(key, snapshot, decision.filling)
         asked = decision.requeue_after
         wait = self._longest_wait if asked is None else asked.total_seconds()

@@ -29,13 +29,15 @@ class Filling:
     counted: int
     needed: int
     seconds: float
+    #: Seconds to the first reading of a window that has just begun.
+    first: float = LONGEST
     #: Without a cause, the next whole look is due after so many seconds.
     rest: float = math.inf
 
     @property
     def pause(self) -> float:
         """Seconds to the next reading."""
-        return pause(self.counted, self.needed, self.seconds)
+        return pause(self.counted, self.needed, self.seconds) if self.counted else self.first
 
 
 def start_of(sample: Sample) -> Sample:
@@ -67,8 +69,14 @@ def pause(counted: int, needed: int, seconds: float) -> float:
     """Return the pause before the next reading: half of what the window takes at its rate."""
     if counted <= 0 or seconds <= 0:
         return LONGEST
-    left = max(0, needed - counted) * seconds / counted
-    return min(LONGEST, max(SHORTEST, left / 2))
+    return first_pause(counted, max(0, needed - counted), seconds)
+
+
+def first_pause(counted: int, needed: int, seconds: float) -> float:
+    """Return half of what a window takes that needs so many, at the rate of the one before it."""
+    if counted <= 0 or seconds <= 0:
+        return LONGEST
+    return min(LONGEST, max(SHORTEST, needed * seconds / counted / 2))
 
 
 def _telling(counters: PodCounters) -> PodCounters:

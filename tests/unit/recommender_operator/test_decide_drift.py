@@ -10,6 +10,7 @@ import contextlib
 import datetime
 from unittest import mock
 
+from recommender_operator import actions as do
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.status import Stage
@@ -76,7 +77,11 @@ def test_a_champion_alone_waits_for_its_window_and_for_nothing_else() -> None:
         assert (waiting.filling.version, waiting.filling.needed) == (world.champion(), 20)
         assert waiting.requeue_after == datetime.timedelta(seconds=waiting.filling.pause)
         oracle.window = Verdict.PASS
-        assert world.reconcile().filling is None
+        started = world.reconcile()
+        assert started.filling is not None
+        assert (started.filling.counted, started.filling.needed) == (0, 20)
+        (saved,) = (a for a in started.actions if isinstance(a, do.SaveBaseline))
+        assert saved.samples[world.stable()].keys() == started.filling.start.keys()
     world.seed(3)
     oracle.window = Verdict.INCONCLUSIVE
     look(world, oracle, 2)

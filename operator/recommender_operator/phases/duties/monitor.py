@@ -6,6 +6,7 @@ versions trained before it, and starts a retraining on the rolling window.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 
 from recommender_operator.analysis import drift as drifts
@@ -60,11 +61,12 @@ def _window(turn: Turn, champion: VersionObject) -> None:
             _restart(turn, champion)
         return
     seen = drifts.judge_window(turn.spec.drift, stats)
+    alone = turn.candidate is None and not breaks.on_probation(turn)
     if seen.verdict is Verdict.INCONCLUSIVE:
-        if turn.candidate is None and not breaks.on_probation(turn):
-            turn.filling = _filling(turn, champion, seen.sessions)
+        turn.filling = _filling(turn, champion, seen.sessions) if alone else None
         return
     _restart(turn, champion)
+    turn.filling = _next_filling(turn, champion, seen.sessions) if alone else None
     if seen.verdict is Verdict.PASS and windows.lost(stats):
         return
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
@@ -80,6 +82,18 @@ def _filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
         counted=sessions,
         needed=turn.spec.drift.window_sessions,
         seconds=(turn.time - baseline.taken_at).total_seconds(),
+    )
+
+
+def _next_filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
+    """Return the window that starts with this look; `sessions` are those of the one that ended."""
+    ended = _filling(turn, champion, sessions)
+    return dataclasses.replace(
+        ended,
+        start=filling.start_of(turn.observed.samples[champion.name]),
+        counted=0,
+        seconds=0.0,
+        first=filling.first_pause(sessions, ended.needed, ended.seconds),
     )
 
 

@@ -68,6 +68,18 @@ def test_a_window_is_read_as_often_as_it_fills(counted: int, seconds: float, pau
     assert filling.pause(counted, 500, seconds) == pause
 
 
+@pytest.mark.parametrize(
+    ("counted", "seconds", "pause"),
+    [(500, 60, 30), (5000, 60, filling.SHORTEST), (500, 900, filling.LONGEST)],
+)
+def test_a_new_window_is_expected_to_fill_like_the_one_before(
+    counted: int, seconds: float, pause: float
+) -> None:
+    first = filling.first_pause(counted, 500, seconds)
+    window = filling.Filling(version="v", start={}, counted=0, needed=500, seconds=0, first=first)
+    assert window.pause == pause
+
+
 @given(
     rate=st.floats(0.01, 1000),
     needed=st.integers(20, 10_000),
