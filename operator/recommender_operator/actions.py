@@ -11,6 +11,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Literal
 
+from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import JobKind, Sample
@@ -87,7 +88,7 @@ class DeleteService:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSmoke:
-    """Ask a served version directly for recommendations and write the result to its status."""
+    """Ask a served version directly for recommendations; the same look decides on the answer."""
 
     version: str
 
@@ -159,3 +160,5 @@ class Decision:
     requeue_after: datetime.timedelta | None = None
     #: A resource being deleted needs nothing more: its finalizer may go.
     finished: bool = False
+    #: All that is waited for, but for `filling.rest`, is that this window fills.
+    filling: Filling | None = None
