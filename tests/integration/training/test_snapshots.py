@@ -244,7 +244,7 @@ def test_a_damaged_manifest_stops_the_removal_and_not_the_snapshot(desk: Desk) -
     desk.add_hour(1)
     code, said = desk.read("snapshot", "--keep-snapshots", 1, "--artifacts", desk.artifacts)
     assert (code, said["reason"]) == (2, "ArtifactInvalid")
-    assert said["message"].startswith("the snapshot was taken, but no file was removed")
+    assert said["message"].startswith("the snapshot is recorded, but no file was removed")
     assert desk.versions() == [said["dataVersion"]]
     assert desk.height(said["dataVersion"]) == 6
 

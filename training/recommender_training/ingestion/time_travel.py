@@ -45,7 +45,7 @@ def check(
     *,
     window_days: int | None,
     min_rows: int,
-    taken: Snapshot | None = None,
+    snapshot: Snapshot | None = None,
     aside: Aside | None = None,
 ) -> ingest.CheckResult:
     """Hold a data version of the lake at `path` to what a check holds new data to.
@@ -59,7 +59,7 @@ def check(
     result = ingest.CheckResult(
         data_version=data_version,
         rows=rows,
-        quarantined_rows=_quarantined(taken, aside),
+        quarantined_rows=_quarantined(snapshot, aside),
         window_start=times.iso_time(start),
         window_end=times.iso_time(end),
         new_rows=0,
@@ -69,9 +69,9 @@ def check(
     return result
 
 
-def _quarantined(taken: Snapshot | None, aside: Aside | None) -> int | None:
-    if taken is not None:
-        return taken.quarantined_rows
+def _quarantined(snapshot: Snapshot | None, aside: Aside | None) -> int | None:
+    if snapshot is not None:
+        return snapshot.quarantined_rows
     return None if aside is None else sum(bad for bad, _ in aside.quarantine.values())
 
 
