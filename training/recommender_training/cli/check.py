@@ -78,7 +78,7 @@ def check_source(arguments: argparse.Namespace, path: Path) -> Outcome:
         checks,
         window_days=arguments.window_days,
         against=arguments.against,
-        aside=result.aside,
+        quarantined=result.quarantined,
     )
     return _outcome(message, result, found)
 
@@ -97,7 +97,7 @@ def _check_past(arguments: argparse.Namespace) -> Outcome:
         window_days=arguments.window_days,
         min_rows=arguments.min_rows,
         snapshot=snapshot,
-        aside=lake_files.read_aside(path, data_version),
+        quarantined=lake_files.read_quarantined(path, data_version),
     )
     version = data_version if snapshot is None else f"{data_version} of {snapshot.time}"
     message = f"{result.rows} rows from {result.window_start} to {result.window_end} in {version}"
@@ -107,7 +107,7 @@ def _check_past(arguments: argparse.Namespace) -> Outcome:
         checks,
         window_days=arguments.window_days,
         against=arguments.against,
-        aside=result.aside,
+        quarantined=result.quarantined,
         past=True,
     )
     return _outcome(message, result, found)
@@ -116,5 +116,7 @@ def _check_past(arguments: argparse.Namespace) -> Outcome:
 def _outcome(message: str, result: ingest.CheckResult, found: data_checks.Outcome) -> Outcome:
     fields = {**result.fields(), "checks": found.summary()}
     if found.blocked:
-        raise InputError("DataChecksFailed", f"{found.words()}; all in {found.path}", **fields)
-    return f"{message}; {found.words()}", fields
+        raise InputError(
+            "DataChecksFailed", f"{found.text()}; all findings: {found.path}", **fields
+        )
+    return f"{message}; {found.text()}", fields

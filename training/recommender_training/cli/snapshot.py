@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     compaction.check_retention(arguments.retention_hours)
     for version in arguments.keep:
         lake.table_versions(version)
-    taken = ingest.take_in(
+    recorded = ingest.record(
         arguments.source,
         arguments.lake,
         kind=kind,
@@ -57,19 +57,20 @@ def run(arguments: argparse.Namespace) -> Outcome:
         by=By.SNAPSHOT,
         keep=arguments.keep_snapshots,
     )
-    lake_files.write_aside(arguments.lake, taken.snapshot.data_version, taken.read.aside)
-    kept, dropped = taken.record.snapshots, taken.record.dropped
+    snapshot = recorded.snapshot
+    lake_files.write_quarantined(arguments.lake, snapshot.data_version, recorded.read.quarantined)
+    kept, dropped = recorded.record.snapshots, recorded.record.dropped
     fields = {
-        **taken.snapshot.to_json(),
+        **snapshot.to_json(),
         "snapshots": len(kept),
         "oldest": kept[0].time,
     }
     del fields["by"]
     removed = _remove_expired(arguments, fields) if dropped else 0
     message = (
-        f"{taken.snapshot.data_version}: {taken.snapshot.rows} rows, {taken.snapshot.new_rows} of "
-        f"them new, {taken.snapshot.quarantined_rows} quarantined; {len(kept)} snapshots kept, "
-        f"{removed} files removed"
+        f"{snapshot.data_version}: {snapshot.rows} rows, {snapshot.new_rows} of them new, "
+        f"{snapshot.quarantined_rows} quarantined; {len(kept)} snapshots kept, {removed} files "
+        "removed"
     )
     return message, {**fields, "filesRemoved": removed}
 

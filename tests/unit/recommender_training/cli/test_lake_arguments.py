@@ -43,10 +43,6 @@ def test_a_check_of_a_past_version_accepts_all_other_options() -> None:
     )  # fmt: skip
     assert parsed.as_of == "2026-11-25T00:00:00Z"
     assert (parsed.source, parsed.data_version) == (None, None)
-        "2026-11-25T00:00:00Z",
-        None,
-        None,
-    )
     assert (parsed.window_days, parsed.min_rows, parsed.against) == (90, 5, "v")
 
 
