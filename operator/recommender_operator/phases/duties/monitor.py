@@ -56,7 +56,7 @@ def _window(turn: Turn, champion: VersionObject) -> None:
         if (error or key not in turn.observed.baselines) and not windows.must_wait(turn, key):
             _restart(turn, champion)
         return
-    seen = drifts.judge_window(turn.spec.drift, stats)
+    seen = drifts.evaluate_window(turn.spec.drift, stats)
     if seen.verdict is Verdict.INCONCLUSIVE:
         return
     _restart(turn, champion)
@@ -84,7 +84,7 @@ def _candidate_fits(turn: Turn, key: str) -> bool:
     stats = windows.since_baseline(turn, key, candidate.name) if candidate else None
     if stats is None:
         return False
-    seen: DriftVerdict = drifts.judge_window(turn.spec.drift, stats)
+    seen: DriftVerdict = drifts.evaluate_window(turn.spec.drift, stats)
     return seen.verdict is Verdict.PASS and not windows.lost(stats)
 
 

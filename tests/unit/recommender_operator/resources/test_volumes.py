@@ -215,7 +215,7 @@ def test_a_folder_that_cannot_be_made_ends_the_job_with_the_remedy(
 ) -> None:
     (tmp_path / "lake").write_text("a file where a folder belongs")
     done = prepared(tmp_path / "lake" / "movies", tmp_path / "staging")
-    assert done.returncode == jobs.INPUT_AT_FAULT
+    assert done.returncode == jobs.INVALID_INPUT
     assert "StoreNotWritable: user and group 65532 cannot write to" in done.stderr
     assert "recommender.dev/storage=true" in done.stderr
     assert not (tmp_path / "staging").exists()
