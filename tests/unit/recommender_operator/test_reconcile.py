@@ -216,12 +216,17 @@ async def test_a_model_of_the_same_name_that_came_meanwhile_is_not_let_go() -> N
     rig = Rig(always(finished=True))
     add_model(rig.kube, deletionTimestamp=NOW.isoformat())
 
+    reads = 0
+
     def replace(verb: str, resource: Resource, _name: str) -> None:
-        if (verb, resource) == ("status", MODELS):
+        nonlocal reads
+        reads += (verb, resource) == ("get", MODELS)
+        if reads == 2:
             add_model(rig.kube, uid="uid-of-another")
 
     rig.kube.fault = replace
     await rig.reconciler.reconcile(KEY)
+    assert reads == 2
     assert finalizers(rig) == [FINALIZER]
 
 
