@@ -255,7 +255,10 @@ async def test_a_baseline_of_another_is_named_with_the_remedy_until_it_is_gone(m
 
     await story.until(lambda: owned()["status"] == "False")
     for _ in range(3):
-        assert f"CounterBaseline team/{name} belongs to another (no owner)" in owned()["message"]
+        assert (
+            f"CounterBaseline team/{name} does not belong to this model (no owner)"
+            in owned()["message"]
+        )
         assert "delete or move the CounterBaseline" in owned()["message"]
         await story.look()
     assert kube.find(BASELINES, name) == before

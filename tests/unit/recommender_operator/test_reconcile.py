@@ -472,7 +472,7 @@ async def test_a_foreign_object_is_named_on_the_model_with_one_warning() -> None
         await rig.reconciler.reconcile(KEY)
     condition = owned(rig)
     assert (condition["status"], condition["reason"]) == ("False", "ForeignObject")
-    assert "HTTPRoute team/movies belongs to another (no owner)" in condition["message"]
+    assert "HTTPRoute team/movies does not belong to this model (no owner)" in condition["message"]
     events = [rig.kube.find(EVENTS, name) for name in rig.kube.names(EVENTS)]
     (warning,) = [event for event in events if event["type"] == "Warning"]
     assert warning["reason"] == "ForeignObject"

@@ -124,7 +124,9 @@ async def test_an_object_of_somebody_else_is_named_and_neither_read_nor_written(
     found = await store.unpacked(model(), [], UIDS)
     (other,) = found.foreign
     assert (other.kind, other.name) == ("CounterBaseline", NAME)
-    assert f"CounterBaseline team/{NAME} belongs to another" in found.baselines[KEY].error
+    assert (
+        f"CounterBaseline team/{NAME} does not belong to this model" in found.baselines[KEY].error
+    )
     if is_labelled:
         with pytest.raises(ForeignObjectError):
             await store.drop(model(), KEY, look)
@@ -201,7 +203,7 @@ async def test_what_cannot_be_packed_reads_as_an_error_that_can_be_dropped(
     store = BaselineStore(FakeKube())
     monkeypatch.setattr(baselines, "PACKED_LIMIT", 10)
     await store.save(model(), version(), baseline(), claim())
-    assert "use fewer replicas" in (await kept(store))[KEY].error
+    assert "reduce serving.replicas" in (await kept(store))[KEY].error
     await store.drop(model(), KEY, claim())
     assert await kept(store) == {}
 

@@ -162,7 +162,7 @@ async def test_a_server_that_is_not_allowed_is_never_asked() -> None:
             with pytest.raises(SampleError, match=r"shop/films-1: analysis\.prometheusUrl"):
                 await provider(session, url, allowed).sample("shop", "films-1", PODS)
         for more in ("#", "?x=1", "/../", "@localhost"):
-            with pytest.raises(SampleError, match="plain base address"):
+            with pytest.raises(SampleError, match="base URL"):
                 await provider(session, url + more, (url,)).sample("shop", "films-1", PODS)
         assert asked == []
         await provider(session, f"{url}/", (url,)).sample("shop", "films-1", PODS)
