@@ -17,8 +17,9 @@ import pytest
 import yaml
 from aiohttp import web
 
-from recommender_operator import login, probes
+from recommender_operator import handlers, login, probes
 from recommender_operator.adapters.kube import NotLeaderError
+from recommender_operator.election import LostLeaseError
 from recommender_operator.health import StaleError
 from recommender_operator.process import Process
 from recommender_operator.reconcile import Key
@@ -205,3 +206,50 @@ async def test_kopf_reads_at_any_time_and_writes_only_through_the_fence(
                 await session.request(method, f"{address}/api")
     await runner.cleanup()
     assert seen == [("GET", "Bearer secret")]
+
+
+class Ended(BaseException):
+    """The process is gone, and tidies nothing up."""
+
+
+def end(lost: BaseException) -> NoReturn:
+    raise Ended from lost
+
+
+class LosingElection(Election):
+    released = False
+
+    def fence(self) -> None: ...
+
+    async def keep(self) -> None:
+        await asyncio.sleep(0)
+        raise LostLeaseError("the lease is held by another")
+
+    async def release(self) -> None:
+        self.released = True
+
+
+async def test_a_leader_that_lost_its_lease_ends_before_anything_is_tidied_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: dict[str, Any] = {}
+
+    async def run(_engine: object, **options: Any) -> None:
+        started.update(options)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            started["tidied"] = True
+
+    monkeypatch.setattr(handlers, "run", run)
+    process, election = Process(SETTINGS, end=end), LosingElection()
+    process.elector = election  # type: ignore[assignment]
+    with pytest.raises(Ended):
+        await process._lead(asyncio.Event())
+    assert "tidied" not in started
+    assert not election.released
+    assert started["fence"] == election.fence
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
