@@ -253,3 +253,39 @@ async def test_a_leader_that_lost_its_lease_ends_before_anything_is_tidied_up(
     for task in left:
         task.cancel()
     await asyncio.gather(*left, return_exceptions=True)
+
+
+class KeepingElection(LosingElection):
+    async def keep(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_leader_that_is_told_to_end_lets_go_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    election, tidied = KeepingElection(), []
+
+    async def run(_engine: object, **_: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            tidied.append(election.released)
+
+    monkeypatch.setattr(handlers, "run", run)
+    process, stop = Process(SETTINGS, end=never), asyncio.Event()
+    process.elector = election  # type: ignore[assignment]
+    leading = asyncio.create_task(process._lead(stop))
+    await asyncio.sleep(0)
+    stop.set()
+    await leading
+    assert (tidied, election.released) == ([False], True)
+
+
+def test_writes_of_a_process_pass_its_own_fence_and_its_renewals_come_in_time() -> None:
+    process = Process(SETTINGS, end=never)
+    runtime, fence = process.runtime, process.elector.fence
+    assert runtime._fence == runtime._kube._fence == fence
+    limit = process._leases._transport._timeout.total
+    assert limit is not None
+    # Two tries fit before the fence closes.
+    assert 2 * limit <= process._terms.deadline
+    assert process._leases._pauses == ()
