@@ -210,9 +210,10 @@ async def test_a_model_of_the_same_name_that_came_meanwhile_is_not_let_go() -> N
 
     def replace(verb: str, resource: Resource, _name: str) -> None:
         nonlocal reads
-        reads += (verb, resource) == ("get", MODELS)
-        if reads == 2:
-            add_model(rig.kube, uid="uid-of-another")
+        if (verb, resource) == ("get", MODELS):
+            reads += 1
+            if reads == 2:
+                add_model(rig.kube, uid="uid-of-another")
 
     rig.kube.fault = replace
     await rig.reconciler.reconcile(KEY)
