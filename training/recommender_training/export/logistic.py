@@ -96,12 +96,14 @@ class LogisticServing(Serving):
     ) -> Tensor:
         """[B, C] calibrated logits; `of_item` [B, C] is what items add, crosses included."""
         rows, present, values, times = session
-        told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
+        session_part = session_numbers(
+            present, values, times, timestamp[:, 0], self.centre, self.prior
+        )
         profile = genre_profile(rows, present, values, self.genres, self.centre)
         pair = torch.matmul(shares, profile)
         cut = per_item.size(2)
-        end = cut + told.size(1)
+        end = cut + session_part.size(1)
         weight = self.numbers
         logit = torch.matmul(per_item, weight[:cut]) + torch.matmul(pair, weight[end:])
-        logit = logit + torch.matmul(told, weight[cut:end]).unsqueeze(1)
+        logit = logit + torch.matmul(session_part, weight[cut:end]).unsqueeze(1)
         return (logit + self.side[side].sum(1, keepdim=True) + of_item) / self.temperature

@@ -69,7 +69,7 @@ class _Apart:
     """The largest differences so far."""
 
     eager: float = 0.0  # of a probability, to eager mode
-    judged: float = 0.0  # of a probability, between `forward` and `judge`
+    replayed: float = 0.0  # of a probability, between `forward` and `judge`
     rank: float = 0.0  # of what lists are ordered by
 
     def report(self, requests: int) -> dict[str, Any]:
@@ -108,8 +108,8 @@ def check_variant(
     what `judge` returns, which the gates saw. `maxDifference` is still the one to eager mode.
     """
     apart = _apart(module, scorer, known, requests, lists, own=True)
-    if not apart.judged <= TOLERANCE:
-        raise ParityError(f"forward and judge of a variant differ by {apart.judged:.2e}")
+    if not apart.replayed <= TOLERANCE:
+        raise ParityError(f"forward and judge of a variant differ by {apart.replayed:.2e}")
     _check_order(apart)
     return apart.report(len(requests))
 
@@ -172,15 +172,17 @@ def _apart(
         inputs = ranking.catalogue_inputs(
             known.data, known.constants, known.state, request, known.history_length
         )
-        logits, by_graph = scorer(inputs), _judged(module, known, tensors, inputs)
-        expected, judged = calibration.probability(logits), calibration.probability(by_graph)
+        logits, by_graph = scorer(inputs), _replayed(module, known, tensors, inputs)
+        expected, replayed = calibration.probability(logits), calibration.probability(by_graph)
         rows = np.searchsorted(known.data.items.ids, ids)
         apart.eager = _larger(
             apart.eager,
             float(np.abs(expected[rows] - scores).max(initial=0.0)),
-            float(np.abs(expected - judged).max()),
+            float(np.abs(expected - replayed).max()),
         )
-        apart.judged = _larger(apart.judged, float(np.abs(judged[rows] - scores).max(initial=0.0)))
+        apart.replayed = _larger(
+            apart.replayed, float(np.abs(replayed[rows] - scores).max(initial=0.0))
+        )
         rank = lists.rank(known, request, inputs, by_graph if own else logits)
         apart.rank = _larger(apart.rank, _disorder(rank, rows))
     return apart
@@ -227,7 +229,7 @@ def _answer(
     return ids[0].numpy(), scores[0].numpy()
 
 
-def _judged(
+def _replayed(
     module: nn.Module, known: Knowledge, tensors: tuple[Tensor, ...], inputs: Inputs
 ) -> np.ndarray[Any, Any]:
     """[I] logits of the whole catalogue, from the same counts and numbers as `inputs` have."""

@@ -173,9 +173,11 @@ class RankerServing(Serving):
         [C, .] or [B, C, .].
         """
         rows, present, values, times = session
-        told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
+        session_part = session_numbers(
+            present, values, times, timestamp[:, 0], self.centre, self.prior
+        )
         profile = genre_profile(rows, present, values, self.genres, self.centre)
-        numbers = torch.cat([model_numbers(per_item, told, shares, profile), taste], 2)
+        numbers = torch.cat([model_numbers(per_item, session_part, shares, profile), taste], 2)
         pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
         numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)
         return self.score(user, items, pooled, numbers) / self.temperature
@@ -190,8 +192,8 @@ class RankerServing(Serving):
         logits = torch.matmul(queries, keys.transpose(1, 2)) + bias
         null = torch.zeros(logits.size(0), logits.size(1), 1)
         weights = torch.softmax(torch.cat([null, logits], 2), 2)[:, :, 1:]
-        told = (weights * centred(values, self.centre).unsqueeze(1)).sum(2)
-        return torch.matmul(weights, keys), torch.stack([told, weights.sum(2)], 2)
+        attended = (weights * centred(values, self.centre).unsqueeze(1)).sum(2)
+        return torch.matmul(weights, keys), torch.stack([attended, weights.sum(2)], 2)
 
     def score(self, vector: Tensor, items: Tensor, pooled: Tensor, numbers: Tensor) -> Tensor:
         """[B, C] logits. What depends on the user alone is computed once a request."""

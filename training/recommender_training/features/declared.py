@@ -184,7 +184,7 @@ FEATURES = (
         "lift",
         "order",
         _FLOAT,
-        "two towers: how much likelier an item is liked than its popularity says",
+        "two towers: how much likelier an item is liked than by its popularity",
         "0",
         _ORDER,
     ),

@@ -181,8 +181,8 @@ def taste_vector(
     basis = factors[rows] * known.unsqueeze(2)
     rest = (values - centre - bias[rows]) * known
     gram = torch.matmul(basis.transpose(1, 2), basis) + torch.eye(factors.size(1))
-    told = torch.matmul(basis.transpose(1, 2), rest.unsqueeze(2))
-    vector: Tensor = torch.linalg.solve(gram, told)
+    right = torch.matmul(basis.transpose(1, 2), rest.unsqueeze(2))
+    vector: Tensor = torch.linalg.solve(gram, right)
     return vector.squeeze(2)
 
 

@@ -32,7 +32,7 @@ from recommender_training.export.exported_graph import ExportedGraph, GraphError
 
 
 class ChampionError(Exception):
-    """The champion cannot be evaluated; the text says why, and what follows."""
+    """The champion cannot be evaluated; the text states why, and what follows."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Checkpoints: where each fit of a training was, so that the same command resumes there.
 
 A file holds tensors, numbers and texts alone and is loaded as such, never as a program. It is
-named by a digest of all that the weights depend on, and believed only if it says the same itself.
+named by a digest of all that the weights depend on, and used only if its content states the same.
 """
 
 from __future__ import annotations
