@@ -286,7 +286,7 @@ async def test_a_model_names_a_route_of_another_and_its_life_goes_on(
     other["metadata"]["ownerReferences"] = []
     before = await kube.create(HTTP_ROUTES, other)
     rig = Rig(kube=kube, key=Key(namespace, "movies"))
-    for _ in range(2):
+    for _ in range(3):
         await rig.reconciler.reconcile(rig.key)
     status = (await there(kube, MODELS, namespace, "movies"))["status"]
     condition = next(c for c in status["conditions"] if c["type"] == "ObjectsOwned")
