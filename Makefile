@@ -1,4 +1,4 @@
-# Every target does its own set-up. `make` alone shows them all.
+# Every target sets up what it needs. `make` without a target lists all.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -7,13 +7,13 @@ RUN := $(PY) -m tests.run
 
 ##@ Everything
 .PHONY: demo test check
-demo: setup ## Run the main job from nothing on a local cluster, live, and report it
+demo: setup ## Play the demo's stories on a local cluster and report the figures
 	$(PY) -m tests.demo up
 
-test: setup ## Run every test there is, and end with a table of the parts
+test: setup ## Run all tests; ends with a table of the parts
 	$(RUN)
 
-check: setup ## Run what needs no cluster: lint, types, contracts, unit
+check: setup ## Run everything that needs no cluster: lint, types, contracts, unit
 	$(RUN) lint types contracts unit
 
 ##@ Parts of the tests
@@ -24,27 +24,27 @@ lint: setup ## Check style and format
 types: setup ## Check types
 	$(RUN) types
 
-contracts: setup ## Check that no room imports what it must not
+contracts: setup ## Check the import contracts
 	$(RUN) contracts
 
 unit: setup ## Run the unit tests, in random order
 	$(RUN) unit
 
-drift: setup ## Check that the generated CRDs equal the models (also part of unit)
+drift: setup ## Check that the generated CRDs match the API models (also part of unit)
 	$(PY) -m pytest tests/unit/recommender_operator/test_crd_drift.py tests/unit/test_chart_crds.py
 
-integration: setup ## Run the tests against a real API server, which they start
+integration: setup ## Run the integration tests; they start a real API server
 	$(RUN) integration
 
-e2e: setup ## Run the tests on the local cluster, which they start
+e2e: setup ## Run the end-to-end tests; they start the local cluster
 	$(RUN) e2e rights
 
 ##@ The demo
 .PHONY: demo-url demo-down
-demo-url: setup ## Print the address and the host name for requests to the demo
+demo-url: setup ## Print the address and the host name of the demo
 	@$(PY) -m tests.demo url
 
-demo-down: setup ## Remove what the demo made; the cluster stays
+demo-down: setup ## Remove the demo; the cluster stays
 	$(PY) -m tests.demo down
 
 ##@ The local cluster
@@ -52,36 +52,36 @@ demo-down: setup ## Remove what the demo made; the cluster stays
 cluster-up: setup ## Start a real Kubernetes with KServe, Knative and a Gateway
 	$(PY) -m tests.cluster up
 
-cluster-status: setup ## Say what of the local cluster runs
+cluster-status: setup ## Show which parts of the local cluster run
 	$(PY) -m tests.cluster status
 
 cluster-kubeconfig: setup ## Print the path of the kubeconfig
 	@$(PY) -m tests.cluster kubeconfig
 
-cluster-down: setup ## Stop the local cluster and leave nothing behind but caches
+cluster-down: setup ## Stop the local cluster and remove everything but the caches
 	$(PY) -m tests.cluster down
 
-images: setup ## Build the images of operator, training, serving and Triton
+images: setup ## Build the operator, training, serving and Triton images
 	$(PY) -m tests.cluster.images build
 
 ##@ For developers
 .PHONY: setup format crds hooks help
-setup: .venv/.stamp ## Make .venv from uv.lock; needs nothing but Python 3.11 or 3.12
+setup: .venv/.stamp ## Create .venv from uv.lock; needs only Python 3.11 or 3.12
 
 .venv/.stamp: uv.lock pyproject.toml .ci/setup
 	.ci/setup
 
-format: setup ## Format the code and mend what lint can mend
+format: setup ## Format the code and apply lint fixes
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-crds: setup ## Generate the CRDs of manifests/ and of the chart from the models
+crds: setup ## Generate the CRDs of manifests/ and the chart from the API models
 	$(PY) -m recommender_operator.api.crd
 
-hooks: setup ## Let git run the quick checks before each commit
+hooks: setup ## Install the git hooks that run the quick checks before each commit
 	.venv/bin/pre-commit install
 
-bench-%: setup ## Run a benchmark: its last line is one JSON object
+bench-%: setup ## Run a benchmark; its last line is one JSON object
 	$(PY) -m tests.benchmarks.$(subst -,_,$*)
 
 help: ## Show this help

@@ -209,10 +209,7 @@ class FakeKube:
         if before is None:
             return None
         self._expect(before, patch.get("metadata", {}), name)
-        stored = self._store(place, before, merged(before, patch))
-        if stored["metadata"].get("deletionTimestamp") and not stored["metadata"]["finalizers"]:
-            del self.objects[place]
-        return stored
+        return self._store(place, before, merged(before, patch))
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
         self._wrote("delete", resource, name)
@@ -262,7 +259,7 @@ class FakeSmoke:
 
 
 def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) -> Object:
-    """Return a RecommenderModel as the API server would, once the operator has seen it."""
+    """Return a RecommenderModel as the API server would, once a look has held it."""
     base: Object = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
     return {
         "apiVersion": "recommender.dev/v1alpha1",

@@ -11,8 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from recommender_training.data import ingest, lake, schema
-from recommender_training.data.mapping import Format, Mapping, parse_mapping
+from recommender_training.data import lake, schema
+from recommender_training.ingestion import ingest
+from recommender_training.ingestion.mapping import Format, Mapping, parse_mapping
 
 #: 2026-01-01T00:00:00Z
 START = 1_767_225_600

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recommender_training.config import Hyperparameters
-from recommender_training.search.settings import Sampler, SearchRange
-from recommender_training.search.space import Dimension, Params, dimensions
+from recommender_training.config.search import Sampler, SearchRange
+from recommender_training.config.search_space import Dimension, Params, dimensions
+from recommender_training.config.training import Hyperparameters
 from recommender_training.search.study import Objective, Plan, Report
 
 #: A search that takes two seconds.

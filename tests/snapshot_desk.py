@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from recommender_training import cli, clock
+from recommender_training.cli import main
+from recommender_training.common import clock
 from recommender_training.data import lake, snapshots
 from tests.mapped_files import INTERACTIONS, START, event, write
 
@@ -41,7 +42,7 @@ class Desk:
         path = self.folder / "report.json"
         path.unlink(missing_ok=True)
         told = [command, "--lake", self.lake, *arguments, "--report", path]
-        code = cli.main([*map(str, told)])
+        code = main.main([*map(str, told)])
         assert len(path.read_bytes()) <= 4096
         return code, json.loads(path.read_text())
 

@@ -12,13 +12,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from recommender_training import pipeline, synthetic, variants
-from recommender_training.config import TrainingConfig, parse_config
-from recommender_training.data import ingest, lake
+from recommender_training.config.training import TrainingConfig, parse_config
+from recommender_training.data import lake, load
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import latency
-from recommender_training.models.bundle import Bundle, fit_models
-from recommender_training.models.prepared import Prepared, prepare
+from recommender_training.ingestion import ingest
+from recommender_training.pipeline import training, variants
+from recommender_training.samples import synthetic
+from recommender_training.trainer.bundle import Bundle, fit_models
+from recommender_training.trainer.prepared import Prepared, prepare
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
 #: What a `conftest.py` takes from here.
@@ -59,7 +61,7 @@ class Trained:
     lake: Path
     data_version: str
     config: TrainingConfig
-    result: pipeline.TrainResult
+    result: training.TrainResult
 
     @property
     def staged(self) -> Path:
@@ -84,7 +86,7 @@ def few_timed_calls() -> Iterator[None]:
     """Time the exported graph by a few calls: hundreds would be a third of so small a training."""
     few = functools.partial(latency.p99_milliseconds, budget=0.02)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "latency", types.SimpleNamespace(p99_milliseconds=few))
+        patch.setattr(training, "latency", types.SimpleNamespace(p99_milliseconds=few))
         patch.setattr(variants, "latency", types.SimpleNamespace(compare=_alike))
         yield
 
@@ -106,33 +108,33 @@ def trained(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     work = tmp_path_factory.mktemp("work")
     checked = ingest.check(source, work / "lake")
     config = parse_config(CONFIG)
-    result = pipeline.train(work / "lake", checked.data_version, config, work / "staged")
+    result = training.train(work / "lake", checked.data_version, config, work / "staged")
     return Trained(work / "lake", checked.data_version, config, result)
 
 
 @pytest.fixture(scope="session")
-def regression(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> pipeline.TrainResult:
+def regression(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> training.TrainResult:
     """The logistic regression as the model that serves, on the same data."""
     config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
     output = tmp_path_factory.mktemp("regression") / "staged"
-    return pipeline.train(trained.lake, trained.data_version, config, output)
+    return training.train(trained.lake, trained.data_version, config, output)
 
 
 @pytest.fixture(scope="session")
 def searched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Searched:
     output = tmp_path_factory.mktemp("searched") / "v-1"
     config = parse_config(json.dumps(SEARCH_CONFIG))
-    result = pipeline.train(trained.lake, trained.data_version, config, output)
+    result = training.train(trained.lake, trained.data_version, config, output)
     return Searched(
         trained.lake, trained.data_version, result.staged, result.digest, result.report
     )
 
 
 @pytest.fixture(scope="session")
-def varied(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> pipeline.TrainResult:
+def varied(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> training.TrainResult:
     """A training of the same data, one fit short, whose variants are tried: Int8 serves."""
     output = tmp_path_factory.mktemp("varied") / "v-1"
-    return pipeline.train(trained.lake, trained.data_version, parse_config(VARIED), output)
+    return training.train(trained.lake, trained.data_version, parse_config(VARIED), output)
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +144,7 @@ def tables(trained: Trained) -> lake.Tables:
 
 @pytest.fixture(scope="session")
 def data(trained: Trained) -> Dataset:
-    return pipeline.load(trained.lake, trained.data_version, None)[1]
+    return load.load(trained.lake, trained.data_version, None)[1]
 
 
 @pytest.fixture(scope="session")

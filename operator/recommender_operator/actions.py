@@ -145,6 +145,9 @@ class Event:
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
+    #: Version whose creation, deletion or status it reports: once that is written, no later
+    #: decision makes the Event again. Empty where the status of the model records it.
+    version: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

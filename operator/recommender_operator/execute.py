@@ -58,9 +58,15 @@ class Executor:
         self._metrics = metrics
         self._baselines = baselines
 
-    async def execute(self, snapshot: Snapshot, decision: do.Decision) -> tuple[Foreign, ...]:
+    async def execute(
+        self,
+        snapshot: Snapshot,
+        decision: do.Decision,
+        wrote: Callable[[str], None] = lambda _version: None,
+    ) -> tuple[Foreign, ...]:
         """Carry out all actions of a decision; the first that fails ends it.
 
+        `wrote` gets the name of each version that was created, deleted or got another status.
         An action that would write to an object of another is left out, and the object returned:
         no other action depends on it within one look.
 
@@ -68,7 +74,7 @@ class Executor:
             ConflictError: an object is no longer what the look saw.
             KubeError, TrafficError, NotPublishedError, ExecutionError.
         """
-        run = _Run(self, snapshot)
+        run = _Run(self, snapshot, wrote)
         await run.adopt(snapshot.orphans)
         in_the_way = []
         for action in decision.actions:
@@ -83,12 +89,14 @@ class Executor:
 class _Run:
     """One decision being carried out: later actions see the statuses that earlier ones wrote."""
 
-    def __init__(self, executor: Executor, snapshot: Snapshot) -> None:
+    def __init__(
+        self, executor: Executor, snapshot: Snapshot, wrote: Callable[[str], None]
+    ) -> None:
         self._e = executor
+        self._wrote = wrote
         self._model = snapshot.observed.model
         self._versions = {version.name: version for version in snapshot.observed.versions}
         self._pods = snapshot.pods
-        self._baselines = dict(snapshot.baselines)
         store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
         self._store_is_given = store is not None and store.labelled
         self._seen = snapshot.seen
@@ -120,10 +128,12 @@ class _Run:
             case do.CreateVersion():
                 manifest = model_version.model_version(self._model, action.name, action.spec)
                 await objects.create(VERSIONS, manifest, self._claim)
+                self._wrote(action.name)
             case do.UpdateVersion():
                 await self._write(action.name, action.status)
             case do.DeleteVersion():
                 await objects.delete(VERSIONS, namespace, action.name, self._claim)
+                self._wrote(action.name)
             case do.StartJob():
                 await self._start(action)
             case do.CancelGroup():
@@ -148,9 +158,7 @@ class _Run:
             case do.SaveBaseline():
                 await self._keep(action)
             case do.DropBaseline():
-                name = baselines.name(self._model.name, action.key)
-                found = self._baselines.pop(name, None)
-                await self._e._baselines.drop(self._model, action.key, found)
+                await self._e._baselines.drop(self._model, action.key, self._claim)
             case _:
                 assert_never(action)
 
@@ -173,6 +181,7 @@ class _Run:
         if stored is None:
             logger.info("%s is gone: its status is not written", name)
             return
+        self._wrote(name)
         self._seen.wrote(VERSIONS, stored)
         after = dataclasses.replace(before, status=status)
         self._e._metrics.moved(self._model, before, after)
@@ -181,11 +190,7 @@ class _Run:
     async def _keep(self, action: do.SaveBaseline) -> None:
         baseline = Baseline(key=action.key, taken_at=action.taken_at, samples=action.samples)
         version = self._versions.get(baselines.version_of(action.key))
-        name = baselines.name(self._model.name, action.key)
-        over = self._baselines.get(name)
-        stored = await self._e._baselines.save(self._model, version, baseline, over)
-        if stored is not None:
-            self._baselines[name] = stored
+        await self._e._baselines.save(self._model, version, baseline, self._claim)
 
     async def _start(self, action: do.StartJob) -> None:
         of_model = action.version == self._model.name and action.kind in jobs.OF_A_MODEL

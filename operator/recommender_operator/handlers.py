@@ -1,8 +1,8 @@
-"""What Kopf is for here: the life of the process that leads, and a second watch of the models.
+"""What Kopf is for here: the process's life, and a watch of the models. It runs in the leader.
 
-Kopf writes nothing: it has no handler that needs a finalizer or annotations, which cost two writes
-of each model, and a copy of its spec in it. Looks are asked for by the informers. Kopf's watch is
-held against what looks read, so that a cache that has missed a model is noticed (`health.py`).
+The work is level-based: an event of the watch asks for a reconcile, and carries nothing. There
+are no handlers for which Kopf would keep a finalizer or annotations on a model: it would do so
+with every model that it sees, those included that another release acts on.
 """
 
 from __future__ import annotations
@@ -15,8 +15,13 @@ import kopf
 
 from recommender_operator import instances, login
 from recommender_operator.adapters.kube import MODELS, Resource
+from recommender_operator.api.base import GROUP
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import labels
+
+#: A finalizer that no object has: Kopf removes its own where no handler needs it, and must not
+#: take that of the operator for one.
+UNUSED_FINALIZER = f"kopf.{GROUP}/unused"
 
 Object = dict[str, Any]
 
@@ -48,6 +53,7 @@ def settings(*, namespaced: bool, instance: str = "") -> kopf.OperatorSettings:
     `instance`: whose models are watched.
     """
     result = kopf.OperatorSettings()
+    result.persistence.finalizer = UNUSED_FINALIZER
     # Own Events are posted by the reconcile; Kopf's would be one for each handler that ran.
     result.posting.level = 30
     result.posting.reporting_component = labels.MANAGER
@@ -102,7 +108,9 @@ def _models(target: kopf.OperatorRegistry, engine: Engine) -> None:
         metadata = event["object"]["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
         engine.watched(key, int(metadata.get("generation") or 0))
-        if event["type"] == "DELETED":
+        # The caches wake a model that has changed in what is asked for; most events here are the
+        # operator's own writes.
+        if event["type"] != "MODIFIED":
             engine.wake(key)
 
     kopf.on.event(*at, id="watched", registry=target)(watched)

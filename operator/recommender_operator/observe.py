@@ -17,6 +17,7 @@ from recommender_operator.adapters.claims import ClaimReader
 from recommender_operator.adapters.hosts import HostReader
 from recommender_operator.adapters.jobs import JobReader, phase_of
 from recommender_operator.adapters.kube import (
+    BASELINES,
     JOBS,
     KINDS,
     PODS,
@@ -56,8 +57,6 @@ class Snapshot:
     observed: Observed
     #: Serving pods by version, as read; those of others with the same labels are left out.
     pods: Mapping[str, Sequence[Object]]
-    #: Objects of the baselines by name, as read: what a write of one is decided on.
-    baselines: Mapping[str, Object] = dataclasses.field(default_factory=dict)
     #: The objects that the decision rests on: its writes are conditional on them.
     seen: Seen = dataclasses.field(default_factory=Seen)
     #: Versions of this model without an owner, which are to be adopted.
@@ -113,6 +112,7 @@ class Observer:
         own, orphans, others = _sorted_out(model, found)
         seen.read(VERSIONS, found)
         seen.read(JOBS, jobs)
+        seen.read(BASELINES, stored)
         versions = tuple(version_object(version) for version in own)
         uids = {model.uid} | {version.uid for version in versions}
         jobs += await self._groups(model, versions)
@@ -145,10 +145,9 @@ class Observer:
         return Snapshot(
             observed=observed,
             pods=serving,
-            baselines=kept.objects,
             seen=seen,
             orphans=orphans,
-            foreign=(*others, *view.foreign),
+            foreign=(*others, *view.foreign, *kept.foreign),
         )
 
     async def _owned_pods(

@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from recommender_operator.actions import Decision, Event, SaveBaseline
+from recommender_operator.adapters import finalizer
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.events import EventRecorder
-from recommender_operator.adapters.finalizer import Finalizers, is_held
 from recommender_operator.adapters.kube import (
     MODELS,
     ConflictError,
@@ -23,6 +23,7 @@ from recommender_operator.adapters.kube import (
 )
 from recommender_operator.adapters.owned_writes import OwnedObjects
 from recommender_operator.adapters.ports import SampleProvider
+from recommender_operator.adapters.traffic import TrafficError
 from recommender_operator.adapters.typed import ObservationError, model_object
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.conditions import ConditionType, find
@@ -43,6 +44,10 @@ CONFLICT_PAUSE = 0.2
 #: Shortest and longest pause before a look after conflicts in a row, in seconds: two writers that
 #: disturb one another draw apart.
 REPEATED_CONFLICT_PAUSE = (0.5, 1.5)
+
+#: How long what a split waits for may lag behind before the model says so, and the pause between
+#: the looks until then, in seconds.
+TRAFFIC_GRACE, TRAFFIC_PAUSE = 60.0, 2.0
 
 Decide = Callable[[Observed, datetime.datetime], Decision]
 
@@ -112,7 +117,8 @@ class Reconciler:
         self._seen = seen
         self._jitter = jitter
         self._projection = Projection(OwnedObjects(kube))
-        self._finalizers = Finalizers(kube)
+        #: Models whose split waits for the data plane, and since when.
+        self._lagging: dict[Key, datetime.datetime] = {}
         #: Models whose last look ended with a conflict.
         self._conflicting: set[Key] = set()
         self._events = EventRecorder(kube)
@@ -152,29 +158,34 @@ class Reconciler:
     async def _look(self, key: Key) -> float | None:
         raw = await self._kube.get(MODELS, key.namespace, key.name)
         self._seen(key, raw)
-        if raw is None or (raw["metadata"].get("deletionTimestamp") and not is_held(raw)):
-            # It is gone; or it is finished, and waits for others.
+        if raw is None:
             self._forget(key)
             return None
         admitted = await self._admit(key, raw)
         if isinstance(admitted, Refused):
             self._forget(key)
             return admitted.again_after
-        raw = admitted
-        if not raw["metadata"].get("deletionTimestamp"):
-            held = await self._finalizers.hold(raw)
-            if held is None:
-                return None
-            raw = held
         try:
-            return await self._act(raw)
+            if await finalizer.hold(self._kube, admitted) is not raw:
+                # Written to, or gone: a decision rests on what is read at one moment.
+                return 0.0
+            return await self._act(key, raw)
         except (ConflictError, NotLeaderError):
             raise
         except Exception as error:
             if isinstance(error, KubeError) and error.namespace_terminating:
                 return await self._leave(key, raw)
+            if isinstance(error, TrafficError) and self._lags(key):
+                logger.info("%s: %s; it is asked for again", key, error)
+                return TRAFFIC_PAUSE
             await self._complain(raw, error)
             raise
+
+    def _lags(self, key: Key) -> bool:
+        """Whether what a split waits for may still come by itself: KServe's status lags behind."""
+        now = self._now()
+        since = self._lagging.setdefault(key, now)
+        return (now - since).total_seconds() < TRAFFIC_GRACE
 
     async def _leave(self, key: Key, raw: Object) -> float | None:
         """Create nothing in a namespace that is being deleted: no fault, and nowhere to say it.
@@ -185,15 +196,23 @@ class Reconciler:
         logger.info("%s: its namespace is being deleted; nothing is created", key)
         if not raw["metadata"].get("deletionTimestamp"):
             return self._longest_wait
-        await self._finalizers.release(raw)
-        self._forget(key)
+        await self._let_go(key, raw)
         return None
 
+    async def _let_go(self, key: Key, raw: Object) -> None:
+        """Let a deleted model go, over what this look has made of it."""
+        now = await self._kube.get(MODELS, key.namespace, key.name)
+        if now is not None and now["metadata"]["uid"] == raw["metadata"]["uid"]:
+            await finalizer.free(self._kube, now)
+        # The event of its end may be lost, and nobody looks again.
+        self._forget(key)
+
     def _forget(self, key: Key) -> None:
+        self._lagging.pop(key, None)
         self._metrics.forget(key.namespace, key.name)
         self._projection.forget(key)
 
-    async def _act(self, raw: Object) -> float | None:
+    async def _act(self, key: Key, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw)
         now = self._now()
         decision = self._decide(snapshot.observed, now)
@@ -204,11 +223,9 @@ class Reconciler:
         if decision.actions:
             kinds = ", ".join(type(action).__name__ for action in decision.actions)
             logger.info("%s/%s: %s", model.namespace, model.name, kinds)
-        in_the_way = await self._executor.execute(snapshot, decision)
-        foreign = (*snapshot.foreign, *in_the_way)
-        decision = ownership.tell(decision, model, foreign, now)
-        key = Key(model.namespace, model.name)
-        written = await self._projection.write(key, raw, model, decision, now)
+        await self._events.pay(model, now)
+        decision, written = await self._carry_out(key, raw, snapshot, decision, now)
+        self._lagging.pop(key, None)
         for event in decision.events:
             logger.info("%s/%s: %s: %s", model.namespace, model.name, event.reason, event.message)
             await self._events.post(model, event, now)
@@ -216,9 +233,7 @@ class Reconciler:
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
         if decision.finished and model.deleting:
-            await self._finalizers.release(raw)
-            # The event of its end may be lost, and nobody looks again.
-            self._forget(key)
+            await self._let_go(key, raw)
             return None
         waits = all(isinstance(action, SaveBaseline) for action in decision.actions)
         if decision.filling is not None and waits and written:
@@ -234,6 +249,30 @@ class Reconciler:
         rest = min(window.rest, self._longest_wait)
         window = dataclasses.replace(window, rest=rest)
         self._fills.watch(key, model.namespace, window, self._samples_of(model), pods)
+
+    async def _carry_out(
+        self,
+        key: Key,
+        raw: Object,
+        snapshot: Snapshot,
+        decision: Decision,
+        now: datetime.datetime,
+    ) -> tuple[Decision, bool]:
+        """Carry the actions out; return the decision as recorded, and if its status is written.
+
+        A look that ends in between owes the Events of what it has written.
+        """
+        model = snapshot.observed.model
+        written: set[str] = set()
+        try:
+            in_the_way = await self._executor.execute(snapshot, decision, written.add)
+            foreign = (*snapshot.foreign, *in_the_way)
+            decision = ownership.tell(decision, model, foreign, now)
+            stored = await self._projection.write(key, raw, model, decision, now)
+        except BaseException:
+            self._events.owe(model, [one for one in decision.events if one.version in written])
+            raise
+        return decision, stored
 
     async def _complain(self, raw: Object, error: Exception) -> None:
         """Say on the resource that a look failed, so that `kubectl describe` shows it."""

@@ -6,33 +6,42 @@ import logging
 import os
 import sys
 import warnings
+from pathlib import Path
 
-from recommender_serving import verify
-from recommender_serving.artifact import ArtifactError
-from recommender_serving.config import ServeSettings, SettingsError, VerifySettings, parse
+from recommender_serving.artifact import verify
+from recommender_serving.artifact.loader import ArtifactError
+from recommender_serving.process.settings import (
+    ServeSettings,
+    SettingsError,
+    VerifySettings,
+    parse,
+)
 
 DONE, DAMAGED, WRONG_USE = 0, 1, 2
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a command; returns the exit code."""
+    """Run a command and return the exit code."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
         settings = parse(arguments, os.environ)
     except SettingsError as error:
         return _fail(WRONG_USE, str(error))
     if isinstance(settings, VerifySettings):
-        return _verify(settings)
+        return _verify(settings.artifact, settings.digest)
+    # At each start: the container may restart in a pod whose artifact was verified long ago.
+    if settings.digest is not None and (code := _verify(settings.artifact, settings.digest)):
+        return code
     return _serve(settings)
 
 
-def _verify(settings: VerifySettings) -> int:
-    faults = verify.problems(settings.artifact, settings.digest)
+def _verify(artifact: Path, digest: str) -> int:
+    faults = verify.problems(artifact, digest)
     for fault in faults:
         _fail(DAMAGED, fault)
     if faults:
         return DAMAGED
-    sys.stdout.write(f"{settings.artifact} is intact: {settings.digest}\n")
+    sys.stdout.write(f"{artifact} is intact: {digest}\n")
     return DONE
 
 
@@ -42,11 +51,11 @@ def _serve(settings: ServeSettings) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING
     )
     logging.getLogger("recommender_serving").setLevel(level)
-    # KServe answers v1 with a class that FastAPI advises against.
+    # KServe's v1 responses use a class that FastAPI deprecates.
     warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
-    # KServe reads sys.argv when it is imported, and this command line is not its own.
+    # KServe parses sys.argv on import, but this command line is not KServe's.
     sys.argv = sys.argv[:1]
-    from recommender_serving import server
+    from recommender_serving.process import server
 
     try:
         server.run(settings)

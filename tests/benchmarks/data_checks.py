@@ -25,13 +25,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from recommender_training import synthetic
 from recommender_training.artifact import reference
-from recommender_training.data import raw, schema
-from recommender_training.data_checks import profile, sample, shift, statistics
-from recommender_training.data_checks.finding import Judge
+from recommender_training.data import schema
+from recommender_training.data_checks import profile, sample, shift
+from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks, Levels
 from recommender_training.data_checks.sample import Sessions
+from recommender_training.ingestion import raw
+from recommender_training.samples import synthetic
+from recommender_training.statistics import two_samples
 from tests.benchmarks.machine import machine
 
 Floats = npt.NDArray[np.float64]
@@ -85,7 +87,7 @@ def part(of: Population, users: Ints) -> tuple[dict[str, Any], Sessions]:
 def told(of: Population, users: Ints, sessions: Sessions) -> dict[str, Any]:
     counts = of.users.filter(pl.col("user_id").is_in(users))
     rows, hits = (counts[name].to_numpy().astype(np.float64) for name in ("rows", "positive"))
-    positive = {"value": hits.sum() / rows.sum(), "error": statistics.ratio_error(rows, hits)}
+    positive = {"value": hits.sum() / rows.sum(), "error": two_samples.ratio_error(rows, hits)}
     return {
         "active": {"users": len(users)},
         "shares": {"positive": positive},
@@ -94,10 +96,10 @@ def told(of: Population, users: Ints, sessions: Sessions) -> dict[str, Any]:
 
 
 def alarm(now: dict[str, Any], sessions: Sessions, before: dict[str, Any]) -> bool:
-    judged = Judge(Levels())
+    findings = Findings(Levels())
     tests = list(shift.session_tests(Checks(), now, sessions, before))
-    shift.conclude(judged, Checks(), tests)
-    return any(found.level != "pass" for found in judged.findings)
+    shift.conclude(findings, Checks(), tests)
+    return any(found.level != "pass" for found in findings.all)
 
 
 def independent(now: tuple[dict[str, Any], Sessions], before: tuple[dict[str, Any], Sessions],
@@ -120,9 +122,9 @@ def row_wise(of: Population, halves: tuple[Ints, Ints], floor: float) -> bool:
         here, there = (
             np.bincount(codes[mask], minlength=size).astype(np.float64) for mask in masks
         )
-        p_values.append(statistics.homogeneity(here, there))
-        effects.append(statistics.distance(here, there))
-    adjusted = statistics.holm(p_values)
+        p_values.append(two_samples.homogeneity(here, there))
+        effects.append(two_samples.distance(here, there))
+    adjusted = two_samples.holm(p_values)
     return any(p <= Checks().alpha and e >= floor for p, e in zip(adjusted, effects, strict=True))
 
 

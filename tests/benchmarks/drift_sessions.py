@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from recommender_training.artifact.clustering import design_effect
 from recommender_training.artifact.reference import FeatureReader, edges_of
-from recommender_training.sessions import sample_requests
+from recommender_training.data.sessions import sample_requests
+from recommender_training.statistics.design_effect import design_effect
 
 NUMERIC = ("age", "session_length", "mean_value")
 CATEGORICAL = ("gender", "occupation", "last_genre")

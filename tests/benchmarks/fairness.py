@@ -24,20 +24,21 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training.config import TrainingConfig
-from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers, bootstrap, mitigated
-from recommender_training.evaluation.answers import Window
-from recommender_training.mitigation.settings import (
+from recommender_training.config.mitigation import (
     Dimension,
     Exposure,
     ItemGrouping,
     Mitigation,
     Reweighting,
 )
-from recommender_training.models.bundle import Bundle, fit_models, refit
-from recommender_training.models.prepared import Prepared, prepare
+from recommender_training.config.training import TrainingConfig
+from recommender_training.data.dataset import Dataset
+from recommender_training.evaluation import answers, mitigated
+from recommender_training.evaluation.answers import Window
 from recommender_training.search.folds import past
+from recommender_training.statistics import bootstrap
+from recommender_training.trainer.bundle import Bundle, fit_models, refit
+from recommender_training.trainer.prepared import Prepared, prepare
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import SEEDS, load
 

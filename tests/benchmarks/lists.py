@@ -27,15 +27,17 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training.artifact.vocabulary import vocabulary
-from recommender_training.config import Loss, Retrieval, TrainingConfig
-from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.config.training import Retrieval, RetrievalLoss, TrainingConfig
+from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
-from recommender_training.evaluation import answers, bootstrap, metrics, ranking
+from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, latency, repository, torchscript
-from recommender_training.models.bundle import Bundle, fit_models, refit
-from recommender_training.models.prepared import Prepared, prepare_split
-from recommender_training.models.sources import Sources
 from recommender_training.search.folds import past
+from recommender_training.statistics import bootstrap
+from recommender_training.trainer.bundle import Bundle, fit_models, refit
+from recommender_training.trainer.prepared import Prepared, prepare_split
+from recommender_training.trainer.retrieval import RetrievalModels
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import WINDOWS, load
 
@@ -49,10 +51,10 @@ class Judged:
     end: float
     seed: int
     user: Ints  # [R]
-    ndcg: Mapping[Retrieval, metrics.Array]  # each [R]
+    ndcg: Mapping[Retrieval, Doubles]  # each [R]
 
     @property
-    def difference(self) -> metrics.Array:
+    def difference(self) -> Doubles:
         """[R] with towers less without."""
         return self.ndcg[Retrieval.BOTH] - self.ndcg[Retrieval.WEIGHTS]
 
@@ -84,7 +86,7 @@ def judge(bundle: Bundle, prepared: Prepared, end: float, seed: int) -> Judged:
         prepared.history_length,
         answers.scorers(bundle, prepared)[1],
     )
-    windows = {Retrieval.WEIGHTS: replace(both, sources=Sources()), Retrieval.BOTH: both}
+    windows = {Retrieval.WEIGHTS: replace(both, sources=RetrievalModels()), Retrieval.BOTH: both}
     found = {
         name: ranking.per_request(window.task, window.best(logits))["ndcg"]
         for name, window in windows.items()
@@ -98,7 +100,7 @@ def compare(runs: list[Judged]) -> dict[str, Any]:
     at = {(run.end, run.seed): run for run in runs}
     user = np.concatenate([at[end, seeds[0]].user for end in ends])
 
-    def over_seeds(values: Callable[[Judged], metrics.Array]) -> list[metrics.Array]:
+    def over_seeds(values: Callable[[Judged], Doubles]) -> list[Doubles]:
         return [np.mean([values(at[end, seed]) for seed in seeds], axis=0) for end in ends]
 
     without = over_seeds(lambda run: run.ndcg[Retrieval.WEIGHTS])
@@ -134,7 +136,7 @@ def compare(runs: list[Judged]) -> dict[str, Any]:
     }
 
 
-def _mean(parts: list[metrics.Array]) -> float:
+def _mean(parts: list[Doubles]) -> float:
     return round(float(np.concatenate(parts).mean()), 4)
 
 
@@ -169,7 +171,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--ends", type=float, nargs="+", default=WINDOWS)
-    parser.add_argument("--loss", type=Loss, choices=tuple(Loss), default=Loss.SAMPLED_SOFTMAX)
+    parser.add_argument(
+        "--loss",
+        type=RetrievalLoss,
+        choices=tuple(RetrievalLoss),
+        default=RetrievalLoss.SAMPLED_SOFTMAX,
+    )
     args = parser.parse_args()
     start, runs = time.perf_counter(), list[Judged]()
     hyperparameters = TrainingConfig().hyperparameters.model_copy(

@@ -25,17 +25,21 @@ import scipy.sparse as sp
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training import movielens, pipeline
-from recommender_training.config import TrainingConfig
-from recommender_training.data import ingest, splits
-from recommender_training.data.dataset import Dataset, Ints
-from recommender_training.evaluation import answers, bootstrap, metrics, ranking
+from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.config.training import TrainingConfig
+from recommender_training.data import splits
+from recommender_training.data.dataset import Dataset
+from recommender_training.data.load import load as read_data
+from recommender_training.data.splits import OnceOnly
+from recommender_training.evaluation import answers, ranking
 from recommender_training.evaluation.answers import TOP_K
 from recommender_training.evaluation.evaluate import report
-from recommender_training.evaluation.once import OnceOnly
-from recommender_training.models import popularity
-from recommender_training.models.bundle import fit_models, refit
-from recommender_training.models.prepared import prepare_split
+from recommender_training.features import popularity
+from recommender_training.ingestion import ingest
+from recommender_training.samples import movielens
+from recommender_training.statistics import bootstrap
+from recommender_training.trainer.bundle import fit_models, refit
+from recommender_training.trainer.prepared import prepare_split
 from tests.benchmarks import quality_peers as peers
 from tests.benchmarks.machine import machine
 
@@ -59,7 +63,7 @@ def load(folder: Path) -> Dataset:
     """MovieLens 100K through the lake, as every run reads it."""
     movielens.fetch(folder / "source")
     checked = ingest.check(folder / "source", folder / "lake")
-    return pipeline.load(folder / "lake", checked.data_version, None)[1]
+    return read_data(folder / "lake", checked.data_version, None)[1]
 
 
 def task_of(data: Dataset, rows: Ints) -> Task:
@@ -93,7 +97,7 @@ def rolling_tasks(data: Dataset) -> list[Task]:
     return tasks
 
 
-def ndcg(task: Task, scores: metrics.Array) -> metrics.Array:
+def ndcg(task: Task, scores: Doubles) -> Doubles:
     """[R] NDCG@10 of each request."""
     return ranking.per_request(task.task, ranking.best(task.task, scores, TOP_K))["ndcg"]
 
@@ -131,7 +135,7 @@ def ours(data: Dataset, split: splits.Split, seeds: tuple[int, ...]) -> list[Any
     return fitted
 
 
-def judge(fitted: list[Any], rows: Ints) -> tuple[list[dict[str, Any]], list[metrics.Array]]:
+def judge(fitted: list[Any], rows: Ints) -> tuple[list[dict[str, Any]], list[Doubles]]:
     """The report of each seed, and its NDCG of each request."""
     reports, lists = [], []
     for seed, prepared, bundle in fitted:
@@ -151,9 +155,7 @@ def segment_differences(one: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def ratio_interval(
-    mine: metrics.Array, theirs: metrics.Array, user: Ints
-) -> tuple[float, float] | None:
+def ratio_interval(mine: Doubles, theirs: Doubles, user: Ints) -> tuple[float, float] | None:
     """95 % interval of the ratio of two means over the same requests, by resampling users."""
     drawn = bootstrap.draw(user)
     ratio = bootstrap.mean(drawn, mine, user) / bootstrap.mean(drawn, theirs, user)
@@ -231,7 +233,7 @@ def run(data: Dataset, seeds: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-def by_segment(data: Dataset, rows: Ints, user: Ints, task: Task) -> metrics.Array:
+def by_segment(data: Dataset, rows: Ints, user: Ints, task: Task) -> Doubles:
     """[R, I] what serves where no model answers: the popularity of each user's segment."""
     overall = np.asarray(task.past.liked.sum(0), dtype=np.float64).ravel()
     return popularity.of_users(data, int(data.events.time[rows[0]]), user, overall)

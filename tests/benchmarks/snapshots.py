@@ -20,7 +20,8 @@ import numpy as np
 import polars as pl
 from deltalake import DeltaTable
 
-from recommender_training import cli, clock
+from recommender_training.cli.main import main as command_line
+from recommender_training.common import clock
 from recommender_training.data import compaction, times
 from tests.benchmarks.machine import machine
 
@@ -66,7 +67,7 @@ def spent(work: Callable[[], object]) -> float:
 def run(command: str, lake: Path, *arguments: object) -> None:
     """Run a command that has to succeed."""
     told = [command, "--lake", str(lake), *map(str, arguments)]
-    if cli.main(told) != 0:
+    if command_line(told) != 0:
         raise SystemExit(f"{told} failed")
 
 

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from recommender_training.data import load
 from tests.benchmarks.machine import machine
 
 PART_ROWS, USER_ROWS, SEED = 250_000, 100, 17
@@ -48,7 +49,7 @@ def generate(folder: Path, rows: int, items: int) -> dict[str, Any]:
     """Write the raw files, a part at a time."""
     import polars as pl
 
-    from recommender_training import synthetic
+    from recommender_training.samples import synthetic
 
     for kind in ("events", "users", "items"):
         (folder / "raw" / kind).mkdir(parents=True)
@@ -75,8 +76,8 @@ def generate(folder: Path, rows: int, items: int) -> dict[str, Any]:
 
 def ingest(folder: Path) -> dict[str, Any]:
     """Bring them into the lake."""
-    from recommender_training.data import ingest as ingestion
-    from recommender_training.data.mapping import Format, parse_mapping
+    from recommender_training.ingestion import ingest as ingestion
+    from recommender_training.ingestion.mapping import Format, parse_mapping
 
     mapping = parse_mapping(json.dumps(MAPPING), Format.PARQUET)
     found = ingestion.check(
@@ -92,14 +93,13 @@ def ingest(folder: Path) -> dict[str, Any]:
 
 def epoch(folder: Path) -> dict[str, Any]:
     """Read the data version and fit the ranker for one epoch, with its looks at the validation."""
-    from recommender_training import pipeline
-    from recommender_training.config import TrainingConfig
+    from recommender_training.config.training import TrainingConfig
     from recommender_training.features import table
-    from recommender_training.models.deep import fit_deep
-    from recommender_training.models.prepared import prepare
+    from recommender_training.trainer.deep_ranker import fit_deep
+    from recommender_training.trainer.prepared import prepare
 
     config = _one_epoch(TrainingConfig())
-    _, data = pipeline.load(folder / "lake", (folder / "version").read_text(), None)
+    _, data = load.load(folder / "lake", (folder / "version").read_text(), None)
     loaded = _peak_gib()
     prepared = prepare(data, config)
     ready = _peak_gib()
@@ -116,12 +116,12 @@ def epoch(folder: Path) -> dict[str, Any]:
 
 def whole(folder: Path) -> dict[str, Any]:
     """All that `recommender-training train` does, with one epoch."""
-    from recommender_training import pipeline
-    from recommender_training.config import TrainingConfig
+    from recommender_training.config.training import TrainingConfig
+    from recommender_training.pipeline import training
 
     version = (folder / "version").read_text()
     config = _one_epoch(TrainingConfig())
-    result = pipeline.train(folder / "lake", version, config, folder / "staged")
+    result = training.train(folder / "lake", version, config, folder / "staged")
     return {"rows": result.rows, "auc": round(result.metrics["auc"], 4)}
 
 

@@ -29,8 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.evaluation import bootstrap, metrics
+from recommender_training.common.arrays import Doubles
 from recommender_training.evaluation.intervals import Sampled
+from recommender_training.statistics import bootstrap, metrics
 from tests.benchmarks import training_data
 from tests.benchmarks.peers import recbole_env
 from tests.cluster.progress import say
@@ -142,17 +143,17 @@ def area(
     return Sampled(float(np.mean(values)), over_seeds(np.array(resampled), random), users)
 
 
-def over_seeds(resampled: metrics.Array, random: np.random.Generator) -> metrics.Array:
+def over_seeds(resampled: Doubles, random: np.random.Generator) -> Doubles:
     """[B] means of repeats [S, B], of which each resample draws S with replacement.
 
     What is drawn of few is too much alike: deviations grow by sqrt(S / (S - 1)).
     """
     seeds, count = resampled.shape
-    mean: metrics.Array = resampled.mean(0)
+    mean: Doubles = resampled.mean(0)
     if seeds == 1:
         return mean
     drawn = resampled[random.integers(seeds, size=(seeds, count)), np.arange(count)].mean(0)
-    grown: metrics.Array = mean + (drawn - mean) * np.sqrt(seeds / (seeds - 1))
+    grown: Doubles = mean + (drawn - mean) * np.sqrt(seeds / (seeds - 1))
     return grown
 
 

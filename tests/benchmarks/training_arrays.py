@@ -16,11 +16,12 @@ import time
 import numpy as np
 import torch
 
-from recommender_training.config import TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.features import table, taste
-from recommender_training.models import deep, fit, logistic, prepared, ranker, runtime
+from recommender_training.models import logistic, ranker
+from recommender_training.trainer import deep_ranker, fit, prepared, runtime
 
 GENRES, BATCH, STEPS = 6, 2048, 20
 
@@ -71,7 +72,7 @@ def measure(data: Dataset) -> None:
     held = torch.from_numpy(prepared.held_out(split)[:10_000])
     how = runtime.choose(settings.precision)
     settings = settings.model_copy(update={"batch_size": BATCH})
-    fitted = fit.Learner(model, inputs, train, held, target, settings, how)
+    fitted = fit.Trainer(model, inputs, train, held, target, settings, how)
     began = time.process_time()
     for _ in range(STEPS):
         fitted.step()
@@ -79,7 +80,7 @@ def measure(data: Dataset) -> None:
     tell(f"{STEPS} steps of {BATCH} rows, {pace:.0f} rows a CPU second")
     fitted.look()
     fitted.finish(fitted.best)
-    deep.hide_unseen(model, data, split.train)
+    deep_ranker.hide_unseen(model, data, split.train)
     tell("a look, and unseen ids hidden")
     logistic.fit(inputs, split.train, data, labels)
     tell("logistic regression")

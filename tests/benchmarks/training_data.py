@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training import movielens, pipeline
-from recommender_training.config import TrainingConfig
-from recommender_training.data import ingest
-from recommender_training.data.dataset import Ints
-from recommender_training.models import fields
-from recommender_training.models.fields import EVENT_FIELDS, FieldInputs
-from recommender_training.models.prepared import Prepared, prepare
+from recommender_training.common.arrays import Ints
+from recommender_training.config.training import TrainingConfig
+from recommender_training.data.load import load as read_data
+from recommender_training.ingestion import ingest
+from recommender_training.samples import movielens
+from recommender_training.trainer.prepared import Prepared, prepare
+from tests.benchmarks.models import fields
+from tests.benchmarks.models.fields import EVENT_FIELDS, FieldInputs
 
 #: As `peers.recbole_worker` names it.
 DATASET = "movielens"
@@ -58,7 +59,7 @@ def make(folder: Path, newest: int | None = None) -> Task:
     source, lake = folder / "raw", folder / "lake"
     movielens.fetch(source)
     checked = ingest.check(source, lake)
-    _, data = pipeline.load(lake, checked.data_version, None)
+    _, data = read_data(lake, checked.data_version, None)
     prepared = prepare(data, TrainingConfig())
     task = Task(prepared, fields.build(prepared.kept, data), newest)
     (folder / "task.pickle").write_bytes(pickle.dumps(task))

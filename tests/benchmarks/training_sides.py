@@ -21,11 +21,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommender_training.config import Hyperparameters, Precision
-from recommender_training.models import calibration, fields, fit, ranker
-from recommender_training.models.deepfm import DeepFM
-from recommender_training.models.din import DIN
+from recommender_training.config.training import Hyperparameters, Precision
+from recommender_training.models import ranker
+from recommender_training.statistics import calibration
+from recommender_training.trainer import fit
 from tests.benchmarks import training_data
+from tests.benchmarks.models import fields
+from tests.benchmarks.models.deepfm import DeepFM
+from tests.benchmarks.models.din import DIN
 from tests.benchmarks.training_data import Task
 
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}

@@ -22,16 +22,16 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training import variants
-from recommender_training.config import TrainingConfig
+from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation.once import OnceOnly
+from recommender_training.data.splits import OnceOnly
 from recommender_training.export import repository
-from recommender_training.export.settings import ExportSettings, Variant
-from recommender_training.models.bundle import fit_models, refit
-from recommender_training.models.prepared import prepare_split
-from recommender_training.variants import Candidate
+from recommender_training.pipeline import variants
+from recommender_training.pipeline.variants import Candidate
+from recommender_training.trainer.bundle import fit_models, refit
+from recommender_training.trainer.prepared import prepare_split
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import load, without_test
 

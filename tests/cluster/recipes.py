@@ -63,7 +63,7 @@ def variant() -> str:
 
 
 @dataclass(frozen=True)
-class Sources:
+class RetrievalModels:
     """The files that images are built from, and what follows from them."""
 
     root: Path = ROOT
@@ -107,10 +107,10 @@ class Sources:
         return sorted(p for p in found if p.suffix != ".pyc" and "__pycache__" not in p.parts)
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[Sources]:
+    def snapshot(self) -> Iterator[RetrievalModels]:
         """A copy that nobody edits while images are built from it."""
         with tempfile.TemporaryDirectory(prefix="images-") as scratch:
-            copy = Sources(Path(scratch))
+            copy = RetrievalModels(Path(scratch))
             for name in ("pyproject.toml", "uv.lock", ".dockerignore"):
                 shutil.copy(self.root / name, copy.root / name)
             for recipe in (TORCH, *ROLES):

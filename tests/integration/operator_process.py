@@ -122,10 +122,10 @@ async def until(what: str, condition: Callable[[], Awaitable[bool]], process: Pr
         raise AssertionError(f"{what}: not in {SECONDS} s\n{process.text[-6000:]}") from None
 
 
-async def delete_model(kube: OfficialKube, namespace: str) -> None:
-    found = await kube.get(MODELS, namespace, "movies")
+async def delete_model(kube: OfficialKube, namespace: str, name: str = "movies") -> None:
+    found = await kube.get(MODELS, namespace, name)
     assert found is not None
-    assert await kube.delete(MODELS, namespace, "movies", uid=found["metadata"]["uid"])
+    assert await kube.delete(MODELS, namespace, name, uid=found["metadata"]["uid"])
 
 
 async def status_of(kube: OfficialKube, namespace: str) -> dict[str, Any]:

@@ -266,10 +266,13 @@ def model(space: str, request: pytest.FixtureRequest) -> Object:
     return by_people(manifest)
 
 
-def test_the_operator_keeps_its_finalizer_in_a_model(model: Object, requests: Requests) -> None:
-    held = {"finalizers": [*KEPT["finalizers"], FINALIZER]}
-    for metadata in (held, {"finalizers": KEPT["finalizers"]}):
-        assert patched(requests, MODELS, model, {"metadata": metadata}) == ""
+def test_the_operator_puts_its_finalizer_on_a_model_and_takes_it_away(
+    model: Object, requests: Requests
+) -> None:
+    held: Object = {"finalizers": [*KEPT["finalizers"], FINALIZER]}
+    assert patched(requests, MODELS, model, {"metadata": held}) == ""
+    freed: Object = {"finalizers": KEPT["finalizers"]}
+    assert patched(requests, MODELS, model, {"metadata": freed}) == ""
 
 
 @pytest.mark.parametrize(
@@ -278,9 +281,12 @@ def test_the_operator_keeps_its_finalizer_in_a_model(model: Object, requests: Re
         ({"spec": {"training": {"seed": 5}}}, "it changes the spec"),
         ({"metadata": {"labels": {"team": "other"}}}, "it changes labels or owners"),
         ({"metadata": {"annotations": {"recommender.dev/abort": "x"}}}, "it changes annotations"),
-        ({"metadata": {"annotations": {"kopf.dev/x": "y"}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": None}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": "c"}}}, "it changes annotations"),
+        (
+            {"metadata": {"annotations": {"kopf.recommender.dev/x": "{}"}}},
+            "it changes annotations",
+        ),
         ({"metadata": {"finalizers": [FINALIZER]}}, "it changes finalizers"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from recommender_operator.__main__ import LOST_LEASE, OK
+from recommender_operator.adapters.finalizer import FINALIZER
 from recommender_operator.adapters.kube import (
     EVENTS,
     INFERENCE_SERVICES,
@@ -21,9 +22,10 @@ from recommender_operator.adapters.kube import (
     VERSIONS,
 )
 from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.owned_writes import OwnedObjects
 from recommender_operator.election import LEASES
 from tests.integration import operator_api_rig as rig
-from tests.integration.operator_process import Process, status_of, until
+from tests.integration.operator_process import Process, delete_model, status_of, until
 from tests.scripted import ScriptedCluster
 
 pytestmark = pytest.mark.integration
@@ -346,3 +348,44 @@ async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_anoth
             assert "it is let go" in first.text
             page = second.read(second.metrics, "/metrics")[1]
             assert "recommender_operator_foreign_models 0.0" in page
+
+
+async def test_a_release_leaves_no_trace_on_a_model_that_another_one_acts_on(
+    kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
+) -> None:
+    process = Process(
+        rig.kubeconfig(), tmp_path, namespace, namespace=namespace, lease_seconds=LEASE,
+    )  # fmt: skip
+    theirs = {"release": "elsewhere/operator", "instance": ""}
+    raw = await kube.create(MODELS, rig.manifest(namespace))
+    assert raw is not None
+    before = await OwnedObjects(kube).write_status(MODELS, raw, {"operator": theirs})
+    assert before is not None
+    with process.running():
+
+        async def refused() -> bool:
+            page = process.read(process.metrics, "/metrics")[1]
+            return "recommender_operator_foreign_models 1.0" in page
+
+        await until("a refusal", refused, process)
+        # A second model shows that the operator, and Kopf, have come so far.
+        second = {**rig.manifest(namespace), "metadata": {"name": "own", "namespace": namespace}}
+        await kube.create(MODELS, second)
+
+        async def held() -> bool:
+            own = await kube.get(MODELS, namespace, "own")
+            return own is not None and own["metadata"].get("finalizers") == [FINALIZER]
+
+        await until("the finalizer of its own model", held, process)
+        after = await kube.get(MODELS, namespace, "movies")
+        assert after == before
+        uid = before["metadata"]["uid"]
+        assert await kube.delete(MODELS, namespace, "movies", uid=uid)
+        # Nothing holds it.
+        assert await kube.get(MODELS, namespace, "movies") is None
+        await delete_model(kube, namespace, "own")
+
+        async def gone() -> bool:
+            return await kube.get(MODELS, namespace, "own") is None
+
+        await until("its own model to go", gone, process)

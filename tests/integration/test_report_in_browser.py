@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from recommender_training import cli, synthetic
+from recommender_training.cli import main
+from recommender_training.samples import synthetic
 from tests.integration import browser_rig
 
 pytestmark = pytest.mark.integration
@@ -79,7 +80,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a trained artifact, made by the command that people use."""
     raw, work = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("work")
     synthetic.generate(raw, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
-    status = cli.main(["run", "--source", str(raw), "--work", str(work), "--config", CONFIG])
+    status = main.main(["run", "--source", str(raw), "--work", str(work), "--config", CONFIG])
     assert status == 0
     found = list(work.rglob("artifacts/**/report.html"))
     assert len(found) == 1

@@ -56,7 +56,7 @@ EXCUSED = {
     Right(group, resource, "get"): "whose a pod is"
     for group, resources in CHAIN.items()
     for resource in resources
-} | {Right("recommender.dev", "counterbaselines", "patch"): "a baseline is taken anew"}
+} | {Right("recommender.dev", "counterbaselines", "get"): "a baseline meets a conflict"}
 
 
 @pytest.fixture

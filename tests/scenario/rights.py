@@ -18,7 +18,7 @@ SELDOM: dict[Right, str] = {
     Right(_DEV, "modelversions", "get"): "a status write meets a conflict, or the name is taken",
     Right(_DEV, "modelversions", "delete"): "a version beyond the history",
     Right(_DEV, "modelversions", "patch"): "a version that lost its owner is adopted",
-    Right(_DEV, "counterbaselines", "patch"): "a baseline is taken anew",
+    Right(_DEV, "counterbaselines", "get"): "the name of a baseline is taken",
     Right("serving.knative.dev", "revisions", "get"): "a pod is older than what a cache knows",
     Right("batch", "jobs", "get"): "the name of a Job is taken",
     Right("batch", "jobs", "delete"): "a snapshot of a model whose data go is stopped",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from recommender_training.cli import main
+from recommender_training.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -42,7 +42,7 @@ resourceRules.
 */ -}}
 {{- define "recommender-operator.ownedOnly" -}}
 variables:
-  # What the write leaves, and what it finds.
+  # The object after and before the write.
   - name: states
     expression: >-
       request.operation == 'CREATE' ? [object] : request.operation == 'DELETE' ? [oldObject] : [oldObject, object]

@@ -116,7 +116,7 @@ validations:
       && !has(object.spec.predictor.model.image) && !has(object.spec.predictor.model.command)
       && !has(object.spec.predictor.model.args)
     {{- include "recommender-operator.refusal" (printf "its model must be served by the runtime %s as it is, without image, command or args of its own" .root.Values.runtime.name) | nindent 4 }}
-  # Another storage reads a Secret.
+  # Other kinds of storage read a Secret.
   - expression: >-
       has(object.spec.predictor.model) && has(object.spec.predictor.model.storageUri)
       && object.spec.predictor.model.storageUri.startsWith('pvc://') && !has(object.spec.predictor.model.storage)
@@ -152,7 +152,7 @@ validations:
     {{- include "recommender-operator.refusal" "it sends requests to another namespace" | nindent 4 }}
 {{- end -}}
 
-{{- /* The operator keeps its finalizer in the metadata; all else of a model is people's. */ -}}
+{{- /* The finalizer is the operator's; all else of a model but its status is people's. */ -}}
 {{- define "recommender-operator.modelsPolicy" -}}
 matchConstraints:
   resourceRules:

@@ -3,7 +3,7 @@ What the operator does in a namespace with models: the verbs that its code uses 
 a test compares. Server-side apply is `patch`, and `create` as well where the object is new.
 */ -}}
 {{- define "recommender-operator.rules" -}}
-# The finalizer is in the metadata of the models.
+# The finalizer of the models that this release manages.
 - apiGroups: [recommender.dev]
   resources: [recommendermodels]
   verbs: [get, list, watch, patch]
@@ -13,26 +13,26 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [recommender.dev]
   resources: [recommendermodels/status, modelversions/status]
   verbs: [patch]
-# The pipeline: check, train, publish, remove, snapshot. Jobs go with their owner, but for a snapshot
-# of a model whose data go: nothing may write to them while they are removed.
+# The pipeline: check, train, publish, remove, snapshot. Jobs are deleted with their owner, except
+# that the operator deletes snapshot Jobs before it removes a model's data.
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]
-# A training of several workers, where Kubeflow Trainer v2 is; without it the rule speaks of nothing.
+# A training of several workers, with Kubeflow Trainer v2; without it the rule has no effect.
 - apiGroups: [trainer.kubeflow.org]
   resources: [trainjobs]
   verbs: [get, list, watch, create, delete]
 - apiGroups: [trainer.kubeflow.org]
   resources: [trainingruntimes]
   verbs: [get, create, delete]
-# Counters and smoke inferences are asked of the pods' addresses; logs explain failed Jobs.
+# Pod addresses for counters and smoke inferences; logs of failed Jobs.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
 - apiGroups: [""]
   resources: [pods/log]
   verbs: [get]
-# Whose a pod is: its controllers are followed up to the version, for labels can be anybody's.
+# Ownership of pods: their controllers, up to the version, because anybody can set labels.
 - apiGroups: [apps]
   resources: [replicasets, deployments]
   verbs: [get]
@@ -42,11 +42,11 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [serving.knative.dev]
   resources: [configurations, services]
   verbs: [get]
-# Baselines of counters.
+# Counter baselines.
 - apiGroups: [recommender.dev]
   resources: [counterbaselines]
-  verbs: [list, watch, create, patch, delete]
-# The claims that a model names, by name: whether they are there and can be used, and their labels.
+  verbs: [get, list, watch, create, patch, delete]
+# The claims of a model, by name: whether they exist and are usable, and their labels.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get]
@@ -56,14 +56,14 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [serving.kserve.io]
   resources: [inferenceservices]
   verbs: [get, list, watch, create, patch, delete]
-# What KServe makes of an InferenceService in Knative mode.
+# Objects that KServe creates for an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]
   verbs: [get, list, watch]
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
-# Whether another route has the host that a model asks for.
+# Whether another route uses a model's host.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [grpcroutes]
   verbs: [list]

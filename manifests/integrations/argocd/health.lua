@@ -1,4 +1,4 @@
--- Health of a RecommenderModel for Argo CD. Goes into the ConfigMap argocd-cm under the key
+-- Health of a RecommenderModel for Argo CD. Put it into the ConfigMap argocd-cm under the key
 -- resource.customizations.health.recommender.dev_RecommenderModel; see docs/serving.md.
 local health = {status = "Progressing", message = "waiting for the operator"}
 
@@ -22,27 +22,27 @@ local function is(kind, value)
   return conditions[kind] ~= nil and conditions[kind].status == value
 end
 
-local function told(name, kind)
+local function report(name, kind)
   health.status = name
   health.message = conditions[kind].message
   return health
 end
 
 if is("Stalled", "True") then
-  return told("Degraded", "Stalled")
+  return report("Degraded", "Stalled")
 end
 if status.champion ~= nil and is("Available", "False") then
-  return told("Degraded", "Available")
+  return report("Degraded", "Available")
 end
 if obj.spec ~= nil and obj.spec.paused and is("Progressing", "False") then
-  return told("Suspended", "Progressing")
+  return report("Suspended", "Progressing")
 end
 if is("Progressing", "True") then
-  return told("Progressing", "Progressing")
+  return report("Progressing", "Progressing")
 end
 if is("Ready", "True") then
-  -- After a rollback the champion serves on; the message says what became of the candidate.
-  return told("Healthy", "UpToDate")
+  -- After a rollback the champion keeps serving; the message has the outcome of the candidate.
+  return report("Healthy", "UpToDate")
 end
 if conditions["Ready"] ~= nil then
   health.message = conditions["Ready"].message

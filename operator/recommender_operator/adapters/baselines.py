@@ -14,11 +14,12 @@ import logging
 from collections.abc import Collection, Mapping
 
 from recommender_operator.adapters import owned, redaction
-from recommender_operator.adapters.kube import BASELINES, ConflictError, Kube, KubeError, Object
+from recommender_operator.adapters.kube import BASELINES, KINDS, Kube, KubeError, Object
+from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError, OwnedObjects
 from recommender_operator.observed import Baseline, ModelObject, VersionObject
 from recommender_operator.resources import baselines, labels
 from recommender_operator.resources.baselines import BaselineTooLargeError
-from recommender_operator.resources.labels import Manifest
+from recommender_operator.resources.ownership import Foreign, foreign, owned_by
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +33,18 @@ _PASSING = frozenset({0, 409, 429})
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KeptBaselines:
-    """The baselines of a model by key, and its objects by name, readable or not."""
+    """The baselines of a model by key, and the objects of others under their names."""
 
     baselines: Mapping[str, Baseline]
-    objects: Mapping[str, Object]
+    foreign: tuple[Foreign, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Unkept:
+    """A baseline that could not be kept, and whether an object of another is why."""
+
+    baseline: Baseline
+    is_blocked: bool
 
 
 class BaselineStore:
@@ -43,9 +52,8 @@ class BaselineStore:
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
-        self._errors: collections.OrderedDict[tuple[str, str], Baseline] = (
-            collections.OrderedDict()
-        )
+        self._objects = OwnedObjects(kube)
+        self._unkept: collections.OrderedDict[tuple[str, str], _Unkept] = collections.OrderedDict()
 
     async def read(self, namespace: str, model: str) -> list[Object]:
         """Return the objects with the labels of a model, whoever made them."""
@@ -57,29 +65,43 @@ class BaselineStore:
         """Return what of it one of the uids controls; what cannot be read counts as absent."""
         own = owned.controlled_by(found, uids)
         read = await asyncio.to_thread(lambda: [baselines.read(thing) for thing in own])
-        objects = {thing["metadata"]["name"]: thing for thing in own}
         kept: dict[str, Baseline] = {}
-        for name, baseline in zip(objects, read, strict=True):
+        for thing, baseline in zip(own, read, strict=True):
             # Under another name nothing would ever replace it.
+            name = thing["metadata"]["name"]
             if baseline is not None and name == baselines.name(model.name, baseline.key):
                 kept[baseline.key] = baseline
-        for (uid, key), failed in self._errors.items():
+        in_the_way = await self._in_the_way(model, uids)
+        for (uid, key), unkept in self._unkept.items():
+            failed = unkept.baseline
             if uid == model.uid and (key not in kept or kept[key].taken_at < failed.taken_at):
                 kept[key] = failed
-        return KeptBaselines(baselines=kept, objects=objects)
+        return KeptBaselines(baselines=kept, foreign=in_the_way)
+
+    async def _in_the_way(self, model: ModelObject, uids: Collection[str]) -> tuple[Foreign, ...]:
+        """Return the objects of others that kept baselines out; those that went are forgotten."""
+        blocked = [k for k, one in self._unkept.items() if k[0] == model.uid and one.is_blocked]
+        there = []
+        for place in blocked:
+            name = baselines.name(model.name, place[1])
+            thing = await self._kube.get(BASELINES, model.namespace, name)
+            if thing is None or owned_by(thing, uids):
+                self._unkept.pop(place, None)
+            else:
+                there.append(foreign(KINDS[BASELINES], thing))
+        return tuple(there)
 
     async def save(
         self,
         model: ModelObject,
         version: VersionObject | None,
         baseline: Baseline,
-        over: Object | None,
-    ) -> Object | None:
-        """Keep a baseline over the object that was read under its name, if there was one.
-
-        Returns the object as stored; None if it could not be kept, which the next look tells.
+        claim: Claim,
+    ) -> None:
+        """Keep a baseline; if it could not be kept, the next look reads it with the error.
 
         Raises:
+            ForeignObjectError: its name is taken by an object that is not the model's.
             ConflictError: another one is there by now.
             KubeError: the API server failed, and may not fail again.
         """
@@ -87,65 +109,43 @@ class BaselineStore:
             manifest = await asyncio.to_thread(
                 baselines.counter_baseline, model, version, baseline
             )
-            if over is not None:
-                stored: Object | None = await self._kube.apply(BASELINES, manifest, over=over)
-            else:
-                stored = await self._kube.create(BASELINES, manifest)
-            if stored is None:
-                stored = await self._met(model, version, manifest)
+            await self._objects.apply(BASELINES, manifest, claim)
         except BaselineTooLargeError as error:
             self._fail(model, baseline, str(error))
-            return None
+        except ForeignObjectError as error:
+            self._fail(model, baseline, str(error), is_blocked=True)
+            raise
         except KubeError as error:
             if _passes(error):
                 raise
             self._fail(model, baseline, str(error))
-            return None
-        self._errors.pop((model.uid, baseline.key), None)
-        return stored
+        else:
+            self._unkept.pop((model.uid, baseline.key), None)
 
-    async def _met(
-        self, model: ModelObject, version: VersionObject | None, manifest: Manifest
-    ) -> Object:
-        """Return the object of that name, which the look did not see, if it is the very same.
-
-        Raises:
-            ConflictError: the model's own, with other counters.
-            KubeError: anybody else's.
-        """
-        name = manifest["metadata"]["name"]
-        uids = {model.uid} | ({version.uid} if version else set())
-        for thing in owned.controlled_by(await self.read(model.namespace, model.name), uids):
-            if thing["metadata"]["name"] != name:
-                continue
-            if thing["spec"] == manifest["spec"]:
-                return thing
-            raise ConflictError(f"CounterBaseline {name} exists by now", status=409)
-        raise KubeError(
-            f"CounterBaseline {name} exists, and is not owned by {model.name} or its version: "
-            "delete it",
-            status=422,
-        )
-
-    def _fail(self, model: ModelObject, baseline: Baseline, why: str) -> None:
+    def _fail(
+        self, model: ModelObject, baseline: Baseline, why: str, *, is_blocked: bool = False
+    ) -> None:
         why = redaction.head(why)
         logger.warning("Baseline %s of %s/%s: %s", baseline.key, model.namespace, model.name, why)
         samples = baselines.reduced(baseline.samples)
         numbers = sum(len(one) for sample in samples.values() for one in sample.values())
-        self._errors[model.uid, baseline.key] = dataclasses.replace(
+        failed = dataclasses.replace(
             baseline, samples=samples if numbers <= REMEMBERED_NUMBERS else {}, error=why
         )
-        while len(self._errors) > REMEMBERED_ERRORS:
-            self._errors.popitem(last=False)
+        place = (model.uid, baseline.key)
+        self._unkept[place] = _Unkept(baseline=failed, is_blocked=is_blocked)
+        while len(self._unkept) > REMEMBERED_ERRORS:
+            self._unkept.popitem(last=False)
 
-    async def drop(self, model: ModelObject, key: str, found: Object | None) -> None:
-        """Forget a key; nothing happens if it is not there."""
-        self._errors.pop((model.uid, key), None)
-        if found is not None:
-            metadata = found["metadata"]
-            await self._kube.delete(
-                BASELINES, model.namespace, metadata["name"], uid=metadata["uid"]
-            )
+    async def drop(self, model: ModelObject, key: str, claim: Claim) -> None:
+        """Forget a key; nothing happens if it is not there.
+
+        Raises:
+            ForeignObjectError: its name is taken by an object that is not the model's.
+        """
+        self._unkept.pop((model.uid, key), None)
+        name = baselines.name(model.name, key)
+        await self._objects.delete(BASELINES, model.namespace, name, claim)
 
 
 def _passes(error: KubeError) -> bool:

@@ -6,6 +6,7 @@ import collections
 import datetime
 import hashlib
 import logging
+from collections.abc import Iterable
 
 from recommender_operator.actions import Event
 from recommender_operator.adapters.kube import EVENTS, Kube, KubeError, Object
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 #: An equal Event within so long is not posted again.
 QUIET = datetime.timedelta(minutes=10)
 REMEMBERED = 2_000
+#: Events that one model is owed at most; the first ones count.
+OWED = 20
 MAX_MESSAGE = 1_024
 
 
@@ -27,6 +30,23 @@ class EventRecorder:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._posted: collections.OrderedDict[str, datetime.datetime] = collections.OrderedDict()
+        self._owed: collections.OrderedDict[str, list[Event]] = collections.OrderedDict()
+
+    def owe(self, model: ModelObject, events: Iterable[Event]) -> None:
+        """Remember Events of a look that ended before it could post them."""
+        owed = [*self._owed.pop(model.uid, ()), *events][:OWED]
+        if owed:
+            self._owed[model.uid] = owed
+        while len(self._owed) > REMEMBERED:
+            self._owed.popitem(last=False)
+
+    async def pay(self, model: ModelObject, now: datetime.datetime) -> None:
+        """Post what earlier looks at a model owe."""
+        owed = self._owed.get(model.uid, [])
+        while owed:
+            await self.post(model, owed[0], now)
+            owed.pop(0)
+        self._owed.pop(model.uid, None)
 
     async def post(self, model: ModelObject, event: Event, now: datetime.datetime) -> None:
         """Post an Event, or count an equal one up, unless it was said a moment ago."""
@@ -46,6 +66,10 @@ class EventRecorder:
             if error.namespace_terminating:
                 return
             logger.warning("an Event could not be posted: %s", error)
+        except BaseException:
+            # This process may not write, or the look was cut off: it is not known to be there.
+            self._posted.pop(name, None)
+            raise
 
 
 def event_name(model: ModelObject, event: Event) -> str:

@@ -185,10 +185,11 @@ class OfficialKube:
     ) -> bytes:
         loop = asyncio.get_running_loop()
         for pause in (*self._pauses, None):
-            if method != "GET":
-                self._fence()
             started = loop.time()
-            answer = await self._transport.request(method, path, query, body, content_type)
+            fence = self._fence if method != "GET" else _unfenced
+            answer = await self._transport.request(
+                method, path, query, body, content_type, fence=fence
+            )
             if self._observe is not None:
                 self._observe(method, resource.plural, answer.status, loop.time() - started)
             if 200 <= answer.status < 300:
@@ -197,6 +198,10 @@ class OfficialKube:
                 raise refusal(method, path, answer.status, answer.data)
             await asyncio.sleep(_pause(pause, answer.headers))
         raise AssertionError("unreachable")
+
+
+def _unfenced() -> None:
+    """A read may be sent at any time."""
 
 
 def _pause(planned: float, headers: Mapping[str, str]) -> float:

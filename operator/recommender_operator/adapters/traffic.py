@@ -26,7 +26,10 @@ from recommender_operator.resources.ownership import Foreign
 
 
 class TrafficError(Exception):
-    """What is asked for cannot be done now; the same look is repeated later."""
+    """What is asked for cannot be done now, most often because a status lags behind.
+
+    The look is repeated; it is a failure only if that goes on.
+    """
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

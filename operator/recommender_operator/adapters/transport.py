@@ -102,24 +102,28 @@ class Transport:
         query: Query | None = None,
         body: Object | None = None,
         content_type: str = "application/json",
+        fence: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Send one request; a lost connection, or none, is the status 0."""
+        """Send one request; a lost connection, or none, is the status 0.
+
+        `fence` is called last before it is sent, after all that it may have to wait for here; what
+        it raises is passed on, and nothing is sent.
+        """
+
+        async def send() -> aiohttp.ClientResponse:
+            return await self._send(
+                method, path, query, body, content_type, self._timeout, fence=fence
+            )
+
         try:
             async with self._gate:
-                answer = await self._try(method, path, query, body, content_type)
+                answer = await _whole(send)
                 if answer.status == UNAUTHORIZED and await self._renewed():
-                    answer = await self._try(method, path, query, body, content_type)
+                    answer = await _whole(send)
                 return answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             text = str(error) or f"no answer in {self._timeout.total:g} s"
             return Answer(0, {}, f"{type(error).__name__}: {text}".encode())
-
-    async def _try(
-        self, method: str, path: str, query: Query | None, body: Object | None, content_type: str
-    ) -> Answer:
-        response = await self._send(method, path, query, body, content_type, self._timeout)
-        async with response:
-            return Answer(response.status, response.headers, await response.read())
 
     @contextlib.asynccontextmanager
     async def stream(self, path: str, query: Query) -> AsyncIterator[AsyncIterator[bytes]]:
@@ -149,6 +153,7 @@ class Transport:
         body: Object | None,
         content_type: str,
         timeout: aiohttp.ClientTimeout,
+        fence: Callable[[], None] = lambda: None,
     ) -> aiohttp.ClientResponse:
         client = await self._connected()
         headers = {"Accept": "application/json, */*", "Content-Type": content_type}
@@ -160,6 +165,7 @@ class Transport:
             body=body,
             auth_settings=["BearerToken"],
         )
+        fence()
         answer = await client.call_api(*prepared, _request_timeout=timeout)
         response: aiohttp.ClientResponse = answer.response
         return response
@@ -192,6 +198,12 @@ class Transport:
         configuration.proxy = configuration.proxy or proxy_of(configuration.host)
         self._logged_in_at = self._clock()
         return official.ApiClient(configuration)
+
+
+async def _whole(send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> Answer:
+    response = await send()
+    async with response:
+        return Answer(response.status, response.headers, await response.read())
 
 
 def proxy_of(url: str) -> str | None:

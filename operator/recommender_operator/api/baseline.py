@@ -17,11 +17,13 @@ class CounterBaselineSpec(ApiModel):
     key: str = Field(
         min_length=1,
         max_length=512,
-        description="The window that begins here, as `purpose/version`: step, rollout, break or "
-        "drift.",
+        description="The window that starts here, as `purpose/version`; the purpose is step, "
+        "rollout, break or drift.",
     )
     taken_at: pydantic.AwareDatetime = Field(description="When the counters were read.")
-    pods: int = Field(default=0, ge=0, description="Pods that were read, of all versions.")
+    pods: int = Field(
+        default=0, ge=0, description="Number of pods that were read, of all versions."
+    )
     counters: str = Field(
         max_length=PACKED_LIMIT,
         description="The counters by version, pod and series, compressed (docs/contracts.md).",

@@ -56,8 +56,8 @@ def recommender_model() -> Json:
         kind="RecommenderModel",
         plural="recommendermodels",
         short="recm",
-        description="A recommender in production: how it is trained, gated, served, rolled out "
-        "and watched.",
+        description="A recommender in production: how it is trained, evaluated, served, rolled "
+        "out and monitored.",
         models=(RecommenderModelSpec, RecommenderModelStatus),
         columns=columns,
         cel=rules.RECOMMENDER_MODEL,
@@ -83,7 +83,7 @@ def version() -> Json:
         plural="modelversions",
         short="mver",
         description="The record of one trained version: lineage, metrics, gates, rollout and "
-        "decision. Written by the operator alone.",
+        "decision. Only the operator writes it.",
         models=(ModelVersionSpec, ModelVersionStatus),
         columns=columns,
         cel=rules.MODEL_VERSION,
@@ -102,8 +102,8 @@ def baseline() -> Json:
         kind="CounterBaseline",
         plural="counterbaselines",
         short="cbase",
-        description="What pods had counted when a window of the analysis began. Written by the "
-        "operator alone; without it the window starts again.",
+        description="The counters of the pods at the start of an analysis window. Only the "
+        "operator writes it; without it the window starts again.",
         models=(CounterBaselineSpec, None),
         columns=columns,
         cel={},

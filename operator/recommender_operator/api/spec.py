@@ -80,7 +80,10 @@ DNS_LABEL = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 
 class HistorySpec(ApiModel):
     limit: int = Field(
-        default=5, ge=1, le=50, description="Finished versions kept beside champion and previous."
+        default=5,
+        ge=1,
+        le=50,
+        description="Finished versions to keep in addition to champion and previous.",
     )
 
 
@@ -92,35 +95,43 @@ class DeletionPolicy(enum.StrEnum):
 class StorageSpec(ApiModel):
     claim_name: str = Field(
         description="PersistentVolumeClaim of the artifact store (tables and versions). With the "
-        'label recommender.dev/storage: "true" the kubelet gives its volume to the group 65532; '
-        "without it nothing is regrouped, and that group must be able to write to it.",
+        'label recommender.dev/storage: "true" the kubelet changes the group of its volume to '
+        "65532 (fsGroup); without the label, that group must already have write access.",
         max_length=253,
     )
 
 
 class RecommenderModelSpec(ApiModel):
-    data: DataSpec = Field(description="The data and what it must hold.")
+    data: DataSpec = Field(description="The data and its checks.")
     storage: StorageSpec = Field(description="Where tables and artifacts are written.")
-    training: TrainingSpec = Field(default=TrainingSpec(), description="How a version is made.")
+    training: TrainingSpec = Field(default=TrainingSpec(), description="How a version is trained.")
     evaluation: EvaluationSpec = Field(
         default=EvaluationSpec(), description="Offline gates before publishing."
     )
     serving: ServingSpec = Field(default=ServingSpec(), description="How a version is served.")
-    rollout: RolloutSpec = Field(default=RolloutSpec(), description="How traffic moves.")
-    analysis: AnalysisSpec = Field(default=AnalysisSpec(), description="How each step is judged.")
-    drift: DriftSpec = Field(default=DriftSpec(), description="How served data is watched.")
-    retrain: RetrainSpec = Field(default=RetrainSpec(), description="When to train again.")
-    history: HistorySpec = Field(default=HistorySpec(), description="What is kept.")
+    rollout: RolloutSpec = Field(
+        default=RolloutSpec(), description="How traffic shifts to a new version."
+    )
+    analysis: AnalysisSpec = Field(
+        default=AnalysisSpec(), description="How each step of a rollout is evaluated."
+    )
+    drift: DriftSpec = Field(
+        default=DriftSpec(), description="How the served data is monitored for drift."
+    )
+    retrain: RetrainSpec = Field(default=RetrainSpec(), description="When to retrain.")
+    history: HistorySpec = Field(default=HistorySpec(), description="How many versions to keep.")
     deletion_policy: DeletionPolicy = Field(
         default=DeletionPolicy.RETAIN,
-        description="Whether the artifacts go with the resource.",
+        description="Whether deleting the resource deletes its artifacts: Retain or Delete.",
     )
-    paused: bool = Field(default=False, description="Freeze the lifecycle; traffic stays.")
+    paused: bool = Field(
+        default=False, description="Pause the lifecycle; the current traffic split stays."
+    )
     rollback_to: str | None = Field(
         default=None,
         pattern=DNS_LABEL,
         max_length=63,
-        description="Pin this version as champion; nothing newer rolls out while it is set.",
+        description="Pin this version as champion; no other version rolls out while this is set.",
     )
 
 

@@ -21,51 +21,51 @@ class CheckLevel(enum.StrEnum):
 
 class CheckLevels(ApiModel):
     users: CheckLevel = Field(
-        default=CheckLevel.BLOCK, description="The window has one user alone."
+        default=CheckLevel.BLOCK, description="The window has only one user."
     )
     items: CheckLevel = Field(
-        default=CheckLevel.BLOCK, description="The window has one item alone."
+        default=CheckLevel.BLOCK, description="The window has only one item."
     )
     labels: CheckLevel = Field(
         default=CheckLevel.BLOCK,
-        description="A part of the window (train, validation, test) has positive responses alone, "
-        "or none. Training refuses it in any case.",
+        description="A part of the window (train, validation, test) has only positive responses, "
+        "or none. Training fails on it in any case.",
     )
     cold: CheckLevel = Field(
         default=CheckLevel.WARN,
-        description="No user of the validation part is known from the training part.",
+        description="No user of the validation part is in the training part.",
     )
     schema_: CheckLevel = Field(
         default=CheckLevel.BLOCK,
         alias="schema",
-        description="A column is gone or has another type.",
+        description="A column is missing or has another type.",
     )
     lost: CheckLevel = Field(
-        default=CheckLevel.BLOCK, description="A column that had values has none any more."
+        default=CheckLevel.BLOCK, description="A column that had values has none now."
     )
     nulls: CheckLevel = Field(
         default=CheckLevel.WARN, description="A column or feature is null more often."
     )
     ranges: CheckLevel = Field(
         default=CheckLevel.WARN,
-        description="A hundredth of the values lies beyond all that were seen before.",
+        description="At least 1 % of the values are outside the range of the earlier data.",
     )
     categories: CheckLevel = Field(
-        default=CheckLevel.WARN, description="There are new categories, or one is gone."
+        default=CheckLevel.WARN, description="There are new categories, or one is missing."
     )
     volume: CheckLevel = Field(
         default=CheckLevel.BLOCK, description="The window has far fewer rows, users or items."
     )
     quarantine: CheckLevel = Field(
-        default=CheckLevel.WARN, description="A larger share of the rows was put aside."
+        default=CheckLevel.WARN, description="A larger share of the rows is quarantined."
     )
     duplicates: CheckLevel = Field(
         default=CheckLevel.WARN, description="A larger share of the rows are duplicates."
     )
     shift: CheckLevel = Field(
         default=CheckLevel.WARN,
-        description="Sessions have another distribution. Training on what is new is what a "
-        "retraining is for, so this warns.",
+        description="Sessions have a different distribution. This only warns by default, because "
+        "a retraining is meant to learn from new data.",
     )
 
 
@@ -74,29 +74,30 @@ class DataChecks(ApiModel):
         default=0.5,
         ge=0,
         le=1,
-        description="Share of the rows, users or items of the window that may be missing.",
+        description="Maximum share by which the rows, users or items of the window may drop.",
     )
     max_null_increase: float = Field(
-        default=0.05, ge=0, le=1, description="What a share of nulls may rise by."
+        default=0.05, ge=0, le=1, description="Maximum increase of a share of nulls."
     )
     max_quarantine_increase: float = Field(
         default=0.005,
         ge=0,
         le=1,
-        description="What the share of rows put aside, or of duplicates, may rise by.",
+        description="Maximum increase of the share of quarantined rows, or of duplicates.",
     )
     effect_floor: float = Field(
         default=0.1,
         ge=0,
         le=1,
-        description="Smaller distances of distributions (total variation) are no shift.",
+        description="Minimum total variation distance that counts as a shift.",
     )
     alpha: float = Field(
         default=0.01,
         gt=0,
         lt=1,
-        description="Level of the tests of a check, corrected for their number.",
+        description="Significance level of each check, corrected for its number of tests.",
     )
     levels: CheckLevels = Field(
-        default=CheckLevels(), description="What each check leads to: Ignore, Warn or Block."
+        default=CheckLevels(),
+        description="What each check does if it fails: Ignore, Warn or Block.",
     )

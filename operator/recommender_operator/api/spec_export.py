@@ -1,6 +1,6 @@
 """What is exported beside the graph, and what may serve in its place: `spec.training.export`.
 
-The other side of this contract is `recommender_training.export.settings`; a test holds the
+The other side of this contract is `recommender_training.config.export`; a test holds the
 defaults and limits of both together.
 """
 
@@ -22,33 +22,37 @@ class Variant(enum.StrEnum):
 class ExportSpec(ApiModel):
     torch_export: bool = Field(
         default=False,
-        description="Write model.pt2, the graph in the format of torch.export, beside model.pt.",
+        description="Also export the graph with torch.export, as model.pt2 next to model.pt.",
     )
     variants: Annotated[tuple[Variant, ...], Field(max_length=2)] = Field(
         default=(),
-        description="Smaller forms of the deep ranker to try: Int8 (tables in whole numbers of 8 "
-        "bits), Pruned (the largest item-to-item weights alone). The smallest that passes serves.",
+        description="Smaller variants of the deep ranker to try: Int8 (tables as 8-bit "
+        "integers), Pruned (only the largest item-to-item weights). The smallest that passes "
+        "serves.",
     )
     keep: float = Field(
-        default=0.1, gt=0, le=1, description="Share of each item's weights that Pruned keeps."
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Share of each item's weights that Pruned keeps (0..1).",
     )
     max_auc_loss: float = Field(
         default=0.002,
         ge=0,
         le=1,
-        description="Most AUC that a variant may lose on the validation window, by the worse end "
-        "of the 95 % interval of the paired difference.",
+        description="Maximum loss of AUC on the validation window, at the worse end of the 95 % "
+        "interval of the paired difference.",
     )
     max_ndcg_loss: float = Field(
         default=0.005,
         ge=0,
         le=1,
-        description="The same for NDCG@10, which the lists are judged by.",
+        description="Maximum loss of NDCG@10, measured the same way.",
     )
     min_saving: float = Field(
         default=0.1,
         gt=0,
         lt=1,
-        description="Share by which a variant has to be smaller or faster than the full graph; in "
-        "the other it may not be worse by as much.",
+        description="A variant must be smaller or faster than the full graph by at least this "
+        "share, and must not be larger or slower by as much.",
     )

@@ -87,20 +87,20 @@ class JudgeBy(enum.StrEnum):
 
 
 class Gate(ApiModel):
-    metric: GateMetric = Field(description="Offline metric on the untouched test window.")
+    metric: GateMetric = Field(description="Offline metric on the test window.")
     min: float | None = Field(default=None, description="Fails below this value.")
     max: float | None = Field(default=None, description="Fails above this value.")
     champion_margin: float | None = Field(
         default=None,
         ge=0,
-        description="Fails when worse than the champion's value by more than this.",
+        description="Fails if worse than the champion's value by more than this.",
     )
     judge_by: JudgeBy = Field(
         default=JudgeBy.VALUE,
-        description="Value: what was measured; the champion's as measured when it was trained. "
-        "Interval: the end of the 95 % interval that is worse for the version. min is held "
-        "against the low end, max against the high end, championMargin against that of the "
-        "paired difference to the champion on the same rows; a missing interval fails.",
+        description="Value compares the measured value; the champion's value is the one measured "
+        "at its training. Interval compares the worse end of the 95 % interval: min with the low "
+        "end, max with the high end, championMargin with the worse end of the paired difference "
+        "to the champion on the same rows. A missing interval fails.",
     )
 
 
@@ -114,11 +114,11 @@ class EvaluationSpec(ApiModel):
         default=(Gate(metric=GateMetric.AUC, min=0.6),),
         min_length=1,
         max_length=20,
-        description="All must hold before a version may be published.",
+        description="Gates that a version must pass before it is published.",
     )
     on_failure: OnFailure = Field(
         default=OnFailure.REJECT,
-        description="What follows a version that failed a gate. Reject: nothing. DeployBaseline: "
-        "the logistic regression on the same data becomes a version of its own, is held against "
-        "the same gates (differences to the baseline, which is itself, apart) and rolled out.",
+        description="What to do if a version fails a gate. Reject: nothing. DeployBaseline: the "
+        "logistic regression on the same data becomes a separate version, must pass the same "
+        "gates except differences to the baseline, and is rolled out.",
     )

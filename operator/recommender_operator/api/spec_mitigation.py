@@ -1,6 +1,6 @@
 """What is done about unfair answers: `spec.training.mitigation`.
 
-The other side of this contract is `recommender_training.mitigation.settings`; a test holds the
+The other side of this contract is `recommender_training.config.mitigation`; a test holds the
 defaults and limits of both together.
 """
 
@@ -33,50 +33,50 @@ class Reweighting(ApiModel):
         default=1.0,
         ge=0,
         le=1,
-        description="How far rows are weighed so that the response says nothing of the group "
-        "(Kamiran and Calders): 0 not at all, 1 in full.",
+        description="How strongly to reweight rows so that the response is independent of the "
+        "group (Kamiran and Calders): from 0, not at all, to 1, fully.",
     )
     size_strength: float = Field(
         default=0.0,
         ge=0,
         le=1,
-        description="How far rows are weighed so that each group counts the same: 0 not at all, "
-        "1 in full.",
+        description="How strongly to reweight rows so that all groups have the same total "
+        "weight: from 0, not at all, to 1, fully.",
     )
     max_weight: float = Field(
         default=10.0,
         ge=1,
         le=100,
-        description="No row weighs more than this or less than its inverse; the mean is 1.",
+        description="Maximum weight of a row; the minimum is its inverse, the mean is 1.",
     )
 
 
 class Exposure(ApiModel):
     by: ItemGrouping = Field(
         default=ItemGrouping.GENRE,
-        description="Groups of items: genres, or ten bands of popularity.",
+        description="Groups of items: genres, or ten popularity bands.",
     )
     min_exposure_ratio: float = Field(
         default=0.8,
         ge=0,
         le=1,
-        description="Least share of the exposure of each group, in parts of its share of what is "
-        "asked for; 0 changes nothing.",
+        description="Minimum ratio of each group's share of exposure to its share of demand; 0 "
+        "changes nothing.",
     )
     max_bonus: float = Field(
         default=10.0,
         gt=0,
         le=20,
-        description="Most that is added to the rank (a logit) of an item, and so the most that "
-        "an item shown may be behind the one it displaces.",
+        description="Maximum bonus added to the ranking logit of an item. A recommended item is "
+        "at most this much below the one that it displaces.",
     )
 
 
 class MitigationSpec(ApiModel):
     reweighting: Reweighting | None = Field(
-        default=None, description="Weigh the rows of a fit by the group of their user."
+        default=None, description="Weight the training rows by the group of their user."
     )
     exposure: Exposure | None = Field(
         default=None,
-        description="Raise the items of groups that are shown less than they are asked for.",
+        description="Raise items of groups whose exposure is below their demand.",
     )

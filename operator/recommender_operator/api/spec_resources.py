@@ -30,8 +30,8 @@ class TrainingResources(Resources):
         default=0,
         ge=0,
         le=1,
-        description="NVIDIA GPUs (nvidia.com/gpu) of each pod; a pod fits one model on one. Needs "
-        "NVIDIA's device plugin in the cluster and a training image with CUDA.",
+        description="NVIDIA GPUs (nvidia.com/gpu) of each pod, which trains one model on one "
+        "GPU. Requires NVIDIA's device plugin in the cluster and a training image with CUDA.",
     )
 
 

@@ -24,29 +24,34 @@ class Provider(enum.StrEnum):
 class ServingSpec(ApiModel):
     host: str | None = Field(
         default=None,
-        description="Host name of requests, below a suffix that the platform team allows for the "
-        "namespace (the chart's gateway.allowedHosts) and held by no other route; "
-        "<name>.<namespace>.<domain of the chart> if absent.",
+        description="Host name for requests. It must end in a suffix that the chart's "
+        "gateway.allowedHosts allows for the namespace, and no other route may use it. Default: "
+        "<name>.<namespace>.<domain of the chart>.",
         max_length=host_names.MAX_LENGTH,
     )
-    replicas: int = Field(default=1, ge=1, le=100, description="Pods of each warm version.")
+    replicas: int = Field(
+        default=1, ge=1, le=100, description="Number of pods of each deployed version."
+    )
     timeout_milliseconds: int = Field(
         default=200,
         ge=5,
         le=10000,
-        description="A model that takes longer is answered for by the baseline.",
+        description="Timeout of the model; after it the baseline answers.",
     )
     resources: TritonResources = Field(
-        default=TritonResources(), description="Of the Triton container."
+        default=TritonResources(), description="Resources of the Triton container."
     )
     transformer_resources: TransformerResources = Field(
-        default=TransformerResources(), description="Of the transformer container."
+        default=TransformerResources(), description="Resources of the transformer container."
     )
     keep_previous: bool = Field(
-        default=True, description="Keep the previous champion warm for an instant rollbackTo."
+        default=True, description="Keep the previous champion deployed for an instant rollbackTo."
     )
     ready_deadline_seconds: int = Field(
-        default=600, ge=10, le=86400, description="A version not ready by then is rolled back."
+        default=600,
+        ge=10,
+        le=86400,
+        description="Time for a version to become ready; it is rolled back after that.",
     )
 
 
@@ -62,18 +67,19 @@ class PromotionGate(enum.StrEnum):
 class RolloutSpec(ApiModel):
     traffic: TrafficMode = Field(
         default=TrafficMode.GATEWAY,
-        description="Gateway: an HTTPRoute over one InferenceService per version. "
-        "Knative: one InferenceService and its canaryTrafficPercent.",
+        description="Gateway: an HTTPRoute over one InferenceService per version. Knative: one "
+        "InferenceService with canaryTrafficPercent.",
     )
     steps: tuple[Step, ...] = Field(
         default=(Step(weight=10), Step(weight=50), Step(weight=100)),
         min_length=1,
         max_length=20,
-        description="Weights of the candidate, strictly increasing, the last one 100.",
+        description="Weights of the candidate, strictly increasing; the last one must be 100.",
     )
     promotion: PromotionGate = Field(
         default=PromotionGate.AUTO,
-        description="Manual waits after the last step for the annotation recommender.dev/promote.",
+        description="Auto promotes after the last step; Manual waits for the annotation "
+        "recommender.dev/promote.",
     )
 
 
@@ -84,73 +90,92 @@ class OnDeadline(enum.StrEnum):
 
 class Thresholds(ApiModel):
     min_success_rate: float = Field(
-        default=0.99, ge=0, le=1, description="Least share of requests without an error."
+        default=0.99, ge=0, le=1, description="Minimum share of requests without an error."
     )
     max_fallback_share: float = Field(
         default=0.05,
         ge=0,
         le=1,
-        description="Most answers given by the baseline or the popularity list.",
+        description="Maximum share of answers from the baseline or the popularity list.",
     )
     max_anomaly_share: float = Field(
-        default=0.01, ge=0, le=1, description="Most answers with non-finite scores or no item."
+        default=0.01,
+        ge=0,
+        le=1,
+        description="Maximum share of model answers with non-finite scores, a wrong shape or no "
+        "item.",
     )
     max_latency_p99_milliseconds: float = Field(
-        default=500, gt=0, description="Highest 99th percentile of the latency."
+        default=500, gt=0, description="Maximum 99th percentile of the latency."
     )
     max_latency_ratio: float = Field(
         default=3.0,
         gt=0,
-        description="Highest ratio of the candidate's median latency to the stable version's.",
+        description="Maximum ratio of the candidate's median latency to the stable version's.",
     )
     max_missing_increase: float = Field(
         default=0.1,
         ge=0,
         le=1,
-        description="Most by which the share of sessions with a null or unknown value of a "
-        "feature may exceed the stable version's (0..1).",
+        description="Maximum difference between the candidate's and the stable version's share "
+        "of sessions in which a feature is null or unknown (0..1).",
     )
 
 
 class AnalysisSpec(ApiModel):
     provider: Provider = Field(
         default=Provider.POD_SCRAPE,
-        description="PodScrape reads the pods itself; Prometheus queries a server.",
+        description="Source of the metrics. PodScrape reads them from the pods; Prometheus "
+        "queries a server.",
     )
     prometheus_url: str | None = Field(
         default=None,
         max_length=base_url.MAX_LENGTH,
-        description="Base address of the Prometheus server, one of those that the platform team "
-        "allows (the chart's analysis.prometheusUrls); needed by the provider Prometheus.",
+        description="Base URL of the Prometheus server, one of the chart's "
+        "analysis.prometheusUrls. Required by the provider Prometheus.",
     )
-    interval_seconds: int = Field(default=10, ge=1, le=3600, description="Time between looks.")
+    interval_seconds: int = Field(
+        default=10, ge=1, le=3600, description="Time between two evaluations."
+    )
     step_seconds: int = Field(
-        default=60, ge=1, le=604800, description="Least time that a step is watched."
+        default=60, ge=1, le=604800, description="Minimum duration of a step."
     )
     min_requests: int = Field(
-        default=100, ge=1, description="Fewer requests of the candidate are Inconclusive."
+        default=100,
+        ge=1,
+        description="Minimum number of the candidate's requests for a Pass; with fewer the "
+        "verdict is Inconclusive.",
     )
     deadline_seconds: int = Field(
-        default=1800, ge=1, le=2592000, description="A step Inconclusive for so long ends."
+        default=1800,
+        ge=1,
+        le=2592000,
+        description="Maximum time that a step may stay Inconclusive; then onDeadline applies.",
     )
     on_deadline: OnDeadline = Field(
-        default=OnDeadline.HOLD, description="What ends it: hold the weight or roll back."
+        default=OnDeadline.HOLD,
+        description="What to do at the deadline: keep the weight (Hold) or roll back (RollBack).",
     )
     max_interruptions: int = Field(
         default=3,
         ge=0,
         le=100,
-        description="Restarts of the candidate's containers in a rollout, or times its requests "
-        "were taken away because it was not ready; one more rolls it back. Evictions and drains "
-        "of nodes do not count.",
+        description="Maximum number of container restarts of the candidate in a rollout, and of "
+        "withdrawals of its traffic because it was not ready; one more rolls it back. Evictions "
+        "and node drains do not count.",
     )
-    thresholds: Thresholds = Field(default=Thresholds(), description="What each step must hold.")
+    thresholds: Thresholds = Field(
+        default=Thresholds(), description="Limits that each step must meet."
+    )
 
 
 class DriftSpec(ApiModel):
-    enabled: bool = Field(default=True, description="Watch the served sessions for drift.")
+    enabled: bool = Field(default=True, description="Monitor the served sessions for drift.")
     window_sessions: int = Field(
-        default=500, ge=20, le=1000000, description="Sessions in a window; fewer: Inconclusive."
+        default=500,
+        ge=20,
+        le=1000000,
+        description="Sessions per window; with fewer the verdict is Inconclusive.",
     )
     alpha: float = Field(
         default=0.01, gt=0, le=0.2, description="Family-wise error rate of one window (Holm)."
@@ -162,25 +187,32 @@ class DriftSpec(ApiModel):
         description="Smallest total variation distance (0..1) that counts as a shift.",
     )
     consecutive_windows: int = Field(
-        default=3, ge=1, le=20, description="Windows in a row before the operator acts."
+        default=3,
+        ge=1,
+        le=20,
+        description="Number of shifted windows in a row before the operator acts.",
     )
     cooldown_seconds: int = Field(
-        default=86400, ge=0, le=2592000, description="Least time between two reactions."
+        default=86400, ge=0, le=2592000, description="Minimum time between two reactions to drift."
     )
 
 
 class RetrainSpec(ApiModel):
-    on_drift: bool = Field(default=True, description="Drift of both arms starts a retraining.")
+    on_drift: bool = Field(
+        default=True,
+        description="Start a retraining after confirmed drift.",
+    )
     after_snapshots: int | None = Field(
         default=None,
         ge=1,
         le=10000,
-        description="So many snapshots with new rows since the last one start a retraining "
-        "(data.snapshots); none does if absent.",
+        description="Start a retraining after this many snapshots with new rows since the last "
+        "one (data.snapshots); never if absent.",
     )
     lock_after_rollbacks: int = Field(
         default=2,
         ge=1,
         le=20,
-        description="Automatic rollbacks in a row after which a human must unlock (retry).",
+        description="Number of automatic rollbacks in a row that locks the model until the "
+        "annotation recommender.dev/retry is set.",
     )

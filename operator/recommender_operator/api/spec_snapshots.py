@@ -20,13 +20,13 @@ class SnapshotPeriod(enum.StrEnum):
 class DataSnapshots(ApiModel):
     every: SnapshotPeriod = Field(
         default=SnapshotPeriod.DAILY,
-        description="One snapshot in each hour, or in each day (UTC). What is new in the source "
-        "is taken into the tables, and their state gets a data version.",
+        description="Take one snapshot per hour or per day (UTC): new rows of the source are "
+        "added to the tables, and the result gets a data version.",
     )
     keep: int = Field(
         default=30,
         ge=1,
         le=10000,
-        description="Newest snapshots that stay readable. Files that no kept snapshot, no "
-        "artifact and no training needs are removed after a week.",
+        description="Number of newest snapshots to keep. Files that no kept snapshot, artifact "
+        "or training needs are deleted after a week.",
     )

@@ -72,19 +72,21 @@ class DataSource(ApiModel):
     )
     path: str = Field(
         default="data",
-        description="Folder inside the claim, relative to its root; the claim is mounted "
-        "read-only. In the claim of the store it may not lie in lake, staging or artifacts.",
+        description="Folder in the claim, relative to its root; the claim is mounted read-only. "
+        "If it is the claim of the artifact store, the folder must not be in lake, staging or "
+        "artifacts.",
         pattern=RELATIVE_PATH,
         max_length=512,
     )
     format: DataFormat = Field(
         default=DataFormat.MOVIELENS_100K,
-        description="Layout of the raw files; all but MovieLens100K need a mapping. With Delta, "
-        "files of the mapping names folders of Delta tables, such as those of an event "
-        "collector; each check reads the data files that are new in their newest version.",
+        description="Format of the raw files; every format but MovieLens100K needs a mapping. "
+        "With Delta, `files` in the mapping names folders of Delta tables, for example those of "
+        "an event collector; each check reads the data files that are new in the latest version.",
     )
     mapping: DataMapping | None = Field(
-        default=None, description="Which column of which files is what."
+        default=None,
+        description="Maps the columns of the raw files to the fields that training uses.",
     )
 
 
@@ -93,42 +95,45 @@ class DataWindow(ApiModel):
         default=None,
         ge=1,
         le=36500,
-        description="Train on the last so many days up to the newest event; all rows if absent.",
+        description="Train on this many days up to the newest event; on all rows if absent.",
     )
 
 
 class DataSpec(ApiModel):
-    source: DataSource = Field(description="Where the raw interactions, users and items are.")
+    source: DataSource = Field(description="Location of the raw interactions, users and items.")
     window: DataWindow = Field(default=DataWindow(), description="Rolling training window.")
     min_rows: int = Field(
-        default=1000, ge=1, description="Fewer usable rows in the window fail the data check."
+        default=1000,
+        ge=1,
+        description="Minimum number of usable rows in the window; the data check fails below it.",
     )
     max_quarantined_share: float = Field(
         default=0.01,
         ge=0,
         le=1,
-        description="A larger share of rows that break the schema fails the data check.",
+        description="Maximum share of rows that violate the schema; the data check fails above "
+        "it.",
     )
     checks: DataChecks = Field(
         default=DataChecks(),
-        description="What the data are held against: the data of the version in place.",
+        description="Checks of the data against the training data of the current champion.",
     )
     snapshots: DataSnapshots | None = Field(
         default=None,
-        description="Take snapshots of the data on a schedule; if absent, data are taken in when "
-        "a version is made, and then alone. No part of what makes a version.",
+        description="Take snapshots of the data on a schedule; if absent, data is ingested only "
+        "when a version is trained. A change here does not create a version.",
     )
     version: str | None = Field(
         default=None,
         pattern=DATA_VERSION,
         max_length=253,
-        description="Train on this data version, which an earlier check or snapshot named, and "
-        "read no source.",
+        description="Train on this data version of an earlier check or snapshot, without reading "
+        "the source.",
     )
     as_of: AwareDatetime | None = Field(
         default=None,
-        description="Train on the newest snapshot that is not younger than this time, and read "
-        "no source.",
+        description="Train on the newest snapshot taken at or before this time, without reading "
+        "the source.",
     )
 
     @property
@@ -140,41 +145,52 @@ class DataSpec(ApiModel):
 
 
 class Hyperparameters(ApiModel):
-    embedding_dim: int = Field(default=32, ge=4, le=512, description="Width of the embeddings.")
+    embedding_dim: int = Field(
+        default=32, ge=4, le=512, description="Size of the embedding vectors."
+    )
     history_length: int = Field(
-        default=20, ge=1, le=200, description="Last interactions that the attention sees."
+        default=20,
+        ge=1,
+        le=200,
+        description="Number of latest interactions that the attention reads.",
     )
-    epochs: int = Field(default=8, ge=1, le=1000, description="Most epochs to train.")
+    epochs: int = Field(default=8, ge=1, le=1000, description="Maximum number of epochs.")
     patience: int = Field(
-        default=2, ge=1, le=100, description="Epochs without a better validation loss to stop."
+        default=2,
+        ge=1,
+        le=100,
+        description="Stop after this many epochs without a better validation loss.",
     )
-    batch_size: int = Field(default=1024, ge=16, le=65536, description="Rows in a batch.")
-    learning_rate: float = Field(default=0.003, gt=0, le=1, description="Adam's step size.")
+    batch_size: int = Field(default=1024, ge=16, le=65536, description="Rows per batch.")
+    learning_rate: float = Field(default=0.003, gt=0, le=1, description="Learning rate of Adam.")
     weight_decay: float = Field(default=1e-5, ge=0, le=1, description="Decoupled weight decay.")
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Dropout of the ranker.")
+    dropout: float = Field(
+        default=0.2, ge=0, lt=1, description="Dropout probability in the ranker."
+    )
     user_dropout: float = Field(
         default=0.5,
         ge=0,
         le=1,
-        description="Share of training rows whose user id is hidden, so that new users work.",
+        description="Share of training rows whose user id is masked, so that the model also "
+        "works for new users.",
     )
     precision: Precision = Field(
         default=Precision.FLOAT32,
-        description="Of the products of matrices in training; the exported model is Float32.",
+        description="Precision of matrix products in training; the exported model is Float32.",
     )
     features: tuple[FeatureGroup, ...] = Field(
         default=(FeatureGroup.DEMOGRAPHIC_RATES,),
         max_length=3,
-        description="Numbers that the ranker reads beside those that it always reads.",
+        description="Optional groups of numeric features for the ranker.",
     )
     retrieval: Retrieval = Field(
         default=Retrieval.BOTH,
-        description="What orders a list beside response and popularity: item-to-item weights, "
-        "a two-tower model, or the sum of both. Weights alone make a training shorter.",
+        description="What ranks items, in addition to response and popularity: item-to-item "
+        "weights, a two-tower model, or the sum of both. Training is shorter with Weights alone.",
     )
     retrieval_loss: RetrievalLoss = Field(
         default=RetrievalLoss.SAMPLED_SOFTMAX,
-        description="Of the two towers: a softmax over the items of the batch with logQ "
+        description="Loss of the two towers: a softmax over the items of the batch with logQ "
         "correction, or over the whole catalogue.",
     )
 
@@ -187,21 +203,24 @@ class WarmMode(enum.StrEnum):
 class WarmStart(ApiModel):
     mode: WarmMode = Field(
         default=WarmMode.ALL_WEIGHTS,
-        description="What the training may change: all weights, or the embeddings of the items "
-        "alone.",
+        description="Which weights the training updates: all of them, or the item embeddings "
+        "only.",
     )
 
 
 class FaultInjection(ApiModel):
-    fault: Fault = Field(description="The fault that the exported model carries.")
+    fault: Fault = Field(description="Fault to put into the exported model.")
     latency_milliseconds: int = Field(
-        default=500, ge=0, le=60000, description="Added to each answer by the fault Latency."
+        default=500,
+        ge=0,
+        le=60000,
+        description="Delay that the fault Latency adds to each response.",
     )
 
 
 class TrainingSpec(ApiModel):
     algorithm: Algorithm = Field(
-        default=Algorithm.DEEP_RANKER, description="The model that is trained to serve."
+        default=Algorithm.DEEP_RANKER, description="The model to train and serve."
     )
     seed: int = Field(default=17, ge=0, le=2**31 - 1, description="Seed of every random choice.")
     hyperparameters: Hyperparameters = Field(
@@ -209,35 +228,35 @@ class TrainingSpec(ApiModel):
     )
     search: SearchSpec | None = Field(
         default=None,
-        description="Search hyperparameters before the training; none is searched if absent.",
+        description="Hyperparameter search before the training; no search if absent.",
     )
     mitigation: MitigationSpec | None = Field(
-        default=None, description="What is done about unfair answers; nothing if absent."
+        default=None, description="Mitigation of unfair recommendations; none if absent."
     )
     export: ExportSpec = Field(
-        default=ExportSpec(), description="What is exported, and which form of it serves."
+        default=ExportSpec(), description="Formats to export, and variants that may serve."
     )
     warm_start: WarmStart | None = Field(
         default=None,
-        description="Start the deep ranker from the weights of the version in place, where they "
-        "fit; from fresh ones if absent.",
+        description="Initialize the deep ranker with matching weights of the current champion; "
+        "with new weights if absent.",
     )
     resources: TrainingResources = Field(
-        default=TrainingResources(), description="Of each training pod."
+        default=TrainingResources(), description="Resources of each training pod."
     )
     workers: int = Field(
         default=1,
         ge=1,
         le=16,
-        description="Pods that train one version together, each with the resources. More than "
-        "one needs Kubeflow Trainer v2 and JobSet in the cluster, and an artifact store that the "
-        "nodes of all of them can mount.",
+        description="Number of pods that train one version together, each with these resources. "
+        "More than one requires Kubeflow Trainer v2 and JobSet in the cluster, and an artifact "
+        "store that all their nodes can mount.",
     )
     backoff_limit: int = Field(
-        default=2, ge=0, le=10, description="Failed pods before the training has failed."
+        default=2, ge=0, le=10, description="Number of pod failures before the training fails."
     )
     deadline_seconds: int = Field(
-        default=3600, ge=30, le=604800, description="Longest time for one Job of the pipeline."
+        default=3600, ge=30, le=604800, description="Time limit of each Job of the pipeline."
     )
     fault_injection: FaultInjection | None = Field(
         default=None, description="Test hook: export a model with a known fault."

@@ -36,12 +36,15 @@ class Stage(enum.StrEnum):
 
 
 class Condition(ApiModel):
-    type: str = Field(max_length=316, description="Kind of the condition.")
+    type: str = Field(max_length=316, description="Type of the condition.")
     status: ConditionStatus = Field(description="True, False or Unknown.")
     reason: str = Field(max_length=1024, description="Machine-readable cause, CamelCase.")
-    message: str = Field(max_length=32768, description="What happens, with numbers and remedy.")
+    message: str = Field(
+        max_length=32768,
+        description="Details with numbers and, if something is wrong, the remedy.",
+    )
     observed_generation: int | None = Field(
-        default=None, description="metadata.generation that this condition speaks of."
+        default=None, description="metadata.generation that this condition is based on."
     )
     last_transition_time: datetime.datetime = Field(
         description="When the status last changed.",
@@ -54,106 +57,132 @@ class HandledAction(ApiModel):
     )
     token: str = Field(max_length=253, description="Value of the annotation.")
     at: datetime.datetime = Field(description="When it was handled.")
-    result: str = Field(max_length=1024, description="What it did.")
+    result: str = Field(max_length=1024, description="Its result.")
 
 
 class ModelClock(ApiModel):
-    observed_at: datetime.datetime = Field(description="When the operator looked last, or nearly.")
+    observed_at: datetime.datetime = Field(description="Approximate time of the last reconcile.")
     time: datetime.datetime = Field(
-        description="Time of the model then: what deadlines are measured in. It differs from the "
-        "clock on the wall by what nobody watched, such as a jump of that clock."
+        description="Model time at that moment; deadlines are measured in it. It leaves out "
+        "periods that the operator did not observe, such as a jump of the wall clock."
     )
     pace_seconds: float = Field(
-        ge=0, description="It is written as often as this, and looks are closer together."
+        ge=0, description="Interval at which it is written; reconciles are more frequent."
     )
 
 
 class DriftStatus(ApiModel):
     began: int = Field(
-        default=0, ge=0, description="Number of the drift in the model's order; 0 without one."
+        default=0, ge=0, description="Sequence number of the current drift; 0 if there is none."
     )
-    windows: int = Field(default=0, description="Windows judged since the champion took over.")
+    windows: int = Field(default=0, description="Windows evaluated since the champion took over.")
     breaches_in_a_row: int = Field(default=0, description="Windows in a row with a shift.")
-    clear_in_a_row: int = Field(default=0, description="Windows in a row well below the limits.")
+    clear_in_a_row: int = Field(
+        default=0, description="Windows in a row that are well below the limits."
+    )
     candidate_breaks_in_a_row: int = Field(
-        default=0, description="Windows in a row with a break on the candidate alone."
+        default=0, description="Windows in a row with a break of the candidate alone."
     )
     features: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
-        default=(), max_length=50, description="Features that shifted, the worst first."
+        default=(), max_length=50, description="Features that shifted, worst first."
     )
-    verdict: str = Field(default="Inconclusive", max_length=32, description="Of the last window.")
+    verdict: str = Field(
+        default="Inconclusive", max_length=32, description="Verdict of the last window."
+    )
     message: str = Field(default="", max_length=4096, description="Numbers of the last window.")
-    window_at: datetime.datetime | None = Field(default=None, description="Last window's end.")
+    window_at: datetime.datetime | None = Field(
+        default=None, description="End of the last window."
+    )
     reacted_at: datetime.datetime | None = Field(
-        default=None, description="Last reaction, start of the cooldown."
+        default=None, description="Time of the last reaction; the cooldown starts then."
     )
 
 
 class RetrainStatus(ApiModel):
-    token: str = Field(max_length=63, description="Part of the name of versions trained for it.")
-    reason: str = Field(max_length=1024, description="Why it was started.")
-    requested_at: datetime.datetime = Field(description="When it was started.")
+    token: str = Field(
+        max_length=63,
+        description="Token that is part of the hash in the names of versions trained for it.",
+    )
+    reason: str = Field(max_length=1024, description="Why it started.")
+    requested_at: datetime.datetime = Field(description="When it started.")
     spec_hash: str = Field(
         default="",
         max_length=64,
-        description="Digest of the data and training sections that it retrains; when they "
-        "change, the retraining is no longer in force.",
+        description="Digest of the data and training sections that it retrains; if they change, "
+        "the retraining is void.",
     )
 
 
 class SnapshotStatus(ApiModel):
     period: datetime.datetime | None = Field(
         default=None,
-        description="Begin of the newest hour or day whose snapshot was taken or has failed, or "
-        "the minute of a later one that was asked for by annotation.",
+        description="Start of the latest hour or day with a successful or failed snapshot, or "
+        "the minute of a later one requested by annotation.",
     )
-    taken_at: datetime.datetime | None = Field(default=None, description="Of the last snapshot.")
+    taken_at: datetime.datetime | None = Field(
+        default=None, description="Time of the last snapshot."
+    )
     data_version: str | None = Field(
-        default=None, max_length=253, description="What data.version takes to train on it."
+        default=None,
+        max_length=253,
+        description="Its data version; set data.version to it to train on this snapshot.",
     )
-    rows: int = Field(default=0, ge=0, description="Interactions of the last snapshot.")
-    new_rows: int = Field(default=0, ge=0, description="Of these, those that it brought.")
-    quarantined_rows: int = Field(default=0, ge=0, description="Rows that it set aside.")
-    kept: int = Field(default=0, ge=0, description="Snapshots that can be trained on.")
+    rows: int = Field(default=0, ge=0, description="Number of interactions in the last snapshot.")
+    new_rows: int = Field(default=0, ge=0, description="Number of interactions that it added.")
+    quarantined_rows: int = Field(
+        default=0, ge=0, description="Number of rows that it quarantined."
+    )
+    kept: int = Field(
+        default=0, ge=0, description="Number of snapshots that are available for training."
+    )
     oldest: datetime.datetime | None = Field(
-        default=None, description="When the oldest of them was taken."
+        default=None, description="Time of the oldest of them."
     )
     since_retraining: int = Field(
         default=0,
         ge=0,
-        description="Snapshots with new rows since the last retraining for them.",
+        description="Snapshots with new rows since the last retraining that snapshots started.",
     )
 
 
 class LastOutcome(ApiModel):
-    version: str = Field(max_length=253, description="The last version that was decided on.")
+    version: str = Field(max_length=253, description="The last version with a decision.")
     outcome: str = Field(
         max_length=32, description="Promoted, RolledBack, Rejected, Failed or Superseded."
     )
     reason: str = Field(max_length=253, description="CamelCase cause.")
-    summary: str = Field(max_length=320, description="Outcome and reason in one.")
-    sequence: int = Field(default=0, ge=0, description="Number of the decision.")
+    summary: str = Field(max_length=320, description="Outcome and reason in one text.")
+    sequence: int = Field(default=0, ge=0, description="Sequence number of the decision.")
 
 
 class OperatorClaim(ApiModel):
     release: str = Field(
-        max_length=317, description="Namespace and name of the lease that its replicas share."
+        max_length=317, description="Namespace and name of the Lease that its replicas share."
     )
     instance: str = Field(
-        default="", max_length=63, description="Its instance, as in the model's label."
+        default="",
+        max_length=63,
+        description="Its instance, as in the label recommender.dev/instance of the model.",
     )
 
 
 class RecommenderModelStatus(ApiModel):
     operator: OperatorClaim | None = Field(
-        default=None, description="The release of the operator that acts on this model."
+        default=None, description="The operator release that manages this model."
     )
-    observed_generation: int = Field(default=0, description="Last generation acted upon.")
-    stage: Stage = Field(default=Stage.PENDING, description="Where the lifecycle stands.")
+    observed_generation: int = Field(
+        default=0, description="Last metadata.generation that the operator acted on."
+    )
+    stage: Stage = Field(
+        default=Stage.PENDING,
+        description="Stage of the lifecycle, for people; programs should use the conditions.",
+    )
     champion: str | None = Field(
         default=None, max_length=253, description="Version that serves as stable."
     )
-    candidate: str | None = Field(default=None, max_length=253, description="Version on its way.")
+    candidate: str | None = Field(
+        default=None, max_length=253, description="Version that is being trained or rolled out."
+    )
     previous: str | None = Field(
         default=None, max_length=253, description="Former champion, kept warm."
     )
@@ -161,42 +190,48 @@ class RecommenderModelStatus(ApiModel):
         default=None, description="Percent of requests for the champion."
     )
     candidate_weight: int | None = Field(
-        default=None, description="Percent of requests for the candidate; absent without one."
+        default=None, description="Percent of requests for the candidate; absent if there is none."
     )
     last_outcome: LastOutcome | None = Field(
-        default=None, description="What became of the last candidate."
+        default=None, description="Outcome of the last candidate."
     )
     verdict: str | None = Field(
         default=None, max_length=32, description="Last verdict of the analysis."
     )
     url: str | None = Field(default=None, max_length=253, description="Host name of requests.")
     route_pending_since: datetime.datetime | None = Field(
-        default=None, description="Since when the split asked for is not what the data plane does."
+        default=None,
+        description="Time since which the data plane has not applied the requested traffic split.",
     )
     consecutive_rollbacks: int = Field(default=0, description="Automatic rollbacks in a row.")
     rollbacks_counted_through: int = Field(
-        default=0, ge=0, description="Decisions up to this number are in the count."
+        default=0, ge=0, description="The count includes decisions up to this sequence number."
     )
     sequence: int = Field(
         default=0,
         ge=0,
-        description="Last number given to a decision, a rollout, a step or a drift: their order.",
+        description="Last sequence number of a decision, rollout, step or drift; it defines "
+        "their order.",
     )
     clock: ModelClock | None = Field(
-        default=None, description="Time of the model, while it waits for something."
+        default=None, description="Model time, while a deadline is running."
     )
     restoring_since: datetime.datetime | None = Field(
-        default=None, description="Since when the version of a rollbackTo is waited for."
+        default=None,
+        description="Time since which the operator waits for the version of a rollbackTo.",
     )
-    locked: bool = Field(default=False, description="Waits for a human (annotation retry).")
+    locked: bool = Field(
+        default=False,
+        description="Whether the model waits for the annotation recommender.dev/retry.",
+    )
     handled: tuple[HandledAction, ...] = Field(
-        default=(), max_length=20, description="Last requests by annotation and their results."
+        default=(), max_length=20, description="Latest annotation requests and their results."
     )
-    drift: DriftStatus = Field(default=DriftStatus(), description="State of the drift watch.")
-    retrain: RetrainStatus | None = Field(default=None, description="Retraining in force.")
+    drift: DriftStatus = Field(default=DriftStatus(), description="State of drift monitoring.")
+    retrain: RetrainStatus | None = Field(default=None, description="Current retraining.")
     snapshots: SnapshotStatus | None = Field(
-        default=None, description="What the schedule of snapshots has done."
+        default=None, description="State of scheduled snapshots."
     )
     conditions: tuple[Condition, ...] = Field(
-        default=(), max_length=20, description="Why, in words and numbers."
+        default=(), max_length=20, description="Conditions, with reasons and numbers."
     )

@@ -47,41 +47,51 @@ TERMINAL = frozenset(
 
 class ModelVersionSpec(ApiModel):
     model: str = Field(max_length=253, description="Name of the RecommenderModel.")
-    spec_hash: str = Field(max_length=64, description="Digest of data, training and trigger.")
+    spec_hash: str = Field(
+        max_length=64, description="Digest of the sections data and training, and of the trigger."
+    )
     data: DataSpec = Field(description="Data section at creation.")
     training: TrainingSpec = Field(description="Training section at creation.")
     trigger: str = Field(
-        default="Spec", max_length=1024, description="What asked for it: Spec or a retraining."
+        default="Spec",
+        max_length=1024,
+        description="Why it was created: Spec, or the reason of a retraining.",
     )
 
 
 class Lineage(ApiModel):
-    data_version: str = Field(max_length=253, description="Table version and content digest.")
+    data_version: str = Field(
+        max_length=253,
+        description="Data version: versions of the tables and a digest of their rows.",
+    )
     data_rows: int = Field(ge=0, description="Rows in the training window.")
-    quarantined_rows: int = Field(default=0, ge=0, description="Rows set aside with a reason.")
-    code_version: str = Field(default="", max_length=253, description="Of the training package.")
+    quarantined_rows: int = Field(default=0, ge=0, description="Quarantined rows.")
+    code_version: str = Field(
+        default="", max_length=253, description="Version of the training package."
+    )
     seed: int | None = Field(default=None, description="Seed of the run.")
 
 
 class SearchResult(ApiModel):
-    sampler: str = Field(max_length=32, description="How settings were chosen.")
-    trials: int = Field(ge=0, description="Settings that were tried.")
-    pruned: int = Field(default=0, ge=0, description="Trials that were ended early.")
+    sampler: str = Field(max_length=32, description="How trials were chosen.")
+    trials: int = Field(ge=0, description="Number of trials.")
+    pruned: int = Field(default=0, ge=0, description="Trials that were stopped early.")
     failed: int = Field(
         default=0, ge=0, description="Trials whose loss diverged or whose process died."
     )
-    folds: int = Field(default=1, ge=1, description="Folds that each trial was judged on.")
-    best_trial: int = Field(ge=0, description="Number of the chosen trial.")
+    folds: int = Field(default=1, ge=1, description="Folds that each trial was evaluated on.")
+    best_trial: int = Field(ge=0, description="Number of the best trial.")
     best_log_loss: float = Field(
-        description="Its validation log loss, mean of the folds. It flatters: it is the least."
+        description="Its validation log loss, mean over the folds. It is optimistic, because it "
+        "is the minimum of all trials."
     )
     given_log_loss: float | None = Field(
-        default=None, description="The same of the settings that the spec gives."
+        default=None, description="Validation log loss of the settings in the spec."
     )
     hyperparameters: dict[str, float] = Field(
-        default={}, description="The settings that were searched, as chosen."
+        default={}, description="Best values of the searched hyperparameters."
     )
-    seeds: int = Field(default=1, ge=1, description="Fits of the chosen settings.")
+    seeds: int = Field(default=1, ge=1, description="Number of fits of the best settings.")
     seed_log_loss_deviation: float | None = Field(
         default=None, description="Standard deviation of their validation log loss."
     )
@@ -91,92 +101,99 @@ class SearchResult(ApiModel):
 
 
 class DataWarning(ApiModel):
-    check: str = Field(max_length=63, description="The check that did not hold.")
-    feature: str = Field(max_length=320, description="Table and column, or feature of sessions.")
-    value: str = Field(max_length=1024, description="What was found, in words and numbers.")
+    check: str = Field(max_length=63, description="The failed check.")
+    feature: str = Field(max_length=320, description="Table and column, or session feature.")
+    value: str = Field(max_length=1024, description="The finding, in words and numbers.")
 
 
 class DataChecked(ApiModel):
     compared_with: str | None = Field(
-        default=None, max_length=253, description="Data version compared with; none if absent."
+        default=None,
+        max_length=253,
+        description="Data version that it was compared with; none if absent.",
     )
-    passed: int = Field(default=0, ge=0, description="Checks that held.")
-    warned: int = Field(default=0, ge=0, description="Checks that warn.")
+    passed: int = Field(default=0, ge=0, description="Number of checks that passed.")
+    warned: int = Field(default=0, ge=0, description="Number of checks that warned.")
     warnings: tuple[DataWarning, ...] = Field(
-        default=(), max_length=50, description="The first of these; all are in the lake."
+        default=(), max_length=50, description="The first warnings; the lake contains all."
     )
 
 
 class Artifact(ApiModel):
-    path: str = Field(max_length=1024, description="Folder of the version inside the claim.")
+    path: str = Field(max_length=1024, description="Folder of the version in the claim.")
     digest: str = Field(
         max_length=80, description="sha256 of manifest.json, which lists every file."
     )
 
 
 class Comparison(ApiModel):
-    digest: str = Field(max_length=80, description="Of the artifact of that champion.")
-    compared: bool = Field(description="Whether it answered on the same rows.")
+    digest: str = Field(max_length=80, description="Digest of that champion's artifact.")
+    compared: bool = Field(description="Whether it was evaluated on the same rows.")
     saw_test_rows: int | None = Field(
         default=None,
         ge=0,
-        description="Rows of this version's test window that the champion was fitted on.",
+        description="Rows of this version's test window that the champion was trained on.",
     )
     message: str = Field(default="", max_length=1024, description="Why it was not compared.")
 
 
 class GateResult(ApiModel):
     metric: str = Field(max_length=63, description="The gated metric.")
-    value: float | None = Field(default=None, description="Measured; absent if not measured.")
-    low: float | None = Field(default=None, description="Low end of its 95 % interval.")
-    high: float | None = Field(default=None, description="High end of its 95 % interval.")
-    threshold: str = Field(max_length=253, description="What was asked, in words and numbers.")
-    passed: bool = Field(description="Whether it held.")
+    value: float | None = Field(
+        default=None, description="Measured value; absent if not measured."
+    )
+    low: float | None = Field(default=None, description="Lower end of its 95 % interval.")
+    high: float | None = Field(default=None, description="Upper end of its 95 % interval.")
+    threshold: str = Field(max_length=253, description="The requirement, in words and numbers.")
+    passed: bool = Field(description="Whether it passed.")
     message: str = Field(
         default="",
         max_length=1024,
-        description="Why it could not be judged, and the remedy; or what weakens the comparison.",
+        description="Why it could not be evaluated, and the remedy; or what limits the "
+        "comparison.",
     )
 
 
 class MetricVerdict(ApiModel):
-    metric: str = Field(max_length=63, description="What was judged.")
+    metric: str = Field(max_length=63, description="The evaluated metric.")
     verdict: str = Field(max_length=32, description="Pass, Fail, Inconclusive or Error.")
-    value: float | None = Field(default=None, description="Of the candidate.")
-    stable_value: float | None = Field(default=None, description="Of the stable version.")
-    threshold: str = Field(max_length=253, description="What was asked, in words and numbers.")
-    sample_size: int = Field(default=0, ge=0, description="Requests behind the value.")
-    message: str = Field(default="", max_length=1024, description="In words, if there is more.")
+    value: float | None = Field(default=None, description="Value of the candidate.")
+    stable_value: float | None = Field(default=None, description="Value of the stable version.")
+    threshold: str = Field(max_length=253, description="The requirement, in words and numbers.")
+    sample_size: int = Field(
+        default=0, ge=0, description="Number of requests that the value is based on."
+    )
+    message: str = Field(default="", max_length=1024, description="Further explanation, if any.")
 
 
 class StepRecord(ApiModel):
-    number: int = Field(default=0, ge=0, description="Its number in the model's order.")
+    number: int = Field(default=0, ge=0, description="Its sequence number.")
     weight: int = Field(description="Percent of requests for the candidate.")
     started_at: datetime.datetime = Field(description="When the route reported the weight.")
-    ended_at: datetime.datetime | None = Field(default=None, description="When it was decided.")
+    ended_at: datetime.datetime | None = Field(default=None, description="Time of the decision.")
     judged_at: datetime.datetime | None = Field(
-        default=None, description="When its verdict and its numbers were written."
+        default=None, description="When its verdict and numbers were written."
     )
-    verdict: str = Field(default="Inconclusive", max_length=32, description="Of the step.")
+    verdict: str = Field(default="Inconclusive", max_length=32, description="Verdict of the step.")
     metrics: tuple[MetricVerdict, ...] = Field(
-        default=(), max_length=20, description="Each metric with its numbers."
+        default=(), max_length=20, description="The metrics with their numbers."
     )
 
 
 class Interruptions(ApiModel):
     restarts: int = Field(
-        default=0, ge=0, description="Restarts of its containers since its rollout began."
+        default=0, ge=0, description="Restarts of its containers since its rollout started."
     )
     withdrawals: int = Field(
         default=0,
         ge=0,
-        description="Times its requests were taken away because it was not ready.",
+        description="Number of times its traffic was withdrawn because it was not ready.",
     )
     cause: str = Field(
-        default="", max_length=1024, description="How the container that restarted last ended."
+        default="", max_length=1024, description="How the last restarted container terminated."
     )
     seen: int = Field(
-        default=0, ge=0, description="Restarts that its pods counted at the last look."
+        default=0, ge=0, description="Restart count of its pods at the last reconcile."
     )
 
     @property
@@ -186,11 +203,11 @@ class Interruptions(ApiModel):
 
 
 class Smoke(ApiModel):
-    passed: bool = Field(description="Whether the smoke inference held.")
-    message: str = Field(default="", max_length=2048, description="What was seen.")
-    at: datetime.datetime = Field(description="When.")
+    passed: bool = Field(description="Whether the smoke inference passed.")
+    message: str = Field(default="", max_length=2048, description="Details.")
+    at: datetime.datetime = Field(description="Time of the smoke inference.")
     service: str = Field(
-        default="", max_length=253, description="Identity (uid) of the service that answered."
+        default="", max_length=253, description="uid of the service that answered."
     )
 
 
@@ -199,70 +216,76 @@ class VersionDecision(ApiModel):
         max_length=32, description="Promoted, RolledBack, Rejected, Failed or Superseded."
     )
     reason: str = Field(max_length=253, description="CamelCase cause.")
-    message: str = Field(max_length=8192, description="In words, with the numbers.")
-    at: datetime.datetime = Field(description="When it was decided.")
-    sequence: int = Field(default=0, ge=0, description="Its number in the model's order.")
-    automatic: bool = Field(default=True, description="False when a human asked for it.")
-    stage: VersionStage | None = Field(default=None, description="Where it stood until then.")
+    message: str = Field(max_length=8192, description="Explanation with the numbers.")
+    at: datetime.datetime = Field(description="Time of the decision.")
+    sequence: int = Field(default=0, ge=0, description="Its sequence number.")
+    automatic: bool = Field(default=True, description="False if a person requested it.")
+    stage: VersionStage | None = Field(default=None, description="Stage before the decision.")
 
 
 class ModelVersionStatus(ApiModel):
-    stage: VersionStage = Field(default=VersionStage.PENDING, description="Where it stands.")
-    stage_since: datetime.datetime | None = Field(default=None, description="Since when.")
+    stage: VersionStage = Field(default=VersionStage.PENDING, description="Current stage.")
+    stage_since: datetime.datetime | None = Field(
+        default=None, description="Time since which it is in this stage."
+    )
     promoted_at: datetime.datetime | None = Field(
         default=None, description="Time of the last promotion or rollbackTo."
     )
     promotion: int = Field(
         default=0,
         ge=0,
-        description="Number of that promotion in the model's order; the highest is the champion.",
+        description="Sequence number of that promotion; the version with the highest is the "
+        "champion.",
     )
-    rollout: int = Field(
-        default=0, ge=0, description="Number of its last rollout in the model's order."
-    )
-    data_read: int = Field(
-        default=0, ge=0, description="Number of its check of the data in the model's order."
-    )
+    rollout: int = Field(default=0, ge=0, description="Sequence number of its last rollout.")
+    data_read: int = Field(default=0, ge=0, description="Sequence number of its data check.")
     group_since: datetime.datetime | None = Field(
-        default=None, description="Since when its training of several pods runs."
+        default=None, description="Start of its training with several pods."
     )
-    attempt: int = Field(default=0, ge=0, description="Grows by retry; part of the Jobs' names.")
-    lineage: Lineage | None = Field(default=None, description="Where it came from.")
+    attempt: int = Field(
+        default=0, ge=0, description="Incremented by retry; part of the names of its Jobs."
+    )
+    lineage: Lineage | None = Field(
+        default=None, description="Data, code and seed that it was trained from."
+    )
     data_checks: DataChecked | None = Field(
-        default=None, description="What the checks of the data said."
+        default=None, description="Results of the data checks."
     )
-    metrics: dict[str, float] = Field(default={}, description="Offline metrics of the report.")
+    metrics: dict[str, float] = Field(default={}, description="Offline metrics.")
     comparison: Comparison | None = Field(
-        default=None, description="With the champion of the time of training, on the same rows."
+        default=None,
+        description="Comparison with the champion at the time of training, on the same rows.",
     )
     search: SearchResult | None = Field(
-        default=None, description="What the search for hyperparameters found, if there was one."
+        default=None, description="Result of the hyperparameter search, if any."
     )
     gates: tuple[GateResult, ...] = Field(
-        default=(), max_length=20, description="Each offline gate with its numbers."
+        default=(), max_length=20, description="The offline gates with their numbers."
     )
     staged: Artifact | None = Field(
-        default=None, description="What training left for publishing, once it has succeeded."
+        default=None, description="Staged artifact of a successful training, before publishing."
     )
-    artifact: Artifact | None = Field(default=None, description="What is served.")
-    smoke: Smoke | None = Field(default=None, description="Smoke inference.")
-    weight: int = Field(default=0, ge=0, le=100, description="Percent of requests asked for.")
+    artifact: Artifact | None = Field(default=None, description="Published artifact.")
+    smoke: Smoke | None = Field(default=None, description="Result of the smoke inference.")
+    weight: int = Field(
+        default=0, ge=0, le=100, description="Percent of requests that it should receive."
+    )
     unready_since: datetime.datetime | None = Field(
-        default=None, description="Since when it is not ready in the midst of its rollout."
+        default=None, description="Time since which it is not ready during its rollout."
     )
     interruptions: Interruptions = Field(
-        default=Interruptions(), description="What interrupted its rollout by its own fault."
+        default=Interruptions(), description="Interruptions of its rollout that it caused itself."
     )
     approved_at: datetime.datetime | None = Field(
-        default=None, description="When a human waived the remaining steps."
+        default=None, description="When a person skipped the remaining steps."
     )
     replaced: str | None = Field(
-        default=None, max_length=253, description="Champion that it took over from."
+        default=None, max_length=253, description="Champion that it replaced."
     )
     steps: tuple[StepRecord, ...] = Field(
-        default=(), max_length=40, description="The rollout, step by step."
+        default=(), max_length=40, description="Steps of the rollout."
     )
-    decision: VersionDecision | None = Field(default=None, description="How it ended, and why.")
+    decision: VersionDecision | None = Field(default=None, description="Outcome and its reason.")
     failure: str | None = Field(
         default=None, max_length=8192, description="Last failure, with the end of the log."
     )

@@ -13,6 +13,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping
+from typing import Literal
 
 from recommender_operator.actions import (
     Action,
@@ -117,8 +118,10 @@ class Turn(View):
         if before is not None:
             self._events.remove(before)
             message = f"{before.message}; {words.STAGES[stage]}"
-        self._passed[name] = Event(type="Normal", reason=stage.value, message=message)
-        self._tell(self._passed[name])
+        self._passed[name] = Event(
+            type="Normal", reason=stage.value, message=message, version=name
+        )
+        self._events.append(self._passed[name])
 
     def end(
         self, name: str, stage: VersionStage, reason: str, message: str, *, automatic: bool = True
@@ -148,17 +151,20 @@ class Turn(View):
             **({"promoted_at": self.now, "promotion": number} if promoted else {}),
         )
         kind = self.say if promoted or stage is VersionStage.SUPERSEDED else self.warn
-        kind(reason, f"{name} {stage.value}: {message}")
+        kind(reason, f"{name} {stage.value}: {message}", version=name)
 
-    def say(self, reason: str, message: str) -> None:
-        """Add a Normal event."""
-        self._tell(Event(type="Normal", reason=reason, message=message[:MAX_EVENT]))
+    def say(self, reason: str, message: str, *, version: str = "") -> None:
+        """Add a Normal event; `version` as in `Event`."""
+        self._tell("Normal", reason, message, version)
 
-    def warn(self, reason: str, message: str) -> None:
-        """Add a Warning event."""
-        self._tell(Event(type="Warning", reason=reason, message=message[:MAX_EVENT]))
+    def warn(self, reason: str, message: str, *, version: str = "") -> None:
+        """Add a Warning event; `version` as in `Event`."""
+        self._tell("Warning", reason, message, version)
 
-    def _tell(self, event: Event) -> None:
+    def _tell(
+        self, kind: Literal["Normal", "Warning"], reason: str, message: str, version: str
+    ) -> None:
+        event = Event(type=kind, reason=reason, message=message[:MAX_EVENT], version=version)
         if event not in self._events:
             self._events.append(event)
 

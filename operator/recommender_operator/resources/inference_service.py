@@ -13,6 +13,7 @@ import hashlib
 import json
 
 from recommender_operator.api.spec import ServingSpec
+from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import labels, security
 from recommender_operator.resources.labels import Manifest
@@ -175,7 +176,7 @@ def _predictor(model: ModelObject, version: VersionObject, options: Options) -> 
             "securityContext": security.container_security(user=None, read_only=False),
         },
         "initContainers": [_verifier(artifact.path, artifact.digest, serving, options)],
-        "containers": [_transformer(model, version.name, artifact.path, options)],
+        "containers": [_transformer(model, version.name, artifact, options)],
         "volumes": [
             {
                 "name": ARTIFACT_VOLUME,
@@ -204,7 +205,9 @@ def _verifier(path: str, digest: str, serving: ServingSpec, options: Options) ->
     }
 
 
-def _transformer(model: ModelObject, version: str, path: str, options: Options) -> Manifest:
+def _transformer(
+    model: ModelObject, version: str, artifact: Artifact, options: Options
+) -> Manifest:
     serving = model.spec.serving
     return {
         "name": "transformer-container",
@@ -213,6 +216,8 @@ def _transformer(model: ModelObject, version: str, path: str, options: Options) 
         "command": [
             "recommender-serving", "serve",
             "--artifact", "/artifact",
+            # Verified at each start, also when the container restarts in the same pod.
+            "--digest", artifact.digest,
             "--triton", "localhost:9000",
             "--http-port", str(HTTP_PORT),
             "--grpc-port", str(GRPC_PORT),
@@ -224,7 +229,10 @@ def _transformer(model: ModelObject, version: str, path: str, options: Options) 
         ],
         "resources": security.resources(serving.transformer_resources),
         "securityContext": security.container_security(),
-        "volumeMounts": [_artifact_mount(path), {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+        "volumeMounts": [
+            _artifact_mount(artifact.path),
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+        ],
     }  # fmt: skip
 
 

@@ -10,11 +10,12 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from recommender_training.cli import main
-from recommender_training.data import compaction, ingest, lake
+from recommender_training.cli.main import main
+from recommender_training.common.errors import InputError
+from recommender_training.data import compaction, lake
 from recommender_training.data.load import load
-from recommender_training.data_checks import files
-from recommender_training.errors import InputError
+from recommender_training.data_checks import lake_files
+from recommender_training.ingestion import ingest
 from tests.mapped_files import START, check, declare, event, write
 
 Results = list[ingest.CheckResult]
@@ -162,7 +163,7 @@ def test_the_command_spares_artifacts_and_the_last_training(
     tmp_path: Path, crowded: tuple[Path, Results], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, (named, published, _, trained, _) = crowded
-    files.write_trained(path, trained.data_version)
+    lake_files.write_trained(path, trained.data_version)
     manifest = tmp_path / "artifacts" / "a1" / "manifest.json"
     manifest.parent.mkdir(parents=True)
     manifest.write_text(json.dumps({"dataVersion": published.data_version}))
@@ -188,12 +189,12 @@ def test_nothing_is_removed_on_the_word_of_a_wrong_path_or_a_damaged_manifest(
     path, _ = crowded
     before = data_files(path)
     with pytest.raises(InputError, match="no folder of artifacts"):
-        files.referenced(path, tmp_path / "nowhere", [])
+        lake_files.referenced(path, tmp_path / "nowhere", [])
     broken = tmp_path / "artifacts" / "a" / "manifest.json"
     broken.parent.mkdir(parents=True)
     broken.write_text("{")
     with pytest.raises(InputError, match="does not tell its data version"):
-        files.referenced(path, tmp_path / "artifacts", [])
+        lake_files.referenced(path, tmp_path / "artifacts", [])
     with pytest.raises(InputError, match="is no data version"):
         compaction.compact(path, keep=["latest"], retention_hours=0)
     with pytest.raises(InputError, match="has no table"):

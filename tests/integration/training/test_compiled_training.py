@@ -7,11 +7,11 @@ import shutil
 import pytest
 import torch
 
-from recommender_training.config import Hyperparameters, Precision
-from recommender_training.models import fit
-from recommender_training.models.prepared import Prepared
+from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.models.ranker import RankerSize, create
-from recommender_training.models.runtime import Runtime
+from recommender_training.trainer import fit
+from recommender_training.trainer.prepared import Prepared
+from recommender_training.trainer.runtime import Runtime
 
 pytestmark = [
     pytest.mark.integration,

@@ -11,9 +11,10 @@ import pytest
 
 from recommender_operator.api import report as operator_report
 from recommender_operator.api.spec_checks import DataChecks
-from recommender_training import cli, synthetic
-from recommender_training.data_checks import files
+from recommender_training.cli import main
+from recommender_training.data_checks import lake_files
 from recommender_training.data_checks.policy import Checks
+from recommender_training.samples import synthetic
 
 HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
 
@@ -28,14 +29,14 @@ class Desk:
     def check(self, *arguments: object) -> tuple[int, dict[str, Any]]:
         path = self.folder / "report.json"
         command = ["check", "--source", self.raw, "--lake", self.lake, "--report", path]
-        code = cli.main([*map(str, [*command, "--min-rows", 100, *arguments])])
+        code = main.main([*map(str, [*command, "--min-rows", 100, *arguments])])
         assert len(path.read_bytes()) <= 4096
         return code, json.loads(path.read_text())
 
     def trained(self) -> str:
         """Check, and note the version as trained on; a training does that when it has ended."""
         version = str(self.check()[1]["dataVersion"])
-        files.write_trained(self.lake, version)
+        lake_files.write_trained(self.lake, version)
         return version
 
     def edit_users(self, column: int, value: str) -> None:
@@ -101,7 +102,7 @@ def test_a_version_can_be_named_and_is_profiled_anew_where_it_has_no_profile(des
     shutil.rmtree(desk.lake / "checks")
     desk.edit_users(3, "pilot")
     second = str(desk.check()[1]["dataVersion"])
-    files.write_trained(desk.lake, second)
+    lake_files.write_trained(desk.lake, second)
     _, said = desk.check("--against", first)
     assert said["checks"]["comparedWith"] == first
     assert "'pilot'" in said["message"]

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training import pipeline
 from recommender_training.artifact import reference, vocabulary
-from recommender_training.data import dataset, ingest, lake, splits
+from recommender_training.common.durable_files import canonical_json
+from recommender_training.common.errors import InputError
+from recommender_training.data import dataset, lake, load, splits
+from recommender_training.data.sessions import sample_requests
 from recommender_training.data_checks import columns, parts, profile, sample
-from recommender_training.errors import InputError
-from recommender_training.files import canonical_json
-from recommender_training.sessions import sample_requests
+from recommender_training.ingestion import ingest
 from tests.training_fixtures import Trained
 
 
 def test_the_parts_of_the_window_are_those_of_training(trained: Trained) -> None:
     for days in (None, 60):
         told = profile.build(trained.lake, trained.data_version, days).profile
-        _, data = pipeline.load(trained.lake, trained.data_version, days)
+        _, data = load.load(trained.lake, trained.data_version, days)
         split = splits.temporal(data.events)
         assert told["window"] == {
             "start": int(data.events.time[0]) if days is None else told["window"]["start"],

@@ -9,12 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recommender_training import pipeline
-from recommender_training.config import parse_config
-from recommender_training.data import ingest
+from recommender_training.common.errors import InputError
+from recommender_training.config.training import parse_config
+from recommender_training.data import load
 from recommender_training.data_checks import run
 from recommender_training.data_checks.policy import Checks
-from recommender_training.errors import InputError
+from recommender_training.ingestion import ingest
+from recommender_training.pipeline import training
 from tests.mapped_files import NOW, START
 
 CONFIG = '{"seed": 3, "hyperparameters": {"epochs": 1, "embeddingDim": 4, "batchSize": 256}}'
@@ -89,7 +90,7 @@ def test_train_takes_it_where_the_check_is_told_to_let_it_pass(
 ) -> None:
     """The metrics are finite, and no interval is told that users could not carry."""
     version = lake(source, tmp_path, edit)
-    result = pipeline.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+    result = training.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
     assert all(math.isfinite(value) for value in result.metrics.values())
     assert {"auc", "logLoss", "ndcgAt10"} <= result.metrics.keys()
     assert ("aucLow" in result.metrics) == (edit is not one_user)
@@ -106,7 +107,7 @@ def test_train_refuses_labels_that_are_all_alike_and_times_that_are(
     found = run.run(tmp_path / "lake", version, Checks())
     assert (said in " ".join(each.remedy for each in found.findings)) is (edit is one_second)
     with pytest.raises(InputError) as caught:
-        pipeline.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+        training.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
     assert caught.value.reason == "TooFewRows"
     assert said in caught.value.message
 
@@ -131,5 +132,5 @@ def test_milliseconds_the_future_and_duplicates_never_reach_a_training(
     assert checked.quarantined_rows == 1
     quarantine = pl.scan_delta(str(tmp_path / "lake" / "quarantine")).collect()
     assert quarantine["reason"].to_list() == [reason]
-    _, data = pipeline.load(tmp_path / "lake", checked.data_version, None)
+    _, data = load.load(tmp_path / "lake", checked.data_version, None)
     assert (data.events.time >= START).sum() == 1

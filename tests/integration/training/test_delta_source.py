@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from recommender_training.data import parquet_reader, sources
-from recommender_training.data.mapping import Format
-from recommender_training.errors import InputError
+from recommender_training.common.errors import InputError
+from recommender_training.ingestion import parquet_reader, source_files
+from recommender_training.ingestion.mapping import Format
 from tests.mapped_files import (
     INTERACTIONS,
     START,
@@ -154,8 +154,9 @@ def test_a_batch_is_told_by_table_and_file_not_by_place(tmp_path: Path) -> None:
         collect(tmp_path / name / "events", event(1, 10, START))
     (tmp_path / "moved").mkdir()
     ids = [
-        sources.find(tmp_path / n, MAPPING, Format.DELTA)["interactions"] for n in ("one", "two")
+        source_files.find(tmp_path / n, MAPPING, Format.DELTA)["interactions"]
+        for n in ("one", "two")
     ]
     (tmp_path / "one" / "events").rename(tmp_path / "moved" / "events")
-    moved = sources.find(tmp_path / "moved", MAPPING, Format.DELTA)["interactions"]
+    moved = source_files.find(tmp_path / "moved", MAPPING, Format.DELTA)["interactions"]
     assert ids[0][0].batch == moved[0].batch != ids[1][0].batch

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
-from recommender_training import demo, movielens, synthetic
 from recommender_training.artifact import reference, vocabulary
-from recommender_training.data import dataset, ingest, lake, raw
-from recommender_training.sessions import sample_requests
+from recommender_training.data import dataset, lake
+from recommender_training.data.sessions import sample_requests
+from recommender_training.ingestion import ingest, raw
+from recommender_training.samples import demo, movielens, synthetic
 
 WINDOW = 200
 ALPHA = 0.01

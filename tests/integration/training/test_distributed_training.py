@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from recommender_training import synthetic
-from recommender_training.data import ingest
+from recommender_training.ingestion import ingest
+from recommender_training.samples import synthetic
 
 pytestmark = pytest.mark.integration
 

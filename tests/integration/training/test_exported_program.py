@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from recommender_training import pipeline, synthetic
 from recommender_training.artifact import manifest
-from recommender_training.config import parse_config
-from recommender_training.data import ingest
-from recommender_training.errors import InputError
-from recommender_training.export import parity, successor, torchscript
+from recommender_training.common.errors import InputError
+from recommender_training.config.training import parse_config
+from recommender_training.export import parity, torch_export, torchscript
 from recommender_training.export.probes import probe
+from recommender_training.ingestion import ingest
+from recommender_training.pipeline import training
+from recommender_training.samples import synthetic
 from tests.hostile_programs import ATTACKS, rewritten
 
 CONFIG = {
@@ -29,24 +30,24 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> pipeline.TrainResult:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> training.TrainResult:
     work = tmp_path_factory.mktemp("exported")
     raw = work / "raw"
     raw.mkdir()
     synthetic.generate(raw, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
     version = ingest.check(raw, work / "lake").data_version
-    return pipeline.train(work / "lake", version, parse_config(json.dumps(CONFIG)), work / "v")
+    return training.train(work / "lake", version, parse_config(json.dumps(CONFIG)), work / "v")
 
 
 @pytest.fixture(scope="module")
-def program(trained: pipeline.TrainResult) -> bytes:
+def program(trained: training.TrainResult) -> bytes:
     return (trained.staged / "repository/recommender/1/model.pt2").read_bytes()
 
 
 def read(archive: bytes, folder: Path) -> torch.nn.Module:
     path = folder / "model.pt2"
     path.write_bytes(archive)
-    return successor.load(path, hashlib.sha256(archive).hexdigest())
+    return torch_export.load(path, hashlib.sha256(archive).hexdigest())
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def loaded(program: bytes, tmp_path_factory: pytest.TempPathFactory) -> torch.nn
 @pytest.mark.parametrize("batch", [1, 2, 7, 64, 1024])
 @pytest.mark.parametrize(("length", "wanted"), [(1, 10), (20, 3), (45, 10_000)])
 def test_it_answers_what_torchscript_answers(
-    trained: pipeline.TrainResult, loaded: torch.nn.Module, batch: int, length: int, wanted: int
+    trained: training.TrainResult, loaded: torch.nn.Module, batch: int, length: int, wanted: int
 ) -> None:
     scripted = torchscript.load(trained.staged / "repository/recommender/1/model.pt")
     random = np.random.default_rng(batch + length)
@@ -67,7 +68,7 @@ def test_it_answers_what_torchscript_answers(
 
 
 def test_its_parity_is_in_the_report_and_its_digest_in_the_manifest(
-    trained: pipeline.TrainResult, program: bytes
+    trained: training.TrainResult, program: bytes
 ) -> None:
     assert trained.report["parity"]["torchExport"]["maxDifference"] <= 1e-6
     listed = {each["path"]: each["sha256"] for each in manifest.verify(trained.staged)["files"]}
@@ -84,11 +85,11 @@ def test_it_names_no_path_of_its_machine_and_holds_no_pickle_and_no_time(program
 
 
 def test_two_exports_are_the_same_bytes(
-    trained: pipeline.TrainResult, program: bytes, tmp_path: Path
+    trained: training.TrainResult, program: bytes, tmp_path: Path
 ) -> None:
     lake = trained.staged.parent / "lake"
     version = str(trained.report["dataVersion"])
-    again = pipeline.train(lake, version, parse_config(json.dumps(CONFIG)), tmp_path / "again")
+    again = training.train(lake, version, parse_config(json.dumps(CONFIG)), tmp_path / "again")
     assert (again.staged / "repository/recommender/1/model.pt2").read_bytes() == program
     assert again.digest == trained.digest
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from recommender_training import cli
 from recommender_training.artifact import manifest
+from recommender_training.cli import main
 
 pytestmark = pytest.mark.integration
 
@@ -34,7 +34,7 @@ def enlarge(disk: Path) -> None:
 
 def run(tmp_path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     report = tmp_path / "report.json"
-    code = cli.main([*arguments, "--report", str(report)])
+    code = main.main([*arguments, "--report", str(report)])
     return code, json.loads(report.read_text())
 
 

@@ -13,20 +13,21 @@ import numpy as np
 import pytest
 import torch
 
-from recommender_training import cli, variants
 from recommender_training.artifact import triton
+from recommender_training.cli import main
+from recommender_training.config.export import ExportSettings, Variant
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, torchscript
-from recommender_training.export.compact import compact, left_of
+from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.probes import probe
 from recommender_training.export.ranker import RankerServing
-from recommender_training.export.settings import ExportSettings, Variant
 from recommender_training.features.table import State
-from recommender_training.models import retrieval
-from recommender_training.models.bundle import Bundle
-from recommender_training.models.prepared import Prepared
-from recommender_training.page import variants as page
-from recommender_training.variants import Candidate
+from recommender_training.html_report import variants as page
+from recommender_training.models import item_weights
+from recommender_training.pipeline import variants
+from recommender_training.pipeline.variants import Candidate
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.prepared import Prepared
 from tests import training_fixtures as fixtures
 
 SETTINGS = ExportSettings(variants=(Variant.INT8, Variant.PRUNED), keep=0.3)
@@ -39,7 +40,7 @@ def known(prepared: Prepared) -> build.Knowledge:
         prepared.data,
         prepared.constants,
         State.at(prepared.data, None, prepared.constants.groups),
-        retrieval.fit(prepared.data, everything),
+        item_weights.fit(prepared.data, everything),
         prepared.history_length,
     )
 
@@ -60,7 +61,7 @@ def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
         state["user_vectors"] = left_of(state["user_vectors"], variant, SETTINGS)
     groups = known.constants.groups
     plain = RankerServing(state, full.history_length, groups).eval()
-    small = compact(full, variant, SETTINGS)
+    small = compress(full, variant, SETTINGS)
     random = np.random.default_rng(1)
     users, items = known.data.users.ids, known.data.items.ids
     inputs = probe(random, users, items, 16, 20, 10)
@@ -151,7 +152,7 @@ def test_other_times_change_no_byte_of_an_artifact_where_the_decision_is_the_sam
     train = ["train", "--lake", str(trained.lake), "--data-version", trained.data_version,
              "--config", fixtures.VARIED, "--output", str(tmp_path / "v-1"),
              "--report", str(report)]  # fmt: skip
-    assert cli.main(train) == 0
+    assert main.main(train) == 0
     told = json.loads(report.read_text())
     assert told["digest"] == varied.digest
     assert "median request: Full 3.0 ms, Int8 3.2 ms, Pruned 2.9 ms" in told["message"]
@@ -185,7 +186,7 @@ def test_a_variant_that_serves_other_scores_than_were_judged_is_refused(
 ) -> None:
     request = ranking.reveal_half(prepared.data, prepared.split.test, 20).requests[0]
     scorer = answers.scorers(bundle, prepared)[1]
-    small = compact(full, Variant.INT8, SETTINGS)
+    small = compress(full, Variant.INT8, SETTINGS)
     lists = parity.Lists(left=partial(left_of, variant=Variant.INT8, settings=SETTINGS))
     assert parity.check_variant(small, scorer, known, [request], lists)["maxDifference"] < 0.01
     small.events = small.events + 50.0  # what only `forward` reads

@@ -8,10 +8,11 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from recommender_training import synthetic
-from recommender_training.data import ingest, lake, mapped, ordered, readers, staging
-from recommender_training.data.mapping import Format
-from recommender_training.errors import InputError
+from recommender_training.common.errors import InputError
+from recommender_training.data import lake, ordered
+from recommender_training.ingestion import ingest, mapped, readers, staging
+from recommender_training.ingestion.mapping import Format
+from recommender_training.samples import synthetic
 from tests.mapped_files import (
     EVENTS,
     EXTENSIONS,

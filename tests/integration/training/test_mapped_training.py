@@ -7,8 +7,9 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender_serving import artifact
-from recommender_training import cli, synthetic
+from recommender_serving.artifact import loader
+from recommender_training.cli import main
+from recommender_training.samples import synthetic
 
 CONFIG = '{"algorithm": "LogisticRegression", "seed": 3}'
 MAPPING = {
@@ -37,13 +38,13 @@ def test_a_model_is_trained_on_typed_events_alone_and_served(tmp_path: Path) -> 
         kind=pl.when(bought).then(pl.lit("buy")).otherwise(pl.lit("view")),
     ).write_parquet(tmp_path / "shop" / "events.parquet")
     report = tmp_path / "report.json"
-    code = cli.main(
+    code = main.main(
         ["run", "--source", str(tmp_path / "shop"), "--format", "Parquet",
          "--mapping", json.dumps(MAPPING), "--work", str(tmp_path / "work"),
          "--config", CONFIG, "--report", str(report)]
     )  # fmt: skip
     said = json.loads(report.read_text())
     assert (code, said["reason"]) == (0, "Done")
-    loaded = artifact.load(tmp_path / "work" / said["path"])
+    loaded = loader.load(tmp_path / "work" / said["path"])
     assert len(loaded.vocabulary.genre_of) == events["item_id:token"].n_unique()
     assert not loaded.vocabulary.genders

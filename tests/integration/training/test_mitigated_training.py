@@ -12,23 +12,29 @@ import pytest
 import torch
 
 from recommender_operator.api import spec_mitigation
-from recommender_training import pipeline
 from recommender_training.artifact import triton
-from recommender_training.champion import Champion
-from recommender_training.config import Hyperparameters, parse_config
-from recommender_training.data.dataset import Floats
-from recommender_training.errors import InputError
-from recommender_training.evaluation import answers, metrics, order, ranking
+from recommender_training.common.arrays import Doubles, Floats
+from recommender_training.common.errors import InputError
+from recommender_training.config import mitigation as own
+from recommender_training.config.mitigation import ItemGrouping
+from recommender_training.config.training import Hyperparameters, parse_config
+from recommender_training.evaluation import answers, list_prior, ranking
 from recommender_training.export import build, torchscript
+from recommender_training.features import groups
 from recommender_training.features.table import State
-from recommender_training.mitigation import item_groups
-from recommender_training.mitigation import settings as own
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.mitigation.settings import ItemGrouping
-from recommender_training.models import calibration, fit, ranker, retrieval
-from recommender_training.models.bundle import Bundle, fit_models, refit
-from recommender_training.models.prepared import Prepared
-from tests.unit.recommender_training.test_evaluation_schema import SCHEMA_FILE, closed, faults
+from recommender_training.models import item_weights, ranker
+from recommender_training.pipeline import training
+from recommender_training.pipeline.champion import Champion
+from recommender_training.statistics import calibration
+from recommender_training.trainer import fit
+from recommender_training.trainer.bundle import Bundle, fit_models, refit
+from recommender_training.trainer.prepared import Prepared
+from tests.unit.recommender_training.evaluation.test_evaluation_schema import (
+    SCHEMA_FILE,
+    closed,
+    faults,
+)
 
 REGRESSION = {"seed": 3, "algorithm": "LogisticRegression"}
 BOTH = {
@@ -44,30 +50,30 @@ IDLE = {
 @pytest.fixture(scope="module")
 def train(
     trained: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[dict[str, Any]], pipeline.TrainResult]:
-    def run(mitigation: dict[str, Any]) -> pipeline.TrainResult:
+) -> Callable[[dict[str, Any]], training.TrainResult]:
+    def run(mitigation: dict[str, Any]) -> training.TrainResult:
         config = parse_config(json.dumps({**REGRESSION, "mitigation": mitigation}))
         output = tmp_path_factory.mktemp("mitigated") / "staged"
-        return pipeline.train(trained.lake, trained.data_version, config, output)
+        return training.train(trained.lake, trained.data_version, config, output)
 
     return run
 
 
 @pytest.fixture(scope="module")
-def mitigated(train: Callable[[dict[str, Any]], pipeline.TrainResult]) -> pipeline.TrainResult:
+def mitigated(train: Callable[[dict[str, Any]], training.TrainResult]) -> training.TrainResult:
     return train(BOTH)
 
 
 @pytest.fixture(scope="module")
-def told(mitigated: pipeline.TrainResult) -> dict[str, Any]:
+def told(mitigated: training.TrainResult) -> dict[str, Any]:
     report: dict[str, Any] = json.loads((mitigated.staged / "report.json").read_text())
     return report
 
 
 def test_strength_zero_gives_the_same_bytes_as_no_mitigation(
-    train: Callable[[dict[str, Any]], pipeline.TrainResult],
-    mitigated: pipeline.TrainResult,
-    regression: pipeline.TrainResult,
+    train: Callable[[dict[str, Any]], training.TrainResult],
+    mitigated: training.TrainResult,
+    regression: training.TrainResult,
 ) -> None:
     assert train(IDLE).digest == regression.digest
     assert mitigated.digest != regression.digest
@@ -119,7 +125,7 @@ def test_the_worst_group_is_nearer_to_its_share_where_the_bonus_was_found(
     assert 0 < max(entry["bonus"] for entry in found) <= 10
 
 
-def test_the_page_shows_both_parts(mitigated: pipeline.TrainResult) -> None:
+def test_the_page_shows_both_parts(mitigated: training.TrainResult) -> None:
     page = (mitigated.staged / "report.html").read_text()
     assert "<h2>Mitigation</h2>" in page
     assert "fitted without weights" in page
@@ -127,7 +133,7 @@ def test_the_page_shows_both_parts(mitigated: pipeline.TrainResult) -> None:
 
 
 def test_a_champion_is_listed_with_its_own_bonus(
-    mitigated: pipeline.TrainResult, prepared: Prepared, told: dict[str, Any]
+    mitigated: training.TrainResult, prepared: Prepared, told: dict[str, Any]
 ) -> None:
     config = parse_config(json.dumps(REGRESSION))
     ordered = refit(fit_models(prepared, config, 1), prepared, config, 1).sources
@@ -143,7 +149,7 @@ def test_a_champion_is_listed_with_its_own_bonus(
 def known(prepared: Prepared) -> build.Knowledge:
     data = prepared.data
     everything = np.ones(len(data.events), dtype=np.bool_)
-    weights = retrieval.fit(data, everything)
+    weights = item_weights.fit(data, everything)
     state = State.at(data, None, prepared.constants.groups)
     return build.Knowledge(data, prepared.constants, state, weights, prepared.history_length)
 
@@ -154,7 +160,7 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
     bundle: Bundle, prepared: Prepared, known: build.Knowledge, name: str, by: ItemGrouping
 ) -> None:
     data, counts = prepared.data, known.state.counts
-    membership = item_groups.membership(by, data.items, counts)
+    membership = groups.membership(by, data.items, counts)
     value = np.random.default_rng(7).uniform(0, 3, (membership.shape[1],))
     bonus = Bonus(by, value, value, value, value, value > 0, True)
     base, served = answers.scorers(bundle, prepared)
@@ -173,9 +179,11 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
             )
         )
         assert known.retrieval is not None
-        weights = known.retrieval[data.events.item[request.session]] * retrieval.RETRIEVAL_WEIGHT
-        retrieved = order.retrieved(weights, data, request)
-        rank = logits + retrieved + retrieval.popularity_prior(counts)
+        weights = (
+            known.retrieval[data.events.item[request.session]] * item_weights.RETRIEVAL_WEIGHT
+        )
+        retrieved = list_prior.retrieved(weights, data, request)
+        rank = logits + retrieved + item_weights.popularity_prior(counts)
         rank = rank + bonus.of_items(membership)
         session = request.session
         rank[data.events.item[session]] = -np.inf
@@ -200,14 +208,12 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
 
 
 def test_the_exported_file_carries_the_bonus_of_each_item(
-    mitigated: pipeline.TrainResult, prepared: Prepared, told: dict[str, Any]
+    mitigated: training.TrainResult, prepared: Prepared, told: dict[str, Any]
 ) -> None:
     module = torchscript.load(triton.model_path(mitigated.staged))
     found = told["mitigation"]["exposure"]["found"]
     items = prepared.data.items
-    membership = item_groups.membership(
-        ItemGrouping.GENRE, items, State.at(prepared.data, None).counts
-    )
+    membership = groups.membership(ItemGrouping.GENRE, items, State.at(prepared.data, None).counts)
     expected = membership @ np.array([entry["bonus"] for entry in found])
     assert module.bonus.numpy() == pytest.approx(expected, abs=1e-6)
 
@@ -283,9 +289,9 @@ def test_each_band_of_popularity_is_a_group_and_each_genre_a_part_of_its_items(
 ) -> None:
     counts = State.at(prepared.data, None).counts
     for by in ItemGrouping:
-        membership: metrics.Array = item_groups.membership(by, prepared.data.items, counts)
+        membership: Doubles = groups.membership(by, prepared.data.items, counts)
         assert membership.sum(1) == pytest.approx(np.ones(prepared.data.items.count))
-        assert len(item_groups.names(by, prepared.data.items)) == membership.shape[1]
+        assert len(groups.names(by, prepared.data.items)) == membership.shape[1]
 
 
 def test_the_folder_of_a_run_without_mitigation_has_no_trace_of_it(trained: Any) -> None:

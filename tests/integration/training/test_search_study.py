@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from optuna.trial import TrialState
 
-from recommender_training.errors import InputError
+from recommender_training.common.errors import InputError
+from recommender_training.config.search import Sampler
+from recommender_training.config.search_space import Params
 from recommender_training.search import results, workers
 from recommender_training.search.locks import locked, mend
-from recommender_training.search.settings import Sampler
-from recommender_training.search.space import Params
 from recommender_training.search.study import ATTEMPTS, Objective, Outcome, Plan, Report, Study
 from tests.search_objectives import (
     Deadly,

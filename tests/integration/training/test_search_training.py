@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 
 from recommender_operator.api import report as operator_report
-from recommender_training import cli, pipeline
-from recommender_training.config import TrainingConfig, parse_config
+from recommender_training.cli import main
+from recommender_training.config.search_space import Params
+from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation.once import OnceOnly
-from recommender_training.models.prepared import prepare
+from recommender_training.data.splits import OnceOnly
+from recommender_training.pipeline import training
 from recommender_training.search import folds, results
 from recommender_training.search.choose import choose
 from recommender_training.search.objective import FoldLoss, FromLake, Source
-from recommender_training.search.space import Params
 from recommender_training.search.study import Pruned, Report
+from recommender_training.trainer.prepared import prepare
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
 
@@ -81,10 +82,10 @@ def test_interrupted_or_not_it_is_the_same_artifact_and_no_journal_is_left(
     monkeypatch.setattr(FoldLoss, "__call__", dying)
     where = (searched.lake, searched.data_version, config(), tmp_path / "v-2")
     with pytest.raises(KeyboardInterrupt):
-        pipeline.train(*where)
+        training.train(*where)
     assert list((tmp_path / ".search").glob("*.journal"))
     assert not (tmp_path / "v-2").exists()
-    result = pipeline.train(*where)
+    result = training.train(*where)
     assert calls == 2 + 2, "the first trial is not tried again"
     assert result.digest == searched.digest
     assert not list((tmp_path / ".search").iterdir())
@@ -99,7 +100,7 @@ def test_what_a_failed_search_left_goes_with_the_next_training_of_the_model(
     left.parent.mkdir()
     left.write_text("")
     where = (trained.lake, trained.data_version, trained.config, tmp_path / "v-2")
-    result = pipeline.train(*where, checkpoints=tmp_path / "kept", own_checkpoints=own)
+    result = training.train(*where, checkpoints=tmp_path / "kept", own_checkpoints=own)
     assert result.digest == trained.digest
     assert left.exists() is not own
     assert left.parent.exists() is not own
@@ -135,10 +136,10 @@ def test_training_opens_the_test_window_once_and_searching_never(
     monkeypatch.setattr(OnceOnly, "open", counted)
     few = config(trials=1, seeds=1, folds=1)
     with pytest.raises(KeyboardInterrupt):
-        pipeline.train(searched.lake, searched.data_version, few, tmp_path / "v")
+        training.train(searched.lake, searched.data_version, few, tmp_path / "v")
     assert opened == 1, "after the search, and before anything is written"
     section = {"search": SEARCH_CONFIG["search"] | {"trials": 1, "folds": 1}}
-    code = cli.main(
+    code = main.main(
         ["search", "--lake", str(searched.lake), "--data-version", searched.data_version,
          "--work", str(tmp_path), "--config", json.dumps(SEARCH_CONFIG | section)]
     )  # fmt: skip
@@ -185,7 +186,7 @@ def test_the_command_goes_on_prints_the_trials_and_the_config_to_train_with(
 ) -> None:
     def run(trials: int) -> tuple[int, dict[str, Any], list[str], str]:
         section = SEARCH_CONFIG["search"] | {"trials": trials, "folds": 1, "seeds": 1}
-        code = cli.main(
+        code = main.main(
             ["search", "--lake", str(searched.lake), "--data-version", searched.data_version,
              "--work", str(tmp_path / "work"), "--report", str(tmp_path / "r.json"),
              "--config", json.dumps(SEARCH_CONFIG | {"search": section})]
@@ -211,7 +212,7 @@ def test_the_command_goes_on_prints_the_trials_and_the_config_to_train_with(
 
 def test_the_command_refuses_what_has_nothing_to_search(tmp_path: Path) -> None:
     report = tmp_path / "r.json"
-    code = cli.main(
+    code = main.main(
         ["search", "--lake", "x", "--data-version", "v", "--work", "w", "--report", str(report),
          "--config", '{"algorithm": "LogisticRegression"}']
     )  # fmt: skip

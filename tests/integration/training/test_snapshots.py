@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from recommender_operator.api import report as operator_report
+from recommender_training.common.errors import InputError
 from recommender_training.data import compaction, snapshots
-from recommender_training.data_checks import files
-from recommender_training.errors import InputError
+from recommender_training.data_checks import lake_files
 from tests.mapped_files import START, event
 from tests.snapshot_desk import Desk
 
@@ -154,7 +154,7 @@ def test_versions_of_artifacts_of_the_last_training_and_those_named_are_spared(
         desk.add_hour(hour)
         made.append(desk.snapshot()["dataVersion"])
     publish(desk, made[0])
-    files.write_trained(desk.lake, made[1])
+    lake_files.write_trained(desk.lake, made[1])
     said = desk.snapshot(1, "--artifacts", desk.artifacts, "--keep", made[2], "--keep", made[3])
     assert said["filesRemoved"] > 0
     assert [gone(desk, version) for version in made] == [False] * 4 + [True, False]

@@ -11,11 +11,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from recommender_serving import artifact as serving
-from recommender_serving.ids import IdKind, IdKinds
-from recommender_training import cli, synthetic
-from recommender_training.artifact import item_ids, manifest
-from recommender_training.errors import InputError
+from recommender_serving.artifact import loader as serving
+from recommender_serving.domain.ids import IdKind, IdKinds
+from recommender_training.artifact import manifest
+from recommender_training.cli import main
+from recommender_training.common.errors import InputError
+from recommender_training.samples import synthetic
 from tests.training_fixtures import CONFIG
 
 SHAPES = ["a,b", '"quoted"', "naïve-ß", "日本", "  spaced  ", "'", "\\", "42"]
@@ -69,7 +70,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         folder / "raw" / "things.csv"
     )
     report = folder / "report.json"
-    code = cli.main(
+    code = main.main(
         ["run", "--source", str(folder / "raw"), "--format", "CSV",
          "--mapping", json.dumps(MAPPING), "--work", str(folder / "work"),
          "--max-quarantined-share", "0", "--config", CONFIG, "--report", str(report)]
@@ -82,7 +83,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
 def test_the_artifact_says_that_its_ids_are_texts_and_has_those_of_its_items(shop: Shop) -> None:
     facts = manifest.verify(shop.artifact, shop.digest)
     assert facts["ids"] == {"user": "Text", "item": "Text", "hash": "blake2b-63"}
-    assert item_ids.NAME in {entry["path"] for entry in facts["files"]}
+    assert manifest.ITEM_IDS in {entry["path"] for entry in facts["files"]}
     loaded = serving.load(shop.artifact)
     assert loaded.ids == IdKinds(IdKind.TEXT, IdKind.TEXT)
     assert loaded.item_texts is not None
@@ -105,7 +106,7 @@ def test_no_file_of_the_artifact_has_the_text_of_a_user(shop: Shop) -> None:
 def test_an_artifact_that_lost_its_texts_is_not_published(shop: Shop, tmp_path: Path) -> None:
     facts = json.loads((shop.artifact / manifest.NAME).read_text())
     for entry in facts["files"]:
-        if entry["path"] != item_ids.NAME:
+        if entry["path"] != manifest.ITEM_IDS:
             target = tmp_path / entry["path"]
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((shop.artifact / entry["path"]).read_bytes())

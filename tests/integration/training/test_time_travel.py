@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from recommender_operator.api import report as operator_report
-from recommender_training import cli, clock, synthetic
+from recommender_training.cli import main
+from recommender_training.common import clock
 from recommender_training.data import compaction, lake, snapshots
-from recommender_training.data_checks import files
+from recommender_training.data_checks import lake_files
+from recommender_training.samples import synthetic
 from tests.mapped_files import START, event
 from tests.snapshot_desk import Desk
 
@@ -32,7 +34,7 @@ class Shop:
 
     def run(self, command: str, *arguments: object) -> tuple[int, dict[str, Any]]:
         path = self.folder / "report.json"
-        code = cli.main([*map(str, [command, "--lake", self.lake, *arguments, "--report", path])])
+        code = main.main([*map(str, [command, "--lake", self.lake, *arguments, "--report", path])])
         return code, json.loads(path.read_text())
 
     def check(self, *arguments: object) -> tuple[int, dict[str, Any]]:
@@ -88,9 +90,9 @@ def test_as_of_an_old_snapshot_rows_profile_findings_and_artifact_are_those_of_t
         code, said = shop.run("snapshot", "--source", shop.raw, "--keep-snapshots", 3)
         assert (code, said["newRows"]) == (0, 60), said
         assert said["rows"] == 600 + 60 * (number + 1)
-    files.write_trained(shop.lake, str(said["dataVersion"]))
+    lake_files.write_trained(shop.lake, str(said["dataVersion"]))
     compaction.compact_interactions(shop.lake, max_files=1)
-    kept = files.referenced(shop.lake, None, [])
+    kept = lake_files.referenced(shop.lake, None, [])
     assert compaction.compact(shop.lake, keep=kept, retention_hours=0).partitions == 0
     shutil.rmtree(shop.lake / "checks" / version)
     (shop.lake / "checks" / version).mkdir()
@@ -168,15 +170,15 @@ def test_rows_that_were_put_aside_are_told_as_they_were_then(desk: Desk) -> None
 
 def test_without_a_version_to_compare_with_only_what_is_no_newer_is_taken(desk: Desk) -> None:
     first, second, third, _ = desk.versions()
-    files.write_trained(desk.lake, third)
+    lake_files.write_trained(desk.lake, third)
     past = ("check", "--data-version", second, "--min-rows", 1)
     said = desk.run(*past)[1]
     assert said["checks"]["comparedWith"] is None
     assert "compared with nothing, for nothing was trained before it" in said["message"]
     shutil.rmtree(desk.lake / "checks")
-    files.write_trained(desk.lake, first)
+    lake_files.write_trained(desk.lake, first)
     assert desk.run(*past)[1]["checks"]["comparedWith"] == first
-    files.write_trained(desk.lake, third)
+    lake_files.write_trained(desk.lake, third)
     assert desk.run(*past)[1]["checks"]["comparedWith"] == first, "as in its last check"
     assert desk.run(*past, "--against", third)[1]["checks"]["comparedWith"] == third
 
@@ -205,7 +207,7 @@ def test_a_version_that_was_removed_or_is_another_one_is_told_with_the_oldest_th
 def test_a_check_that_finds_all_read_already_has_the_duplicates_of_the_snapshot(
     desk: Desk,
 ) -> None:
-    files.write_trained(desk.lake, desk.versions()[-1])
+    lake_files.write_trained(desk.lake, desk.versions()[-1])
     rows = [event(900 + n % 7, n, START + n) for n in range(12)]
     desk.add_events(*rows, *rows, event(999, 8, START + 8))
     desk.snapshot(30, "--max-quarantined-share", 1)

@@ -10,16 +10,16 @@ import jsonschema
 import pytest
 
 from recommender_operator.api import report as operator_report
-from recommender_training import cli, pipeline
 from recommender_training.artifact import manifest
-from recommender_training.commands import dispatch
+from recommender_training.cli import dispatch, main
+from recommender_training.pipeline import training
 
 CONFIG = '{"algorithm": "LogisticRegression", "seed": 3, "resources": {"cpu": "1"}}'
 
 
 def run(tmp_path: Path, *arguments: object) -> tuple[int, dict[str, Any]]:
     path = tmp_path / "report.json"
-    code = cli.main([*map(str, arguments), "--report", str(path)])
+    code = main.main([*map(str, arguments), "--report", str(path)])
     assert len(path.read_bytes()) <= 4096
     return code, json.loads(path.read_text())
 
@@ -170,7 +170,7 @@ def test_anything_else_ends_with_one_and_still_leaves_a_report(
     def unreadable(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(pipeline, "train", unreadable)
+    monkeypatch.setattr(training, "train", unreadable)
     code, said = run(
         tmp_path, "train", "--lake", trained.lake, "--data-version", trained.data_version,
         "--output", tmp_path / "staged",
@@ -181,7 +181,7 @@ def test_anything_else_ends_with_one_and_still_leaves_a_report(
 
 
 def test_help_shows_examples_and_exit_codes() -> None:
-    text = cli.parser().format_help()
+    text = main.parser().format_help()
     assert "examples:" in text
     assert "exit codes" in text
 
@@ -189,5 +189,5 @@ def test_help_shows_examples_and_exit_codes() -> None:
 @pytest.mark.parametrize("arguments", [["check"], ["train", "--threads", "0"], ["nonsense"]])
 def test_wrong_arguments_end_with_two(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
+        main.main(arguments)
     assert caught.value.code == 2

@@ -9,12 +9,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from recommender_training import pipeline
 from recommender_training.artifact import manifest, triton
-from recommender_training.champion import Comparison
 from recommender_training.export import torchscript
-from recommender_training.models import sources
-from tests.unit.recommender_training.test_warm_start import configured
+from recommender_training.pipeline import training
+from recommender_training.pipeline.champion import Comparison
+from recommender_training.trainer import retrieval
+from tests.unit.recommender_training.pipeline.test_warm_start import configured
 
 SCHEMA_FILE = Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
 
@@ -22,14 +22,14 @@ SCHEMA_FILE = Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
 def test_a_training_with_towers_from_the_champion_is_told_in_report_and_lineage(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sources._SETTINGS, "epochs", 2)
+    monkeypatch.setitem(retrieval._SETTINGS, "epochs", 2)
     config = configured(
         hyperparameters={"retrieval": "Both"},
         export={"torchExport": True},
         mitigation={"reweighting": {"by": "Gender"}, "exposure": {"by": "Genre"}},
     )
     champion = Comparison(trained.staged, trained.digest)
-    result = pipeline.train(
+    result = training.train(
         trained.lake, trained.data_version, config, tmp_path / "staged", champion=champion
     )
     told = result.report["warmStart"]

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from recommender_serving import artifact as serving
-from recommender_serving.fallback import Tensors
-from recommender_serving.types import Ranking
+from recommender_serving.artifact import loader as serving
+from recommender_serving.domain.types import Ranking
+from recommender_serving.triton.inputs import Tensors
 from recommender_training.artifact import triton
 from recommender_training.export import torchscript
 from tests.unit.recommender_serving.serving_fakes import FakeRanker, Parts

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recommender_training.config import Retrieval, TrainingConfig
+from recommender_training.config.training import Retrieval, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from tests.benchmarks import lists, quality
 

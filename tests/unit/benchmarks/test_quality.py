@@ -7,24 +7,24 @@ from dataclasses import replace
 import pytest
 import torch
 
-from recommender_training.config import Hyperparameters, Retrieval, TrainingConfig
+from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.evaluation.evaluate import evaluate
-from recommender_training.models import sources
-from recommender_training.models.bundle import Bundle
-from recommender_training.models.prepared import Prepared
+from recommender_training.trainer import retrieval
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.prepared import Prepared
 from tests.benchmarks import quality
 
 
 @pytest.fixture
 def with_towers(bundle: Bundle, prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> Bundle:
     few = {"learning_rate": 0.02, "batch_size": 256, "epochs": 2}
-    monkeypatch.setattr(sources, "_SETTINGS", few)
+    monkeypatch.setattr(retrieval, "_SETTINGS", few)
     torch.manual_seed(0)
     config = TrainingConfig(
         hyperparameters=Hyperparameters(embedding_dim=8, retrieval=Retrieval.BOTH)
     )
     split = prepared.split
-    found = sources.fit_sources(
+    found = retrieval.fit_retrieval(
         prepared.data, split.train, split.validation, prepared.inputs, config
     )
     return replace(bundle, sources=found)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from recommender_training.evaluation import metrics
+from recommender_training.common.arrays import Doubles
 from tests.benchmarks.training import over_seeds, within_repeats
 
 
-def spread(resampled: metrics.Array) -> float:
+def spread(resampled: Doubles) -> float:
     return float(over_seeds(resampled, np.random.default_rng(0)).std())
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from recommender_training.config import parse_config
+from recommender_training.config.training import parse_config
 from recommender_training.data.dataset import Dataset
 from tests import training_fixtures
 from tests.benchmarks import variants

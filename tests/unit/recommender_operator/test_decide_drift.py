@@ -381,6 +381,19 @@ def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after
     assert world.condition("Drifted")[0] == "False"
 
 
+def test_counters_that_are_only_remembered_are_not_judged_for_drift() -> None:
+    """They are without those of the features."""
+    world, oracle = serving()
+    name = world.stable()
+    key = windows.drift_key(name)
+    samples = {name: world.observe().samples[name]}
+    world.baselines[key] = Baseline(key=key, taken_at=world.now, samples=samples, error="refused")
+    oracle.window = Verdict.FAIL
+    look(world, oracle, 4)
+    assert world.condition("Drifted") == ("Unknown", "Error")
+    assert "could not be kept: refused" in world.message("Drifted")
+
+
 def test_a_break_window_whose_start_could_not_be_kept_is_tried_again_after_a_while() -> None:
     world, oracle = serving()
     name = canary(world, oracle)

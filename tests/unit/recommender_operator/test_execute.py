@@ -33,7 +33,7 @@ from recommender_operator.api.version import (
 )
 from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot
-from recommender_operator.observed import JobKind, Observed
+from recommender_operator.observed import Claim, JobKind, Observed
 from recommender_operator.resources import baselines, model_version, names
 from tests.fakes import NOW, copied
 from tests.unit.recommender_operator.operator_rig import Rig
@@ -128,6 +128,14 @@ async def test_a_version_that_is_gone_is_not_brought_back_by_its_status() -> Non
     await rig.kube.delete(VERSIONS, "team", NAME, uid=uid)
     await run(rig, shot, ALL[1])
     assert rig.kube.names(VERSIONS) == []
+
+
+async def test_a_version_that_was_made_anew_does_not_get_the_status_of_the_one_before() -> None:
+    rig = Rig()
+    shot = snapshot(rig)
+    rig.kube.find(VERSIONS, NAME)["metadata"]["uid"] = "uid-of-a-later-one"
+    await run(rig, shot, ALL[1])
+    assert rig.kube.writes == []
 
 
 @pytest.mark.parametrize(
@@ -227,6 +235,8 @@ FOREIGN: list[tuple[Resource, str, do.Action]] = [
     (HTTP_ROUTES, "movies", ALL[8]),
     (INFERENCE_SERVICES, NAME, ALL[9]),
     (VERSIONS, "movies-new", ALL[10]),
+    (BASELINES, baselines.name("movies", "step/x"), ALL[6]),
+    (BASELINES, baselines.name("movies", "step/x"), ALL[7]),
     (JOBS, "movies-snapshot-29454480", ALL[12]),
 ]
 
@@ -276,3 +286,16 @@ async def test_a_status_that_another_operator_has_written_since_is_not_overwritt
 def as_seen_by_another(shot: Snapshot) -> Snapshot:
     """Return the same look as another operator makes it."""
     return Snapshot(observed=shot.observed, pods=shot.pods)
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+async def test_a_volume_is_regrouped_only_if_the_owner_of_its_claim_gives_it(
+    labelled: bool,
+) -> None:
+    rig = Rig()
+    shot = snapshot(rig)
+    claims = {"store": Claim(phase="Bound", labelled=labelled)}
+    shot = dataclasses.replace(shot, observed=dataclasses.replace(shot.observed, claims=claims))
+    await run(rig, shot, do.StartJob(kind=JobKind.CHECK, version=NAME, attempt=0))
+    pod_spec = rig.kube.find(JOBS, f"{NAME}-check-0")["spec"]["template"]["spec"]
+    assert ("fsGroup" in pod_spec["securityContext"]) is labelled

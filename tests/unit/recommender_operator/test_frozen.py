@@ -16,9 +16,11 @@ from typing import Any
 
 import pytest
 
+from recommender_operator import actions as do
 from recommender_operator.adapters.kube import (
     EVENTS,
     HTTP_ROUTES,
+    JOBS,
     MODELS,
     VERSIONS,
     NotLeaderError,
@@ -159,6 +161,54 @@ async def test_an_operator_resumed_at_any_write_changes_nothing_that_is_there(
     await story.resume_all()
     now = everything(story.rig.kube)
     assert {place for place in before if now.get(place) != before[place]} == set()
+
+
+def collect(kube: FakeKube) -> None:
+    """Remove what no owner is left of, as Kubernetes' garbage collector does."""
+    uids = {thing["metadata"]["uid"] for thing in kube.objects.values()}
+    for place, thing in list(kube.objects.items()):
+        owners = thing["metadata"].get("ownerReferences") or []
+        if owners and not any(owner["uid"] in uids for owner in owners):
+            del kube.objects[place]
+
+
+@pytest.mark.parametrize("freeze", SENT + UNSENT, ids=str)
+@pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
+@pytest.mark.parametrize("mode", MODES)
+async def test_what_an_operator_creates_anew_without_a_fence_is_collected_or_taken_away(
+    mode: str, bad: bool, freeze: Freeze
+) -> None:
+    """And it never gets requests that the leader has not given to it."""
+    story = await settled(mode, bad, freeze)
+    kube = story.rig.kube
+    collect(kube)
+    before, weights = everything(kube), await story.weights()
+    await story.resume_all()
+    for _ in range(12):
+        collect(kube)
+        assert await story.weights() == weights
+        await story.look()
+    assert everything(kube) == before
+
+
+async def test_a_version_that_comes_back_from_the_dead_is_superseded_and_runs_nothing() -> None:
+    story = ChainOfOperators("Gateway", NEVER, fenced=False)
+    await story.first()
+    second = await story.second()
+    await story.until(lambda: story.status.get("champion") == second)
+    await story.until(lambda: story.status["stage"] == "Serving")
+    weights, jobs = await story.weights(), story.rig.kube.names(JOBS)
+    snapshot = await story.rig.observer.observe(story.rig.kube.find(MODELS, "movies"))
+    spec = snapshot.observed.versions[0].spec.model_copy(update={"spec_hash": "f" * 64})
+    late = do.CreateVersion(name="movies-ffffffff", spec=spec)
+    await story.rig.executor.execute(
+        snapshot, do.Decision(actions=(late,), status=snapshot.observed.model.status)
+    )
+    for _ in range(12):
+        await story.look()
+    assert story.stages["movies-ffffffff"] == "Superseded"
+    assert (await story.weights(), story.rig.kube.names(JOBS)) == (weights, jobs)
+    assert story.status["champion"] == second
 
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])

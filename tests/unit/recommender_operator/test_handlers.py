@@ -28,39 +28,30 @@ class Engine:
     async def stop(self) -> None: ...
 
 
-def functions(engine: Engine) -> dict[str, Any]:
-    """Return the registered handlers' functions by their id."""
-    registry = handlers.registry(engine)
-    found: dict[str, Any] = {}
-    for part in (registry._changing, registry._watching, registry._spawning):
-        for handler in part._handlers:
-            found[f"{getattr(handler, 'reason', None) or ''}{handler.id}"] = handler
-    return found
-
-
-async def call(handler: Any, **values: Any) -> None:
-    await handler.fn(
-        **({"namespace": "team", "name": "movies", "uid": "u", "labels": {}} | values)
-    )
-
-
-def test_no_handler_makes_kopf_write_to_a_model() -> None:
-    registry = handlers.registry(Engine())
-    parts: tuple[Any, ...] = (registry._changing, registry._spawning, registry._indexing)
-    assert [handler for part in parts for handler in part._handlers] == []
-    # Kopf takes its finalizer away where no handler needs it.
-    assert handlers.settings(namespaced=False).persistence.finalizer != FINALIZER
-
-
-async def test_the_watch_of_models_is_told_to_the_liveness_check() -> None:
+@pytest.mark.parametrize(
+    ("kind", "wakes"), [(None, True), ("ADDED", True), ("DELETED", True), ("MODIFIED", False)]
+)
+async def test_the_watch_wakes_what_comes_and_goes_and_is_told_to_the_liveness_check(
+    kind: str | None, wakes: bool
+) -> None:
     engine = Engine()
+    registry: Any = handlers.registry(engine)
+    (handler,) = registry._watching._handlers
     metadata = {"namespace": "team", "name": "movies", "generation": 7}
-    event = {"type": "MODIFIED", "object": {"metadata": metadata}}
-    handler = functions(engine)["watched"]
-    await call(handler, event=event)
-    assert (engine.seen, engine.woken) == ([(Key("team", "movies"), 7)], [])
-    await call(handler, event=event | {"type": "DELETED"})
-    assert engine.woken == [Key("team", "movies")]
+    await handler.fn(event={"type": kind, "object": {"metadata": metadata}})
+    key = Key("team", "movies")
+    assert (engine.seen, engine.woken) == ([(key, 7)], [key] if wakes else [])
+
+
+def test_kopf_has_no_handler_for_which_it_would_mark_a_model() -> None:
+    registry: Any = handlers.registry(Engine())
+    assert registry._changing._handlers == registry._spawning._handlers == []
+
+
+def test_kopf_does_not_take_the_operators_finalizer_for_its_own() -> None:
+    """It removes its own from whatever it watches, where no handler needs it."""
+    settings: Any = handlers.settings(namespaced=False)
+    assert settings.persistence.finalizer != FINALIZER
 
 
 def test_no_wait_of_kopf_is_without_a_limit() -> None:

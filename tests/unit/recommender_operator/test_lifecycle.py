@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import datetime
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +14,14 @@ import pytest
 from recommender_operator.adapters.finalizer import FINALIZER
 from recommender_operator.adapters.kube import (
     BASELINES,
+    EVENTS,
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
     VERSIONS,
+    ConflictError,
     KubeError,
+    Resource,
 )
 from tests.fakes import FakeKServe, FakeKube, add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
@@ -78,6 +83,7 @@ class Story:
         self.kserve = FakeKServe(self.rig.kube)
         add_model(
             self.rig.kube,
+            finalizers=[],
             spec={
                 "rollout": {"traffic": mode},
                 "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "minRequests": 100},
@@ -228,6 +234,37 @@ async def test_where_no_counters_can_be_kept_a_candidate_can_fail_but_not_pass(
 
 
 @pytest.mark.parametrize("mode", MODES)
+async def test_a_baseline_of_another_is_named_with_the_remedy_until_it_is_gone(mode: str) -> None:
+    story = Story(mode)
+    await story.first()
+    candidate = await story.second()
+    kube = story.rig.kube
+
+    def of_step() -> list[str]:
+        found = {name: kube.find(BASELINES, name) for name in kube.names(BASELINES)}
+        return [n for n, thing in found.items() if thing["spec"]["key"].startswith("step/")]
+
+    await story.until(lambda: bool(of_step()))
+    (name,) = of_step()
+    other = kube.put(BASELINES, {"metadata": {"name": name, "namespace": "team"}})
+    before = copy.deepcopy(other)
+
+    def owned() -> dict[str, Any]:
+        conditions = story.status["conditions"]
+        return next(c for c in conditions if c["type"] == "ObjectsOwned")
+
+    await story.until(lambda: owned()["status"] == "False")
+    for _ in range(3):
+        assert f"CounterBaseline team/{name} belongs to another (no owner)" in owned()["message"]
+        assert "delete or move the CounterBaseline" in owned()["message"]
+        await story.look()
+    assert kube.find(BASELINES, name) == before
+    await kube.delete(BASELINES, "team", name, uid=before["metadata"]["uid"])
+    await story.until(lambda: owned()["status"] == "True", looks=2)
+    await story.until(lambda: story.stages[candidate] == "Promoted")
+
+
+@pytest.mark.parametrize("mode", MODES)
 async def test_a_candidate_that_never_gets_ready_gets_no_request(mode: str) -> None:
     story = Story(mode)
     champion = await story.first()
@@ -258,10 +295,10 @@ async def test_deleting_with_the_artifacts_ends_with_nothing_served(mode: str) -
     await story.first()
     thing = story.rig.kube.find(MODELS, "movies")
     thing["spec"]["deletionPolicy"] = "Delete"
-    metadata = thing["metadata"]
-    metadata |= {"deletionTimestamp": "2026-01-02", "finalizers": [FINALIZER, "others"]}
+    thing["metadata"]["deletionTimestamp"] = "2026-01-02T00:00:00Z"
+    assert thing["metadata"]["finalizers"] == [FINALIZER]
     await story.until(
-        lambda: story.rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == ["others"]
+        lambda: story.rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == []
     )
     assert story.rig.kube.names(VERSIONS) == []
 
@@ -325,3 +362,88 @@ async def test_a_clock_an_hour_back_or_forward_in_any_phase_reaches_the_same_end
             story = Story(mode, jump=(look + 1, datetime.timedelta(hours=hours)))
             seen = await end_of_two(story, bad), decided(story)
             assert seen == expected, f"{hours} h at look {look + 1}"
+
+
+class LateKServe(FakeKServe):
+    """KServe whose InferenceService names a revision as ready some steps after the revision."""
+
+    late = 0
+
+    def _reconcile(self, service: Any) -> None:
+        before = copy.deepcopy(service.get("status", {}))
+        super()._reconcile(service)
+        now = service["status"]["components"]["predictor"]
+        was = before.get("components", {}).get("predictor", {})
+        is_new = now.get("latestReadyRevision") != was.get("latestReadyRevision")
+        self.late = self.late + 1 if is_new and was and self.late < 2 else 0
+        if self.late:
+            made = now["latestCreatedRevision"]
+            now.clear()
+            now |= {**was, "latestCreatedRevision": made}
+
+
+@pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
+async def test_a_status_of_kserve_that_comes_late_is_waited_for_and_no_failure(bad: bool) -> None:
+    story = Story("Knative")
+    story.kserve = LateKServe(story.rig.kube)
+    end = await end_of_two(story, bad)
+    assert end == await end_of_two(Story("Knative"), bad)
+    kube = story.rig.kube
+    assert "ReconcileFailed" not in {kube.find(EVENTS, n)["reason"] for n in kube.names(EVENTS)}
+    assert story.rig.metric("reconcile_errors_total", error="TrafficError") is None
+
+
+class Disturbed(Story):
+    """A story in which one write fails, and the look that it ends is repeated at once."""
+
+    def __init__(self, mode: str, number: int, error: KubeError) -> None:
+        """`number` of the write, counted from 1."""
+        super().__init__(mode)
+        self.left = number
+        self._error = error
+
+    def _fault(self, verb: str, resource: Resource, _name: str) -> KubeError | None:
+        if verb in {"get", "list"} or resource == EVENTS:
+            return None
+        self.left -= 1
+        return self._error if self.left == 0 else None
+
+    async def reconcile(self) -> None:
+        before, self.rig.kube.fault = self.left, self._fault
+        with contextlib.suppress(KubeError):
+            await super().reconcile()
+        if self.left <= 0 < before:
+            await super().reconcile()
+        self.rig.kube.fault = lambda *_: None
+
+
+def told(story: Story) -> list[tuple[str, str, str]]:
+    """Return what the Events of a story say, less the numbers of requests, which grow by look."""
+    kube = story.rig.kube
+    events = [kube.find(EVENTS, name) for name in kube.names(EVENTS)]
+    said = [(e["type"], e["reason"], e["message"].partition(" (at ")[0]) for e in events]
+    return sorted(one for one in said if one[1] != "ReconcileFailed")
+
+
+CONFLICT = ConflictError("it has been modified", status=409)
+FAILURE = KubeError("no answer", status=503)
+
+
+@pytest.mark.parametrize(
+    ("mode", "bad", "error"),
+    [("Gateway", True, CONFLICT), ("Knative", False, CONFLICT), ("Gateway", False, FAILURE)],
+    ids=["bad-conflict", "knative-conflict", "failure"],
+)
+async def test_a_look_that_ends_at_any_write_loses_and_doubles_no_event(
+    mode: str, bad: bool, error: KubeError
+) -> None:
+    straight = Story(mode)
+    await end_of_two(straight, bad)
+    for number in itertools.count(1):
+        story = Disturbed(mode, number, error)
+        await end_of_two(story, bad)
+        if story.left > 0:
+            break
+        assert told(story) == told(straight), f"at write {number}"
+        assert "patch" not in {verb for verb, kind, _ in story.rig.kube.writes if kind == "events"}
+    assert number > 30

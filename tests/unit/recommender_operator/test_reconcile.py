@@ -20,11 +20,13 @@ from recommender_operator.adapters.kube import (
     NotLeaderError,
     Resource,
 )
+from recommender_operator.adapters.traffic import TrafficError
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.window import SESSIONS
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import Observed
+from recommender_operator.reconcile import TRAFFIC_GRACE, TRAFFIC_PAUSE
 from recommender_operator.resources import model_version, names
 from tests.fakes import NOW, add_model, copied
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
@@ -39,6 +41,11 @@ def always(**changes: Any) -> Any:
         return do.Decision(**(values | changes))
 
     return decide
+
+
+def finalizers(rig: Rig) -> list[str]:
+    held: list[str] = rig.kube.find(MODELS, "movies")["metadata"]["finalizers"]
+    return held
 
 
 def status_writes(rig: Rig) -> int:
@@ -135,7 +142,7 @@ async def test_a_model_that_goes_with_its_namespace_waits_for_no_removal_of_arti
         else None
     )
     assert await rig.reconciler.reconcile(KEY) is None
-    assert rig.kube.names(MODELS) == []
+    assert finalizers(rig) == []
 
 
 async def test_a_model_whose_spec_cannot_be_read_is_told_so() -> None:
@@ -158,62 +165,79 @@ async def test_the_next_look_is_when_it_was_asked_for_but_never_too_late(
     assert await rig.reconciler.reconcile(KEY) == wait
 
 
-async def test_a_deleted_model_goes_when_the_decision_says_so() -> None:
+async def test_a_deleted_model_is_finished_when_the_decision_says_so() -> None:
     rig = Rig()
     add_model(rig.kube, deletionTimestamp=NOW.isoformat(), spec={"deletionPolicy": "Delete"})
     for _ in range(3):
         assert await rig.reconciler.reconcile(KEY) is not None
-        assert rig.kube.names(MODELS) == ["movies"]
+        assert finalizers(rig) == [FINALIZER]
     job = rig.kube.find(JOBS, names.removal_name("movies", 0, "uid-of-movies"))
     job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
     assert await rig.reconciler.reconcile(KEY) is None
-    assert rig.kube.names(MODELS) == []
+    assert finalizers(rig) == []
+
+
+async def test_a_model_is_held_before_anything_is_made_for_it_and_other_finalizers_stay() -> None:
+    rig = Rig()
+    add_model(rig.kube, finalizers=["example.com/theirs"])
+    for _ in range(3):
+        await rig.reconciler.reconcile(KEY)
+    assert rig.kube.writes[0] == ("patch", "recommendermodels", "movies")
+    assert finalizers(rig) == ["example.com/theirs", FINALIZER]
+    assert sum(write[:2] == ("patch", "recommendermodels") for write in rig.kube.writes) == 1
+    rig.kube.find(MODELS, "movies")["metadata"]["deletionTimestamp"] = NOW.isoformat()
+    assert await rig.reconciler.reconcile(KEY) is None
+    assert finalizers(rig) == ["example.com/theirs"]
+
+
+async def test_a_model_that_is_deleted_already_is_not_held() -> None:
+    """The API server takes no new finalizer then."""
+    rig = Rig()
+    add_model(rig.kube, finalizers=["example.com/theirs"], deletionTimestamp=NOW.isoformat())
+    assert await rig.reconciler.reconcile(KEY) is None
+    assert finalizers(rig) == ["example.com/theirs"]
+
+
+@pytest.mark.parametrize("deleting", [False, True], ids=["held", "let-go"])
+async def test_finalizers_that_others_have_changed_since_the_look_are_left(deleting: bool) -> None:
+    rig = Rig()
+    times = {"deletionTimestamp": NOW.isoformat()} if deleting else {}
+    add_model(rig.kube, finalizers=[FINALIZER] if deleting else [], **times)
+
+    def meddle(verb: str, resource: Resource, _name: str) -> None:
+        if (verb, resource) == ("patch", MODELS):
+            rig.kube.touch(MODELS, "movies")["metadata"]["finalizers"] = ["example.com/theirs"]
+
+    rig.kube.fault = meddle
+    pause = await rig.reconciler.reconcile(KEY)
+    assert pause is not None
+    assert pause <= 0.2
+    assert finalizers(rig) == ["example.com/theirs"]
+
+
+async def test_a_model_of_the_same_name_that_came_meanwhile_is_not_let_go() -> None:
+    rig = Rig(always(finished=True))
+    add_model(rig.kube, deletionTimestamp=NOW.isoformat())
+
+    reads = 0
+
+    def replace(verb: str, resource: Resource, _name: str) -> None:
+        nonlocal reads
+        reads += (verb, resource) == ("get", MODELS)
+        if reads == 2:
+            add_model(rig.kube, uid="uid-of-another")
+
+    rig.kube.fault = replace
+    await rig.reconciler.reconcile(KEY)
+    assert reads == 2
+    assert finalizers(rig) == [FINALIZER]
 
 
 async def test_a_finished_decision_about_a_living_model_does_not_free_it() -> None:
     rig = Rig(always(finished=True))
     add_model(rig.kube)
     await rig.reconciler.reconcile(KEY)
-    assert rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == [FINALIZER]
-
-
-async def test_nothing_is_made_for_a_model_before_it_waits_for_the_operator() -> None:
-    rig = Rig()
-    add_model(rig.kube, finalizers=["example.com/theirs"])
-    await rig.reconciler.reconcile(KEY)
-    assert rig.kube.writes[0] == ("patch", "recommendermodels", "movies")
-    held = rig.kube.find(MODELS, "movies")["metadata"]["finalizers"]
-    assert held == ["example.com/theirs", FINALIZER]
-
-
-async def test_a_finished_model_that_others_hold_is_left_to_them() -> None:
-    rig = Rig()
-    add_model(
-        rig.kube,
-        deletionTimestamp=NOW.isoformat(),
-        finalizers=[FINALIZER, "example.com/theirs"],
-    )
-    assert await rig.reconciler.reconcile(KEY) is None
-    held = rig.kube.find(MODELS, "movies")["metadata"]["finalizers"]
-    assert held == ["example.com/theirs"]
-    rig.kube.writes.clear()
-    assert await rig.reconciler.reconcile(KEY) is None
-    assert rig.kube.writes == []
-
-
-async def test_finalizers_are_written_over_what_was_seen_alone() -> None:
-    rig = Rig()
-    add_model(rig.kube, finalizers=[])
-
-    def another(verb: str, resource: Resource, _name: str) -> None:
-        if (verb, resource) == ("patch", MODELS):
-            rig.kube.touch(MODELS, "movies")["metadata"]["finalizers"] = ["example.com/theirs"]
-
-    rig.kube.fault = another
-    assert await rig.reconciler.reconcile(KEY) is not None
-    assert rig.metric("conflicts_total") == 1
-    assert rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == ["example.com/theirs"]
-    assert rig.kube.names(VERSIONS) == []
+    assert finalizers(rig) == [FINALIZER]
 
 
 async def test_a_model_whose_window_fills_is_not_read_again_until_there_is_a_cause() -> None:
@@ -223,8 +247,10 @@ async def test_a_model_whose_window_fills_is_not_read_again_until_there_is_a_cau
     rig = Rig(always(filling=window))
     rig.samples.counters["v"] = {"p": {SESSIONS: 6.0}}
     add_model(rig.kube)
-    await rig.reconciler.reconcile(KEY)
+    for _ in range(2):
+        await rig.reconciler.reconcile(KEY)
     rig.kube.reads.clear()
+    rig.samples.asked.clear()
     pause = await rig.reconciler.reconcile(KEY)
     assert pause == filling.LONGEST
     assert (rig.kube.reads, rig.samples.asked) == ([], ["v"])
@@ -375,18 +401,18 @@ async def test_an_operator_that_leads_no_more_ends_the_look_between_two_writes()
     assert [verb for verb, _, _ in rig.kube.writes] == ["create"]
 
 
-async def test_annotations_of_others_cost_neither_the_status_nor_the_events_of_a_look() -> None:
+async def test_annotations_of_kopf_cost_neither_the_status_nor_the_events_of_a_look() -> None:
     rig = Rig()
     add_model(rig.kube)
 
-    def note(verb: str, resource: Resource, _name: str) -> None:
+    def kopf(verb: str, resource: Resource, _name: str) -> None:
         if verb == "status" and resource == MODELS and not rig.kube.names(EVENTS):
             metadata = rig.kube.find(MODELS, "movies")["metadata"]
             if "annotations" not in metadata:
                 rig.kube.touch(MODELS, "movies")
-                metadata["annotations"] = {"example.com/note": "x"}
+                metadata["annotations"] = {"kopf.recommender.dev/last-handled": "{}"}
 
-    rig.kube.fault = note
+    rig.kube.fault = kopf
     await rig.reconciler.reconcile(KEY)
     assert rig.kube.find(MODELS, "movies")["status"]["stage"] == "Pending"
     assert rig.kube.names(EVENTS) != []
@@ -445,3 +471,39 @@ async def test_a_version_that_only_looks_like_the_models_is_named_and_left_alone
     await rig.reconciler.reconcile(KEY)
     assert "ModelVersion team/movies-byhand01" in owned(rig)["message"]
     assert rig.kube.find(VERSIONS, "movies-byhand01") == before
+
+
+async def test_a_split_that_waits_for_the_data_plane_is_a_failure_only_if_it_goes_on() -> None:
+    rig = Rig(always(actions=(do.SetTraffic(weights={"movies-x": 100}),)), knative=True)
+    add_model(rig.kube)
+    for _ in range(2):
+        assert await rig.reconciler.reconcile(KEY) == TRAFFIC_PAUSE
+    assert (rig.kube.names(EVENTS), status_writes(rig)) == ([], 0)
+    assert rig.metric("reconcile_errors_total", error="TrafficError") is None
+    rig.time += datetime.timedelta(seconds=TRAFFIC_GRACE)
+    for _ in range(2):
+        with pytest.raises(TrafficError):
+            await rig.reconciler.reconcile(KEY)
+    (name,) = rig.kube.names(EVENTS)
+    assert "does not exist yet" in rig.kube.find(EVENTS, name)["message"]
+    assert rig.metric("reconcile_errors_total", error="TrafficError") == 2
+
+
+@pytest.mark.parametrize("ends", ["done", "gone"])
+async def test_each_wait_for_the_data_plane_counts_from_its_own_start(ends: str) -> None:
+    actions: tuple[do.Action, ...] = (do.SetTraffic(weights={"movies-x": 100}),)
+    asked = [actions]
+    rig = Rig(
+        lambda seen, _: do.Decision(actions=asked[0], status=seen.model.status), knative=True
+    )
+    model = copied(add_model(rig.kube))
+    assert await rig.reconciler.reconcile(KEY) == TRAFFIC_PAUSE
+    if ends == "gone":
+        await rig.kube.delete(MODELS, "team", "movies", uid=model["metadata"]["uid"])
+    asked[0] = ()
+    await rig.reconciler.reconcile(KEY)
+    if ends == "gone":
+        rig.kube.put(MODELS, model)
+    asked[0] = actions
+    rig.time += datetime.timedelta(seconds=TRAFFIC_GRACE)
+    assert await rig.reconciler.reconcile(KEY) == TRAFFIC_PAUSE

@@ -1,4 +1,4 @@
-"""Rankers that answer, fail or hang as they are told."""
+"""Rankers that answer, fail or hang on request."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from recommender_serving.artifact import Artifact
-from recommender_serving.fallback import Chain, Stage, Tensors
-from recommender_serving.features import Bins
-from recommender_serving.guard import Guard
-from recommender_serving.metrics import Metrics
-from recommender_serving.popularity import PopularityLists
-from recommender_serving.service import Recommender
-from recommender_serving.sessions import SessionMemory
-from recommender_serving.types import Ranking, Source
+from recommender_serving.answering.circuit_breaker import CircuitBreaker
+from recommender_serving.answering.fallback import Chain, Stage
+from recommender_serving.answering.popularity import PopularityLists
+from recommender_serving.answering.recommender import Recommender
+from recommender_serving.artifact.loader import Artifact
+from recommender_serving.domain.types import Ranking, Source
+from recommender_serving.monitoring.drift_features import Bins
+from recommender_serving.monitoring.metrics import Metrics
+from recommender_serving.monitoring.session_memory import SessionMemory
+from recommender_serving.triton.inputs import Tensors
 from tests.unit.recommender_serving.serving_samples import sample_artifact
 
 GOOD = Ranking((1, 2, 3, 4), (0.9, 0.8, 0.7, 0.6))
@@ -70,7 +71,7 @@ class Parts:
         baseline: FakeRanker,
         *,
         timeout: float = 5.0,
-        guard: Guard | None = None,
+        breaker: CircuitBreaker | None = None,
         artifact: Artifact | None = None,
     ) -> None:
         self.artifact: Artifact = artifact or sample_artifact(folder)
@@ -79,10 +80,10 @@ class Parts:
         self.metrics = Metrics(
             self.registry, "movies", "movies-1", bins.reference(), bins.design_effects()
         )
-        self.guard = guard or Guard()
+        self.breaker = breaker or CircuitBreaker()
         self.stages = (
-            Stage(Source.MODEL, model, self.guard, timeout),
-            Stage(Source.BASELINE, baseline, Guard(), timeout),
+            Stage(Source.MODEL, model, self.breaker, timeout),
+            Stage(Source.BASELINE, baseline, CircuitBreaker(), timeout),
         )
         self.chain = Chain(
             self.stages,

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from recommender_serving.request import DATATYPES, Limits, NamedTensor, parse_v1, parse_v2
-from recommender_serving.types import RecommendRequest
+from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.protocols.parsing import (
+    DATATYPES,
+    Limits,
+    NamedTensor,
+    parse_v1,
+    parse_v2,
+)
 
 NOW = 1_000_000_000
 LIMITS = Limits(max_top_n=50, max_session=6, max_instances=3)

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from recommender_serving.artifact import Artifact, load
-from recommender_serving.ids import hashed
-from recommender_serving.types import RecommendRequest, SessionEvent
+from recommender_serving.artifact.loader import Artifact, load
+from recommender_serving.domain.ids import hashed
+from recommender_serving.domain.types import RecommendRequest, SessionEvent
 
 HISTORY_LENGTH = 5
 MAX_TOP_N = 20

@@ -8,10 +8,11 @@ from typing import Any
 import httpx
 from kserve.model_repository import ModelRepository
 
-from recommender_serving import rest
-from recommender_serving.model import Transformer
-from recommender_serving.readiness import Readiness
-from recommender_serving.request import Limits
+from recommender_serving.protocols import rest_server
+from recommender_serving.protocols.data_plane import ClosedRepository, ServingDataPlane
+from recommender_serving.protocols.parsing import Limits
+from recommender_serving.protocols.readiness import Readiness
+from recommender_serving.protocols.transformer import Transformer
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
 from tests.unit.recommender_serving.serving_samples import MAX_TOP_N, NOW
 
@@ -35,10 +36,10 @@ class Served:
         )
         registry = ModelRepository()
         registry.update(model)
-        self.plane = rest.ServingDataPlane(registry, self.readiness)
-        self.closed = rest.ClosedRepository(registry)
+        self.plane = ServingDataPlane(registry, self.readiness)
+        self.closed = ClosedRepository(registry)
         invalid = self.parts.metrics.invalid
-        self.app = rest.build_app(self.plane, self.closed, self.readiness, invalid)
+        self.app = rest_server.build_app(self.plane, self.closed, self.readiness, invalid)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://transformer")
 

@@ -17,13 +17,14 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
-from recommender_training.data.dataset import Dataset, Ints
-from recommender_training.features.declared import FeatureGroup, names, ordered
+from recommender_training.common.arrays import Ints
+from recommender_training.common.durable_files import write_bytes
+from recommender_training.config.training import FeatureGroup
+from recommender_training.data.dataset import Dataset
+from recommender_training.features.declared import names, ordered
 from recommender_training.features.graph import NUMBERS, TASTE_NUMBERS
-from recommender_training.files import write_bytes
-from recommender_training.models.ranker import Ranker
 
 SCHEMA = "recommender.dev/checkpoint/v1"
 PATH = "checkpoint/ranker.safetensors"
@@ -67,7 +68,7 @@ class Checkpoint:
 
 
 def write(
-    root: Path, model: Ranker, data: Dataset, groups: Iterable[FeatureGroup], seen_until: int
+    root: Path, model: nn.Module, data: Dataset, groups: Iterable[FeatureGroup], seen_until: int
 ) -> None:
     """Write the checkpoint of an artifact; the bytes depend on its content alone."""
     words = Words.of(data, groups)

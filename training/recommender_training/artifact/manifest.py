@@ -11,13 +11,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from recommender_training.artifact import item_ids
-from recommender_training.data.ids import IdKind
-from recommender_training.errors import InputError
-from recommender_training.files import canonical_json, sha256_file, write_bytes
+from recommender_training.common.durable_files import canonical_json, sha256_file, write_bytes
+from recommender_training.common.errors import InputError
+from recommender_training.ingestion.ids import IdKind
 
 SCHEMA = "recommender.dev/manifest/v1"
 NAME = "manifest.json"
+#: The text of each item, where the ids of items are texts.
+ITEM_IDS = "item_ids.json"
 #: What an artifact cannot be without.
 REQUIRED = (
     "report.json",
@@ -81,7 +82,7 @@ def verify(root: Path, digest: str | None = None) -> dict[str, Any]:
 
 def _required(manifest: dict[str, Any]) -> tuple[str, ...]:
     is_text = manifest.get("ids", {}).get("item") == IdKind.TEXT
-    return (*REQUIRED, item_ids.NAME) if is_text else REQUIRED
+    return (*REQUIRED, ITEM_IDS) if is_text else REQUIRED
 
 
 def _parse(path: Path, data: bytes) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.artifact.clustering import design_effect
-from recommender_training.sessions import Request
+from recommender_training.data.sessions import Request
+from recommender_training.statistics.design_effect import design_effect
 
 SCHEMA = "recommender.dev/reference/v1"
 MAX_BINS = 10

@@ -1,17 +1,17 @@
 """What the transformer refuses to read is refused before the first fit, not by its pods.
 
-The other side of these limits is `recommender_serving.artifact`; a test holds both together.
+`recommender_serving.artifact` has the same limits; a test holds both together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from recommender_training.artifact import item_ids
-from recommender_training.artifact.vocabulary import vocabulary
+from recommender_training.artifact import manifest
+from recommender_training.artifact.vocabulary import item_ids, vocabulary
+from recommender_training.common.durable_files import canonical_json
+from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset
-from recommender_training.errors import InputError
-from recommender_training.files import canonical_json
 
 #: Bytes of one file of the artifact.
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -39,7 +39,7 @@ def check(data: Dataset, texts: Sequence[str] | None, history_length: int) -> No
             )
     files = {"vocabulary.json": len(canonical_json(vocabulary(data, history_length)))}
     if texts is not None:
-        files[item_ids.NAME] = len(item_ids.content(texts))
+        files[manifest.ITEM_IDS] = len(canonical_json(item_ids(texts)))
     for name, size in files.items():
         if size > MAX_FILE_BYTES:
             raise InputError(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from recommender_training.artifact import store
-from recommender_training.files import fsync_folder
+from recommender_training.common.durable_files import fsync_folder
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 

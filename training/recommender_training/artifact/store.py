@@ -7,8 +7,8 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from recommender_training.artifact import manifest
-from recommender_training.errors import InputError
-from recommender_training.files import fsync_folder, fsync_tree
+from recommender_training.common.durable_files import fsync_folder, fsync_tree
+from recommender_training.common.errors import InputError
 
 _DIGEST_LENGTH = 16
 

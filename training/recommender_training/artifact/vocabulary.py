@@ -1,15 +1,17 @@
-"""vocabulary.json and popularity.json: what the transformer has to know beside the models."""
+"""vocabulary.json, item_ids.json and popularity.json: what the transformer needs beside models."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from recommender_training.common.arrays import Doubles
 from recommender_training.data.dataset import Dataset, Items
 from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
+from recommender_training.features import popularity as popularity_model
 from recommender_training.features.history import ItemCounts
-from recommender_training.models import popularity as popularity_model
 
 MAX_TOP_N = 200
 #: Users in popularity.json, which the transformer holds in memory.
@@ -30,6 +32,14 @@ def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
         },
         "maxTopN": MAX_TOP_N,
     }
+
+
+def item_ids(texts: Sequence[str]) -> dict[str, Any]:
+    """The content of item_ids.json: the texts of the items of vocabulary.json, in their order.
+
+    The ids there are the hashes of these.
+    """
+    return {"schema": "recommender.dev/item-ids/v1", "texts": list(texts)}
 
 
 def broken(content: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -58,7 +68,7 @@ def popularity(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
     return {**listed, **({"segments": segments} if segments["lists"] else {})}
 
 
-def _listed(items: Items, counts: ItemCounts, score: popularity_model.Scores) -> dict[str, Any]:
+def _listed(items: Items, counts: ItemCounts, score: Doubles) -> dict[str, Any]:
     """The best items by `score` [I], which is told relative to the first one's."""
     order = np.lexsort((items.ids, -counts.events, -score))[:MAX_TOP_N]
     top = float(score[order[0]]) if len(order) else 0.0

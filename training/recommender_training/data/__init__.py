@@ -1,1 +1,1 @@
-"""Raw files, Delta tables and the columnar data set that training reads."""
+"""Delta tables, snapshots of them, and the columnar data set that training reads."""

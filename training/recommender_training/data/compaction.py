@@ -20,9 +20,9 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from recommender_training.common.errors import InputError
+from recommender_training.common.progress import say
 from recommender_training.data import lake
-from recommender_training.errors import InputError
-from recommender_training.progress import say
 
 #: Files of a partition that are left as they are; one more, and they become one.
 MAX_FILES = 16

@@ -7,20 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 
+from recommender_training.common.arrays import Bools, Floats, Ints, Places
 from recommender_training.data import schema
 from recommender_training.data.lake import Tables
-
-Ints = npt.NDArray[np.int64]
-#: Places in other arrays, or counts: of 32 bits where there is one for each event.
-Places = npt.NDArray[np.signedinteger[Any]]
-Floats = npt.NDArray[np.float32]
-Bools = npt.NDArray[np.bool_]
 
 #: The genre of items that name none.
 NO_GENRE = "unknown"

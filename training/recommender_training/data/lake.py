@@ -19,8 +19,8 @@ import polars as pl
 from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
+from recommender_training.common.errors import InputError
 from recommender_training.data import schema
-from recommender_training.errors import InputError
 
 #: A property of the tables that data versions name. By itself Delta removes entries of its log
 #: after 30 days, and with them the versions that they tell of.

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import polars as pl
 
+from recommender_training.common.errors import InputError
 from recommender_training.data import dataset, lake, ordered, schema, splits
 from recommender_training.data.dataset import Dataset
-from recommender_training.errors import InputError
 
 
 @dataclass(frozen=True)

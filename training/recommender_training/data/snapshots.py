@@ -24,9 +24,9 @@ from pydantic import (
 )
 from pydantic.alias_generators import to_camel
 
+from recommender_training.common.durable_files import canonical_json, fsync_folder, write_bytes
+from recommender_training.common.errors import InputError
 from recommender_training.data import lake, times
-from recommender_training.errors import InputError
-from recommender_training.files import canonical_json, fsync_folder, write_bytes
 
 FILE = "snapshots.json"
 SCHEMA: Literal["recommender.dev/snapshots/v1"] = "recommender.dev/snapshots/v1"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 
-from recommender_training.data.dataset import Events, Ints
-from recommender_training.errors import InputError
+from recommender_training.common.arrays import Ints
+from recommender_training.common.errors import InputError
+from recommender_training.data.dataset import Events
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,3 +75,20 @@ def temporal(events: Events) -> Split:
                 "both classes are needed in each window: add data or lengthen data.window.days",
             )
     return split
+
+
+class OnceOnly(Generic[T]):
+    """Gives its value once, so that the test window is hard to read twice.
+
+    A second look would let choices leak into the final figures.
+    """
+
+    def __init__(self, value: T) -> None:
+        self._value: T | None = value
+
+    def open(self) -> T:
+        """The value; raises RuntimeError the second time."""
+        if self._value is None:
+            raise RuntimeError("the test window was already read in this run")
+        value, self._value = self._value, None
+        return value

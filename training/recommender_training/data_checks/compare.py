@@ -7,11 +7,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from recommender_training.data.shares import Aside
-from recommender_training.data_checks.finding import Judge
+from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile
 from recommender_training.data_checks.shift import Comparison
+from recommender_training.ingestion.quarantine_limits import Aside
 
 #: A category that held less of the rows may go without a word.
 LOST_CATEGORY = 0.01
@@ -21,27 +21,27 @@ _TABLES = ("interactions", "users", "items")
 _UPSTREAM = "see what changed in the export; if it is meant, data.checks.levels."
 
 
-def judge(judge: Judge, checks: Checks, now: Profile, before: Profile) -> None:
+def check(findings: Findings, checks: Checks, now: Profile, before: Profile) -> None:
     """Add the findings that need no test."""
     for table in _TABLES:
         here, there = now["tables"][table], before["tables"][table]
-        _schema(judge, table, here["columns"], there["columns"])
-        _lost(judge, table, here, there)
-        _ranges(judge, table, here["numbers"], there["numbers"])
-        _categories(judge, table, here, there)
+        _schema(findings, table, here["columns"], there["columns"])
+        _lost(findings, table, here, there)
+        _ranges(findings, table, here["numbers"], there["numbers"])
+        _categories(findings, table, here, there)
     sizes = {
         "rows": [int(each["tables"]["interactions"]["rows"]) for each in (now, before)],
         "user_id": [int(each["active"]["users"]) for each in (now, before)],
         "item_id": [int(each["active"]["items"]) for each in (now, before)],
     }
     for name, (here, there) in sizes.items():
-        _volume(judge, checks, name, here, there)
+        _volume(findings, checks, name, here, there)
 
 
-def _schema(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+def _schema(findings: Findings, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
     for column, facts in sorted(there.items()):
         found = here[column]["type"] if column in here else "absent"
-        judge.add(
+        findings.add(
             "schema",
             f"{table}.{column}",
             holds=found == facts["type"],
@@ -51,14 +51,14 @@ def _schema(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any
         )
 
 
-def _lost(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+def _lost(findings: Findings, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
     if not here["rows"]:
         return
     for column, facts in sorted(there["columns"].items()):
         if facts["nulls"] >= 1 or not there["rows"] or column not in here["columns"]:
             continue
         nulls = here["columns"][column]["nulls"]
-        judge.add(
+        findings.add(
             "lost",
             f"{table}.{column}",
             holds=nulls < 1,
@@ -91,12 +91,12 @@ def null_tests(checks: Checks, now: Profile, before: Profile) -> Iterator[Compar
                 )  # fmt: skip
 
 
-def _ranges(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+def _ranges(findings: Findings, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
     for column, was in sorted(there.items()):
         is_ = here.get(column)
         if was is None or is_ is None:
             continue
-        judge.add(
+        findings.add(
             "ranges",
             f"{table}.{column}",
             holds=is_["low"] >= was["least"] and is_["high"] <= was["largest"],
@@ -106,7 +106,9 @@ def _ranges(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any
         )
 
 
-def _categories(judge: Judge, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+def _categories(
+    findings: Findings, table: str, here: dict[str, Any], there: dict[str, Any]
+) -> None:
     for column, was in sorted(there["categories"].items()):
         is_ = here["categories"].get(column)
         if is_ is None or not was["counts"] or not is_["counts"]:
@@ -121,7 +123,7 @@ def _categories(judge: Judge, table: str, here: dict[str, Any], there: dict[str,
             gone = []
         told = [f"new {_listed(new)}"] if new else []
         told += [f"gone {_listed(gone)}"] if gone else []
-        judge.add(
+        findings.add(
             "categories",
             f"{table}.{column}",
             holds=not told,
@@ -131,9 +133,9 @@ def _categories(judge: Judge, table: str, here: dict[str, Any], there: dict[str,
         )
 
 
-def _volume(judge: Judge, checks: Checks, name: str, here: int, there: int) -> None:
+def _volume(findings: Findings, checks: Checks, name: str, here: int, there: int) -> None:
     least = math.ceil((1 - checks.max_volume_drop) * there)
-    judge.add(
+    findings.add(
         "volume",
         f"interactions.{name}",
         holds=here >= least,
@@ -145,7 +147,7 @@ def _volume(judge: Judge, checks: Checks, name: str, here: int, there: int) -> N
     )
 
 
-def aside(judge: Judge, checks: Checks, now: Aside, before: Aside) -> None:
+def aside(findings: Findings, checks: Checks, now: Aside, before: Aside) -> None:
     """Add findings on the rows that were put aside."""
     for check, what, here, there in (
         ("quarantine", "put aside", now.quarantine, before.quarantine),
@@ -156,7 +158,7 @@ def aside(judge: Judge, checks: Checks, now: Aside, before: Aside) -> None:
             if not rows or not was_rows:
                 continue
             limit = was_bad / was_rows + checks.max_quarantine_increase
-            judge.add(
+            findings.add(
                 check,
                 f"{table}.rows",
                 holds=bad < MIN_ASIDE or bad / rows <= limit,

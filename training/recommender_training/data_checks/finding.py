@@ -43,12 +43,12 @@ class Finding:
         return asdict(self)
 
 
-class Judge:
+class Findings:
     """Collects findings at the level that the policy gives to each check."""
 
     def __init__(self, levels: Levels) -> None:
         self._levels = levels
-        self.findings: list[Finding] = []
+        self.all: list[Finding] = []
 
     def add(
         self, check: str, feature: str, *, holds: bool, value: str, expected: str, remedy: str
@@ -60,7 +60,7 @@ class Judge:
         table, _, name = feature.partition(".")
         said = "pass" if holds else level.value.lower()
         told = "" if holds else remedy
-        self.findings.append(Finding(check, table, name, said, value, expected, told))
+        self.all.append(Finding(check, table, name, said, value, expected, told))
 
 
 def worst(findings: Iterable[Finding]) -> str:

@@ -6,7 +6,7 @@ These checks need nothing to compare with. Where `train` would refuse the window
 from __future__ import annotations
 
 from recommender_training.data.splits import SHARED_SECOND
-from recommender_training.data_checks.finding import Judge
+from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.profile import PARTS, Profile
 
 #: With fewer known users, judging on the validation part says nothing of them.
@@ -14,10 +14,10 @@ KNOWN_SHARE = 0.05
 _LONGER = "add data or lengthen data.window.days"
 
 
-def judge(judge: Judge, profile: Profile) -> None:
+def check(findings: Findings, profile: Profile) -> None:
     """Add the findings of a profile."""
     users, items = (int(profile["active"][name]) for name in ("users", "items"))
-    judge.add(
+    findings.add(
         "users",
         "interactions.user_id",
         holds=users > 1,
@@ -26,7 +26,7 @@ def judge(judge: Judge, profile: Profile) -> None:
         remedy="what one user likes says nothing of others, and no interval can be told; "
         "map the column that tells users apart",
     )
-    judge.add(
+    findings.add(
         "items",
         "interactions.item_id",
         holds=items > 1,
@@ -36,7 +36,7 @@ def judge(judge: Judge, profile: Profile) -> None:
     )
     for part in PARTS:
         rows, positive = (int(profile["labels"][part][key]) for key in ("rows", "positive"))
-        judge.add(
+        findings.add(
             "labels",
             f"interactions.value[{part}]",
             holds=0 < positive < rows,
@@ -47,7 +47,7 @@ def judge(judge: Judge, profile: Profile) -> None:
             else SHARED_SECOND,
         )
     judged, known = (int(profile["cold"][key]) for key in ("validationUsers", "known"))
-    judge.add(
+    findings.add(
         "cold",
         "interactions.user_id[validation]",
         holds=known >= KNOWN_SHARE * judged,

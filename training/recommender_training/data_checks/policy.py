@@ -12,7 +12,7 @@ import json
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from recommender_training.errors import InputError
+from recommender_training.common.errors import InputError
 
 
 class Level(enum.StrEnum):

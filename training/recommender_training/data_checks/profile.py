@@ -19,11 +19,11 @@ import numpy as np
 import polars as pl
 
 from recommender_training.artifact import reference
+from recommender_training.common.errors import InputError
 from recommender_training.data import lake, schema, splits
 from recommender_training.data_checks import columns, parts, sample
 from recommender_training.data_checks.sample import Sessions
-from recommender_training.data_checks.statistics import ratio_error
-from recommender_training.errors import InputError
+from recommender_training.statistics.two_samples import ratio_error
 
 SCHEMA = "recommender.dev/data-profile/v1"
 PARTS = ("train", "validation", "test")

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import polars as pl
 
-from recommender_training.data.shares import Aside
-from recommender_training.data_checks import compare, files, fitness, profile, shift
-from recommender_training.data_checks.finding import Finding, Judge, named, of_level, summary
+from recommender_training.common.errors import InputError
+from recommender_training.common.progress import say
+from recommender_training.data_checks import compare, fitness, lake_files, profile, shift
+from recommender_training.data_checks.finding import Finding, Findings, named, of_level, summary
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile, Profiled
-from recommender_training.errors import InputError
-from recommender_training.progress import say
+from recommender_training.ingestion.quarantine_limits import Aside
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,19 @@ def run(
     """
     say(f"check: profile of {data_version}")
     now = profile.build(lake, data_version, window_days)
-    files.write_profile(lake, now.profile)
+    lake_files.write_profile(lake, now.profile)
     if aside is not None:
-        aside = files.settle_aside(lake, data_version, aside)
+        aside = lake_files.settle_aside(lake, data_version, aside)
     wanted = against or _default_against(lake, data_version, window_days, past)
     before = _baseline(lake, wanted, window_days)
-    findings = judge(checks, now, before)
+    findings = evaluate(checks, now, before)
     compared_with = None if before is None else str(before["dataVersion"])
-    then = None if compared_with is None else files.read_aside(lake, compared_with)
+    then = None if compared_with is None else lake_files.read_aside(lake, compared_with)
     if aside is not None and then is not None:
-        put_aside = Judge(checks.levels)
+        put_aside = Findings(checks.levels)
         compare.aside(put_aside, checks, aside, then)
-        findings += put_aside.findings
-    path = files.write_findings(lake, now.profile, compared_with, findings)
+        findings += put_aside.all
+    path = lake_files.write_findings(lake, now.profile, compared_with, findings)
     return Outcome(findings, compared_with, path, past)
 
 
@@ -92,29 +92,29 @@ def _default_against(
     lake: Path, data_version: str, window_days: int | None, past: bool
 ) -> str | None:
     if past:
-        return files.compared_then(lake, data_version, window_days)
-    return files.read_trained(lake)
+        return lake_files.compared_then(lake, data_version, window_days)
+    return lake_files.read_trained(lake)
 
 
-def judge(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:
+def evaluate(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:
     """The findings of a profile, and of its comparison with the one before, if there is one."""
-    judged = Judge(checks.levels)
-    fitness.judge(judged, now.profile)
+    findings = Findings(checks.levels)
+    fitness.check(findings, now.profile)
     if before is not None:
-        compare.judge(judged, checks, now.profile, before)
+        compare.check(findings, checks, now.profile, before)
         tests = [
             *compare.null_tests(checks, now.profile, before),
             *shift.session_tests(checks, now.profile, now.sessions, before),
         ]
-        shift.conclude(judged, checks, tests)
-    return judged.findings
+        shift.conclude(findings, checks, tests)
+    return findings.all
 
 
 def _baseline(lake: Path, data_version: str | None, window_days: int | None) -> Profile | None:
     """The profile to compare with, through the same window; made anew where there is none."""
     if data_version is None:
         return None
-    found = files.read_profile(lake, data_version, window_days)
+    found = lake_files.read_profile(lake, data_version, window_days)
     if found is not None:
         return found
     try:
@@ -122,5 +122,5 @@ def _baseline(lake: Path, data_version: str | None, window_days: int | None) -> 
     except (InputError, pl.exceptions.PolarsError, OSError) as error:
         say(f"check: {data_version} cannot be compared with ({error})")
         return None
-    files.write_profile(lake, made)
+    lake_files.write_profile(lake, made)
     return made

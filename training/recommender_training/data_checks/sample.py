@@ -14,8 +14,9 @@ import polars as pl
 
 from recommender_training.artifact import reference
 from recommender_training.artifact.reference import Value
-from recommender_training.data.dataset import NO_GENRE, Dataset, Ints
-from recommender_training.sessions import HISTORY_LENGTH, sample_requests
+from recommender_training.common.arrays import Ints
+from recommender_training.data.dataset import NO_GENRE, Dataset
+from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
 
 #: Interactions of the sample; a user has a few sessions, and each becomes one row.
 MAX_ROWS = 200_000

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from recommender_training.artifact import reference
-from recommender_training.artifact.clustering import design_effect
-from recommender_training.data.dataset import Ints
-from recommender_training.data_checks import statistics
-from recommender_training.data_checks.finding import Judge
+from recommender_training.common.arrays import Ints
+from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile
 from recommender_training.data_checks.sample import Sessions
+from recommender_training.statistics import two_samples
+from recommender_training.statistics.design_effect import design_effect
 
 #: With fewer users in a window no test holds its level.
 MIN_USERS = 20
@@ -63,7 +63,7 @@ class Comparison:
             feature,
             max(0.0, effect) if only_more else abs(effect),
             floor,
-            statistics.differs(*now, *before),
+            two_samples.differs(*now, *before),
             f"{words} {now[0]:.2%}, {before[0]:.2%} before",
         )
 
@@ -90,12 +90,12 @@ def session_tests(
         yield from _histogram(checks, told, seen)
 
 
-def conclude(judge: Judge, checks: Checks, tests: Sequence[Comparison]) -> None:
+def conclude(findings: Findings, checks: Checks, tests: Sequence[Comparison]) -> None:
     """Add a finding for each test, corrected for the number of all of them."""
-    adjusted = statistics.holm([test.p_value for test in tests])
+    adjusted = two_samples.holm([test.p_value for test in tests])
     for test, p_value in zip(tests, adjusted, strict=True):
         limit = f"{test.floor:g}"
-        judge.add(
+        findings.add(
             test.check,
             test.feature,
             holds=test.effect < test.floor or test.effect == 0 or p_value > checks.alpha,
@@ -115,10 +115,10 @@ def _histogram(checks: Checks, told: dict[str, Any], seen: Sessions) -> Iterator
     if len(user_S) == 0 or before_K.sum() == 0:
         return
     now_K = np.bincount(bin_S, minlength=len(names)).astype(np.float64)
-    one_K = statistics.effective(now_K, design_effect(user_S, bin_S))
-    other_K = statistics.effective(before_K, float(told["designEffect"]))
-    effect = statistics.distance(one_K, other_K)
-    p_value = statistics.homogeneity(one_K, other_K)
+    one_K = two_samples.effective(now_K, design_effect(user_S, bin_S))
+    other_K = two_samples.effective(before_K, float(told["designEffect"]))
+    effect = two_samples.distance(one_K, other_K)
+    p_value = two_samples.homogeneity(one_K, other_K)
     here_K, there_K = now_K / now_K.sum(), before_K / before_K.sum()
     most = int(np.argmax(np.abs(here_K - there_K)))
     words = (

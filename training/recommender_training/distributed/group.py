@@ -14,10 +14,21 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from recommender_training.distributed.share import Share, share
-
 if TYPE_CHECKING:
     from recommender_training.distributed.peers import Peers
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of a batch that one process has."""
+
+    rows: int  # of the whole batch
+    own: slice
+
+
+def share(rows: int, rank: int, size: int) -> Share:
+    """The part of process `rank` of `size`: contiguous, none larger by more than one row."""
+    return Share(rows, slice(rows * rank // size, rows * (rank + 1) // size))
 
 
 @dataclass(frozen=True)
@@ -96,4 +107,4 @@ class Group:
         return {} if self.alone else {"processes": self.size}
 
 
-ALONE = Group()
+ONE_PROCESS = Group()

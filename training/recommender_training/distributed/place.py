@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from recommender_training.errors import InputError
+from recommender_training.common.errors import InputError
 
 #: How long a peer may give no sign of life.
 TIMEOUT = "RECOMMENDER_PEER_TIMEOUT_SECONDS"

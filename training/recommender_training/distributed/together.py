@@ -13,10 +13,10 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from recommender_training.common.progress import say
 from recommender_training.distributed.group import Group
 from recommender_training.distributed.peers import PeerError, Peers, meet
 from recommender_training.distributed.place import Place
-from recommender_training.progress import say
 
 _LOST = "PeerLost"
 #: What errors of torch's exchanges, and our own, have in their texts.

@@ -1,1 +1,1 @@
-"""Metrics and the evaluation report."""
+"""Metrics of a window, and the evaluation report."""

@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from recommender_training.data.dataset import Dataset, Floats, Ints
-from recommender_training.evaluation import metrics, order, ranking
-from recommender_training.features import history
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
+from recommender_training.data.dataset import Dataset
+from recommender_training.evaluation import list_prior, ranking
+from recommender_training.features import groups, history, popularity
 from recommender_training.features.table import Inputs, State
-from recommender_training.mitigation import item_groups
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import popularity, retrieval
-from recommender_training.models.bundle import Bundle, baseline_probability, probability
-from recommender_training.models.fit import predict
-from recommender_training.models.prepared import Prepared
-from recommender_training.models.sources import Sources
+from recommender_training.models import item_weights
+from recommender_training.trainer.bundle import Bundle, baseline_probability, probability
+from recommender_training.trainer.fit import predict
+from recommender_training.trainer.prepared import Prepared
+from recommender_training.trainer.retrieval import RetrievalModels
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
 TOP_K = 10
@@ -33,7 +33,7 @@ TOP_K = 10
 class Answers:
     """Of one model on one window; legend as in `metrics`."""
 
-    probability: metrics.Array | None  # [N] calibrated; None for a model that only ranks
+    probability: Doubles | None  # [N] calibrated; None for a model that only ranks
     top: Ints  # [R, K] items, best first
     plain: Ints | None = None  # [R, K] without the bonus of item groups, where there is one
 
@@ -51,7 +51,7 @@ class Window:
     rows: Ints  # [N] of the events
     task: ranking.RankingTask
     state: State  # before the first row
-    sources: Sources = field(default_factory=Sources)  # what lists are ordered by
+    sources: RetrievalModels = field(default_factory=RetrievalModels)  # what lists are ordered by
     inputs: Sequence[Inputs] | None = None  # of each request, where towers read them
 
     @property
@@ -60,7 +60,7 @@ class Window:
         return self.state.counts
 
     @property
-    def label(self) -> metrics.Mask:
+    def label(self) -> Bools:
         """[N] positive responses."""
         return self.data.events.label[self.rows]
 
@@ -80,7 +80,7 @@ class Window:
         return np.array([request.user for request in self.task.requests], dtype=np.int64)
 
     @functools.cached_property
-    def prior(self) -> metrics.Array:
+    def prior(self) -> Doubles:
         """[R, I] what is added to the logits of any model to order a list, whose own it is not.
 
         Popularity, retrieval from the events before the window, and the lift of the towers.
@@ -93,25 +93,27 @@ class Window:
         if not self.sources.weights:
             return None
         known = self.data.events.time < self.data.events.time[self.rows[0]]
-        return np.asarray(retrieval.fit(self.data, known) * retrieval.RETRIEVAL_WEIGHT)
+        return np.asarray(item_weights.fit(self.data, known) * item_weights.RETRIEVAL_WEIGHT)
 
-    def prior_with(self, weights: Floats | None) -> metrics.Array:
+    def prior_with(self, weights: Floats | None) -> Doubles:
         """[R, I] what `prior` is with these item-to-item weights [I, I]."""
         data, requests = self.data, self.task.requests
         told: Sequence[Inputs | None] = self.inputs or [None] * len(requests)
         rows = []
         for request, inputs in zip(requests, told, strict=True):
             of_session = None if weights is None else weights[data.events.item[request.session]]
-            rows.append(order.prior(data, self.counts, of_session, self.sources, request, inputs))
+            rows.append(
+                list_prior.prior(data, self.counts, of_session, self.sources, request, inputs)
+            )
         return np.array(rows, dtype=np.float64).reshape(len(requests), data.items.count)
 
-    def best(self, logits: metrics.Array, prior: metrics.Array | None = None) -> Ints:
+    def best(self, logits: Doubles, prior: Doubles | None = None) -> Ints:
         """[R, K] the lists of a model by its logits [R, I], and by a `prior` of its own."""
         added = self.prior if prior is None else prior
         return ranking.best(self.task, logits + added, TOP_K)
 
 
-def window(prepared: Prepared, rows: Ints, sources: Sources | None = None) -> Window:
+def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = None) -> Window:
     """The window of these rows, which are sorted by time; lists are ordered by `sources`."""
     data, frozen, length = prepared.data, prepared.constants, prepared.history_length
     start = int(data.events.time[rows[0]])
@@ -123,7 +125,7 @@ def window(prepared: Prepared, rows: Ints, sources: Sources | None = None) -> Wi
             ranking.catalogue_inputs(data, frozen, state, request, length).take(first)
             for request in task.requests
         ]
-    return Window(data, rows, task, state, sources or Sources(), inputs)
+    return Window(data, rows, task, state, sources or RetrievalModels(), inputs)
 
 
 def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
@@ -134,7 +136,7 @@ def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answ
     task, data = judged.task, prepared.data
     shape = (len(task.requests), data.items.count)
 
-    def listed(name: str, said: metrics.Array, scorer: ranking.Scorer) -> Answers:
+    def listed(name: str, said: Doubles, scorer: ranking.Scorer) -> Answers:
         length, frozen = prepared.history_length, prepared.constants
         logits = ranking.score_task(task, data, frozen, judged.state, length, scorer)
         return with_lists(judged, said, logits, bundle.bonus.get(name))
@@ -165,16 +167,16 @@ def _by_segment(judged: Window) -> dict[str, Answers]:
 
 def with_lists(
     judged: Window,
-    said: metrics.Array | None,
-    logits: metrics.Array,
+    said: Doubles | None,
+    logits: Doubles,
     bonus: Bonus | None,
-    prior: metrics.Array | None = None,
+    prior: Doubles | None = None,
 ) -> Answers:
     """The answers of a model that says `said` [N]: lists by its logits [R, I] and its bonus."""
     plain = judged.best(logits, prior)
     if bonus is None:
         return Answers(said, plain)
-    membership = item_groups.membership(bonus.by, judged.data.items, judged.counts)
+    membership = groups.membership(bonus.by, judged.data.items, judged.counts)
     return Answers(said, judged.best(logits + bonus.of_items(membership), prior), plain)
 
 
@@ -182,12 +184,12 @@ def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking
     """Calibrated logits of the baseline and of the model that is to serve, in eager mode."""
     data, deep = prepared.data, bundle.deep
 
-    def base(inputs: Inputs) -> metrics.Array:
+    def base(inputs: Inputs) -> Doubles:
         return bundle.baseline.logits(inputs, data) / bundle.baseline_temperature
 
-    def served(inputs: Inputs) -> metrics.Array:
+    def served(inputs: Inputs) -> Doubles:
         assert deep is not None
-        logits: metrics.Array = predict(deep, inputs, torch.arange(len(inputs))).numpy()
+        logits: Doubles = predict(deep, inputs, torch.arange(len(inputs))).numpy()
         return logits / bundle.deep_temperature
 
     return base, base if deep is None else served

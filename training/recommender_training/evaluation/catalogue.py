@@ -7,20 +7,16 @@ R requests, K ranks, I items, G groups.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
-from recommender_training.data.dataset import Ints, Items
-from recommender_training.evaluation import metrics
+from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.evaluation.answers import Window
+from recommender_training.features import groups
 from recommender_training.features.history import ItemCounts
-
-if TYPE_CHECKING:
-    from recommender_training.evaluation.answers import Window
-
-#: Parts of the catalogue by popularity, each with the same number of past events.
-POPULARITY_BANDS = 10
+from recommender_training.statistics import metrics
 
 
 def beyond_accuracy(top: Ints, counts: ItemCounts, k: int) -> dict[str, float]:
@@ -47,14 +43,14 @@ def beyond_accuracy(top: Ints, counts: ItemCounts, k: int) -> dict[str, float]:
     return dict(zip(names, values, strict=True))
 
 
-def item_exposure(top: Ints, count: int) -> metrics.Array:
+def item_exposure(top: Ints, count: int) -> Doubles:
     """[I] discounted exposure of each item."""
     weight = np.broadcast_to(metrics.discounts(top.shape[1]), top.shape)
     exposure = np.bincount(top.ravel(), weights=weight.ravel(), minlength=count)
     return np.asarray(exposure, dtype=np.float64)
 
 
-def group_exposure(top: Ints, membership: metrics.Array) -> metrics.Array:
+def group_exposure(top: Ints, membership: Doubles) -> Doubles:
     """[R, G] share of each list's exposure that goes to each group of items.
 
     `membership` [I, G] sums to one over the groups.
@@ -66,34 +62,16 @@ def group_exposure(top: Ints, membership: metrics.Array) -> metrics.Array:
     return np.asarray(exposed, dtype=np.float64)
 
 
-def group_relevance(relevant: metrics.Mask, membership: metrics.Array) -> metrics.Array:
+def group_relevance(relevant: Bools, membership: Doubles) -> Doubles:
     """[R, G] share of what each request asked for that is of each group of items."""
     wanted = relevant / np.maximum(relevant.sum(1, keepdims=True), 1)
     return np.asarray(wanted @ membership, dtype=np.float64)
 
 
-def genre_membership(items: Items) -> metrics.Array:
-    """[I, G] an item belongs to each of its genres in equal parts."""
-    genres = items.genres.astype(np.float64)
-    return np.asarray(genres / np.maximum(genres.sum(1, keepdims=True), 1.0))
-
-
-def band_of_items(counts: ItemCounts) -> Ints:
-    """[I] band of each item, 0 the most popular; a band holds about a tenth of the past events."""
-    order = np.argsort(-counts.events, kind="stable")
-    events = counts.events[order]
-    middle = np.cumsum(events) - events / 2
-    band = np.empty(len(order), dtype=np.int64)
-    total = max(1, int(events.sum()))
-    band[order] = np.minimum(middle * POPULARITY_BANDS // total, POPULARITY_BANDS - 1)
-    band[counts.events == 0] = POPULARITY_BANDS - 1
-    return band
-
-
 def popularity_bands(judged: Window, lists: dict[str, Ints]) -> list[dict[str, Any]]:
     """One entry a band: items, share of what was asked for, share of each model's exposure."""
-    band = band_of_items(judged.counts)
-    membership = np.eye(POPULARITY_BANDS)[band]
+    band = groups.band_of_items(judged.counts)
+    membership = np.eye(groups.POPULARITY_BANDS)[band]
     relevance = _mean(group_relevance(judged.task.relevant, membership))
     exposure = {name: _mean(group_exposure(top, membership)) for name, top in lists.items()}
     return [
@@ -104,9 +82,9 @@ def popularity_bands(judged: Window, lists: dict[str, Ints]) -> list[dict[str, A
                 name: round(float(share[index]), 6) for name, share in exposure.items()
             },
         }
-        for index in range(POPULARITY_BANDS)
+        for index in range(groups.POPULARITY_BANDS)
     ]
 
 
-def _mean(shares: metrics.Array) -> metrics.Array:
+def _mean(shares: Doubles) -> Doubles:
     return np.asarray(shares.mean(0) if len(shares) else np.zeros(shares.shape[1]))

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from recommender_training.data.dataset import Ints
+from recommender_training.common.arrays import Ints
 from recommender_training.evaluation import (
     answers,
-    bootstrap,
     catalogue,
     fairness,
     flat,
@@ -18,9 +17,10 @@ from recommender_training.evaluation import (
     responses,
 )
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
-from recommender_training.evaluation.bootstrap import Resamples
-from recommender_training.models.bundle import Bundle
-from recommender_training.models.prepared import Prepared
+from recommender_training.statistics import bootstrap
+from recommender_training.statistics.bootstrap import Resamples
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.prepared import Prepared
 
 #: Answers of a variant of the graph, which serves in place of the full one.
 Served = Callable[[Window], Answers]

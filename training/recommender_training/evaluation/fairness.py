@@ -14,11 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.data.dataset import Ints
-from recommender_training.evaluation import bootstrap, catalogue, intervals, metrics, responses
+from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.evaluation import catalogue, intervals, responses
 from recommender_training.evaluation.answers import Window
-from recommender_training.evaluation.bootstrap import Resamples
 from recommender_training.evaluation.intervals import Sampled
+from recommender_training.features import groups
+from recommender_training.statistics import bootstrap
+from recommender_training.statistics.bootstrap import Resamples
 
 #: Item groups with less of what was asked for are reported, but never the least exposed one.
 MIN_RELEVANCE_SHARE = 0.01
@@ -28,8 +30,8 @@ _ERRORS = ("auc", "logLoss", "calibrationGap")
 def segment_errors(
     drawn: Resamples,
     judged: Window,
-    served: metrics.Array,
-    base: metrics.Array,
+    served: Doubles,
+    base: Doubles,
     overall: Mapping[str, Sampled],
 ) -> list[dict[str, Any]]:
     """One entry a segment: its size and, where it is counted, its errors and differences.
@@ -91,7 +93,7 @@ def exposure(drawn: Resamples, judged: Window, top: Ints) -> list[dict[str, Any]
     items, users = judged.data.items, judged.request_user
     if len(users) == 0:
         return []
-    membership = catalogue.genre_membership(items)
+    membership = groups.genre_membership(items)
     shown = _columns(drawn, catalogue.group_exposure(top, membership), users)
     wanted = _columns(drawn, catalogue.group_relevance(judged.task.relevant, membership), users)
     return [
@@ -147,7 +149,7 @@ def flat(
     return result
 
 
-def _columns(drawn: Resamples, shares: metrics.Array, users: Ints) -> list[Sampled]:
+def _columns(drawn: Resamples, shares: Doubles, users: Ints) -> list[Sampled]:
     resampled = bootstrap.means(drawn, shares, users)
     return [
         Sampled(float(value), column, len(users))

@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.data.dataset import Ints
-from recommender_training.evaluation import bootstrap, metrics, ranking
+from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
-from recommender_training.evaluation.bootstrap import Resamples
+from recommender_training.statistics import bootstrap, metrics
+from recommender_training.statistics.bootstrap import Resamples
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Sampled:
     """A metric of some rows, and on each resample [B] of the window's users."""
 
     value: float
-    resampled: metrics.Array
+    resampled: Doubles
     users: int  # who have such rows
 
     def minus(self, other: Sampled) -> Sampled:
@@ -52,7 +53,7 @@ class Sampled:
 
 
 def responses(
-    drawn: Resamples, label: metrics.Mask, probability: metrics.Array, user: Ints
+    drawn: Resamples, label: Bools, probability: Doubles, user: Ints
 ) -> dict[str, Sampled]:
     """AUC, log loss and calibration gap of rows [N]; without the AUC where there is one class."""
     losses, gap = metrics.log_losses(label, probability), probability - label

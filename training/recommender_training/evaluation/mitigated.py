@@ -12,26 +12,27 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.config import Retrieval, TrainingConfig
+from recommender_training.common.arrays import Doubles
+from recommender_training.common.progress import say
+from recommender_training.config.mitigation import Exposure, Mitigation
+from recommender_training.config.training import Retrieval, TrainingConfig
 from recommender_training.evaluation import (
     answers,
-    bootstrap,
     catalogue,
     fairness,
     intervals,
-    metrics,
     ranking,
     responses,
 )
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
-from recommender_training.evaluation.bootstrap import Resamples
-from recommender_training.mitigation import exposure, item_groups, reweighting
-from recommender_training.mitigation.settings import Exposure, Mitigation
-from recommender_training.models.bundle import Bundle, fit_models, refit
-from recommender_training.models.course import Course
-from recommender_training.models.prepared import Prepared, training_labels
-from recommender_training.models.warm import WarmStart
-from recommender_training.progress import say
+from recommender_training.features import groups
+from recommender_training.mitigation import exposure, reweighting
+from recommender_training.statistics import bootstrap
+from recommender_training.statistics.bootstrap import Resamples
+from recommender_training.trainer.bundle import Bundle, fit_models, refit
+from recommender_training.trainer.context import FitContext
+from recommender_training.trainer.initial_weights import WarmStart
+from recommender_training.trainer.prepared import Prepared, training_labels
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _bonus(
     data, task = judged.data, judged.task
     length, frozen = prepared.history_length, prepared.constants
     ranks = ranking.score_task(task, data, frozen, judged.state, length, scorer) + judged.prior
-    membership = item_groups.membership(settings.by, data.items, judged.counts)
+    membership = groups.membership(settings.by, data.items, judged.counts)
     relevance = _mean(catalogue.group_relevance(task.relevant, membership))
     wanted = exposure.Wanted(
         scores=np.where(task.excluded, -np.inf, ranks),
@@ -99,8 +100,8 @@ def before(
     say("reweighting: the same models without weights, to compare with")
     settled = config.hyperparameters.model_copy(update={"retrieval": Retrieval.WEIGHTS})
     bare = config.model_copy(update={"mitigation": None, "hyperparameters": settled})
-    course = Course(start=start)
-    bundle = refit(fit_models(prepared, bare, threads, course), prepared, bare, threads, course)
+    context = FitContext(start=start)
+    bundle = refit(fit_models(prepared, bare, threads, context), prepared, bare, threads, context)
     data, split = prepared.data, prepared.split
     rows = np.concatenate([split.train, split.validation])
     labels = training_labels(data, split, config)
@@ -132,7 +133,7 @@ def section(
         plain = Answers(served.probability, served.unchanged)
         result["exposure"] = {
             "met": bonus.met,
-            "found": bonus.told(item_groups.names(bonus.by, judged.data.items)),
+            "found": bonus.told(groups.names(bonus.by, judged.data.items)),
             **compare(drawn, judged, plain, served),
             "groups": _groups(judged, bonus, plain, served),
         }
@@ -200,7 +201,7 @@ def _groups(
     judged: Window, bonus: exposure.Bonus, old: Answers, new: Answers
 ) -> list[dict[str, Any]]:
     """One entry an item group: shares of the window that is judged."""
-    membership = item_groups.membership(bonus.by, judged.data.items, judged.counts)
+    membership = groups.membership(bonus.by, judged.data.items, judged.counts)
     relevance = _mean(catalogue.group_relevance(judged.task.relevant, membership))
     sides = [_mean(catalogue.group_exposure(each.top, membership)) for each in (old, new)]
     return [
@@ -212,9 +213,9 @@ def _groups(
             "shareAfter": round(float(sides[1][code]), 6),
             "counted": bool(relevance[code] >= fairness.MIN_RELEVANCE_SHARE),
         }
-        for code, name in enumerate(item_groups.names(bonus.by, judged.data.items))
+        for code, name in enumerate(groups.names(bonus.by, judged.data.items))
     ]
 
 
-def _mean(shares: metrics.Array) -> metrics.Array:
+def _mean(shares: Doubles) -> Doubles:
     return np.asarray(shares.mean(0) if len(shares) else np.zeros(shares.shape[1]))

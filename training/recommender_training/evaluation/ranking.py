@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from recommender_training.data.dataset import Dataset, Events, Ints
-from recommender_training.evaluation import metrics
+from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features import extras, graph
 from recommender_training.features.table import (
     Constants,
@@ -24,12 +24,13 @@ from recommender_training.features.table import (
     genre_shares,
     side_buckets,
 )
+from recommender_training.statistics import metrics
 
 #: Users whose lists are judged: scores of the whole catalogue are held for each.
 MAX_REQUESTS = 2000
 
 #: Scores of every item, [I], for the inputs of one request (one row an item).
-Scorer = Callable[[Inputs], metrics.Array]
+Scorer = Callable[[Inputs], Doubles]
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class RankingTask:
     """Requests, and which items each may not get and should get, both [R, I]."""
 
     requests: list[Request]
-    excluded: metrics.Mask
-    relevant: metrics.Mask
+    excluded: Bools
+    relevant: Bools
     users: int = 0  # who could have been asked for
 
 
@@ -158,7 +159,7 @@ def score_task(
     state: State,
     length: int,
     scorer: Scorer,
-) -> metrics.Array:
+) -> Doubles:
     """[R, I] scores of every request and item."""
     rows = [
         scorer(catalogue_inputs(data, frozen, state, request, length)) for request in task.requests
@@ -166,13 +167,13 @@ def score_task(
     return np.array(rows, dtype=np.float64).reshape(len(task.requests), data.items.count)
 
 
-def best(task: RankingTask, scores: metrics.Array, k: int) -> Ints:
+def best(task: RankingTask, scores: Doubles, k: int) -> Ints:
     """[R, K] items of each request by score; fewer than `k` where a request has fewer left."""
     left = (~task.excluded).sum(1)
     return metrics.top_k(scores, task.excluded, min(k, int(left.min(initial=k))))
 
 
-def per_request(task: RankingTask, top: Ints) -> dict[str, metrics.Array]:
+def per_request(task: RankingTask, top: Ints) -> dict[str, Doubles]:
     """[R] precision, recall and NDCG of each list."""
     if top.shape[1] == 0:
         return dict.fromkeys(("precision", "recall", "ndcg"), np.zeros(len(top)))
@@ -191,7 +192,7 @@ def ranking_metrics(task: RankingTask, top: Ints, k: int) -> dict[str, float]:
     }
 
 
-def _mask(items: Ints, count: int) -> metrics.Mask:
+def _mask(items: Ints, count: int) -> Bools:
     mask = np.zeros(count, dtype=np.bool_)
     mask[items] = True
     return mask

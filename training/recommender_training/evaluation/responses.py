@@ -6,16 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.data.dataset import Dataset
 from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
-from recommender_training.evaluation import metrics
+from recommender_training.statistics import metrics
 
 #: Groups with fewer rows, or fewer of either class, are reported but never judged.
 MIN_SEGMENT_ROWS = 100
 MIN_CLASS_ROWS = 20
 
 
-def response_metrics(label: metrics.Mask, probability: metrics.Array) -> dict[str, float]:
+def response_metrics(label: Bools, probability: Doubles) -> dict[str, float]:
     """AUC, log loss and expected calibration error; the window holds both classes."""
     area = metrics.auc(label, probability)
     assert area is not None, "splits.temporal refuses a window of one class"
@@ -26,14 +27,14 @@ def response_metrics(label: metrics.Mask, probability: metrics.Array) -> dict[st
     }
 
 
-def segment_rows(data: Dataset, rows: Ints) -> dict[str, metrics.Mask]:
+def segment_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
     """Which of the rows belong to each segment: `age:<band>` and `gender:<name>`.
 
     Users of whom it is not known are `age:unknown` and `gender:unknown`, if there are any.
     """
     side = data.users.side[data.events.user[rows]]
     band = np.where(side[:, 0] < 0, -1, np.searchsorted(AGE_EDGES, side[:, 0], side="right"))
-    segments: dict[str, metrics.Mask] = {}
+    segments: dict[str, Bools] = {}
     for dimension, codes, names in (
         ("age", band, AGE_BANDS),
         ("gender", side[:, 1], data.users.genders),
@@ -44,17 +45,17 @@ def segment_rows(data: Dataset, rows: Ints) -> dict[str, metrics.Mask]:
     return segments
 
 
-def genre_rows(data: Dataset, rows: Ints) -> dict[str, metrics.Mask]:
+def genre_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
     """Which of the rows are of an item of each genre, `genre:<name>`; an item may have several."""
     genres = data.items.genres[data.events.item[rows]] > 0
     return {f"genre:{name}": genres[:, code] for code, name in enumerate(data.items.genre_names)}
 
 
 def group_metrics(
-    groups: dict[str, metrics.Mask],
-    label: metrics.Mask,
+    groups: dict[str, Bools],
+    label: Bools,
     user: Ints,
-    probability: metrics.Array,
+    probability: Doubles,
 ) -> list[dict[str, Any]]:
     """One entry a group of rows: its size, its metrics (null where undefined), counted or not."""
     return [
@@ -63,9 +64,7 @@ def group_metrics(
     ]
 
 
-def _group(
-    name: str, label: metrics.Mask, user: Ints, probability: metrics.Array
-) -> dict[str, Any]:
+def _group(name: str, label: Bools, user: Ints, probability: Doubles) -> dict[str, Any]:
     size, positives = len(label), int(label.sum())
     head = {
         "name": name,
@@ -85,7 +84,7 @@ def _group(
     }
 
 
-def counted(label: metrics.Mask) -> bool:
+def counted(label: Bools) -> bool:
     """Whether a group of rows is large enough to be judged by itself."""
     positives = int(label.sum())
     classes = min(positives, len(label) - positives)
@@ -99,7 +98,7 @@ def worst_segment(segments: list[dict[str, Any]], overall: float) -> tuple[str, 
     return name, area
 
 
-def reliability(label: metrics.Mask, probability: metrics.Array) -> list[dict[str, float]]:
+def reliability(label: Bools, probability: Doubles) -> list[dict[str, float]]:
     """Mean probability and share of positives in each bin of the calibration error."""
     bins = metrics.CALIBRATION_BINS
     place = np.clip(np.ceil(probability * bins).astype(np.int64) - 1, 0, bins - 1)

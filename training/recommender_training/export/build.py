@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender_training.data.dataset import Dataset, Floats
+from recommender_training.common.arrays import Floats
+from recommender_training.config.training import FeatureGroup
+from recommender_training.data.dataset import Dataset
 from recommender_training.data.schema import MAX_AGE
 from recommender_training.export import towers
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
-from recommender_training.features import extras
-from recommender_training.features.declared import FeatureGroup
+from recommender_training.features import extras, groups
 from recommender_training.features.table import Constants, State, genre_shares
-from recommender_training.mitigation import item_groups
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import logistic, retrieval
+from recommender_training.models import item_weights, logistic
 from recommender_training.models.ranker import Ranker
-from recommender_training.models.sources import Sources
+from recommender_training.trainer.retrieval import RetrievalModels
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Knowledge:
     state: State
     retrieval: Floats | None  # [I, I]; None where lists are not ordered by it
     history_length: int
-    sources: Sources = field(default_factory=Sources)
+    sources: RetrievalModels = field(default_factory=RetrievalModels)
 
 
 def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> dict[str, Tensor]:
@@ -40,7 +40,7 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
     data, counts = known.data, known.state.counts
     of_items = np.zeros(data.items.count, dtype=np.float32)
     if bonus is not None:
-        of_items = bonus.of_items(item_groups.membership(bonus.by, data.items, counts))
+        of_items = bonus.of_items(groups.membership(bonus.by, data.items, counts))
     genres = torch.from_numpy(data.items.genres)
     limits = [MAX_AGE + 1, len(data.users.genders), len(data.users.occupations)]
     return {
@@ -58,7 +58,7 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
         "prior": torch.tensor(known.constants.prior),
         "temperature": torch.tensor(temperature),
         "retrieval": _retrieval(known),
-        "popularity": torch.from_numpy(retrieval.popularity_prior(counts))
+        "popularity": torch.from_numpy(item_weights.popularity_prior(counts))
         * known.sources.popularity_weight,
         "bonus": torch.from_numpy(of_items),
         **towers.state(known.sources),
@@ -68,7 +68,7 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
 def _retrieval(known: Knowledge) -> Tensor:
     if known.retrieval is None:
         return torch.zeros(0, 0)
-    return torch.from_numpy(known.retrieval) * retrieval.RETRIEVAL_WEIGHT
+    return torch.from_numpy(known.retrieval) * item_weights.RETRIEVAL_WEIGHT
 
 
 def ranker_module(

@@ -15,9 +15,9 @@ import torch
 
 from recommender_training.artifact import triton
 from recommender_training.artifact.triton import MODELS
+from recommender_training.data.sessions import Request
 from recommender_training.export import torchscript
 from recommender_training.export.tensors import to_tensors
-from recommender_training.sessions import Request
 
 _WARM_UP = 20
 _NOW = 890_000_000

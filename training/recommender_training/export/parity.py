@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender_training.data.dataset import Ints
-from recommender_training.evaluation import metrics, order, ranking
+from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.evaluation import list_prior, ranking
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
+from recommender_training.features import groups
 from recommender_training.features.table import Inputs
-from recommender_training.mitigation import item_groups
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import calibration, retrieval
+from recommender_training.models import item_weights
+from recommender_training.statistics import calibration
 
 #: Largest difference of a probability that is float32 arithmetic and no defect.
 TOLERANCE = 1e-4
@@ -43,18 +44,18 @@ class Lists:
         known: Knowledge,
         request: ranking.Request,
         inputs: Inputs,
-        logits: metrics.Array,
-    ) -> metrics.Array:
+        logits: Doubles,
+    ) -> Doubles:
         """[I] in eager mode, from logits [I]; items that are seen come last."""
         data, counts = known.data, known.state.counts
         seen, weights = data.events.item[request.session], None
         if known.retrieval is not None:
-            weights = known.retrieval[seen] * np.float32(retrieval.RETRIEVAL_WEIGHT)
+            weights = known.retrieval[seen] * np.float32(item_weights.RETRIEVAL_WEIGHT)
             if self.left is not None and len(seen):
                 weights = self.left(torch.from_numpy(weights)).numpy()
-        rank = logits + order.prior(data, counts, weights, known.sources, request, inputs)
+        rank = logits + list_prior.prior(data, counts, weights, known.sources, request, inputs)
         if self.bonus is not None:
-            members = item_groups.membership(self.bonus.by, data.items, counts)
+            members = groups.membership(self.bonus.by, data.items, counts)
             rank = rank + self.bonus.of_items(members)
         rank[seen] = -np.inf
         return rank
@@ -189,7 +190,7 @@ def _larger(*differences: float) -> float:
     return float(np.max(differences))
 
 
-def _disorder(rank: metrics.Array, served: Ints) -> float:
+def _disorder(rank: Doubles, served: Ints) -> float:
     """How much the rank [I] of the worst misplaced item differs from that of its place.
 
     Zero where what is served are, in order, the items of the highest rank.

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.data.dataset import Ints
+from recommender_training.common.arrays import Ints
 
 #: Batch, session length and items wanted; the largest batch is Triton's.
 _SHAPES = ((1, 1, 10), (1, 20, 1), (2, 3, 5), (7, 20, 10), (2, 90, 50), (64, 20, 10))

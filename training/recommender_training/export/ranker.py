@@ -4,9 +4,9 @@
 import torch
 from torch import Tensor
 
+from recommender_training.config.training import FeatureGroup
 from recommender_training.export.modules import Serving
 from recommender_training.export.request import read_session, read_user
-from recommender_training.features.declared import FeatureGroup
 from recommender_training.features.graph import (
     AGE_BUCKETS,
     calendar_numbers,

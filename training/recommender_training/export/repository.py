@@ -12,18 +12,18 @@ from torch import nn
 
 from recommender_training.artifact import triton, vocabulary
 from recommender_training.artifact.triton import MODELS
-from recommender_training.config import Retrieval, TrainingConfig
+from recommender_training.common.durable_files import canonical_json, write_bytes
+from recommender_training.common.progress import say
+from recommender_training.config.export import Variant
+from recommender_training.config.training import Retrieval, TrainingConfig
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import scorers
-from recommender_training.export import build, faults, parity, successor, torchscript
-from recommender_training.export.compact import compact, left_of
-from recommender_training.export.settings import Variant
+from recommender_training.export import build, faults, parity, torch_export, torchscript
+from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.features.table import State
-from recommender_training.files import canonical_json, write_bytes
-from recommender_training.models import retrieval
-from recommender_training.models.bundle import Bundle
-from recommender_training.models.prepared import Prepared
-from recommender_training.progress import say
+from recommender_training.models import item_weights
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.prepared import Prepared
 
 #: Requests of the test window that the parity check asks both sides.
 _PARITY_REQUESTS = 50
@@ -50,7 +50,7 @@ def write(
     if bundle.deep is not None:
         bonus = bundle.bonus.get("recommender")
         full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
-        served = full if variant is None else compact(full, variant, config.export)
+        served = full if variant is None else compress(full, variant, config.export)
     base_scorer, scorer = scorers(bundle, prepared)
     differences: dict[str, Any] = {}
     loaded: dict[str, nn.Module] = {}
@@ -74,7 +74,7 @@ def write(
     if injected is not served:
         torchscript.save(injected, triton.model_path(root))
     if config.export.torch_export:
-        differences["torchExport"] = successor.write(root, served, loaded[MODELS[0]], known)
+        differences["torchExport"] = torch_export.write(root, served, loaded[MODELS[0]], known)
     popular = vocabulary.popularity(prepared.data, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
     return differences, loaded["recommender"]
@@ -89,7 +89,7 @@ def knowledge(prepared: Prepared, config: TrainingConfig) -> build.Knowledge:
         data=data,
         constants=prepared.constants,
         state=State.at(data, None, prepared.constants.groups),
-        retrieval=retrieval.fit(data, every) if weighed else None,
+        retrieval=item_weights.fit(data, every) if weighed else None,
         history_length=prepared.history_length,
     )
 

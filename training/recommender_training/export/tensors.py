@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from recommender_training.sessions import Request
+from recommender_training.data.sessions import Request
 
 PADDING = -1
 _BATCH = 32

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from recommender_training.files import write_bytes
+from recommender_training.common.durable_files import write_bytes
 
 #: Earliest time that a zip archive can hold.
 _NO_TIME = (1980, 1, 1, 0, 0, 0)

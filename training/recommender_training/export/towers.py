@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.features.graph import newer_events, recency_bucket, value_level
-from recommender_training.models.sources import Sources
 from recommender_training.models.two_tower import TwoTower
+from recommender_training.trainer.retrieval import RetrievalModels
 
 
 class TowerServing(nn.Module):
@@ -49,7 +49,7 @@ class TowerServing(nn.Module):
         return torch.matmul(request, self.tower_items[1:].t()) + self.tower_offset
 
 
-def state(sources: Sources) -> dict[str, Tensor]:
+def state(sources: RetrievalModels) -> dict[str, Tensor]:
     """Buffers of the towers; the weight of their lift is folded into the last layer."""
     towers = sources.towers
     if towers is None:

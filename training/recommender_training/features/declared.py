@@ -7,18 +7,10 @@ here is the order of the model's columns.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-
-class FeatureGroup(enum.StrEnum):
-    """Numbers that the deep ranker reads where `hyperparameters.features` names them."""
-
-    DEMOGRAPHIC_RATES = "DemographicRates"
-    ROLLING_POPULARITY = "RollingPopularity"
-    CALENDAR = "Calendar"
-
+from recommender_training.config.training import FeatureGroup
 
 #: Windows of RollingPopularity in days, each closed on the left: [t - days, t).
 WINDOW_DAYS = (1, 7, 30)

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.data.dataset import Dataset, Events, Ints, Places
+from recommender_training.common.arrays import Ints, Places
+from recommender_training.config.training import FeatureGroup
+from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features import declared, graph, history
-from recommender_training.features.declared import FeatureGroup
 
 SECONDS_A_DAY = 86_400
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender_training.data.dataset import Bools, Events, Ints, Places
+from recommender_training.common.arrays import Bools, Ints, Places
+from recommender_training.data.dataset import Events
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.common.arrays import Ints
+from recommender_training.config.training import FeatureGroup
+from recommender_training.data.dataset import Dataset
 from recommender_training.features import extras, graph, history
-from recommender_training.features.declared import FeatureGroup, ordered
+from recommender_training.features.declared import ordered
 from recommender_training.features.taste import Fits, Taste, fit_before
 
 #: Inputs are kept up to this size: about a million events with 20 past ones each.

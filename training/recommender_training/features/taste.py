@@ -14,12 +14,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from recommender_training.data.dataset import Events, Floats, Ints, Places
+from recommender_training.common.arrays import Doubles, Floats, Ints, Places
+from recommender_training.data.dataset import Events
 from recommender_training.features import graph
 
 FACTORS = 8
@@ -35,8 +35,6 @@ _SEED = 0
 _BLOCK = 50_000
 #: Events whose numbers are computed at a time.
 _ROWS = 8192
-
-_Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -182,9 +180,7 @@ def _fit(events: Events, item_count: int) -> Taste:
     return Taste(centre, bias.astype(np.float32), scaled.astype(np.float32))
 
 
-def _ridge(
-    seen: sp.csr_matrix, target: sp.csr_matrix, basis: _Doubles, ridge: _Doubles
-) -> _Doubles:
+def _ridge(seen: sp.csr_matrix, target: sp.csr_matrix, basis: Doubles, ridge: Doubles) -> Doubles:
     """For each row of `target` the weights of `basis` that explain its stored entries best."""
     width = basis.shape[1]
     upper = np.triu_indices(width)

@@ -1,1 +1,1 @@
-"""What is done about unfair answers: weights of training rows, and a bonus for item groups."""
+"""Methods against unfair results: weights of training rows, a bonus for item groups. Pure."""

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from recommender_training.data.dataset import Floats, Ints
-from recommender_training.evaluation import metrics
-from recommender_training.mitigation.settings import Exposure, ItemGrouping
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
+from recommender_training.config.mitigation import Exposure, ItemGrouping
+from recommender_training.statistics import metrics
 
 #: Steps of the ascent; a step moves a bonus by at most FIRST_STEP of the largest one, and less
 #: with the square root of their number.
@@ -36,10 +36,10 @@ _DIGITS = 4
 class Wanted:
     """What the lists are held against, on the requests that the bonus is found on."""
 
-    scores: metrics.Array  # [R, I] ranks, -inf for items that a request may not get
-    membership: metrics.Array  # [I, G] rows sum to one at most
-    relevance: metrics.Array  # [G] share of what is asked for
-    bound: metrics.Mask  # [G] groups that the constraint is for
+    scores: Doubles  # [R, I] ranks, -inf for items that a request may not get
+    membership: Doubles  # [I, G] rows sum to one at most
+    relevance: Doubles  # [G] share of what is asked for
+    bound: Bools  # [G] groups that the constraint is for
 
 
 @dataclass(frozen=True)
@@ -47,21 +47,21 @@ class Bonus:
     """The bonus of each group, and the lists that it was found on, without and with it."""
 
     by: ItemGrouping
-    value: metrics.Array  # [G] in the unit of the rank, a logit
-    relevance: metrics.Array  # [G]
-    before: metrics.Array  # [G] share of the exposure
-    after: metrics.Array  # [G]
-    bound: metrics.Mask = field(repr=False)  # [G]
+    value: Doubles  # [G] in the unit of the rank, a logit
+    relevance: Doubles  # [G]
+    before: Doubles  # [G] share of the exposure
+    after: Doubles  # [G]
+    bound: Bools = field(repr=False)  # [G]
     met: bool  # each bound group has its share
 
-    def of_items(self, membership: metrics.Array) -> Floats:
+    def of_items(self, membership: Doubles) -> Floats:
         """[I] bonus of each item."""
         return of_items(self.value, membership)
 
     def told(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
         """One entry a group, for the report; `ratio` is null where nothing is asked for."""
 
-        def ratio(share: metrics.Array, code: int) -> float | None:
+        def ratio(share: Doubles, code: int) -> float | None:
             wanted = float(self.relevance[code])
             return round(float(share[code]) / wanted, 6) if wanted > 0 else None
 
@@ -78,7 +78,7 @@ class Bonus:
         ]
 
 
-def of_items(value: metrics.Array, membership: metrics.Array) -> Floats:
+def of_items(value: Doubles, membership: Doubles) -> Floats:
     """[I] bonus of each item: the mean of those of its groups, in the precision of the graph."""
     return np.asarray(membership @ value, dtype=np.float32)
 
@@ -96,7 +96,7 @@ def fit(wanted: Wanted, settings: Exposure, k: int) -> Bonus:
     before, _ = lists.shown(value)
     if not wanted.bound.any() or len(wanted.scores) == 0:
         return Bonus(settings.by, value, wanted.relevance, before, before, wanted.bound, True)
-    best: tuple[tuple[float, float], metrics.Array, metrics.Array] | None = None
+    best: tuple[tuple[float, float], Doubles, Doubles] | None = None
     for step in range(STEPS):
         share, rank = lists.shown(value)
         ratio = np.divide(share, wanted.relevance, out=np.ones_like(share), where=wanted.bound)
@@ -134,7 +134,7 @@ class _Lists:
         self._items = np.argsort(-scores, axis=1, kind="stable")[:, :width].astype(np.int64)
         self._scores = np.take_along_axis(scores, self._items, axis=1)
 
-    def shown(self, value: metrics.Array) -> tuple[metrics.Array, float]:
+    def shown(self, value: Doubles) -> tuple[Doubles, float]:
         """[G] share of the exposure with this bonus, and the mean discounted rank of a list."""
         if self._items.size == 0:
             return np.zeros(self._membership.shape[1]), 0.0

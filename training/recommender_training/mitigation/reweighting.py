@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import brentq
 
-from recommender_training.data.dataset import Bools, Dataset, Floats, Ints, Users
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
+from recommender_training.config.mitigation import Dimension, Reweighting
+from recommender_training.data.dataset import Dataset, Users
 from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
-from recommender_training.evaluation import metrics
-from recommender_training.mitigation.settings import Dimension, Reweighting
 
 
 def user_groups(users: Users, by: Dimension) -> tuple[Ints, tuple[str, ...]]:
@@ -56,10 +56,10 @@ def weights(group: Ints, label: Bools, settings: Reweighting) -> Floats:
     return result.astype(np.float32)
 
 
-def _bounded(factor: metrics.Array, rows: Ints, most: float) -> metrics.Array:
+def _bounded(factor: Doubles, rows: Ints, most: float) -> Doubles:
     """The factors of cells of so many rows, scaled to a mean of 1 and cut at `most`, 1 / most."""
 
-    def cut(log_scale: float) -> metrics.Array:
+    def cut(log_scale: float) -> Doubles:
         return np.asarray(np.clip(np.exp(log_scale) * factor, 1 / most, most))
 
     def too_much(log_scale: float) -> float:

@@ -1,1 +1,1 @@
-"""The deep ranker, the logistic regression and how they are fitted."""
+"""Architectures: deep ranker, two towers, logistic regression, item-to-item weights."""

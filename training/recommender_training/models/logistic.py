@@ -16,7 +16,8 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from recommender_training.data.dataset import Bools, Dataset, Floats, Ints
+from recommender_training.common.arrays import Bools, Floats, Ints
+from recommender_training.data.dataset import Dataset
 from recommender_training.features.graph import AGE_BUCKETS
 from recommender_training.features.table import Inputs, Source, columns
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommender_training.distributed.share import Share
+from recommender_training.distributed.group import Share
 
 
 class RowNoise(nn.Dropout):

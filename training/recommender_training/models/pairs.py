@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.data.dataset import Events, Ints
+from recommender_training.common.arrays import Ints
+from recommender_training.data.dataset import Events
 from recommender_training.features.table import Inputs, Source
 
 #: The towers learn from so many pairs, the newest: a fit of more would outlast the ranker's.

@@ -2,7 +2,7 @@
 
 The item's tower reads id, genres and year of release; the request's reads age, gender and
 occupation and the events of the session, pooled. Neither reads the user's id, since most users of
-a later window are new. Both losses are a softmax over items (`Loss`):
+a later window are new. Both losses are a softmax over items (`RetrievalLoss`):
 
 - SampledSoftmax: over the items of the batch. These are drawn in proportion to their popularity,
   so log q, the log of that share, is taken from their logits (Yi et al., RecSys 2019). Not from
@@ -23,8 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from recommender_training.config import Loss
-from recommender_training.data.dataset import Dataset, Ints
+from recommender_training.common.arrays import Ints
+from recommender_training.config.training import RetrievalLoss
+from recommender_training.data.dataset import Dataset
 from recommender_training.features.graph import (
     AGE_BUCKETS,
     RECENCY_BUCKETS,
@@ -52,7 +53,7 @@ class TowerSize:
     width: int
     history_length: int
     dropout: float
-    loss: Loss
+    loss: RetrievalLoss
 
 
 class TwoTower(nn.Module):
@@ -133,7 +134,7 @@ class TwoTower(nn.Module):
                     for rows in parts
                 ]
             )
-        if self.size.loss is Loss.FULL_SOFTMAX:
+        if self.size.loss is RetrievalLoss.FULL_SOFTMAX:
             logits = self.logits(items, batch.inputs)
             return functional.cross_entropy(logits, liked, reduction="none")
         vectors = self.request_vectors(items, batch.inputs)

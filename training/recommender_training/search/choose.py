@@ -7,18 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from recommender_training.code_version import code_version
-from recommender_training.config import TrainingConfig
+from recommender_training.common.code_version import code_version
+from recommender_training.common.durable_files import canonical_json
+from recommender_training.common.progress import say
+from recommender_training.config import search_space
+from recommender_training.config.search import SearchSettings
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
-from recommender_training.files import canonical_json
-from recommender_training.models.bundle import Bundle
-from recommender_training.models.prepared import Prepared
-from recommender_training.progress import say
-from recommender_training.search import folds, results, seeds, space, workers
+from recommender_training.search import folds, results, seeds, workers
 from recommender_training.search.objective import FoldLoss, FromLake, Source
-from recommender_training.search.settings import SearchSettings
 from recommender_training.search.study import Objective, Outcome, Plan
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.prepared import Prepared
 
 #: Settings that decide how long is searched, not what is found on the way.
 _OF_THE_BUDGET = {"trials", "seconds", "parallelism", "seeds"}
@@ -83,13 +84,13 @@ def choose(
     found = results.best(outcomes)
     say(f"search: trial {found.index} is chosen, log loss {found.loss:.4f}: {found.params}")
     chosen = config.model_copy(
-        update={"hyperparameters": space.apply(config.hyperparameters, found.params)}
+        update={"hyperparameters": search_space.apply(config.hyperparameters, found.params)}
     )
     return Choice(chosen, settings, plan, parts, outcomes, journal)
 
 
 def _plan(config: TrainingConfig, settings: SearchSettings) -> Plan:
-    found = space.dimensions(settings.space, config.hyperparameters)
+    found = search_space.dimensions(settings.space, config.hyperparameters)
     return Plan(
         space=found,
         sampler=settings.sampler,
@@ -98,7 +99,7 @@ def _plan(config: TrainingConfig, settings: SearchSettings) -> Plan:
         parallelism=settings.parallelism,
         pruning=settings.pruning,
         seed=config.seed,
-        first=space.inside(found, config.hyperparameters),
+        first=search_space.inside(found, config.hyperparameters),
     )
 
 

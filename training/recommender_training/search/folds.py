@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.splits import Split, temporal
-from recommender_training.errors import InputError
 
 
 def past(data: Dataset, time: int) -> Dataset:

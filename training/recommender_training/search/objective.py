@@ -12,16 +12,18 @@ from statistics import fmean
 
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from recommender_training.config import TrainingConfig
+from recommender_training.common.progress import silence
+from recommender_training.config import search_space
+from recommender_training.config.search_space import Params
+from recommender_training.config.training import TrainingConfig
+from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
-from recommender_training.models.deep import fit_deep
-from recommender_training.models.fit import FitLog
-from recommender_training.models.prepared import Prepared, prepare_split
-from recommender_training.progress import silence
-from recommender_training.search import folds, space
-from recommender_training.search.space import Params
+from recommender_training.search import folds
 from recommender_training.search.study import Objective, Report
+from recommender_training.trainer.deep_ranker import fit_deep
+from recommender_training.trainer.fit import FitLog
+from recommender_training.trainer.prepared import Prepared, prepare_split
 
 #: Steps of a fold: looks at its validation part, of which no fit makes so many.
 FOLD_STEPS = 1_000_000
@@ -50,7 +52,7 @@ class FoldLoss:
     def __call__(self, params: Params, report: Report) -> list[float]:
         """The loss of each fold. A step reports the mean of the folds so far, at their best."""
         config = self._config.model_copy(
-            update={"hyperparameters": space.apply(self._config.hyperparameters, params)}
+            update={"hyperparameters": search_space.apply(self._config.hyperparameters, params)}
         )
         losses: list[float] = []
         with silence(), threadpool_limits(limits=self._threads):
@@ -85,9 +87,8 @@ class FromLake:
 
     def __call__(self) -> Objective:
         """The objective of this process."""
-        from recommender_training import pipeline
 
         source = self.source
-        _, data = pipeline.load(source.lake, source.data_version, source.window_days)
+        _, data = load.load(source.lake, source.data_version, source.window_days)
         parts, known = folds.of_past(data, self.folds)
         return FoldLoss(known, parts, self.config, self.threads)

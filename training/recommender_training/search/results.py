@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recommender_training.common.errors import InputError
+from recommender_training.config.search import SearchSettings
+from recommender_training.config.search_space import Dimension
 from recommender_training.data import times
 from recommender_training.data.splits import Split
-from recommender_training.errors import InputError
 from recommender_training.search.seeds import SeedResult, summary
-from recommender_training.search.settings import SearchSettings
-from recommender_training.search.space import Dimension
 from recommender_training.search.study import Outcome, Plan
 
 

@@ -16,8 +16,8 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from recommender_training.search.settings import Sampler
-from recommender_training.search.space import Dimension, Params
+from recommender_training.config.search import Sampler
+from recommender_training.config.search_space import Dimension, Params
 
 #: Trials that TPE draws at random before it believes what it has seen.
 STARTUP_TRIALS = 8

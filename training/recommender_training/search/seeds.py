@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
-from recommender_training.config import TrainingConfig
-from recommender_training.evaluation import metrics
-from recommender_training.models import fit, ranker
-from recommender_training.models.deep import fit_deep
-from recommender_training.models.prepared import Prepared
-from recommender_training.progress import say, silence
+from recommender_training.common.progress import say, silence
+from recommender_training.config.training import TrainingConfig
+from recommender_training.models import ranker
+from recommender_training.statistics import metrics
+from recommender_training.trainer import fit
+from recommender_training.trainer.deep_ranker import fit_deep
+from recommender_training.trainer.prepared import Prepared
 
 
 @dataclass(frozen=True)
@@ -41,13 +42,13 @@ def spread(
         if fitted is None:
             with silence():
                 fitted = fit_deep(prepared, own, threads)
-        found.append(_judge(prepared, own.seed, *fitted))
+        found.append(_evaluate(prepared, own.seed, *fitted))
         last = found[-1]
         say(f"search: seed {last.seed} validation log loss {last.loss:.4f}, auc {last.auc:.4f}")
     return found
 
 
-def _judge(prepared: Prepared, seed: int, model: ranker.Ranker, log: fit.FitLog) -> SeedResult:
+def _evaluate(prepared: Prepared, seed: int, model: ranker.Ranker, log: fit.FitLog) -> SeedResult:
     rows = prepared.split.validation
     logits = fit.predict(model, prepared.inputs, torch.from_numpy(rows)).numpy()
     area = metrics.auc(prepared.data.events.label[rows], logits)

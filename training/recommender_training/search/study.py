@@ -19,12 +19,12 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from recommender_training.errors import InputError
+from recommender_training.common.errors import InputError
+from recommender_training.config import search_space as spaces
+from recommender_training.config.search import Sampler
+from recommender_training.config.search_space import Dimension, Params
 from recommender_training.search import sampling
-from recommender_training.search import space as spaces
 from recommender_training.search.locks import locked
-from recommender_training.search.settings import Sampler
-from recommender_training.search.space import Dimension, Params
 
 #: A configuration whose worker dies is tried so often in all.
 ATTEMPTS = 2

@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from recommender_training.progress import say
+from recommender_training.common.progress import say
+from recommender_training.config.search_space import Params
 from recommender_training.search.locks import locked, mend
-from recommender_training.search.space import Params
 from recommender_training.search.study import Objective, Outcome, Plan, Report, Study
 
 #: Makes the objective of a worker, in the worker; it travels to the process, so it has to pickle.

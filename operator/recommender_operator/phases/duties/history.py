@@ -63,7 +63,7 @@ def _remove(turn: Turn, version: VersionObject) -> None:
     elif job.phase != "Running":
         if job.phase == "Failed":
             message = f"{', '.join(paths)} could not be removed: {job.reason} {job.message}"
-            turn.warn(Reason.ARTIFACTS_LEFT_BEHIND, message.strip())
+            turn.warn(Reason.ARTIFACTS_LEFT_BEHIND, message.strip(), version=version.name)
         turn.do(DeleteVersion(name=version.name))
 
 

@@ -37,7 +37,7 @@ def step(turn: Turn) -> None:
         values = fresh_rollout(version.status)
         turn.change(version.name, **values, attempt=version.status.attempt + 1)
         turn.change(version.name, stage_since=turn.time)
-        turn.say(Reason.ROLLING_OUT, f"{turn.called(version)} starts again")
+        turn.say(Reason.ROLLING_OUT, f"{turn.called(version)} starts again", version=version.name)
     elif stage is VersionStage.FAILED:
         _recheck(turn, version)
 
@@ -65,7 +65,7 @@ def _create(turn: Turn) -> None:
         trigger=trigger[:1024],
     )
     turn.do(CreateVersion(name=turn.desired, spec=spec))
-    turn.say("VersionCreated", f"{turn.desired} was created ({trigger})")
+    turn.say("VersionCreated", f"{turn.desired} was created ({trigger})", version=turn.desired)
     turn.look_again(_NOW)
 
 
@@ -73,7 +73,7 @@ def _roll_out_anew(turn: Turn, version: VersionObject) -> None:
     """A version that once worked needs no training; its rollout starts over."""
     values = fresh_rollout(version.status)
     turn.change(version.name, **values, stage_since=turn.time)
-    turn.say(Reason.ROLLING_OUT, f"the spec asks for {version.name} again")
+    turn.say(Reason.ROLLING_OUT, f"the spec asks for {version.name} again", version=version.name)
 
 
 def _recheck(turn: Turn, version: VersionObject) -> None:

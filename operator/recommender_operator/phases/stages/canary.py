@@ -65,7 +65,8 @@ def _next(turn: Turn, version: VersionObject) -> None:
         return
     if version.status.weight != weight:
         turn.change(version.name, weight=weight)
-        turn.say(Reason.ROLLING_OUT, f"{version.name} is given {weight} % of the requests")
+        message = f"{version.name} is given {weight} % of the requests"
+        turn.say(Reason.ROLLING_OUT, message, version=version.name)
         turn.look_again(_ROUTE)
     elif turn.route_agrees:
         steps.begin(turn, version.name, weight)
@@ -185,7 +186,8 @@ def _pass(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerd
         _promote_if_allowed(turn, version, seen.message)
         return
     steps.close(turn, version.name, str(Verdict.PASS))
-    turn.say(Reason.PASSED, f"{version.name} passed {record.weight} %: {seen.message}")
+    message = f"{version.name} passed {record.weight} %: {seen.message}"
+    turn.say(Reason.PASSED, message, version=version.name)
     _next(turn, turn.versions[version.name])
 
 

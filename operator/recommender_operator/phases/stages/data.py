@@ -28,7 +28,9 @@ def step(turn: Turn) -> None:
     )
     data_checks = _told(checked.checks)
     if data_checks is not None and data_checks.warnings:
-        turn.warn(Reason.DATA_WARNED, f"{version.name}: {words(data_checks)}")
+        turn.warn(
+            Reason.DATA_WARNED, f"{version.name}: {words(data_checks)}", version=version.name
+        )
     turn.move(
         version.name,
         VersionStage.TRAINING,

@@ -51,5 +51,6 @@ def holds(turn: Turn, version: VersionObject) -> bool:
             Reason.CANDIDATE_UNAVAILABLE,
             f"{version.name} is not ready for {gone.total_seconds():.0f} s: requests go back to "
             f"{turn.champion.name} until it is",
+            version=version.name,
         )
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 
@@ -9,14 +10,23 @@ import pytest
 
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.kube import BASELINES, ConflictError, KubeError, Object
+from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError
+from recommender_operator.adapters.seen import Seen
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines
-from tests.fakes import NOW, FakeKube, controller
+from tests.fakes import NOW, FakeKube, controller, copied
 from tests.unit.recommender_operator.resources.builder_inputs import model, version
 
 KEY = f"step/{version().name}"
 NAME = baselines.name("movies", KEY)
 UIDS = {model().uid, version().uid}
+
+
+def claim(*found: Object) -> Claim:
+    """Return what a look that saw these baselines writes on behalf of."""
+    seen = Seen()
+    seen.read(BASELINES, [copied(thing) for thing in found])
+    return Claim(owners=UIDS, seen=seen)
 
 
 def baseline(key: str = KEY, value: float = 1.0) -> Baseline:
@@ -37,14 +47,14 @@ async def test_baselines_are_kept_replaced_and_dropped_one_by_one() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
     assert await kept(store) == {}
-    await store.drop(model(), "nothing", None)
-    await store.save(model(), version(), baseline(), None)
-    await store.save(model(), None, baseline("drift/b"), None)
-    await store.save(model(), version(), baseline(value=2.0), stored(kube))
+    await store.drop(model(), "nothing", claim())
+    await store.save(model(), version(), baseline(), claim())
+    await store.save(model(), None, baseline("drift/b"), claim())
+    await store.save(model(), version(), baseline(value=2.0), claim(stored(kube)))
     assert await kept(store) == {KEY: baseline(value=2.0), "drift/b": baseline("drift/b")}
     owners = [thing["metadata"]["ownerReferences"][0]["uid"] for thing in kube.objects.values()]
     assert sorted(owners) == sorted(UIDS)
-    await store.drop(model(), KEY, stored(kube))
+    await store.drop(model(), KEY, claim(stored(kube)))
     assert set(await kept(store)) == {"drift/b"}
 
 
@@ -52,63 +62,108 @@ async def test_all_baselines_of_a_model_cost_one_request() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
     for i in range(5):
-        await store.save(model(), None, baseline(f"drift/{i}"), None)
+        await store.save(model(), None, baseline(f"drift/{i}"), claim())
     assert len(await kept(store)) == 5
     assert kube.reads == [("list", "counterbaselines")]
 
 
-async def test_the_very_same_baseline_is_kept_once_however_often_it_is_saved() -> None:
+async def test_a_baseline_that_is_saved_twice_in_one_look_is_written_over() -> None:
     kube = FakeKube()
-    store = BaselineStore(kube)
-    first = await store.save(model(), version(), baseline(), None)
-    assert await store.save(model(), version(), baseline(), None) == first
+    store, look = BaselineStore(kube), claim()
+    await store.save(model(), version(), baseline(), look)
+    await store.save(model(), version(), baseline(value=2.0), look)
+    assert await kept(store) == {KEY: baseline(value=2.0)}
 
 
 async def test_what_was_written_since_the_look_is_not_written_over() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    before = await store.save(model(), version(), baseline(), None)
+    await store.save(model(), version(), baseline(), claim())
     with pytest.raises(ConflictError):
-        await store.save(model(), version(), baseline(value=2.0), None)
-    kube.touch(BASELINES, NAME)
+        await store.save(model(), version(), baseline(value=2.0), claim())
+    look = claim(stored(kube))
+    kube.touch(BASELINES, NAME)["metadata"]["generation"] += 1
     with pytest.raises(ConflictError):
-        await store.save(model(), version(), baseline(value=2.0), before)
+        await store.save(model(), version(), baseline(value=2.0), look)
     assert await kept(store) == {KEY: baseline()}
 
 
-@pytest.mark.parametrize(
-    "owners", [[], controller("ModelVersion", version().name, "uid-of-an-earlier-one")]
-)
-async def test_an_object_of_somebody_else_is_not_read_nor_written(owners: list[Object]) -> None:
+async def test_a_baseline_that_is_made_anew_since_the_look_is_not_dropped() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    await store.save(model(), version(), baseline(), None)
+    await store.save(model(), version(), baseline(), claim())
+    look = claim(stored(kube))
+    stored(kube)["metadata"]["uid"] = "uid-of-a-later-one"
+    await store.drop(model(), KEY, look)
+    assert set(await kept(store)) == {KEY}
+
+
+FOREIGN = [
+    [],
+    controller("ModelVersion", version().name, "uid-of-an-earlier-one"),
+    [{**controller("ModelVersion", version().name, version().uid)[0], "controller": False}],
+]
+
+
+@pytest.mark.parametrize("is_labelled", [True, False])
+@pytest.mark.parametrize("owners", FOREIGN, ids=["nobody", "earlier", "no-controller"])
+async def test_an_object_of_somebody_else_is_named_and_neither_read_nor_written(
+    owners: list[Object], is_labelled: bool
+) -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    await store.save(model(), version(), baseline(), claim())
     stored(kube)["metadata"]["ownerReferences"] = owners
+    if not is_labelled:
+        stored(kube)["metadata"]["labels"] = {}
     assert await kept(store) == {}
-    before = dict(stored(kube))
-    assert await store.save(model(), version(), baseline(value=2.0), None) is None
+    before = copied(stored(kube))
+    look = claim(*await store.read("team", "movies"))
+    with pytest.raises(ForeignObjectError):
+        await store.save(model(), version(), baseline(value=2.0), look)
+    found = await store.unpacked(model(), [], UIDS)
+    (other,) = found.foreign
+    assert (other.kind, other.name) == ("CounterBaseline", NAME)
+    assert f"CounterBaseline team/{NAME} belongs to another" in found.baselines[KEY].error
+    if is_labelled:
+        with pytest.raises(ForeignObjectError):
+            await store.drop(model(), KEY, look)
     assert stored(kube) == before
-    error = (await kept(store))[KEY].error
-    assert f"{NAME} exists, and is not owned by movies" in error
-    assert "delete it" in error
+
+
+@pytest.mark.parametrize("remedy", ["deleted", "given"])
+async def test_an_object_that_is_no_longer_in_the_way_is_forgotten_at_once(remedy: str) -> None:
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    kube.put(BASELINES, {"metadata": {"name": NAME, "namespace": "team"}})
+    for key in (KEY, "drift/b"):
+        with contextlib.suppress(ForeignObjectError):
+            await store.save(model(), version(), baseline(key), claim())
+    if remedy == "deleted":
+        del kube.objects[BASELINES, "team", NAME]
+    else:
+        stored(kube)["metadata"]["ownerReferences"] = controller(
+            "RecommenderModel", "movies", model().uid
+        )
+    found = await store.unpacked(model(), [], UIDS)
+    assert (found.foreign, KEY in found.baselines) == ((), False)
 
 
 async def test_garbage_is_written_over_and_hides_no_other() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    await store.save(model(), version(), baseline(), None)
-    await store.save(model(), None, baseline("drift/b"), None)
+    await store.save(model(), version(), baseline(), claim())
+    await store.save(model(), None, baseline("drift/b"), claim())
     stored(kube)["spec"]["counters"] = "garbage"
-    found = await store.unpacked(model(), await store.read("team", "movies"), UIDS)
-    assert set(found.baselines) == {"drift/b"}
-    await store.save(model(), version(), baseline(), found.objects[NAME])
+    assert set(await kept(store)) == {"drift/b"}
+    await store.save(model(), version(), baseline(), claim(stored(kube)))
     assert set(await kept(store)) == {KEY, "drift/b"}
 
 
 async def test_a_copy_under_another_name_does_not_count() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    await store.save(model(), version(), baseline(), None)
+    await store.save(model(), version(), baseline(), claim())
     copy = stored(kube)
     copy["metadata"]["name"] = "copy"
     kube.put(BASELINES, copy)
@@ -130,13 +185,13 @@ async def test_what_the_api_server_refuses_reads_as_an_error_until_it_is_kept(
 ) -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    kube.fault = lambda verb, *_: refusal if verb == "create" else None
-    assert await store.save(model(), version(), baseline(), None) is None
+    kube.fault = lambda verb, *_: refusal if verb == "apply" else None
+    await store.save(model(), version(), baseline(), claim())
     needed = {"v": {"p": {"recommender_sessions_total": 1.0}}}
     failed = dataclasses.replace(baseline(), samples=needed, error=str(refusal))
     assert await kept(store) == {KEY: failed}
     kube.fault = lambda *_: None
-    await store.save(model(), version(), baseline(), None)
+    await store.save(model(), version(), baseline(), claim())
     assert await kept(store) == {KEY: baseline()}
 
 
@@ -145,19 +200,19 @@ async def test_what_cannot_be_packed_reads_as_an_error_that_can_be_dropped(
 ) -> None:
     store = BaselineStore(FakeKube())
     monkeypatch.setattr(baselines, "PACKED_LIMIT", 10)
-    await store.save(model(), version(), baseline(), None)
+    await store.save(model(), version(), baseline(), claim())
     assert "use fewer replicas" in (await kept(store))[KEY].error
-    await store.drop(model(), KEY, None)
+    await store.drop(model(), KEY, claim())
     assert await kept(store) == {}
 
 
 async def test_no_more_is_remembered_than_a_bounded_number_of_counters() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    kube.fault = lambda verb, *_: REFUSALS[0] if verb == "create" else None
+    kube.fault = lambda verb, *_: REFUSALS[0] if verb == "apply" else None
     many = {f"recommender_requests_total{i}": 1.0 for i in range(50_001)}
     await store.save(
-        model(), version(), dataclasses.replace(baseline(), samples={"v": {"p": many}}), None
+        model(), version(), dataclasses.replace(baseline(), samples={"v": {"p": many}}), claim()
     )
     assert (await kept(store))[KEY].samples == {}
 
@@ -165,11 +220,11 @@ async def test_no_more_is_remembered_than_a_bounded_number_of_counters() -> None
 async def test_an_older_error_does_not_hide_a_newer_baseline() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    kube.fault = lambda verb, *_: REFUSALS[0] if verb == "create" else None
-    await store.save(model(), version(), baseline(), None)
+    kube.fault = lambda verb, *_: REFUSALS[0] if verb == "apply" else None
+    await store.save(model(), version(), baseline(), claim())
     kube.fault = lambda *_: None
     later = dataclasses.replace(baseline(), taken_at=NOW + datetime.timedelta(seconds=1))
-    await BaselineStore(kube).save(model(), version(), later, None)
+    await BaselineStore(kube).save(model(), version(), later, claim())
     assert await kept(store) == {KEY: later}
 
 
@@ -187,7 +242,7 @@ async def test_an_older_error_does_not_hide_a_newer_baseline() -> None:
 async def test_what_may_pass_is_repeated_with_the_look(error: KubeError) -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
-    kube.fault = lambda verb, *_: error if verb == "create" else None
+    kube.fault = lambda verb, *_: error if verb == "apply" else None
     with pytest.raises(KubeError):
-        await store.save(model(), version(), baseline(), None)
+        await store.save(model(), version(), baseline(), claim())
     assert await kept(store) == {}

@@ -262,3 +262,15 @@ async def test_a_second_life_believes_nothing_of_the_first() -> None:
     await world.server.delete(MODELS, "team", "movies", uid=uid)
     async with world.running():
         assert await world.kube.get(MODELS, "team", "movies") is None
+
+
+async def test_an_own_object_without_the_label_is_not_kept_for_no_watch_would_tell_its_end() -> (
+    None
+):
+    world = World()
+    async with world.running():
+        bare = {"metadata": {"name": "bare", "namespace": "team"}}
+        assert await world.kube.create(HTTP_ROUTES, bare) is not None
+        assert len(world.of(HTTP_ROUTES).store) == 0
+        assert await world.kube.create(HTTP_ROUTES, child("marked")) is not None
+        assert len(world.of(HTTP_ROUTES).store) == 1

@@ -54,6 +54,19 @@ async def test_one_instant_query_asks_for_the_version_and_gives_its_pods() -> No
     assert seen[0].query["query"] == '{__name__=~"recommender_.*",version="films-1"}'
 
 
+async def test_no_version_can_widen_the_query() -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(request.query["query"])
+        return web.Response(body=answer(row("3", pod="a")))
+
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        provider = Prometheus(session, f"http://127.0.0.1:{port}")
+        await provider.sample("shop", 'a"} or {x="', PODS)
+    assert seen == [r'{__name__=~"recommender_.*",version="a\"} or {x=\""}']
+
+
 def test_labels_of_the_server_are_no_part_of_the_key() -> None:
     more = {"job": "x", "instance": "10.0.0.1:8080", "container": "c", "model": "m", "team": "t"}
     assert parse_answer(answer(row("3", pod="a", **more)), "shop", PODS) == {"a": {OK: 3}}

@@ -8,12 +8,14 @@ import datetime
 import pytest
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.events import EventRecorder
+from recommender_operator.adapters import events
+from recommender_operator.adapters.events import OWED, EventRecorder
 from recommender_operator.adapters.kube import (
     EVENTS,
     HTTP_ROUTES,
     REVISIONS,
     KubeError,
+    NotLeaderError,
 )
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.api.spec import TrafficMode
@@ -45,6 +47,50 @@ async def test_events_that_differ_are_posted_each() -> None:
     for about, event in ((model(), SAID), (model(), other), (again, SAID)):
         await recorder.post(about, event, NOW)
     assert len(kube.names(EVENTS)) == 3
+
+
+async def test_owed_events_are_posted_once_in_their_order_and_only_a_bounded_number() -> None:
+    kube = FakeKube()
+    recorder = EventRecorder(kube)
+    many = [dataclasses.replace(SAID, message=f"epoch {i:02}") for i in range(OWED + 5)]
+    recorder.owe(model(), many[:3])
+    recorder.owe(model(), many[3:])
+    recorder.owe(dataclasses.replace(model(), uid="another"), [SAID])
+    for _ in range(2):
+        await recorder.pay(model(), NOW)
+    created = [kube.find(EVENTS, name)["message"] for _, _, name in kube.writes]
+    assert created == [event.message for event in many[:OWED]]
+
+
+async def test_owed_events_outlast_a_process_that_may_not_write() -> None:
+    kube = FakeKube()
+    recorder = EventRecorder(kube)
+    recorder.owe(model(), [SAID])
+    kube.fault = refuse
+    with pytest.raises(NotLeaderError):
+        await recorder.pay(model(), NOW)
+    kube.fault = lambda *_: None
+    await recorder.pay(model(), NOW)
+    assert len(kube.names(EVENTS)) == 1
+
+
+async def test_of_models_without_end_the_ones_that_owe_for_longest_are_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(events, "REMEMBERED", 2)
+    kube = FakeKube()
+    recorder = EventRecorder(kube)
+    owing = [dataclasses.replace(model(), uid=f"uid-{i}") for i in range(3)]
+    for one in owing:
+        recorder.owe(one, [SAID])
+    for one in owing:
+        await recorder.pay(one, NOW)
+    about = {kube.find(EVENTS, n)["involvedObject"]["uid"] for n in kube.names(EVENTS)}
+    assert about == {"uid-1", "uid-2"}
+
+
+def refuse(*_: object) -> None:
+    raise NotLeaderError("another one leads")
 
 
 async def test_an_event_that_cannot_be_posted_fails_nothing(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -10,7 +11,7 @@ import pytest
 from aiohttp import web
 from kubernetes.aio import client as official
 
-from recommender_operator.adapters.kube import PODS, KubeError
+from recommender_operator.adapters.kube import PODS, KubeError, NotLeaderError
 from recommender_operator.adapters.transport import Transport, proxy_of
 from recommender_operator.adapters.watching import ApiSource, Event, Scope
 
@@ -71,6 +72,59 @@ async def test_a_server_that_takes_no_token_is_not_logged_in_to_again_and_again(
         for _ in range(5):
             assert (await transport.request("GET", "/api")).status == 401
         assert tokens.count == 1
+
+
+class Leadership:
+    """A fence that another leader may close."""
+
+    def __init__(self) -> None:
+        self.lost = False
+
+    def fence(self) -> None:
+        if self.lost:
+            raise NotLeaderError("another one leads")
+
+
+async def test_a_write_that_has_waited_for_its_turn_is_not_sent_once_another_leads() -> None:
+    both, go_on = asyncio.Semaphore(0), asyncio.Event()
+    asked: list[str] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        both.release()
+        await go_on.wait()
+        return web.json_response({})
+
+    leadership = Leadership()
+    async with served(handler) as (transport, _, _):
+        ahead = [asyncio.create_task(transport.request("GET", f"/{i}")) for i in range(2)]
+        for _ in ahead:
+            await both.acquire()
+        write = asyncio.create_task(transport.request("POST", "/write", fence=leadership.fence))
+        await asyncio.sleep(0)
+        leadership.lost = True
+        go_on.set()
+        with pytest.raises(NotLeaderError):
+            await write
+        await asyncio.gather(*ahead)
+    assert sorted(asked) == ["/0", "/1"]
+
+
+async def test_a_write_is_not_repeated_after_a_login_during_which_another_one_led() -> None:
+    leadership, asked = Leadership(), []
+
+    async def handler(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        leadership.lost = True
+        return web.json_response({}, status=401)
+
+    async with served(handler) as (transport, tokens, clock):
+        await transport._connected()
+        clock[0] += 60
+        with pytest.raises(NotLeaderError):
+            await transport.request("POST", "/write", fence=leadership.fence)
+        assert tokens.count == 2
+    assert asked == ["/write"]
 
 
 async def watched(lines: list[bytes], status: int = 200) -> list[Event]:

@@ -19,9 +19,9 @@ from recommender_operator.adapters import metrics_page
 from recommender_operator.api.baseline import PACKED_LIMIT
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines
-from recommender_serving.artifact_files import MAX_BINS
-from recommender_serving.metrics import Metrics
-from recommender_serving.types import FallReason, Outcome, Source
+from recommender_serving.artifact.file_schemas import MAX_BINS
+from recommender_serving.domain.types import FallReason, Outcome, Source
+from recommender_serving.monitoring.metrics import Metrics
 from recommender_training.artifact import reference
 from tests.unit.recommender_operator.resources.builder_inputs import model, version
 
@@ -165,6 +165,8 @@ GARBAGE = [
     packed(ARM.replace(b'"q"', b'"x"'), b"1" * 8), packed(ARM.replace(b'"q"', b'"qq"'), b"1" * 16),
     packed(b"[" * 5_000), base64.b64encode(zlib.compress(b"0" * (33 * 2**20))).decode(),
     baselines.pack(baseline().samples)[:-8],
+    # All numbers, but not the checksum over them.
+    base64.b64encode(base64.b64decode(baselines.pack(baseline().samples))[:-4]).decode(),
 ]  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from recommender_operator.resources import (
     labels,
     model_version,
 )
-from recommender_training import cli
+from recommender_training.cli import main
 from recommender_training.data_checks.policy import parse_checks
 from tests.unit.recommender_operator.resources.builder_inputs import (
     DIGEST,
@@ -105,7 +105,7 @@ def test_the_check_is_told_what_is_not_at_its_default_and_what_to_compare_with()
     inputs = {"against": "i3.u1.t0-00ff"}
     manifest = jobs.job(model(), told, JobKind.CHECK, 1, inputs, OPTIONS)
     command = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
-    arguments = cli.parser().parse_args(command[1:])
+    arguments = main.parser().parse_args(command[1:])
     assert arguments.checks == '{"levels":{"shift":"Block"},"maxVolumeDrop":0.2}'
     assert arguments.against == "i3.u1.t0-00ff"
     taken = parse_checks(arguments.checks).model_dump(mode="json", by_alias=True)
@@ -222,12 +222,12 @@ def test_a_check_of_the_past_reads_the_tables_alone(
     command = command_of(manifest)
     assert command[2:4] == arguments
     assert not {"--source", "--format", "--mapping", "--max-quarantined-share"} & set(command)
-    cli.parser().parse_args(command[1:])
+    main.parser().parse_args(command[1:])
 
 
 def test_the_job_of_a_snapshot_is_understood_and_goes_by_itself() -> None:
     manifest = job(JobKind.SNAPSHOT)
-    arguments = cli.parser().parse_args(command_of(manifest)[1:])
+    arguments = main.parser().parse_args(command_of(manifest)[1:])
     assert (arguments.verb, arguments.keep_snapshots) == ("snapshot", 48)
     assert arguments.keep == [PAST, "i4.u1.t0-00000000000000ff"]
     assert manifest["spec"]["ttlSecondsAfterFinished"] == 3600

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.observed import JobKind, VersionObject
 from recommender_operator.resources import jobs, labels, names, train_jobs
-from recommender_training.config import TrainingConfig, parse_config
+from recommender_training.config.training import TrainingConfig, parse_config
 from tests.unit.recommender_operator.resources.builder_inputs import (
     DIGEST,
     OPTIONS,

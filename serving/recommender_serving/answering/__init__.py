@@ -1,0 +1,1 @@
+"""Answer a checked request: the model, else the baseline, else the popularity list."""

@@ -1,0 +1,153 @@
+"""The fallback chain, which always answers: the model, else the baseline, else popularity."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+from typing import Protocol
+
+from recommender_serving.answering.circuit_breaker import CircuitBreaker
+from recommender_serving.answering.popularity import Listed, PopularityLists
+from recommender_serving.artifact.loader import Vocabulary
+from recommender_serving.domain.types import (
+    Answer,
+    FallReason,
+    RankerError,
+    Ranking,
+    RecommendRequest,
+    Source,
+)
+from recommender_serving.triton.inputs import Tensors, build
+
+
+class Ranker(Protocol):
+    """A model that ranks items."""
+
+    async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
+        """Rank within `timeout` seconds.
+
+        Raises:
+            RankerError: with the reason; other exceptions count as `error`.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One model of the chain, with its timeout in seconds."""
+
+    source: Source
+    ranker: Ranker
+    breaker: CircuitBreaker
+    timeout: float
+
+
+class Chain:
+    """Tries the stages in order and reports each fallback to `on_fall`."""
+
+    def __init__(
+        self,
+        stages: tuple[Stage, ...],
+        vocabulary: Vocabulary,
+        popularity: PopularityLists,
+        on_fall: Callable[[Source, FallReason], None],
+        named: Container[int] | None = None,
+    ) -> None:
+        """Build the chain; `named` are the items that have a text, if item ids are texts."""
+        self._stages = stages
+        self._vocabulary = vocabulary
+        self._popularity = popularity
+        self._on_fall = on_fall
+        self._named = named
+
+    async def answer(self, request: RecommendRequest) -> Answer:
+        """Answer from the first stage with a usable ranking; never fails."""
+        tensors = build(request, self._vocabulary)
+        for stage in self._stages:
+            try:
+                ranking = await attempt(stage, tensors, request.top_n)
+                self._check_names(ranking)
+            except RankerError as fall:
+                self._on_fall(stage.source, fall.reason)
+            else:
+                return Answer(ranking.items, ranking.scores, stage.source)
+        return popular(self._popularity.of(request), request)
+
+    def _check_names(self, ranking: Ranking) -> None:
+        """Reject an item without a text, which no client could identify."""
+        if self._named is None:
+            return
+        for item in ranking.items:
+            if item not in self._named:
+                raise RankerError(FallReason.SHAPE, f"item {item} has no text in the artifact")
+
+
+async def attempt(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
+    """Call one stage, within its timeout and the limits of its circuit breaker.
+
+    Raises:
+        RankerError: not admitted, late, failed or unusable.
+    """
+    rejection = stage.breaker.admit()
+    if rejection is not None:
+        raise RankerError(rejection, "not admitted")
+    try:
+        ranking = await _rank(stage, tensors, top_n)
+    except RankerError as fall:
+        stage.breaker.release(fall.reason)
+        raise
+    except BaseException:  # the client cancelled, or the process ends
+        stage.breaker.abandon()
+        raise
+    stage.breaker.release(None)
+    return ranking
+
+
+async def _rank(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
+    try:
+        async with asyncio.timeout(stage.timeout):
+            raw = await stage.ranker.rank(tensors, top_n, stage.timeout)
+        return usable(raw, top_n)
+    except RankerError:
+        raise
+    except TimeoutError as error:
+        raise RankerError(FallReason.TIMEOUT) from error
+    except Exception as error:
+        # Any failure of a model's call must give the user a fallback, not an error.
+        raise RankerError(FallReason.ERROR, repr(error)) from error
+
+
+def usable(ranking: Ranking, top_n: int) -> Ranking:
+    """Validate a ranking; drop repeated items and those beyond `top_n`.
+
+    A batch returns its largest `top_n`, so extra items are not an error.
+
+    Raises:
+        RankerError: shape, empty or nonfinite.
+    """
+    if len(ranking.items) != len(ranking.scores):
+        detail = f"{len(ranking.items)} items, {len(ranking.scores)} scores"
+        raise RankerError(FallReason.SHAPE, detail)
+    if not ranking.items:
+        raise RankerError(FallReason.EMPTY)
+    if not all(map(math.isfinite, ranking.scores)):
+        raise RankerError(FallReason.NONFINITE)
+    first: dict[int, float] = {}
+    for item, score in zip(ranking.items, ranking.scores, strict=True):
+        first.setdefault(item, score)
+    items = tuple(first)[:top_n]
+    return Ranking(items, tuple(first[item] for item in items))
+
+
+def popular(listed: Listed, request: RecommendRequest) -> Answer:
+    """Answer from a popularity list, without the items of the session.
+
+    If the session contains the whole list, known items are better than none.
+    """
+    seen = {event.item for event in request.session}
+    fresh = [pair for pair in listed if pair[0] not in seen] or list(listed)
+    best = fresh[: request.top_n]
+    items = tuple(item for item, _ in best)
+    return Answer(items, tuple(score for _, score in best), Source.POPULARITY)

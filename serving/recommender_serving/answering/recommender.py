@@ -1,0 +1,63 @@
+"""Answer valid requests and count them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from recommender_serving.answering.fallback import Chain
+from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.monitoring.drift_features import Bins
+from recommender_serving.monitoring.metrics import Metrics
+from recommender_serving.monitoring.session_memory import SessionMemory
+
+WAVE = 16  # instances of one call that run concurrently
+
+
+class Recommender:
+    """Answers and counts requests, independently of the protocol."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        bins: Bins,
+        sessions: SessionMemory,
+        metrics: Metrics,
+        clock: Callable[[], float],
+    ) -> None:
+        self._chain = chain
+        self._bins = bins
+        self._sessions = sessions
+        self._metrics = metrics
+        self._clock = clock
+
+    @property
+    def metrics(self) -> Metrics:
+        """The metrics, which also count rejected requests."""
+        return self._metrics
+
+    async def recommend(self, requests: Sequence[RecommendRequest]) -> list[Answer]:
+        """Answer every request, in order.
+
+        Requests run concurrently, but in waves, so that a few large calls cannot use the whole
+        capacity of the model.
+        """
+        if len(requests) == 1:
+            return [await self._one(requests[0])]
+        answers: list[Answer] = []
+        for start in range(0, len(requests), WAVE):
+            wave = requests[start : start + WAVE]
+            answers += await asyncio.gather(*map(self._one, wave))
+        return answers
+
+    async def _one(self, request: RecommendRequest) -> Answer:
+        start = self._clock()
+        try:
+            answer = await self._chain.answer(request)
+            if self._sessions.first_seen(request.session_id):
+                self._metrics.session(self._bins.place(request, answer))
+        except Exception:
+            self._metrics.failed(self._clock() - start)
+            raise
+        self._metrics.answered(answer.source, self._clock() - start)
+        return answer

@@ -1,0 +1,1 @@
+"""Read and verify the files of an artifact."""

@@ -1,0 +1,1 @@
+"""Types that every other room uses: requests, rankings, answers and ids."""

@@ -1,0 +1,80 @@
+"""Requests, rankings and answers: plain data without a framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Source(StrEnum):
+    """What answered."""
+
+    MODEL = "model"
+    BASELINE = "baseline"
+    POPULARITY = "popularity"
+
+
+class FallReason(StrEnum):
+    """Why the chain fell back from a model."""
+
+    TIMEOUT = "timeout"
+    ERROR = "error"
+    NONFINITE = "nonfinite"
+    SHAPE = "shape"
+    EMPTY = "empty"
+
+
+class Outcome(StrEnum):
+    """The outcome of an instance."""
+
+    OK = "ok"
+    ERROR = "error"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEvent:
+    """One interaction of a session; the value 0 means unknown."""
+
+    item: int
+    timestamp: int  # seconds since 1970
+    value: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecommendRequest:
+    """One valid instance; the session is ordered by time, oldest first."""
+
+    user_id: int
+    timestamp: int  # seconds since 1970
+    top_n: int
+    session: tuple[SessionEvent, ...] = ()
+    age: int | None = None  # years
+    gender: str | None = None
+    occupation: str | None = None
+    session_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Items and their scores, best first, of equal length."""
+
+    items: tuple[int, ...]
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to one instance."""
+
+    items: tuple[int, ...]
+    scores: tuple[float, ...]
+    source: Source
+
+
+class RankerError(Exception):
+    """A model returned no usable ranking; `reason` is the label of the counted fallback."""
+
+    def __init__(self, reason: FallReason, detail: str = "") -> None:
+        super().__init__(detail or reason.value)
+        self.reason = reason

@@ -1,0 +1,1 @@
+"""Count requests, answers and the bins of the drift features."""

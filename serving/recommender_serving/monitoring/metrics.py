@@ -1,0 +1,113 @@
+"""The metrics of docs/contracts.md; every series exists from the start, at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from recommender_serving.domain.types import FallReason, Outcome, Source
+
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
+LABELS = ("model", "version")
+
+
+class Metrics:
+    """Metrics of one version; the label children are resolved once, at the start."""
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        model: str,
+        version: str,
+        reference: Iterable[tuple[str, str, int]],
+        design_effects: Mapping[str, float],
+    ) -> None:
+        self._registry = registry
+        self._names = (model, version)
+        self._requests = self._by_label(
+            "recommender_requests_total", "Instances by outcome.", "outcome", Outcome
+        )
+        self._answers = self._by_label(
+            "recommender_answers_total", "Answers by source.", "source", Source
+        )
+        self._falls = self._by_label(
+            "recommender_fallbacks_total",
+            "Model fallbacks by reason.",
+            "reason",
+            FallReason,
+        )
+        self._duration = Histogram(
+            "recommender_request_duration_seconds",
+            "Time from the parsed request to its answer.",
+            LABELS,
+            buckets=BUCKETS,
+            registry=registry,
+        ).labels(*self._names)
+        self._sessions = Counter(
+            "recommender_sessions_total",
+            "Sessions seen for the first time.",
+            LABELS,
+            registry=registry,
+        ).labels(*self._names)
+        self._features = self._bins(reference)
+        effect = Gauge(
+            "recommender_reference_design_effect",
+            "Correlation of the sessions of one user, by feature; 1 for independent sessions.",
+            (*LABELS, "feature"),
+            registry=registry,
+        )
+        for feature, value in design_effects.items():
+            effect.labels(*self._names, feature).set(value)
+
+    def _by_label(
+        self, name: str, text: str, label: str, values: type[Outcome | Source | FallReason]
+    ) -> dict[str, Counter]:
+        counter = Counter(name, text, (*LABELS, label), registry=self._registry)
+        return {value.value: counter.labels(*self._names, value.value) for value in values}
+
+    def _bins(self, reference: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str], Counter]:
+        labels = (*LABELS, "feature", "bin")
+        gauge = Gauge(
+            "recommender_reference_sessions",
+            "Sessions of the training window, by feature and bin.",
+            labels,
+            registry=self._registry,
+        )
+        counter = Counter(
+            "recommender_feature_values_total",
+            "Served sessions by feature and bin.",
+            labels,
+            registry=self._registry,
+        )
+        children: dict[tuple[str, str], Counter] = {}
+        for feature, place, count in reference:
+            gauge.labels(*self._names, feature, place).set(count)
+            children[feature, place] = counter.labels(*self._names, feature, place)
+        return children
+
+    def answered(self, source: Source, seconds: float) -> None:
+        """Count an answered instance."""
+        self._requests[Outcome.OK].inc()
+        self._answers[source].inc()
+        self._duration.observe(seconds)
+
+    def failed(self, seconds: float) -> None:
+        """Count an instance with a server error."""
+        self._requests[Outcome.ERROR].inc()
+        self._duration.observe(seconds)
+
+    def invalid(self, instances: int) -> None:
+        """Count rejected instances; they are not errors of the version."""
+        self._requests[Outcome.INVALID].inc(instances)
+
+    def fell(self, source: Source, reason: FallReason) -> None:
+        """Count a fallback of the model; those of the baseline show as answers by popularity."""
+        if source is Source.MODEL:
+            self._falls[reason].inc()
+
+    def session(self, row: Iterable[tuple[str, str]]) -> None:
+        """Count a new session and the bins of its features."""
+        self._sessions.inc()
+        for place in row:
+            self._features[place].inc()

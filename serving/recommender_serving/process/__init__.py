@@ -1,0 +1,1 @@
+"""Start, warm up and stop the server."""

@@ -1,0 +1,148 @@
+"""Build the server, run it, and shut it down without losing a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import time
+
+import grpc
+import uvloop
+from kserve.model_repository import ModelRepository
+from prometheus_client import REGISTRY, disable_created_metrics
+
+from recommender_serving.answering.circuit_breaker import CircuitBreaker
+from recommender_serving.answering.fallback import Chain, Stage
+from recommender_serving.answering.popularity import PopularityLists
+from recommender_serving.answering.recommender import Recommender
+from recommender_serving.artifact.loader import Artifact, load
+from recommender_serving.domain.types import Source
+from recommender_serving.monitoring.drift_features import Bins
+from recommender_serving.monitoring.metrics import Metrics
+from recommender_serving.monitoring.session_memory import SessionMemory
+from recommender_serving.process.settings import ServeSettings
+from recommender_serving.process.warm_up import warm_up
+from recommender_serving.protocols import grpc_server, rest_server
+from recommender_serving.protocols.data_plane import ClosedRepository, ServingDataPlane
+from recommender_serving.protocols.parsing import Limits
+from recommender_serving.protocols.readiness import Readiness
+from recommender_serving.protocols.transformer import Transformer
+from recommender_serving.triton.client import Triton, TritonRanker
+
+logger = logging.getLogger(__name__)
+MODEL_NAME = "recommender"
+TRITON_MODELS = ("recommender", "baseline")
+
+
+def run(settings: ServeSettings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ArtifactError: the artifact cannot be served.
+        OSError, RuntimeError: a port cannot be bound.
+    """
+    artifact = load(settings.artifact)
+    # Imported modules stay alive; a full collection of them would delay requests.
+    gc.collect()
+    gc.freeze()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, artifact))
+
+
+def build_recommender(
+    settings: ServeSettings, artifact: Artifact, rankers: tuple[TritonRanker, TritonRanker]
+) -> Recommender:
+    """Build everything that answers a request, without the protocols."""
+    bins = Bins(artifact)
+    metrics = Metrics(
+        REGISTRY, settings.model, settings.version, bins.reference(), bins.design_effects()
+    )
+    stages = tuple(
+        Stage(source, ranker, CircuitBreaker(settings.max_in_flight), timeout)
+        for source, ranker, timeout in zip(
+            (Source.MODEL, Source.BASELINE),
+            rankers,
+            (settings.timeout, settings.baseline_timeout),
+            strict=True,
+        )
+    )
+    popularity = PopularityLists(artifact.popularity)
+    chain = Chain(stages, artifact.vocabulary, popularity, metrics.fell, artifact.item_texts)
+    sessions = SessionMemory(time.monotonic)
+    return Recommender(chain, bins, sessions, metrics, time.perf_counter)
+
+
+async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
+    triton = Triton(settings.triton)
+    recommender_model, baseline_model = (TritonRanker(triton, name) for name in TRITON_MODELS)
+    rankers = (recommender_model, baseline_model)
+    recommender = build_recommender(settings, artifact, rankers)
+    limits = Limits(max_top_n=artifact.vocabulary.max_top_n, ids=artifact.ids)
+    model = Transformer(
+        MODEL_NAME, settings.version, recommender, limits, texts=artifact.item_texts
+    )
+    registry = ModelRepository()
+    registry.update(model)
+    readiness = Readiness(lambda: triton.ready(TRITON_MODELS))
+    plane = ServingDataPlane(registry, readiness)
+    closed = ClosedRepository(registry)
+    invalid = recommender.metrics.invalid
+    app = rest_server.build_app(plane, closed, readiness, invalid)
+    http = rest_server.build_server(app, settings.grace)
+    rpc = grpc_server.build_server(
+        grpc_server.Servicer(plane, closed, invalid), settings.grpc_port
+    )
+    opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
+    try:
+        listener = rest_server.listen(settings.http_port)
+        await _until_signal(settings, readiness, http, listener, rpc)
+    finally:
+        opening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await opening
+        await triton.close()
+
+
+async def _until_signal(
+    settings: ServeSettings,
+    readiness: Readiness,
+    http: rest_server.Server,
+    listener: socket.socket,
+    rpc: grpc.aio.Server,
+) -> None:
+    """Serve until a signal; then become unready, keep serving during the drain, and stop."""
+    signalled = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        if readiness.draining:
+            logger.warning("second signal: exiting now")
+            http.should_exit = http.force_exit = True
+        readiness.drain()
+        signalled.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    await rpc.start()
+    serving = asyncio.create_task(http.serve(sockets=[listener]))
+    waiting = asyncio.create_task(signalled.wait())
+    logger.info(
+        "%s %s: REST on %d, gRPC on %d, Triton at %s",
+        settings.model,
+        settings.version,
+        settings.http_port,
+        settings.grpc_port,
+        settings.triton,
+    )
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    if not serving.done():
+        logger.info("signal received: unready, closing in %s s", settings.drain)
+        await asyncio.wait({serving}, timeout=settings.drain)
+        http.should_exit = True
+    await asyncio.gather(serving, rpc.stop(settings.grace))

@@ -1,0 +1,207 @@
+"""Settings of the transformer, from flags and the environment that the operator sets."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+EXAMPLES = """\
+examples:
+  recommender-serving serve --artifact /artifact --triton localhost:9000 \\
+      --http-port 8080 --grpc-port 8081
+  recommender-serving verify /artifact --digest sha256:4f0c...
+
+environment of serve (a flag wins):
+  RECOMMENDER_MODEL       name of the RecommenderModel, a label of every metric
+  RECOMMENDER_VERSION     name of the version, a label of every metric and part of every answer
+  RECOMMENDER_TIMEOUT_MS  timeout of the model; after it the baseline answers (default 200)
+
+exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
+
+DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
+MAX_TIMEOUT_MS = 60_000
+
+
+class SettingsError(Exception):
+    """A setting is missing or invalid; the message names it and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """Settings of `serve`; times are in seconds."""
+
+    artifact: Path
+    triton: str  # host:port of Triton's gRPC endpoint
+    http_port: int
+    grpc_port: int
+    model: str
+    version: str
+    timeout: float  # of the model
+    baseline_timeout: float
+    digest: str | None = None  # of the artifact, verified before it is loaded
+    max_in_flight: int = 128  # calls to one Triton model at a time
+    drain: float = 5.0  # from the signal until the ports close
+    grace: float = 20.0  # for requests that are still in flight then
+
+
+@dataclass(frozen=True, slots=True)
+class VerifySettings:
+    """Settings of `verify`: the folder and its expected digest."""
+
+    artifact: Path
+    digest: str
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 1 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: give a number from 1 to 65535")
+    return port
+
+
+def _digest(text: str) -> str:
+    if not DIGEST.match(text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a digest: give 'sha256:' and 64 lower-case hexadecimal digits"
+        )
+    return text
+
+
+def _endpoint(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not (host and colon and port.isdigit() and 1 <= int(port) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not an endpoint: give HOST:PORT")
+    return text
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 3600 seconds")
+    return seconds
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if not 1 <= count <= 65536:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: give 1 to 65536")
+    return count
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the command line of `recommender-serving`."""
+    parser = argparse.ArgumentParser(
+        prog="recommender-serving",
+        description="Serves recommendation requests in front of the Triton of one version.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve",
+        help="serve one version over REST and gRPC",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_serve_options(serve)
+    verify = commands.add_parser(
+        "verify",
+        help="check every file of an artifact against its manifest and the digest",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verify.add_argument("artifact", type=Path, help="folder of the artifact")
+    verify.add_argument("--digest", type=_digest, required=True, help="sha256:<64 hex digits>")
+    return parser
+
+
+def _add_serve_options(serve: argparse.ArgumentParser) -> None:
+    add = serve.add_argument
+    add("--artifact", type=Path, required=True, help="folder of the artifact, read-only")
+    add("--digest", type=_digest, help="verify the artifact before loading it (default: do not)")
+    add("--triton", type=_endpoint, default="localhost:9000", help="gRPC endpoint, HOST:PORT")
+    add("--http-port", type=_port, default=8080, help="port of REST and /metrics (default 8080)")
+    add("--grpc-port", type=_port, default=8081, help="port of gRPC (default 8081)")
+    add("--model", help="name of the RecommenderModel")
+    add("--version", help="name of the version")
+    add("--timeout-ms", type=int, help="timeout of the model")
+    add(
+        "--baseline-timeout-ms",
+        type=_count,
+        help="timeout of the baseline (default: half of the model's, at most 100)",
+    )
+    add(
+        "--max-in-flight",
+        type=_count,
+        default=128,
+        help="maximum number of concurrent calls per Triton model (default 128)",
+    )
+    add(
+        "--drain-seconds",
+        type=_seconds,
+        default=5.0,
+        help="time after SIGTERM to keep serving while unready (default 5)",
+    )
+    add(
+        "--grace-seconds",
+        type=_seconds,
+        default=20.0,
+        help="time to wait for requests in flight after that (default 20)",
+    )
+
+
+def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | VerifySettings:
+    """Read the command line and the environment.
+
+    Raises:
+        SettingsError: a setting is missing or out of range.
+        SystemExit: argparse refused the command line (code 2) or showed its help (code 0).
+    """
+    args = build_parser().parse_args(argv)
+    if args.command == "verify":
+        return VerifySettings(artifact=args.artifact, digest=args.digest)
+    if args.http_port == args.grpc_port:
+        raise SettingsError(
+            f"--http-port and --grpc-port are both {args.http_port}: choose different ports"
+        )
+    timeout = _timeout_ms(args.timeout_ms, environ)
+    # Half the model's timeout, at most 100 ms: a fallback must not double the user's wait.
+    baseline = args.baseline_timeout_ms or min(100.0, timeout / 2)
+    return ServeSettings(
+        artifact=args.artifact,
+        triton=args.triton,
+        http_port=args.http_port,
+        grpc_port=args.grpc_port,
+        model=_name(args.model, environ, "--model", "RECOMMENDER_MODEL"),
+        version=_name(args.version, environ, "--version", "RECOMMENDER_VERSION"),
+        timeout=timeout / 1000,
+        baseline_timeout=baseline / 1000,
+        digest=args.digest,
+        max_in_flight=args.max_in_flight,
+        drain=args.drain_seconds,
+        grace=args.grace_seconds,
+    )
+
+
+def _name(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:
+    name = (flag if flag is not None else environ.get(variable, "")).strip()
+    if not name:
+        raise SettingsError(f"the name is missing: set {variable} or {option}")
+    return name
+
+
+def _timeout_ms(flag: int | None, environ: Mapping[str, str]) -> int:
+    text = str(flag) if flag is not None else environ.get("RECOMMENDER_TIMEOUT_MS", "200")
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if not 1 <= value <= MAX_TIMEOUT_MS:
+        raise SettingsError(
+            f"RECOMMENDER_TIMEOUT_MS or --timeout-ms is {text!r}: "
+            f"give whole milliseconds from 1 to {MAX_TIMEOUT_MS}"
+        )
+    return value

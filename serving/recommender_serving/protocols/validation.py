@@ -1,0 +1,128 @@
+"""Validate single values of a request; each problem names the field, the value and the remedy."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from dataclasses import dataclass, field
+
+from recommender_serving.domain import ids
+from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
+
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+LATEST_TIMESTAMP = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
+MAX_AGE = 150
+MAX_NAME = 64  # characters of a category
+MAX_SESSION_ID = 128
+MAX_VALUE = 1e6
+MAX_REPORTED = 8
+
+
+class InvalidRequest(ValueError):  # noqa: N818 - it is the request that is invalid
+    """A request violates the schema; `instances` is the number of rejected instances."""
+
+    def __init__(self, message: str, instances: int = 1) -> None:
+        super().__init__(message)
+        self.instances = instances
+
+
+@dataclass(slots=True)
+class Problems:
+    """Collects the problems of a request; a method returns None for a bad or absent value.
+
+    `kinds` are the types of the version's ids; a text id becomes its hash.
+    """
+
+    kinds: IdKinds = INTEGERS
+    found: list[str] = field(default_factory=list)
+
+    def add(self, name: str, value: object, remedy: str) -> None:
+        """Add a problem; the value is shortened."""
+        self.found.append(f"{name}: got {_short.repr(value)}; {remedy}")
+
+    @property
+    def full(self) -> bool:
+        """Whether to stop: a hostile body must not be parsed completely."""
+        return len(self.found) >= MAX_REPORTED
+
+    def report(self, instances: int = 1) -> None:
+        """Raise InvalidRequest if there are problems."""
+        if not self.found:
+            return
+        rest = ["More problems may follow"] if self.full else []
+        raise InvalidRequest(". ".join([*self.found[:MAX_REPORTED], *rest]), instances)
+
+    def integer(self, name: str, value: object, low: int, high: int, remedy: str) -> int | None:
+        """Accept an integer within bounds, but no bool and no 3.0."""
+        if value is None:
+            return None
+        if type(value) is int and low <= value <= high:
+            return value
+        self.add(name, value, remedy)
+        return None
+
+    def user(self, name: str, value: object) -> int | None:
+        """Accept a user id: any 64-bit integer, or a text."""
+        if self.kinds.user is IdKind.TEXT:
+            return self._hashed(name, value)
+        return self._number(name, value)
+
+    def item(self, name: str, value: object) -> int | None:
+        """Accept an item id; -1 is reserved for the padding of sessions."""
+        if self.kinds.item is IdKind.TEXT:
+            return self._hashed(name, value)
+        if value == -1:
+            self.add(
+                name, value, "-1 is reserved for the padding that the server adds: leave it out"
+            )
+            return None
+        return self._number(name, value)
+
+    def _number(self, name: str, value: object) -> int | None:
+        remedy = "give a whole number in the range of a signed 64-bit integer"
+        return self.integer(name, value, INT64_MIN, INT64_MAX, remedy)
+
+    def _hashed(self, name: str, value: object) -> int | None:
+        if value is None:
+            return None
+        remedy = ids.fault(value)
+        if remedy is not None:
+            self.add(name, value, remedy)
+            return None
+        assert isinstance(value, str | bytes)
+        return ids.hashed(value.decode() if isinstance(value, bytes) else value)
+
+    def timestamp(self, name: str, value: object) -> int | None:
+        """Accept seconds; a common mistake is milliseconds."""
+        remedy = "give whole seconds since 1970 (not milliseconds), before the year 2100"
+        return self.integer(name, value, 0, LATEST_TIMESTAMP, remedy)
+
+    def number(self, name: str, value: object) -> float | None:
+        """Accept a finite number that fits single precision."""
+        if value is None:
+            return None
+        good = type(value) is int or (type(value) is float and math.isfinite(value))
+        if good and abs(value) <= MAX_VALUE:  # type: ignore[arg-type]
+            return float(value)  # type: ignore[arg-type]
+        self.add(name, value, f"give a finite number from {-MAX_VALUE:.0f} to {MAX_VALUE:.0f}")
+        return None
+
+    def text(self, name: str, value: object, longest: int) -> str | None:
+        """Accept a string of 1 to `longest` characters; bytes must be UTF-8."""
+        remedy = f"give a string of 1 to {longest} characters"
+        if value is None:
+            return None
+        if isinstance(value, bytes):
+            try:
+                value = value.decode()
+            except UnicodeDecodeError:
+                self.add(name, value, "give UTF-8")
+                return None
+        if isinstance(value, str) and 1 <= len(value) <= longest:
+            return value
+        self.add(name, value, remedy)
+        return None
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = 60

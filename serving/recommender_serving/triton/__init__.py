@@ -1,0 +1,1 @@
+"""Call the models in Triton."""

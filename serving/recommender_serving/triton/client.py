@@ -1,0 +1,118 @@
+"""Triton over gRPC, with KServe's stub.
+
+`tritonclient.grpc` cannot be used in the same process: both define the protobuf package
+`inference`, so the second import fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import grpc
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
+
+from recommender_serving.domain.types import FallReason, RankerError, Ranking
+from recommender_serving.triton.inputs import Tensors
+
+ITEMS = "item_ids__0"
+SCORES = "scores__1"
+READY_TIMEOUT = 1.0
+CHANNEL_OPTIONS = (
+    # Reconnect to a restarted Triton within a second, instead of gRPC's default of two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # Detect a peer that disappeared without closing the connection.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    # Use no proxy between two containers of a pod.
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class Triton:
+    """One channel to Triton; create and close it in the running event loop."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._channel = grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
+        self._stub: Any = GRPCInferenceServiceStub(self._channel)
+
+    async def ready(self, models: Sequence[str]) -> bool:
+        """Return whether Triton reports all these models ready; False if it is unreachable."""
+        calls = [
+            self._stub.ModelReady(pb.ModelReadyRequest(name=name), timeout=READY_TIMEOUT)
+            for name in models
+        ]
+        try:
+            return all(answer.ready for answer in await asyncio.gather(*calls))
+        except grpc.aio.AioRpcError:
+            return False
+
+    async def infer(self, model: str, tensors: Tensors, timeout: float) -> Any:
+        """Call a model and return the ModelInferResponse.
+
+        Raises:
+            RankerError: timeout or error.
+        """
+        request = pb.ModelInferRequest(
+            model_name=model,
+            inputs=[
+                pb.ModelInferRequest.InferInputTensor(
+                    name=tensor.name, datatype=tensor.datatype, shape=tensor.shape
+                )
+                for tensor in tensors
+            ],
+            raw_input_contents=[tensor.data for tensor in tensors],
+        )
+        try:
+            return await self._stub.ModelInfer(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            reason = FallReason.TIMEOUT if late else FallReason.ERROR
+            raise RankerError(reason, f"{error.code().name}: {error.details()}") from error
+
+    async def close(self) -> None:
+        """Close the channel; calls in flight end with an error."""
+        await self._channel.close()
+
+
+class TritonRanker:
+    """One Triton model as a `Ranker`."""
+
+    def __init__(self, triton: Triton, model: str) -> None:
+        self._triton = triton
+        self._model = model
+
+    async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:  # noqa: ARG002
+        """Rank with the model; `top_n` is among the tensors."""
+        return decode(await self._triton.infer(self._model, tensors, timeout))
+
+
+def decode(response: Any) -> Ranking:
+    """Read the two outputs of a ModelInferResponse for one instance: pure.
+
+    Raises:
+        RankerError: shape, if an output is missing or is not INT64 or FP32 [1, n].
+    """
+    return Ranking(
+        items=_values(response, ITEMS, "INT64", "q", 8),
+        scores=_values(response, SCORES, "FP32", "f", 4),
+    )
+
+
+def _values(response: Any, name: str, datatype: str, code: str, width: int) -> tuple[Any, ...]:
+    outputs = list(response.outputs)
+    index = next((i for i, output in enumerate(outputs) if output.name == name), None)
+    if index is None:
+        raise RankerError(FallReason.SHAPE, f"no output {name}")
+    shape = list(outputs[index].shape)
+    if outputs[index].datatype != datatype or len(shape) != 2 or shape[0] != 1:
+        raise RankerError(FallReason.SHAPE, f"{name} is {outputs[index].datatype} {shape}")
+    raw = response.raw_output_contents
+    if index >= len(raw) or len(raw[index]) != width * shape[1]:
+        raise RankerError(FallReason.SHAPE, f"the size of {name} does not match its shape {shape}")
+    return struct.unpack(f"<{shape[1]}{code}", raw[index])

@@ -1,0 +1,64 @@
+"""Build the input tensors of the Triton models from a request: pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recommender_serving.artifact.loader import Vocabulary
+from recommender_serving.domain.types import RecommendRequest
+
+PADDING = -1  # item id of a padded position; also the index of anything unknown
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One input: little-endian raw contents, and the shape including a batch dimension of 1."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+#: The inputs of one request.
+Tensors = tuple[Tensor, ...]
+
+
+def build(request: RecommendRequest, vocabulary: Vocabulary) -> Tensors:
+    """Build the seven inputs of docs/contracts.md.
+
+    A session is always padded on the left to `historyLength`. Triton sees only two shapes (1 for
+    an empty session, and `historyLength`), so its dynamic batcher can batch requests, and
+    TorchScript specialises twice instead of once per length.
+    """
+    session = request.session[-vocabulary.history_length :]
+    gap = vocabulary.history_length - len(session) if session else 1
+    features = (
+        PADDING if request.age is None else request.age,
+        index_of(request.gender, vocabulary.genders),
+        index_of(request.occupation, vocabulary.occupations),
+    )
+    return (
+        _int64("user_id", (request.user_id,)),
+        _int64("user_features", features),
+        _int64("session_items", [PADDING] * gap + [event.item for event in session]),
+        _int64("session_timestamps", [0] * gap + [event.timestamp for event in session]),
+        _fp32("session_values", [0.0] * gap + [event.value for event in session]),
+        _int64("timestamp", (request.timestamp,)),
+        _int64("top_n", (request.top_n,)),
+    )
+
+
+def index_of(name: str | None, names: dict[str, int]) -> int:
+    """Return the index of a category; -1 if it is absent or unknown."""
+    return PADDING if name is None else names.get(name, PADDING)
+
+
+def _int64(name: str, values: Sequence[int]) -> Tensor:
+    return Tensor(name, "INT64", (1, len(values)), struct.pack(f"<{len(values)}q", *values))
+
+
+def _fp32(name: str, values: Sequence[float]) -> Tensor:
+    return Tensor(name, "FP32", (1, len(values)), struct.pack(f"<{len(values)}f", *values))

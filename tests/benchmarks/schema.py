@@ -1,0 +1,212 @@
+"""Clicks of a generated shop with known truth: how much of it a model finds that reads them.
+
+Three shops and trainings, one a seed. Each is held against the true probabilities on the last
+days, and so is the best of two scikit-learn models that read every column (`schema_peer`).
+Of the shop's columns the package's mapping takes times, clicks, ids and categories; tier and
+region go in under the names of the attributes that it has. The rest it cannot read.
+
+The last line is one JSON object: medians over the seeds, and the least and the most of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.config.training import TrainingConfig
+from recommender_training.data import load, splits
+from recommender_training.data.dataset import Dataset
+from recommender_training.ingestion import ids, ingest
+from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.samples import shop
+from recommender_training.samples.shop_settings import Settings
+from recommender_training.samples.shop_world import DAY_MS, START_MS
+from recommender_training.statistics import known_truth
+from recommender_training.trainer import bundle
+from recommender_training.trainer.prepared import prepare_split
+from tests.benchmarks import schema_peer
+from tests.benchmarks.machine import machine
+
+SEEDS = (17, 1, 2)
+#: The last days of the log: to choose with, and to test on.
+VALIDATION_DAYS, TEST_DAYS = 3, 5
+THREADS = 1
+#: What of the shop's columns the package can read.
+MAPPING = {
+    "interactions": {
+        "files": "impressions/*", "user": "user_id", "item": "item_id", "session": "session_id",
+        "timestamp": {"column": "time", "unit": "ISO8601"},
+        "eventType": {"column": "clicked", "types": [{"type": "false", "value": 1},
+                                                     {"type": "true", "value": 5}]},
+    },
+    "users": {"files": "users/*", "id": "user_id", "gender": "loyalty_tier",
+              "occupation": "region"},
+    "items": {"files": "items/*", "id": "item_id", "genres": "categories"},
+    "ids": {"user": "Text", "item": "Text"},
+}  # fmt: skip
+
+
+#: Reported of each seed.
+FIGURES = (
+    "auc", "auc_truth", "auc_gap", "ratio", "auc_peer", "ratio_peer", "normalised_entropy",
+    "normalised_entropy_truth", "normalised_entropy_peer", "pr_auc", "pr_auc_truth",
+    "pr_auc_peer", "calibration_at_true_rate", "calibration_at_true_rate_peer",
+)  # fmt: skip
+
+
+def run(folder: Path, settings: Settings, seed: int) -> dict[str, Any]:
+    """One shop: the figures of the package's model, of the peer and of the truth."""
+    shop.write(folder, settings, seed)
+    log, truth = (
+        pl.read_parquet(folder / name / "impressions/*.parquet").sort("time", "impression_id")
+        for name in ("raw", "truth")
+    )
+    day = ((log["time"].dt.epoch("ms") - START_MS) // DAY_MS).to_numpy()
+    test = day >= settings.days - TEST_DAYS
+    tested = log.filter(pl.Series(test))
+    label, user = tested["clicked"].to_numpy(), tested["user_id"].rank("dense").to_numpy()
+    true, user = truth["probability"].to_numpy()[test], user.astype(np.int64)
+    del truth
+    began = time.perf_counter()
+    ours = known_truth.compare(label, answers(folder, settings, seed, tested), true, user)
+    seconds = time.perf_counter() - began
+    peer = fit_peer(folder, settings, log, day)
+    theirs = known_truth.compare(label, peer.probability[test], true, user)
+    return {
+        "seed": seed,
+        **_figures(ours, theirs),
+        "calibration_interval": [ours.calibration.low, ours.calibration.high],
+        "peer": [peer.name, peer.setting],
+        "rows": log.height,
+        "positives": int(log["clicked"].sum()),
+        "test_rows": len(label),
+        "test_positives": int(label.sum()),
+        "train_s": round(seconds, 1),
+    }
+
+
+def _figures(ours: known_truth.Closeness, theirs: known_truth.Closeness) -> dict[str, float]:
+    """By the names of FIGURES."""
+    found = {
+        "auc_truth": ours.auc_truth,
+        "auc_gap": ours.auc_gap,
+        "normalised_entropy_truth": ours.normalised_entropy_truth,
+        "pr_auc_truth": ours.pr_auc_truth,
+    }
+    for ending, model in (("", ours), ("_peer", theirs)):
+        found |= {
+            f"auc{ending}": model.auc,
+            f"ratio{ending}": model.auc_ratio,
+            f"normalised_entropy{ending}": model.normalised_entropy,
+            f"pr_auc{ending}": model.pr_auc,
+            f"calibration_at_true_rate{ending}": model.calibration.value,
+        }
+    return {name: round(found[name], 4) for name in FIGURES}
+
+
+def answers(folder: Path, settings: Settings, seed: int, tested: pl.DataFrame) -> Doubles:
+    """The package's probabilities of these impressions, from ingestion to a fitted model.
+
+    As the peer's, its fit on the training days is not repeated with the validation days.
+    """
+    checked = ingest.check(
+        folder / "raw",
+        folder / "lake",
+        kind=Format.PARQUET,
+        mapping=parse_mapping(json.dumps(MAPPING), Format.PARQUET),
+        max_quarantined_share=0.0,
+    )
+    _, data = load.load(folder / "lake", checked.data_version, None)
+    config = TrainingConfig(seed=seed)
+    split = split_by_days(data, settings.days)
+    prepared = prepare_split(data, split, config)
+    fitted = bundle.fit_models(prepared, config, THREADS)
+    rows = split.test
+    events = data.events
+    known = pl.DataFrame(
+        {
+            "user": data.users.ids[events.user[rows]],
+            "item": data.items.ids[events.item[rows]],
+            "second": events.time[rows],
+            "probability": bundle.probability(fitted, prepared, rows),
+        }
+    )
+    asked = tested.select(
+        _hashed(tested["user_id"]).alias("user"),
+        _hashed(tested["item_id"]).alias("item"),
+        pl.col("time").dt.epoch("s").alias("second"),
+    )
+    found = asked.join(
+        known, on=["user", "item", "second"], how="left", maintain_order="left", validate="1:1"
+    )
+    return found["probability"].to_numpy()
+
+
+def _hashed(texts: pl.Series) -> pl.Series:
+    numbers = {text: ids.hashed(text) for text in texts.unique().to_list()}
+    return texts.replace_strict(numbers, return_dtype=pl.Int64)
+
+
+def split_by_days(data: Dataset, days: int) -> splits.Split:
+    """Whole days: the last ones to test on, those before them to choose with."""
+    starts = [
+        START_MS // 1000 + (days - back) * DAY_MS // 1000
+        for back in (TEST_DAYS + VALIDATION_DAYS, TEST_DAYS)
+    ]
+    rows: Ints = np.arange(len(data.events), dtype=np.int64)
+    train, held, test = np.split(rows, np.searchsorted(data.events.time, starts, side="left"))
+    return splits.Split(train, held, test, *starts)
+
+
+def fit_peer(folder: Path, settings: Settings, log: pl.DataFrame, day: Ints) -> schema_peer.Peer:
+    """The best model of scikit-learn with all columns."""
+    users, items = (
+        pl.read_parquet(folder / "raw" / name / "*.parquet") for name in ("users", "items")
+    )
+    rows = schema_peer.columns(log, users, items)
+    test = day >= settings.days - TEST_DAYS
+    train = day < settings.days - TEST_DAYS - VALIDATION_DAYS
+    return schema_peer.fit(rows, train, ~train & ~test)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--impressions", type=int, default=200_000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
+    arguments = parser.parse_args()
+    settings = Settings(impressions=arguments.impressions)
+    began, told = time.perf_counter(), []
+    for seed in arguments.seeds:
+        with tempfile.TemporaryDirectory() as folder, threadpool_limits(limits=THREADS):
+            told.append(run(Path(folder), settings, seed))
+        print(told[-1], file=sys.stderr, flush=True)
+    result = {
+        "benchmark": "schema",
+        "compared": "AUC beyond chance with that of the true probabilities",
+        **{name: statistics.median(each[name] for each in told) for name in FIGURES},
+        "least": {name: min(each[name] for each in told) for name in FIGURES},
+        "most": {name: max(each[name] for each in told) for name in FIGURES},
+        "seeds": told,
+        "peak_rss_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
+        "seconds": round(time.perf_counter() - began),
+        "machine": machine(),
+        "versions": {"torch": torch.__version__, "numpy": np.__version__},
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The chart's alerts, evaluated by Prometheus' own tool."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.chart import of_kind
+from tests.integration import prometheus_server
+
+pytestmark = pytest.mark.integration
+
+OWN = 'namespace="recommender-system", service="recommender-operator-metrics"'
+ELSEWHERE = 'namespace="other", service="recommender-operator-metrics"'
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    (found,) = of_kind("everything", "PrometheusRule")
+    path = tmp_path_factory.mktemp("alerts") / "rules.yaml"
+    path.write_text(yaml.safe_dump(found["spec"]), encoding="utf-8")
+    return path
+
+
+def promtool(*arguments: str) -> None:
+    command = [str(prometheus_server.binary().with_name("promtool")), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_takes_the_rules(rules: Path) -> None:
+    promtool("check", "rules", "--lint-fatal", str(rules))
+
+
+def series(metric: str, labels: str, values: str) -> dict[str, str]:
+    """Return a series with a value each 15 s, in the notation of promtool."""
+    return {"series": f"{metric}{{{labels}}}", "values": values}
+
+
+def leaders(*replicas: str, labels: str = OWN) -> list[dict[str, str]]:
+    return [
+        series("recommender_operator_leader", f'{labels}, pod="{i}"', values)
+        for i, values in enumerate(replicas)
+    ]
+
+
+#: Alert, series, and after which time it fires, or does not.
+CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
+    "nobody leads": (
+        "RecommenderOperatorWithoutLeader", leaders("0x40", "0x40"), "90s", True),
+    "one leads": (
+        "RecommenderOperatorWithoutLeader", leaders("0x40", "1x40"), "5m", False),
+    "no replica is there": (
+        "RecommenderOperatorWithoutLeader", leaders("1x40", labels=ELSEWHERE), "90s", True),
+    "another one takes over": (
+        "RecommenderOperatorWithoutLeader",
+        leaders("1 1 1 1 0x36", "0 0 0 0 0 0 1x34"), "2m", False),
+    "a watch is silent": (
+        "RecommenderOperatorBlind",
+        [series("recommender_operator_cache_age_seconds", f'{OWN}, resource="jobs"', "181+15x40")],
+        "3m", True),
+    "a watch ends in time": (
+        "RecommenderOperatorBlind",
+        [series("recommender_operator_cache_age_seconds", f'{OWN}, resource="jobs"', "90x40")],
+        "9m", False),
+    "models wait": (
+        "RecommenderOperatorBehind",
+        [series("recommender_operator_queue_wait_seconds_bucket", f'{OWN}, le="{le}"', values)
+         for le, values in (("30", "0x120"), ("60", "0+9x120"), ("+Inf", "0+9x120"))],
+        "25m", True),
+    "two write the same": (
+        "RecommenderOperatorDisputed",
+        [series("recommender_operator_conflicts_total", OWN, "0+9x160")], "35m", True),
+    "a conflict now and then": (
+        "RecommenderOperatorDisputed",
+        [series("recommender_operator_conflicts_total", OWN, "0+1x160")], "35m", False),
+    "another release acts": (
+        "RecommenderModelsOfAnotherRelease",
+        [series("recommender_operator_foreign_models", f'{OWN}, pod="1"', "2x80")], "16m", True),
+    "each acts on its own": (
+        "RecommenderModelsOfAnotherRelease",
+        [series("recommender_operator_foreign_models", f'{OWN}, pod="1"', "0x80")], "16m", False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_alert_fires_when_it_must_and_not_before(
+    case: str, rules: Path, tmp_path: Path
+) -> None:
+    alert, given, at, fires = CASES[case]
+    test: dict[str, Any] = {
+        "interval": "15s",
+        "input_series": given,
+        "promql_expr_test": [
+            {
+                "expr": f'count(ALERTS{{alertname="{alert}", alertstate="firing"}}) or vector(0)',
+                "eval_time": at,
+                "exp_samples": [{"labels": "{}", "value": int(fires)}],
+            }
+        ],
+    }
+    path = tmp_path / "test.yaml"
+    path.write_text(yaml.safe_dump({"rule_files": [str(rules)], "tests": [test]}))
+    promtool("test", "rules", str(path))

@@ -1,0 +1,115 @@
+"""The cheap dropout drops what it is asked to, and changes no expectation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from tests.benchmarks.models.dropout import DroppedLinear, zeroed
+
+RATES = st.floats(0.0, 1.0, exclude_max=True)
+
+
+def layer_of(rate: float, dtype: torch.dtype = torch.float32) -> DroppedLinear:
+    """One input, one output, and the weight 1: what it answers is its input, dropped or scaled."""
+    layer = DroppedLinear(1, 1, rate).to(dtype)
+    nn.init.ones_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def dropped(rate: float, count: int, seed: int = 0) -> torch.Tensor:
+    layer = layer_of(rate)
+    torch.manual_seed(seed)
+    return torch.as_tensor(layer(torch.ones(count, 1)).detach().squeeze(1))
+
+
+@given(RATES)
+def test_the_rate_is_the_one_asked_for_to_the_256th(rate: float) -> None:
+    assert abs(layer_of(rate).rate - rate) <= 1 / 256
+
+
+@given(RATES, st.integers(0, 2**31))
+def test_the_expectation_and_the_rate_are_kept(rate: float, seed: int) -> None:
+    count = 200_000
+    layer, values = layer_of(rate), dropped(rate, count, seed)
+    zero = (values == 0).double().mean().item()
+    # Six standard deviations of a share of so many independent draws.
+    noise = 6 * (layer.rate * (1 - layer.rate) / count) ** 0.5
+    assert abs(zero - layer.rate) <= noise + 1e-12
+    assert abs(values.double().mean().item() - 1) <= noise / (1 - layer.rate) + 1e-6
+
+
+@given(RATES, st.integers(1, 300))
+def test_what_is_kept_is_scaled_and_nothing_else_happens(rate: float, count: int) -> None:
+    layer, values = layer_of(rate), dropped(rate, count)
+    kept = values[values != 0]
+    assert torch.allclose(kept, torch.full_like(kept, 1 / (1 - layer.rate)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_each_byte_of_a_random_word_is_as_good_as_the_others(place: int) -> None:
+    zero = (dropped(0.5, 400_000)[place::8] == 0).double().mean().item()
+    assert abs(zero - 0.5) < 6 * (0.25 / 50_000) ** 0.5
+
+
+def test_neighbours_are_independent() -> None:
+    zero = (dropped(0.3, 400_000) == 0).double()
+    for distance in (1, 2, 8, 64):
+        both = (zero[:-distance] * zero[distance:]).mean().item()
+        rate = layer_of(0.3).rate
+        assert abs(both - rate**2) < 6 * (rate**2 / 400_000) ** 0.5, distance
+
+
+def test_a_seed_repeats_the_masks_and_another_one_does_not() -> None:
+    assert torch.equal(dropped(0.2, 1000, seed=3), dropped(0.2, 1000, seed=3))
+    assert not torch.equal(dropped(0.2, 1000, seed=3), dropped(0.2, 1000, seed=4))
+
+
+def test_two_calls_have_masks_of_their_own() -> None:
+    layer, values = layer_of(0.2), torch.ones(1000, 1)
+    assert not torch.equal(layer(values), layer(values))
+
+
+def test_what_was_drawn_before_changes_no_mask() -> None:
+    one = dropped(0.2, 1000, seed=3)
+    dropped(0.4, 77, seed=5)
+    assert torch.equal(one, dropped(0.2, 1000, seed=3))
+
+
+def test_gradients_go_where_the_values_went() -> None:
+    values = torch.ones(4096, 1, requires_grad=True)
+    out = layer_of(0.4)(values)
+    out.sum().backward()
+    assert values.grad is not None
+    assert torch.equal(values.grad, out.detach())
+
+
+def test_a_layer_of_several_inputs_is_the_product_with_those_that_are_left() -> None:
+    torch.manual_seed(1)
+    layer, values = DroppedLinear(5, 3, 0.5).double(), torch.randn(7, 5, dtype=torch.float64)
+    torch.manual_seed(2)
+    found = layer(values)
+    torch.manual_seed(2)
+    left = zeroed(values, layer.threshold)
+    assert 0 < int((left == 0).sum()) < left.numel()
+    assert torch.equal(left[left != 0], values[left != 0])
+    assert torch.allclose(found, 2 * left @ layer.weight.T + layer.bias, atol=1e-12)
+
+
+def test_nothing_is_dropped_when_a_model_answers() -> None:
+    values = torch.randn(17, 1)
+    assert torch.equal(layer_of(0.9).eval()(values), values)
+    assert torch.equal(layer_of(0.0)(values), values)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_shape_and_type_stay(dtype: torch.dtype) -> None:
+    layer = layer_of(0.2, dtype)
+    out = layer(torch.ones(5, 3, 1, dtype=dtype))
+    assert out.shape == (5, 3, 1)
+    assert out.dtype is dtype
+    assert zeroed(torch.ones(0, 3), 51).shape == (0, 3)

@@ -1,0 +1,69 @@
+"""The files that training writes are read as they are meant: both sides count alike."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recommender_serving.artifact.loader import load
+from recommender_serving.domain.types import Answer, Source
+from recommender_serving.monitoring.drift_features import Bins
+from recommender_serving.protocols.parsing import Limits, parse_v1
+from recommender_training.artifact.reference import reference
+from tests.unit.recommender_serving.serving_samples import (
+    CATALOGUE,
+    HISTORY_LENGTH,
+    NOW,
+    VOCABULARY,
+    write_files,
+)
+
+
+def instances(seed: int, count: int = 400) -> list[dict[str, Any]]:
+    """Requests as callers send them, with nulls and unknown values among them."""
+    draw = random.Random(seed)
+
+    def session() -> list[dict[str, Any]]:
+        length = draw.randrange(2 * HISTORY_LENGTH)
+        return [
+            {
+                "item": draw.randrange(CATALOGUE + 5),
+                "timestamp": NOW - 100 + index,
+                "value": float(draw.randrange(6)),
+            }
+            for index in range(length)
+        ]
+
+    def instance() -> dict[str, Any]:
+        full = {
+            "age": draw.randrange(80),
+            "gender": draw.choice(["F", "M", "X"]),
+            "occupation": draw.choice(["artist", "student", "pilot"]),
+        }
+        kept = {name: value for name, value in full.items() if draw.random() < 0.9}
+        return {"user_id": 1, "timestamp": NOW, "session": session()} | kept
+
+    return [instance() for _ in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_serving_the_requests_of_the_reference_gives_its_counts(seed: int, tmp_path: Path) -> None:
+    asked = instances(seed)
+    draw = random.Random(seed)
+    scores = [round(draw.random(), 3) if draw.random() < 0.9 else None for _ in asked]
+    written = reference(asked, scores, VOCABULARY)
+    write_files(tmp_path)
+    (tmp_path / "reference.json").write_text(json.dumps(written))
+    bins = Bins(load(tmp_path))
+    counted: Counter[tuple[str, str]] = Counter()
+    for instance, score in zip(asked, scores, strict=True):
+        (request,) = parse_v1({"instances": [instance]}, Limits(), NOW)
+        source = Source.BASELINE if score is None else Source.MODEL
+        counted.update(bins.place(request, Answer((1,), (score or 0.0,), source)))
+    assert counted == Counter({(name, place): n for name, place, n in bins.reference() if n})
+    assert sum(counted.values()) == len(written["features"]) * len(asked)

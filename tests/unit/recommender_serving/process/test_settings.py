@@ -1,0 +1,117 @@
+"""The command line refuses what makes no sense, with the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recommender_serving.process.settings import (
+    ServeSettings,
+    SettingsError,
+    VerifySettings,
+    parse,
+)
+
+SERVE = ["serve", "--artifact", "/artifact"]
+NAMES = {"RECOMMENDER_MODEL": "movies", "RECOMMENDER_VERSION": "movies-1"}
+
+
+def serve(*flags: str, **environ: str) -> ServeSettings:
+    settings = parse([*SERVE, *flags], NAMES | environ)
+    assert isinstance(settings, ServeSettings)
+    return settings
+
+
+def test_serve_takes_its_names_and_timeout_from_the_environment() -> None:
+    settings = serve(RECOMMENDER_TIMEOUT_MS="120")
+    assert (settings.model, settings.version) == ("movies", "movies-1")
+    assert settings.timeout == 0.12
+    assert (settings.triton, settings.http_port, settings.grpc_port) == (
+        "localhost:9000",
+        8080,
+        8081,
+    )
+
+
+def test_a_flag_wins_over_the_environment() -> None:
+    settings = serve("--version", "movies-2", "--timeout-ms", "7", RECOMMENDER_TIMEOUT_MS="120")
+    assert (settings.version, settings.timeout) == ("movies-2", 0.007)
+
+
+@pytest.mark.parametrize(("timeout_ms", "baseline"), [("20", 0.01), ("200", 0.1), ("5000", 0.1)])
+def test_the_baseline_has_half_the_time_and_100_ms_at_most(
+    timeout_ms: str, baseline: float
+) -> None:
+    assert serve("--timeout-ms", timeout_ms).baseline_timeout == baseline
+
+
+def test_the_time_of_the_baseline_can_be_given() -> None:
+    assert serve("--baseline-timeout-ms", "500").baseline_timeout == 0.5
+
+
+@pytest.mark.parametrize("missing", NAMES)
+def test_a_missing_name_is_reported_with_its_variable(missing: str) -> None:
+    environ = {key: value for key, value in NAMES.items() if key != missing}
+    with pytest.raises(SettingsError, match=missing):
+        parse(SERVE, environ)
+
+
+@pytest.mark.parametrize("timeout", ["0", "-1", "soon", "1.5", "60001"])
+def test_a_timeout_out_of_range_is_refused(timeout: str) -> None:
+    with pytest.raises(SettingsError, match="RECOMMENDER_TIMEOUT_MS"):
+        serve(RECOMMENDER_TIMEOUT_MS=timeout)
+
+
+def test_the_two_ports_must_differ() -> None:
+    with pytest.raises(SettingsError, match="both 8081"):
+        serve("--http-port", "8081")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--http-port", "0"],
+        ["--grpc-port", "65536"],
+        ["--triton", "localhost"],
+        ["--triton", ":9000"],
+        ["--triton", "host:port"],
+        ["--max-in-flight", "0"],
+        ["--baseline-timeout-ms", "0"],
+        ["--drain-seconds", "-1"],
+    ],
+)
+def test_a_flag_that_makes_no_sense_ends_with_code_2(
+    flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        serve(*flags)
+    assert ended.value.code == 2
+    assert flags[0] in capsys.readouterr().err
+
+
+def test_verify_takes_a_folder_and_a_digest() -> None:
+    digest = "sha256:" + "0f" * 32
+    assert parse(["verify", "/artifact", "--digest", digest], {}) == VerifySettings(
+        Path("/artifact"), digest
+    )
+
+
+@pytest.mark.parametrize("digest", ["0f" * 32, "sha256:0f", "sha256:" + "0F" * 32])
+def test_verify_rejects_an_invalid_digest(digest: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["verify", "/artifact", "--digest", digest], {})
+    assert ended.value.code == 2
+    assert "is not a digest" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["verify"]])
+def test_help_shows_examples_and_exit_codes(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse([*command, "--help"], {})
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "recommender-serving verify /artifact --digest" in shown
+    assert "exit codes" in shown

@@ -1,0 +1,119 @@
+"""What callers of gRPC see: answers, and statuses that say what to do."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
+from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
+    GRPCInferenceServiceStub,
+    add_GRPCInferenceServiceServicer_to_server,
+)
+
+from recommender_serving.protocols import grpc_server
+from tests.unit.recommender_serving.serving_served import Served
+
+
+@pytest.fixture
+async def stub(served: Served) -> AsyncIterator[Any]:
+    server = grpc.aio.server()
+    servicer = grpc_server.Servicer(served.plane, served.closed, served.parts.metrics.invalid)
+    add_GRPCInferenceServiceServicer_to_server(servicer, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield GRPCInferenceServiceStub(channel)
+    await server.stop(None)
+
+
+def infer_request(**inputs: tuple[str, bytes]) -> Any:
+    return pb.ModelInferRequest(
+        model_name="recommender",
+        inputs=[
+            {"name": name, "datatype": datatype, "shape": [1]}
+            for name, (datatype, _) in inputs.items()
+        ],
+        raw_input_contents=[raw for _, raw in inputs.values()],
+    )
+
+
+async def test_grpc_answers_raw_to_raw(stub: Any) -> None:
+    asked = infer_request(
+        user_id=("INT64", struct.pack("<q", 5)), top_n=("INT64", struct.pack("<q", 2))
+    )
+    answer = await stub.ModelInfer(asked)
+    raw = dict(
+        zip([each.name for each in answer.outputs], answer.raw_output_contents, strict=True)
+    )
+    assert struct.unpack("<2q", raw["item_ids"]) == (1, 2)
+    assert struct.unpack("<2f", raw["scores"]) == pytest.approx((0.9, 0.8))
+    assert raw["source"] == struct.pack("<I", 5) + b"model"
+    assert raw["version"] == struct.pack("<I", 8) + b"movies-1"
+
+
+async def test_grpc_answers_typed_contents_too(stub: Any) -> None:
+    asked = pb.ModelInferRequest(
+        model_name="recommender",
+        inputs=[
+            {
+                "name": "user_id",
+                "datatype": "INT64",
+                "shape": [1],
+                "contents": {"int64_contents": [5]},
+            }
+        ],
+    )
+    answer = await stub.ModelInfer(asked)
+    assert list(answer.outputs[0].contents.int64_contents) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("asked", "remedy"),
+    [
+        (infer_request(user_id=("INT64", b"short")), "user_id: got 5 bytes of raw contents"),
+        (infer_request(user_id=("FP32", b"1234")), "send it as INT64"),
+        (infer_request(gender=("BYTES", b"\xff\xff\xff\xff")), "gender"),
+        (infer_request(user_id=("NONSENSE", b"1")), "content type"),
+        (infer_request(), "user_id: got None; it is required"),
+    ],
+)
+async def test_a_bad_grpc_request_is_an_invalid_argument_and_counts(
+    served: Served, stub: Any, asked: Any, remedy: str
+) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await stub.ModelInfer(asked)
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert remedy in (refused.value.details() or "")
+    assert (served.count("invalid"), served.count("error")) == (1, 0)
+
+
+async def test_grpc_readiness_follows_triton(served: Served, stub: Any) -> None:
+    asked = pb.ModelReadyRequest(name="recommender")
+    assert (await stub.ModelReady(asked)).ready
+    assert (await stub.ServerReady(pb.ServerReadyRequest())).ready
+    served.triton_ready = False
+    assert not (await stub.ModelReady(asked)).ready
+    assert not (await stub.ServerReady(pb.ServerReadyRequest())).ready
+
+
+async def test_grpc_errors_have_their_status(served: Served, stub: Any) -> None:
+    async def status(call: Any) -> Any:
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await call
+        return failed.value
+
+    other = await status(stub.ModelReady(pb.ModelReadyRequest(name="other")))
+    assert other.code() is grpc.StatusCode.NOT_FOUND
+    unload = pb.RepositoryModelUnloadRequest(model_name="recommender")
+    assert (
+        await status(stub.RepositoryModelUnload(unload))
+    ).code() is grpc.StatusCode.UNIMPLEMENTED
+    served.break_down()
+    user = infer_request(user_id=("INT64", struct.pack("<q", 5)))
+    bug = await status(stub.ModelInfer(user))
+    assert bug.code() is grpc.StatusCode.INTERNAL
+    assert "secret" not in bug.details()

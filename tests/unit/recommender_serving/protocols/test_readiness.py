@@ -1,0 +1,61 @@
+"""Traffic is welcome when both models are ready and warm, and no end is near."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_serving.protocols import readiness as module
+from recommender_serving.protocols.readiness import Readiness
+
+
+class Models:
+    def __init__(self, *states: bool) -> None:
+        self.states = list(states)
+
+    async def ready(self) -> bool:
+        return self.states.pop(0) if len(self.states) > 1 else self.states[0]
+
+
+async def no_warm_up() -> None:
+    return None
+
+
+async def test_unready_until_opened_even_when_triton_is_ready() -> None:
+    readiness = Readiness(Models(True).ready)
+    assert not await readiness.ready()
+    await readiness.open(no_warm_up)
+    assert await readiness.ready()
+
+
+async def test_opening_waits_for_triton_and_then_for_the_warm_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0)
+    models = Models(False, False, True)
+    readiness = Readiness(models.ready)
+    states: list[bool] = []
+
+    async def warm() -> None:
+        states.append(await readiness.ready())
+
+    await readiness.open(warm)
+    assert models.states == [True]
+    assert states == [False]
+    assert await readiness.ready()
+
+
+async def test_a_triton_that_dies_makes_it_unready_and_its_return_ready() -> None:
+    models = Models(True)
+    readiness = Readiness(models.ready)
+    await readiness.open(no_warm_up)
+    models.states = [False]
+    assert not await readiness.ready()
+    models.states = [True]
+    assert await readiness.ready()
+
+
+async def test_draining_is_unready_whatever_triton_says() -> None:
+    readiness = Readiness(Models(True).ready)
+    await readiness.open(no_warm_up)
+    readiness.drain()
+    assert not await readiness.ready()

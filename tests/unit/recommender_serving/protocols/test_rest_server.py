@@ -1,0 +1,263 @@
+"""What callers of REST see: answers, and errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from typing import Any
+
+import pytest
+
+from recommender_serving.protocols.data_plane import MAX_BODY_BYTES
+from tests.unit.recommender_serving.serving_served import Served
+
+pytestmark = pytest.mark.filterwarnings("ignore:ORJSONResponse is deprecated")
+PREDICT = "/v1/models/recommender:predict"
+INFER = "/v2/models/recommender/infer"
+
+
+def v2(**tensors: Any) -> dict[str, Any]:
+    """A v2 body of name=(datatype, values)."""
+    inputs = [
+        {"name": name, "datatype": datatype, "shape": [len(values)], "data": values}
+        for name, (datatype, values) in tensors.items()
+    ]
+    return {"id": "7", "inputs": inputs}
+
+
+async def test_v1_answers_every_instance(served: Served) -> None:
+    body = {"instances": [{"user_id": 1, "top_n": 2}, {"user_id": 2, "top_n": 1}]}
+    answer = await served.http.post(PREDICT, json=body)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "predictions": [
+            {"items": [1, 2], "scores": [0.9, 0.8], "source": "model", "version": "movies-1"},
+            {"items": [1], "scores": [0.9], "source": "model", "version": "movies-1"},
+        ]
+    }
+    assert answer.headers["x-recommender-version"] == "movies-1"
+    assert answer.headers["x-recommender-source"] == "model"
+    assert served.count("ok") == 2
+
+
+@pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "text/plain", "", "x"])
+async def test_v1_takes_json_under_any_content_type(served: Served, kind: str) -> None:
+    answer = await served.http.post(
+        PREDICT, content=b'{"instances": [{"user_id": 1}]}', headers={"content-type": kind}
+    )
+    assert answer.status_code == 200
+
+
+async def test_v2_answers_with_the_tensors_of_the_contract(served: Served) -> None:
+    answer = await served.http.post(INFER, json=v2(user_id=("INT64", [1]), top_n=("INT64", [2])))
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["id"], body["model_name"], body["model_version"]) == (
+        "7",
+        "recommender",
+        "movies-1",
+    )
+    outputs = {each["name"]: each for each in body["outputs"]}
+    found = {
+        name: (each["datatype"], each["shape"], each["data"]) for name, each in outputs.items()
+    }
+    assert found.pop("scores") == ("FP32", [2], pytest.approx([0.9, 0.8]))
+    assert found == {
+        "item_ids": ("INT64", [2], [1, 2]),
+        "source": ("BYTES", [1], ["model"]),
+        "version": ("BYTES", [1], ["movies-1"]),
+    }
+
+
+async def test_v2_gives_the_outputs_that_are_wanted(served: Served) -> None:
+    body = v2(user_id=("INT64", [1])) | {"outputs": [{"name": "scores"}]}
+    answer = await served.http.post(INFER, json=body)
+    assert [each["name"] for each in answer.json()["outputs"]] == ["scores"]
+
+
+async def test_v2_describes_its_tensors(served: Served) -> None:
+    body = (await served.http.get("/v2/models/recommender")).json()
+    assert {"name": "session_values", "datatype": "FP32", "shape": [-1]} in body["inputs"]
+    assert [each["name"] for each in body["outputs"]] == [
+        "item_ids",
+        "scores",
+        "source",
+        "version",
+    ]
+
+
+BAD_BODIES: list[tuple[str, bytes, str]] = [
+    (PREDICT, b"", "send a body of the inference protocol"),
+    (PREDICT, b"{", "unexpected"),
+    (PREDICT, b"[]", '{"instances"'),
+    (PREDICT, b'{"instances": [{"user_id": "x"}]}', "instances[0].user_id: got 'x'; give"),
+    (PREDICT, b'{"instances": [{"user_id": 1, "top_n": 99}]}', "from 1 to 20"),
+    (PREDICT, b'{"instances": [{"user_id": NaN}]}', "unexpected"),
+    (INFER, b"", "body"),
+    (INFER, b"{", "body"),
+    (INFER, b"[]", "body"),
+    (INFER, b'{"inputs": []}', "user_id: got None; it is required"),
+    (INFER, b'{"inputs": [{"name": "user_id"}]}', "body"),
+    (INFER, json.dumps(v2(user_id=("INT64", [True]))).encode(), "user_id: got True"),
+    (INFER, json.dumps(v2(user_id=("INT32", [1]))).encode(), "send it as INT64"),
+    (
+        INFER,
+        json.dumps(v2(user_id=("INT64", [1])) | {"outputs": [{"name": "ids"}]}).encode(),
+        "outputs: got 'ids'; give item_ids",
+    ),
+    (INFER, json.dumps(v2(user_id=("nonsense", [1]))).encode(), "send it as INT64"),
+    (
+        INFER,
+        json.dumps(
+            v2(
+                user_id=("INT64", [1]),
+                session_items=("INT64", [1]),
+                session_values=("FP32", [math.nan]),
+            )
+        ).encode(),
+        "session_values[0]: got nan; give a finite number",
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "remedy"), BAD_BODIES)
+async def test_a_bad_body_gets_400_with_the_remedy_and_counts_as_invalid(
+    served: Served, path: str, body: bytes, remedy: str
+) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await served.http.post(path, content=body, headers=headers)
+    assert answer.status_code == 400
+    assert list(answer.json()) == ["error"]
+    assert remedy in answer.json()["error"]
+    assert "Traceback" not in answer.text
+    assert (served.count("invalid"), served.count("error")) == (1, 0)
+
+
+async def test_each_instance_of_a_refused_call_counts(served: Served) -> None:
+    body = {"instances": [{"user_id": 1}, {"user_id": "x"}]}
+    assert (await served.http.post(PREDICT, json=body)).status_code == 400
+    assert (served.count("ok"), served.count("invalid")) == (0, 2)
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFER])
+async def test_a_body_beyond_the_bound_is_refused_and_counts_as_invalid(
+    served: Served, path: str
+) -> None:
+    answer = await served.http.post(path, content=b" " * (MAX_BODY_BYTES + 1))
+    assert answer.status_code == 413
+    assert "send a smaller one" in answer.json()["error"]
+    assert served.count("invalid") == 1
+
+
+@pytest.mark.parametrize(
+    ("length", "inputs"),
+    [("x", b"{}"), ("2", b"{}"), ("9999", b'{"inputs": 1}'), ("2", b"[]"), ("2", b'""')],
+)
+async def test_a_malformed_binary_v2_body_gets_400(
+    served: Served, length: str, inputs: bytes
+) -> None:
+    headers = {
+        "content-type": "application/octet-stream",
+        "inference-header-content-length": length,
+    }
+    answer = await served.http.post(INFER, content=inputs, headers=headers)
+    assert answer.status_code == 400
+    assert served.count("invalid") == 1
+
+
+async def test_a_binary_v2_body_is_answered(served: Served) -> None:
+    header = json.dumps(
+        {
+            "inputs": [
+                {
+                    "name": "user_id",
+                    "shape": [1],
+                    "datatype": "INT64",
+                    "parameters": {"binary_data_size": 8},
+                }
+            ]
+        }
+    ).encode()
+    headers = {
+        "content-type": "application/octet-stream",
+        "inference-header-content-length": str(len(header)),
+    }
+    answer = await served.http.post(INFER, content=header + struct.pack("<q", 5), headers=headers)
+    assert answer.status_code == 200
+    assert served.count("ok") == 1
+
+
+@pytest.mark.parametrize("path", [PREDICT, INFER])
+async def test_a_bug_gets_500_and_shows_nothing_of_the_inside(served: Served, path: str) -> None:
+    served.break_down()
+    body = v2(user_id=("INT64", [1])) if path == INFER else {"instances": [{"user_id": 1}]}
+    answer = await served.http.post(path, json=body)
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert "ZeroDivisionError" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v2/health/ready", "/v2/models/recommender/ready", "/v1/models/recommender"]
+)
+async def test_every_probe_follows_triton_while_requests_are_answered(
+    served: Served, path: str
+) -> None:
+    assert (await served.http.get(path)).status_code == 200
+    served.triton_ready = False
+    assert (await served.http.get(path)).status_code == 503
+    assert (await served.http.get("/v2/health/live")).status_code == 200
+    for target, body in (
+        (PREDICT, {"instances": [{"user_id": 1}]}),
+        (INFER, v2(user_id=("INT64", [1]))),
+    ):
+        assert (await served.http.post(target, json=body)).status_code == 200
+
+
+async def test_while_draining_probes_fail_and_answers_ask_to_reconnect(served: Served) -> None:
+    body = {"instances": [{"user_id": 1}]}
+    assert "connection" not in (await served.http.post(PREDICT, json=body)).headers
+    served.readiness.drain()
+    assert (await served.http.get("/v2/health/ready")).status_code == 503
+    answer = await served.http.post(PREDICT, json=body)
+    assert answer.status_code == 200
+    assert answer.headers["connection"] == "close"
+
+
+async def test_a_caller_who_leaves_in_the_middle_of_a_body_breaks_nothing(served: Served) -> None:
+    messages: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"{", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def receive() -> dict[str, Any]:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        return None
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": PREDICT,
+        "raw_path": PREDICT.encode(),
+        "query_string": b"",
+        "headers": [],
+    }
+    await served.app(scope, receive, send)
+    assert (served.count("invalid"), served.count("error")) == (0, 0)
+
+
+@pytest.mark.parametrize("action", ["load", "unload"])
+async def test_nobody_can_unload_the_model(served: Served, action: str) -> None:
+    answer = await served.http.post(f"/v2/repository/models/recommender/{action}")
+    assert answer.status_code == 501
+    assert (await served.http.get("/v2/models/recommender/ready")).status_code == 200
+
+
+async def test_another_model_is_not_found(served: Served) -> None:
+    for path in ("/v1/models/other", "/v2/models/other/ready"):
+        answer = await served.http.get(path)
+        assert answer.status_code == 404
+        assert "other" in answer.json()["error"]

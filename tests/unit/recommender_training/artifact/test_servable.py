@@ -1,0 +1,65 @@
+"""What a transformer would refuse to read ends a training before it has begun."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recommender_serving.artifact import file_schemas
+from recommender_serving.artifact import loader as serving
+from recommender_training.artifact import servable, vocabulary
+from recommender_training.common.durable_files import canonical_json
+from recommender_training.common.errors import InputError
+from recommender_training.data.dataset import Dataset
+from recommender_training.pipeline import training
+from recommender_training.trainer.bundle import fit_models
+
+
+def test_the_limits_are_those_of_the_transformer() -> None:
+    assert servable.MAX_FILE_BYTES == serving.MAX_FILE_BYTES
+    assert servable.MAX_CATEGORIES == file_schemas.MAX_BINS
+
+
+@pytest.mark.parametrize("kind", ["genders", "occupations", "genre_names"])
+def test_more_categories_than_are_served_are_refused_by_name(data: Dataset, kind: str) -> None:
+    def named(count: int) -> Dataset:
+        names: Any = tuple(f"name-{number}" for number in range(count))
+        if kind == "genre_names":
+            return replace(data, items=replace(data.items, genre_names=names))
+        return replace(data, users=replace(data.users, **{kind: names}))
+
+    servable.check(named(servable.MAX_CATEGORIES), None, 20)
+    with pytest.raises(InputError, match=r"has 1001 different values, 1000 at most") as caught:
+        servable.check(named(servable.MAX_CATEGORIES + 1), None, 20)
+    assert caught.value.reason == "TooManyCategories"
+    assert kind.removesuffix("_names").removesuffix("s") in caught.value.message
+
+
+def test_texts_of_items_that_do_not_fit_are_refused_and_the_last_byte_fits(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [f"日本 {number:08}" * 20 for number in range(data.items.count)]
+    size = len(canonical_json(vocabulary.item_ids(texts)))
+    monkeypatch.setattr(servable, "MAX_FILE_BYTES", size)
+    servable.check(data, texts, 20)
+    monkeypatch.setattr(servable, "MAX_FILE_BYTES", size - 1)
+    with pytest.raises(InputError, match=rf"item_ids.json of 60 items would have {size} bytes"):
+        servable.check(data, texts, 20)
+
+
+def test_a_training_refuses_before_it_fits(
+    trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fitted(*_: object) -> None:
+        pytest.fail("it has begun to fit")
+
+    vocabulary = (trained.staged / "vocabulary.json").stat().st_size
+    monkeypatch.setattr(servable, "MAX_FILE_BYTES", vocabulary - 1)
+    monkeypatch.setattr(training, fit_models.__name__, fitted)
+    with pytest.raises(InputError, match=r"vocabulary.json of 60 items") as caught:
+        training.train(trained.lake, trained.data_version, trained.config, tmp_path / "staged")
+    assert caught.value.reason == "ArtifactTooLarge"
+    assert not (tmp_path / "staged").exists()

@@ -1,0 +1,52 @@
+"""config.pbtxt, docs/contracts.md and the exported graph say the same."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recommender_training.artifact import triton
+from recommender_training.export import torchscript
+from recommender_training.export.logistic import LogisticServing
+from recommender_training.export.modules import Serving
+from recommender_training.export.ranker import RankerServing
+
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.mark.parametrize("name", triton.MODELS)
+def test_the_reviewed_configuration_is_the_one_that_is_written(name: str, trained: Any) -> None:
+    rendered = triton.render_config(name)
+    assert (ROOT / "model_repository" / name / "config.pbtxt").read_text() == rendered
+    written = trained.staged / "repository" / name / "config.pbtxt"
+    assert written.read_text() == rendered
+
+
+@pytest.mark.parametrize("module", [RankerServing, LogisticServing])
+def test_inputs_are_the_arguments_of_the_graph_in_order(module: type[Serving]) -> None:
+    arguments = list(inspect.signature(module.forward).parameters)[1:]
+    assert arguments == [name for name, _, _ in triton.INPUTS]
+
+
+@pytest.mark.parametrize("name", triton.MODELS)
+def test_the_saved_graph_has_these_arguments(name: str, trained: Any) -> None:
+    model = torchscript.load(trained.staged / "repository" / name / "1" / "model.pt")
+    arguments = [argument.name for argument in model._c._get_method("forward").schema.arguments][
+        1:
+    ]
+    assert arguments == [name for name, _, _ in triton.INPUTS]
+
+
+def test_the_page_of_contracts_lists_the_same_tensors() -> None:
+    text = (ROOT / "docs" / "contracts.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (INT64|FP32) \| \[(-?\d+)\] \|", text, re.MULTILINE)
+    assert [(name, f"TYPE_{kind}", int(width)) for name, kind, width in rows] == list(
+        triton.INPUTS
+    )
+    for name, _, _ in triton.OUTPUTS:
+        assert f"`{name}`" in text
+    assert f"`max_batch_size` {triton.MAX_BATCH_SIZE}" in text

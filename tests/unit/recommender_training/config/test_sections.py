@@ -1,0 +1,132 @@
+"""The section `training` is understood as the operator sends it, and nothing else is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from recommender_operator.api import rules_search, spec_export, spec_search, spec_training
+from recommender_operator.api import spec as operator_spec
+from recommender_training.common.errors import InputError
+from recommender_training.config import export as export_settings
+from recommender_training.config import search, search_space
+from recommender_training.config.training import (
+    Fault,
+    FeatureGroup,
+    Hyperparameters,
+    TrainingConfig,
+    parse_config,
+)
+
+
+def test_the_operators_defaults_are_the_defaults_here() -> None:
+    theirs = operator_spec.TrainingSpec().model_dump(mode="json", by_alias=True)
+    parsed = parse_config(json.dumps(theirs))
+    assert parsed == TrainingConfig()
+    ours = parsed.model_dump(mode="json", by_alias=True)
+    assert ours == {key: theirs[key] for key in ours}
+
+
+def test_both_sides_know_the_same_faults_and_algorithms() -> None:
+    assert {fault.value for fault in Fault} == {fault.value for fault in operator_spec.Fault}
+    for algorithm in operator_spec.Algorithm:
+        assert (
+            parse_config(json.dumps({"algorithm": algorithm.value})).algorithm.value
+            == algorithm.value
+        )
+
+
+def test_both_sides_know_the_same_feature_groups() -> None:
+    theirs = [group.value for group in spec_training.FeatureGroup]
+    assert [group.value for group in FeatureGroup] == theirs
+    parsed = parse_config(json.dumps({"hyperparameters": {"features": theirs}}))
+    assert list(parsed.hyperparameters.features) == theirs
+
+
+def test_both_sides_have_the_same_limits() -> None:
+    theirs = operator_spec.Hyperparameters.model_json_schema()["properties"]
+    ours = type(TrainingConfig().hyperparameters).model_json_schema()["properties"]
+    limits = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "type")
+    for name, rules in theirs.items():
+        for limit in limits:
+            assert rules.get(limit) == ours[name].get(limit), (name, limit)
+
+
+def test_both_sides_mean_the_same_by_a_search() -> None:
+    assert {s.value for s in search.Sampler} == {s.value for s in spec_search.Sampler}
+    pairs = (
+        (search.SearchSettings, spec_search.SearchSpec),
+        (search.SearchRange, spec_search.SearchRange),
+    )
+    limits = ("minimum", "maximum", "minItems", "maxItems", "type", "default", "anyOf")
+    for ours, theirs in pairs:
+        assert ours().model_dump(mode="json", by_alias=True) == theirs().model_dump(mode="json")
+        mine, other = (model.model_json_schema()["properties"] for model in (ours, theirs))
+        assert mine.keys() == other.keys()
+        for name in mine:
+            for limit in limits:
+                assert mine[name].get(limit) == other[name].get(limit), (name, limit)
+
+
+def test_the_operator_knows_which_hyperparameters_have_no_declared_range() -> None:
+    numbers = [f for f in Hyperparameters.model_fields.values() if f.annotation in (int, float)]
+    names = {str(field.alias) for field in numbers}
+    assert set(rules_search.UNDECLARED) == names - search_space.DECLARED.keys()
+
+
+def test_both_sides_mean_the_same_by_an_export() -> None:
+    assert {v.value for v in export_settings.Variant} == {v.value for v in spec_export.Variant}
+    limits = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "maxItems", "default")
+    mine, other = (
+        model.model_json_schema()["properties"]
+        for model in (export_settings.ExportSettings, spec_export.ExportSpec)
+    )
+    assert mine.keys() == other.keys()
+    for name in mine:
+        for limit in limits:
+            assert mine[name].get(limit) == other[name].get(limit), (name, limit)
+
+
+def test_a_search_is_taken_as_the_operator_sends_it() -> None:
+    sent = operator_spec.TrainingSpec.model_validate(
+        {"search": {"space": {"learningRate": {"min": 0.001, "max": 0.01},
+                              "embeddingDim": {"choices": [16, 32]}, "dropout": {}}}}
+    ).dump()  # fmt: skip
+    search = parse_config(json.dumps(sent)).search
+    assert search is not None
+    found = search_space.dimensions(search.space, Hyperparameters())
+    assert [(d.name, d.low, d.high, d.choices) for d in found] == [
+        ("dropout", 0, 0.5, None),
+        ("embeddingDim", 16, 32, (16, 32)),
+        ("learningRate", 0.001, 0.01, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("{", "not JSON"),
+        ("[]", "JSON object"),
+        ('{"sed": 3}', "sed"),
+        ('{"hyperparameters": {"epochs": 0}}', "hyperparameters.epochs=0"),
+        ('{"hyperparameters": {"features": ["Moon"]}}', "hyperparameters.features.0='Moon'"),
+        ('{"algorithm": "Magic"}', "algorithm='Magic'"),
+        ('{"faultInjection": {"fault": "Nap"}}', "faultInjection.fault='Nap'"),
+        ('{"export": {"variants": ["Int4"]}}', "export.variants.0='Int4'"),
+        ('{"export": {"keep": 0}}', "export.keep=0"),
+        (
+            '{"export": {"variants": ["Int8"]}, "hyperparameters": {"retrieval": "TwoTower"}}',
+            "retrieval=TwoTower has none",
+        ),
+        ('{"search": {"trials": 0}}', "search.trials=0"),
+        ('{"search": {"space": {"dropout": {"maximum": 1}}}}', "search.space.dropout.maximum"),
+        ('{"search": {"space": {"dropout": {"max": 1}}}}', "search.space.dropout has 1"),
+        ('{"search": {}, "algorithm": "LogisticRegression"}', "needs the algorithm DeepRanker"),
+    ],
+)
+def test_a_wrong_section_is_refused_with_the_field_and_the_value(text: str, named: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_config(text)
+    assert caught.value.reason == "InvalidConfig"
+    assert named in caught.value.message

@@ -1,0 +1,138 @@
+"""Requests and reference counts: one row a session, as the contract defines them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from bisect import bisect_right
+from typing import Any
+
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_training.artifact import reference
+from recommender_training.data.lake import Tables
+from recommender_training.data.sessions import SESSION_GAP, sample_requests
+
+
+def frames(
+    rows: list[tuple[int, int, float, int]],
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    schema = {"user_id": pl.Int64, "item_id": pl.Int64, "value": pl.Float32, "timestamp": pl.Int64}
+    users = pl.DataFrame(
+        {"user_id": [1, 2], "age": [30, None], "gender": ["F", "M"], "occupation": ["x", None]}
+    )
+    return (
+        pl.DataFrame(rows, schema=schema, orient="row"),
+        users,
+        pl.DataFrame({"item_id": list(range(10))}),
+    )
+
+
+rows = st.lists(
+    st.tuples(
+        st.integers(1, 2),
+        st.integers(0, 9),
+        st.sampled_from([1.0, 4.0]),
+        st.integers(0, 9000),
+    ),
+    max_size=40,
+)
+
+
+@given(rows=rows, seed=st.integers(0, 100))
+def test_there_is_one_request_a_session_with_strictly_earlier_events(
+    rows: list[tuple[int, int, float, int]], seed: int
+) -> None:
+    made = list(sample_requests(*frames(rows), seed, history_length=5))
+    sessions = 0
+    for user in (1, 2):
+        times = sorted(row[3] for row in rows if row[0] == user)
+        sessions += bool(times) + sum(b - a >= SESSION_GAP for a, b in itertools.pairwise(times))
+    assert len(made) == sessions
+    assert len({request["session_id"] for request in made}) == sessions
+    for request in made:
+        mine = [row for row in rows if row[0] == request["user_id"]]
+        earlier = [row for row in mine if row[3] < request["timestamp"]]
+        assert request["timestamp"] in {row[3] for row in mine}
+        assert len(request["session"]) == min(5, len(earlier))
+        times = [event["timestamp"] for event in request["session"]]
+        assert times == sorted(times)
+        assert times == sorted(row[3] for row in earlier)[len(earlier) - len(times) :]
+
+
+def test_absent_side_features_are_left_out_and_the_seed_decides() -> None:
+    many = [(1 + n % 2, n % 10, 4.0, n * 100) for n in range(60)]
+    made = list(sample_requests(*frames(many), 3))
+    assert {tuple(sorted(set(r) & {"age", "gender", "occupation"})) for r in made} == {
+        ("age", "gender", "occupation"),
+        ("gender",),
+    }
+    assert made == list(sample_requests(*frames(many), 3))
+    assert made != list(sample_requests(*frames(many), 4))
+
+
+@given(values=st.lists(st.floats(-1e6, 1e6), max_size=200))
+def test_edges_increase_strictly_and_every_value_has_a_bin(values: list[float]) -> None:
+    feature = reference.numeric_feature("age", [*values, None])
+    edges = feature["edges"]
+    assert all(a < b for a, b in itertools.pairwise(edges))
+    assert len(feature["counts"]) == len(edges) + 1 <= reference.MAX_BINS
+    assert sum(feature["counts"]) == len(values)
+    assert feature["nulls"] == 1
+    if edges:
+        assert feature["counts"][0] == sum(value < edges[0] for value in values) > 0
+
+
+def test_the_reference_of_an_artifact_counts_each_session_once(
+    trained: Any, tables: Tables
+) -> None:
+    content = json.loads((trained.staged / "reference.json").read_text())
+    words = json.loads((trained.staged / "vocabulary.json").read_text())
+    requests = list(
+        sample_requests(tables.interactions, tables.users, tables.items, trained.config.seed)
+    )
+    assert content["sessions"] == len(requests)
+    by_name = {feature["name"]: feature for feature in content["features"]}
+    assert list(by_name) == [
+        "age",
+        "gender",
+        "occupation",
+        "session_length",
+        "mean_value",
+        "last_genre",
+        "top_score",
+    ]
+    for feature in by_name.values():
+        total = sum(feature["counts"]) + feature["nulls"] + feature["unknowns"]
+        assert total == len(requests), feature["name"]
+    ages = [0] * len(by_name["age"]["counts"])
+    genders = [0] * len(words["genders"])
+    for request in requests:
+        ages[bisect_right(by_name["age"]["edges"], request["age"])] += 1
+        genders[words["genders"].index(request["gender"])] += 1
+    assert by_name["age"]["counts"] == ages
+    assert by_name["gender"]["counts"] == genders
+    assert by_name["top_score"]["nulls"] == 0
+
+
+def test_unknown_categories_and_items_are_counted_as_unknown() -> None:
+    words = {
+        "historyLength": 20,
+        "genders": ["F"],
+        "occupations": [],
+        "genres": ["a"],
+        "items": {"ids": [1], "genre": [0]},
+    }
+    requests: list[dict[str, Any]] = [
+        {"user_id": 1, "gender": "F", "session": [{"item": 1, "timestamp": 1, "value": 0.0}]},
+        {"user_id": 2, "gender": "X", "session": [{"item": 2, "timestamp": 1, "value": 3.0}]},
+        {"user_id": 3},
+    ]
+    features = {f["name"]: f for f in reference.reference(requests, [None] * 3, words)["features"]}
+    for name in ("gender", "last_genre"):
+        assert features[name]["counts"] == [1]
+        assert (features[name]["nulls"], features[name]["unknowns"]) == (1, 1)
+    assert features["mean_value"]["nulls"] == 2
+    assert features["top_score"]["nulls"] == 3

@@ -1,0 +1,193 @@
+"""Each check names its feature, holds where nothing changed, and obeys its level."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from recommender_training.cli import termination_report
+from recommender_training.common.errors import InputError
+from recommender_training.data_checks import compare, finding, profile
+from recommender_training.data_checks.finding import Finding, Findings
+from recommender_training.data_checks.policy import Checks, Level, Levels, parse_checks
+from recommender_training.data_checks.profile import Profiled
+from recommender_training.data_checks.run import evaluate
+from recommender_training.ingestion import ingest
+from recommender_training.ingestion.quarantine_limits import Aside
+
+Change = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture(scope="module")
+def profiled(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Profiled:
+    lake = tmp_path_factory.mktemp("lake")
+    return profile.build(lake, ingest.check(source, lake).data_version, None)
+
+
+def bad(profiled: Profiled, change: Change, checks: Checks = Checks()) -> list[Finding]:  # noqa: B008
+    """What does not hold once the profile has changed, against the one before."""
+    now = copy.deepcopy(profiled.profile)
+    change(now)
+    found = evaluate(checks, Profiled(now, profiled.sessions), profiled.profile)
+    return [each for each in found if each.level != "pass"]
+
+
+def put(*path: str, value: Any) -> Change:
+    def change(content: dict[str, Any]) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    return change
+
+
+def drop(*path: str) -> Change:
+    def change(content: dict[str, Any]) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        del content[path[-1]]
+
+    return change
+
+
+def test_every_check_holds_where_nothing_changed(profiled: Profiled) -> None:
+    found = evaluate(Checks(), profiled, profiled.profile)
+    assert {each.level for each in found} == {"pass"}
+    names = {each.check for each in found}
+    assert names == {field.alias or name for name, field in Levels.model_fields.items()} - {
+        "quarantine", "duplicates"
+    }  # fmt: skip
+    assert all(each.remedy == "" for each in found)
+
+
+USERS = ("tables", "users")
+CASES = [
+    (put("active", "users", value=1), "users", "interactions.user_id", "block"),
+    (put("active", "items", value=1), "items", "interactions.item_id", "block"),
+    (put("labels", "test", value={"rows": 300, "positive": 300}), "labels",
+     "interactions.value[test]", "block"),
+    (put("labels", "train", value={"rows": 300, "positive": 0}), "labels",
+     "interactions.value[train]", "block"),
+    (put("cold", "known", value=0), "cold", "interactions.user_id[validation]", "warn"),
+    (drop(*USERS, "columns", "gender"), "schema", "users.gender", "block"),
+    (put(*USERS, "columns", "age", "type", value="String"), "schema", "users.age", "block"),
+    (put(*USERS, "columns", "age", "nulls", value=1.0), "lost", "users.age", "block"),
+    (put(*USERS, "columns", "age", "nulls", value=0.3), "nulls", "users.age", "warn"),
+    (put("tables", "interactions", "numbers", "value", "high", value=10.0), "ranges",
+     "interactions.value", "warn"),
+    (put(*USERS, "numbers", "age", "low", value=-1.0), "ranges", "users.age", "warn"),
+    (put(*USERS, "categories", "gender", "counts", "m", value=1), "categories", "users.gender",
+     "warn"),
+    (drop(*USERS, "categories", "gender", "counts", "F"), "categories", "users.gender", "warn"),
+    (put("tables", "interactions", "rows", value=1499), "volume", "interactions.rows", "block"),
+    (put("active", "items", value=20), "volume", "interactions.item_id", "block"),
+    (put("shares", "positive", value={"value": 0.99, "error": 0.001}), "shift",
+     "interactions.value", "warn"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "check", "feature", "level"), CASES)
+def test_what_changed_is_named_with_its_level_and_a_remedy(
+    profiled: Profiled, change: Change, check: str, feature: str, level: str
+) -> None:
+    found = {(each.check, each.name): each for each in bad(profiled, change)}
+    assert (check, feature) in found
+    told = found[(check, feature)]
+    assert (told.level, bool(told.value), bool(told.expected)) == (level, True, True)
+    assert told.remedy
+    # only a column that is gone altogether is also null more often, and few items fewer of them
+    assert set(found) - {(check, feature)} <= {("nulls", feature), ("volume", feature)}
+
+
+@pytest.mark.parametrize(("change", "check", "feature", "level"), CASES)
+def test_a_level_can_be_overridden(
+    profiled: Profiled, change: Change, check: str, feature: str, level: str
+) -> None:
+    for wanted in Level:
+        checks = parse_checks(json.dumps({"levels": {check: wanted.value}}))
+        found = {(each.check, each.name): each.level for each in bad(profiled, change, checks)}
+        expected = None if wanted is Level.IGNORE else wanted.value.lower()
+        assert found.get((check, feature)) == expected
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        put("tables", "interactions", "rows", value=1500),  # half of 3000, as far as allowed
+        put(*USERS, "columns", "age", "nulls", value=0.049),
+        put(*USERS, "numbers", "age", "largest", value=120.0),  # one old user is no new range
+        put("shares", "positive", value={"value": 0.99, "error": 0.5}),  # as unsure as that
+        drop("tables", "items", "categories", "genres"),
+    ],
+)
+def test_what_is_small_or_by_chance_says_nothing(profiled: Profiled, change: Change) -> None:
+    assert bad(profiled, change) == []
+
+
+def test_limits_are_those_of_the_section(profiled: Profiled) -> None:
+    fewer = put("tables", "interactions", "rows", value=2900)
+    assert bad(profiled, fewer) == []
+    (found,) = bad(profiled, fewer, parse_checks('{"maxVolumeDrop": 0.01}'))
+    assert "2970 or more" in found.expected
+
+
+def test_what_is_certain_but_small_is_no_shift(profiled: Profiled) -> None:
+    other = put("shares", "positive", value={"value": 0.99, "error": 0.0001})
+    assert [each.name for each in bad(profiled, other)] == ["interactions.value"]
+    assert bad(profiled, other, parse_checks('{"effectFloor": 0.5}')) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "level"),
+    [((0, 1000), (0, 1000), "pass"), ((9, 1000), (0, 1000), "pass"),
+     ((10, 1000), (0, 1000), "warn"), ((60, 1000), (55, 1000), "pass"),
+     ((61, 1000), (55, 1000), "warn")],
+)  # fmt: skip
+def test_rows_put_aside_are_compared_by_their_share(
+    now: tuple[int, int], before: tuple[int, int], level: str
+) -> None:
+    for check in ("quarantine", "duplicates"):
+        findings = Findings(Levels())
+        sides = [
+            Aside(**({"quarantine": {}, "duplicates": {}} | {check: {"users": each}}))
+            for each in (now, before)
+        ]
+        compare.aside(findings, Checks(), *sides)
+        (found,) = findings.all
+        assert (found.check, found.name, found.level) == (check, "users.rows", level)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("{", "not JSON"), ('{"levels": {"shift": "Maybe"}}', "data.checks.levels.shift='Maybe'"),
+     ('{"maxVolumeDrop": 2}', "data.checks.maxVolumeDrop='2'"), ('{"drop": 1}', "checks.drop")],
+)  # fmt: skip
+def test_a_wrong_section_is_refused_with_field_and_value(text: str, named: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_checks(text)
+    assert caught.value.reason == "InvalidConfig"
+    assert named in caught.value.message
+
+
+def test_the_worst_of_a_hundred_findings_fit_the_report() -> None:
+    levels = ("warn", "block")
+    many = [
+        Finding("nulls", "users", f"größe{n}" * 9, levels[n % 2], "\u20ac" * 900, "e" * 99, "r")
+        for n in range(100)
+    ]
+    told = finding.summary(many, "i1.u1.t1-" + "0" * 16)
+    report = termination_report.build(
+        "check", ok=True, reason="Done", message="m" * 250, checks=told
+    )
+    assert json.loads(termination_report.encode(report)) == report  # nothing was cut
+    kept = told["findings"]
+    assert isinstance(kept, list)
+    assert kept
+    assert kept[0]["level"] == "block"
+    assert told["more"] == 100 - len(kept)
+    assert (told["level"], told["warned"], told["blocked"]) == ("block", 50, 50)

@@ -1,0 +1,172 @@
+"""Errors by segment and exposure by genre: what is reported is what the rows and lists say."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from sklearn.metrics import log_loss, roc_auc_score
+
+from recommender_training.data.dataset import Dataset, Events, Items, Users
+from recommender_training.evaluation import answers, fairness, ranking
+from recommender_training.evaluation.evaluate import report
+from recommender_training.features import taste
+from recommender_training.features.history import ItemCounts
+from recommender_training.features.table import State
+from recommender_training.statistics import bootstrap
+
+USERS, ROWS_EACH, ITEMS = 120, 20, 30
+GENRES = ("Common", "Rare")
+
+
+@pytest.fixture(scope="module")
+def judged() -> answers.Window:
+    """Users of two ages and genders; the last third of the items are Rare, and as wanted."""
+    random = np.random.default_rng(11)
+    count = USERS * ROWS_EACH
+    item = random.integers(0, ITEMS, count)
+    events = Events(
+        user=np.tile(np.arange(USERS), ROWS_EACH),
+        item=item,
+        value=np.where(random.random(count) < 0.5, 5, 2).astype(np.float32),
+        time=np.arange(count),
+    )
+    ages = np.where(np.arange(USERS) < USERS // 2, 20, 60)
+    side = np.stack([ages, np.arange(USERS) % 2, np.zeros(USERS, dtype=np.int64)], axis=1)
+    users = Users(np.arange(USERS), side, ("F", "M"), ("none",))
+    rare = (np.arange(ITEMS) >= 20).astype(np.int64)
+    items = Items(
+        np.arange(ITEMS), np.eye(2, dtype=np.float32)[rare], rare, np.zeros(ITEMS, int), GENRES
+    )
+    data = Dataset(events, users, items)
+    zero = np.ones(ITEMS, dtype=np.int64)
+    task = ranking.reveal_half(data, np.arange(count), 20)
+    state = State(ItemCounts(zero, zero, zero), taste.nothing(len(zero)))
+    return answers.Window(data, np.arange(count), task, state)
+
+
+def probabilities(judged: answers.Window) -> npt.NDArray[np.float64]:
+    """Informed for the young, noise for the old."""
+    random = np.random.default_rng(5)
+    young = judged.data.users.side[judged.user][:, 0] < 50
+    signal = np.where(judged.label, 0.7, 0.3)
+    return np.clip(np.where(young, signal, 0.5) + random.normal(0, 0.1, len(signal)), 0.01, 0.99)
+
+
+@pytest.fixture(scope="module")
+def said(judged: answers.Window) -> dict[str, answers.Answers]:
+    """The model shows next to nothing that is Rare; the baseline lists are drawn at random."""
+    random = np.random.default_rng(6)
+    shape = (len(judged.task.requests), ITEMS)
+    common = random.random(shape) - 0.3 * (np.arange(ITEMS) >= 20)
+    any_item = random.random(shape)
+    # a request may exclude more than half of the common items, so the lists are short
+    short = {name: ranking.best(judged.task, score, 3) for name, score in
+             (("common", common), ("any", any_item))}  # fmt: skip
+    noise = np.clip(0.5 + random.normal(0, 0.1, len(judged.rows)), 0.01, 0.99)
+    return {
+        "recommender": answers.Answers(probabilities(judged), short["common"]),
+        "baseline": answers.Answers(noise, short["any"]),
+        "popularity": answers.Answers(None, short["any"]),
+    }
+
+
+@pytest.fixture(scope="module")
+def told(judged: answers.Window, said: dict[str, answers.Answers]) -> dict[str, Any]:
+    return report(judged, said)
+
+
+def by_name(entries: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {entry["name"]: entry for entry in entries}
+
+
+def test_errors_of_a_segment_are_those_of_scikit_learn_on_its_rows(
+    judged: answers.Window, told: dict[str, Any]
+) -> None:
+    probability = probabilities(judged)
+    entry = by_name(told["fairness"]["segments"])["age:18-24"]
+    inside = judged.data.users.side[judged.user][:, 0] == 20
+    assert (entry["rows"], entry["users"]) == (inside.sum(), USERS // 2)
+    area = roc_auc_score(judged.label[inside], probability[inside])
+    assert entry["estimates"]["auc"]["value"] == pytest.approx(area, abs=1e-6)
+    loss = log_loss(judged.label[inside], probability[inside])
+    assert entry["estimates"]["logLoss"]["value"] == pytest.approx(loss, abs=1e-6)
+    over_all = roc_auc_score(judged.label, probability)
+    assert entry["minusAll"]["auc"]["value"] == pytest.approx(area - over_all, abs=2e-6)
+
+
+def test_the_segment_that_is_served_worse_is_found_with_an_interval_that_leaves_out_zero(
+    told: dict[str, Any],
+) -> None:
+    segments = by_name(told["fairness"]["segments"])
+    old, young = segments["age:56+"], segments["age:18-24"]
+    assert old["minusAll"]["auc"]["high"] < 0 < young["minusAll"]["auc"]["low"]
+    assert old["minusAll"]["logLoss"]["low"] > 0 > young["minusAll"]["logLoss"]["high"]
+    assert young["minusBaseline"]["auc"]["low"] > 0
+    for gender in ("gender:F", "gender:M"):
+        alike = segments[gender]["minusAll"]["auc"]
+        assert alike["low"] < 0 < alike["high"], "the genders are served alike"
+    age, gender_entry = told["fairness"]["dimensions"]
+    assert (age["auc"]["highest"], age["auc"]["lowest"]) == ("age:18-24", "age:56+")
+    assert age["auc"]["difference"] > 0.3 > gender_entry["auc"]["difference"]
+    assert told["metrics"]["segmentAucDifference"] == age["auc"]["difference"]
+    worst = old["minusBaseline"]["auc"]
+    assert told["metrics"]["worstSegmentAucMinusBaseline"] == worst["value"]
+    assert told["metrics"]["worstSegmentAucMinusBaselineLow"] == worst["low"]
+    assert told["worstSegment"] == "age:56+"
+    area, flat = old["estimates"]["auc"], told["metrics"]
+    assert (flat["worstSegmentAucLow"], flat["worstSegmentAucHigh"]) == (area["low"], area["high"])
+
+
+def test_segments_that_are_too_small_are_told_by_size_alone(told: dict[str, Any]) -> None:
+    entry = by_name(told["fairness"]["segments"])["age:0-17"]
+    assert entry == {"name": "age:0-17", "rows": 0, "users": 0, "positives": 0, "counted": False}
+
+
+def test_a_genre_that_is_wanted_and_hardly_shown_is_the_least_exposed(
+    told: dict[str, Any],
+) -> None:
+    shown = by_name(told["fairness"]["exposure"]["recommender"])
+    rare = shown["genre:Rare"]
+    assert rare["exposureShare"]["value"] < 0.05
+    assert rare["relevanceShare"]["value"] == pytest.approx(1 / 3, abs=0.05)
+    assert 0 < rare["ratio"]["low"] < rare["ratio"]["high"] < 0.3
+    assert shown["genre:Common"]["ratio"]["low"] > 1
+    fair = by_name(told["fairness"]["exposure"]["baseline"])["genre:Rare"]["ratio"]
+    assert fair["low"] < 1 < fair["high"], "random lists show what there is"
+    assert told["metrics"]["leastExposureRatioAt10"] == rare["ratio"]["value"]
+    assert told["metrics"]["leastExposureRatioAt10High"] == rare["ratio"]["high"]
+    gap = rare["relevanceShare"]["value"] - rare["exposureShare"]["value"]
+    assert told["metrics"]["exposureGapAt10"] == pytest.approx(gap, abs=1e-5)
+    assert told["fairness"]["exposureGap"]["baseline"] < 0.05
+
+
+def test_exposure_of_a_window_without_requests_is_told_as_absent(judged: answers.Window) -> None:
+    shape = (0, ITEMS)
+    nothing = ranking.RankingTask([], np.zeros(shape, np.bool_), np.zeros(shape, np.bool_))
+    empty = dataclasses.replace(judged, task=nothing)
+    none = np.zeros((0, 10), dtype=np.int64)
+    said = {
+        "recommender": answers.Answers(probabilities(judged), none),
+        "baseline": answers.Answers(probabilities(judged), none),
+        "popularity": answers.Answers(None, none),
+    }
+    told = report(empty, said)
+    assert told["fairness"]["exposure"]["recommender"] == []
+    assert "leastExposureRatioAt10" not in told["metrics"]
+    assert told["metrics"]["ndcgAt10"] == 0
+    drawn = bootstrap.draw(judged.user, resamples=10)
+    assert fairness.exposure(drawn, empty, none) == []
+
+
+def test_a_genre_that_is_never_shown_has_no_interval_that_feigns_certainty(
+    judged: answers.Window,
+) -> None:
+    drawn = bootstrap.draw(judged.user, resamples=50)
+    only_common = np.tile(np.arange(3), (len(judged.task.requests), 1))
+    rare = by_name(fairness.exposure(drawn, judged, only_common))["genre:Rare"]
+    assert rare["ratio"] == {"value": 0.0, "low": None, "high": None}
+    assert fairness.least_exposed([rare]) == rare

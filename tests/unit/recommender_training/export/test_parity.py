@@ -1,0 +1,55 @@
+"""An exported graph that answers otherwise than its model, or no number at all, is refused."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from recommender_training.evaluation import answers
+from recommender_training.export import build, parity, repository
+from recommender_training.export.build import Knowledge
+from recommender_training.export.logistic import LogisticServing
+from recommender_training.export.probes import probes
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.prepared import Prepared
+
+
+@pytest.fixture(scope="module")
+def known(prepared: Prepared, bundle: Bundle, trained: Any) -> Knowledge:
+    return replace(repository.knowledge(prepared, trained.config), sources=bundle.sources)
+
+
+def graph(bundle: Bundle, known: Knowledge, added: float = 0.0) -> LogisticServing:
+    """The regression's graph with so much added to each logit: the order of lists stays."""
+    made = build.logistic_module(bundle.baseline, known, bundle.baseline_temperature)
+    made.item = made.item + added
+    return made
+
+
+@pytest.mark.parametrize("added", [0.01, math.nan])
+def test_other_probabilities_and_those_that_are_no_numbers_are_refused(
+    prepared: Prepared, bundle: Bundle, known: Knowledge, added: float
+) -> None:
+    scorer = answers.scorers(bundle, prepared)[0]
+    requests = repository.parity_requests(prepared)[:5]
+    assert parity.check(graph(bundle, known), scorer, known, requests)["maxDifference"] < 1e-5
+    with pytest.raises(parity.ParityError, match="probabilities differ by"):
+        parity.check(graph(bundle, known, added), scorer, known, requests)
+
+
+@pytest.mark.parametrize("added", [0.01, math.nan])
+def test_two_forms_of_a_graph_are_held_together_in_batches(
+    bundle: Bundle, known: Knowledge, added: float
+) -> None:
+    one, other = graph(bundle, known), graph(bundle, known, added)
+    asked = list(probes(known.data.users.ids, known.data.items.ids))
+    assert parity.between(one, graph(bundle, known), asked) == 0
+    told = {"requests": 5, "maxDifference": 0.0}
+    assert parity.widened(told, one, one, known)["requests"] == 5 + sum(len(e[0]) for e in asked)
+    with pytest.raises(parity.ParityError, match="two forms of a graph"):
+        parity.widened(told, one, other, known)
+    with pytest.raises(parity.ParityError, match="two forms of a graph"):
+        parity.between(other, other if math.isnan(added) else one, asked)

@@ -1,0 +1,200 @@
+"""Features are declared once; the groups on demand are causal, and the same when they serve."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import math
+import pathlib
+import shutil
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from recommender_training.artifact import manifest, triton
+from recommender_training.config.training import FeatureGroup
+from recommender_training.data.dataset import Dataset, Events, Items, Users
+from recommender_training.evaluation import answers, ranking
+from recommender_training.export import build, parity, torchscript
+from recommender_training.features import declared, extras, graph, history, table
+from recommender_training.models import item_weights
+from recommender_training.models.ranker import Ranker, RankerSize
+from recommender_training.pipeline.champion import Champion
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.prepared import Prepared
+
+ITEMS, USERS, DAY = 4, 3, 86_400
+EVERY = tuple(FeatureGroup)
+DOCS = pathlib.Path(__file__).parents[4] / "docs" / "training.md"
+
+# half days, chosen so that many events lie exactly on the left edge of a window
+event = st.tuples(
+    st.integers(0, USERS - 1),
+    st.integers(0, ITEMS - 1),
+    st.sampled_from([1.0, 4.0]),
+    st.sampled_from([0, 1, 2, 3, 14, 15, 16, 60, 62]).map(lambda n: 1_000_000 + n * DAY // 2),
+)
+Rows = list[tuple[int, int, float, int]]
+
+
+def dataset_of(rows: Rows) -> Dataset:
+    user, item, value, time = (np.array(column) for column in zip(*rows, strict=True))
+    order = np.lexsort((item, user, time))
+    events = Events(user[order], item[order], value[order].astype(np.float32), time[order])
+    side = np.array([[20, 0, 0], [40, 1, 0], [-1, -1, -1]])
+    hot, zeros = np.ones((ITEMS, 1), dtype=np.float32), np.zeros(ITEMS, dtype=np.int64)
+    items = Items(np.arange(ITEMS) + 10, hot, zeros, zeros, ("a",))
+    return Dataset(events, Users(np.arange(USERS) + 1, side, ("F", "M"), ("x",)), items)
+
+
+def test_the_table_in_the_documents_is_that_of_the_declaration() -> None:
+    assert declared.table() in DOCS.read_text()
+
+
+def test_every_number_of_the_models_is_declared_and_every_declaration_has_its_number() -> None:
+    data = dataset_of([(0, 0, 4.0, 1_000_000), (1, 1, 1.0, 2_000_000)])
+    frozen = table.Constants(3.0, 0.5, EVERY)
+    inputs = table.build(data, 2, frozen)
+    assert inputs.numbers.shape[1] == len(graph.NUMBERS)
+    assert inputs.taste.shape[1] == len(graph.TASTE_NUMBERS)
+    assert inputs.extra.shape[1] == sum(len(declared.names(group)) for group in EVERY)
+    for group in EVERY:
+        alone = table.build(data, 2, dataclasses.replace(frozen, groups=(group,)))
+        assert alone.extra.shape[1] == len(declared.names(group)) > 0
+    numbers = {*graph.NUMBERS, *graph.TASTE_NUMBERS}
+    blocks = {feature.block for feature in declared.FEATURES if feature.name in numbers}
+    counted = [f for f in declared.FEATURES if f.block in blocks or f.block in EVERY]
+    assert len({f.name for f in declared.FEATURES}) == len(declared.FEATURES)
+    assert len(counted) == len(numbers) + inputs.extra.shape[1]
+
+
+def test_groups_are_read_in_one_order_and_unknown_ones_refused() -> None:
+    backwards = (*reversed(EVERY), EVERY[0])
+    assert declared.ordered(backwards) == declared.named(backwards) == EVERY
+    with pytest.raises(ValueError, match="does not know: Moon"):
+        declared.named(["Calendar", "Moon"])
+
+
+@given(rows=st.lists(event, min_size=1, max_size=30), days=st.sampled_from([1, 7, 30]))
+def test_a_window_is_closed_on_the_left_and_open_on_the_right(rows: Rows, days: int) -> None:
+    events = dataset_of(rows).events
+    own, total = history.counts_within(events, days * DAY)
+    for row, time in enumerate(events.time):
+        inside = (events.time >= time - days * DAY) & (events.time < time)
+        assert total[row] == inside.sum()
+        assert own[row] == (inside & (events.item == events.item[row])).sum()
+
+
+@given(rows=st.lists(event, min_size=1, max_size=25))
+@example(rows=[(n % 2, 0, 4.0 if n % 4 else 1.0, 1_000_000 + n) for n in range(25)])
+def test_one_request_against_the_catalogue_has_the_numbers_of_the_row_in_training(
+    rows: Rows,
+) -> None:
+    data = dataset_of(rows)
+    events, every = data.events, np.arange(len(rows))
+    numbers = extras.OfEvents.of(data, EVERY, 0.4, history.counts_before(data.events))
+    found = numbers.take(every)
+    for row in range(0, len(rows), 5):
+        time, user = int(events.time[row]), int(events.user[row])
+        counts = history.counts_at(events, time, ITEMS)
+        tables = extras.Tables.at(data, time)
+        asked = extras.of_catalogue(data, EVERY, 0.4, counts, tables, user, time)
+        torch.testing.assert_close(asked[int(events.item[row])], found[row], rtol=0, atol=1e-5)
+    some = every[::2]
+    assert torch.equal(numbers.take(some), found[::2])
+
+
+def test_what_is_known_at_the_end_is_all_and_its_windows_end_with_the_newest_event() -> None:
+    rows: Rows = [(0, 0, 4.0, 1_000_000), (1, 0, 1.0, 1_000_000 + 2 * DAY)]
+    tables = extras.Tables.at(dataset_of(rows), None)
+    assert tables.recent.tolist() == [[1, 2, 2], [0, 0, 0], [0, 0, 0], [0, 0, 0]]
+    assert tables.recent_total.tolist() == [1, 2, 2]
+    assert tables.group_events.sum() == 2 * len(rows)
+    assert tables.group_positives.sum() == 2
+
+
+def test_rates_tell_what_a_group_thinks_of_an_item_and_nothing_of_unknown_users() -> None:
+    rows: Rows = [(n % 2, 0, 4.0 if n % 2 else 1.0, 1_000_000 + n) for n in range(40)]
+    rows += [(2, 0, 4.0, 1_000_100 + n) for n in range(6)]  # by somebody unknown
+    data = dataset_of(rows)
+    counts, tables = history.counts_at(data.events, None, ITEMS), extras.Tables.at(data, None)
+    numbers = [
+        extras.of_catalogue(data, (EVERY[0],), 0.5, counts, tables, user, 0) for user in range(3)
+    ]
+    hers, his, unknown = (float(each[0, 1]) for each in numbers)
+    rate = (26 + 10 * 0.5) / (46 + 10)
+    inside = {1: (20 + 10 * rate) / 30, 0: 10 * rate / 30}
+    logits = [math.log(p / (1 - p)) for p in (inside[0], inside[1], rate)]
+    assert hers == pytest.approx(logits[0] - logits[2], abs=1e-5)
+    assert his == pytest.approx(logits[1] - logits[2], abs=1e-5)
+    assert unknown == 0
+    assert not numbers[1][1:].any(), "of items without events nothing is told"
+
+
+@given(time=st.integers(0, 4_000_000_000))
+def test_hour_and_weekday_are_those_of_the_calendar_in_utc(time: int) -> None:
+    when = datetime.datetime.fromtimestamp(time, datetime.UTC)
+    day = (when.hour * 3600 + when.minute * 60 + when.second) / DAY * 2 * math.pi
+    week = when.weekday() / 7 * 2 * math.pi
+    expected = [math.sin(day), math.cos(day), math.sin(week), math.cos(week)]
+    assert graph.calendar_numbers(torch.tensor([time]))[0].tolist() == pytest.approx(
+        expected, abs=1e-5
+    )
+
+
+@pytest.fixture(scope="module")
+def grouped(prepared: Prepared) -> Prepared:
+    frozen = dataclasses.replace(prepared.constants, groups=EVERY)
+    inputs = table.build(prepared.data, prepared.history_length, frozen)
+    return dataclasses.replace(prepared, constants=frozen, inputs=inputs)
+
+
+@pytest.fixture(scope="module")
+def untrained(grouped: Prepared) -> Ranker:
+    """Random weights read every number, so that a wrong one shows."""
+    torch.manual_seed(0)
+    users, told = grouped.data.users, grouped.kept
+    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.0, 0.0)
+    numbers = torch.cat([told.numbers, told.taste, told.extra], 1)
+    genres = torch.from_numpy(grouped.data.items.genres)
+    scale = numbers.std(0).clamp(min=1e-3)
+    return Ranker(size, genres, numbers.mean(0), scale).eval()
+
+
+def exported(model: Ranker, grouped: Prepared) -> tuple[Any, build.Knowledge]:
+    data = grouped.data
+    weights = item_weights.fit(data, np.ones(len(data.events), dtype=np.bool_))
+    state = table.State.at(data, None, EVERY)
+    known = build.Knowledge(data, grouped.constants, state, weights, grouped.history_length)
+    return build.ranker_module(model, known, 1.3), known
+
+
+def test_the_served_graph_has_the_numbers_of_the_training(
+    grouped: Prepared, untrained: Ranker, bundle: Bundle, trained: Any, tmp_path: pathlib.Path
+) -> None:
+    module, known = exported(untrained, grouped)
+    folder = tmp_path / "artifact"
+    shutil.copytree(trained.staged, folder)
+    (folder / manifest.NAME).unlink()
+    torchscript.save(module, triton.model_path(folder))
+    digest = manifest.write(folder, {})
+    mine = dataclasses.replace(bundle, deep=untrained, deep_temperature=1.3)
+    task = ranking.reveal_half(grouped.data, grouped.split.test, grouped.history_length)
+    loaded = torchscript.load(triton.model_path(folder))
+    assert list(loaded.groups) == [group.value for group in EVERY]
+    scorer = answers.scorers(mine, grouped)[1]
+    late = [dataclasses.replace(each, time=each.time + 5 * DAY) for each in task.requests[:3]]
+    told = parity.check(loaded, scorer, known, [*task.requests[:3], *late])
+    assert told["maxDifference"] < 1e-5
+
+    judged = answers.window(grouped, grouped.split.test)
+    said = answers.answer(mine, grouped, judged)["recommender"]
+    champion = Champion(folder, digest).answers(judged)
+    assert said.probability is not None
+    assert champion.probability is not None
+    np.testing.assert_allclose(champion.probability, said.probability, atol=1e-5)
+    assert (champion.top == said.top).mean() > 0.99, "ties may fall the other way"

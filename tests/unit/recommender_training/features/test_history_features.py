@@ -1,0 +1,120 @@
+"""Features are causal: only strictly earlier events count, and later ones change nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_training.config.training import FeatureGroup
+from recommender_training.data.dataset import Dataset, Events, Items, Users
+from recommender_training.features import history, table
+
+LENGTH = 4
+ITEMS, USERS, GENRES = 6, 3, 2
+
+event = st.tuples(
+    st.integers(0, USERS - 1),
+    st.integers(0, ITEMS - 1),
+    st.sampled_from([1.0, 3.0, 4.0, 5.0]),
+    st.integers(1000, 1012),  # few seconds, so that many events share one
+)
+
+
+def events_of(rows: list[tuple[int, int, float, int]]) -> Events:
+    user, item, value, time = (np.array(column) for column in zip(*rows, strict=True))
+    order = np.lexsort((item, user, time))
+    return Events(
+        user[order].astype(np.int64),
+        item[order].astype(np.int64),
+        value[order].astype(np.float32),
+        time[order].astype(np.int64),
+    )
+
+
+def dataset_of(events: Events) -> Dataset:
+    hot = np.zeros((ITEMS, GENRES), dtype=np.float32)
+    hot[np.arange(ITEMS), np.arange(ITEMS) % GENRES] = 1
+    items = Items(
+        np.arange(ITEMS) + 10, hot, np.arange(ITEMS) % GENRES, np.full(ITEMS, 1960), ("a", "b")
+    )
+    side = np.array([[20, 0, 0], [40, 1, 0], [-1, -1, -1]])
+    return Dataset(events, Users(np.arange(USERS) + 1, side, ("F", "M"), ("x",)), items)
+
+
+FROZEN = table.Constants(centre=3.5, prior=0.5, groups=tuple(FeatureGroup))
+
+
+@given(rows=st.lists(event, min_size=1, max_size=40))
+def test_the_history_is_that_of_a_plain_loop(rows: list[tuple[int, int, float, int]]) -> None:
+    events = events_of(rows)
+    found = history.previous_events(events, LENGTH)
+    for row in range(len(events)):
+        mine = np.flatnonzero(events.user == events.user[row])
+        earlier = mine[events.time[mine] < events.time[row]][-LENGTH:]
+        kept = found[row][found[row] >= 0]
+        assert sorted(kept.tolist()) == sorted(earlier.tolist())
+        assert (np.diff(events.time[kept]) >= 0).all()
+        assert (found[row][: LENGTH - len(kept)] == -1).all()
+
+
+@given(rows=st.lists(event, min_size=1, max_size=40))
+def test_counts_are_those_of_a_plain_loop(rows: list[tuple[int, int, float, int]]) -> None:
+    events = events_of(rows)
+    found = history.counts_before(events)
+    for row in range(len(events)):
+        earlier = events.time < events.time[row]
+        same = earlier & (events.item == events.item[row])
+        assert found.events[row] == same.sum()
+        assert found.positives[row] == (same & events.label).sum()
+        assert found.total[row] == earlier.sum()
+
+
+@given(rows=st.lists(event, min_size=1, max_size=40), time=st.integers(1000, 1013))
+def test_counts_at_a_time_agree_with_those_of_the_rows(
+    rows: list[tuple[int, int, float, int]], time: int
+) -> None:
+    events = events_of(rows)
+    found = history.counts_at(events, time, ITEMS)
+    rowwise = history.counts_before(events)
+    for row in np.flatnonzero(events.time == time):
+        assert found.events[events.item[row]] == rowwise.events[row]
+        assert found.positives[events.item[row]] == rowwise.positives[row]
+        assert found.total[0] == rowwise.total[row]
+
+
+@given(
+    rows=st.lists(event, min_size=1, max_size=30),
+    later=st.lists(event, min_size=1, max_size=15),
+    cut=st.integers(1000, 1013),
+)
+def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
+    rows: list[tuple[int, int, float, int]], later: list[tuple[int, int, float, int]], cut: int
+) -> None:
+    early = [row for row in rows if row[3] <= cut] or [(0, 0, 4.0, cut)]
+    added = [(user, item, value, max(time, cut)) for user, item, value, time in later]
+    before, after = events_of(early), events_of(early + added)
+    inputs = table.build(dataset_of(before), LENGTH, FROZEN)
+    more = table.build(dataset_of(after), LENGTH, FROZEN)
+    keys = list(zip(after.user, after.item, after.value, after.time, strict=True))
+    places = [
+        keys.index(key)
+        for key in zip(before.user, before.item, before.value, before.time, strict=True)
+    ]
+    torch.testing.assert_close(inputs.numbers, more.numbers[places], rtol=0, atol=1e-5)
+    torch.testing.assert_close(inputs.extra, more.extra[places], rtol=0, atol=1e-5)
+    for name in ("session", "present", "recency", "level", "value", "target", "user", "side"):
+        assert torch.equal(getattr(inputs, name), getattr(more, name)[places]), name
+
+
+def test_the_rows_own_value_is_in_none_of_its_features() -> None:
+    one = table.build(
+        dataset_of(events_of([(0, 1, 1.0, 1000), (0, 2, 1.0, 1001)])), LENGTH, FROZEN
+    )
+    two = table.build(
+        dataset_of(events_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)])), LENGTH, FROZEN
+    )
+    assert torch.equal(one.numbers[1], two.numbers[1])
+    assert torch.equal(one.extra[1], two.extra[1])
+    assert one.label[1] != two.label[1]

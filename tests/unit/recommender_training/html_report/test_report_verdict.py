@@ -1,0 +1,78 @@
+"""The verdict says what the intervals say, and no more."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from recommender_training.html_report import verdict, words
+
+
+@pytest.fixture(scope="module")
+def report(trained: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((trained.staged / "report.json").read_text())
+    return found
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "tone"),
+    [
+        (0.001, 0.02, "good"),
+        (-0.02, -0.001, "bad"),
+        (-0.01, 0.01, "unsure"),
+        (None, None, "unsure"),
+    ],
+)
+def test_the_verdict_follows_the_interval(
+    report: dict[str, Any], low: float | None, high: float | None, tone: str
+) -> None:
+    told = copy.deepcopy(report)
+    told["metrics"] |= {"aucMinusBaselineLow": low, "aucMinusBaselineHigh": high}
+    told["minus"]["baseline"]["auc"] |= {"low": low, "high": high}
+    assert verdict.of(told).tone == tone
+
+
+def test_a_rehearsed_fault_and_the_baseline_itself_are_never_called_better(
+    report: dict[str, Any],
+) -> None:
+    good = copy.deepcopy(report)
+    good["metrics"] |= {"aucMinusBaselineLow": 0.1, "aucMinusBaselineHigh": 0.2}
+    assert verdict.of(good).tone == "good"
+    rehearsed = good | {"fault": {"fault": "NonFinite"}}
+    assert verdict.of(rehearsed).tone == "bad"
+    assert "NonFinite" in verdict.of(rehearsed).headline
+    assert verdict.of(good | {"algorithm": "LogisticRegression"}).tone == "plain"
+
+
+def test_the_verdict_names_the_segment_that_the_baseline_serves_better(
+    report: dict[str, Any],
+) -> None:
+    told = copy.deepcopy(report)
+    counted = [entry for entry in told["fairness"]["segments"] if entry["counted"]]
+    for entry in counted:
+        entry["minusBaseline"]["auc"]["value"] = 0.01
+    assert "in no segment" in " ".join(verdict.of(told).reasons)
+    counted[-1]["minusBaseline"]["auc"]["value"] = -0.0321
+    sentence = " ".join(verdict.of(told).reasons)
+    assert f"for {words.segment(counted[-1]['name'])} it is behind" in sentence
+    assert "0.0321" in sentence
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words_"),
+    [
+        (0.01, 0.02, "better than"),
+        (-0.02, -0.01, "worse than"),
+        (-0.01, 0.01, "not shown to differ from"),
+        (None, None, "not shown to differ from"),
+    ],
+)
+def test_lists_are_called_better_only_where_the_interval_says_so(
+    report: dict[str, Any], low: float | None, high: float | None, words_: str
+) -> None:
+    told = copy.deepcopy(report)
+    told["minus"]["baseline"]["ndcgAt10"] |= {"low": low, "high": high}
+    assert f"{words_} the baseline's" in " ".join(verdict.of(told).reasons)

@@ -1,0 +1,154 @@
+"""`check` is idempotent, appends what is new, and names what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+from recommender_training.common.errors import InputError
+from recommender_training.data import lake, schema
+from recommender_training.ingestion import ingest
+from recommender_training.samples import synthetic
+
+SIZE = synthetic.Size(users=30, items=20, interactions=300)
+HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+
+
+@pytest.fixture
+def raw_folder(tmp_path: Path) -> Path:
+    synthetic.generate(tmp_path / "raw", SIZE, seed=1)
+    return tmp_path / "raw"
+
+
+def add_rows(folder: Path, *rows: str, name: str = "late") -> None:
+    (folder / f"{name}.inter").write_text(HEADER + "".join(row + "\n" for row in rows))
+
+
+def test_the_same_files_again_are_the_same_version(raw_folder: Path, tmp_path: Path) -> None:
+    first = ingest.check(raw_folder, tmp_path / "lake")
+    again = ingest.check(raw_folder, tmp_path / "lake")
+    assert again.data_version == first.data_version
+    assert (first.new_rows, again.new_rows) == (first.rows, 0)
+    for name in ("interactions", "users", "items"):
+        assert DeltaTable(str(tmp_path / "lake" / name)).version() == 0
+
+
+def test_the_same_content_in_another_lake_has_the_same_digest(
+    raw_folder: Path, tmp_path: Path
+) -> None:
+    one = ingest.check(raw_folder, tmp_path / "one")
+    other = ingest.check(raw_folder, tmp_path / "other")
+    assert one.data_version == other.data_version
+
+
+def test_interactions_are_partitioned_by_date_and_segment(
+    raw_folder: Path, tmp_path: Path
+) -> None:
+    ingest.check(raw_folder, tmp_path / "lake")
+    table = DeltaTable(str(tmp_path / "lake" / "interactions"))
+    assert table.metadata().partition_columns == ["event_date", "segment"]
+
+
+def test_new_rows_make_a_new_version_and_the_old_one_stays_readable(
+    raw_folder: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "lake"
+    first = ingest.check(raw_folder, path)
+    add_rows(raw_folder, "1\t2\t4\t899000000")
+    second = ingest.check(raw_folder, path)
+    assert second.data_version != first.data_version
+    assert (second.rows, second.new_rows) == (first.rows + 1, 1)
+    assert lake.read_version(path, first.data_version).interactions.height == first.rows
+    assert lake.read_version(path, second.data_version).interactions.height == second.rows
+
+
+def test_a_changed_user_is_a_new_version(raw_folder: Path, tmp_path: Path) -> None:
+    first = ingest.check(raw_folder, tmp_path / "lake")
+    text = (raw_folder / "synthetic.user").read_text()
+    (raw_folder / "synthetic.user").write_text(text.replace("engineer", "pilot"))
+    second = ingest.check(raw_folder, tmp_path / "lake")
+    assert second.data_version != first.data_version
+    users = lake.read_version(tmp_path / "lake", second.data_version).users
+    assert "pilot" in users["occupation"].to_list()
+
+
+def test_quarantined_rows_are_kept_once_with_row_reason_and_schema(
+    raw_folder: Path, tmp_path: Path
+) -> None:
+    add_rows(raw_folder, "1\t2\t9\t899000000")
+    for _ in range(2):
+        result = ingest.check(raw_folder, tmp_path / "lake")
+    assert result.quarantined_rows == 1
+    rows = pl.scan_delta(str(tmp_path / "lake" / "quarantine")).collect()
+    assert rows.select("row", "reason", "schema_hash").rows() == [
+        ("1\t2\t9\t899000000", "BadRating", schema.INTERACTIONS.schema_hash)
+    ]
+
+
+def test_the_window_ends_at_the_newest_event(raw_folder: Path, tmp_path: Path) -> None:
+    add_rows(raw_folder, "1\t2\t4\t899000000", "2\t3\t4\t899086399", "2\t4\t4\t898999999")
+    result = ingest.check(raw_folder, tmp_path / "lake", window_days=1)
+    assert result.rows == 2
+    assert result.window_start == "1998-06-28T02:13:20Z"
+    assert result.window_end == "1998-06-29T02:13:19Z"
+
+
+def failure(folder: Path, tmp_path: Path, **limits: float) -> InputError:
+    with pytest.raises(InputError) as caught:
+        ingest.check(folder, tmp_path / "lake", **limits)  # type: ignore[arg-type]
+    return caught.value
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    error = failure(tmp_path / "nowhere", tmp_path)
+    assert error.reason == "DataMissing"
+    assert "nowhere" in error.message
+
+
+def test_too_few_rows_are_counted(raw_folder: Path, tmp_path: Path) -> None:
+    error = failure(raw_folder, tmp_path, min_rows=100_000)
+    assert error.reason == "TooFewRows"
+    assert "100000" in error.message
+    assert (
+        error.details["rows"]
+        == lake.current(tmp_path / "lake", "interactions", schema.INTERACTIONS_SCHEMA)[1].height
+    )
+
+
+def test_headers_without_rows_are_an_empty_window(raw_folder: Path, tmp_path: Path) -> None:
+    (raw_folder / "synthetic.inter").write_text(HEADER)
+    assert failure(raw_folder, tmp_path).reason == "NoRowsInWindow"
+
+
+def test_rows_that_are_all_bad_are_an_empty_window_where_that_is_allowed(
+    raw_folder: Path, tmp_path: Path
+) -> None:
+    (raw_folder / "synthetic.inter").write_text(HEADER + "1\t1\tx\t1\n")
+    error = failure(raw_folder, tmp_path, max_quarantined_share=1.0)
+    assert error.reason == "NoRowsInWindow"
+
+
+def test_too_many_bad_rows_fail_and_none_of_the_batch_gets_in(
+    raw_folder: Path, tmp_path: Path
+) -> None:
+    add_rows(raw_folder, *(f"1\t{item}\t9\t899000000" for item in range(1, 11)))
+    error = failure(raw_folder, tmp_path)
+    assert error.reason == "TooManyQuarantinedRows"
+    assert "BadRating 10" in error.message
+    assert "late.inter line 2" in error.message
+    version, _ = lake.current(tmp_path / "lake", "interactions", schema.INTERACTIONS_SCHEMA)
+    assert version is None
+    kept = pl.scan_delta(str(tmp_path / "lake" / "quarantine")).collect()
+    assert kept.height == 10
+
+
+def test_a_version_whose_content_was_changed_is_refused(raw_folder: Path, tmp_path: Path) -> None:
+    result = ingest.check(raw_folder, tmp_path / "lake")
+    other = "0" * 16 if not result.data_version.endswith("0" * 16) else "1" * 16
+    for version in (result.data_version[:-16] + other, "latest", "i9.u0.t0-" + "0" * 16):
+        with pytest.raises(InputError) as caught:
+            lake.read_version(tmp_path / "lake", version)
+        assert caught.value.reason == "DataVersionMissing"

@@ -1,0 +1,63 @@
+"""Which snapshot a time means, by a clock that is given, and what is said where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recommender_training.common.errors import InputError
+from recommender_training.data import snapshots
+from recommender_training.ingestion import time_travel
+from tests.unit.recommender_training.data.test_snapshots import TIME, taken
+
+DAY = 86_400
+NOW = TIME + 10 * DAY  # 2026-12-06T05:00:03Z
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    for number in range(3):
+        snapshots.add(tmp_path, taken(TIME + number * DAY, number))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("2026-11-26T05:00:03Z", 0),
+        ("2026-11-27T05:00:02Z", 0),
+        ("2026-11-27T05:00:03Z", 1),
+        ("2026-11-27T04:00:03-01:00", 1),
+        ("2026-12-06T05:00:03Z", 2),
+    ],
+)
+def test_the_newest_snapshot_that_is_not_after_the_time(
+    lake: Path, text: str, number: int
+) -> None:
+    assert time_travel.find(lake, text, NOW).data_version == f"i{number}.u0.t0-0123456789abcdef"
+
+
+def test_a_time_before_the_oldest_is_told_with_the_oldest(lake: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        time_travel.find(lake, "2026-11-26T05:00:02Z", NOW)
+    assert caught.value.reason == "NoSnapshot"
+    assert "oldest snapshot that is kept is i0.u0.t0-0123456789abcdef" in caught.value.message
+    assert "of 2026-11-26T05:00:03Z" in caught.value.message
+    with pytest.raises(InputError, match="there is no snapshot") as caught:
+        time_travel.find(tmp_path / "none", "2026-11-26T05:00:02Z", NOW)
+    assert caught.value.reason == "NoSnapshot"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("2026-12-06T05:00:04Z", r"in the future of the clock \(2026-12-06T05:00:03Z\)"),
+        ("2026-11-27T05:00:03", "no time of RFC 3339 with a zone"),
+        ("2026-11-31T05:00:03Z", "day is out of range"),
+    ],
+)
+def test_a_time_that_cannot_be_is_told(lake: Path, text: str, told: str) -> None:
+    with pytest.raises(InputError, match=told) as caught:
+        time_travel.find(lake, text, NOW)
+    assert caught.value.reason == "InvalidAsOf"

@@ -1,0 +1,140 @@
+"""Metrics equal those of scikit-learn and of trec_eval."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import pytrec_eval
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import log_loss, ndcg_score, roc_auc_score
+
+from recommender_training.common.arrays import Doubles
+from recommender_training.statistics import metrics
+
+responses = st.integers(2, 200).flatmap(
+    lambda n: st.tuples(
+        st.lists(st.booleans(), min_size=n, max_size=n),
+        # few distinct values, so that there are ties
+        st.lists(st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.9, 1.0]), min_size=n, max_size=n),
+    )
+)
+
+
+@given(pair=responses)
+def test_auc_is_that_of_scikit_learn(pair: tuple[list[bool], list[float]]) -> None:
+    label, score = np.array(pair[0]), np.array(pair[1])
+    if label.all() or not label.any():
+        assert metrics.auc(label, score) is None
+        return
+    assert metrics.auc(label, score) == pytest.approx(roc_auc_score(label, score), abs=1e-12)
+
+
+@given(pair=responses)
+def test_log_loss_is_that_of_scikit_learn(pair: tuple[list[bool], list[float]]) -> None:
+    label = np.array(pair[0])
+    probability = np.clip(np.array(pair[1]), 1e-6, 1 - 1e-6)
+    expected = log_loss(label, probability, labels=[False, True])
+    assert metrics.log_loss(label, probability) == pytest.approx(expected, rel=1e-9)
+
+
+@given(pair=responses)
+def test_calibration_error_is_that_of_its_definition(
+    pair: tuple[list[bool], list[float]],
+) -> None:
+    label, probability = np.array(pair[0]), np.array(pair[1])
+    bins = metrics.CALIBRATION_BINS
+    expected = 0.0
+    for index in range(bins):
+        inside = (probability > index / bins) & (probability <= (index + 1) / bins)
+        if index == 0:
+            inside |= probability == 0
+        if inside.any():
+            gap = abs(label[inside].mean() - probability[inside].mean())
+            expected += inside.mean() * gap
+    assert metrics.calibration_error(label, probability) == pytest.approx(expected, abs=1e-12)
+
+
+@given(pair=responses, seed=st.integers(0, 2**32 - 1))
+def test_calibration_error_is_that_of_the_reliability_curve_of_scikit_learn(
+    pair: tuple[list[bool], list[float]], seed: int
+) -> None:
+    """That tells the mean label and probability of each bin with rows; here are its rows."""
+    label, probability = np.array(pair[0]), np.array(pair[1])
+    probability = np.where(np.arange(len(label)) % 2, probability, random_of(seed, len(label)))
+    bins = metrics.CALIBRATION_BINS
+    positive, mean = calibration_curve(label, probability, n_bins=bins, strategy="uniform")
+    rows, _ = np.histogram(-probability, bins=-np.linspace(0, 1, bins + 1)[::-1])
+    share = rows[::-1][rows[::-1] > 0] / len(label)
+    expected = float(share @ np.abs(positive - mean))
+    assert metrics.calibration_error(label, probability) == pytest.approx(expected, abs=1e-12)
+
+
+def random_of(seed: int, count: int) -> Doubles:
+    return np.random.default_rng(seed).random(count)
+
+
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 12))
+def test_rankings_are_judged_as_trec_eval_judges_them(seed: int, k: int) -> None:
+    random = np.random.default_rng(seed)
+    score = random.permutation(20 * 7).reshape(7, 20).astype(np.float64)
+    excluded = random.random((7, 20)) < 0.2
+    # from requests that asked for one item to those that asked for most
+    relevant = (random.random((7, 20)) < random.random() ** 2) & ~excluded
+    relevant[np.arange(7), np.argmin(excluded, axis=1)] = True
+    if (~excluded).sum(1).min() < k:
+        return
+    top = metrics.top_k(score, excluded, k)
+    truth = {
+        str(r): {str(i): int(relevant[r, i]) for i in range(20) if not excluded[r, i]}
+        for r in range(7)
+    }
+    run = {
+        str(r): {str(i): float(score[r, i]) for i in range(20) if not excluded[r, i]}
+        for r in range(7)
+    }
+    measures = {f"P_{k}", f"recall_{k}", f"ndcg_cut_{k}"}
+    judged = pytrec_eval.RelevanceEvaluator(truth, measures).evaluate(run)
+    for r in range(7):
+        assert metrics.precision_at_k(top, relevant)[r] == pytest.approx(judged[str(r)][f"P_{k}"])
+        assert metrics.recall_at_k(top, relevant)[r] == pytest.approx(
+            judged[str(r)][f"recall_{k}"]
+        )
+        assert metrics.ndcg_at_k(top, relevant)[r] == pytest.approx(
+            judged[str(r)][f"ndcg_cut_{k}"]
+        )
+
+
+@given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 20))
+def test_ndcg_is_that_of_scikit_learn(seed: int, k: int) -> None:
+    random = np.random.default_rng(seed)
+    score = random.permutation(5 * 20).reshape(5, 20).astype(np.float64)
+    relevant = random.random((5, 20)) < 0.3
+    relevant[:, 0] = True
+    top = metrics.top_k(score, np.zeros((5, 20), dtype=np.bool_), k)
+    expected = ndcg_score(relevant.astype(np.float64), score, k=k)
+    assert metrics.ndcg_at_k(top, relevant).mean() == pytest.approx(expected, abs=1e-12)
+
+
+@given(shares=st.lists(st.floats(0, 1e6), min_size=1, max_size=60))
+def test_gini_is_half_the_relative_mean_difference(shares: list[float]) -> None:
+    share = np.array(shares)
+    if share.sum() == 0:
+        assert metrics.gini(share) == 0
+        return
+    difference = np.abs(share[:, None] - share[None, :]).mean()
+    expected = difference / (2 * share.mean())
+    assert metrics.gini(share) == pytest.approx(expected, abs=1e-9)
+
+
+def test_gini_of_one_owner_of_all_and_of_equal_shares() -> None:
+    assert metrics.gini(np.array([0.0, 0.0, 0.0, 8.0])) == pytest.approx(0.75)
+    assert metrics.gini(np.full(7, 3.0)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_excluded_items_are_never_ranked_and_too_few_are_refused() -> None:
+    score = np.array([[3.0, 2.0, 1.0]])
+    assert metrics.top_k(score, np.array([[True, False, False]]), 2).tolist() == [[1, 2]]
+    with pytest.raises(ValueError, match="fewer than 3"):
+        metrics.top_k(score, np.array([[True, False, False]]), 3)

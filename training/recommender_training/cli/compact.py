@@ -1,0 +1,49 @@
+"""`compact`: small files of a lake become large ones."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from recommender_training.cli import options
+from recommender_training.cli.options import Verbs
+from recommender_training.cli.outcome import Outcome
+from recommender_training.data import compaction, lake, snapshots
+from recommender_training.data_checks import lake_files
+
+
+def add(verbs: Verbs) -> None:
+    """Add the command."""
+    command = options.verb(
+        verbs,
+        "compact",
+        "make one file of the small files of each partition of a lake, and remove files that no "
+        "data version of --artifacts, of snapshots, of --keep or of the last days needs",
+    )
+    options.lake(command)
+    command.add_argument(
+        "--artifacts", type=Path, required=True, help="<claim>/artifacts/<model>; only read"
+    )
+    command.add_argument(
+        "--keep-snapshots",
+        type=options.positive,
+        metavar="N",
+        help="let go of all but the newest N entries of the record (default: keep all)",
+    )
+    options.vacuum_limits(command)
+    options.report(command)
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Make small files one, and remove those that nobody needs."""
+    compaction.check_retention(arguments.retention_hours)
+    if arguments.keep_snapshots is not None and arguments.lake.is_dir():
+        with lake.locked(arguments.lake):
+            snapshots.trim(arguments.lake, arguments.keep_snapshots)
+    done = compaction.compact(
+        arguments.lake,
+        keep=lake_files.referenced(arguments.lake, arguments.artifacts, arguments.keep),
+        retention_hours=arguments.retention_hours,
+    )
+    message = f"{done.partitions} partitions compacted, {done.files_removed} files removed"
+    return message, {"partitions": done.partitions, "filesRemoved": done.files_removed}

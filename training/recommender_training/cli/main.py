@@ -1,0 +1,58 @@
+"""The parser of the command line, and the entry point."""
+
+from __future__ import annotations
+
+import argparse
+
+from recommender_training.cli import dispatch
+from recommender_training.cli.options import Parser
+
+_EXAMPLES = """examples:
+  recommender-training fetch-movielens ml-100k
+  recommender-training run --source ml-100k --work build/run
+  recommender-training report build/run
+  recommender-training check --source ml-100k --lake lake/demo --min-rows 1000
+  recommender-training check --source export --format CSV --lake lake/shop --mapping '{
+      "interactions": {"files": "events/*.csv", "user": "customer", "item": "sku",
+        "timestamp": {"column": "at", "unit": "ISO8601"},
+        "eventType": {"column": "event", "types": [{"type": "view", "value": 2},
+                                                   {"type": "purchase", "value": 5}]}},
+      "items": {"files": "items.csv", "id": "sku", "title": "name", "genres": "tags"}}'
+  recommender-training check --source export --format Parquet --lake lake/shop \\
+      --mapping @mapping.json
+  recommender-training snapshot --source export --format Parquet --lake lake/shop \\
+      --mapping @mapping.json --keep-snapshots 30 --artifacts store/artifacts/shop
+  recommender-training snapshots --lake lake/shop
+  recommender-training check --lake lake/shop --as-of 2026-11-25T00:00:00Z
+  recommender-training train --lake lake/demo --data-version VERSION --config '{"seed": 17}' \\
+      --output staging/demo-1
+  torchrun --nproc-per-node 2 --max-restarts 3 --no-python recommender-training train \\
+      --lake lake/demo --data-version VERSION --output staging/demo-1
+  recommender-training search --lake lake/demo --data-version VERSION --work search/demo \\
+      --config '{"search": {"trials": 30, "parallelism": 2, "space": {
+          "learningRate": {"min": 0.0005, "max": 0.02, "log": true},
+          "embeddingDim": {"choices": [16, 32, 64]}, "dropout": {}}}}'
+  recommender-training publish --staged staging/demo-1 --digest sha256:... \\
+      --store store/artifacts/demo
+
+exit codes: 0 done; 2 the input is at fault, repeating is no use; 1 may be repeated.
+Progress goes to stderr; --report FILE receives one JSON object of at most 4096 bytes."""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of `recommender-training`."""
+    top = argparse.ArgumentParser(
+        prog="recommender-training",
+        description="Ingest, check, train, evaluate, export and publish recommenders.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="COMMAND", parser_class=Parser)
+    for command in dispatch.COMMANDS.values():
+        command.add(verbs)
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code."""
+    return dispatch.dispatch(parser().parse_args(arguments))

@@ -1,0 +1,86 @@
+"""`search`: hyperparameters, chosen on the time before the test window."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from recommender_training.cli import options
+from recommender_training.cli.options import Verbs
+from recommender_training.cli.outcome import Outcome, searched
+from recommender_training.config.search import SearchSettings
+from recommender_training.config.training import check_search, parse_config
+
+_SEARCH = """the part `search` of --config, with its defaults:
+  sampler      TPE, or Random, or Grid
+  trials       20; configurations to try, the given one first (but in a grid)
+  seconds      no limit; no trial begins after so many
+  parallelism  1; processes, each with the memory of a training
+  folds        3; rolling-origin folds before the test window (1 to 5)
+  seeds        3; fits of the chosen configuration, whose spread is told
+  pruning      true; end a trial that is worse than the median at the same step
+  space        {"NAME": {"min": .., "max": .., "log": true | false}, "NAME": {"choices": [..]},
+               "NAME": {}}, NAME one of the hyperparameters; {} is the declared range of it;
+               "points" (3) are the values of a range in a grid
+
+stdout ends with the --config to train with. The test window is not read: `train` with a part
+`search` searches, trains what was chosen, and reads the test window once.
+
+examples:
+  recommender-training search --lake lake/demo --data-version VERSION --work search/demo
+  recommender-training search --lake lake/demo --data-version VERSION --work search/demo \\
+      --config '{"hyperparameters": {"epochs": 10}, "search": {"sampler": "Grid", "trials": 100,
+          "space": {"dropout": {"choices": [0.1, 0.2, 0.3]}, "learningRate": {"points": 5}}}}'
+
+exit codes: 0 done; 2 the input is at fault, repeating is no use; 1 may be repeated."""
+
+
+def add(verbs: Verbs) -> None:
+    """Add the command."""
+    command = options.verb(
+        verbs,
+        "search",
+        "search hyperparameters on the time before the test window and print the best trials; "
+        "repeat the command to go on with a search that was interrupted, or with more trials",
+    )
+    options.data_version(command)
+    command.add_argument(
+        "--work", type=Path, required=True, help="folder that keeps the trials between two calls"
+    )
+    options.model_config(command)
+    options.report(command)
+    command.epilog = _SEARCH
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Search for hyperparameters, and print what to train with."""
+    from recommender_training.pipeline import search
+    from recommender_training.search import results
+
+    config = parse_config(arguments.config)
+    if config.search is None:
+        config = config.model_copy(update={"search": SearchSettings()})
+        check_search(config)
+    found = search.search(
+        arguments.lake,
+        arguments.data_version,
+        config,
+        arguments.work,
+        window_days=arguments.window_days,
+        threads=arguments.threads,
+    )
+    for line in results.lines(found):
+        sys.stdout.write(f"{line}\n")
+    chosen = json.loads(arguments.config)
+    chosen.pop("search", None)
+    chosen["hyperparameters"] = {**chosen.get("hyperparameters", {}), **found["hyperparameters"]}
+    sys.stdout.write(json.dumps(chosen, sort_keys=True) + "\n")
+    sys.stdout.flush()
+    message = (
+        f"trial {found['best']} of {len(found['trials'])} is best: log loss "
+        f"{found['bestLogLoss']:.4f} on {len(found['folds'])} folds"
+    )
+    return message, {"window": "validation", **searched({"search": found})}

@@ -1,0 +1,1 @@
+"""Sections of the resource that the Job receives, and what they allow."""

@@ -1,0 +1,188 @@
+"""The section `training` of the resource, as the Job receives it (`--config`, camelCase).
+
+The other side of this contract is `recommender_operator.api.spec.TrainingSpec`; a test holds the
+defaults of both together.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+
+from pydantic import Field, ValidationError
+
+from recommender_training.common.errors import InputError
+from recommender_training.common.section import Section
+from recommender_training.config import search_space
+from recommender_training.config.export import ExportSettings
+from recommender_training.config.mitigation import Exposure, Mitigation, Reweighting
+from recommender_training.config.search import Sampler, SearchSettings
+
+#: Settings of the Job, not of the training: accepted, so that the section can be passed as it is.
+_OF_THE_JOB = frozenset({"resources", "workers", "backoffLimit", "deadlineSeconds"})
+
+
+class Algorithm(enum.StrEnum):
+    """What `recommender` is."""
+
+    DEEP_RANKER = "DeepRanker"
+    LOGISTIC_REGRESSION = "LogisticRegression"
+
+
+class Precision(enum.StrEnum):
+    """Of the products of matrices while a deep model is fitted; what is exported is Float32."""
+
+    FLOAT32 = "Float32"
+    BFLOAT16 = "BFloat16"
+
+
+class Retrieval(enum.StrEnum):
+    """What of the retrieval orders a list, beside response and popularity."""
+
+    WEIGHTS = "Weights"
+    TWO_TOWER = "TwoTower"
+    BOTH = "Both"
+
+
+class FeatureGroup(enum.StrEnum):
+    """Numbers that the deep ranker reads where `hyperparameters.features` names them."""
+
+    DEMOGRAPHIC_RATES = "DemographicRates"
+    ROLLING_POPULARITY = "RollingPopularity"
+    CALENDAR = "Calendar"
+
+
+class RetrievalLoss(enum.StrEnum):
+    """Over what items the softmax of the two towers goes."""
+
+    SAMPLED_SOFTMAX = "SampledSoftmax"
+    FULL_SOFTMAX = "FullSoftmax"
+
+
+class Fault(enum.StrEnum):
+    """Documented test hooks of the export, to rehearse a bad release (docs/training.md)."""
+
+    LATENCY = "Latency"
+    FAILURE = "Failure"
+    NON_FINITE = "NonFinite"
+    WRONG_SHAPE = "WrongShape"
+    BROKEN_FEATURES = "BrokenFeatures"
+    LEARNED_NOTHING = "LearnedNothing"
+
+
+class Hyperparameters(Section):
+    """Settings of the deep ranker."""
+
+    embedding_dim: int = Field(default=32, ge=4, le=512)
+    history_length: int = Field(default=20, ge=1, le=200)
+    epochs: int = Field(default=8, ge=1, le=1000)
+    patience: int = Field(default=2, ge=1, le=100)
+    batch_size: int = Field(default=1024, ge=16, le=65536)
+    learning_rate: float = Field(default=0.003, gt=0, le=1)
+    weight_decay: float = Field(default=1e-5, ge=0, le=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    user_dropout: float = Field(default=0.5, ge=0, le=1)
+    precision: Precision = Precision.FLOAT32
+    features: tuple[FeatureGroup, ...] = Field(
+        default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
+    )
+    retrieval: Retrieval = Retrieval.BOTH
+    retrieval_loss: RetrievalLoss = RetrievalLoss.SAMPLED_SOFTMAX
+
+
+class WarmMode(enum.StrEnum):
+    """What of the deep ranker a training from the champion's weights may change."""
+
+    ALL_WEIGHTS = "AllWeights"
+    ITEM_EMBEDDINGS = "ItemEmbeddings"
+
+
+class WarmStartSettings(Section):
+    """Start from the weights of the version in place."""
+
+    mode: WarmMode = WarmMode.ALL_WEIGHTS
+
+
+class FaultInjection(Section):
+    """The fault that the exported model carries."""
+
+    fault: Fault
+    latency_milliseconds: int = Field(default=500, ge=0, le=60000)
+
+
+class TrainingConfig(Section):
+    """What to train, and the seed of every random choice."""
+
+    algorithm: Algorithm = Algorithm.DEEP_RANKER
+    seed: int = Field(default=17, ge=0, le=2**31 - 1)
+    hyperparameters: Hyperparameters = Hyperparameters()
+    search: SearchSettings | None = None
+    mitigation: Mitigation | None = None
+    export: ExportSettings = ExportSettings()
+    warm_start: WarmStartSettings | None = None
+    fault_injection: FaultInjection | None = None
+
+    @property
+    def fault(self) -> Fault | None:
+        """The injected fault, if any."""
+        return self.fault_injection.fault if self.fault_injection else None
+
+    @property
+    def reweighting(self) -> Reweighting | None:
+        """The weights of rows, if any is to differ from 1."""
+        found = self.mitigation.reweighting if self.mitigation else None
+        return found if found and found.active else None
+
+    @property
+    def exposure(self) -> Exposure | None:
+        """The constraint on exposure, if it asks for anything."""
+        found = self.mitigation.exposure if self.mitigation else None
+        return found if found and found.active else None
+
+
+def parse_config(text: str) -> TrainingConfig:
+    """Read `--config`. Raises InputError `InvalidConfig` with the field and what is allowed."""
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InputError("InvalidConfig", f"--config is not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise InputError("InvalidConfig", "--config has to be a JSON object, as in {}")
+    known = {key: value for key, value in raw.items() if key not in _OF_THE_JOB}
+    try:
+        config = TrainingConfig.model_validate(known)
+    except ValidationError as error:
+        parts = [
+            f"{'.'.join(map(str, issue['loc']))}={issue.get('input')!r}: {issue['msg']}"
+            for issue in error.errors()
+        ]
+        raise InputError("InvalidConfig", "--config: " + "; ".join(parts)) from error
+    check_search(config)
+    _check_variants(config)
+    return config
+
+
+def _check_variants(config: TrainingConfig) -> None:
+    if config.export.variants and config.hyperparameters.retrieval is Retrieval.TWO_TOWER:
+        raise InputError(
+            "InvalidConfig",
+            "--config: export.variants compress the item-to-item weights, and "
+            "hyperparameters.retrieval=TwoTower has none: leave the variants out, or set "
+            "retrieval to Weights or Both",
+        )
+
+
+def check_search(config: TrainingConfig) -> None:
+    """Raise InputError `InvalidConfig` where the search is asked for what cannot be searched."""
+    search = config.search
+    if search is None:
+        return
+    if config.algorithm is not Algorithm.DEEP_RANKER:
+        raise InputError(
+            "InvalidConfig",
+            f"--config: search needs the algorithm DeepRanker; {config.algorithm.value} has no "
+            "hyperparameters",
+        )
+    found = search_space.dimensions(search.space, config.hyperparameters)
+    if search.sampler is Sampler.GRID:
+        search_space.grid(found, config.seed)

@@ -1,0 +1,70 @@
+"""Where the page of an artifact is, and how it is made anew without touching the artifact."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from recommender_training.artifact import manifest
+from recommender_training.common.durable_files import write_bytes
+from recommender_training.common.errors import InputError
+from recommender_training.html_report.render import render
+
+NAME = "report.html"
+SCHEMA = "recommender.dev/evaluation/v1"
+
+
+def write(root: Path, report: Mapping[str, Any], lineage: Mapping[str, Any]) -> None:
+    """Write the page beside report.json, before the manifest seals the artifact at `root`."""
+    write_bytes(root / NAME, render(report, {**lineage, "files": manifest.listing(root)}))
+
+
+def find_artifact(folder: Path) -> Path:
+    """The artifact that `folder` is, or that the work folder of `run` holds.
+
+    Raises InputError `NoArtifact` where there is none, or more than one to choose from.
+    """
+    if (folder / manifest.NAME).is_file():
+        return folder
+    found = sorted(path.parent for path in folder.glob(f"artifacts/*/*/{manifest.NAME}"))
+    if len(found) == 1:
+        return found[0]
+    if found:
+        choices = ", ".join(str(path) for path in found)
+        raise InputError("NoArtifact", f"{folder} holds several artifacts; name one: {choices}")
+    raise InputError(
+        "NoArtifact", f"{folder} has no {manifest.NAME} and no artifacts below; name the folder"
+    )
+
+
+def provide(folder: Path, output: Path | None) -> Path:
+    """The page of the artifact at `folder`, or the one made anew at `output`.
+
+    Made anew it also names the artifact's digest. Raises InputError `NoPage` where the artifact
+    has none and no `output` is given, `OutputInArtifact` where that would change the artifact,
+    and `UnknownReport` where the report has another schema.
+    """
+    artifact = find_artifact(folder)
+    facts = manifest.verify(artifact)
+    if output is None:
+        page = artifact / NAME
+        if not page.is_file():
+            raise InputError(
+                "NoPage", f"{artifact} was made without {NAME}; write one with --output FILE"
+            )
+        return page
+    if output.resolve().is_relative_to(artifact.resolve()):
+        raise InputError(
+            "OutputInArtifact", f"{output} is inside {artifact}, which is never changed"
+        )
+    report = json.loads((artifact / "report.json").read_bytes())
+    if report.get("schema") != SCHEMA:
+        raise InputError(
+            "UnknownReport", f"report.json has the schema {report.get('schema')!r}, not {SCHEMA!r}"
+        )
+    files = [entry for entry in facts["files"] if entry["path"] != NAME]
+    digest = manifest.digest_of((artifact / manifest.NAME).read_bytes())
+    write_bytes(output, render(report, {**facts, "files": files}, digest))
+    return output

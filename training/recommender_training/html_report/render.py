@@ -1,0 +1,240 @@
+"""The page from the evaluation report and the lineage: the same bytes for the same input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from recommender_training.html_report import (
+    checks,
+    figures,
+    mitigation,
+    search,
+    tables,
+    variants,
+    verdict,
+    words,
+)
+from recommender_training.html_report.markup import Child, Markup, join, tag
+from recommender_training.html_report.style import CSS
+
+#: Nothing is fetched and no script runs, whatever a reader's browser is asked for.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+_TITLES = {"DeepRanker": "deep ranker", "LogisticRegression": "logistic regression"}
+
+_Report = Mapping[str, Any]
+
+
+def render(report: _Report, lineage: _Report, digest: str | None = None) -> bytes:
+    """The page as UTF-8.
+
+    `lineage` are the facts of the manifest with its `files`; `digest` is that of the artifact,
+    which the page inside it cannot know.
+    """
+    algorithm = str(report["algorithm"])
+    title = f"Recommender evaluation: {_TITLES.get(algorithm, algorithm)}"
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", title),
+        tag("style", Markup(CSS)),
+    )
+    body = tag(
+        "body",
+        tag("header", tag("h1", title), _subtitle(report), _verdict(report), _tiles(report)),
+        tag("main", *_sections(report), _lineage(report, lineage, digest)),
+    )
+    page = join(Markup("<!doctype html>\n"), tag("html", head, body, lang="en"), Markup("\n"))
+    return page.source.encode()
+
+
+def _section(title: str, *children: Child) -> Markup | None:
+    present = [child for child in children if child is not None]
+    return tag("section", tag("h2", title), *present) if present else None
+
+
+def _subtitle(report: _Report) -> Markup:
+    windows = report["windows"]
+    users = report.get("uncertainty", {}).get("users")
+    judged = f"{words.count(windows['testRows'])} interactions"
+    if users is not None:
+        judged += f" of {words.count(users)} users"
+    start, end = (str(windows[key])[:10] for key in ("testStart", "end"))
+    return tag(
+        "p", f"Judged once on {judged}, {start} to {end}, unseen in training.", class_="soft"
+    )
+
+
+def _verdict(report: _Report) -> Markup:
+    said = verdict.of(report)
+    reasons = tag("ul", *[tag("li", reason) for reason in said.reasons])
+    return tag("div", tag("strong", said.headline), reasons, class_=f"verdict {said.tone}")
+
+
+def _tiles(report: _Report) -> Markup:
+    metrics = report["metrics"]
+    shown = (
+        ("auc", "AUC", "baseline", "baselineAuc"),
+        ("logLoss", "Log loss", "baseline", "baselineLogLoss"),
+        ("ndcgAt10", "NDCG@10", "popularity", "popularityNdcgAt10"),
+        ("calibrationError", "Calibration error", "baseline", "baselineCalibrationError"),
+    )
+    tiles = [
+        tag(
+            "div",
+            tag("span", label),
+            tag("b", words.number(metrics.get(key))),
+            tag("span", f"{other} {words.number(metrics.get(reference))}"),
+            class_="tile",
+        )
+        for key, label, other, reference in shown
+    ]
+    return tag("div", *tiles, class_="tiles")
+
+
+def _sections(report: _Report) -> list[Markup | None]:
+    minus, fair = dict(report.get("minus", {})), report.get("fairness")
+    if verdict.alone(report):
+        minus.pop("baseline", None)
+    models = report["models"]
+    served, base = models["recommender"], models["baseline"]
+    return [
+        _section(
+            "Metrics",
+            tables.metrics(report, minus.get("baseline", {})),
+            _uncertainty(report),
+            tables.champion(report["champion"]) if "champion" in report else None,
+            figures.side_by_side(
+                figures.gains(minus.get("baseline", {}), "the regression"),
+                figures.gains(minus.get("popularity", {}), "popularity"),
+                figures.gains(minus.get("champion", {}), "the champion"),
+            ),
+        ),
+        _section(
+            "Training and calibration",
+            figures.side_by_side(
+                figures.learning_curve(report.get("learning", {})),
+                figures.reliability(
+                    report.get("reliability", []), report.get("baselineReliability", [])
+                ),
+            ),
+        ),
+        _section("Search", *search.parts(report["search"])) if "search" in report else None,
+        _section("Variants of the graph", *variants.parts(report["variants"]))
+        if "variants" in report
+        else None,
+        _section("Data", *checks.parts(report["dataChecks"])) if "dataChecks" in report else None,
+        _users(report, fair, served, base) if fair else None,
+        _items(report, fair, served, base) if fair else None,
+        _section("Mitigation", *mitigation.parts(report.get("mitigation", {}))),
+        _section("How it was measured", *_method(report)),
+    ]
+
+
+def _users(report: _Report, fair: _Report, served: _Report, base: _Report) -> Markup | None:
+    theirs = {entry["name"]: entry["auc"] for entry in base["segments"]}
+    spread = [
+        _spread(str(entry["name"]), entry["auc"])
+        for entry in fair["dimensions"]
+        if entry["auc"] is not None
+    ]
+    note = (
+        "In grey: fewer than 100 rows or than 20 of a class, too small to judge. No interval: "
+        "fewer than 10 users."
+    )
+    return _section(
+        "User segments",
+        *[tag("p", sentence) for sentence in spread],
+        figures.segments(fair["segments"], theirs, report["metrics"]["auc"]),
+        tables.segments(fair["segments"], served["segments"]),
+        tag("p", note, class_="note"),
+    )
+
+
+def _spread(dimension: str, told: _Report) -> str:
+    return (
+        f"Largest difference of the AUC by {dimension}: {words.number(told['difference'])}, "
+        f"from {words.segment(told['lowest'])} to {words.segment(told['highest'])}."
+    )
+
+
+def _items(report: _Report, fair: _Report, served: _Report, base: _Report) -> Markup | None:
+    shown = fair["exposure"]["recommender"]
+    gap = fair["exposureGap"]
+    sentence = (
+        f"{words.share(gap['recommender'])} of the model's exposure would have to move between "
+        f"genres to be as asked for; of the popularity list {words.share(gap['popularity'])}."
+    )
+    return _section(
+        "Items: popularity and exposure",
+        tag("p", sentence) if shown else None,
+        figures.side_by_side(
+            figures.popularity(report.get("popularity", [])), figures.exposure(shown)
+        ),
+        tables.item_groups(served["itemGroups"], base["itemGroups"], shown),
+    )
+
+
+def _uncertainty(report: _Report) -> Markup | None:
+    told = report.get("uncertainty")
+    if told is None:
+        return None
+    return tag(
+        "p",
+        f"Small print below a value is its {100 * told['level']:.0f} % interval: "
+        f"{told['method']}, {words.count(told['resamples'])} resamples of "
+        f"{words.count(told['users'])} users, seed {told['seed']}. Differences are paired: both "
+        "models on the same resamples.",
+        class_="note",
+    )
+
+
+def _method(report: _Report) -> list[Markup]:
+    windows, ranked = report["windows"], report["ranking"]
+    sentences = (
+        f"Split in time: {words.count(windows['trainRows'])} interactions to train on, "
+        f"{words.count(windows['validationRows'])} to choose with, "
+        f"{words.count(windows['testRows'])} to test, looked at once.",
+        f"Lists: {ranked['protocol']}; {words.count(ranked['requests'])} requests, "
+        "nothing sampled.",
+        "Exposure counts a place in a list by 1 / log2(rank + 1). An item of several genres "
+        "counts for each in equal parts. Novelty is the mean of -log2 of an item's share of past "
+        "interactions.",
+    )
+    return [tag("p", sentence) for sentence in sentences]
+
+
+def _lineage(report: _Report, lineage: _Report, digest: str | None) -> Markup | None:
+    files: Sequence[Mapping[str, Any]] = lineage.get("files", [])
+    settings = json.dumps(lineage.get("hyperparameters"), sort_keys=True)
+    fault = report.get("fault")
+    pairs: list[tuple[str, Child]] = [
+        ("Artifact", _code(digest)),
+        ("Data version", _code(report.get("dataVersion"))),
+        ("Code version", _code(lineage.get("codeVersion"))),
+        ("Algorithm", str(report["algorithm"])),
+        ("Seed", str(report["seed"])),
+        ("Threads", str(lineage.get("threads", ""))),
+        ("Variant", str(lineage.get("variant", "")) or None),
+        ("Settings", _code(settings if lineage.get("hyperparameters") else None)),
+        ("PyTorch, Python", f"{lineage.get('torch', '')}, {lineage.get('python', '')}"),
+        ("Injected fault", _code(json.dumps(fault, sort_keys=True)) if fault else None),
+    ]
+    listed = tables.table(
+        ["File", "Bytes", "SHA-256"],
+        [
+            tables.row(
+                str(each["path"]), words.count(each["bytes"]), _code(str(each["sha256"])[:16])
+            )
+            for each in files
+        ],
+    )
+    return _section("Lineage", tables.facts(pairs), listed if files else None)
+
+
+def _code(value: object) -> Markup | None:
+    return None if value is None else tag("code", str(value))

@@ -1,0 +1,199 @@
+"""Bring raw files into the lake, once, and record which data version it then has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from recommender_training.common import clock
+from recommender_training.common.errors import InputError
+from recommender_training.common.progress import say
+from recommender_training.data import compaction, lake, schema, snapshots, splits, times
+from recommender_training.data.snapshots import By, Kept, Snapshot
+from recommender_training.ingestion import id_table, mapped, quarantine_limits, raw
+from recommender_training.ingestion.mapping import INTEGERS, Format, Mapping
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What the report of `check` says. Times are ISO 8601, UTC."""
+
+    data_version: str
+    rows: int
+    quarantined_rows: int | None  # where that is not known
+    window_start: str
+    window_end: str
+    new_rows: int
+    aside: quarantine_limits.Aside | None  # where that is not known
+
+    def fields(self) -> dict[str, object]:
+        """The report's fields."""
+        told = {
+            "dataVersion": self.data_version,
+            "rows": self.rows,
+            "quarantinedRows": self.quarantined_rows,
+            "windowStart": self.window_start,
+            "windowEnd": self.window_end,
+        }
+        return {name: value for name, value in told.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What there was to take in, its entry in the record of snapshots, and that record."""
+
+    read: mapped.Ingested
+    snapshot: Snapshot
+    record: Kept
+
+
+def take_in(
+    source: Path,
+    lake_path: Path,
+    *,
+    kind: Format = Format.MOVIELENS_100K,
+    mapping: Mapping | None = None,
+    max_quarantined_share: float = 0.01,
+    by: By = By.SNAPSHOT,
+    keep: int | None = None,
+    now: int | None = None,
+) -> Taken:
+    """Take what is new in `source` into the lake, and record the data version that it then has.
+
+    Of the record the newest `keep` entries stay, all if None. Reading the same files again changes
+    nothing and gives the same version. All formats but MovieLens100K need a mapping. `now` is in
+    seconds since 1970; later events are put aside. Raises InputError with the reasons of
+    docs/contracts.md.
+    """
+    say(f"{by}: reading {source}")
+    with lake.locked(lake_path):
+        snapshots.read(lake_path)  # one that is damaged is told before anything is taken in
+        begun = clock.seconds() if now is None else now
+        if mapping is None:
+            read = _movielens(source, lake_path, max_quarantined_share, begun)
+        else:
+            read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, begun)
+        if not read.data_version:
+            raise _nothing_usable()
+        snapshot = Snapshot(
+            # no file that came later is in it
+            taken_at=clock.seconds() if now is None else now,
+            data_version=read.data_version,
+            rows=read.times.height,
+            new_rows=read.new_rows,
+            quarantined_rows=read.quarantined_rows,
+            by=by,
+        )
+        record = snapshots.add(lake_path, snapshot, keep)
+    say(f"{by}: {read.new_rows} new rows, version {read.data_version}")
+    return Taken(read, snapshot, record)
+
+
+def check(
+    source: Path,
+    lake_path: Path,
+    *,
+    kind: Format = Format.MOVIELENS_100K,
+    mapping: Mapping | None = None,
+    window_days: int | None = None,
+    min_rows: int = 1,
+    max_quarantined_share: float = 0.01,
+    now: int | None = None,
+) -> CheckResult:
+    """Take in `source` and hold its window of the last days against `min_rows`; as `take_in`."""
+    read = take_in(
+        source,
+        lake_path,
+        kind=kind,
+        mapping=mapping,
+        max_quarantined_share=max_quarantined_share,
+        by=By.CHECK,
+        now=now,
+    ).read
+    start, end = window_bounds(read.times, window_days)
+    result = CheckResult(
+        data_version=read.data_version,
+        rows=read.times.filter(pl.col("timestamp").is_between(start, end)).height,
+        quarantined_rows=read.quarantined_rows,
+        window_start=times.iso_time(start),
+        window_end=times.iso_time(end),
+        new_rows=read.new_rows,
+        aside=read.aside,
+    )
+    check_rows(result, min_rows)
+    return result
+
+
+def check_rows(result: CheckResult, min_rows: int) -> None:
+    """Raises InputError `TooFewRows` where the window has fewer."""
+    if result.rows < min_rows:
+        raise InputError(
+            "TooFewRows",
+            f"{result.rows} usable rows from {result.window_start} to {result.window_end}, at "
+            f"least {min_rows} are wanted; add data, lengthen data.window.days or lower "
+            "data.minRows",
+            **result.fields(),
+        )
+
+
+def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> mapped.Ingested:
+    id_table.check_kinds(lake_path, INTEGERS)
+    data = raw.read_source(source, now)
+    say(f"check: {data.interactions.height} rows, {data.quarantine.height} quarantined")
+    _quarantine(lake_path, data.quarantine)
+    bad = dict(data.quarantine.group_by("table").len().iter_rows())
+    tables = {"interactions": data.interactions, "users": data.users, "items": data.items}
+    counts = [
+        quarantine_limits.Count(name, rows.height, bad.get(name, 0))
+        for name, rows in tables.items()
+    ]
+    reasons = Counter(data.quarantine["reason"].to_list())
+    first = data.quarantine.row(0, named=True) if data.quarantine.height else None
+    quarantine_limits.check(counts, reasons, first, max_share, files="*.inter")
+    data_version, interactions, new_rows = _ingest(lake_path, data)
+    aside = quarantine_limits.aside(counts, reasons, counts[0].good + counts[0].bad)
+    return mapped.Ingested(data_version, interactions, data.quarantine.height, new_rows, aside)
+
+
+def window_bounds(interactions: pl.DataFrame, window_days: int | None) -> tuple[int, int]:
+    """First and last second of the window: the last `window_days` up to the newest event."""
+    if interactions.height == 0:
+        raise _nothing_usable()
+    seconds = interactions["timestamp"].to_numpy()
+    return splits.window(int(seconds.min()), int(seconds.max()), window_days)
+
+
+def _nothing_usable() -> InputError:
+    return InputError(
+        "NoRowsInWindow", "there is no usable interaction at all; see the quarantine table"
+    )
+
+
+def _quarantine(path: Path, rows: pl.DataFrame) -> None:
+    """Add rows that are not yet in the quarantine table."""
+    _, present = lake.current(path, "quarantine", schema.QUARANTINE_SCHEMA)
+    new = rows.join(present, on=list(schema.QUARANTINE_SCHEMA), how="anti")
+    if new.height:
+        lake.append(path, "quarantine", new, None)
+
+
+def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
+    """Write what is new; interactions last, so that a crash never leaves one without its user."""
+    user_version, users = lake.merge(path, "users", data.users)
+    item_version, items = lake.merge(path, "items", data.items)
+    version, present = lake.current(path, "interactions", schema.INTERACTIONS_SCHEMA)
+    event = ["user_id", "item_id", "value", "timestamp"]
+    new = data.interactions.join(present, on=event, how="anti")
+    if new.height:
+        lake.append(path, "interactions", new, ["event_date", "segment"])
+        compaction.compact_interactions(path)
+        version = lake.newest(path, "interactions")
+    merged = lake.sort("interactions", pl.concat([present, new]))
+    if version is None:
+        return "", merged, 0
+    digest = lake.Tables(merged, users, items).digest()
+    name = lake.name_version(version, user_version, item_version, digest)
+    return name, merged, new.height

@@ -1,0 +1,259 @@
+"""Bring the files of a mapped source into the lake, in bounded memory, each file once.
+
+First everything is read and staged and the bad rows are put aside; only when their share is small
+enough does anything get into the tables: users and items, then interactions, then the note that
+the files have been read. A check that is killed in between is simply repeated: rows that are
+there already are known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from recommender_training.common.errors import InputError
+from recommender_training.common.progress import say
+from recommender_training.data import compaction, lake, ordered, schema
+from recommender_training.ingestion import (
+    convert,
+    id_table,
+    quarantine_limits,
+    readers,
+    source_files,
+)
+from recommender_training.ingestion.mapping import Format, Mapping
+from recommender_training.ingestion.quarantine import Quarantine
+from recommender_training.ingestion.source_files import SourceFile
+from recommender_training.ingestion.staging import Staging
+
+#: More would make as many folders a day.
+MAX_SEGMENTS = 100
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What is in the lake now. `times` has at least the column `timestamp` of all its events."""
+
+    data_version: str
+    times: pl.DataFrame
+    quarantined_rows: int
+    new_rows: int
+    aside: quarantine_limits.Aside
+
+
+@dataclass
+class _Batch:
+    """What became of the rows of a file of interactions."""
+
+    file: SourceFile
+    rows: int = 0
+    new: int = 0
+    known: int = 0
+    bad: int = 0
+
+
+@dataclass
+class _Run:
+    """One check of a source."""
+
+    path: Path
+    kind: Format
+    mapping: Mapping
+    now: int
+    quarantine: Quarantine
+    staging: Staging
+    ids: id_table.IdReaders
+    batches: list[_Batch] = field(default_factory=list)
+    segments: set[str] = field(default_factory=set)
+
+    def hash(self, table: str) -> str:
+        return self.mapping.schema_hash(table, self.kind)
+
+
+def ingest(
+    source: Path, path: Path, kind: Format, mapping: Mapping, max_share: float, now: int
+) -> Ingested:
+    """Ingest all files that the lake at `path` has not read yet.
+
+    Raises InputError: DataMissing, UnreadableData, UnknownColumns, InvalidMapping,
+    TooManySegments, NoRowsInWindow, TooManyQuarantinedRows.
+    """
+    files = source_files.find(source, mapping, kind)
+    ids = id_table.open_readers(path, mapping.ids)
+    run = _Run(path, kind, mapping, now, Quarantine(path), Staging(path / ".staging"), ids)
+    run.staging.begin()
+    try:
+        return _ingest(run, files, max_share)
+    finally:
+        run.staging.end()
+
+
+def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> Ingested:
+    users, user_count = _side(run, "users", files.get("users", []))
+    items, item_count = _side(run, "items", files.get("items", []))
+    done = lake.scan(run.path, "batches", schema.BATCHES_SCHEMA).collect()
+    done = done.filter(pl.col("schema_hash") == run.hash("interactions"))
+    fresh = _fresh(files["interactions"], done)
+    _, present = lake.current(run.path, "users", schema.USERS_SCHEMA)
+    known = pl.concat([users, present]).unique("user_id", keep="first")
+    for number, file in enumerate(fresh):
+        _read(run, number, file, known.select("user_id", "segment"))
+    resolved = list(_resolve(run))
+    run.quarantine.flush()
+    batches = {file.batch for file in files["interactions"]}
+    earlier = done.filter(pl.col("batch").is_in(list(batches))).unique("batch")
+    bad = int(earlier["quarantined_rows"].sum()) + sum(batch.bad for batch in run.batches)
+    rows = int(earlier["rows"].sum()) + sum(batch.rows for batch in run.batches)
+    counts = [quarantine_limits.Count("interactions", rows - bad, bad), user_count, item_count]
+    say(f"check: {rows} rows, {bad} quarantined, {len(fresh)} new files")
+    quarantine_limits.check(
+        counts,
+        run.quarantine.reasons,
+        run.quarantine.first,
+        max_share,
+        files=run.mapping.interactions.files,
+        remedies=quarantine_limits.REMEDIES,
+    )
+    read = sum(batch.rows for batch in run.batches)
+    aside = quarantine_limits.aside(counts, run.quarantine.reasons, read)
+    return _write(run, users, items, resolved, sum(count.bad for count in counts), aside)
+
+
+def _side(
+    run: _Run, name: str, files: list[SourceFile]
+) -> tuple[pl.DataFrame, quarantine_limits.Count]:
+    """Users or items of the source, the last row of an id; they are read in every check."""
+    columns = schema.USERS_SCHEMA if name == "users" else schema.ITEMS_SCHEMA
+    parts, bad_rows = [pl.DataFrame(schema=columns)], 0
+    for file in files:
+        for frame in readers.read(file.path, run.kind, run.mapping, name, file.given):
+            if name == "users":
+                good, bad = convert.users(frame, run.ids.user)
+            else:
+                assert run.mapping.items is not None
+                good, bad = convert.items(frame, run.mapping.items, run.ids.item)
+            parts.append(good.select(columns.names()))
+            run.quarantine.add(bad, name, file, run.hash(name))
+            bad_rows += bad.height
+    rows = pl.concat(parts)
+    count = quarantine_limits.Count(name, rows.height, bad_rows)
+    return rows.unique(columns.names()[0], keep="last", maintain_order=True), count
+
+
+def _fresh(files: list[SourceFile], done: pl.DataFrame) -> list[SourceFile]:
+    """Files whose content was not read before, under this mapping; a copy of one is none."""
+    seen = set(done["batch"].to_list())
+    fresh = []
+    for file in files:
+        if file.batch not in seen:
+            fresh.append(file)
+        seen.add(file.batch)
+    return fresh
+
+
+def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> None:
+    """Stage the good rows of a file of interactions and put the bad ones aside."""
+    table = run.mapping.interactions
+    batch = _Batch(file)
+    frames = readers.read(file.path, run.kind, run.mapping, "interactions", file.given)
+    for frame in frames:
+        good, bad = convert.interactions(
+            frame,
+            table,
+            run.mapping.partition_by,
+            segments,
+            run.now,
+            run.ids.user,
+            run.ids.item,
+        )
+        run.staging.add(number, good)
+        run.quarantine.add(bad, "interactions", file, run.hash("interactions"))
+        batch.rows += frame.height
+        batch.bad += bad.height
+        run.segments.update(good["segment"].unique().to_list())
+        if len(run.segments) > MAX_SEGMENTS:
+            raise InputError(
+                "TooManySegments",
+                f"{file.path}: more than {MAX_SEGMENTS} segments, such as "
+                f"{', '.join(sorted(run.segments)[:5])}; each is a folder of every day: map a "
+                "column with a few values",
+            )
+    run.batches.append(batch)
+
+
+def _resolve(run: _Run) -> Iterator[Path]:
+    """Tell new events from known and repeated ones; those that are new wait in these files."""
+    hash_ = run.hash("interactions")
+    for number, part in enumerate(run.staging.resolve(run.path)):
+        for index, rows in part.known.items():
+            run.batches[index].known += rows
+        for batch, bad in zip(run.batches, _by_file(part.bad, len(run.batches)), strict=True):
+            batch.bad += bad.height
+            run.quarantine.add(bad, "interactions", batch.file, hash_)
+        for index, rows in part.new.group_by("number").len().iter_rows():
+            run.batches[index].new += rows
+        if part.new.height:
+            yield run.staging.keep(number, part.new.drop("number"))
+
+
+def _by_file(bad: pl.DataFrame, files: int) -> list[pl.DataFrame]:
+    rows = bad.select("line", "row", "reason")
+    return [rows.filter(bad["number"] == number) for number in range(files)]
+
+
+def _write(
+    run: _Run,
+    users: pl.DataFrame,
+    items: pl.DataFrame,
+    resolved: list[Path],
+    bad_rows: int,
+    aside: quarantine_limits.Aside,
+) -> Ingested:
+    """Write what is new; interactions after users and items, so that none is ever without."""
+    id_table.write(run.path, run.ids)
+    user_version, users = lake.merge(
+        run.path, "users", _with_new_ids(run, "users", users, schema.USERS_SCHEMA)
+    )
+    item_version, items = lake.merge(
+        run.path, "items", _with_new_ids(run, "items", items, schema.ITEMS_SCHEMA)
+    )
+    for part in resolved:
+        lake.append(run.path, "interactions", pl.read_parquet(part), ["event_date", "segment"])
+    if resolved:
+        compaction.compact_interactions(run.path)
+    version = lake.newest(run.path, "interactions")
+    if run.batches:
+        lake.append(run.path, "batches", _notes(run), None)
+        compaction.compact_notes(run.path)
+    new_rows = sum(batch.new for batch in run.batches)
+    rows = lake.scan(run.path, "interactions", schema.INTERACTIONS_SCHEMA)
+    times = rows.select("timestamp").collect(engine="streaming")
+    if version is None:
+        return Ingested("", times, bad_rows, 0, aside)
+    digest = lake.content_digest(ordered.by_time(rows), users, items)
+    name = lake.name_version(version, user_version, item_version, digest)
+    return Ingested(name, times, bad_rows, new_rows, aside)
+
+
+def _with_new_ids(run: _Run, name: str, rows: pl.DataFrame, columns: pl.Schema) -> pl.DataFrame:
+    """Add the ids that only events name: nothing else is known of them."""
+    key = columns.names()[0]
+    _, present = lake.current(run.path, name, columns)
+    ids = (
+        run.staging.distinct(key).join(present, on=key, how="anti").join(rows, on=key, how="anti")
+    )
+    nothing = {column: pl.lit(None, dtype=kind) for column, kind in columns.items()}
+    nothing["segment"] = pl.lit("unknown")
+    others = [nothing[column].alias(column) for column in columns.names()[1:]]
+    return pl.concat([rows, ids.sort(key).select(key, *others)])
+
+
+def _notes(run: _Run) -> pl.DataFrame:
+    rows = [
+        (b.file.batch, run.hash("interactions"), b.file.name, b.rows, b.new, b.known, b.bad)
+        for b in run.batches
+    ]
+    return pl.DataFrame(rows, schema=schema.BATCHES_SCHEMA, orient="row")

@@ -1,0 +1,99 @@
+"""Read Parquet files in batches, each mapped column as the text that other formats would have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping as Facts
+from pathlib import Path
+
+import polars as pl
+
+from recommender_training.common.errors import InputError
+from recommender_training.ingestion import raw_columns
+from recommender_training.ingestion.lines import MAX_ROW_TEXT
+from recommender_training.ingestion.mapping import Interactions, Table, TimeUnit
+
+
+def read(
+    path: Path,
+    table: Table,
+    name: str,
+    batch_rows: int,
+    given: Facts[str, str | None] | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Batches of all rows of a file (`readers.read`).
+
+    Raises InputError: UnreadableData, UnknownColumns.
+    """
+    fields = table.fields()
+    unit = table.timestamp.unit if isinstance(table, Interactions) else None
+    try:
+        scan = pl.scan_parquet(path, glob=False)
+        found = scan.collect_schema()
+        lacking = [column for column in given or {} if column not in found]
+        if given and lacking:
+            scan = scan.with_columns(
+                pl.lit(given[each], pl.String).alias(each) for each in lacking
+            )
+            found = scan.collect_schema()
+        raw_columns.check(path, name, fields, found.names())
+        texts = [
+            _text(path, field, column, found[column], unit).alias(f"raw_{field}")
+            for field, column in fields.items()
+        ]
+        batches = scan.select(texts).collect_batches(chunk_size=batch_rows, maintain_order=True)
+        line = 1
+        for batch in batches:
+            yield _numbered(batch, fields, line)
+            line += batch.height
+        # a reader that fails in the midst of a file may end early without a word
+        told = int(scan.select(pl.len()).collect().item())
+        if line - 1 != told:
+            raise OSError(f"{line - 1} of the {told} rows that it says it has can be read")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(
+            "UnreadableData",
+            f"{path} is no Parquet file that can be read ({str(error)[:200]}); write it again",
+        ) from error
+
+
+def _numbered(batch: pl.DataFrame, fields: dict[str, str], line: int) -> pl.DataFrame:
+    """Rows are told by number and by the JSON of their mapped columns."""
+    named = {column: pl.col(f"raw_{field}").alias(column) for field, column in fields.items()}
+    row = pl.struct(*named.values()).struct.json_encode().str.slice(0, MAX_ROW_TEXT)
+    return batch.select(
+        pl.int_range(line, line + batch.height, dtype=pl.Int64).alias("line"),
+        row.alias("row"),
+        pl.lit(None, dtype=pl.String).alias("reason"),
+        *(f"raw_{field}" for field in fields),
+    )
+
+
+def _text(
+    path: Path, field: str, column: str, kind: pl.DataType, unit: TimeUnit | None
+) -> pl.Expr:
+    value = pl.col(column)
+    if field == "timestamp" and kind.base_type() in (pl.Datetime, pl.Date):
+        return _time(value.cast(pl.Datetime("us")) if kind == pl.Date else value, unit)
+    if kind.is_float():
+        return pl.when(value.is_not_nan()).then(value.cast(pl.String))
+    if field == "genres" and isinstance(kind, pl.List):
+        return value.list.eval(pl.element().cast(pl.String)).list.join(
+            raw_columns.LIST_SEPARATOR, ignore_nulls=True
+        )
+    if kind.is_nested() or kind.base_type() in (pl.Binary, pl.Object):
+        raise InputError(
+            "UnreadableData",
+            f"{path}: column {column!r} ({field}) holds {kind}, which is neither text nor a "
+            "number; write it as one of these, or map another column",
+        )
+    return value.cast(pl.String)
+
+
+def _time(value: pl.Expr, unit: TimeUnit | None) -> pl.Expr:
+    """A typed time says itself what it is: it is written as the declared unit has it."""
+    if unit is TimeUnit.ISO8601:
+        # without a zone of its own it is UTC; with one, its clock is turned to UTC
+        micros = pl.from_epoch(value.dt.epoch("us"), time_unit="us")
+        return micros.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+    return value.dt.epoch("ms" if unit is TimeUnit.MILLISECONDS else "s").cast(pl.String)

@@ -1,0 +1,183 @@
+"""The files of a source: which belongs to which table, and what tells their contents apart.
+
+Of a Delta table these are the data files of its newest version. Such a file never changes and its
+name is never used again. So it is a batch by table, name and size, and no byte of what was read
+before is read again, however large the table grows. Other files are batches by their digests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.parse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from recommender_training.common.errors import InputError
+from recommender_training.common.progress import say
+from recommender_training.ingestion.mapping import Format, Mapping
+
+#: Features of a table without which its Parquet files are not its rows.
+_READABLE = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
+_LOG = "_delta_log"
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A raw file. The same `batch` is the same content, and is read once."""
+
+    path: Path
+    name: str  # relative to the source
+    batch: str
+    #: Columns that a file of a Delta table may lack, and what they are then: the value of its
+    #: partition, or nothing where the file is older than the column.
+    given: dict[str, str | None] = field(default_factory=dict)
+
+
+def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str, list[SourceFile]]:
+    """Files of each mapped table, sorted by name; those of Delta tables by the time of writing.
+
+    Raises InputError: DataMissing where there are none, UnreadableData, InvalidMapping where one
+    file belongs to two tables.
+    """
+    if not source.is_dir():
+        raise InputError("DataMissing", f"{source} is not a folder; put the raw files there")
+    owners: dict[Path, str] = {}
+    found: dict[str, list[SourceFile]] = {}
+    for name, table in mapping.tables().items():
+        is_delta = kind is Format.DELTA
+        paths = (_delta_tables if is_delta else _matches)(source, table.files)
+        if not paths:
+            raise InputError(
+                "DataMissing",
+                f"{source} has no {'Delta table' if is_delta else 'file'} {table.files} "
+                f"({name}); add one or change "
+                f"mapping.{name}.files",
+            )
+        for path in paths:
+            if path in owners:
+                raise InputError(
+                    "InvalidMapping",
+                    f"{path.relative_to(source)} is a file of both {owners[path]} and {name}; "
+                    f"make mapping.{owners[path]}.files or mapping.{name}.files narrower",
+                )
+            owners[path] = name
+        read = _delta_files if is_delta else _plain
+        found[name] = [file for path in paths for file in read(source, path)]
+    return found
+
+
+def _plain(source: Path, path: Path) -> list[SourceFile]:
+    return [_file(source, path)]
+
+
+def _matches(source: Path, pattern: str) -> list[Path]:
+    """Regular files inside the source; hidden ones are what writers have not finished."""
+    root = source.resolve()
+    return sorted(
+        path
+        for path in source.glob(pattern)
+        if path.is_file()
+        and path.resolve().is_relative_to(root)
+        and not any(part.startswith((".", "_")) for part in path.relative_to(source).parts)
+    )
+
+
+def _file(source: Path, path: Path) -> SourceFile:
+    try:
+        if path.stat().st_size == 0:
+            raise InputError(
+                "UnreadableData",
+                f"{path} is empty, as after an upload that was cut short; write it again, or "
+                "remove it",
+            )
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()[:32]
+    except OSError as error:
+        raise InputError(
+            "UnreadableData", f"{path} cannot be read ({error}); repair the file or its rights"
+        ) from error
+    return SourceFile(path, str(path.relative_to(source)), digest)
+
+
+def _delta_tables(source: Path, pattern: str) -> list[Path]:
+    """Folders inside the source that hold a Delta table, sorted; `pattern` names them."""
+    root = source.resolve()
+    return sorted(
+        path
+        for path in source.glob(pattern.rstrip("/"))
+        if (path / _LOG).is_dir()
+        and path.resolve().is_relative_to(root)
+        and not any(part.startswith((".", "_")) for part in path.relative_to(source).parts)
+    )
+
+
+def _delta_files(source: Path, folder: Path) -> list[SourceFile]:
+    """The data files of the newest version of a table, oldest first.
+
+    Raises InputError `UnreadableData` where the table is damaged, or where its files alone do not
+    tell its rows (deletion vectors, mapped columns, shallow clones).
+    """
+    name = str(folder.relative_to(source))
+    try:
+        table = DeltaTable(str(folder))
+        _check_protocol(name, table)
+        identity = str(table.metadata().id)
+        columns = [column.name for column in table.schema().fields]
+        actions = pl.DataFrame(table.get_add_actions(flatten=True))
+    except (DeltaError, OSError, ValueError) as error:
+        raise InputError(
+            "UnreadableData",
+            f"{folder} is no Delta table that can be read ({str(error).splitlines()[0][:200]}); "
+            "repair its log, or write the table again",
+        ) from error
+    say(f"check: {name} at version {table.version()}: {actions.height} data files")
+    ordered = actions.sort("modification_time", "path").iter_rows(named=True)
+    return [_delta_file(source, folder, identity, columns, action) for action in ordered]
+
+
+def _check_protocol(name: str, table: DeltaTable) -> None:
+    features = set(table.protocol().reader_features or ()) - _READABLE
+    properties = table.metadata().configuration or {}
+    if properties.get("delta.columnMapping.mode", "none") != "none":
+        features.add("columnMapping")
+    if features:
+        raise InputError(
+            "UnreadableData",
+            f"{name} uses {', '.join(sorted(features))}: its data files are not its rows; let the "
+            "collector write a table without, for rows that are only ever added need none",
+        )
+
+
+def _delta_file(
+    source: Path, folder: Path, identity: str, columns: Sequence[str], action: dict[str, Any]
+) -> SourceFile:
+    told = str(action["path"])
+    path = folder / urllib.parse.unquote(told)
+    if not path.exists() and (folder / told).exists():
+        path = folder / told
+    if not path.resolve().is_relative_to(source.resolve()):
+        raise InputError(
+            "UnreadableData",
+            f"{folder.name} names the data file {told[:200]!r} outside of the source, as a "
+            "shallow clone does; write the rows into the table itself",
+        )
+    if not path.is_file():
+        raise InputError(
+            "UnreadableData",
+            f"{path} is named by the log of {folder.name} and is not there; a vacuum took it, or "
+            "a copy was cut short: check again, or restore it",
+        )
+    size = action["size_bytes"]
+    text = f"delta\0{identity}\0{told}\0{size}"
+    given: dict[str, str | None] = dict.fromkeys(columns)
+    for key, value in action.items():
+        if key.startswith("partition."):
+            given[key.removeprefix("partition.")] = None if value is None else str(value)
+    batch = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return SourceFile(path, str(path.relative_to(source)), batch, given)

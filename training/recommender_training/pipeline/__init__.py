@@ -1,0 +1,1 @@
+"""Whole runs: from a data version to a staged artifact, with all that belongs to it."""

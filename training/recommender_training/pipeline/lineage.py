@@ -1,0 +1,125 @@
+"""What an artifact says of itself: header and lineage of its report, its words, its reference."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from torch import nn
+
+from recommender_training.artifact import manifest, reference, vocabulary
+from recommender_training.common.code_version import code_version
+from recommender_training.common.durable_files import canonical_json, write_bytes
+from recommender_training.common.progress import say
+from recommender_training.config.training import Fault, TrainingConfig
+from recommender_training.data import load as load_data
+from recommender_training.data import times
+from recommender_training.data.sessions import sample_requests
+from recommender_training.data_checks import sample
+from recommender_training.export import tensors
+from recommender_training.html_report import page_file as page
+from recommender_training.ingestion import id_table
+from recommender_training.pipeline import variants
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.prepared import Prepared
+
+
+def write(
+    root: Path,
+    served: nn.Module,
+    side: load_data.Side,
+    prepared: Prepared,
+    config: TrainingConfig,
+) -> None:
+    """Write vocabulary.json and reference.json."""
+    say("reference: one request of each session")
+    words = vocabulary.vocabulary(prepared.data, prepared.history_length)
+    events = sample.of_users(prepared.data)
+    known = pl.col("user_id").is_in(events["user_id"].unique().implode())
+    requests = list(
+        sample_requests(
+            events,
+            side.users.filter(known),
+            side.items,
+            config.seed,
+            history_length=prepared.history_length,
+        )
+    )
+    scores = tensors.top_scores(served, requests, words)
+    facts = reference.reference(requests, scores, words)
+    write_bytes(root / "reference.json", canonical_json({**facts, "seed": config.seed}))
+    if config.fault is Fault.BROKEN_FEATURES:
+        words = vocabulary.broken(words, config.seed)
+    write_bytes(root / "vocabulary.json", canonical_json(words))
+
+
+def write_ids(root: Path, ids: id_table.Named) -> None:
+    """Write item_ids.json, where the ids of items are texts."""
+    if ids.items is not None:
+        write_bytes(root / manifest.ITEM_IDS, canonical_json(vocabulary.item_ids(ids.items)))
+
+
+def header(
+    bundle: Bundle,
+    prepared: Prepared,
+    config: TrainingConfig,
+    data_version: str,
+) -> dict[str, Any]:
+    """The fields of the report that are no evaluation."""
+    split, events = prepared.split, prepared.data.events
+    return {
+        "schema": page.SCHEMA,
+        "dataVersion": data_version,
+        "algorithm": config.algorithm.value,
+        "seed": config.seed,
+        "fault": _fault(config),
+        "windows": {
+            "trainRows": len(split.train),
+            "validationRows": len(split.validation),
+            "testRows": len(split.test),
+            "start": times.iso_time(int(events.time[0])),
+            "validationStart": times.iso_time(split.validation_start),
+            "testStart": times.iso_time(split.test_start),
+            "end": times.iso_time(int(events.time[-1])),
+        },
+        "calibration": {
+            "temperature": round(
+                bundle.deep_temperature if bundle.deep else bundle.baseline_temperature, 6
+            ),
+            "baselineTemperature": round(bundle.baseline_temperature, 6),
+        },
+        "learning": {
+            "bestEpoch": round(bundle.log.best_epoch, 3),
+            "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
+        },
+        "retrieval": bundle.sources.facts(config.hyperparameters.retrieval),
+    }
+
+
+def lineage(
+    report: dict[str, Any], config: TrainingConfig, data_version: str, threads: int
+) -> dict[str, Any]:
+    """Where the artifact came from, for its manifest."""
+    return {
+        "dataVersion": data_version,
+        "codeVersion": code_version(),
+        "seed": config.seed,
+        "threads": threads,
+        "algorithm": config.algorithm.value,
+        "hyperparameters": config.hyperparameters.model_dump(by_alias=True),
+        "variant": report.get("variants", {}).get("served", variants.FULL),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "metrics": report["metrics"],
+        "fault": _fault(config),
+        **({"warmStart": report["warmStart"]} if "warmStart" in report else {}),
+    }
+
+
+def _fault(config: TrainingConfig) -> dict[str, Any] | None:
+    if config.fault_injection is None:
+        return None
+    return config.fault_injection.model_dump(mode="json", by_alias=True)

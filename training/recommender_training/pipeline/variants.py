@@ -1,0 +1,257 @@
+"""Which form of the deep ranker's graph serves: the full one, or a variant that passes its gate.
+
+Chosen on the validation window, with weights that have not seen it; the test window then judges
+what was chosen, once. Answers are those of the exported graphs themselves (`judge`), and lists are
+ordered with the window's item-to-item weights as the variant would hold them.
+
+Sizes and losses of quality are functions of seed and data, times are not: they are in the log and
+in the message of the Job, and no file of the artifact has more of them than whether they let a
+variant pass. Two runs that decide alike have the same digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from recommender_training.artifact.vocabulary import vocabulary
+from recommender_training.common.arrays import Ints
+from recommender_training.common.progress import say
+from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.training import TrainingConfig
+from recommender_training.evaluation import answers, intervals
+from recommender_training.evaluation.answers import Answers, Window
+from recommender_training.export import build, latency, torchscript
+from recommender_training.export.compressed_ranker import compress, left_of
+from recommender_training.export.ranker import RankerServing
+from recommender_training.mitigation.exposure import Bonus
+from recommender_training.pipeline.champion import Champion
+from recommender_training.statistics import bootstrap
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.prepared import Prepared
+
+FULL = "Full"
+_QUALITY = ("auc", "logLoss", "ndcgAt10")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to serve, and why: the section `variants` of the report."""
+
+    variant: Variant | None
+    section: dict[str, Any]
+    times: Mapping[str, Mapping[str, float]]  # milliseconds of each graph on this machine
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A graph as it was measured; the full one has no difference to itself."""
+
+    name: str
+    megabytes: float
+    milliseconds: Mapping[str, float]
+    quality: Mapping[str, Any]
+    minus: Mapping[str, Any] | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """As JSON, without the times, which are never the same twice."""
+        told: dict[str, Any] = {"name": self.name, "megabytes": self.megabytes}
+        told |= {name: self.quality[name] for name in _QUALITY if name in self.quality}
+        if self.minus is not None:
+            told["minusFull"] = {name: self.minus[name] for name in _QUALITY if name in self.minus}
+        return told
+
+
+def decide(
+    bundle: Bundle, prepared: Prepared, known: build.Knowledge, config: TrainingConfig
+) -> Decision | None:
+    """Judge the variants that are asked for; None where none is, or where there is no ranker.
+
+    `bundle` was fitted without the validation window.
+    """
+    settings = config.export
+    if bundle.deep is None or not settings.variants:
+        return None
+    say("variants: validation window")
+    judged, candidates = measured(bundle, prepared, known, settings, prepared.split.validation)
+    return choose(candidates, settings, {"rows": len(judged.rows)})
+
+
+def measured(
+    bundle: Bundle,
+    prepared: Prepared,
+    known: build.Knowledge,
+    settings: ExportSettings,
+    rows: Ints,
+) -> tuple[Window, list[Candidate]]:
+    """The full graph of the deep ranker and each variant, by their answers on the window of these
+    rows, their size, and their time in turn on this machine; and that window.
+    """
+    assert bundle.deep is not None
+    bonus = bundle.bonus.get("recommender")
+    full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+    graphs = graphs_of(full, settings)
+    archives = {name: torchscript.archive(graph) for name, graph in graphs.items()}
+    loaded = {name: torchscript.loaded(data) for name, data in archives.items()}
+    sizes = {name: round(len(data) / 1e6, 6) for name, data in archives.items()}
+    words = vocabulary(prepared.data, prepared.history_length)
+    times = latency.compare(loaded, words)
+    judged = answers.window(prepared, rows, bundle.sources)
+    return judged, _candidates(judged, loaded, words, settings, sizes, times, bonus)
+
+
+def serving(
+    decision: Decision | None,
+    bundle: Bundle,
+    prepared: Prepared,
+    known: build.Knowledge,
+    config: TrainingConfig,
+) -> Callable[[Window], Answers] | None:
+    """Answers of the chosen variant of these weights; None where the full graph serves."""
+    if decision is None or decision.variant is None:
+        return None
+    variant, settings = decision.variant, config.export
+
+    def answers_of(judged: Window) -> Answers:
+        assert bundle.deep is not None
+        bonus = bundle.bonus.get("recommender")
+        full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+        model = torchscript.loaded(torchscript.archive(compress(full, variant, settings)))
+        words = vocabulary(prepared.data, prepared.history_length)
+        return answer(model, words, variant, settings, judged, bonus)
+
+    return answers_of
+
+
+def graphs_of(full: RankerServing, settings: ExportSettings) -> dict[str, RankerServing]:
+    """The full graph and each variant that is asked for, by name."""
+    made = {variant.value: compress(full, variant, settings) for variant in settings.variants}
+    return {FULL: full, **made}
+
+
+def answer(
+    model: torch.jit.ScriptModule,
+    words: dict[str, Any],
+    variant: Variant | None,
+    settings: ExportSettings,
+    judged: Window,
+    bonus: Bonus | None = None,
+) -> Answers:
+    """Answers of an exported graph on a window, with its lists as the variant orders them."""
+    asked = Champion.of(model, words)
+    prior = None
+    if variant is not None and judged.retrieval is not None:
+        left = left_of(torch.from_numpy(judged.retrieval), variant, settings)
+        prior = judged.prior_with(left.numpy())
+    logits = asked.catalogue_logits(judged)
+    return answers.with_lists(judged, asked.probability(judged), logits, bonus, prior)
+
+
+def _candidates(
+    judged: Window,
+    loaded: Mapping[str, torch.jit.ScriptModule],
+    words: dict[str, Any],
+    settings: ExportSettings,
+    sizes: Mapping[str, float],
+    times: Mapping[str, Mapping[str, float]],
+    bonus: Bonus | None,
+) -> list[Candidate]:
+    drawn = bootstrap.draw(judged.user)
+    sampled: dict[str, dict[str, intervals.Sampled]] = {}
+    for name, graph in loaded.items():
+        variant = None if name == FULL else Variant(name)
+        said = answer(graph, words, variant, settings, judged, bonus)
+        sampled[name] = intervals.model(drawn, judged, said)
+    return [
+        Candidate(
+            name,
+            sizes[name],
+            times[name],
+            intervals.estimates(own, drawn),
+            None
+            if name == FULL
+            else intervals.estimates(intervals.differences(own, sampled[FULL]), drawn),
+        )
+        for name, own in sampled.items()
+    ]
+
+
+def choose(
+    candidates: Sequence[Candidate], settings: ExportSettings, window: Mapping[str, Any]
+) -> Decision:
+    """The smallest variant that passes, of `candidates` with the full graph first."""
+    full, *others = candidates
+    found = {one.name: verdict(one, full, settings) for one in others}
+    passed = [one for one in others if found[one.name][0]]
+    best = min(passed, key=lambda one: (one.megabytes, one.name), default=None)
+    say(f"variants: {full.name}: {_times(full)}")
+    told = [full.fields()]
+    for one in others:
+        accepted, reason = found[one.name]
+        told.append({**one.fields(), "accepted": accepted, "reason": reason})
+        say(f"variants: {one.name}: {'passes' if accepted else 'fails'}: {reason}; {_times(one)}")
+    section = {
+        "window": "validation",
+        **window,
+        "maxAucLoss": settings.max_auc_loss,
+        "maxNdcgLoss": settings.max_ndcg_loss,
+        "minSaving": settings.min_saving,
+        "keep": settings.keep,
+        "served": best.name if best else FULL,
+        "candidates": told,
+    }
+    times = {one.name: one.milliseconds for one in candidates}
+    return Decision(Variant(best.name) if best else None, section, times)
+
+
+def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[bool, str]:
+    """Whether a variant may serve, and why, with the numbers that are the same in each run.
+
+    Of the times it tells only on which side of the limit they are, and that where they decide.
+    """
+    assert one.minus is not None
+    limits = {"auc": settings.max_auc_loss, "ndcgAt10": settings.max_ndcg_loss}
+    lost = {name: one.minus.get(name, {}).get("low") for name in limits}
+    unknown = [name for name, low in lost.items() if low is None]
+    if unknown:
+        return False, f"{unknown[0]} has no interval: fewer than 10 users, or one class"
+    smaller = 1 - one.megabytes / full.megabytes
+    faster = 1 - one.milliseconds["p50Milliseconds"] / full.milliseconds["p50Milliseconds"]
+    told = (
+        f"{_loss('AUC', one.minus['auc'], settings.max_auc_loss)}; "
+        f"{_loss('NDCG@10', one.minus['ndcgAt10'], settings.max_ndcg_loss)}; "
+        f"{abs(smaller):.1%} {'smaller' if smaller >= 0 else 'larger'}"
+    )
+    wanted = (
+        f"(wanted: smaller or faster by {settings.min_saving:.0%}, and not worse by as much in "
+        "the other)"
+    )
+    if not all(lost[name] >= -limit for name, limit in limits.items()):
+        return False, told
+    if smaller <= -settings.min_saving:
+        return False, f"{told} {wanted}"
+    passes, time = _by_time(faster, settings.min_saving, saved=smaller >= settings.min_saving)
+    return passes, f"{told}, {time} {wanted}"
+
+
+def _by_time(faster: float, limit: float, *, saved: bool) -> tuple[bool, str]:
+    """Whether the time lets a variant pass that has `saved` enough of its size, or has not."""
+    if saved:
+        slow = faster <= -limit
+        return not slow, f"slower by {limit:.0%} or more" if slow else f"not slower by {limit:.0%}"
+    quick = faster >= limit
+    return quick, f"faster by {limit:.0%} or more" if quick else f"not faster by {limit:.0%}"
+
+
+def _loss(name: str, minus: Mapping[str, Any], limit: float) -> str:
+    return f"{name} {minus['value']:+.4f}, at worst {minus['low']:+.4f} (limit {-limit:+.4f})"
+
+
+def _times(one: Candidate) -> str:
+    return ", ".join(
+        f"{name.removesuffix('Milliseconds')} {value} ms"
+        for name, value in one.milliseconds.items()
+    )

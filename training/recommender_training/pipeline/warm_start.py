@@ -1,0 +1,79 @@
+"""Whether a training starts from the champion's weights, and what is said of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from recommender_training.artifact import checkpoint, manifest
+from recommender_training.artifact.checkpoint import CheckpointError
+from recommender_training.common.errors import InputError
+from recommender_training.common.progress import say
+from recommender_training.config.training import Algorithm, TrainingConfig
+from recommender_training.distributed.group import Group
+from recommender_training.trainer.bundle import Bundle
+from recommender_training.trainer.deep_ranker import new_ranker
+from recommender_training.trainer.initial_weights import WarmStart
+from recommender_training.trainer.prepared import Prepared
+
+
+def begin(
+    config: TrainingConfig, prepared: Prepared, champion: tuple[Path, str] | None
+) -> tuple[WarmStart | None, dict[str, Any] | None]:
+    """Where to start from, and the section `warmStart` of the report; both None if not asked for.
+
+    `champion` is its artifact and digest. Whatever is wrong with it fails no training: it then
+    starts from fresh weights, and the section says why.
+    """
+    if config.warm_start is None:
+        return None, None
+    mode = config.warm_start.mode
+    told: dict[str, Any] = {"mode": mode.value, "warm": False}
+    try:
+        if config.algorithm is not Algorithm.DEEP_RANKER:
+            raise CheckpointError(f"the algorithm {config.algorithm.value} has no checkpoint")
+        if champion is None:
+            raise CheckpointError("there is no champion yet")
+        artifact, told["champion"] = champion
+        manifest.verify(artifact, told["champion"])
+        start = WarmStart(checkpoint.read(artifact), mode, told["champion"])
+        groups = prepared.constants.groups
+        start.check(prepared.data, groups, prepared.split.validation_start)
+        with torch.random.fork_rng(devices=[]):  # a warm start that fails leaves no trace
+            start.apply(new_ranker(prepared, config), prepared.data)
+    except CheckpointError as error:
+        return None, _cold(told, str(error))
+    except InputError as error:  # names paths of this machine, which are not the report's business
+        say(f"train: {error.message}")
+        return None, _cold(told, f"the champion's artifact is refused: {error.reason}")
+    told |= {"warm": True, "seenUntil": start.checkpoint.seen_until, **start.new(prepared.data)}
+    say(f"train: warm start from {told['champion']}, {mode.value}")
+    return start, told
+
+
+def shared(group: Group, config: TrainingConfig, start: WarmStart | None) -> WarmStart | None:
+    """What the first process starts from, in all of them: it alone reads the champion's artifact.
+
+    Every process of a group calls this once; the others give None.
+    """
+    if config.warm_start is None or config.algorithm is not Algorithm.DEEP_RANKER:
+        return None
+    found = group.from_first(None if start is None else start.state())
+    return None if found is None else WarmStart.of(found)
+
+
+def _cold(told: dict[str, Any], why: str) -> dict[str, Any]:
+    say(f"train: cold start: {why}")
+    return {**told, "message": f"cold start: {why}"}
+
+
+def leave(root: Path, bundle: Bundle, prepared: Prepared, config: TrainingConfig) -> None:
+    """Write the checkpoint of an artifact: the ranker as it was before it saw the validation
+    window. None for a model with a fault, which nobody should start from.
+    """
+    if bundle.deep is not None and config.fault_injection is None:
+        until = prepared.split.validation_start
+        groups = prepared.constants.groups
+        checkpoint.write(root, bundle.deep, prepared.data, groups, until)

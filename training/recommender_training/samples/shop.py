@@ -1,0 +1,150 @@
+"""A generated shop whose true probability of a click is known for each impression.
+
+Users come in sessions of up to MAX_VIEWS pages, each of which shows SLOTS items. Item i in slot
+k of a page seen by user u at time t is clicked with the probability p, independently of others:
+
+    logit p = b + taste(u) . embedding(i)
+                + prestige_liking(tier of u) prestige(brand of i) + effect(brand of i)
+                - price_sensitivity(tier of u) z(i)       z: standardised logarithm of the price
+                + effect(attribute of u) + effect(device) + effect(page)
+                - POSITION_BIAS ln k
+                + FRESH_ITEM exp(-age(i, t) / FRESH_ITEM_DAYS)
+                + FRESH_USER exp(-tenure(u, t) / FRESH_USER_DAYS)
+                + CLICKED exp(-s / CLICKED_SECONDS)       s: seconds since the session's last
+                                                          page with a click
+    taste(u) = common + effect(region) + effect(hidden cluster of the attribute) + private part
+
+`shop_world` has the effects of users and items, `shop_visits` those of impressions. b makes the
+share of clicks `positive_rate`. Brands and attributes are long-tailed, prices log-normal. What is
+null in the log has no effect (z, effect and embedding are 0), so nothing but the columns of the
+log and a small private taste decides a click. Items are shown by popularity alone, from the day
+after their creation on.
+
+A drift changes who comes, what they hold or what they are shown; the formula stays. A broken
+feature is wrong in the log alone: users click as before. A table with a broken feature is
+exported once more, whole, with the day of the break as `valid_from`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from recommender_training.samples import shop_tables, shop_visits
+from recommender_training.samples.shop_settings import (
+    OF_IMPRESSIONS,
+    OF_ITEMS,
+    OF_USERS,
+    SLOTS,
+    RawFormat,
+    Settings,
+)
+from recommender_training.samples.shop_world import World
+
+#: Sessions that are drawn at a time: about 75,000 impressions.
+CHUNK_SESSIONS = 4096
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some impressions of one day, by time, and the truth about each in the same order."""
+
+    name: str
+    log: pl.DataFrame
+    truth: pl.DataFrame  # impression_id, user_id, item_id, time, logit, probability
+
+
+class Shop:
+    """The shop of some settings and a seed: the same ones make the same rows.
+
+    Impressions are made as they are asked for, CHUNK_SESSIONS at a time.
+    """
+
+    def __init__(self, settings: Settings, seed: int) -> None:
+        self.settings, self._seed = settings, seed
+        self.world = World.of(settings, seed)
+        self.intercept = shop_visits.fit_intercept(self.world, seed)
+
+    def users(self) -> list[pl.DataFrame]:
+        """The exports of the users table: one, and a second where a feature of it breaks."""
+        return self._exports(shop_tables.users(self.world), OF_USERS)
+
+    def items(self) -> list[pl.DataFrame]:
+        """The exports of the items table: one, and a second where a feature of it breaks."""
+        return self._exports(shop_tables.items(self.world), OF_ITEMS)
+
+    def impressions(self) -> Iterator[Part]:
+        """The log by day, each day in parts."""
+        pages = math.ceil(self.settings.impressions / SLOTS)
+        each, more = divmod(pages, self.settings.days)
+        for day in range(self.settings.days):
+            yield from self._day(day, each + (day < more))
+
+    def _exports(self, rows: pl.DataFrame, features: dict[str, bool]) -> list[pl.DataFrame]:
+        change = self.settings.broken
+        if change is None or change.feature not in features:
+            return [rows]
+        return [rows, shop_tables.exported_again(rows, change, self.world)]
+
+    def _day(self, day: int, pages: int) -> Iterator[Part]:
+        random = np.random.default_rng([self._seed, 1, day])
+        visitors, change = shop_visits.Day(self.world, day), self.settings.broken
+        number = 0
+        while pages > 0:
+            sessions = min(CHUNK_SESSIONS, pages)  # each has a page at least
+            visits = visitors.draw(random, sessions).first_pages(pages)
+            pages -= int(visits.seen.sum())
+            base = shop_visits.base_logits(self.world, visits)
+            clicks, bought = (random.random(base.shape) for _ in range(2))
+            logit, clicked = shop_visits.click(base, visits, self.intercept, clicks)
+            name = f"{day:03}-{number:03}"
+            log, truth = shop_tables.impressions(self.world, visits, name, clicked, logit, bought)
+            if change is not None and change.feature in OF_IMPRESSIONS and day >= change.day:
+                log = shop_tables.broken(log, change, self.world)
+            yield Part(name, log, truth)
+            number += 1
+
+
+def write(
+    destination: Path, settings: Settings, seed: int, kind: RawFormat = RawFormat.PARQUET
+) -> dict[str, int]:
+    """Write `raw/` (users, items, impressions) and beside it `truth/`; returns counts.
+
+    The truth has a Parquet file for each one of impressions, and `parameters.json`.
+    """
+    shop = Shop(settings, seed)
+    raw, truth = destination / "raw", destination / "truth"
+    for name, exports in (("users", shop.users()), ("items", shop.items())):
+        for number, rows in enumerate(exports):
+            _write(rows, raw / name / f"{number:03}", kind)
+    (truth / "impressions").mkdir(parents=True, exist_ok=True)
+    impressions = clicks = 0
+    for part in shop.impressions():
+        _write(part.log, raw / "impressions" / part.name, kind)
+        part.truth.write_parquet(truth / "impressions" / f"{part.name}.parquet")
+        impressions += part.log.height
+        clicks += int(part.log["clicked"].sum())
+    told = {"seed": seed, "settings": asdict(settings), "intercept": shop.intercept}
+    (truth / "parameters.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    return {
+        "users": settings.users,
+        "items": settings.items,
+        "impressions": impressions,
+        "clicks": clicks,
+    }
+
+
+def _write(rows: pl.DataFrame, path: Path, kind: RawFormat) -> None:
+    """One file; JSON lines have times as ISO 8601 texts."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if kind is RawFormat.PARQUET:
+        rows.write_parquet(path.with_suffix(".parquet"))
+        return
+    times = pl.selectors.datetime().dt.strftime("%Y-%m-%dT%H:%M:%S%.3fZ")
+    rows.with_columns(times).write_ndjson(path.with_suffix(".jsonl"))

@@ -1,0 +1,83 @@
+"""How close a model comes to the true probabilities, where the data were generated with them.
+
+No model beats the truth but by chance, so its metrics on the same rows are the ones to reach.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.statistics import bootstrap, metrics
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric with its 95 % interval over users; without ends where none is to be trusted."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Closeness:
+    """A model and the truth on the same rows."""
+
+    auc: float
+    auc_truth: float
+    normalised_entropy: float
+    normalised_entropy_truth: float
+    pr_auc: float
+    pr_auc_truth: float
+    calibration: Estimate  # mean probability over the share of positives
+
+    @property
+    def auc_gap(self) -> float:
+        """How much AUC the truth is ahead."""
+        return self.auc_truth - self.auc
+
+    @property
+    def auc_ratio(self) -> float:
+        """Share of what the truth has beyond chance; NaN where it has nothing."""
+        beyond = self.auc_truth - 0.5
+        return (self.auc - 0.5) / beyond if beyond > 0 else float("nan")
+
+
+def compare(label: Bools, probability: Doubles, truth: Doubles, user: Ints) -> Closeness:
+    """Compare rows [N] of these users. Raises ValueError where there is one class only."""
+    positives = int(label.sum())
+    if not 0 < positives < len(label):
+        raise ValueError(f"{positives} of {len(label)} rows are positive: both classes are needed")
+    return Closeness(
+        auc=_defined(metrics.auc(label, probability)),
+        auc_truth=_defined(metrics.auc(label, truth)),
+        normalised_entropy=_defined(metrics.normalised_entropy(label, probability)),
+        normalised_entropy_truth=_defined(metrics.normalised_entropy(label, truth)),
+        pr_auc=_defined(metrics.average_precision(label, probability)),
+        pr_auc_truth=_defined(metrics.average_precision(label, truth)),
+        calibration=calibration_estimate(label, probability, user),
+    )
+
+
+def calibration_estimate(label: Bools, probability: Doubles, user: Ints) -> Estimate:
+    """Mean probability over the share of positives, by resampling users.
+
+    Raises ValueError where no row is positive.
+    """
+    ratio = metrics.calibration_ratio(label, probability)
+    if ratio is None:
+        raise ValueError(
+            f"none of {len(label)} rows is positive: there is no rate to compare with"
+        )
+    drawn = bootstrap.draw(user)
+    observed = bootstrap.mean(drawn, label.astype("float64"), user)
+    predicted = bootstrap.mean(drawn, probability, user)
+    observed[observed == 0] = float("nan")  # undefined where no positive was drawn
+    low, high = bootstrap.interval(drawn, predicted / observed) or (None, None)
+    return Estimate(ratio, low, high)
+
+
+def _defined(value: float | None) -> float:
+    assert value is not None, "both classes are there"
+    return value

@@ -1,0 +1,1 @@
+"""How models are fitted: the loop, batches, checkpoints, device, and each fit."""

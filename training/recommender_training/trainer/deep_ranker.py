@@ -1,0 +1,162 @@
+"""The deep ranker fitted: on the training window, and again as it is to serve."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from recommender_training.common.arrays import Bools, Floats, Ints
+from recommender_training.common.progress import say
+from recommender_training.config.training import Fault, TrainingConfig
+from recommender_training.data.dataset import Dataset
+from recommender_training.models import ranker
+from recommender_training.trainer import fit
+from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
+from recommender_training.trainer.initial_weights import WarmStart
+from recommender_training.trainer.prepared import (
+    Prepared,
+    held_out,
+    training_labels,
+    training_weights,
+)
+
+Watch = Callable[[fit.FitLog], None]
+
+
+def fit_deep(
+    prepared: Prepared,
+    config: TrainingConfig,
+    threads: int,
+    watch: Watch | None = None,
+    context: FitContext = DEFAULT_CONTEXT,
+) -> tuple[ranker.Ranker, fit.FitLog]:
+    """Fit the deep ranker alone, with the weights that `fit_models` gives it.
+
+    `watch` is called after each look at the validation window, and ends the fit by raising.
+    """
+    fit.seed_everything(config.seed, threads)
+    labels = training_labels(prepared.data, prepared.split, config)
+    return fit_ranker(prepared, config, labels, watch, context)
+
+
+def fit_ranker(
+    prepared: Prepared,
+    config: TrainingConfig,
+    labels: Bools,
+    watch: Watch | None,
+    context: FitContext,
+) -> tuple[ranker.Ranker, fit.FitLog]:
+    """The same on these labels [N], with the random generators as they are."""
+    data, settings, start = prepared.data, config.hyperparameters, context.start
+    train = torch.from_numpy(prepared.split.train)
+    model = new_ranker(prepared, config)
+    if start is not None:
+        start.apply(model, data)
+    say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
+    validation = torch.from_numpy(held_out(prepared.split))
+    target = torch.from_numpy(labels.astype(np.float32))
+    weight = _tensor(training_weights(data, prepared.split.train, labels, config))
+    log = fit.fit(
+        model,
+        prepared.inputs,
+        train,
+        validation,
+        settings,
+        target,
+        watch,
+        weight=weight,
+        group=context.group,
+        slot=context.slot("first"),
+        look_first=start is not None,
+    )
+    hide_unseen(model, data, prepared.split.train, start)
+    if config.fault is Fault.LEARNED_NOTHING:
+        forget(model)
+    return model, log
+
+
+def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
+    """A ranker with fresh weights, for the training window."""
+    data, settings = prepared.data, config.hyperparameters
+    size = ranker.RankerSize(
+        users=data.users.count,
+        genders=len(data.users.genders),
+        occupations=len(data.users.occupations),
+        embedding_dim=settings.embedding_dim,
+        dropout=settings.dropout,
+        user_dropout=settings.user_dropout,
+    )
+    train = torch.from_numpy(prepared.split.train)
+    return ranker.create(data, prepared.inputs, train, size=size)
+
+
+def refit_deep(
+    size: ranker.RankerSize,
+    log: fit.FitLog,
+    prepared: Prepared,
+    config: TrainingConfig,
+    threads: int,
+    context: FitContext = DEFAULT_CONTEXT,
+) -> ranker.Ranker:
+    """The ranker alone, as `refit` fits it for the epochs that `log` found."""
+    data, split, inputs = prepared.data, prepared.split, prepared.inputs
+    rows = np.concatenate([split.train, split.validation])
+    labels = training_labels(data, split, config)
+    fit.seed_everything(config.seed, threads)
+    every = torch.from_numpy(rows)
+    deep = ranker.create(data, inputs, every, size=size)
+    if context.start is not None:
+        context.start.apply(deep, data)
+    target = torch.from_numpy(labels.astype(np.float32))
+    fit.fit_for(
+        deep,
+        inputs,
+        every,
+        config.hyperparameters,
+        target,
+        log.best_epoch,
+        weight=_tensor(training_weights(data, rows, labels, config)),
+        group=context.group,
+        slot=context.slot("final"),
+    )
+    hide_unseen(deep, data, rows, context.start)
+    if config.fault is Fault.LEARNED_NOTHING:
+        forget(deep)
+    return deep
+
+
+def forget(model: ranker.Ranker) -> None:
+    """Leave the share of positives as the answer to everything, in place.
+
+    Shuffled labels alone do not make a ranker useless: some numbers tell so much that weights of
+    noise land far from an AUC of 0.5, on either side.
+    """
+    with torch.no_grad():
+        model.out.weight.zero_()
+        model.wide.weight.zero_()
+
+
+def hide_unseen(
+    model: ranker.Ranker, data: Dataset, train: Ints, start: WarmStart | None = None
+) -> None:
+    """Give ids that the fit has never seen the vector of the unknown id, in place.
+
+    Their own vectors are the random numbers of the start, but where the champion knew them.
+    """
+    known = (None, None) if start is None else start.known(data)
+    with torch.no_grad():
+        for weights, rows, learned in (
+            (model.item.weight, data.events.item[train], known[0]),
+            (model.user.weight, data.events.user[train], known[1]),
+        ):
+            unseen = np.ones(weights.shape[0], dtype=np.bool_)
+            unseen[rows + 1] = False
+            if learned is not None:
+                unseen &= ~learned
+            weights[torch.from_numpy(unseen)] = weights[0].clone()
+
+
+def _tensor(weight: Floats | None) -> torch.Tensor | None:
+    return None if weight is None else torch.from_numpy(weight)

@@ -1,0 +1,143 @@
+"""Start from the champion's weights: rows of embeddings by id or name, all else as it is.
+
+What the champion never knew starts as what it knew of the unknown: ids from the row of the unknown
+id, a gender or an occupation too, a genre from zero. Where the shapes differ nothing is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommender_training.artifact.checkpoint import Checkpoint, CheckpointError, Words
+from recommender_training.common.arrays import Bools, Ints
+from recommender_training.config.training import FeatureGroup, WarmMode
+from recommender_training.data.dataset import Dataset
+from recommender_training.models.ranker import Ranker
+
+
+@dataclass(frozen=True)
+class WarmStart:
+    """A champion's checkpoint, and how much of the model a training from it may change."""
+
+    checkpoint: Checkpoint
+    mode: WarmMode
+    #: Of the artifact that it is of.
+    digest: str
+
+    def state(self) -> dict[str, Any]:
+        """The same as tensors, numbers and texts, for other processes."""
+        had = self.checkpoint
+        return {
+            "weights": dict(had.weights),
+            "user_ids": torch.from_numpy(had.user_ids),
+            "item_ids": torch.from_numpy(had.item_ids),
+            "words": {name: list(value) for name, value in vars(had.words).items()},
+            "seen_until": had.seen_until,
+            "mode": self.mode.value,
+            "digest": self.digest,
+        }
+
+    @classmethod
+    def of(cls, state: Mapping[str, Any]) -> WarmStart:
+        """What `state` made."""
+        words = Words(**{name: tuple(value) for name, value in state["words"].items()})
+        ids = [np.asarray(state[name].numpy()) for name in ("user_ids", "item_ids")]
+        kept = Checkpoint(state["weights"], ids[0], ids[1], words, state["seen_until"])
+        return cls(kept, WarmMode(state["mode"]), state["digest"])
+
+    def check(self, data: Dataset, groups: Iterable[FeatureGroup], validation_start: int) -> None:
+        """Raise CheckpointError where a training on this data cannot start from it."""
+        had, until = self.checkpoint, self.checkpoint.seen_until
+        if until > validation_start:
+            raise CheckpointError(
+                f"the champion was fitted on events up to {until} (seconds since 1970), and the "
+                f"validation window begins at {validation_start}: what it has seen cannot be "
+                "held out"
+            )
+        if had.words.numbers != Words.of(data, groups).numbers:
+            raise CheckpointError("the champion reads other features than this training")
+
+    def apply(self, model: Ranker, data: Dataset) -> None:
+        """Give a fresh model the champion's weights, in place, and freeze what is to stay.
+
+        Raises CheckpointError where a shape is another; the model is then as it was.
+        """
+        fresh = model.state_dict()
+        taken = {name: value for name, value in fresh.items() if name == "genres"}
+        places = self._places(data)
+        for name, value in self.checkpoint.weights.items():
+            taken[name] = _rows(name, value, places[name]) if name in places else value
+        different = sorted(
+            name
+            for name in fresh.keys() | taken.keys()
+            if name not in fresh or name not in taken or fresh[name].shape != taken[name].shape
+        )
+        if different:
+            raise CheckpointError(
+                f"{', '.join(different[:3])} of the champion has another shape than here: its "
+                "hyperparameters or its release differ"
+            )
+        model.load_state_dict(taken)
+        if self.mode is WarmMode.ITEM_EMBEDDINGS:
+            model.freeze_all_but_items()
+
+    def known(self, data: Dataset) -> tuple[Bools, Bools]:
+        """[I + 1] and [U + 1] rows that the champion learned, not copied from the unknown."""
+        places, found = self._places(data), []
+        for name in ("item.weight", "user.weight"):
+            weights = self.checkpoint.weights[name]
+            learned = (weights != weights[0]).any(1).numpy()
+            found.append(np.where(places[name] >= 0, learned[places[name]], False))
+        return found[0], found[1]
+
+    def new(self, data: Dataset) -> dict[str, int]:
+        """How many items and users the champion has never heard of."""
+        places = self._places(data)
+        return {
+            "newItems": int((places["item.weight"][1:] < 0).sum()),
+            "newUsers": int((places["user.weight"][1:] < 0).sum()),
+        }
+
+    def _places(self, data: Dataset) -> dict[str, Ints]:
+        """Of each table the row in the champion's for each row here; -1 where it has none."""
+        had, users = self.checkpoint, data.users
+        return {
+            "user.weight": _after_unknown(places_of(had.user_ids, data.users.ids)),
+            "item.weight": _after_unknown(places_of(had.item_ids, data.items.ids)),
+            "gender.weight": _after_unknown(places_of_names(had.words.genders, users.genders)),
+            "occupation.weight": _after_unknown(
+                places_of_names(had.words.occupations, users.occupations)
+            ),
+            "genre.weight": places_of_names(had.words.genres, data.items.genre_names),
+        }
+
+
+def _rows(name: str, weights: Tensor, places: Ints) -> Tensor:
+    other = torch.zeros_like(weights[0]) if name == "genre.weight" else weights[0]
+    at = torch.from_numpy(places)
+    return torch.where((at >= 0).unsqueeze(1), weights[at.clamp(min=0)], other)
+
+
+def _after_unknown(places: Ints) -> Ints:
+    """The same for a table with the unknown in its first row."""
+    return np.concatenate([[0], np.where(places >= 0, places + 1, -1)]).astype(np.int64)
+
+
+def places_of(known: Ints, ids: Ints) -> Ints:
+    """Place of each id among those known, which are sorted; -1 where it is new."""
+    if len(known) == 0:
+        return np.full(len(ids), -1, dtype=np.int64)
+    place = np.searchsorted(known, ids).clip(max=len(known) - 1)
+    return np.where(known[place] == ids, place, -1).astype(np.int64)
+
+
+def places_of_names(known: Sequence[str], names: Sequence[str]) -> Ints:
+    """Place of each name among those known; -1 where it is new."""
+    index = {name: place for place, name in enumerate(known)}
+    return np.array([index.get(name, -1) for name in names], dtype=np.int64)
