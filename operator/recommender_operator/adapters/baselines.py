@@ -64,7 +64,9 @@ class BaselineStore:
     ) -> KeptBaselines:
         """Return what of it one of the uids controls; what cannot be read counts as absent."""
         own = owned.controlled_by(found, uids)
-        read = await asyncio.to_thread(lambda: [baselines.read(thing) for thing in own])
+        read: list[Baseline | None] = []
+        if own:
+            read = await asyncio.to_thread(lambda: [baselines.read(thing) for thing in own])
         kept: dict[str, Baseline] = {}
         for thing, baseline in zip(own, read, strict=True):
             # Under another name nothing would ever replace it.
