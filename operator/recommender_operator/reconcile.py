@@ -10,9 +10,9 @@ import time
 from collections.abc import Awaitable, Callable
 
 from recommender_operator.actions import Decision, Event, RunSmoke, SaveBaseline
-from recommender_operator.adapters import finalizer
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.events import EventRecorder
+from recommender_operator.adapters.finalizer import Finalizers, is_held
 from recommender_operator.adapters.kube import (
     MODELS,
     ConflictError,
@@ -117,6 +117,7 @@ class Reconciler:
         self._seen = seen
         self._jitter = jitter
         self._projection = Projection(OwnedObjects(kube))
+        self._finalizers = Finalizers(kube)
         #: Models whose split waits for the data plane, and since when.
         self._lagging: dict[Key, datetime.datetime] = {}
         #: Models whose last look ended with a conflict.
@@ -158,7 +159,8 @@ class Reconciler:
     async def _look(self, key: Key) -> float | None:
         raw = await self._kube.get(MODELS, key.namespace, key.name)
         self._seen(key, raw)
-        if raw is None:
+        if raw is None or (raw["metadata"].get("deletionTimestamp") and not is_held(raw)):
+            # It is gone; or it is finished, and waits for others.
             self._forget(key)
             return None
         admitted = await self._admit(key, raw)
@@ -166,7 +168,7 @@ class Reconciler:
             self._forget(key)
             return admitted.again_after
         try:
-            if await finalizer.hold(self._kube, admitted) is not raw:
+            if await self._finalizers.hold(admitted) is not raw:
                 # Written to, or gone: a decision rests on what is read at one moment.
                 return 0.0
             return await self._act(key, raw)
@@ -196,21 +198,14 @@ class Reconciler:
         logger.info("%s: its namespace is being deleted; nothing is created", key)
         if not raw["metadata"].get("deletionTimestamp"):
             return self._longest_wait
-        await self._let_go(key, raw)
+        await self._finalizers.release(raw)
+        self._forget(key)
         return None
 
-    async def _let_go(self, key: Key, raw: Object) -> None:
-        """Let a deleted model go, over what this look has made of it."""
-        now = await self._kube.get(MODELS, key.namespace, key.name)
-        if now is not None and now["metadata"]["uid"] == raw["metadata"]["uid"]:
-            await finalizer.free(self._kube, now)
-        # The event of its end may be lost, and nobody looks again.
-        self._forget(key)
-
     def _forget(self, key: Key) -> None:
-        self._lagging.pop(key, None)
         self._metrics.forget(key.namespace, key.name)
         self._projection.forget(key)
+        self._lagging.pop(key, None)
 
     async def _act(self, key: Key, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw)
@@ -234,7 +229,9 @@ class Reconciler:
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
         if decision.finished and model.deleting:
-            await self._let_go(key, raw)
+            await self._finalizers.release(raw)
+            # The event of its end may be lost, and nobody looks again.
+            self._forget(key)
             return None
         waits = all(isinstance(action, SaveBaseline) for action in decision.actions)
         if decision.filling is not None and waits and written:
@@ -242,14 +239,6 @@ class Reconciler:
         asked = decision.requeue_after
         wait = self._longest_wait if asked is None else asked.total_seconds()
         return min(wait, self._longest_wait if written else SOON)
-
-    def _watch(self, key: Key, snapshot: Snapshot, window: Filling) -> None:
-        """Let the next looks read the counters alone, until the window is full."""
-        model = snapshot.observed.model
-        pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
-        rest = min(window.rest, self._longest_wait)
-        window = dataclasses.replace(window, rest=rest)
-        self._fills.watch(key, model.namespace, window, self._samples_of(model), pods)
 
     async def _carry_out(
         self,
@@ -259,9 +248,10 @@ class Reconciler:
         decision: Decision,
         now: datetime.datetime,
     ) -> tuple[Decision, bool]:
-        """Carry the actions out; return the decision as recorded, and if its status is written.
+        """Carry the actions out, then write the status.
 
-        A look that ends in between owes the Events of what it has written.
+        Return the decision as it is recorded, and whether the status is written and not left to
+        the next look. A look that ends in between owes the Events of what it has written.
         """
         model = snapshot.observed.model
         written: set[str] = set()
@@ -269,11 +259,19 @@ class Reconciler:
             in_the_way = await self._executor.execute(snapshot, decision, written.add)
             foreign = (*snapshot.foreign, *in_the_way)
             decision = ownership.tell(decision, model, foreign, now)
-            stored = await self._projection.write(key, raw, model, decision, now)
+            projected = await self._projection.write(key, raw, model, decision, now)
         except BaseException:
             self._events.owe(model, [one for one in decision.events if one.version in written])
             raise
-        return decision, stored
+        return decision, projected
+
+    def _watch(self, key: Key, snapshot: Snapshot, window: Filling) -> None:
+        """Let the next looks read the counters alone, until the window is full."""
+        model = snapshot.observed.model
+        pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
+        rest = min(window.rest, self._longest_wait)
+        window = dataclasses.replace(window, rest=rest)
+        self._fills.watch(key, model.namespace, window, self._samples_of(model), pods)
 
     async def _complain(self, raw: Object, error: Exception) -> None:
         """Say on the resource that a look failed, so that `kubectl describe` shows it."""

@@ -118,10 +118,7 @@ class Turn(View):
         if before is not None:
             self._events.remove(before)
             message = f"{before.message}; {words.STAGES[stage]}"
-        self._passed[name] = Event(
-            type="Normal", reason=stage.value, message=message, version=name
-        )
-        self._events.append(self._passed[name])
+        self._passed[name] = self._tell("Normal", stage.value, message, name)
 
     def end(
         self, name: str, stage: VersionStage, reason: str, message: str, *, automatic: bool = True
@@ -163,10 +160,11 @@ class Turn(View):
 
     def _tell(
         self, kind: Literal["Normal", "Warning"], reason: str, message: str, version: str
-    ) -> None:
+    ) -> Event:
         event = Event(type=kind, reason=reason, message=message[:MAX_EVENT], version=version)
         if event not in self._events:
             self._events.append(event)
+        return event
 
     def set_status(self, **values: object) -> None:
         """Change the status of the model."""

@@ -119,7 +119,7 @@ def test_a_step_passes_only_on_a_window_without_loss(arm: str) -> None:
     world.tick(1)
     world.reconcile()
     assert world.condition("AnalysisPassed") == ("Unknown", "Inconclusive")
-    assert "counters were lost of 1 pod" in world.message("AnalysisPassed")
+    assert "counters of 1 pod" in world.message("AnalysisPassed")
     while world.route.get(candidate) == 10:
         look(world)
     assert (world.now - begun).total_seconds() >= 30, "the window began before the loss"

@@ -60,7 +60,7 @@ def _window(turn: Turn, champion: VersionObject) -> None:
         if (error or key not in turn.observed.baselines) and not windows.must_wait(turn, key):
             _restart(turn, champion)
         return
-    seen = drifts.judge_window(turn.spec.drift, stats)
+    seen = drifts.evaluate_window(turn.spec.drift, stats)
     alone = turn.candidate is None and not breaks.on_probation(turn)
     if seen.verdict is Verdict.INCONCLUSIVE:
         turn.filling = _filling(turn, champion, seen.sessions) if alone else None
@@ -114,7 +114,7 @@ def _candidate_fits(turn: Turn, key: str) -> bool:
     stats = windows.since_baseline(turn, key, candidate.name) if candidate else None
     if stats is None:
         return False
-    seen: DriftVerdict = drifts.judge_window(turn.spec.drift, stats)
+    seen: DriftVerdict = drifts.evaluate_window(turn.spec.drift, stats)
     return seen.verdict is Verdict.PASS and not windows.lost(stats)
 
 

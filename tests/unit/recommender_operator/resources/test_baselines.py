@@ -149,7 +149,9 @@ def test_counters_that_do_not_fit_are_refused_with_a_remedy() -> None:
         f"pod-{i}": {f"s-{j}": float(chance.getrandbits(53)) for j in range(2_000)}
         for i in range(PODS)
     }
-    with pytest.raises(baselines.BaselineTooLargeError, match=r"100 pods.*use fewer replicas"):
+    with pytest.raises(
+        baselines.BaselineTooLargeError, match=r"100 pods.*reduce serving.replicas"
+    ):
         baselines.pack({"v": pods})
 
 
