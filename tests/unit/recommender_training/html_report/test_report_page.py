@@ -253,7 +253,9 @@ def test_the_baseline_alone_has_a_page_without_a_learning_curve(
     trained: Any, tmp_path: Path
 ) -> None:
     config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
-    result = training.train(trained.lake, trained.data_version, config, tmp_path / "staged")
+    result = training.train(
+        training.TrainingRun(trained.lake, trained.data_version, config, tmp_path / "staged")
+    )
     page = (result.staged / "report.html").read_text()
     assert "This is the baseline itself" in page
     for absent in ("Learning curve", "Gain over the regression", "Model minus regression"):
