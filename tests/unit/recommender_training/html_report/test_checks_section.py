@@ -62,12 +62,12 @@ def test_every_finding_is_a_row_with_its_value_and_its_limit() -> None:
     rows = re.findall(r"<tr.*?</tr>", page)[1:]
     assert len(rows) == 3
     assert rows[0] == (
-        '<tr class="few"><td>interactions.value[test]</td><td>labels</td><td>holds</td>'
+        '<tr class="few"><td>interactions.value[test]</td><td>labels</td><td>passed</td>'
         "<td>5 of 9 rows positive</td><td>both</td></tr>"
     )
-    assert "<td>warns</td><td>0.21</td><td>at most 0.1<small>look at the age</small></td>" in page
-    assert "1 hold, 1 warn, 1 block." in page
-    assert "compared with nothing" in page
+    assert "<td>warning</td><td>0.21</td><td>at most 0.1<small>look at the age</small></td>" in page
+    assert "1 passed, 1 warning, 1 blocked." in page
+    assert "not compared with a reference" in page
     assert f"compared with {VERSION}" in join(*checks.parts(told([], VERSION))).source
 
 
@@ -93,10 +93,10 @@ def test_values_of_the_data_never_become_markup(text: str) -> None:
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"compared": True, "sawTestRows": 1200, "unknownItemRows": 3}, "1,200; these flatter it"),
+        ({"compared": True, "sawTestRows": 1200, "unknownItemRows": 3}, "1,200; its metrics are too good"),
         ({"compared": True, "sawTestRows": 0, "unknownItemRows": 3}, "<dd>0</dd>"),
-        ({"compared": True, "sawTestRows": None, "unknownItemRows": 3}, "<dd>not known</dd>"),
-        ({"compared": False}, "<dd>no; the Job"),
+        ({"compared": True, "sawTestRows": None, "unknownItemRows": 3}, "<dd>unknown</dd>"),
+        ({"compared": False}, "<dd>no; see the Job"),
     ],
 )
 def test_the_page_says_how_many_test_rows_the_champion_was_fitted_on(

@@ -54,7 +54,7 @@ def test_the_verdict_names_the_segment_that_the_baseline_serves_better(
     counted = [entry for entry in told["fairness"]["segments"] if entry["counted"]]
     for entry in counted:
         entry["minusBaseline"]["auc"]["value"] = 0.01
-    assert "in no segment" in " ".join(verdict.of(told).reasons)
+    assert "no large enough segment" in " ".join(verdict.of(told).reasons)
     counted[-1]["minusBaseline"]["auc"]["value"] = -0.0321
     sentence = " ".join(verdict.of(told).reasons)
     assert f"for {words.segment(counted[-1]['name'])} it is behind" in sentence
@@ -66,8 +66,8 @@ def test_the_verdict_names_the_segment_that_the_baseline_serves_better(
     [
         (0.01, 0.02, "better than"),
         (-0.02, -0.01, "worse than"),
-        (-0.01, 0.01, "not shown to differ from"),
-        (None, None, "not shown to differ from"),
+        (-0.01, 0.01, "not measurably different from"),
+        (None, None, "not measurably different from"),
     ],
 )
 def test_lists_are_called_better_only_where_the_interval_says_so(
