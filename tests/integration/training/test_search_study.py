@@ -17,7 +17,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.config.search import Sampler
 from recommender_training.config.search_space import Params
 from recommender_training.search import results, workers
-from recommender_training.search.locks import locked, mend
+from recommender_training.search.locks import locked, repair
 from recommender_training.search.study import ATTEMPTS, Objective, Outcome, Plan, Report, Study
 from tests.search_objectives import (
     Deadly,
@@ -228,7 +228,7 @@ def test_a_line_that_a_kill_left_unfinished_is_cut_off(tmp_path: Path) -> None:
         file.write(b'{"op_code":4,"worker')
     assert search(path, plan(trials=3)) == whole
     assert search(path, plan(trials=5))[:3] == whole
-    mend(tmp_path / "none.journal")
+    repair(tmp_path / "none.journal")
 
 
 def test_a_journal_lock_of_a_dead_process_does_not_hold_the_search_up(

@@ -199,7 +199,7 @@ def test_the_command_goes_on_prints_the_trials_and_the_config_to_train_with(
     assert (code, said["ok"], said["window"]) == (0, True, "validation")
     assert "2 of 2 trials done" in progress
     code, said, printed, progress = run(3)
-    assert "going on after 2 of 3 trials" in progress
+    assert "resuming after 2 of 3 trials" in progress
     assert said["search"]["trials"] == 3
     assert printed[0].startswith(f"trial   {said['search']['bestTrial']}  log loss 0.")
     assert printed[-2].startswith("1 seeds: validation log loss 0.")

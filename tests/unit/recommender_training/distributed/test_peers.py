@@ -64,7 +64,7 @@ def test_who_waits_for_the_others_in_vain_says_so(store: Store) -> None:
     met(store, 2)
     for rank in (0, 1):
         clock = Time()
-        with pytest.raises(PeerError, match="not all 2 processes were there within 100 s"):
+        with pytest.raises(PeerError, match="not all 2 processes joined within 100 s"):
             meet(store, rank, 2, 100, clock.clock, clock.pause)
         assert 100 <= clock.now <= 110
 
@@ -77,7 +77,7 @@ def test_what_the_first_one_tells_is_heard(store: Store) -> None:
 
 def test_signs_of_life_keep_the_others_waiting_and_their_end_does_not(store: Store) -> None:
     clock = Time(lambda pauses: store.set("beat", str(min(pauses, 50))))
-    with pytest.raises(PeerError, match=r"no sign of life for 100 s .* waited for 'config'"):
+    with pytest.raises(PeerError, match=r"no heartbeat for 100 s .* waited for 'config'"):
         peers(store, 1, clock).hear("config")
     assert 500 < clock.now <= 620
 
@@ -114,7 +114,7 @@ def test_the_report_names_what_a_peer_failed_for(store: Store) -> None:
     report = {"reason": "Failed", "message": "RuntimeError: [gloo/pair.cc] Connection closed"}
     lost = together.lost(report)
     assert lost["reason"] == "PeerLost"
-    assert "goes on from the checkpoint" in lost["message"]
+    assert "repeat the command to resume" in lost["message"]
     assert together.lost({"reason": "Failed", "message": "OSError"})["reason"] == "Failed"
     first = peers(store, 0, Time(), 3)
     assert together.blame(first.failures(), 1, lost) == (1, lost)
@@ -154,8 +154,8 @@ def as_process(
         (
             RuntimeError("[gloo/pair.cc] Connection closed by peer"),
             1,
-            "PeerLost: another process of the group is gone; the same command goes on from the "
-            "checkpoint (RuntimeError: [gloo/pair.cc] Connection closed by peer)",
+            "PeerLost: another process of the group is lost; repeat the command to resume "
+            "(RuntimeError: [gloo/pair.cc] Connection closed by peer)",
         ),
     ],
 )
@@ -184,25 +184,25 @@ def test_a_process_that_never_met_the_others_logs_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*_arguments: Any) -> int:
-        raise PeerError("not all 3 processes were there")
+        raise PeerError("not all 3 processes joined")
 
     monkeypatch.setattr(together, "run", run)
     for name, value in {"WORLD_SIZE": "3", "RANK": "1", "MASTER_ADDR": "a",
                         "MASTER_PORT": "1"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     assert dispatch.dispatch(argparse.Namespace(verb="train")) == 1
-    words = "train: process 1: Failed: PeerError: not all 3 processes were there\n"
+    words = "train: process 1: Failed: PeerError: not all 3 processes joined\n"
     assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({"WORLD_SIZE": "two"}, "WORLD_SIZE='two' has to be a whole number from 1"),
-        ({"WORLD_SIZE": "2", "RANK": "0"}, "needs MASTER_ADDR, MASTER_PORT, too"),
-        ({"RANK": "2"}, "RANK=2 has to be below WORLD_SIZE=2"),
-        ({"RANK": "-1"}, "RANK='-1' has to be a whole number from 0"),
-        ({place.TIMEOUT: "0"}, "SECONDS='0' has to be a whole number from 1"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE='two' must be a whole number of at least 1"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "needs MASTER_ADDR, MASTER_PORT"),
+        ({"RANK": "2"}, "RANK=2 must be below WORLD_SIZE=2"),
+        ({"RANK": "-1"}, "RANK='-1' must be a whole number of at least 0"),
+        ({place.TIMEOUT: "0"}, "SECONDS='0' must be a whole number of at least 1"),
     ],
 )
 def test_an_environment_that_makes_no_sense_is_refused_with_what_is_wrong(

@@ -65,7 +65,9 @@ def test_every_finding_is_a_row_with_its_value_and_its_limit() -> None:
         '<tr class="few"><td>interactions.value[test]</td><td>labels</td><td>passed</td>'
         "<td>5 of 9 rows positive</td><td>both</td></tr>"
     )
-    assert "<td>warning</td><td>0.21</td><td>at most 0.1<small>look at the age</small></td>" in page
+    assert (
+        "<td>warning</td><td>0.21</td><td>at most 0.1<small>look at the age</small></td>" in page
+    )
     assert "1 passed, 1 warning, 1 blocked." in page
     assert "not compared with a reference" in page
     assert f"compared with {VERSION}" in join(*checks.parts(told([], VERSION))).source
@@ -93,7 +95,10 @@ def test_values_of_the_data_never_become_markup(text: str) -> None:
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"compared": True, "sawTestRows": 1200, "unknownItemRows": 3}, "1,200; its metrics are too good"),
+        (
+            {"compared": True, "sawTestRows": 1200, "unknownItemRows": 3},
+            "1,200; its metrics are too good",
+        ),
         ({"compared": True, "sawTestRows": 0, "unknownItemRows": 3}, "<dd>0</dd>"),
         ({"compared": True, "sawTestRows": None, "unknownItemRows": 3}, "<dd>unknown</dd>"),
         ({"compared": False}, "<dd>no; see the Job"),

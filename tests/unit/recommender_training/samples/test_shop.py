@@ -252,7 +252,7 @@ def test_a_broken_feature_is_wrong_in_the_log_from_its_day_on_and_nowhere_else(
 ) -> None:
     change = Broken(feature, 4, defect)
     if defect is Defect.WRONG_CATEGORY and not EVERY[feature]:
-        with pytest.raises(InputError, match=f"broken='{feature}' has to be one of .*brand"):
+        with pytest.raises(InputError, match=f"broken='{feature}' must be one of .*brand"):
             replace(SMALL, broken=change)
         return
     plain, wrong = shop.Shop(SMALL, SEED), shop.Shop(replace(SMALL, broken=change), SEED)
@@ -359,17 +359,17 @@ def test_no_part_of_the_log_is_larger_than_its_sessions_allow(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"users": 0}, "users=0 has to be 1 or more"),
-        ({"items": 59}, "items=59 has to be 60 or more"),
-        ({"impressions": 0}, "impressions=0 has to be 1 or more"),
-        ({"days": 0}, "days=0 has to be 1 or more"),
-        ({"positive_rate": 0.02}, "positive_rate=0.02 has to be from 0.001 to 0.01"),
-        ({"positive_rate": float("nan")}, "positive_rate=nan has to be from"),
-        ({"new_item_share": 0.6}, "new_item_share=0.6 has to be from 0 to 0.5"),
-        ({"drift": Drift("brand", 1)}, "drift='brand' has to be one of device, loyalty_tier"),
-        ({"drift": Drift("device", 28)}, "drift day=28 has to be from 0 to 27, the last day"),
-        ({"broken": Broken("colour", 1)}, "broken='colour' has to be one of attribute, brand"),
-        ({"broken": Broken("price", -1)}, "broken day=-1 has to be from 0 to 27"),
+        ({"users": 0}, "users=0 must be 1 or more"),
+        ({"items": 59}, "items=59 must be 60 or more"),
+        ({"impressions": 0}, "impressions=0 must be 1 or more"),
+        ({"days": 0}, "days=0 must be 1 or more"),
+        ({"positive_rate": 0.02}, "positive_rate=0.02 must be from 0.001 to 0.01"),
+        ({"positive_rate": float("nan")}, "positive_rate=nan must be from"),
+        ({"new_item_share": 0.6}, "new_item_share=0.6 must be from 0 to 0.5"),
+        ({"drift": Drift("brand", 1)}, "drift='brand' must be one of device, loyalty_tier"),
+        ({"drift": Drift("device", 28)}, "drift day=28 must be from 0 to 27, the last day"),
+        ({"broken": Broken("colour", 1)}, "broken='colour' must be one of attribute, brand"),
+        ({"broken": Broken("price", -1)}, "broken day=-1 must be from 0 to 27"),
     ],
 )
 def test_a_shop_that_cannot_be_is_refused_with_field_value_and_remedy(
