@@ -1,7 +1,7 @@
-"""What `decide` may ask for: a closed set of idempotent actions, executed in order.
+"""The actions that `decide` returns: a closed set, executed in order.
 
-Each is safe to repeat: names come from hashes, applies are server-side, and a repeated delete of
-what is gone succeeds. After a crash between two actions the next look decides the rest.
+Each is idempotent: names are derived from hashes, applies are server-side, and deleting a deleted
+object succeeds. After a crash between two actions the next reconcile continues.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Literal
 
+from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import JobKind, Sample
@@ -18,7 +19,7 @@ from recommender_operator.observed import JobKind, Sample
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CreateVersion:
-    """Create the ModelVersion object; nothing happens if it exists."""
+    """Create a ModelVersion, unless it exists."""
 
     name: str
     spec: ModelVersionSpec
@@ -34,20 +35,19 @@ class UpdateVersion:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeleteVersion:
-    """Delete a ModelVersion; its Jobs and its InferenceService go with it."""
+    """Delete a ModelVersion, and with it its Jobs and its InferenceService."""
 
     name: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StartJob:
-    """Create a Job of the pipeline for a version, named by version, kind and attempt.
+    """Create a pipeline Job, named by version, kind and attempt.
 
-    `inputs` carries what earlier Jobs reported and this one needs:
+    `inputs` has the results of earlier Jobs that this one needs:
     TRAIN: data_version; PUBLISH: staged_path, digest; REMOVE: paths (comma-separated, relative to
-    the claim's root); SNAPSHOT: keep (data versions, comma-separated). A SNAPSHOT, and a REMOVE
-    that clears up after a deleted RecommenderModel, have the model's own name as the version: no
-    ModelVersion of that name exists.
+    the claim's root); SNAPSHOT: keep (data versions, comma-separated). `version` is the name of
+    the model for a SNAPSHOT, and for a REMOVE that cleans up after a deleted RecommenderModel.
     """
 
     kind: JobKind
@@ -58,7 +58,7 @@ class StartJob:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CancelGroup:
-    """Delete the TrainJob of a version, with its pods: nobody waits for it any more."""
+    """Delete the TrainJob of a version, with its pods."""
 
     version: str
     attempt: int
@@ -66,7 +66,7 @@ class CancelGroup:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CancelJob:
-    """Delete a Job of the pipeline, with its pods: nobody waits for it any more."""
+    """Delete a pipeline Job, with its pods."""
 
     kind: JobKind
     version: str
@@ -75,40 +75,42 @@ class CancelJob:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnsureService:
-    """Serve a version (create its InferenceService, or in Knative mode its revision)."""
+    """Apply the InferenceService of a version, or in Knative mode its revision."""
 
     version: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeleteService:
+    """Delete the InferenceService of a version."""
+
     version: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSmoke:
-    """Ask a served version directly for recommendations and write the result to its status."""
+    """Send the smoke inference to a pod of a version; the same look decides on the response."""
 
     version: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SetTraffic:
-    """Percent of requests by version; sums to 100."""
+    """Apply a traffic split: percent of requests by version, 100 in total."""
 
     weights: Mapping[str, int]
-    #: Host name of the route; empty where the data plane names it.
+    #: Host name of the route; empty if the data plane assigns it.
     host: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RemoveTraffic:
-    """Take the route away: no version is fit to serve (the first one failed in its rollout)."""
+    """Delete the route, because no version can serve."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SaveBaseline:
-    """Keep the counters at a window's start under a key; replaces what had the key."""
+    """Save the counters at the start of a window under a key, and replace earlier ones."""
 
     key: str
     taken_at: datetime.datetime
@@ -117,6 +119,8 @@ class SaveBaseline:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DropBaseline:
+    """Delete the counters at the start of a window."""
+
     key: str
 
 
@@ -139,23 +143,25 @@ Action = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Event:
-    """A Kubernetes Event on the RecommenderModel."""
+    """A Kubernetes Event about the RecommenderModel."""
 
     type: Literal["Normal", "Warning"]
     reason: str
     message: str
     #: Version whose creation, deletion or status it reports: once that is written, no later
-    #: decision makes the Event again. Empty where the status of the model records it.
+    #: decision repeats the Event. Empty if the status of the model records it.
     version: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What to do, what to say, and when to look again."""
+    """Actions, new status, Events, and when to reconcile again."""
 
     actions: tuple[Action, ...]
     status: RecommenderModelStatus
     events: tuple[Event, ...] = ()
     requeue_after: datetime.timedelta | None = None
-    #: A resource being deleted needs nothing more: its finalizer may go.
+    #: Deletion is complete: the finalizer can be removed.
     finished: bool = False
+    #: All that is waited for, but for `filling.rest`, is that this window fills.
+    filling: Filling | None = None

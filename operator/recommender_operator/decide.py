@@ -1,7 +1,7 @@
-"""The heart of the operator: what was seen and the time in, the decision out.
+"""The core of the operator: a pure function from the observed state and the time to a decision.
 
-Pure: no await, no clock, no client, no chance. The same `reconcile` calls it for every cause, and
-after a crash at any point the next call continues from what the cluster shows.
+It has no I/O, no clock and no randomness. `reconcile` calls it for every cause; after a crash at
+any point the next call continues from the state of the cluster.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ Step = Callable[[Turn], None]
 
 
 def decide(observed: Observed, now: datetime.datetime) -> Decision:
-    """Return what to do now, what to say, and when to look again.
+    """Return the actions, the new status, the Events, and when to reconcile again.
 
     Args:
-        observed: one look at the cluster.
-        now: the time of that look, with a time zone.
+        observed: the observed state of the cluster.
+        now: the time of the observation, with a time zone.
     """
     turn = Turn(observed, now)
     if observed.model.deleting:
@@ -71,7 +71,7 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
 
 
 def _advance(turn: Turn) -> None:
-    """Take the candidate as far as this look allows; several stages may pass at once."""
+    """Advance the candidate as far as possible; it may pass several stages."""
     for _ in VersionStage:
         before = turn.candidate
         if before is None:
@@ -115,4 +115,4 @@ def step_of(stage: VersionStage) -> Step:
 
 
 def _rest(_: Turn) -> None:
-    """A finished version does not move by itself."""
+    """Do nothing: the version is finished."""

@@ -1,7 +1,7 @@
-"""What one look at the cluster saw: the only input of `decide` beside the spec and the time.
+"""The observed state of the cluster: the only input of `decide` besides the time.
 
-All values are frozen and plain, so that a test writes them by hand and a property-based test
-generates them. `observe.py` fills them in.
+All values are frozen and plain, so that tests can write them by hand and generate them.
+`observe.py` reads them from the cluster.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from typing import Literal
 from recommender_operator.api import host_names
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
-from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
+from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus, Smoke
 
 #: Cumulative counters of one pod: canonical series text (`name{label="value"}`) to value.
 PodCounters = Mapping[str, float]
-#: Cumulative counters of one version: pod name to its counters.
+#: Cumulative counters of one version, by pod.
 Sample = Mapping[str, PodCounters]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelObject:
-    """The `RecommenderModel` as last read, with its spec parsed."""
+    """A `RecommenderModel` with its parsed spec."""
 
     name: str
     namespace: str
@@ -33,7 +33,8 @@ class ModelObject:
     generation: int
     spec: RecommenderModelSpec
     status: RecommenderModelStatus
-    #: Annotations of the own prefix, without it: `{"promote": "2026-01-01T10:00"}`.
+    #: Annotations with the operator's prefix, without the prefix:
+    #: `{"promote": "2026-01-01T10:00"}`.
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     deleting: bool = False
 
@@ -56,10 +57,10 @@ class JobKind(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class JobState:
-    """A Job of the pipeline, as far as it matters.
+    """The state of a pipeline Job.
 
-    `report` is the JSON object that the container wrote as its termination message. A Job that
-    `failed` has a `reason` (from the report, or from Kubernetes: OOMKilled, DeadlineExceeded,
+    `report` is the JSON object that the container wrote as its termination message. A failed Job
+    has a `reason` (from the report, or from Kubernetes: OOMKilled, DeadlineExceeded,
     BackoffLimitExceeded, ImagePullBackOff) and a `message` with the end of the log.
     """
 
@@ -70,65 +71,65 @@ class JobState:
     report: Mapping[str, object] | None = None
     reason: str = ""
     message: str = ""
-    #: Of a removal: whose files it removes (`names.incarnation` of the uid).
+    #: For a removal, the owner of the files (`names.incarnation` of its uid).
     incarnation: str = ""
-    #: A TrainJob, that is several pods.
+    #: Whether it is a TrainJob with several pods.
     group: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServiceState:
-    """What serves one version: an InferenceService, or a revision of one."""
+    """The state of a version's InferenceService, or of its revision in Knative mode."""
 
     version: str
     ready: bool
     reason: str = ""
     message: str = ""
-    #: Pods that are Ready and not being deleted.
+    #: Number of pods that are Ready and not being deleted.
     ready_pods: int = 0
-    #: Of the object that serves it: a service that was made anew has another one.
+    #: uid of the serving object; it changes if the service is created again.
     uid: str = ""
-    #: Restarts of the containers of its pods, and why the last one ended.
+    #: Restarts of its containers, and why the last one terminated.
     restarts: int = 0
     restart_reason: str = ""
-    #: What keeps it from being ready comes from outside: an eviction, a drain, no room.
+    #: Whether it is not ready for an external cause: an eviction, a drain, no capacity.
     disrupted: bool = False
-    #: Its manifest is not what the spec asks for now (replicas, resources): it is applied again.
+    #: Whether its manifest differs from the spec (replicas, resources) and is applied again.
     outdated: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrafficState:
-    """The split that the data plane reports: percent by version; empty when there is no route."""
+    """The split that the data plane reports: percent by version; empty if there is no route."""
 
     weights: Mapping[str, int] = dataclasses.field(default_factory=dict)
-    #: Whether the data plane has taken the split over (route accepted and references resolved).
+    #: Whether the data plane has applied the split (route accepted and references resolved).
     accepted: bool = False
     message: str = ""
-    #: Host name of requests: that of the route, or the one that the data plane gives.
+    #: Host name of requests: from the route, or assigned by the data plane.
     host: str = ""
-    #: Since when the route exists.
+    #: Creation time of the route.
     created_at: datetime.datetime | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rival:
-    """A route of somebody else, or of another model, on the Gateway of the models."""
+    """A foreign route, or one of another model, on the models' Gateway."""
 
     kind: str
     namespace: str
     name: str
-    #: Its host names; one may begin with `*.`.
+    #: Its host names; they may start with `*.`.
     hosts: tuple[str, ...]
     created_at: datetime.datetime
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """Cumulative counters at the start of a window, kept in an object between looks.
+    """Cumulative counters at the start of a window, stored in an object.
 
-    `error` says why they could not be kept; then the samples are those that this process
-    remembers, without features, or none.
+    If they could not be stored, `error` has the cause, and the samples are those in the memory of
+    this process, without features, or none.
     """
 
     key: str
@@ -139,16 +140,16 @@ class Baseline:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Platform:
-    """What the cluster offers; a missing piece is named with its remedy in a condition."""
+    """The APIs that the cluster lacks, each with a remedy, and settings of the installation."""
 
     missing: tuple[str, ...] = ()
-    #: What a training with several workers needs beside that; looked up for no other.
+    #: Missing APIs that only trainings with several workers need.
     missing_for_workers: tuple[str, ...] = ()
-    #: Domain of host names (`<name>.<namespace>.<domain>`) where the spec names no host.
+    #: Domain of default host names (`<name>.<namespace>.<domain>`).
     domain: str = ""
-    #: Suffixes of host names by namespaces, beside each namespace's own part of the domain.
+    #: Host name suffixes by namespace, in addition to each namespace's subdomain.
     host_policy: host_names.Policy = ()
-    #: Normalised base addresses of the Prometheus servers that may be asked.
+    #: Normalized base URLs of the allowed Prometheus servers.
     prometheus_urls: tuple[str, ...] = ()
 
 
@@ -160,24 +161,29 @@ class Claim:
     deleting: bool = False
     access_modes: tuple[str, ...] = ()
     block: bool = False
-    #: Its owner gives the volume to the operator (`recommender.dev/storage: "true"`).
+    #: Whether its owner allows changing the group of the volume's files
+    #: (`recommender.dev/storage: "true"`).
     labelled: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Observed:
+    """The observed state of one model and its objects."""
+
     model: ModelObject
     versions: tuple[VersionObject, ...] = ()
     jobs: tuple[JobState, ...] = ()
     services: Mapping[str, ServiceState] = dataclasses.field(default_factory=dict)
     traffic: TrafficState = TrafficState()
-    #: Present for versions whose pods answered; a version without an entry gave no data.
+    #: Counters by version; a version without an entry gave no data.
     samples: Mapping[str, Sample] = dataclasses.field(default_factory=dict)
-    #: Why a version gave no data, when asking failed.
+    #: Errors by version, if reading the counters failed.
     sample_errors: Mapping[str, str] = dataclasses.field(default_factory=dict)
     baselines: Mapping[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = Platform()
-    #: The claims that the spec names, None for one that does not exist.
+    #: The claims that the spec names; None if a claim does not exist.
     claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
-    #: Other routes that have the host that the model asks for, or has.
+    #: Other routes with the model's current or desired host.
     rivals: tuple[Rival, ...] = ()
+    #: What versions answered to a smoke inference of this look; no status has it yet.
+    smokes: Mapping[str, Smoke] = dataclasses.field(default_factory=dict)

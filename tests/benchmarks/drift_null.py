@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy import stats
 
-from recommender_operator.analysis.drift import DriftVerdict, Verdict, judge_window
+from recommender_operator.analysis.drift import DriftVerdict, Verdict, evaluate_window
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.spec import DriftSpec
 from tests.benchmarks.drift_sessions import (
@@ -84,7 +84,7 @@ def _shares(bins: Mapping[str, int]) -> Floats:
 def ours(spec: DriftSpec, own: Counts, seen: Counts, effects: Mapping[str, float]) -> DriftVerdict:
     sessions = sum(seen["age"].values())
     stats = WindowStats(sessions=sessions, features=seen, reference=own, design_effects=effects)
-    return judge_window(spec, stats)
+    return evaluate_window(spec, stats)
 
 
 def _null(feature: str, share: float) -> Injection:

@@ -14,7 +14,7 @@ import polars as pl
 import scipy.sparse as sp
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import KBinsDiscretizer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from recommender_training.common.arrays import Bools, Doubles, Floats
 from recommender_training.statistics import metrics
@@ -76,18 +76,18 @@ def fit(rows: pl.DataFrame, train: Bools, held: Bools) -> Peer:
 
 
 def _regressions(rows: pl.DataFrame, label: Bools, train: Bools) -> Iterator[Peer]:
-    design = _design(rows, train)
+    found = design(rows, train)
     for strength in STRENGTHS:
         model = LogisticRegression(C=strength, max_iter=200, tol=1e-4)
-        model.fit(design[train], label[train])
-        yield Peer("LogisticRegression", strength, model.predict_proba(design)[:, 1])
+        model.fit(found[train], label[train])
+        yield Peer("LogisticRegression", strength, model.predict_proba(found)[:, 1])
 
 
 def _trees(rows: pl.DataFrame, label: Bools, train: Bools) -> Iterator[Peer]:
     codes = [_codes(rows[name], train) for name in CATEGORICAL]
     numbers = rows.select(NUMERIC).to_numpy()
-    design = np.column_stack([*codes, numbers, _embedding(rows), _categories(rows).toarray()])
-    design = design.astype(np.float32)
+    parts = [*codes, numbers, _embedding(rows), _categories(rows).toarray()]
+    found = np.column_stack(parts).astype(np.float32)
     for leaves in LEAVES:
         model = HistGradientBoostingClassifier(
             categorical_features=range(len(codes)),
@@ -99,21 +99,21 @@ def _trees(rows: pl.DataFrame, label: Bools, train: Bools) -> Iterator[Peer]:
             early_stopping=False,
             random_state=0,
         )
-        model.fit(design[train], label[train])
-        yield Peer("HistGradientBoosting", leaves, model.predict_proba(design)[:, 1])
+        model.fit(found[train], label[train])
+        yield Peer("HistGradientBoosting", leaves, model.predict_proba(found)[:, 1])
 
 
-def _design(rows: pl.DataFrame, train: Bools) -> sp.csr_matrix:
+def design(rows: pl.DataFrame, train: Bools) -> sp.csr_matrix:
     """One-hot categories, numbers and their bins, and the crosses that a shop would think of."""
     hot = {name: _one_hot(rows[name], train) for name in CATEGORICAL}
     numbers = rows.select(
         "log_price",
         pl.col("age_days", "tenure_days").clip(lower_bound=0).log1p(),
         "click_recency",
-    ).fill_null(strategy="mean").to_numpy()  # fmt: skip
-    scaled = StandardScaler().fit(numbers[train]).transform(numbers).astype(np.float32)
-    bins = KBinsDiscretizer(_BINS, encode="onehot", quantile_method="averaged_inverted_cdf")
-    binned = bins.fit(numbers[train][:, :3]).transform(numbers[:, :3])
+    )
+    binned = [_bins(numbers[name], train) for name in NUMERIC[:3]]
+    scaled = StandardScaler().fit(numbers.filter(pl.Series(train)).to_numpy())
+    scaled = np.nan_to_num(scaled.transform(numbers.to_numpy())).astype(np.float32)
     embedding = sp.csr_matrix(_embedding(rows))
     price = sp.csr_matrix(scaled[:, :1])
     crosses = [
@@ -121,7 +121,8 @@ def _design(rows: pl.DataFrame, train: Bools) -> sp.csr_matrix:
         _cross(hot["loyalty_tier"], price),
         _cross(hot["loyalty_tier"], hot["brand"]),
     ]
-    parts = [*hot.values(), sp.csr_matrix(scaled), binned, embedding, _categories(rows), *crosses]
+    known = [sp.csr_matrix(scaled), embedding, _categories(rows)]
+    parts = [*hot.values(), *binned, *known, *crosses]
     return sp.hstack(parts, format="csr", dtype=np.float32)
 
 
@@ -137,6 +138,14 @@ def _one_hot(values: pl.Series, train: Bools) -> sp.csr_matrix:
         min_frequency=_LEAST_ROWS, handle_unknown="infrequent_if_exist", dtype=np.float32
     )
     return encoder.fit(texts[train]).transform(texts)
+
+
+def _bins(values: pl.Series, train: Bools) -> sp.csr_matrix:
+    """One-hot quantiles of the training rows; null is a category."""
+    numbers = values.cast(pl.Float64).to_numpy()
+    edges = np.unique(np.nanquantile(numbers[train], np.arange(1, _BINS) / _BINS))
+    place = np.where(np.isnan(numbers), -1, np.searchsorted(edges, numbers))
+    return _one_hot(pl.Series(place), train)
 
 
 def _codes(values: pl.Series, train: Bools) -> Floats:
@@ -159,7 +168,7 @@ def _embedding(rows: pl.DataFrame) -> Floats:
 def _categories(rows: pl.DataFrame) -> sp.csr_matrix:
     """[rows, categories] zero or one."""
     lists = rows["categories"]
-    flat = lists.explode()
+    flat = lists.explode(empty_as_null=False)
     names = sorted(flat.unique().to_list())
     codes = flat.replace_strict(names, list(range(len(names))), return_dtype=pl.Int32)
     pointer = np.r_[0, np.cumsum(lists.list.len().to_numpy())]

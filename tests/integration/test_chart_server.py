@@ -150,7 +150,7 @@ def test_somebody_without_rights_on_the_cluster_installs_once_the_crds_are_there
     done = install("mine", namespace, config)
     assert done.returncode == 0, done.stderr
     assert f"the models of {namespace}" in done.stdout
-    assert "An administrator installs them" in done.stdout
+    assert "An administrator must install them" in done.stdout
     # What is of the cluster is not theirs to install.
     wide = install("wide", namespace, config, "--set", "clusterWide=true")
     assert wide.returncode != 0

@@ -238,7 +238,7 @@ async def test_objects_of_others_are_left_as_they_are(
     before = await kube.create(HTTP_ROUTES, other)
     traffic = GatewayTraffic(kube, builder_inputs.OPTIONS)
     view = await traffic.observe(subject)
-    assert "belongs to another" in view.traffic.message
+    assert "does not belong to this model" in view.traffic.message
     for look in (subject, again(subject)):
         for write in (traffic.split(look, {V2: 100}), traffic.withdraw(look)):
             with pytest.raises(ForeignObjectError):
@@ -291,7 +291,10 @@ async def test_a_model_names_a_route_of_another_and_its_life_goes_on(
     status = (await there(kube, MODELS, namespace, "movies"))["status"]
     condition = next(c for c in status["conditions"] if c["type"] == "ObjectsOwned")
     assert condition["status"] == "False"
-    assert f"HTTPRoute {namespace}/movies belongs to another (no owner)" in condition["message"]
+    assert (
+        f"HTTPRoute {namespace}/movies does not belong to this model (no owner)"
+        in condition["message"]
+    )
     name = names.desired_version("movies", model_object(raw).spec)
     assert status["candidate"] == name
     assert await kube.get(HTTP_ROUTES, namespace, "movies") == before

@@ -1,4 +1,4 @@
-"""Two samples of counts by bin: are they from one distribution, and how far are they apart."""
+"""Comparison of two samples of counts by bin: tests and distances."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from collections.abc import Mapping
 
 from recommender_operator.analysis.tails import chi_square_tail
 
-#: Bins that are no values; they have tests of their own.
+#: Bins of missing values, which have their own tests.
 NULL, UNKNOWN = "null", "unknown"
-#: The score of the first item: no feature, but counted like one.
+#: The score of the first item: not a feature, but counted like one.
 SCORE = "top_score"
-#: Cells with a smaller expected count in either sample are pooled (Cochran's rule).
+#: Minimum expected count of a cell in either sample; smaller cells are pooled (Cochran's rule).
 SPARSE = 5.0
 
 
 def values(bins: Mapping[str, int]) -> dict[str, int]:
-    """Return the counts of real values, without nulls and unknowns."""
+    """Return the counts without the bins of nulls and unknown values."""
     return {bin_: n for bin_, n in bins.items() if bin_ not in (NULL, UNKNOWN)}
 
 
 def effective(bins: Mapping[str, int], design_effect: float) -> dict[str, float]:
-    """Return counts of as many independent sessions as these are worth.
+    """Return the counts divided by the design effect: the effective sample size.
 
-    Sessions of one user are alike (the age is the same), so n of them tell less than n users: the
-    variance of a bin's share is larger by the design effect. Dividing the counts by it is the
+    Sessions of one user are alike (the age is the same), so n of them carry less information than
+    n users: the variance of a bin's share is larger by the design effect. The division is the
     first-order correction of J. N. K. Rao and A. J. Scott (Annals of Statistics 12, 1984).
     """
     return {bin_: n / max(1.0, design_effect) for bin_, n in bins.items()}
 
 
 def design_effect_at(design_effect: float, reference: float, sessions: float) -> float:
-    """Return the design effect of a window, from the one of `reference` sessions.
+    """Return the design effect of a window, given that of `reference` sessions.
 
-    The excess over 1 is proportional to the pairs of sessions that share a user, per session: with
-    the same spread of sessions over users it grows with their number.
+    The excess over 1 is proportional to the number of pairs of sessions of one user, per session.
+    If the sessions are spread over users in the same way, it grows with their number.
     """
     if reference <= 1 or sessions <= 1:
         return 1.0
@@ -45,8 +45,8 @@ def design_effect_at(design_effect: float, reference: float, sessions: float) ->
 def homogeneity(sample: Mapping[str, float], other: Mapping[str, float]) -> float:
     """Return the p-value of the chi-square test of homogeneity (contingency table of 2 rows).
 
-    Both rows are samples: taking the reference as exact, as a goodness-of-fit test does, fires for
-    a third of all windows where the two have equal size. 1 where there is nothing to compare.
+    Both rows are samples. A goodness-of-fit test takes the reference as exact, and rejects a third
+    of all windows of the same size. Returns 1 if one sample is empty.
     """
     n, m = sum(sample.values()), sum(other.values())
     if not n or not m:
@@ -55,7 +55,7 @@ def homogeneity(sample: Mapping[str, float], other: Mapping[str, float]) -> floa
     statistic = 0.0
     for here, there in cells:
         expected = (here + there) * n / (n + m)
-        # The cell of the other row deviates by as much, relative to its own expectation.
+        # The other row's cell deviates equally, relative to its own expected count.
         statistic += (here - expected) ** 2 / expected * (n + m) / m
     return chi_square_tail(statistic, len(cells) - 1)
 
@@ -63,9 +63,9 @@ def homogeneity(sample: Mapping[str, float], other: Mapping[str, float]) -> floa
 def _pooled(
     sample: Mapping[str, float], other: Mapping[str, float], smaller: float
 ) -> list[tuple[float, float]]:
-    """Return the cells with the sparse ones pooled, by their sums alone.
+    """Return the cells after pooling sparse ones.
 
-    What is pooled depends on the margins, never on how a cell splits between the samples, so the
+    Pooling depends only on the sums of the cells, not on their split between the samples, so the
     test keeps its level.
     """
     bins = sorted(sample.keys() | other.keys())
@@ -78,12 +78,12 @@ def _pooled(
 
 
 def total_variation(sample: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """Return the total variation distance (0..1) with the noise of finite samples taken off.
+    """Return the total variation distance (0..1), corrected for the noise of finite samples.
 
-    The plain distance of two samples of one distribution is well above 0 (0.12 for 20 equal bins
-    and 500 against 500 sessions), so a floor under it would fire by size alone. Of each bin's
-    squared difference its variance under equality is subtracted; a true shift of a bin by several
-    standard errors is left nearly as it is.
+    The uncorrected distance of two samples of one distribution is well above 0 (0.12 for 20 equal
+    bins and 500 sessions each), so small samples would exceed a floor by chance. The variance
+    under equality is subtracted from each bin's squared difference; a true shift by several
+    standard errors hardly changes.
     """
     n, m = sum(sample.values()), sum(other.values())
     if not n or not m:
@@ -98,9 +98,9 @@ def total_variation(sample: Mapping[str, float], other: Mapping[str, float]) -> 
 
 
 def stability_index(sample: Mapping[str, int], other: Mapping[str, int]) -> float:
-    """Return the population stability index, for display: it has no level of its own.
+    """Return the population stability index, for display: it has no significance level.
 
-    Half a session is added to each bin, so that an empty one gives no infinity.
+    Half a session is added to each bin, so that empty bins give finite values.
     """
     bins = sample.keys() | other.keys()
     if not bins:

@@ -1,8 +1,8 @@
-"""Drift of served sessions against the training reference, and breaks of a candidate alone.
+"""Drift of served sessions against the training reference, and breaks of the candidate only.
 
-One row is one session, never one request: rows of a session are alike, and tests that take them
-for independent fire in nearly every window. A shift counts when it is beyond chance after a
-correction for all tests of the window (Holm), and large enough to matter (effect floor).
+One row is one session, not one request: requests of a session are alike, and tests that treat
+them as independent reject nearly every window. A shift is significant after a correction for all
+tests of the window (Holm), and at least as large as the effect floor.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from recommender_operator.analysis.shift import FeatureShift as FeatureShift
 from recommender_operator.analysis.window import Bins, WindowStats
 from recommender_operator.api.spec import DriftSpec
 
-#: The floor under a change of the null or the unknown share, as a part of `effectFloor`: one in
-#: fifty sessions (at the default) without a field is a broken pipeline, though a small distance.
+#: Floor for changes of the null or unknown share, as a fraction of `effectFloor`: if one in fifty
+#: sessions (at the default) lacks a field, the pipeline is broken, though the distance is small.
 MISSING_FLOOR = 0.2
-#: Sessions of the stable version that a break is judged against. Fewer than a window has: the
-#: tests know both sizes, and late in a rollout the stable version serves few.
+#: Minimum sessions of the stable version to test for a break. Fewer than a window has: the tests
+#: use both sizes, and late in a rollout the stable version serves few sessions.
 STABLE_SESSIONS = 50
-#: A window is clear when nothing significant reaches this part of the floors.
+#: A window is clear if no significant effect reaches this fraction of its floor.
 CLEAR = 0.8
 
 
@@ -42,8 +42,8 @@ class _Test:
     message: str
 
 
-def judge_window(spec: DriftSpec, window: WindowStats) -> DriftVerdict:
-    """Judge one window of served sessions against the reference of the version's training."""
+def evaluate_window(spec: DriftSpec, window: WindowStats) -> DriftVerdict:
+    """Compare one window of served sessions with the version's training reference."""
     few = _too_few(("", window, spec.window_sessions))
     if few:
         return few
@@ -53,7 +53,7 @@ def judge_window(spec: DriftSpec, window: WindowStats) -> DriftVerdict:
         return DriftVerdict(
             verdict=Verdict.ERROR,
             sessions=window.sessions,
-            message=f"{what}: the pods' metrics are incomplete",
+            message=f"{what}: the metrics of the pods are incomplete",
         )
     tests: list[_Test] = []
     for feature, reference in sorted(window.reference.items()):
@@ -62,12 +62,12 @@ def judge_window(spec: DriftSpec, window: WindowStats) -> DriftVerdict:
     return _concluded(spec, window.sessions, tests)
 
 
-def judge_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) -> DriftVerdict:
-    """Judge whether the candidate alone sees broken features or scores, in the same window.
+def evaluate_break(spec: DriftSpec, candidate: WindowStats, stable: WindowStats) -> DriftVerdict:
+    """Test whether only the candidate has broken features or scores in a window.
 
-    Both arms serve the same users, so what comes in from outside shifts both alike. Nulls and
-    unknowns are compared between the arms. Scores are binned by each version's own reference, so
-    their bins are not comparable; compared is how far each arm is from its own reference.
+    Both arms serve the same users, so a drift of the users shifts both. Shares of nulls and
+    unknown values are compared between the arms. Scores are binned by each version's own
+    reference, so their distances from these references are compared instead of their bins.
     """
     least = min(spec.window_sessions, STABLE_SESSIONS)
     few = _too_few(
@@ -91,7 +91,7 @@ def _too_few(*arms: tuple[str, WindowStats, int]) -> DriftVerdict | None:
         return None
     counts = ", ".join(f"{n} of {least} sessions{of}" for of, n, least in short)
     return DriftVerdict(
-        verdict=Verdict.INCONCLUSIVE, sessions=arms[0][1].sessions, message=f"{counts} seen"
+        verdict=Verdict.INCONCLUSIVE, sessions=arms[0][1].sessions, message=f"{counts} so far"
     )
 
 
@@ -111,7 +111,7 @@ def _against_reference(
             psi=psi,
             message=f"distance {effect:.3f}, PSI {psi:.2f}",
         )
-    if feature == SCORE:  # Its nulls are answers by the baseline, judged as fallback share.
+    if feature == SCORE:  # Its nulls are fallbacks, which fallbackShare covers.
         return
     for missing in (NULL, UNKNOWN):
         yield from _missing_changed(spec, feature, missing, window, reference)
@@ -131,7 +131,7 @@ def _effective(
 def _missing_changed(
     spec: DriftSpec, feature: str, missing: str, window: Bins, reference: Bins
 ) -> Iterable[_Test]:
-    """Two-sided: twice the smaller of the two one-sided p-values."""
+    """Return a two-sided test: twice the smaller of the two one-sided p-values."""
     more = _missing_more(spec, feature, missing, window, reference, "the reference")
     fewer = _missing_more(spec, feature, missing, reference, window, "")
     for up, down in zip(more, fewer, strict=True):
@@ -212,5 +212,5 @@ def _concluded(spec: DriftSpec, sessions: int, tests: Sequence[_Test]) -> DriftV
 
 
 def _excess(test: _Test) -> float:
-    """How far above its floor a test is: what "worst" means across tests of unlike floors."""
+    """Return the effect relative to its floor, to sort tests with different floors."""
     return test.effect / test.floor if test.floor else test.effect

@@ -23,9 +23,9 @@ class Histogram:
 
     @classmethod
     def from_cumulative(cls, cumulative: Mapping[float, float]) -> Histogram:
-        """Return the histogram of `{upper bound: observations at or below}`.
+        """Return the histogram of `{upper bound: number of observations at or below it}`.
 
-        Without a bucket +Inf the total is unknown, so there is no histogram: it is empty.
+        Without a +Inf bucket the total is unknown, and the histogram is empty.
         """
         if math.inf not in cumulative:
             return cls()
@@ -39,22 +39,25 @@ class Histogram:
 
     @property
     def total(self) -> int:
-        """Observations in all buckets."""
+        """Number of observations."""
         return sum(self.counts)
 
     @property
     def last_finite(self) -> float:
-        """The largest latency that the buckets can tell apart from a larger one; 0 if none."""
+        """The largest finite bound in seconds; 0 if there is none."""
         return self.uppers[-2] if len(self.uppers) > 1 else 0.0
 
     def quantile(self, q: float) -> float:
-        """Return the quantile in seconds, linear inside its bucket as Prometheus does.
+        """Return the quantile in seconds, interpolated linearly in its bucket as by Prometheus.
 
-        NaN without observations. +Inf when it lies above the last finite bound: Prometheus answers
-        that bound, which would let a limit above it hold whatever happens.
+        NaN without observations. +Inf above the last finite bound, for which Prometheus returns
+        that bound: a limit above it would then always be met.
+
+        Raises:
+            ValueError: q is outside 0..1.
         """
         if not 0 <= q <= 1:
-            raise ValueError(f"a quantile is within 0..1, not {q}")
+            raise ValueError(f"a quantile must be in 0..1, got {q}")
         if self.total == 0:
             return math.nan
         rank = q * self.total
@@ -63,14 +66,14 @@ class Histogram:
             if count and below + count >= rank:
                 return self._inside(bucket, (rank - below) / count)
             below += count
-        return math.inf  # Rounding of the rank alone leads here.
+        return math.inf  # Only if the rank was rounded up.
 
     def surely_above(self, seconds: float) -> int:
-        """Observations in the buckets that lie wholly above a latency: a lower bound."""
+        """Return the number of observations in buckets entirely above a latency (lower bound)."""
         return sum(self.counts[bisect.bisect_left(self.uppers, seconds) + 1 :])
 
     def about_above(self, seconds: float) -> int:
-        """Observations above a latency, its own bucket split linearly, rounded down."""
+        """Return the number of observations above a latency, interpolated and rounded down."""
         at = bisect.bisect_left(self.uppers, seconds)
         if at >= len(self.uppers):
             return 0

@@ -1,4 +1,4 @@
-"""Verdicts on single metrics of a step."""
+"""Verdicts on the metrics of a step."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from recommender_operator.analysis.histogram import Histogram
 from recommender_operator.analysis.outcome import Verdict
 from recommender_operator.api.version import MetricVerdict
 
-#: Probability that a step with all metrics exactly at their limits ever fails, over all looks.
+#: Probability, over all looks, that a step fails if all metrics are exactly at their limits.
 STEP_ALPHA = 0.01
-#: Its part for each of the six metrics.
+#: Its share for each of the six metrics.
 METRIC_ALPHA = STEP_ALPHA / 6
-#: Fewer bad requests than this never fail a step: the first ones of a cold pod come in bursts.
+#: Minimum number of bad requests that fails a step: a cold pod starts with a burst of them.
 MIN_HITS = 5
-#: A median at or below this many milliseconds is never too slow against the stable version's.
+#: A median latency up to this is never too slow compared with the stable version, in milliseconds.
 RATIO_FLOOR_MILLISECONDS = 20.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Share:
-    """A share of bad requests, as counted."""
+    """A share of bad requests: `hits` of `trials`."""
 
     hits: int
     trials: int
@@ -32,34 +32,34 @@ class Share:
         return self.hits / self.trials if self.trials else None
 
     def above(self, limit: float, alpha: float = METRIC_ALPHA) -> bool:
-        """Return whether the data say that the share is above the limit."""
+        """Return whether the share is significantly above the limit."""
         if self.hits < MIN_HITS:
             return False
         return sequential.above(self.hits, self.trials, limit, alpha)
 
 
-def judge_share(
-    candidate: Share, stable: Share | None, *, limit: float, holds: bool, min_trials: int
+def evaluate_share(
+    candidate: Share, stable: Share | None, *, limit: float, within: bool, min_trials: int
 ) -> tuple[Verdict, str]:
-    """Judge a share of bad requests; `holds`: the observed value keeps the limit.
+    """Return verdict and message for a share of bad requests; `within`: the value is in the limit.
 
-    Where the stable version breaks the limit in the same window the cause is shared, and the
-    candidate fails only if it is worse than the stable version may be.
+    If the stable version breaks the limit in the same window, the cause is shared, and the
+    candidate fails only if it is worse than the upper bound of the stable version.
     """
     if candidate.above(limit):
         if stable is None or not stable.above(limit):
             return Verdict.FAIL, f"beyond chance ({_odds(candidate, limit)})"
         most = sequential.upper_bound(stable.hits, stable.trials, METRIC_ALPHA)
         if candidate.above(max(limit, most)):
-            return Verdict.FAIL, f"worse than the stable version, at most {most:.2%} there"
+            return Verdict.FAIL, f"worse than the stable version, which has at most {most:.2%}"
         return (
             Verdict.INCONCLUSIVE,
-            f"the stable version breaks the limit too ({stable.value:.2%}): the cause is shared",
+            f"the stable version also breaks the limit ({stable.value:.2%}): the cause is shared",
         )
     if candidate.trials < min_trials:
-        return Verdict.INCONCLUSIVE, f"{candidate.trials} of {min_trials} requests seen"
-    if not holds:
-        return Verdict.INCONCLUSIVE, "outside the limit, but it may be chance: needs more requests"
+        return Verdict.INCONCLUSIVE, f"{candidate.trials} of {min_trials} requests so far"
+    if not within:
+        return Verdict.INCONCLUSIVE, "outside the limit, but maybe by chance: needs more requests"
     return Verdict.PASS, ""
 
 
@@ -73,14 +73,14 @@ def _odds(share: Share, limit: float) -> str:
 def bad_share(
     name: str, candidate: Share, stable: Share | None, *, limit: float, min_trials: int
 ) -> MetricVerdict:
-    """Judge a share that must not exceed `limit`."""
+    """Return the verdict on a share that must not exceed `limit`."""
     value = candidate.value
-    verdict, message = judge_share(
+    verdict, message = evaluate_share(
         candidate,
         stable,
         limit=limit,
-        # A limit of 1 - 0.99 is rounded, and 1 of 100 must hold it.
-        holds=value is not None and value <= limit + 1e-12,
+        # 1 - 0.99 is not exact, and 1 of 100 must be within the limit.
+        within=value is not None and value <= limit + 1e-12,
         min_trials=min_trials,
     )
     return MetricVerdict(
@@ -97,7 +97,7 @@ def bad_share(
 def success_rate(
     candidate: Share, stable: Share | None, *, minimum: float, min_trials: int
 ) -> MetricVerdict:
-    """Judge the share of requests without an error; the shares given are those with one."""
+    """Return the verdict on the share of requests without an error; arguments: with an error."""
     bad = bad_share("successRate", candidate, stable, limit=1 - minimum, min_trials=min_trials)
     return bad.model_copy(
         update={
@@ -111,13 +111,13 @@ def success_rate(
 def latency_p99(
     candidate: Histogram, stable: Histogram | None, *, limit_ms: float, min_trials: int
 ) -> MetricVerdict:
-    """Judge the 99th percentile: at most 1 % of the requests may take longer than the limit."""
+    """Return the verdict on the 99th percentile: at most 1 % of the requests above the limit."""
     seconds = limit_ms / 1000
     slow = Share(hits=candidate.surely_above(seconds), trials=candidate.total)
     slow_stable = stable and Share(hits=stable.surely_above(seconds), trials=stable.total)
     p99 = candidate.quantile(0.99)
-    verdict, message = judge_share(
-        slow, slow_stable or None, limit=0.01, holds=p99 <= seconds, min_trials=min_trials
+    verdict, message = evaluate_share(
+        slow, slow_stable or None, limit=0.01, within=p99 <= seconds, min_trials=min_trials
     )
     if math.isinf(p99):
         message = f"above {candidate.last_finite * 1000:g} ms, the last bucket; {message}"
@@ -135,10 +135,10 @@ def latency_p99(
 def latency_median(
     candidate: Histogram, stable: Histogram, *, ratio: float, min_trials: int
 ) -> MetricVerdict:
-    """Judge the median against the stable version's in the same window.
+    """Return the verdict on the median compared with the stable version's in the same window.
 
-    Fails when more than half of the candidate's requests take longer than the ratio times the
-    most that the stable median may be: a test each, at half the level each.
+    Fails if more than half of the candidate's requests take longer than the ratio times an upper
+    bound of the stable median: two tests, each at half the level.
     """
     median, stable_median = candidate.quantile(0.5), stable.quantile(0.5)
     floor = RATIO_FLOOR_MILLISECONDS / 1000
@@ -149,26 +149,26 @@ def latency_median(
     elif candidate.total < min_trials or stable.total < min_trials:
         verdict, message = (
             Verdict.INCONCLUSIVE,
-            f"{candidate.total} requests here and {stable.total} at the stable version, "
-            f"of {min_trials} each",
+            f"{candidate.total} requests of the candidate and {stable.total} of the stable "
+            f"version, of {min_trials} each",
         )
     elif median <= max(ratio * stable_median, floor) and math.isfinite(median):
         verdict, message = Verdict.PASS, ""
     else:
-        verdict, message = Verdict.INCONCLUSIVE, "outside the limit, but it may be chance"
+        verdict, message = Verdict.INCONCLUSIVE, "outside the limit, but maybe by chance"
     return MetricVerdict(
         metric="latencyMedianMilliseconds",
         verdict=verdict,
         value=_milliseconds(median),
         stable_value=_milliseconds(stable_median),
-        threshold=f"at most {ratio:g} times stable's, or {floor * 1000:g} ms",
+        threshold=f"at most {ratio:g} times the stable version's, or {floor * 1000:g} ms",
         sample_size=candidate.total,
         message=message,
     )
 
 
 def _median_at_most(histogram: Histogram) -> float:
-    """Return a bound in seconds above the true median, wrong at most half of METRIC_ALPHA."""
+    """Return an upper bound of the true median in seconds, at half of METRIC_ALPHA."""
     if not histogram.total:
         return math.inf
     most = sequential.upper_bound((histogram.total + 1) // 2, histogram.total, METRIC_ALPHA / 2)

@@ -1,9 +1,9 @@
-"""Features that the candidate does not find where the stable version, beside it, does.
+"""Features that are missing in the candidate's sessions, but not in the stable version's.
 
-A candidate with another vocabulary or a broken join answers quickly and without an error, only
-badly. Windows of hundreds of sessions (`drift.judge_break`) find small breaks; a rollout can be
-over before the first of them is full. Here a gross break fails the step after a few sessions, by
-the same test as every other share (`sequential.py`).
+A candidate with a wrong vocabulary or a broken join answers quickly and without errors, but badly.
+Windows of hundreds of sessions (`drift.evaluate_break`) detect small breaks, but a rollout may end
+before the first window is full. This test fails the step after a few sessions if the break is
+large, as for every other share (`sequential.py`).
 """
 
 from __future__ import annotations
@@ -18,66 +18,70 @@ from recommender_operator.analysis.window import Bins, WindowStats
 from recommender_operator.api.version import MetricVerdict
 
 NAME = "missingFeatureShare"
-#: Sessions of each arm without which the comparison never passes.
+#: Minimum number of sessions of each arm for a Pass.
 MIN_SESSIONS = 20
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Compared:
-    """One feature: sessions without a known value, in both arms; neither is without sessions."""
+    """One feature: shares of sessions without a known value; both arms have sessions."""
 
     feature: str
-    here: Share
-    there: Share
+    candidate: Share
+    stable: Share
 
     @property
     def increase(self) -> float:
-        return self.here.hits / self.here.trials - self.there.hits / self.there.trials
+        return self.candidate.hits / self.candidate.trials - self.stable.hits / self.stable.trials
 
-    def fails(self, most: float, alpha: float) -> bool:
-        """Whether the share is beyond chance above the most that stable's may be, plus `most`.
+    def fails(self, max_increase: float, alpha: float) -> bool:
+        """Return whether the share exceeds the stable version's by more than `max_increase`.
 
-        Both bounds hold over all looks, at half of `alpha` each.
+        Tests against an upper bound of the stable share; both hold over all looks, at half of
+        `alpha` each.
         """
-        at_most = sequential.upper_bound(self.there.hits, self.there.trials, alpha / 2)
-        return self.here.above(min(1.0, at_most + most), alpha / 2)
+        at_most = sequential.upper_bound(self.stable.hits, self.stable.trials, alpha / 2)
+        return self.candidate.above(min(1.0, at_most + max_increase), alpha / 2)
 
 
 def missing_features(
     candidate: WindowStats, stable: WindowStats, *, max_increase: float
 ) -> MetricVerdict:
-    """Judge the feature whose share of nulls and unknown values grew most against stable's.
+    """Return the verdict on the feature whose share of missing values increased most.
 
-    One row is one session. Scores are no features: their nulls are answers by the baseline.
+    One row is one session. Scores are excluded: their nulls are answers by the baseline.
     """
     compared = _compared(candidate, stable)
-    sizes = f"{candidate.sessions} sessions here and {stable.sessions} at the stable version"
-    threshold = f"at most {max_increase:.4g} above stable's"
+    sizes = (
+        f"{candidate.sessions} sessions of the candidate and {stable.sessions} of the stable "
+        "version"
+    )
+    threshold = f"at most {max_increase:.4g} above the stable version's"
     if not compared:
         return MetricVerdict(
             metric=NAME,
             verdict=Verdict.INCONCLUSIVE,
             threshold=threshold,
-            message=f"no feature is counted in both arms; {sizes}",
+            message=f"both versions count no feature in common; {sizes}",
         )
     alpha = METRIC_ALPHA / len(compared)
     failing = [one for one in compared if one.fails(max_increase, alpha)]
     worst = max(failing or compared, key=lambda one: (one.increase, one.feature))
     if failing:
         names = ", ".join(sorted(one.feature for one in failing))
-        verdict, message = Verdict.FAIL, f"nulls or unknown values of {names}, beyond chance"
+        verdict, message = Verdict.FAIL, f"nulls or unknown values in {names}, beyond chance"
     elif min(candidate.sessions, stable.sessions) < MIN_SESSIONS:
         verdict, message = Verdict.INCONCLUSIVE, f"{sizes}, of {MIN_SESSIONS} each"
     elif worst.increase > max_increase:
-        message = f"nulls or unknown values of {worst.feature}, but it may be chance"
+        message = f"nulls or unknown values in {worst.feature}, but maybe by chance"
         verdict = Verdict.INCONCLUSIVE
     else:
         verdict, message = Verdict.PASS, ""
     return MetricVerdict(
         metric=NAME,
         verdict=verdict,
-        value=worst.here.value,
-        stable_value=worst.there.value,
+        value=worst.candidate.value,
+        stable_value=worst.stable.value,
         threshold=threshold,
         sample_size=candidate.sessions,
         message=message,
@@ -89,12 +93,12 @@ def _compared(candidate: WindowStats, stable: WindowStats) -> list[_Compared]:
     pairs = [
         _Compared(
             feature=name,
-            here=_missing(candidate.features[name]),
-            there=_missing(stable.features[name]),
+            candidate=_missing(candidate.features[name]),
+            stable=_missing(stable.features[name]),
         )
         for name in features
     ]
-    return [pair for pair in pairs if pair.here.trials and pair.there.trials]
+    return [pair for pair in pairs if pair.candidate.trials and pair.stable.trials]
 
 
 def _missing(bins: Bins) -> Share:

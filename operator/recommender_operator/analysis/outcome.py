@@ -1,4 +1,4 @@
-"""The four verdicts, and how several make one."""
+"""The four verdicts, and their combination."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 class Verdict(enum.StrEnum):
-    """INCONCLUSIVE: too little data, or not beyond chance. ERROR: data that cannot be right."""
+    """INCONCLUSIVE: too little data, or maybe chance. ERROR: the counters cannot be right."""
 
     PASS = "Pass"  # noqa: S105 (a verdict, not a password)
     FAIL = "Fail"
@@ -16,7 +16,7 @@ class Verdict(enum.StrEnum):
 
 
 def combined(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the verdict of all: Fail before Error before Inconclusive; nothing is no Pass."""
+    """Return the worst verdict: Fail, Error, Inconclusive, Pass; Inconclusive if there is none."""
     seen = set(verdicts)
     for verdict in (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE):
         if verdict in seen:

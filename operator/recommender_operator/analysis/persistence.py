@@ -1,8 +1,8 @@
-"""What stays after a window: three in a row act, three clear ones in a row end it.
+"""Memory between windows: several shifted ones in a row start a drift, clear ones end it.
 
-`DriftStatus.breaches_in_a_row` is also the memory of a confirmed drift: once it has reached
-`consecutiveWindows` it stays there until as many clear windows in a row have passed, so a drift
-near the floor does not switch on and off.
+`DriftStatus.breaches_in_a_row` also stores a confirmed drift: once it reaches
+`consecutiveWindows`, it stays there until the same number of clear windows in a row, so a drift
+near the floor does not start and end repeatedly.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from recommender_operator.api.status import DriftStatus
 
 
 def drifted(spec: DriftSpec, status: DriftStatus) -> bool:
-    """Return whether drift is confirmed and not yet over."""
+    """Return whether drift is confirmed and has not ended."""
     return status.breaches_in_a_row >= spec.consecutive_windows
 
 
 def broken(spec: DriftSpec, status: DriftStatus) -> bool:
-    """Return whether a break of the candidate alone is confirmed."""
+    """Return whether a break of the candidate only is confirmed."""
     return status.candidate_breaks_in_a_row >= spec.consecutive_windows
 
 
@@ -30,18 +30,19 @@ def advance(
 ) -> DriftStatus:
     """Return the status after one more window of the champion.
 
-    Inconclusive changes nothing: the window is not over. Error is told, and counts for nothing.
+    Inconclusive changes nothing, because the window continues. Error is reported, but the window
+    does not count.
     """
     if verdict.verdict is Verdict.INCONCLUSIVE:
         return status
-    told = {"verdict": str(verdict.verdict), "message": verdict.message[:4096]}
+    reported = {"verdict": str(verdict.verdict), "message": verdict.message[:4096]}
     if verdict.verdict is Verdict.ERROR:
-        return status.model_copy(update=told)
-    told_window = {**told, "windows": status.windows + 1, "window_at": now}
+        return status.model_copy(update=reported)
+    counted = {**reported, "windows": status.windows + 1, "window_at": now}
     if verdict.verdict is Verdict.FAIL:
         return status.model_copy(
             update={
-                **told_window,
+                **counted,
                 "breaches_in_a_row": status.breaches_in_a_row + 1,
                 "clear_in_a_row": 0,
                 "features": tuple(shift.name for shift in verdict.features)[:50],
@@ -49,21 +50,21 @@ def advance(
         )
     clear = status.clear_in_a_row + 1 if verdict.clear else 0
     over = not drifted(spec, status) or clear >= spec.consecutive_windows
-    update = {**told_window, "clear_in_a_row": clear}
+    update = {**counted, "clear_in_a_row": clear}
     if over:
         update |= {"breaches_in_a_row": 0, "features": ()}
     return status.model_copy(update=update)
 
 
 def advance_break(
-    spec: DriftSpec,  # noqa: ARG001 (one signature with `advance`)
+    spec: DriftSpec,  # noqa: ARG001 (same signature as `advance`)
     status: DriftStatus,
     verdict: DriftVerdict,
     now: datetime.datetime,  # noqa: ARG001
 ) -> DriftStatus:
-    """Return the status after one more window of candidate against stable.
+    """Return the status after one more comparison of candidate and stable version.
 
-    The champion's own verdict and message stay: the break's are told by its decision.
+    Verdict and message of the drift do not change: the decision on the candidate reports a break.
     """
     if verdict.verdict is Verdict.FAIL:
         count = status.candidate_breaks_in_a_row + 1

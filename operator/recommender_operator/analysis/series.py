@@ -1,7 +1,7 @@
 """Canonical text of a series: `name{label="value",…}` with the labels in sorted order.
 
-The text is the key of a counter in a `Sample`; it is kept in baselines, so it must be the
-same whoever wrote it (a scraped pod, Prometheus, a test).
+The text is the key of a counter in a `Sample`. Baselines store it, so it must not depend on the
+source (a scraped pod, Prometheus, a test).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 PREFIX = "recommender_"
-#: Labels that say what is counted (docs/contracts.md). All others say whose series it is (model,
-#: version, and what a Prometheus server adds: job, instance, pod, …) and are not part of the key.
+#: Labels that identify what is counted (docs/contracts.md). All others identify the source (model,
+#: version, and labels that a Prometheus server adds: job, instance, pod, …) and are removed.
 COUNTED_LABELS = frozenset({"outcome", "source", "reason", "feature", "bin", "le"})
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -34,27 +34,27 @@ def format_series(name: str, labels: Mapping[str, str]) -> str:
 def parse_series(text: str) -> tuple[str, Mapping[str, str]]:
     """Return the name and the labels of a series.
 
-    Remembered, because all pods of all models have the same few hundred series at every look.
+    Cached, because all pods of all models have the same few hundred series.
 
     Raises:
         ValueError: the text is not a series in canonical form.
     """
     name = _NAME.match(text)
     if name is None:
-        raise ValueError(f"not a series: {text!r} has no metric name at its start")
+        raise ValueError(f"not a series: {text!r} does not start with a metric name")
     rest = text[name.end() :]
     if not rest:
         return name.group(), MappingProxyType({})
     if len(rest) < 2 or rest[0] != "{" or rest[-1] != "}":
-        raise ValueError(f"not a series: {text!r} has no labels in braces after the name")
+        raise ValueError(f"not a series: {text!r} lacks labels in braces after the name")
     return name.group(), MappingProxyType(_parse_labels(rest[1:-1], text))
 
 
 def canonical(name: str, labels: Mapping[str, str]) -> str:
-    """Return the key of a series in a `Sample`: what is counted, without whose it is.
+    """Return the key of a series in a `Sample`, without the labels of its source.
 
-    Bucket bounds are written as Python floats, since `le="1"` and `le="1.0"` are one bucket and
-    servers differ in which they write.
+    Bucket bounds are written as Python floats, because `le="1"` and `le="1.0"` are the same
+    bucket, and servers write either.
     """
     kept = {key: value for key, value in labels.items() if key in COUNTED_LABELS}
     if "le" in kept:
@@ -69,7 +69,7 @@ def _parse_labels(inner: str, text: str) -> dict[str, str]:
     while at < len(inner):
         label = _LABEL.match(inner, at)
         if label is None:
-            raise ValueError(f"not a series: {text!r} has a broken label at {inner[at:]!r}")
+            raise ValueError(f"not a series: {text!r} has an invalid label at {inner[at:]!r}")
         labels[label.group(1)] = _unescape(label.group(2))
         at = label.end()
         if at < len(inner):

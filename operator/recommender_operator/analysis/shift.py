@@ -1,4 +1,4 @@
-"""What a window of sessions showed."""
+"""Results of the analysis of a window of sessions."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from recommender_operator.analysis.outcome import Verdict
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FeatureShift:
-    """One feature's worst shift.
+    """The largest shift of a feature.
 
-    `effect` is the total variation distance (0..1) without its noise, or the change of the null or
-    unknown share; `p_value` is adjusted for all tests of the window (Holm); `psi` is for display.
+    `effect` is the total variation distance (0..1), corrected for noise, or the change of the null
+    or unknown share; `p_value` is adjusted for all tests of the window (Holm); `psi` is for
+    display.
     """
 
     name: str
@@ -26,8 +27,8 @@ class FeatureShift:
 class DriftVerdict:
     """PASS: no shift. FAIL: at least one feature shifted. INCONCLUSIVE: too few sessions.
 
-    `features` holds the shifted ones, the worst first. `clear`: well below all limits, so that
-    some such windows in a row end a drift.
+    `features` are the shifted ones, worst first. `clear`: well below all limits; several such
+    windows in a row end a drift.
     """
 
     verdict: Verdict

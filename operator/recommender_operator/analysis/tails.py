@@ -1,4 +1,4 @@
-"""Tail probabilities without numpy and scipy, which would triple the operator's image."""
+"""Tail probabilities without NumPy and SciPy, which would triple the size of the image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def chi_square_tail(statistic: float, degrees: int) -> float:
     """Return P(X >= statistic) for a chi-square variable X.
 
     Half-integer gamma functions are finite sums of positive terms (Abramowitz and Stegun 26.4.4
-    and 26.4.5), added here by their logarithms, since the terms' factors overflow.
+    and 26.4.5), computed from logarithms, because the factors overflow.
     """
     if statistic <= 0 or degrees == 0:
         return 1.0
@@ -22,22 +22,22 @@ def chi_square_tail(statistic: float, degrees: int) -> float:
 
 
 def more_often(hits: int, trials: int, other_hits: int, other_trials: int) -> float:
-    """Return the one-sided p-value of "hits are more frequent here than there".
+    """Return the one-sided p-value that hits are more frequent in the first sample.
 
-    Fisher's exact test: given all hits of both samples, those that fall here are hypergeometric.
-    Both samples are finite, and the test takes the noise of both into account; a binomial test
-    against the other sample's share would take that as exact, and fire when it happens to be 0.
+    Fisher's exact test: given the hits of both samples, those of the first are hypergeometric.
+    It accounts for the noise of both samples; a binomial test against the other sample's share
+    would take that share as exact, and reject if it is 0 by chance.
     """
     if not trials or not other_trials or not hits:
         return 1.0
     if hits * other_trials >= other_hits * trials:
         return _hypergeometric_tail(hits, trials, other_hits, other_trials)
-    # Below the mean the sum would be long and its first terms vanish: one minus the other tail.
+    # Below the mean the sum is long and its first terms vanish, so use the other tail.
     return 1.0 - _hypergeometric_tail(other_hits + 1, other_trials, hits - 1, trials)
 
 
 def _hypergeometric_tail(hits: int, trials: int, other_hits: int, other_trials: int) -> float:
-    """Return the probability of this split of the hits or a more extreme one (`hits` >= mean)."""
+    """Return the probability of this or a more extreme split of the hits (`hits` >= mean)."""
     if hits > trials:
         return 0.0
     both = hits + other_hits
@@ -48,7 +48,7 @@ def _hypergeometric_tail(hits: int, trials: int, other_hits: int, other_trials: 
     for here in range(hits, min(trials, both) + 1):
         total += term
         there = both - here
-        # The next term by its ratio to this one; above the mean the ratios fall.
+        # Ratio of the next term to this one; above the mean the ratios decrease.
         ratio = (trials - here) * there / ((here + 1) * (other_trials - there + 1))
         term *= ratio
         if ratio < 1 and term < 1e-17 * total:
@@ -57,7 +57,7 @@ def _hypergeometric_tail(hits: int, trials: int, other_hits: int, other_trials: 
 
 
 def holm(p_values: list[float]) -> list[float]:
-    """Return the p-values adjusted for their number: no more than alpha of families err.
+    """Return the adjusted p-values: the family-wise error rate is at most alpha.
 
     Source: S. Holm, A simple sequentially rejective multiple test procedure, 1979.
     """

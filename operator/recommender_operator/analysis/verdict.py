@@ -1,8 +1,7 @@
-"""The verdict on one step of a rollout, from counts since the step began.
+"""The verdict on one step of a rollout, from counts since the start of the step.
 
-Shares (errors, fallbacks, anomalies, slow requests, missing features) fail by a test that holds
-its level however often the operator looks (`sequential.py`); docs/analysis.md has the formulas and
-the rates.
+Shares (errors, fallbacks, anomalies, slow requests, missing features) fail by a test that keeps
+its level over all looks (`sequential.py`); docs/analysis.md has formulas and error rates.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.spec import AnalysisSpec
 from recommender_operator.api.version import MetricVerdict
 
-#: Metrics that compare with the stable version: they say nothing where its counters are lost.
+#: Metrics that compare with the stable version; they are void if its counters are lost.
 COMPARISONS = frozenset({"latencyMedianMilliseconds", missing.NAME})
-#: A stable version with less than one request in so many of the candidate's is out of traffic (at
-#: weight 100): there is nothing to compare with, and the absolute limits decide.
+#: If the candidate has more requests than the stable version by this factor, the stable version
+#: is out of traffic (at weight 100), and only the absolute limits apply.
 OUT_OF_TRAFFIC = 200
 
 
@@ -31,43 +30,45 @@ class StepVerdict:
     message: str
 
 
-def judge(spec: AnalysisSpec, candidate: WindowStats, stable: WindowStats | None) -> StepVerdict:
-    """Judge a candidate by everything it served since its step began.
+def evaluate(
+    spec: AnalysisSpec, candidate: WindowStats, stable: WindowStats | None
+) -> StepVerdict:
+    """Return the verdict on a candidate from everything it served since the start of its step.
 
-    `stable` counts the same time; None where no version serves beside the candidate. Where
-    counters of either were lost nothing passes, and no comparison fails; a limit that the
-    candidate breaks by what was read still fails at once.
+    `stable` covers the same time; None if no version serves beside the candidate. If counters of
+    either were lost, nothing passes and no comparison fails; the candidate still fails if the
+    remaining counters break a limit.
     """
     if candidate.pods == 0:
         return StepVerdict(
-            verdict=Verdict.ERROR, metrics=(), message="no pod of the candidate gave counters"
+            verdict=Verdict.ERROR, metrics=(), message="no pod of the candidate returned counters"
         )
     if stable is not None and _is_out_of_traffic(stable, candidate):
         stable = None
-    judged = tuple(_checked(m, spec, candidate) for m in _metrics(spec, candidate, stable))
+    verdicts = tuple(_checked(m, spec, candidate) for m in _metrics(spec, candidate, stable))
     if stable is not None and stable.lost:
-        judged = tuple(_not_compared(metric) for metric in judged)
-    verdict = combined(Verdict(m.verdict) for m in judged)
-    message = _message(verdict, judged)
+        verdicts = tuple(_not_compared(metric) for metric in verdicts)
+    verdict = combined(Verdict(m.verdict) for m in verdicts)
+    message = _message(verdict, verdicts)
     if (lost := _lost(candidate, stable)) and verdict is not Verdict.FAIL:
         verdict = Verdict.INCONCLUSIVE if verdict is Verdict.PASS else verdict
         message = f"{lost}, so this window cannot pass; {message}"
-    return StepVerdict(verdict=verdict, metrics=judged, message=message)
+    return StepVerdict(verdict=verdict, metrics=verdicts, message=message)
 
 
 def _is_out_of_traffic(stable: WindowStats, candidate: WindowStats) -> bool:
     if stable.pods == 0:
         return True
-    # Few requests prove nothing where others were lost.
+    # If counters were lost, the number of requests is unknown.
     return not stable.lost and stable.requests * OUT_OF_TRAFFIC < candidate.requests
 
 
 def _lost(candidate: WindowStats, stable: WindowStats | None) -> str:
-    """Return in words how many pods' counters were lost; empty if none were."""
+    """Return a text with the number of pods whose counters were lost; empty if none were."""
     arms = (("the candidate", candidate), ("the stable version", stable))
     lost = [(name, stats.lost) for name, stats in arms if stats is not None and stats.lost]
     words = [f"{count} {'pod' if count == 1 else 'pods'} of {name}" for name, count in lost]
-    return f"counters were lost of {' and '.join(words)} (restarted or gone)" if words else ""
+    return f"counters of {' and '.join(words)} were lost (restarted or deleted)" if words else ""
 
 
 def _not_compared(metric: MetricVerdict) -> MetricVerdict:
@@ -119,7 +120,7 @@ def _fallbacks(stats: WindowStats) -> Share:
 
 
 def _anomalies(stats: WindowStats) -> Share:
-    # An anomaly whose answer then failed too is counted, though no answer is.
+    # An anomaly is counted even if the request then failed and has no answer.
     return Share(hits=stats.anomalies, trials=max(stats.answered, stats.anomalies))
 
 
@@ -127,24 +128,24 @@ _COUNTS = (_errors, _fallbacks, _anomalies)
 
 
 def _checked(metric: MetricVerdict, spec: AnalysisSpec, candidate: WindowStats) -> MetricVerdict:
-    """Turn "too few" into Error where there are requests enough, but their counter is missing.
+    """Return Error instead of Inconclusive if requests succeeded, but the counter is missing.
 
-    When every request failed there are no answers to count, and that is no missing counter.
+    If every request failed, there are no answers to count, and no counter is missing.
     """
     succeeded = candidate.requests - candidate.errors
     if metric.sample_size == 0 and succeeded >= spec.min_requests:
-        message = f"{succeeded} requests succeeded, but the pods count nothing for this metric"
+        message = f"{succeeded} requests succeeded, but the pods have no counts for this metric"
         return metric.model_copy(update={"verdict": str(Verdict.ERROR), "message": message})
     return metric
 
 
-def _message(verdict: Verdict, judged: tuple[MetricVerdict, ...]) -> str:
-    told = [m for m in judged if m.verdict == verdict] or list(judged)
-    return "; ".join(describe(m) for m in told)
+def _message(verdict: Verdict, verdicts: tuple[MetricVerdict, ...]) -> str:
+    shown = [m for m in verdicts if m.verdict == verdict] or list(verdicts)
+    return "; ".join(describe(m) for m in shown)
 
 
 def describe(metric: MetricVerdict) -> str:
-    """Return one metric's verdict in words and numbers."""
+    """Return a metric's verdict as text, with its numbers."""
     value = "no value" if metric.value is None else f"{metric.value:.4g}"
     beside = "" if metric.stable_value is None else f", stable {metric.stable_value:.4g}"
     why = f": {metric.message}" if metric.message else ""

@@ -1,4 +1,4 @@
-"""What happened between two looks at a version: differences of its cumulative counters."""
+"""Counts of a window: differences of a version's cumulative counters."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SESSIONS = "recommender_sessions_total"
 FEATURES = "recommender_feature_values_total"
 REFERENCE = "recommender_reference_sessions"
 DESIGN_EFFECT = "recommender_reference_design_effect"
-#: Gauges: facts of the version, the same in every pod.
+#: Gauges: constants of the version, equal in every pod.
 GAUGES = (REFERENCE, DESIGN_EFFECT)
-#: When the process began to count, seconds since 1970: tells a restart even after the new process
-#: has counted past the old one.
+#: When the process started to count, in seconds since 1970: reveals a restart even if the new
+#: counters exceed the old ones.
 CREATED = "recommender_request_duration_seconds_created"
 
-#: Summed counters, with the label that tells their series apart.
+#: Summed counters, with the label that distinguishes their series.
 _KEYED = {
     REQUESTS: "outcome",
     DURATION_BUCKET: "le",
@@ -33,11 +33,11 @@ _KEYED = {
     SESSIONS: "",
 }
 
-#: Reasons of a fall that mean a broken answer of the model, as opposed to a late or absent one.
+#: Reasons of fallbacks after an invalid answer of the model, as opposed to a late or missing one.
 ANOMALY_REASONS = frozenset({"nonfinite", "shape", "empty"})
 MODEL_SOURCE = "model"
 
-#: Bins of a feature by their label: the index of a bin, `null` or `unknown`.
+#: Counts of a feature by bin: the index of a bin, `null` or `unknown`.
 Bins = Mapping[str, int]
 
 
@@ -45,11 +45,10 @@ Bins = Mapping[str, int]
 class WindowStats:
     """Counts of one version in one window, summed over its pods.
 
-    `requests` are the valid ones (outcome ok or error); `invalid` ones broke the schema and say
-    nothing about the version. `answers` counts by source, `fallbacks` by reason. `pods` are those
-    with counters at the window's end, `resets` the ones whose counters started again inside it,
-    `gone` those of the window's start that are not there at its end: what such a pod counted
-    before is lost, never guessed.
+    `requests` are the valid ones (outcome ok or error); `invalid` ones violate the request schema.
+    `answers` are by source, `fallbacks` by reason. `pods` is the number of pods with counters at
+    the end, `resets` of those whose counters restarted in the window, `gone` of those that existed
+    only at the start. Counts of `resets` and `gone` pods are partly lost.
     """
 
     requests: int = 0
@@ -61,7 +60,7 @@ class WindowStats:
     sessions: int = 0
     features: Mapping[str, Bins] = dataclasses.field(default_factory=dict)
     reference: Mapping[str, Bins] = dataclasses.field(default_factory=dict)
-    #: By feature, of the reference: 1 where sessions are independent, or where none is given.
+    #: Design effect of the reference by feature; 1 if sessions are independent or it is unknown.
     design_effects: Mapping[str, float] = dataclasses.field(default_factory=dict)
     pods: int = 0
     resets: int = 0
@@ -69,32 +68,31 @@ class WindowStats:
 
     @property
     def lost(self) -> int:
-        """Pods that served requests in this window which nobody could read."""
+        """Number of pods whose counts are partly lost."""
         return self.resets + self.gone
 
     @property
     def answered(self) -> int:
-        """Answers by whatever source."""
+        """Number of answers, by any source."""
         return sum(self.answers.values())
 
     @property
     def fallback_answers(self) -> int:
-        """Answers that the model did not give."""
+        """Number of answers by the baseline or the popularity list."""
         return self.answered - self.answers.get(MODEL_SOURCE, 0)
 
     @property
     def anomalies(self) -> int:
-        """Falls because the model's answer was non-finite, misshapen or empty."""
+        """Number of fallbacks because the model's answer was non-finite, misshapen or empty."""
         return sum(n for reason, n in self.fallbacks.items() if reason in ANOMALY_REASONS)
 
 
 def window_stats(baseline: Sample, current: Sample) -> WindowStats:
-    """Return what was counted between two samples of one version.
+    """Return the counts between two samples of one version.
 
-    A pod that is new counts from zero. A pod that is gone contributes nothing: what it counted
-    after the baseline was never read. A pod that has restarted counts from zero. A pod without
-    counters in either sample was there but did not answer, and contributes nothing, because its
-    difference is unknown; so does one with a value that is not a finite number.
+    A new or restarted pod counts from zero. A deleted pod contributes nothing, because its last
+    counters were not read. A pod with empty counters in either sample did not answer, and its
+    difference is unknown: it contributes nothing, nor does one with a non-finite value.
     """
     differences = []
     resets, gone = 0, len(baseline.keys() - current.keys())
@@ -114,7 +112,7 @@ def _usable(counters: PodCounters) -> bool:
 
 
 def _restarted(then: PodCounters, now: PodCounters) -> bool:
-    """Whether the pod's process is another one: counters only grow, and only appear."""
+    """Return whether the process restarted: otherwise counters never decrease or disappear."""
     if CREATED in then and now.get(CREATED, math.inf) > then[CREATED]:
         return True
     return any(
@@ -142,7 +140,7 @@ def _summed(differences: list[PodCounters]) -> WindowStats:
             if name == FEATURES:
                 _add(features, labels, value)
             elif name == REFERENCE:
-                # Every pod of a version has the same reference: one of them, not the sum.
+                # Every pod of a version has the same reference, so do not sum it.
                 reference.setdefault(labels["feature"], {})[labels["bin"]] = value
             elif name == DESIGN_EFFECT:
                 design_effects[labels["feature"]] = value

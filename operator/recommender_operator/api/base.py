@@ -1,4 +1,4 @@
-"""What every model of the API shares: camelCase on the wire, snake_case in Python, frozen."""
+"""Base class of all API models: camelCase in JSON, snake_case in Python, frozen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ API_VERSION = "v1alpha1"
 
 
 class ApiModel(pydantic.BaseModel):
-    """A frozen value of the API. Unknown fields are dropped, as the API server prunes them."""
+    """A frozen value of the API. It ignores unknown fields, which the API server prunes anyway."""
 
     model_config = pydantic.ConfigDict(
         alias_generator=to_camel,

@@ -1,8 +1,8 @@
-"""Base addresses of Prometheus servers: one plain form, and what equals what.
+"""Base URLs of Prometheus servers: their form, normalization and allow list.
 
-The operator sends requests to these addresses from inside the cluster, so an address must be
-nothing but scheme, host, port and path: a query, a fragment, a user or an escape could make the
-operator ask for another resource than the one that was allowed.
+The operator sends requests to these URLs from inside the cluster. A URL has only scheme, host,
+port and path: a query, fragment, user or escape could address another resource than the allowed
+one.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 MAX_LENGTH = 512
-#: RE2 and Python read it alike. Each path segment starts with another character than a dot, which
-#: refuses `.` and `..`; no `%` refuses each escape, an encoded slash among them.
+#: Valid in RE2 and Python. No path segment starts with a dot, so `.` and `..` are impossible;
+#: without `%` there are no escapes, such as an encoded slash.
 PATTERN = (
     r"^https?://([A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
     r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?$"
 )
-FORM = "a plain base address such as http://prometheus.monitoring:9090"
+FORM = "a base URL such as http://prometheus.monitoring:9090"
 RULES = (
     "only scheme, host, port and path; no '?', '#', '@', '%', backslash, blank or empty segment, "
     "and no segment that starts with '.'"
 )
 _PORTS = {"http": 80, "https": 443}
-#: Most allowed addresses that a message lists.
+#: Maximum number of allowed URLs in a message.
 _LISTED = 5
-#: Most characters of a refused address that a message shows.
+#: Maximum length of a refused URL in a message, in characters.
 _SHOWN = 200
 
 
 def normalise(text: str) -> str:
-    """Return the one spelling of an address: scheme and host in lower case, no default port.
+    """Return the normalized URL: scheme and host in lower case, no default port.
 
     Raises:
-        ValueError: the text is not a plain base address.
+        ValueError: the text is not a base URL.
     """
     if len(text) > MAX_LENGTH or re.fullmatch(PATTERN, text) is None:
         raise ValueError(f"must be {FORM}: {RULES}")
@@ -45,7 +45,7 @@ def normalise(text: str) -> str:
         if ":" in host:
             host = f"[{ipaddress.IPv6Address(host).compressed}]"
     except ValueError as error:
-        raise ValueError(f"must be {FORM}: its host or port does not exist") from error
+        raise ValueError(f"must be {FORM}: its host or port is invalid") from error
     if port == 0:
         raise ValueError(f"must be {FORM}: its port must be 1..65535")
     place = host if port is None or port == _PORTS[parts.scheme] else f"{host}:{port}"
@@ -53,9 +53,9 @@ def normalise(text: str) -> str:
 
 
 def refusal(url: str, allowed: Collection[str]) -> str:
-    """Return why the operator sends no request to an address, with the remedy; empty if it may.
+    """Return why the operator may not query a URL, and the remedy; empty if it may.
 
-    `allowed` are normalised addresses.
+    `allowed` are normalized URLs.
     """
     field = f"analysis.prometheusUrl {url[:_SHOWN]!r}"
     try:
@@ -66,11 +66,11 @@ def refusal(url: str, allowed: Collection[str]) -> str:
     if not allowed:
         return (
             f"{field} is not allowed: the operator's list of Prometheus servers is empty. Add the "
-            "address to the chart's analysis.prometheusUrls, or use analysis.provider PodScrape"
+            "URL to the chart's analysis.prometheusUrls, or set analysis.provider to PodScrape"
         )
     listed = ", ".join(sorted(allowed)[:_LISTED])
     more = f" and {len(allowed) - _LISTED} more" if len(allowed) > _LISTED else ""
     return (
         f"{field} is not one of the allowed servers ({listed}{more}). Use one of these, add the "
-        "address to the chart's analysis.prometheusUrls, or use analysis.provider PodScrape"
+        "URL to the chart's analysis.prometheusUrls, or set analysis.provider to PodScrape"
     )

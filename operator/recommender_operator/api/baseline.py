@@ -1,4 +1,4 @@
-"""The `CounterBaseline`: what pods had counted when a window began."""
+"""The `CounterBaseline`: the pods' counters at the start of a window."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 
-#: Characters of the packed counters. etcd takes 1.5 MiB a request; a hundred pods of each arm with
-#: the most series that the contract allows take 1.0 MiB (a test packs them).
+#: Maximum length of the packed counters, in characters. etcd limits a request to 1.5 MiB; a
+#: hundred pods of each arm, with the maximum number of series, need 1.0 MiB (a test packs them).
 PACKED_LIMIT = 1_300_000
 
 

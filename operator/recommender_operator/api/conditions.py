@@ -1,7 +1,7 @@
-"""The conditions of a `RecommenderModel`: their types, their reasons, and the rule of transition.
+"""The conditions of a `RecommenderModel`: types, reasons and transition times.
 
-`kubectl describe` alone must tell a stranger what happens and what to do, so each message names
-the numbers and, where something is wrong, the remedy.
+`kubectl describe` must be enough to understand what happens and what to do, so each message has
+the numbers and, if something is wrong, the remedy.
 """
 
 from __future__ import annotations
@@ -15,37 +15,37 @@ from recommender_operator.api.status import Condition
 
 
 class ConditionType(enum.StrEnum):
-    """In the order in which they are listed. All but the last are Unknown until first judged."""
+    """Condition types, in display order. Most are Unknown until they are first evaluated."""
 
-    #: The champion serves; it is the one that spec.rollbackTo pins, if that is set.
+    #: The champion serves; if spec.rollbackTo is set, it is that version.
     READY = "Ready"
-    #: The champion is what the spec asks for; else the message says what became of that.
+    #: The champion is the version that the spec describes.
     UP_TO_DATE = "UpToDate"
-    #: A champion is ready and the data plane sends it requests, whatever else goes on.
+    #: A champion is ready and receives requests.
     AVAILABLE = "Available"
     #: A version is on its way.
     PROGRESSING = "Progressing"
-    # These four speak of the version on its way, else of the one that the spec asks for.
+    # These four are about the candidate or, without one, the version that the spec describes.
     DATA_VALID = "DataValid"
     TRAINED = "Trained"
     GATES_PASSED = "GatesPassed"
     ANALYSIS_PASSED = "AnalysisPassed"
-    #: The served sessions differ from the champion's training data.
+    #: Served sessions differ from the champion's training data.
     DRIFTED = "Drifted"
-    #: The last snapshot that the schedule asked for is there.
+    #: The last scheduled snapshot succeeded.
     SNAPSHOT_TAKEN = "SnapshotTaken"
-    #: No object of another stands where the operator would have to write.
+    #: No foreign object has a name that the operator needs.
     OBJECTS_OWNED = "ObjectsOwned"
-    #: Too many automatic rollbacks in a row: nothing starts until a human says so.
+    #: Too many automatic rollbacks in a row: nothing starts until a retry is requested.
     LOCKED = "Locked"
-    #: The claims that the spec names can be used.
+    #: The claims that the spec names are usable.
     STORAGE_READY = "StorageReady"
-    #: This installation allows the host and the addresses that the spec names.
+    #: The installation allows the host and the Prometheus server that the spec names.
     ACCEPTED = "Accepted"
-    #: The last request by annotation, or the pin `spec.rollbackTo`, could be done.
+    #: The last annotation or the pin `spec.rollbackTo` was carried out.
     REQUESTS_HONORED = "RequestsHonored"
     # These two are for tools that follow kstatus, such as Flux.
-    #: The spec in force is on its way to be served.
+    #: The current spec is on its way to be served.
     RECONCILING = "Reconciling"
     #: No version serves, and none will without a change.
     STALLED = "Stalled"
@@ -100,7 +100,7 @@ class Reason(enum.StrEnum):
     FOREIGN_OBJECT = "ForeignObject"
     # The stages of a version.
     DATA_CHECKED = "DataChecked"
-    #: The data are trained on, and differ from those before in a way that a human should know.
+    #: The data are used for training, but a check warns about them.
     DATA_WARNED = "DataWarned"
     TRAINED = "Trained"
     GATES_PASSED = "GatesPassed"
@@ -142,14 +142,14 @@ class Reason(enum.StrEnum):
     UNKNOWN_VERSION = "UnknownVersion"
 
 
-#: Longest message that is written; an Event takes no more than 1024.
+#: Maximum length of a condition's message, in characters; an Event is limited to 1024.
 MAX_MESSAGE = 4096
 
-_ORDER = {str(kind): place for place, kind in enumerate(ConditionType)}
+_ORDER = {str(kind): position for position, kind in enumerate(ConditionType)}
 
 
 def find(conditions: Iterable[Condition], kind: str) -> Condition | None:
-    """Return the condition of a type, if there is one."""
+    """Return the condition of a type; None if it is not set."""
     return next((condition for condition in conditions if condition.type == kind), None)
 
 
@@ -166,8 +166,8 @@ def put(
 ) -> tuple[Condition, ...]:
     """Return the conditions with one of them set.
 
-    `old` is what the API server has of it. The transition time moves only when the status flips
-    against that, as the Kubernetes conventions ask.
+    `old` is the stored condition. The transition time changes only if the status differs from
+    the stored one, as the Kubernetes API conventions require.
     """
     since = old.last_transition_time if old is not None and old.status == status else now
     new = Condition(

@@ -1,4 +1,4 @@
-"""Host names of models: their form, and which of them a namespace may use."""
+"""Host names of models: their form, and which ones a namespace may use."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import re
 from collections.abc import Iterable, Mapping
 
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-#: A host name as the Gateway API takes it (RFC 1123), without a wildcard. Other scripts are there
-#: in their ASCII form (xn--…). The last label is no number, so that no IP address is one.
+#: A host name of the Gateway API (RFC 1123), without a wildcard; other scripts in their ASCII
+#: form (xn--…). The last label is not a number, which excludes IP addresses.
 PATTERN = rf"^({_LABEL}\.)*[a-z0-9]([-a-z0-9]{{0,61}}[a-z0-9])?$"
 NUMBER_AT_END = r"(^|\.)[0-9]+$"
 MAX_LENGTH = 253
 FORM = (
-    "a host name of labels in lower case, such as films.shop.example.com, with no wildcard, no "
-    "dot at either end, no IP address, and labels of at most 63 characters"
+    "a host name in lower case, such as films.shop.example.com: no wildcard, no dot at either "
+    "end, no IP address, and labels of at most 63 characters"
 )
-#: Stands for the model's namespace in a suffix.
+#: Placeholder for the model's namespace in a suffix.
 NAMESPACE = "{namespace}"
-#: Suffixes by pattern of namespaces (`*` stands for any characters), in order.
+#: Suffixes by namespace pattern (`*` matches any characters), in order.
 Policy = tuple[tuple[str, tuple[str, ...]], ...]
 _NAMESPACES = r"[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?"
-#: Most characters of a host and most suffixes that a message shows.
+#: Maximum length of a host, in characters, and maximum number of suffixes in a message.
 _SHOWN, _LISTED = 253, 5
 
 
 def is_host_name(text: str) -> bool:
-    """Return whether a text has the form of a host name."""
+    """Return whether a text is a valid host name."""
     return (
         len(text) <= MAX_LENGTH
         and re.fullmatch(PATTERN, text) is not None
@@ -34,33 +34,33 @@ def is_host_name(text: str) -> bool:
 
 
 def default(model: str, namespace: str, domain: str) -> str:
-    """Return the host name of a model that names none.
+    """Return the default host name of a model.
 
-    Names of models and namespaces are DNS labels, so no two models have the same.
+    It is unique, because names of models and namespaces are DNS labels.
     """
     return f"{model}.{namespace}.{domain}"
 
 
 def policy(suffixes: Mapping[str, Iterable[str]]) -> Policy:
-    """Return the policy that a mapping from patterns of namespaces to suffixes stands for.
+    """Return the policy for a mapping from namespace patterns to suffixes.
 
     Raises:
-        ValueError: a pattern or a suffix has not the form of one.
+        ValueError: a pattern or a suffix is invalid.
     """
-    read = []
+    parsed = []
     for pattern, listed in suffixes.items():
         if re.fullmatch(_NAMESPACES, pattern) is None:
-            raise ValueError(f"{pattern!r} must be a namespace, in which * may stand for any text")
+            raise ValueError(f"{pattern!r} must be a namespace, in which * matches any text")
         found = tuple(listed)
         for suffix in found:
             if not is_host_name(suffix.replace(NAMESPACE, "n")):
                 raise ValueError(f"suffix {suffix!r} of {pattern!r} must be {FORM}")
-        read.append((pattern, found))
-    return tuple(read)
+        parsed.append((pattern, found))
+    return tuple(parsed)
 
 
 def allowed(rules: Policy, namespace: str, domain: str) -> tuple[str, ...]:
-    """Return the suffixes of a namespace: its own part of the domain, and those of the policy."""
+    """Return a namespace's suffixes: its own subdomain, and those of the policy."""
     found = [f"{namespace}.{domain}"]
     for pattern, suffixes in rules:
         expression = ".*".join(re.escape(part) for part in pattern.split("*"))
@@ -70,19 +70,22 @@ def allowed(rules: Policy, namespace: str, domain: str) -> tuple[str, ...]:
 
 
 def ends_in(host: str, suffix: str) -> bool:
-    """Return whether a host is a suffix or below it, by whole labels."""
+    """Return whether a host equals a suffix or is a subdomain of it."""
     return host == suffix or host.endswith(f".{suffix}")
 
 
 def covers(pattern: str, host: str) -> bool:
-    """Return whether a hostname of a route, which may begin with `*.`, covers a host."""
+    """Return whether a route's hostname, which may start with `*.`, matches a host."""
     if not pattern.startswith("*."):
         return pattern == host
     return host.endswith(pattern[1:])
 
 
 def refusal(host: str, suffixes: tuple[str, ...]) -> str:
-    """Return why a namespace with these suffixes may not use a host; empty if it may."""
+    """Return why a namespace with these suffixes may not use a host, and the remedy.
+
+    Empty if it may.
+    """
     shown = f"serving.host {host[:_SHOWN]!r}"
     if not is_host_name(host):
         return f"{shown} must be {FORM}"
@@ -90,7 +93,7 @@ def refusal(host: str, suffixes: tuple[str, ...]) -> str:
         return ""
     more = f" and {len(suffixes) - _LISTED} more" if len(suffixes) > _LISTED else ""
     return (
-        f"{shown} is not below a suffix that this namespace may use "
-        f"({', '.join(suffixes[:_LISTED])}{more}). Choose a host below one of these, leave "
-        "serving.host out, or add the suffix to the chart's gateway.allowedHosts"
+        f"{shown} does not end in a suffix that this namespace may use "
+        f"({', '.join(suffixes[:_LISTED])}{more}). Choose a host that does, remove serving.host, "
+        "or add the suffix to the chart's gateway.allowedHosts"
     )

@@ -1,6 +1,6 @@
-"""The reports that the Jobs of the pipeline leave as their termination message.
+"""The reports that the pipeline's Jobs write as their termination message.
 
-The training package writes them; the contract is on the page `docs/contracts.md`.
+The training package writes them; docs/contracts.md specifies them.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from recommender_operator.api.version import SearchResult
 
 SCHEMA: Literal["recommender.dev/report/v1"] = "recommender.dev/report/v1"
 
-#: Where a Job sees the artifact store's claim.
+#: Mount path of the artifact store's claim in a Job.
 STORE_MOUNT = "/store/"
 
 
 class ReportError(Exception):
-    """A report does not hold to its schema; the text names the first field at fault."""
+    """A report violates its schema; the message names the first invalid field."""
 
 
-def _inside_the_claim(path: str) -> str:
-    """Return a folder from the root of the claim: a Job names it below its own mount.
+def _relative_to_claim(path: str) -> str:
+    """Return a path relative to the claim's root; a Job reports it below its mount path.
 
     Raises:
-        ValueError: it is not below the mount.
+        ValueError: the path is not below the mount path.
     """
     inside = path.removeprefix(STORE_MOUNT)
     if inside.startswith("/") or ".." in inside.split("/"):
@@ -51,7 +51,7 @@ class CheckFinding(ApiModel):
 
 
 class CheckSummary(ApiModel):
-    """What the checks of the data say: counts, and the first findings that do not hold."""
+    """Results of the data checks: counts and the first findings."""
 
     compared_with: str | None = Field(default=None, max_length=253)
     passed: int = Field(default=0, ge=0)
@@ -64,7 +64,7 @@ class CheckReport(_Report):
     data_version: str = Field(min_length=1, max_length=253)
     rows: int = Field(ge=0)
     quarantined_rows: int = Field(default=0, ge=0)
-    #: Absent in reports of a training image from before there were checks.
+    #: Absent in reports of training images without data checks.
     checks: CheckSummary | None = None
 
 
@@ -80,7 +80,7 @@ class SnapshotReport(_Report):
 
 
 class ChampionReport(ApiModel):
-    """How training compared with the champion on the rows of the test window."""
+    """The comparison with the champion on the rows of the test window."""
 
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     compared: bool
@@ -101,11 +101,11 @@ class TrainReport(_Report):
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
     champion: ChampionReport | None = None
 
-    _below_the_mount = pydantic.field_validator("staged_path")(_inside_the_claim)
+    _below_the_mount = pydantic.field_validator("staged_path")(_relative_to_claim)
 
     @property
     def finite_metrics(self) -> dict[str, float]:
-        """The metrics that are numbers: JSON of the API server knows no NaN."""
+        """The finite metrics; the API server's JSON has no NaN."""
         return {
             name: value
             for name, value in self.metrics.items()
@@ -118,7 +118,7 @@ class PublishReport(_Report):
     path: str = Field(min_length=1, max_length=1024)
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$")
 
-    _below_the_mount = pydantic.field_validator("path")(_inside_the_claim)
+    _below_the_mount = pydantic.field_validator("path")(_relative_to_claim)
 
 
 ReportT = TypeVar("ReportT", bound=_Report)
@@ -128,10 +128,10 @@ def parse(model: type[ReportT], report: Mapping[str, object] | None) -> ReportT:
     """Return the typed report.
 
     Raises:
-        ReportError: there is none, or it does not hold to its schema.
+        ReportError: the report is missing or violates its schema.
     """
     if report is None:
-        raise ReportError("the Job left no report")
+        raise ReportError("the Job wrote no report")
     try:
         return model.model_validate(dict(report))
     except pydantic.ValidationError as error:

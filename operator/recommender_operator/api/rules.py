@@ -1,8 +1,8 @@
-"""CEL rules: what must hold between fields, and what may not change.
+"""CEL rules: constraints between fields, and immutable fields.
 
-The API server refuses a spec that breaks one, with the message; the operator never sees it. Rules
-ask for fields with `has` even where these have defaults, for the API server holds the default of a
-whole section (`{}`) against them before it fills in the parts.
+The API server rejects a spec that violates one, with the message; the operator never sees it.
+Rules check fields with `has` even if they have defaults: the API server evaluates the rules on
+the default of a whole section (`{}`) before it sets the defaults of its fields.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from recommender_operator.api.spec_gates import (
     GateMetric,
 )
 
-#: A model's name may be no longer, so that `<model>-<8>-publish-<attempt>` fits a DNS label (63).
+#: Maximum length of a model's name; `<model>-<8>-publish-<attempt>` must fit a DNS label (63).
 MAX_MODEL_NAME = 40
-#: Path of a node of the schema (`spec.rollout.steps`, `spec.evaluation.gates[]`; empty: the root)
-#: to its rules, each an expression and a message.
+#: Rules, each an expression and a message, by path in the schema (`spec.rollout.steps`,
+#: `spec.evaluation.gates[]`; empty: the root).
 Rules = Mapping[str, Sequence[tuple[str, str]]]
 
 _FILES = (
     ("!self.split('/').exists(p, p == '..')", "files must stay inside the source: no '..'"),
     (
         "!self.split('/').exists(p, p.contains('**') && p != '**')",
-        "'**' has to stand alone between slashes, as in 'events/**/*.csv'",
+        "'**' must be a whole path segment, as in 'events/**/*.csv'",
     ),
 )
 
 
 def _cel(text: str) -> str:
-    """Return a raw string literal of CEL."""
+    """Return a raw CEL string literal."""
     return f"r'{text}'"
 
 
@@ -52,37 +52,37 @@ def _claim_name(field: str) -> tuple[str, str]:
 
 
 def _names(metrics: frozenset[GateMetric]) -> tuple[str, str]:
-    """Return the metrics as a list of CEL, and in words."""
+    """Return the metrics as a CEL list, and as text."""
     names = [metric.value for metric in GateMetric if metric in metrics]
     return "[" + ", ".join(f"'{name}'" for name in names) + "]", ", ".join(names)
 
 
-_INTERVALS, _INTERVALS_SAID = _names(WITH_INTERVAL)
-_DIFFERENCES, _DIFFERENCES_SAID = _names(WITH_CHAMPION_DIFFERENCE)
+_INTERVALS, _INTERVALS_TEXT = _names(WITH_INTERVAL)
+_DIFFERENCES, _DIFFERENCES_TEXT = _names(WITH_CHAMPION_DIFFERENCE)
 _DATA: Rules = {
     "": (
         (
             "!has(self.version) || !has(self.asOf)",
-            "data.version and data.asOf exclude each other: both say which past data to train on",
+            "data.version and data.asOf are mutually exclusive: set only one of them",
         ),
     ),
     "source": (
         (
             "!has(self.format) || self.format == 'MovieLens100K' || has(self.mapping)",
-            "data.source.format CSV, JSONLines, Parquet and Delta need data.source.mapping: which "
-            "column is what",
+            "data.source.format CSV, JSONLines, Parquet and Delta require data.source.mapping, "
+            "which maps the columns",
         ),
         (
             "!has(self.mapping) || has(self.format) && self.format != 'MovieLens100K'",
-            "data.source.mapping needs data.source.format CSV, JSONLines, Parquet or Delta: the "
-            "columns of MovieLens100K are fixed",
+            "data.source.mapping requires data.source.format CSV, JSONLines, Parquet or Delta: "
+            "the columns of MovieLens100K are fixed",
         ),
         (
             "!has(self.mapping) || has(self.format) && self.format == 'CSV' || !("
             "has(self.mapping.csv) || has(self.mapping.interactions.columns) || "
             "has(self.mapping.users) && has(self.mapping.users.columns) || "
             "has(self.mapping.items) && has(self.mapping.items.columns))",
-            "csv and columns of data.source.mapping belong to data.source.format CSV",
+            "csv and columns of data.source.mapping require data.source.format CSV",
         ),
     ),
     "source.claimName": (_claim_name("data.source.claimName"),),
@@ -96,7 +96,7 @@ _DATA: Rules = {
         (
             "has(self.value) || has(self.eventType) && has(self.eventType.types) && "
             "self.eventType.types.all(t, has(t.value))",
-            "mapping.interactions needs value, or eventType.types with a value of each type",
+            "mapping.interactions requires value, or eventType.types with a value for each type",
         ),
     ),
     "source.mapping.interactions.files": _FILES,
@@ -109,7 +109,7 @@ _DATA: Rules = {
     "source.mapping.interactions.eventType.types": (
         (
             "self.all(t, self.exists_one(u, u.type == t.type))",
-            "mapping.interactions.eventType.types may name a type only once",
+            "mapping.interactions.eventType.types must not contain a type twice",
         ),
     ),
     "source.mapping.users.files": _FILES,
@@ -117,7 +117,7 @@ _DATA: Rules = {
     "source.mapping.csv": (
         (
             "!has(self.delimiter) || !has(self.quote) || self.delimiter != self.quote",
-            "delimiter and quote of mapping.csv must be two characters",
+            "delimiter and quote of mapping.csv must differ",
         ),
     ),
 }
@@ -131,12 +131,12 @@ RECOMMENDER_MODEL: Rules = {
     "": (
         (
             f"self.metadata.name.size() <= {MAX_MODEL_NAME}",
-            f"the name may have at most {MAX_MODEL_NAME} characters, so that those of its "
-            "versions and Jobs fit",
+            f"the name must have at most {MAX_MODEL_NAME} characters, because the names of its "
+            "versions and Jobs contain it",
         ),
         (
             "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-            "the name must be a DNS label that starts with a letter: services are named after it",
+            "the name must be a DNS label that starts with a letter: names of Services contain it",
         ),
     ),
     "spec": (
@@ -144,19 +144,19 @@ RECOMMENDER_MODEL: Rules = {
             "!has(self.data.source.path) || self.data.source.claimName != "
             "self.storage.claimName || !(self.data.source.path.split('/')[0] in "
             f"{list(sub_paths.OF_THE_STORE)})",
-            "data.source.path lies in a folder of the operator's "
-            f"({', '.join(sub_paths.OF_THE_STORE)}) where data.source.claimName is "
-            "storage.claimName: put the raw data into another folder or another claim",
+            "data.source.path must not be in a folder of the operator "
+            f"({', '.join(sub_paths.OF_THE_STORE)}) if data.source.claimName is "
+            "storage.claimName: put the raw data in another folder or another claim",
         ),
         (
             "!has(self.serving) || !has(self.serving.host) || !has(self.rollout) || "
             "!has(self.rollout.traffic) || self.rollout.traffic != 'Knative'",
-            "serving.host needs rollout.traffic Gateway: Knative names the hosts of its services "
-            "(its config-domain, or a DomainMapping)",
+            "serving.host requires rollout.traffic Gateway: Knative assigns the hosts of its "
+            "services (config-domain, or a DomainMapping)",
         ),
         (
             "!has(self.retrain) || !has(self.retrain.afterSnapshots) || has(self.data.snapshots)",
-            "retrain.afterSnapshots needs data.snapshots: without a schedule nobody takes them",
+            "retrain.afterSnapshots requires data.snapshots, the schedule of the snapshots",
         ),
     ),
     **_under("spec.data", _DATA),
@@ -168,31 +168,32 @@ RECOMMENDER_MODEL: Rules = {
     "spec.training.search.space": rules_search.space(),
     "spec.storage.claimName": (
         _claim_name("storage.claimName"),
-        ("self == oldSelf", "storage.claimName is immutable: versions live in the claim"),
+        ("self == oldSelf", "storage.claimName is immutable: the claim contains the versions"),
     ),
     "spec.evaluation.gates[]": (
         (
             "has(self.min) || has(self.max) || has(self.championMargin)",
-            "a gate needs at least one of min, max and championMargin",
+            "a gate requires at least one of min, max and championMargin",
         ),
         (
             "!has(self.min) || !has(self.max) || self.min <= self.max",
-            "min of a gate may not be above its max",
+            "min of a gate must not be above its max",
         ),
         (
             "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
             f"!(has(self.min) || has(self.max)) || self.metric in {_INTERVALS}",
-            f"judgeBy Interval with min or max needs a metric with an interval: {_INTERVALS_SAID}",
+            "judgeBy Interval with min or max requires a metric with an interval: "
+            f"{_INTERVALS_TEXT}",
         ),
         (
             "!has(self.judgeBy) || self.judgeBy != 'Interval' || "
             f"!has(self.championMargin) || self.metric in {_DIFFERENCES}",
-            "judgeBy Interval with championMargin needs a metric that is compared with the "
-            f"champion on the same rows: {_DIFFERENCES_SAID}",
+            "judgeBy Interval with championMargin requires a metric that is compared with the "
+            f"champion on the same rows: {_DIFFERENCES_TEXT}",
         ),
     ),
     "spec.rollout.traffic": (
-        ("self == oldSelf", "rollout.traffic is immutable: make a new model to change it"),
+        ("self == oldSelf", "rollout.traffic is immutable: create a new model instead"),
     ),
     "spec.rollout.steps": (
         (
@@ -221,12 +222,12 @@ RECOMMENDER_MODEL: Rules = {
     "spec.analysis": (
         (
             "!has(self.provider) || self.provider != 'Prometheus' || has(self.prometheusUrl)",
-            "analysis.provider Prometheus needs analysis.prometheusUrl",
+            "analysis.provider Prometheus requires analysis.prometheusUrl",
         ),
         (
             "!has(self.deadlineSeconds) || !has(self.stepSeconds) || "
             "self.deadlineSeconds >= self.stepSeconds",
-            "analysis.deadlineSeconds may not be below analysis.stepSeconds",
+            "analysis.deadlineSeconds must be at least analysis.stepSeconds",
         ),
     ),
 }
@@ -235,15 +236,15 @@ MODEL_VERSION: Rules = {
     "spec": (("self == oldSelf", "the spec of a ModelVersion is immutable"),),
 }
 
-#: Lists whose entries the API server keeps apart by a key.
+#: Lists whose entries the API server identifies by keys.
 _MAP_LISTS = {"status.conditions": ["type"]}
 
 
 def apply(schema: dict[str, Any], rules: Rules) -> None:
-    """Write rules and list keys into a schema.
+    """Add rules and list keys to a schema.
 
     Raises:
-        KeyError: a path leads nowhere.
+        KeyError: a path does not exist in the schema.
     """
     for path, pairs in rules.items():
         node = _find(schema, path)

@@ -1,4 +1,4 @@
-"""CEL rules of `spec.training.search`; those of each hyperparameter come from its own limits."""
+"""CEL rules of `spec.training.search`, including the limits of each hyperparameter."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from recommender_operator.api.spec_training import Hyperparameters
 
-#: Hyperparameters without a declared range to search in: a range has to be given in full.
-UNDECLARED = ("epochs", "patience")
+#: Hyperparameters without a default search range; the spec must give the whole range.
+WITHOUT_DEFAULT_RANGE = ("epochs", "patience")
 
 _BOUNDS = (
     ("minimum", ">=", "at least"),
@@ -19,31 +19,31 @@ _BOUNDS = (
 TRAINING = (
     (
         "!has(self.search) || !has(self.algorithm) || self.algorithm == 'DeepRanker'",
-        "training.search needs training.algorithm DeepRanker: the logistic regression has no "
+        "training.search requires training.algorithm DeepRanker: the logistic regression has no "
         "hyperparameters",
     ),
     (
         "!has(self.search) || !has(self.search.seconds) || !has(self.deadlineSeconds) || "
         "self.search.seconds < self.deadlineSeconds",
-        "training.search.seconds must be below training.deadlineSeconds, which ends the Job",
+        "training.search.seconds must be below training.deadlineSeconds, the deadline of the Job",
     ),
 )
 
 
 def space() -> tuple[tuple[str, str], ...]:
-    """Return the rules of the map `space`."""
+    """Return the rules of `spec.training.search.space`."""
     fields = Hyperparameters.model_fields.values()
     names = sorted(str(field.alias) for field in fields if field.annotation in (int, float))
     known = ", ".join(names)
     return (
         (
             f"self.all(k, k in {names})",
-            f"training.search.space may name these hyperparameters: {known}",
+            f"training.search.space may contain only these hyperparameters: {known}",
         ),
         (
             "self.all(k, !has(self[k].choices) || "
             "!has(self[k].min) && !has(self[k].max) && !has(self[k].log))",
-            "a hyperparameter of training.search.space has either choices, or min and max",
+            "a hyperparameter of training.search.space must have either choices, or min and max",
         ),
         (
             "self.all(k, !has(self[k].min) || !has(self[k].max) || self[k].min < self[k].max)",
@@ -52,12 +52,13 @@ def space() -> tuple[tuple[str, str], ...]:
         (
             "self.all(k, !has(self[k].log) || !self[k].log || !has(self[k].min) || "
             "self[k].min > 0.0)",
-            "a logarithmic scale of training.search.space needs a min above 0",
+            "log in training.search.space requires a min above 0",
         ),
         (
-            f"self.all(k, !(k in {list(UNDECLARED)}) || has(self[k].choices) || "
+            f"self.all(k, !(k in {list(WITHOUT_DEFAULT_RANGE)}) || has(self[k].choices) || "
             "has(self[k].min) && has(self[k].max))",
-            f"{' and '.join(UNDECLARED)} of training.search.space need min and max, or choices",
+            f"{' and '.join(WITHOUT_DEFAULT_RANGE)} of training.search.space require min and max, "
+            "or choices",
         ),
         *_limits(),
     )
@@ -69,15 +70,15 @@ def _limits() -> Iterator[tuple[str, str]]:
         if not bounds:
             continue
 
-        def held(value: str, bounds: list[tuple[str, str, float]] = bounds) -> str:
+        def within(value: str, bounds: list[tuple[str, str, float]] = bounds) -> str:
             return " && ".join(f"{value} {sign} {float(end)!r}" for sign, _, end in bounds)
 
         place = f"self['{name}']"
         rule = (
             f"!('{name}' in self) || "
-            f"(!has({place}.min) || {held(f'{place}.min')}) && "
-            f"(!has({place}.max) || {held(f'{place}.max')}) && "
-            f"(!has({place}.choices) || {place}.choices.all(c, {held('c')}))"
+            f"(!has({place}.min) || {within(f'{place}.min')}) && "
+            f"(!has({place}.max) || {within(f'{place}.max')}) && "
+            f"(!has({place}.choices) || {place}.choices.all(c, {within('c')}))"
         )
         words = " and ".join(f"{word} {end:g}" for _, word, end in bounds)
         yield rule, f"{name} of training.search.space must be {words}"

@@ -1,4 +1,4 @@
-"""CEL rules of `spec.training.workers`: what several pods cannot share."""
+"""CEL rules of `spec.training.workers`: which trainings can use several pods."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ TRAINING = (
     (
         "!has(self.workers) || self.workers == 1 || !has(self.algorithm) || "
         "self.algorithm == 'DeepRanker'",
-        "training.workers above 1 needs training.algorithm DeepRanker: the logistic regression is "
-        "fitted by one process",
+        "training.workers above 1 requires training.algorithm DeepRanker: one process fits the "
+        "logistic regression",
     ),
     (
         "!has(self.workers) || self.workers == 1 || !has(self.search)",
-        "training.search needs training.workers 1: its trials run in one pod, by "
-        "training.search.parallelism, and the other workers would only wait",
+        "training.search requires training.workers 1: all trials run in one pod "
+        "(training.search.parallelism)",
     ),
 )

@@ -1,10 +1,9 @@
-"""The spec of a `RecommenderModel`: what a team asks for.
+"""The spec of a `RecommenderModel`: the desired state.
 
-Every field has a description, because the CRD is generated from here (`api/crd.py`) and
-`kubectl explain recommendermodel.spec` is the reference that people read. Rules between fields are
-CEL rules in `api/rules.py`, so that the API server refuses what makes no sense.
+Every field has a description: the CRD is generated from these models (`api/crd.py`), and people
+read `kubectl explain recommendermodel.spec`. CEL rules between fields are in `api/rules.py`.
 
-The sections are in modules of their own; what other packages need of them they import from here.
+The sections have their own modules; other packages import them from here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What the data are held against before anything is trained on them: `spec.data.checks`.
+"""Checks of the data before a training: `spec.data.checks`.
 
-The other side of this contract is `recommender_training.data_checks.policy`; a test holds the two
-together.
+`recommender_training.data_checks.policy` has the same settings; a test compares the two.
 """
 
 from __future__ import annotations

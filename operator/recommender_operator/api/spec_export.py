@@ -1,7 +1,6 @@
-"""What is exported beside the graph, and what may serve in its place: `spec.training.export`.
+"""Export formats and smaller variants of the graph: `spec.training.export`.
 
-The other side of this contract is `recommender_training.config.export`; a test holds the
-defaults and limits of both together.
+`recommender_training.config.export` has the same settings; a test compares defaults and limits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""The offline gates of a spec: which metrics there are, which way is better, how each is judged.
+"""The offline gates of a spec: their metrics, directions and evaluation.
 
-The names of the metrics are those of the training package's report (`docs/contracts.md`).
+The names of the metrics are those of the training report (`docs/contracts.md`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class GateMetric(enum.StrEnum):
     MODEL_LATENCY_P99_MILLISECONDS = "modelLatencyP99Milliseconds"
 
 
-#: Metrics where less is better; for all others more is better.
+#: Metrics for which lower is better; for all others, higher is better.
 LOWER_IS_BETTER = frozenset(
     {
         GateMetric.LOG_LOSS,
@@ -54,7 +54,7 @@ LOWER_IS_BETTER = frozenset(
         GateMetric.MODEL_LATENCY_P99_MILLISECONDS,
     }
 )
-#: Metrics whose report has the ends of an interval, `<metric>Low` and `<metric>High`.
+#: Metrics with an interval in the report: `<metric>Low` and `<metric>High`.
 WITH_INTERVAL = frozenset(
     {
         GateMetric.AUC,
@@ -68,7 +68,7 @@ WITH_INTERVAL = frozenset(
         GateMetric.LEAST_EXPOSURE_RATIO_AT_10,
     }
 )
-#: Differences to the logistic regression of the same run.
+#: Metrics that are differences to the logistic regression of the same run.
 AGAINST_BASELINE = frozenset(
     {
         GateMetric.AUC_MINUS_BASELINE,
@@ -77,7 +77,7 @@ AGAINST_BASELINE = frozenset(
         GateMetric.WORST_SEGMENT_AUC_MINUS_BASELINE,
     }
 )
-#: Metrics whose report has the paired difference to the champion, `<metric>MinusChampion`.
+#: Metrics with a paired difference to the champion in the report: `<metric>MinusChampion`.
 WITH_CHAMPION_DIFFERENCE = frozenset({GateMetric.AUC, GateMetric.LOG_LOSS, GateMetric.NDCG_AT_10})
 
 

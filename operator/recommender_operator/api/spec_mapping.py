@@ -1,7 +1,7 @@
-"""Which column of which raw files is what: `spec.data.source.mapping`.
+"""The mapping of the raw files' columns: `spec.data.source.mapping`.
 
-The other side of this contract is `recommender_training.ingestion.mapping`; a test holds the two
-together. Everything is bounded, so that the whole fits one argument of the Job.
+`recommender_training.ingestion.mapping` has the same settings; a test compares the two. All
+lengths are limited, so that the mapping fits into one argument of the Job.
 """
 
 from __future__ import annotations

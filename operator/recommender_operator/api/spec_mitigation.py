@@ -1,7 +1,7 @@
-"""What is done about unfair answers: `spec.training.mitigation`.
+"""Mitigation of unfair recommendations: `spec.training.mitigation`.
 
-The other side of this contract is `recommender_training.config.mitigation`; a test holds the
-defaults and limits of both together.
+`recommender_training.config.mitigation` has the same settings; a test compares defaults and
+limits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the containers of the Jobs and of the serving pods ask for."""
+"""Resources of the containers of Jobs and serving pods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Resources(ApiModel):
 
 
 class TrainingResources(Resources):
-    """A class of its own, so that setting one value leaves the other's default in place."""
+    """Resources of a training pod; a separate class, so that each field has its own default."""
 
     cpu: str = Field(default="500m", description="CPU request.", pattern=QUANTITY, max_length=20)
     memory: str = Field(
@@ -36,7 +36,7 @@ class TrainingResources(Resources):
 
 
 class TritonResources(Resources):
-    """Of the container that holds the models."""
+    """Resources of the container that runs Triton with the models."""
 
     cpu: str = Field(default="250m", description="CPU request.", pattern=QUANTITY, max_length=20)
     memory: str = Field(
@@ -45,6 +45,6 @@ class TritonResources(Resources):
 
 
 class TransformerResources(Resources):
-    """Of the container that answers the requests."""
+    """Resources of the container that answers the requests."""
 
     cpu: str = Field(default="250m", description="CPU request.", pattern=QUANTITY, max_length=20)

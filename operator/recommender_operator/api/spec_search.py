@@ -1,7 +1,6 @@
-"""How hyperparameters are searched: `spec.training.search`.
+"""Hyperparameter search: `spec.training.search`.
 
-The other side of this contract is `recommender_training.config.search`; a test holds the
-defaults and limits of both together.
+`recommender_training.config.search` has the same settings; a test compares defaults and limits.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a version meets its users: the sections serving, rollout, analysis, drift and retrain."""
+"""The sections serving, rollout, analysis, drift and retrain of the spec."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Snapshots of the data on a schedule, and which of them a version is trained on."""
+"""Scheduled snapshots of the data: `spec.data.snapshots`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 
-#: Delta versions of the tables and a digest of their rows (`recommender_training.data.lake`).
+#: Form of a data version: Delta versions of the tables and a digest of their rows
+#: (`recommender_training.data.lake`).
 DATA_VERSION = r"^i[0-9]+\.u[0-9]+\.t[0-9]+-[0-9a-f]{16}$"
 
 

@@ -1,4 +1,4 @@
-"""How a version is made: the sections data and training of the spec."""
+"""The sections data and training of the spec."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Precision(enum.StrEnum):
 
 
 class FeatureGroup(enum.StrEnum):
-    """Numbers that the deep ranker reads beside those that it always reads."""
+    """Optional groups of numeric features of the deep ranker."""
 
     DEMOGRAPHIC_RATES = "DemographicRates"
     ROLLING_POPULARITY = "RollingPopularity"
@@ -56,7 +56,7 @@ class RetrievalLoss(enum.StrEnum):
 
 
 class Fault(enum.StrEnum):
-    """Documented test hooks of the export, to rehearse a bad release."""
+    """Test hooks of the export, to rehearse a bad release."""
 
     LATENCY = "Latency"
     FAILURE = "Failure"
@@ -138,7 +138,7 @@ class DataSpec(ApiModel):
 
     @property
     def pinned(self) -> str:
-        """The field that pins the data to the past, with its value; empty if none does."""
+        """The field that pins the data to an earlier state, with its value; empty if none does."""
         if self.version is not None:
             return f"data.version ({self.version})"
         return f"data.asOf ({self.as_of.isoformat()})" if self.as_of is not None else ""

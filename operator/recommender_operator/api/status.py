@@ -1,8 +1,8 @@
-"""The status of a `RecommenderModel`: a projection of its versions, plus a small memory.
+"""The status of a `RecommenderModel`: a projection of its versions, and some memory.
 
-The truth of the lifecycle lives in the `ModelVersion` objects (`api/version.py`): the champion is
-the version with the newest `promotedAt`. So a promotion is one write, and a crash between two
-writes cannot leave two champions.
+The `ModelVersion` objects (`api/version.py`) are the source of truth: the champion is the version
+with the highest `promotion` number. So a promotion is one write, and a crash between two writes
+cannot leave two champions.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from recommender_operator.api.spec import ConditionStatus
 
 
 class Stage(enum.StrEnum):
-    """Where the lifecycle stands, for people; programs read the conditions."""
+    """Stage of the lifecycle, for people; programs read the conditions."""
 
     PENDING = "Pending"
     CHECKING_DATA = "CheckingData"

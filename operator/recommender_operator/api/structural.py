@@ -1,7 +1,7 @@
-"""Turn the JSON Schema of a pydantic model into a structural schema of apiextensions/v1.
+"""Convert the JSON Schema of a pydantic model to a structural schema of apiextensions/v1.
 
-The API server takes no `$ref`, no `anyOf` with null, only the boolean form of `exclusiveMinimum`,
-and no closed objects: unknown fields are pruned, not refused.
+The API server accepts neither `$ref` nor `anyOf` with null nor closed objects (it prunes unknown
+fields), and only the boolean form of `exclusiveMinimum`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ _KEEP = (
     "maxLength",
     "required",
 )
-#: A map without a bound makes any rule over it too costly to admit.
+#: Maximum number of entries of a map; without it, the API server rejects CEL rules over the map
+#: as too expensive.
 MAX_PROPERTIES = 100
 
 
@@ -35,8 +36,8 @@ def structural(model: type[ApiModel], description: str, *, defaults: bool = True
 
     Args:
         model: the pydantic model.
-        description: of the whole; the models' docstrings speak to programmers.
-        defaults: whether the API server fills in defaults (not for a status).
+        description: description of the schema; the models' docstrings are for programmers.
+        defaults: whether to include defaults (not for a status).
     """
     source = model.model_json_schema(by_alias=True, mode="validation")
     schema = _convert(source, source.get("$defs", {}), defaults=defaults)
@@ -68,7 +69,11 @@ def _convert(node: Json, definitions: Json, *, defaults: bool) -> Json:
 
 
 def _resolve(node: Json, definitions: Json) -> Json:
-    """Inline a reference; an optional value is its other alternative, and simply not required."""
+    """Inline a reference, and replace an optional type by the type itself.
+
+    Raises:
+        ValueError: the node is a union of several types.
+    """
     if "anyOf" in node:
         others = [option for option in node["anyOf"] if option.get("type") != "null"]
         if len(others) != 1:
@@ -83,7 +88,7 @@ def _resolve(node: Json, definitions: Json) -> Json:
 
 
 def _bounds(node: Json, schema: Json) -> None:
-    """OpenAPI 3.0 has a bound and a flag where JSON Schema has an exclusive bound."""
+    """Replace an exclusive bound of JSON Schema by a bound and a flag, as in OpenAPI 3.0."""
     for side in ("Minimum", "Maximum"):
         bound = node.get(f"exclusive{side}")
         if bound is not None:
@@ -92,7 +97,7 @@ def _bounds(node: Json, schema: Json) -> None:
 
 
 def _prune(default: object, schema: Json) -> object:
-    """Leave out of a default what the defaults of its parts fill in, and nulls."""
+    """Remove nulls, and values that equal the defaults of the fields, from a default."""
     if isinstance(default, dict):
         children = schema.get("properties", {})
         pruned = {

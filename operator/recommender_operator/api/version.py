@@ -1,7 +1,7 @@
 """A `ModelVersion`: the record of one trained version, from data to decision.
 
-Its spec is what made it and never changes. Its status is written by the operator alone and carries
-the lineage, the metrics, the gates, the rollout and the decision with its numbers.
+Its spec is immutable. Only the operator writes its status: lineage, metrics, gates, rollout and
+decision.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ class VersionStage(enum.StrEnum):
     SMOKE_TESTING = "SmokeTesting"
     CANARY = "Canary"
     PROMOTED = "Promoted"
-    # Ends. Only PROMOTED may serve as champion.
+    # Final stages. Only PROMOTED may serve as champion.
     FAILED = "Failed"
     REJECTED = "Rejected"
     ROLLED_BACK = "RolledBack"
     SUPERSEDED = "Superseded"
 
 
-#: Stages that no longer move by themselves.
+#: Final stages.
 TERMINAL = frozenset(
     {
         VersionStage.PROMOTED,
@@ -198,7 +198,7 @@ class Interruptions(ApiModel):
 
     @property
     def count(self) -> int:
-        """Interruptions of the rollout: a crash is seen as a restart and as a withdrawal."""
+        """Number of interruptions; a crash may count as a restart and as a withdrawal."""
         return max(self.restarts, self.withdrawals)
 
 

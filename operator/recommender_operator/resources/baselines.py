@@ -1,8 +1,8 @@
-"""The object with the counters at the start of a window, one for each window.
+"""CounterBaselines: the counters at the start of a window, one object per window.
 
-The pods of a version have the same series, so that their names are kept once and each series is a
-column with a number a pod. The bytes of the numbers are sorted by their place before they are
-compressed: the high ones of counters are alike. What does not fit an object is refused, never cut.
+The pods of a version have the same series, so the names are stored once, and each series is a
+column with one number per pod. Before the compression the numbers' bytes are grouped by position,
+because the high bytes of counters are similar. Counters that do not fit are refused, not cut.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from recommender_operator.observed import Baseline, ModelObject, Sample, Version
 from recommender_operator.resources import labels, names
 from recommender_operator.resources.labels import Manifest
 
-#: No baseline may unpack to more than this, in bytes.
+#: Maximum size of an unpacked baseline, in bytes.
 UNPACKED_LIMIT = 32 * 2**20
-#: Integers beyond it are no longer exact as floats.
+#: Largest integer up to which floats are exact.
 _EXACT = 2**53
-#: Bytes of a number.
+#: Bytes per number.
 _WIDTH = 8
-#: What stands for a series that a pod does not have: no counter is so low, or no number at all.
+#: Value for a series that a pod does not have; in columns of floats, NaN.
 _NO_INTEGER = -(2**63)
 _INTEGERS, _FLOATS = "q", "d"
 _OF_REQUESTS = (
@@ -52,10 +52,10 @@ class BaselineTooLargeError(Exception):
 def counter_baseline(
     model: ModelObject, version: VersionObject | None, baseline: Baseline
 ) -> Manifest:
-    """Return the object; it goes with the version that its key speaks of, or with the model.
+    """Return the object, owned by the version in its key, or by the model.
 
     Raises:
-        BaselineTooLargeError: it does not fit.
+        BaselineTooLargeError: the counters do not fit.
     """
     owned_by = labels.owned_by_version(version) if version else labels.owned_by_model(model)
     spec = CounterBaselineSpec(
@@ -79,17 +79,17 @@ def counter_baseline(
 
 
 def name(model: str, key: str) -> str:
-    """Return the name of the object for a window of a model."""
+    """Return the object's name for a window of a model."""
     return f"{model}-{hashlib.sha256(key.encode()).hexdigest()[: names.BASELINE_DIGITS]}"
 
 
 def version_of(key: str) -> str:
-    """Return the version that the key of a window speaks of."""
+    """Return the version in the key of a window."""
     return key.partition("/")[2]
 
 
 def reduced(samples: Mapping[str, Sample]) -> dict[str, dict[str, dict[str, float]]]:
-    """Return the counters of requests, answers and sessions alone, without those of features."""
+    """Return the samples without the counters of features."""
     return {
         version: {
             pod: {key: value for key, value in counters.items() if key.startswith(_OF_REQUESTS)}
@@ -100,7 +100,7 @@ def reduced(samples: Mapping[str, Sample]) -> dict[str, dict[str, dict[str, floa
 
 
 def read(thing: Manifest) -> Baseline | None:
-    """Return the baseline of an object; None if it cannot be read."""
+    """Return the baseline of an object; None if it is invalid."""
     try:
         spec = CounterBaselineSpec.model_validate(thing.get("spec") or {})
         samples = unpack(spec.counters)
@@ -110,10 +110,10 @@ def read(thing: Manifest) -> Baseline | None:
 
 
 def pack(samples: Mapping[str, Sample]) -> str:
-    """Return counters as text.
+    """Return counters as compressed text.
 
     Raises:
-        BaselineTooLargeError: they do not fit.
+        BaselineTooLargeError: the text exceeds PACKED_LIMIT.
     """
     arms, columns = [], []
     for version, sample in samples.items():
@@ -123,7 +123,7 @@ def pack(samples: Mapping[str, Sample]) -> str:
             kind, column = _column([counters.get(one) for counters in sample.values()])
             kinds += kind
             columns.append(column)
-        # A pod without counters is not the same as one that is not there.
+        # A pod without counters differs from one that does not exist.
         arms.append({"version": version, "pods": list(sample), "series": series, "kinds": kinds})
     head = json.dumps(arms, separators=(",", ":")).encode()
     body = b"".join(columns)
@@ -133,8 +133,8 @@ def pack(samples: Mapping[str, Sample]) -> str:
     if len(text) > PACKED_LIMIT:
         pods = sum(len(sample) for sample in samples.values())
         raise BaselineTooLargeError(
-            f"the counters of {pods} pods take {len(text)} characters, and the limit is "
-            f"{PACKED_LIMIT}: use fewer replicas a version"
+            f"the counters of {pods} pods take {len(text)} characters; the limit is "
+            f"{PACKED_LIMIT}: reduce serving.replicas"
         )
     return text
 
@@ -151,7 +151,7 @@ def _column(values: Sequence[float | None]) -> tuple[str, bytes]:
 
 
 def _whole(values: Sequence[float]) -> list[int] | None:
-    """Return numbers as integers; None if they are not all whole and exact."""
+    """Return numbers as integers; None if one of them is fractional or too large to be exact."""
     try:
         whole = list(map(int, values))
     except (ValueError, OverflowError):
@@ -161,10 +161,10 @@ def _whole(values: Sequence[float]) -> list[int] | None:
 
 
 def unpack(text: str) -> dict[str, dict[str, dict[str, float]]]:
-    """Return counters by version, pod and series.
+    """Return the counters by version, pod and series.
 
     Raises:
-        ValueError: the text is not what `pack` makes.
+        ValueError: the text is not a result of `pack`.
     """
     content = _inflated(text)
     try:
@@ -176,7 +176,7 @@ def unpack(text: str) -> dict[str, dict[str, dict[str, float]]]:
         for place in range(_WIDTH):
             body[place::_WIDTH] = planes[place * count : (place + 1) * count]
         if sum(len(arm["pods"]) * len(arm["kinds"]) for arm in arms) * _WIDTH != len(body):
-            raise ValueError("not packed counters: other numbers than the series have")
+            raise ValueError("not packed counters: the numbers do not match the series")
         columns = _columns(arms, bytes(body))
         return {str(arm["version"]): _sample(arm, columns) for arm in arms}
     except (struct.error, KeyError, TypeError, RecursionError) as error:
@@ -191,7 +191,7 @@ def _inflated(text: str) -> bytes:
     except (binascii.Error, zlib.error) as error:
         raise ValueError(f"not packed counters: {error}") from error
     if unpacker.unconsumed_tail or not unpacker.eof:
-        raise ValueError("cut off, or larger than any baseline")
+        raise ValueError("not packed counters: truncated or too large")
     return content
 
 

@@ -1,4 +1,4 @@
-"""The HTTPRoute that splits a model's requests over the Services of its versions."""
+"""The HTTPRoute that splits a model's requests between the Services of its versions."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
 SERVICE_SUFFIX = "-predictor"
-#: KServe gives the first port of the transformer the Service port 80, every other its own number.
+#: KServe maps the transformer's first port to port 80 of the Service, the others to themselves.
 HTTP_PORT = 80
 GRPC_PORT = 8081
 GRPC_TYPES = ("application/grpc", "application/grpc+proto")
 
 
 def service_name(version: str) -> str:
-    """Return the Service that KServe makes in Standard mode for an InferenceService."""
+    """Return the Service that KServe creates for an InferenceService in Standard mode."""
     return f"{version}{SERVICE_SUFFIX}"
 
 
 def http_route(
     model: ModelObject, weights: Mapping[str, int], options: Options, host: str = ""
 ) -> Manifest:
-    """Return the route of a host, of the default one if it is empty.
+    """Return the route for a host; the default host if it is empty.
 
-    A backend that does not exist would turn ResolvedRefs false even at weight 0, so a version is
-    listed exactly while it gets requests.
+    A missing backend makes ResolvedRefs false even at weight 0, so the route lists only versions
+    that receive requests.
 
     Raises:
         ValueError: the weights are not percentages that sum to 100.
@@ -96,7 +96,7 @@ def _backends(weights: Mapping[str, int], port: int) -> list[Manifest]:
 
 
 def weights_of(route: Manifest) -> dict[str, int]:
-    """Return the percent by version that a route asks for (of its last rule)."""
+    """Return the percent by version in a route (in its last rule)."""
     rules = route.get("spec", {}).get("rules") or [{}]
     weights: dict[str, int] = {}
     for backend in rules[-1].get("backendRefs") or []:

@@ -1,10 +1,9 @@
-"""InferenceServices: Triton and the transformer side by side in one pod.
+"""InferenceServices: Triton and the transformer in one pod.
 
-What KServe 0.20 makes of it (read in its source): `predictor.model` is merged over the runtime's
-`kserve-container`, the container named `transformer-container` joins it, and in Standard mode the
-Service `<name>-predictor` carries the transformer's ports: 80 for the first, the others by their
-own number, with appProtocol h2c where the name contains `h2c` or `grpc`. In Knative mode only one
-container may have a port, and only that one may have probes.
+KServe 0.20 (from its source) merges `predictor.model` into the runtime's `kserve-container` and
+adds the container `transformer-container`. In Standard mode the Service `<name>-predictor` has the
+transformer's ports: 80 for the first, the others with the same number, and appProtocol h2c if the
+name contains `h2c` or `grpc`. In Knative mode only one container may have a port and probes.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ VISIBILITY = "networking.kserve.io/visibility"
 HTTP_PORT = 8080
 GRPC_PORT = 8081
 TRITON_HTTP_PORT = 8000
-#: Half a minute of failed probes before a pod loses its traffic. A node that is short of CPU
-#: answers late, and a pod without its model still answers from the popularity list: taking the
-#: only pod out turns slow answers into none. A container that ends is unready at once anyway.
+#: Probe period in seconds, and failed probes before a pod becomes unready (30 s in total). A node
+#: with too little CPU answers late, and a pod without its model answers from the popularity list:
+#: without its only pod a model gives no answers instead of slow ones.
 READY_PERIOD, READY_FAILURES = 5, 6
-#: A pod told to end serves on for 5 seconds, while routes are taken away (docs/serving.md).
-#: Triton must outlive that: else its last answers are fallbacks, which look like a broken model.
-TRITON_OUTLIVES = 8
-#: Seconds a container may take to load its models, as periods of its startup probe.
+#: Seconds that Triton runs after its pod is terminated. The transformer serves for 5 more seconds
+#: while it is removed from the endpoints (docs/serving.md); if Triton ended before, the last
+#: answers would be fallbacks, like those of a broken model.
+TRITON_PRE_STOP_SECONDS = 8
+#: Periods of the startup probe (2 s each) in which a container must load its models.
 STARTUP_PERIODS = 150
-#: KServe's own name for the claim of a `pvc://` storageUri: it uses a volume of that name where
-#: there is one. A second volume of the same claim would never be mounted: the kubelet knows a
-#: claim once a pod, and the pod would wait for ever (kubernetes#28502).
+#: KServe's name for the volume of a `pvc://` storageUri; it uses an existing volume of this name.
+#: A pod with two volumes of the same claim would never start (kubernetes#28502).
 ARTIFACT_VOLUME = "kserve-pvc-source"
-#: Sets a bound to what an artifact's scratch folders may hold.
+#: Size limit of the scratch volume.
 SCRATCH = "512Mi"
 
 
@@ -58,13 +57,13 @@ def standard(model: ModelObject, version: VersionObject, options: Options) -> Ma
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    # A new pod first: a version in service is never short of pods while its settings change.
+    # Start a new pod first, so that a change of settings never reduces the number of pods.
     predictor["deploymentStrategy"] = {
         "type": "RollingUpdate",
         "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
     }
     predictor["model"].update(_probes("/v2/health/ready", "/v2/health/live", TRITON_HTTP_PORT))
-    predictor["model"]["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_OUTLIVES}}}
+    predictor["model"]["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_PRE_STOP_SECONDS}}}
     transformer = predictor["containers"][0]
     transformer.update(_probes("/v2/health/ready", "/v2/health/live", HTTP_PORT))
     transformer["ports"] = [
@@ -85,7 +84,7 @@ def _standard_metadata(model: ModelObject, version: VersionObject) -> Manifest:
         "namespace": model.namespace,
         "labels": {
             **labels.of_version(model.name, version.name),
-            # The operator owns the route: KServe shall make none.
+            # KServe must not create a route; the operator does.
             VISIBILITY: "cluster-local",
         },
         "annotations": {
@@ -101,9 +100,9 @@ def _standard_metadata(model: ModelObject, version: VersionObject) -> Manifest:
 def knative(
     model: ModelObject, version: VersionObject, canary_percent: int | None, options: Options
 ) -> Manifest:
-    """Return the one InferenceService of a model in Knative mode, with this version on top.
+    """Return the only InferenceService of a model in Knative mode, with this version as latest.
 
-    `canary_percent` is the share of the version; None promotes it.
+    `canary_percent` is the version's percent of requests; None promotes it.
 
     Raises:
         NotPublishedError: the version has no artifact.
@@ -139,9 +138,9 @@ def knative(
 
 
 def serving_digest(serving: ServingSpec) -> str:
-    """Return a short digest of the settings that a served version must follow.
+    """Return a short digest of the settings whose change restarts a served version.
 
-    Images are no part of it: an upgrade of the operator restarts no version in service.
+    Images are not included: an upgrade of the operator restarts no served version.
     """
     content = serving.model_dump(
         mode="json",
@@ -172,7 +171,7 @@ def _predictor(model: ModelObject, version: VersionObject, options: Options) -> 
             "protocolVersion": "v2",
             "storageUri": f"pvc://{claim}/{artifact.path}/repository",
             "resources": security.resources(serving.resources),
-            # User and root file system are the runtime's affair: Triton's images differ.
+            # The runtime defines user and root file system: Triton's images differ.
             "securityContext": security.container_security(user=None, read_only=False),
         },
         "initContainers": [_verifier(artifact.path, artifact.digest, serving, options)],
@@ -216,7 +215,7 @@ def _transformer(
         "command": [
             "recommender-serving", "serve",
             "--artifact", "/artifact",
-            # Verified at each start, also when the container restarts in the same pod.
+            # Verify the artifact at each start, including restarts in the same pod.
             "--digest", artifact.digest,
             "--triton", "localhost:9000",
             "--http-port", str(HTTP_PORT),
@@ -246,7 +245,7 @@ def _probe(path: str, port: int, period: int, failures: int) -> Manifest:
 
 
 def _probes(ready: str, live: str, port: int) -> Manifest:
-    """Return three probes; the startup probe alone bounds the time that loading may take."""
+    """Return three probes; the startup probe limits the time for loading the models."""
     return {
         "startupProbe": _probe(ready, port, 2, STARTUP_PERIODS),
         "readinessProbe": _probe(ready, port, READY_PERIOD, READY_FAILURES),

@@ -1,4 +1,4 @@
-"""Command lines of the Jobs of the pipeline (`docs/contracts.md`)."""
+"""Commands of the pipeline's Jobs (`docs/contracts.md`)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def command(
     inputs: Mapping[str, str],
     attempt: int,
 ) -> list[str]:
-    """Return what the container runs.
+    """Return the command of the container.
 
     Raises:
-        KeyError: an input that the kind needs is missing.
+        KeyError: a required input is missing.
     """
     head = ["recommender-training", kind.value]
     report = ["--report", REPORT]
@@ -32,7 +32,7 @@ def command(
     if kind is JobKind.SNAPSHOT:
         return [*head, *_snapshot(model, inputs.get("keep", "")), *report]
     if version is None:
-        raise KeyError(f"the kind {kind.value} needs a version")
+        raise KeyError(f"the kind {kind.value} requires a version")
     if kind is JobKind.CHECK:
         return [*head, *_check(model.name, version, inputs.get("against", "")), *report]
     if kind is JobKind.TRAIN:
@@ -56,7 +56,7 @@ def _window(version: VersionObject) -> list[str]:
 def _check(model: str, version: VersionObject, against: str) -> list[str]:
     data = version.spec.data
     return [
-        *(_past(data) if data.pinned else _taken_in(data)),
+        *(_pinned(data) if data.pinned else _source(data)),
         "--lake", f"/store/{names.lake_path(model)}",
         *_window(version),
         "--min-rows", str(data.min_rows),
@@ -68,10 +68,10 @@ def _check(model: str, version: VersionObject, against: str) -> list[str]:
 def _snapshot(model: ModelObject, keep: str) -> list[str]:
     data = model.spec.data
     if data.snapshots is None:
-        raise KeyError("the kind snapshot needs data.snapshots")
+        raise KeyError("the kind snapshot requires data.snapshots")
     kept = [part for version in keep.split(",") if version for part in ("--keep", version)]
     return [
-        *_taken_in(data),
+        *_source(data),
         "--lake", f"/store/{names.lake_path(model.name)}",
         "--artifacts", f"/store/{names.artifacts_path(model.name)}",
         "--keep-snapshots", str(data.snapshots.keep),
@@ -79,8 +79,8 @@ def _snapshot(model: ModelObject, keep: str) -> list[str]:
     ]  # fmt: skip
 
 
-def _taken_in(data: DataSpec) -> list[str]:
-    """Return what is read, and how much of it may be put aside."""
+def _source(data: DataSpec) -> list[str]:
+    """Return the arguments for the source and its maximum quarantined share."""
     return [
         "--source", f"/data/{data.source.path}",
         "--format", data.source.format.value,
@@ -89,21 +89,22 @@ def _taken_in(data: DataSpec) -> list[str]:
     ]  # fmt: skip
 
 
-def _past(data: DataSpec) -> list[str]:
-    """Return which data of the past are checked: nothing is read but the tables."""
+def _pinned(data: DataSpec) -> list[str]:
+    """Return the arguments for an earlier data version, which need no source."""
     if data.version is not None:
         return ["--data-version", data.version]
     return ["--as-of", data.as_of.isoformat()] if data.as_of is not None else []
 
 
 def _data_checks(data: DataSpec) -> list[str]:
-    """Return what of the section `checks` is not at its default: the command has the same ones."""
-    told = data.checks.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return ["--checks", json.dumps(told, sort_keys=True, separators=(",", ":"))] if told else []
+    """Return the fields of `checks` that are not at their defaults; the command has the same."""
+    checks = data.checks.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    text = json.dumps(checks, sort_keys=True, separators=(",", ":"))
+    return ["--checks", text] if checks else []
 
 
 def _mapping(source: DataSource) -> list[str]:
-    """Return the mapping as one argument; `$$` keeps the kubelet from expanding a `$(NAME)`."""
+    """Return the mapping as one argument; `$$` prevents the kubelet from expanding `$(NAME)`."""
     if source.mapping is None:
         return []
     text = json.dumps(
@@ -115,9 +116,9 @@ def _mapping(source: DataSource) -> list[str]:
 def _train(
     model: str, version: VersionObject, inputs: Mapping[str, str], attempt: int
 ) -> list[str]:
-    told = version.spec.training.dump()
-    del told["workers"]  # a worker learns of its group from its environment
-    config = json.dumps(told, sort_keys=True, separators=(",", ":"))
+    settings = version.spec.training.dump()
+    del settings["workers"]  # Workers read their group from the environment.
+    config = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     return [
         "--lake", f"/store/{names.lake_path(model)}",
         "--data-version", inputs["data_version"],
@@ -129,7 +130,7 @@ def _train(
 
 
 def _champion(inputs: Mapping[str, str]) -> list[str]:
-    """Return what the version is compared with on the rows of its test window, if anything is."""
+    """Return the arguments for the champion to compare with or start from, if there is one."""
     if "champion_path" not in inputs:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Jobs of the pipeline: check, train, publish, remove, snapshot (`docs/contracts.md`)."""
+"""The pipeline's Jobs: check, train, publish, remove, snapshot (`docs/contracts.md`)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from recommender_operator.resources.options import Options
 from recommender_operator.resources.volumes import PREPARE, of_job, prepare, prepared
 
 CONTAINER = "main"
-#: Exit code of a Job whose input is at fault: repeating is of no use.
-INPUT_AT_FAULT = 2
-#: What may be done for a model that is no step of a version.
+#: Exit code for invalid input: a retry does not help.
+INVALID_INPUT = 2
+#: Kinds that belong to a model instead of a version.
 OF_A_MODEL = (JobKind.REMOVE, JobKind.SNAPSHOT)
-#: A snapshot or a removal that has ended can be looked at for so long: no version owns it.
-STAYS_SECONDS = 3600
-#: Makes the kubelet give a volume to the group of the Jobs, once.
-_REGROUPED = {"fsGroup": security.USER, "fsGroupChangePolicy": "OnRootMismatch"}
-#: What a Job takes that only reads, moves or removes files.
+#: Time that finished snapshot and removal Jobs are kept, in seconds; no version owns them.
+TTL_SECONDS = 3600
+#: Makes the kubelet change the group of a volume's files once.
+_FS_GROUP = {"fsGroup": security.USER, "fsGroupChangePolicy": "OnRootMismatch"}
+#: Resources of a Job that only reads, moves or removes files.
 SMALL = Resources(cpu="100m", memory="1Gi")
 
 
@@ -36,47 +36,47 @@ def job(
     *,
     fs_group: bool = False,
 ) -> Manifest:
-    """Return the Job of one step.
+    """Return a Job of the pipeline.
 
-    With `fs_group` the kubelet gives the volume of the store to the group of the Job. It would do
-    so with any volume that a model names, so only the claim's owner can ask for it.
+    With `fs_group` the kubelet changes the group of the store's files. Only the claim's owner can
+    allow that, because a model can name any claim.
 
-    Without a version it clears up after a deleted model or takes a snapshot, and is owned by the
-    model, as every Job of the kind remove is: it must outlive the version whose files it removes.
+    Without a version the Job cleans up after a deleted model or takes a snapshot. The model owns
+    it, and every Job of the kind remove, which must outlive the version whose files it removes.
 
     Raises:
-        KeyError: an input that the kind needs is missing.
-        ValueError: an input names a path outside of the model's folders.
+        KeyError: a required input is missing.
+        ValueError: an input is a path outside the model's folders.
     """
     name = version.name if version is not None else model.name
-    marks = labels.of_job(model.name, name, kind, attempt)
+    job_labels = labels.of_job(model.name, name, kind, attempt)
     job_name = names.job_name(name, kind, attempt)
     if kind is JobKind.REMOVE:
         uid = version.uid if version is not None else model.uid
-        marks[labels.INCARNATION] = names.incarnation(uid)
+        job_labels[labels.INCARNATION] = names.incarnation(uid)
         job_name = names.removal_name(name, attempt, uid)
     training = version.spec.training if version is not None else model.spec.training
-    wanted = training.resources if kind is JobKind.TRAIN else SMALL
+    resources = training.resources if kind is JobKind.TRAIN else SMALL
     command = job_commands.command(model, version, kind, inputs, attempt)
-    passing = kind in (JobKind.SNAPSHOT, JobKind.REMOVE)
+    expires = kind in (JobKind.SNAPSHOT, JobKind.REMOVE)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
             "name": job_name,
             "namespace": model.namespace,
-            "labels": marks,
+            "labels": job_labels,
             "ownerReferences": _owners(model, version, kind),
         },
         "spec": {
             "backoffLimit": training.backoff_limit,
             "activeDeadlineSeconds": training.deadline_seconds,
             "podFailurePolicy": _failure_policy(prepares=bool(prepared(model.name, kind, inputs))),
-            **({"ttlSecondsAfterFinished": STAYS_SECONDS} if passing else {}),
+            **({"ttlSecondsAfterFinished": TTL_SECONDS} if expires else {}),
             "template": {
-                "metadata": {"labels": marks},
+                "metadata": {"labels": job_labels},
                 "spec": _pod(
-                    model, version, kind, inputs, command, wanted, options, fs_group=fs_group
+                    model, version, kind, inputs, command, resources, options, fs_group=fs_group
                 ),
             },
         },
@@ -90,23 +90,23 @@ def _owners(model: ModelObject, version: VersionObject | None, kind: JobKind) ->
 
 
 def _failure_policy(*, prepares: bool) -> Manifest:
-    at_fault = [
+    invalid_input = [
         {
             "action": "FailJob",
             "onExitCodes": {
                 "containerName": container,
                 "operator": "In",
-                "values": [INPUT_AT_FAULT],
+                "values": [INVALID_INPUT],
             },
         }
         for container in ([CONTAINER, PREPARE] if prepares else [CONTAINER])
     ]
-    # A pod that was evicted or preempted did nothing wrong, and uses up no attempt.
+    # An eviction or preemption does not count towards the backoffLimit.
     disrupted = {
         "action": "Ignore",
         "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
     }
-    return {"rules": [*at_fault, disrupted]}
+    return {"rules": [*invalid_input, disrupted]}
 
 
 def _pod(
@@ -115,13 +115,13 @@ def _pod(
     kind: JobKind,
     inputs: Mapping[str, str],
     command: list[str],
-    wanted: Resources,
+    resources: Resources,
     options: Options,
     *,
     fs_group: bool,
 ) -> Manifest:
     mounts, volumes = of_job(model, version, kind, inputs)
-    main = _container(command, wanted, mounts, options)
+    main = _container(command, resources, mounts, options)
     made = prepared(model.name, kind, inputs)
     return {
         "restartPolicy": "Never",
@@ -132,7 +132,7 @@ def _pod(
             "runAsNonRoot": True,
             "runAsUser": security.USER,
             "runAsGroup": security.USER,
-            **(_REGROUPED if fs_group else {}),
+            **(_FS_GROUP if fs_group else {}),
             "seccompProfile": {"type": "RuntimeDefault"},
         },
         **({"initContainers": [prepare(main, made)]} if made else {}),
@@ -142,9 +142,9 @@ def _pod(
 
 
 def _container(
-    command: list[str], wanted: Resources, mounts: list[Manifest], options: Options
+    command: list[str], resources: Resources, mounts: list[Manifest], options: Options
 ) -> Manifest:
-    threads = str(threads_for(wanted))
+    threads = str(threads_for(resources))
     return {
         "name": CONTAINER,
         "image": options.training_image,
@@ -156,7 +156,7 @@ def _container(
             {"name": "POLARS_MAX_THREADS", "value": threads},
             {"name": "HOME", "value": "/tmp"},  # noqa: S108
         ],
-        "resources": security.resources(wanted),
+        "resources": security.resources(resources),
         "securityContext": security.container_security(),
         "terminationMessagePath": job_commands.REPORT,
         "terminationMessagePolicy": "File",
@@ -164,9 +164,9 @@ def _container(
     }
 
 
-def threads_for(wanted: Resources) -> int:
-    """Return how many threads a container may use well: its CPU limit or request, rounded up."""
-    text = wanted.cpu_limit or wanted.cpu
+def threads_for(resources: Resources) -> int:
+    """Return the number of threads for a container: its CPU limit or request, rounded up."""
+    text = resources.cpu_limit or resources.cpu
     number = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(m?)", text)
     if number is None:
         return 1

@@ -1,4 +1,4 @@
-"""Labels, annotations and owners of everything the operator creates."""
+"""Labels, annotations and owner references of the objects that the operator creates."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Any
 from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 
-#: A manifest as it is sent to the API server.
+#: A manifest, as sent to the API server.
 Manifest = dict[str, Any]
 
 MODEL = f"{GROUP}/model"
-#: On a model, by its user: the instance of the operator that acts on it.
+#: Label of a model, set by its user: the instance of the operator that acts on it.
 INSTANCE = f"{GROUP}/instance"
 VERSION = f"{GROUP}/version"
 JOB_KIND = f"{GROUP}/job-kind"
 ATTEMPT = f"{GROUP}/attempt"
-#: Tells the object whose files a Job removes from an earlier one of the same name.
+#: Distinguishes the object whose files a Job removes from earlier ones of the same name.
 INCARNATION = f"{GROUP}/incarnation"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "recommender-operator"
 
-#: Label of a claim whose owner gives its volume to the operator: its files may be regrouped.
+#: Label of a claim whose owner allows changing the group of the volume's files.
 STORAGE = f"{GROUP}/storage"
 
-#: Annotation with the digest of the serving settings that a manifest was built from.
+#: Annotation with the digest of the serving settings in a manifest.
 SERVING_DIGEST = f"{GROUP}/serving-digest"
 
-#: Annotation of a route: what its split was decided on (a digest).
+#: Annotation of a route: digest of the observations that its split is based on.
 DECIDED_ON = f"{GROUP}/decided-on"
 
 
@@ -47,17 +47,17 @@ def of_job(model: str, version: str, kind: JobKind, attempt: int) -> dict[str, s
 
 
 def selector(labels: dict[str, str]) -> str:
-    """Return labels as a label selector, in a stable order."""
+    """Return a label selector, in a stable order."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
 def owned_by_model(model: ModelObject) -> list[Manifest]:
-    """Return the owner references of a child that goes with the RecommenderModel."""
+    """Return the owner references of a child of the RecommenderModel."""
     return [_owner("RecommenderModel", model.name, model.uid)]
 
 
 def owned_by_version(version: VersionObject) -> list[Manifest]:
-    """Return the owner references of a child that goes with the ModelVersion."""
+    """Return the owner references of a child of the ModelVersion."""
     return [_owner("ModelVersion", version.name, version.uid)]
 
 
@@ -68,6 +68,6 @@ def _owner(kind: str, name: str, uid: str) -> Manifest:
         "name": name,
         "uid": uid,
         "controller": True,
-        # Blocking would need the right to update finalizers, and nothing waits for these children.
+        # True would require permission to update finalizers, and nothing waits for the children.
         "blockOwnerDeletion": False,
     }

@@ -1,4 +1,4 @@
-"""The ModelVersion object: the record of one trained version."""
+"""The manifest of a ModelVersion."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Names of everything the operator creates: pure functions of what it stands for.
+"""Names of the objects and folders that the operator creates.
 
-Because a name is a digest of its inputs, creating twice is a no-op, and a restarted operator finds
-what it made before.
+A name is a function of its inputs, so creating an object twice is a no-op, and a restarted
+operator finds the objects that it created.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from recommender_operator.api.spec import DataSpec, RecommenderModelSpec, Traini
 from recommender_operator.observed import JobKind
 
 HASH_DIGITS = 8
-#: Hex digits of a window's key that name its baseline.
+#: Hex digits in the name of a CounterBaseline.
 BASELINE_DIGITS = 16
-#: Hex digits of an artifact's digest that name its folder.
+#: Hex digits in the name of an artifact's folder.
 ARTIFACT_DIGITS = 16
-#: A TrainJob's name may be no longer, so that `<name>-node-0-15-<5>` fits a DNS label (63).
+#: Maximum length of a TrainJob's name; `<name>-node-0-15-<5>` must fit a DNS label (63).
 MAX_GROUP_NAME = 47
 GROUP_DIGITS = 10
-#: `<model>-<8>-remove-<6>` then fits a DNS label (63).
+#: Hex digits of an incarnation; `<model>-<8>-remove-<6>` must fit a DNS label (63).
 INCARNATION_DIGITS = 6
 
 
 def spec_hash(data: DataSpec, training: TrainingSpec, token: str = "") -> str:
-    """Return the hex digest (64 digits) of what makes a version: data, training, retrain token.
+    """Return the hex digest (64 digits) of a version's inputs: data, training, retrain token.
 
-    When snapshots are taken makes no version; which of them is trained on does.
+    The schedule of snapshots does not create a version; data.version and data.asOf do.
 
-    Values at their default are left out, so that a release of the operator that adds an optional
-    field does not rename, and thereby retrain, every version in the field.
+    Values at their defaults are excluded, so that a release of the operator that adds an optional
+    field does not rename, and thereby retrain, all versions.
     """
     content = {
         "data": data.model_dump(
@@ -49,7 +49,7 @@ def version_name(model: str, digest: str) -> str:
 
 
 def desired_version(model: str, spec: RecommenderModelSpec, token: str = "") -> str:
-    """Return the name of the version that a spec (and a retraining in force) asks for."""
+    """Return the name of the version that a spec, and the current retraining, describe."""
     return version_name(model, spec_hash(spec.data, spec.training, token))
 
 
@@ -59,24 +59,24 @@ def job_name(version: str, kind: JobKind, attempt: int) -> str:
 
 
 def incarnation(uid: str) -> str:
-    """Return what tells an object from an earlier one of the same name."""
+    """Return a digest that distinguishes an object from earlier ones of the same name."""
     return hashlib.sha256(uid.encode()).hexdigest()[:INCARNATION_DIGITS]
 
 
 def removal_name(name: str, attempt: int, uid: str) -> str:
-    """Return the name of the Job that removes the files of a version or of a model.
+    """Return the name of the Job that removes the files of a version or a model.
 
-    A version that is made again has the name and the attempts of the one before, and must not
-    take the success of its removal for its own.
+    A version that is created again has the same name and attempts as the earlier one, but needs
+    its own removal.
     """
     return f"{name}-{JobKind.REMOVE.value}-{incarnation(f'{uid}/{attempt}')}"
 
 
 def group_name(version: str, attempt: int) -> str:
-    """Return the name of the TrainJob: that of the Job in its place, cut to what pods can have.
+    """Return the name of the TrainJob: the name of a single Job, shortened for the pods' names.
 
-    JobSet names a pod `<name>-node-0-<worker>` with a random suffix. A digest of the whole name
-    takes the place of what is cut off.
+    JobSet names a pod `<name>-node-0-<worker>` with a random suffix. A digest of the full name
+    replaces the removed part.
     """
     name = job_name(version, JobKind.TRAIN, attempt)
     if len(name) <= MAX_GROUP_NAME:
@@ -86,17 +86,17 @@ def group_name(version: str, attempt: int) -> str:
 
 
 def checkpoints_path(model: str, version: str) -> str:
-    """Return the folder, relative to the claim's root, from which a repeated training goes on."""
+    """Return the folder of checkpoints, relative to the claim's root."""
     return f"{staging_path(model)}/.checkpoints/{version}"
 
 
 def staged_path(model: str, version: str, attempt: int) -> str:
-    """Return the folder, relative to the claim's root, that a training Job writes to."""
+    """Return the folder of a staged artifact, relative to the claim's root."""
     return f"{staging_path(model)}/{version}-{attempt}"
 
 
 def unfinished_path(model: str, version: str, attempt: int) -> str:
-    """Return the folder that becomes the staged one; a training that is killed leaves it."""
+    """Return the folder of an unfinished artifact, which a killed training leaves behind."""
     return f"{staging_path(model)}/.{version}-{attempt}.partial"
 
 

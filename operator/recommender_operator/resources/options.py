@@ -1,4 +1,4 @@
-"""What a platform team sets once for all models, as far as manifests show it."""
+"""Settings of the installation that manifests depend on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from recommender_operator.api import host_names
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """Images, the runtime, the Gateway, and the addresses that models may name."""
+    """Images, the runtime, the Gateway, and the hosts and servers that models may name."""
 
     training_image: str
     serving_image: str
@@ -21,9 +21,9 @@ class Options:
     gateway_namespace: str = "recommender-gateway"
     #: Listener of the Gateway; all of them if empty.
     gateway_section: str = ""
-    #: Domain of host names where a spec names none.
+    #: Domain of default host names.
     domain: str = "recommender.local"
-    #: Suffixes of host names by namespaces, beside each namespace's own part of the domain.
+    #: Host name suffixes by namespace, in addition to each namespace's subdomain.
     host_policy: host_names.Policy = ()
-    #: Normalised base addresses of the Prometheus servers that models may name.
+    #: Normalized base URLs of the Prometheus servers that models may name.
     prometheus_urls: tuple[str, ...] = ()

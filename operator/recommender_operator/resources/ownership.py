@@ -1,7 +1,7 @@
-"""Whose an object is. The operator writes what the model's uid controls, and nothing else.
+"""Ownership of objects. The operator writes only objects that the model's uid controls.
 
-An object is controlled by the owner reference with `controller: true`, of which the API server
-takes one at most. A name alone proves nothing: anybody may have created an object of that name.
+The controller is the owner reference with `controller: true`, of which the API server allows only
+one. A name proves nothing: anybody may create an object of that name.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from recommender_operator.observed import ModelObject
 from recommender_operator.resources import labels, names
 from recommender_operator.resources.labels import Manifest
 
-#: Owners that a message lists.
+#: Maximum number of owners in a message.
 MAX_OWNERS = 3
 _PREFIX = f"{GROUP}/"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, order=True)
 class Foreign:
-    """An object that the operator would have to write, and that is not the model's."""
+    """An object with a name that the operator needs, controlled by something else."""
 
     kind: str
     namespace: str
@@ -30,26 +30,27 @@ class Foreign:
 
     @property
     def message(self) -> str:
-        """What it is, whose it is, and what a person can do."""
+        """The object, its owner, and the remedy."""
         return (
-            f"{self.kind} {self.namespace}/{self.name} belongs to another ({self.owner}) and is "
-            f"left as it is. Rename the model, or delete or move the {self.kind}"
+            f"{self.kind} {self.namespace}/{self.name} does not belong to this model "
+            f"({self.owner}), and the operator does not change it. Rename the model, or delete or "
+            f"move the {self.kind}"
         )
 
 
 def controller_of(thing: Manifest) -> Manifest | None:
-    """Return the owner reference of the controller of an object, if it has one."""
+    """Return the owner reference of an object's controller; None without a controller."""
     return next((owner for owner in _owners(thing) if owner.get("controller")), None)
 
 
 def owned_by(thing: Manifest, uids: Collection[str]) -> bool:
-    """Whether one of the uids controls an object."""
+    """Return whether one of the uids controls an object."""
     controller = controller_of(thing)
     return controller is not None and controller.get("uid") in uids
 
 
 def foreign(kind: str, thing: Manifest) -> Foreign:
-    """Describe an object that is not the model's."""
+    """Return the description of an object that does not belong to the model."""
     metadata, controller = thing["metadata"], controller_of(thing)
     if controller is not None:
         owner = f"its controller is {_called(controller)}"
@@ -62,16 +63,16 @@ def foreign(kind: str, thing: Manifest) -> Foreign:
 
 
 def is_orphan(version: Manifest) -> bool:
-    """Whether no RecommenderModel, or nothing at all, owns a ModelVersion."""
+    """Return whether a ModelVersion has no controller and no owner of the operator's API."""
     return controller_of(version) is None and not any(
         str(owner.get("apiVersion", "")).startswith(_PREFIX) for owner in _owners(version)
     )
 
 
 def may_be_adopted(version: Manifest, model: ModelObject) -> bool:
-    """Whether an orphaned ModelVersion is one that the operator made for this model.
+    """Return whether the operator created an orphaned ModelVersion for this model.
 
-    Its spec names the model, and its name and labels are those that the operator gives to it.
+    Its spec, name and labels must be those that the operator gives to a version of the model.
     """
     metadata, spec = version["metadata"], version.get("spec") or {}
     name = metadata["name"]

@@ -1,4 +1,4 @@
-"""Parts of a pod that every pod of the operator shares: the restricted Pod Security Standard."""
+"""Common fields of the operator's pods: resources and the restricted Pod Security Standard."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from recommender_operator.api.spec_resources import TrainingResources
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
-#: User of the training and serving images.
+#: User and group of the training and serving images.
 USER = 65532
-#: What NVIDIA's device plugin gives to pods.
+#: Resource name of NVIDIA's device plugin.
 GPU = "nvidia.com/gpu"
 
 
 def container_security(*, user: int | None = USER, read_only: bool = True) -> Manifest:
     """Return the security context of a container.
 
-    It carries all of the restricted standard, because Knative refuses most of a pod's own context.
+    It contains the whole restricted standard, because Knative rejects most fields of a pod's
+    security context.
     """
     context: Manifest = {
         "allowPrivilegeEscalation": False,
@@ -33,9 +34,9 @@ def container_security(*, user: int | None = USER, read_only: bool = True) -> Ma
 
 
 def resources(wanted: Resources) -> Manifest:
-    """Return requests and limits; memory is limited to its request, CPU only if asked for.
+    """Return requests and limits: the memory limit equals the request, the CPU limit is optional.
 
-    A GPU is in the limits alone, as Kubernetes wants it of an extended resource.
+    A GPU is only in the limits, as Kubernetes requires for extended resources.
     """
     limits = {"memory": wanted.memory}
     if wanted.cpu_limit is not None:
@@ -46,12 +47,12 @@ def resources(wanted: Resources) -> Manifest:
 
 
 def empty_dir(name: str, size_limit: str) -> Manifest:
-    """Return a scratch volume of bounded size."""
+    """Return a scratch volume with a size limit."""
     return {"name": name, "emptyDir": {"sizeLimit": size_limit}}
 
 
 def pull_secrets(options: Options) -> Manifest:
-    """Return the pod's field with the secrets for its images, if there are any."""
+    """Return the pod's field imagePullSecrets, if there are any."""
     if not options.image_pull_secrets:
         return {}
     return {"imagePullSecrets": [{"name": name} for name in options.image_pull_secrets]}

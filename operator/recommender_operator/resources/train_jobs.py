@@ -1,8 +1,8 @@
-"""A training of several pods: a TrainJob of Kubeflow Trainer v2 and the runtime it refers to.
+"""A training with several pods: a TrainJob of Kubeflow Trainer v2 and its TrainingRuntime.
 
-Both are made for one training. A TrainJob alone can set neither a pod's security context nor the
-limits of time and of restarts, and a runtime for all trainings could not have a version's values.
-The pod is that of the Job which trains alone (`jobs.py`), so it is restricted in the same way.
+Each training has its own runtime, because a TrainJob cannot set the pods' security context, the
+deadline and the number of restarts. The pod template is that of a single Job (`jobs.py`), with
+the same restrictions.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from recommender_operator.resources.options import Options
 
 GROUP = "trainer.kubeflow.org"
 API_VERSION = f"{GROUP}/v1alpha1"
-#: Name of the replicated Job and of its container, by which Trainer finds both.
+#: Name that Trainer requires for the replicated Job and its container.
 NODE = "node"
-#: Label of a pod: the JobSet it belongs to, which has the name of the TrainJob.
+#: Label of a pod with the name of its JobSet, which is that of the TrainJob.
 JOB_SET = "jobset.sigs.k8s.io/jobset-name"
-#: Label of a pod: its rank in the group.
+#: Label of a pod with its rank in the group.
 RANK = "batch.kubernetes.io/job-completion-index"
-#: A worker whose group restarts has nothing to finish: its checkpoint is written whole or not.
+#: Termination grace period; workers have nothing to finish, because checkpoints are atomic.
 GRACE_SECONDS = 5
-#: What torch reads, out of what Trainer sets. One process a pod needs no torchrun, which would
-#: turn each exit code into 1, also that of an input at fault. The kubelet expands `$(NAME)`.
+#: The environment of torch.distributed, from that of Trainer. torchrun is not needed for one
+#: process per pod, and replaces every exit code by 1. The kubelet expands `$(NAME)`.
 RANKS = (
     "env",
     "RANK=$(PET_NODE_RANK)",
@@ -38,12 +38,12 @@ RANKS = (
 
 
 def is_group(version: VersionObject, kind: JobKind) -> bool:
-    """Return whether a step of a version is done by several pods."""
+    """Return whether a version's step of this kind runs in several pods."""
     return kind is JobKind.TRAIN and version.spec.training.workers > 1
 
 
 def train_job(model: ModelObject, version: VersionObject, attempt: int) -> Manifest:
-    """Return the TrainJob of one attempt; everything else is in its runtime."""
+    """Return the TrainJob of an attempt, which only refers to its runtime."""
     return {
         "apiVersion": API_VERSION,
         "kind": "TrainJob",
@@ -54,7 +54,7 @@ def train_job(model: ModelObject, version: VersionObject, attempt: int) -> Manif
                 "kind": "TrainingRuntime",
                 "name": names.group_name(version.name, attempt),
             },
-            # Given here too: without a trainer Trainer sets no PET_ variables.
+            # Repeated here: without it Trainer sets no PET_ variables.
             "trainer": {"numNodes": version.spec.training.workers, "numProcPerNode": 1},
         },
     }
@@ -69,16 +69,16 @@ def training_runtime(
     *,
     fs_group: bool = False,
 ) -> Manifest:
-    """Return the runtime of one attempt; `fs_group` as of a Job.
+    """Return the TrainingRuntime of an attempt; `fs_group` as in `jobs.job`.
 
     Raises:
-        KeyError: an input of the training is missing.
+        KeyError: a required input is missing.
     """
     job = jobs.job(model, version, JobKind.TRAIN, attempt, inputs, options, fs_group=fs_group)
     single = job["spec"]
     training = version.spec.training
     job = {
-        # The group restarts as a whole, for its workers wait for one another: see _restarts.
+        # The group restarts as a whole (_restarts), because the workers wait for one another.
         "backoffLimit": 0,
         "activeDeadlineSeconds": training.deadline_seconds,
         "podFailurePolicy": _failure_policy(),
@@ -118,7 +118,7 @@ def _metadata(model: ModelObject, version: VersionObject, attempt: int) -> Manif
 
 
 def _worker(template: Manifest) -> Manifest:
-    """Return the pod of the Job that trains alone, told its rank."""
+    """Return the pod template of a single Job, with the environment of a worker."""
     pod = template["spec"]
     (main,) = pod["containers"]
     command = [*RANKS, *main["command"]]
@@ -128,25 +128,25 @@ def _worker(template: Manifest) -> Manifest:
 
 
 def _failure_policy() -> Manifest:
-    """Both rules end the Job; what becomes of the group is told by the message they leave."""
-    at_fault = {"containerName": NODE, "operator": "In", "values": [jobs.INPUT_AT_FAULT]}
+    """Return rules that fail the Job; JobSet reads their messages (_restarts)."""
+    invalid_input = {"containerName": NODE, "operator": "In", "values": [jobs.INVALID_INPUT]}
     disrupted = {"type": "DisruptionTarget", "status": "True"}
     return {
         "rules": [
-            {"action": "FailJob", "onExitCodes": at_fault},
+            {"action": "FailJob", "onExitCodes": invalid_input},
             {"action": "FailJob", "onPodConditions": [disrupted]},
         ]
     }
 
 
 def _restarts(limit: int) -> Manifest:
-    """Restart all workers together, from their checkpoint, once the last pod of before is gone.
+    """Return a failure policy that restarts all workers together, after the old pods are gone.
 
-    An input at fault and the deadline end the group; an eviction or a preemption uses up no
-    restart. The Job controller's messages name the exit code and the condition.
+    Invalid input and the deadline fail the group; an eviction or preemption does not count as a
+    restart. The Job controller's messages contain the exit code and the condition.
     """
     by_policy = {"onJobFailureReasons": ["PodFailurePolicy"]}
-    exit_code = f"exit code {jobs.INPUT_AT_FAULT} "
+    exit_code = f"exit code {jobs.INVALID_INPUT} "
     return {
         "maxRestarts": limit,
         "restartStrategy": "BlockingRecreate",

@@ -1,9 +1,9 @@
-"""What a Job of the pipeline mounts: the folders of its model that its command needs, no others.
+"""Volumes of the pipeline's Jobs: only the folders of the model that the command needs.
 
-A command that only reads a folder gets it read-only. The kubelet makes a sub path that does not
-exist, as root and with the mode of the volume's root, and may leave a folder that no Job can write
-to. So an init container makes the folders first, as the user of the Jobs, in every Job that may be
-the first on a claim. It alone sees the whole claim, and runs nothing of a tenant's.
+Folders that a command only reads are mounted read-only. The kubelet creates a missing subPath as
+root, with the mode of the volume's root, and Jobs may be unable to write to it. So an init
+container, as the Jobs' user, creates the folders in every Job that may be the first on a claim.
+Only this container mounts the whole claim; it runs no code of a tenant.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from recommender_operator.resources.labels import Manifest
 STORE, DATA = "/store", "/data"
 PREPARE = "prepare"
 _TMP: Manifest = {"name": "tmp", "mountPath": "/tmp"}  # noqa: S108
-#: Makes each folder that is not there, and says what to do where none can be made or written to.
+#: Creates missing folders, and reports the remedy if a folder is not writable.
 _SCRIPT = (
     'for folder; do mkdir -p -- "$folder" && [ -w "$folder" ] || { echo "StoreNotWritable: '
     f"user and group {security.USER} cannot write to $folder in the claim of storage.claimName. "
@@ -31,7 +31,7 @@ _SCRIPT = (
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """A folder of the store as a Job sees it."""
+    """A folder of the store that a Job mounts."""
 
     path: str
     writable: bool
@@ -40,10 +40,10 @@ class Folder:
 def of_job(
     model: ModelObject, version: VersionObject | None, kind: JobKind, inputs: Mapping[str, str]
 ) -> tuple[list[Manifest], list[Manifest]]:
-    """Return the mounts and the volumes of the container that does the work.
+    """Return the volume mounts and the volumes of a Job's main container.
 
     Raises:
-        ValueError: an input names a path outside of the model's folders.
+        ValueError: an input is a path outside the model's folders.
     """
     mounts = [_store_mount(folder) for folder in folders(model.name, kind, inputs)]
     volumes: list[Manifest] = [
@@ -64,11 +64,11 @@ def of_job(
 
 
 def folders(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[Folder]:
-    """Return the folders of the store that a kind of Job needs, those above before those below.
+    """Return the folders of the store that a kind of Job needs, parents before children.
 
     Raises:
-        KeyError: an input that the kind needs is missing.
-        ValueError: an input names a path outside of the model's folders.
+        KeyError: a required input is missing.
+        ValueError: an input is a path outside the model's folders.
     """
     lake, staging, artifacts = _own(model)
     match kind:
@@ -77,7 +77,7 @@ def folders(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[Folder
         case JobKind.SNAPSHOT:
             return [Folder(lake, writable=True), Folder(artifacts, writable=False)]
         case JobKind.TRAIN:
-            # It notes which data version was trained on, beside the findings of the checks.
+            # It records the trained data version next to the findings of the checks.
             read = [Folder(lake, writable=False), Folder(_checks(model), writable=True)]
             if "champion_path" in inputs:
                 sub_paths.below(inputs["champion_path"], artifacts)
@@ -93,7 +93,7 @@ def folders(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[Folder
 
 
 def prepared(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[str]:
-    """Return the folders that an init container makes; none where an earlier Job has done so."""
+    """Return the folders that an init container creates; none if an earlier Job created them."""
     if kind in (JobKind.CHECK, JobKind.SNAPSHOT):
         lake, staging, artifacts = _own(model)
         return [lake, _checks(model), staging, artifacts]
@@ -103,7 +103,7 @@ def prepared(model: str, kind: JobKind, inputs: Mapping[str, str]) -> list[str]:
 
 
 def prepare(container: Manifest, made: list[str]) -> Manifest:
-    """Return the init container that makes the folders, like the container that does the work."""
+    """Return the init container that creates folders, with the main container's image."""
     return {
         **{key: container[key] for key in ("image", "imagePullPolicy", "securityContext")},
         "name": PREPARE,
@@ -134,8 +134,8 @@ def _in_store(source: DataSource, model: ModelObject) -> bool:
 def _source_mount(source: DataSource, model: ModelObject) -> Manifest:
     """Return the mount of the raw data.
 
-    A pod that names a claim twice waits for ever (kubernetes#28502): raw data in the claim of the
-    store are a sub path of its one volume.
+    A pod with two volumes of the same claim never starts (kubernetes#28502): raw data in the
+    store's claim is a subPath of its volume.
     """
     if not _in_store(source, model):
         return {"name": "data", "mountPath": DATA, "readOnly": True}

@@ -46,19 +46,19 @@ class Oracle:
         with (
             mock.patch.object(windows, "window_stats", return_value=WindowStats()),
             mock.patch.object(breaks, "window_stats", return_value=WindowStats()),
-            mock.patch.object(verdicts, "judge", self._judge),
-            mock.patch.object(drifts, "judge_window", self._judge_window),
-            mock.patch.object(drifts, "judge_break", self._judge_break),
+            mock.patch.object(verdicts, "evaluate", self._evaluate),
+            mock.patch.object(drifts, "evaluate_window", self._evaluate_window),
+            mock.patch.object(drifts, "evaluate_break", self._evaluate_break),
         ):
             yield
 
-    def _judge(self, *_: object) -> StepVerdict:
+    def _evaluate(self, *_: object) -> StepVerdict:
         return StepVerdict(verdict=self.step, metrics=(), message=f"says {self.step}")
 
-    def _judge_window(self, *_: object) -> DriftVerdict:
+    def _evaluate_window(self, *_: object) -> DriftVerdict:
         return self._drift(self.window)
 
-    def _judge_break(self, *_: object) -> DriftVerdict:
+    def _evaluate_break(self, *_: object) -> DriftVerdict:
         return self._drift(self.broken)
 
     def _drift(self, verdict: Verdict) -> DriftVerdict:

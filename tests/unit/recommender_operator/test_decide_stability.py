@@ -119,7 +119,7 @@ def test_a_step_passes_only_on_a_window_without_loss(arm: str) -> None:
     world.tick(1)
     world.reconcile()
     assert world.condition("AnalysisPassed") == ("Unknown", "Inconclusive")
-    assert "counters were lost of 1 pod" in world.message("AnalysisPassed")
+    assert "counters of 1 pod" in world.message("AnalysisPassed")
     while world.route.get(candidate) == 10:
         look(world)
     assert (world.now - begun).total_seconds() >= 30, "the window began before the loss"
@@ -160,3 +160,17 @@ def test_a_new_attempt_counts_from_zero() -> None:
     world.annotations["retry"] = "now"
     world.settle()
     assert world.stages()[2] == "Promoted"
+
+
+def test_a_new_pod_without_restarts_takes_none_back() -> None:
+    world = in_canary(analysis={"maxInterruptions": 2, "stepSeconds": 600})
+    service = world.services[candidate_of(world)]
+    for _ in range(2):
+        service.crash()
+        look(world)
+    service.restarts = 0
+    look(world)
+    assert world.stages()[2] == "Canary"
+    service.crash()
+    look(world)
+    assert world.stages()[2] == "RolledBack"

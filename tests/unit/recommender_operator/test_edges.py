@@ -66,7 +66,7 @@ def test_everything_can_be_set_and_reaches_the_manifests() -> None:
         ("RECOMMENDER_HOST_SUFFIXES", "shop.example.com", "must be JSON such as"),
         ("RECOMMENDER_HOST_SUFFIXES", '{"shop": "a.b"}', "must be JSON such as"),
         ("RECOMMENDER_HOST_SUFFIXES", '{"shop": [".a"]}', "suffix '.a' of 'shop' must be"),
-        ("RECOMMENDER_PROMETHEUS_URLS", "http://a:9090,http://b/?x", "plain base address"),
+        ("RECOMMENDER_PROMETHEUS_URLS", "http://a:9090,http://b/?x", "base URL"),
         ("RECOMMENDER_GATEWAY_NAME", "Gate Way", "match pattern"),
         ("RECOMMENDER_METRICS_PORT", "70000", "less than or equal to 65535"),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import election
-from recommender_operator.adapters.kube import KubeError, NotLeaderError
+from recommender_operator.adapters.kube import ConflictError, KubeError, NotLeaderError
 from recommender_operator.election import LEASES, Elector, LostLeaseError
 from recommender_operator.lease import Record, Terms
 from tests.fakes import FakeKube
@@ -242,6 +242,102 @@ async def test_a_standby_lets_go_of_nothing(bench: Bench) -> None:
     await first.acquire()
     await second.release()
     assert bench.record.holder == "a"
+
+
+async def test_a_leader_that_lost_its_lease_writes_and_releases_nothing_more(
+    bench: Bench,
+) -> None:
+    first = bench.elector("a")
+    await first.acquire()
+    lease = bench.kube.touch(LEASES, "operator")
+    lease["spec"]["holderIdentity"] = "b"
+    with pytest.raises(LostLeaseError):
+        await first.keep()
+    assert bench.time - 1000 < TERMS.deadline
+    with pytest.raises(NotLeaderError, match="does not lead"):
+        first.fence()
+    writes = list(bench.kube.writes)
+    await first.release()
+    assert bench.kube.writes == writes
+
+
+async def test_another_that_was_quicker_is_an_answer_and_no_fault(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    bench.time += 60
+    await second._attempt(second._take)
+    bench.time += 60
+
+    def quicker(verb: str, *_: Any) -> KubeError | None:
+        return ConflictError("it has changed", status=409) if verb == "patch" else None
+
+    bench.kube.fault = quicker
+    assert not await second._attempt(second._take)
+    assert second.unanswered == 0
+    assert "cannot be read or written" not in caplog.text
+
+
+@pytest.mark.parametrize("verb", ["get", "patch"])
+async def test_a_renewal_counts_from_before_its_request(bench: Bench, verb: str) -> None:
+    """Others count from what they read, which may be as early as the request."""
+    first = bench.elector("a")
+    await first.acquire()
+    bench.kube.find(LEASES, "operator")["spec"]["holderIdentity"] = ""
+
+    def slow(made: str, *_: Any) -> None:
+        bench.time += 3 if made == verb else 0
+
+    bench.kube.fault = slow
+    step = first._take if verb == "get" else first._renew
+    assert await first._attempt(step)
+    bench.time += TERMS.deadline - 2.9
+    with pytest.raises(NotLeaderError, match="deadline"):
+        first.fence()
+
+
+async def test_a_holder_that_gets_no_answer_when_it_lets_go_ends_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = bench.elector("a")
+    await first.acquire()
+
+    async def silent(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bench.kube, "patch", silent)
+    monkeypatch.setattr(election, "RELEASE_SECONDS", 0.01)
+    await asyncio.wait_for(first.release(), 10)
+    assert "expires by itself" in caplog.text
+
+
+async def test_a_lease_that_was_made_anew_since_it_was_read_is_not_taken(bench: Bench) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    await second._attempt(second._take)
+    bench.time += 60
+
+    def replace(verb: str, *_: Any) -> None:
+        if verb == "patch":
+            bench.kube.find(LEASES, "operator")["metadata"]["uid"] = "uid-of-another"
+
+    bench.kube.fault = replace
+    assert not await second._attempt(second._take)
+    assert bench.record.holder == "a"
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux has this clock")
+def test_the_clock_is_the_one_that_counts_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def gettime(clock: int) -> float:
+        asked.append(clock)
+        return 1.0
+
+    monkeypatch.setattr(time, "clock_gettime", gettime)
+    election.clock()
+    assert asked == [time.CLOCK_BOOTTIME]
 
 
 def test_the_clock_goes_on_in_a_stopped_process() -> None:

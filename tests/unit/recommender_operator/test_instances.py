@@ -190,12 +190,30 @@ async def test_a_release_that_is_gone_lets_go_when_its_last_look_must_have_ended
     assert world.holder == "b/b"
 
 
+async def test_a_label_that_went_back_and_forth_starts_the_wait_anew() -> None:
+    """The former release may have looked in between."""
+    world = World()
+    await world.release("a/a").look()
+    blue = world.release("b/b", "blue")
+    world.label("blue")
+    assert await blue.look() == Refused(DELETING_WAIT)
+    world.time = GRACE - 1
+    world.label(None)
+    world.label("blue")
+    assert await blue.look() == Refused(DELETING_WAIT)
+    world.time = GRACE + 1
+    assert not await blue.acts()
+    world.time = 2 * GRACE - 1
+    assert await blue.acts()
+
+
 async def test_a_release_that_gets_an_instance_keeps_the_models_that_get_its_label() -> None:
     world = World()
     await world.release("a/a").look()
     world.label("blue")
     assert await world.release("a/a", "blue").acts()
     assert claim_of(world.model, "a/a", "blue") is Claim.OURS
+    assert world.model["status"]["operator"] == {"release": "a/a", "instance": "blue"}
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.floats(0, 60)), max_size=40))

@@ -34,7 +34,7 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
     if ours is None or theirs is None:
         _restart(turn, key, candidate.name, champion.name)
         return None
-    seen = drifts.judge_break(turn.spec.drift, ours, theirs)
+    seen = drifts.evaluate_break(turn.spec.drift, ours, theirs)
     if seen.verdict is Verdict.INCONCLUSIVE:
         return None
     windows.save(turn, key, [candidate.name, champion.name])
@@ -63,7 +63,7 @@ def watch_champion(turn: Turn) -> None:
     if ours is None or before is None:
         _restart(turn, key, champion.name)
         return
-    seen = drifts.judge_break(turn.spec.drift, ours, before)
+    seen = drifts.evaluate_break(turn.spec.drift, ours, before)
     if seen.verdict is Verdict.INCONCLUSIVE:
         return
     windows.save(turn, key, [champion.name])

@@ -146,7 +146,7 @@ def _judge(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdic
     if stable is not None and stable.lost and record.weight >= 100:
         # Without requests it has no counters that could be missed.
         stable = None
-    seen = verdicts.judge(turn.spec.analysis, candidate, stable)
+    seen = verdicts.evaluate(turn.spec.analysis, candidate, stable)
     if seen.verdict is Verdict.FAIL:
         return seen
     if baseline.error:

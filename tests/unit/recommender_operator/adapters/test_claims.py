@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from recommender_operator.adapters import claims
 from recommender_operator.adapters.claims import FRESH, FRESH_PROBLEM, ClaimReader
 from recommender_operator.adapters.kube import CLAIMS
 from recommender_operator.observed import Claim
@@ -67,6 +68,19 @@ async def test_a_name_that_could_lead_elsewhere_is_never_asked_for(name: str) ->
     assert kube.reads == []
 
 
+@pytest.mark.parametrize(
+    "trouble", [{"phase": "Pending"}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}]
+)
+async def test_a_claim_that_will_change_soon_is_read_sooner(trouble: dict[str, str]) -> None:
+    kube, time = FakeKube(), 0.0
+    put(kube, **trouble)
+    reader = ClaimReader(kube, clock=lambda: time)
+    await reader.read("team", ["store"])
+    time = FRESH_PROBLEM
+    await reader.read("team", ["store"])
+    assert len(kube.reads) == 2
+
+
 async def test_a_good_claim_is_read_once_a_minute_and_a_bad_one_sooner() -> None:
     kube, time = FakeKube(), 0.0
     reader = ClaimReader(kube, clock=lambda: time)
@@ -85,3 +99,13 @@ async def test_a_good_claim_is_read_once_a_minute_and_a_bad_one_sooner() -> None
     assert await reads() == 2
     time += 1
     assert await reads() == 3
+
+
+async def test_of_claims_without_end_a_bounded_number_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claims, "REMEMBERED", 3)
+    reader = ClaimReader(FakeKube())
+    for number in range(10):
+        await reader.read("team", [f"store-{number}"])
+    assert len(reader._known) == 3

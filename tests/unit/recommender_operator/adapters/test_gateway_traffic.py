@@ -175,7 +175,7 @@ async def test_a_route_of_another_is_no_split_and_is_left_as_it_is() -> None:
     seen = subject(pod("p", NAME))
     view = await traffic.observe(seen)
     assert (dict(view.traffic.weights), view.traffic.accepted) == ({}, False)
-    assert "HTTPRoute team/movies belongs to another" in view.traffic.message
+    assert "HTTPRoute team/movies does not belong to this model" in view.traffic.message
     assert [found.name for found in view.foreign] == ["movies"]
     assert view.services[NAME].ready, "the rest is observed as ever"
     for write in (traffic.split(seen, {NAME: 100}), traffic.withdraw(seen)):

@@ -112,3 +112,11 @@ async def test_the_fleet_shares_one_list_a_minute_and_a_new_host_is_looked_up_at
     assert await look(to_write=True) == 3
     time += FRESH
     assert await look() == 4
+
+
+async def test_a_host_in_other_letters_is_the_same_host() -> None:
+    """The CRDs of a Gateway may be older than their rule for lower case."""
+    kube = FakeKube()
+    put(kube, HOST.upper())
+    put(kube, "*.SHOP.example", name="wild")
+    assert await rivals(kube) == ["HTTPRoute news/other", "HTTPRoute news/wild"]

@@ -11,6 +11,7 @@ import pytest
 from recommender_operator.adapters.informer import Informer, Observer, Rhythm
 from recommender_operator.adapters.kube import KubeError
 from recommender_operator.adapters.store import Store
+from recommender_operator.adapters.watching import Page, Scope
 from tests.unit.recommender_operator.adapters.fake_source import SCOPE, FakeSource, thing
 
 
@@ -215,3 +216,61 @@ async def test_nothing_is_decided_on_a_cache_without_a_sign_of_the_server() -> N
         world.source.bookmark()
         await world.until(lambda: world.informer.age == 0)
         await world.informer.ready()
+
+
+async def test_a_backup_that_is_older_than_the_last_event_is_believed_as_well() -> None:
+    world = World()
+    world.source.put("a")
+    async with world.running():
+        world.source.say("ADDED", thing("b", 60))
+        await world.until(lambda: "b" in world.names())
+        world.source.version = 30
+        world.source.end(KubeError("expired", status=410))
+        await world.until(lambda: world.names() == {"a"})
+
+
+async def test_all_pages_of_a_list_are_of_the_moment_of_the_first() -> None:
+    class Moving(FakeSource):
+        async def page(self, scope: Scope, more: str) -> Page:
+            page = await super().page(scope, more)
+            self.version += 10
+            return page
+
+    world = World()
+    world.source = Moving()
+    world.informer._source = world.source
+    world.source.page_size = 1
+    for name in "abc":
+        world.source.put(name)
+    first = str(world.source.version)
+    async with world.running():
+        assert world.source.watches == [first]
+
+
+async def test_the_end_that_the_server_sets_to_a_watch_is_a_sign_of_life() -> None:
+    world = World()
+    async with world.running():
+        world.time += 100
+        world.source.end()
+        await world.until(lambda: len(world.source.watches) == 2)
+        assert world.informer.age == 0
+
+
+async def test_a_server_that_ends_watches_at_once_is_not_asked_again_at_once() -> None:
+    world = World()
+    async with world.running():
+        for count in (2, 3, 4):
+            world.source.end()
+            await world.until(lambda count=count: len(world.source.watches) == count)  # type: ignore[misc]
+        assert world.pauses == [0.5, 0.5]
+
+
+async def test_that_a_kind_is_unknown_is_an_answer_and_never_gets_old() -> None:
+    world = World()
+    world.source.errors = [KubeError("no such kind", status=404)] * 1000
+    task = asyncio.create_task(world.informer.run())
+    await world.until(lambda: sum(world.pauses) > 400)
+    assert world.informer.age <= 30
+    await world.informer.ready()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -221,7 +221,10 @@ async def test_a_service_of_another_is_left_as_it_is() -> None:
     other = copied(rig.kube.put(INFERENCE_SERVICES, {"metadata": metadata, "spec": spec}))
     view = await rig.view()
     assert (view.services, dict(view.traffic.weights)) == ({}, {})
-    assert "InferenceService team/movies belongs to another (no owner)" in view.traffic.message
+    assert (
+        "InferenceService team/movies does not belong to this model (no owner)"
+        in view.traffic.message
+    )
     assert [found.kind for found in view.foreign] == ["InferenceService"]
     for write in (
         rig.traffic.ensure(rig.subject, V1),

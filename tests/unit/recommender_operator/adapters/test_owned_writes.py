@@ -71,7 +71,9 @@ async def test_an_object_of_another_is_neither_changed_nor_deleted(owners: Any) 
     other["metadata"]["ownerReferences"] = owners
     rig = Rig(other)
     before = copied(rig.kube.objects)
-    with pytest.raises(ForeignObjectError, match="HTTPRoute team/movies belongs to another"):
+    with pytest.raises(
+        ForeignObjectError, match="HTTPRoute team/movies does not belong to this model"
+    ):
         await rig.split(a=100)
     with pytest.raises(ForeignObjectError):
         await rig.objects.delete(HTTP_ROUTES, "team", "movies", rig.claim)

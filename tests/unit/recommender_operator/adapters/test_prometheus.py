@@ -9,6 +9,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_operator.adapters import prometheus
 from recommender_operator.adapters.ports import PodRef, SampleError
 from recommender_operator.adapters.prometheus import Prometheus, parse_answer, provider
 from recommender_operator.observed import Sample
@@ -52,6 +53,25 @@ async def test_one_instant_query_asks_for_the_version_and_gives_its_pods() -> No
     assert await asked(handler, path="/prom") == {"a": {OK: 3}, "b": {OK: 4}}
     assert [r.path for r in seen] == ["/prom/api/v1/query"]
     assert seen[0].query["query"] == '{__name__=~"recommender_.*",version="films-1"}'
+
+
+async def test_no_version_can_widen_the_query() -> None:
+    seen: list[str] = []
+
+    async def handler(request: web.BaseRequest) -> web.Response:
+        seen.append(request.query["query"])
+        return web.Response(body=answer(row("3", pod="a")))
+
+    async with serving(handler) as port, aiohttp.ClientSession() as session:
+        provider = Prometheus(session, f"http://127.0.0.1:{port}")
+        await provider.sample("shop", 'a"} or {x="', PODS)
+    assert seen == [r'{__name__=~"recommender_.*",version="a\"} or {x=\""}']
+
+
+async def test_an_answer_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "LIMIT", 100)
+    with pytest.raises(SampleError, match="100 bytes"):
+        await asked(answering(answer(*[row("3", pod="a")] * 10)))
 
 
 def test_labels_of_the_server_are_no_part_of_the_key() -> None:
@@ -149,7 +169,7 @@ async def test_a_server_that_is_not_allowed_is_never_asked() -> None:
             with pytest.raises(SampleError, match=r"shop/films-1: analysis\.prometheusUrl"):
                 await provider(session, url, allowed).sample("shop", "films-1", PODS)
         for more in ("#", "?x=1", "/../", "@localhost"):
-            with pytest.raises(SampleError, match="plain base address"):
+            with pytest.raises(SampleError, match="base URL"):
                 await provider(session, url + more, (url,)).sample("shop", "films-1", PODS)
         assert asked == []
         await provider(session, f"{url}/", (url,)).sample("shop", "films-1", PODS)

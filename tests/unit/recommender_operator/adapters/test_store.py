@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 
+from recommender_operator.adapters import store as stores
 from recommender_operator.adapters.kube import JOBS, MODELS, PODS
 from recommender_operator.adapters.slim import slim, wanted_of_model
 from recommender_operator.adapters.store import Store, name_of, place_of
@@ -163,3 +165,36 @@ def test_whatever_the_order_the_end_is_that_of_the_newest_event(
     newest = 8 if deleted != 8 else None
     found = store.get(PLACE)
     assert (found and found["metadata"]["resourceVersion"]) == (newest and str(newest))
+
+
+def test_an_object_that_waits_for_its_finalizers_is_not_hidden_by_another_deletion() -> None:
+    store = Store()
+    store.put(thing("a", 5, deletionTimestamp="2026-01-01T00:00:00Z"))
+    assert not store.hide(PLACE, "uid-a")
+    assert store.get(PLACE) is not None
+
+
+def test_a_read_without_an_object_takes_away_only_what_was_known_before_it() -> None:
+    store = Store()
+    store.put(thing("a", 5))
+    before = store.find(PLACE)
+    assert before is not None
+    store.put(thing("a", 6, uid="another"))
+    assert not store.forget(PLACE, before)
+    assert store.get(PLACE) is not None
+    now = store.find(PLACE)
+    assert now is not None
+    assert store.forget(PLACE, now)
+    assert store.get(PLACE) is None
+
+
+def test_of_deletions_without_end_a_bounded_number_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stores, "REMEMBERED", 2)
+    store = Store()
+    for number in range(1, 6):
+        store.put(thing(f"a{number}", number))
+        store.remove(thing(f"a{number}", number + 10))
+    assert len(store._gone) == 2
+    assert not store.put(thing("a5", 6))

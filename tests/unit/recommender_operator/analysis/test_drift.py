@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.analysis.drift import STABLE_SESSIONS, Verdict, judge_break, judge_window
+from recommender_operator.analysis.drift import (
+    STABLE_SESSIONS,
+    Verdict,
+    evaluate_break,
+    evaluate_window,
+)
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.spec import DriftSpec
 
@@ -76,7 +81,9 @@ def test_without_drift_hardly_a_window_of_a_thousand_alarms() -> None:
     for _ in range(20):
         reference = counted(rng, USUAL, 5000)
         for _ in range(25):
-            alarms += judge_window(SPEC, window(rng, reference=reference)).verdict is Verdict.FAIL
+            alarms += (
+                evaluate_window(SPEC, window(rng, reference=reference)).verdict is Verdict.FAIL
+            )
     # alpha alone allows 5 of 500; with the effect floor at most 5 of 1000 are wanted.
     assert alarms <= 3
 
@@ -97,7 +104,7 @@ def test_few_users_with_many_sessions_each_are_no_drift() -> None:
                 reference={"age": reference},
                 design_effects=effects,
             )
-            alarms[design_effect] += judge_window(SPEC, stats).verdict is Verdict.FAIL
+            alarms[design_effect] += evaluate_window(SPEC, stats).verdict is Verdict.FAIL
     assert alarms[1.0] > 50
     assert alarms[10.0] <= 2
 
@@ -116,7 +123,7 @@ def test_few_users_with_many_sessions_each_are_no_drift() -> None:
 def test_a_shift_that_matters_is_found_and_its_feature_named(
     rng: np.random.Generator, shares: Shares, feature: str
 ) -> None:
-    found = [judge_window(SPEC, window(rng, shares)) for _ in range(20)]
+    found = [evaluate_window(SPEC, window(rng, shares)) for _ in range(20)]
     hits = [v for v in found if v.verdict is Verdict.FAIL and v.features[0].name == feature]
     assert len(hits) >= 18
     for verdict in hits:
@@ -128,7 +135,7 @@ def test_a_shift_that_matters_is_found_and_its_feature_named(
 def test_a_significant_shift_too_small_to_matter_is_no_alarm(rng: np.random.Generator) -> None:
     small = moved("gender", 0.04, "1", "0")
     stats = window(rng, small, counted(rng, USUAL, 100_000), sessions=50_000)
-    verdict = judge_window(SPEC, stats)
+    verdict = evaluate_window(SPEC, stats)
     assert verdict.verdict is Verdict.PASS
     assert verdict.clear
 
@@ -136,35 +143,35 @@ def test_a_significant_shift_too_small_to_matter_is_no_alarm(rng: np.random.Gene
 def test_a_shift_just_below_the_floor_is_no_alarm_and_not_clear(rng: np.random.Generator) -> None:
     near = moved("gender", 0.09, "1", "0")
     stats = window(rng, near, counted(rng, USUAL, 100_000), sessions=50_000)
-    verdict = judge_window(SPEC, stats)
+    verdict = evaluate_window(SPEC, stats)
     assert (verdict.verdict, verdict.clear) == (Verdict.PASS, False)
 
 
 def test_too_few_sessions_are_inconclusive_however_far_they_are(rng: np.random.Generator) -> None:
-    verdict = judge_window(SPEC, window(rng, moved("gender", 0.7, "1", "0"), sessions=499))
+    verdict = evaluate_window(SPEC, window(rng, moved("gender", 0.7, "1", "0"), sessions=499))
     assert verdict.verdict is Verdict.INCONCLUSIVE
     assert "499 of 500 sessions" in verdict.message
 
 
 def test_counters_that_are_missing_are_an_error_and_never_a_pass(rng: np.random.Generator) -> None:
     stats = window(rng)
-    assert judge_window(SPEC, WindowStats(sessions=900)).verdict is Verdict.ERROR
+    assert evaluate_window(SPEC, WindowStats(sessions=900)).verdict is Verdict.ERROR
     features = {k: v for k, v in stats.features.items() if k != "age"}
     lost = WindowStats(sessions=500, features=features, reference=stats.reference)
-    verdict = judge_window(SPEC, lost)
+    verdict = evaluate_window(SPEC, lost)
     assert verdict.verdict is Verdict.ERROR
     assert "age" in verdict.message
 
 
 def test_a_model_that_does_not_answer_is_no_drift(rng: np.random.Generator) -> None:
     stats = window(rng, {**USUAL, "top_score": evenly(10, null=0.5)})
-    assert judge_window(SPEC, stats).verdict is Verdict.PASS
+    assert evaluate_window(SPEC, stats).verdict is Verdict.PASS
 
 
 def test_the_same_shift_on_both_arms_is_no_break_of_the_candidate() -> None:
     rng = np.random.default_rng(2)
     broken = {**moved("mean_value", 0.08, "0", "null"), "top_score": lower_scores(4)}
-    verdicts = [judge_break(SPEC, window(rng, broken), window(rng, broken)) for _ in range(40)]
+    verdicts = [evaluate_break(SPEC, window(rng, broken), window(rng, broken)) for _ in range(40)]
     assert sum(v.verdict is Verdict.FAIL for v in verdicts) <= 2
 
 
@@ -179,7 +186,7 @@ def test_the_same_shift_on_both_arms_is_no_break_of_the_candidate() -> None:
 def test_a_break_of_the_candidate_alone_is_found(
     rng: np.random.Generator, shares: Shares, feature: str
 ) -> None:
-    verdicts = [judge_break(SPEC, window(rng, shares), window(rng)) for _ in range(20)]
+    verdicts = [evaluate_break(SPEC, window(rng, shares), window(rng)) for _ in range(20)]
     hits = [v for v in verdicts if v.verdict is Verdict.FAIL]
     assert len(hits) >= 15
     assert all(v.features[0].name == feature for v in hits)
@@ -187,14 +194,14 @@ def test_a_break_of_the_candidate_alone_is_found(
 
 def test_a_broken_stable_version_does_not_condemn_the_candidate(rng: np.random.Generator) -> None:
     broken = {**moved("last_genre", 0.05, "3", "unknown"), "top_score": lower_scores(6)}
-    assert judge_break(SPEC, window(rng), window(rng, broken)).verdict is Verdict.PASS
+    assert evaluate_break(SPEC, window(rng), window(rng, broken)).verdict is Verdict.PASS
 
 
 def test_a_break_needs_sessions_of_both_arms(rng: np.random.Generator) -> None:
     few = window(rng, sessions=SPEC.window_sessions - 1)
-    assert judge_break(SPEC, few, window(rng)).verdict is Verdict.INCONCLUSIVE
+    assert evaluate_break(SPEC, few, window(rng)).verdict is Verdict.INCONCLUSIVE
     too_few = window(rng, sessions=STABLE_SESSIONS - 1)
-    assert judge_break(SPEC, window(rng), too_few).verdict is Verdict.INCONCLUSIVE
+    assert evaluate_break(SPEC, window(rng), too_few).verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_break_is_seen_beside_a_stable_version_with_few_sessions(
@@ -202,7 +209,7 @@ def test_a_break_is_seen_beside_a_stable_version_with_few_sessions(
 ) -> None:
     few = window(rng, sessions=STABLE_SESSIONS)
     broken = window(rng, moved("gender", 0.29, "0", "unknown"))
-    assert judge_break(SPEC, broken, few).verdict is Verdict.FAIL
+    assert evaluate_break(SPEC, broken, few).verdict is Verdict.FAIL
 
 
 BINS = st.dictionaries(st.sampled_from(["0", "1", "2", "null", "unknown"]), st.integers(0, 400))
@@ -214,7 +221,7 @@ def test_whatever_was_counted_the_verdict_is_consistent(
     features: dict[str, dict[str, int]], reference: dict[str, dict[str, int]], sessions: int
 ) -> None:
     stats = WindowStats(sessions=sessions, features=features, reference=reference)
-    for verdict in (judge_window(SPEC, stats), judge_break(SPEC, stats, stats)):
+    for verdict in (evaluate_window(SPEC, stats), evaluate_break(SPEC, stats, stats)):
         assert bool(verdict.features) is (verdict.verdict is Verdict.FAIL)
         assert not (verdict.clear and verdict.verdict is not Verdict.PASS)
         assert len({shift.name for shift in verdict.features}) == len(verdict.features)

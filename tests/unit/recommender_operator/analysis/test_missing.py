@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recommender_operator.analysis import metrics
 from recommender_operator.analysis.histogram import Histogram
 from recommender_operator.analysis.missing import MIN_SESSIONS, missing_features
-from recommender_operator.analysis.verdict import judge
+from recommender_operator.analysis.verdict import evaluate
 from recommender_operator.analysis.window import Bins, WindowStats
 from recommender_operator.api.spec import AnalysisSpec
 
@@ -41,7 +41,7 @@ def test_the_worst_feature_is_told_with_both_shares() -> None:
         window(200, age=2, gender=10), window(1000, age=20, gender=30), max_increase=USUAL
     )
     assert (seen.verdict, seen.value, seen.stable_value) == ("Pass", 0.05, 0.03)
-    assert (seen.sample_size, seen.threshold) == (200, "at most 0.1 above stable's")
+    assert (seen.sample_size, seen.threshold) == (200, "at most 0.1 above the stable version's")
 
 
 def test_a_feature_lost_altogether_fails_after_a_dozen_sessions_and_is_named() -> None:
@@ -88,19 +88,19 @@ def test_nulls_of_the_score_are_no_missing_feature() -> None:
 
 
 def test_the_step_fails_by_a_lost_feature_alone() -> None:
-    step = judge(AnalysisSpec(), window(150, age=150), window(900, age=9))
+    step = evaluate(AnalysisSpec(), window(150, age=150), window(900, age=9))
     assert step.verdict == "Fail"
     assert step.message.startswith("missingFeatureShare 1, stable 0.01 (at most 0.1 above")
     assert "150 sessions" in step.message
 
 
 def test_a_candidate_that_counts_no_features_is_an_error_not_a_pass() -> None:
-    step = judge(AnalysisSpec(), window(150), window(900, age=9))
+    step = evaluate(AnalysisSpec(), window(150), window(900, age=9))
     assert (step.verdict, step.metrics[-1].verdict) == ("Error", "Error")
 
 
 def test_a_stable_version_that_counts_no_features_is_nothing_to_compare_with() -> None:
-    step = judge(AnalysisSpec(), window(150, age=150), window(900))
+    step = evaluate(AnalysisSpec(), window(150, age=150), window(900))
     assert step.verdict == "Pass"
     assert "missingFeatureShare" not in {metric.metric for metric in step.metrics}
 

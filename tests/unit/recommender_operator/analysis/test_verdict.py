@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from recommender_operator.analysis import metrics
 from recommender_operator.analysis.histogram import Histogram
 from recommender_operator.analysis.outcome import combined
-from recommender_operator.analysis.verdict import StepVerdict, Verdict, judge
+from recommender_operator.analysis.verdict import StepVerdict, Verdict, evaluate
 from recommender_operator.analysis.window import WindowStats, window_stats
 from recommender_operator.api.spec import AnalysisSpec
 from recommender_operator.api.version import MetricVerdict
@@ -49,7 +49,7 @@ def metric(step: StepVerdict, name: str) -> MetricVerdict:
 
 
 def test_a_healthy_candidate_passes_with_numbers_for_each_metric() -> None:
-    step = judge(SPEC, served(errors=2, fallbacks=3), served(9000))
+    step = evaluate(SPEC, served(errors=2, fallbacks=3), served(9000))
     assert step.verdict is Verdict.PASS
     assert [m.metric for m in step.metrics] == [
         "successRate",
@@ -76,28 +76,28 @@ def test_a_healthy_candidate_passes_with_numbers_for_each_metric() -> None:
 def test_each_metric_alone_fails_the_step_and_is_named(
     candidate: WindowStats, broken: str
 ) -> None:
-    step = judge(SPEC, candidate, served(9000))
+    step = evaluate(SPEC, candidate, served(9000))
     assert step.verdict is Verdict.FAIL
     assert [m.metric for m in step.metrics if m.verdict == "Fail"] == [broken]
     assert step.message.startswith(broken)
 
 
 def test_too_few_requests_are_inconclusive_and_say_how_many() -> None:
-    step = judge(SPEC, served(37), served(900))
+    step = evaluate(SPEC, served(37), served(900))
     assert step.verdict is Verdict.INCONCLUSIVE
     assert "37 of 100 requests" in step.message
 
 
 def test_outright_failure_ends_the_step_before_the_least_number_of_requests() -> None:
-    assert judge(SPEC, served(8, errors=8), served(80)).verdict is Verdict.FAIL
+    assert evaluate(SPEC, served(8, errors=8), served(80)).verdict is Verdict.FAIL
 
 
 def test_a_few_first_bad_requests_are_not_yet_a_failure() -> None:
-    assert judge(SPEC, served(4, errors=4), served(40)).verdict is Verdict.INCONCLUSIVE
+    assert evaluate(SPEC, served(4, errors=4), served(40)).verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_share_outside_the_limit_by_chance_is_neither_passed_nor_failed() -> None:
-    step = judge(SPEC, served(100, errors=2), served(900))
+    step = evaluate(SPEC, served(100, errors=2), served(900))
     assert metric(step, "successRate").verdict == "Inconclusive"
     assert "chance" in metric(step, "successRate").message
 
@@ -106,14 +106,14 @@ def test_a_share_outside_the_limit_by_chance_is_neither_passed_nor_failed() -> N
 def test_exactly_at_the_limit_passes(minimum: float, errors: int) -> None:
     thresholds = SPEC.thresholds.model_copy(update={"min_success_rate": minimum})
     spec = SPEC.model_copy(update={"thresholds": thresholds})
-    assert judge(spec, served(200, errors=errors), None).verdict is Verdict.PASS
+    assert evaluate(spec, served(200, errors=errors), None).verdict is Verdict.PASS
 
 
 def test_what_breaks_both_arms_alike_is_not_blamed_on_the_candidate() -> None:
-    step = judge(SPEC, served(errors=200), served(9000, errors=1800))
+    step = evaluate(SPEC, served(errors=200), served(9000, errors=1800))
     assert step.verdict is Verdict.INCONCLUSIVE
     assert "shared" in metric(step, "successRate").message
-    assert judge(SPEC, served(errors=500), served(9000, errors=1800)).verdict is Verdict.FAIL
+    assert evaluate(SPEC, served(errors=500), served(9000, errors=1800)).verdict is Verdict.FAIL
 
 
 def two_pods(ok: int, other: int) -> Sample:
@@ -131,17 +131,17 @@ def two_pods(ok: int, other: int) -> Sample:
 def test_counters_lost_in_restarts_make_a_window_inconclusive_and_never_a_pass() -> None:
     candidate = window_stats(two_pods(900, 900), two_pods(300, 350))
     stable = window_stats(two_pods(0, 0), two_pods(500, 500))
-    step = judge(SPEC, candidate, stable)
+    step = evaluate(SPEC, candidate, stable)
     assert step.verdict is Verdict.INCONCLUSIVE
-    assert "lost of 2 pods of the candidate" in step.message
+    assert "counters of 2 pods of the candidate" in step.message
     whole = window_stats(two_pods(0, 0), two_pods(300, 350))
-    assert judge(SPEC, whole, stable).verdict is Verdict.PASS
+    assert evaluate(SPEC, whole, stable).verdict is Verdict.PASS
 
 
 def test_lost_counters_save_no_candidate_that_breaks_a_limit() -> None:
     lossy = dataclasses.replace(served(errors=500), resets=1)
-    assert judge(SPEC, lossy, served()).verdict is Verdict.FAIL
-    assert judge(SPEC, served(errors=500), dataclasses.replace(served(), gone=1)).verdict is (
+    assert evaluate(SPEC, lossy, served()).verdict is Verdict.FAIL
+    assert evaluate(SPEC, served(errors=500), dataclasses.replace(served(), gone=1)).verdict is (
         Verdict.FAIL
     )
 
@@ -149,17 +149,17 @@ def test_lost_counters_save_no_candidate_that_breaks_a_limit() -> None:
 @pytest.mark.parametrize("left", [1000, 1])
 def test_lost_counters_of_the_stable_version_compare_nothing(left: int) -> None:
     lossy = dataclasses.replace(served(left), gone=1)
-    step = judge(SPEC, served(), lossy)
+    step = evaluate(SPEC, served(), lossy)
     assert step.verdict is Verdict.INCONCLUSIVE
     assert "of 1 pod of the stable version" in step.message
-    slow = judge(SPEC, served(seconds=0.3), dataclasses.replace(served(), resets=1))
+    slow = evaluate(SPEC, served(seconds=0.3), dataclasses.replace(served(), resets=1))
     assert slow.verdict is Verdict.INCONCLUSIVE
     assert "not compared" in metric(slow, "latencyMedianMilliseconds").message
 
 
 def test_fast_medians_are_never_compared() -> None:
     # Ten times slower, and below the floor.
-    assert judge(SPEC, served(seconds=0.015), served(seconds=0.001)).verdict is Verdict.PASS
+    assert evaluate(SPEC, served(seconds=0.015), served(seconds=0.001)).verdict is Verdict.PASS
 
 
 def test_latencies_beyond_the_last_bucket_never_pass() -> None:
@@ -168,7 +168,7 @@ def test_latencies_beyond_the_last_bucket_never_pass() -> None:
             update={"max_latency_p99_milliseconds": 8000.0}
         )}
     )  # fmt: skip
-    step = judge(spec, served(slow=100, slow_seconds=7), None)
+    step = evaluate(spec, served(slow=100, slow_seconds=7), None)
     p99 = metric(step, "latencyP99Milliseconds")
     assert (p99.verdict, p99.value) == ("Inconclusive", None)
     assert "above 5000 ms" in p99.message
@@ -176,21 +176,21 @@ def test_latencies_beyond_the_last_bucket_never_pass() -> None:
 
 def test_without_a_stable_version_in_traffic_the_absolute_limits_decide() -> None:
     for stable in (None, served(0), WindowStats(), served(4)):
-        step = judge(SPEC, served(1000), stable)
+        step = evaluate(SPEC, served(1000), stable)
         assert step.verdict is Verdict.PASS
         assert len(step.metrics) == 4
 
 
 def test_no_pod_and_no_counter_are_errors_and_never_a_pass() -> None:
-    assert judge(SPEC, WindowStats(), None).verdict is Verdict.ERROR
+    assert evaluate(SPEC, WindowStats(), None).verdict is Verdict.ERROR
     silent = WindowStats(requests=500, pods=1)
-    step = judge(SPEC, silent, None)
+    step = evaluate(SPEC, silent, None)
     assert step.verdict is Verdict.ERROR
-    assert "count nothing" in step.message
+    assert "have no counts" in step.message
 
 
 def test_all_requests_failed_is_a_failure_although_nothing_was_answered() -> None:
-    step = judge(SPEC, served(500, errors=500), None)
+    step = evaluate(SPEC, served(500, errors=500), None)
     assert step.verdict is Verdict.FAIL
     assert metric(step, "fallbackShare").verdict == "Inconclusive"
 
@@ -229,7 +229,7 @@ def windows(draw: st.DrawFn) -> WindowStats:
 def test_whatever_was_counted_a_pass_has_every_value_within_its_limit(
     candidate: WindowStats, stable: WindowStats | None
 ) -> None:
-    step = judge(SPEC, candidate, stable)
+    step = evaluate(SPEC, candidate, stable)
     for m in step.metrics:
         assert m.value is None or math.isfinite(m.value)
         MetricVerdict.model_validate_json(m.model_dump_json())
@@ -279,7 +279,7 @@ def looks_until(
         )
         thresholds = SPEC.thresholds.model_copy(update={"max_latency_ratio": 2.0})
         spec = SPEC.model_copy(update={"thresholds": thresholds})
-        if judge(spec, candidate, stable).verdict is Verdict.FAIL:
+        if evaluate(spec, candidate, stable).verdict is Verdict.FAIL:
             return look
     return None
 

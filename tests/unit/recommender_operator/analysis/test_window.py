@@ -120,3 +120,15 @@ def test_the_reference_is_that_of_one_pod_and_not_the_sum() -> None:
     stats = window_stats({"a": counters}, {"a": counters, "b": counters})
     assert stats.reference == {"age": {"1": 50}}
     assert stats.resets == 0
+
+
+def test_a_start_time_that_is_no_longer_told_is_a_restart() -> None:
+    """Whatever answers now does not tell that it is the same process."""
+    stats = window_stats({"a": pod(ok=5, **{CREATED: 1000.0})}, {"a": pod(ok=20)})
+    assert (stats.requests, stats.resets) == (20, 1)
+
+
+def test_a_gauge_that_falls_is_no_restart() -> None:
+    reference = 'recommender_reference_sessions{bin="1",feature="age"}'
+    stats = window_stats({"a": pod(ok=5, **{reference: 50})}, {"a": pod(ok=7, **{reference: 40})})
+    assert (stats.requests, stats.resets) == (2, 0)

@@ -58,11 +58,11 @@ def test_an_address_has_one_spelling(text: str, same_as: str) -> None:
     ],
 )
 def test_what_is_no_plain_base_address_is_refused_with_its_form(text: str) -> None:
-    with pytest.raises(ValueError, match="plain base address"):
+    with pytest.raises(ValueError, match="base URL"):
         normalise(text)
     said = refusal(text, ALLOWED)
     assert "analysis.prometheusUrl" in said
-    assert "plain base address such as http://" in said
+    assert "base URL such as http://" in said
     assert len(said) < 600
 
 

@@ -82,7 +82,7 @@ def test_a_host_outside_is_refused_with_field_value_suffixes_and_remedy(
 )
 def test_what_is_no_host_name_is_refused_with_its_form(host: str) -> None:
     said = refused(host)
-    assert "must be a host name of labels in lower case" in said
+    assert "must be a host name in lower case" in said
     assert len(said) < 600
 
 

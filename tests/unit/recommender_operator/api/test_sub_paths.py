@@ -50,7 +50,7 @@ def test_a_path_of_the_operators_own_is_held_to_its_folder() -> None:
         "staging/films/a\0",
         "",
     ):
-        with pytest.raises(ValueError, match="does not lie in staging/films"):
+        with pytest.raises(ValueError, match="is not in staging/films"):
             sub_paths.below(path, "staging/films")
 
 

@@ -60,3 +60,21 @@ def test_a_long_wait_is_kept_to_a_part_of_its_length_and_a_short_one_to_its_look
     hour, look = datetime.timedelta(hours=1), datetime.timedelta(seconds=5)
     assert clock.pace(hour, look) == datetime.timedelta(minutes=3)
     assert clock.pace(look, look) == look
+
+
+def test_it_is_stored_anew_with_another_pace_and_with_whatever_else_is_written() -> None:
+    kept, slow = stored(), 2 * PACE
+
+    def again(pace: datetime.timedelta, *, written: bool) -> bool:
+        wall = after(1)
+        return kept != clock.kept(kept, wall=wall, time=wall, pace=pace, written=written)
+
+    assert not again(PACE, written=False)
+    assert again(slow, written=False)
+    assert again(PACE, written=True)
+
+
+def test_a_wall_that_went_back_is_stored_at_once() -> None:
+    kept = stored()
+    wall = after(-1)
+    assert clock.kept(kept, wall=wall, time=START, pace=PACE, written=False).observed_at == wall

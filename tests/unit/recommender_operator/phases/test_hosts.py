@@ -167,3 +167,27 @@ def test_over_knative_nothing_is_held_against_the_gateway() -> None:
     assert cluster.condition("Accepted") == ("True", Reason.ACCEPTED)
     assert cluster.champion() is not None
     assert ConditionType.ACCEPTED in [c.type for c in cluster.status.conditions]
+
+
+def test_of_two_routes_that_nothing_tells_apart_the_models_keeps_its_host() -> None:
+    """A GRPCRoute of the same name and second: the API names no order between kinds."""
+    cluster = world(HOST)
+    cluster.settle()
+    assert cluster.route_since is not None
+    alike = Rival(
+        kind="GRPCRoute", namespace="shop", name="movies", hosts=(HOST,),
+        created_at=cluster.route_since,
+    )  # fmt: skip
+    cluster.rivals = (alike,)
+    cluster.settle()
+    assert cluster.route_host == HOST
+
+
+def test_a_former_host_that_an_older_route_has_is_not_kept() -> None:
+    cluster = world(HOST)
+    cluster.settle()
+    cluster.rivals = (rival(HOST),)
+    cluster.edit(serving={"host": "shop.bank.example"})
+    cluster.settle()
+    assert cluster.route == {}
+    assert "Until then no requests are routed" in cluster.message("Accepted")

@@ -32,7 +32,9 @@ def test_more_categories_than_are_served_are_refused_by_name(data: Dataset, kind
         return replace(data, users=replace(data.users, **{kind: names}))
 
     servable.check(named(servable.MAX_CATEGORIES), None, 20)
-    with pytest.raises(InputError, match=r"has 1001 different values, more than the limit of 1000") as caught:
+    with pytest.raises(
+        InputError, match=r"has 1001 different values, more than the limit of 1000"
+    ) as caught:
         servable.check(named(servable.MAX_CATEGORIES + 1), None, 20)
     assert caught.value.reason == "TooManyCategories"
     assert kind.removesuffix("_names").removesuffix("s") in caught.value.message

@@ -72,7 +72,7 @@ def test_both_sides_have_the_same_search_settings() -> None:
 def test_the_operator_knows_which_hyperparameters_have_no_default_range() -> None:
     numbers = [f for f in Hyperparameters.model_fields.values() if f.annotation in (int, float)]
     names = {str(field.alias) for field in numbers}
-    assert set(rules_search.UNDECLARED) == names - search_space.DECLARED.keys()
+    assert set(rules_search.WITHOUT_DEFAULT_RANGE) == names - search_space.DECLARED.keys()
 
 
 def test_both_sides_have_the_same_export_settings() -> None:
