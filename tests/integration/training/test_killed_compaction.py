@@ -84,7 +84,7 @@ def assert_ended(path: Path, version: str, before: tuple[str, pl.DataFrame]) -> 
     assert compact(path, version) == compaction.Compacted(0, 0)
 
 
-def test_killed_after_any_write_readers_see_the_same_rows_and_the_next_run_ends_it(
+def test_after_a_kill_at_any_write_readers_see_the_same_rows_and_the_next_run_completes(
     crowded: tuple[Path, list[str]], steps: list[Step], tmp_path: Path
 ) -> None:
     version = crowded[1][1]
@@ -140,7 +140,7 @@ def killed(path: Path, version: str, dies: int) -> None:
     compact(path, version)
 
 
-def test_a_process_that_is_killed_between_any_two_calls_holds_no_lock_and_loses_no_row(
+def test_a_process_killed_between_any_two_calls_holds_no_lock_and_loses_no_row(
     crowded: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
     version = crowded[1][1]

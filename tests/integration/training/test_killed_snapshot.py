@@ -55,8 +55,8 @@ def assert_all_that_is_named_is_there(desk: Desk) -> None:
 
 def assert_ended(desk: Desk) -> None:
     """All rows are in once, the record has its entries, and nothing else is left."""
-    said = desk.snapshot(KEEP)
-    assert (said["rows"], said["snapshots"]) == (12, KEEP)
+    report = desk.snapshot(KEEP)
+    assert (report["rows"], report["snapshots"]) == (12, KEEP)
     assert_all_that_is_named_is_there(desk)
     needed: set[Path] = set()
     for name in ("interactions", "users", "items", "batches", "quarantine"):
@@ -71,7 +71,7 @@ def assert_ended(desk: Desk) -> None:
     assert not (desk.lake / ".staging").exists()
 
 
-def test_killed_after_any_write_all_that_the_record_names_is_there_and_the_next_run_ends_it(
+def test_after_a_kill_at_any_write_recorded_versions_exist_and_the_next_run_completes(
     desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shutil.copytree(desk.folder, tmp_path_factory.mktemp("whole") / "desk")

@@ -18,13 +18,13 @@ from recommender_training.pipeline import training
 from recommender_training.trainer.bundle import fit_models
 
 
-def test_the_limits_are_those_of_the_transformer() -> None:
+def test_the_limits_match_the_transformer() -> None:
     assert servable.MAX_FILE_BYTES == serving.MAX_FILE_BYTES
     assert servable.MAX_CATEGORIES == file_schemas.MAX_BINS
 
 
 @pytest.mark.parametrize("kind", ["genders", "occupations", "genre_names"])
-def test_more_categories_than_are_served_are_refused_by_name(data: Dataset, kind: str) -> None:
+def test_too_many_categories_are_refused_by_name(data: Dataset, kind: str) -> None:
     def named(count: int) -> Dataset:
         names: Any = tuple(f"name-{number}" for number in range(count))
         if kind == "genre_names":
@@ -40,7 +40,7 @@ def test_more_categories_than_are_served_are_refused_by_name(data: Dataset, kind
     assert kind.removesuffix("_names").removesuffix("s") in caught.value.message
 
 
-def test_texts_of_items_that_do_not_fit_are_refused_and_the_last_byte_fits(
+def test_item_texts_are_refused_above_the_limit_and_accepted_at_it(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"日本 {number:08}" * 20 for number in range(data.items.count)]

@@ -54,7 +54,7 @@ def test_a_version_of_more_than_a_month_ago_is_read_after_any_later_commit(
     assert len(list(table.glob("_delta_log/*.checkpoint.parquet"))) > 1, "as often as asked for"
 
 
-def test_compaction_of_a_table_of_an_earlier_release_lets_its_log_be(tmp_path: Path) -> None:
+def test_compaction_keeps_the_log_of_a_table_of_an_earlier_release(tmp_path: Path) -> None:
     """`optimize` takes no word of the caller on this, the table's property alone."""
     table = tmp_path / "interactions"
     kept = PostCommitHookProperties(cleanup_expired_logs=False)
@@ -68,7 +68,7 @@ def test_compaction_of_a_table_of_an_earlier_release_lets_its_log_be(tmp_path: P
     assert pl.scan_delta(DeltaTable(str(table), version=0)).collect().height == 1
 
 
-def test_a_version_that_the_log_has_lost_stops_no_vacuum(
+def test_a_version_missing_from_the_log_does_not_stop_a_vacuum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)

@@ -243,15 +243,13 @@ def test_a_window_without_requests_is_shown_without_lists(
         {"name": "age", "segments": 0, "auc": None, "logLoss": None, "calibrationGap": None}
     ]
     for each in (*empty["intervals"].values(), *empty["minus"].values()):
-        for told in each.values():
-            told["low"] = told["high"] = None
+        for section in each.values():
+            section["low"] = section["high"] = None
     empty["learning"] = {"bestEpoch": 0, "looks": []}
     assert Elements(render(empty, facts)).open == []
 
 
-def test_the_baseline_alone_has_a_page_without_a_learning_curve(
-    trained: Any, tmp_path: Path
-) -> None:
+def test_the_baseline_has_a_page_without_a_learning_curve(trained: Any, tmp_path: Path) -> None:
     config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
     result = training.train(trained.lake, trained.data_version, config, tmp_path / "staged")
     page = (result.staged / "report.html").read_text()
@@ -261,7 +259,7 @@ def test_the_baseline_alone_has_a_page_without_a_learning_curve(
     assert "Gain over popularity" in page
 
 
-def test_a_search_is_told_in_words_a_drawing_and_a_table(searched: Any) -> None:
+def test_a_search_has_a_summary_a_figure_and_a_table(searched: Any) -> None:
     page = (searched.staged / "report.html").read_text()
     found = searched.found
     assert "<h2>Training and calibration</h2>" in page
@@ -338,7 +336,7 @@ def test_any_search_is_drawn_inside_its_frame_and_the_line_only_falls(
     assert [y for _, y in points] == sorted(y for _, y in points), "down is a larger y"
 
 
-def test_the_words_name_what_was_ended_diverged_and_lost() -> None:
+def test_the_summary_counts_pruned_diverged_and_failed_trials() -> None:
     trials = [trial(0, 0.5), trial(1, 0.9, "Pruned"), trial(2, None, "Diverged"),
               trial(3, None, "Failed"), trial(4, 0.49)]  # fmt: skip
     page = join(*search.parts(outcome(trials))).source
