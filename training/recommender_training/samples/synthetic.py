@@ -64,13 +64,18 @@ def generate(destination: Path, size: Size, seed: int) -> None:
             "zip_code:token": np.full(size.users, 10_000),
         },
     )
+    _write_items(destination / "synthetic.item", random, hot)
+
+
+def _write_items(path: Path, random: np.random.Generator, hot: Bools) -> None:
+    count = len(hot)
     names = [" ".join(np.array(GENRES)[row]) for row in hot]
     _write(
-        destination / "synthetic.item",
+        path,
         {
-            "item_id:token": np.arange(1, size.items + 1),
-            "movie_title:token_seq": [f"Film {number}" for number in range(1, size.items + 1)],
-            "release_year:token": random.integers(1950, 1998, size.items),
+            "item_id:token": np.arange(1, count + 1),
+            "movie_title:token_seq": [f"Film {number}" for number in range(1, count + 1)],
+            "release_year:token": random.integers(1950, 1998, count),
             "class:token_seq": names,
         },
     )
