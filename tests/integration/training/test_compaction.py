@@ -1,4 +1,4 @@
-"""Compaction changes no row, and a vacuum takes no file that somebody may ask for again."""
+"""Compaction changes no row, and a vacuum removes no file that is in use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`check` compares with what was trained on, warns or blocks, and writes what it found."""
+"""`check` compares with the last training, warns or blocks, and writes its findings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A profile tells a data version and a window as training sees them, and always the same."""
+"""A profile matches the training's view of a data version and is reproducible."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_histograms_equal_reference_json(trained: Trained, tables: lake.Tabl
 
 
 def test_a_profile_made_later_has_the_same_bytes(source: Path, tmp_path: Path) -> None:
-    """An older version is read by time travel, whatever was added since."""
+    """An older version is read by time travel, regardless of later rows."""
     checked = ingest.check(source, tmp_path / "lake")
     first = profile.build(tmp_path / "lake", checked.data_version, None).profile
     late = tmp_path / "late"

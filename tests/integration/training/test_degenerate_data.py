@@ -1,4 +1,4 @@
-"""Data that no one should learn from: what `check` says of them, and what `train` does."""
+"""Degenerate data: the findings of `check` and the errors of `train`."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_check_reports_the_problem(
 def test_train_accepts_data_that_the_check_ignores(
     source: Path, tmp_path: Path, edit: Edit
 ) -> None:
-    """The metrics are finite, and no interval is told that users could not carry."""
+    """The metrics are finite, and intervals exist only with enough users."""
     version = lake(source, tmp_path, edit)
     result = training.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
     assert all(math.isfinite(value) for value in result.metrics.values())

@@ -1,4 +1,4 @@
-"""Tables of an event collector are read by data file: each once, whatever the table does after."""
+"""Each data file of a Delta table is read once, even if the table changes later."""
 
 from __future__ import annotations
 

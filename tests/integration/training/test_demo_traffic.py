@@ -1,4 +1,4 @@
-"""Replayed traffic looks like the reference; the shifted population is told by age and genre.
+"""Replayed traffic matches the reference; the shifted population differs in age and genre.
 
 On MovieLens 100K where it is in the cache, else on generated data.
 """

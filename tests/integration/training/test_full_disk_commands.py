@@ -1,4 +1,4 @@
-"""`check` and `publish` on a disk without room: told as such, and repeated once there is some."""
+"""`check` and `publish` on a full disk: reported, and repeatable once there is space."""
 
 from __future__ import annotations
 

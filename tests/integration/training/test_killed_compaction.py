@@ -1,4 +1,4 @@
-"""A compaction that is killed at any step changes no row for any reader, and the next ends it."""
+"""A compaction killed at any step changes no row for readers, and the next one completes."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_after_a_kill_at_any_write_readers_see_the_same_rows_and_the_next_run_co
         digest, rows = seen(path, version)
         assert digest == before[0], step.path
         assert rows.equals(before[1]), step.path
-        assert scans["interactions"].collect().height == 2, "a reader that had begun before"
+        assert scans["interactions"].collect().height == 2, "a reader that started before"
         again = shutil.copytree(path, tmp_path / f"again-{number}")
         assert_ended(again, version, before)
         shutil.rmtree(again)

@@ -1,4 +1,4 @@
-"""A snapshot that is killed at any write loses nothing that the record names; the next ends it."""
+"""A snapshot killed at any write loses no recorded version, and the next one completes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: Path) -> Desk:
-    """A desk of one's own, at which a vacuum takes what nobody refers to at once."""
+    """A separate desk whose vacuum removes unused files at once."""
     shutil.copytree(before, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)
     real = compaction.compact

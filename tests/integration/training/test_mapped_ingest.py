@@ -1,4 +1,4 @@
-"""Mapped files get into the lake once, whole or not at all, and nothing is dropped in silence."""
+"""Mapped files are ingested once, completely or not at all, and no row is dropped silently."""
 
 from __future__ import annotations
 

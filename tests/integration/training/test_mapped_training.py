@@ -1,4 +1,4 @@
-"""Events alone are enough: a model is trained, exported and loaded without any attribute."""
+"""Events are enough: a model without any attributes is trained, exported and loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search ends with its budget, outlives what kills it, and finds the same again."""
+"""A search ends with its budget, survives kills, and is reproducible."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def search(path: Path, how: Plan, objective: Objective = judge) -> tuple[Outcome
 
 
 def dying(after: int) -> Objective:
-    """Ends the process in the midst of the trial after so many."""
+    """Ends the process during the trial after this many."""
     seen = 0
 
     def objective(params: Params, report: Report) -> Sequence[float]:

@@ -1,4 +1,4 @@
-"""Training with a search: the past chooses, the test window confirms once, the bytes repeat."""
+"""Training with a search: it never sees the test window, and the bytes are reproducible."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_interrupted_or_not_it_is_the_same_artifact_and_no_journal_is_left(
 def test_what_a_failed_search_left_goes_with_the_next_training_of_the_model(
     trained: Any, tmp_path: Path, own: bool
 ) -> None:
-    """Beside others, as a person trains, it may be somebody's and stays."""
+    """In a shared folder, another training may use it, so it stays."""
     left = tmp_path / ".search" / "0123456789abcdef.journal"
     left.parent.mkdir()
     left.write_text("")

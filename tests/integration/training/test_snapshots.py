@@ -1,4 +1,4 @@
-"""Snapshots of a lake: what the record has, and what is removed with its oldest entries."""
+"""Snapshots of a lake: the record, and the removal of its oldest entries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 @pytest.fixture
 def any_retention(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody refers to goes at once."""
+    """Unused files are removed at once."""
     monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)
     real = compaction.compact
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""Events whose ids are texts get into the lake by the hashes of these, whatever the format."""
+"""Events with text ids are ingested by the hashes of the texts, in every format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From texts to texts: ingested, trained, exported, and answered by the transformer's own app."""
+"""Text ids end to end: ingested, trained, exported, and answered by the transformer."""
 
 from __future__ import annotations
 

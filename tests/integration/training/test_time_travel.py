@@ -1,4 +1,4 @@
-"""A past data version is checked and trained on as it was, whatever has come since."""
+"""A past data version is checked and trained on unchanged, regardless of later data."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_as_of_an_old_snapshot_rows_profile_findings_and_artifact_are_those_of_t
     assert compaction.compact(shop.lake, keep=kept, retention_hours=0).partitions == 0
     shutil.rmtree(shop.lake / "checks" / version)
     (shop.lake / "checks" / version).mkdir()
-    for name in ("aside.json", "findings-3000d.json"):  # the profile is made anew
+    for name in ("aside.json", "findings-3000d.json"):  # the profile is built again
         (shop.lake / "checks" / version / name).write_bytes(written[name])
 
     for of in (("--as-of", "2026-11-26T05:30:00Z"), ("--data-version", version)):
@@ -167,7 +167,7 @@ def test_quarantined_rows_are_reported_as_at_that_time(desk: Desk) -> None:
     (desk.lake / "snapshots.json").unlink()
     assert desk.run(*past)[1]["quarantinedRows"] == 3, "as the check of it has noted"
     shutil.rmtree(desk.lake / "checks")
-    assert "quarantinedRows" not in desk.run(*past)[1], "nobody knows"
+    assert "quarantinedRows" not in desk.run(*past)[1], "unknown"
 
 
 def test_the_default_reference_of_a_past_version_is_not_newer(desk: Desk) -> None:

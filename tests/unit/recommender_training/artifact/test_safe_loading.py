@@ -1,4 +1,4 @@
-"""A file of a stranger runs nothing: neither its pickles nor what a graph may ask for."""
+"""Foreign files run no code: no pickles, and only tensor operations in a graph."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a transformer would refuse to read ends a training before it has begun."""
+"""A training refuses data beyond the limits of the transformer before the first fit."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_training_refuses_before_it_fits(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fitted(*_: object) -> None:
-        pytest.fail("it has begun to fit")
+        pytest.fail("it started to fit")
 
     vocabulary = (trained.staged / "vocabulary.json").stat().st_size
     monkeypatch.setattr(servable, "MAX_FILE_BYTES", vocabulary - 1)

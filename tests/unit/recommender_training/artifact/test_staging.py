@@ -1,4 +1,4 @@
-"""An artifact is staged whole or not at all; a full disk is told with what to do."""
+"""An artifact is staged completely or not at all; a full disk is reported with a remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An artifact is published complete or not at all, and what was changed is never accepted."""
+"""An artifact is published completely or not at all, and changed ones are never accepted."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_remove_never_leaves_its_root(tmp_path: Path, path: str) -> None:
         store.remove(root, ["kept", path])
     assert caught.value.reason == "UnsafePath"
     assert (other / "kept").is_file()
-    assert (root / "kept").is_dir(), "all paths are judged before the first is removed"
+    assert (root / "kept").is_dir(), "all paths are checked before the first is removed"
 
 
 def test_remove_removes_a_link_and_not_its_target(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""config.pbtxt, docs/contracts.md and the exported graph say the same."""
+"""config.pbtxt, docs/contracts.md and the exported graph agree."""
 
 from __future__ import annotations
 

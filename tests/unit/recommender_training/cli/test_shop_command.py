@@ -1,4 +1,4 @@
-"""`recommender-training shop`: sizes and changes reach the generator, nonsense is refused."""
+"""`recommender-training shop`: sizes and changes reach the generator; errors are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests and reference counts: one row a session, as the contract defines them."""
+"""Requests and reference counts: one row per session, as the contract defines them."""
 
 from __future__ import annotations
 

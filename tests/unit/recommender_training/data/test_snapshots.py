@@ -1,4 +1,4 @@
-"""The record of snapshots: what is kept, which one a time means, and a file never half there."""
+"""The record of snapshots: retention, lookup by time, and atomic writes."""
 
 from __future__ import annotations
 

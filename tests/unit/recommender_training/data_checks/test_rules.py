@@ -1,4 +1,4 @@
-"""Each check names its feature, holds where nothing changed, and obeys its level."""
+"""Each check names its feature, passes if nothing changed, and has its level."""
 
 from __future__ import annotations
 

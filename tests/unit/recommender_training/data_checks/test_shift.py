@@ -1,4 +1,4 @@
-"""Shifts of sessions are told by users: chance stays silent, what is injected is found."""
+"""Shifts of sessions are tested by user: chance is not reported, injected shifts are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes meet by nccl where they have GPUs, each on its own, else by gloo."""
+"""Processes use nccl with one GPU each, or gloo without GPUs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes of a group wait for one another as long as somebody lives, and say why they end."""
+"""Processes of a group wait while the first one is alive, and report why they end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the check of the data found goes with the version: into its report and onto its page."""
+"""The findings of the data check are in the version's report and on its page."""
 
 from __future__ import annotations
 

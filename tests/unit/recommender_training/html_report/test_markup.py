@@ -1,4 +1,4 @@
-"""No text becomes markup, whatever it holds."""
+"""No text becomes markup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of an artifact: self-contained, complete, the verdict first, and never a surprise."""
+"""The page of an artifact is self-contained and complete, with the verdict first."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verdict says what the intervals say, and no more."""
+"""The verdict follows from the intervals."""
 
 from __future__ import annotations
 

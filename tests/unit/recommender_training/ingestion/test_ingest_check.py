@@ -1,4 +1,4 @@
-"""`check` is idempotent, appends what is new, and names what is wrong."""
+"""`check` is idempotent, appends new rows, and reports errors."""
 
 from __future__ import annotations
 

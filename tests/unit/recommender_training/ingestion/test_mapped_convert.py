@@ -1,4 +1,4 @@
-"""Each text becomes the one value that it can mean, or a reason that names the likely cause."""
+"""Each text becomes its value, or a reason that names the likely cause."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Readers hand over every row with its line and its text, also those that nobody can parse."""
+"""Readers yield every row with its line and text, including unreadable rows."""
 
 from __future__ import annotations
 

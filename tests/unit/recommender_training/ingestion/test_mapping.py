@@ -1,4 +1,4 @@
-"""A mapping that makes no sense is refused with the field, and its hash tells what it reads."""
+"""An invalid mapping is refused with its field; the hash covers all that affects rows."""
 
 from __future__ import annotations
 

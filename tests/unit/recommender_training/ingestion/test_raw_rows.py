@@ -1,4 +1,4 @@
-"""Every raw row is either parsed or quarantined with a reason; nothing is dropped in silence."""
+"""Every raw row is parsed or quarantined with a reason; none is dropped silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ids that are texts: hashed by the contract, taken byte for byte, never shared by two texts."""
+"""Text ids: hashed as in the contract, kept byte for byte, without collisions."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def frame(**columns: Sequence[str | None]) -> pl.DataFrame:
 
 
 def few_bits(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
-    """As if there were only so many ids: collisions come at once."""
+    """Limit the number of hashes, so that collisions are frequent."""
     real = ids.hashed
     monkeypatch.setattr(ids, "hashed", lambda text: real(text) % 2**bits)
 

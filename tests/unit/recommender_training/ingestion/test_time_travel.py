@@ -1,4 +1,4 @@
-"""Which snapshot a time means, by a clock that is given, and what is said where there is none."""
+"""The snapshot of a time, for a given clock, and the errors without one."""
 
 from __future__ import annotations
 

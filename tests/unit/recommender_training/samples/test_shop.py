@@ -1,4 +1,4 @@
-"""The generated shop: its truth is the formula, its log is what a shop would have."""
+"""The generated shop: its truth follows the formula, its log has the columns of a shop."""
 
 from __future__ import annotations
 

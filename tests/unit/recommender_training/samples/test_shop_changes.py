@@ -1,4 +1,4 @@
-"""A drift changes what happens, a broken feature only what the log says of it."""
+"""A drift changes the distribution, a broken feature only the log."""
 
 from __future__ import annotations
 

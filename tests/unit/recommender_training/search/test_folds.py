@@ -1,4 +1,4 @@
-"""No fold trains on what comes after it begins to validate, and none sees the test window."""
+"""No fold trains on later events than it validates on, and none sees the test window."""
 
 from __future__ import annotations
 
