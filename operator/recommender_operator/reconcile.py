@@ -229,7 +229,7 @@ class Reconciler:
         try:
             in_the_way = await self._executor.execute(snapshot, decision, written.add)
             foreign = (*snapshot.foreign, *in_the_way)
-            decision = ownership.tell(decision, model, foreign, now)
+            decision = ownership.set_condition(decision, model, foreign, now)
             await self._write_status(raw, snapshot, decision)
         except BaseException:
             self._events.owe(model, [one for one in decision.events if one.version in written])

@@ -78,7 +78,7 @@ def test_data_that_block_end_the_version_and_the_champion_serves_on() -> None:
     assert world.stages()[2] == "Failed"
     assert world.condition("DataValid") == ("False", "DataChecksFailed")
     assert "users.age (lost)" in world.message("DataValid")
-    assert "repeated by itself" in world.message("DataValid")
+    assert "repeats the check" in world.message("DataValid")
     assert world.route == {champion: 100}
 
 

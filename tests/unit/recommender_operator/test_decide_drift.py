@@ -139,7 +139,7 @@ def test_nothing_is_retrained_from_a_spec_that_was_put_aside() -> None:
     oracle.window = Verdict.FAIL
     look(world, oracle, 5)
     assert world.status.retrain is None
-    assert "was not made from the spec in force" in world.message("Drifted")
+    assert "was not trained from the current spec" in world.message("Drifted")
 
 
 def canary(world: World, oracle: Oracle, seed: int = 2) -> str:
@@ -178,7 +178,7 @@ def test_a_step_does_not_pass_while_a_break_is_suspected() -> None:
     oracle.broken = Verdict.INCONCLUSIVE
     look(world, oracle, 20)
     assert world.route[candidate] == 10
-    assert "break of the candidate alone" in world.message("AnalysisPassed")
+    assert "break of the candidate only" in world.message("AnalysisPassed")
     oracle.broken = Verdict.PASS
     look(world, oracle, 2)
     oracle.broken = Verdict.INCONCLUSIVE
@@ -346,7 +346,7 @@ def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after
     oracle.window = Verdict.PASS
     look(world, oracle, 1)
     assert world.condition("Drifted") == ("Unknown", "Error")
-    assert "could not be kept: too large" in world.message("Drifted")
+    assert "could not be stored: too large" in world.message("Drifted")
     assert world.baselines[key] == failed
     world.now += datetime.timedelta(minutes=5)
     look(world, oracle, 2)
@@ -364,7 +364,7 @@ def test_counters_that_are_only_remembered_are_not_judged_for_drift() -> None:
     oracle.window = Verdict.FAIL
     look(world, oracle, 4)
     assert world.condition("Drifted") == ("Unknown", "Error")
-    assert "could not be kept: refused" in world.message("Drifted")
+    assert "could not be stored: refused" in world.message("Drifted")
 
 
 def test_a_break_window_whose_start_could_not_be_kept_is_tried_again_after_a_while() -> None:

@@ -84,7 +84,7 @@ def test_a_version_that_is_shown_to_be_no_worse_is_promoted() -> None:
     (gate,) = status.gates
     assert gate.passed
     assert "difference 0 [-0.005, 0.005]" in gate.threshold
-    assert "fitted on 12 rows of this test window" in gate.message
+    assert "trained on 12 rows of this test window" in gate.message
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_version_that_is_not_shown_to_be_no_worse_is_rejected_with_the_reason(
 def test_a_training_that_was_not_asked_to_compare_says_how_to_repeat_it() -> None:
     world = world_with(GATE)
     assert train_second(world, **NO_WORSE) == "Rejected"
-    assert "was not asked to compare" in world.message("GatesPassed")
+    assert "the training did not compare with" in world.message("GatesPassed")
     told(world)
     world.annotations["retry"] = "1"
     world.settle()

@@ -173,7 +173,9 @@ def test_rollback_to_a_version_that_is_not_ready_waits_its_deadline_and_not_its_
     assert world.stable() == (first if by == "pin" else champion)
 
 
-@pytest.mark.parametrize(("target", "reason"), [("nobody", "no version"), ("bad", "never passed")])
+@pytest.mark.parametrize(
+    ("target", "reason"), [("nobody", "no version"), ("bad", "has not passed")]
+)
 def test_rollback_to_what_never_served_names_the_choice(target: str, reason: str) -> None:
     world = promoted_first()
     world.metrics[2] = BAD

@@ -293,7 +293,7 @@ def test_nothing_is_retrained_on_data_that_are_pinned(pin: dict[str, str]) -> No
             world.tick()
             world.reconcile()
     assert world.status.retrain is None
-    assert "would give the same data" in world.message("Drifted")
+    assert "gives the same data" in world.message("Drifted")
 
 
 def test_a_model_that_goes_with_its_data_stops_the_snapshot_first() -> None:

@@ -109,7 +109,7 @@ def test_differences_to_the_baseline_are_not_asked_of_it_but_all_else_is() -> No
     world.settle()
     assert world.stages() == {17: "Rejected", -17: "Promoted"}
     first, second = world.versions[world.stable()].status.gates
-    assert "this is the baseline itself" in first.threshold
+    assert "this version is the baseline" in first.threshold
     assert second.threshold == "at least 0.6"
 
 

@@ -144,7 +144,7 @@ def test_a_group_has_the_deadline_for_all_its_restarts(after: int, late: bool) -
     assert bool(cancelled(seen)) is late
     if late:
         assert seen.condition("Trained") == ("False", "DeadlineExceeded")
-        assert "training.deadlineSeconds (100), restarts included" in seen.message("Trained")
+        assert "training.deadlineSeconds (100), including restarts" in seen.message("Trained")
         assert "Unschedulable" in seen.message("Trained")
 
 

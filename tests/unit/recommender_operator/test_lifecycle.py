@@ -229,7 +229,9 @@ async def test_where_no_counters_can_be_kept_a_candidate_can_fail_but_not_pass(
     decision = story.rig.kube.find(VERSIONS, candidate)["status"]["decision"]
     assert decision["reason"] == ("AnalysisFailed" if bad else "InconclusiveAtDeadline")
     if not bad:
-        error = "the counters at the step's start could not be kept: the object is too large"
+        error = (
+            "the counters at the start of the step could not be stored: the object is too large"
+        )
         assert error in decision["message"]
 
 

@@ -190,4 +190,4 @@ def test_a_former_host_that_an_older_route_has_is_not_kept() -> None:
     cluster.edit(serving={"host": "shop.bank.example"})
     cluster.settle()
     assert cluster.route == {}
-    assert "Until then no requests are routed" in cluster.message("Accepted")
+    assert "Until then, no requests are routed" in cluster.message("Accepted")
