@@ -209,7 +209,10 @@ class FakeKube:
         if before is None:
             return None
         self._expect(before, patch.get("metadata", {}), name)
-        return self._store(place, before, merged(before, patch))
+        stored = self._store(place, before, merged(before, patch))
+        if stored["metadata"].get("deletionTimestamp") and not stored["metadata"]["finalizers"]:
+            del self.objects[place]
+        return stored
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
         self._wrote("delete", resource, name)
@@ -235,7 +238,9 @@ class FakeSamples:
         self.counters: dict[str, Sample] = {}
         self.asked: list[str] = []
 
-    async def sample(self, namespace: str, version: str, pods: Sequence[PodRef]) -> Sample:
+    async def sample(
+        self, namespace: str, version: str, pods: Sequence[PodRef], *, only: tuple[str, ...] = ()
+    ) -> Sample:
         self.asked.append(version)
         if version not in self.counters:
             raise SampleError(f"no pod of {version} answered")

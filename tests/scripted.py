@@ -231,7 +231,9 @@ class GrowingSamples:
         self._served: dict[str, int] = {}
         self.bad: set[str] = set()
 
-    async def sample(self, namespace: str, version: str, pods: Sequence[PodRef]) -> Sample:
+    async def sample(
+        self, namespace: str, version: str, pods: Sequence[PodRef], *, only: tuple[str, ...] = ()
+    ) -> Sample:
         served = self._served.get(version, 0) + self._step
         self._served[version] = served
         failed = served // 2 if version in self.bad else 0

@@ -11,6 +11,7 @@ import datetime
 from collections.abc import Mapping
 from typing import Literal
 
+from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.status import RecommenderModelStatus
 from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
 from recommender_operator.observed import JobKind, Sample
@@ -88,7 +89,7 @@ class DeleteService:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunSmoke:
-    """Send the smoke inference to a pod of a version and write the result to its status."""
+    """Send the smoke inference to a pod of a version; the same look decides on the response."""
 
     version: str
 
@@ -162,3 +163,5 @@ class Decision:
     requeue_after: datetime.timedelta | None = None
     #: Deletion is complete: the finalizer can be removed.
     finished: bool = False
+    #: All that is waited for, but for `filling.rest`, is that this window fills.
+    filling: Filling | None = None

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 import logging
 from collections.abc import Callable
 from typing import assert_never
 
 from recommender_operator import actions as do
-from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.kube import (
     JOBS,
-    PODS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
     Kube,
-    Object,
 )
 from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError, OwnedObjects
-from recommender_operator.adapters.ports import SmokeTester
 from recommender_operator.adapters.traffic import Subject, Traffic
-from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import ModelVersionStatus
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Snapshot
@@ -54,21 +48,14 @@ class Executor:
         kube: Kube,
         *,
         traffic_of: Callable[[ModelObject], Traffic],
-        smoke: SmokeTester,
         options: Options,
         metrics: Metrics,
-        now: Callable[[], datetime.datetime],
         baselines: BaselineStore,
-        direct: Kube | None = None,
     ) -> None:
-        """`direct` reads what is so now, where `kube` may be a cache; the same one if None."""
-        self._direct = direct or kube
         self._objects = OwnedObjects(kube)
         self._traffic_of = traffic_of
-        self._smoke = smoke
         self._options = options
         self._metrics = metrics
-        self._now = now
         self._baselines = baselines
 
     async def execute(
@@ -112,7 +99,6 @@ class _Run:
         self._pods = snapshot.pods
         store = snapshot.observed.claims.get(self._model.spec.storage.claim_name)
         self._store_is_given = store is not None and store.labelled
-        self._services = snapshot.observed.services
         self._seen = snapshot.seen
         self._objects = executor._objects
         self._traffic = executor._traffic_of(self._model)
@@ -163,7 +149,8 @@ class _Run:
             case do.DeleteService():
                 await self._traffic.release(self._subject, action.version)
             case do.RunSmoke():
-                await self._ask(action.version)
+                # Asked before the decision (asking.py); who had no ready pod is asked again.
+                self._known(action.version)
             case do.SetTraffic():
                 await self._traffic.split(self._subject, action.weights, action.host)
             case do.RemoveTraffic():
@@ -240,28 +227,3 @@ class _Run:
         if not await objects.create(TRAINING_RUNTIMES, runtime, self._claim):
             group = train_jobs.train_job(model, version, attempt)
             await objects.create(TRAIN_JOBS, group, self._claim)
-
-    async def _ask(self, name: str) -> None:
-        version = self._known(name)
-        ready = [pod for pod in await self._live(name) if podstates.is_ready(pod)]
-        if not ready:
-            logger.info("%s has no ready pod to ask; the next look decides", name)
-            return
-        newest = max(ready, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
-        mapping = version.spec.data.source.mapping
-        ids = mapping.ids if mapping is not None else IdKinds()
-        smoke = await self._e._smoke.smoke(podstates.pod_ref(newest), self._e._now(), ids)
-        service = self._services.get(name)
-        asked = smoke.model_copy(update={"service": service.uid if service is not None else ""})
-        await self._write(name, version.status.model_copy(update={"smoke": asked}))
-
-    async def _live(self, name: str) -> list[Object]:
-        """Return the pods of a version as they are now.
-
-        An address in a cache may be another pod's by now, and its answer would pass the version.
-        """
-        wanted = {labels.MODEL: self._model.name, labels.VERSION: name}
-        found = await self._e._direct.list(PODS, self._model.namespace, wanted)
-        now = {pod["metadata"]["uid"]: pod for pod in found}
-        seen = [pod["metadata"]["uid"] for pod in self._pods.get(name, ())]
-        return [now[uid] for uid in seen if uid in now]

@@ -1,8 +1,9 @@
-"""What Kopf is for here: the process's life, and a watch of the models. It runs in the leader.
+"""What Kopf is for here: the life of the process that leads, and a second watch of the models.
 
-The work is level-based: an event of the watch asks for a reconcile, and carries nothing. There
-are no handlers for which Kopf would keep a finalizer or annotations on a model: it would do so
-with every model that it sees, those included that another release acts on.
+Kopf writes nothing: it has no handler that needs a finalizer or annotations. These would cost two
+writes of each model, and Kopf would mark every model that it sees, those included that another
+release acts on. The informers ask for looks. Kopf's watch is compared with what looks read, so
+that a cache that has missed a model is noticed (`health.py`).
 """
 
 from __future__ import annotations
@@ -108,9 +109,7 @@ def _models(target: kopf.OperatorRegistry, engine: Engine) -> None:
         metadata = event["object"]["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
         engine.watched(key, int(metadata.get("generation") or 0))
-        # The caches wake a model that has changed in what is asked for; most events here are the
-        # operator's own writes.
-        if event["type"] != "MODIFIED":
+        if event["type"] == "DELETED":
             engine.wake(key)
 
     kopf.on.event(*at, id="watched", registry=target)(watched)

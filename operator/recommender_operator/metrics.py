@@ -101,6 +101,11 @@ class Metrics:
         self.conflicts = Counter(
             "conflicts", "Looks that ended because what they saw had changed.", **own
         )
+        self.window_readings = Counter(
+            "window_readings",
+            "Readings of counters that found a drift window still filling.",
+            **own,
+        )
         self.actions = Counter("actions", "Actions executed, by kind.", ["action"], **own)
         self.queue_depth = Gauge("queue_depth", "Models that are due.", **own)
         self.queue_working = Gauge("queue_working", "Models being reconciled.", **own)
@@ -126,7 +131,6 @@ class Metrics:
         self._weights: dict[tuple[str, str], set[str]] = {}
         self._stages: dict[tuple[str, str], str] = {}
         self._snapshots: set[tuple[str, str]] = set()
-        self._stages_left: dict[tuple[str, str], set[str]] = {}
         self._decisions: dict[tuple[str, str], set[tuple[str, str]]] = {}
 
     def _of_models(self, own: dict[str, Any]) -> None:
@@ -134,7 +138,8 @@ class Metrics:
         self.phase_seconds = Histogram(
             "phase_duration_seconds",
             "Time that a version spent in a stage, when it left it.",
-            [*model, "stage"],
+            # Not by model: a histogram of each stage is a hundred series.
+            ["namespace", "stage"],
             buckets=_PHASE_SECONDS,
             **own,
         )
@@ -225,8 +230,8 @@ class Metrics:
         old, new = before.status, after.status
         if old.stage is not new.stage and old.stage_since and new.stage_since:
             spent = max(new.stage_since - old.stage_since, datetime.timedelta())
-            self.phase_seconds.labels(*key, old.stage.value).observe(spent.total_seconds())
-            self._stages_left.setdefault(key, set()).add(old.stage.value)
+            where = (model.namespace, old.stage.value)
+            self.phase_seconds.labels(*where).observe(spent.total_seconds())
         if new.decision is not None and new.decision != old.decision:
             known = self._decisions.setdefault(key, set())
             told = (new.decision.outcome, new.decision.reason)
@@ -251,8 +256,6 @@ class Metrics:
         for gone in self._weights.pop(key, set()):
             self.weight.remove(*key, gone)
         self._forget_snapshot(key)
-        for stage in self._stages_left.pop(key, set()):
-            self.phase_seconds.remove(*key, stage)
         for told in self._decisions.pop(key, set()):
             self.verdicts.remove(*key, *told)
         before = self._stages.pop(key, None)

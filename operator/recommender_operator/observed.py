@@ -15,7 +15,7 @@ from typing import Literal
 from recommender_operator.api import host_names
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.api.status import RecommenderModelStatus
-from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus
+from recommender_operator.api.version import ModelVersionSpec, ModelVersionStatus, Smoke
 
 #: Cumulative counters of one pod: canonical series text (`name{label="value"}`) to value.
 PodCounters = Mapping[str, float]
@@ -185,3 +185,5 @@ class Observed:
     claims: Mapping[str, Claim | None] = dataclasses.field(default_factory=dict)
     #: Other routes with the model's current or desired host.
     rivals: tuple[Rival, ...] = ()
+    #: What versions answered to a smoke inference of this look; no status has it yet.
+    smokes: Mapping[str, Smoke] = dataclasses.field(default_factory=dict)

@@ -9,9 +9,10 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from recommender_operator.actions import Decision, Event
-from recommender_operator.adapters import finalizer
+from recommender_operator.actions import Decision, Event, SaveBaseline
+from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.events import EventRecorder
+from recommender_operator.adapters.finalizer import Finalizers, is_held
 from recommender_operator.adapters.kube import (
     MODELS,
     ConflictError,
@@ -21,14 +22,19 @@ from recommender_operator.adapters.kube import (
     Object,
 )
 from recommender_operator.adapters.owned_writes import OwnedObjects
+from recommender_operator.adapters.ports import SampleProvider
 from recommender_operator.adapters.traffic import TrafficError
 from recommender_operator.adapters.typed import ObservationError, model_object
+from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.conditions import ConditionType, find
+from recommender_operator.asking import SmokeAsker
 from recommender_operator.execute import Executor
+from recommender_operator.fills import Fills
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer, Snapshot
 from recommender_operator.observed import ModelObject, Observed
 from recommender_operator.phases.conditions import ownership
+from recommender_operator.projection import SOON, Projection
 
 logger = logging.getLogger(__name__)
 
@@ -80,11 +86,14 @@ class Reconciler:
         kube: Kube,
         *,
         observer: Observer,
+        asker: SmokeAsker,
         executor: Executor,
         decide: Decide,
         metrics: Metrics,
         now: Callable[[], datetime.datetime],
         longest_wait: float,
+        samples_of: Callable[[ModelObject], SampleProvider],
+        fills: Fills[Key],
         admit: Admit = admit_all,
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
         jitter: Callable[[float, float], float] = random.uniform,
@@ -96,15 +105,19 @@ class Reconciler:
         """
         self._kube = kube
         self._observer = observer
+        self._asker = asker
         self._executor = executor
         self._decide = decide
         self._metrics = metrics
         self._now = now
         self._longest_wait = longest_wait
+        self._samples_of = samples_of
+        self._fills = fills
         self._admit = admit
         self._seen = seen
         self._jitter = jitter
-        self._objects = OwnedObjects(kube)
+        self._projection = Projection(OwnedObjects(kube))
+        self._finalizers = Finalizers(kube)
         #: Models whose split waits for the data plane, and since when.
         self._lagging: dict[Key, datetime.datetime] = {}
         #: Models whose last look ended with a conflict.
@@ -117,6 +130,9 @@ class Reconciler:
         Raises:
             NotLeaderError: this process may not write; the look has written no more.
         """
+        if (pause := await self._fills.pause(key)) is not None:
+            return pause
+        self._fills.start_look(key)
         started = time.perf_counter()
         try:
             wait = await self._look(key)
@@ -143,16 +159,16 @@ class Reconciler:
     async def _look(self, key: Key) -> float | None:
         raw = await self._kube.get(MODELS, key.namespace, key.name)
         self._seen(key, raw)
-        if raw is None:
-            self._lagging.pop(key, None)
-            self._metrics.forget(key.namespace, key.name)
+        if raw is None or (raw["metadata"].get("deletionTimestamp") and not is_held(raw)):
+            # It is gone; or it is finished, and waits for others.
+            self._forget(key)
             return None
         admitted = await self._admit(key, raw)
         if isinstance(admitted, Refused):
-            self._metrics.forget(key.namespace, key.name)
+            self._forget(key)
             return admitted.again_after
         try:
-            if await finalizer.hold(self._kube, admitted) is not raw:
+            if await self._finalizers.hold(admitted) is not raw:
                 # Written to, or gone: a decision rests on what is read at one moment.
                 return 0.0
             return await self._act(key, raw)
@@ -182,27 +198,28 @@ class Reconciler:
         logger.info("%s: its namespace is being deleted; nothing is created", key)
         if not raw["metadata"].get("deletionTimestamp"):
             return self._longest_wait
-        await self._let_go(key, raw)
+        await self._finalizers.release(raw)
+        self._forget(key)
         return None
 
-    async def _let_go(self, key: Key, raw: Object) -> None:
-        """Let a deleted model go, over what this look has made of it."""
-        now = await self._kube.get(MODELS, key.namespace, key.name)
-        if now is not None and now["metadata"]["uid"] == raw["metadata"]["uid"]:
-            await finalizer.free(self._kube, now)
-        # The event of its end may be lost, and nobody looks again.
+    def _forget(self, key: Key) -> None:
         self._metrics.forget(key.namespace, key.name)
+        self._projection.forget(key)
+        self._lagging.pop(key, None)
 
     async def _act(self, key: Key, raw: Object) -> float | None:
         snapshot = await self._observer.observe(raw)
         now = self._now()
         decision = self._decide(snapshot.observed, now)
+        if (answered := await self._asker.answers(snapshot, decision)) is not None:
+            snapshot = answered
+            decision = self._decide(snapshot.observed, now)
         model = snapshot.observed.model
         if decision.actions:
             kinds = ", ".join(type(action).__name__ for action in decision.actions)
             logger.info("%s/%s: %s", model.namespace, model.name, kinds)
         await self._events.pay(model, now)
-        decision = await self._carry_out(raw, snapshot, decision, now)
+        decision, written = await self._carry_out(key, raw, snapshot, decision, now)
         self._lagging.pop(key, None)
         for event in decision.events:
             logger.info("%s/%s: %s: %s", model.namespace, model.name, event.reason, event.message)
@@ -211,18 +228,29 @@ class Reconciler:
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
         if decision.finished and model.deleting:
-            await self._let_go(key, raw)
+            await self._finalizers.release(raw)
+            # The event of its end may be lost, and nobody looks again.
+            self._forget(key)
             return None
+        waits = all(isinstance(action, SaveBaseline) for action in decision.actions)
+        if decision.filling is not None and waits and written:
+            self._watch(key, snapshot, decision.filling)
         asked = decision.requeue_after
         wait = self._longest_wait if asked is None else asked.total_seconds()
-        return min(wait, self._longest_wait)
+        return min(wait, self._longest_wait if written else SOON)
 
     async def _carry_out(
-        self, raw: Object, snapshot: Snapshot, decision: Decision, now: datetime.datetime
-    ) -> Decision:
-        """Carry the actions out, then write the status; return the decision as it is recorded.
+        self,
+        key: Key,
+        raw: Object,
+        snapshot: Snapshot,
+        decision: Decision,
+        now: datetime.datetime,
+    ) -> tuple[Decision, bool]:
+        """Carry the actions out, then write the status.
 
-        A look that ends in between owes the Events of what it has written.
+        Return the decision as it is recorded, and whether the status is written and not left to
+        the next look. A look that ends in between owes the Events of what it has written.
         """
         model = snapshot.observed.model
         written: set[str] = set()
@@ -230,20 +258,19 @@ class Reconciler:
             in_the_way = await self._executor.execute(snapshot, decision, written.add)
             foreign = (*snapshot.foreign, *in_the_way)
             decision = ownership.set_condition(decision, model, foreign, now)
-            await self._write_status(raw, snapshot, decision)
+            projected = await self._projection.write(key, raw, model, decision, now)
         except BaseException:
             self._events.owe(model, [one for one in decision.events if one.version in written])
             raise
-        return decision
+        return decision, projected
 
-    async def _write_status(self, raw: Object, snapshot: Snapshot, decision: Decision) -> None:
+    def _watch(self, key: Key, snapshot: Snapshot, window: Filling) -> None:
+        """Let the next looks read the counters alone, until the window is full."""
         model = snapshot.observed.model
-        status = decision.status.dump()
-        # Compared with what is stored, not with what was parsed: the first write counts as well.
-        if raw.get("status") and status == model.status.dump():
-            return
-        if await self._objects.write_status(MODELS, raw, status) is None:
-            logger.info("%s/%s is gone: its status is not written", model.namespace, model.name)
+        pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
+        rest = min(window.rest, self._longest_wait)
+        window = dataclasses.replace(window, rest=rest)
+        self._fills.watch(key, model.namespace, window, self._samples_of(model), pods)
 
     async def _complain(self, raw: Object, error: Exception) -> None:
         """Say on the resource that a look failed, so that `kubectl describe` shows it."""

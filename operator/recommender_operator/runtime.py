@@ -30,8 +30,10 @@ from recommender_operator.adapters.traffic import Traffic
 from recommender_operator.adapters.transport import LogIn, Transport, log_in
 from recommender_operator.adapters.watching import ApiSource
 from recommender_operator.api.spec import Provider, TrafficMode
+from recommender_operator.asking import SmokeAsker
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
+from recommender_operator.fills import Fills
 from recommender_operator.health import Health, Limits, StaleError
 from recommender_operator.instances import Claims, Release, is_labelled
 from recommender_operator.metrics import Metrics
@@ -92,6 +94,7 @@ class Runtime:
             models=instances.selector(settings.instance),
         )
         self._sessions: list[aiohttp.ClientSession] = []
+        self._fills: Fills[Key] = Fills(read=self.metrics.window_readings.inc)
         self._tasks: list[asyncio.Task[None]] = []
         self._stack = contextlib.ExitStack()
         self._reconciler: Reconciler | None = None
@@ -120,6 +123,7 @@ class Runtime:
 
     def wake(self, key: Key) -> None:
         """Ask for a reconcile."""
+        self._fills.cause(key)
         self.queue.add(key)
 
     def watched(self, key: Key, generation: int) -> None:
@@ -165,6 +169,7 @@ class Runtime:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
         await self._caches.stop()
+        self._fills.clear()
         for session in self._sessions:
             await session.close()
         self._sessions.clear()
@@ -213,31 +218,32 @@ class Runtime:
 
         smoke = self._opened(HttpSmokeTester.session())
         baselines = BaselineStore(kube)
+        samples_of = self._provider()
         return Reconciler(
             kube,
             observer=Observer(
                 kube,
                 traffic_of=traffic_of,
-                samples_of=self._provider(),
+                samples_of=samples_of,
                 platform=PlatformReader(kube, options),
                 hosts=HostReader(kube, options, self._settings.watch_namespaces),
                 baselines=baselines,
                 direct=self._kube,
             ),
+            asker=SmokeAsker(self._kube, HttpSmokeTester(smoke), self._now),
             executor=Executor(
                 kube,
                 traffic_of=traffic_of,
-                smoke=HttpSmokeTester(smoke),
                 options=options,
                 metrics=self.metrics,
-                now=self._now,
                 baselines=baselines,
-                direct=self._kube,
             ),
             decide=decide,
             metrics=self.metrics,
             now=self._now,
             longest_wait=float(self._settings.requeue_seconds),
+            samples_of=samples_of,
+            fills=self._fills,
             admit=self._claims.admit,
             seen=self._seen,
         )

@@ -36,7 +36,14 @@ import time
 from typing import Any
 
 from recommender_operator.adapters.informer import Informer, Observer
-from recommender_operator.adapters.kube import HTTP_ROUTES, MODELS, VERSIONS, Object, Resource
+from recommender_operator.adapters.kube import (
+    CLAIMS,
+    HTTP_ROUTES,
+    MODELS,
+    VERSIONS,
+    Object,
+    Resource,
+)
 from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.adapters.store import Store
 from recommender_operator.adapters.watching import ApiSource, Scope
@@ -52,6 +59,7 @@ logger = logging.getLogger("bench")
 
 NAMESPACES = 10
 SYSTEM = "recommender-system"
+MERGE = "application/merge-patch+json"
 #: Requests at a time when models are made or changed.
 TOGETHER = 16
 SPEC: dict[str, Any] = {
@@ -99,6 +107,7 @@ class Fleet:
 
     def __init__(self, count: int, config: pathlib.Path) -> None:
         transport = rig.transport_to(config)
+        self._transport = transport
         self.kube = OfficialKube(transport)
         run = secrets.token_hex(3)
         self._spaces = [f"fleet-{run}-{i}" for i in range(NAMESPACES)]
@@ -122,9 +131,17 @@ class Fleet:
         rig.kubectl("create", "namespace", SYSTEM)
         for space in self._spaces:
             rig.make_namespace(space)
+            await self._bind(space)
         for informer in (self._models, self._versions, self._routed):
             self._tasks.append(asyncio.create_task(informer.run()))
             await informer.ready()
+
+    async def _bind(self, space: str) -> None:
+        """Bind the claims, as a provisioner does: one that waits is read again at each look."""
+        for claim in ("raw", "store"):
+            path = CLAIMS.path(space, claim, "status")
+            bound = {"status": {"phase": "Bound"}}
+            await self._transport.request("PATCH", path, [], bound, MERGE)
 
     async def stop(self) -> None:
         for task in self._tasks:

@@ -1,10 +1,20 @@
 """Plays Kubernetes for a fleet of models: Jobs end, pods start and answer, routes are accepted.
 
 A process of its own, so that its work is not counted as the operator's. It watches what the
-operator makes, and answers within milliseconds: a Job has ended with its report as soon as it is
-seen, an InferenceService has its pod. Each serving pod has an address of its own in 127.0.0.0/8,
-where this process answers on the port of the transformer with counters that grow with time and
-with an inference that passes the smoke test.
+operator makes, and answers within milliseconds, with the writes of those whom it plays:
+
+    Job controller    the pod, with the finalizer that counts it; the status at the start, with the
+                      ended pod, and complete; the finalizer taken away
+    scheduler         a binding of each pod
+    kubelet           the status of each pod: running; then ended with its report, or ready
+    KServe            the status of an InferenceService: not ready, then ready
+    Gateway           the status of each generation of a route
+
+They are merge patches and no server-side applies, as those write. Not played are the Deployment,
+ReplicaSet, Service and HorizontalPodAutoscaler behind an InferenceService, Events of all of them,
+and the renewals of a node. Each serving pod has an address of its own in 127.0.0.0/8, where this
+process answers on the port of the transformer with counters that grow with time and with an
+inference that passes the smoke test.
 """
 
 from __future__ import annotations
@@ -39,6 +49,9 @@ from tests.integration import operator_api_rig as rig
 from tests.scripted import ended, report
 
 WORKERS = 16
+#: The container of a serving pod, and the finalizer of the pods of Jobs.
+CONTAINER, TRACKING = "transformer-container", "batch.kubernetes.io/job-tracking"
+MERGE = "application/merge-patch+json"
 #: Second number of the pods' addresses: another one for each of several simulators.
 NET = 2 + os.getpid() % 250
 #: Requests a second that each pod claims to answer.
@@ -122,11 +135,13 @@ class Simulator:
     """Watches the operator's children and acts on them."""
 
     def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self._kube = OfficialKube(transport)
         self._source = ApiSource(transport)
         self._queue: asyncio.Queue[Key] = asyncio.Queue()
         self._waiting: set[Key] = set()
         self._ended: set[str] = set()
+        self._starting: set[tuple[Key, str]] = set()
         self._accepted: dict[str, int] = {}
         self._pods: dict[Key, dict[str, Pod]] = {}
         self._addresses = 0
@@ -178,8 +193,10 @@ class Simulator:
         pods = self._pods.setdefault(key, {})
         for service in services:
             version = service["metadata"]["labels"].get(marks.VERSION)
-            if version and version not in pods:
+            if version and version not in pods and (key, version) not in self._starting:
+                self._starting.add((key, version))
                 pods[version] = await self._serve(key, version, service)
+                self._starting.discard((key, version))
         there = {service["metadata"]["labels"].get(marks.VERSION) for service in services}
         for version in [version for version in pods if version not in there]:
             pod = pods.pop(version)
@@ -193,22 +210,28 @@ class Simulator:
 
     async def _end(self, job: Object) -> None:
         name, at = job["metadata"]["name"], now()
+        counts = {"terminating": 0, "uncountedTerminatedPods": {}}
+        await self._status(JOBS, job, {"startTime": at, "active": 1, "ready": 0, **counts})
         own = {**job["metadata"]["labels"], "batch.kubernetes.io/job-name": name}
-        await self._pod(job, "batch/v1", "Job", f"{name}-pod", own, "main", _finished(job))
+        owner = ("batch/v1", "Job", f"{name}-pod")
+        pod = await self._pod(job, owner, own, "main", finalizers=[TRACKING])
+        await self._status(PODS, pod, _started("main"))
+        await self._status(PODS, pod, _finished(job))
+        ended = {"succeeded": [pod["metadata"]["uid"]]}
+        await self._status(JOBS, job, {"active": 0, "uncountedTerminatedPods": ended})
+        place = (pod["metadata"]["namespace"], pod["metadata"]["name"])
+        await self._kube.patch(PODS, *place, {"metadata": {"finalizers": None}})
         condition = {"status": "True", "lastProbeTime": at, "lastTransitionTime": at}
         status = {
-            "startTime": at,
             "completionTime": at,
             "succeeded": 1,
-            "ready": 0,
-            "terminating": 0,
-            "uncountedTerminatedPods": {},
+            "uncountedTerminatedPods": {"succeeded": None},
             "conditions": [
                 {"type": "SuccessCriteriaMet", **condition},
                 {"type": "Complete", **condition},
             ],
         }
-        await self._status(JOBS, job, "batch/v1", "Job", status)
+        await self._status(JOBS, job, status)
 
     async def _serve(self, key: Key, version: str, service: Object) -> Pod:
         self._addresses += 1
@@ -218,26 +241,25 @@ class Simulator:
             functools.partial(Answering, key[1], version, born), address, PORT
         )
         own = marks.of_version(key[1], version)
-        name = f"{version}-predictor-0"
-        kind = ("serving.kserve.io/v1beta1", "InferenceService")
-        made = await self._pod(
-            service, *kind, name, own, "transformer-container", _running(address)
-        )
-        condition = {"type": "Ready", "status": "True", "lastTransitionTime": now()}
-        await self._status(INFERENCE_SERVICES, service, *kind, {"conditions": [condition]})
-        return Pod(name, made["metadata"]["uid"], server)
+        await self._status(INFERENCE_SERVICES, service, _ready("False"))
+        owner = ("serving.kserve.io/v1beta1", "InferenceService", f"{version}-predictor-0")
+        made = await self._pod(service, owner, own, CONTAINER)
+        await self._status(PODS, made, _started(CONTAINER))
+        await self._status(PODS, made, _running(address))
+        await self._status(INFERENCE_SERVICES, service, _ready("True"))
+        return Pod(made["metadata"]["name"], made["metadata"]["uid"], server)
 
     async def _pod(
         self,
         owner: Object,
-        version: str,
-        kind: str,
-        name: str,
+        known_as: tuple[str, str, str],
         own: dict[str, str],
         container: str,
-        status: Object,
+        finalizers: list[str] | None = None,
     ) -> Object:
+        """Return a pod of an owner (its apiVersion and kind, and the pod's name), bound."""
         namespace = owner["metadata"]["namespace"]
+        version, kind, name = known_as
         reference = {
             "apiVersion": version,
             "kind": kind,
@@ -252,18 +274,21 @@ class Simulator:
                 "name": name,
                 "namespace": namespace,
                 "labels": own,
+                "finalizers": finalizers or [],
                 "ownerReferences": [reference],
             },
             "spec": {"containers": [{"name": container, "image": "example/image:1"}]},
         }
         made = await self._kube.create(PODS, manifest)
-        status = {**status, "conditions": [{**status["conditions"][0]}]}
-        for each in status["containerStatuses"]:
-            each |= {"name": container, "image": "example/image:1", "imageID": ""}
-        await self._status(PODS, manifest, "v1", "Pod", status)
         if made is None:
             made = await self._kube.get(PODS, namespace, name)
-        assert made is not None
+            assert made is not None
+            return made
+        target = {"apiVersion": "v1", "kind": "Node", "name": "node"}
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}}
+        await self._transport.request(
+            "POST", PODS.path(namespace, name, "binding"), [], {**binding, "target": target}
+        )
         return made
 
     async def _accept(self, route: Object) -> None:
@@ -283,43 +308,47 @@ class Simulator:
             "controllerName": "example.com/gateway",
             "conditions": conditions,
         }
-        kind = ("gateway.networking.k8s.io/v1", "HTTPRoute")
-        await self._status(HTTP_ROUTES, route, *kind, {"parents": [parent]})
+        await self._status(HTTP_ROUTES, route, {"parents": [parent]})
 
-    async def _status(
-        self, resource: Resource, thing: Object, version: str, kind: str, status: Object
-    ) -> None:
-        metadata = {key: thing["metadata"][key] for key in ("name", "namespace")}
-        manifest = {
-            "apiVersion": version, "kind": kind, "metadata": metadata, "status": status
-        }  # fmt: skip
-        await self._kube.apply_status(resource, manifest)
+    async def _status(self, resource: Resource, thing: Object, status: Object) -> None:
+        metadata = thing["metadata"]
+        path = resource.path(metadata["namespace"], metadata["name"], "status")
+        patch = {"metadata": {"uid": metadata["uid"]}, "status": status}
+        answer = await self._transport.request("PATCH", path, [], patch, MERGE)
+        if answer.status not in (200, 404, 409):
+            print(f"{path}: {answer.status} {answer.data[:200]!r}", flush=True)
 
 
 def now() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+def _ready(status: str) -> Object:
+    return {"conditions": [{"type": "Ready", "status": status, "lastTransitionTime": now()}]}
+
+
+def _of_container(name: str, state: Object, *, ready: bool) -> list[Object]:
+    known = {"name": name, "image": "example/image:1", "imageID": "", "restartCount": 0}
+    return [{**known, "ready": ready, "state": state}]
+
+
+def _started(container: str) -> Object:
+    state = {"running": {"startedAt": now()}}
+    statuses = _of_container(container, state, ready=False)
+    return {"phase": "Running", "startTime": now(), "containerStatuses": statuses} | _ready(
+        "False"
+    )
+
+
 def _finished(job: Object) -> Object:
-    state = ended(json.dumps(report(job)))
-    return {
-        "phase": "Succeeded",
-        "podIP": "10.0.0.1",
-        "podIPs": [{"ip": "10.0.0.1"}],
-        "conditions": [{"type": "Ready", "status": "False", "lastTransitionTime": now()}],
-        "containerStatuses": [{"ready": False, "restartCount": 0, "state": state}],
-    }
+    statuses = _of_container("main", ended(json.dumps(report(job))), ready=False)
+    return {"phase": "Succeeded", "podIP": "10.0.0.1", "containerStatuses": statuses}
 
 
 def _running(address: str) -> Object:
-    state = {"running": {"startedAt": now()}}
-    return {
-        "phase": "Running",
-        "podIP": address,
-        "podIPs": [{"ip": address}],
-        "conditions": [{"type": "Ready", "status": "True", "lastTransitionTime": now()}],
-        "containerStatuses": [{"ready": True, "restartCount": 0, "state": state}],
-    }
+    statuses = _of_container(CONTAINER, {"running": {"startedAt": now()}}, ready=True)
+    where = {"podIP": address, "podIPs": [{"ip": address}]}
+    return {**where, "containerStatuses": statuses} | _ready("True")
 
 
 async def main(config: str) -> None:

@@ -19,7 +19,7 @@ import torch
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset, Events, Items, Users
-from recommender_training.features import table, taste
+from recommender_training.features import attributes, table, taste
 from recommender_training.models import logistic, ranker
 from recommender_training.trainer import deep_ranker, fit, prepared, runtime
 
@@ -65,7 +65,11 @@ def measure(data: Dataset) -> None:
     fit.seed_everything(1, 1)
     train = torch.from_numpy(split.train)
     size = ranker.RankerSize(
-        data.users.count, 2, 4, settings.embedding_dim, settings.dropout, settings.user_dropout
+        data.users.count,
+        attributes.sizes(data.users),
+        settings.embedding_dim,
+        settings.dropout,
+        settings.user_dropout,
     )
     model = ranker.create(data, inputs, train, size=size)
     target = torch.from_numpy(labels.astype(np.float32))

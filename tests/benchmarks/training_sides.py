@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender_training.config.training import Hyperparameters, Precision
+from recommender_training.features import attributes
 from recommender_training.models import ranker
 from recommender_training.statistics import calibration
 from recommender_training.trainer import fit
@@ -61,8 +62,7 @@ def build(asked: dict[str, Any], task: Task) -> tuple[nn.Module, fit.Rows]:
     defaults, users = Hyperparameters(), data.users
     size = ranker.RankerSize(
         users=users.count,
-        genders=len(users.genders),
-        occupations=len(users.occupations),
+        side=attributes.sizes(users),
         embedding_dim=defaults.embedding_dim,
         dropout=defaults.dropout,
         user_dropout=defaults.user_dropout,

@@ -281,12 +281,9 @@ def test_the_operator_puts_its_finalizer_on_a_model_and_takes_it_away(
         ({"spec": {"training": {"seed": 5}}}, "it changes the spec"),
         ({"metadata": {"labels": {"team": "other"}}}, "it changes labels or owners"),
         ({"metadata": {"annotations": {"recommender.dev/abort": "x"}}}, "it changes annotations"),
+        ({"metadata": {"annotations": {"kopf.dev/x": "y"}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": None}}}, "it changes annotations"),
         ({"metadata": {"annotations": {"example.com/a": "c"}}}, "it changes annotations"),
-        (
-            {"metadata": {"annotations": {"kopf.recommender.dev/x": "{}"}}},
-            "it changes annotations",
-        ),
         ({"metadata": {"finalizers": [FINALIZER]}}, "it changes finalizers"),
     ],
 )

@@ -5,7 +5,8 @@ was read (uid and resourceVersion): the API server refuses it. ADR 0024 says whi
 now, and go to the API server: those are made with the port below this one.
 
 - What is not there is not believed: a `get` that finds nothing in the cache asks the API server,
-  which also knows objects that carry no label of the operator.
+  which also knows objects that carry no label of the operator. Its answer that there is nothing
+  counts for half a minute, or until a write of that name fails: creating what exists is refused.
 - A write's answer is put into the cache; what is deleted is hidden until the watch says more.
 - After a conflict, or a write whose outcome is unknown, the objects of that model are read once
   from the API server, unless the watch has brought a newer one by then.
@@ -14,27 +15,44 @@ now, and go to the API server: those are made with the port below this one.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 
 from recommender_operator.adapters.caches import Caches
-from recommender_operator.adapters.kube import MODELS, Kube, KubeError, Object, Resource
+from recommender_operator.adapters.kube import (
+    BASELINES,
+    MODELS,
+    Kube,
+    KubeError,
+    Object,
+    Resource,
+)
 from recommender_operator.adapters.store import Store, label_of
 from recommender_operator.resources import labels as marks
 
 CONFLICT, SERVER_FAILED = 409, 500
 #: The version of what is not known.
 NONE = -1
+#: For how long the API server's answer counts that it has no such object, in seconds.
+ABSENT = 30.0
+#: Absent objects that are remembered, those asked for last.
+REMEMBERED = 10_000
 Objects = list[Object]
-#: Kind, namespace, model.
+#: Kind, namespace, model or name.
 Doubt = tuple[Resource, str, str]
 
 
 class CachedKube:
     """Reads from caches, writes through."""
 
-    def __init__(self, direct: Kube, caches: Caches) -> None:
+    def __init__(
+        self, direct: Kube, caches: Caches, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._direct = direct
         self._caches = caches
+        self._clock = clock
+        #: When the API server said that it has no object of that kind, namespace and name.
+        self._absent: dict[Doubt, float] = {}
         #: Names with the version that was known when a write failed; -1 if none was.
         self._doubts: dict[Doubt, dict[str, int]] = {}
 
@@ -49,9 +67,22 @@ class CachedKube:
         if entry is not None:
             await self._settle(store, resource, namespace, entry.model)
         found = store.get((namespace, name))
-        if found is None and informer.served:
-            return await self._direct.get(resource, namespace, name)
-        return found
+        if found is not None or not informer.served:
+            return found
+        return await self._unlabelled(resource, namespace, name)
+
+    async def _unlabelled(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        """Return an object that the cache does not know, if the API server does."""
+        asked = self._absent.pop((resource, namespace, name), None)
+        if asked is None or self._clock() - asked >= ABSENT:
+            asked = self._clock()
+            found = await self._direct.get(resource, namespace, name)
+            if found is not None:
+                return found
+        self._absent[resource, namespace, name] = asked
+        while len(self._absent) > REMEMBERED:
+            self._absent.pop(next(iter(self._absent)))
+        return None
 
     async def list(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str]
@@ -128,7 +159,12 @@ class CachedKube:
     def _keep(self, resource: Resource, answer: Object) -> None:
         informer = self._caches.of(resource, answer["metadata"].get("namespace"))
         # Without the label the watch would never say that it is gone.
-        if informer is not None and (resource == MODELS or label_of(answer)):
+        if informer is None or not (resource == MODELS or label_of(answer)):
+            return
+        if resource == BASELINES:
+            # That a window starts is no cause to look: who starts it says when to look again.
+            informer.store.put(answer)
+        else:
             informer.take(answer)
 
     # --- doubts
@@ -146,6 +182,7 @@ class CachedKube:
             raise
 
     def _doubt(self, resource: Resource, namespace: str, name: str, model: str = "") -> None:
+        self._absent.pop((resource, namespace, name), None)
         informer = self._caches.of(resource, namespace)
         if informer is None:
             return

@@ -1,4 +1,4 @@
-"""The operator's finalizer: a deleted model stays until what it left behind is removed.
+"""The operator's finalizer: a deleted model stays until its artifacts are removed.
 
 Each change carries the uid and the resourceVersion that the look read, and only the release that
 acts on a model makes one. Kopf's own handling would mark the models of other releases as well.
@@ -13,41 +13,38 @@ FINALIZER = f"{GROUP}/operator"
 
 
 def is_held(raw: Object) -> bool:
-    """Return whether a model has the finalizer."""
-    return FINALIZER in _of(raw)
+    """Return whether a model waits for the operator before it goes."""
+    return FINALIZER in (raw["metadata"].get("finalizers") or [])
 
 
-async def hold(kube: Kube, raw: Object) -> Object | None:
-    """Return a model with the finalizer; None if it is gone.
+class Finalizers:
+    """Sets and takes away the finalizer over a model as it was read; others' stay.
 
-    One that is being deleted takes no new finalizer, and is returned as it is.
-
-    Raises:
-        ConflictError: it has changed since it was read.
-        KubeError: the API server failed.
+    Both raise KubeError: ConflictError if the model is no longer what was read.
     """
-    if is_held(raw) or raw["metadata"].get("deletionTimestamp"):
-        return raw
-    return await _write(kube, raw, [*_of(raw), FINALIZER])
 
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
 
-async def free(kube: Kube, raw: Object) -> None:
-    """Let a deleted model go.
+    async def hold(self, raw: Object) -> Object | None:
+        """Return the model with the finalizer; None if the model is gone.
 
-    Raises:
-        ConflictError: it has changed since it was read.
-        KubeError: the API server failed.
-    """
-    if is_held(raw):
-        await _write(kube, raw, [name for name in _of(raw) if name != FINALIZER])
+        One that is being deleted takes no new finalizer, and is returned as it is.
+        """
+        if is_held(raw) or raw["metadata"].get("deletionTimestamp"):
+            return raw
+        return await self._write(raw, [*(raw["metadata"].get("finalizers") or []), FINALIZER])
 
+    async def release(self, raw: Object) -> None:
+        """Let a model go; its status may have been written since it was read."""
+        metadata = raw["metadata"]
+        now = await self._kube.get(MODELS, metadata["namespace"], metadata["name"])
+        if now is None or now["metadata"]["uid"] != metadata["uid"] or not is_held(now):
+            return
+        await self._write(now, [f for f in now["metadata"]["finalizers"] if f != FINALIZER])
 
-def _of(raw: Object) -> list[str]:
-    return raw["metadata"].get("finalizers") or []
-
-
-async def _write(kube: Kube, raw: Object, finalizers: list[str]) -> Object | None:
-    metadata = raw["metadata"]
-    seen = {key: metadata[key] for key in ("uid", "resourceVersion")}
-    patch = {"metadata": {**seen, "finalizers": finalizers}}
-    return await kube.patch(MODELS, metadata["namespace"], metadata["name"], patch)
+    async def _write(self, over: Object, finalizers: list[str]) -> Object | None:
+        metadata = over["metadata"]
+        seen = {key: metadata[key] for key in ("uid", "resourceVersion")}
+        patch = {"metadata": {**seen, "finalizers": finalizers}}
+        return await self._kube.patch(MODELS, metadata["namespace"], metadata["name"], patch)

@@ -32,8 +32,10 @@ _NO_METRICS = "is not in the text format of metrics"
 _WHOSE = re.compile(r'(?<=[{,])(?:model|version)="[^"\\,{}]*+",?')
 
 
-def parse_page(page: str) -> PodCounters:
+def parse_page(page: str, only: tuple[str, ...] = ()) -> PodCounters:
     """Return the product's counters on a metrics page, by canonical series.
+
+    With `only`, lines that begin with none of these names are not looked at.
 
     Raises:
         ValueError: a line of the product's is not in the text format; there is none of them, or
@@ -42,7 +44,7 @@ def parse_page(page: str) -> PodCounters:
     """
     counters: dict[str, float] = {}
     for number, line in enumerate(page.split("\n"), 1):
-        if not line.startswith(PREFIX):
+        if not line.startswith(only or PREFIX):
             continue
         try:
             series, value = _split(line)

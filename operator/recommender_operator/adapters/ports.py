@@ -28,8 +28,10 @@ class SampleError(Exception):
 class SampleProvider(Protocol):
     """Reads the cumulative counters of one version."""
 
-    async def sample(self, namespace: str, version: str, pods: Sequence[PodRef]) -> Sample:
-        """Return the counters by pod.
+    async def sample(
+        self, namespace: str, version: str, pods: Sequence[PodRef], *, only: tuple[str, ...] = ()
+    ) -> Sample:
+        """Return the counters by pod; at least those whose names begin with one of `only`.
 
         A pod that does not answer is left out, as a pod that has just gone is.
 

@@ -45,7 +45,14 @@ class NotAllowed:
     def __init__(self, refusal: str) -> None:
         self._refusal = refusal
 
-    async def sample(self, namespace: str, version: str, _pods: Sequence[PodRef]) -> Sample:
+    async def sample(
+        self,
+        namespace: str,
+        version: str,
+        _pods: Sequence[PodRef],
+        *,
+        only: tuple[str, ...] = (),  # noqa: ARG002
+    ) -> Sample:
         """Send no request.
 
         Raises:
@@ -70,13 +77,16 @@ class Prometheus:
         """Return a client session with the time limits of a query; the caller closes it."""
         return aiohttp.ClientSession(timeout=TIMEOUT)
 
-    async def sample(self, namespace: str, version: str, pods: Sequence[PodRef]) -> Sample:
+    async def sample(
+        self, namespace: str, version: str, pods: Sequence[PodRef], *, only: tuple[str, ...] = ()
+    ) -> Sample:
         """Return the counters by pod, of those among `pods` that the server has scraped.
 
         Raises:
             SampleError: the server gave no answer, or no series of these pods.
         """
-        query = f'{{__name__=~"{PREFIX}.*",version={json.dumps(version)}}}'
+        names = "|".join(f"{name}.*" for name in only or (PREFIX,))
+        query = f'{{__name__=~"{names}",version={json.dumps(version)}}}'
         try:
             body = await exchange(
                 self._session,

@@ -10,6 +10,7 @@ follow; traffic moves to a new version last.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 from collections.abc import Mapping
 from typing import Literal
@@ -23,6 +24,7 @@ from recommender_operator.actions import (
     StartJob,
     UpdateVersion,
 )
+from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.conditions import ConditionType, find, put
 from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.api.status import HandledAction
@@ -32,7 +34,7 @@ from recommender_operator.api.version import (
     VersionStage,
 )
 from recommender_operator.observed import Observed, VersionObject
-from recommender_operator.phases import clock, hosts, storage
+from recommender_operator.phases import clock, hosts, storage, words
 from recommender_operator.phases.view import ROLLING_OUT, View
 
 #: Maximum number of handled requests in the status, including the newest of each action.
@@ -61,12 +63,18 @@ class Turn(View):
         self._changed: list[str] = []
         self._actions: list[Action] = []
         self._events: list[Event] = []
+        #: The Event of the stages that a version has passed in this turn.
+        self._passed: dict[str, Event] = {}
+        #: The champion's drift window, if it still fills and nothing else is in progress.
+        self.filling: Filling | None = None
         self._route_first = False
         self._requeue = REST
         #: The host of the route.
         self.hosting = hosts.resolve(observed)
         #: Problems that prevent Jobs from starting.
         self.storage = storage.check(observed)
+        for name, smoke in observed.smokes.items():
+            self.change(name, smoke=smoke)
 
     # --- the decision
 
@@ -103,9 +111,14 @@ class Turn(View):
             self._changed.append(name)
 
     def move(self, name: str, stage: VersionStage, **values: object) -> None:
-        """Move a version to a stage, with an Event."""
+        """Move a version to a stage, with one Event for all stages of a turn."""
         self.change(name, stage=stage, stage_since=self.time, **values)
-        self.info(stage.value, f"{name}: {_STAGE_WORDS[stage]}", version=name)
+        before = self._passed.get(name)
+        message = f"{name}: {words.STAGES[stage]}"
+        if before is not None:
+            self._events.remove(before)
+            message = f"{before.message}; {words.STAGES[stage]}"
+        self._passed[name] = self._add_event("Normal", stage.value, message, name)
 
     def end(
         self, name: str, stage: VersionStage, reason: str, message: str, *, automatic: bool = True
@@ -147,10 +160,11 @@ class Turn(View):
 
     def _add_event(
         self, kind: Literal["Normal", "Warning"], reason: str, message: str, version: str
-    ) -> None:
+    ) -> Event:
         event = Event(type=kind, reason=reason, message=message[:MAX_EVENT], version=version)
         if event not in self._events:
             self._events.append(event)
+        return event
 
     def set_status(self, **values: object) -> None:
         """Change the status of the model."""
@@ -240,6 +254,10 @@ class Turn(View):
             if version.status.weight != desired.get(version.name, 0):
                 self.change(version.name, weight=desired.get(version.name, 0))
         self._keep_time()
+        requeue, filling = self._requeue, self.filling
+        if filling is not None:
+            filling = dataclasses.replace(filling, rest=requeue.total_seconds())
+            requeue = min(requeue, datetime.timedelta(seconds=filling.pause))
         before, after = self._traffic(desired)
         updates = [
             UpdateVersion(name=name, status=self.versions[name].status) for name in self._changed
@@ -248,8 +266,9 @@ class Turn(View):
             actions=(*before, *updates, *self._actions, *after),
             status=self.status,
             events=tuple(self._events),
-            requeue_after=None if self.finished else self._requeue,
+            requeue_after=None if self.finished else requeue,
             finished=self.finished,
+            filling=filling,
         )
 
     def _traffic(self, desired: Mapping[str, int]) -> tuple[list[Action], list[Action]]:
@@ -276,21 +295,3 @@ class Turn(View):
             and self.versions[name].status.stage in TERMINAL - {VersionStage.PROMOTED}
             for name in self.route_weights
         )
-
-
-_STAGE_WORDS: Mapping[VersionStage, str] = {
-    VersionStage.PENDING: "nothing has started yet",
-    VersionStage.CHECKING_DATA: "the check Job checks the data",
-    VersionStage.TRAINING: "the training starts",
-    VersionStage.EVALUATING: "its metrics are compared with the gates",
-    VersionStage.PUBLISHING: "the artifact is being published",
-    VersionStage.PUBLISHED: "the artifact is published",
-    VersionStage.DEPLOYING: "its pods are starting",
-    VersionStage.SMOKE_TESTING: "its pods are ready; the smoke inference starts",
-    VersionStage.CANARY: "the smoke inference passed; the rollout starts",
-    VersionStage.PROMOTED: "is the champion",
-    VersionStage.FAILED: "failed",
-    VersionStage.REJECTED: "was rejected",
-    VersionStage.ROLLED_BACK: "was rolled back",
-    VersionStage.SUPERSEDED: "was superseded",
-}

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import graph
-from recommender_training.features.table import Inputs
+from recommender_training.features import attributes
+from recommender_training.features.assembly import Inputs
 
 #: Columns of `FieldInputs.event`; the last ones are those of `FieldInputs.history`.
 EVENT_FIELDS = ("user", "age", "gender", "occupation", "item", "year")
@@ -52,9 +52,7 @@ def sizes(data: Dataset) -> dict[str, int]:
     users, items = data.users, data.items
     return {
         "user": users.count + 1,
-        "age": graph.AGE_BUCKETS,
-        "gender": len(users.genders) + 1,
-        "occupation": len(users.occupations) + 1,
+        **{each.name: each.buckets for each in attributes.of_users(users)},
         "item": items.count + 1,
         "year": len(np.unique(items.years[items.years > 0])) + 1,
     }

@@ -115,7 +115,7 @@ def test_checks_compact_what_they_note_and_lose_no_text_and_no_bad_row(
     assert [len(after[name]) for name in NOTES] == [5, 4, 4]
     again = noted(source, path, 3)
     assert again.data_version == last.data_version
-    assert again.quarantined_rows == 4, "rows put aside by earlier checks are known"
+    assert again.quarantined_rows == 4, "rows quarantined by earlier checks are known"
     assert notes(path) == after
 
 
@@ -188,14 +188,14 @@ def test_nothing_is_removed_on_the_word_of_a_wrong_path_or_a_damaged_manifest(
 ) -> None:
     path, _ = crowded
     before = data_files(path)
-    with pytest.raises(InputError, match="no folder of artifacts"):
+    with pytest.raises(InputError, match="not a folder of artifacts"):
         lake_files.referenced(path, tmp_path / "nowhere", [])
     broken = tmp_path / "artifacts" / "a" / "manifest.json"
     broken.parent.mkdir(parents=True)
     broken.write_text("{")
-    with pytest.raises(InputError, match="does not tell its data version"):
+    with pytest.raises(InputError, match="has no readable data version"):
         lake_files.referenced(path, tmp_path / "artifacts", [])
-    with pytest.raises(InputError, match="is no data version"):
+    with pytest.raises(InputError, match="is not a data version"):
         compaction.compact(path, keep=["latest"], retention_hours=0)
     with pytest.raises(InputError, match="has no table"):
         compaction.compact(tmp_path / "empty", keep=[], retention_hours=0)

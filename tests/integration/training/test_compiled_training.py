@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from recommender_training.config.training import Hyperparameters, Precision
+from recommender_training.features import attributes
 from recommender_training.models.ranker import RankerSize, create
 from recommender_training.trainer import fit
 from recommender_training.trainer.prepared import Prepared
@@ -66,7 +67,7 @@ def ranked(prepared: Prepared, compiler: str | None) -> torch.Tensor:
     """
     fit.seed_everything(1, 1)
     users = prepared.data.users
-    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.0, 0.5)
+    size = RankerSize(users.count, attributes.sizes(users), 8, 0.0, 0.5)
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
     model = create(prepared.data, prepared.kept, train, size=size)
     settings = Hyperparameters(epochs=1, embedding_dim=8, batch_size=512)

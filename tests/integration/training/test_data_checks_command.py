@@ -115,7 +115,7 @@ def test_without_a_version_to_compare_with_it_says_so_and_judges_the_window_alon
     for arguments in ((), ("--against", "i7.u0.t0-0123456789abcdef")):
         code, said = desk.check(*arguments)
         assert (code, said["checks"]["comparedWith"]) == (0, None)
-        assert "compared with nothing" in said["message"]
+        assert "not compared, since no reference" in said["message"]
         assert said["checks"]["passed"] == 6
 
 

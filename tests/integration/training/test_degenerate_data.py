@@ -98,7 +98,7 @@ def test_train_takes_it_where_the_check_is_told_to_let_it_pass(
 
 @pytest.mark.parametrize(
     ("edit", "said"),
-    [(constant, "960 of them positive"), (one_second, "events share a second, which is never")],
+    [(constant, "960 of them positive"), (one_second, "events share one second, which is never")],
 )
 def test_train_refuses_labels_that_are_all_alike_and_times_that_are(
     source: Path, tmp_path: Path, edit: Edit, said: str

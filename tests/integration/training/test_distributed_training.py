@@ -215,7 +215,7 @@ def test_a_full_disk_ends_no_fit_and_stages_no_half_artifact(place: Place, one: 
         command[command.index("--output") + 1] = str(disk / "full")
         ended = place.end("full", place.start("full", command))
         assert (ended.code, ended.report["reason"]) == (1, "DiskFull"), ended.log
-        assert "make room" in ended.report["message"]
+        assert "free space" in ended.report["message"]
         assert {path.name for path in disk.iterdir()} <= {".checkpoints"}
 
 

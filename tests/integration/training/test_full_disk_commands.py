@@ -40,7 +40,7 @@ def run(tmp_path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 def assert_full(code: int, told: dict[str, Any]) -> None:
     assert (code, told["reason"]) == (1, "DiskFull"), told
-    assert "make room" in told["message"]
+    assert "free space" in told["message"]
 
 
 def test_a_check_without_room_is_repeated_to_the_same_version(

@@ -21,7 +21,7 @@ from recommender_training.export import build, parity, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.probes import probe
 from recommender_training.export.ranker import RankerServing
-from recommender_training.features.table import State
+from recommender_training.features.state import State
 from recommender_training.html_report import variants as page
 from recommender_training.models import item_weights
 from recommender_training.pipeline import variants

@@ -210,7 +210,7 @@ def test_ids_that_are_text_are_refused_with_the_remedy(folders: tuple[Path, Path
     write(source / "events/a.csv", [event('smith, "jo" é', 10, START), *ROWS])
     error = failure(source, path, declare(), share=0.01)
     assert "BadUserId 1" in error.message
-    assert "where they are texts, set ids.user of the mapping to Text" in error.message
+    assert "for text ids, set ids.user of the mapping to Text" in error.message
     assert table(path, "quarantine")["row"].to_list() == [f'"smith, ""jo"" é",10,{START},5']
 
 

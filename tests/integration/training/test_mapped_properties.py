@@ -1,4 +1,4 @@
-"""Whatever is written in whatever format, every row is a new event, a known one, or put aside."""
+"""In every format, each row is a new event, a known event, or quarantined."""
 
 from __future__ import annotations
 

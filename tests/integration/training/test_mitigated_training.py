@@ -20,8 +20,8 @@ from recommender_training.config.mitigation import ItemGrouping
 from recommender_training.config.training import Hyperparameters, parse_config
 from recommender_training.evaluation import answers, list_prior, ranking
 from recommender_training.export import build, torchscript
-from recommender_training.features import groups
-from recommender_training.features.table import State
+from recommender_training.features import attributes, groups
+from recommender_training.features.state import State
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, ranker
 from recommender_training.pipeline import training
@@ -221,7 +221,7 @@ def test_the_exported_file_carries_the_bonus_of_each_item(
 def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None) -> Floats:
     fit.seed_everything(1, 1)
     users, rows = prepared.data.users, torch.from_numpy(prepared.split.train)
-    size = ranker.RankerSize(users.count, len(users.genders), len(users.occupations), 4, 0.1, 0.5)
+    size = ranker.RankerSize(users.count, attributes.sizes(users), 4, 0.1, 0.5)
     model = ranker.create(prepared.data, prepared.inputs, rows, size=size)
     settings = Hyperparameters(batch_size=512)
     fit.fit_for(model, prepared.inputs, rows, settings, target, 1, weight=weight)

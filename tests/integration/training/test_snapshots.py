@@ -221,7 +221,7 @@ def test_nothing_is_taken_in_or_removed_on_the_word_of_a_damaged_record(desk: De
     assert tables == sorted(str(path) for path in desk.lake.rglob("*") if ".lock" not in path.name)
     (desk.lake / "snapshots.json").rename(desk.folder / "damaged.json")
     assert desk.snapshot()["rows"] == 6
-    assert len(desk.versions()) == 1, "a new one is begun"
+    assert len(desk.versions()) == 1, "a new record starts"
 
 
 def test_a_wrong_argument_is_told_before_anything_is_taken_in(desk: Desk) -> None:
@@ -244,7 +244,7 @@ def test_a_damaged_manifest_stops_the_removal_and_not_the_snapshot(desk: Desk) -
     desk.add_hour(1)
     code, said = desk.read("snapshot", "--keep-snapshots", 1, "--artifacts", desk.artifacts)
     assert (code, said["reason"]) == (2, "ArtifactInvalid")
-    assert said["message"].startswith("the snapshot was taken, but no file was removed")
+    assert said["message"].startswith("the snapshot is recorded, but no file was removed")
     assert desk.versions() == [said["dataVersion"]]
     assert desk.height(said["dataVersion"]) == 6
 

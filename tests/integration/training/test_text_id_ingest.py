@@ -121,7 +121,7 @@ def test_a_collision_is_put_aside_in_this_check_and_in_later_ones(
     first = check(source, path, declare(ids=BOTH))
     assert (first.rows, first.quarantined_rows) == (1, 1)
     write(source / "events/b.csv", [event("u", "x3", START + 2), event("u", "x1", START + 3)])
-    with pytest.raises(InputError, match="one hash of 63 bits: give that item another id"):
+    with pytest.raises(InputError, match="the same 63-bit hash: give that item another id"):
         check(source, path, declare(ids=BOTH), share=0.1)
     later = check(source, path, declare(ids=BOTH))
     assert (later.rows, later.quarantined_rows) == (2, 2)
@@ -162,13 +162,13 @@ def test_a_lake_holds_one_kind_of_ids(tmp_path: Path) -> None:
     error = refusal(source, path, ids={"item": "Text"})
     assert error.reason == "InvalidMapping"
     assert "ids.item of the mapping is Text" in error.message
-    assert "set ids.item to Integer, or give the model another name" in error.message
+    assert "set ids.item to Integer, or rename the model" in error.message
     other = tmp_path / "other"
     check(source, other, declare(ids=BOTH))
     error = refusal(source, other)
     assert "ids.user of the mapping is Integer" in error.message
     synthetic.generate(tmp_path / "ml", synthetic.Size(20, 10, 100), seed=1)
-    with pytest.raises(InputError, match="have ids of the kind Text"):
+    with pytest.raises(InputError, match="have ids of kind Text"):
         ingest.check(tmp_path / "ml", other)
 
 
@@ -204,8 +204,8 @@ def test_a_lake_that_lost_its_texts_trains_nothing(tmp_path: Path) -> None:
     assert [hashed(text) for text in named.items] == data.items.ids.tolist()
     lost = texts(path).filter(pl.col("text") != "日本")
     lake.overwrite(path, "ids", lost)
-    with pytest.raises(InputError, match="does not hold the texts of the ids"):
+    with pytest.raises(InputError, match="lacks texts of ids"):
         id_table.named(path, data)
     (path / "ids").rename(tmp_path / "gone")
-    with pytest.raises(InputError, match="is the hash of a text that is not there"):
+    with pytest.raises(InputError, match="the text of the .* is missing"):
         id_table.named(path, data)

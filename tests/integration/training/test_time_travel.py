@@ -174,7 +174,7 @@ def test_without_a_version_to_compare_with_only_what_is_no_newer_is_taken(desk: 
     past = ("check", "--data-version", second, "--min-rows", 1)
     said = desk.run(*past)[1]
     assert said["checks"]["comparedWith"] is None
-    assert "compared with nothing, for nothing was trained before it" in said["message"]
+    assert "not compared, since no reference" in said["message"]
     shutil.rmtree(desk.lake / "checks")
     lake_files.write_trained(desk.lake, first)
     assert desk.run(*past)[1]["checks"]["comparedWith"] == first
@@ -188,7 +188,7 @@ def test_a_version_that_was_removed_or_is_another_one_is_told_with_the_oldest_th
 ) -> None:
     monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)
     versions = desk.versions()
-    oldest = f"the oldest snapshot that is kept is {versions[2]} of 2026-01-31T03:00:00Z"
+    oldest = f"the oldest snapshot is {versions[2]} of 2026-01-31T03:00:00Z"
     with lake.locked(desk.lake):
         snapshots.trim(desk.lake, 2)
     compaction.compact(desk.lake, keep=versions[2:], retention_hours=0)

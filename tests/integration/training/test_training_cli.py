@@ -175,7 +175,7 @@ def test_anything_else_ends_with_one_and_still_leaves_a_report(
         tmp_path, "train", "--lake", trained.lake, "--data-version", trained.data_version,
         "--output", tmp_path / "staged",
     )  # fmt: skip
-    assert code == dispatch.MAY_BE_REPEATED
+    assert code == dispatch.RETRYABLE
     assert said["reason"] == "Failed"
     assert "Input/output error" in said["message"]
 

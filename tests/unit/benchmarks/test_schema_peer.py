@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 
@@ -29,13 +31,13 @@ def test_the_last_click_is_of_an_earlier_page_of_the_session() -> None:
 
 
 def test_encodings_are_of_the_training_rows_alone() -> None:
-    shop = Shop(SMALL, 3)
+    shop = Shop(replace(SMALL, impressions=24_000), 3)  # bins need rows to be categories
     log = pl.concat([part.log for part in shop.impressions()])
     rows = schema_peer.columns(log, shop.users()[0], shop.items()[0])
     train = np.arange(rows.height) < rows.height // 2
     late = rows.with_columns(
         device=pl.when(pl.Series(train)).then("device").otherwise(pl.lit("watch")),
-        price=pl.when(pl.Series(train)).then("price").otherwise(1e6),
+        log_price=pl.when(pl.Series(train)).then("log_price").otherwise(14.0),
     )
     plain, changed = (schema_peer.design(each, train)[train] for each in (rows, late))
     assert (plain != changed).nnz == 0

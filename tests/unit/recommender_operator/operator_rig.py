@@ -13,8 +13,10 @@ from recommender_operator.adapters.kube import Kube
 from recommender_operator.adapters.platform import PlatformReader
 from recommender_operator.adapters.ports import SampleProvider
 from recommender_operator.adapters.traffic import Traffic
+from recommender_operator.asking import SmokeAsker
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor
+from recommender_operator.fills import Fills
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.reconcile import Decide, Key, Reconciler
@@ -43,6 +45,7 @@ class Rig:
         self.smoke = FakeSmoke()
         self.metrics = Metrics()
         self.time = NOW
+        self.fills: Fills[Key] = Fills(clock=lambda: self.time.timestamp())
         self.traffic: Traffic = (
             KnativeTraffic(port, OPTIONS) if knative else GatewayTraffic(port, OPTIONS)
         )
@@ -59,20 +62,22 @@ class Rig:
         self.executor = Executor(
             port,
             traffic_of=lambda _: self.traffic,
-            smoke=self.smoke,
             options=OPTIONS,
             metrics=self.metrics,
-            now=now,
             baselines=baselines,
         )
+        self.asker = SmokeAsker(port, self.smoke, now)
         self.reconciler = Reconciler(
             port,
             observer=self.observer,
+            asker=self.asker,
             executor=self.executor,
             decide=decision,
             metrics=self.metrics,
             now=now,
             longest_wait=60.0,
+            samples_of=lambda _: provider,
+            fills=self.fills,
         )
 
     def metric(self, name: str, **labels: str) -> float | None:

@@ -10,6 +10,7 @@ import contextlib
 import datetime
 from unittest import mock
 
+from recommender_operator import actions as do
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.analysis.window import WindowStats
 from recommender_operator.api.status import Stage
@@ -64,6 +65,32 @@ def test_three_shifted_windows_in_a_row_name_the_feature_and_retrain() -> None:
     assert retrained.spec.training.seed == 17
     assert world.condition("Drifted") == ("False", "Watching")
     assert world.condition("Ready") == ("True", "Settled")
+
+
+def test_a_champion_alone_waits_for_its_window_and_for_nothing_else() -> None:
+    world, oracle = serving()
+    with oracle.speaks():
+        world.reconcile()
+        waiting = world.reconcile()
+        assert waiting.actions == ()
+        assert waiting.filling is not None
+        assert (waiting.filling.version, waiting.filling.needed) == (world.champion(), 20)
+        assert waiting.requeue_after == datetime.timedelta(seconds=waiting.filling.pause)
+        oracle.window = Verdict.PASS
+        started = world.reconcile()
+        assert started.filling is not None
+        assert (started.filling.counted, started.filling.needed) == (0, 20)
+        (saved,) = (a for a in started.actions if isinstance(a, do.SaveBaseline))
+        assert saved.samples[world.stable()].keys() == started.filling.start.keys()
+    world.seed(3)
+    oracle.window = Verdict.INCONCLUSIVE
+    look(world, oracle, 2)
+    with oracle.speaks():
+        # A candidate, and later the probation of the new champion, want whole looks.
+        assert world.status.candidate is not None
+        assert world.reconcile().filling is None
+        world.settle()
+        assert world.reconcile().filling is None
 
 
 def test_one_clean_window_starts_the_count_again() -> None:

@@ -297,5 +297,48 @@ async def test_a_renewal_counts_from_before_its_request(bench: Bench, verb: str)
         first.fence()
 
 
+async def test_a_holder_that_gets_no_answer_when_it_lets_go_ends_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = bench.elector("a")
+    await first.acquire()
+
+    async def silent(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bench.kube, "patch", silent)
+    monkeypatch.setattr(election, "RELEASE_SECONDS", 0.01)
+    await asyncio.wait_for(first.release(), 10)
+    assert "expires by itself" in caplog.text
+
+
+async def test_a_lease_that_was_made_anew_since_it_was_read_is_not_taken(bench: Bench) -> None:
+    first, second = bench.elector("a"), bench.elector("b")
+    await first.acquire()
+    await second._attempt(second._take)
+    bench.time += 60
+
+    def replace(verb: str, *_: Any) -> None:
+        if verb == "patch":
+            bench.kube.find(LEASES, "operator")["metadata"]["uid"] = "uid-of-another"
+
+    bench.kube.fault = replace
+    assert not await second._attempt(second._take)
+    assert bench.record.holder == "a"
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux has this clock")
+def test_the_clock_is_the_one_that_counts_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def gettime(clock: int) -> float:
+        asked.append(clock)
+        return 1.0
+
+    monkeypatch.setattr(time, "clock_gettime", gettime)
+    election.clock()
+    assert asked == [time.CLOCK_BOOTTIME]
+
+
 def test_the_clock_goes_on_in_a_stopped_process() -> None:
     assert election.clock() >= time.monotonic() - 1

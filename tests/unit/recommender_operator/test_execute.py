@@ -16,7 +16,6 @@ from recommender_operator.adapters.kube import (
     INFERENCE_SERVICES,
     JOBS,
     KINDS,
-    PODS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
@@ -25,8 +24,6 @@ from recommender_operator.adapters.kube import (
     Resource,
 )
 from recommender_operator.adapters.typed import version_object
-from recommender_operator.api.spec import DataSource
-from recommender_operator.api.spec_mapping import IdKind, IdKinds
 from recommender_operator.api.version import (
     Artifact,
     ModelVersionSpec,
@@ -38,7 +35,7 @@ from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Claim, JobKind, Observed
 from recommender_operator.resources import baselines, model_version, names
-from tests.fakes import NOW, copied, pod
+from tests.fakes import NOW, copied
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -141,56 +138,6 @@ async def test_a_version_that_was_made_anew_does_not_get_the_status_of_the_one_b
     assert rig.kube.writes == []
 
 
-async def test_the_smoke_result_joins_the_status_that_this_decision_wrote() -> None:
-    rig = Rig()
-    shot = snapshot(rig, pods={NAME: [pod("old", NAME), pod("new", NAME)]})
-    shot.pods[NAME][1]["metadata"]["creationTimestamp"] = "2026-01-02T00:00:00Z"
-    for each in shot.pods[NAME]:
-        rig.kube.put(PODS, each)
-    smoking = PUBLISHED.model_copy(update={"stage": VersionStage.SMOKE_TESTING})
-    await run(rig, shot, do.UpdateVersion(name=NAME, status=smoking), do.RunSmoke(version=NAME))
-    status = rig.kube.find(VERSIONS, NAME)["status"]
-    assert status["stage"] == "SmokeTesting"
-    assert status["smoke"]["passed"] is True
-    assert rig.smoke.asked == ["new"]
-    assert rig.smoke.ids == [IdKinds()]
-
-
-async def test_the_smoke_is_told_what_the_ids_of_the_version_are() -> None:
-    rig = Rig()
-    mapping = {
-        "interactions": {"files": "*", "user": "u", "item": "i", "timestamp": {"column": "t"},
-                         "value": {"column": "v"}},
-        "ids": {"user": "Text"},
-    }  # fmt: skip
-    source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
-    spec = builder_inputs.version().spec
-    data = spec.data.model_copy(update={"source": DataSource.model_validate(source)})
-    shot = snapshot(
-        rig, pods={NAME: [pod("p", NAME)]}, spec=spec.model_copy(update={"data": data})
-    )
-    rig.kube.put(PODS, shot.pods[NAME][0])
-    await run(rig, shot, do.RunSmoke(version=NAME))
-    assert rig.smoke.ids == [IdKinds(user=IdKind.TEXT)]
-
-
-async def test_an_address_that_was_another_pods_a_moment_ago_is_not_asked() -> None:
-    rig = Rig()
-    gone, moved = pod("gone", NAME), pod("moved", NAME)
-    shot = snapshot(rig, pods={NAME: [gone, moved]})
-    rig.kube.put(PODS, pod("moved", NAME, ready=False))
-    rig.kube.put(PODS, pod("not-seen", NAME))
-    await run(rig, shot, do.RunSmoke(version=NAME))
-    assert (rig.smoke.asked, rig.kube.writes) == ([], [])
-
-
-async def test_without_a_ready_pod_nobody_is_asked_and_nothing_is_recorded() -> None:
-    rig = Rig()
-    shot = snapshot(rig, pods={NAME: [pod("p", NAME, ready=False)]})
-    await run(rig, shot, do.RunSmoke(version=NAME))
-    assert (rig.smoke.asked, rig.kube.writes) == ([], [])
-
-
 @pytest.mark.parametrize(
     "action",
     [
@@ -234,7 +181,8 @@ async def test_time_in_a_stage_and_each_decision_are_counted_once() -> None:
     where = {"namespace": "team", "model": "movies"}
     count = rig.metric("verdicts_total", outcome="RolledBack", reason="StepFailed", **where)
     assert count == 1
-    assert rig.metric("phase_duration_seconds_sum", stage="Deploying", **where) == 40
+    sums = {"namespace": "team", "stage": "Deploying"}
+    assert rig.metric("phase_duration_seconds_sum", **sums) == 40
     assert rig.metric("actions_total", action="UpdateVersion") == 2
 
 

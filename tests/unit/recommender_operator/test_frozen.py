@@ -245,7 +245,7 @@ async def about_to_get_requests(story: ChainOfOperators) -> str:
     await story.first()
     await story.until(lambda: story.status["stage"] == "Serving")
     candidate = await story.second()
-    await story.until(lambda: story.stages[candidate] == "SmokeTesting")
+    await story.until(lambda: story.stages[candidate] == "Deploying")
     story.freeze = Freeze(1, sent=False, kind=HTTP_ROUTES)
     story.succeed()
     story.freeze = NEVER

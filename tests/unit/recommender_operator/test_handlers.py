@@ -29,9 +29,9 @@ class Engine:
 
 
 @pytest.mark.parametrize(
-    ("kind", "wakes"), [(None, True), ("ADDED", True), ("DELETED", True), ("MODIFIED", False)]
+    ("kind", "wakes"), [(None, False), ("ADDED", False), ("DELETED", True), ("MODIFIED", False)]
 )
-async def test_the_watch_wakes_what_comes_and_goes_and_is_told_to_the_liveness_check(
+async def test_the_watch_wakes_a_model_that_goes_and_reports_all_to_the_liveness_check(
     kind: str | None, wakes: bool
 ) -> None:
     engine = Engine()

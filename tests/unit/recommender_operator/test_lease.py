@@ -46,6 +46,19 @@ def test_a_renewal_keeps_when_and_how_often_it_was_taken() -> None:
     assert renewed.renewed != "before"
 
 
+def test_a_record_without_a_promise_counts_for_as_long_as_the_standbys_own_terms() -> None:
+    view = View("me", TERMS)
+    view.see(Record("other"), 0)
+    assert view.wait(0) == TERMS.duration
+
+
+def test_a_process_does_not_wait_for_its_own_record() -> None:
+    """The answer to the write by which it took the Lease may have been lost."""
+    view = View("me", TERMS)
+    view.see(Record("me", 10), 0)
+    assert view.wait(0) == 0
+
+
 def test_the_holders_own_promise_counts() -> None:
     view = View("me", TERMS)
     view.see(Record("other", 30), 0)

@@ -17,8 +17,9 @@ import pytest
 import yaml
 from aiohttp import web
 
-from recommender_operator import login, probes
+from recommender_operator import handlers, login, probes
 from recommender_operator.adapters.kube import NotLeaderError
+from recommender_operator.election import LostLeaseError
 from recommender_operator.health import StaleError
 from recommender_operator.process import Process
 from recommender_operator.reconcile import Key
@@ -205,3 +206,86 @@ async def test_kopf_reads_at_any_time_and_writes_only_through_the_fence(
                 await session.request(method, f"{address}/api")
     await runner.cleanup()
     assert seen == [("GET", "Bearer secret")]
+
+
+class Ended(BaseException):
+    """The process is gone, and tidies nothing up."""
+
+
+def end(lost: BaseException) -> NoReturn:
+    raise Ended from lost
+
+
+class LosingElection(Election):
+    released = False
+
+    def fence(self) -> None: ...
+
+    async def keep(self) -> None:
+        await asyncio.sleep(0)
+        raise LostLeaseError("the lease is held by another")
+
+    async def release(self) -> None:
+        self.released = True
+
+
+async def test_a_leader_that_lost_its_lease_ends_before_anything_is_tidied_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: dict[str, Any] = {}
+
+    async def run(_engine: object, **options: Any) -> None:
+        started.update(options)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            started["tidied"] = True
+
+    monkeypatch.setattr(handlers, "run", run)
+    process, election = Process(SETTINGS, end=end), LosingElection()
+    process.elector = election  # type: ignore[assignment]
+    with pytest.raises(Ended):
+        await process._lead(asyncio.Event())
+    assert "tidied" not in started
+    assert not election.released
+    assert started["fence"] == election.fence
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+
+
+class KeepingElection(LosingElection):
+    async def keep(self) -> None:
+        await asyncio.Event().wait()
+
+
+async def test_a_leader_that_is_told_to_end_lets_go_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    election, tidied = KeepingElection(), []
+
+    async def run(_engine: object, **_: Any) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            tidied.append(election.released)
+
+    monkeypatch.setattr(handlers, "run", run)
+    process, stop = Process(SETTINGS, end=never), asyncio.Event()
+    process.elector = election  # type: ignore[assignment]
+    leading = asyncio.create_task(process._lead(stop))
+    await asyncio.sleep(0)
+    stop.set()
+    await leading
+    assert (tidied, election.released) == ([False], True)
+
+
+def test_writes_of_a_process_pass_its_own_fence_and_its_renewals_come_in_time() -> None:
+    process = Process(SETTINGS, end=never)
+    runtime, fence = process.runtime, process.elector.fence
+    assert runtime._fence == runtime._kube._fence == fence
+    limit = process._leases._transport._timeout.total
+    assert limit is not None
+    # Two tries fit before the fence closes.
+    assert 2 * limit <= process._terms.deadline
+    assert process._leases._pauses == ()

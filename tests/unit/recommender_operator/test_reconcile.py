@@ -21,6 +21,9 @@ from recommender_operator.adapters.kube import (
     Resource,
 )
 from recommender_operator.adapters.traffic import TrafficError
+from recommender_operator.analysis import filling
+from recommender_operator.analysis.filling import Filling
+from recommender_operator.analysis.window import SESSIONS
 from recommender_operator.api.status import Stage
 from recommender_operator.observed import Observed
 from recommender_operator.reconcile import TRAFFIC_GRACE, TRAFFIC_PAUSE
@@ -139,7 +142,7 @@ async def test_a_model_that_goes_with_its_namespace_waits_for_no_removal_of_arti
         else None
     )
     assert await rig.reconciler.reconcile(KEY) is None
-    assert finalizers(rig) == []
+    assert rig.kube.names(MODELS) == []
 
 
 async def test_a_model_whose_spec_cannot_be_read_is_told_so() -> None:
@@ -162,29 +165,16 @@ async def test_the_next_look_is_when_it_was_asked_for_but_never_too_late(
     assert await rig.reconciler.reconcile(KEY) == wait
 
 
-async def test_a_deleted_model_is_finished_when_the_decision_says_so() -> None:
+async def test_a_deleted_model_goes_when_the_decision_says_so() -> None:
     rig = Rig()
     add_model(rig.kube, deletionTimestamp=NOW.isoformat(), spec={"deletionPolicy": "Delete"})
     for _ in range(3):
         assert await rig.reconciler.reconcile(KEY) is not None
-        assert finalizers(rig) == [FINALIZER]
+        assert rig.kube.names(MODELS) == ["movies"]
     job = rig.kube.find(JOBS, names.removal_name("movies", 0, "uid-of-movies"))
     job["status"] = {"conditions": [{"type": "Complete", "status": "True"}]}
     assert await rig.reconciler.reconcile(KEY) is None
-    assert finalizers(rig) == []
-
-
-async def test_a_model_is_held_before_anything_is_made_for_it_and_other_finalizers_stay() -> None:
-    rig = Rig()
-    add_model(rig.kube, finalizers=["example.com/theirs"])
-    for _ in range(3):
-        await rig.reconciler.reconcile(KEY)
-    assert rig.kube.writes[0] == ("patch", "recommendermodels", "movies")
-    assert finalizers(rig) == ["example.com/theirs", FINALIZER]
-    assert sum(write[:2] == ("patch", "recommendermodels") for write in rig.kube.writes) == 1
-    rig.kube.find(MODELS, "movies")["metadata"]["deletionTimestamp"] = NOW.isoformat()
-    assert await rig.reconciler.reconcile(KEY) is None
-    assert finalizers(rig) == ["example.com/theirs"]
+    assert rig.kube.names(MODELS) == []
 
 
 async def test_a_model_that_is_deleted_already_is_not_held() -> None:
@@ -220,9 +210,10 @@ async def test_a_model_of_the_same_name_that_came_meanwhile_is_not_let_go() -> N
 
     def replace(verb: str, resource: Resource, _name: str) -> None:
         nonlocal reads
-        reads += (verb, resource) == ("get", MODELS)
-        if reads == 2:
-            add_model(rig.kube, uid="uid-of-another")
+        if (verb, resource) == ("get", MODELS):
+            reads += 1
+            if reads == 2:
+                add_model(rig.kube, uid="uid-of-another")
 
     rig.kube.fault = replace
     await rig.reconciler.reconcile(KEY)
@@ -234,7 +225,68 @@ async def test_a_finished_decision_about_a_living_model_does_not_free_it() -> No
     rig = Rig(always(finished=True))
     add_model(rig.kube)
     await rig.reconciler.reconcile(KEY)
-    assert finalizers(rig) == [FINALIZER]
+    assert rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == [FINALIZER]
+
+
+async def test_nothing_is_made_for_a_model_before_it_waits_for_the_operator() -> None:
+    rig = Rig()
+    add_model(rig.kube, finalizers=["example.com/theirs"])
+    await rig.reconciler.reconcile(KEY)
+    assert rig.kube.writes[0] == ("patch", "recommendermodels", "movies")
+    held = rig.kube.find(MODELS, "movies")["metadata"]["finalizers"]
+    assert held == ["example.com/theirs", FINALIZER]
+
+
+async def test_a_finished_model_that_others_hold_is_left_to_them() -> None:
+    rig = Rig()
+    add_model(
+        rig.kube,
+        deletionTimestamp=NOW.isoformat(),
+        finalizers=[FINALIZER, "example.com/theirs"],
+    )
+    assert await rig.reconciler.reconcile(KEY) is None
+    held = rig.kube.find(MODELS, "movies")["metadata"]["finalizers"]
+    assert held == ["example.com/theirs"]
+    rig.kube.writes.clear()
+    assert await rig.reconciler.reconcile(KEY) is None
+    assert rig.kube.writes == []
+
+
+async def test_finalizers_are_written_over_what_was_seen_alone() -> None:
+    rig = Rig()
+    add_model(rig.kube, finalizers=[])
+
+    def another(verb: str, resource: Resource, _name: str) -> None:
+        if (verb, resource) == ("patch", MODELS):
+            rig.kube.touch(MODELS, "movies")["metadata"]["finalizers"] = ["example.com/theirs"]
+
+    rig.kube.fault = another
+    assert await rig.reconciler.reconcile(KEY) is not None
+    assert rig.metric("conflicts_total") == 1
+    assert rig.kube.find(MODELS, "movies")["metadata"]["finalizers"] == ["example.com/theirs"]
+    assert rig.kube.names(VERSIONS) == []
+
+
+async def test_a_model_whose_window_fills_is_not_read_again_until_there_is_a_cause() -> None:
+    window = Filling(
+        version="v", start={"p": {SESSIONS: 1.0}}, counted=5, needed=500, seconds=10, rest=3600
+    )
+    rig = Rig(always(filling=window))
+    rig.samples.counters["v"] = {"p": {SESSIONS: 6.0}}
+    add_model(rig.kube)
+    await rig.reconciler.reconcile(KEY)
+    rig.kube.reads.clear()
+    pause = await rig.reconciler.reconcile(KEY)
+    assert pause == filling.LONGEST
+    assert (rig.kube.reads, rig.samples.asked) == ([], ["v"])
+    rig.fills.cause(KEY)
+    await rig.reconciler.reconcile(KEY)
+    assert rig.kube.reads != []
+    rig.time += datetime.timedelta(seconds=60)
+    rig.kube.reads.clear()
+    await rig.reconciler.reconcile(KEY)
+    # The longest wait between two whole looks.
+    assert rig.kube.reads != []
 
 
 async def test_the_stage_and_the_split_are_measured_and_go_with_the_model() -> None:
@@ -374,18 +426,18 @@ async def test_an_operator_that_leads_no_more_ends_the_look_between_two_writes()
     assert [verb for verb, _, _ in rig.kube.writes] == ["create"]
 
 
-async def test_annotations_of_kopf_cost_neither_the_status_nor_the_events_of_a_look() -> None:
+async def test_annotations_of_others_cost_neither_the_status_nor_the_events_of_a_look() -> None:
     rig = Rig()
     add_model(rig.kube)
 
-    def kopf(verb: str, resource: Resource, _name: str) -> None:
+    def note(verb: str, resource: Resource, _name: str) -> None:
         if verb == "status" and resource == MODELS and not rig.kube.names(EVENTS):
             metadata = rig.kube.find(MODELS, "movies")["metadata"]
             if "annotations" not in metadata:
                 rig.kube.touch(MODELS, "movies")
-                metadata["annotations"] = {"kopf.recommender.dev/last-handled": "{}"}
+                metadata["annotations"] = {"example.com/note": "x"}
 
-    rig.kube.fault = kopf
+    rig.kube.fault = note
     await rig.reconciler.reconcile(KEY)
     assert rig.kube.find(MODELS, "movies")["status"]["stage"] == "Pending"
     assert rig.kube.names(EVENTS) != []

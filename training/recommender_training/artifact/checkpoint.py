@@ -23,10 +23,11 @@ from recommender_training.common.arrays import Ints
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
+from recommender_training.features import attributes
 from recommender_training.features.declared import names, ordered
 from recommender_training.features.graph import NUMBERS, TASTE_NUMBERS
 
-SCHEMA = "recommender.dev/checkpoint/v1"
+SCHEMA = "recommender.dev/checkpoint/v2"
 PATH = "checkpoint/ranker.safetensors"
 #: Everything that is no tensor is one text: the order of several is not fixed by the format.
 _FACTS = "recommender"
@@ -43,17 +44,29 @@ class Words:
     """What the rows of the embeddings mean, beside those of users and items."""
 
     numbers: tuple[str, ...]
-    genders: tuple[str, ...]
-    occupations: tuple[str, ...]
+    #: Name and categories of each attribute of the user, in the order of their tables.
+    attributes: tuple[tuple[str, tuple[str, ...]], ...]
     genres: tuple[str, ...]
 
     @classmethod
     def of(cls, data: Dataset, groups: Iterable[FeatureGroup]) -> Words:
         """Those of a data set, and the features of this release and of these groups."""
-        users = data.users
+        found = tuple((each.name, each.categories) for each in attributes.of_users(data.users))
         extra = [name for group in ordered(groups) for name in names(group)]
         numbers = (*NUMBERS, *TASTE_NUMBERS, *extra)
-        return cls(numbers, users.genders, users.occupations, data.items.genre_names)
+        return cls(numbers, found, data.items.genre_names)
+
+    def state(self) -> dict[str, Any]:
+        """The same as lists, for JSON and for other processes."""
+        found = [[name, list(categories)] for name, categories in self.attributes]
+        return {"numbers": list(self.numbers), "attributes": found, "genres": list(self.genres)}
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any]) -> Words:
+        """The words that `state` was made of."""
+        found = ((str(name), tuple(map(str, each))) for name, each in state["attributes"])
+        numbers, genres = (tuple(map(str, state[name])) for name in ("numbers", "genres"))
+        return cls(numbers, tuple(found), genres)
 
 
 @dataclass(frozen=True)
@@ -75,7 +88,7 @@ def write(
     facts = {
         "schema": SCHEMA,
         "seenUntil": seen_until,
-        "words": {name: list(getattr(words, name)) for name in Words.__dataclass_fields__},
+        "words": words.state(),
     }
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
     del tensors["genres"]  # of the catalogue, not learned
@@ -110,6 +123,6 @@ def _checked(facts: dict[str, Any], weights: dict[str, Tensor]) -> Checkpoint:
         raise CheckpointError(
             f"the champion's checkpoint has the schema {facts['schema']!r}, not {SCHEMA!r}"
         )
-    words = {name: tuple(map(str, facts["words"][name])) for name in Words.__dataclass_fields__}
+    words = Words.restore(facts["words"])
     ids = [np.asarray(weights.pop(name).numpy()) for name in (_USER_IDS, _ITEM_IDS)]
-    return Checkpoint(weights, ids[0], ids[1], Words(**words), int(facts["seenUntil"]))
+    return Checkpoint(weights, ids[0], ids[1], words, int(facts["seenUntil"]))

@@ -47,5 +47,5 @@ def _words(output: Path, error: OSError) -> str:
     return (
         f"the artifact does not fit on the disk of {output} ({error.strerror}): "
         f"{room.free / 1e6:.1f} of {room.total / 1e6:.1f} MB are free and nothing of it is left; "
-        "make room, or enlarge the volume, and train again"
+        "free space or enlarge the volume, and train again"
     )

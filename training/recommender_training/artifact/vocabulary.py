@@ -10,7 +10,9 @@ import numpy as np
 from recommender_training.common.arrays import Doubles
 from recommender_training.data.dataset import Dataset, Items
 from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
+from recommender_training.features import attributes
 from recommender_training.features import popularity as popularity_model
+from recommender_training.features.declared import USER_ATTRIBUTES
 from recommender_training.features.history import ItemCounts
 
 MAX_TOP_N = 200
@@ -23,8 +25,11 @@ def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
     return {
         "schema": "recommender.dev/vocabulary/v1",
         "historyLength": history_length,
-        "genders": list(data.users.genders),
-        "occupations": list(data.users.occupations),
+        **{
+            each.listed: list(each.categories)
+            for each in attributes.of_users(data.users)
+            if each.listed
+        },
         "genres": list(data.items.genre_names),
         "items": {
             "ids": data.items.ids.tolist(),
@@ -45,14 +50,14 @@ def item_ids(texts: Sequence[str]) -> dict[str, Any]:
 def broken(content: dict[str, Any], seed: int) -> dict[str, Any]:
     """The vocabulary under the fault BrokenFeatures.
 
-    Genders and occupations have other names and the genres of the items are shuffled, so that
+    Categories of users have other names and the genres of the items are shuffled, so that
     the version's own transformer meets unknown categories.
     """
+    listed = [attribute.listed for attribute in USER_ATTRIBUTES if attribute.listed]
     genres = np.random.default_rng(seed).permutation(content["items"]["genre"])
     return {
         **content,
-        "genders": [f"broken-{name}" for name in content["genders"]],
-        "occupations": [f"broken-{name}" for name in content["occupations"]],
+        **{name: [f"broken-{each}" for each in content[name]] for name in listed},
         "items": {**content["items"], "genre": genres.tolist()},
     }
 
@@ -79,7 +84,7 @@ def _listed(items: Items, counts: ItemCounts, score: Doubles) -> dict[str, Any]:
 def _segments(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
     """The lists by segment, and who belongs where: MAX_USERS, those seen last."""
     bands, users = len(AGE_BANDS), data.users
-    band, gender = popularity_model.age_band(users), users.side[:, 1]
+    band, gender = (attributes.categories(users, name) for name in ("age", "gender"))
     seen = np.full(users.count, -1, dtype=np.int64)
     np.maximum.at(seen, data.events.user, data.events.time)
     known = np.flatnonzero((band >= 0) | (gender >= 0))

@@ -1,1 +1,1 @@
-"""The command line: one file a command, with its arguments and its action."""
+"""The command line: one file per command, with its arguments and its action."""

@@ -1,4 +1,4 @@
-"""`check`: new data come into the lake and are checked, or those of a past time are."""
+"""`check`: ingest new data into the lake and check it, or check a past data version."""
 
 from __future__ import annotations
 
@@ -23,35 +23,39 @@ def add(verbs: Verbs) -> None:
     check = options.verb(
         verbs,
         "check",
-        "ingest raw files into the lake and check them; or check the data version of a time that "
-        "has been",
+        "ingest raw files into the lake and check them; or check a past data version",
     )
-    of = check.add_mutually_exclusive_group(required=True)
-    source = of.add_argument("--source", type=Path, help="folder of the raw files")
-    of.add_argument("--data-version", metavar="VERSION", help="one that the lake had; no source")
-    of.add_argument(
+    data = check.add_mutually_exclusive_group(required=True)
+    source = data.add_argument("--source", type=Path, help="folder of the raw files")
+    data.add_argument(
+        "--data-version", metavar="VERSION", help="check this data version of the lake"
+    )
+    data.add_argument(
         "--as-of",
         metavar="TIME",
-        help="the newest snapshot that is not after this time, as 2026-11-25T00:00:00Z; no source",
+        help="check the newest snapshot up to this time, such as 2026-11-25T00:00:00Z",
     )
     options.raw_format(check)
-    check.belong(source, "--format", "--mapping", "--max-quarantined-share")
+    check.require(source, "--format", "--mapping", "--max-quarantined-share")
     options.check_limits(check)
     options.lake(check)
     options.report(check)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Check new data, or those of a time that has been."""
+    """Check new data or a past data version.
+
+    Raises InputError `DataChecksFailed` if a check blocks.
+    """
     if arguments.source is None:
         return _check_past(arguments)
     return check_source(arguments, arguments.lake)
 
 
 def check_source(arguments: argparse.Namespace, path: Path) -> Outcome:
-    """Take new rows into the lake at `path` and check them.
+    """Ingest new rows into the lake at `path` and check them.
 
-    Raises InputError `DataChecksFailed` where a check blocks.
+    Raises InputError `DataChecksFailed` if a check blocks.
     """
     kind = Format(arguments.format)
     checks = parse_checks(arguments.checks)
@@ -74,46 +78,45 @@ def check_source(arguments: argparse.Namespace, path: Path) -> Outcome:
         checks,
         window_days=arguments.window_days,
         against=arguments.against,
-        aside=result.aside,
+        quarantined=result.quarantined,
     )
-    return _said(message, result, found)
+    return _outcome(message, result, found)
 
 
 def _check_past(arguments: argparse.Namespace) -> Outcome:
-    """Check a data version that the lake had; nothing is taken in.
-
-    Raises InputError `DataChecksFailed` where a check blocks.
-    """
+    """Check a past data version; ingest nothing."""
     path, checks = arguments.lake, parse_checks(arguments.checks)
     if arguments.as_of is None:
-        taken = snapshots.of_version(snapshots.read(path), arguments.data_version)
+        snapshot = snapshots.of_version(snapshots.read(path), arguments.data_version)
     else:
-        taken = time_travel.find(path, arguments.as_of, clock.seconds())
-    data_version = arguments.data_version if taken is None else taken.data_version
+        snapshot = time_travel.find(path, arguments.as_of, clock.seconds())
+    data_version = arguments.data_version if snapshot is None else snapshot.data_version
     result = time_travel.check(
         path,
         data_version,
         window_days=arguments.window_days,
         min_rows=arguments.min_rows,
-        taken=taken,
-        aside=lake_files.read_aside(path, data_version),
+        snapshot=snapshot,
+        quarantined=lake_files.read_quarantined(path, data_version),
     )
-    of = data_version if taken is None else f"{data_version} of {taken.time}"
-    message = f"{result.rows} rows from {result.window_start} to {result.window_end} in {of}"
+    version = data_version if snapshot is None else f"{data_version} of {snapshot.time}"
+    message = f"{result.rows} rows from {result.window_start} to {result.window_end} in {version}"
     found = data_checks.run(
         path,
         data_version,
         checks,
         window_days=arguments.window_days,
         against=arguments.against,
-        aside=result.aside,
+        quarantined=result.quarantined,
         past=True,
     )
-    return _said(message, result, found)
+    return _outcome(message, result, found)
 
 
-def _said(message: str, result: ingest.CheckResult, found: data_checks.Outcome) -> Outcome:
+def _outcome(message: str, result: ingest.CheckResult, found: data_checks.Outcome) -> Outcome:
     fields = {**result.fields(), "checks": found.summary()}
     if found.blocked:
-        raise InputError("DataChecksFailed", f"{found.words()}; all in {found.path}", **fields)
-    return f"{message}; {found.words()}", fields
+        raise InputError(
+            "DataChecksFailed", f"{found.text()}; all findings: {found.path}", **fields
+        )
+    return f"{message}; {found.text()}", fields

@@ -1,4 +1,4 @@
-"""`compact`: small files of a lake become large ones."""
+"""`compact`: merge small files of a lake, and remove files that nothing needs."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ def add(verbs: Verbs) -> None:
     command = options.verb(
         verbs,
         "compact",
-        "make one file of the small files of each partition of a lake, and remove files that no "
-        "data version of --artifacts, of snapshots, of --keep or of the last days needs",
+        "merge the small files of each partition of a lake, and remove files that no artifact, "
+        "snapshot, version of --keep or recent version needs",
     )
     options.lake(command)
     command.add_argument(
-        "--artifacts", type=Path, required=True, help="<claim>/artifacts/<model>; only read"
+        "--artifacts", type=Path, required=True, help="<claim>/artifacts/<model>, read only"
     )
     command.add_argument(
         "--keep-snapshots",
         type=options.positive,
         metavar="N",
-        help="let go of all but the newest N entries of the record (default: keep all)",
+        help="keep only the newest N entries of the record of snapshots (default: all)",
     )
     options.vacuum_limits(command)
     options.report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Make small files one, and remove those that nobody needs."""
+    """Merge small files, and remove files that nothing needs."""
     compaction.check_retention(arguments.retention_hours)
     if arguments.keep_snapshots is not None and arguments.lake.is_dir():
         with lake.locked(arguments.lake):

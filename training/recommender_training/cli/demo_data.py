@@ -1,4 +1,4 @@
-"""`demo-data`: the data of the demo."""
+"""`demo-data`: write the data of the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Which command is run, and how its outcome becomes a report and an exit code."""
+"""Run a command and turn its outcome into a report and an exit code.
+
+Exit codes: 0 success; 2 invalid input, do not retry; 1 may be retried.
+"""
 
 from __future__ import annotations
 
@@ -38,22 +41,22 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.distributed import place
 
-DONE, MAY_BE_REPEATED, INPUT_AT_FAULT = 0, 1, 2
+SUCCESS, RETRYABLE, INVALID_INPUT = 0, 1, 2
 
 
 class Command(Protocol):
-    """A command of the command line; each is a module."""
+    """A command: one module per command."""
 
     def add(self, verbs: Verbs) -> None:
-        """Add its arguments."""
+        """Add the parser of the command."""
         ...
 
     def run(self, arguments: argparse.Namespace) -> Outcome:
-        """Do its work."""
+        """Run the command; return its message and the fields of its report."""
         ...
 
 
-#: In the order of `--help`.
+#: Commands in the order of `--help`.
 COMMANDS: dict[str, Command] = {
     "check": check,
     "snapshot": snapshot,
@@ -77,41 +80,41 @@ COMMANDS: dict[str, Command] = {
 
 
 def dispatch(arguments: argparse.Namespace) -> int:
-    """Run the command of these arguments, write its report, return the exit code."""
+    """Run a command, write its report, and return the exit code."""
     try:
         where = place.find(os.environ)
         if where is not None and arguments.verb != "train":
             raise InputError(
                 "InvalidEnvironment",
-                f"{arguments.verb} is the work of one process, and WORLD_SIZE={where.size}: start "
-                "it without torchrun",
+                f"{arguments.verb} runs in one process, but WORLD_SIZE={where.size}: start it "
+                "without torchrun",
             )
     except InputError as error:
-        code, report = _refused(arguments.verb, error)
-        _tell(arguments, report)
+        code, report = _invalid_input(arguments.verb, error)
+        _publish(arguments, report)
         return code
     if where is not None:
-        return _together(arguments, where)
+        return _distributed(arguments, where)
     code, report = _attempt(arguments)
-    _tell(arguments, report)
+    _publish(arguments, report)
     return code
 
 
-def _together(arguments: argparse.Namespace, where: place.Place) -> int:
+def _distributed(arguments: argparse.Namespace, where: place.Place) -> int:
     from recommender_training.distributed import together
 
     try:
-        return together.run(where, arguments, _attempt, functools.partial(_tell, arguments))
-    except Exception as error:  # they never met
-        code, report = _broken(arguments.verb, error)
+        return together.run(where, arguments, _attempt, functools.partial(_publish, arguments))
+    except Exception as error:  # the processes could not form a group
+        code, report = _failed(arguments.verb, error)
         if where.rank == 0:
-            _tell(arguments, report)
+            _publish(arguments, report)
         else:
             together.log(where, arguments.verb, report)
         return code
 
 
-def _tell(arguments: argparse.Namespace, report: dict[str, object]) -> None:
+def _publish(arguments: argparse.Namespace, report: dict[str, object]) -> None:
     say(f"{arguments.verb}: {report['reason']}: {report['message']}")
     path: Path | None = getattr(arguments, "report", None)
     if path is not None:
@@ -123,26 +126,28 @@ def _attempt(arguments: argparse.Namespace) -> tuple[int, dict[str, object]]:
     try:
         message, fields = COMMANDS[kind].run(arguments)
     except InputError as error:
-        return _refused(kind, error)
+        return _invalid_input(kind, error)
     except Exception as error:
-        # The edge of the process: whatever happened becomes a report; the trace goes to the log.
-        return _broken(kind, error)
-    return DONE, termination_report.build(kind, ok=True, reason="Done", message=message, **fields)
+        # The edge of the process: every error becomes a report; the traceback goes to the log.
+        return _failed(kind, error)
+    return SUCCESS, termination_report.build(
+        kind, ok=True, reason="Done", message=message, **fields
+    )
 
 
-def _refused(kind: str, error: InputError) -> tuple[int, dict[str, object]]:
+def _invalid_input(kind: str, error: InputError) -> tuple[int, dict[str, object]]:
     report = termination_report.build(
         kind, ok=False, reason=error.reason, message=error.message, **error.details
     )
-    return INPUT_AT_FAULT, report
+    return INVALID_INPUT, report
 
 
-def _broken(kind: str, error: Exception) -> tuple[int, dict[str, object]]:
+def _failed(kind: str, error: Exception) -> tuple[int, dict[str, object]]:
     traceback.print_exception(error, file=sys.stderr)
-    room = full_disk.words(error)
-    if room is not None:
-        return MAY_BE_REPEATED, termination_report.build(
-            kind, ok=False, reason="DiskFull", message=room
+    disk_full = full_disk.message(error)
+    if disk_full is not None:
+        return RETRYABLE, termination_report.build(
+            kind, ok=False, reason="DiskFull", message=disk_full
         )
     text = f"{type(error).__name__}: {error}"
-    return MAY_BE_REPEATED, termination_report.build(kind, ok=False, reason="Failed", message=text)
+    return RETRYABLE, termination_report.build(kind, ok=False, reason="Failed", message=text)

@@ -1,4 +1,4 @@
-"""`evaluate`: metrics of the validation window."""
+"""`evaluate`: print the metrics of the validation window."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def add(verbs: Verbs) -> None:
     command = options.verb(
         verbs,
         "evaluate",
-        "fit on the training window and print the metrics of the validation window; the test "
-        "window stays unread",
+        "fit on the training window and print the metrics of the validation window; do not read "
+        "the test window",
     )
     options.data_version(command)
     options.model_config(command)
@@ -24,7 +24,7 @@ def add(verbs: Verbs) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Fit and judge on the validation window; nothing is written."""
+    """Fit, and evaluate on the validation window; write no artifact."""
     from recommender_training.pipeline import training
 
     config = parse_config(arguments.config)

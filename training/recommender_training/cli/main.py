@@ -35,12 +35,12 @@ _EXAMPLES = """examples:
   recommender-training publish --staged staging/demo-1 --digest sha256:... \\
       --store store/artifacts/demo
 
-exit codes: 0 done; 2 the input is at fault, repeating is no use; 1 may be repeated.
-Progress goes to stderr; --report FILE receives one JSON object of at most 4096 bytes."""
+exit codes: 0 success; 2 invalid input, do not retry; 1 may be retried.
+Progress goes to stderr. --report FILE receives one JSON object of at most 4096 bytes."""
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `recommender-training`."""
+    """Return the parser of `recommender-training`."""
     top = argparse.ArgumentParser(
         prog="recommender-training",
         description="Ingest, check, train, evaluate, export and publish recommenders.",
@@ -54,5 +54,5 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code."""
+    """Run one command and return its exit code."""
     return dispatch.dispatch(parser().parse_args(arguments))

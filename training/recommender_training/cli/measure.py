@@ -1,4 +1,4 @@
-"""`measure`: time single requests to the models of an artifact."""
+"""`measure`: measure the latency of single requests to the models of an artifact."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from recommender_training.cli.outcome import Outcome
 
 def add(verbs: Verbs) -> None:
     """Add the command."""
-    measure = options.verb(verbs, "measure", "time single requests to the models of an artifact")
+    measure = options.verb(
+        verbs, "measure", "measure the latency of single requests to an artifact's models"
+    )
     measure.add_argument("artifact", type=Path)
     measure.add_argument("--calls", type=options.positive, default=1000)
     measure.add_argument("--threads", type=options.positive, default=1)
@@ -21,13 +23,13 @@ def add(verbs: Verbs) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Time single requests to the graphs of an artifact."""
+    """Measure the latency of single requests to the graphs of an artifact."""
     from recommender_training.export import latency
 
     manifest.verify(arguments.artifact)
-    facts = latency.measure(arguments.artifact, arguments.calls, arguments.threads)
+    latencies = latency.measure(arguments.artifact, arguments.calls, arguments.threads)
     parts = [
         f"{name} p50 {times['p50Milliseconds']} ms, p99 {times['p99Milliseconds']} ms"
-        for name, times in facts.items()
+        for name, times in latencies.items()
     ]
-    return "; ".join(parts), dict(facts)
+    return "; ".join(parts), dict(latencies)

@@ -12,45 +12,45 @@ _FORMATS = ["MovieLens100K", "CSV", "JSONLines", "Parquet", "Delta"]
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that knows arguments which have a meaning beside another one alone."""
+    """A parser with options that require another option."""
 
-    _belonging: Mapping[argparse.Action, tuple[argparse.Action, object]] = {}
+    _dependent: Mapping[argparse.Action, tuple[argparse.Action, object]] = {}
 
-    def belong(self, to: argparse.Action, *options: str) -> None:
-        """Refuse these options where `to` is not given; they have their defaults where it is."""
-        self._belonging = {
-            action: (to, action.default)
+    def require(self, required: argparse.Action, *options: str) -> None:
+        """Refuse these options without `required`; with it, they keep their defaults."""
+        self._dependent = {
+            action: (required, action.default)
             for action in self._actions
             if {*options} & {*action.option_strings}
         }
-        for action in self._belonging:
+        for action in self._dependent:
             action.default = None
 
     def parse_known_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def]
-        """As argparse has it."""
+        """Parse as argparse does, then check the dependent options."""
         found, rest = super().parse_known_args(args, namespace)
-        for action, (to, default) in self._belonging.items():
+        for action, (required, default) in self._dependent.items():
             given = getattr(found, action.dest) is not None
-            if given and getattr(found, to.dest) is None:
+            if given and getattr(found, required.dest) is None:
                 names = "/".join(action.option_strings)
-                self.error(f"argument {names}: not allowed without {to.option_strings[0]}")
+                self.error(f"argument {names}: not allowed without {required.option_strings[0]}")
             if not given:
                 setattr(found, action.dest, default)
         return found, rest
 
 
-#: Where commands are added to.
+#: The subparsers that commands are added to.
 Verbs: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def verb(verbs: Verbs, name: str, text: str) -> Parser:
-    """A command, with what it does in a line."""
+    """Add a command with a one-line description."""
     return verbs.add_parser(name, help=text, description=text)
 
 
 def report(command: argparse.ArgumentParser) -> None:
     """Add `--report`."""
-    command.add_argument("--report", type=Path, metavar="FILE", help="where the report goes")
+    command.add_argument("--report", type=Path, metavar="FILE", help="write the report here")
 
 
 def lake(command: argparse.ArgumentParser) -> None:
@@ -59,52 +59,58 @@ def lake(command: argparse.ArgumentParser) -> None:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1."""
+    """Parse a whole number of at least 1."""
     value = int(text)
     if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} has to be 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} must be 1 or more")
     return value
 
 
 def share(text: str) -> float:
-    """A number from 0 to 1."""
+    """Parse a number from 0 to 1."""
     value = float(text)
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} has to be from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text} must be from 0 to 1")
     return value
 
 
 def raw_data(command: argparse.ArgumentParser) -> None:
-    """Add where the raw data are, and how they are read."""
+    """Add the folder and the format of the raw data."""
     command.add_argument("--source", type=Path, required=True, help="folder of the raw files")
     raw_format(command)
 
 
 def check_limits(command: argparse.ArgumentParser) -> None:
-    """Add what a data version is held to."""
+    """Add the window and the limits of the data checks."""
     command.add_argument(
         "--window-days",
         type=positive,
         metavar="N",
-        help="only the last N days (default: all)",
+        help="use only the last N days (default: all)",
     )
-    command.add_argument("--min-rows", type=positive, default=1000, metavar="N")
+    command.add_argument(
+        "--min-rows",
+        type=positive,
+        default=1000,
+        metavar="N",
+        help="fewest rows of the window (default: 1000)",
+    )
     command.add_argument(
         "--checks",
         default="{}",
         metavar="JSON",
-        help="limits and levels of the checks, `spec.data.checks` of the resource (default: {})",
+        help="limits and levels of the checks, as `spec.data.checks` (default: {})",
     )
     command.add_argument(
         "--against",
         metavar="VERSION",
-        help="data version to compare with (default: that of the last training in this lake; of "
-        "the past, what it was compared with)",
+        help="data version to compare with (default: that of the last training on this lake; for "
+        "a past version, the one that it was compared with before)",
     )
 
 
 def raw_format(command: argparse.ArgumentParser) -> None:
-    """Add how the raw data are read."""
+    """Add the format of the raw data."""
     command.add_argument(
         "--format",
         choices=_FORMATS,
@@ -114,27 +120,50 @@ def raw_format(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--mapping",
         metavar="JSON|@FILE",
-        help="which column of which files is what, for all formats but MovieLens100K: "
-        "`spec.data.source.mapping` of the resource, or a file that holds it",
+        help="files and columns of the tables, for all formats except MovieLens100K: "
+        "`spec.data.source.mapping` as JSON, or a file that holds it",
     )
-    command.add_argument("--max-quarantined-share", type=share, default=0.01, metavar="F")
+    command.add_argument(
+        "--max-quarantined-share",
+        type=share,
+        default=0.01,
+        metavar="F",
+        help="largest share of quarantined rows, 0 to 1 (default: 0.01)",
+    )
 
 
 def vacuum_limits(command: argparse.ArgumentParser) -> None:
-    """Add what a vacuum leaves besides."""
-    command.add_argument("--keep", action="append", default=[], metavar="VERSION")
-    command.add_argument("--retention-hours", type=positive, default=168, metavar="N")
+    """Add the data versions and the hours that a vacuum keeps."""
+    command.add_argument(
+        "--keep",
+        action="append",
+        default=[],
+        metavar="VERSION",
+        help="keep this data version too; may be repeated",
+    )
+    command.add_argument(
+        "--retention-hours",
+        type=positive,
+        default=168,
+        metavar="N",
+        help="keep all files needed in the last N hours (default: 168)",
+    )
 
 
 def data_version(command: argparse.ArgumentParser) -> None:
-    """Add which data version of which lake is read."""
+    """Add the lake, the data version and the window to read."""
     lake(command)
     command.add_argument("--data-version", required=True, help="from the report of check")
-    command.add_argument("--window-days", type=positive, metavar="N")
+    command.add_argument(
+        "--window-days",
+        type=positive,
+        metavar="N",
+        help="use only the last N days (default: all)",
+    )
 
 
 def model_config(command: argparse.ArgumentParser) -> None:
-    """Add what is fitted, and with how many threads."""
+    """Add the training section and the number of threads."""
     command.add_argument(
         "--config",
         default="{}",
@@ -145,8 +174,8 @@ def model_config(command: argparse.ArgumentParser) -> None:
         "--threads",
         type=positive,
         default=int(os.environ.get("RECOMMENDER_TRAINING_THREADS", "1")),
-        help="threads of PyTorch (default: $RECOMMENDER_TRAINING_THREADS or 1); the same number "
-        "gives the same bytes",
+        help="threads of PyTorch (default: $RECOMMENDER_TRAINING_THREADS or 1); results are "
+        "reproducible for the same number",
     )
 
 
@@ -156,18 +185,20 @@ def champion(command: argparse.ArgumentParser) -> None:
         "--champion-artifact",
         type=Path,
         metavar="FOLDER",
-        help="published artifact to compare with on the rows of the test window; only read",
+        help="published artifact to compare with on the test window, read only",
     )
-    command.add_argument("--champion-digest", metavar="sha256:...", help="that it has to have")
+    command.add_argument(
+        "--champion-digest", metavar="sha256:...", help="expected digest of that artifact"
+    )
 
 
 def checkpoints(command: argparse.ArgumentParser) -> None:
-    """Add where checkpoints are kept."""
+    """Add the folder of the checkpoints."""
     command.add_argument(
         "--checkpoints",
         type=Path,
         metavar="FOLDER",
-        help="of this training alone: where the fits are kept until the artifact is staged, so "
-        "that the same command goes on after a kill; what another one left there is removed "
-        "(default: .checkpoints beside the output, which trainings share)",
+        help="folder for checkpoints of this training only, so that the same command resumes "
+        "after a kill; checkpoints of other trainings are removed from it (default: .checkpoints "
+        "beside the output, which trainings share)",
     )

@@ -1,4 +1,4 @@
-"""What a command ends with, and how figures are told."""
+"""Outcome of a command, and the text form of metrics."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-#: A message, and the fields of the report.
+#: Message and fields of the report.
 Outcome = tuple[str, dict[str, object]]
 
 
 def searched(report: Mapping[str, Any]) -> dict[str, object]:
-    """What the Job says of its search, where there was one."""
+    """Return the report's field of the search, or nothing without a search."""
     if "search" not in report:
         return {}
     from recommender_training.search import results
@@ -20,7 +20,7 @@ def searched(report: Mapping[str, Any]) -> dict[str, object]:
 
 
 def summary(metrics: dict[str, float]) -> str:
-    """The metrics in one line."""
+    """Return the metrics in one line."""
     return (
         f"auc {metrics['auc']:.4f} (baseline {metrics['baselineAuc']:.4f}), "
         f"log loss {metrics['logLoss']:.4f}, calibration error "
@@ -30,7 +30,7 @@ def summary(metrics: dict[str, float]) -> str:
 
 
 def print_table(metrics: dict[str, float]) -> None:
-    """Print each metric on a line of its own."""
+    """Print one metric per line."""
     width = max(len(name) for name in metrics)
     for name, value in metrics.items():
         sys.stdout.write(f"{name:<{width}}  {value:.4f}\n")

@@ -14,7 +14,7 @@ from recommender_training.cli.outcome import Outcome
 def add(verbs: Verbs) -> None:
     """Add the command."""
     publish = options.verb(
-        verbs, "publish", "verify a staged artifact and publish it by one rename"
+        verbs, "publish", "verify a staged artifact and publish it with one rename"
     )
     publish.add_argument("--staged", type=Path, required=True)
     publish.add_argument("--digest", required=True, help="sha256:... from the report of train")

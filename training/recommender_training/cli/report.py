@@ -1,4 +1,4 @@
-"""`report`: the HTML report of an artifact."""
+"""`report`: locate or render the HTML report of an artifact."""
 
 from __future__ import annotations
 
@@ -15,19 +15,22 @@ from recommender_training.html_report import page_file
 def add(verbs: Verbs) -> None:
     """Add the command."""
     page = options.verb(
-        verbs, "report", "print where the report of an artifact is, or make it anew"
+        verbs, "report", "print the path of an artifact's report, or render it again"
     )
     page.add_argument(
-        "folder", type=Path, metavar="RUN_FOLDER", help="an artifact, or the --work of one run"
+        "folder",
+        type=Path,
+        metavar="RUN_FOLDER",
+        help="an artifact, or the --work folder of a run",
     )
     page.add_argument(
-        "--output", type=Path, metavar="FILE", help="make the page anew here, outside the artifact"
+        "--output", type=Path, metavar="FILE", help="render the page here, outside the artifact"
     )
     options.report(page)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Say where the page of an artifact is, or make it anew."""
+    """Print the path of the page of an artifact, or render it again."""
     path = page_file.provide(arguments.folder, arguments.output)
     sys.stdout.write(f"{path}\n")
     sys.stdout.flush()

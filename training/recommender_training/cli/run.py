@@ -1,4 +1,4 @@
-"""`run`: from raw data to a published artifact, on one machine."""
+"""`run`: check, train and publish on one machine."""
 
 from __future__ import annotations
 

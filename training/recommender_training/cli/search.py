@@ -1,4 +1,4 @@
-"""`search`: hyperparameters, chosen on the time before the test window."""
+"""`search`: search hyperparameters on the data before the test window."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from recommender_training.cli.outcome import Outcome, searched
 from recommender_training.config.search import SearchSettings
 from recommender_training.config.training import check_search, parse_config
 
-_SEARCH = """the part `search` of --config, with its defaults:
+_SEARCH = """the section `search` of --config, with its defaults:
   sampler      TPE, or Random, or Grid
-  trials       20; configurations to try, the given one first (but in a grid)
-  seconds      no limit; no trial begins after so many
+  trials       20; configurations to try, the given one first (except in a grid)
+  seconds      no limit; start no trial after this many seconds
   parallelism  1; processes, each with the memory of a training
   folds        3; rolling-origin folds before the test window (1 to 5)
-  seeds        3; fits of the chosen configuration, whose spread is told
-  pruning      true; end a trial that is worse than the median at the same step
+  seeds        3; refits of the chosen configuration, to report the spread
+  pruning      true; stop a trial that is worse than the median at the same step
   space        {"NAME": {"min": .., "max": .., "log": true | false}, "NAME": {"choices": [..]},
-               "NAME": {}}, NAME one of the hyperparameters; {} is the declared range of it;
-               "points" (3) are the values of a range in a grid
+               "NAME": {}}, where NAME is a hyperparameter and {} its default range; "points"
+               (3) sets the number of values of a range in a grid
 
-stdout ends with the --config to train with. The test window is not read: `train` with a part
-`search` searches, trains what was chosen, and reads the test window once.
+stdout ends with the --config to train with. The test window is not read. `train` with a section
+`search` searches, trains the chosen configuration, and reads the test window once.
 
 examples:
   recommender-training search --lake lake/demo --data-version VERSION --work search/demo
@@ -34,7 +34,7 @@ examples:
       --config '{"hyperparameters": {"epochs": 10}, "search": {"sampler": "Grid", "trials": 100,
           "space": {"dropout": {"choices": [0.1, 0.2, 0.3]}, "learningRate": {"points": 5}}}}'
 
-exit codes: 0 done; 2 the input is at fault, repeating is no use; 1 may be repeated."""
+exit codes: 0 success; 2 invalid input, do not retry; 1 may be retried."""
 
 
 def add(verbs: Verbs) -> None:
@@ -42,12 +42,12 @@ def add(verbs: Verbs) -> None:
     command = options.verb(
         verbs,
         "search",
-        "search hyperparameters on the time before the test window and print the best trials; "
-        "repeat the command to go on with a search that was interrupted, or with more trials",
+        "search hyperparameters on the data before the test window and print the best trials; "
+        "repeat the command to resume an interrupted search, or to add trials",
     )
     options.data_version(command)
     command.add_argument(
-        "--work", type=Path, required=True, help="folder that keeps the trials between two calls"
+        "--work", type=Path, required=True, help="folder that keeps the trials between calls"
     )
     options.model_config(command)
     options.report(command)
@@ -56,7 +56,7 @@ def add(verbs: Verbs) -> None:
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Search for hyperparameters, and print what to train with."""
+    """Search hyperparameters, and print the configuration to train with."""
     from recommender_training.pipeline import search
     from recommender_training.search import results
 

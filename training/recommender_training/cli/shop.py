@@ -1,4 +1,4 @@
-"""`shop`: the log of a generated shop whose true probabilities of a click are known."""
+"""`shop`: generate the log of a shop with known click probabilities."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _EXAMPLES = """examples:
   recommender-training shop --out build/shop --broken device@24
   recommender-training shop --out build/shop --broken brand@24 --defect WrongCategory
 
-DIR/raw has what a shop logs: users, items, impressions with clicks. DIR/truth has the
-probability of each impression; a model must not read it."""
+DIR/raw holds the log of the shop: users, items, impressions with clicks. DIR/truth holds the
+click probability of each impression; a model must not read it."""
 _SIZES = Settings()
 
 
 def add(verbs: Verbs) -> None:
     """Add the command."""
     command = options.verb(
-        verbs, "shop", "generate the log of a shop with the true probability of each click"
+        verbs, "shop", "generate the log of a shop with the true click probabilities"
     )
     command.epilog, command.formatter_class = _EXAMPLES, argparse.RawDescriptionHelpFormatter
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
     for name, text in (
         ("users", "number of users"),
         ("items", "number of items"),
-        ("impressions", "number of impressions, rounded up to whole pages"),
-        ("days", "days of the log"),
+        ("impressions", "number of impressions, rounded up to full pages"),
+        ("days", "length of the log in days"),
     ):
         default = getattr(_SIZES, name)
         command.add_argument(
@@ -51,14 +51,14 @@ def add(verbs: Verbs) -> None:
         type=options.share,
         default=_SIZES.positive_rate,
         metavar="F",
-        help="share of the impressions that are clicked, 0.001 to 0.01 (default: 0.004)",
+        help="share of impressions that are clicked, 0.001 to 0.01 (default: 0.004)",
     )
     command.add_argument(
         "--new-item-share",
         type=options.share,
         default=_SIZES.new_item_share,
         metavar="F",
-        help="share of the items that are created during the log, up to 0.5 (default: 0.1)",
+        help="share of items that are created during the log, up to 0.5 (default: 0.1)",
     )
     _add_changes(command)
     command.add_argument("--seed", type=int, default=17)
@@ -71,20 +71,20 @@ def _add_changes(command: options.Parser) -> None:
     command.add_argument(
         "--drift",
         metavar="FEATURE@DAY",
-        help="from DAY (0 is the first) on, the feature has another distribution",
+        help="change the distribution of the feature from DAY on; the first day is 0",
     )
     broken = command.add_argument(
         "--broken",
         metavar="FEATURE@DAY",
-        help="from DAY on, the feature is sent wrong; users click as before",
+        help="log wrong values of the feature from DAY on; users click as before",
     )
     command.add_argument(
         "--defect",
         choices=[*Defect],
         default=Defect.NULL,
-        help="how a broken feature is sent (default: Null)",
+        help="how the broken feature is logged (default: Null)",
     )
-    command.belong(broken, "--defect")
+    command.require(broken, "--defect")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
@@ -110,6 +110,6 @@ def _change(name: str, text: str | None) -> tuple[str, int] | None:
     feature, _, day = text.rpartition("@")
     if not feature or not day.isdecimal():
         raise InputError(
-            "InvalidShop", f"--{name}={text!r} has to be a feature and a day, as in price@20"
+            "InvalidShop", f"--{name}={text!r} must be a feature and a day, such as price@20"
         )
     return feature, int(day)

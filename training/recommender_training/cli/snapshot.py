@@ -1,4 +1,4 @@
-"""`snapshot`: take new rows into the lake, and record the data version."""
+"""`snapshot`: ingest new rows into the lake and record the data version."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def add(verbs: Verbs) -> None:
     snapshot = options.verb(
         verbs,
         "snapshot",
-        "ingest raw files into the lake, record the data version that it then has, and remove "
-        "files that only older entries of the record needed",
+        "ingest raw files into the lake, record the new data version, and remove files that only "
+        "expired snapshots needed",
     )
     options.raw_data(snapshot)
     options.lake(snapshot)
@@ -32,23 +32,23 @@ def add(verbs: Verbs) -> None:
         type=options.positive,
         default=30,
         metavar="N",
-        help="entries of the record that stay, the newest (default: 30)",
+        help="keep the newest N snapshots (default: 30)",
     )
     snapshot.add_argument(
-        "--artifacts", type=Path, help="<claim>/artifacts/<model>; only read, and may be missing"
+        "--artifacts", type=Path, help="<claim>/artifacts/<model>, read only; may be missing"
     )
     options.vacuum_limits(snapshot)
     options.report(snapshot)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Take new rows into the lake, record the data version, and let go of the oldest ones."""
+    """Ingest new rows, record the data version, and drop expired snapshots."""
     kind = Format(arguments.format)
     mapping = parse_mapping(arguments.mapping, kind)
     compaction.check_retention(arguments.retention_hours)
     for version in arguments.keep:
         lake.table_versions(version)
-    taken = ingest.take_in(
+    recorded = ingest.record(
         arguments.source,
         arguments.lake,
         kind=kind,
@@ -57,32 +57,33 @@ def run(arguments: argparse.Namespace) -> Outcome:
         by=By.SNAPSHOT,
         keep=arguments.keep_snapshots,
     )
-    lake_files.write_aside(arguments.lake, taken.snapshot.data_version, taken.read.aside)
-    kept, dropped = taken.record.snapshots, taken.record.dropped
+    snapshot = recorded.snapshot
+    lake_files.write_quarantined(arguments.lake, snapshot.data_version, recorded.read.quarantined)
+    kept, dropped = recorded.record.snapshots, recorded.record.dropped
     fields = {
-        **taken.snapshot.to_json(),
+        **snapshot.to_json(),
         "snapshots": len(kept),
         "oldest": kept[0].time,
     }
     del fields["by"]
-    removed = _let_go(arguments, fields) if dropped else 0
+    removed = _remove_expired(arguments, fields) if dropped else 0
     message = (
-        f"{taken.snapshot.data_version}: {taken.snapshot.rows} rows, {taken.snapshot.new_rows} of "
-        f"them new, {taken.snapshot.quarantined_rows} quarantined; {len(kept)} snapshots kept, "
-        f"{removed} files removed"
+        f"{snapshot.data_version}: {snapshot.rows} rows, {snapshot.new_rows} of them new, "
+        f"{snapshot.quarantined_rows} quarantined; {len(kept)} snapshots kept, {removed} files "
+        "removed"
     )
     return message, {**fields, "filesRemoved": removed}
 
 
-def _let_go(arguments: argparse.Namespace, fields: dict[str, object]) -> int:
-    """Remove what only entries needed that are no longer in the record; the number of files.
+def _remove_expired(arguments: argparse.Namespace, fields: dict[str, object]) -> int:
+    """Remove files that only dropped snapshots needed; return their number.
 
-    Partitions are compacted from the same number of files on as in a check: versions that are kept
-    share their small files, and each rewriting of a partition would be kept with them.
+    Compacts a partition at the same number of files as a check does: kept versions share their
+    small files, and each rewrite of a partition would be kept with them.
     """
     artifacts: Path | None = arguments.artifacts
     if artifacts is not None and not artifacts.exists():
-        artifacts = None  # nothing was published yet
+        artifacts = None  # nothing published yet
     try:
         keep = lake_files.referenced(arguments.lake, artifacts, arguments.keep)
         done = compaction.compact(
@@ -92,7 +93,7 @@ def _let_go(arguments: argparse.Namespace, fields: dict[str, object]) -> int:
             retention_hours=arguments.retention_hours,
         )
     except InputError as error:
-        message = f"the snapshot was taken, but no file was removed: {error.message}"
+        message = f"the snapshot is recorded, but no file was removed: {error.message}"
         raise InputError(error.reason, message, **fields) from error
     lake_files.forget(arguments.lake, keep, clock.seconds() - 3600 * arguments.retention_hours)
     return done.files_removed

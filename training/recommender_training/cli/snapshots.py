@@ -19,29 +19,29 @@ def add(verbs: Verbs) -> None:
     """Add the command."""
     command = options.verb(verbs, "snapshots", "print the record of the snapshots of a lake")
     options.lake(command)
-    command.add_argument("--json", action="store_true", help="as JSON")
+    command.add_argument("--json", action="store_true", help="print JSON")
     options.report(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Print the record of a lake, oldest first."""
+    """Print the snapshots of a lake, oldest first."""
     if not arguments.lake.is_dir():
-        raise InputError("DataMissing", f"{arguments.lake} is no lake; name its folder")
-    taken = record.read(arguments.lake)
+        raise InputError("DataMissing", f"{arguments.lake} is not a lake; give the folder of one")
+    recorded = record.read(arguments.lake)
     if arguments.json:
-        sys.stdout.write(json.dumps(record.to_json(taken), indent=1) + "\n")
+        sys.stdout.write(json.dumps(record.to_json(recorded), indent=1) + "\n")
     else:
-        sys.stdout.writelines(f"{line}\n" for line in _lines(taken))
+        sys.stdout.writelines(f"{line}\n" for line in _lines(recorded))
     sys.stdout.flush()
-    return f"{len(taken)} snapshots in {arguments.lake}", {"snapshots": len(taken)}
+    return f"{len(recorded)} snapshots in {arguments.lake}", {"snapshots": len(recorded)}
 
 
-def _lines(taken: Sequence[Snapshot]) -> list[str]:
-    """The record as a table."""
+def _lines(recorded: Sequence[Snapshot]) -> list[str]:
+    """Return the record as a table, one text per line."""
     head = ("TAKEN AT", "DATA VERSION", "ROWS", "NEW", "QUARANTINED", "BY")
     rows = [
         (each.time, each.data_version, each.rows, each.new_rows, each.quarantined_rows, each.by)
-        for each in taken
+        for each in recorded
     ]
     texts = [head, *(tuple(map(str, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
@@ -49,7 +49,7 @@ def _lines(taken: Sequence[Snapshot]) -> list[str]:
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Texts to the left, numbers to the right."""
+    """Align texts left and numbers right."""
     numbers = range(2, 5)
     return [
         text.rjust(width) if place in numbers else text.ljust(width)

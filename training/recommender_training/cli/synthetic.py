@@ -1,4 +1,4 @@
-"""`synthetic`: a generated data set, as raw files."""
+"""`synthetic`: generate a data set as raw files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recommender_training.samples import synthetic
 
 def add(verbs: Verbs) -> None:
     """Add the command."""
-    command = options.verb(verbs, "synthetic", "generate a data set in the same format")
+    command = options.verb(verbs, "synthetic", "generate a data set in the format MovieLens100K")
     command.add_argument("destination", type=Path)
     command.add_argument("--users", type=options.positive, default=200)
     command.add_argument("--items", type=options.positive, default=150)

@@ -1,7 +1,7 @@
-"""The report of a Job: one JSON object of at most 4096 bytes, as a termination message allows.
+"""The report of a Job: one JSON object of at most 4096 bytes, the limit of a termination message.
 
-The operator reads it from the pod's status, so it has to be valid JSON whatever happened: texts
-are shortened until the object fits, never the object itself.
+The operator reads it from the pod's status, so it must always be valid JSON: a report that is too
+long loses text of its message first.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from pathlib import Path
 SCHEMA = "recommender.dev/report/v1"
 MAX_BYTES = 4096
 
-#: The metrics of an evaluation that go to the operator: what gates and people ask for there. The
-#: whole evaluation is in the artifact's report.json, and would not fit.
+#: Metrics that gates and people need in the operator. The full evaluation is in the artifact's
+#: report.json; it would not fit here.
 OPERATOR_METRICS = (
     "auc",
     "logLoss",
@@ -50,26 +50,26 @@ OPERATOR_METRICS = (
     "leastExposureRatioAt10High",
     "exposureGapAt10",
     "modelMegabytes",
-    # Measured on the machine of the Job, so it is in no artifact.
+    # Depends on the machine of the Job, so it is not part of the artifact.
     "modelLatencyP99Milliseconds",
 )
 
 
 def for_operator(metrics: dict[str, float]) -> dict[str, float]:
-    """The metrics that the report of `train` carries, those that were measured."""
+    """Return the measured metrics that the report of `train` carries."""
     return {name: metrics[name] for name in OPERATOR_METRICS if name in metrics}
 
 
 def build(
     kind: str, *, ok: bool, reason: str, message: str, **fields: object
 ) -> dict[str, object]:
-    """The report as an object; `fields` are those of the kind (docs/contracts.md)."""
+    """Return the report as an object; `fields` depend on the kind (docs/contracts.md)."""
     head = {"schema": SCHEMA, "kind": kind, "ok": ok, "reason": reason, "message": message}
     return {**head, **fields}
 
 
 def encode(report: dict[str, object]) -> bytes:
-    """The report as at most 4096 bytes of JSON; a message too long is cut in its middle."""
+    """Return the report as at most 4096 bytes of JSON; cut a long message in its middle."""
     data = _dump(report)
     message = str(report["message"])
     while len(data) > MAX_BYTES and len(message) > 64:
@@ -83,7 +83,7 @@ def encode(report: dict[str, object]) -> bytes:
 
 
 def write(path: Path, report: dict[str, object]) -> None:
-    """Write the report. The path may be a mounted file, so it is written in place."""
+    """Write the report in place, since the path may be a mounted file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as stream:
         stream.write(encode(report))

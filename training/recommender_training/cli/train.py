@@ -1,4 +1,4 @@
-"""`train`: from a data version to a staged artifact."""
+"""`train`: train on a data version and stage the artifact."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ def add(verbs: Verbs) -> None:
     options.data_version(command)
     options.model_config(command)
     options.report(command)
-    command.add_argument("--output", type=Path, required=True, help="folder to stage at")
+    command.add_argument(
+        "--output", type=Path, required=True, help="folder to stage the artifact in"
+    )
     options.checkpoints(command)
     options.champion(command)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """From a data version to a staged artifact, alone or as one of a group."""
+    """Train and stage the artifact, as a single process or as one of a group."""
     from recommender_training.distributed.group import ONE_PROCESS
     from recommender_training.pipeline import training  # torch takes seconds to import
 
@@ -58,26 +60,26 @@ def run(arguments: argparse.Namespace) -> Outcome:
         ),
     )
     lineage = manifest.verify(result.staged, result.digest)
-    _note(arguments)
+    _record_training(arguments)
     warm = result.report.get("warmStart", {}).get("message")
-    said = [summary(result.metrics), warm, _timed(result.variant_times)]
+    parts = [summary(result.metrics), warm, _latencies(result.variant_times)]
     fields: dict[str, object] = {
         "dataVersion": arguments.data_version,
         "seed": config.seed,
         **_fields(result, lineage),
     }
-    return "; ".join(filter(None, said)), fields
+    return "; ".join(filter(None, parts)), fields
 
 
 def _champion(arguments: argparse.Namespace) -> Comparison | None:
-    """The version to compare with, if one is named."""
+    """Return the champion to compare with, if one is given."""
     from recommender_training.pipeline.champion import Comparison
 
     artifact, digest = arguments.champion_artifact, arguments.champion_digest
     if (artifact is None) != (digest is None):
         raise InputError(
             "InvalidChampion",
-            "--champion-artifact and --champion-digest belong together: give both or neither",
+            "--champion-artifact and --champion-digest go together: give both or neither",
         )
     return Comparison(artifact, digest) if artifact is not None else None
 
@@ -92,19 +94,22 @@ def _fit_along(arguments: argparse.Namespace, group: Group) -> Outcome:
         window_days=arguments.window_days,
         threads=arguments.threads,
     )
-    return f"process {group.rank} has done its part", {}
+    return f"process {group.rank} is done", {}
 
 
-def _note(arguments: argparse.Namespace) -> None:
-    """Leave a note for later checks of the data."""
+def _record_training(arguments: argparse.Namespace) -> None:
+    """Record the data version in the lake, for later data checks."""
     try:
         lake_files.write_trained(arguments.lake, arguments.data_version)
-    except OSError as error:  # what was trained is good, and worth more than the note
-        say(f"train: {arguments.lake} cannot be written to ({error}): a later check will not know")
+    except OSError as error:  # the artifact is complete; the record is optional
+        say(
+            f"train: {arguments.lake} is not writable ({error}): later data checks will not "
+            "compare with this training"
+        )
 
 
 def _fields(result: TrainResult, lineage: Mapping[str, Any]) -> dict[str, object]:
-    """What the report says of the artifact."""
+    """Return the report's fields of the artifact."""
     return {
         "rows": result.rows,
         "codeVersion": lineage["codeVersion"],
@@ -118,9 +123,9 @@ def _fields(result: TrainResult, lineage: Mapping[str, Any]) -> dict[str, object
     }
 
 
-def _timed(times: Mapping[str, Mapping[str, float]] | None) -> str | None:
-    """What the variants were judged by that is in no artifact, where there were any."""
+def _latencies(times: Mapping[str, Mapping[str, float]] | None) -> str | None:
+    """Return the median latencies of the variants as text, if there are variants."""
     if times is None:
         return None
-    told = [f"{name} {each['p50Milliseconds']} ms" for name, each in times.items()]
-    return f"median request: {', '.join(told)}"
+    texts = [f"{name} {each['p50Milliseconds']} ms" for name, each in times.items()]
+    return f"median request: {', '.join(texts)}"

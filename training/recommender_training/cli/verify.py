@@ -1,4 +1,4 @@
-"""`verify`: check an artifact against its manifest."""
+"""`verify`: verify an artifact against its manifest."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def add(verbs: Verbs) -> None:
     """Add the command."""
     verify = options.verb(verbs, "verify", "verify every file of an artifact")
     verify.add_argument("artifact", type=Path)
-    verify.add_argument("--digest", help="sha256:... that the manifest has to have")
+    verify.add_argument("--digest", help="expected digest of the manifest, sha256:...")
     options.report(verify)
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
-    """Hold an artifact against its manifest."""
-    facts = manifest.verify(arguments.artifact, arguments.digest)
-    return f"{len(facts['files'])} files are what they were", {"files": len(facts["files"])}
+    """Verify an artifact against its manifest."""
+    files = manifest.verify(arguments.artifact, arguments.digest)["files"]
+    return f"{len(files)} files match the manifest", {"files": len(files)}

@@ -1,1 +1,1 @@
-"""What every other package may use, and which uses none of them."""
+"""Shared basics of the training package; imports none of its other packages."""

@@ -1,4 +1,4 @@
-"""Types of arrays: what their elements are."""
+"""Type aliases of arrays, by element type."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Bools: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
-#: Places in other arrays, or counts: of 32 bits where there is one for each event.
+#: Indices into other arrays, or counts; 32 bits if there is one for each event.
 Places: TypeAlias = npt.NDArray[np.signedinteger[Any]]
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]

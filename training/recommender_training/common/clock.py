@@ -1,4 +1,4 @@
-"""The clock, for those who are not given a time."""
+"""The wall clock, the default where a caller passes no time."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import time
 
 
 def seconds() -> int:
-    """Now, in whole seconds since 1970."""
+    """Return the current time in whole seconds since 1970."""
     return int(time.time())

@@ -1,4 +1,4 @@
-"""The version of this code, as the manifest names it."""
+"""The version of this code, as recorded in the manifest of an artifact."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def code_version() -> str:
-    """`<version of the distribution>+<12 hex digits over the sources of this package>`."""
+    """Return `<version of the distribution>+<12 hex digits of a SHA-256 over the sources>`."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):

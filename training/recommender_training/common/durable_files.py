@@ -11,7 +11,7 @@ _CHUNK = 1 << 20
 
 
 def sha256_file(path: Path) -> str:
-    """Hex digest of a file's bytes, read in chunks of 1 MiB."""
+    """Return the hex SHA-256 of a file, read in chunks of 1 MiB."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while chunk := stream.read(_CHUNK):
@@ -29,13 +29,16 @@ def write_bytes(path: Path, data: bytes | memoryview) -> None:
 
 
 def canonical_json(value: object) -> bytes:
-    """JSON whose bytes depend on the value alone; refuses NaN and infinities."""
+    """Return JSON whose bytes depend only on the value.
+
+    Raises ValueError for NaN and infinities.
+    """
     text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=True, allow_nan=False)
     return text.encode() + b"\n"
 
 
 def fsync_folder(path: Path) -> None:
-    """Flush a folder's entries (its files' names) to the disk."""
+    """Flush a folder's entries (the names of its files) to the disk."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

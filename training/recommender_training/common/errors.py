@@ -1,13 +1,13 @@
-"""Errors whose cause is the input: exit code 2, and repeating the command is no use."""
+"""Errors caused by bad input: exit code 2, retrying will not help."""
 
 from __future__ import annotations
 
 
 class InputError(Exception):
-    """The input is at fault.
+    """Raised for bad input.
 
-    `reason` is a CamelCase word that a condition of the resource can carry; the message names
-    the file, column or value and the remedy. `details` are added to the report.
+    `reason` is a CamelCase word for a condition of the resource. The message names the file,
+    column or value, and the remedy. `details` are added to the report.
     """
 
     def __init__(self, reason: str, message: str, **details: object) -> None:

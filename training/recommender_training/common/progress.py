@@ -1,4 +1,4 @@
-"""Progress lines on stderr, with the seconds since the start, so that a log tells a story."""
+"""Progress lines on stderr, each with the seconds since the start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def say(text: str) -> None:
 
 @contextlib.contextmanager
 def silence() -> Iterator[None]:
-    """No lines from what runs inside: one of many that are told of together."""
+    """Suppress progress lines inside the block; the caller reports."""
     global _silent
     before, _silent = _silent, True
     try:

@@ -1,4 +1,4 @@
-"""What the parts of the section `training` share: camelCase in JSON, frozen, nothing unknown."""
+"""Base class of the settings in the section `training` of the resource."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pydantic.alias_generators import to_camel
 
 
 class Section(BaseModel):
-    """A part of the section `training` of the resource."""
+    """Settings with camelCase names in JSON. Frozen; refuses unknown fields."""
 
     model_config = ConfigDict(
         alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True

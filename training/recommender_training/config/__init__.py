@@ -1,1 +1,1 @@
-"""Sections of the resource that the Job receives, and what they allow."""
+"""Sections of the resource that the Job receives: fields, defaults and limits."""

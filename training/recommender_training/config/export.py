@@ -22,7 +22,11 @@ class Variant(enum.StrEnum):
 
 
 class ExportSettings(Section):
-    """Whether `model.pt2` is written, which variants are tried, and what one must be to serve."""
+    """Whether to write `model.pt2`, which variants to try, and the limits that one must meet.
+
+    `keep` and the limits are shares from 0 to 1; `max_auc_loss` and `max_ndcg_loss` are absolute
+    differences of the metric.
+    """
 
     torch_export: bool = False
     variants: Annotated[tuple[Variant, ...], Field(max_length=2)] = ()

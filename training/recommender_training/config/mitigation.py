@@ -14,7 +14,7 @@ from recommender_training.common.section import Section
 
 
 class Dimension(enum.StrEnum):
-    """What parts the users into groups."""
+    """Attribute that divides the users into groups."""
 
     AGE = "Age"
     GENDER = "Gender"
@@ -22,14 +22,14 @@ class Dimension(enum.StrEnum):
 
 
 class ItemGrouping(enum.StrEnum):
-    """What parts the items into groups."""
+    """Attribute that divides the items into groups."""
 
     GENRE = "Genre"
     POPULARITY = "Popularity"
 
 
 class Reweighting(Section):
-    """How strongly rows are weighed by the group of their user; all at 0 weighs nothing."""
+    """Weights of training rows by the group of their user; strengths of 0 leave them at 1."""
 
     by: Dimension = Dimension.AGE
     label_strength: float = Field(default=1.0, ge=0, le=1)
@@ -43,7 +43,7 @@ class Reweighting(Section):
 
 
 class Exposure(Section):
-    """How much of what is asked for of an item group it is to be shown; 0 asks for nothing."""
+    """Least exposure of an item group relative to its demand; 0 disables the constraint."""
 
     by: ItemGrouping = ItemGrouping.GENRE
     min_exposure_ratio: float = Field(default=0.8, ge=0, le=1)
@@ -51,12 +51,12 @@ class Exposure(Section):
 
     @property
     def active(self) -> bool:
-        """Whether a list can change."""
+        """Whether the constraint can change a list."""
         return self.min_exposure_ratio > 0
 
 
 class Mitigation(Section):
-    """Each part is left out where it is not wanted."""
+    """Measures against unfair answers; each is optional."""
 
     reweighting: Reweighting | None = None
     exposure: Exposure | None = None

@@ -15,7 +15,7 @@ from recommender_training.common.section import Section
 
 
 class Sampler(enum.StrEnum):
-    """How the next settings are chosen."""
+    """Algorithm that proposes the next configuration."""
 
     TPE = "TPE"
     RANDOM = "Random"
@@ -23,7 +23,7 @@ class Sampler(enum.StrEnum):
 
 
 class SearchRange(Section):
-    """What one hyperparameter may be: from `min` to `max`, or one of `choices`."""
+    """Search space of one hyperparameter: from `min` to `max`, or one of `choices`."""
 
     min: float | None = None
     max: float | None = None
@@ -33,7 +33,7 @@ class SearchRange(Section):
 
 
 class SearchSettings(Section):
-    """How long and where to search. Hyperparameters not in `space` stay as they are given."""
+    """Budget and space of a search. Hyperparameters outside `space` keep their given values."""
 
     sampler: Sampler = Sampler.TPE
     trials: int = Field(default=20, ge=1, le=1000)

@@ -18,26 +18,26 @@ from recommender_training.config.export import ExportSettings
 from recommender_training.config.mitigation import Exposure, Mitigation, Reweighting
 from recommender_training.config.search import Sampler, SearchSettings
 
-#: Settings of the Job, not of the training: accepted, so that the section can be passed as it is.
-_OF_THE_JOB = frozenset({"resources", "workers", "backoffLimit", "deadlineSeconds"})
+#: Settings of the Job; ignored here, so that the whole section can be passed.
+_JOB_SETTINGS = frozenset({"resources", "workers", "backoffLimit", "deadlineSeconds"})
 
 
 class Algorithm(enum.StrEnum):
-    """What `recommender` is."""
+    """Kind of the model `recommender`."""
 
     DEEP_RANKER = "DeepRanker"
     LOGISTIC_REGRESSION = "LogisticRegression"
 
 
 class Precision(enum.StrEnum):
-    """Of the products of matrices while a deep model is fitted; what is exported is Float32."""
+    """Precision of matrix products while fitting a deep model; the export is always Float32."""
 
     FLOAT32 = "Float32"
     BFLOAT16 = "BFloat16"
 
 
 class Retrieval(enum.StrEnum):
-    """What of the retrieval orders a list, beside response and popularity."""
+    """Part of the retrieval that ranks lists, beside predicted response and popularity."""
 
     WEIGHTS = "Weights"
     TWO_TOWER = "TwoTower"
@@ -45,7 +45,7 @@ class Retrieval(enum.StrEnum):
 
 
 class FeatureGroup(enum.StrEnum):
-    """Numbers that the deep ranker reads where `hyperparameters.features` names them."""
+    """Optional numeric features of the deep ranker (`hyperparameters.features`)."""
 
     DEMOGRAPHIC_RATES = "DemographicRates"
     ROLLING_POPULARITY = "RollingPopularity"
@@ -53,7 +53,7 @@ class FeatureGroup(enum.StrEnum):
 
 
 class RetrievalLoss(enum.StrEnum):
-    """Over what items the softmax of the two towers goes."""
+    """Items in the softmax of the two towers: a sample or all."""
 
     SAMPLED_SOFTMAX = "SampledSoftmax"
     FULL_SOFTMAX = "FullSoftmax"
@@ -91,27 +91,27 @@ class Hyperparameters(Section):
 
 
 class WarmMode(enum.StrEnum):
-    """What of the deep ranker a training from the champion's weights may change."""
+    """Weights of the deep ranker that a warm start trains."""
 
     ALL_WEIGHTS = "AllWeights"
     ITEM_EMBEDDINGS = "ItemEmbeddings"
 
 
 class WarmStartSettings(Section):
-    """Start from the weights of the version in place."""
+    """Start from the weights of the champion."""
 
     mode: WarmMode = WarmMode.ALL_WEIGHTS
 
 
 class FaultInjection(Section):
-    """The fault that the exported model carries."""
+    """Fault to inject into the exported model."""
 
     fault: Fault
     latency_milliseconds: int = Field(default=500, ge=0, le=60000)
 
 
 class TrainingConfig(Section):
-    """What to train, and the seed of every random choice."""
+    """Settings of a training, and the seed of every random choice."""
 
     algorithm: Algorithm = Algorithm.DEEP_RANKER
     seed: int = Field(default=17, ge=0, le=2**31 - 1)
@@ -129,26 +129,29 @@ class TrainingConfig(Section):
 
     @property
     def reweighting(self) -> Reweighting | None:
-        """The weights of rows, if any is to differ from 1."""
+        """The reweighting, if any weight can differ from 1."""
         found = self.mitigation.reweighting if self.mitigation else None
         return found if found and found.active else None
 
     @property
     def exposure(self) -> Exposure | None:
-        """The constraint on exposure, if it asks for anything."""
+        """The exposure constraint, if it can change a list."""
         found = self.mitigation.exposure if self.mitigation else None
         return found if found and found.active else None
 
 
 def parse_config(text: str) -> TrainingConfig:
-    """Read `--config`. Raises InputError `InvalidConfig` with the field and what is allowed."""
+    """Parse `--config`.
+
+    Raises InputError `InvalidConfig` with the field, its value and its limits.
+    """
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
         raise InputError("InvalidConfig", f"--config is not JSON: {error}") from error
     if not isinstance(raw, dict):
-        raise InputError("InvalidConfig", "--config has to be a JSON object, as in {}")
-    known = {key: value for key, value in raw.items() if key not in _OF_THE_JOB}
+        raise InputError("InvalidConfig", "--config must be a JSON object, such as {}")
+    known = {key: value for key, value in raw.items() if key not in _JOB_SETTINGS}
     try:
         config = TrainingConfig.model_validate(known)
     except ValidationError as error:
@@ -173,7 +176,7 @@ def _check_variants(config: TrainingConfig) -> None:
 
 
 def check_search(config: TrainingConfig) -> None:
-    """Raise InputError `InvalidConfig` where the search is asked for what cannot be searched."""
+    """Raise InputError `InvalidConfig` if the search space is invalid for the algorithm."""
     search = config.search
     if search is None:
         return

@@ -1,1 +1,1 @@
-"""Delta tables, snapshots of them, and the columnar data set that training reads."""
+"""The lake of Delta tables, its snapshots, and the columnar data set of a training."""

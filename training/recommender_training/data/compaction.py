@@ -1,10 +1,10 @@
-"""Many small files of a partition made one, and files that no version needs any more removed.
+"""Merge the small files of a partition, and remove files that no kept version needs.
 
-Each check adds a file to every partition that it has rows for, and late rows come for days. Small
-files are rewritten by Delta's `optimize`: a new version of the table with the same rows, committed
-at once. A process that is killed before leaves files that no version names; older versions keep
-the files that they had until a vacuum, which spares every version that something still refers to.
-Half-written files go with the next compaction.
+Each check adds a file to every partition that it has rows for, and late rows arrive for days.
+Delta's `optimize` rewrites small files in one commit, as a new version with the same rows. A
+process killed before the commit leaves files outside all versions. A vacuum removes those, and the
+files of older versions unless something still refers to the version. The next compaction removes
+unfinished files.
 """
 
 from __future__ import annotations
@@ -24,33 +24,34 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.data import lake
 
-#: Files of a partition that are left as they are; one more, and they become one.
+#: Small files that a partition may have; with more, they are merged.
 MAX_FILES = 16
-#: Files from this size on are no small ones.
+#: Files of this size or more are not small.
 SMALL_BYTES = 32 * 1024 * 1024
-#: What a vacuum leaves at least: a training that has begun reads what it was given.
+#: Shortest retention of a vacuum: a running training still reads its files.
 MIN_RETENTION_HOURS = 24
-#: How a file is named while delta-rs writes it (the local store of object_store). Such names are
-#: left out of its listings, so that no vacuum removes those of a process that was killed.
+#: Name of a file while delta-rs (the local store of object_store) writes it. Its listings skip
+#: such names, so a vacuum leaves those of a killed process.
 _UNFINISHED = re.compile(r"#\d+$")
 _TABLES = ("interactions", "users", "items", "ids", "quarantine", "batches")
 _PARTITION = ["partition.event_date", "partition.segment"]
-#: Tables that checks only add rows to, and of which no data version names a version.
-_ADDED_TO = ("ids", "quarantine", "batches")
+#: Append-only tables. No data version refers to a version of them.
+_APPEND_ONLY = ("ids", "quarantine", "batches")
 
 
 @dataclass(frozen=True)
 class Compacted:
-    """What was done to the tables of a lake."""
+    """Result of a compaction."""
 
-    partitions: int  # whose small files became one
+    partitions: int  # with merged files
     files_removed: int
 
 
 def compact_interactions(path: Path, max_files: int | None = None) -> int:
-    """Compact the partitions with more than `max_files` (MAX_FILES) small files; their number.
+    """Compact partitions with more than `max_files` (default: MAX_FILES) small files.
 
-    The rows stay what they are. Once more does nothing. The caller holds the lock of the lake.
+    Return the number of partitions. Rows do not change, and a second call does nothing. The caller
+    holds the lock of the lake.
     """
     try:
         table = DeltaTable(str(path / "interactions"))
@@ -67,13 +68,13 @@ def compact_interactions(path: Path, max_files: int | None = None) -> int:
 
 
 def compact_notes(path: Path, max_files: int | None = None) -> int:
-    """Compact the tables of texts of ids, of rows put aside and of files that were read, where
-    more than `max_files` (MAX_FILES) small files are beside one another; how many partitions.
+    """Compact the append-only tables as `compact_interactions` does the interactions.
 
-    The caller holds the lock of the lake. A table without partitions counts as one.
+    Return the number of partitions; a table without partitions counts as one. The caller holds the
+    lock of the lake.
     """
     found = 0
-    for name in _ADDED_TO:
+    for name in _APPEND_ONLY:
         try:
             table = DeltaTable(str(path / name))
         except TableNotFoundError:
@@ -81,8 +82,8 @@ def compact_notes(path: Path, max_files: int | None = None) -> int:
         actions = pl.DataFrame(table.get_add_actions(flatten=True))
         parts = [column for column in actions.columns if column.startswith("partition.")]
         small = actions.filter(pl.col("size_bytes") < SMALL_BYTES)
-        beside = small.group_by(parts or pl.lit(name)).len()["len"]
-        crowded = int((beside > (MAX_FILES if max_files is None else max_files)).sum())
+        counts = small.group_by(parts or pl.lit(name)).len()["len"]
+        crowded = int((counts > (MAX_FILES if max_files is None else max_files)).sum())
         if crowded:
             table.optimize.compact(target_size=SMALL_BYTES)
         found += crowded
@@ -92,46 +93,46 @@ def compact_notes(path: Path, max_files: int | None = None) -> int:
 def compact(
     path: Path, *, keep: Iterable[str], max_files: int = 1, retention_hours: int = 168
 ) -> Compacted:
-    """Compact the interactions, then remove files that no version needs.
+    """Compact the tables, then remove files that no kept version needs.
 
-    Kept are the newest version of each table, the data versions `keep` (`kept_by_artifacts` tells
-    those of artifacts), and whatever was needed in the last `retention_hours`. Once more does
+    Keeps the newest version of each table, the data versions `keep` (`kept_by_artifacts` returns
+    those of artifacts), and all files needed in the last `retention_hours`. A second call does
     nothing. Raises InputError: DataMissing, DataVersionMissing, InvalidRetention.
     """
     check_retention(retention_hours)
     if lake.newest(path, "interactions") is None:
         raise InputError("DataMissing", f"{path} has no table of interactions; run `check` first")
     with lake.locked(path):
-        spared = [lake.table_versions(version) for version in sorted(set(keep))]
+        kept = [lake.table_versions(version) for version in sorted(set(keep))]
         partitions = compact_interactions(path, max_files) + compact_notes(path, max_files)
         removed = 0
         for name in _TABLES:
-            versions = sorted({found[name] for found in spared if name in found})
+            versions = sorted({found[name] for found in kept if name in found})
             removed += _vacuum(path / name, versions, retention_hours)
             removed += _remove_unfinished(path / name)
     return Compacted(partitions, removed)
 
 
 def check_retention(hours: int) -> None:
-    """Raises InputError `InvalidRetention` where a vacuum would leave less than it has to."""
+    """Raise InputError `InvalidRetention` if the retention is below MIN_RETENTION_HOURS."""
     if hours < MIN_RETENTION_HOURS:
         raise InputError(
             "InvalidRetention",
-            f"a retention of {hours} hours would take files from trainings that run; "
+            f"retention hours: {hours} would remove files that running trainings read; "
             f"give {MIN_RETENTION_HOURS} or more",
         )
 
 
 def kept_by_artifacts(folder: Path) -> set[str]:
-    """Data versions of the artifacts below `folder`.
+    """Return the data versions of the artifacts below `folder`.
 
-    Raises InputError `DataMissing` where there is no such folder, and `ArtifactInvalid` for a
-    manifest that cannot be read: nothing is removed on the word of a wrong path or a damaged file.
+    Raises InputError `DataMissing` if there is no such folder, and `ArtifactInvalid` for an
+    unreadable manifest, so that a wrong path or a damaged file removes no data.
     """
     if not folder.is_dir():
         raise InputError(
             "DataMissing",
-            f"{folder} is no folder of artifacts; name the one whose versions need this lake",
+            f"{folder} is not a folder of artifacts; give the one whose versions use this lake",
         )
     found = set()
     for path in sorted(folder.glob("*/manifest.json")):
@@ -140,14 +141,14 @@ def kept_by_artifacts(folder: Path) -> set[str]:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 "ArtifactInvalid",
-                f"{path} does not tell its data version ({error!r}); restore or remove it, so "
-                "that its data are not removed unseen",
+                f"{path} has no readable data version ({error!r}); restore or remove the file, so "
+                "that no data in use is removed",
             ) from error
     return found
 
 
 def _crowded(table: DeltaTable, max_files: int) -> list[tuple[str, str]]:
-    """Date and segment of the partitions with more than `max_files` small files, in order."""
+    """Return date and segment of the partitions with more than `max_files` small files, sorted."""
     actions = pl.DataFrame(table.get_add_actions(flatten=True))
     small = actions.filter(pl.col("size_bytes") < SMALL_BYTES)
     crowded = small.group_by(_PARTITION).len().filter(pl.col("len") > max_files)
@@ -155,10 +156,10 @@ def _crowded(table: DeltaTable, max_files: int) -> list[tuple[str, str]]:
 
 
 def _vacuum(path: Path, versions: list[int], hours: int) -> int:
-    """Remove what no version needs; the number of files.
+    """Remove files that no kept version needs; return their number.
 
-    Delta says which these are, also those that are gone, for as long as its log remembers them.
-    Its own removal would commit twice, and a data version of the same rows would get a new name.
+    Delta lists these files, including files removed earlier that its log still names. Its own
+    removal would commit twice, and the same rows would get a new data version.
     """
     try:
         table = DeltaTable(str(path))
@@ -172,22 +173,25 @@ def _vacuum(path: Path, versions: list[int], hours: int) -> int:
         keep_versions=_readable(path, versions) or None,
     )
     named = [(path / name, path / unquote(name)) for name in listed]
-    there = [file for names in named for file in sorted({*names}) if file.is_file()]
-    for file in there:
+    present = [file for names in named for file in sorted({*names}) if file.is_file()]
+    for file in present:
         file.unlink()
-    return len(there)
+    return len(present)
 
 
 def _readable(path: Path, versions: list[int]) -> list[int]:
-    """Those whose entry is in the log: earlier releases let Delta remove entries of 30 days."""
-    there = [number for number in versions if (path / f"_delta_log/{number:020}.json").exists()]
-    for number in sorted({*versions} - {*there}):
-        say(f"lake: version {number} of {path.name} is not in its log: nothing to keep of it")
-    return there
+    """Return the versions with an entry in the log; earlier releases expired it after 30 days."""
+    present = [number for number in versions if (path / f"_delta_log/{number:020}.json").exists()]
+    for number in sorted({*versions} - {*present}):
+        say(f"lake: the log of {path.name} no longer has version {number}; nothing to keep")
+    return present
 
 
 def _remove_unfinished(path: Path) -> int:
-    """Remove what killed writers left of files; their number. All writers hold the lake's lock."""
+    """Remove unfinished files of killed writers; return their number.
+
+    All writers hold the lock of the lake.
+    """
     found = [each for each in path.rglob("*#*") if _UNFINISHED.search(each.name)]
     for each in found:
         each.unlink()

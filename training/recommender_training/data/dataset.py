@@ -1,4 +1,4 @@
-"""The columnar data set: events as sorted arrays that point into sorted users and items.
+"""The columnar data set: sorted arrays of events with indices into sorted users and items.
 
 Legend of shapes: N events, U users, I items, G genres.
 """
@@ -15,7 +15,7 @@ from recommender_training.common.arrays import Bools, Floats, Ints, Places
 from recommender_training.data import schema
 from recommender_training.data.lake import Tables
 
-#: The genre of items that name none.
+#: Genre of items without one.
 NO_GENRE = "unknown"
 
 
@@ -25,7 +25,7 @@ class Items:
 
     ids: Ints  # [I]
     genres: Floats  # [I, G] zero or one
-    primary_genre: Ints  # [I] index of the first genre named
+    primary_genre: Ints  # [I] index of the first genre
     years: Ints  # [I] year of release, 0 unknown
     genre_names: tuple[str, ...]
 
@@ -44,7 +44,7 @@ class Users:
     genders: tuple[str, ...]
     occupations: tuple[str, ...]
     segments: tuple[str, ...] = ()
-    segment: Ints | None = None  # [U] index of the segment, -1 unknown; None: nobody has one
+    segment: Ints | None = None  # [U] index of the segment, -1 unknown; None: no segments
 
     @property
     def count(self) -> int:
@@ -54,7 +54,7 @@ class Users:
 
 @dataclass(frozen=True)
 class Events:
-    """Interactions, sorted by time, then user, then item: 20 bytes each as `build` makes them."""
+    """Interactions, sorted by time, user and item; `build` makes them 20 bytes each."""
 
     user: Places  # [N] row in Users
     item: Places  # [N] row in Items
@@ -66,17 +66,17 @@ class Events:
 
     @property
     def label(self) -> Bools:
-        """Positive responses."""
+        """Whether each response is positive, [N]."""
         return self.value >= schema.POSITIVE_VALUE
 
     def take(self, rows: Places | Bools) -> Events:
-        """The events at these rows, whose order has to be that of time."""
+        """Return the events at these rows, which must be in the order of time."""
         return Events(self.user[rows], self.item[rows], self.value[rows], self.time[rows])
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """All that training reads."""
+    """Events, users and items of a data version."""
 
     events: Events
     users: Users
@@ -84,7 +84,7 @@ class Dataset:
 
 
 def build(tables: Tables) -> Dataset:
-    """The data set of the tables of a data version."""
+    """Return the data set of the tables of a data version."""
     interactions = tables.interactions.sort("timestamp", "user_id", "item_id", "value")
     return assemble([interactions], interactions.height, tables.users, tables.items)
 
@@ -92,10 +92,10 @@ def build(tables: Tables) -> Dataset:
 def assemble(
     parts: Iterable[pl.DataFrame], rows: int, users: pl.DataFrame, items: pl.DataFrame
 ) -> Dataset:
-    """The data set of interactions that come in parts, at most `rows` of them.
+    """Return the data set of interactions that arrive in parts, with at most `rows` rows.
 
-    The parts are sorted by time, user and item, and so are the rows of each. One part is held at
-    a time beside the arrays.
+    Parts and their rows must be sorted by time, user and item. Holds one part at a time beside the
+    arrays.
     """
     known, catalogue = _users(users), _items(items)
     user, item = np.empty(rows, dtype=np.int32), np.empty(rows, dtype=np.int32)

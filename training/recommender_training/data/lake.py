@@ -1,8 +1,8 @@
 """The lake: Delta tables of interactions, users, items and quarantined rows.
 
-The data version names the Delta versions of the three tables that training reads and a digest of
-their content: `i3.u1.t1-0123456789abcdef`. The same content always has the same version, and a
-version is read back exactly, however many newer ones there are.
+A data version consists of the Delta versions of the three tables that training reads and a digest
+of their content: `i3.u1.t1-0123456789abcdef`. The same content always has the same data version,
+and newer versions never change an older one.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from deltalake.exceptions import TableNotFoundError
 from recommender_training.common.errors import InputError
 from recommender_training.data import schema
 
-#: A property of the tables that data versions name. By itself Delta removes entries of its log
-#: after 30 days, and with them the versions that they tell of.
-_WHOLE_LOG = {"delta.enableExpiredLogCleanup": "false"}
-#: How a data version is named.
+#: Property of the tables in data versions. By default, Delta expires log entries after 30 days,
+#: and the versions with them.
+_KEEP_WHOLE_LOG = {"delta.enableExpiredLogCleanup": "false"}
+#: Pattern of a data version.
 VERSION = r"^i([0-9]+)\.u([0-9]+)\.t([0-9]+)-([0-9a-f]{16})$"
-#: Rows that are turned into text at a time.
+#: Rows converted to text at a time.
 _SLICE = 200_000
 _ORDER = {
     "interactions": ["timestamp", "user_id", "item_id", "value", "event_date", "segment"],
@@ -45,14 +45,14 @@ class Tables:
     items: pl.DataFrame
 
     def digest(self) -> str:
-        """16 hex digits over the rows of all three tables, in their order."""
+        """Return 16 hex digits of a SHA-256 over the rows of the three tables."""
         return content_digest([self.interactions], self.users, self.items)
 
 
 def content_digest(
     interactions: Iterable[pl.DataFrame], users: pl.DataFrame, items: pl.DataFrame
 ) -> str:
-    """16 hex digits over the sorted rows of three tables; interactions come in parts."""
+    """Return 16 hex digits of a SHA-256 over the sorted rows; interactions come in parts."""
     digest = Digest()
     for _ in digest.over(interactions):
         pass
@@ -63,14 +63,14 @@ def content_digest(
 
 
 class Digest:
-    """The digest of three tables, one after the other, computed while they are read."""
+    """Digest of three tables in sequence, computed while they are read."""
 
     def __init__(self) -> None:
-        """Begin with the first table."""
+        """Start with the first table."""
         self._digest = hashlib.sha256()
 
     def over(self, parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-        """Hand on the parts of the next table; all of them have to be taken."""
+        """Yield the parts of the next table while hashing them; the caller must consume all."""
         head = True
         for part in parts:
             for rows in part.iter_slices(_SLICE) if part.height else [part]:
@@ -80,13 +80,13 @@ class Digest:
         self._digest.update(b"\0")
 
     def text(self) -> str:
-        """16 hex digits."""
+        """Return the digest as 16 hex digits."""
         return self._digest.hexdigest()[:16]
 
 
 @contextmanager
 def locked(lake: Path) -> Iterator[None]:
-    """One writer at a time: two checks of one source must not both append its rows."""
+    """Hold the lock of the lake, so that two checks of a source cannot both append its rows."""
     lake.mkdir(parents=True, exist_ok=True)
     with (lake / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -94,7 +94,7 @@ def locked(lake: Path) -> Iterator[None]:
 
 
 def current(lake: Path, name: str, empty: pl.Schema) -> tuple[int | None, pl.DataFrame]:
-    """Newest version of a table and its rows; no version and no rows where there is none."""
+    """Return the newest version of a table and its rows; None and no rows if it is missing."""
     try:
         table = DeltaTable(str(lake / name))
     except TableNotFoundError:
@@ -103,7 +103,7 @@ def current(lake: Path, name: str, empty: pl.Schema) -> tuple[int | None, pl.Dat
 
 
 def append(lake: Path, name: str, frame: pl.DataFrame, partitions: list[str] | None) -> int:
-    """Append rows as a new version of the table; columns that it lacks are added to it."""
+    """Append rows as a new version of the table, add missing columns, and return the version."""
     path = str(lake / name)
     keep_log(lake, name)
     write_deltalake(
@@ -118,7 +118,7 @@ def append(lake: Path, name: str, frame: pl.DataFrame, partitions: list[str] | N
 
 
 def overwrite(lake: Path, name: str, frame: pl.DataFrame) -> int:
-    """Replace the rows as a new version of the table; older versions stay readable."""
+    """Replace the rows as a new version of the table and return it; older versions stay."""
     path = str(lake / name)
     keep_log(lake, name)
     write_deltalake(path, frame, mode="overwrite", configuration=_properties(name))
@@ -126,9 +126,9 @@ def overwrite(lake: Path, name: str, frame: pl.DataFrame) -> int:
 
 
 def keep_log(lake: Path, name: str) -> None:
-    """Let a table that was made by an earlier release keep what its log tells of old versions.
+    """Disable the expiry of log entries for a table created by an earlier release.
 
-    To be called before each commit; new tables are made so.
+    Call it before each commit. New tables have the property from the start.
     """
     wanted = _properties(name)
     try:
@@ -142,11 +142,11 @@ def keep_log(lake: Path, name: str) -> None:
 
 
 def _properties(name: str) -> dict[str, str]:
-    return {**_WHOLE_LOG} if name in _ORDER else {}
+    return {**_KEEP_WHOLE_LOG} if name in _ORDER else {}
 
 
 def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFrame]:
-    """Update users or items by id, as a new version where that changes anything."""
+    """Update users or items by id; return the version, a new one if any row changed, and rows."""
     key = _ORDER[name][0]
     number, present = current(lake, name, incoming.schema)
     merged = sort(name, pl.concat([present.join(incoming, on=key, how="anti"), incoming]))
@@ -156,7 +156,8 @@ def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFr
 
 
 def scan(lake: Path, name: str, columns: pl.Schema) -> pl.LazyFrame:
-    """Newest rows of a table, unread: null in columns that it lacks, none if it is absent."""
+    """Return the newest rows of a table as a lazy frame: null in missing columns, no rows if the
+    table is missing."""
     try:
         table = DeltaTable(str(lake / name))
     except TableNotFoundError:
@@ -170,7 +171,7 @@ def scan(lake: Path, name: str, columns: pl.Schema) -> pl.LazyFrame:
 
 
 def newest(lake: Path, name: str) -> int | None:
-    """Newest version of a table, if it is there."""
+    """Return the newest version of a table, or None if the table is missing."""
     try:
         return DeltaTable(str(lake / name)).version()
     except TableNotFoundError:
@@ -178,19 +179,19 @@ def newest(lake: Path, name: str) -> int | None:
 
 
 def name_version(interactions: int, users: int, items: int, digest: str) -> str:
-    """The data version of these Delta versions and the digest of their content."""
+    """Return the data version of these Delta versions and this digest."""
     return f"i{interactions}.u{users}.t{items}-{digest}"
 
 
 def sort(name: str, frame: pl.DataFrame) -> pl.DataFrame:
-    """Rows in the order that digests and training rely on."""
+    """Sort rows in the order that digests and training rely on."""
     return frame.sort(_ORDER[name])
 
 
 def scan_version(lake: Path, data_version: str) -> dict[str, pl.LazyFrame]:
-    """The three tables of this data version, unread, each with the columns that it had.
+    """Return the three tables of a data version as lazy frames with their columns at the time.
 
-    The content is not held against the digest. Raises InputError `DataVersionMissing`.
+    Does not verify the digest. Raises InputError `DataVersionMissing`.
     """
     scans: dict[str, pl.LazyFrame] = {}
     for name, number in zip(_ORDER, _parse(data_version).groups()[:3], strict=True):
@@ -200,25 +201,25 @@ def scan_version(lake: Path, data_version: str) -> dict[str, pl.LazyFrame]:
 
 
 def table_versions(data_version: str) -> dict[str, int]:
-    """The Delta versions of the three tables that a data version names."""
+    """Return the Delta version of each of the three tables in a data version."""
     return dict(zip(_ORDER, map(int, _parse(data_version).groups()[:3]), strict=True))
 
 
 def no_newer(data_version: str, than: str) -> bool:
-    """Whether no table of a data version is newer than that of another one of the same lake."""
+    """Return whether no table of a data version is newer than in another one of the same lake."""
     limits = table_versions(than)
     return all(number <= limits[name] for name, number in table_versions(data_version).items())
 
 
 def digest_of(data_version: str) -> str:
-    """The digest that a data version names."""
+    """Return the digest in a data version."""
     return _parse(data_version).group(4)
 
 
 def read_version(lake: Path, data_version: str) -> Tables:
-    """The rows of exactly this data version.
+    """Return the rows of exactly this data version.
 
-    Raises InputError `DataVersionMissing` when it is not there or is not what it was.
+    Raises InputError `DataVersionMissing` if it is missing or its content has changed.
     """
     match = _parse(data_version)
     frames: dict[str, pl.DataFrame] = {}
@@ -233,7 +234,7 @@ def read_version(lake: Path, data_version: str) -> Tables:
 
 @contextmanager
 def intact(lake: Path, data_version: str) -> Iterator[None]:
-    """Within it, a file that is gone or damaged is told as InputError `DataVersionMissing`."""
+    """Raise InputError `DataVersionMissing` if a file is missing or damaged inside the block."""
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -244,7 +245,7 @@ def intact(lake: Path, data_version: str) -> Iterator[None]:
 
 
 def changed(lake: Path, data_version: str) -> InputError:
-    """What is raised when the content is not that of the digest."""
+    """Return the error for content that does not match the digest."""
     return InputError(
         "DataVersionMissing",
         f"the tables in {lake} no longer hold the content of {data_version}; run `check` again",
@@ -256,7 +257,7 @@ def _parse(data_version: str) -> re.Match[str]:
     if match is None:
         raise InputError(
             "DataVersionMissing",
-            f"{data_version!r} is no data version; take dataVersion from the report of `check`",
+            f"{data_version!r} is not a data version; use dataVersion from the report of `check`",
         )
     return match
 

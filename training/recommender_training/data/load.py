@@ -1,6 +1,6 @@
-"""The data set of a data version, read in parts: what is held grows with the arrays alone.
+"""Load the data set of a data version in parts, so that memory grows only with the arrays.
 
-While the rows go by, their digest is computed, so that training reads exactly what it names.
+The digest is computed on the way, so that training reads exactly the content of the version.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Side:
 
 
 def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, Dataset]:
-    """Users, items, and the data set of the last `window_days` (all, if None).
+    """Return users, items, and the data set of the last `window_days` (None: all).
 
-    Raises InputError: `DataVersionMissing` where the version is not there or is not what it was,
+    Raises InputError: `DataVersionMissing` if the version is missing or its content has changed,
     `NoRowsInWindow`.
     """
     with lake.intact(path, data_version):
@@ -47,10 +47,10 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
 
 
 def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int, int, int]:
-    """First and last second of the window of a data version, and its rows.
+    """Return first and last second of the window of a data version, and the number of its rows.
 
-    All rows of the version are read and held against its name. Raises InputError:
-    `DataVersionMissing` where it is not there or is not what it was, `NoRowsInWindow`.
+    Reads all rows of the version and verifies the digest. Raises InputError: `DataVersionMissing`
+    if the version is missing or its content has changed, `NoRowsInWindow`.
     """
     with lake.intact(path, data_version):
         scans = lake.scan_version(path, data_version)
@@ -65,7 +65,7 @@ def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int,
 
 
 def _window(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]:
-    """First and last second of the window, and its rows."""
+    """Return first and last second of the window, and the number of its rows."""
     time = pl.col("timestamp")
     oldest, newest = (
         rows.select(time.min().alias("first"), time.max().alias("last"))
@@ -73,9 +73,7 @@ def _window(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]
         .row(0)
     )
     if oldest is None:
-        raise InputError(
-            "NoRowsInWindow", "there is no usable interaction at all; see the quarantine table"
-        )
+        raise InputError("NoRowsInWindow", "no interaction is usable; see the quarantine table")
     first, last = splits.window(int(oldest), int(newest), window_days)
     inside = rows.filter(time.is_between(first, last)).select(pl.len())
     return first, last, int(inside.collect(engine="streaming").item())

@@ -1,4 +1,4 @@
-"""Columns of the raw files and of the tables, and the bands of age that segment the users."""
+"""Columns of the raw files and of the tables, and the age bands of the users."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 
 import polars as pl
 
-#: First age of every band but the youngest; the bands of MovieLens 1M.
+#: First age of every band except the youngest; the bands of MovieLens 1M.
 AGE_EDGES = (18, 25, 35, 45, 50, 56)
 AGE_BANDS = ("0-17", "18-24", "25-34", "35-44", "45-49", "50-55", "56+")
 
-#: Ratings from here on are a positive response.
+#: Least value of a positive response.
 POSITIVE_VALUE = 4.0
 #: Range of an event's value.
 MIN_VALUE, MAX_VALUE = 1.0, 5.0
-#: 2100-01-01: later times are milliseconds or nonsense.
+#: 2100-01-01: later times are in milliseconds or wrong.
 MAX_TIMESTAMP = 4_102_444_800
 MAX_AGE = 120
-#: How far a clock may be ahead of ours, in seconds.
+#: Seconds that the clock of a writer may be ahead.
 CLOCK_TOLERANCE = 86_400
 
 
 @dataclass(frozen=True)
 class RawTable:
-    """One kind of raw file: its suffix, its header and which of the columns must not be empty."""
+    """One kind of raw file: its table, its suffix and the columns of its header."""
 
     name: str
     suffix: str
@@ -32,13 +32,13 @@ class RawTable:
 
     @property
     def schema_hash(self) -> str:
-        """Identifies the schema that a quarantined row was held against."""
+        """Hash of the schema, recorded with each quarantined row."""
         text = self.name + "\t" + "\t".join(self.columns)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The column names without the type that the header gives them."""
+        """Column names without the types of the header."""
         return tuple(column.split(":")[0] for column in self.columns)
 
 
@@ -90,12 +90,12 @@ QUARANTINE_SCHEMA = pl.Schema(
         "schema_hash": pl.String,
     }
 )
-#: What mapped files bring beside; absent, and so null, in tables that none was read into.
+#: With the optional columns of mapped files; tables without mapped files lack them (null).
 MAPPED_INTERACTIONS_SCHEMA = pl.Schema(
     [*INTERACTIONS_SCHEMA.items(), ("event_type", pl.String()), ("session_id", pl.String())]
 )
 MAPPED_QUARANTINE_SCHEMA = pl.Schema([*QUARANTINE_SCHEMA.items(), ("batch", pl.String())])
-#: The files that have been read into the lake: a batch is known by the digest of its content.
+#: Files that were ingested; `batch` is the digest of the content.
 BATCHES_SCHEMA = pl.Schema(
     {
         "batch": pl.String,
@@ -107,14 +107,14 @@ BATCHES_SCHEMA = pl.Schema(
         "quarantined_rows": pl.Int64,
     }
 )
-#: The texts of ids that are hashes; `kind` is user or item.
+#: Texts of hashed ids; `kind` is user or item.
 IDS_SCHEMA = pl.Schema({"kind": pl.String, "id": pl.Int64, "text": pl.String})
-#: What makes two rows of mapped files the same event.
+#: Columns that identify an event of a mapped file.
 EVENT_KEY = ("user_id", "item_id", "timestamp", "event_type")
 
 
 def age_band(age: pl.Expr) -> pl.Expr:
-    """The band of an age in years; `unknown` where there is none."""
+    """Return the band of an age in years; `unknown` for null."""
     band = pl.lit(AGE_BANDS[0])
     for edge, label in zip(AGE_EDGES, AGE_BANDS[1:], strict=True):
         band = pl.when(age >= edge).then(pl.lit(label)).otherwise(band)

@@ -1,8 +1,8 @@
-"""Requests as users would have made them, one a session: the unit of the drift statistics.
+"""Requests of past sessions, one per session: the unit of the drift statistics.
 
-Events of one user with gaps under 30 minutes are a session. Of each, one position is drawn, and
-the request is the one that would have been made there. The reference counts of an artifact and
-the demo's load generator both come from here, so that they describe the same thing.
+A session is the events of one user with gaps under 30 minutes. A request is drawn at a random
+position of each session. The reference counts of an artifact and the demo's load generator both
+use these requests, so that they follow the same distribution.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def sample_requests(
     top_n: int = 10,
     prefix: str = "s",
 ) -> Iterator[Request]:
-    """One request of each session, sessions in the order of user and time.
+    """Yield one request per session, in the order of user and time.
 
     `interactions` has user_id, item_id, value, timestamp; `users` has user_id, age, gender,
-    occupation, null where unknown. Events of items that are not in `items` are left out. The
-    `session_id` is unique within one call: `<prefix>-<number of the session>`.
+    occupation, null if unknown. Skips events of items that are not in `items`. The `session_id` is
+    unique within one call: `<prefix>-<number of the session>`.
     """
     known = interactions.filter(pl.col("item_id").is_in(items["item_id"].implode()))
     frame = known.sort("user_id", "timestamp", "item_id")

@@ -1,9 +1,9 @@
-"""The record of which data version a lake had when: `<lake>/snapshots.json`.
+"""The record of the data versions of a lake over time: `<lake>/snapshots.json`.
 
-Delta keeps the rows of a version for as long as its files are there. The record says which
-versions somebody may ask for by their time, and so which files a vacuum spares. It is read and
-written under the lock of the lake, and replaced by a rename: a reader sees the old one or the new
-one. What it names is kept, so a record that cannot be read is never taken for an empty one.
+Delta keeps the rows of a version as long as its files exist. The record lists the versions that
+can be requested by time, and so the files that a vacuum keeps. It is read and written under the
+lock of the lake and replaced by a rename, so a reader sees the old or the new record. A damaged
+record is an error, never an empty record: its versions would be lost.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SCHEMA: Literal["recommender.dev/snapshots/v1"] = "recommender.dev/snapshots/v1"
 
 
 class By(enum.StrEnum):
-    """The command that has made an entry."""
+    """Command that recorded a snapshot."""
 
     SNAPSHOT = "snapshot"
     CHECK = "check"
@@ -48,7 +48,7 @@ _Second = Annotated[int, Field(ge=0), BeforeValidator(_second), PlainSerializer(
 
 
 class Snapshot(BaseModel):
-    """The data version that a lake had at a time, and what was found when it was taken."""
+    """Data version of a lake at a time, with the row counts of its ingestion."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
@@ -61,11 +61,11 @@ class Snapshot(BaseModel):
 
     @property
     def time(self) -> str:
-        """When it was taken, RFC 3339."""
+        """Time of the snapshot, RFC 3339."""
         return times.iso_time(self.taken_at)
 
     def to_json(self) -> dict[str, object]:
-        """All fields, as the file has them."""
+        """Return all fields as in the file."""
         return self.model_dump(mode="json", by_alias=True)
 
 
@@ -76,38 +76,38 @@ class _Record(BaseModel):
 
 @dataclass(frozen=True)
 class Kept:
-    """The entries of a record in the order that they were taken in, and those it has no more."""
+    """Entries of a record, oldest first, and the entries just dropped from it."""
 
     snapshots: Sequence[Snapshot]
     dropped: Sequence[Snapshot] = ()
 
 
 def newest(snapshots: Sequence[Snapshot], keep: int | None) -> Kept:
-    """The last `keep` entries, all if None; 1 or more are kept."""
+    """Keep the last `keep` entries, at least 1; None keeps all."""
     first = 0 if keep is None else max(len(snapshots) - max(keep, 1), 0)
     return Kept(snapshots[first:], snapshots[:first])
 
 
 def as_of(snapshots: Sequence[Snapshot], seconds: int) -> Snapshot | None:
-    """The entry that was taken last of those not after a time in seconds since 1970."""
+    """Return the newest entry up to a time in seconds since 1970, or None."""
     return next((each for each in reversed(snapshots) if each.taken_at <= seconds), None)
 
 
 def of_version(snapshots: Sequence[Snapshot], data_version: str) -> Snapshot | None:
-    """The newest entry of a data version."""
+    """Return the newest entry of a data version, or None."""
     return next((each for each in reversed(snapshots) if each.data_version == data_version), None)
 
 
 def oldest_in_words(snapshots: Sequence[Snapshot]) -> str:
-    """How far back one can go, for the messages of errors."""
+    """Return the oldest snapshot as text for error messages."""
     if not snapshots:
         return "there is no snapshot"
     first = snapshots[0]
-    return f"the oldest snapshot that is kept is {first.data_version} of {first.time}"
+    return f"the oldest snapshot is {first.data_version} of {first.time}"
 
 
 def read(path: Path) -> tuple[Snapshot, ...]:
-    """The entries of the lake at `path`, oldest first; none where nothing was recorded yet.
+    """Return the entries of the lake at `path`, oldest first; none without a record.
 
     Raises InputError `SnapshotsDamaged`.
     """
@@ -123,13 +123,13 @@ def read(path: Path) -> tuple[Snapshot, ...]:
         raise InputError(
             "SnapshotsDamaged",
             f"{path / FILE} cannot be read ({where + ': ' if where else ''}{issue['msg'][:200]}): "
-            "restore it, or move it away, and a new one is begun; the data versions that it alone "
-            "names are then no longer kept",
+            "restore it, or move it away to start a new record; data versions that only the old "
+            "record names are then no longer kept",
         ) from error
 
 
 def add(path: Path, snapshot: Snapshot, keep: int | None = None) -> Kept:
-    """Record a snapshot, and keep the newest `keep` entries with it. The caller holds the lock.
+    """Add a snapshot and keep the newest `keep` entries. The caller holds the lock.
 
     Raises InputError `SnapshotsDamaged`.
     """
@@ -150,12 +150,12 @@ def trim(path: Path, keep: int) -> Kept:
 
 
 def to_json(snapshots: Sequence[Snapshot]) -> dict[str, object]:
-    """The record as the file has it."""
+    """Return the record as in the file."""
     return {"schema": SCHEMA, "snapshots": [each.to_json() for each in snapshots]}
 
 
 def _write(path: Path, snapshots: Sequence[Snapshot]) -> None:
-    part = path / f".{FILE}.part"  # of a killed writer: there is one at a time
+    part = path / f".{FILE}.part"  # one writer at a time; overwrites that of a killed one
     write_bytes(part, canonical_json(to_json(snapshots)))
     part.rename(path / FILE)
     fsync_folder(path)

@@ -1,4 +1,4 @@
-"""The global temporal split: train on the past, validate on the next, test on the last events."""
+"""The global temporal split: train on the oldest events, then validate, then test on the last."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the three parts and the times that part them. A second is never divided."""
+    """Rows of the three parts and the times between them. A second is never divided."""
 
     train: Ints
     validation: Ints
@@ -25,30 +25,30 @@ class Split:
     test_start: int
 
 
-#: Shares of the events to train on and to choose with; the rest is the test window.
+#: Shares of the events for training and validation; the rest is the test window.
 TRAIN_SHARE, VALIDATION_SHARE = 0.8, 0.1
-_SECONDS_A_DAY = 86_400
-#: What to do where a part has no event at all.
+_SECONDS_PER_DAY = 86_400
+#: Remedy for a part without events.
 SHARED_SECOND = (
-    "too many events share a second, which is never divided: map the time of the event itself "
+    "too many events share one second, which is never divided: map the time of the event itself "
     "(timestamp of data.source.mapping.interactions)"
 )
 
 
 def window(first: int, last: int, days: int | None) -> tuple[int, int]:
-    """First and last second of the last `days` of what lies between two times, or of all."""
-    return (first if days is None else max(first, last - days * _SECONDS_A_DAY + 1)), last
+    """Return first and last second of the last `days` between two times (None: all)."""
+    return (first if days is None else max(first, last - days * _SECONDS_PER_DAY + 1)), last
 
 
 def places(count: int) -> tuple[int, int]:
-    """Places, in the order of time, of the first events of validation and of test."""
+    """Return the indices, in the order of time, of the first validation and test event."""
     return int(count * TRAIN_SHARE), int(count * (TRAIN_SHARE + VALIDATION_SHARE))
 
 
 def temporal(events: Events) -> Split:
-    """Split at two times, so that the parts hold about their shares of the events.
+    """Split at two times, so that each part has about its share of the events.
 
-    Raises InputError `TooFewRows` when a part would be empty or hold one class of label only.
+    Raises InputError `TooFewRows` if a part is empty or has only one class of labels.
     """
     count = len(events)
     if count < 10:
@@ -56,7 +56,7 @@ def temporal(events: Events) -> Split:
     first, second = (int(events.time[place]) for place in places(count))
     rows = np.arange(count, dtype=np.int64)
     starts = np.searchsorted(events.time, [first, second], side="left")
-    train, validation, test = np.split(rows, starts)  # views: the rows are held once
+    train, validation, test = np.split(rows, starts)  # views, no copies
     split = Split(
         train=train,
         validation=validation,
@@ -78,16 +78,16 @@ def temporal(events: Events) -> Split:
 
 
 class OnceOnly(Generic[T]):
-    """Gives its value once, so that the test window is hard to read twice.
+    """A value that can be read once, to guard the test window.
 
-    A second look would let choices leak into the final figures.
+    A second evaluation would leak choices into the final metrics.
     """
 
     def __init__(self, value: T) -> None:
         self._value: T | None = value
 
     def open(self) -> T:
-        """The value; raises RuntimeError the second time."""
+        """Return the value. Raises RuntimeError on the second call."""
         if self._value is None:
             raise RuntimeError("the test window was already read in this run")
         value, self._value = self._value, None

@@ -1,4 +1,4 @@
-"""Times as texts: whole seconds since 1970 inside, RFC 3339 outside."""
+"""Convert times between whole seconds since 1970 (inside) and RFC 3339 (outside)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ _RFC3339 = re.compile(
 
 
 def iso_time(seconds: int) -> str:
-    """A time in seconds since 1970 as RFC 3339, UTC."""
+    """Format seconds since 1970 as RFC 3339, UTC."""
     moment = datetime.datetime.fromtimestamp(seconds, tz=datetime.UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def parse_time(text: str) -> int:
-    """The last whole second since 1970 that is no later than a time of RFC 3339, with its zone.
+    """Parse a time of RFC 3339 with a zone; round down to whole seconds since 1970.
 
-    Raises ValueError where the text is none, or there is no such time.
+    Raises ValueError if the text is not such a time.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text!r} is no time of RFC 3339 with a zone, as 2026-11-25T00:00:00Z")
+        raise ValueError(
+            f"{text!r} is not an RFC 3339 time with a zone, such as 2026-11-25T00:00:00Z"
+        )
     date, time, zone = match.groups()
     moment = datetime.datetime.fromisoformat(f"{date}T{time}{zone or '+00:00'}")
     return int((moment - _EPOCH).total_seconds())

@@ -1,1 +1,1 @@
-"""Checks of a data version against the one that the model in place was trained on."""
+"""Checks of a data version, and its comparison with the champion's training data."""

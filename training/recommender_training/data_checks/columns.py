@@ -1,4 +1,4 @@
-"""Facts of the columns of a table, added up over its parts: memory grows with no table."""
+"""Summary statistics of the columns of a table, accumulated over its parts in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 
 import polars as pl
 
-#: Categories of a column that a profile names, the commonest.
+#: Most categories of a column in a profile; the most frequent ones.
 MAX_CATEGORIES = 200
-#: Numeric columns by table, and the steps of one unit in which their values are counted.
+#: Numeric columns by table, with the number of counting steps per unit.
 NUMBERS = {
     "interactions": {"value": 100},
     "users": {"age": 1},
@@ -28,10 +28,10 @@ _MAX_NAME = 64
 
 
 class Table:
-    """Facts of the columns of a table that comes in parts."""
+    """Summary statistics of the columns of a table that arrives in parts."""
 
     def __init__(self, name: str, types: Mapping[str, str]) -> None:
-        self._types = {c: t for c, t in types.items() if c != "event_date"}  # of the timestamp
+        self._types = {c: t for c, t in types.items() if c != "event_date"}  # derived
         self._rows = 0
         self._nulls: Counter[str] = Counter()
         self._atoms = {column: Counter[int]() for column in NUMBERS[name]}
@@ -49,7 +49,7 @@ class Table:
             names.update(_counted(part.select(_category(column).alias("value"))))
 
     def facts(self) -> dict[str, Any]:
-        """Rows, types, null shares, ranges and categories."""
+        """Return rows, types, null shares, ranges and categories."""
         total = max(self._rows, 1)
         return {
             "rows": self._rows,
@@ -66,7 +66,7 @@ class Table:
 
 
 def _category(column: str) -> pl.Expr:
-    """Names of categories; an item of several genres counts for each."""
+    """Return the names of categories; an item of several genres counts for each."""
     value = pl.col(column)
     if column == "genres":
         value = value.str.split(" ").explode(empty_as_null=True)
@@ -78,7 +78,7 @@ def _counted(values: pl.DataFrame) -> dict[Any, int]:
 
 
 def numbers(atoms: Mapping[int, int], steps: int) -> dict[str, float] | None:
-    """Least, largest, and the values that a hundredth, half and 99 of 100 rows do not exceed."""
+    """Return minimum, maximum, median, and the 1 % and 99 % quantiles of counted values."""
     if not atoms:
         return None
     ordered = sorted(atoms)
@@ -98,7 +98,7 @@ def numbers(atoms: Mapping[int, int], steps: int) -> dict[str, float] | None:
 
 
 def categories(names: Mapping[str, int]) -> dict[str, Any]:
-    """Rows of each category, the commonest first, and the rows of those not named."""
+    """Return the rows of each category, most frequent first, and the rows of all others."""
     ordered = sorted(names.items(), key=lambda entry: (-entry[1], entry[0]))
     return {
         "counts": dict(ordered[:MAX_CATEGORIES]),

@@ -1,5 +1,4 @@
-"""What changed in the tables since the data version compared with: schema, nulls, ranges,
-categories, volume, rows put aside."""
+"""Compare two data versions: schema, nulls, ranges, categories, volume, quarantined rows."""
 
 from __future__ import annotations
 
@@ -11,31 +10,31 @@ from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile
 from recommender_training.data_checks.shift import Comparison
-from recommender_training.ingestion.quarantine_limits import Aside
+from recommender_training.ingestion.quarantine_limits import Quarantined
 
-#: A category that held less of the rows may go without a word.
+#: Categories with a smaller share of the rows may disappear without a finding.
 LOST_CATEGORY = 0.01
-#: Fewer rows put aside are no change of their share, whatever the size of the table.
-MIN_ASIDE = 10
+#: Fewer quarantined rows than this are never a finding.
+MIN_QUARANTINED = 10
 _TABLES = ("interactions", "users", "items")
-_UPSTREAM = "see what changed in the export; if it is meant, data.checks.levels."
+_UPSTREAM = "check the export; if the change is intended, set data.checks.levels."
 
 
 def check(findings: Findings, checks: Checks, now: Profile, before: Profile) -> None:
-    """Add the findings that need no test."""
+    """Add the findings that need no statistical test."""
     for table in _TABLES:
-        here, there = now["tables"][table], before["tables"][table]
-        _schema(findings, table, here["columns"], there["columns"])
-        _lost(findings, table, here, there)
-        _ranges(findings, table, here["numbers"], there["numbers"])
-        _categories(findings, table, here, there)
+        current, reference = now["tables"][table], before["tables"][table]
+        _schema(findings, table, current["columns"], reference["columns"])
+        _lost(findings, table, current, reference)
+        _ranges(findings, table, current["numbers"], reference["numbers"])
+        _categories(findings, table, current, reference)
     sizes = {
         "rows": [int(each["tables"]["interactions"]["rows"]) for each in (now, before)],
         "user_id": [int(each["active"]["users"]) for each in (now, before)],
         "item_id": [int(each["active"]["items"]) for each in (now, before)],
     }
-    for name, (here, there) in sizes.items():
-        _volume(findings, checks, name, here, there)
+    for name, (current, reference) in sizes.items():
+        _volume(findings, checks, name, current, reference)
 
 
 def _schema(findings: Findings, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
@@ -63,13 +62,13 @@ def _lost(findings: Findings, table: str, here: dict[str, Any], there: dict[str,
             f"{table}.{column}",
             holds=nulls < 1,
             value=f"null in {share(nulls)} of the rows",
-            expected=f"values, as before (null in {share(facts['nulls'])})",
+            expected=f"values, as before ({share(facts['nulls'])} null)",
             remedy=f"{_UPSTREAM}lost: Warn",
         )
 
 
 def null_tests(checks: Checks, now: Profile, before: Profile) -> Iterator[Comparison]:
-    """Increases of null shares: of users and items by row, of interactions by user."""
+    """Yield tests for higher null shares: by row for users and items, by user for interactions."""
     for table in _TABLES:
         here, there = now["tables"][table], before["tables"][table]
         for column in sorted(here["columns"].keys() & there["columns"].keys()):
@@ -87,7 +86,7 @@ def null_tests(checks: Checks, now: Profile, before: Profile) -> Iterator[Compar
             if values[1][0] < 1:
                 yield Comparison.of_shares(
                     "nulls", f"{table}.{column}", values[0], values[1],
-                    floor=checks.max_null_increase, words="null", only_more=True,
+                    floor=checks.max_null_increase, noun="null", only_more=True,
                 )  # fmt: skip
 
 
@@ -100,8 +99,8 @@ def _ranges(findings: Findings, table: str, here: dict[str, Any], there: dict[st
             "ranges",
             f"{table}.{column}",
             holds=is_["low"] >= was["least"] and is_["high"] <= was["largest"],
-            value=f"from {is_['low']:g} to {is_['high']:g} but for 1 % at each end",
-            expected=f"inside of {was['least']:g} to {was['largest']:g}, all that was seen before",
+            value=f"from {is_['low']:g} to {is_['high']:g}, without 1 % at each end",
+            expected=f"from {was['least']:g} to {was['largest']:g}, the range before",
             remedy="the unit or the scale may have changed: " + _UPSTREAM + "ranges: Ignore",
         )
 
@@ -117,18 +116,18 @@ def _categories(
         least = LOST_CATEGORY * rows
         new = [name for name in is_["counts"] if name not in was["counts"]]
         gone = [n for n, k in was["counts"].items() if n not in is_["counts"] and k >= least]
-        if was["others"]:  # one of those not named may be it
+        if was["others"]:  # a new category may be one of these
             new = []
         if is_["others"]:
             gone = []
-        told = [f"new {_listed(new)}"] if new else []
-        told += [f"gone {_listed(gone)}"] if gone else []
+        changes = [f"new {_listed(new)}"] if new else []
+        changes += [f"gone {_listed(gone)}"] if gone else []
         findings.add(
             "categories",
             f"{table}.{column}",
-            holds=not told,
-            value=", ".join(told) or f"{len(is_['counts'])} categories",
-            expected=f"the {len(was['counts'])} of before",
+            holds=not changes,
+            value=", ".join(changes) or f"{len(is_['counts'])} categories",
+            expected=f"the same {len(was['counts'])} categories as before",
             remedy="a new spelling is a new category: " + _UPSTREAM + "categories: Ignore",
         )
 
@@ -142,38 +141,37 @@ def _volume(findings: Findings, checks: Checks, name: str, here: int, there: int
         value=f"{here} in the window",
         expected=f"{least} or more ({there} before, data.checks.maxVolumeDrop "
         f"{checks.max_volume_drop:g})",
-        remedy="see whether an export is missing or was cut short, or raise "
-        "data.checks.maxVolumeDrop",
+        remedy="check for a missing or incomplete export, or raise data.checks.maxVolumeDrop",
     )
 
 
-def aside(findings: Findings, checks: Checks, now: Aside, before: Aside) -> None:
-    """Add findings on the rows that were put aside."""
-    for check, what, here, there in (
-        ("quarantine", "put aside", now.quarantine, before.quarantine),
+def quarantined(findings: Findings, checks: Checks, now: Quarantined, before: Quarantined) -> None:
+    """Add findings on quarantined rows."""
+    for check, noun, current, reference in (
+        ("quarantine", "quarantined", now.quarantine, before.quarantine),
         ("duplicates", "duplicates", now.duplicates, before.duplicates),
     ):
-        for table, (bad, rows) in sorted(here.items()):
-            was_bad, was_rows = there.get(table, (0, 0))
+        for table, (bad, rows) in sorted(current.items()):
+            was_bad, was_rows = reference.get(table, (0, 0))
             if not rows or not was_rows:
                 continue
             limit = was_bad / was_rows + checks.max_quarantine_increase
             findings.add(
                 check,
                 f"{table}.rows",
-                holds=bad < MIN_ASIDE or bad / rows <= limit,
-                value=f"{bad} of {rows} rows are {what} ({share(bad / rows)})",
+                holds=bad < MIN_QUARANTINED or bad / rows <= limit,
+                value=f"{bad} of {rows} rows are {noun} ({share(bad / rows)})",
                 expected=f"at most {share(limit)} ({share(was_bad / was_rows)} before)",
-                remedy="the reasons are in the quarantine table; raise "
-                "data.checks.maxQuarantineIncrease if it is meant",
+                remedy="see the reasons in the quarantine table; if the change is intended, raise "
+                "data.checks.maxQuarantineIncrease",
             )
 
 
 def share(value: float) -> str:
-    """A share as a percentage."""
+    """Format a share as a percentage."""
     return f"{value:.2%}"
 
 
 def _listed(names: list[str], most: int = 5) -> str:
-    told = ", ".join(repr(name) for name in names[:most])
-    return told + (f" and {len(names) - most} more" if len(names) > most else "")
+    listed = ", ".join(repr(name) for name in names[:most])
+    return listed + (f" and {len(names) - most} more" if len(names) > most else "")

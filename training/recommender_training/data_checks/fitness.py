@@ -1,6 +1,6 @@
-"""Whether a window can be trained on at all: users, items, labels of each part, known users.
+"""Check that a window is fit for training: users, items, labels of each part, known users.
 
-These checks need nothing to compare with. Where `train` would refuse the window, they block.
+These checks need no reference data. They block windows that `train` would refuse.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from recommender_training.data.splits import SHARED_SECOND
 from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.profile import PARTS, Profile
 
-#: With fewer known users, judging on the validation part says nothing of them.
+#: Least share of validation users with training data; below it, the metrics say nothing of them.
 KNOWN_SHARE = 0.05
 _LONGER = "add data or lengthen data.window.days"
 
@@ -23,8 +23,8 @@ def check(findings: Findings, profile: Profile) -> None:
         holds=users > 1,
         value=_counted(users, "user"),
         expected="2 or more",
-        remedy="what one user likes says nothing of others, and no interval can be told; "
-        "map the column that tells users apart",
+        remedy="one user is too few to train and evaluate on: map the column that identifies "
+        "users",
     )
     findings.add(
         "items",
@@ -32,7 +32,7 @@ def check(findings: Findings, profile: Profile) -> None:
         holds=items > 1,
         value=_counted(items, "item"),
         expected="2 or more",
-        remedy="there is nothing to choose from; map the column that tells items apart",
+        remedy="a recommender needs items to choose from: map the column that identifies items",
     )
     for part in PARTS:
         rows, positive = (int(profile["labels"][part][key]) for key in ("rows", "positive"))
@@ -42,19 +42,19 @@ def check(findings: Findings, profile: Profile) -> None:
             holds=0 < positive < rows,
             value=f"{positive} of {_counted(rows, 'row')} positive",
             expected="positive and other responses in each of the three parts of the window",
-            remedy=f"a value from 4 on is positive: check the mapping of values, {_LONGER}"
+            remedy=f"values of 4 or more are positive: check the mapping of values, {_LONGER}"
             if rows
             else SHARED_SECOND,
         )
-    judged, known = (int(profile["cold"][key]) for key in ("validationUsers", "known"))
+    evaluated, known = (int(profile["cold"][key]) for key in ("validationUsers", "known"))
     findings.add(
         "cold",
         "interactions.user_id[validation]",
-        holds=known >= KNOWN_SHARE * judged,
-        value=f"{known} of {_counted(judged, 'user')} known from the training part",
+        holds=known >= KNOWN_SHARE * evaluated,
+        value=f"{known} of {_counted(evaluated, 'user')} known from the training part",
         expected=f"at least {KNOWN_SHARE:.0%} of them",
-        remedy="the model is chosen and judged on new users alone, and what it learned of a user "
-        f"is never asked for: {_LONGER}",
+        remedy="the model is chosen and evaluated almost only on new users, so what it learns "
+        f"about users is not measured: {_LONGER}",
     )
 
 

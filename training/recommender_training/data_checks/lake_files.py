@@ -1,8 +1,8 @@
-"""The files of the checks beside the tables: `<lake>/checks/<data version>/`.
+"""Files of the data checks in the lake: `<lake>/checks/<data version>/`.
 
-`profile.json` is a function of the data version and the window (`profile-90d.json`), `aside.json`
-has the rows put aside by the check that made the version, `findings.json` is what the last
-check of it said. `<lake>/checks/trained.json` names the data version of the last training.
+`profile.json` depends only on the data version and the window (`profile-90d.json`). `aside.json`
+counts the rows quarantined by the check that created the version. `findings.json` has the result
+of the last check. `<lake>/checks/trained.json` has the data version of the last training.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from recommender_training.data.lake import no_newer
 from recommender_training.data_checks import profile
 from recommender_training.data_checks.finding import Finding, ranked, worst
 from recommender_training.data_checks.profile import Profile
-from recommender_training.ingestion.quarantine_limits import Aside
+from recommender_training.ingestion.quarantine_limits import Quarantined
 
 FOLDER = "checks"
 SCHEMA = "recommender.dev/data-checks/v1"
 
 
 def referenced(lake: Path, artifacts: Path | None, named: Sequence[str]) -> set[str]:
-    """Data versions that somebody may ask for again.
+    """Return the data versions in use.
 
-    Those of artifacts, where there are any, of the record of snapshots, of the last training, and
-    `named`. Raises InputError: ArtifactInvalid, DataMissing, SnapshotsDamaged.
+    These are those of artifacts, of the record of snapshots, of the last training, and `named`.
+    Raises InputError: ArtifactInvalid, DataMissing, SnapshotsDamaged.
     """
     trained = read_trained(lake)
     last = set() if trained is None else {trained}
-    taken = {each.data_version for each in snapshots.read(lake)}
+    recorded = {each.data_version for each in snapshots.read(lake)}
     published = set() if artifacts is None else compaction.kept_by_artifacts(artifacts)
-    return published | taken | last | set(named)
+    return published | recorded | last | set(named)
 
 
 def forget(lake: Path, keep: Collection[str], before: int) -> None:
-    """Remove what checks have written of data versions other than `keep`.
+    """Remove the files of checks of data versions other than `keep`.
 
-    What was written since `before`, in seconds since 1970, stays: a training may read it.
+    Files written since `before`, in seconds since 1970, stay: a training may read them.
     """
     for path in sorted((lake / FOLDER).glob("*/")):
         if path.name not in keep and path.stat().st_mtime < before:
@@ -59,51 +59,54 @@ def write_profile(lake: Path, content: Profile) -> Path:
 
 
 def read_profile(lake: Path, data_version: str, window_days: int | None) -> Profile | None:
-    """The profile of a data version and window, if it was written in today's terms.
+    """Return the profile of a data version and window, or None if it has another schema.
 
-    Names of types are those of polars, and another version of it may have others.
+    A profile of another version of Polars does not count, since names of types may differ.
     """
     found = _read(_path(lake, data_version, "profile", window_days))
-    today = (profile.SCHEMA, pl.__version__)
-    if found is None or (found.get("schema"), found.get("polars")) != today:
+    current = (profile.SCHEMA, pl.__version__)
+    if found is None or (found.get("schema"), found.get("polars")) != current:
         return None
     return found
 
 
-def write_aside(lake: Path, data_version: str, told: Aside) -> None:
-    """Write what the check that made a data version put aside; later checks of it are no norm."""
+def write_quarantined(lake: Path, data_version: str, found: Quarantined) -> None:
+    """Write the counts of the check that created a data version; later checks change nothing."""
     path = _path(lake, data_version, "aside")
     if not path.exists():
-        content = {"quarantine": dict(told.quarantine), "duplicates": dict(told.duplicates)}
+        content = {"quarantine": dict(found.quarantine), "duplicates": dict(found.duplicates)}
         _replace(path, content)
 
 
-def read_aside(lake: Path, data_version: str) -> Aside | None:
-    """What the checks of a data version put aside, if that is known."""
+def read_quarantined(lake: Path, data_version: str) -> Quarantined | None:
+    """Return the counts of quarantined rows of a data version, or None if unknown."""
     found = _read(_path(lake, data_version, "aside"))
     if found is None:
         return None
-    return Aside(*({table: (int(bad), int(rows)) for table, (bad, rows) in found[kind].items()}
-                   for kind in ("quarantine", "duplicates")))  # fmt: skip
+    quarantine, duplicates = (
+        {table: (int(bad), int(rows)) for table, (bad, rows) in found[kind].items()}
+        for kind in ("quarantine", "duplicates")
+    )
+    return Quarantined(quarantine, duplicates)
 
 
-def settle_aside(lake: Path, data_version: str, told: Aside) -> Aside:
-    """Write what the check that made a data version put aside, and say what holds of the version.
+def record_quarantined(lake: Path, data_version: str, found: Quarantined) -> Quarantined:
+    """Write the counts of a new data version, and return those that apply to the version.
 
-    A later check, which finds all files read already, knows of no duplicates: then those count
-    that were found when the version was made.
+    A later check reads no file again and finds no duplicates. Then the duplicates found when the
+    version was created apply.
     """
-    write_aside(lake, data_version, told)
-    known = read_aside(lake, data_version)
-    if known is None or any(rows for _, rows in told.duplicates.values()):
-        return told
-    return Aside(told.quarantine, known.duplicates)
+    write_quarantined(lake, data_version, found)
+    known = read_quarantined(lake, data_version)
+    if known is None or any(rows for _, rows in found.duplicates.values()):
+        return found
+    return Quarantined(found.quarantine, known.duplicates)
 
 
 def write_findings(
     lake: Path, now: Profile, compared_with: str | None, findings: Sequence[Finding]
 ) -> Path:
-    """Write all findings, what does not hold first."""
+    """Write all findings, worst level first; return the path."""
     content = {
         "schema": SCHEMA,
         "dataVersion": now["dataVersion"],
@@ -118,9 +121,9 @@ def write_findings(
 
 
 def read_findings(lake: Path, data_version: str, window_days: int | None) -> dict[str, Any] | None:
-    """What the last check of a data version and window found, as the evaluation report has it.
+    """Return the last findings of a data version and window in the form of the evaluation report.
 
-    None where there was no check, or its file is damaged or of another release.
+    Returns None without a check, or if the file is damaged or of another release.
     """
     found = _read(_path(lake, data_version, "findings", window_days))
     if found is None or found.get("schema") != SCHEMA:
@@ -128,11 +131,11 @@ def read_findings(lake: Path, data_version: str, window_days: int | None) -> dic
     return {key: found[key] for key in ("windowDays", "comparedWith", "level", "findings")}
 
 
-def compared_then(lake: Path, data_version: str, window_days: int | None) -> str | None:
-    """What a check of a past data version is compared with, if nothing is named; maybe nothing.
+def past_reference(lake: Path, data_version: str, window_days: int | None) -> str | None:
+    """Return the default data version to compare a past one with, or None.
 
-    It is what its last check was compared with, else the data of the last training, if they are no
-    newer: what came later says nothing of the past.
+    This is the reference of its last check, else the data version of the last training unless it
+    is newer.
     """
     found = read_findings(lake, data_version, window_days)
     if found is not None:
@@ -143,12 +146,12 @@ def compared_then(lake: Path, data_version: str, window_days: int | None) -> str
 
 
 def write_trained(lake: Path, data_version: str) -> None:
-    """Remember the data version that a training has used."""
+    """Record the data version of a training."""
     _replace(lake / FOLDER / "trained.json", {"dataVersion": data_version})
 
 
 def read_trained(lake: Path) -> str | None:
-    """The data version of the last training, if there was one."""
+    """Return the data version of the last training, or None."""
     found = _read(lake / FOLDER / "trained.json")
     return None if found is None else str(found["dataVersion"])
 
@@ -159,7 +162,7 @@ def _path(lake: Path, data_version: str, name: str, window_days: int | None = No
 
 
 def _replace(path: Path, content: object) -> None:
-    """Write by a rename: a reader sees the old file or the new one."""
+    """Write with a rename: a reader sees the old file or the new one."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     write_bytes(part, canonical_json(content))
     part.rename(path)
@@ -168,8 +171,6 @@ def _replace(path: Path, content: object) -> None:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         found = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError:  # a damaged file is made anew
+    except (FileNotFoundError, ValueError):  # a damaged file is written again
         return None
     return found if isinstance(found, dict) else None

@@ -1,7 +1,7 @@
-"""The interactions of a window, some days at a time.
+"""Read the interactions of a window, some days at a time.
 
-One query over a large table may hold more of it than a check may take; days are partitions, so a
-part is read for itself.
+One query over a large table may exceed the memory of a check. Days are partitions, so each part is
+read separately.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 import polars as pl
 
-#: Rows that are held at a time, where no single day has more. Smaller tables are read once.
+#: Rows of a part, unless a single day has more. Smaller tables are read once.
 PART_ROWS = 500_000
 _DAY, _HOUR = 86_400, 3600
 
 
 def of_window(rows: pl.LazyFrame, first: int, last: int) -> Iterator[pl.DataFrame]:
-    """All rows from one second to another, in the order of their days."""
+    """Yield the rows between two times in seconds, in the order of their days."""
     day = pl.col("event_date").str.slice(0, 10)
     inside = rows.filter(between(first, last))
     counts = inside.group_by(day.alias("day")).len().collect(engine="streaming").sort("day")
@@ -29,14 +29,14 @@ def of_window(rows: pl.LazyFrame, first: int, last: int) -> Iterator[pl.DataFram
 
 
 def times_of_hour(rows: pl.LazyFrame, hour: int) -> pl.Series:
-    """Sorted times of the rows of an hour, counted from 1970."""
+    """Return the sorted times of the rows of an hour, counted from 1970."""
     first = hour * _HOUR
     inside = rows.filter(between(first, first + _HOUR - 1))
     return inside.select("timestamp").collect()["timestamp"].sort()
 
 
 def between(first: int, last: int) -> pl.Expr:
-    """Rows between two times, by their partition first, so that other days are not read."""
+    """Filter rows between two times; the partition comes first, so that other days stay unread."""
     names = [
         str(pl.select(pl.from_epoch(pl.lit(time), time_unit="s").dt.strftime("%Y-%m-%d")).item())
         for time in (first, last)
@@ -45,5 +45,5 @@ def between(first: int, last: int) -> pl.Expr:
 
 
 def _days(first: str, last: str) -> pl.Expr:
-    # a partition of an hour is named after its day: 2026-11-25T13
+    # the name of an hourly partition starts with its day: 2026-11-25T13
     return (pl.col("event_date") >= first) & (pl.col("event_date") < last + "U")

@@ -1,7 +1,6 @@
 """The section `data.checks` of the resource, as the Job receives it (`--checks`, camelCase).
 
-The other side of this contract is `recommender_operator.api.spec_checks`; a test holds the two
-together.
+The other side of this contract is `recommender_operator.api.spec_checks`; a test compares them.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from recommender_training.common.errors import InputError
 
 
 class Level(enum.StrEnum):
-    """What a check that does not hold leads to."""
+    """Consequence of a failed check."""
 
     IGNORE = "Ignore"
     WARN = "Warn"
@@ -30,7 +29,7 @@ class _Section(BaseModel):
 
 
 class Levels(_Section):
-    """The level of each check, by its name."""
+    """Level of each check, by name."""
 
     users: Level = Level.BLOCK
     items: Level = Level.BLOCK
@@ -47,13 +46,13 @@ class Levels(_Section):
     shift: Level = Level.WARN
 
     def of(self, check: str) -> Level:
-        """The level of the check of this name."""
+        """Return the level of a check."""
         level: Level = getattr(self, "schema_" if check == "schema" else check)
         return level
 
 
 class Checks(_Section):
-    """Limits of the checks, and what each leads to."""
+    """Limits and levels of the checks. All limits are shares from 0 to 1."""
 
     max_volume_drop: float = Field(default=0.5, ge=0, le=1)
     max_null_increase: float = Field(default=0.05, ge=0, le=1)
@@ -64,7 +63,7 @@ class Checks(_Section):
 
 
 def parse_checks(text: str) -> Checks:
-    """Read `--checks`. Raises InputError `InvalidConfig` with the field, the value, the rule."""
+    """Parse `--checks`. Raises InputError `InvalidConfig` with the field, its value and limits."""
     try:
         return Checks.model_validate(json.loads(text))
     except ValidationError as error:

@@ -1,8 +1,8 @@
-"""The profile of a data version and window: what its checks look at, and what later ones compare.
+"""The profile of a data version and window: the statistics that checks evaluate and compare.
 
-A function of the content alone, so that it can be made again from the lake at any time.
-Interactions are read some days at a time (`parts.py`); beside them one row for each user and the
-sample of sessions are held.
+It depends only on the content, so that it can be rebuilt from the lake at any time. Interactions
+are read some days at a time (`parts.py`); memory also holds one row per user and the sample of
+sessions.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from recommender_training.statistics.two_samples import ratio_error
 SCHEMA = "recommender.dev/data-profile/v1"
 PARTS = ("train", "validation", "test")
 _HOUR = 3600
-#: Digits that are kept of shares and their errors: far below what matters, above float noise.
+#: Digits of shares and their errors: far below relevance, above float noise.
 _DIGITS = 9
 
 Profile = dict[str, Any]
@@ -36,7 +36,7 @@ Profile = dict[str, Any]
 
 @dataclass(frozen=True)
 class Profiled:
-    """A profile, and the sessions that its histograms count."""
+    """A profile and the sessions behind its histograms."""
 
     profile: Profile
     sessions: Sessions
@@ -56,7 +56,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     first, last, count = _ends(rows, window_days)
     if count <= parts.PART_ROWS:
         rows = rows.collect().lazy()
-    seen = _look(types["interactions"], parts.of_window(rows, first, last))
+    seen = _scan(types["interactions"], parts.of_window(rows, first, last))
     starts = _part_starts(rows, seen.hours)
     users = _by_part(seen.users, starts, parts.of_window(rows, first, last))
     drawn = sample.draw(users.select("user_id", "rows"))
@@ -89,7 +89,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
 
 @dataclass
 class _Seen:
-    """What the first look at the parts of a window adds up."""
+    """Sums of the first pass over a window."""
 
     table: columns.Table
     hours: Counter[int]  # rows
@@ -98,16 +98,16 @@ class _Seen:
 
 
 def _ends(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]:
-    """First and last second of the window, and the rows of the whole table."""
+    """Return first and last second of the window, and the rows of the whole table."""
     time = pl.col("timestamp")
     facts = rows.select(time.min().alias("first"), time.max().alias("last"), pl.len().alias("len"))
     first, last, count = facts.collect(engine="streaming").row(0)
     if first is None:
-        raise InputError("NoRowsInWindow", "there is no usable interaction at all")
+        raise InputError("NoRowsInWindow", "no interaction is usable; see the quarantine table")
     return *splits.window(int(first), int(last), window_days), int(count)
 
 
-def _look(types: dict[str, str], window: Iterator[pl.DataFrame]) -> _Seen:
+def _scan(types: dict[str, str], window: Iterator[pl.DataFrame]) -> _Seen:
     positive = pl.col("value") >= schema.POSITIVE_VALUE
     sums = [pl.len().cast(pl.Int64).alias("rows"), positive.sum().cast(pl.Int64).alias("positive")]
     sums += [
@@ -120,21 +120,24 @@ def _look(types: dict[str, str], window: Iterator[pl.DataFrame]) -> _Seen:
         seen.table.add(part)
         hours = part.group_by((pl.col("timestamp") // _HOUR).alias("hour")).len()
         seen.hours.update(dict(hours.iter_rows()))
-        seen.users = _added(seen.users, part.group_by("user_id").agg(*sums))
+        seen.users = _sum(seen.users, part.group_by("user_id").agg(*sums))
         items = part["item_id"].unique()
         seen.items = pl.concat([seen.items, items]).unique() if len(seen.items) else items
     return seen
 
 
-def _added(users: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
-    """Sums by user of two parts."""
+def _sum(users: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    """Sum the columns of two parts by user."""
     if users.height == 0:
         return more
     return pl.concat([users, more]).group_by("user_id").sum()
 
 
 def _part_starts(rows: pl.LazyFrame, hours: Counter[int]) -> tuple[int, int]:
-    """First seconds of validation and test, those of `splits.temporal`, from one hour's rows."""
+    """Return the first seconds of validation and test as `splits.temporal` does.
+
+    Reads only the rows of the two hours.
+    """
     ordered = sorted(hours)
     up_to = list(accumulate(hours[hour] for hour in ordered))
     found = []
@@ -142,7 +145,7 @@ def _part_starts(rows: pl.LazyFrame, hours: Counter[int]) -> tuple[int, int]:
         at = bisect_right(up_to, place)
         before = up_to[at - 1] if at else 0
         times = parts.times_of_hour(rows, ordered[at])
-        # the window may begin in the midst of this hour; it ends with the newest event
+        # the window may start within this hour; it ends with the newest event
         found.append(int(times[place - before + len(times) - hours[ordered[at]]]))
     return found[0], found[1]
 
@@ -150,7 +153,7 @@ def _part_starts(rows: pl.LazyFrame, hours: Counter[int]) -> tuple[int, int]:
 def _by_part(
     users: pl.DataFrame, starts: tuple[int, int], window: Iterator[pl.DataFrame]
 ) -> pl.DataFrame:
-    """The users with their rows and positives in each part of the split, sorted."""
+    """Return users with their rows and positives in each part of the split, sorted by id."""
     time, positive = pl.col("timestamp"), pl.col("value") >= schema.POSITIVE_VALUE
     inside = {
         "train": time < starts[0],
@@ -164,7 +167,7 @@ def _by_part(
     ]
     split = pl.DataFrame()
     for part in window:
-        split = _added(split, part.group_by("user_id").agg(*sums))
+        split = _sum(split, part.group_by("user_id").agg(*sums))
     return users.join(split, on="user_id").sort("user_id")
 
 
@@ -179,37 +182,37 @@ def _labels(users: pl.DataFrame) -> dict[str, dict[str, int]]:
 
 
 def _cold(users: pl.DataFrame) -> dict[str, int]:
-    """Users of the validation window, and those of them that the training window has."""
-    judged = users.filter(pl.col("rows.validation") > 0)
+    """Count users of the validation window, and how many are known from the training window."""
+    evaluated = users.filter(pl.col("rows.validation") > 0)
     return {
-        "validationUsers": judged.height,
-        "known": judged.filter(pl.col("rows.train") > 0).height,
+        "validationUsers": evaluated.height,
+        "known": evaluated.filter(pl.col("rows.train") > 0).height,
     }
 
 
 def _shares(users: pl.DataFrame) -> dict[str, dict[str, float]]:
-    """Shares of the interactions, with standard errors over users."""
+    """Return shares of the interactions, with standard errors over users."""
     names = [name for name in users.columns if name == "positive" or name.startswith("nulls.")]
     rows_U = users["rows"].to_numpy().astype(np.float64)
-    told = {}
+    shares = {}
     for name in names:
         hits_U = users[name].to_numpy().astype(np.float64)
-        told[name] = {
+        shares[name] = {
             "value": round(float(hits_U.sum() / rows_U.sum()), _DIGITS),
             "error": round(ratio_error(rows_U, hits_U), _DIGITS),
         }
-    return told
+    return shares
 
 
 def histograms(seen: Sessions) -> dict[str, Any]:
-    """The features of the sessions in the form of reference.json, and shares of missing values."""
+    """Return the session features as in reference.json, with shares of missing values."""
     users = seen.user_S.tolist()
     features = []
     for name, values in seen.columns.items():
-        told = reference.feature(name, values, seen.categories)
-        told["designEffect"] = reference.feature_design_effect(told, users, values)
-        told["missing"] = missing(seen, name)
-        features.append(told)
+        feature = reference.feature(name, values, seen.categories)
+        feature["designEffect"] = reference.feature_design_effect(feature, users, values)
+        feature["missing"] = missing(seen, name)
+        features.append(feature)
     return {
         "sessions": len(seen),
         "users": len(set(users)),
@@ -219,15 +222,15 @@ def histograms(seen: Sessions) -> dict[str, Any]:
 
 
 def missing(seen: Sessions, name: str) -> dict[str, float]:
-    """Share of the sessions without a known value of the feature, with its error over users."""
+    """Return the share of sessions without a known value, with its standard error over users."""
     if len(seen) == 0:
         return {"value": 0.0, "error": 0.0}
-    absent = (None,) if name in reference.NUMERIC else (None, reference.UNKNOWN)
-    absent_S = np.array([value in absent for value in seen.columns[name]], dtype=np.float64)
+    unknown = (None,) if name in reference.NUMERIC else (None, reference.UNKNOWN)
+    missing_S = np.array([value in unknown for value in seen.columns[name]], dtype=np.float64)
     _, place_S = np.unique(seen.user_S, return_inverse=True)
     rows_U = np.bincount(place_S).astype(np.float64)
-    hits_U = np.bincount(place_S, weights=absent_S).astype(np.float64)
+    hits_U = np.bincount(place_S, weights=missing_S).astype(np.float64)
     return {
-        "value": round(float(absent_S.mean()), _DIGITS),
+        "value": round(float(missing_S.mean()), _DIGITS),
         "error": round(ratio_error(rows_U, hits_U), _DIGITS),
     }

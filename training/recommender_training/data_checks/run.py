@@ -1,7 +1,7 @@
-"""The checks of a data version: profile it, compare it, write what was found.
+"""Run the checks of a data version: profile it, compare it, write the findings.
 
-Compared is with the data of the version in place, as the caller names it, else with that of the
-last training in this lake (docs/adr/0007-what-data-is-compared-with.md).
+The reference is the champion's data version if the caller gives it, else that of the last training
+on this lake (docs/adr/0007-what-data-is-compared-with.md).
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ from recommender_training.data_checks import compare, fitness, lake_files, profi
 from recommender_training.data_checks.finding import Finding, Findings, named, of_level, summary
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile, Profiled
-from recommender_training.ingestion.quarantine_limits import Aside
+from recommender_training.ingestion.quarantine_limits import Quarantined
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the checks say of a data version."""
+    """Result of the checks of a data version."""
 
     findings: Sequence[Finding]
     compared_with: str | None
     path: Path
-    past: bool = False
 
     @property
     def blocked(self) -> list[Finding]:
-        """What must be mended before anything is trained on the data."""
+        """Findings that block a training on the data."""
         return of_level(self.findings, "block")
 
     @property
     def warned(self) -> list[Finding]:
-        """What a human should know."""
+        """Findings that warn."""
         return of_level(self.findings, "warn")
 
-    def words(self) -> str:
-        """What does not hold, and what was compared, in a sentence each."""
-        nothing = "nothing, for nothing was trained " + ("before it" if self.past else "yet")
-        against = self.compared_with or nothing
-        told = [f"compared with {against}"]
-        for title, found in (("blocked by", self.blocked), ("warned of", self.warned)):
+    def text(self) -> str:
+        """Return the reference and the findings that do not pass as text."""
+        if self.compared_with:
+            parts = [f"compared with {self.compared_with}"]
+        else:
+            parts = ["not compared, since no reference data version is available"]
+        for title, found in (("blocked by", self.blocked), ("warnings:", self.warned)):
             if found:
-                told.append(f"{title} {named(found)}")
-        return "; ".join(told)
+                parts.append(f"{title} {named(found)}")
+        return "; ".join(parts)
 
     def summary(self) -> dict[str, object]:
         """`checks` of the report."""
@@ -62,42 +62,42 @@ def run(
     *,
     window_days: int | None = None,
     against: str | None = None,
-    aside: Aside | None = None,
+    quarantined: Quarantined | None = None,
     past: bool = False,
 ) -> Outcome:
-    """Check a data version of the lake and write profile and findings beside its tables.
+    """Check a data version of the lake, and write profile and findings into the lake.
 
-    `aside` is what the reading of the source put aside. Where `against` names nothing, a version
-    of the `past` is compared as it was then.
+    `quarantined` counts the rows quarantined by the ingestion. Without `against`, a version of the
+    `past` is compared with the reference of that time.
     """
     say(f"check: profile of {data_version}")
     now = profile.build(lake, data_version, window_days)
     lake_files.write_profile(lake, now.profile)
-    if aside is not None:
-        aside = lake_files.settle_aside(lake, data_version, aside)
-    wanted = against or _default_against(lake, data_version, window_days, past)
-    before = _baseline(lake, wanted, window_days)
+    if quarantined is not None:
+        quarantined = lake_files.record_quarantined(lake, data_version, quarantined)
+    reference = against or _default_reference(lake, data_version, window_days, past)
+    before = _reference_profile(lake, reference, window_days)
     findings = evaluate(checks, now, before)
     compared_with = None if before is None else str(before["dataVersion"])
-    then = None if compared_with is None else lake_files.read_aside(lake, compared_with)
-    if aside is not None and then is not None:
-        put_aside = Findings(checks.levels)
-        compare.aside(put_aside, checks, aside, then)
-        findings += put_aside.all
+    then = None if compared_with is None else lake_files.read_quarantined(lake, compared_with)
+    if quarantined is not None and then is not None:
+        collected = Findings(checks.levels)
+        compare.quarantined(collected, checks, quarantined, then)
+        findings += collected.all
     path = lake_files.write_findings(lake, now.profile, compared_with, findings)
-    return Outcome(findings, compared_with, path, past)
+    return Outcome(findings, compared_with, path)
 
 
-def _default_against(
+def _default_reference(
     lake: Path, data_version: str, window_days: int | None, past: bool
 ) -> str | None:
     if past:
-        return lake_files.compared_then(lake, data_version, window_days)
+        return lake_files.past_reference(lake, data_version, window_days)
     return lake_files.read_trained(lake)
 
 
 def evaluate(checks: Checks, now: Profiled, before: Profile | None) -> list[Finding]:
-    """The findings of a profile, and of its comparison with the one before, if there is one."""
+    """Return the findings of a profile, and of its comparison with the reference if given."""
     findings = Findings(checks.levels)
     fitness.check(findings, now.profile)
     if before is not None:
@@ -110,17 +110,19 @@ def evaluate(checks: Checks, now: Profiled, before: Profile | None) -> list[Find
     return findings.all
 
 
-def _baseline(lake: Path, data_version: str | None, window_days: int | None) -> Profile | None:
-    """The profile to compare with, through the same window; made anew where there is none."""
+def _reference_profile(
+    lake: Path, data_version: str | None, window_days: int | None
+) -> Profile | None:
+    """Return the profile of the reference for the same window; build it if it is missing."""
     if data_version is None:
         return None
     found = lake_files.read_profile(lake, data_version, window_days)
     if found is not None:
         return found
     try:
-        made = profile.build(lake, data_version, window_days).profile
+        built = profile.build(lake, data_version, window_days).profile
     except (InputError, pl.exceptions.PolarsError, OSError) as error:
-        say(f"check: {data_version} cannot be compared with ({error})")
+        say(f"check: cannot compare with {data_version} ({error})")
         return None
-    lake_files.write_profile(lake, made)
-    return made
+    lake_files.write_profile(lake, built)
+    return built

@@ -1,7 +1,8 @@
-"""One row a session of the window, as reference.json counts them, of a bounded sample of users.
+"""Sample the sessions of a bounded number of users, one row per session as in reference.json.
 
-Whole users are drawn, for they are the independent units, and by a digest of their id: the same
-users in every check, so that a check repeats itself and two windows differ by no chance of ours.
+Users are the independent units, so whole users are drawn. A digest of the id decides: every check
+draws the same users, so that checks are reproducible and the draw adds no difference between two
+windows.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from recommender_training.common.arrays import Ints
 from recommender_training.data.dataset import NO_GENRE, Dataset
 from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
 
-#: Interactions of the sample; a user has a few sessions, and each becomes one row.
+#: Most interactions of the sample. A user has a few sessions, and each becomes one row.
 MAX_ROWS = 200_000
-#: Users with more in a window are no people, and one of them would fill the sample.
+#: Most interactions of a user. Users with more are probably bots; one would fill the sample.
 MAX_USER_ROWS = 20_000
 #: Columns of the interactions that `read` needs.
 COLUMNS = ("user_id", "item_id", "value", "timestamp")
@@ -30,12 +31,12 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(frozen=True)
 class Sessions:
-    """Values of the features of requests; S sessions, sorted by user and time."""
+    """Feature values of S sessions, sorted by user and time."""
 
     user_S: Ints  # noqa: N815
     columns: dict[str, list[Value]]
     categories: dict[str, list[str]]
-    #: Users of the window that these are of, all if 1.
+    #: Share of the window's users in the sample.
     share: float
 
     def __len__(self) -> int:
@@ -43,7 +44,7 @@ class Sessions:
 
 
 def draw(users: pl.DataFrame, seed: int = _SEED) -> pl.DataFrame:
-    """The users of the sample; `users` has `user_id` and `rows`, the result the same columns."""
+    """Draw the users of the sample; `users` and the result have `user_id` and `rows`."""
     users = users.filter(pl.col("rows") <= MAX_USER_ROWS)
     ids = users["user_id"].to_numpy().astype(np.uint64)
     mixed = (ids + np.uint64(seed)) * _MIX
@@ -53,7 +54,7 @@ def draw(users: pl.DataFrame, seed: int = _SEED) -> pl.DataFrame:
 
 
 def of_users(data: Dataset) -> pl.DataFrame:
-    """The events of a data set in COLUMNS: all, or those of the users of the sample."""
+    """Return the events of a data set in COLUMNS, limited to the sample if there are too many."""
     events, ids = data.events, data.users.ids
     rows = np.bincount(events.user, minlength=len(ids))
     if len(events) > MAX_ROWS:
@@ -66,9 +67,9 @@ def of_users(data: Dataset) -> pl.DataFrame:
 def read(
     tables: dict[str, pl.LazyFrame], events: pl.DataFrame, drawn: pl.DataFrame, share: float
 ) -> Sessions:
-    """Sessions of the drawn users' `events`, who are this share of all."""
+    """Return the sessions in the `events` of the drawn users, which are `share` of all users."""
     ids = drawn.select("user_id").lazy()
-    # sessions are drawn in an order that must not depend on how the rows were read
+    # the draw depends on the order, which must not depend on how the rows were read
     events = events.sort("user_id", "timestamp", "item_id", "value")
     side = (
         tables["users"]
@@ -84,11 +85,10 @@ def read(
         .select("item_id", genre.alias("genre"))
         .collect(engine="streaming")
     )
-    words = _vocabulary(side, items)
-    reader = reference.FeatureReader(words)
+    reader = reference.FeatureReader(_vocabulary(side, items))
     users: list[int] = []
     values: dict[str, list[Value]] = {name: [] for name in reference.OF_REQUESTS}
-    # a request holds the events before it: one at a time, for there may be as many as events
+    # one request at a time: each holds the events before it
     for request in sample_requests(events, side, items.select("item_id"), _SEED):
         users.append(int(request["user_id"]))
         for name, value in reader.read(request).items():

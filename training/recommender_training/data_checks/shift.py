@@ -1,8 +1,7 @@
-"""Shifts of distributions between two windows: one row a session, users the independent units.
+"""Test for shifts of distributions between two windows: one row per session, by user.
 
-A shift counts when it is beyond chance after a correction for all tests of the check (Holm), and
-large enough to matter (its floor). Windows that overlap share users, which makes the tests shy,
-never eager.
+A shift counts if it is beyond chance after Holm's correction for all tests of the check, and above
+its effect floor. Overlapping windows share users, which makes the tests conservative.
 """
 
 from __future__ import annotations
@@ -24,25 +23,25 @@ from recommender_training.data_checks.sample import Sessions
 from recommender_training.statistics import two_samples
 from recommender_training.statistics.design_effect import design_effect
 
-#: With fewer users in a window no test holds its level.
+#: Fewest users of a window for a valid test.
 MIN_USERS = 20
 _REMEDY = {
-    "nulls": "see what the export left out, or raise data.checks.maxNullIncrease",
-    "shift": "training on what is new is what a retraining is for; if nothing is known to have "
-    "changed, look at the source (data.checks.effectFloor, data.checks.levels.shift)",
+    "nulls": "check the export for missing values, or raise data.checks.maxNullIncrease",
+    "shift": "expected if users or items changed, which a retraining learns; otherwise check the "
+    "source (data.checks.effectFloor, data.checks.levels.shift)",
 }
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A comparison of two windows: how far apart, and how likely that by chance."""
+    """Comparison of two windows: effect size and p-value."""
 
     check: str
     feature: str
     effect: float
     floor: float
     p_value: float
-    words: str
+    text: str
 
     @classmethod
     def of_shares(
@@ -53,7 +52,7 @@ class Comparison:
         before: tuple[float, float],
         *,
         floor: float,
-        words: str,
+        noun: str,
         only_more: bool = False,
     ) -> Comparison:
         """Compare two shares, each with its standard error."""
@@ -64,34 +63,34 @@ class Comparison:
             max(0.0, effect) if only_more else abs(effect),
             floor,
             two_samples.differs(*now, *before),
-            f"{words} {now[0]:.2%}, {before[0]:.2%} before",
+            f"{noun} {now[0]:.2%}, {before[0]:.2%} before",
         )
 
 
 def session_tests(
     checks: Checks, now: Profile, seen: Sessions, before: Profile
 ) -> Iterator[Comparison]:
-    """Tests of the histograms, of missing values, and of the share of positive responses."""
+    """Yield tests of the histograms, of missing values, and of the share of positive responses."""
     if min(now["active"]["users"], before["active"]["users"]) >= MIN_USERS:
         yield Comparison.of_shares(
             "shift", "interactions.value", _share(now["shares"]["positive"]),
-            _share(before["shares"]["positive"]), floor=checks.effect_floor, words="positive",
+            _share(before["shares"]["positive"]), floor=checks.effect_floor, noun="positive",
         )  # fmt: skip
     was = before["sessions"]
     if min(int(now["sessions"]["users"]), int(was["users"])) < MIN_USERS:
         return
-    absent = {told["name"]: told["missing"] for told in now["sessions"]["features"]}
-    for told in was["features"]:
-        name = str(told["name"])
+    missing = {each["name"]: each["missing"] for each in now["sessions"]["features"]}
+    for feature in was["features"]:
+        name = str(feature["name"])
         yield Comparison.of_shares(
-            "nulls", f"sessions.{name}", _share(absent[name]), _share(told["missing"]),
-            floor=checks.max_null_increase, words="missing", only_more=True,
+            "nulls", f"sessions.{name}", _share(missing[name]), _share(feature["missing"]),
+            floor=checks.max_null_increase, noun="missing", only_more=True,
         )  # fmt: skip
-        yield from _histogram(checks, told, seen)
+        yield from _histogram(checks, feature, seen)
 
 
 def conclude(findings: Findings, checks: Checks, tests: Sequence[Comparison]) -> None:
-    """Add a finding for each test, corrected for the number of all of them."""
+    """Add a finding for each test, with p-values corrected for the number of tests."""
     adjusted = two_samples.holm([test.p_value for test in tests])
     for test, p_value in zip(tests, adjusted, strict=True):
         limit = f"{test.floor:g}"
@@ -99,51 +98,51 @@ def conclude(findings: Findings, checks: Checks, tests: Sequence[Comparison]) ->
             test.check,
             test.feature,
             holds=test.effect < test.floor or test.effect == 0 or p_value > checks.alpha,
-            value=f"{test.words} (corrected p {p_value:.2g})",
-            expected=f"less than {limit} apart, or by chance (p above {checks.alpha:g})"
+            value=f"{test.text} (corrected p {p_value:.2g})",
+            expected=f"a distance below {limit}, or by chance (p above {checks.alpha:g})"
             if test.check == "shift"
             else f"no increase by {limit}, or by chance (p above {checks.alpha:g})",
             remedy=_REMEDY[test.check],
         )
 
 
-def _histogram(checks: Checks, told: dict[str, Any], seen: Sessions) -> Iterator[Comparison]:
-    name = str(told["name"])
-    user_S, bin_S, names = place(told, seen)
+def _histogram(checks: Checks, feature: dict[str, Any], seen: Sessions) -> Iterator[Comparison]:
+    name = str(feature["name"])
+    user_S, bin_S, names = place(feature, seen)
     before_K = np.zeros(len(names))
-    before_K[: len(told["counts"])] = told["counts"]
+    before_K[: len(feature["counts"])] = feature["counts"]
     if len(user_S) == 0 or before_K.sum() == 0:
         return
     now_K = np.bincount(bin_S, minlength=len(names)).astype(np.float64)
     one_K = two_samples.effective(now_K, design_effect(user_S, bin_S))
-    other_K = two_samples.effective(before_K, float(told["designEffect"]))
+    other_K = two_samples.effective(before_K, float(feature["designEffect"]))
     effect = two_samples.distance(one_K, other_K)
     p_value = two_samples.homogeneity(one_K, other_K)
     here_K, there_K = now_K / now_K.sum(), before_K / before_K.sum()
     most = int(np.argmax(np.abs(here_K - there_K)))
-    words = (
+    text = (
         f"distance {effect:.3f}, {names[most]} {here_K[most]:.1%} of the sessions, "
         f"{there_K[most]:.1%} before"
     )
-    yield Comparison("shift", f"sessions.{name}", effect, checks.effect_floor, p_value, words)
+    yield Comparison("shift", f"sessions.{name}", effect, checks.effect_floor, p_value, text)
 
 
-def place(told: dict[str, Any], seen: Sessions) -> tuple[Ints, Ints, list[str]]:
-    """Users and bins of the sessions with a value, in the bins of another window's feature.
+def place(feature: dict[str, Any], seen: Sessions) -> tuple[Ints, Ints, list[str]]:
+    """Return users and bins of the sessions with a value, in the bins of a reference feature.
 
-    The third value names the bins; categories that the other has not get bins of their own behind.
+    The third result names the bins. New categories get additional bins at the end.
     """
-    name, numeric = str(told["name"]), told["kind"] == "numeric"
-    absent = (None,) if numeric else (None, reference.UNKNOWN)
+    name, numeric = str(feature["name"]), feature["kind"] == "numeric"
+    unknown = (None,) if numeric else (None, reference.UNKNOWN)
     pairs = zip(seen.user_S.tolist(), seen.columns[name], strict=True)
-    known = [(user, value) for user, value in pairs if value is not None and value not in absent]
+    known = [(user, value) for user, value in pairs if value is not None and value not in unknown]
     if numeric:
-        edges = [float(edge) for edge in told["edges"]]
+        edges = [float(edge) for edge in feature["edges"]]
         codes = [bisect_right(edges, value) for _, value in known]
         names = _between(edges)
     else:
         own = seen.categories[name]
-        both = [*told["categories"], *(c for c in own if c not in told["categories"])]
+        both = [*feature["categories"], *(c for c in own if c not in feature["categories"])]
         index = {category: code for code, category in enumerate(both)}
         codes = [index[own[int(value)]] for _, value in known]
         names = [repr(category) for category in both]
@@ -158,5 +157,5 @@ def _between(edges: list[float]) -> list[str]:
     return [f"below {edges[0]:g}", *inner, f"from {edges[-1]:g}"]
 
 
-def _share(told: dict[str, float]) -> tuple[float, float]:
-    return float(told["value"]), float(told["error"])
+def _share(fact: dict[str, float]) -> tuple[float, float]:
+    return float(fact["value"]), float(fact["error"])

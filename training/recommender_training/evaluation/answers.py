@@ -17,7 +17,8 @@ from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import list_prior, ranking
 from recommender_training.features import groups, history, popularity
-from recommender_training.features.table import Inputs, State
+from recommender_training.features.assembly import Inputs
+from recommender_training.features.state import State
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights
 from recommender_training.trainer.bundle import Bundle, baseline_probability, probability

@@ -12,8 +12,8 @@ from recommender_training.common.arrays import Doubles, Floats
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation.ranking import Request
 from recommender_training.features import graph
+from recommender_training.features.assembly import Inputs
 from recommender_training.features.history import ItemCounts
-from recommender_training.features.table import Inputs
 from recommender_training.models import item_weights
 from recommender_training.trainer.retrieval import RetrievalModels
 

@@ -12,18 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.data.dataset import Dataset, Events
-from recommender_training.features import extras, graph
-from recommender_training.features.table import (
-    Constants,
-    Inputs,
-    State,
-    genre_shares,
-    side_buckets,
-)
+from recommender_training.features.assembly import Constants, Inputs, Requests, assemble
+from recommender_training.features.state import State, catalogue
 from recommender_training.statistics import metrics
 
 #: Users whose lists are judged: scores of the whole catalogue are held for each.
@@ -107,49 +100,9 @@ def catalogue_inputs(
     data: Dataset, frozen: Constants, state: State, request: Request, length: int
 ) -> Inputs:
     """Inputs of one request against every item: I rows."""
-    events, items, counts = data.events, data.items, state.counts
-    pad = length - len(request.session)
-    rows = np.r_[np.full(pad, -1, dtype=np.int64), request.session][None, :]
-    at = np.where(rows >= 0, rows, 0)
-    present = torch.from_numpy(rows >= 0)
-    session = torch.from_numpy(np.where(rows >= 0, events.item[at], -1).astype(np.int64))
-    values = torch.from_numpy(np.where(rows >= 0, events.value[at], 0).astype(np.float32))
-    times = torch.from_numpy(np.where(rows >= 0, events.time[at], 0))
-    now = torch.tensor([request.time])
-    centre, prior = torch.tensor(frozen.centre), torch.tensor(frozen.prior)
-    genres = torch.from_numpy(items.genres)
-    item_part = graph.item_numbers(
-        torch.from_numpy(counts.events),
-        torch.from_numpy(counts.positives),
-        torch.from_numpy(counts.total),
-        torch.from_numpy(items.years),
-        now,
-        items.count,
-        prior,
-    )
-    session_part = graph.session_numbers(present, values, times, now, centre, prior)
-    profile = graph.genre_profile(session, present, values, genres, centre)[0]
-    taste_centre, bias, factors = state.taste.tensors()
-    vector = graph.taste_vector(session, present, values, taste_centre, bias, factors)
-    count = items.count
-    side = side_buckets(torch.from_numpy(data.users.side[[request.user]]))
-    numbers = [item_part, session_part.expand(count, -1), genre_shares(genres) @ profile]
-    return Inputs(
-        user=torch.full((count,), request.user + 1),
-        side=side.expand(count, -1),
-        target=torch.arange(1, count + 1),
-        session=(session + 1).expand(count, -1),
-        present=present.expand(count, -1),
-        recency=graph.recency_bucket(now.unsqueeze(1) - times).expand(count, -1),
-        level=graph.value_level(values).expand(count, -1),
-        value=graph.centred(values, centre).expand(count, -1),
-        numbers=torch.cat(numbers, 1),
-        taste=graph.taste_numbers(vector, bias, factors),
-        label=torch.zeros(count),
-        extra=extras.of_catalogue(
-            data, frozen.groups, frozen.prior, counts, state.extras, request.user, request.time
-        ),
-    )
+    asked = Requests.one(request.user, request.time, request.session, length)
+    candidates = catalogue(data, state, frozen.groups, frozen.prior, asked)
+    return assemble(data, frozen, asked, candidates)
 
 
 def score_task(

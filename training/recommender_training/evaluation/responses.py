@@ -8,7 +8,7 @@ import numpy as np
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
+from recommender_training.features import attributes
 from recommender_training.statistics import metrics
 
 #: Groups with fewer rows, or fewer of either class, are reported but never judged.
@@ -28,20 +28,19 @@ def response_metrics(label: Bools, probability: Doubles) -> dict[str, float]:
 
 
 def segment_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
-    """Which of the rows belong to each segment: `age:<band>` and `gender:<name>`.
+    """Which of the rows belong to each segment, `age:<band>` or `gender:<name>`.
 
-    Users of whom it is not known are `age:unknown` and `gender:unknown`, if there are any.
+    Users whose attribute is unknown are in `age:unknown` or `gender:unknown`, if there are any.
     """
-    side = data.users.side[data.events.user[rows]]
-    band = np.where(side[:, 0] < 0, -1, np.searchsorted(AGE_EDGES, side[:, 0], side="right"))
     segments: dict[str, Bools] = {}
-    for dimension, codes, names in (
-        ("age", band, AGE_BANDS),
-        ("gender", side[:, 1], data.users.genders),
-    ):
-        segments |= {f"{dimension}:{name}": codes == code for code, name in enumerate(names)}
+    for attribute in attributes.of_users(data.users):
+        if not attribute.segments:
+            continue
+        codes = attributes.categories(data.users, attribute.name)[data.events.user[rows]]
+        for code, name in enumerate(attribute.categories):
+            segments[f"{attribute.name}:{name}"] = codes == code
         if (codes < 0).any():
-            segments[f"{dimension}:unknown"] = codes < 0
+            segments[f"{attribute.name}:unknown"] = codes < 0
     return segments
 
 

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
-from recommender_training.data.schema import MAX_AGE
 from recommender_training.export import towers
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
-from recommender_training.features import extras, groups
-from recommender_training.features.table import Constants, State, genre_shares
+from recommender_training.features import attributes, declared, extras, groups
+from recommender_training.features.assembly import Constants, genre_shares
+from recommender_training.features.state import State
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, logistic
 from recommender_training.models.ranker import Ranker
@@ -42,11 +42,14 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
     if bonus is not None:
         of_items = bonus.of_items(groups.membership(bonus.by, data.items, counts))
     genres = torch.from_numpy(data.items.genres)
-    limits = [MAX_AGE + 1, len(data.users.genders), len(data.users.occupations)]
+    sides = attributes.of_users(data.users)
     return {
         "user_ids": torch.from_numpy(data.users.ids),
         "user_side": torch.from_numpy(data.users.side),
-        "limits": torch.tensor(limits),
+        "limits": torch.tensor([attribute.limit for attribute in sides]),
+        "side_edges": attributes.edges(),
+        "side_banded": attributes.banded(),
+        "side_offsets": torch.from_numpy(attributes.offsets([each.buckets for each in sides])),
         "item_ids": torch.from_numpy(data.items.ids),
         "years": torch.from_numpy(data.items.years),
         "genres": genres,
@@ -92,9 +95,7 @@ def ranker_module(
             "recency_bias": model.recency.weight[:, 0],
             "queries": model.query(vectors) / vectors.shape[1] ** 0.5,
             "user_vectors": model.user.weight,
-            "age_vectors": model.age.weight,
-            "gender_vectors": model.gender.weight,
-            "occupation_vectors": model.occupation.weight,
+            "side_vectors": torch.cat([table.get_parameter("weight") for table in model.side]),
             "by_user": model.by_user.weight.t() * gain,
             "by_item": model.by_item.weight.t() * gain,
             "by_match": model.by_match.weight.t() * gain,
@@ -117,10 +118,14 @@ def ranker_module(
 def _extra_state(known: Knowledge) -> dict[str, Tensor]:
     """[A, I] demographic and [I, W] rolling numbers; empty where the ranker reads none."""
     groups, tables = known.constants.groups, known.state.extras
-    state = {"by_bucket": torch.zeros(0), "rolling": torch.zeros(0)}
+    state = {name: torch.zeros(0) for name in ("by_bucket", "rolling")}
+    state |= {name: torch.zeros(0, dtype=torch.int64) for name in ("rated", "rated_offsets")}
     if FeatureGroup.DEMOGRAPHIC_RATES in groups and tables is not None:
         prior = known.constants.prior
-        state["by_bucket"] = extras.demographic_table(known.state.counts, tables, prior)
+        first = extras.first_columns(known.data)
+        state["by_bucket"] = extras.demographic_table(known.state.counts, tables, prior, first)
+        state["rated"] = torch.tensor(declared.RATED)
+        state["rated_offsets"] = torch.from_numpy(first)
     if FeatureGroup.ROLLING_POPULARITY in groups and tables is not None:
         state["rolling"] = extras.rolling_table(tables)
     return state
@@ -135,7 +140,6 @@ def logistic_module(
     """The logistic regression as an exported module; the standardisation is folded in."""
     numbers = model.numbers / model.scale
     bias = model.bias - float((numbers * model.mean).sum())
-    gender, occupation, _ = logistic.offsets(known.data)
     item = model.item + known.data.items.genres @ model.genre
     item = np.r_[0.0, item] + bias  # row 0: an unknown item, which has no genre
     state = {
@@ -143,7 +147,6 @@ def logistic_module(
         "item": torch.from_numpy(item.astype(np.float32)),
         "side": torch.from_numpy(model.side),
         "cross": torch.from_numpy(model.cross),
-        "side_offsets": torch.tensor([0, gender, occupation]),
     }
     shared = shared_state(known, temperature, bonus)
     return LogisticServing({**shared, **state}, known.history_length).eval()

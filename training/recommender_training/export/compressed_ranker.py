@@ -35,8 +35,7 @@ class Int8Ranker(RankerServing):
         """[B, D] vectors of the users."""
         scale = self.user_scale[user + 1].unsqueeze(1)
         known = self.user_vectors[user + 1].to(torch.float32) * scale
-        known = known + self.age_vectors[side[:, 0]]
-        return known + self.gender_vectors[side[:, 1]] + self.occupation_vectors[side[:, 2]]
+        return graph.add_rows(known, self.side_vectors, side)
 
 
 class PrunedRanker(RankerServing):

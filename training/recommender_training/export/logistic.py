@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.export.modules import Serving
-from recommender_training.export.request import read_session, read_user
+from recommender_training.export.request import read_session
 from recommender_training.features.graph import (
     genre_profile,
     item_numbers,
@@ -21,7 +21,6 @@ class LogisticServing(Serving):
     item: Tensor
     side: Tensor
     cross: Tensor
-    side_offsets: Tensor
 
     def forward(
         self,
@@ -34,13 +33,12 @@ class LogisticServing(Serving):
         top_n: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and outputs: docs/contracts.md."""
-        _, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
+        _, side = self.read_user(user_id, user_features)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
-        columns = side + self.side_offsets
-        crossed = torch.matmul(self.cross[columns].sum(1), self.genres.t())
+        crossed = torch.matmul(self.cross[side].sum(1), self.genres.t())
         logit = self.logits(
-            columns,
+            side,
             session,
             timestamp,
             self.catalogue_numbers(timestamp),
@@ -71,16 +69,15 @@ class LogisticServing(Serving):
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T].
         """
-        _, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
+        _, side = self.read_user(user_id, user_features)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         place = locate(self.item_ids, item_ids)
         known, at = place >= 0, place.clamp(min=0)
         years = self.years[at] * known
-        columns = side + self.side_offsets
         genres = self.genres[at] * known.unsqueeze(2)
-        crossed = torch.matmul(genres, self.cross[columns].sum(1).unsqueeze(2)).squeeze(2)
+        crossed = torch.matmul(genres, self.cross[side].sum(1).unsqueeze(2)).squeeze(2)
         return self.logits(
-            columns,
+            side,
             session,
             timestamp,
             item_numbers(events, positives, total, years, timestamp, item_count, self.prior),
@@ -90,7 +87,7 @@ class LogisticServing(Serving):
 
     def logits(
         self,
-        columns: Tensor,
+        side: Tensor,
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         timestamp: Tensor,
         per_item: Tensor,
@@ -107,4 +104,4 @@ class LogisticServing(Serving):
         weight = self.numbers
         logit = torch.matmul(per_item, weight[:cut]) + torch.matmul(pair, weight[end:])
         logit = logit + torch.matmul(told, weight[cut:end]).unsqueeze(1)
-        return (logit + self.side[columns].sum(1, keepdim=True) + of_item) / self.temperature
+        return (logit + self.side[side].sum(1, keepdim=True) + of_item) / self.temperature

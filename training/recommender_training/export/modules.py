@@ -16,7 +16,7 @@ from torch import Tensor
 
 from recommender_training.export.request import choose, last, read_session, retrieve
 from recommender_training.export.towers import TowerServing
-from recommender_training.features.graph import item_numbers
+from recommender_training.features.graph import item_numbers, locate, side_buckets
 
 
 class Serving(TowerServing):
@@ -25,6 +25,9 @@ class Serving(TowerServing):
     user_ids: Tensor
     user_side: Tensor
     limits: Tensor
+    side_edges: Tensor
+    side_banded: Tensor
+    side_offsets: Tensor
     item_ids: Tensor
     years: Tensor
     genres: Tensor
@@ -47,6 +50,21 @@ class Serving(TowerServing):
         self.by_towers = state["tower_items"].numel() > 0
         for name, value in state.items():
             self.register_buffer(name, value.contiguous())
+
+    def read_user(self, user_id: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+        """[B] rows of the users (-1 unknown) and [B, K] rows of their attributes.
+
+        The rows are those of a table of the buckets of all attributes. An attribute that the
+        request leaves out (-1) is read from the table of known users; an index beyond its list
+        (`limits`) is unknown.
+        """
+        row = locate(self.user_ids, user_id[:, 0])
+        stored = self.user_side[row.clamp(min=0)]
+        use_stored = (features < 0) & (row >= 0).unsqueeze(1)
+        side = torch.where(use_stored, stored, features)
+        unknown = (side < 0) | (side >= self.limits)
+        side = torch.where(unknown, torch.full_like(side, -1), side)
+        return row, side_buckets(side, self.side_edges, self.side_banded) + self.side_offsets
 
     def last_events(
         self, items: Tensor, times: Tensor, values: Tensor, timestamp: Tensor
@@ -85,7 +103,7 @@ class Serving(TowerServing):
         """Ids and probabilities of the best items.
 
         Best by the sum of logit [B, I], retrieval, popularity, the bonus of item groups and the
-        lift of the towers, which read `side` [B, 3], the buckets of the user.
+        lift of the towers, which read `side` [B, K] (`read_user`).
         """
         rank = logit
         if self.by_weights:

@@ -15,7 +15,7 @@ from recommender_training.evaluation import list_prior, ranking
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
 from recommender_training.features import groups
-from recommender_training.features.table import Inputs
+from recommender_training.features.assembly import Inputs
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights
 from recommender_training.statistics import calibration
@@ -210,7 +210,7 @@ def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:
 
     return (
         torch.tensor([[int(data.users.ids[request.user])]]),
-        torch.full((1, 3), -1),
+        torch.full((1, data.users.side.shape[1]), -1),
         column(data.items.ids[events.item[session]], -1),
         column(events.time[session], 0),
         column(events.value[session], 0.0),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Ints
+from recommender_training.features.declared import USER_ATTRIBUTES
 
 #: Batch, session length and items wanted; the largest batch is Triton's.
 _SHAPES = ((1, 1, 10), (1, 20, 1), (2, 3, 5), (7, 20, 10), (2, 90, 50), (64, 20, 10))
@@ -34,7 +35,7 @@ def probe(
     session = _some_unknown(random, items, (batch, length))
     session[random.random((batch, length)) < 0.2] = -1
     session[0] = -1
-    side = random.integers(-1, 100, (batch, 3))
+    side = random.integers(-1, 100, (batch, len(USER_ATTRIBUTES)))
     times = _NOW + random.integers(-2_000_000, 100_000, (batch, length))
     values = random.integers(0, 6, (batch, length)).astype(np.float32)
     return (

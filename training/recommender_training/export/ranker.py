@@ -6,14 +6,15 @@ from torch import Tensor
 
 from recommender_training.config.training import FeatureGroup
 from recommender_training.export.modules import Serving
-from recommender_training.export.request import read_session, read_user
+from recommender_training.export.request import read_session
 from recommender_training.features.graph import (
-    AGE_BUCKETS,
+    add_rows,
     calendar_numbers,
     centred,
     genre_profile,
     item_numbers,
     locate,
+    model_numbers,
     recency_bucket,
     session_numbers,
     taste_numbers,
@@ -35,9 +36,7 @@ class RankerServing(Serving):
     recency_bias: Tensor
     queries: Tensor
     user_vectors: Tensor
-    age_vectors: Tensor
-    gender_vectors: Tensor
-    occupation_vectors: Tensor
+    side_vectors: Tensor
     by_user: Tensor
     by_item: Tensor
     by_match: Tensor
@@ -51,6 +50,8 @@ class RankerServing(Serving):
     out_bias: Tensor
     wide: Tensor
     by_bucket: Tensor
+    rated: Tensor
+    rated_offsets: Tensor
     rolling: Tensor
     groups: list[str]
 
@@ -60,7 +61,6 @@ class RankerServing(Serving):
         """`groups` are the feature groups that it reads; `judge` is given their numbers."""
         super().__init__(state, history_length)
         self.groups = [group.value for group in groups]
-        self.age_buckets = AGE_BUCKETS
         self.reads_demographics = FeatureGroup.DEMOGRAPHIC_RATES in groups
         self.reads_rolling = FeatureGroup.ROLLING_POPULARITY in groups
         self.reads_calendar = FeatureGroup.CALENDAR in groups
@@ -76,7 +76,7 @@ class RankerServing(Serving):
         top_n: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and outputs: docs/contracts.md."""
-        user, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
+        user, side = self.read_user(user_id, user_features)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         logit = self.logits(
@@ -113,7 +113,7 @@ class RankerServing(Serving):
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T + E]: the taste numbers, then those of the groups that it reads.
         """
-        user, side = read_user(self.user_ids, self.user_side, self.limits, user_id, user_features)
+        user, side = self.read_user(user_id, user_features)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         place = locate(self.item_ids, item_ids)
         known, at = place >= 0, place.clamp(min=0)
@@ -144,8 +144,8 @@ class RankerServing(Serving):
         batch, items = taste.size(0), taste.size(1)
         parts = [taste]
         if self.reads_demographics:
-            gender = side[:, 1] + self.age_buckets
-            parts.append(torch.stack([self.by_bucket[side[:, 0]], self.by_bucket[gender]], 2))
+            rated = side[:, self.rated] - self.side_offsets[self.rated] + self.rated_offsets
+            parts.append(self.by_bucket[rated].transpose(1, 2))
         if self.reads_rolling:
             parts.append(self.rolling.unsqueeze(0).expand(batch, -1, -1))
         if self.reads_calendar:
@@ -154,8 +154,7 @@ class RankerServing(Serving):
 
     def user_vector(self, user: Tensor, side: Tensor) -> Tensor:
         """[B, D] vectors of the users."""
-        known = self.user_vectors[user + 1] + self.age_vectors[side[:, 0]]
-        return known + self.gender_vectors[side[:, 1]] + self.occupation_vectors[side[:, 2]]
+        return add_rows(self.user_vectors[user + 1], self.side_vectors, side)
 
     def logits(
         self,
@@ -176,8 +175,7 @@ class RankerServing(Serving):
         rows, present, values, times = session
         told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
         profile = genre_profile(rows, present, values, self.genres, self.centre)
-        told = told.unsqueeze(1).expand(-1, per_item.size(1), -1)
-        numbers = torch.cat([per_item, told, torch.matmul(shares, profile), taste], 2)
+        numbers = torch.cat([model_numbers(per_item, told, shares, profile), taste], 2)
         pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
         numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)
         return self.score(user, items, pooled, numbers) / self.temperature

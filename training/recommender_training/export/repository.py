@@ -20,7 +20,7 @@ from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.export import build, faults, parity, torch_export, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
-from recommender_training.features.table import State
+from recommender_training.features.state import State
 from recommender_training.models import item_weights
 from recommender_training.trainer.bundle import Bundle
 from recommender_training.trainer.prepared import Prepared

@@ -14,23 +14,6 @@ from recommender_training.features import graph
 from recommender_training.features.graph import locate
 
 
-def read_user(
-    user_ids: Tensor, user_side: Tensor, limits: Tensor, user_id: Tensor, features: Tensor
-) -> tuple[Tensor, Tensor]:
-    """[B] rows of the users (-1 unknown) and [B, 3] buckets of their side features.
-
-    A feature that the request leaves out (-1) is taken from the table of known users; an index
-    beyond its list (`limits`) is unknown.
-    """
-    row = locate(user_ids, user_id[:, 0])
-    stored = user_side[row.clamp(min=0)]
-    use_stored = (features < 0) & (row >= 0).unsqueeze(1)
-    side = torch.where(use_stored, stored, features)
-    side = torch.where((side < 0) | (side >= limits), torch.full_like(side, -1), side)
-    buckets = [graph.age_bucket(side[:, 0]), side[:, 1] + 1, side[:, 2] + 1]
-    return row, torch.stack(buckets, 1)
-
-
 def read_session(
     item_ids: Tensor, session_items: Tensor, times: Tensor, now: Tensor
 ) -> tuple[Tensor, Tensor]:

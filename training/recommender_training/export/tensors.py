@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.data.sessions import Request
+from recommender_training.features.declared import USER_ATTRIBUTES, Attribute
 
 PADDING = -1
 _BATCH = 32
@@ -28,26 +29,27 @@ def to_tensors(
             for session in sessions
         ]
 
-    genders = {name: code for code, name in enumerate(vocabulary["genders"])}
-    occupations = {name: code for code, name in enumerate(vocabulary["occupations"])}
-    side = [
-        [
-            request.get("age", -1),
-            genders.get(request.get("gender"), -1),
-            occupations.get(request.get("occupation"), -1),
-        ]
-        for request in requests
-    ]
+    sides = [_codes(requests, attribute, vocabulary) for attribute in USER_ATTRIBUTES]
     wanted = [[top_n or request.get("top_n", 10)] for request in requests]
     return (
         torch.tensor([[request["user_id"]] for request in requests]),
-        torch.tensor(side),
+        torch.tensor(sides).t().contiguous(),
         torch.tensor(column("item", PADDING), dtype=torch.int64),
         torch.tensor(column("timestamp", 0), dtype=torch.int64),
         torch.tensor(column("value", 0.0), dtype=torch.float32),
         torch.tensor([[request["timestamp"]] for request in requests]),
         torch.tensor(wanted),
     )
+
+
+def _codes(
+    requests: Sequence[Request], attribute: Attribute, vocabulary: dict[str, Any]
+) -> list[int]:
+    """The value of one attribute in each request as the graph reads it; -1 where it is unknown."""
+    if attribute.listed is None:
+        return [request.get(attribute.name, -1) for request in requests]
+    codes = {name: code for code, name in enumerate(vocabulary[attribute.listed])}
+    return [codes.get(request.get(attribute.name), -1) for request in requests]
 
 
 def top_scores(

@@ -32,6 +32,7 @@ from recommender_training.export import parity
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
 from recommender_training.export.torchscript import normalise
+from recommender_training.features.declared import USER_ATTRIBUTES
 
 #: Of the traced request: any numbers but 0 and 1, which torch.export takes for constants.
 _BATCH, _LENGTH = 3, 5
@@ -160,7 +161,7 @@ def _request() -> tuple[Tensor, ...]:
         return torch.ones(_BATCH, width, dtype=dtype)
 
     session = (ones(_LENGTH), ones(_LENGTH), ones(_LENGTH, torch.float32))
-    return ones(1), -ones(3), *session, 2 * ones(1), ones(1)
+    return ones(1), -ones(len(USER_ATTRIBUTES)), *session, 2 * ones(1), ones(1)
 
 
 def _invalid(message: str) -> InputError:

@@ -4,7 +4,7 @@
 import torch
 from torch import Tensor, nn
 
-from recommender_training.features.graph import newer_events, recency_bucket, value_level
+from recommender_training.features.graph import add_rows, newer_events, recency_bucket, value_level
 from recommender_training.models.two_tower import TwoTower
 from recommender_training.trainer.retrieval import RetrievalModels
 
@@ -18,9 +18,7 @@ class TowerServing(nn.Module):
     tower_level_bias: Tensor
     tower_recency: Tensor
     tower_newer: Tensor
-    tower_age: Tensor
-    tower_gender: Tensor
-    tower_occupation: Tensor
+    tower_side: Tensor
     tower_up: Tensor
     tower_up_bias: Tensor
     tower_out: Tensor
@@ -30,7 +28,7 @@ class TowerServing(nn.Module):
     def lift(
         self, session: tuple[Tensor, Tensor, Tensor, Tensor], side: Tensor, timestamp: Tensor
     ) -> Tensor:
-        """[B, I] weighted lift of every item; `side` are the buckets [B, 3] of the user."""
+        """[B, I] weighted lift of every item; `side` [B, K] as `Serving.read_user` has it."""
         rows, present, values, times = session
         level = value_level(values)
         keys = self.tower_items[rows + 1] + self.tower_level[level]
@@ -41,8 +39,8 @@ class TowerServing(nn.Module):
         null = torch.zeros(logits.size(0), 1)
         weights = torch.softmax(torch.cat([null, logits], 1), 1)[:, 1:]
         pooled = torch.matmul(weights.unsqueeze(1), keys).squeeze(1)
-        told = self.tower_age[side[:, 0]] + self.tower_gender[side[:, 1]]
-        told = told + self.tower_occupation[side[:, 2]]
+        none = torch.zeros(pooled.size(0), self.tower_side.size(1))
+        told = add_rows(none, self.tower_side, side)
         hidden = torch.relu(torch.matmul(pooled, self.tower_up) + self.tower_up_bias + told)
         request = torch.matmul(pooled, self.tower_out)
         request = request + torch.matmul(hidden, self.tower_down) + self.tower_down_bias
@@ -68,9 +66,9 @@ def _state(towers: TwoTower, weight: float) -> dict[str, Tensor]:
         "tower_level_bias": towers.level_bias.weight[:, 0],
         "tower_recency": towers.recency.weight[:, 0],
         "tower_newer": towers.newer[:, 0],
-        "tower_age": towers.age.weight @ by_side,
-        "tower_gender": towers.gender.weight @ by_side,
-        "tower_occupation": towers.occupation.weight @ by_side,
+        "tower_side": torch.cat(
+            [table.get_parameter("weight") @ by_side for table in towers.side]
+        ),
         "tower_up": towers.up.weight.t(),
         "tower_up_bias": towers.up.bias,
         "tower_out": towers.out.weight.t() * weight,

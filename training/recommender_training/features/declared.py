@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from recommender_training.config.training import FeatureGroup
+from recommender_training.data.schema import AGE_BANDS, AGE_EDGES, MAX_AGE
 
 #: Windows of RollingPopularity in days, each closed on the left: [t - days, t).
 WINDOW_DAYS = (1, 7, 30)
@@ -19,6 +20,40 @@ _INDEX, _FLOAT = "index", "float"
 _BOTH = ("ranker", "regression")
 _RANKER = ("ranker",)
 _ORDER = ("order of both",)
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One categorical attribute of the users, a column of `Users.side`."""
+
+    name: str
+    #: Where the categories of a data set are: in `Users`, and in vocabulary.json. None for bands.
+    listed: str | None = None
+    categories: tuple[str, ...] = ()
+    edges: tuple[int, ...] = ()  # of a number: the first value of each band but the lowest
+    maximum: int | None = None  # of a number; larger values are unknown
+    rated: bool = False  # DemographicRates has a number of it
+    segments: bool = False  # the evaluation reports its categories as segments
+
+    @property
+    def buckets(self) -> int:
+        """Number of buckets, that of unknown values included."""
+        return len(self.categories) + 1
+
+    @property
+    def limit(self) -> int:
+        """The first value that is unknown."""
+        return len(self.categories) if self.maximum is None else self.maximum + 1
+
+
+#: In the order of the columns of `Users.side`.
+USER_ATTRIBUTES = (
+    Attribute("age", None, AGE_BANDS, AGE_EDGES, MAX_AGE, rated=True, segments=True),
+    Attribute("gender", "genders", rated=True, segments=True),
+    Attribute("occupation", "occupations"),
+)
+#: Places of those that DemographicRates reads.
+RATED = tuple(place for place, attribute in enumerate(USER_ATTRIBUTES) if attribute.rated)
 
 
 @dataclass(frozen=True)
@@ -45,12 +80,30 @@ def _rolling(days: int) -> Feature:
     )
 
 
+def _rate(attribute: Attribute) -> Feature:
+    group = f"{attribute.name} band" if attribute.edges else attribute.name
+    return Feature(
+        f"rate_by_{attribute.name}",
+        FeatureGroup.DEMOGRAPHIC_RATES,
+        _FLOAT,
+        f"logit of the item's share of positives among users of the same {group}, ten events of "
+        "the item's share added, less the logit of the item's",
+        "0",
+        _RANKER,
+    )
+
+
+def _side(attribute: Attribute) -> Feature:
+    source = "request, else users table"
+    if attribute.edges:
+        source += f": band of the {attribute.name}"
+    return Feature(attribute.name, "side", _INDEX, source, "0")
+
+
 FEATURES = (
     Feature("user", "id", _INDEX, "user id; some are hidden in training", "0", _RANKER),
     Feature("item", "id", _INDEX, "item id; some are hidden in training", "0"),
-    Feature("age", "side", _INDEX, "request, else users table: band of the age", "0"),
-    Feature("gender", "side", _INDEX, "request, else users table", "0"),
-    Feature("occupation", "side", _INDEX, "request, else users table", "0"),
+    *(_side(attribute) for attribute in USER_ATTRIBUTES),
     Feature("genres", "side", "shares", "items table; an item's sum to one", "none"),
     Feature("session_items", "session", "indices", "items of the last events", "0", _RANKER),
     Feature("session_levels", "session", "indices", "their values, 1 to 5, rounded", "0", _RANKER),
@@ -120,23 +173,7 @@ FEATURES = (
     Feature("taste_item", "taste_numbers", _FLOAT, "the item's part of it", "0", _RANKER),
     Feature("taste_user", "taste_numbers", _FLOAT, "the user's part of it", "0", _RANKER),
     Feature("taste_match", "taste_numbers", _FLOAT, "the part of both", "0", _RANKER),
-    Feature(
-        "rate_by_age",
-        FeatureGroup.DEMOGRAPHIC_RATES,
-        _FLOAT,
-        "logit of the item's share of positives among users of the age band, ten events of the "
-        "item's share added, less the logit of the item's",
-        "0",
-        _RANKER,
-    ),
-    Feature(
-        "rate_by_gender",
-        FeatureGroup.DEMOGRAPHIC_RATES,
-        _FLOAT,
-        "the same among users of the gender",
-        "0",
-        _RANKER,
-    ),
+    *(_rate(USER_ATTRIBUTES[place]) for place in RATED),
     *(_rolling(days) for days in WINDOW_DAYS),
     Feature("hour_sin", FeatureGroup.CALENDAR, _FLOAT, "hour of the request, UTC", "", _RANKER),
     Feature("hour_cos", FeatureGroup.CALENDAR, _FLOAT, "hour of the request, UTC", "", _RANKER),

@@ -4,8 +4,8 @@ Of all events of a data set, each from strictly earlier ones; of one request aga
 from the tables as they were at a time; in the exported model, from those of the export. The
 numbers themselves are those of `features.graph` in all three.
 
-Legend of shapes: N events, I items, A buckets of age and of gender together, W windows,
-E numbers of the groups.
+Legend of shapes: N events, I items, D rated attributes of the user, A buckets of these together,
+W windows, E numbers of the groups.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from recommender_training.common.arrays import Ints, Places
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
-from recommender_training.features import declared, graph, history
+from recommender_training.features import attributes, declared, graph, history
 
 SECONDS_A_DAY = 86_400
 
@@ -29,7 +29,7 @@ SECONDS_A_DAY = 86_400
 class Tables:
     """What is known of every item at a time, by the users' groups and by window."""
 
-    group_events: Ints  # [I, A] of the users of each bucket of age, then of gender
+    group_events: Ints  # [I, A] of the users of each bucket, attribute by attribute
     group_positives: Ints  # [I, A]
     recent: Ints  # [I, W] events inside each window
     recent_total: Ints  # [W] of all items
@@ -37,36 +37,42 @@ class Tables:
     @classmethod
     def at(cls, data: Dataset, time: int | None) -> Tables:
         """From the events strictly earlier than `time` (all, if None)."""
-        events, count, width = data.events, data.items.count, groups(data)
+        events, count, columns = data.events, data.items.count, width(data)
         end = len(events) if time is None else int(np.searchsorted(events.time, time))
         item, label, user = events.item[:end], events.label[:end], events.user[:end]
         newest = time if time is not None else int(events.time[-1]) + 1 if end else 0
-        shape = (count, width)
+        shape = (count, columns)
         seen, liked = (np.zeros(shape, dtype=np.int64) for _ in range(2))
         for of_users in columns_of_users(data):
-            place = item * width + of_users[user]
-            seen += np.bincount(place, minlength=count * width).reshape(shape)
-            liked += np.bincount(place[label], minlength=count * width).reshape(shape)
+            place = item * columns + of_users[user]
+            seen += np.bincount(place, minlength=count * columns).reshape(shape)
+            liked += np.bincount(place[label], minlength=count * columns).reshape(shape)
         first = [newest - days * SECONDS_A_DAY for days in declared.WINDOW_DAYS]
         inside = [item[np.searchsorted(events.time[:end], start) :] for start in first]
         recent = np.stack([np.bincount(rows, minlength=count) for rows in inside], 1)
         return cls(seen, liked, recent, np.array([len(rows) for rows in inside], dtype=np.int64))
 
 
-def groups(data: Dataset) -> int:
-    """A, the number of buckets of age and of gender."""
-    return graph.AGE_BUCKETS + len(data.users.genders) + 1
+def first_columns(data: Dataset) -> Ints:
+    """[D] first of the A columns of each rated attribute: that of its unknown bucket."""
+    buckets = attributes.sizes(data.users)
+    return attributes.offsets([buckets[place] for place in declared.RATED])
+
+
+def width(data: Dataset) -> int:
+    """A, the number of buckets of the rated attributes."""
+    buckets = attributes.sizes(data.users)
+    return sum(buckets[place] for place in declared.RATED)
 
 
 def buckets(data: Dataset, user: Places) -> Ints:
-    """[N, 2] columns of the users' age and gender among the A; the first of each is unknown."""
-    side = data.users.side[user]
-    age = graph.age_bucket(torch.from_numpy(side[:, 0])).numpy()
-    return np.stack([age, graph.AGE_BUCKETS + side[:, 1] + 1], 1)
+    """[N, D] columns of the users among the A, one a rated attribute."""
+    found = attributes.buckets(data.users, user)[:, list(declared.RATED)].numpy()
+    return np.asarray(found + first_columns(data))
 
 
 def columns_of_users(data: Dataset) -> Sequence[Places]:
-    """Two [U] of the same columns, by row of the user.
+    """D times [U]: the same columns, by row of the user.
 
     What is as long as the events is made of one of them at a time, in 32 bits.
     """
@@ -85,7 +91,7 @@ class OfEvents:
     wanted: tuple[FeatureGroup, ...]
     prior: float
     before: history.ItemCounts  # [N]
-    inside: tuple[tuple[Places, Places], ...]  # [N] events and positives, by age and by gender
+    inside: tuple[tuple[Places, Places], ...]  # D pairs [N]: events and positives
     windows: tuple[tuple[Places, Places], ...]  # W pairs [N]: of the item, and of all
 
     @classmethod
@@ -124,7 +130,9 @@ class OfEvents:
                     _stacked([liked[rows].astype(np.int64) for _, liked in self.inside]),
                     torch.from_numpy(before.events),
                     torch.from_numpy(before.positives),
-                    _known(buckets(self.data, events.user[rows])),
+                    torch.from_numpy(
+                        buckets(self.data, events.user[rows]) != first_columns(self.data)
+                    ),
                     torch.tensor(self.prior),
                 )
             )
@@ -157,7 +165,7 @@ def of_catalogue(
         raise ValueError(f"{', '.join(wanted)} need a State made with these groups")
     if tables is not None and FeatureGroup.DEMOGRAPHIC_RATES in wanted:
         columns = buckets(data, np.array([user]))[0]
-        by_bucket = demographic_table(counts, tables, prior)
+        by_bucket = demographic_table(counts, tables, prior, first_columns(data))
         parts.append(by_bucket[torch.from_numpy(columns)].t())
     if tables is not None and FeatureGroup.ROLLING_POPULARITY in wanted:
         parts.append(rolling_table(tables))
@@ -166,10 +174,12 @@ def of_catalogue(
     return torch.cat(parts, 1)
 
 
-def demographic_table(counts: history.ItemCounts, tables: Tables, prior: float) -> Tensor:
-    """[A, I] number of each item for a user of each bucket; zeros for the unknown ones."""
+def demographic_table(
+    counts: history.ItemCounts, tables: Tables, prior: float, unknown: Ints
+) -> Tensor:
+    """[A, I] number of each item for a user of each bucket; zeros for the `unknown` columns."""
     known = torch.ones(tables.group_events.shape, dtype=torch.bool)
-    known[:, [0, graph.AGE_BUCKETS]] = False
+    known[:, torch.from_numpy(unknown)] = False
     return graph.demographic_numbers(
         torch.from_numpy(tables.group_events),
         torch.from_numpy(tables.group_positives),
@@ -196,10 +206,6 @@ def _counts_of_group(events: Events, column: Places) -> tuple[Places, Places]:
     pairs = events.item * np.int32(int(column.max(initial=0)) + 1) + column
     found = history.counts_before(Events(events.user, pairs, events.value, events.time))
     return found.events, found.positives
-
-
-def _known(columns: Ints) -> Tensor:
-    return torch.from_numpy(columns != np.array([0, graph.AGE_BUCKETS]))
 
 
 def _stacked(columns: Sequence[Places]) -> Tensor:

@@ -1,7 +1,7 @@
 """Feature code that runs inside the exported model and in training alike: one code, no skew.
 
 All functions are TorchScript. Legend of shapes: B batch, L session, I items, G genres,
-S session statistics, C candidates (1 in training, I when serving), K factors.
+S session statistics, F numbers, C candidates (1 in training, I when serving), K factors.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ TASTE_NUMBERS = declared.names("taste_numbers")
 RECENCY_BUCKETS = 20
 #: Levels of an event's value: 0 unknown, then 1 to 5.
 VALUE_LEVELS = 6
-#: Age buckets: 0 unknown, then the bands of `data.schema.AGE_BANDS`.
-AGE_BUCKETS = 8
 
 
 def locate(sorted_ids: Tensor, ids: Tensor) -> Tensor:
@@ -33,12 +31,21 @@ def locate(sorted_ids: Tensor, ids: Tensor) -> Tensor:
     return torch.where(sorted_ids[place] == ids, place, torch.full_like(place, -1))
 
 
-def age_bucket(age: Tensor) -> Tensor:
-    """Bucket of an age in years: 0 for unknown (-1)."""
-    edges = torch.tensor([18, 25, 35, 45, 50, 56], dtype=torch.int64)
-    return torch.where(
-        age < 0, torch.zeros_like(age), 1 + torch.bucketize(age.contiguous(), edges, right=True)
-    )
+def side_buckets(side: Tensor, edges: Tensor, banded: Tensor) -> Tensor:
+    """[..., K] buckets of a user's attributes: 0 for unknown (below zero), else category + 1.
+
+    The value of a `banded` [K] attribute is a number, whose category is its band between `edges`
+    [K, E]; the others are codes of categories.
+    """
+    band = (side.unsqueeze(-1) >= edges).to(torch.int64).sum(-1)
+    return torch.where(side < 0, torch.zeros_like(side), torch.where(banded, band, side) + 1)
+
+
+def add_rows(start: Tensor, table: Tensor, rows: Tensor) -> Tensor:
+    """[B, D] `start` and the rows of `table` [P, D] that `rows` [B, K] names, added in order."""
+    for place in range(rows.size(1)):
+        start = start + table[rows[:, place]]
+    return start
 
 
 def recency_bucket(seconds: Tensor) -> Tensor:
@@ -125,6 +132,18 @@ def item_numbers(
     logit = torch.logit(rate)
     zero = torch.zeros_like(logit) * torch.zeros_like(age)  # gives all the common shape
     return torch.stack([logit + zero, popularity + zero, age + zero, known + zero], -1)
+
+
+def model_numbers(
+    item_part: Tensor, session_part: Tensor, shares: Tensor, profile: Tensor
+) -> Tensor:
+    """[B, C, F] NUMBERS of candidates: those of the item, of the session and of the pair.
+
+    `item_part` is [B, C, .], `session_part` [B, S], `shares` [C, G] or [B, C, G] and `profile`
+    [B, G, 2] (`genre_profile`).
+    """
+    spread = session_part.unsqueeze(1).expand(-1, item_part.size(1), -1)
+    return torch.cat([item_part, spread, torch.matmul(shares, profile)], 2)
 
 
 def newer_events(present: Tensor) -> Tensor:

@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.data.dataset import Dataset, Users
-from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
+from recommender_training.data.schema import AGE_BANDS
+from recommender_training.features import attributes
 
 #: Positive events of the whole population that are added to those of each segment. Chosen on the
 #: four windows of MovieLens 100K before its test window (docs/training.md).
@@ -24,15 +25,9 @@ WEIGHT = 1000.0
 MAX_SEGMENTS = 64
 
 
-def age_band(users: Users) -> Ints:
-    """[U] index of the age in `schema.AGE_BANDS`, -1 unknown."""
-    age = users.side[:, 0]
-    return np.where(age < 0, -1, np.searchsorted(AGE_EDGES, age, side="right"))
-
-
 def segment_of(users: Users) -> Ints:
     """[U] gender * bands + band; -1 where one of them is not known."""
-    band, gender = age_band(users), users.side[:, 1]
+    band, gender = (attributes.categories(users, name) for name in ("age", "gender"))
     return np.where((band < 0) | (gender < 0), -1, gender * len(AGE_BANDS) + band)
 
 

@@ -1,1 +1,1 @@
-"""Raw files become rows of the lake; what is no valid row is quarantined."""
+"""Ingest raw files into the lake and quarantine invalid rows."""

@@ -1,6 +1,6 @@
-"""Turn batches of text into rows of the tables, or into quarantined rows with a reason.
+"""Convert batches of text to rows of the tables, or to quarantined rows with a reason.
 
-One set of rules for all formats: a reader hands over text (`readers.py`), whatever the file held.
+The rules are the same for all formats, since all readers yield text (`readers.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from recommender_training.ingestion.mapping import (
 )
 from recommender_training.ingestion.raw_columns import flag, whole_number
 
-#: 1990-01-01: a number that only in another unit lies between this and now was declared wrongly.
+#: 1990-01-01. If a number lies between this and now only in another unit, the mapping is wrong.
 _PLAUSIBLE_FROM = 631_152_000
 _MAX_ATTRIBUTE, _MAX_SESSION = 64, 128
 
@@ -32,18 +32,18 @@ _DATE_TIME = (
     r"\s?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
 )
 
-#: How ids are read that no mapping declares.
+#: Default readers of ids.
 USERS, ITEMS = IntegerIds("User"), IntegerIds("Item")
 Parts = tuple[pl.DataFrame, pl.DataFrame]
 
 
 def users(frame: pl.DataFrame, ids: IdReader = USERS) -> Parts:
-    """Rows of the users table, and bad ones with their reason."""
+    """Return rows of the users table, and bad rows with their reason."""
     frame = _complete(frame, ("age", "gender", "occupation", "segment"), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "user_id")
-    absent = pl.col("raw_age").is_null() | pl.col("raw_age").is_in(["-1", "-1.0"])
+    missing = pl.col("raw_age").is_null() | pl.col("raw_age").is_in(["-1", "-1.0"])
     age = whole_number("raw_age")
-    frame = flag(frame, ~absent & ~age.is_between(0, schema.MAX_AGE).fill_null(False), "BadAge")
+    frame = flag(frame, ~missing & ~age.is_between(0, schema.MAX_AGE).fill_null(False), "BadAge")
     for name in ("gender", "occupation", "segment"):
         frame = flag(frame, _too_long(f"raw_{name}", _MAX_ATTRIBUTE), "TextTooLong")
     return _parts(
@@ -57,7 +57,7 @@ def users(frame: pl.DataFrame, ids: IdReader = USERS) -> Parts:
 
 
 def items(frame: pl.DataFrame, table: Items, ids: IdReader = ITEMS) -> Parts:
-    """Rows of the items table, and bad ones with their reason."""
+    """Return rows of the items table, and bad rows with their reason."""
     frame = _complete(frame, ("title", "release_year", "genres"), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "item_id")
     year = whole_number("raw_release_year")
@@ -79,7 +79,7 @@ def interactions(
     of_users: IdReader = USERS,
     of_items: IdReader = ITEMS,
 ) -> Parts:
-    """Rows of the interactions table, and bad ones with their reason.
+    """Return rows of the interactions table, and bad rows with their reason.
 
     `segments` has `user_id` and `segment` of the known users; `now` is in seconds since 1970.
     """
@@ -112,16 +112,16 @@ def interactions(
 def _complete(
     frame: pl.DataFrame, optional: tuple[str, ...], ids: Mapping[str, IdReader]
 ) -> pl.DataFrame:
-    """All text without blanks around it, nothing as null, and a column for what is not mapped.
+    """Strip whitespace, turn empty text into null, and add null columns for unmapped fields.
 
-    Ids that are texts stay what they are, to the last byte.
+    Text ids stay unchanged, byte for byte.
     """
     raw = [name for name in frame.columns if name.startswith("raw_")]
-    changed = [name for name in raw if name not in ids or ids[name].kind is not IdKind.TEXT]
-    frame = frame.with_columns(pl.col(name).str.strip_chars() for name in changed)
+    stripped = [name for name in raw if name not in ids or ids[name].kind is not IdKind.TEXT]
+    frame = frame.with_columns(pl.col(name).str.strip_chars() for name in stripped)
     frame = frame.with_columns(
         pl.when(pl.col(name).str.len_bytes() > 0).then(pl.col(name)).alias(name)
-        for name in changed
+        for name in stripped
     )
     return frame.with_columns(
         pl.lit(None, dtype=pl.String).alias(f"raw_{name}")
@@ -146,7 +146,7 @@ def _too_long(name: str, limit: int) -> pl.Expr:
 
 
 def _genres(separator: str) -> pl.Expr:
-    """Genres as the tables have them: one word each, parted by blanks."""
+    """Return genres as in the tables: one word per genre, separated by spaces."""
     one = raw_columns.LIST_SEPARATOR
     parts = pl.col("raw_genres").str.replace_all(separator, one, literal=True).str.split(one)
     words = parts.list.eval(pl.element().str.strip_chars().str.replace_all(r"\s+", "-"))
@@ -155,7 +155,7 @@ def _genres(separator: str) -> pl.Expr:
 
 
 def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
-    """Add `timestamp` in seconds, and tell a time in another unit than declared by its name."""
+    """Add `timestamp` in seconds; the reason for a wrong unit names the likely one."""
     last = now + schema.CLOCK_TOLERANCE
     if unit is TimeUnit.ISO8601:
         seconds = _iso_seconds("raw_timestamp")
@@ -171,8 +171,8 @@ def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
         for other, factor in _UNITS.items():
             if factor != scale:
                 likely = (number * factor).is_between(_PLAUSIBLE_FROM, last)
-                taken = pl.col("timestamp").is_between(_PLAUSIBLE_FROM, last)
-                likely = (likely & ~taken.fill_null(value=False)).fill_null(value=False)
+                plausible = pl.col("timestamp").is_between(_PLAUSIBLE_FROM, last)
+                likely = (likely & ~plausible.fill_null(value=False)).fill_null(value=False)
                 frame = flag(frame, likely, f"TimestampLooksLike{other}")
         is_text = _iso_seconds("raw_timestamp").is_not_null()
         frame = flag(frame, pl.col("timestamp").is_null() & is_text, "TimestampLooksLikeISO8601")
@@ -180,12 +180,12 @@ def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
     return flag(frame, pl.col("timestamp") > last, "FutureTimestamp")
 
 
-#: Names of units and their lengths in seconds.
+#: Length of each unit in seconds.
 _UNITS = {"Seconds": 1.0, "Milliseconds": 1e-3, "Microseconds": 1e-6, "Nanoseconds": 1e-9}
 
 
 def _iso_seconds(name: str) -> pl.Expr:
-    """Seconds since 1970 of an ISO 8601 date, or date and time; UTC where it names no zone."""
+    """Parse an ISO 8601 date, or date and time, to seconds since 1970; UTC without a zone."""
     parts = pl.col(name).str.extract_groups(_DATE_TIME)
 
     def part(index: int) -> pl.Expr:
@@ -203,14 +203,14 @@ def _iso_seconds(name: str) -> pl.Expr:
 def _with_value(
     frame: pl.DataFrame, value: Value | None, event_type: EventType | None
 ) -> pl.DataFrame:
-    """Add `value`: that of the row, or else that of its event type, as declared."""
+    """Add `value`: that of the row, or else the declared value of its event type."""
     by_type = pl.lit(None, dtype=pl.Float64)
     if event_type is not None and event_type.types:
-        worth = {entry.type: entry.value for entry in event_type.types}
-        known = pl.col("raw_event_type").is_in(list(worth)).fill_null(value=False)
+        values = {entry.type: entry.value for entry in event_type.types}
+        known = pl.col("raw_event_type").is_in(list(values)).fill_null(value=False)
         frame = flag(frame, ~known, "UnknownEventType")
         by_type = pl.col("raw_event_type").replace_strict(
-            worth, default=None, return_dtype=pl.Float64
+            values, default=None, return_dtype=pl.Float64
         )
     own = pl.lit(None, dtype=pl.Float64)
     if value is not None:

@@ -1,7 +1,7 @@
-"""The table `ids` of a lake: the text of each id that is the hash of one.
+"""The table `ids` of a lake: the text of each hashed id.
 
-Rows are only ever added. A row proves itself, for its id is the hash of its text: no data version
-has to name a version of this table.
+The table is append-only. The id of a row is the hash of its text, so rows can be verified without
+a version of this table in the data version.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TABLE = "ids"
 
 @dataclass(frozen=True)
 class IdReaders:
-    """How the ids of users and items are read in one check."""
+    """Readers of user and item ids in one check."""
 
     user: IdReader
     item: IdReader
@@ -34,23 +34,23 @@ class IdReaders:
 
 @dataclass(frozen=True)
 class Named:
-    """What the ids of a data set are; `items` has the text of each item, in their order."""
+    """Kinds of the ids of a data set; `items` has the text of each item, in the same order."""
 
     kinds: Ids = INTEGERS
     items: tuple[str, ...] | None = None
 
     def lineage(self) -> dict[str, Any]:
-        """What the manifest says of it: nothing where all ids are whole numbers."""
+        """Return the entry of the manifest, which is empty if all ids are whole numbers."""
         if self.kinds == INTEGERS:
             return {}
         return {"ids": {**self.kinds.model_dump(mode="json"), "hash": ids.HASH}}
 
 
 def open_readers(path: Path, kinds: Ids) -> IdReaders:
-    """Readers that know the texts of the lake.
+    """Return readers that know the texts of the lake.
 
-    Raises InputError `InvalidMapping` where the lake has ids of another kind: they would be
-    other users and items than they are.
+    Raises InputError `InvalidMapping` if the lake has ids of another kind, which would stand for
+    other users and items.
     """
     check_kinds(path, kinds)
     readers: dict[str, IdReader] = {}
@@ -62,20 +62,20 @@ def open_readers(path: Path, kinds: Ids) -> IdReaders:
 
 
 def check_kinds(path: Path, kinds: Ids) -> None:
-    """Raises InputError `InvalidMapping` where the lake has ids of another kind."""
+    """Raise InputError `InvalidMapping` if the lake has ids of another kind."""
     for of in ("user", "item"):
-        held, wanted = _kind(path, of), getattr(kinds, of)
-        if held is not None and held is not wanted:
+        present, declared = _kind(path, of), getattr(kinds, of)
+        if present is not None and present is not declared:
             raise InputError(
                 "InvalidMapping",
-                f"ids.{of} of the mapping is {wanted}, and the {of}s in {path} have ids of the "
-                f"kind {held}: one lake holds one kind; set ids.{of} to {held}, or give the "
-                "model another name",
+                f"ids.{of} of the mapping is {declared}, but the {of}s in {path} have ids of kind "
+                f"{present}, and a lake holds one kind: set ids.{of} to {present}, or rename the "
+                "model",
             )
 
 
 def write(path: Path, readers: IdReaders) -> None:
-    """Append the texts that are new; before the tables that have their ids."""
+    """Append new texts; call it before writing the tables with their ids."""
     for of, reader in (("user", readers.user), ("item", readers.item)):
         if isinstance(reader, TextIds) and (new := reader.new()).height:
             rows = new.select(pl.lit(of).alias("kind"), "id", "text")
@@ -83,14 +83,14 @@ def write(path: Path, readers: IdReaders) -> None:
 
 
 def named(path: Path, data: Dataset) -> Named:
-    """What the ids of a data set in the lake at `path` are.
+    """Return the kinds and texts of the ids of a data set in the lake at `path`.
 
-    Raises InputError `DataVersionMissing` where a text is missing or is not that of its id.
+    Raises InputError `DataVersionMissing` if a text is missing or does not match its id.
     """
     kinds = Ids(**{of: _kind(path, of) or IdKind.INTEGER for of in ("user", "item")})
     for of, known in (("user", data.users.ids), ("item", data.items.ids)):
         if getattr(kinds, of) is IdKind.INTEGER and len(known) and known[-1] >= ids.INTEGER_LIMIT:
-            raise _lost(path, f"the {of} {known[-1]} is the hash of a text that is not there")
+            raise _lost(path, f"the text of the {of} {known[-1]} is missing")
     if kinds.item is IdKind.INTEGER:
         return Named(kinds)
     return Named(kinds, _texts(path, data.items.ids))
@@ -111,15 +111,15 @@ def _of(path: Path, of: str) -> pl.LazyFrame:
 
 
 def _kind(path: Path, of: str) -> IdKind | None:
-    """The kind of the ids that the lake has; None where it has none."""
+    """Return the kind of the ids in the lake, or None if it has none."""
     if _of(path, of).head(1).collect().height:
         return IdKind.TEXT
     return None if lake.newest(path, f"{of}s") is None else IdKind.INTEGER
 
 
-def _lost(path: Path, what: str) -> InputError:
+def _lost(path: Path, problem: str) -> InputError:
     return InputError(
         "DataVersionMissing",
-        f"{path / _TABLE} does not hold the texts of the ids: {what}; restore that folder, or "
-        "give the model another name and check its data again",
+        f"{path / _TABLE} lacks texts of ids: {problem}; restore the folder, or rename the model "
+        "and check its data again",
     )

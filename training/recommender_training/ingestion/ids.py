@@ -1,7 +1,7 @@
-"""Ids as the tables have them: whole numbers as they are, texts hashed to 63 bits.
+"""Ids of the tables: whole numbers unchanged, texts hashed to 63 bits.
 
-Everything behind the ingestion knows whole numbers alone. The same function is in the serving
-package, which hashes the ids of requests; docs/contracts.md has vectors that both are held to.
+After ingestion, all ids are whole numbers. The serving package hashes the ids of requests with the
+same function; docs/contracts.md has test vectors for both.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from recommender_training.ingestion.raw_columns import flag, whole_number
 
 #: Name of `hashed` in a manifest.
 HASH = "blake2b-63"
-#: Bytes of a text in UTF-8.
+#: Longest text of an id, in bytes of UTF-8.
 MAX_BYTES = 256
-#: Whole numbers of all formats have at most 18 digits; most hashes have 19.
+#: Integer ids have at most 18 digits; most hashes have 19.
 INTEGER_LIMIT = 10**18
 _CONTROL = r"\p{Cc}"
 _MASK = 2**63 - 1
 
 
 class IdKind(enum.StrEnum):
-    """What the ids of users or items are in the raw data, in requests and in answers."""
+    """Kind of the ids in raw data, requests and answers."""
 
     INTEGER = "Integer"
     TEXT = "Text"
 
 
 def hashed(text: str) -> int:
-    """The number from 0 to 2^63 - 1 that stands for a text.
+    """Return the number from 0 to 2^63 - 1 that stands for a text.
 
     The first 8 bytes, big-endian, of BLAKE2b (RFC 7693) with a digest of 8 bytes and no key, of
     the text in UTF-8, without the highest bit. Raises UnicodeEncodeError for lone surrogates.
@@ -42,21 +42,21 @@ def hashed(text: str) -> int:
 
 
 class IdReader(Protocol):
-    """Turns the raw text of a column into ids, or into the reason why it is none."""
+    """Converts the raw text of a column to ids, or to the reason why it is not an id."""
 
     kind: IdKind
 
     def read(self, frame: pl.DataFrame, raw: str, column: str) -> pl.DataFrame:
-        """Add `column` (Int64) of the text column `raw`, and a reason where that is no id."""
+        """Add `column` (Int64) from the text column `raw`, and a reason if it is not an id."""
         ...
 
     def settle(self, frame: pl.DataFrame, raw: str, column: str) -> pl.DataFrame:
-        """Take the ids of the rows that are good by all other rules, or give a reason."""
+        """Accept the ids of rows that pass all other rules, or add a reason."""
         ...
 
 
 class IntegerIds:
-    """Ids that are whole numbers from 0, also written as `7.0`; `of` is User or Item."""
+    """Ids that are whole numbers from 0, also written as `7.0`. `of` is User or Item."""
 
     kind = IdKind.INTEGER
 
@@ -69,12 +69,12 @@ class IntegerIds:
         return flag(frame, pl.col(column).is_null(), f"Bad{self._of}Id")
 
     def settle(self, frame: pl.DataFrame, raw: str, column: str) -> pl.DataFrame:  # noqa: ARG002
-        """See IdReader: numbers stand for nothing but themselves."""
+        """See IdReader; whole numbers never collide."""
         return frame
 
 
 def read_texts(frame: pl.DataFrame, raw: str, column: str, of: str) -> pl.DataFrame:
-    """Add the hash of each text, taken byte for byte: no blank or case is changed.
+    """Add the hash of each text, byte for byte: whitespace and case count.
 
     Reasons: EmptyUserId, UserIdTooLong, ControlInUserId (and those of items).
     """

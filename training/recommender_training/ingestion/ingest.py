@@ -1,4 +1,4 @@
-"""Bring raw files into the lake, once, and record which data version it then has."""
+"""Ingest raw files into the lake once, and record the new data version."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from recommender_training.ingestion.mapping import INTEGERS, Format, Mapping
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What the report of `check` says. Times are ISO 8601, UTC."""
+    """Content of the report of `check`. Times are ISO 8601, UTC."""
 
     data_version: str
     rows: int
-    quarantined_rows: int | None  # where that is not known
+    quarantined_rows: int | None  # None: unknown
     window_start: str
     window_end: str
     new_rows: int
-    aside: quarantine_limits.Aside | None  # where that is not known
+    quarantined: quarantine_limits.Quarantined | None  # None: unknown
 
     def fields(self) -> dict[str, object]:
-        """The report's fields."""
-        told = {
+        """Return the fields of the report."""
+        fields = {
             "dataVersion": self.data_version,
             "rows": self.rows,
             "quarantinedRows": self.quarantined_rows,
             "windowStart": self.window_start,
             "windowEnd": self.window_end,
         }
-        return {name: value for name, value in told.items() if value is not None}
+        return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What there was to take in, its entry in the record of snapshots, and that record."""
+class Recorded:
+    """An ingestion, its snapshot, and the record of snapshots."""
 
     read: mapped.Ingested
     snapshot: Snapshot
     record: Kept
 
 
-def take_in(
+def record(
     source: Path,
     lake_path: Path,
     *,
@@ -60,26 +60,25 @@ def take_in(
     by: By = By.SNAPSHOT,
     keep: int | None = None,
     now: int | None = None,
-) -> Taken:
-    """Take what is new in `source` into the lake, and record the data version that it then has.
+) -> Recorded:
+    """Ingest what is new in `source` and record the new data version of the lake.
 
-    Of the record the newest `keep` entries stay, all if None. Reading the same files again changes
-    nothing and gives the same version. All formats but MovieLens100K need a mapping. `now` is in
-    seconds since 1970; later events are put aside. Raises InputError with the reasons of
-    docs/contracts.md.
+    Keeps the newest `keep` snapshots (None: all). The same files again change nothing and give the
+    same version. All formats except MovieLens100K need a mapping. `now` is in seconds since 1970;
+    later events are quarantined. Raises InputError with the reasons of docs/contracts.md.
     """
     say(f"{by}: reading {source}")
     with lake.locked(lake_path):
-        snapshots.read(lake_path)  # one that is damaged is told before anything is taken in
-        begun = clock.seconds() if now is None else now
+        snapshots.read(lake_path)  # a damaged record must fail before the ingestion
+        started = clock.seconds() if now is None else now
         if mapping is None:
-            read = _movielens(source, lake_path, max_quarantined_share, begun)
+            read = _movielens(source, lake_path, max_quarantined_share, started)
         else:
-            read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, begun)
+            read = mapped.ingest(source, lake_path, kind, mapping, max_quarantined_share, started)
         if not read.data_version:
             raise _nothing_usable()
         snapshot = Snapshot(
-            # no file that came later is in it
+            # after reading: the snapshot holds no later file
             taken_at=clock.seconds() if now is None else now,
             data_version=read.data_version,
             rows=read.times.height,
@@ -87,9 +86,9 @@ def take_in(
             quarantined_rows=read.quarantined_rows,
             by=by,
         )
-        record = snapshots.add(lake_path, snapshot, keep)
+        kept = snapshots.add(lake_path, snapshot, keep)
     say(f"{by}: {read.new_rows} new rows, version {read.data_version}")
-    return Taken(read, snapshot, record)
+    return Recorded(read, snapshot, kept)
 
 
 def check(
@@ -103,8 +102,8 @@ def check(
     max_quarantined_share: float = 0.01,
     now: int | None = None,
 ) -> CheckResult:
-    """Take in `source` and hold its window of the last days against `min_rows`; as `take_in`."""
-    read = take_in(
+    """Ingest `source` as `record` does, and compare the rows of the window with `min_rows`."""
+    read = record(
         source,
         lake_path,
         kind=kind,
@@ -121,19 +120,19 @@ def check(
         window_start=times.iso_time(start),
         window_end=times.iso_time(end),
         new_rows=read.new_rows,
-        aside=read.aside,
+        quarantined=read.quarantined,
     )
     check_rows(result, min_rows)
     return result
 
 
 def check_rows(result: CheckResult, min_rows: int) -> None:
-    """Raises InputError `TooFewRows` where the window has fewer."""
+    """Raise InputError `TooFewRows` if the window has fewer rows."""
     if result.rows < min_rows:
         raise InputError(
             "TooFewRows",
-            f"{result.rows} usable rows from {result.window_start} to {result.window_end}, at "
-            f"least {min_rows} are wanted; add data, lengthen data.window.days or lower "
+            f"{result.rows} usable rows from {result.window_start} to {result.window_end}, fewer "
+            f"than data.minRows={min_rows}; add data, lengthen data.window.days or lower "
             "data.minRows",
             **result.fields(),
         )
@@ -154,12 +153,14 @@ def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> map
     first = data.quarantine.row(0, named=True) if data.quarantine.height else None
     quarantine_limits.check(counts, reasons, first, max_share, files="*.inter")
     data_version, interactions, new_rows = _ingest(lake_path, data)
-    aside = quarantine_limits.aside(counts, reasons, counts[0].good + counts[0].bad)
-    return mapped.Ingested(data_version, interactions, data.quarantine.height, new_rows, aside)
+    quarantined = quarantine_limits.quarantined(counts, reasons, counts[0].good + counts[0].bad)
+    return mapped.Ingested(
+        data_version, interactions, data.quarantine.height, new_rows, quarantined
+    )
 
 
 def window_bounds(interactions: pl.DataFrame, window_days: int | None) -> tuple[int, int]:
-    """First and last second of the window: the last `window_days` up to the newest event."""
+    """Return first and last second of the last `window_days` up to the newest event."""
     if interactions.height == 0:
         raise _nothing_usable()
     seconds = interactions["timestamp"].to_numpy()
@@ -167,13 +168,11 @@ def window_bounds(interactions: pl.DataFrame, window_days: int | None) -> tuple[
 
 
 def _nothing_usable() -> InputError:
-    return InputError(
-        "NoRowsInWindow", "there is no usable interaction at all; see the quarantine table"
-    )
+    return InputError("NoRowsInWindow", "no interaction is usable; see the quarantine table")
 
 
 def _quarantine(path: Path, rows: pl.DataFrame) -> None:
-    """Add rows that are not yet in the quarantine table."""
+    """Append rows that the quarantine table does not have yet."""
     _, present = lake.current(path, "quarantine", schema.QUARANTINE_SCHEMA)
     new = rows.join(present, on=list(schema.QUARANTINE_SCHEMA), how="anti")
     if new.height:
@@ -181,7 +180,7 @@ def _quarantine(path: Path, rows: pl.DataFrame) -> None:
 
 
 def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
-    """Write what is new; interactions last, so that a crash never leaves one without its user."""
+    """Write new rows, interactions last: after a crash, each interaction still has its user."""
     user_version, users = lake.merge(path, "users", data.users)
     item_version, items = lake.merge(path, "items", data.items)
     version, present = lake.current(path, "interactions", schema.INTERACTIONS_SCHEMA)

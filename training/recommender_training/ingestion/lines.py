@@ -1,6 +1,6 @@
-"""Physical lines of a text file, one at a time, with those of the record at hand kept for blame.
+"""Read the physical lines of a text file, and keep those of the current record for error reports.
 
-A file may be larger than the memory, and so may a line that should have ended long ago.
+A file may exceed the memory, and so may an unterminated line.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self, TextIO
 
-#: Characters of a line; what is longer is a row of its own, and no row of the table.
+#: Longest line in characters; a longer one is a bad row.
 MAX_LINE = 1 << 20
-#: Characters of a quarantined row that are kept.
+#: Characters of a quarantined row to keep.
 MAX_ROW_TEXT = 1000
 
 
 class Lines:
-    """Iterates over lines, ends included. `taken` are those since the last `start`.
+    """Iterates over lines, including their ends. `taken` holds the lines since the last `start`.
 
-    Bytes that are no UTF-8 come as lone surrogates, so that they spoil their own row alone.
+    Invalid UTF-8 bytes become lone surrogates, so that they affect only their own row.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,19 +49,19 @@ class Lines:
         return line
 
     def start(self) -> int:
-        """Begin a record; the number of its first line, from 1."""
+        """Start a record; return the number of its first line, from 1."""
         self.taken.clear()
         self.too_long = False
         return self.number + 1
 
     def give_back(self) -> None:
-        """Only the first line was of this record: the others will be read again."""
+        """Give back all lines of the record except the first, to be read again."""
         self.number -= len(self.taken) - 1
         self._again.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
 
     def text(self) -> str:
-        """The record as it stands in the file, without its end."""
+        """Return the record as in the file, without its line end."""
         taken = self.taken
         return (taken[0] if len(taken) == 1 else "".join(taken)).rstrip("\r\n")
 
@@ -77,20 +77,20 @@ class Lines:
 
 
 def bounded(text: str) -> tuple[str, bool]:
-    """At most MAX_ROW_TEXT characters that a table can hold, and whether it all was UTF-8."""
+    """Return at most MAX_ROW_TEXT characters as valid UTF-8, and whether all of it was valid."""
     short = text[:MAX_ROW_TEXT]
     if text.isascii():
         return short, True
     try:
         text.encode()
     except UnicodeEncodeError:
-        told = "".join(_told(char) for char in short)
-        return told[:MAX_ROW_TEXT], False
+        escaped = "".join(_escaped(char) for char in short)
+        return escaped[:MAX_ROW_TEXT], False
     return short, True
 
 
-def _told(char: str) -> str:
-    """A byte that is no UTF-8 as `\\xff`, another lone surrogate as `\\ud800`."""
+def _escaped(char: str) -> str:
+    """Escape an invalid UTF-8 byte as `\\xff`, another lone surrogate as `\\ud800`."""
     code = ord(char)
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"

@@ -1,9 +1,8 @@
-"""Bring the files of a mapped source into the lake, in bounded memory, each file once.
+"""Ingest the files of a mapped source into the lake, in bounded memory, each file once.
 
-First everything is read and staged and the bad rows are put aside; only when their share is small
-enough does anything get into the tables: users and items, then interactions, then the note that
-the files have been read. A check that is killed in between is simply repeated: rows that are
-there already are known.
+All rows are read and staged first, and bad rows are quarantined. If their share is small enough,
+users and items are written, then interactions, then the record of ingested files. A killed check
+can be repeated: rows already in the lake are recognised.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ from recommender_training.ingestion.quarantine import Quarantine
 from recommender_training.ingestion.source_files import SourceFile
 from recommender_training.ingestion.staging import Staging
 
-#: More would make as many folders a day.
+#: Each segment is a folder per day.
 MAX_SEGMENTS = 100
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """What is in the lake now. `times` has at least the column `timestamp` of all its events."""
+    """Result of an ingestion. `times` has at least the column `timestamp` of all events."""
 
     data_version: str
     times: pl.DataFrame
     quarantined_rows: int
     new_rows: int
-    aside: quarantine_limits.Aside
+    quarantined: quarantine_limits.Quarantined
 
 
 @dataclass
 class _Batch:
-    """What became of the rows of a file of interactions."""
+    """Row counts of a file of interactions, by outcome."""
 
     file: SourceFile
     rows: int = 0
@@ -76,7 +75,7 @@ class _Run:
 def ingest(
     source: Path, path: Path, kind: Format, mapping: Mapping, max_share: float, now: int
 ) -> Ingested:
-    """Ingest all files that the lake at `path` has not read yet.
+    """Ingest all files that the lake at `path` does not have yet.
 
     Raises InputError: DataMissing, UnreadableData, UnknownColumns, InvalidMapping,
     TooManySegments, NoRowsInWindow, TooManyQuarantinedRows.
@@ -118,14 +117,14 @@ def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> 
         remedies=quarantine_limits.REMEDIES,
     )
     read = sum(batch.rows for batch in run.batches)
-    aside = quarantine_limits.aside(counts, run.quarantine.reasons, read)
-    return _write(run, users, items, resolved, sum(count.bad for count in counts), aside)
+    quarantined = quarantine_limits.quarantined(counts, run.quarantine.reasons, read)
+    return _write(run, users, items, resolved, sum(count.bad for count in counts), quarantined)
 
 
 def _side(
     run: _Run, name: str, files: list[SourceFile]
 ) -> tuple[pl.DataFrame, quarantine_limits.Count]:
-    """Users or items of the source, the last row of an id; they are read in every check."""
+    """Read users or items of the source, as every check does; the last row of an id counts."""
     columns = schema.USERS_SCHEMA if name == "users" else schema.ITEMS_SCHEMA
     parts, bad_rows = [pl.DataFrame(schema=columns)], 0
     for file in files:
@@ -144,7 +143,7 @@ def _side(
 
 
 def _fresh(files: list[SourceFile], done: pl.DataFrame) -> list[SourceFile]:
-    """Files whose content was not read before, under this mapping; a copy of one is none."""
+    """Return files with new content under this mapping; copies do not count."""
     seen = set(done["batch"].to_list())
     fresh = []
     for file in files:
@@ -155,7 +154,7 @@ def _fresh(files: list[SourceFile], done: pl.DataFrame) -> list[SourceFile]:
 
 
 def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> None:
-    """Stage the good rows of a file of interactions and put the bad ones aside."""
+    """Stage the good rows of a file of interactions and quarantine the bad ones."""
     table = run.mapping.interactions
     batch = _Batch(file)
     frames = readers.read(file.path, run.kind, run.mapping, "interactions", file.given)
@@ -178,14 +177,14 @@ def _read(run: _Run, number: int, file: SourceFile, segments: pl.DataFrame) -> N
             raise InputError(
                 "TooManySegments",
                 f"{file.path}: more than {MAX_SEGMENTS} segments, such as "
-                f"{', '.join(sorted(run.segments)[:5])}; each is a folder of every day: map a "
-                "column with a few values",
+                f"{', '.join(sorted(run.segments)[:5])}; each is a folder per day: map a column "
+                "with few values",
             )
     run.batches.append(batch)
 
 
 def _resolve(run: _Run) -> Iterator[Path]:
-    """Tell new events from known and repeated ones; those that are new wait in these files."""
+    """Separate new events from known and repeated ones; yield files with the new events."""
     hash_ = run.hash("interactions")
     for number, part in enumerate(run.staging.resolve(run.path)):
         for index, rows in part.known.items():
@@ -210,9 +209,9 @@ def _write(
     items: pl.DataFrame,
     resolved: list[Path],
     bad_rows: int,
-    aside: quarantine_limits.Aside,
+    quarantined: quarantine_limits.Quarantined,
 ) -> Ingested:
-    """Write what is new; interactions after users and items, so that none is ever without."""
+    """Write new rows; users and items before interactions, so that none lacks its user or item."""
     id_table.write(run.path, run.ids)
     user_version, users = lake.merge(
         run.path, "users", _with_new_ids(run, "users", users, schema.USERS_SCHEMA)
@@ -226,32 +225,32 @@ def _write(
         compaction.compact_interactions(run.path)
     version = lake.newest(run.path, "interactions")
     if run.batches:
-        lake.append(run.path, "batches", _notes(run), None)
+        lake.append(run.path, "batches", _batch_rows(run), None)
         compaction.compact_notes(run.path)
     new_rows = sum(batch.new for batch in run.batches)
     rows = lake.scan(run.path, "interactions", schema.INTERACTIONS_SCHEMA)
     times = rows.select("timestamp").collect(engine="streaming")
     if version is None:
-        return Ingested("", times, bad_rows, 0, aside)
+        return Ingested("", times, bad_rows, 0, quarantined)
     digest = lake.content_digest(ordered.by_time(rows), users, items)
     name = lake.name_version(version, user_version, item_version, digest)
-    return Ingested(name, times, bad_rows, new_rows, aside)
+    return Ingested(name, times, bad_rows, new_rows, quarantined)
 
 
 def _with_new_ids(run: _Run, name: str, rows: pl.DataFrame, columns: pl.Schema) -> pl.DataFrame:
-    """Add the ids that only events name: nothing else is known of them."""
+    """Add rows for ids that occur only in events, with unknown attributes."""
     key = columns.names()[0]
     _, present = lake.current(run.path, name, columns)
     ids = (
         run.staging.distinct(key).join(present, on=key, how="anti").join(rows, on=key, how="anti")
     )
-    nothing = {column: pl.lit(None, dtype=kind) for column, kind in columns.items()}
-    nothing["segment"] = pl.lit("unknown")
-    others = [nothing[column].alias(column) for column in columns.names()[1:]]
+    unknown = {column: pl.lit(None, dtype=kind) for column, kind in columns.items()}
+    unknown["segment"] = pl.lit("unknown")
+    others = [unknown[column].alias(column) for column in columns.names()[1:]]
     return pl.concat([rows, ids.sort(key).select(key, *others)])
 
 
-def _notes(run: _Run) -> pl.DataFrame:
+def _batch_rows(run: _Run) -> pl.DataFrame:
     rows = [
         (b.file.batch, run.hash("interactions"), b.file.name, b.rows, b.new, b.known, b.bad)
         for b in run.batches

@@ -1,7 +1,7 @@
-"""The declared mapping of a source: which column of which files is what (`--mapping`, camelCase).
+"""The mapping of a source: files and columns of the tables (`--mapping`, camelCase).
 
 The other side of this contract is `recommender_operator.api.spec_mapping.DataMapping`; a test
-holds the two together.
+compares them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.data import schema
 from recommender_training.ingestion.ids import IdKind
 
-#: Raised when the same bytes would be read into other rows: files are then read again.
+#: Increased when the same bytes give other rows, so that files are read again.
 _READER = "1"
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]
@@ -27,7 +27,7 @@ Files = Annotated[str, Field(max_length=253, pattern=r"^[^/\x00-\x1f][^\x00-\x1f
 
 
 class Format(enum.StrEnum):
-    """Layout of the raw files; all but the first need a mapping."""
+    """Format of the raw files; all except the first need a mapping."""
 
     MOVIELENS_100K = "MovieLens100K"
     CSV = "CSV"
@@ -37,7 +37,7 @@ class Format(enum.StrEnum):
 
 
 class TimeUnit(enum.StrEnum):
-    """How times are written. A number is counted from 1970, a text without a zone is UTC."""
+    """Unit of times. A number counts from 1970; a text without a zone is UTC."""
 
     SECONDS = "Seconds"
     MILLISECONDS = "Milliseconds"
@@ -58,14 +58,14 @@ class _Section(BaseModel):
 
 
 class Timestamp(_Section):
-    """When the event was."""
+    """Time of the event."""
 
     column: Column
     unit: TimeUnit = TimeUnit.SECONDS
 
 
 class Value(_Section):
-    """How much the event says; `lowest` to `highest` is laid onto the range 1 to 5."""
+    """Value of the event; `lowest` to `highest` is scaled to the range 1 to 5."""
 
     column: Column
     lowest: float = schema.MIN_VALUE
@@ -74,19 +74,19 @@ class Value(_Section):
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
         if not self.lowest < self.highest:
-            raise ValueError("lowest has to be below highest")
+            raise ValueError("lowest must be below highest")
         return self
 
 
 class EventValue(_Section):
-    """What an event of a type is worth where it has no value of its own."""
+    """Value of an event type, for events without their own value."""
 
     type: str = Field(min_length=1, max_length=64)
     value: float | None = Field(default=None, ge=schema.MIN_VALUE, le=schema.MAX_VALUE)
 
 
 class EventType(_Section):
-    """What happened; a type that is not in `types` is quarantined, where any are given."""
+    """Type of the event; if `types` is given, all other types are quarantined."""
 
     column: Column
     types: tuple[EventValue, ...] = Field(default=(), max_length=50)
@@ -94,12 +94,12 @@ class EventType(_Section):
     @model_validator(mode="after")
     def _types_are_unique(self) -> Self:
         if len({entry.type for entry in self.types}) < len(self.types):
-            raise ValueError("types names one twice")
+            raise ValueError("types has a duplicate; list each type once")
         return self
 
 
 class Table(_Section):
-    """Files of one table, and their columns where they have no header."""
+    """Files of one table, and their columns if they have no header."""
 
     files: Files
     columns: tuple[Column, ...] = Field(default=(), max_length=100)
@@ -108,18 +108,18 @@ class Table(_Section):
     def _stays_inside(self) -> Self:
         parts = self.files.split("/")
         if ".." in parts:
-            raise ValueError("files must stay inside the source: no '..'")
+            raise ValueError("files must stay inside the source; remove '..'")
         if any("**" in part and part != "**" for part in parts):
-            raise ValueError("'**' has to stand alone between slashes, as in 'events/**/*.csv'")
+            raise ValueError("'**' must be a whole path segment, as in 'events/**/*.csv'")
         return self
 
     def fields(self) -> dict[str, str]:
-        """The mapped columns by what they are."""
+        """Return the mapped columns by field."""
         raise NotImplementedError
 
 
 class Interactions(Table):
-    """The events."""
+    """Interactions, one event per row."""
 
     user: Column
     item: Column
@@ -136,11 +136,11 @@ class Interactions(Table):
             and self.event_type.types
             and all(entry.value is not None for entry in self.event_type.types)
         ):
-            raise ValueError("without `value`, eventType.types has to give each type a value")
+            raise ValueError("without `value`, each entry of eventType.types needs a value")
         return self
 
     def fields(self) -> dict[str, str]:
-        """The mapped columns by what they are."""
+        """Return the mapped columns by field."""
         optional = {
             "value": self.value.column if self.value else None,
             "event_type": self.event_type.column if self.event_type else None,
@@ -152,7 +152,7 @@ class Interactions(Table):
 
 
 class Users(Table):
-    """Attributes of users; those that are not mapped are unknown."""
+    """Attributes of users; attributes without a column are unknown."""
 
     id: Column
     age: Column | None = None
@@ -161,12 +161,12 @@ class Users(Table):
     segment: Column | None = None
 
     def fields(self) -> dict[str, str]:
-        """The mapped columns by what they are."""
+        """Return the mapped columns by field."""
         return _mapped(self, ("id", "age", "gender", "occupation", "segment"))
 
 
 class Items(Table):
-    """Attributes of items; those that are not mapped are unknown."""
+    """Attributes of items; attributes without a column are unknown."""
 
     id: Column
     title: Column | None = None
@@ -175,36 +175,36 @@ class Items(Table):
     genre_separator: str = Field(default="|", min_length=1, max_length=8)
 
     def fields(self) -> dict[str, str]:
-        """The mapped columns by what they are."""
+        """Return the mapped columns by field."""
         return _mapped(self, ("id", "title", "release_year", "genres"))
 
 
 class CsvLayout(_Section):
-    """How fields of a CSV file are told apart."""
+    """Delimiter and quote of a CSV file."""
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     quote: str = Field(default='"', min_length=1, max_length=1)
 
     @model_validator(mode="after")
-    def _are_told_apart(self) -> Self:
+    def _are_distinct(self) -> Self:
         if self.delimiter == self.quote or {self.delimiter, self.quote} & {"\n", "\r", "\0"}:
-            raise ValueError("delimiter and quote have to be two characters, no line ends")
+            raise ValueError("delimiter and quote must differ, and neither may be a line end")
         return self
 
 
 class Ids(_Section):
-    """What the ids of users and of items are."""
+    """Kinds of user and item ids."""
 
     user: IdKind = IdKind.INTEGER
     item: IdKind = IdKind.INTEGER
 
 
-#: What ids are where nothing is declared.
+#: Default kinds of ids.
 INTEGERS = Ids()
 
 
 class Mapping(_Section):
-    """Which column of which files is what."""
+    """Files and columns of all tables."""
 
     interactions: Interactions
     users: Users | None = None
@@ -214,18 +214,18 @@ class Mapping(_Section):
     partition_by: PartitionBy = PartitionBy.DAY
 
     def tables(self) -> dict[str, Table]:
-        """The tables that have files, users and items first."""
+        """Return the mapped tables, users and items first."""
         named = {"users": self.users, "items": self.items, "interactions": self.interactions}
         return {name: table for name, table in named.items() if table is not None}
 
     def schema_hash(self, name: str, kind: Format) -> str:
-        """Identifies what a row was held against: all of the mapping that makes a row a row."""
+        """Return a hash of all of the mapping that affects the rows of a table."""
         table = self.tables()[name].model_dump(mode="json", exclude={"files"})
         layout = (self.csv or CsvLayout()).model_dump() if kind is Format.CSV else None
-        told = [_READER, kind.value, name, table, layout]
-        if self.ids != INTEGERS:  # what was read before ids could be texts is not read again
-            told.append(self.ids.model_dump(mode="json"))
-        text = json.dumps(told, sort_keys=True)
+        parts = [_READER, kind.value, name, table, layout]
+        if self.ids != INTEGERS:  # keeps the hash of mappings from before ids could be texts
+            parts.append(self.ids.model_dump(mode="json"))
+        text = json.dumps(parts, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -236,12 +236,12 @@ def _mapped(table: Table, names: tuple[str, ...]) -> dict[str, str]:
 def parse_mapping(text: str | None, kind: Format) -> Mapping | None:
     """Read `--mapping`, which is JSON, or `` and a file that holds it.
 
-    Raises InputError `InvalidMapping` with the field and what is allowed, also where a format
-    needs a mapping and has none, or has one and takes none.
+    Raises InputError `InvalidMapping` with the field and its limits, or if the format needs a
+    mapping and has none, or takes none and has one.
     """
     if kind is Format.MOVIELENS_100K:
         if text is not None:
-            raise InputError("InvalidMapping", f"the format {kind} takes no --mapping; drop it")
+            raise InputError("InvalidMapping", f"the format {kind} takes no --mapping; remove it")
         return None
     if text is None:
         raise InputError(
@@ -267,6 +267,6 @@ def parse_mapping(text: str | None, kind: Format) -> Mapping | None:
     if kind is not Format.CSV and only_csv:
         raise InputError(
             "InvalidMapping",
-            f"--mapping: csv and columns belong to the format CSV, not to {kind}; drop them",
+            f"--mapping: csv and columns apply to the format CSV, not to {kind}; remove them",
         )
     return mapping

@@ -1,4 +1,4 @@
-"""Read Parquet files in batches, each mapped column as the text that other formats would have."""
+"""Read Parquet files in batches, with each mapped column as the text of the other formats."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(
     batch_rows: int,
     given: Facts[str, str | None] | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Batches of all rows of a file (`readers.read`).
+    """Yield batches of all rows of a file (`readers.read`).
 
     Raises InputError: UnreadableData, UnknownColumns.
     """
@@ -30,10 +30,10 @@ def read(
     try:
         scan = pl.scan_parquet(path, glob=False)
         found = scan.collect_schema()
-        lacking = [column for column in given or {} if column not in found]
-        if given and lacking:
+        missing = [column for column in given or {} if column not in found]
+        if given and missing:
             scan = scan.with_columns(
-                pl.lit(given[each], pl.String).alias(each) for each in lacking
+                pl.lit(given[each], pl.String).alias(each) for each in missing
             )
             found = scan.collect_schema()
         raw_columns.check(path, name, fields, found.names())
@@ -46,19 +46,19 @@ def read(
         for batch in batches:
             yield _numbered(batch, fields, line)
             line += batch.height
-        # a reader that fails in the midst of a file may end early without a word
-        told = int(scan.select(pl.len()).collect().item())
-        if line - 1 != told:
-            raise OSError(f"{line - 1} of the {told} rows that it says it has can be read")
+        # a reader that fails in the middle of a file may stop without an error
+        rows = int(scan.select(pl.len()).collect().item())
+        if line - 1 != rows:
+            raise OSError(f"only {line - 1} of its {rows} rows are readable")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(
             "UnreadableData",
-            f"{path} is no Parquet file that can be read ({str(error)[:200]}); write it again",
+            f"{path} is not a readable Parquet file ({str(error)[:200]}); write it again",
         ) from error
 
 
 def _numbered(batch: pl.DataFrame, fields: dict[str, str], line: int) -> pl.DataFrame:
-    """Rows are told by number and by the JSON of their mapped columns."""
+    """Add the number of each row and the JSON of its mapped columns."""
     named = {column: pl.col(f"raw_{field}").alias(column) for field, column in fields.items()}
     row = pl.struct(*named.values()).struct.json_encode().str.slice(0, MAX_ROW_TEXT)
     return batch.select(
@@ -84,16 +84,16 @@ def _text(
     if kind.is_nested() or kind.base_type() in (pl.Binary, pl.Object):
         raise InputError(
             "UnreadableData",
-            f"{path}: column {column!r} ({field}) holds {kind}, which is neither text nor a "
-            "number; write it as one of these, or map another column",
+            f"{path}: column {column!r} ({field}) has the type {kind}; write it as text or "
+            "numbers, or map another column",
         )
     return value.cast(pl.String)
 
 
 def _time(value: pl.Expr, unit: TimeUnit | None) -> pl.Expr:
-    """A typed time says itself what it is: it is written as the declared unit has it."""
+    """Write a typed time as text in the declared unit."""
     if unit is TimeUnit.ISO8601:
-        # without a zone of its own it is UTC; with one, its clock is turned to UTC
+        # a time without a zone is UTC; one with a zone is converted
         micros = pl.from_epoch(value.dt.epoch("us"), time_unit="us")
         return micros.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
     return value.dt.epoch("ms" if unit is TimeUnit.MILLISECONDS else "s").cast(pl.String)

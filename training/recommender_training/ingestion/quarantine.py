@@ -1,4 +1,4 @@
-"""Rows that were put aside: each is kept once, with its file, line, reason and schema."""
+"""Quarantined rows, each stored once with its file, line, reason and schema."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import polars as pl
 from recommender_training.data import lake, schema
 from recommender_training.ingestion.source_files import SourceFile
 
-#: Rows that are held before they are written: some tens of megabytes at most.
+#: Rows held in memory before a write: some tens of megabytes at most.
 _HELD_ROWS = 50_000
-#: A row is known by where it stands, not by its text.
+#: A row is identified by its position, not by its text.
 _KEY = ["batch", "schema_hash", "table", "line", "reason"]
 
 
 @dataclass
 class Quarantine:
-    """Collects bad rows and writes those that the table does not have yet."""
+    """Collects bad rows, and writes those that the table does not have yet."""
 
     lake_path: Path
     reasons: Counter[str] = field(default_factory=Counter)
@@ -27,7 +27,7 @@ class Quarantine:
     _held: list[pl.DataFrame] = field(default_factory=list)
 
     def add(self, bad: pl.DataFrame, table: str, file: SourceFile, schema_hash: str) -> None:
-        """Add rows (`line`, `row`, `reason`) of a file."""
+        """Add bad rows (`line`, `row`, `reason`) of a file."""
         if bad.height == 0:
             return
         facts = {
@@ -45,7 +45,7 @@ class Quarantine:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is held."""
+        """Write the collected rows."""
         if not self._held:
             return
         rows = pl.concat(self._held).unique(_KEY, keep="first", maintain_order=True)

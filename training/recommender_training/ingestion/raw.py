@@ -1,4 +1,4 @@
-"""Read raw files line by line: every row is either parsed or quarantined with a reason."""
+"""Read raw files line by line; parse each row, or quarantine it with a reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NUMBER = r"^[+-]?\d{1,15}(\.\d+)?$"
 
 @dataclass(frozen=True)
 class RawData:
-    """Parsed rows of all files of a source, and what was put aside."""
+    """Parsed and quarantined rows of all files of a source."""
 
     interactions: pl.DataFrame
     users: pl.DataFrame
@@ -28,7 +28,7 @@ class RawData:
 def read_source(source: Path, now: int = schema.MAX_TIMESTAMP) -> RawData:
     """Read all files of a folder in the MovieLens atomic format.
 
-    `now` is in seconds since 1970; later events are put aside. Raises InputError: DataMissing,
+    `now` is in seconds since 1970; later events are quarantined. Raises InputError: DataMissing,
     UnreadableData, UnknownColumns.
     """
     if not source.is_dir():
@@ -43,7 +43,7 @@ def read_source(source: Path, now: int = schema.MAX_TIMESTAMP) -> RawData:
 
 
 def _lines(source: Path, table: schema.RawTable) -> pl.DataFrame:
-    """All lines of all files of a kind: file, line (from 1, the header), row."""
+    """Return all lines of all files of a kind: file, line (from 1, the header), row."""
     paths = sorted(path for path in source.iterdir() if path.name.endswith(table.suffix))
     if not paths:
         raise InputError(
@@ -63,7 +63,7 @@ def _file_lines(path: Path, table: schema.RawTable) -> pl.DataFrame:
         ) from error
     lines = text.replace("\r\n", "\n").split("\n")
     if not lines[0].strip():
-        raise InputError("UnreadableData", f"{path} is empty; its first line has to be the header")
+        raise InputError("UnreadableData", f"{path} is empty; its first line must be the header")
     _check_header(path, table, lines[0].split("\t"))
     numbers = [number for number, line in enumerate(lines[1:], start=2) if line]
     return pl.DataFrame(
@@ -83,12 +83,12 @@ def _check_header(path: Path, table: schema.RawTable, header: list[str]) -> None
     what = ", ".join(parts) or "another order"
     raise InputError(
         "UnknownColumns",
-        f"{path}: columns: {what}; the header has to be {' '.join(expected)} separated by tabs",
+        f"{path}: columns: {what}; the header must be {' '.join(expected)} separated by tabs",
     )
 
 
 def _split(lines: pl.DataFrame, table: schema.RawTable) -> pl.DataFrame:
-    """The lines with one string column a field, and `reason` set where the count is wrong."""
+    """Split lines into one string column per field; set `reason` if the count is wrong."""
     fields = pl.col("row").str.split("\t")
     wrong = fields.list.len() != len(table.fields)
     columns = [

@@ -1,8 +1,8 @@
-"""Read raw files in batches of rows: each mapped column as text, whatever the format.
+"""Read raw files of all formats in batches of rows, with each mapped column as text.
 
-A batch is a frame with `line` (Int64, from 1), `row` (the row as it stands in the file, bounded),
-`reason` (why it cannot be read, else null) and one text column `raw_<field>` a mapped field. All
-formats give the same text for the same value, so that one set of rules judges them.
+A batch is a frame with `line` (Int64, from 1), `row` (the row as in the file, shortened), `reason`
+(why it is unreadable, else null) and one text column `raw_<field>` per mapped field. All formats
+give the same text for the same value, so that the same rules apply.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from recommender_training.ingestion.mapping import CsvLayout, Format, Mapping, T
 
 #: Rows of a batch: some tens of megabytes.
 BATCH_ROWS = 50_000
-#: line, row, reason, and the text of each field
+#: Line, row, reason, and the text of each field.
 _Row = tuple[int, str, str | None, Sequence[str | None]]
 
 
@@ -36,9 +36,9 @@ def read(
     name: str,
     given: Facts[str, str | None] | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Batches of all rows of a file of the table `name`.
+    """Yield batches of all rows of a file of the table `name`.
 
-    `given` are columns that a data file of Delta may lack, and what they are then.
+    `given` holds the values of columns that a data file of a Delta table may lack.
     Raises InputError: UnreadableData, UnknownColumns.
     """
     table = mapping.tables()[name]
@@ -75,8 +75,8 @@ def _csv_rows(
         if reason is not None:
             raise InputError(
                 "UnreadableData",
-                f"{path}: its first line is no header ({reason}): {text[:120]!r}; write it as "
-                f"UTF-8 text, or name its columns in mapping.{name}.columns",
+                f"{path}: the first line is not a header ({reason}): {text[:120]!r}; write it as "
+                f"UTF-8 text, or list the columns in mapping.{name}.columns",
             )
         header = tuple(column.strip() for column in found)
     at = _positions(path, name, table.fields(), header)
@@ -91,7 +91,7 @@ def _csv_rows(
 def _csv_records(
     lines: Lines, layout: CsvLayout
 ) -> Iterator[tuple[int, str, str | None, list[str]]]:
-    """Records with their first line; after a quote that is never closed, it goes on a line on."""
+    """Yield records with their first line; after an unclosed quote, continue on the next line."""
     reader = csv.reader(
         lines, delimiter=layout.delimiter, quotechar=layout.quote, strict=True, doublequote=True
     )
@@ -105,7 +105,7 @@ def _csv_records(
             lines.give_back()
             reason = "BadQuotes"
         if not found and reason is None:
-            continue  # a blank line is no row
+            continue  # skip blank lines
         text, is_text = bounded(lines.text())
         if lines.too_long:
             reason = "LineTooLong"
@@ -115,11 +115,11 @@ def _csv_records(
 
 
 def _positions(path: Path, name: str, fields: dict[str, str], header: Sequence[str]) -> list[int]:
-    """Where each mapped column stands in the header. Raises InputError `UnknownColumns`."""
-    twice = sorted({column for column in fields.values() if header.count(column) > 1})
-    if twice:
+    """Return the index of each mapped column. Raises InputError `UnknownColumns`."""
+    duplicates = sorted({column for column in fields.values() if header.count(column) > 1})
+    if duplicates:
         raise InputError(
-            "UnknownColumns", f"{path}: the header has {twice} more than once; rename one"
+            "UnknownColumns", f"{path}: the header has {duplicates} more than once; rename one"
         )
     raw_columns.check(path, name, fields, header)
     return [header.index(column) for column in fields.values()]
@@ -149,27 +149,27 @@ def _json_rows(path: Path, lines: Lines, table: Table, name: str) -> Iterator[_R
         seen.update(itertools.islice(value, _MOST_KEYS - len(seen)))
         yield line, row, *_json_values(value, fields)
     if rows == 0:
-        raise InputError("UnreadableData", f"{path} holds no row; write it again, or remove it")
+        raise InputError("UnreadableData", f"{path} has no rows; write it again, or remove it")
     if objects and len(seen) < _MOST_KEYS:
         _check_seen(path, name, fields, sorted(seen))
 
 
 def _check_seen(path: Path, name: str, fields: dict[str, str], seen: Sequence[str]) -> None:
-    """A key that may be left out where it is null may be a misspelt one, too: that is told."""
+    """Report optional keys without any value, since they may be misspelt."""
     needed = {field: fields[field] for field in raw_columns.REQUIRED[name]}
     raw_columns.check(path, name, needed, seen)
     for field, column in fields.items():
         if column not in seen:
-            say(f"check: {path.name}: no row has {column!r} ({field}): taken as unknown")
+            say(f"check: {path.name}: no row has {column!r} ({field}); its values are unknown")
 
 
-#: Writers of numbers write NaN where a value is missing.
+#: Some writers use NaN for a missing value.
 _CONSTANTS = {"NaN": None, "Infinity": "Infinity", "-Infinity": "-Infinity"}
-#: Numbers stay as they were written.
+#: Keeps numbers as written.
 _DECODER = json.JSONDecoder(
     parse_float=str, parse_int=str, parse_constant=lambda text: _CONSTANTS[text]
 )
-#: Keys of a file that are remembered, to tell which were found.
+#: Most keys of a file to remember, to report missing ones.
 _MOST_KEYS = 200
 
 

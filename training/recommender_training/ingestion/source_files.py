@@ -1,8 +1,8 @@
-"""The files of a source: which belongs to which table, and what tells their contents apart.
+"""Find the files of a source by table, and identify their contents.
 
-Of a Delta table these are the data files of its newest version. Such a file never changes and its
-name is never used again. So it is a batch by table, name and size, and no byte of what was read
-before is read again, however large the table grows. Other files are batches by their digests.
+The files of a Delta table are the data files of its newest version. Such a file never changes and
+its name is never reused, so table, name and size identify it as a batch without reading it again.
+Other files are identified by their digests.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.ingestion.mapping import Format, Mapping
 
-#: Features of a table without which its Parquet files are not its rows.
+#: Table features under which the Parquet files still are exactly the rows.
 _READABLE = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
 _LOG = "_delta_log"
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A raw file. The same `batch` is the same content, and is read once."""
+    """A raw file. Files with the same `batch` have the same content, which is read once."""
 
     path: Path
     name: str  # relative to the source
     batch: str
-    #: Columns that a file of a Delta table may lack, and what they are then: the value of its
-    #: partition, or nothing where the file is older than the column.
+    #: Values of columns that a file of a Delta table may lack: the value of its partition, or
+    #: None if the file is older than the column.
     given: dict[str, str | None] = field(default_factory=dict)
 
 
 def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str, list[SourceFile]]:
-    """Files of each mapped table, sorted by name; those of Delta tables by the time of writing.
+    """Return the files of each mapped table, sorted by name; Delta files by time of writing.
 
-    Raises InputError: DataMissing where there are none, UnreadableData, InvalidMapping where one
+    Raises InputError: DataMissing if a table has no files, UnreadableData, InvalidMapping if a
     file belongs to two tables.
     """
     if not source.is_dir():
@@ -63,7 +63,7 @@ def find(source: Path, mapping: Mapping, kind: Format = Format.CSV) -> dict[str,
             if path in owners:
                 raise InputError(
                     "InvalidMapping",
-                    f"{path.relative_to(source)} is a file of both {owners[path]} and {name}; "
+                    f"{path.relative_to(source)} belongs to both {owners[path]} and {name}; "
                     f"make mapping.{owners[path]}.files or mapping.{name}.files narrower",
                 )
             owners[path] = name
@@ -77,7 +77,7 @@ def _plain(source: Path, path: Path) -> list[SourceFile]:
 
 
 def _matches(source: Path, pattern: str) -> list[Path]:
-    """Regular files inside the source; hidden ones are what writers have not finished."""
+    """Return regular files inside the source, without hidden ones, which are unfinished."""
     root = source.resolve()
     return sorted(
         path
@@ -93,20 +93,20 @@ def _file(source: Path, path: Path) -> SourceFile:
         if path.stat().st_size == 0:
             raise InputError(
                 "UnreadableData",
-                f"{path} is empty, as after an upload that was cut short; write it again, or "
-                "remove it",
+                f"{path} is empty, as after an interrupted upload; write it again, or remove it",
             )
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()[:32]
     except OSError as error:
         raise InputError(
-            "UnreadableData", f"{path} cannot be read ({error}); repair the file or its rights"
+            "UnreadableData",
+            f"{path} cannot be read ({error}); repair the file or its permissions",
         ) from error
     return SourceFile(path, str(path.relative_to(source)), digest)
 
 
 def _delta_tables(source: Path, pattern: str) -> list[Path]:
-    """Folders inside the source that hold a Delta table, sorted; `pattern` names them."""
+    """Return the folders that match `pattern` and hold a Delta table, sorted."""
     root = source.resolve()
     return sorted(
         path
@@ -118,10 +118,10 @@ def _delta_tables(source: Path, pattern: str) -> list[Path]:
 
 
 def _delta_files(source: Path, folder: Path) -> list[SourceFile]:
-    """The data files of the newest version of a table, oldest first.
+    """Return the data files of the newest version of a table, oldest first.
 
-    Raises InputError `UnreadableData` where the table is damaged, or where its files alone do not
-    tell its rows (deletion vectors, mapped columns, shallow clones).
+    Raises InputError `UnreadableData` if the table is damaged, or if its files are not exactly its
+    rows (deletion vectors, column mapping, shallow clones).
     """
     name = str(folder.relative_to(source))
     try:
@@ -133,7 +133,7 @@ def _delta_files(source: Path, folder: Path) -> list[SourceFile]:
     except (DeltaError, OSError, ValueError) as error:
         raise InputError(
             "UnreadableData",
-            f"{folder} is no Delta table that can be read ({str(error).splitlines()[0][:200]}); "
+            f"{folder} is not a readable Delta table ({str(error).splitlines()[0][:200]}); "
             "repair its log, or write the table again",
         ) from error
     say(f"check: {name} at version {table.version()}: {actions.height} data files")
@@ -149,32 +149,32 @@ def _check_protocol(name: str, table: DeltaTable) -> None:
     if features:
         raise InputError(
             "UnreadableData",
-            f"{name} uses {', '.join(sorted(features))}: its data files are not its rows; let the "
-            "collector write a table without, for rows that are only ever added need none",
+            f"{name} uses {', '.join(sorted(features))}, so its data files are not its rows; "
+            "write an append-only table without these features",
         )
 
 
 def _delta_file(
     source: Path, folder: Path, identity: str, columns: Sequence[str], action: dict[str, Any]
 ) -> SourceFile:
-    told = str(action["path"])
-    path = folder / urllib.parse.unquote(told)
-    if not path.exists() and (folder / told).exists():
-        path = folder / told
+    logged = str(action["path"])
+    path = folder / urllib.parse.unquote(logged)
+    if not path.exists() and (folder / logged).exists():
+        path = folder / logged
     if not path.resolve().is_relative_to(source.resolve()):
         raise InputError(
             "UnreadableData",
-            f"{folder.name} names the data file {told[:200]!r} outside of the source, as a "
+            f"{folder.name} has the data file {logged[:200]!r} outside the source, as a "
             "shallow clone does; write the rows into the table itself",
         )
     if not path.is_file():
         raise InputError(
             "UnreadableData",
-            f"{path} is named by the log of {folder.name} and is not there; a vacuum took it, or "
-            "a copy was cut short: check again, or restore it",
+            f"{path} is in the log of {folder.name} but missing, as after a vacuum or an "
+            "interrupted copy: check again, or restore it",
         )
     size = action["size_bytes"]
-    text = f"delta\0{identity}\0{told}\0{size}"
+    text = f"delta\0{identity}\0{logged}\0{size}"
     given: dict[str, str | None] = dict.fromkeys(columns)
     for key, value in action.items():
         if key.startswith("partition."):

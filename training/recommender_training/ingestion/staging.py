@@ -1,8 +1,8 @@
-"""Good rows of new files, on disk until all have been read, then told apart from known events.
+"""Stage the good rows of new files on disk, then separate new events from known ones.
 
-Nothing of a source may get into the lake before the share of bad rows is known, and a source may
-be larger than the memory. So rows wait in Parquet files, and are resolved in stretches of time:
-duplicates share their second, so a stretch can be judged by itself.
+No row may enter the lake before the share of bad rows is known, and a source may exceed the
+memory. So rows wait in Parquet files and are resolved in stretches of time. Duplicates share their
+second, so each stretch is independent.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import polars as pl
 
 from recommender_training.data import lake, schema
 
-#: Rows that are judged at a time, where no single hour has more: about a hundred megabytes.
+#: Rows of a stretch, unless a single hour has more: about a hundred megabytes.
 STRETCH_ROWS = 250_000
 _HOUR = 3600
 _KEY = list(schema.EVENT_KEY)
@@ -24,7 +24,7 @@ _KEY = list(schema.EVENT_KEY)
 
 @dataclass(frozen=True)
 class Resolved:
-    """A stretch of time: new events, how many were known by file number, and bad rows.
+    """Result of a stretch of time: new events, counts of known ones by file number, bad rows.
 
     `bad` has `number` (of the file), `line`, `row` and `reason`.
     """
@@ -36,19 +36,19 @@ class Resolved:
 
 @dataclass
 class Staging:
-    """Rows of the files of a source, by the number of the file."""
+    """Staged rows of the files of a source, by the number of the file."""
 
     folder: Path
     _hours: dict[int, int] = field(default_factory=dict)
     _parts: int = 0
 
     def begin(self) -> None:
-        """Start empty: what a process that was killed has left is of no use."""
+        """Start empty; remove the remains of a killed process."""
         self.end()
         self.folder.mkdir(parents=True)
 
     def end(self) -> None:
-        """Remove all that was staged."""
+        """Remove all staged rows."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, number: int, good: pl.DataFrame) -> None:
@@ -65,7 +65,7 @@ class Staging:
         self._parts += 1
 
     def resolve(self, lake_path: Path) -> Iterator[Resolved]:
-        """Every stretch of time, oldest first."""
+        """Yield the result of each stretch of time, oldest first."""
         for first, last in self._stretches():
             inside = pl.col("timestamp").is_between(first, last)
             staged = self._scan().filter(inside)
@@ -73,7 +73,7 @@ class Staging:
             yield _resolve(rows, staged, _known(lake_path, rows.select(_KEY), first, last))
 
     def keep(self, number: int, new: pl.DataFrame) -> Path:
-        """Keep the new events of a stretch until they may be written."""
+        """Keep the new events of a stretch in a file until they are written; return its path."""
         folder = self.folder / "new"
         folder.mkdir(exist_ok=True)
         path = folder / f"{number:06}.parquet"
@@ -81,7 +81,7 @@ class Staging:
         return path
 
     def distinct(self, column: str) -> pl.DataFrame:
-        """The values of a column in all staged rows."""
+        """Return the distinct values of a column in all staged rows."""
         if not self._parts:
             return pl.DataFrame(schema={column: schema.INTERACTIONS_SCHEMA[column]})
         return self._scan().select(pl.col(column).unique()).collect(engine="streaming")
@@ -90,7 +90,7 @@ class Staging:
         return pl.scan_parquet(sorted(self.folder.glob("*.parquet")), glob=False)
 
     def _stretches(self) -> Iterator[tuple[int, int]]:
-        """First and last second of stretches of whole hours, each of a bounded number of rows."""
+        """Yield first and last second of stretches of whole hours with limited rows."""
         hours = sorted(self._hours)
         start, rows = 0, 0
         for at, hour in enumerate(hours):
@@ -101,7 +101,7 @@ class Staging:
 
 
 def _known(lake_path: Path, keys: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
-    """Events of the lake that have these keys, with their `value`."""
+    """Return events of the lake with these keys, with their value as `known_value`."""
     days = [
         pl.select(pl.from_epoch(pl.lit(time), time_unit="s").dt.strftime("%Y-%m-%d")).item()
         for time in (first, last + 24 * _HOUR)
@@ -118,19 +118,19 @@ def _known(lake_path: Path, keys: pl.DataFrame, first: int, last: int) -> pl.Dat
 
 
 def _resolve(rows: pl.DataFrame, staged: pl.LazyFrame, known: pl.DataFrame) -> Resolved:
-    """Judge rows, which are sorted by file and line.
+    """Classify rows, which are sorted by file and line.
 
-    The first row of an event in a file stands for it; another in the same file is a duplicate. An
-    event that another file or the lake has already is known: exports overlap. If it then has
-    another value, one of the two is wrong, and the newer one is put aside.
+    The first row of an event in a file counts; others in the same file are duplicates. An event
+    that another file or the lake has already is known, since exports overlap. If its value
+    differs, one of the two is wrong, and the newer one is quarantined.
     """
     rows = rows.with_columns(
         pl.struct("number", *_KEY).is_first_distinct().alias("first_in_file"),
         pl.struct(*_KEY).is_first_distinct().alias("first"),
     )
-    stands = rows.filter("first").select(*_KEY, pl.col("value").alias("first_value"))
+    firsts = rows.filter("first").select(*_KEY, pl.col("value").alias("first_value"))
     rows = rows.join(known, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
-    rows = rows.join(stands, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
+    rows = rows.join(firsts, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
     before = pl.coalesce("known_value", "first_value")
     reason = (
         pl.when(~pl.col("first_in_file"))

@@ -1,7 +1,7 @@
-"""Which text each id stands for, so that no two texts ever share one.
+"""Text ids without collisions.
 
-Of an id 16 bytes are held: the number and a fingerprint of its text. Two texts that share 63 bits
-are told apart by the other 64, and the newer one is put aside.
+Each id takes 16 bytes of memory: the hash of 63 bits and a fingerprint of 64 bits of its text. The
+fingerprint reveals two texts with the same hash; the newer one is quarantined.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _Prints = npt.NDArray[np.uint64]
 
 
 class TextIds:
-    """Ids that are texts; `of` is User or Item, `known` what the lake has (`id`, `text`)."""
+    """Ids that are texts. `of` is User or Item; `known` has `id` and `text` of the lake."""
 
     kind = IdKind.TEXT
 
@@ -38,7 +38,7 @@ class TextIds:
         return read_texts(frame, raw, column, self._of)
 
     def settle(self, frame: pl.DataFrame, raw: str, column: str) -> pl.DataFrame:
-        """See IdReader. Whose hash is that of an earlier text has the reason UserIdCollision."""
+        """See IdReader. A text with the hash of another text gets the reason UserIdCollision."""
         pairs = frame.filter(pl.col("reason").is_null()).select(
             pl.col(column).alias("id"), pl.col(raw).alias("text")
         )
@@ -53,28 +53,28 @@ class TextIds:
         return frame.with_columns(pl.coalesce("reason", "clash").alias("reason")).drop("clash")
 
     def new(self) -> pl.DataFrame:
-        """`id` and `text` of those that the lake does not have, sorted by id."""
+        """Return `id` and `text` of the ids that the lake does not have, sorted by id."""
         columns = {name: schema.IDS_SCHEMA[name] for name in ("id", "text")}
         return pl.concat([pl.DataFrame(schema=columns), *self._new]).sort("id")
 
     def _claim(self, pairs: pl.DataFrame) -> Bools:
-        """Remember the pairs whose id is free; true for those whose id is another text's."""
+        """Remember pairs with a free id; return true for pairs whose id is another text's."""
         ids: Ints = pairs["id"].to_numpy()
         prints: _Prints = pairs["text"].hash().to_numpy()
-        there, owner = self._owners(ids)
+        present, owner = self._owners(ids)
         distinct, first, back = np.unique(ids, return_index=True, return_inverse=True)
-        owner = np.where(there, owner, prints[first][back])
-        free = first[~there[first]]
+        owner = np.where(present, owner, prints[first][back])
+        free = first[~present[first]]
         if len(free):
             place = np.searchsorted(self._ids, ids[free])
-            self._ids = np.insert(self._ids, place, distinct[~there[first]])
+            self._ids = np.insert(self._ids, place, distinct[~present[first]])
             self._prints = np.insert(self._prints, place, prints[free])
             self._new.append(pairs[free.tolist()])
         clash: Bools = prints != owner
         return clash
 
     def _owners(self, ids: Ints) -> tuple[Bools, _Prints]:
-        """Whether each id is known, and the fingerprint of its text (anything if it is not)."""
+        """Return whether each id is known, and the fingerprint of its text (arbitrary if not)."""
         if len(self._ids) == 0:
             return np.zeros(len(ids), dtype=np.bool_), np.zeros(len(ids), dtype=np.uint64)
         place = np.searchsorted(self._ids, ids).clip(max=len(self._ids) - 1)

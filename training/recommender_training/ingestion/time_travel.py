@@ -1,4 +1,4 @@
-"""What a lake held at a time: which data version is meant, and whether it is still there."""
+"""Find and check the data version of a lake at a past time."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from recommender_training.common.errors import InputError
 from recommender_training.data import load, snapshots, times
 from recommender_training.data.snapshots import Snapshot
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.quarantine_limits import Aside
+from recommender_training.ingestion.quarantine_limits import Quarantined
 
 
 def find(path: Path, as_of: str, now: int) -> Snapshot:
-    """The newest snapshot of the lake at `path` that is not after a time of RFC 3339.
+    """Return the newest snapshot of the lake at `path` up to a time of RFC 3339.
 
     `now` is in seconds since 1970. Raises InputError: InvalidAsOf, NoSnapshot, SnapshotsDamaged.
     """
@@ -25,16 +25,15 @@ def find(path: Path, as_of: str, now: int) -> Snapshot:
     if seconds > now:
         raise InputError(
             "InvalidAsOf",
-            f"asOf: {as_of} is in the future of the clock ({times.iso_time(now)}), and rows may "
-            "come until then; give a time that has been",
+            f"asOf: {as_of} is in the future (now: {times.iso_time(now)}); give a past time",
         )
-    taken = snapshots.read(path)
-    found = snapshots.as_of(taken, seconds)
+    recorded = snapshots.read(path)
+    found = snapshots.as_of(recorded, seconds)
     if found is None:
         raise InputError(
             "NoSnapshot",
-            f"no snapshot of {path} is as old as {as_of}: {snapshots.oldest_in_words(taken)}; "
-            "give a later time, or take snapshots (data.snapshots) to have older ones in future",
+            f"no snapshot of {path} is as old as {as_of}: {snapshots.oldest_in_words(recorded)}; "
+            "give a later time; to keep older versions in future, set data.snapshots",
         )
     return found
 
@@ -45,39 +44,39 @@ def check(
     *,
     window_days: int | None,
     min_rows: int,
-    taken: Snapshot | None = None,
-    aside: Aside | None = None,
+    snapshot: Snapshot | None = None,
+    quarantined: Quarantined | None = None,
 ) -> ingest.CheckResult:
-    """Hold a data version of the lake at `path` to what a check holds new data to.
+    """Check a past data version of the lake at `path` as a check does new data.
 
-    No source is read. `taken` and `aside` are what is known of how the version was taken in.
-    Raises InputError: DataVersionMissing where the version is not there or is not what it was,
-    and says how far back one can go; NoRowsInWindow, TooFewRows, SnapshotsDamaged.
+    Reads no source. `snapshot` and `quarantined` are the records of its ingestion, if known.
+    Raises InputError: DataVersionMissing, with the oldest snapshot, if the version is missing or
+    its content has changed; NoRowsInWindow, TooFewRows, SnapshotsDamaged.
     """
     with _naming_the_oldest(path):
         start, end, rows = load.verify(path, data_version, window_days)
     result = ingest.CheckResult(
         data_version=data_version,
         rows=rows,
-        quarantined_rows=_quarantined(taken, aside),
+        quarantined_rows=_quarantined_rows(snapshot, quarantined),
         window_start=times.iso_time(start),
         window_end=times.iso_time(end),
         new_rows=0,
-        aside=aside,
+        quarantined=quarantined,
     )
     ingest.check_rows(result, min_rows)
     return result
 
 
-def _quarantined(taken: Snapshot | None, aside: Aside | None) -> int | None:
-    if taken is not None:
-        return taken.quarantined_rows
-    return None if aside is None else sum(bad for bad, _ in aside.quarantine.values())
+def _quarantined_rows(snapshot: Snapshot | None, found: Quarantined | None) -> int | None:
+    if snapshot is not None:
+        return snapshot.quarantined_rows
+    return None if found is None else sum(bad for bad, _ in found.quarantine.values())
 
 
 @contextmanager
 def _naming_the_oldest(path: Path) -> Iterator[None]:
-    """Within it, a data version that is not there is told with how far back one can go."""
+    """Add the oldest snapshot to a DataVersionMissing error raised inside the block."""
     try:
         yield
     except InputError as error:

@@ -19,22 +19,18 @@ from scipy.optimize import brentq
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.config.mitigation import Dimension, Reweighting
 from recommender_training.data.dataset import Dataset, Users
-from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
+from recommender_training.features import attributes
 
 
 def user_groups(users: Users, by: Dimension) -> tuple[Ints, tuple[str, ...]]:
     """[U] group of each user, -1 where it is not known, and the names of the groups."""
-    match by:
-        case Dimension.AGE:
-            age = users.side[:, 0]
-            band = np.searchsorted(AGE_EDGES, age, side="right")
-            return np.where(age < 0, -1, band).astype(np.int64), AGE_BANDS
-        case Dimension.GENDER:
-            return users.side[:, 1], users.genders
-        case Dimension.SEGMENT:
-            if users.segment is None:
-                return np.full(users.count, -1, dtype=np.int64), ()
-            return users.segment, users.segments
+    if by is Dimension.SEGMENT:
+        if users.segment is None:
+            return np.full(users.count, -1, dtype=np.int64), ()
+        return users.segment, users.segments
+    name = by.value.lower()
+    found = {attribute.name: attribute for attribute in attributes.of_users(users)}
+    return attributes.categories(users, name), found[name].categories
 
 
 def weights(group: Ints, label: Bools, settings: Reweighting) -> Floats:

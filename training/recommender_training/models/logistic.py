@@ -1,8 +1,8 @@
 """The logistic regression with causal aggregates: baseline, sanity check, deployable fallback.
 
 Fitted with scikit-learn. Its terms: the standardised numbers of `features.graph`, the item, the
-user's age, gender and occupation, the item's genres, and each side feature crossed with the
-genres. Nothing depends on the user's id, so that it serves new users as well as known ones.
+user's attributes, the item's genres, and each attribute crossed with the genres. Nothing depends
+on the user's id, so that it serves new users as well as known ones.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from torch import Tensor
 
 from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.graph import AGE_BUCKETS
-from recommender_training.features.table import Inputs, Source, columns
+from recommender_training.features import attributes
+from recommender_training.features.assembly import Inputs
+from recommender_training.features.table import Source, columns
 
 #: Inverse strength of the L2 penalty, chosen on the validation window of MovieLens 100K.
 PENALTY = 0.003
@@ -29,7 +30,7 @@ MAX_ROWS = 500_000
 
 @dataclass(frozen=True)
 class LogisticModel:
-    """Weights by term. P side categories (each feature has one for unknown), G genres, I items."""
+    """Weights by term. P buckets of the user's attributes, G genres, I items."""
 
     bias: float
     numbers: Floats  # [F] on standardised numbers
@@ -51,21 +52,14 @@ class LogisticModel:
         return np.asarray(linear + side @ self.side + crossed + self.bias, dtype=np.float64)
 
 
-def offsets(data: Dataset) -> tuple[int, int, int]:
-    """First column of gender, of occupation, and the number of columns of `side_hot`."""
-    gender = AGE_BUCKETS
-    occupation = gender + len(data.users.genders) + 1
-    return gender, occupation, occupation + len(data.users.occupations) + 1
-
-
 def side_hot(side: Tensor, data: Dataset) -> sp.csr_matrix:
-    """[N, P] one-hot age bucket, gender and occupation, from their buckets [N, 3]."""
-    gender, occupation, width = offsets(data)
-    places = side.numpy() + np.array([0, gender, occupation])
-    count = len(places)
-    pointer = np.arange(0, 3 * count + 1, 3)
-    ones = np.ones(3 * count, dtype=np.float32)
-    return sp.csr_matrix((ones, places.ravel(), pointer), shape=(count, width))
+    """[N, P] one-hot attributes of the user, from their buckets [N, K]."""
+    sizes = attributes.sizes(data.users)
+    places = side.numpy() + attributes.offsets(sizes)
+    count, each = places.shape
+    pointer = np.arange(0, each * count + 1, each)
+    ones = np.ones(each * count, dtype=np.float32)
+    return sp.csr_matrix((ones, places.ravel(), pointer), shape=(count, sum(sizes)))
 
 
 def fit(
@@ -107,7 +101,7 @@ def fit(
 def _unpack(
     model: LogisticRegression, mean: Floats, scale: Floats, data: Dataset
 ) -> LogisticModel:
-    _, _, width = offsets(data)
+    width = sum(attributes.sizes(data.users))
     genres = data.items.genres.shape[1]
     sizes = [len(mean), data.items.count, genres, width, width * genres]
     weights = model.coef_[0].astype(np.float32)

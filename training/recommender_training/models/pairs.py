@@ -10,7 +10,8 @@ from torch import Tensor
 
 from recommender_training.common.arrays import Ints
 from recommender_training.data.dataset import Events
-from recommender_training.features.table import Inputs, Source
+from recommender_training.features.assembly import Inputs
+from recommender_training.features.table import Source
 
 #: The towers learn from so many pairs, the newest: a fit of more would outlast the ranker's.
 MAX_PAIRS = 1_000_000

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender_training.data.dataset import Dataset
+from recommender_training.features.assembly import Inputs, genre_shares
 from recommender_training.features.graph import (
-    AGE_BUCKETS,
     RECENCY_BUCKETS,
     VALUE_LEVELS,
 )
-from recommender_training.features.table import Inputs, Source, columns, genre_shares
+from recommender_training.features.table import Source, columns
 from recommender_training.models.lookup import lookup
 from recommender_training.models.noise import RowNoise
 
@@ -40,8 +40,7 @@ class RankerSize:
     """What fixes the shapes of the ranker's weights."""
 
     users: int
-    genders: int
-    occupations: int
+    side: tuple[int, ...]  # buckets of each attribute of the user
     embedding_dim: int
     dropout: float
     user_dropout: float
@@ -63,9 +62,7 @@ class Ranker(nn.Module):
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
         self.user = _embedding(size.users + 1, width)
-        self.age = _embedding(AGE_BUCKETS, width)
-        self.gender = _embedding(size.genders + 1, width)
-        self.occupation = _embedding(size.occupations + 1, width)
+        self.side = nn.ModuleList(_embedding(buckets, width) for buckets in size.side)
         self.item = _embedding(genres.shape[0] + 1, width)
         self.genre = _embedding(genres.shape[1], width)
         self.level = _embedding(VALUE_LEVELS, width)
@@ -114,8 +111,10 @@ class Ranker(nn.Module):
         if self.training:
             hidden = self.drop.uniform(user.shape[0], user.device) < self.size.user_dropout
             user = torch.where(hidden, torch.zeros_like(user), user)
-        known = self.user(user) + self.age(side[:, 0]) + self.gender(side[:, 1])
-        return torch.as_tensor(known + self.occupation(side[:, 2]))
+        known: Tensor = self.user(user)
+        for place, table in enumerate(self.side):
+            known = known + table(side[:, place])
+        return known
 
     def attend(self, target: Tensor, batch: Inputs, session: Tensor) -> tuple[Tensor, Tensor]:
         """[B, D] pooled session and [B, 2] attended numbers, seen from the target [B, D].

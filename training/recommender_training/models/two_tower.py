@@ -1,7 +1,7 @@
 """Two towers: a request and an item each become a vector, their product says how well they go.
 
-The item's tower reads id, genres and year of release; the request's reads age, gender and
-occupation and the events of the session, pooled. Neither reads the user's id, since most users of
+The item's tower reads id, genres and year of release; the request's reads the user's attributes
+and the events of the session, pooled. Neither reads the user's id, since most users of
 a later window are new. Both losses are a softmax over items (`RetrievalLoss`):
 
 - SampledSoftmax: over the items of the batch. These are drawn in proportion to their popularity,
@@ -26,13 +26,12 @@ from torch.nn import functional
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
+from recommender_training.features.assembly import Inputs, genre_shares
 from recommender_training.features.graph import (
-    AGE_BUCKETS,
     RECENCY_BUCKETS,
     VALUE_LEVELS,
     newer_events,
 )
-from recommender_training.features.table import Inputs, genre_shares
 from recommender_training.models.lookup import lookup
 from recommender_training.models.pairs import Batch
 
@@ -48,8 +47,7 @@ _EVALUATION_ROWS = 1024
 class TowerSize:
     """What fixes the shapes of the towers' weights, and how they are fitted."""
 
-    genders: int
-    occupations: int
+    side: tuple[int, ...]  # buckets of each attribute of the user
     width: int
     history_length: int
     dropout: float
@@ -74,9 +72,7 @@ class TwoTower(nn.Module):
         self.item = _embedding(genres.shape[0] + 1, width)
         self.genre = _embedding(genres.shape[1], width)
         self.year = _embedding(YEAR_BUCKETS, width)
-        self.age = _embedding(AGE_BUCKETS, width)
-        self.gender = _embedding(size.genders + 1, width)
-        self.occupation = _embedding(size.occupations + 1, width)
+        self.side = nn.ModuleList(_embedding(buckets, width) for buckets in size.side)
         self.level = _embedding(VALUE_LEVELS, width)
         self.level_bias = _embedding(VALUE_LEVELS, 1)
         self.recency = _embedding(RECENCY_BUCKETS, 1)
@@ -115,9 +111,9 @@ class TwoTower(nn.Module):
         logits = functional.pad(logits.masked_fill(~present, float("-inf")), (1, 0))
         weights = torch.softmax(logits, 1)[:, 1:]
         pooled = torch.bmm(weights.unsqueeze(1), keys).squeeze(1)
-        side = inputs.side
-        known = lookup(self.age.weight, side[:, 0]) + lookup(self.gender.weight, side[:, 1])
-        known = known + lookup(self.occupation.weight, side[:, 2])
+        known = torch.zeros_like(pooled)
+        for place, table in enumerate(self.side):
+            known = known + lookup(table.get_parameter("weight"), inputs.side[:, place])
         hidden = self.drop(torch.relu(self.up(pooled) + self.by_side(known)))
         return torch.as_tensor(self.out(pooled) + self.down(hidden))
 

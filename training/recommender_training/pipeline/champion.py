@@ -19,6 +19,7 @@ from __future__ import annotations
 import datetime
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -31,8 +32,10 @@ from recommender_training.common.arrays import Bools, Doubles, Ints
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
-from recommender_training.features import declared, extras, graph, history, taste
-from recommender_training.features.history import ItemCounts
+from recommender_training.features import attributes, declared, extras
+from recommender_training.features.assembly import Candidates, Requests
+from recommender_training.features.state import catalogue
+from recommender_training.features.table import EventParts
 from recommender_training.statistics import calibration
 
 _BATCH = 2048
@@ -99,54 +102,25 @@ class Champion:
 
     def probability(self, judged: Window) -> Doubles:
         """[N] of each row, from strictly earlier events."""
-        events = judged.data.events
-        past = history.Histories.of(events)
-        session = past.before(judged.rows, self._model.history_length)
-        before = history.counts_before(events)
-        counts = before.take(judged.rows)
-        count = judged.data.items.count
-        tastes = taste.rolling(events, session, count, rows=judged.rows)
-        groups = extras.OfEvents.of(judged.data, self._groups, self._prior, before)
-        numbers = groups.take(judged.rows)
-        given = torch.cat([tastes, numbers], 1)
-        parts = np.array_split(np.arange(len(judged.rows)), max(1, -(-len(judged.rows) // _BATCH)))
-        logits = [
-            self._logits(
-                judged.data,
-                judged.user[part],
-                session[part],
-                events.time[judged.rows[part]],
-                judged.item[part][:, None],
-                _column(counts.take(part)),
-                given[torch.from_numpy(part)].unsqueeze(1),
-            )[:, 0]
-            for part in parts
-        ]
+        data, rows = judged.data, judged.rows
+        since = int(data.events.time[rows[0]])
+        length = self._model.history_length
+        parts = EventParts.of(data, length, self._groups, self._prior, since)
+        batches = np.array_split(rows, max(1, -(-len(rows) // _BATCH)))
+        logits = [self._logits(data, *parts.take(batch))[:, 0] for batch in batches]
         return calibration.probability(np.concatenate(logits))
 
     def catalogue_logits(self, judged: Window) -> Doubles:
         """[R, I] of each request, from what was known before the window."""
-        data, count = judged.data, judged.data.items.count
-        everything = np.arange(count, dtype=np.int64)[None, :]
-        logits = np.empty((len(judged.task.requests), count))
-        start = int(data.events.time[judged.rows[0]])
+        data, start = judged.data, int(judged.data.events.time[judged.rows[0]])
         tables = extras.Tables.at(data, start) if self._groups else None
+        state = replace(judged.state, extras=tables)
+        logits = np.empty((len(judged.task.requests), data.items.count))
         for row, request in enumerate(judged.task.requests):
             session = request.session[-self._model.history_length :]
-            padded = np.full((1, max(1, len(session))), -1, dtype=np.int64)
-            padded[0, padded.shape[1] - len(session) :] = session
-            user, now = np.array([request.user]), np.array([request.time])
-            counts = ItemCounts(
-                judged.counts.events[None, :],
-                judged.counts.positives[None, :],
-                judged.counts.total[None, :1],
-            )
-            told = extras.of_catalogue(
-                data, self._groups, self._prior, judged.counts, tables,
-                request.user, request.time,
-            )  # fmt: skip
-            given = torch.cat([_catalogue_taste(judged, padded), told[None]], 2)
-            logits[row] = self._logits(data, user, padded, now, everything, counts, given)[0]
+            asked = Requests.one(request.user, request.time, session, max(1, len(session)))
+            candidates = catalogue(data, state, self._groups, self._prior, asked)
+            logits[row] = self._logits(data, asked, candidates)[0]
         return logits
 
     def _top(self, judged: Window) -> Ints:
@@ -160,71 +134,36 @@ class Champion:
             logits[:, known] += self._model.bonus.numpy()[place]
         return judged.best(logits)
 
-    def _logits(
-        self,
-        data: Dataset,
-        user: Ints,
-        session: Ints,
-        now: Ints,
-        item: Ints,
-        counts: ItemCounts,
-        given: Tensor,
-    ) -> Doubles:
-        """[B, C] calibrated logits. `user` and `now` are [B], `item` and `counts` [B, C].
-
-        `session` [B, L] are rows of the events, -1 for padding; `given` is [B, C, T + E].
-        """
-        events, at = data.events, np.maximum(session, 0)
-        empty = session < 0
-
-        def told(values: Any, padding: float) -> Tensor:
-            return torch.from_numpy(np.where(empty, padding, values).astype(values.dtype))
-
+    def _logits(self, data: Dataset, requests: Requests, candidates: Candidates) -> Doubles:
+        """[R, C] calibrated logits of the candidates."""
+        sessions, counts = requests.sessions(data.events), candidates.counts
+        seen = np.where(requests.session < 0, -1, data.items.ids[sessions.item.numpy()])
         with torch.inference_mode():
             logits: Tensor = self._model.judge(
-                torch.from_numpy(data.users.ids[user][:, None]),
-                torch.from_numpy(self._side(data, user)),
-                told(data.items.ids[events.item[at]], -1),
-                told(events.time[at], 0),
-                told(events.value[at], 0.0),
-                torch.from_numpy(now[:, None]),
-                torch.from_numpy(data.items.ids[item]),
+                torch.from_numpy(data.users.ids[requests.user][:, None]),
+                torch.from_numpy(self._side(data, requests.user)),
+                torch.from_numpy(seen),
+                sessions.time,
+                sessions.value,
+                torch.from_numpy(requests.time[:, None]),
+                torch.from_numpy(data.items.ids[candidates.item]),
                 torch.from_numpy(counts.events),
                 torch.from_numpy(counts.positives),
-                torch.from_numpy(counts.total),
-                given,
+                torch.from_numpy(counts.total[:, :1]),
+                torch.cat([candidates.taste, candidates.extra], 2),
                 data.items.count,
             )
         result: Doubles = logits.numpy().astype(np.float64)
         return result
 
     def _side(self, data: Dataset, user: Ints) -> Ints:
-        """[B, 3] side features in the champion's own indices, as the transformer sends them."""
+        """[B, K] attributes in the champion's own indices, as the transformer sends them."""
         side = data.users.side[user].copy()
-        for column, present, known in (
-            (1, data.users.genders, self._vocabulary["genders"]),
-            (2, data.users.occupations, self._vocabulary["occupations"]),
-        ):
-            side[:, column] = _translation(present, known)[side[:, column]]
+        for place, attribute in enumerate(attributes.of_users(data.users)):
+            if attribute.listed is not None:
+                known = self._vocabulary[attribute.listed]
+                side[:, place] = _translation(attribute.categories, known)[side[:, place]]
         return side
-
-
-def _catalogue_taste(judged: Window, session: Ints) -> Tensor:
-    """[B, I, T] taste numbers of all items, from the factors before the window.
-
-    `session` [B, L] are rows of the events, -1 for padding.
-    """
-    events, at = judged.data.events, np.maximum(session, 0)
-    centre, bias, factors = judged.state.taste.tensors()
-    vector = graph.taste_vector(
-        torch.from_numpy(events.item[at]),
-        torch.from_numpy(session >= 0),
-        torch.from_numpy(events.value[at]),
-        centre,
-        bias,
-        factors,
-    )
-    return graph.taste_numbers(vector.unsqueeze(1), bias, factors)
 
 
 class Comparison:
@@ -265,7 +204,3 @@ def _translation(present: Sequence[str], known: Sequence[str]) -> Ints:
     """[P + 1] index in `known` of each name; -1 stays -1, as the last element."""
     index = {name: code for code, name in enumerate(known)}
     return np.array([*(index.get(name, len(known)) for name in present), -1], dtype=np.int64)
-
-
-def _column(counts: ItemCounts) -> ItemCounts:
-    return ItemCounts(counts.events[:, None], counts.positives[:, None], counts.total[:, None])

@@ -111,4 +111,4 @@ def pruner(pruning: bool) -> BasePruner:
 
 def params_of(attributes: Mapping[str, Any], space: Sequence[Dimension]) -> Params:
     """What Optuna has drawn, as it is used."""
-    return {dimension.name: dimension.tidy(attributes[dimension.name]) for dimension in space}
+    return {dimension.name: dimension.rounded(attributes[dimension.name]) for dimension in space}

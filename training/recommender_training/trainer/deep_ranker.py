@@ -11,6 +11,7 @@ from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, TrainingConfig
 from recommender_training.data.dataset import Dataset
+from recommender_training.features import attributes
 from recommender_training.models import ranker
 from recommender_training.trainer import fit
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
@@ -82,8 +83,7 @@ def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
     data, settings = prepared.data, config.hyperparameters
     size = ranker.RankerSize(
         users=data.users.count,
-        genders=len(data.users.genders),
-        occupations=len(data.users.occupations),
+        side=attributes.sizes(data.users),
         embedding_dim=settings.embedding_dim,
         dropout=settings.dropout,
         user_dropout=settings.user_dropout,

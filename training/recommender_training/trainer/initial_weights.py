@@ -1,7 +1,8 @@
 """Start from the champion's weights: rows of embeddings by id or name, all else as it is.
 
-What the champion never knew starts as what it knew of the unknown: ids from the row of the unknown
-id, a gender or an occupation too, a genre from zero. Where the shapes differ nothing is taken.
+What the champion never knew starts as what it knew of the unknown: an id or a category of an
+attribute from the row of the unknown one, a genre from zero. Where shapes differ, the champion's
+weights are not used.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from recommender_training.artifact.checkpoint import Checkpoint, CheckpointError
 from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.training import FeatureGroup, WarmMode
 from recommender_training.data.dataset import Dataset
+from recommender_training.features import attributes
 from recommender_training.models.ranker import Ranker
 
 
@@ -37,7 +39,7 @@ class WarmStart:
             "weights": dict(had.weights),
             "user_ids": torch.from_numpy(had.user_ids),
             "item_ids": torch.from_numpy(had.item_ids),
-            "words": {name: list(value) for name, value in vars(had.words).items()},
+            "words": had.words.state(),
             "seen_until": had.seen_until,
             "mode": self.mode.value,
             "digest": self.digest,
@@ -46,7 +48,7 @@ class WarmStart:
     @classmethod
     def of(cls, state: Mapping[str, Any]) -> WarmStart:
         """What `state` made."""
-        words = Words(**{name: tuple(value) for name, value in state["words"].items()})
+        words = Words.restore(state["words"])
         ids = [np.asarray(state[name].numpy()) for name in ("user_ids", "item_ids")]
         kept = Checkpoint(state["weights"], ids[0], ids[1], words, state["seen_until"])
         return cls(kept, WarmMode(state["mode"]), state["digest"])
@@ -60,7 +62,9 @@ class WarmStart:
                 f"validation window begins at {validation_start}: what it has seen cannot be "
                 "held out"
             )
-        if had.words.numbers != Words.of(data, groups).numbers:
+        own = Words.of(data, groups)
+        names = [[name for name, _ in words.attributes] for words in (had.words, own)]
+        if had.words.numbers != own.numbers or names[0] != names[1]:
             raise CheckpointError("the champion reads other features than this training")
 
     def apply(self, model: Ranker, data: Dataset) -> None:
@@ -106,14 +110,16 @@ class WarmStart:
 
     def _places(self, data: Dataset) -> dict[str, Ints]:
         """Of each table the row in the champion's for each row here; -1 where it has none."""
-        had, users = self.checkpoint, data.users
+        had = self.checkpoint
+        of_sides = zip(had.words.attributes, attributes.of_users(data.users), strict=True)
+        sides = {
+            f"side.{place}.weight": _after_unknown(places_of_names(theirs, own.categories))
+            for place, ((_, theirs), own) in enumerate(of_sides)
+        }
         return {
             "user.weight": _after_unknown(places_of(had.user_ids, data.users.ids)),
             "item.weight": _after_unknown(places_of(had.item_ids, data.items.ids)),
-            "gender.weight": _after_unknown(places_of_names(had.words.genders, users.genders)),
-            "occupation.weight": _after_unknown(
-                places_of_names(had.words.occupations, users.occupations)
-            ),
+            **sides,
             "genre.weight": places_of_names(had.words.genres, data.items.genre_names),
         }
 

@@ -10,7 +10,7 @@ from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.config.training import Fault, TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import table
+from recommender_training.features import assembly, table
 from recommender_training.mitigation import reweighting
 
 #: Rows of the validation window that a fit is judged by, and that the temperatures are fitted on.
@@ -23,15 +23,15 @@ class Prepared:
 
     data: Dataset
     split: splits.Split
-    constants: table.Constants
+    constants: assembly.Constants
     inputs: table.Source
     history_length: int
 
     @property
-    def kept(self) -> table.Inputs:
+    def kept(self) -> assembly.Inputs:
         """The inputs of all rows; for small data sets."""
         inputs = self.inputs
-        return inputs if isinstance(inputs, table.Inputs) else inputs.all()
+        return inputs if isinstance(inputs, assembly.Inputs) else inputs.all()
 
 
 def prepare(data: Dataset, config: TrainingConfig) -> Prepared:

@@ -13,7 +13,9 @@ from recommender_training.common.arrays import Floats, Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.table import Inputs, Source
+from recommender_training.features import attributes
+from recommender_training.features.assembly import Inputs
+from recommender_training.features.table import Source
 from recommender_training.models import two_tower
 from recommender_training.models.pairs import newest, pairs, training_and_held
 from recommender_training.trainer import fit
@@ -108,8 +110,7 @@ def refit_retrieval(
 
 def _create(data: Dataset, settings: Hyperparameters, target: Tensor) -> two_tower.TwoTower:
     size = two_tower.TowerSize(
-        genders=len(data.users.genders),
-        occupations=len(data.users.occupations),
+        side=attributes.sizes(data.users),
         width=settings.embedding_dim,
         history_length=settings.history_length,
         dropout=settings.dropout,

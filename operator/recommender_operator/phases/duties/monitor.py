@@ -6,10 +6,13 @@ that were trained before it, and starts a retraining.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 
 from recommender_operator.analysis import drift as drifts
+from recommender_operator.analysis import filling
 from recommender_operator.analysis.drift import DriftVerdict
+from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.spec import ConditionStatus
@@ -30,7 +33,6 @@ def step(turn: Turn) -> None:
         return
     if champion is None:
         return
-    turn.requeue(_POLL)
     if turn.model.status.champion != champion.name:
         turn.set_status(drift=DriftStatus(reacted_at=turn.status.drift.reacted_at))
         message = f"monitoring the sessions of {champion.name}"
@@ -41,6 +43,8 @@ def step(turn: Turn) -> None:
         _react(turn, champion)
     else:
         ledger.count_rollbacks(turn)
+    if turn.filling is None:
+        turn.requeue(_POLL)
 
 
 def _window(turn: Turn, champion: VersionObject) -> None:
@@ -57,14 +61,40 @@ def _window(turn: Turn, champion: VersionObject) -> None:
             _restart(turn, champion)
         return
     seen = drifts.evaluate_window(turn.spec.drift, stats)
+    alone = turn.candidate is None and not breaks.on_probation(turn)
     if seen.verdict is Verdict.INCONCLUSIVE:
+        turn.filling = _filling(turn, champion, seen.sessions) if alone else None
         return
     _restart(turn, champion)
+    turn.filling = _next_filling(turn, champion, seen.sessions) if alone else None
     if seen.verdict is Verdict.PASS and windows.lost(stats):
         return
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
         return
     turn.set_status(drift=drifts.advance(turn.spec.drift, turn.status.drift, seen, turn.now))
+
+
+def _filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
+    baseline = turn.observed.baselines[windows.drift_key(champion.name)]
+    return Filling(
+        version=champion.name,
+        start=filling.start_of(baseline.samples[champion.name]),
+        counted=sessions,
+        needed=turn.spec.drift.window_sessions,
+        seconds=(turn.time - baseline.taken_at).total_seconds(),
+    )
+
+
+def _next_filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
+    """Return the window that starts with this look; `sessions` are those of the one that ended."""
+    ended = _filling(turn, champion, sessions)
+    return dataclasses.replace(
+        ended,
+        start=filling.start_of(turn.observed.samples[champion.name]),
+        counted=0,
+        seconds=0.0,
+        first=filling.first_pause(sessions, ended.needed, ended.seconds),
+    )
 
 
 def _restart(turn: Turn, champion: VersionObject) -> None:

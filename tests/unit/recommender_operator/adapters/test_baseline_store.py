@@ -8,6 +8,7 @@ import datetime
 
 import pytest
 
+from recommender_operator.adapters import baselines as stores
 from recommender_operator.adapters.baselines import BaselineStore
 from recommender_operator.adapters.kube import BASELINES, ConflictError, KubeError, Object
 from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError
@@ -248,3 +249,15 @@ async def test_what_may_pass_is_repeated_with_the_look(error: KubeError) -> None
     with pytest.raises(KubeError):
         await store.save(model(), version(), baseline(), claim())
     assert await kept(store) == {}
+
+
+async def test_of_baselines_that_cannot_be_kept_a_bounded_number_is_remembered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stores, "REMEMBERED_ERRORS", 3)
+    kube = FakeKube()
+    store = BaselineStore(kube)
+    kube.fault = lambda verb, *_: REFUSALS[0] if verb == "apply" else None
+    for number in range(10):
+        await store.save(model(), None, baseline(f"drift/{number}"), claim())
+    assert set(await kept(store)) == {"drift/7", "drift/8", "drift/9"}

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.cached import CachedKube
+from recommender_operator.adapters.cached import ABSENT, CachedKube
 from recommender_operator.adapters.caches import CHILDREN, KINDS, Caches
 from recommender_operator.adapters.informer import Informer
 from recommender_operator.adapters.kube import (
+    BASELINES,
     CLAIMS,
     HTTP_ROUTES,
     JOBS,
@@ -67,7 +68,8 @@ class World:
             wake=lambda namespace, model: self.woken.append((namespace, model)),
             figures=Unseen(),
         )
-        self.kube = CachedKube(self.server, self.caches)
+        self.time = 0.0
+        self.kube = CachedKube(self.server, self.caches, clock=lambda: self.time)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -126,6 +128,28 @@ async def test_what_is_not_there_is_asked_of_the_server_for_it_may_carry_no_labe
         assert world.server.reads == [("get", "httproutes")]
 
 
+async def test_the_server_is_not_asked_at_each_look_for_what_is_not_there() -> None:
+    world = World()
+    async with world.running():
+        for _ in range(3):
+            assert await world.kube.get(HTTP_ROUTES, "team", "movies") is None
+        assert world.server.reads == [("get", "httproutes")]
+        world.server.put(HTTP_ROUTES, {"metadata": {"name": "movies", "namespace": "team"}})
+        world.time = ABSENT
+        assert await world.kube.get(HTTP_ROUTES, "team", "movies") is not None
+        assert await world.kube.get(HTTP_ROUTES, "team", "movies") is not None
+
+
+async def test_a_creation_that_is_refused_shows_what_was_thought_absent() -> None:
+    world = World()
+    async with world.running():
+        assert await world.kube.get(HTTP_ROUTES, "team", "movies") is None
+        world.server.put(HTTP_ROUTES, {"metadata": {"name": "movies", "namespace": "team"}})
+        with pytest.raises(ConflictError):
+            await world.kube.apply(HTTP_ROUTES, child("movies"), over=None)
+        assert await world.kube.get(HTTP_ROUTES, "team", "movies") is not None
+
+
 async def test_own_writes_are_read_back_at_once_and_are_a_cause_to_look() -> None:
     world = World()
     async with world.running():
@@ -140,6 +164,14 @@ async def test_own_writes_are_read_back_at_once_and_are_a_cause_to_look() -> Non
         assert await world.kube.list(VERSIONS, "team", MARKS) == []
         assert world.server.reads == []
         assert world.woken == [("team", "movies")] * 3
+
+
+async def test_a_window_that_the_operator_starts_is_no_cause_to_look() -> None:
+    world = World()
+    async with world.running():
+        assert await world.kube.create(BASELINES, child("b1")) is not None
+        assert names(await world.kube.list(BASELINES, "team", MARKS)) == ["b1"]
+        assert world.woken == []
 
 
 async def test_after_a_conflict_the_same_stale_object_is_not_read_again() -> None:

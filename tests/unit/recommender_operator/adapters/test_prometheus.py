@@ -9,6 +9,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_operator.adapters import prometheus
 from recommender_operator.adapters.ports import PodRef, SampleError
 from recommender_operator.adapters.prometheus import Prometheus, parse_answer, provider
 from recommender_operator.observed import Sample
@@ -65,6 +66,12 @@ async def test_no_version_can_widen_the_query() -> None:
         provider = Prometheus(session, f"http://127.0.0.1:{port}")
         await provider.sample("shop", 'a"} or {x="', PODS)
     assert seen == [r'{__name__=~"recommender_.*",version="a\"} or {x=\""}']
+
+
+async def test_an_answer_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prometheus, "LIMIT", 100)
+    with pytest.raises(SampleError, match="100 bytes"):
+        await asked(answering(answer(*[row("3", pod="a")] * 10)))
 
 
 def test_labels_of_the_server_are_no_part_of_the_key() -> None:

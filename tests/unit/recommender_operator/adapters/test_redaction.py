@@ -165,3 +165,8 @@ def test_an_unchanged_message_costs_nothing_at_the_next_look() -> None:
     for _ in range(3):
         redaction.head("it ended: " + "x" * 3_000)
     assert redaction._head.cache_info().misses == 1
+
+
+def test_a_name_that_only_begins_like_a_web_token_is_shown() -> None:
+    for shown in ("eyJhbGciOiJIUzI1.v1.tar", "eyJhbGciOiJIUzI1.v1.tar.gz.part"):
+        assert redaction.redacted(f"read {shown}") == f"read {shown}"

@@ -46,7 +46,7 @@ def half(output: Path, error: Exception) -> None:
 def test_a_full_disk_leaves_what_was_there_and_no_half(tmp_path: Path, number: int) -> None:
     output = tmp_path / "v-1"
     output.mkdir()
-    with pytest.raises(DiskFullError, match=r"MB are free.*make room") as caught:
+    with pytest.raises(DiskFullError, match=r"MB are free.*free space") as caught:
         half(output, OSError(number, os.strerror(number)))
     assert caught.value.errno == number
     assert str(output) in str(caught.value)
@@ -74,7 +74,7 @@ def test_the_command_ends_with_one_and_keeps_the_checkpoints(
     )  # fmt: skip
     said = json.loads(report.read_text())
     assert (code, said["reason"]) == (1, "DiskFull")
-    assert "make room" in said["message"]
+    assert "free space" in said["message"]
     names = {path.name.partition("-")[2] for path in (tmp_path / "s/.checkpoints").iterdir()}
     fits = ("first", "final", "towers", "towers-final")
     assert names == {f"{fit}.checkpoint" for fit in fits}, "the next attempt is short"

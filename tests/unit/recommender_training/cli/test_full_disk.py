@@ -1,4 +1,4 @@
-"""A full disk is told as one, in whatever words it came."""
+"""A full disk is detected in the errors of Python, Delta and Polars."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def caused(error: Exception, by: Exception) -> Exception:
         caused(RuntimeError("it broke"), OSError(errno.ENOSPC, "No space left on device")),
     ],
 )
-def test_a_full_disk_is_told_with_its_remedy(error: Exception) -> None:
-    told = full_disk.words(error)
-    assert told is not None
-    assert "make room" in told
-    assert len(told) < 600
+def test_a_full_disk_is_reported_with_its_remedy(error: Exception) -> None:
+    message = full_disk.message(error)
+    assert message is not None
+    assert "free space" in message
+    assert len(message) < 600
 
 
-def test_what_is_known_of_the_room_is_told_as_it_is() -> None:
-    assert full_disk.words(DiskFullError(errno.ENOSPC, "1.0 of 2.0 MB are free")) == (
+def test_the_free_space_is_reported_if_it_is_known() -> None:
+    assert full_disk.message(DiskFullError(errno.ENOSPC, "1.0 of 2.0 MB are free")) == (
         "1.0 of 2.0 MB are free"
     )
 
@@ -48,5 +48,5 @@ def test_what_is_known_of_the_room_is_told_as_it_is() -> None:
         ValueError("28"),
     ],
 )
-def test_other_errors_are_none(error: Exception) -> None:
-    assert full_disk.words(error) is None
+def test_other_errors_are_not_reported_as_a_full_disk(error: Exception) -> None:
+    assert full_disk.message(error) is None

@@ -1,4 +1,4 @@
-"""The report is valid JSON of at most 4096 bytes, whatever happened."""
+"""The report is always valid JSON of at most 4096 bytes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_report_always_fits_a_termination_message(part: str, times: int, paths
     assert "message" in parsed
 
 
-def test_a_short_report_is_left_as_it_is() -> None:
+def test_a_short_report_stays_unchanged() -> None:
     report = termination_report.build("train", ok=True, reason="Done", message="fine", rows=3)
     assert json.loads(termination_report.encode(report)) == report
 
@@ -61,7 +61,7 @@ def test_a_report_replaces_the_one_before(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compared", [True, False])
 def test_a_train_report_with_every_metric_and_the_longest_names_is_not_cut(compared: bool) -> None:
-    """The operator needs each field of it, so nothing may be left to the shortening of texts."""
+    """The operator needs each field, so this report must fit without cuts."""
     metrics = {
         name: -0.123456
         for name in termination_report.OPERATOR_METRICS

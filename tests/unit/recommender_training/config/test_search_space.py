@@ -35,13 +35,13 @@ def test_every_declared_range_is_within_the_limits_and_holds_the_default() -> No
     assert search_space.apply(GIVEN, given) == GIVEN
 
 
-def test_without_names_the_default_ones_are_searched() -> None:
+def test_without_names_the_default_hyperparameters_are_searched() -> None:
     assert {found.name for found in search_space.dimensions({}, GIVEN)} == set(
         search_space.DEFAULT
     )
 
 
-def test_what_a_range_leaves_out_is_the_declared_one() -> None:
+def test_the_default_range_fills_in_missing_ends() -> None:
     found = one("learningRate", max=0.01)
     assert (found.low, found.high, found.log) == (0.0005, 0.01, True)
     assert one("learningRate", log=False).log is False
@@ -53,21 +53,21 @@ def test_what_a_range_leaves_out_is_the_declared_one() -> None:
 @pytest.mark.parametrize(
     ("name", "wanted", "words"),
     [
-        ("precision", {"choices": [16, 32]}, "is no number to search"),
-        ("learnRate", {}, "is no number to search; choose from batchSize, dropout"),
-        ("dropout", {"min": 0.5, "max": 0.1}, "min 0.5 and max 0.1; min has to be below max"),
-        ("dropout", {"min": 0.5, "max": 0.5}, "min has to be below max"),
+        ("precision", {"choices": [16, 32]}, "is not a numeric hyperparameter"),
+        ("learnRate", {}, "is not a numeric hyperparameter; choose from batchSize, dropout"),
+        ("dropout", {"min": 0.5, "max": 0.1}, "min 0.5 and max 0.1; min must be below max"),
+        ("dropout", {"min": 0.5, "max": 0.5}, "min must be below max"),
         ("dropout", {"min": 0, "max": 1}, "has 1: Input should be less than 1"),
         ("dropout", {"choices": [0.1, -0.1]}, "has -0.1: Input should be greater than or equal"),
         ("dropout", {"min": 0, "log": True}, "raise it above 0"),
         ("dropout", {"min": 0, "choices": [0.1]}, "either choices, or min and max"),
-        ("epochs", {}, "needs min and max, or choices"),
-        ("epochs", {"min": 3}, "needs min and max, or choices"),
-        ("embeddingDim", {"choices": [16.5]}, "has 16.5; it takes whole numbers only"),
+        ("epochs", {}, "no default range; give min and max, or choices"),
+        ("epochs", {"min": 3}, "no default range; give min and max, or choices"),
+        ("embeddingDim", {"choices": [16.5]}, "has 16.5; give a whole number"),
         ("embeddingDim", {"min": 8, "max": 1000}, "has 1000: Input should be less than"),
     ],
 )
-def test_a_range_that_makes_no_sense_is_refused_with_its_name_and_its_remedy(
+def test_an_invalid_range_is_refused_with_its_name_and_its_remedy(
     name: str, wanted: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InputError) as caught:
@@ -81,7 +81,7 @@ def test_a_range_that_makes_no_sense_is_refused_with_its_name_and_its_remedy(
 @given(
     st.sampled_from(sorted(search_space.DECLARED)), st.floats(0, 1), st.sampled_from(list(Sampler))
 )
-def test_whatever_is_drawn_is_inside_and_is_taken_as_it_is(
+def test_every_drawn_value_is_inside_the_limits_and_is_accepted(
     name: str, place: float, kind: Sampler
 ) -> None:
     found = one(name)
@@ -89,13 +89,13 @@ def test_whatever_is_drawn_is_inside_and_is_taken_as_it_is(
         value: float = found.choices[int(place * (len(found.choices) - 1))]
     else:
         value = found.low + place * (found.high - found.low)
-    tidy = found.tidy(value)
-    assert found.holds(tidy)
-    assert isinstance(tidy, int) or not found.integer
-    assert found.tidy(tidy) == tidy
-    assert tidy == pytest.approx(value, rel=1e-3, abs=0.5 if found.integer else 0)
-    applied = search_space.apply(GIVEN, {name: tidy})
-    assert applied.model_dump(by_alias=True)[name] == tidy
+    rounded = found.rounded(value)
+    assert found.holds(rounded)
+    assert isinstance(rounded, int) or not found.integer
+    assert found.rounded(rounded) == rounded
+    assert rounded == pytest.approx(value, rel=1e-3, abs=0.5 if found.integer else 0)
+    applied = search_space.apply(GIVEN, {name: rounded})
+    assert applied.model_dump(by_alias=True)[name] == rounded
     if kind is not Sampler.GRID:
         study = optuna.create_study(sampler=sampling.sampler(kind, 3, int(place * 1000)))
         drawn = study.ask(sampling.distributions([found])).params
@@ -112,12 +112,12 @@ def test_a_grid_spans_its_range_on_its_scale(points: int, log: bool) -> None:
     assert max(steps) == pytest.approx(min(steps), rel=0.05)
 
 
-def test_a_grid_of_whole_numbers_names_none_twice() -> None:
+def test_a_grid_of_whole_numbers_has_no_duplicates() -> None:
     assert one("patience", min=1, max=3, points=20).grid() == (1, 2, 3)
 
 
 @given(st.integers(0, 2**31 - 1))
-def test_a_grid_has_every_combination_in_an_order_of_the_seed(seed: int) -> None:
+def test_a_grid_has_every_combination_in_an_order_set_by_the_seed(seed: int) -> None:
     found = search_space.dimensions(
         {"dropout": SearchRange(points=4), "embeddingDim": SearchRange()}, GIVEN
     )
@@ -126,12 +126,12 @@ def test_a_grid_has_every_combination_in_an_order_of_the_seed(seed: int) -> None
     assert search_space.grid(found, seed) == every
 
 
-def test_a_grid_beyond_reason_is_refused_at_once() -> None:
+def test_a_grid_that_is_too_large_is_refused() -> None:
     section = ", ".join(f'"{name}": {{"min": 0, "max": 0.5, "points": 20}}' for name in
                         ("dropout", "userDropout", "weightDecay", "learningRate"))  # fmt: skip
     text = f'{{"search": {{"sampler": "Grid", "space": {{{section}}}}}}}'
     with pytest.raises(InputError, match="learningRate has 0: Input should be greater than 0"):
         parse_config(text)
     text = text.replace('"learningRate": {"min": 0,', '"learningRate": {"min": 0.001,')
-    with pytest.raises(InputError, match="160000 combinations, a grid takes 10000"):
+    with pytest.raises(InputError, match="160000 combinations, more than the 10000"):
         parse_config(text)

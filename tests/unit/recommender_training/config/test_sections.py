@@ -20,7 +20,7 @@ from recommender_training.config.training import (
 )
 
 
-def test_the_operators_defaults_are_the_defaults_here() -> None:
+def test_operator_and_training_have_the_same_defaults() -> None:
     theirs = operator_spec.TrainingSpec().model_dump(mode="json", by_alias=True)
     parsed = parse_config(json.dumps(theirs))
     assert parsed == TrainingConfig()
@@ -53,7 +53,7 @@ def test_both_sides_have_the_same_limits() -> None:
             assert rules.get(limit) == ours[name].get(limit), (name, limit)
 
 
-def test_both_sides_mean_the_same_by_a_search() -> None:
+def test_both_sides_have_the_same_search_settings() -> None:
     assert {s.value for s in search.Sampler} == {s.value for s in spec_search.Sampler}
     pairs = (
         (search.SearchSettings, spec_search.SearchSpec),
@@ -69,13 +69,13 @@ def test_both_sides_mean_the_same_by_a_search() -> None:
                 assert mine[name].get(limit) == other[name].get(limit), (name, limit)
 
 
-def test_the_operator_knows_which_hyperparameters_have_no_declared_range() -> None:
+def test_the_operator_knows_which_hyperparameters_have_no_default_range() -> None:
     numbers = [f for f in Hyperparameters.model_fields.values() if f.annotation in (int, float)]
     names = {str(field.alias) for field in numbers}
     assert set(rules_search.WITHOUT_DEFAULT_RANGE) == names - search_space.DECLARED.keys()
 
 
-def test_both_sides_mean_the_same_by_an_export() -> None:
+def test_both_sides_have_the_same_export_settings() -> None:
     assert {v.value for v in export_settings.Variant} == {v.value for v in spec_export.Variant}
     limits = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "maxItems", "default")
     mine, other = (
@@ -88,7 +88,7 @@ def test_both_sides_mean_the_same_by_an_export() -> None:
             assert mine[name].get(limit) == other[name].get(limit), (name, limit)
 
 
-def test_a_search_is_taken_as_the_operator_sends_it() -> None:
+def test_a_search_is_accepted_as_the_operator_sends_it() -> None:
     sent = operator_spec.TrainingSpec.model_validate(
         {"search": {"space": {"learningRate": {"min": 0.001, "max": 0.01},
                               "embeddingDim": {"choices": [16, 32]}, "dropout": {}}}}

@@ -18,7 +18,7 @@ from recommender_training.data_checks.policy import Checks, Level, Levels, parse
 from recommender_training.data_checks.profile import Profiled
 from recommender_training.data_checks.run import evaluate
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.quarantine_limits import Aside
+from recommender_training.ingestion.quarantine_limits import Quarantined
 
 Change = Callable[[dict[str, Any]], None]
 
@@ -154,10 +154,10 @@ def test_rows_put_aside_are_compared_by_their_share(
     for check in ("quarantine", "duplicates"):
         findings = Findings(Levels())
         sides = [
-            Aside(**({"quarantine": {}, "duplicates": {}} | {check: {"users": each}}))
+            Quarantined(**({"quarantine": {}, "duplicates": {}} | {check: {"users": each}}))
             for each in (now, before)
         ]
-        compare.aside(findings, Checks(), *sides)
+        compare.quarantined(findings, Checks(), *sides)
         (found,) = findings.all
         assert (found.check, found.name, found.level) == (check, "users.rows", level)
 

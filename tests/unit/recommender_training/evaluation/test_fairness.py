@@ -15,7 +15,7 @@ from recommender_training.evaluation import answers, fairness, ranking
 from recommender_training.evaluation.evaluate import report
 from recommender_training.features import taste
 from recommender_training.features.history import ItemCounts
-from recommender_training.features.table import State
+from recommender_training.features.state import State
 from recommender_training.statistics import bootstrap
 
 USERS, ROWS_EACH, ITEMS = 120, 20, 30

@@ -20,7 +20,16 @@ from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, torchscript
-from recommender_training.features import declared, extras, graph, history, table
+from recommender_training.features import (
+    assembly,
+    attributes,
+    declared,
+    extras,
+    graph,
+    history,
+    table,
+)
+from recommender_training.features.state import State
 from recommender_training.models import item_weights
 from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.pipeline.champion import Champion
@@ -57,7 +66,7 @@ def test_the_table_in_the_documents_is_that_of_the_declaration() -> None:
 
 def test_every_number_of_the_models_is_declared_and_every_declaration_has_its_number() -> None:
     data = dataset_of([(0, 0, 4.0, 1_000_000), (1, 1, 1.0, 2_000_000)])
-    frozen = table.Constants(3.0, 0.5, EVERY)
+    frozen = assembly.Constants(3.0, 0.5, EVERY)
     inputs = table.build(data, 2, frozen)
     assert inputs.numbers.shape[1] == len(graph.NUMBERS)
     assert inputs.taste.shape[1] == len(graph.TASTE_NUMBERS)
@@ -158,7 +167,7 @@ def untrained(grouped: Prepared) -> Ranker:
     """Random weights read every number, so that a wrong one shows."""
     torch.manual_seed(0)
     users, told = grouped.data.users, grouped.kept
-    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.0, 0.0)
+    size = RankerSize(users.count, attributes.sizes(users), 8, 0.0, 0.0)
     numbers = torch.cat([told.numbers, told.taste, told.extra], 1)
     genres = torch.from_numpy(grouped.data.items.genres)
     scale = numbers.std(0).clamp(min=1e-3)
@@ -168,7 +177,7 @@ def untrained(grouped: Prepared) -> Ranker:
 def exported(model: Ranker, grouped: Prepared) -> tuple[Any, build.Knowledge]:
     data = grouped.data
     weights = item_weights.fit(data, np.ones(len(data.events), dtype=np.bool_))
-    state = table.State.at(data, None, EVERY)
+    state = State.at(data, None, EVERY)
     known = build.Knowledge(data, grouped.constants, state, weights, grouped.history_length)
     return build.ranker_module(model, known, 1.3), known
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events, Items, Users
-from recommender_training.features import history, table
+from recommender_training.features import assembly, history, table
 
 LENGTH = 4
 ITEMS, USERS, GENRES = 6, 3, 2
@@ -43,7 +43,7 @@ def dataset_of(events: Events) -> Dataset:
     return Dataset(events, Users(np.arange(USERS) + 1, side, ("F", "M"), ("x",)), items)
 
 
-FROZEN = table.Constants(centre=3.5, prior=0.5, groups=tuple(FeatureGroup))
+FROZEN = assembly.Constants(centre=3.5, prior=0.5, groups=tuple(FeatureGroup))
 
 
 @given(rows=st.lists(event, min_size=1, max_size=40))

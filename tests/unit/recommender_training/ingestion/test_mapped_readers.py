@@ -155,7 +155,7 @@ def test_a_file_that_is_no_parquet_or_was_cut_short_is_refused(
     path.write_bytes(b"user,item\n1,2\n" if cut is None else path.read_bytes()[:-cut])
     error = failure(path, Format.PARQUET)
     assert error.reason == "UnreadableData"
-    assert "is no Parquet file" in error.message
+    assert "is not a readable Parquet file" in error.message
 
 
 def test_parquet_rows_that_are_lost_on_the_way_are_missed(
@@ -164,14 +164,14 @@ def test_parquet_rows_that_are_lost_on_the_way_are_missed(
     path = write(tmp_path / "a.parquet", [event(n, n, n) for n in range(10)])
     monkeypatch.setattr(pl.LazyFrame, "collect_batches", lambda *_, **__: iter(()))
     error = failure(path, Format.PARQUET)
-    assert (error.reason, "0 of the 10 rows" in error.message) == ("UnreadableData", True)
+    assert (error.reason, "only 0 of its 10 rows" in error.message) == ("UnreadableData", True)
 
 
 def test_a_parquet_column_that_is_no_value_is_told_with_its_type(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pl.DataFrame({"user": [[1]], "item": [1], "at": [1], "rating": [1]}).write_parquet(path)
     error = failure(path, Format.PARQUET)
-    assert "'user' (user) holds List(Int64)" in error.message
+    assert "'user' (user) has the type List(Int64)" in error.message
 
 
 @pytest.mark.parametrize(
@@ -208,7 +208,7 @@ def test_json_lines_may_mix_types_and_each_has_its_outcome(
 def test_json_lines_without_a_line_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("\n\n")
-    assert "holds no row" in failure(path, Format.JSON_LINES).message
+    assert "has no rows" in failure(path, Format.JSON_LINES).message
 
 
 def test_a_key_that_no_line_has_is_told_in_the_log(

@@ -36,7 +36,7 @@ def refusal(kind: Format, text: str | None) -> str:
         ({"interactions": {**INTERACTIONS, "usr": "u"}}, "interactions.usr="),
         ({"interactions": {**INTERACTIONS, "files": "../x"}}, "stay inside the source"),
         ({"interactions": {**INTERACTIONS, "files": "/etc/*"}}, "interactions.files="),
-        ({"interactions": {**INTERACTIONS, "files": "a**"}}, "stand alone"),
+        ({"interactions": {**INTERACTIONS, "files": "a**"}}, "must be a whole path segment"),
         ({"interactions": {**INTERACTIONS, "value": None}}, "without `value`"),
         (
             {"interactions": {**EVENTS, "value": None, "eventType": {"column": "e"}}},
@@ -53,7 +53,7 @@ def refusal(kind: Format, text: str | None) -> str:
                     "value": {"column": "v", "lowest": 1, "highest": 1},
                 }
             },
-            "lowest has to be below highest",
+            "lowest must be below highest",
         ),
         (
             {
@@ -62,10 +62,10 @@ def refusal(kind: Format, text: str | None) -> str:
                     "eventType": {"column": "e", "types": [{"type": "a"}, {"type": "a"}]},
                 }
             },
-            "names one twice",
+            "types has a duplicate",
         ),
-        ({"csv": {"delimiter": "\n"}}, "no line ends"),
-        ({"csv": {"delimiter": '"'}}, "two characters"),
+        ({"csv": {"delimiter": "\n"}}, "neither may be a line end"),
+        ({"csv": {"delimiter": '"'}}, "must differ"),
         ({"csv": {"delimiter": "ab"}}, "csv.delimiter='ab'"),
         ({"partitionBy": "Week"}, "'Day' or 'Hour'"),
         ({"ids": {"user": "Uuid"}}, "ids.user='Uuid': Input should be 'Integer' or 'Text'"),
@@ -98,7 +98,7 @@ def test_a_format_has_a_mapping_exactly_if_it_needs_one() -> None:
 def test_what_belongs_to_csv_is_refused_for_other_formats(sections: dict[str, Any]) -> None:
     text = json.dumps({"interactions": INTERACTIONS} | sections)
     assert parse_mapping(text, Format.CSV) is not None
-    assert "belong to the format CSV" in refusal(Format.PARQUET, text)
+    assert "apply to the format CSV" in refusal(Format.PARQUET, text)
 
 
 def test_the_example_of_the_message_is_a_mapping() -> None:

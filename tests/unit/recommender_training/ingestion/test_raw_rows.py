@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -140,13 +141,13 @@ def test_a_source_that_cannot_be_read_is_named(tmp_path: Path, change, reason, n
 
 
 def test_age_bands_agree_with_the_buckets_of_the_model() -> None:
-    import torch
-
-    from recommender_training.features import graph
+    from recommender_training.data.dataset import Users
+    from recommender_training.features import attributes
 
     ages = list(range(121))
     frame = pl.DataFrame({"age": ages}).select(schema.age_band(pl.col("age")).alias("band"))
     bands = [schema.AGE_BANDS.index(band) for band in frame["band"].to_list()]
-    assert (graph.age_bucket(torch.tensor(ages)) - 1).tolist() == bands
-    assert graph.age_bucket(torch.tensor([-1])).item() == 0
-    assert len(schema.AGE_BANDS) + 1 == graph.AGE_BUCKETS
+    side = np.stack([np.array([*ages, -1]), np.zeros(122), np.zeros(122)], 1).astype(np.int64)
+    users = Users(np.arange(122), side, ("F",), ("x",))
+    assert attributes.categories(users, "age").tolist() == [*bands, -1]
+    assert attributes.sizes(users) == (len(schema.AGE_BANDS) + 1, 2, 2)

@@ -95,7 +95,7 @@ def test_users_and_items_of_events_may_be_of_two_kinds() -> None:
     good, bad = convert.interactions(rows, EVENTS, PartitionBy.DAY, NOBODY, NOW, known)
     assert good.select("user_id", "item_id").rows() == [(ids.hashed("u-1"), 7)]
     assert bad["reason"].to_list() == ["BadItemId"]
-    assert known.new()["text"].to_list() == ["u-1"]  # what was put aside has brought nothing
+    assert known.new()["text"].to_list() == ["u-1"]  # quarantined rows add no text
 
 
 def test_an_id_is_new_once() -> None:

@@ -22,7 +22,7 @@ from recommender_training.evaluation import answers, list_prior, ranking
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.features import table
-from recommender_training.features.table import State
+from recommender_training.features.state import State
 from recommender_training.models import item_weights
 from recommender_training.models import pairs as pairs_of_events
 from recommender_training.models.pairs import newest, pairs

@@ -23,7 +23,7 @@ from recommender_training.evaluation import answers, ranking
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.request import retrieve
-from recommender_training.features.table import State
+from recommender_training.features.state import State
 from recommender_training.models import item_weights
 from recommender_training.pipeline.champion import Champion, Comparison, _short, _translation
 from recommender_training.trainer.bundle import Bundle, refit

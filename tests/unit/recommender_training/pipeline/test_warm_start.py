@@ -114,10 +114,10 @@ def test_rows_go_by_id_and_name_and_what_is_new_starts_as_the_unknown(
         expected = had[name].clone()
         expected[new] = had[name][0]
         assert torch.equal(now[name], expected), name
-    genders = torch.cat([had["gender.weight"][:1], had["gender.weight"][1:].flip(0)])
-    assert torch.equal(now["gender.weight"], genders)
-    assert torch.equal(now["occupation.weight"][1], had["occupation.weight"][0])
-    assert torch.equal(now["occupation.weight"][2:], had["occupation.weight"][2:])
+    genders = torch.cat([had["side.1.weight"][:1], had["side.1.weight"][1:].flip(0)])
+    assert torch.equal(now["side.1.weight"], genders)
+    assert torch.equal(now["side.2.weight"][1], had["side.2.weight"][0])
+    assert torch.equal(now["side.2.weight"][2:], had["side.2.weight"][2:])
     assert not now["genre.weight"][0].any()
     assert torch.equal(now["genre.weight"][1:], had["genre.weight"][1:])
     assert start.new(other) == {"newItems": 3, "newUsers": 2}

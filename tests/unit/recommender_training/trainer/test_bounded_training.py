@@ -19,7 +19,7 @@ from recommender_training.data import load as load_data
 from recommender_training.data.dataset import Dataset, build
 from recommender_training.data_checks import sample
 from recommender_training.evaluation import evaluate, ranking
-from recommender_training.features import table
+from recommender_training.features import assembly, table
 from recommender_training.models import item_weights, logistic
 from recommender_training.trainer import bundle as bundles
 from recommender_training.trainer import prepared as ready
@@ -47,7 +47,7 @@ def test_a_batch_has_the_inputs_that_its_rows_have_among_all(
     wanted = torch.tensor(drawn) % len(rows)
     found = table.Features.of(data, LENGTH, FROZEN).take(wanted)
     kept = table.build(data, LENGTH, FROZEN).take(wanted)
-    for field in fields(table.Inputs):
+    for field in fields(assembly.Inputs):
         one, other = getattr(found, field.name), getattr(kept, field.name)
         if field.name == "taste":  # batched products may sum in another order
             torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
@@ -60,9 +60,9 @@ def test_an_event_takes_forty_bytes_whatever_the_history(prepared: Prepared) -> 
     found = table.Features.of(data, 200, prepared.constants)
     arrays = (
         *(getattr(data.events, field.name) for field in fields(data.events)),
-        found.past.order,
-        found.past.end,
-        *(getattr(found.before, field.name) for field in fields(found.before)),
+        found.parts.past.order,
+        found.parts.past.end,
+        *(getattr(found.parts.before, field.name) for field in fields(found.parts.before)),
     )
     assert sum(array.nbytes for array in arrays) == 40 * len(data.events)
 
@@ -75,7 +75,7 @@ def test_a_fit_by_batch_learns_what_one_that_kept_all_learns(
     monkeypatch.setattr(table, "KEPT_BYTES", 0)
     cut = ready.prepare_split(prepared.data, prepared.split, config)
     assert isinstance(cut.inputs, table.Features)
-    assert isinstance(prepared.inputs, table.Inputs)
+    assert isinstance(prepared.inputs, assembly.Inputs)
     (one, log), (other, kept_log) = (fit_deep(each, config, 1) for each in (cut, prepared))
     losses, kept = ([loss for _, loss in each.looks] for each in (log, kept_log))
     assert losses == pytest.approx(kept, abs=2e-4)  # sums of the taste numbers, in another order

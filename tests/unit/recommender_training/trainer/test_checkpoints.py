@@ -24,6 +24,7 @@ from recommender_training.config.training import (
     WarmMode,
 )
 from recommender_training.distributed.group import ONE_PROCESS
+from recommender_training.features import attributes
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.trainer import checkpoints, context, fit
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
@@ -41,7 +42,7 @@ class KilledError(Exception):
 def fresh(prepared: Prepared) -> Ranker:
     fit.seed_everything(1, 1)
     users = prepared.data.users
-    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.1, 0.5)
+    size = RankerSize(users.count, attributes.sizes(users), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
     return create(prepared.data, prepared.inputs, rows, size=size)
 
@@ -309,7 +310,7 @@ def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processe
 
 def from_champion(digest: str) -> WarmStart:
     none = np.zeros(0, dtype=np.int64)
-    kept = Checkpoint({}, none, none, Words((), (), (), ()), 0)
+    kept = Checkpoint({}, none, none, Words((), (), ()), 0)
     return WarmStart(kept, WarmMode.ALL_WEIGHTS, digest)
 
 

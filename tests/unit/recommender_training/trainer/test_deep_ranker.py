@@ -17,6 +17,7 @@ from recommender_training.config.training import Hyperparameters
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.splits import OnceOnly
+from recommender_training.features import attributes
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.statistics import calibration, metrics
 from recommender_training.trainer import fit
@@ -29,7 +30,7 @@ SETTINGS = Hyperparameters(epochs=6, patience=1, embedding_dim=8, batch_size=256
 def fresh(prepared: Prepared) -> Ranker:
     fit.seed_everything(1, 1)
     users = prepared.data.users
-    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.1, 0.5)
+    size = RankerSize(users.count, attributes.sizes(users), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
     return create(prepared.data, prepared.kept, rows, size=size)
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from recommender_training.distributed.group import ONE_PROCESS, Group, share
+from recommender_training.features import attributes
 from recommender_training.models.noise import RowNoise
 from recommender_training.models.ranker import RankerSize, create
 from recommender_training.trainer.batches import Batches
@@ -121,7 +122,7 @@ class Elsewhere(Group):
 def test_a_process_without_a_row_of_a_batch_keeps_in_step(prepared: Prepared) -> None:
     """It learns nothing from it, remembers the same statistics, and draws as many numbers."""
     users = prepared.data.users
-    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, 0.1, 0.5)
+    size = RankerSize(users.count, attributes.sizes(users), 8, 0.1, 0.5)
     rows = torch.arange(50)
     model = create(prepared.data, prepared.inputs, rows, size=size).train()
     norms = {

@@ -17,6 +17,7 @@ from recommender_training.config.training import (
     RetrievalLoss,
     TrainingConfig,
 )
+from recommender_training.features import attributes
 from recommender_training.models.pairs import pairs
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.models.two_tower import TwoTower
@@ -37,7 +38,7 @@ SETTINGS = Hyperparameters(epochs=1, embedding_dim=8, batch_size=512)
 
 def fresh(prepared: Prepared, dropout: float = 0.1) -> Ranker:
     users = prepared.data.users
-    size = RankerSize(users.count, len(users.genders), len(users.occupations), 8, dropout, 0.5)
+    size = RankerSize(users.count, attributes.sizes(users), 8, dropout, 0.5)
     train = torch.from_numpy(prepared.split.train)
     return create(prepared.data, prepared.kept, train, size=size)
 

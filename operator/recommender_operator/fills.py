@@ -1,0 +1,104 @@
+"""Looks that read two counters of each pod and nothing else, while a window fills.
+
+A champion whose sessions are watched is looked at every quarter of a minute, and nearly all of
+these looks find the window not full. Such a look is done without the API objects, unless anything
+has given a cause for a whole one: a change of any object of the model, a pod that does not answer
+or has restarted, a deadline, and the longest pause between looks.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic
+
+from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
+from recommender_operator.analysis import filling
+from recommender_operator.analysis.filling import Filling
+from recommender_operator.schedule import K
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
+class _Watched:
+    """A window and who counts for it; times are of the clock, in seconds."""
+
+    namespace: str
+    filling: Filling
+    provider: SampleProvider
+    pods: Sequence[PodRef]
+    began: float
+    whole_look: float
+
+
+class Fills(Generic[K]):
+    """The windows that fill, by model."""
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        read: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`read` hears of each reading that made a whole look unnecessary."""
+        self._clock = clock
+        self._read = read
+        self._watched: dict[K, _Watched] = {}
+        #: Models that are being looked at, and that nothing has happened to since.
+        self._unchanged: set[K] = set()
+
+    def cause(self, key: K) -> None:
+        """Something happened: the next look is a whole one."""
+        self._watched.pop(key, None)
+        self._unchanged.discard(key)
+
+    def clear(self) -> None:
+        """Forget all windows."""
+        self._watched.clear()
+        self._unchanged.clear()
+
+    def start_look(self, key: K) -> None:
+        """A whole look starts."""
+        self._watched.pop(key, None)
+        self._unchanged.add(key)
+
+    def watch(
+        self,
+        key: K,
+        namespace: str,
+        window: Filling,
+        provider: SampleProvider,
+        pods: Sequence[PodRef],
+    ) -> None:
+        """A whole look has ended with nothing but a window to wait for."""
+        if key not in self._unchanged:
+            return
+        self._unchanged.discard(key)
+        now = self._clock()
+        self._watched[key] = _Watched(
+            namespace=namespace,
+            filling=window,
+            provider=provider,
+            pods=tuple(pods),
+            began=now - window.seconds,
+            whole_look=now + window.rest,
+        )
+
+    async def pause(self, key: K) -> float | None:
+        """Return after how many seconds to read again; None if a whole look is needed."""
+        watched = self._watched.get(key)
+        if watched is None or self._clock() >= watched.whole_look:
+            return None
+        window = watched.filling
+        try:
+            sample = await watched.provider.sample(
+                watched.namespace, window.version, watched.pods, only=filling.NAMES
+            )
+        except SampleError:
+            return None
+        counted = filling.counted(window.start, sample)
+        if counted is None or counted >= window.needed or self._watched.get(key) is not watched:
+            return None
+        self._read()
+        now = self._clock()
+        pause = filling.pause(counted, window.needed, now - watched.began)
+        return max(0.0, min(pause, watched.whole_look - now))

@@ -1,0 +1,95 @@
+"""Whether a window is full shows in two counters, and never in fewer than a whole look takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.analysis import filling
+from recommender_operator.analysis.window import CREATED, FEATURES, SESSIONS, window_stats
+
+COUNTS = st.dictionaries(st.sampled_from("abc"), st.integers(0, 10**6), min_size=1)
+
+
+def pod(sessions: float, created: float = 1.0) -> dict[str, float]:
+    feature = f'{FEATURES}{{bin="0",feature="genre"}}'
+    return {SESSIONS: sessions, CREATED: created, feature: sessions}
+
+
+@given(then=COUNTS, grown=st.integers(0, 10**6))
+def test_the_count_is_the_one_of_a_whole_look(then: dict[str, int], grown: int) -> None:
+    start = {name: pod(count) for name, count in then.items()}
+    now = {name: pod(count + grown) for name, count in then.items()}
+    counted = filling.counted(filling.start_of(start), now)
+    assert counted == window_stats(start, now).sessions == grown * len(then)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        {},
+        {"a": pod(9), "b": pod(9)},
+        {"b": pod(9)},
+        {"a": {}},
+        {"a": pod(4)},
+        {"a": pod(9, created=2.0)},
+        {"a": {SESSIONS: 9.0}},
+        {"a": {CREATED: 1.0}},
+        {"a": pod(float("nan"))},
+        {"a": pod(float("inf"))},
+    ],
+)
+def test_a_pod_that_came_went_or_restarted_needs_a_whole_look(now: Any) -> None:
+    assert filling.counted(filling.start_of({"a": pod(5)}), now) is None
+
+
+def test_nothing_but_the_telling_counters_is_kept() -> None:
+    assert filling.start_of({"a": pod(5), "b": {}}) == {"a": {SESSIONS: 5, CREATED: 1}, "b": {}}
+
+
+@pytest.mark.parametrize(
+    ("counted", "seconds", "pause"),
+    [
+        # 500 are needed: half of the time that is left at this rate.
+        (100, 20, 40),
+        (400, 160, 20),
+        (499, 1000, filling.SHORTEST),
+        (500, 10, filling.SHORTEST),
+        (600, 10, filling.SHORTEST),
+        (1, 1000, filling.LONGEST),
+        (0, 1000, filling.LONGEST),
+        (5, 0, filling.LONGEST),
+    ],
+)
+def test_a_window_is_read_as_often_as_it_fills(counted: int, seconds: float, pause: float) -> None:
+    assert filling.pause(counted, 500, seconds) == pause
+
+
+@pytest.mark.parametrize(
+    ("counted", "seconds", "pause"),
+    [(500, 60, 30), (5000, 60, filling.SHORTEST), (500, 900, filling.LONGEST)],
+)
+def test_a_new_window_is_expected_to_fill_like_the_one_before(
+    counted: int, seconds: float, pause: float
+) -> None:
+    first = filling.first_pause(counted, 500, seconds)
+    window = filling.Filling(version="v", start={}, counted=0, needed=500, seconds=0, first=first)
+    assert window.pause == pause
+
+
+@given(
+    rate=st.floats(0.01, 1000),
+    needed=st.integers(20, 10_000),
+    start=st.floats(1, 15),
+)
+def test_at_an_even_rate_a_full_window_is_seen_within_the_shortest_pause(
+    rate: float, needed: int, start: float
+) -> None:
+    time = start
+    while (counted := int(rate * time)) < needed:
+        time += filling.pause(counted, needed, time)
+    late = time - max(start, needed / rate)
+    assert late <= filling.SHORTEST + 2 / rate

@@ -1,0 +1,79 @@
+"""The model's status is written once a look, and by the last of looks that follow one another."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from recommender_operator import actions as do
+from recommender_operator.adapters.kube import MODELS
+from recommender_operator.adapters.owned_writes import OwnedObjects
+from recommender_operator.adapters.typed import model_object
+from recommender_operator.api.status import RecommenderModelStatus, Stage
+from recommender_operator.phases.conditions.progress import LONGEST
+from recommender_operator.projection import Projection
+from tests.fakes import NOW, FakeKube, add_model
+
+ACTED = (do.DropBaseline(key="k"),)
+MOVED = RecommenderModelStatus(stage=Stage.TRAINING)
+
+
+@dataclasses.dataclass
+class World:
+    kube: FakeKube = dataclasses.field(default_factory=FakeKube)
+    time: float = 0.0
+
+    def __post_init__(self) -> None:
+        add_model(self.kube)["status"] = {"stage": "Pending"}
+        self.projection = Projection(OwnedObjects(self.kube), clock=lambda: self.time)
+
+    async def look(self, **decision: object) -> bool:
+        """Return whether nothing was left to the next look."""
+        raw = await self.kube.get(MODELS, "team", "movies")
+        assert raw is not None
+        values: dict[str, object] = {"actions": ACTED, "status": MOVED}
+        decided = do.Decision(**(values | decision))  # type: ignore[arg-type]
+        return await self.projection.write("movies", raw, model_object(raw), decided, NOW)
+
+    @property
+    def stage(self) -> str:
+        return str(self.kube.find(MODELS, "movies")["status"]["stage"])
+
+
+async def test_a_look_that_acted_leaves_its_progress_to_the_next_one() -> None:
+    world = World()
+    assert not await world.look()
+    assert world.stage == "Pending"
+    assert await world.look(actions=())
+    assert world.stage == "Training"
+
+
+async def test_a_status_is_behind_for_no_longer_than_its_bound() -> None:
+    world = World()
+    assert not await world.look()
+    world.time = LONGEST.total_seconds() - 0.1
+    assert not await world.look()
+    world.time = LONGEST.total_seconds()
+    assert await world.look()
+    assert world.stage == "Training"
+    # The next series of looks has the whole time again.
+    assert not await world.look(status=RecommenderModelStatus(stage=Stage.EVALUATING))
+
+
+async def test_a_warning_is_given_once_so_its_status_does_not_wait() -> None:
+    world = World()
+    warning = do.Event(type="Warning", reason="R", message="m")
+    assert await world.look(events=(warning,))
+    assert world.stage == "Training"
+
+
+async def test_the_first_status_of_a_model_does_not_wait() -> None:
+    world = World()
+    del world.kube.find(MODELS, "movies")["status"]
+    assert await world.look()
+    assert world.stage == "Training"
+
+
+async def test_what_only_the_status_remembers_does_not_wait() -> None:
+    world = World()
+    assert await world.look(status=RecommenderModelStatus(stage=Stage.TRAINING, locked=True))
+    assert world.stage == "Training"

@@ -1,0 +1,178 @@
+"""The model's inputs, assembled in one place from a request, its candidates and the catalogue.
+
+Training rows (`features.table`), the evaluation of a whole catalogue (`features.state`) and the
+comparison of exported graphs make the same two parts and differ in where these come from: a row
+of the data set is a request with one candidate, a list is a request with all items. The formulas
+are those of `features.graph`, which the exported graphs hold as well, and the names of the
+columns those of `features.declared`.
+
+Legend of shapes: R requests, C candidates of each, N = R * C inputs, L history length, I items,
+G genres, F numbers, T taste numbers, E numbers of the feature groups, K attributes of the user.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recommender_training.common.arrays import Ints
+from recommender_training.config.training import FeatureGroup
+from recommender_training.data.dataset import Dataset, Events
+from recommender_training.features import attributes, graph
+from recommender_training.features.history import ItemCounts
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Numbers that are frozen on the training window and travel with the model."""
+
+    centre: float  # mean value of an event
+    prior: float  # share of positive responses
+    groups: tuple[FeatureGroup, ...] = ()  # that the ranker reads, in the order of `declared`
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What both models read, one row a candidate."""
+
+    user: Tensor  # [N] row + 1; 0 unknown
+    side: Tensor  # [N, K] buckets of the user's attributes; 0 unknown
+    target: Tensor  # [N] row of the item + 1
+    session: Tensor  # [N, L] row of the item + 1; 0 padding or unknown
+    present: Tensor  # [N, L]
+    recency: Tensor  # [N, L]
+    level: Tensor  # [N, L]
+    value: Tensor  # [N, L] centred
+    numbers: Tensor  # [N, F]
+    taste: Tensor  # [N, T]
+    label: Tensor  # [N] float
+    extra: Tensor  # [N, E]
+
+    def take(self, rows: Tensor) -> Inputs:
+        """The rows of a batch."""
+        return Inputs(*(getattr(self, field.name).index_select(0, rows) for field in fields(self)))
+
+    def to(self, device: torch.device) -> Inputs:
+        """The same on a device."""
+        return Inputs(*(getattr(self, field.name).to(device) for field in fields(self)))
+
+    def __len__(self) -> int:
+        return int(self.label.shape[0])
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """The last events before each request, oldest first."""
+
+    item: Tensor  # [R, L] row of the item, -1 padding
+    present: Tensor  # [R, L]
+    value: Tensor  # [R, L] 0 padding
+    time: Tensor  # [R, L] seconds since 1970, 0 padding
+
+    @classmethod
+    def of(cls, events: Events, rows: Ints) -> Sessions:
+        """The events at `rows` [R, L]; -1 is padding."""
+        present, at = rows >= 0, np.maximum(rows, 0)
+        return cls(
+            torch.from_numpy(np.where(present, events.item[at], -1).astype(np.int64)),
+            torch.from_numpy(present),
+            torch.from_numpy(np.where(present, events.value[at], 0.0).astype(np.float32)),
+            torch.from_numpy(np.where(present, events.time[at], 0)),
+        )
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Who makes each request and when, and what the user did before. Rows of the data set."""
+
+    user: Ints  # [R] row of the user
+    time: Ints  # [R] seconds since 1970
+    session: Ints  # [R, L] rows of the events, oldest first, -1 padding
+
+    @classmethod
+    def one(cls, user: int, time: int, session: Ints, length: int) -> Requests:
+        """One request whose `session`, rows of at most `length` events, is padded at the left."""
+        padded = np.full((1, length), -1, dtype=np.int64)
+        padded[0, length - len(session) :] = session
+        return cls(np.array([user]), np.array([time]), padded)
+
+    def sessions(self, events: Events) -> Sessions:
+        """The sessions as tensors."""
+        return Sessions.of(events, self.session)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Items of each request, and what was known of them at its time."""
+
+    item: Ints  # [R, C] row of the item
+    counts: ItemCounts  # [R, C]
+    taste: Tensor  # [R, C, T]
+    extra: Tensor  # [R, C, E]
+
+
+def assemble(
+    data: Dataset,
+    frozen: Constants,
+    requests: Requests,
+    candidates: Candidates,
+    label: Tensor | None = None,
+) -> Inputs:
+    """The inputs of every candidate, those of the first request first.
+
+    `label` is [N]; zeros where it is not given.
+    """
+    sessions, now = requests.sessions(data.events), torch.from_numpy(requests.time)
+    width = candidates.item.shape[1]
+
+    def of_request(values: Tensor) -> Tensor:
+        """[N, ...] the values [R, ...] of each candidate's request."""
+        spread = values.unsqueeze(1).expand(-1, width, *values.shape[1:])
+        return spread.reshape(-1, *values.shape[1:])
+
+    return Inputs(
+        user=of_request(torch.from_numpy(requests.user) + 1),
+        side=of_request(attributes.buckets(data.users, requests.user)),
+        target=torch.from_numpy(candidates.item).flatten() + 1,
+        session=of_request(sessions.item + 1),
+        present=of_request(sessions.present),
+        recency=of_request(graph.recency_bucket(now.unsqueeze(1) - sessions.time)),
+        level=of_request(graph.value_level(sessions.value)),
+        value=of_request(graph.centred(sessions.value, torch.tensor(frozen.centre))),
+        numbers=_numbers(data, frozen, now, sessions, candidates).flatten(0, 1),
+        taste=candidates.taste.flatten(0, 1),
+        label=torch.zeros(candidates.item.size) if label is None else label,
+        extra=candidates.extra.flatten(0, 1),
+    )
+
+
+def _numbers(
+    data: Dataset, frozen: Constants, now: Tensor, sessions: Sessions, candidates: Candidates
+) -> Tensor:
+    """[R, C, F] the numbers that both models read."""
+    items, counts = data.items, candidates.counts
+    centre, prior = torch.tensor(frozen.centre), torch.tensor(frozen.prior)
+    genres = torch.from_numpy(items.genres)
+    item_part = graph.item_numbers(
+        torch.from_numpy(counts.events),
+        torch.from_numpy(counts.positives),
+        torch.from_numpy(counts.total),
+        torch.from_numpy(items.years[candidates.item]),
+        now.unsqueeze(1),
+        items.count,
+        prior,
+    )
+    session_part = graph.session_numbers(
+        sessions.present, sessions.value, sessions.time, now, centre, prior
+    )
+    profile = graph.genre_profile(sessions.item, sessions.present, sessions.value, genres, centre)
+    shares = genre_shares(genres)[torch.from_numpy(candidates.item)]
+    return graph.model_numbers(item_part, session_part, shares, profile)
+
+
+def genre_shares(genres: Tensor) -> Tensor:
+    """[I, G] genres of an item, each weighted so that an item's weights sum to one."""
+    return genres / genres.sum(1, keepdim=True).clamp(min=1.0)
