@@ -86,7 +86,7 @@ def _filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
 
 
 def _next_filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
-    """Return the window that starts with this look; `sessions` are those of the one that ended."""
+    """Return the window that starts now; `sessions` is the number of the former one."""
     ended = _filling(turn, champion, sessions)
     return dataclasses.replace(
         ended,
