@@ -43,7 +43,7 @@ async def asked(handler: Handler, timeout: float = 5, path: str = "") -> Sample:
         return await provider.sample("shop", "films-1", PODS)
 
 
-async def test_one_instant_query_asks_for_the_version_and_gives_its_pods() -> None:
+async def test_one_instant_query_returns_the_pods_of_the_version() -> None:
     seen: list[web.BaseRequest] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -87,7 +87,7 @@ def test_a_pod_is_known_by_any_usual_label(labels: dict[str, str]) -> None:
     assert parse_answer(answer(row("3", **labels)), "shop", PODS) == {"b": {OK: 3}}
 
 
-def test_an_address_of_version_six_is_known() -> None:
+def test_an_ipv6_address_is_accepted() -> None:
     pods = [PodRef(name="six", ip="fd00::1", ready=True)]
     assert set(parse_answer(answer(row("3", instance="[fd00::1]:8080")), "shop", pods)) == {"six"}
 
@@ -129,21 +129,19 @@ def test_a_pod_scraped_twice_is_counted_once() -> None:
         (answer(), "it must scrape port 8080"),
     ],
 )
-async def test_an_answer_that_cannot_be_used_is_told_with_the_version(
-    body: bytes, why: str
-) -> None:
+async def test_an_unusable_response_is_reported_with_the_version(body: bytes, why: str) -> None:
     with pytest.raises(SampleError, match=why) as failure:
         await asked(answering(body))
     assert "shop/films-1" in str(failure.value)
     assert SECRET not in str(failure.value)
 
 
-async def test_an_answer_nested_without_end_is_no_answer() -> None:
+async def test_a_deeply_nested_response_is_refused() -> None:
     with pytest.raises(SampleError, match="shop/films-1: not an answer of Prometheus"):
         await asked(answering(b"[" * 100_000))
 
 
-async def test_a_refusal_a_silence_and_a_dead_server_are_told() -> None:
+async def test_an_error_a_timeout_and_a_dead_server_are_reported() -> None:
     with pytest.raises(SampleError, match="answered 401 with 9 bytes of another type") as refusal:
         await asked(answering(SECRET, 401))
     assert SECRET not in str(refusal.value)
@@ -156,7 +154,7 @@ async def test_a_refusal_a_silence_and_a_dead_server_are_told() -> None:
             await Prometheus(session, "http://[").sample("shop", "films-1", PODS)
 
 
-async def test_a_server_that_is_not_allowed_is_never_asked() -> None:
+async def test_a_refused_server_gets_no_request() -> None:
     asked: list[web.BaseRequest] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:

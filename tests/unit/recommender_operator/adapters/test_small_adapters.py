@@ -74,7 +74,7 @@ async def test_owed_events_outlast_a_process_that_may_not_write() -> None:
     assert len(kube.names(EVENTS)) == 1
 
 
-async def test_of_models_without_end_the_ones_that_owe_for_longest_are_forgotten(
+async def test_with_too_many_models_the_oldest_pending_events_are_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(events, "REMEMBERED", 2)
@@ -102,7 +102,7 @@ async def test_an_event_that_cannot_be_posted_fails_nothing(
     assert "forbidden" in caplog.text
 
 
-async def test_an_event_in_a_namespace_that_is_being_deleted_is_dropped_in_silence(
+async def test_an_event_in_a_namespace_that_is_being_deleted_is_dropped(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     kube = FakeKube()
@@ -111,7 +111,7 @@ async def test_an_event_in_a_namespace_that_is_being_deleted_is_dropped_in_silen
     assert caplog.text == ""
 
 
-async def test_a_missing_piece_is_named_and_looked_for_again_after_a_while() -> None:
+async def test_a_missing_api_is_reported_and_checked_again_later() -> None:
     kube = FakeKube()
     kube.kinds.discard(HTTP_ROUTES)
     time = 0.0

@@ -41,14 +41,14 @@ def measured(metric: GateMetric, value: float, low: float, high: float) -> dict[
         (Gate(metric=AUC, min=0.6, max=0.9), 0.7, True),
     ],
 )
-def test_a_limit_itself_still_holds(gate: Gate, value: float, passed: bool) -> None:
+def test_a_value_at_the_limit_passes(gate: Gate, value: float, passed: bool) -> None:
     assert evaluate(gate, {gate.metric.value: value}, None).passed is passed
 
 
 @pytest.mark.parametrize("judge_by", JudgeBy)
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("limit", [{"min": 0.0}, {"max": 1.0}, {"champion_margin": 1.0}])
-def test_what_is_no_number_fails_every_gate_and_says_so(
+def test_a_value_that_is_not_a_number_fails_every_gate_and_is_reported(
     limit: dict[str, float], value: float | None, judge_by: JudgeBy
 ) -> None:
     ends = {"aucLow": 0.5, "aucHigh": 0.5, "aucMinusChampion": 0.1}
@@ -72,7 +72,7 @@ def test_what_is_no_number_fails_every_gate_and_says_so(
         (LOSS, 0.1, 0.5, True),
     ],
 )
-def test_the_margin_looks_the_way_in_which_the_metric_is_better(
+def test_the_margin_follows_the_direction_of_the_metric(
     metric: GateMetric, mine: float, theirs: float, passed: bool
 ) -> None:
     gate = Gate(metric=metric, champion_margin=0.02)
@@ -153,7 +153,7 @@ def test_by_interval_min_binds_the_low_end_and_max_the_high_end_whatever_the_val
     above=SPREADS,
     margin=st.floats(0, 5),
 )
-def test_by_interval_the_worse_end_of_the_paired_difference_has_to_be_inside_the_margin(
+def test_by_interval_the_worse_end_of_the_paired_difference_must_be_within_the_margin(
     metric: GateMetric, difference: float, below: float, above: float, margin: float
 ) -> None:
     low, high = difference - below, difference + above
@@ -199,7 +199,7 @@ def test_a_missing_comparison_fails_with_its_reason(rival: Champion, reason: str
     assert reason in words(result)
 
 
-def test_a_comparison_with_another_champion_is_never_taken_for_this_one() -> None:
+def test_a_comparison_with_another_champion_does_not_count() -> None:
     metrics = measured(AUC, 0.9, 0.89, 0.91)
     metrics |= {f"aucMinusChampion{end}": 0.1 for end in ("", "Low", "High")}
     gate = Gate(metric=AUC, champion_margin=0.5, judge_by=INTERVAL)
@@ -207,7 +207,7 @@ def test_a_comparison_with_another_champion_is_never_taken_for_this_one() -> Non
     assert not evaluate(gate, metrics, Champion(metrics={}, not_compared="another one")).passed
 
 
-def test_a_gate_is_told_in_one_phrase() -> None:
+def test_a_gate_is_reported_in_one_phrase() -> None:
     result = evaluate(Gate(metric=AUC, min=0.6), {"auc": 0.51234}, None)
     assert words(result) == "auc 0.5123, required: at least 0.6"
     metrics = measured(AUC, 0.61234, 0.59, 0.63)
@@ -221,7 +221,7 @@ def test_a_gate_is_told_in_one_phrase() -> None:
     )
 
 
-def test_the_longest_words_fit_the_record() -> None:
+def test_the_longest_texts_fit_the_record() -> None:
     metric = max(WITH_CHAMPION_DIFFERENCE, key=lambda m: len(m.value))
     tiny = -1.2345e-300
     metrics = measured(metric, tiny, tiny, tiny)
