@@ -207,5 +207,5 @@ def test_a_lake_that_lost_its_texts_trains_nothing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="lacks texts of ids"):
         id_table.named(path, data)
     (path / "ids").rename(tmp_path / "gone")
-    with pytest.raises(InputError, match="the text of the .* is missing"):
+    with pytest.raises(InputError, match=r"the text of the .* is missing"):
         id_table.named(path, data)
