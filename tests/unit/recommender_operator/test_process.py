@@ -81,7 +81,7 @@ def test_a_leader_that_could_not_renew_is_alive_and_not_ready() -> None:
     rig = Rig(leading=True)
     rig.election.leads = False
     rig.process.alive()
-    with pytest.raises(StaleError, match="nothing is written"):
+    with pytest.raises(StaleError, match="writes are disabled"):
         rig.process.ready()
 
 

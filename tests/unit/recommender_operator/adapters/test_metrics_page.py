@@ -33,7 +33,7 @@ def test_only_the_products_series_are_kept_without_whose_they_are() -> None:
         ("other 1\n", "no series"),
         ("recommender_x NaN\n", "line 1 of the page has the value nan"),
         ("recommender_x +Inf\n", "has the value inf"),
-        ('recommender_x{version="a"} 1\nrecommender_x{version="b"} 2\n', "there twice"),
+        ('recommender_x{version="a"} 1\nrecommender_x{version="b"} 2\n', "repeats a series"),
         ('recommender_x{le="a', "line 1 of the page is not in the text format"),
         ("recommender_SECRET SECRET\n", "line 1 of the page is not in the text format"),
         ('recommender_x{bin="SECRET"} NaN\n', "line 1 of the page has the value nan"),

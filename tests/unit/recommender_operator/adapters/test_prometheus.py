@@ -105,18 +105,21 @@ def test_a_pod_scraped_twice_is_counted_once() -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"<html>", "not an answer of Prometheus"),
-        (b"\xff\xfe", "not an answer of Prometheus"),
-        (b"[]", "not an answer of Prometheus"),
+        (b"<html>", "not a response of Prometheus"),
+        (b"\xff\xfe", "not a response of Prometheus"),
+        (b"[]", "not a response of Prometheus"),
         (b"\x00" + SECRET.encode(), "invalid JSON at character 0"),
-        (b"[" * 100_000, "not an answer of Prometheus"),
-        (b"1" * 5000, "not an answer of Prometheus"),
-        (json.dumps({"status": "error", "error": SECRET}).encode(), "none that is known"),
+        (b"[" * 100_000, "not a response of Prometheus"),
+        (b"1" * 5000, "not a response of Prometheus"),
+        (json.dumps({"status": "error", "error": SECRET}).encode(), "unknown"),
         (
             b'{"status":"error","errorType":"bad_data","error":"' + SECRET.encode() + b'"}',
             "bad_data",
         ),
-        (json.dumps({"status": SECRET, "errorType": SECRET}).encode(), "no success"),
+        (
+            json.dumps({"status": SECRET, "errorType": SECRET}).encode(),
+            "Prometheus returned an error",
+        ),
         (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "not vector"),
         (b'{"status":"success","data":"' + SECRET.encode() + b'"}', "not vector"),
         (answer(row(SECRET, pod="a")), r"data\.result\[0\]\.value is not a number"),
@@ -125,7 +128,7 @@ def test_a_pod_scraped_twice_is_counted_once() -> None:
             r"result\[1\] of a has no number",
         ),
         (answer(row("NaN", pod="a", __name__=SECRET)), r"result\[0\] of a is nan"),
-        (b'{"status":"success","data":{"resultType":"vector","result":[{}]}}', "not an answer"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{}]}}', "not a response"),
         (answer(), "it must scrape port 8080"),
     ],
 )
@@ -137,7 +140,7 @@ async def test_an_unusable_response_is_reported_with_the_version(body: bytes, wh
 
 
 async def test_a_deeply_nested_response_is_refused() -> None:
-    with pytest.raises(SampleError, match="shop/films-1: not an answer of Prometheus"):
+    with pytest.raises(SampleError, match="shop/films-1: not a response of Prometheus"):
         await asked(answering(b"[" * 100_000))
 
 

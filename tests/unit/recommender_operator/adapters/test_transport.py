@@ -163,7 +163,7 @@ async def test_an_expired_version_is_an_error_of_that_status_wherever_it_is_said
 
 @pytest.mark.parametrize("garbage", [b"<html>\n", b'{"type": "ODD", "object": {}}\n', b"[]\n"])
 async def test_an_invalid_event_is_an_error(garbage: bytes) -> None:
-    with pytest.raises(KubeError, match="no event"):
+    with pytest.raises(KubeError, match="not an event"):
         await watched([garbage])
 
 
