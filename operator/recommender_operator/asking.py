@@ -51,7 +51,7 @@ class SmokeAsker:
         smokes: dict[str, Smoke] = {}
         for action in decision.actions:
             if isinstance(action, do.RunSmoke) and action.version in versions:
-                answer = await self._ask(snapshot, versions[action.version])
+                answer = await self._request(snapshot, versions[action.version])
                 if answer is not None:
                     smokes[action.version] = answer
         if not smokes:
@@ -59,7 +59,7 @@ class SmokeAsker:
         observed = dataclasses.replace(snapshot.observed, smokes=smokes)
         return dataclasses.replace(snapshot, observed=observed)
 
-    async def _ask(self, snapshot: Snapshot, version: VersionObject) -> Smoke | None:
+    async def _request(self, snapshot: Snapshot, version: VersionObject) -> Smoke | None:
         """Run the smoke inference in the newest ready pod of a version."""
         model, name = snapshot.observed.model, version.name
         live = await self._live(model.namespace, model.name, name, snapshot.pods.get(name, ()))

@@ -149,7 +149,7 @@ class _Run:
             case do.DeleteService():
                 await self._traffic.release(self._subject, action.version)
             case do.RunSmoke():
-                # Asked before the decision (asking.py); who had no ready pod is asked again.
+                # It already ran (asking.py), or the next look tries again.
                 self._known(action.version)
             case do.SetTraffic():
                 await self._traffic.split(self._subject, action.weights, action.host)

@@ -161,11 +161,11 @@ class Claims:
         if self._foreign.get(key) != holder:
             self._foreign[key] = holder
             self._metrics.foreign_models.set(len(self._foreign))
-            await self._complain(key, raw, holder)
+            await self._report_failure(key, raw, holder)
         deleting = raw["metadata"].get("deletionTimestamp")
         return Refused(DELETING_WAIT if deleting else FOREIGN_WAIT)
 
-    async def _complain(self, key: Key, raw: Object, holder: str) -> None:
+    async def _report_failure(self, key: Key, raw: Object, holder: str) -> None:
         message = (
             f"the release {holder} manages this model, so {self._release.name} does not: set a "
             "different operator.instance for one of them and the label of the model, or, if "

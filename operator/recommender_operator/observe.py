@@ -214,8 +214,8 @@ class Observer:
             return ()
         wanted, held = hosts.wanted(model, platform.domain), view.traffic.host
         to_write = wanted != held and hosts.is_routed(versions)
-        asked = {host for host in (wanted, held) if host}
-        return await self._hosts.rivals(model, asked, to_write=to_write)
+        relevant = {host for host in (wanted, held) if host}
+        return await self._hosts.rivals(model, relevant, to_write=to_write)
 
     async def _sample(
         self,

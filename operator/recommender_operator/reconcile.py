@@ -178,7 +178,7 @@ class Reconciler:
             if isinstance(error, TrafficError) and self._lags(key):
                 logger.info("%s: %s; the next look tries again", key, error)
                 return TRAFFIC_PAUSE
-            await self._complain(raw, error)
+            await self._report_failure(raw, error)
             raise
 
     def _lags(self, key: Key) -> bool:
@@ -216,7 +216,7 @@ class Reconciler:
         if decision.actions:
             kinds = ", ".join(type(action).__name__ for action in decision.actions)
             logger.info("%s/%s: %s", model.namespace, model.name, kinds)
-        await self._events.pay(model, now)
+        await self._events.post_deferred(model, now)
         decision, written = await self._carry_out(key, raw, snapshot, decision, now)
         self._lagging.pop(key, None)
         for event in decision.events:
@@ -258,19 +258,19 @@ class Reconciler:
             decision = ownership.set_condition(decision, model, foreign, now)
             projected = await self._projection.write(key, raw, model, decision, now)
         except BaseException:
-            self._events.owe(model, [one for one in decision.events if one.version in written])
+            self._events.defer(model, [one for one in decision.events if one.version in written])
             raise
         return decision, projected
 
     def _watch(self, key: Key, snapshot: Snapshot, window: Filling) -> None:
-        """Let the next looks read the counters alone, until the window is full."""
+        """Let the next looks read only the counters, until the window is full."""
         model = snapshot.observed.model
         pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
         rest = min(window.rest, self._longest_wait)
         window = dataclasses.replace(window, rest=rest)
         self._fills.watch(key, model.namespace, window, self._samples_of(model), pods)
 
-    async def _complain(self, raw: Object, error: Exception) -> None:
+    async def _report_failure(self, raw: Object, error: Exception) -> None:
         """Post an Event that a look failed, for `kubectl describe`."""
         try:
             model: ModelObject = model_object(raw)

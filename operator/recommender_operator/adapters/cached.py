@@ -72,13 +72,13 @@ class CachedKube:
 
     async def _unlabelled(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Return an object that the cache does not know, if the API server does."""
-        asked = self._absent.pop((resource, namespace, name), None)
-        if asked is None or self._clock() - asked >= ABSENT:
-            asked = self._clock()
+        checked_at = self._absent.pop((resource, namespace, name), None)
+        if checked_at is None or self._clock() - checked_at >= ABSENT:
+            checked_at = self._clock()
             found = await self._direct.get(resource, namespace, name)
             if found is not None:
                 return found
-        self._absent[resource, namespace, name] = asked
+        self._absent[resource, namespace, name] = checked_at
         while len(self._absent) > REMEMBERED:
             self._absent.pop(next(iter(self._absent)))
         return None

@@ -32,7 +32,7 @@ class EventRecorder:
         self._posted: collections.OrderedDict[str, datetime.datetime] = collections.OrderedDict()
         self._owed: collections.OrderedDict[str, list[Event]] = collections.OrderedDict()
 
-    def owe(self, model: ModelObject, events: Iterable[Event]) -> None:
+    def defer(self, model: ModelObject, events: Iterable[Event]) -> None:
         """Remember Events of a look that ended before it could post them."""
         owed = [*self._owed.pop(model.uid, ()), *events][:OWED]
         if owed:
@@ -40,7 +40,7 @@ class EventRecorder:
         while len(self._owed) > REMEMBERED:
             self._owed.popitem(last=False)
 
-    async def pay(self, model: ModelObject, now: datetime.datetime) -> None:
+    async def post_deferred(self, model: ModelObject, now: datetime.datetime) -> None:
         """Post the pending Events of earlier looks at a model."""
         owed = self._owed.get(model.uid, [])
         while owed:

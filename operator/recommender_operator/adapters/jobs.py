@@ -53,7 +53,7 @@ class JobReader:
         reason, message = "", ""
         if phase == "Failed":
             blamed = groups.culprit(own) if own else None
-            reason, message = failure(condition, blamed, told_of(blamed) or report)
+            reason, message = failure(condition, blamed, failure_report(blamed) or report)
             message = await self._with_log(job, blamed, message)
         elif phase == "Running":
             reason, message = _waits_for(job, own)
@@ -125,7 +125,7 @@ def newest_report(own: Iterable[Object]) -> Mapping[str, object] | None:
     return None
 
 
-def told_of(pod: Object | None) -> Mapping[str, object] | None:
+def failure_report(pod: Object | None) -> Mapping[str, object] | None:
     """Return the report of a pod if it reports a failure."""
     report = newest_report([pod]) if pod is not None else None
     return report if report is not None and report.get("ok") is False else None
@@ -156,17 +156,19 @@ def failure(
     The report of a group may be from another worker, which only lost its connection to `pod`.
     """
     general = str(condition.get("reason") or "JobFailed")[: pods.REASON_LIMIT]
-    told = redaction.head(str(condition.get("message") or ""))
+    general_message = redaction.head(str(condition.get("message") or ""))
     reason, message = pods.obstacle(pod) if pod is not None else ("", "")
-    ended_from_outside = pod is not None and told_of(pod) is None and reason not in ("", "Error")
+    ended_from_outside = (
+        pod is not None and failure_report(pod) is None and reason not in ("", "Error")
+    )
     own_words = report is not None and report.get("ok") is False and report.get("reason")
     if report is not None and own_words and not ended_from_outside:
-        said = redaction.head(str(report.get("message") or ""))
-        return str(report["reason"])[: pods.REASON_LIMIT], said or told
+        reported = redaction.head(str(report.get("message") or ""))
+        return str(report["reason"])[: pods.REASON_LIMIT], reported or general_message
     if general == "DeadlineExceeded":
-        return general, told
+        return general, general_message
     if reason not in ("", "Error"):
-        return reason, message or told
+        return reason, message or general_message
     if message:
-        return general, f"{told}; {message}" if told else message
-    return general, told
+        return general, f"{general_message}; {message}" if general_message else message
+    return general, general_message

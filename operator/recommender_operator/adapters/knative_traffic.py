@@ -115,7 +115,7 @@ class View:
                 weights[version] = weights.get(version, 0) + int(target["percent"])
         return weights
 
-    def asked(self) -> dict[str, int]:
+    def desired(self) -> dict[str, int]:
         """Return the desired split of the spec, by version."""
         percent = 100 if self.percent is None or not self.rolled_out else self.percent
         weights = {self.top: percent}
@@ -202,7 +202,7 @@ class KnativeTraffic:
             return
         stable = view.rolled_out
         if view.top == version and stable and stable != version and view.percent is not None:
-            # The stable version takes its place on top, still at 0 percent: until that revision
+            # The stable version becomes the latest, still at 0 percent: until that revision
             # is ready, the newest ready one is that of the version which must get nothing.
             await self._put(subject, stable, 0, retiring=version)
         elif view.annotations.get(RETIRING) == version and view.top == stable:
@@ -231,8 +231,8 @@ class KnativeTraffic:
             return
         if not rest or not set(wanted) <= {view.top, rest}:
             raise TrafficError(
-                f"Knative mode can split between {view.top!r} (on top) and {rest!r} (rolled out) "
-                f"alone, not {sorted(wanted)}"
+                f"Knative mode can split only between {view.top!r} (latest) and {rest!r} (rolled "
+                f"out), not {sorted(wanted)}"
             )
         share = wanted.get(view.top, 0)
         if share > 0 and view.newest_ready != view.top:
@@ -291,11 +291,13 @@ def _traffic(view: View) -> TrafficState:
     reported = view.reported()
     host = urllib.parse.urlsplit(str(view.predictor.get("url") or "")).hostname or ""
     # Without a host, no requests are possible, even if the split is reported.
-    accepted = bool(reported) and reported == view.asked() and bool(host)
+    accepted = bool(reported) and reported == view.desired() and bool(host)
     message = ""
     if not accepted:
         condition = ready_condition(view.service)
-        message = f"asked for {view.asked()}, Knative reports {reported} at {host or 'no host'}"
+        message = (
+            f"desired split {view.desired()}, Knative reports {reported} at {host or 'no host'}"
+        )
         if condition.get("status") != "True":
             message += f": {condition.get('reason', '')} {condition.get('message', '')}".rstrip()
     return TrafficState(weights=reported, accepted=accepted, message=message, host=host)

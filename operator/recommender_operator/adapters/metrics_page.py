@@ -35,7 +35,7 @@ _WHOSE = re.compile(r'(?<=[{,])(?:model|version)="[^"\\,{}]*+",?')
 def parse_page(page: str, only: tuple[str, ...] = ()) -> PodCounters:
     """Return the product's counters on a metrics page, by canonical series.
 
-    With `only`, lines that begin with none of these names are not looked at.
+    With `only`, lines with other names are skipped.
 
     Raises:
         ValueError: a line of the product is not in the text format; there are no series, or too

@@ -206,6 +206,6 @@ def _unfenced() -> None:
 
 def _pause(planned: float, headers: Mapping[str, str]) -> float:
     """Return the pause in seconds: the server's Retry-After within limits, with jitter."""
-    asked = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
-    seconds = min(float(asked), MAX_PAUSE) if asked.isdigit() else planned
+    retry_after = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
+    seconds = min(float(retry_after), MAX_PAUSE) if retry_after.isdigit() else planned
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311

@@ -54,18 +54,20 @@ class PodScrape:
             SampleError: no pod returned counters.
         """
         gate = asyncio.Semaphore(CONCURRENCY)
-        asked = [pod for pod in pods if pod.ip]
-        answers = await asyncio.gather(*(self._ask(pod, version, gate, only) for pod in asked))
+        scraped = [pod for pod in pods if pod.ip]
+        answers = await asyncio.gather(
+            *(self._request(pod, version, gate, only) for pod in scraped)
+        )
         sample: dict[str, PodCounters] = {}
         failures = []
-        for pod, answer in zip(asked, answers, strict=True):
+        for pod, answer in zip(scraped, answers, strict=True):
             if not isinstance(answer, str):
                 sample[pod.name] = answer
                 continue
             failures.append(f"{pod.name}: {answer}")
             if pod.ready:
                 sample[pod.name] = {}
-        if len(failures) == len(asked):
+        if len(failures) == len(scraped):
             why = "; ".join(failures) or f"none of {len(pods)} pods has an IP"
             raise SampleError(f"no counters of {namespace}/{version}: {redaction.head(why)}")
         for failure in failures:
@@ -73,7 +75,7 @@ class PodScrape:
             logger.warning("Counters of %s/%s are partial: %s", namespace, version, shown)
         return sample
 
-    async def _ask(
+    async def _request(
         self, pod: PodRef, version: str, gate: asyncio.Semaphore, only: tuple[str, ...]
     ) -> PodCounters | str:
         """Return the counters of a pod, or the error as text."""

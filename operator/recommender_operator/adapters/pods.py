@@ -83,12 +83,12 @@ def _container_obstacle(pod: Object, container: Object) -> tuple[str, str] | Non
             text = f"container {name} used more memory than its limit{limit}: raise the memory"
             return "OOMKilled", f"{text} of its resources in the spec"
     if waiting.get("reason") in _STUCK:
-        said = str(waiting.get("message") or last.get("message") or "")
-        return str(waiting["reason"]), f"container {name}: {said}"
+        details = str(waiting.get("message") or last.get("message") or "")
+        return str(waiting["reason"]), f"container {name}: {details}"
     if ended and ended.get("exitCode"):
-        said = str(ended.get("message") or "")
+        details = str(ended.get("message") or "")
         reason = str(ended.get("reason") or "Error")
-        return reason, f"container {name} ended with exit code {ended['exitCode']}: {said}"
+        return reason, f"container {name} terminated with exit code {ended['exitCode']}: {details}"
     return None
 
 

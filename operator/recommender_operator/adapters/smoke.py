@@ -49,12 +49,12 @@ class HttpSmokeTester:
         `ids` are the types of ids that the version must accept and return.
         """
         try:
-            first = await self._ask(pod, [], ids)
+            first = await self._request(pod, [], ids)
             session: list[dict[str, object]] = [
                 {"item": item, "timestamp": int(now.timestamp()) - 60 * (i + 1), "value": 4.0}
                 for i, item in enumerate(first[:2])
             ]
-            second = await self._ask(pod, session, ids)
+            second = await self._request(pod, session, ids)
         except (ExchangeError, ValueError) as error:
             return Smoke(passed=False, message=f"{pod.name}: {error}"[:2048], at=now)
         message = (
@@ -63,7 +63,7 @@ class HttpSmokeTester:
         )
         return Smoke(passed=True, message=message, at=now)
 
-    async def _ask(
+    async def _request(
         self, pod: PodRef, session: list[dict[str, object]], ids: IdKinds
     ) -> list[int] | list[str]:
         who = f"with a session of {len(session)}" if session else "without a session"
@@ -78,7 +78,7 @@ class HttpSmokeTester:
             )
             return check_answer(body, ids.item)
         except ValueError as error:
-            raise ValueError(f"asked for a user {who}: {error}") from error
+            raise ValueError(f"request for a user {who}: {error}") from error
 
 
 def check_answer(body: bytes, kind: IdKind = IdKind.INTEGER) -> list[int] | list[str]:

@@ -37,7 +37,7 @@ def _available(turn: Turn) -> ConditionValue:
         return "Unknown", Reason.PLATFORM_MISSING, "; ".join(missing)
     if champion is None:
         return "False", Reason.NO_CHAMPION, "no version has been promoted yet"
-    name = _bearer(turn, champion).name
+    name = _answering(turn, champion).name
     service = turn.service(name)
     if service is None or not service.ready:
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
@@ -53,7 +53,7 @@ def _available(turn: Turn) -> ConditionValue:
     return "True", Reason.SERVING, f"{name} is ready"
 
 
-def _bearer(turn: Turn, champion: VersionObject) -> VersionObject:
+def _answering(turn: Turn, champion: VersionObject) -> VersionObject:
     """Return the version that answers: the candidate while it receives all requests.
 
     In Knative mode the champion has no pods then, which is not an outage.

@@ -61,12 +61,12 @@ def _window(turn: Turn, champion: VersionObject) -> None:
             _restart(turn, champion)
         return
     seen = drifts.evaluate_window(turn.spec.drift, stats)
-    alone = turn.candidate is None and not breaks.on_probation(turn)
+    idle = turn.candidate is None and not breaks.on_probation(turn)
     if seen.verdict is Verdict.INCONCLUSIVE:
-        turn.filling = _filling(turn, champion, seen.sessions) if alone else None
+        turn.filling = _filling(turn, champion, seen.sessions) if idle else None
         return
     _restart(turn, champion)
-    turn.filling = _next_filling(turn, champion, seen.sessions) if alone else None
+    turn.filling = _next_filling(turn, champion, seen.sessions) if idle else None
     if seen.verdict is Verdict.PASS and windows.lost(stats):
         return
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):

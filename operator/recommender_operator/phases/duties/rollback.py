@@ -126,8 +126,8 @@ def _serve(turn: Turn, goal: _Goal, service: ServiceState | None) -> _Fitness:
     if service is None:
         turn.do(EnsureService(version=goal.target))
         return _Fitness.COMING
-    asked = find(turn.model.status.conditions, ConditionType.REQUESTS_HONORED)
-    gave_up = asked is not None and asked.reason == Reason.NOT_READY_IN_TIME
+    request = find(turn.model.status.conditions, ConditionType.REQUESTS_HONORED)
+    gave_up = request is not None and request.reason == Reason.NOT_READY_IN_TIME
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
     since = turn.status.restoring_since or turn.time
     if not (gave_up and goal.token is None) and not turn.due(since, limit, _LOOK):
