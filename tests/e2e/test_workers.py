@@ -33,7 +33,7 @@ def has_checkpoint(world: World) -> bool:
     return any("/.checkpoints/" in path for path in world.stored())
 
 
-def test_given_two_workers_when_one_is_killed_in_mid_training_then_the_version_takes_traffic(
+def test_given_two_workers_when_one_is_killed_during_training_then_the_version_receives_traffic(
     trained_by_two: World,
 ) -> None:
     world = trained_by_two
@@ -58,7 +58,7 @@ def test_given_two_workers_when_one_is_killed_in_mid_training_then_the_version_t
     assert not has_checkpoint(world), world.stored()
 
 
-def test_given_two_workers_when_the_spec_changes_then_their_pods_go(
+def test_given_two_workers_when_the_spec_changes_then_their_pods_are_deleted(
     trained_by_two: World,
 ) -> None:
     world = trained_by_two

@@ -132,7 +132,7 @@ def test_the_page_shows_both_parts(mitigated: training.TrainResult) -> None:
     page = (mitigated.staged / "report.html").read_text()
     assert "<h2>Mitigation</h2>" in page
     assert "fitted without weights" in page
-    assert "got a bonus in the order" in page
+    assert "get a bonus when lists are ranked" in page
 
 
 def test_a_champion_is_listed_with_its_own_bonus(
