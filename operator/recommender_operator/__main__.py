@@ -20,11 +20,11 @@ logger = logging.getLogger("recommender_operator")
 
 _EXITS = """\
 exit codes:
-  0  ended by a signal, or done
-  1  failed; the log says why
-  2  the command line or a setting makes no sense
+  0  success, or terminated by a signal
+  1  failure; see the log
+  2  invalid command line or setting
   3  no access to a cluster
-  4  another process holds the lease; started again, this one is a standby
+  4  another process holds the lease; after a restart, this one is a standby
 """
 
 
@@ -70,7 +70,7 @@ def _default(field: str) -> str:
 
 
 def _crds() -> int:
-    # Imported here: the operator itself needs no generator.
+    # Imported here, because `run` does not need it.
     from recommender_operator.api import crd
 
     for definition in crd.render_all().values():
@@ -85,7 +85,7 @@ def _run() -> int:
         sys.stderr.write(f"recommender-operator: {error}\n")
         return USAGE
     logs.set_up(settings.log_level, settings.log_format)
-    # Imported here, so that `version` and a wrong setting answer at once.
+    # Imported here, so that `version` and invalid settings end at once.
     from recommender_operator.adapters.kube import KubeError
     from recommender_operator.adapters.transport import log_in
 
@@ -99,7 +99,7 @@ def _run() -> int:
     except KeyboardInterrupt:
         return OK
     except Exception:
-        logger.exception("the operator ended")
+        logger.exception("the operator failed")
         return FAILED
     return OK
 
@@ -112,9 +112,9 @@ async def _operate(settings: Settings) -> None:
 
 
 def _end(lost: BaseException) -> NoReturn:
-    logger.critical("%s: this process ends at once, and writes nothing more", lost)
+    logger.critical("%s: this process exits without further writes", lost)
     logging.shutdown()
-    # Not by an exception: tasks and threads that are tidied up might still write.
+    # Not by an exception: tasks and threads might still write while they are cancelled.
     os._exit(LOST_LEASE)
 
 

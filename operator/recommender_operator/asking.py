@@ -1,7 +1,7 @@
-"""The smoke inference as a part of a look: what a version answers is seen before it is decided on.
+"""The smoke inference as a part of a look: the decision uses its result.
 
-So one decision takes a version that is ready from its deployment to its rollout, or rejects it,
-with one write of its status. A crash in between loses an answer, and the next look asks again.
+So one decision moves a ready version from its deployment to its rollout, or rejects it, with one
+write of its status. A crash in between loses the result, and the next look repeats the inference.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ logger = logging.getLogger(__name__)
 
 
 class SmokeAsker:
-    """Asks the versions that a decision wants to have asked."""
+    """Runs the smoke inferences that a decision requests."""
 
     def __init__(
         self, direct: Kube, smoke: SmokeTester, now: Callable[[], datetime.datetime]
     ) -> None:
-        """`direct` reads what is so now, and no cache."""
+        """`direct` reads the current state, without a cache."""
         self._direct = direct
         self._smoke = smoke
         self._now = now
 
     async def answers(self, snapshot: Snapshot, decision: do.Decision) -> Snapshot | None:
-        """Return what is seen with the answers; None if there is none to decide on.
+        """Return the snapshot with the results; None if there are none.
 
-        An inference may take seconds: what changes the route goes first, and is looked at again.
+        An inference may take seconds, so a decision that changes the route is executed first.
 
         Raises:
             KubeError: the pods could not be read.
@@ -51,7 +51,7 @@ class SmokeAsker:
         smokes: dict[str, Smoke] = {}
         for action in decision.actions:
             if isinstance(action, do.RunSmoke) and action.version in versions:
-                answer = await self._ask(snapshot, versions[action.version])
+                answer = await self._request(snapshot, versions[action.version])
                 if answer is not None:
                     smokes[action.version] = answer
         if not smokes:
@@ -59,14 +59,14 @@ class SmokeAsker:
         observed = dataclasses.replace(snapshot.observed, smokes=smokes)
         return dataclasses.replace(snapshot, observed=observed)
 
-    async def _ask(self, snapshot: Snapshot, version: VersionObject) -> Smoke | None:
-        """Ask the newest ready pod of a version."""
+    async def _request(self, snapshot: Snapshot, version: VersionObject) -> Smoke | None:
+        """Run the smoke inference in the newest ready pod of a version."""
         model, name = snapshot.observed.model, version.name
         live = await self._live(model.namespace, model.name, name, snapshot.pods.get(name, ()))
         ready = [pod for pod in live if podstates.is_ready(pod)]
         service = snapshot.observed.services.get(name)
         if not ready or service is None:
-            logger.info("%s has no ready pod to ask; the next look decides", name)
+            logger.info("%s has no ready pod for the smoke inference; the next look decides", name)
             return None
         newest = max(ready, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
         mapping = version.spec.data.source.mapping
@@ -77,9 +77,9 @@ class SmokeAsker:
     async def _live(
         self, namespace: str, model: str, version: str, seen: Sequence[Object]
     ) -> list[Object]:
-        """Return the pods of a version as they are now.
+        """Return the current pods of a version.
 
-        An address in a cache may be another pod's by now, and its answer would pass the version.
+        Another pod may have got an address in the cache, and its answer must not count.
         """
         wanted = {labels.MODEL: model, labels.VERSION: version}
         found = await self._direct.list(PODS, namespace, wanted)

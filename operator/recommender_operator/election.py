@@ -1,8 +1,8 @@
-"""Holds a Lease, so that one process acts at a time, and knows for certain whether it does.
+"""Leader election with a Lease: only one process acts at a time.
 
-`fence` is the certainty: it raises as soon as the last renewal is older than the deadline, which
-is before anybody else may take the Lease. A holder that was cut off goes on if it can still renew
-the very record that it wrote last: then nobody has led in between. If somebody has, it has lost.
+`fence` raises as soon as the last renewal is older than the deadline, which is before another
+process may take the Lease. A disconnected leader continues if it can renew the record that it
+wrote last, because then no other process has led in between. Otherwise it has lost the Lease.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from recommender_operator.lease import API_VERSION, Record, Terms, View, release
 logger = logging.getLogger(__name__)
 
 LEASES = Resource("coordination.k8s.io", "v1", "leases")
-#: Share by which pauses are lengthened, as in client-go, so that standbys spread out.
+#: Maximum random increase of pauses, as a share, to spread the standbys (as in client-go).
 JITTER = 0.2
-#: Longest that a holder which ends waits for the API server, in seconds.
+#: Maximum time to release the Lease, in seconds.
 RELEASE_SECONDS = 2.0
 
 
 def clock() -> float:
-    """Return seconds that go on while the process is stopped, and while the machine sleeps."""
-    # Linux alone has it; elsewhere the monotonic clock may stand still in a sleeping machine.
+    """Return seconds of a clock that also counts while the process or the machine is suspended."""
+    # Only on Linux; elsewhere the monotonic clock may stop while the machine sleeps.
     boot_time = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime(boot_time)
 
@@ -45,25 +45,25 @@ class LostLeaseError(Exception):
 
 
 class LeaseStore(Protocol):
-    """The part of the API server's port that an election needs."""
+    """The operations of the API server that an election uses."""
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """Return the Lease, or None."""
+        """Return the Lease; None if it does not exist."""
         ...
 
     async def create(self, resource: Resource, manifest: Object) -> Object | None:
-        """Create it; None if it exists."""
+        """Create the Lease; None if it exists."""
         ...
 
     async def patch(
         self, resource: Resource, namespace: str, name: str, patch: Object
     ) -> Object | None:
-        """Change it if it has the patch's resourceVersion; None if it is gone."""
+        """Patch the Lease at the patch's resourceVersion; None if it is deleted."""
         ...
 
 
 class Elector:
-    """One process's part in the election."""
+    """The participation of one process in the election."""
 
     def __init__(
         self,
@@ -86,27 +86,27 @@ class Elector:
         self._lease: Object | None = None
         self._renewed: float | None = None
         self._tried = self._answered = clock()
-        #: What keeps the API server from being asked, as it was logged.
+        #: Class of the last error that was logged; empty after a success.
         self._fault = ""
 
     def fence(self) -> None:
-        """Return if this process may write.
+        """Check that this process may write.
 
         Raises:
             NotLeaderError: it does not lead, or its last renewal is older than the deadline.
         """
         if self._renewed is None:
-            raise NotLeaderError("this process does not lead: it writes nothing")
+            raise NotLeaderError("this process does not lead: writes are disabled")
         age = self._clock() - self._renewed
         if age > self._terms.deadline:
             raise NotLeaderError(
                 f"the lease was last renewed {age:.1f} s ago, the deadline is "
-                f"{self._terms.deadline:.1f} s: nothing is written until it is renewed"
+                f"{self._terms.deadline:.1f} s: writes are disabled until it is renewed"
             )
 
     @property
     def leads(self) -> bool:
-        """Whether this process may write now."""
+        """Whether this process may write."""
         try:
             self.fence()
         except NotLeaderError:
@@ -115,17 +115,17 @@ class Elector:
 
     @property
     def transitions(self) -> int:
-        """How often the Lease has changed hands, as far as this process has seen."""
+        """Number of changes of the holder, in the last observed record."""
         return self._view.record.transitions if self._view.record else 0
 
     @property
     def untried(self) -> float:
-        """Seconds since a try to take or to renew the Lease ended, whatever came of it."""
+        """Seconds since the last try to take or renew the Lease ended, with any result."""
         return self._clock() - self._tried
 
     @property
     def unanswered(self) -> float:
-        """Seconds since the API server last answered a try."""
+        """Seconds since the API server last responded to a try."""
         return self._clock() - self._answered
 
     async def acquire(self) -> None:
@@ -133,7 +133,7 @@ class Elector:
         namespace, name = self._place
         logger.info("standby: waiting for the lease %s/%s as %s", namespace, name, self._identity)
         while not await self._attempt(self._take):
-            # No later than the record in the way expires: a kill then costs no extra round.
+            # Try again when the current record expires, to take over at once after a kill.
             left = self._view.wait(self._clock()) or self._terms.retry
             await asyncio.sleep(min(self._pause(), left + 0.01))
         logger.info("leading: %s holds the lease %s/%s", self._identity, namespace, name)
@@ -153,10 +153,12 @@ class Elector:
                 self._renewed = None
                 raise
             if renewed and cut_off:
-                logger.warning("the lease is renewed after its deadline; nobody led in between")
+                logger.warning(
+                    "the lease is renewed after its deadline; no other process led in between"
+                )
 
     async def release(self) -> None:
-        """Let go of the Lease, so that a standby need not wait until it expires."""
+        """Release the Lease, so that a standby need not wait until it expires."""
         lease, record = self._lease, self._view.record
         led, self._renewed = self._renewed is not None, None
         if not led or lease is None or record is None:
@@ -165,25 +167,25 @@ class Elector:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self._patch(lease, released(record, _now()))
         except (KubeError, TimeoutError) as error:
-            logger.warning("the lease is not released, it expires by itself: %s", _short(error))
+            logger.warning("the lease is not released and will expire: %s", _short(error))
         else:
             logger.info("the lease is released")
 
     async def _attempt(self, step: Callable[[], Awaitable[bool]]) -> bool:
-        """Try once to take or to renew the Lease; return whether that worked."""
+        """Try once to take or renew the Lease; return whether it succeeded."""
         try:
-            # A renewal that takes longer than this would come too late.
+            # A slower renewal would be too late.
             async with asyncio.timeout(self._terms.deadline):
                 done = await step()
             self._answered = self._clock()
             self._fault = ""
             return done
         except ConflictError:
-            # Not tried again at once: whoever was quicker has just written.
+            # Do not retry at once: another process has just written.
             self._answered = self._clock()
             return False
         except (KubeError, TimeoutError) as error:
-            # Once, and not with every try of an outage.
+            # Log once per outage, not at every try.
             if self._fault != (fault := type(error).__name__):
                 self._fault = fault
                 logger.warning("the lease cannot be read or written: %s", _short(error))
@@ -192,7 +194,7 @@ class Elector:
             self._tried = self._clock()
 
     async def _take(self) -> bool:
-        # Before the request: nobody else sees the record any earlier.
+        # Time before the request, because others may read the record right after it.
         started = self._clock()
         lease = await self._leases.get(LEASES, *self._place)
         if lease is not None:
@@ -205,7 +207,7 @@ class Elector:
 
     async def _renew(self) -> bool:
         started = self._clock()
-        assert self._lease is not None, "taken before it is renewed"
+        assert self._lease is not None, "a renewal requires the lease"
         try:
             stored = await self._patch(self._lease, self._view.claim(_now()))
         except ConflictError:
@@ -216,11 +218,11 @@ class Elector:
         return True
 
     async def _read_own(self) -> None:
-        """Read the Lease after somebody wrote to it; an own renewal may have lost its answer."""
+        """Read the Lease after a conflict, which may be an own renewal with a lost response."""
         lease = await self._leases.get(LEASES, *self._place)
         record = Record.of(lease) if lease is not None else Record()
         self._view.see(record, self._clock())
-        # An empty record is lost as well: somebody may have led and ended since.
+        # With an empty holder, another process may have led and released in between.
         if lease is None or record.holder != self._identity:
             raise LostLeaseError(f"the lease is held by {record.holder or 'nobody'}")
         self._lease = lease

@@ -1,4 +1,4 @@
-"""Carry actions out, in their order, through the ports. Each is safe to repeat."""
+"""Execution of actions, in order, through the ports. Each is idempotent."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ logger = logging.getLogger(__name__)
 
 
 class ExecutionError(Exception):
-    """An action speaks of something that was not there at the look it was decided upon."""
+    """An action refers to an object that the look did not observe."""
 
 
 class Executor:
-    """Turns actions into calls of the ports."""
+    """Executes actions by calls of the ports."""
 
     def __init__(
         self,
@@ -64,14 +64,14 @@ class Executor:
         decision: do.Decision,
         wrote: Callable[[str], None] = lambda _version: None,
     ) -> tuple[Foreign, ...]:
-        """Carry out all actions of a decision; the first that fails ends it.
+        """Execute all actions of a decision, up to the first error.
 
-        `wrote` gets the name of each version that was created, deleted or got another status.
-        An action that would write to an object of another is left out, and the object returned:
-        no other action depends on it within one look.
+        `wrote` is called with the name of each version that was created, deleted or changed.
+        Actions that would write to foreign objects are skipped, and these objects are returned:
+        no other action of the look depends on them.
 
         Raises:
-            ConflictError: an object is no longer what the look saw.
+            ConflictError: an object has changed since the look observed it.
             KubeError, TrafficError, NotPublishedError, ExecutionError.
         """
         run = _Run(self, snapshot, wrote)
@@ -87,7 +87,7 @@ class Executor:
 
 
 class _Run:
-    """One decision being carried out: later actions see the statuses that earlier ones wrote."""
+    """The execution of one decision; later actions use the statuses that earlier ones wrote."""
 
     def __init__(
         self, executor: Executor, snapshot: Snapshot, wrote: Callable[[str], None]
@@ -114,7 +114,7 @@ class _Run:
         return self._subject.claim
 
     async def adopt(self, orphans: tuple[str, ...]) -> None:
-        """Make the model the owner of its versions that have none."""
+        """Make the model the owner of its orphaned versions."""
         for name in orphans:
             before = self._seen.get(VERSIONS, name)
             if before is not None:
@@ -122,7 +122,7 @@ class _Run:
                 await self._objects.adopt(VERSIONS, before, owners, self._claim)
 
     async def one(self, action: do.Action) -> None:
-        """Carry one action out."""
+        """Execute an action."""
         objects, namespace = self._objects, self._model.namespace
         match action:
             case do.CreateVersion():
@@ -149,7 +149,7 @@ class _Run:
             case do.DeleteService():
                 await self._traffic.release(self._subject, action.version)
             case do.RunSmoke():
-                # Asked before the decision (asking.py); who had no ready pod is asked again.
+                # It already ran (asking.py), or the next look tries again.
                 self._known(action.version)
             case do.SetTraffic():
                 await self._traffic.split(self._subject, action.weights, action.host)
@@ -210,10 +210,10 @@ class _Run:
         await self._objects.create(JOBS, manifest, self._claim)
 
     async def _start_group(self, version: VersionObject, action: do.StartJob) -> None:
-        """Create the runtime, and at the next look the TrainJob.
+        """Create the runtime, and in the next look the TrainJob.
 
-        Trainer's webhook looks for the runtime in a cache that may be a moment behind, and refuses
-        a TrainJob whose runtime it does not see.
+        Trainer's webhook reads the runtime from a cache that may be stale, and rejects a TrainJob
+        whose runtime is missing there.
         """
         model, objects, attempt = self._model, self._objects, action.attempt
         runtime = train_jobs.training_runtime(

@@ -1,9 +1,8 @@
-"""Looks that read two counters of each pod and nothing else, while a window fills.
+"""Reduced looks that read only two counters of each pod, while a window fills.
 
-A champion whose sessions are watched is looked at every quarter of a minute, and nearly all of
-these looks find the window not full. Such a look is done without the API objects, unless anything
-has given a cause for a whole one: a change of any object of the model, a pod that does not answer
-or has restarted, a deadline, and the longest pause between looks.
+The champion's window is checked every quarter of a minute, and is usually not full. Such a check
+reads no API objects, unless something requires a whole look: a change of any object of the model,
+a pod that does not answer or has restarted, a deadline, or the maximum pause between looks.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from recommender_operator.schedule import K
 
 @dataclasses.dataclass(frozen=True, kw_only=True, slots=True)
 class _Watched:
-    """A window and who counts for it; times are of the clock, in seconds."""
+    """A window and its pods; times by the clock, in seconds."""
 
     namespace: str
     filling: Filling
@@ -32,22 +31,22 @@ class _Watched:
 
 
 class Fills(Generic[K]):
-    """The windows that fill, by model."""
+    """The windows in progress, by model."""
 
     def __init__(
         self,
         clock: Callable[[], float] = time.monotonic,
         read: Callable[[], None] = lambda: None,
     ) -> None:
-        """`read` hears of each reading that made a whole look unnecessary."""
+        """`read` is called for each reduced look."""
         self._clock = clock
         self._read = read
         self._watched: dict[K, _Watched] = {}
-        #: Models that are being looked at, and that nothing has happened to since.
+        #: Models with a look in progress, and no change since its start.
         self._unchanged: set[K] = set()
 
     def cause(self, key: K) -> None:
-        """Something happened: the next look is a whole one."""
+        """Require a whole look after a change."""
         self._watched.pop(key, None)
         self._unchanged.discard(key)
 
@@ -57,7 +56,7 @@ class Fills(Generic[K]):
         self._unchanged.clear()
 
     def start_look(self, key: K) -> None:
-        """A whole look starts."""
+        """Start a whole look."""
         self._watched.pop(key, None)
         self._unchanged.add(key)
 
@@ -69,7 +68,7 @@ class Fills(Generic[K]):
         provider: SampleProvider,
         pods: Sequence[PodRef],
     ) -> None:
-        """A whole look has ended with nothing but a window to wait for."""
+        """Watch a window after a whole look, if nothing else is in progress."""
         if key not in self._unchanged:
             return
         self._unchanged.discard(key)
@@ -84,7 +83,7 @@ class Fills(Generic[K]):
         )
 
     async def pause(self, key: K) -> float | None:
-        """Return after how many seconds to read again; None if a whole look is needed."""
+        """Return the seconds until the next reading; None if a whole look is needed."""
         watched = self._watched.get(key)
         if watched is None or self._clock() >= watched.whole_look:
             return None

@@ -1,9 +1,8 @@
-"""What Kopf is for here: the life of the process that leads, and a second watch of the models.
+"""The Kopf handlers: startup and cleanup of the leader, and a second watch of the models.
 
-Kopf writes nothing: it has no handler that needs a finalizer or annotations. These would cost two
-writes of each model, and Kopf would mark every model that it sees, those included that another
-release acts on. The informers ask for looks. Kopf's watch is compared with what looks read, so
-that a cache that has missed a model is noticed (`health.py`).
+Kopf writes nothing: no handler needs a finalizer or annotations. They would cost two writes per
+model, and Kopf would add them to models of other releases too. The informers trigger looks. Kopf's
+watch is compared with the reads of looks, to detect a cache that misses a model (`health.py`).
 """
 
 from __future__ import annotations
@@ -20,22 +19,22 @@ from recommender_operator.api.base import GROUP
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import labels
 
-#: A finalizer that no object has: Kopf removes its own where no handler needs it, and must not
-#: take that of the operator for one.
+#: A finalizer that no object has: Kopf removes its own finalizer if no handler needs it, and must
+#: not remove the operator's.
 UNUSED_FINALIZER = f"kopf.{GROUP}/unused"
 
 Object = dict[str, Any]
 
 
 class Engine(Protocol):
-    """What the handlers wake."""
+    """The engine that the handlers call."""
 
     def wake(self, key: Key) -> None:
-        """Ask for a reconcile."""
+        """Request a reconcile."""
         ...
 
     def watched(self, key: Key, generation: int) -> None:
-        """The watch brought a model."""
+        """Handle a model that the watch reported."""
         ...
 
     async def start(self) -> None:
@@ -43,30 +42,30 @@ class Engine(Protocol):
         ...
 
     async def stop(self) -> None:
-        """End the workers."""
+        """Stop the workers."""
         ...
 
 
 def settings(*, namespaced: bool, instance: str = "") -> kopf.OperatorSettings:
     """Return Kopf's settings for production.
 
-    `namespaced`: the account may read some namespaces alone, so nothing cluster-wide is watched.
-    `instance`: whose models are watched.
+    `namespaced`: the account may read only some namespaces, so nothing cluster-wide is watched.
+    `instance`: the instance whose models are watched.
     """
     result = kopf.OperatorSettings()
     result.persistence.finalizer = UNUSED_FINALIZER
-    # Own Events are posted by the reconcile; Kopf's would be one for each handler that ran.
+    # The reconcile posts the Events; Kopf would post one per handler.
     result.posting.level = 30
     result.posting.reporting_component = labels.MANAGER
-    # The server ends a watch before the client gives up on it; a silent one ends sooner.
+    # The server ends a watch before the client's timeout; a silent watch ends earlier.
     result.watching.server_timeout = 300
     result.watching.client_timeout = 330
     result.watching.connect_timeout = 10
     result.watching.inactivity_timeout = 70
     result.networking.request_timeout = 30
     result.networking.connect_timeout = 10
-    # Ten minutes in all. Kopf ends the process afterwards if the server answers with errors; one
-    # that does not answer is tried for ever.
+    # Ten minutes in total. Afterwards Kopf ends the process if the server returns errors; it
+    # retries a server that does not respond forever.
     result.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, *[30] * 19)
     result.queueing.worker_limit = 100
     result.execution.default_backoff = 5
@@ -136,6 +135,6 @@ async def run(
             namespaces=namespaces,
         )
     finally:
-        # Kopf leaves the generators of its watches half open, in reference cycles. Collected, each
-        # is closed after what it holds; `asyncio.run` closes all at once and logs their errors.
+        # Kopf leaves open generators of its watches in reference cycles. The collector closes them
+        # in the right order; `asyncio.run` would close all at once and log their errors.
         gc.collect()

@@ -1,8 +1,8 @@
-"""Does the operator make progress? A backlog, or an API server that is away, is no standstill.
+"""Liveness: whether the operator makes progress. A backlog or an API outage is not a stall.
 
-A restart heals a standstill and nothing else: it makes an overload worse, and it cannot bring an
-API server back. So these count as progress: a look that ended, however it ended, and a try to
-renew the lease that ended. The event loop itself is checked by the answer to the probe.
+A restart only helps against a stall: it makes an overload worse, and does not end an outage of the
+API server. So every look that ends, with any result, and every try to renew the lease count as
+progress. The response to the probe shows that the event loop runs.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from typing import Generic
 
 from recommender_operator.schedule import K, Schedule
 
-#: Longest time between two reads that counts as one during which the watch was silent, in seconds.
-#: An API server that was away is so no fault of the watch, which connects again by itself.
+#: Maximum time between two reads that counts as missed by the watch, in seconds. So an outage of
+#: the API server does not count, after which the watch connects again.
 GAP = 60.0
 
 
 class StaleError(Exception):
-    """The operator does not do its work any more; the text says which part."""
+    """A part of the operator makes no progress; the message names it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
-    """In seconds."""
+    """Limits in seconds."""
 
-    #: Keys are due, and no look has ended.
+    #: Maximum time without the end of a look while keys are due.
     stalled: float = 180.0
-    #: One look, which has a time limit of its own.
+    #: Maximum duration of a look, which has its own time limit.
     working: float = 120.0
-    #: A change that direct reads have seen and the watch has not brought.
+    #: Maximum delay of the watch behind direct reads.
     watch: float = 180.0
 
 
 @dataclasses.dataclass(slots=True)
 class _Lag:
-    """A generation that reads have seen and the watch has not brought; times in seconds."""
+    """A generation that was read, but not reported by the watch; times in seconds."""
 
     generation: int
     read_at: float
@@ -45,10 +45,10 @@ class _Lag:
 
 
 class Health(Generic[K]):
-    """Judges the queue by the looks that end, and the watch by what direct reads see.
+    """Checks the queue by the looks that end, and the watch by direct reads.
 
-    Kopf ends a silent watch by itself. This catches a watch that is not silent and still misses a
-    model, which a restart of the process heals.
+    Kopf ends a silent watch itself. This detects a watch that is not silent but misses a model,
+    which a restart of the process repairs.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class Health(Generic[K]):
         self._behind: dict[K, _Lag] = {}
 
     def watched(self, key: K, generation: int) -> None:
-        """The watch brought a model at a generation."""
+        """Record a generation of a model that the watch reported."""
         self._watched[key] = max(generation, self._watched.get(key, 0))
         lag = self._behind.get(key)
         if lag is not None and self._watched[key] >= lag.generation:
             del self._behind[key]
 
     def read(self, key: K, generation: int) -> None:
-        """A direct read found a model at a generation."""
+        """Record a generation of a model from a direct read."""
         now = self._clock()
         lag = self._behind.get(key)
         if self._watched.get(key, 0) >= generation:
@@ -83,7 +83,7 @@ class Health(Generic[K]):
             lag.read_at = now
 
     def gone(self, key: K) -> None:
-        """A model is no more, or no more this operator's."""
+        """Forget a model that is deleted, or belongs to another instance."""
         self._watched.pop(key, None)
         self._behind.pop(key, None)
 
@@ -91,7 +91,7 @@ class Health(Generic[K]):
         """Return the figures of the probe, in seconds.
 
         Raises:
-            StaleError: a part stands still.
+            StaleError: a part makes no progress.
         """
         now = self._clock()
         stalled = self._schedule.stalled(now)

@@ -1,8 +1,8 @@
-"""Releases of the operator that share a cluster: each model is acted upon by one of them.
+"""Several releases of the operator in a cluster: only one of them manages a model.
 
-A label of the model names the instance of the operator that it belongs to; without the label it
-belongs to the release that has no instance. Should two releases be of the same instance, the
-first that acts on a model writes its name into the status, and the other one keeps its hands off.
+A model's label names the instance of the operator that it belongs to; without the label it belongs
+to the release without an instance. If two releases have the same instance, the first one writes
+its name to the status of the model, and the other one does not touch it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from recommender_operator.resources.labels import INSTANCE
 
 logger = logging.getLogger(__name__)
 
-#: Pauses between two looks at a model of another release, in seconds: at most, and while the
-#: model is being deleted, so that the end of the deletion is noticed.
+#: Pauses between two looks at a model of another release, in seconds: usually, and while the model
+#: is being deleted.
 FOREIGN_WAIT, DELETING_WAIT = 300.0, 15.0
 
 
@@ -41,23 +41,23 @@ def is_labelled(raw: Object, instance: str) -> bool:
 
 
 class Claim(enum.Enum):
-    """Whose a model is, by its label and by the release in its status."""
+    """Which release manages a model, by its label and the release in its status."""
 
     OURS = enum.auto()
-    #: Nobody acts on it: it is this release's once its name is written.
+    #: No release manages it; this release may claim it.
     FREE = enum.auto()
-    #: The label has moved it to another instance, and this release has to let go of it.
+    #: The label assigns it to another instance, and this release must remove its claim.
     LEFT = enum.auto()
-    #: The label has moved it here, and the release that acted on it has not let go of it.
+    #: The label assigns it to this release, but the former release has not removed its claim.
     ARRIVING = enum.auto()
-    #: Another release of the same instance acts on it.
+    #: Another release of the same instance manages it.
     FOREIGN = enum.auto()
     #: The label names another instance.
     ELSEWHERE = enum.auto()
 
 
 def claim_of(raw: Object, release: str, instance: str) -> Claim:
-    """Return whose a model is."""
+    """Return the claim on a model."""
     found = (raw.get("status") or {}).get("operator") or {}
     holder = str(found.get("release") or "")
     if not is_labelled(raw, instance):
@@ -71,7 +71,7 @@ def claim_of(raw: Object, release: str, instance: str) -> Claim:
 
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """Who this process acts for."""
+    """The release of this process."""
 
     #: `namespace/name` of the Lease that the replicas of the release share.
     name: str
@@ -79,7 +79,7 @@ class Release:
 
 
 class Claims:
-    """Admits the models of this release to a look, and writes down that it acts on them."""
+    """Admits the models of this release to a look, and writes its claim to them."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Claims:
         now: Callable[[], datetime.datetime],
         clock: Callable[[], float],
     ) -> None:
-        """`grace`: a look that began before a label moved has ended after so many seconds."""
+        """`grace`: seconds after which a look that started before a label change has ended."""
         self._kube = kube
         self._release = release
         self._grace = grace
@@ -100,17 +100,17 @@ class Claims:
         self._clock = clock
         self._events = EventRecorder(kube)
         self._foreign: dict[Key, str] = {}
-        #: Models that the label has moved here, their resourceVersion, and since when it is that.
+        #: Models whose label changed to this instance: resourceVersion and first read
         self._arriving: dict[Key, tuple[str, float]] = {}
 
     def forget(self, key: Key) -> None:
-        """A model is no more, or is this release's."""
+        """Forget a model that is deleted, or managed by this release."""
         self._arriving.pop(key, None)
         if self._foreign.pop(key, None) is not None:
             self._metrics.foreign_models.set(len(self._foreign))
 
     async def admit(self, key: Key, raw: Object) -> Object | Refused:
-        """Return the model as it is to be looked at, or when to look whether that has changed.
+        """Return the model if this release manages it, or when to check again.
 
         Raises:
             KubeError: the claim could not be written.
@@ -132,13 +132,13 @@ class Claims:
                 return await self._write(key, raw, mine) or Refused(None)
             case Claim.LEFT:
                 await self._write(key, raw, None)
-                logger.info("%s: its label names another instance; it is let go", key)
+                logger.info("%s: its label names another instance; the claim is removed", key)
         return Refused(None)
 
     def _left(self, key: Key, raw: Object) -> float:
-        """Return for how long the release that the label took a model from may still be at it."""
+        """Return for how many seconds the former release may still act on a model."""
         now, version = self._clock(), str(raw["metadata"]["resourceVersion"])
-        # A label that went back and forth in the meantime starts the wait anew.
+        # If the label changed again in the meantime, the wait starts again.
         if self._arriving.get(key, ("", now))[0] != version:
             self._arriving[key] = (version, now)
         return self._arriving[key][1] + self._grace - now
@@ -161,15 +161,15 @@ class Claims:
         if self._foreign.get(key) != holder:
             self._foreign[key] = holder
             self._metrics.foreign_models.set(len(self._foreign))
-            await self._complain(key, raw, holder)
+            await self._report_failure(key, raw, holder)
         deleting = raw["metadata"].get("deletionTimestamp")
         return Refused(DELETING_WAIT if deleting else FOREIGN_WAIT)
 
-    async def _complain(self, key: Key, raw: Object, holder: str) -> None:
+    async def _report_failure(self, key: Key, raw: Object, holder: str) -> None:
         message = (
-            f"the release {holder} acts on this model, so {self._release.name} does not: give one "
-            "of them an operator.instance of its own and the model its label, or, if "
-            f"{holder} is gone, remove status.operator"
+            f"the release {holder} manages this model, so {self._release.name} does not: set a "
+            "different operator.instance for one of them and the label of the model, or, if "
+            f"{holder} no longer exists, remove status.operator"
         )
         logger.warning("%s: %s", key, message)
         event = Event(type="Warning", reason="OtherRelease", message=message)

@@ -1,9 +1,9 @@
-"""The record of a leader election, as the Kubernetes clients keep it in a Lease.
+"""The record of a leader election in a Lease.
 
-The protocol is the one of client-go (`tools/leaderelection`): the holder renews its record; a
-standby takes the Lease when the holder has emptied it, or when the record has not changed for as
-long as it promises, by the standby's own clock. The times in the record are for people. They are
-never compared with a clock, so clocks may differ.
+The protocol is that of client-go (`tools/leaderelection`): the holder renews its record; a standby
+takes the Lease if the holder has released it, or if the record has not changed for its duration,
+by the standby's own clock. The times in the record are for people and never compared, so clocks
+may differ.
 """
 
 from __future__ import annotations
@@ -15,34 +15,34 @@ from typing import Any, Self
 Object = dict[str, Any]
 API_VERSION = "coordination.k8s.io/v1"
 
-#: Shares of the lease's duration: 10 s give a deadline of 7 s and a retry every 2 s.
+#: Shares of the lease's duration: with 10 s, the deadline is 7 s, and a retry follows every 2 s.
 DEADLINE = 0.7
 RETRY = 0.2
 
 
 @dataclasses.dataclass(frozen=True)
 class Terms:
-    """In seconds."""
+    """Times in seconds."""
 
-    #: A standby takes a Lease whose record has not changed for so long.
+    #: Time after which a standby takes a Lease whose record has not changed.
     duration: int
 
     @property
     def deadline(self) -> float:
-        """A holder that could not renew for so long writes nothing more."""
+        """Time after the last renewal at which the holder stops writing."""
         return DEADLINE * self.duration
 
     @property
     def retry(self) -> float:
-        """Pause between two tries to renew or to take the Lease."""
+        """Pause between two tries to renew or take the Lease."""
         return RETRY * self.duration
 
 
 @dataclasses.dataclass(frozen=True)
 class Record:
-    """What a Lease says."""
+    """The content of a Lease."""
 
-    #: Empty: nobody holds it.
+    #: Empty if no process holds it.
     holder: str = ""
     duration: int = 0
     acquired: str = ""
@@ -51,7 +51,7 @@ class Record:
 
     @classmethod
     def of(cls, lease: Object) -> Self:
-        """Return the record of a Lease; what is missing or odd counts as not there."""
+        """Return the record of a Lease; invalid fields count as missing."""
         spec = lease.get("spec") or {}
 
         def number(name: str) -> int:
@@ -78,7 +78,7 @@ class Record:
 
 
 class View:
-    """What one process knows of a Lease, by its own clock, in seconds."""
+    """The observations of a Lease by one process; times by its own clock, in seconds."""
 
     def __init__(self, identity: str, terms: Terms) -> None:
         self._identity = identity
@@ -86,27 +86,27 @@ class View:
         self._seen: tuple[Record, float] | None = None
 
     def see(self, record: Record, now: float) -> None:
-        """Note a record that was read."""
+        """Store a record that was read."""
         if self._seen is None or self._seen[0] != record:
             self._seen = (record, now)
 
     @property
     def record(self) -> Record | None:
-        """The record seen last."""
+        """The last observed record."""
         return self._seen[0] if self._seen else None
 
     def wait(self, now: float) -> float:
-        """Return for how long the record seen last keeps this process from taking the Lease."""
+        """Return the seconds until this process may take the Lease."""
         if self._seen is None:
             return 0.0
         record, since = self._seen
         if record.holder in ("", self._identity):
             return 0.0
-        # The holder's own promise: two releases of the operator may differ in it.
+        # The duration in the holder's record, because releases of the operator may differ.
         return max(0.0, since + (record.duration or self._terms.duration) - now)
 
     def claim(self, at: datetime.datetime) -> Record:
-        """Return the record by which this process takes or renews the Lease."""
+        """Return the record to write to take or renew the Lease."""
         before = self.record or Record()
         if before.holder == self._identity:
             return dataclasses.replace(
@@ -122,7 +122,7 @@ class View:
 
 
 def released(record: Record, at: datetime.datetime) -> Record:
-    """Return the record by which a holder lets go, so that a standby takes over at once."""
+    """Return the record to write to release the Lease, so that a standby takes over at once."""
     return dataclasses.replace(record, holder="", duration=1, renewed=_micro_time(at))
 
 

@@ -1,4 +1,4 @@
-"""Kopf's connection to the API server, whose writes are fenced like the operator's own."""
+"""Kopf's connection to the API server, with fenced writes."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import kopf
 
 from recommender_operator.adapters.kube import NotLeaderError
 
-#: Methods that change nothing; a watch is a GET.
+#: HTTP methods that change nothing; a watch is a GET.
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class FencedError(aiohttp.ClientConnectionError):
-    """A write that was not sent. To Kopf it is a lost connection, which it tries again."""
+    """A write that was not sent. Kopf handles it as a lost connection, and retries."""
 
 
 def connect(fence: Callable[[], None], **kwargs: Any) -> kopf.AiohttpSession | None:
-    """Return a session as `log_in` chooses its cluster; None if there is none.
+    """Return a session for the same cluster as `log_in`; None without a configuration.
 
-    `fence` raises NotLeaderError if this process may not write. `kwargs` are those of a handler
-    of Kopf's, which asks again when a token has expired.
+    `fence` raises NotLeaderError if this process may not write. `kwargs` are those of a Kopf
+    handler; Kopf calls it again if a token has expired.
     """
     inside = None if os.environ.get("KUBECONFIG") else kopf.login_with_service_account(**kwargs)
     found = inside or kopf.login_with_kubeconfig(**kwargs)

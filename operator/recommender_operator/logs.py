@@ -1,4 +1,4 @@
-"""Logs on stderr, one line a record: JSON for machines or text for people."""
+"""Logs on stderr, one line per record: JSON for machines, or text for people."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import sys
 
 from recommender_operator.adapters.redaction import redacted
 
-#: Attributes of a record that become fields of their own in JSON.
+#: Attributes of a record that become JSON fields.
 FIELDS = ("model", "namespace", "version", "reason", "seconds")
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a record."""
+    """One JSON object per record."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as a line without secrets."""
@@ -35,7 +35,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line a record, and a traceback below it where there is one."""
+    """One line per record, followed by the traceback, if any."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -46,7 +46,7 @@ class TextFormatter(logging.Formatter):
 
 
 def set_up(level: str, form: str) -> None:
-    """Send all logs to stderr; what libraries say of single requests only at DEBUG."""
+    """Send all logs to stderr; libraries log single requests only at DEBUG."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     root = logging.getLogger()
@@ -54,5 +54,5 @@ def set_up(level: str, form: str) -> None:
     root.setLevel(level)
     for chatty in ("kubernetes", "aiohttp.access", "asyncio"):
         logging.getLogger(chatty).setLevel("INFO" if level == "DEBUG" else "WARNING")
-    # Each cause ends in the same reconcile: which handler was called says nothing.
+    # Every cause leads to the same reconcile, so Kopf's handler logs are not useful.
     logging.getLogger("kopf").setLevel("INFO" if level == "DEBUG" else "WARNING")

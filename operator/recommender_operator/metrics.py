@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from recommender_operator.observed import ModelObject, VersionObject
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-#: Pairs of outcome and reason that are counted for a model; further reasons count as one.
+#: Maximum number of pairs of outcome and reason per model; further ones count as Other.
 MAX_DECISIONS = 50
 OTHER = "Other"
 _PHASE_SECONDS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200, 21600, 86400)
@@ -40,26 +40,26 @@ def version() -> str:
 
 
 class Cache(Protocol):
-    """What is read of a cache."""
+    """The figures of a cache."""
 
     @property
     def plural(self) -> str:
-        """The kind."""
+        """The plural of the kind."""
         ...
 
     @property
     def age(self) -> float:
-        """Seconds since the API server gave a sign."""
+        """Seconds since the API server's last list, event or bookmark."""
         ...
 
     @property
     def objects(self) -> int:
-        """How many are kept."""
+        """Number of cached objects."""
         ...
 
 
 class _CacheCollector(Collector):
-    """The caches as they are when the metrics are read; those of several namespaces as one."""
+    """Collects the figures of the caches, summed over namespaces, at each scrape."""
 
     def __init__(self) -> None:
         self.caches: Callable[[], Iterable[Cache]] = tuple
@@ -72,11 +72,11 @@ class _CacheCollector(Collector):
             objects[cache.plural] = objects.get(cache.plural, 0) + cache.objects
             ages[cache.plural] = max(cache.age, ages.get(cache.plural, 0.0))
         kept = GaugeMetricFamily(
-            "recommender_operator_cache_objects", "Objects kept.", labels=["resource"]
+            "recommender_operator_cache_objects", "Cached objects.", labels=["resource"]
         )
         age = GaugeMetricFamily(
             "recommender_operator_cache_age_seconds",
-            "Seconds since the API server gave a sign of a kind; of the oldest watch.",
+            "Seconds since the last list, event or bookmark of a kind; maximum over its watches.",
             labels=["resource"],
         )
         for plural, count in objects.items():
@@ -87,19 +87,19 @@ class _CacheCollector(Collector):
 
 
 class Metrics:
-    """All metrics, in a registry of their own so that two can live in one process."""
+    """All metrics, in a separate registry, so that one process can have several."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         own: dict[str, Any] = {"namespace": "recommender_operator", "registry": self.registry}
         self.reconcile_seconds = Histogram(
-            "reconcile_duration_seconds", "Time of one reconcile.", buckets=_SECONDS, **own
+            "reconcile_duration_seconds", "Duration of a reconcile.", buckets=_SECONDS, **own
         )
         self.reconcile_errors = Counter(
-            "reconcile_errors", "Reconciles that failed, by class of exception.", ["error"], **own
+            "reconcile_errors", "Failed reconciles, by class of exception.", ["error"], **own
         )
         self.conflicts = Counter(
-            "conflicts", "Looks that ended because what they saw had changed.", **own
+            "conflicts", "Looks that ended because an observed object had changed.", **own
         )
         self.window_readings = Counter(
             "window_readings",
@@ -110,9 +110,14 @@ class Metrics:
         self.queue_depth = Gauge("queue_depth", "Models that are due.", **own)
         self.queue_working = Gauge("queue_working", "Models being reconciled.", **own)
         self.queue_wait = Histogram(
-            "queue_wait_seconds", "Time from due to taken.", buckets=_SECONDS, **own
+            "queue_wait_seconds",
+            "Time from due to the start of a reconcile.",
+            buckets=_SECONDS,
+            **own,
         )
-        self.queue_dropped = Counter("queue_dropped", "Keys without room in the queue.", **own)
+        self.queue_dropped = Counter(
+            "queue_dropped", "Keys that were dropped because the queue was full.", **own
+        )
         self.requests = Histogram(
             "api_request_duration_seconds",
             "Requests to the API server; status 0 is a lost connection.",
@@ -122,11 +127,11 @@ class Metrics:
         )
         self.leader = Gauge("leader", "1 if this process may write, 0 as a standby.", **own)
         self.leader_transitions = Gauge(
-            "leader_transitions", "How often the lease has changed hands.", **own
+            "leader_transitions", "Number of changes of the lease's holder.", **own
         )
         self._of_models(own)
         self._of_caches(own)
-        build = Gauge("build_info", "Always 1; its label carries the version.", ["version"], **own)
+        build = Gauge("build_info", "Always 1; the label has the version.", ["version"], **own)
         build.labels(version=version()).set(1)
         self._weights: dict[tuple[str, str], set[str]] = {}
         self._stages: dict[tuple[str, str], str] = {}
@@ -137,7 +142,7 @@ class Metrics:
         model = ("namespace", "model")
         self.phase_seconds = Histogram(
             "phase_duration_seconds",
-            "Time that a version spent in a stage, when it left it.",
+            "Time that a version spent in a stage, observed when it leaves it.",
             # Not by model: a histogram of each stage is a hundred series.
             ["namespace", "stage"],
             buckets=_PHASE_SECONDS,
@@ -152,24 +157,24 @@ class Metrics:
             [*model, "version"], **own,
         )  # fmt: skip
         self.snapshot_failed = Gauge(
-            "snapshot_failed", "1 if the last snapshot of the data failed, 0 if it was taken.",
+            "snapshot_failed", "1 if the last snapshot of the data failed, 0 if it succeeded.",
             [*model], **own,
         )  # fmt: skip
         self.foreign_models = Gauge(
-            "foreign_models", "Models that another release of the same instance acts on.", **own
+            "foreign_models", "Models that another release of the same instance manages.", **own
         )
-        self.models = Gauge("models", "RecommenderModels known, by stage.", ["stage"], **own)
+        self.models = Gauge("models", "RecommenderModels, by stage.", ["stage"], **own)
 
     def _of_caches(self, own: dict[str, Any]) -> None:
         self.cache_lists = Counter(
-            "cache_lists", "Lists read into a cache, by what made it read them.",
+            "cache_lists", "Lists read into a cache, by cause.",
             ["resource", "why"], **own,
         )  # fmt: skip
         self._caches = _CacheCollector()
         self.registry.register(self._caches)
 
     def watch_caches(self, caches: Callable[[], Iterable[Cache]]) -> None:
-        """Read objects and ages of the caches whenever the metrics are."""
+        """Collect the figures of the caches at each scrape."""
         self._caches.caches = caches
 
     def cache_listed(self, resource: str, why: str) -> None:
@@ -177,12 +182,12 @@ class Metrics:
         self.cache_lists.labels(resource=resource, why=why).inc()
 
     def watch_election(self, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
-        """Read the election whenever the metrics are."""
+        """Collect the figures of the election at each scrape."""
         self.leader.set_function(leads)
         self.leader_transitions.set_function(transitions)
 
     def watch_queue(self, depth: Callable[[], float], working: Callable[[], float]) -> None:
-        """Read the queue whenever the metrics are."""
+        """Collect the figures of the queue at each scrape."""
         self.queue_depth.set_function(depth)
         self.queue_working.set_function(working)
 
@@ -191,7 +196,7 @@ class Metrics:
         self.requests.labels(verb=verb, resource=resource, status=str(status)).observe(seconds)
 
     def traffic(self, model: ModelObject, weights: Mapping[str, int]) -> None:
-        """Show the split; a version that left it disappears."""
+        """Set the weights of a model's versions, and remove versions without a weight."""
         key = (model.namespace, model.name)
         for gone in self._weights.get(key, set()) - set(weights):
             self.weight.remove(*key, gone)
@@ -211,7 +216,7 @@ class Metrics:
         self._stages[key] = stage
 
     def snapshot(self, model: ModelObject, taken: bool | None) -> None:
-        """Show whether the last snapshot was taken; nothing where none was tried."""
+        """Set whether the last snapshot failed; remove the metric if there is none."""
         key = (model.namespace, model.name)
         if taken is not None:
             self.snapshot_failed.labels(*key).set(not taken)
@@ -225,7 +230,7 @@ class Metrics:
             self._snapshots.discard(key)
 
     def moved(self, model: ModelObject, before: VersionObject, after: VersionObject) -> None:
-        """Count that a version left a stage, and a decision about it if there is a new one."""
+        """Count a change of a version's stage, and a new decision."""
         key = (model.namespace, model.name)
         old, new = before.status, after.status
         if old.stage is not new.stage and old.stage_since and new.stage_since:
@@ -234,15 +239,15 @@ class Metrics:
             self.phase_seconds.labels(*where).observe(spent.total_seconds())
         if new.decision is not None and new.decision != old.decision:
             known = self._decisions.setdefault(key, set())
-            told = (new.decision.outcome, new.decision.reason)
-            # Reasons come from the reports of Jobs as well, and their number has no end.
-            if told not in known and len(known) >= MAX_DECISIONS:
-                told = (new.decision.outcome, OTHER)
-            known.add(told)
-            self.verdicts.labels(*key, *told).inc()
+            pair = (new.decision.outcome, new.decision.reason)
+            # Reasons also come from the reports of Jobs, so their number is unlimited.
+            if pair not in known and len(known) >= MAX_DECISIONS:
+                pair = (new.decision.outcome, OTHER)
+            known.add(pair)
+            self.verdicts.labels(*key, *pair).inc()
 
     def serve(self, port: int, closing: contextlib.ExitStack) -> None:
-        """Answer `/metrics` on a port, with the figures of the process, until `closing` does."""
+        """Serve `/metrics` on a port, with the metrics of the process, until `closing` closes."""
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         server, thread = start_http_server(port, registry=self.registry)
@@ -251,13 +256,13 @@ class Metrics:
         closing.callback(server.shutdown)
 
     def forget(self, namespace: str, name: str) -> None:
-        """Drop the series of a model that is gone."""
+        """Remove the series of a deleted model."""
         key = (namespace, name)
         for gone in self._weights.pop(key, set()):
             self.weight.remove(*key, gone)
         self._forget_snapshot(key)
-        for told in self._decisions.pop(key, set()):
-            self.verdicts.remove(*key, *told)
+        for pair in self._decisions.pop(key, set()):
+            self.verdicts.remove(*key, *pair)
         before = self._stages.pop(key, None)
         if before is not None:
             self.models.labels(stage=before).dec()

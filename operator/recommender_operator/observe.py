@@ -1,6 +1,6 @@
-"""One look at the cluster: from objects of the API to `Observed`.
+"""Observation of a model and its objects: from API objects to `Observed`.
 
-Children are listed by label, a fixed number of requests for any number of versions.
+Children are listed by label, with a fixed number of requests for any number of versions.
 """
 
 from __future__ import annotations
@@ -46,27 +46,27 @@ from recommender_operator.phases import hosts
 from recommender_operator.resources import labels, ownership
 from recommender_operator.resources.ownership import Foreign
 
-#: Jobs without a report whose pods were read from the API server once.
+#: Maximum number of remembered Jobs without a report whose pods were read again.
 REMEMBERED_JOBS = 10_000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """What `decide` sees, and beside it what only the execution needs."""
+    """The input of `decide`, and further data for the execution."""
 
     observed: Observed
-    #: Serving pods by version, as read; those of others with the same labels are left out.
+    #: Serving pods by version, without foreign pods that have the same labels.
     pods: Mapping[str, Sequence[Object]]
-    #: The objects that the decision rests on: its writes are conditional on them.
+    #: The observed objects, which are the preconditions of writes.
     seen: Seen = dataclasses.field(default_factory=Seen)
-    #: Versions of this model without an owner, which are to be adopted.
+    #: Orphaned versions of this model, to be adopted.
     orphans: tuple[str, ...] = ()
-    #: Objects in the place of the model's own, and versions that only look like its own.
+    #: Foreign objects and versions with the names or labels of the model's own.
     foreign: tuple[Foreign, ...] = ()
 
 
 class Observer:
-    """Reads everything that belongs to one model."""
+    """Reads all objects of a model."""
 
     def __init__(
         self,
@@ -79,7 +79,7 @@ class Observer:
         hosts: HostReader,
         direct: Kube | None = None,
     ) -> None:
-        """`direct` reads what is so now, where `kube` may be a cache; the same one if None."""
+        """`direct` reads the current state, while `kube` may be a cache; `kube` if None."""
         self._kube = kube
         self._direct = direct or kube
         self._looked_for: collections.OrderedDict[str, None] = collections.OrderedDict()
@@ -93,11 +93,11 @@ class Observer:
         self._baselines = baselines
 
     async def observe(self, raw: Object) -> Snapshot:
-        """Return one look at a model.
+        """Return the observed state of a model.
 
         Raises:
             KubeError: the API server failed.
-            ObservationError: an object does not hold to its schema.
+            ObservationError: an object violates its schema.
         """
         model = model_object(raw)
         marks = labels.of_model(model.name)
@@ -157,9 +157,9 @@ class Observer:
         jobs: Sequence[Object],
         found: Sequence[Object],
     ) -> tuple[dict[str, list[Object]], dict[str, list[Object]]]:
-        """Return the model's pods among those found: by the uid of their Job, and by version.
+        """Return the model's pods among those found: by uid of their Job, and by version.
 
-        They are read from the API server where a Job has ended whose report is not among them.
+        They are read again from the API server if a Job has finished whose report is missing.
         """
         known = {model.uid} | {version.uid for version in versions}
         known |= {job["metadata"]["uid"] for job in jobs}
@@ -174,10 +174,10 @@ class Observer:
     def _lacks_a_report(
         self, jobs: Iterable[Object], pods: Mapping[str, Sequence[Object]]
     ) -> bool:
-        """Return whether a Job has ended, and no pod of it is known to have: once for each Job.
+        """Return, once per Job, whether a Job has finished without a terminated pod.
 
-        Two watches are of two moments. A Job that seems to have ended without a report would end
-        its version, so the pods are read as they are now; they may also be gone for good.
+        The watches of Jobs and pods may differ in time. A Job that finishes without a report fails
+        its version, so the pods are read again; they may also be deleted.
         """
         silent = {
             uid
@@ -192,7 +192,7 @@ class Observer:
         return bool(silent)
 
     async def _groups(self, model: ModelObject, versions: Iterable[VersionObject]) -> list[Object]:
-        """Return the TrainJobs; a model without several workers costs no request for them."""
+        """Return the TrainJobs; without several workers, this needs no request."""
         workers = [model.spec.training.workers, *(v.spec.training.workers for v in versions)]
         if max(workers) == 1:
             return []
@@ -207,15 +207,15 @@ class Observer:
         view: TrafficView,
         platform: Platform,
     ) -> tuple[Rival, ...]:
-        """Return who else has the host that the model asks for, or has."""
+        """Return other routes with the desired or current host of the model."""
         if platform.missing or model.deleting:
             return ()
         if model.spec.rollout.traffic is not TrafficMode.GATEWAY:
             return ()
         wanted, held = hosts.wanted(model, platform.domain), view.traffic.host
         to_write = wanted != held and hosts.is_routed(versions)
-        asked = {host for host in (wanted, held) if host}
-        return await self._hosts.rivals(model, asked, to_write=to_write)
+        relevant = {host for host in (wanted, held) if host}
+        return await self._hosts.rivals(model, relevant, to_write=to_write)
 
     async def _sample(
         self,
@@ -224,7 +224,7 @@ class Observer:
         view: TrafficView,
         serving: Mapping[str, Sequence[Object]],
     ) -> tuple[dict[str, Sample], dict[str, str]]:
-        """Ask the pods of the versions that requests are judged by."""
+        """Return counters and errors of the versions that serve, or are about to."""
         wanted = [] if model.deleting else sorted(_sampled(model, versions, view))
         provider = self._samples_of(model)
 
@@ -247,7 +247,7 @@ class Observer:
 
 
 def _sampled(model: ModelObject, versions: Iterable[VersionObject], view: TrafficView) -> set[str]:
-    """Return the versions that serve requests, or are about to: a window starts before them."""
+    """Return the versions that serve, or are about to: a window starts before the requests."""
     names = {name for name, weight in view.traffic.weights.items() if weight > 0}
     names |= {version.name for version in versions if version.status.weight > 0}
     rolling = {"SmokeTesting", "Canary"}
@@ -268,9 +268,9 @@ def _by_name(versions: Iterable[VersionObject]) -> dict[str, VersionObject]:
 def _sorted_out(
     model: ModelObject, found: Iterable[Object]
 ) -> tuple[list[Object], tuple[str, ...], list[Foreign]]:
-    """Return the model's versions, the names of those to adopt, and what only looks like them.
+    """Return the model's versions, the names of those to adopt, and foreign ones.
 
-    Versions of an earlier model of the same name are none of these: they are being removed.
+    Versions of an earlier model of the same name are omitted: they are being deleted.
     """
     own, orphans, others = [], [], []
     for version in found:

@@ -1,4 +1,4 @@
-"""Answers the kubelet's probes, as a standby and as a leader."""
+"""The HTTP server for the kubelet's probes, of standby and leader."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from aiohttp import web
 
 from recommender_operator.health import StaleError
 
-#: Figures of a probe; StaleError says why it fails.
+#: Returns the figures of a probe; raises StaleError if it fails.
 Check = Callable[[], dict[str, float]]
 
 
@@ -22,7 +22,7 @@ async def served(port: int, *, alive: Check, ready: Check) -> AsyncIterator[None
     runner = web.AppRunner(site, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        # No host: both families of addresses, whichever the pod has.
+        # Without a host: IPv4 and IPv6.
         await web.TCPSite(runner, None, port).start()
         yield
     finally:
@@ -35,7 +35,7 @@ def _answer(check: Check) -> Callable[[web.Request], Awaitable[web.StreamRespons
             response = web.json_response(check())
         except StaleError as error:
             response = web.json_response({"error": str(error)}, status=503)
-        # Kopf waits for connections that are left open when it ends.
+        # Kopf would wait for open connections at the end.
         response.force_close()
         return response
 

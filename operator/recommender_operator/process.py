@@ -1,4 +1,4 @@
-"""One process of the operator: a standby until it leads, then the operator until it ends."""
+"""A process of the operator: a standby until it leads, then the operator."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from recommender_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-#: Share of the lease's deadline after which a single request for it is given up.
+#: Timeout of a request for the Lease, as a share of its deadline.
 REQUEST = 0.5
 
 
 class Process:
-    """What the command `run` does."""
+    """The command `run`."""
 
     def __init__(
         self,
@@ -34,12 +34,12 @@ class Process:
         *,
         end: Callable[[BaseException], NoReturn],
     ) -> None:
-        """`end` ends the process at once: called when another one leads or may have led."""
+        """`end` ends the process at once; it is called if another process leads or has led."""
         self._settings = settings
         self._end = end
         terms = Terms(settings.lease_seconds)
-        # Connections and time limits of its own: a renewal waits for no other request, and one
-        # that fails is repeated by the election.
+        # Separate connections and time limits, so that a renewal does not wait for other requests.
+        # The election retries failed ones.
         transport = Transport(concurrency=2, timeout=REQUEST * terms.deadline)
         self._leases = OfficialKube(transport, pauses=())
         self._terms = terms
@@ -47,7 +47,7 @@ class Process:
             self._leases,
             namespace=settings.namespace,
             name=settings.lease_name,
-            # A container that is started again is another process in the same pod.
+            # A restarted container is another process in the same pod.
             identity=f"{settings.pod_name}_{uuid.uuid4()}",
             terms=terms,
         )
@@ -75,9 +75,9 @@ class Process:
 
     async def _lead(self, stop: asyncio.Event) -> None:
         self._leading = True
-        # Started before Kopf, which ends every task that is younger than itself.
+        # Started before Kopf, which cancels every task that started after it.
         keeping = asyncio.create_task(self.elector.keep(), name="lease")
-        # For a signal that comes before Kopf handles signals.
+        # For a signal before Kopf's own signal handlers are set.
         stopping = asyncio.create_task(stop.wait(), name="signal")
         operating = asyncio.create_task(
             handlers.run(
@@ -91,7 +91,7 @@ class Process:
         parts: set[asyncio.Task[Any]] = {keeping, operating, stopping}
         await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         if keeping.done() and (lost := keeping.exception()) is not None:
-            # Not tidied up: nothing may be written any more.
+            # Without cleanup, which might write.
             self._end(lost)
         if stopping.done():
             operating.cancel()
@@ -102,7 +102,7 @@ class Process:
             keeping.cancel()
             stopping.cancel()
             await asyncio.gather(keeping, stopping, return_exceptions=True)
-            # Last: whoever takes over finds nothing of this process on its way.
+            # Last, so that this process has no requests in flight when another one takes over.
             await self.elector.release()
 
     def alive(self) -> dict[str, float]:
@@ -113,7 +113,7 @@ class Process:
         """
         untried = self.elector.untried
         if untried > self._settings.stall_seconds:
-            raise StaleError(f"the lease has not been tried for {untried:.0f} s")
+            raise StaleError(f"no try to take or renew the lease for {untried:.0f} s")
         figures = {"leader": float(self.elector.leads), "lease": round(untried, 3)}
         return figures | (self.runtime.check() if self._leading else {})
 
@@ -121,10 +121,10 @@ class Process:
         """Return the figures of the readiness probe.
 
         Raises:
-            StaleError: this process neither works nor could take over.
+            StaleError: this process neither leads nor could take over.
         """
         if self._leading and not self.elector.leads:
-            raise StaleError("the lease could not be renewed in time; nothing is written")
+            raise StaleError("the lease could not be renewed in time; writes are disabled")
         unanswered = self.elector.unanswered
         if unanswered > self._terms.duration:
             raise StaleError(f"the lease could not be read for {unanswered:.0f} s")
@@ -132,7 +132,7 @@ class Process:
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> bool:
-    """Do some work unless a signal ends it; return whether it was done."""
+    """Run some work until it is done or a signal arrives; return whether it was done."""
     working = asyncio.create_task(work, name="standby")
     stopping = asyncio.create_task(stop.wait(), name="signal")
     await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,4 +1,4 @@
-"""The one write of a model's status in a look, and when it is left to the next look."""
+"""The write of a model's status, at most once per look, or later."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from recommender_operator.phases.conditions import progress
 
 logger = logging.getLogger(__name__)
 
-#: Pause before the look that writes what was left to it, in seconds. Most often the watch brings
-#: it earlier: a look that acted has changed something.
+#: Pause before the look that writes a postponed status, in seconds. Usually the watch triggers it
+#: earlier, because the actions changed objects.
 SOON = 0.5
 
 
 class Projection:
-    """Writes a model's status if it changed, at most once a look."""
+    """Writes a model's status if it changed, at most once per look."""
 
     def __init__(self, objects: OwnedObjects, clock: Callable[[], float] = time.monotonic) -> None:
         self._objects = objects
         self._clock = clock
-        #: Since when the stored status of a model is behind, on the clock.
+        #: Time since which the stored status of a model is outdated, by the clock.
         self._behind: dict[Hashable, float] = {}
 
     def forget(self, key: Hashable) -> None:
-        """A model is gone, or another release's."""
+        """Forget a model that is deleted, or managed by another release."""
         self._behind.pop(key, None)
 
     async def write(
@@ -41,19 +41,20 @@ class Projection:
         decision: Decision,
         now: datetime.datetime,
     ) -> bool:
-        """Write the status; return False if that is left to the next look, SOON.
+        """Write the status; return False if the next look (after SOON) writes it.
 
         Raises:
-            KubeError: ConflictError if the model is no longer what the look saw.
+            ConflictError: the model has changed since the look observed it.
+            KubeError: the API server failed.
         """
         status = decision.status.dump()
-        # Compared with what is stored, not with what was parsed: the first write counts as well.
+        # The stored status may be empty, although the parsed one has defaults.
         changed = not raw.get("status") or status != model.status.dump()
         if changed and self._may_wait(key, raw, model, decision, now):
             return False
         self._behind.pop(key, None)
         if changed and await self._objects.write_status(MODELS, raw, status) is None:
-            logger.info("%s is gone: its status is not written", key)
+            logger.info("%s is deleted: its status is not written", key)
         return True
 
     def _may_wait(
@@ -64,10 +65,10 @@ class Projection:
         decision: Decision,
         now: datetime.datetime,
     ) -> bool:
-        """Whether another look follows at once, and nothing is lost until then."""
+        """Return whether the next look, which follows at once, may write the status instead."""
         if not decision.actions or not raw.get("status") or model.deleting:
             return False
-        # A warning is given when a reason is new against the stored one.
+        # A Warning is posted if a reason differs from the stored one.
         if any(event.type == "Warning" for event in decision.events):
             return False
         if not progress.may_wait(model.status, decision.status, now):

@@ -1,4 +1,4 @@
-"""The one reconcile that every cause leads to: read, decide, act, write the status once."""
+"""The reconcile for every cause: read, decide, act, write the status once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from recommender_operator.actions import Decision, Event, SaveBaseline
+from recommender_operator.actions import Decision, Event, RunSmoke, SaveBaseline
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.events import EventRecorder
 from recommender_operator.adapters.finalizer import Finalizers, is_held
@@ -38,15 +38,13 @@ from recommender_operator.projection import SOON, Projection
 
 logger = logging.getLogger(__name__)
 
-#: Longest pause before the look after a first conflict, in seconds: requests may have to leave a
-#: bad version at once.
+#: Maximum pause after a first conflict, in seconds; traffic may have to leave a bad version.
 CONFLICT_PAUSE = 0.2
-#: Shortest and longest pause before a look after conflicts in a row, in seconds: two writers that
-#: disturb one another draw apart.
+#: Minimum and maximum pause after several conflicts in a row, in seconds, to separate two writers.
 REPEATED_CONFLICT_PAUSE = (0.5, 1.5)
 
-#: How long what a split waits for may lag behind before the model says so, and the pause between
-#: the looks until then, in seconds.
+#: Time that the data plane may lag behind before it is reported, and the pause between looks until
+#: then, in seconds.
 TRAFFIC_GRACE, TRAFFIC_PAUSE = 60.0, 2.0
 
 Decide = Callable[[Observed, datetime.datetime], Decision]
@@ -54,7 +52,7 @@ Decide = Callable[[Observed, datetime.datetime], Decision]
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Key:
-    """A model by its place."""
+    """Namespace and name of a model."""
 
     namespace: str
     name: str
@@ -65,7 +63,7 @@ class Key:
 
 @dataclasses.dataclass(frozen=True)
 class Refused:
-    """A model that is not this release's, and after how many seconds to look again, if at all."""
+    """A model that this release does not manage, and the seconds until the next look, if any."""
 
     again_after: float | None
 
@@ -74,12 +72,12 @@ Admit = Callable[[Key, Object], Awaitable["Object | Refused"]]
 
 
 async def admit_all(_key: Key, raw: Object) -> Object | Refused:
-    """Look at every model."""
+    """Admit every model."""
     return raw
 
 
 class Reconciler:
-    """Level-based: it takes nothing from the cause, and everything from the cluster."""
+    """Level-based: it ignores the cause, and reads everything from the cluster."""
 
     def __init__(
         self,
@@ -98,10 +96,10 @@ class Reconciler:
         seen: Callable[[Key, Object | None], None] = lambda _key, _raw: None,
         jitter: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        """`longest_wait` bounds the time between two looks, in seconds.
+        """`longest_wait` is the maximum time between two looks, in seconds.
 
-        `admit` tells the models of this release from others'. `seen` gets what each look read.
-        `jitter` returns a number between two, to spread looks out.
+        `admit` selects the models of this release. `seen` is called with each model that was read.
+        `jitter` returns a random number between two others, to spread the looks.
         """
         self._kube = kube
         self._observer = observer
@@ -118,17 +116,17 @@ class Reconciler:
         self._jitter = jitter
         self._projection = Projection(OwnedObjects(kube))
         self._finalizers = Finalizers(kube)
-        #: Models whose split waits for the data plane, and since when.
+        #: Models whose split waits for the data plane, and the start of the wait.
         self._lagging: dict[Key, datetime.datetime] = {}
         #: Models whose last look ended with a conflict.
         self._conflicting: set[Key] = set()
         self._events = EventRecorder(kube)
 
     async def reconcile(self, key: Key) -> float | None:
-        """Return after how many seconds to look again; None when the model is gone.
+        """Return the seconds until the next look; None if the model is deleted.
 
         Raises:
-            NotLeaderError: this process may not write; the look has written no more.
+            NotLeaderError: this process may not write; the look stopped writing.
         """
         if (pause := await self._fills.pause(key)) is not None:
             return pause
@@ -149,7 +147,7 @@ class Reconciler:
         return wait
 
     def _yield(self, key: Key, error: ConflictError) -> float:
-        """Return the pause before a new look: what this one was decided on is no longer so."""
+        """Return the pause before the look is repeated, because an object has changed."""
         logger.info("%s changed during a look, which is repeated: %s", key, error)
         self._metrics.conflicts.inc()
         repeated = key in self._conflicting
@@ -178,22 +176,22 @@ class Reconciler:
             if isinstance(error, KubeError) and error.namespace_terminating:
                 return await self._leave(key, raw)
             if isinstance(error, TrafficError) and self._lags(key):
-                logger.info("%s: %s; it is asked for again", key, error)
+                logger.info("%s: %s; the next look tries again", key, error)
                 return TRAFFIC_PAUSE
-            await self._complain(raw, error)
+            await self._report_failure(raw, error)
             raise
 
     def _lags(self, key: Key) -> bool:
-        """Whether what a split waits for may still come by itself: KServe's status lags behind."""
+        """Return whether the split may still be pending, because KServe's status lags behind."""
         now = self._now()
         since = self._lagging.setdefault(key, now)
         return (now - since).total_seconds() < TRAFFIC_GRACE
 
     async def _leave(self, key: Key, raw: Object) -> float | None:
-        """Create nothing in a namespace that is being deleted: no fault, and nowhere to say it.
+        """Create nothing in a namespace that is being deleted, and report no error.
 
-        No Job can remove the artifacts any more: their claim goes with the namespace, and the
-        model must not wait for ever.
+        No Job can remove the artifacts; their claim is deleted with the namespace. The model must
+        not wait for that.
         """
         logger.info("%s: its namespace is being deleted; nothing is created", key)
         if not raw["metadata"].get("deletionTimestamp"):
@@ -212,13 +210,14 @@ class Reconciler:
         now = self._now()
         decision = self._decide(snapshot.observed, now)
         if (answered := await self._asker.answers(snapshot, decision)) is not None:
+            self._metrics.actions.labels(action=RunSmoke.__name__).inc()
             snapshot = answered
             decision = self._decide(snapshot.observed, now)
         model = snapshot.observed.model
         if decision.actions:
             kinds = ", ".join(type(action).__name__ for action in decision.actions)
             logger.info("%s/%s: %s", model.namespace, model.name, kinds)
-        await self._events.pay(model, now)
+        await self._events.post_deferred(model, now)
         decision, written = await self._carry_out(key, raw, snapshot, decision, now)
         self._lagging.pop(key, None)
         for event in decision.events:
@@ -229,14 +228,14 @@ class Reconciler:
         self._metrics.snapshot(model, _snapshot_taken(decision))
         if decision.finished and model.deleting:
             await self._finalizers.release(raw)
-            # The event of its end may be lost, and nobody looks again.
+            # The event of its deletion may be lost, and no look follows.
             self._forget(key)
             return None
         waits = all(isinstance(action, SaveBaseline) for action in decision.actions)
         if decision.filling is not None and waits and written:
             self._watch(key, snapshot, decision.filling)
-        asked = decision.requeue_after
-        wait = self._longest_wait if asked is None else asked.total_seconds()
+        after = decision.requeue_after
+        wait = self._longest_wait if after is None else after.total_seconds()
         return min(wait, self._longest_wait if written else SOON)
 
     async def _carry_out(
@@ -257,39 +256,39 @@ class Reconciler:
         try:
             in_the_way = await self._executor.execute(snapshot, decision, written.add)
             foreign = (*snapshot.foreign, *in_the_way)
-            decision = ownership.tell(decision, model, foreign, now)
+            decision = ownership.set_condition(decision, model, foreign, now)
             projected = await self._projection.write(key, raw, model, decision, now)
         except BaseException:
-            self._events.owe(model, [one for one in decision.events if one.version in written])
+            self._events.defer(model, [one for one in decision.events if one.version in written])
             raise
         return decision, projected
 
     def _watch(self, key: Key, snapshot: Snapshot, window: Filling) -> None:
-        """Let the next looks read the counters alone, until the window is full."""
+        """Let the next looks read only the counters, until the window is full."""
         model = snapshot.observed.model
         pods = [podstates.pod_ref(pod) for pod in snapshot.pods.get(window.version, ())]
         rest = min(window.rest, self._longest_wait)
         window = dataclasses.replace(window, rest=rest)
         self._fills.watch(key, model.namespace, window, self._samples_of(model), pods)
 
-    async def _complain(self, raw: Object, error: Exception) -> None:
-        """Say on the resource that a look failed, so that `kubectl describe` shows it."""
+    async def _report_failure(self, raw: Object, error: Exception) -> None:
+        """Post an Event that a look failed, for `kubectl describe`."""
         try:
             model: ModelObject = model_object(raw)
         except ObservationError:
             model = _bare(raw)
-        message = f"{type(error).__name__}: {error}; it is repeated"
+        message = f"{type(error).__name__}: {error}; the operator tries again"
         event = Event(type="Warning", reason="ReconcileFailed", message=message)
         await self._events.post(model, event, self._now())
 
 
 def _snapshot_taken(decision: Decision) -> bool | None:
-    told = find(decision.status.conditions, ConditionType.SNAPSHOT_TAKEN)
-    return None if told is None or told.status == "Unknown" else told.status == "True"
+    taken = find(decision.status.conditions, ConditionType.SNAPSHOT_TAKEN)
+    return None if taken is None or taken.status == "Unknown" else taken.status == "True"
 
 
 def _bare(raw: Object) -> ModelObject:
-    """Return a model that events can speak of, though its spec cannot be read."""
+    """Return a model for Events about an object whose spec is invalid."""
     readable = {
         "data": {"source": {"claimName": "unknown"}},
         "storage": {"claimName": "unknown"},

@@ -1,4 +1,4 @@
-"""The parts put together: one process, one queue, one reconcile."""
+"""The assembly of all parts: one process, one queue, one reconcile."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ from recommender_operator.workqueue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
-#: Time limit of one try of a request to the API server, in seconds.
+#: Timeout of one try of a request to the API server, in seconds.
 API_TIMEOUT = 15.0
-#: Pause of a key while this process may not write, in seconds.
+#: Pause before the next look while this process may not write, in seconds.
 FENCED_WAIT = 5.0
 
 
 class LookTimeoutError(Exception):
-    """A look took longer than its limit, most often because the API server does not answer."""
+    """A look exceeded its time limit, usually because the API server does not respond."""
 
 
 def utc_now() -> datetime.datetime:
-    """Return the time, with its zone."""
+    """Return the current time, with its time zone."""
     return datetime.datetime.now(datetime.UTC)
 
 
@@ -80,7 +80,7 @@ class Runtime:
         self.metrics = Metrics()
         transport = Transport(
             log_in,
-            # A look makes few requests at once; watches are none of these.
+            # A look has few concurrent requests; watches do not count.
             concurrency=min(64, 4 + 4 * settings.workers),
             timeout=API_TIMEOUT,
         )
@@ -101,7 +101,7 @@ class Runtime:
         self.queue: WorkQueue[Key] = WorkQueue(
             self._work,
             workers=settings.workers,
-            # With one namespace there is nobody to keep workers free for.
+            # With only one namespace, no workers need to stay free for others.
             group=None if len(settings.watch_namespaces) == 1 else lambda key: key.namespace,
             observer=QueueObserver(
                 waited=self.metrics.queue_wait.observe,
@@ -119,31 +119,31 @@ class Runtime:
             clock=time.monotonic,
         )
 
-    # --- what the handlers call
+    # --- called by the handlers
 
     def wake(self, key: Key) -> None:
-        """Ask for a reconcile."""
+        """Request a reconcile."""
         self._fills.cause(key)
         self.queue.add(key)
 
     def watched(self, key: Key, generation: int) -> None:
-        """The watch brought a model."""
+        """Handle a model that the watch reported."""
         self.health.watched(key, generation)
 
-    # --- what the process calls
+    # --- called by the process
 
     def check(self) -> dict[str, float]:
         """Return the figures of the liveness probe.
 
         Raises:
-            StaleError: a part stands still, or the workers have ended.
+            StaleError: a part makes no progress, or the workers have ended.
         """
         if any(task.done() for task in self._tasks) or self._caches.ended():
-            raise StaleError("the workers or the watches do not run")
+            raise StaleError("the workers or the watches are not running")
         return self.health.check()
 
     def open(self, *, leads: Callable[[], float], transitions: Callable[[], float]) -> None:
-        """Serve the metrics, as a standby as well."""
+        """Serve the metrics, also as a standby."""
         schedule = self.queue.schedule
         self.metrics.watch_election(leads, transitions)
         self.metrics.watch_queue(
@@ -152,18 +152,18 @@ class Runtime:
         self.metrics.serve(self._settings.metrics_port, self._stack)
 
     async def close(self) -> None:
-        """End the metrics and the client."""
+        """Close the metrics server and the client."""
         self._stack.close()
         await self._kube.close()
 
     async def start(self) -> None:
-        """Open the connections, start the caches and the workers."""
+        """Start the caches and the workers."""
         await self._caches.start()
         self._reconciler = self._assemble(CachedKube(self._kube, self._caches))
         self._tasks.append(asyncio.create_task(self.queue.run(), name="workers"))
 
     async def stop(self) -> None:
-        """End the workers: what they had begun is decided again at the next start."""
+        """Stop the workers; the next start decides again."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -177,15 +177,15 @@ class Runtime:
     # --- the parts
 
     def _known(self, namespace: str, model: str) -> None:
-        """Bring back what had no room in the queue; what waits there already stays."""
+        """Add a model again that the queue may have dropped."""
         later = random.random() * self._settings.requeue_seconds  # noqa: S311
         self.queue.add(Key(namespace, model), later)
 
     async def _work(self, key: Key) -> float | None:
-        assert self._reconciler is not None, "started before any key is taken"
+        assert self._reconciler is not None, "start precedes any work"
         try:
             self._fence()
-            # An API server that does not answer holds a look no longer than one that does.
+            # Limits a look if the API server does not respond.
             async with asyncio.timeout(self._settings.look_seconds):
                 again = await self._reconciler.reconcile(key)
                 return None if again is None else spread(again, random.random())  # noqa: S311
@@ -200,7 +200,7 @@ class Runtime:
     def _seen(self, key: Key, raw: Object | None) -> None:
         if raw is None:
             self._claims.forget(key)
-        # The watch brings no models of other instances.
+        # The watch reports no models of other instances.
         if raw is None or not is_labelled(raw, self._settings.instance):
             self.health.gone(key)
         else:

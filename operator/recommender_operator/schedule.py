@@ -1,8 +1,8 @@
-"""Which key is due when, fair to each group of keys: the pure part of the work queue.
+"""The schedule of the work queue: due times of keys, with fairness between groups of keys.
 
-The group (a namespace) that was served longest ago comes first, and in a group the key that has
-been due for longest. No group may hold all workers: work that has started cannot be taken back,
-so some workers stay free for the others. Every operation takes O(log n) in the number of keys.
+The group (a namespace) that was served longest ago comes first, and within a group the key that
+has been due the longest. No group may use all workers: running work cannot be preempted, so some
+workers stay free for other groups. Every operation is O(log n) in the number of keys.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-#: First and longest pause after an error, in seconds; it doubles in between.
+#: First and maximum pause after an error, in seconds; it doubles with each error.
 BACKOFF_BASE = 1.0
 BACKOFF_LIMIT = 300.0
-#: Share by which a pause is shortened or lengthened, so that failing keys spread out.
+#: Random change of a pause after an error, as a share, to spread failing keys.
 JITTER = 0.2
-#: Share by which pauses between looks differ, and the shortest pause that does, in seconds.
+#: Random change of pauses between looks, as a share, and the minimum pause with it, in seconds.
 SPREAD, SPREAD_FROM = 0.1, 5.0
-#: Workers that a group may hold for each one that stays free. With 4 a group alone holds 8 of 10,
-#: two hold 5 and 4 (the dynamic thresholds of Choudhury and Hahne, for workers instead of memory).
+#: Workers that a group may use per free worker. With 4, a single group uses 8 of 10, two use 5 and
+#: 4 (the dynamic thresholds of Choudhury and Hahne, for workers instead of memory).
 GREED = 4
-#: Outdated entries of a heap that are kept before they are swept, at least.
+#: Minimum number of outdated entries in a heap before they are removed.
 SLACK = 64
 
 
 def spread(seconds: float, chance: float) -> float:
-    """Return a pause, a tenth longer or shorter by chance if it is a long one, in seconds.
+    """Return a pause in seconds; a long one changes randomly by up to a tenth.
 
-    Models that were made, or found by a new process, in one moment are not looked at in one.
+    This spreads the looks at models that were created, or found by a new process, at one time.
     """
     return seconds if seconds < SPREAD_FROM else seconds * (1 + SPREAD * (2 * chance - 1))
 
@@ -48,19 +48,19 @@ class _Group(Generic[K]):
     """The keys of one group; times are in seconds."""
 
     name: Hashable
-    #: (time, order of arrival, key); entries whose key has moved to an earlier time stay behind.
+    #: (time, order of arrival, key); outdated entries remain if a key moves to an earlier time.
     heap: list[tuple[float, int, K]] = dataclasses.field(default_factory=list)
-    #: Keys that wait, and keys that are worked on.
+    #: Number of waiting keys, and of keys in work.
     waiting: int = 0
     held: int = 0
-    #: When it was served last, as a count of all takes.
+    #: When it was last served, as a count of all takes.
     served: int = 0
-    #: Its first key is due.
+    #: Whether its first key is due.
     ready: bool = False
 
 
 class Schedule(Generic[K]):
-    """All times are seconds of one monotonic clock."""
+    """The due times of keys, in seconds of one monotonic clock."""
 
     def __init__(
         self,
@@ -70,9 +70,9 @@ class Schedule(Generic[K]):
         group: Callable[[K], Hashable] = one_group,
         workers: int | None = None,
     ) -> None:
-        """`limit` bounds the keys known; `jitter` gives numbers in 0..1.
+        """`limit` is the maximum number of keys; `jitter` returns numbers in 0..1.
 
-        `workers` is how many keys are worked on at most at a time; without it no group is limited.
+        `workers` is the number of workers, which limits each group; None sets no limit.
         """
         self._limit = limit
         self._jitter = jitter
@@ -92,7 +92,7 @@ class Schedule(Generic[K]):
         self._ended: float | None = None
 
     def add(self, key: K, at: float) -> bool:
-        """Ask for a key at a time; return False if there is no room for a new one."""
+        """Schedule a key at a time; return False if the schedule is full."""
         if key in self._working:
             self._again[key] = min(at, self._again.get(key, at))
             return True
@@ -106,7 +106,7 @@ class Schedule(Generic[K]):
         return True
 
     def take(self, now: float) -> tuple[K, float] | None:
-        """Return the key whose turn it is, and since when it is due; None if there is none."""
+        """Return the next key and its due time; None if no key is due."""
         self._advance(now)
         passed_over = []
         taken = None
@@ -116,58 +116,58 @@ class Schedule(Generic[K]):
                 taken = self._take(entry[2], now)
             else:
                 passed_over.append(entry)
-        # Each of them holds a worker, so there are no more than workers.
+        # Each of them uses a worker, so their number is limited.
         for entry in passed_over:
             heapq.heappush(self._ready, entry)
         return taken
 
     def done(self, key: K, now: float, *, again_after: float | None = None) -> None:
-        """End the work on a key that succeeded; look again after so many seconds."""
+        """End successful work on a key, which is due again after a number of seconds."""
         self._failures.pop(key, None)
         self._release(key, now, None if again_after is None else now + again_after)
 
     def failed(self, key: K, now: float) -> float:
-        """End the work on a key that failed; return the pause before it is repeated, in s."""
+        """End failed work on a key; return the pause before the retry, in seconds."""
         count = self._failures.get(key, 0) + 1
         self._failures[key] = count
         pause = min(BACKOFF_LIMIT, BACKOFF_BASE * 2.0 ** min(count - 1, 30))
         pause *= 1 - JITTER + 2 * JITTER * self._jitter()
-        # An event in the meantime does not cut the pause short: it would undo the backoff.
+        # An event in the meantime does not shorten the backoff.
         if key in self._again:
             self._again[key] = now + pause
         self._release(key, now, now + pause)
         return pause
 
     def next_due(self) -> float | None:
-        """Return when the next key is due; None if none is waiting."""
+        """Return when the next key is due; None if there is none."""
         heads = (group.heap[0][0] for group in self._groups.values() if group.heap)
         return min(heads, default=None)
 
     def next_change(self) -> float | None:
-        """Return when time alone may let `take` find a key; None if it never does."""
+        """Return when `take` may find a key without other changes; None if never."""
         return self._times[0][0] if self._times else None
 
     def overdue(self, now: float) -> float:
-        """Return for how long the key that has been due for longest waits, in seconds."""
+        """Return for how many seconds the oldest due key has been due."""
         at = self.next_due()
         return max(0.0, now - at) if at is not None else 0.0
 
     def stalled(self, now: float) -> float:
-        """Return for how long keys have been due while no work ended, in seconds."""
+        """Return for how many seconds keys have been due while no work ended."""
         overdue = self.overdue(now)
         return overdue if self._ended is None else min(overdue, max(0.0, now - self._ended))
 
     def longest_work(self, now: float) -> float:
-        """Return for how long the key worked on for longest is, in seconds."""
+        """Return the longest duration of current work, in seconds."""
         return max((now - start for start in self._working.values()), default=0.0)
 
     def depth(self, now: float) -> int:
-        """Return how many keys are due."""
+        """Return the number of due keys."""
         return sum(1 for at in self._due.values() if at <= now)
 
     @property
     def working(self) -> int:
-        """How many keys are being worked on."""
+        """Number of keys in work."""
         return len(self._working)
 
     def _may_take(self, group: _Group[K]) -> bool:
@@ -216,12 +216,12 @@ class Schedule(Generic[K]):
         return self._due.get(entry[2]) == entry[0]
 
     def _sweep(self, group: _Group[K]) -> None:
-        """Keep the promise that the first entry of a group is current."""
+        """Remove outdated entries from the front of a group."""
         while group.heap and not self._is_current(group.heap[0]):
             heapq.heappop(group.heap)
 
     def _announce(self, group: _Group[K]) -> None:
-        """Note when a group becomes ready; notes that a later one has outdated are harmless."""
+        """Schedule when a group becomes ready; outdated entries are harmless."""
         if not group.heap or group.ready:
             return
         if len(self._times) > 2 * len(self._groups) + SLACK:

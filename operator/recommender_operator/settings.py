@@ -1,4 +1,4 @@
-"""Settings of the operator: environment variables and nothing else (`docs/contracts.md`)."""
+"""Settings of the operator, from environment variables (`docs/contracts.md`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 
 
 class SettingsError(Exception):
-    """The environment does not make sense; the text names each variable, value and remedy."""
+    """The environment is invalid; the message has each variable, its value and the remedy."""
 
 
 def _names(value: Any) -> Any:
@@ -27,7 +27,7 @@ def _names(value: Any) -> Any:
     names = tuple(part.strip() for part in value.split(",") if part.strip())
     for name in names:
         if not re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", name):
-            raise ValueError(f"{name!r} is no name of Kubernetes; separate names by commas")
+            raise ValueError(f"{name!r} is not a Kubernetes name; separate names by commas")
     return names
 
 
@@ -61,7 +61,7 @@ Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")
 
 
 class Settings(pydantic.BaseModel):
-    """All settings, checked."""
+    """All settings, validated."""
 
     model_config = pydantic.ConfigDict(frozen=True, extra="ignore")
 
@@ -93,12 +93,12 @@ class Settings(pydantic.BaseModel):
 
     @property
     def release(self) -> str:
-        """The release that this process belongs to: its replicas share the lease."""
+        """The release of this process, whose replicas share a lease."""
         return f"{self.namespace}/{self.lease_name}"
 
     @property
     def options(self) -> Options:
-        """The part that manifests are built with."""
+        """The settings that manifests depend on."""
         return Options(
             training_image=self.training_image,
             serving_image=self.serving_image,
@@ -114,17 +114,17 @@ class Settings(pydantic.BaseModel):
         )
 
 
-#: Most characters of a value that a message shows.
+#: Maximum length of a value in a message, in characters.
 _SHOWN = 100
 
 
 def load(environment: Mapping[str, str]) -> Settings:
-    """Return the settings that an environment holds.
+    """Return the settings in an environment.
 
-    A variable that is set but empty counts as absent, except where empty has a meaning.
+    An empty variable counts as absent, unless empty is a valid value.
 
     Raises:
-        SettingsError: one line for each variable at fault.
+        SettingsError: a variable is invalid; the message has one line for each of them.
     """
     values = {}
     for field in Settings.model_fields:

@@ -1,9 +1,9 @@
-"""A bounded queue of keys that hold each thing once.
+"""A bounded work queue that holds each key once.
 
-What is added while it waits is not added again; what is added while it is worked on is worked on
-once more afterwards. So a burst of events costs one reconcile, and no key is ever in two workers'
-hands. Errors are repeated with growing, jittered pauses, and a key may be asked for at a later
-time. `Schedule` chooses the next key; `WorkQueue` adds waiting and workers.
+Adding a waiting key has no effect; adding a key in work repeats the work afterwards. So a burst of
+events triggers one reconcile, and no two workers have the same key. Errors are retried with
+increasing, jittered pauses, and a key can be added for a later time. `Schedule` selects the next
+key; `WorkQueue` has the workers.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Observer(Generic[K]):
-    """What is told about the queue: waits in seconds, failures, and keys without room."""
+    """Callbacks: the wait of a key in seconds, and keys that were dropped."""
 
     waited: Callable[[float], None] = lambda _: None
     dropped: Callable[[K], None] = lambda _: None
 
 
 class WorkQueue(Generic[K]):
-    """Workers that take keys from a schedule, each key by one worker at a time."""
+    """Workers that take keys from a schedule; only one worker has a key at a time."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class WorkQueue(Generic[K]):
         jitter: Callable[[], float] = random.random,
         observer: Observer[K] | None = None,
     ) -> None:
-        """`work` returns after how many seconds to look again, if at all, or raises.
+        """`work` returns the seconds until the key is due again, or None, or raises.
 
-        With `group` the workers are shared fairly; without, all keys are of one group that may
-        hold every worker.
+        With `group`, groups share the workers fairly; without, all keys are in one group that may
+        use all workers.
         """
         self.schedule: Schedule[K] = (
             Schedule(limit, jitter)
@@ -60,7 +60,7 @@ class WorkQueue(Generic[K]):
         self._changed = asyncio.Event()
 
     def add(self, key: K, after: float = 0.0) -> None:
-        """Ask for a key, now or in so many seconds; from the event loop's thread."""
+        """Add a key, due after a number of seconds; call it in the event loop's thread."""
         if not self.schedule.add(key, self._clock() + after):
             logger.error("the work queue is full: %s waits for the next resync", key)
             self._observer.dropped(key)
@@ -89,7 +89,7 @@ class WorkQueue(Generic[K]):
             again = await self._work(key)
         except Exception:
             pause = self.schedule.failed(key, self._clock())
-            logger.exception("reconciling %s failed; again in %.1f s", key, pause)
+            logger.exception("reconciling %s failed; retry in %.1f s", key, pause)
         except BaseException:
             self.schedule.done(key, self._clock())
             raise
@@ -100,7 +100,7 @@ class WorkQueue(Generic[K]):
         """Wait until something changes or the next key is due."""
         self._changed.clear()
         due = self.schedule.next_change()
-        # Wake at least now and then: a clock that is moved by hand gives no other sign.
+        # Wake up periodically, because a clock that tests control sends no signal.
         timeout = 1.0 if due is None else min(1.0, max(0.0, due - self._clock()))
         try:
             async with asyncio.timeout(timeout):

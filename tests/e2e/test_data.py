@@ -71,7 +71,7 @@ def until_snapshot(world: World, after: str | None = None) -> dict[str, Any]:
     return told
 
 
-def test_given_texts_as_ids_and_later_data_when_pinned_to_the_past_then_it_is_trained_on_again(
+def test_given_text_ids_and_later_data_when_the_earlier_data_is_pinned_then_it_is_trained_on(
     new_world: NewWorld,
 ) -> None:
     world = new_world({"data": DATA, "retrain": {"onDrift": False, "afterSnapshots": 1}})

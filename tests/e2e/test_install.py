@@ -18,7 +18,7 @@ def test_given_the_chart_when_helm_tests_the_release_then_it_passes(platform: Pl
     assert "Phase:          Succeeded" in told
 
 
-def test_given_a_spec_whose_data_is_not_there_when_applied_then_describe_says_what_to_do(
+def test_given_a_spec_with_missing_data_when_applied_then_describe_shows_what_to_do(
     new_world: NewWorld,
 ) -> None:
     world = new_world({"data": {"source": {"path": "nowhere"}}})

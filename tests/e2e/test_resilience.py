@@ -59,7 +59,7 @@ def test_given_a_canary_when_the_operator_is_upgraded_then_there_is_one_verdict(
 
 
 @pytest.mark.parametrize("world", ["Gateway"], indirect=True)
-def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_is_said_and_serving_goes_on(
+def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_says_so_and_serving_goes_on(
     champion: World,
 ) -> None:
     stable = champion.champion
@@ -76,7 +76,7 @@ def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_is_said_and
     assert champion.answer()["version"] == stable
 
 
-def test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it_goes_on(
+def test_given_a_canary_when_its_pod_is_evicted_then_its_traffic_is_withdrawn_and_it_continues(
     new_world: NewWorld,
 ) -> None:
     half = {"rollout": {"steps": [{"weight": 50}, {"weight": 100}]}}
@@ -107,7 +107,7 @@ def test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it
     assert all(healthy < at < back + RELOAD for at in lost), (healthy, back, figures)
 
 
-def test_given_a_canary_when_the_model_is_deleted_then_nothing_of_it_stays(
+def test_given_a_canary_when_the_model_is_deleted_then_nothing_remains(
     new_world: NewWorld,
 ) -> None:
     world = new_world()
@@ -120,7 +120,7 @@ def test_given_a_canary_when_the_model_is_deleted_then_nothing_of_it_stays(
 
 
 @pytest.mark.parametrize("world", ["Gateway"], indirect=True)
-def test_given_two_models_when_one_rolls_back_then_the_other_does_not_notice(
+def test_given_two_models_when_one_rolls_back_then_the_other_is_not_affected(
     champion: World, books: World
 ) -> None:
     stories.first_version(books)

@@ -19,9 +19,7 @@ pytestmark = pytest.mark.e2e
 RUN = datetime.timedelta(minutes=90)
 
 
-def test_given_all_stories_when_they_are_over_then_every_right_was_used_and_none_was_missing() -> (
-    None
-):
+def test_given_all_stories_when_they_end_then_every_right_was_used_and_none_was_missing() -> None:
     cluster = api.find_up()
     if cluster is None or cluster.kubeconfig != settings.cluster_layout().kubeconfig:
         pytest.skip("only the local cluster's API server writes a log that tests can read")

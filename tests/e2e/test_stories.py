@@ -12,7 +12,7 @@ from tests.scenario.world import World
 pytestmark = pytest.mark.e2e
 
 
-def test_given_no_model_when_one_is_applied_then_its_first_version_takes_all_requests(
+def test_given_no_model_when_one_is_applied_then_its_first_version_receives_all_requests(
     champion: World,
 ) -> None:
     # Its decision is told by the fixture: a story before this one may have rolled back to it.
@@ -46,14 +46,14 @@ def test_given_a_kept_version_when_rolled_back_to_then_it_serves_at_once(
     stories.roll_back_to_previous(champion)
 
 
-def test_given_a_champion_when_a_candidate_sees_broken_features_then_it_alone_is_rolled_back(
+def test_given_a_champion_when_a_candidate_sees_broken_features_then_only_it_is_rolled_back(
     champion: World,
 ) -> None:
     stories.broken_features_of_candidate(champion)
 
 
 @pytest.mark.parametrize("mode", MODES, ids=own)
-def test_given_a_champion_when_users_change_then_drift_is_named_and_a_retraining_promoted(
+def test_given_a_champion_when_users_change_then_drift_is_reported_and_a_retraining_promoted(
     new_world: NewWorld, mode: str
 ) -> None:
     world = new_world({"rollout": {"traffic": mode}})

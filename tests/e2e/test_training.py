@@ -10,7 +10,7 @@ from tests.scenario import stories
 pytestmark = pytest.mark.e2e
 
 
-def test_given_a_search_when_trained_then_the_chosen_settings_serve_and_the_version_tells_them(
+def test_given_a_search_when_trained_then_the_chosen_settings_serve_and_the_version_reports_them(
     new_world: NewWorld,
 ) -> None:
     search = {

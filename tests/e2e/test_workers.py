@@ -33,7 +33,7 @@ def has_checkpoint(world: World) -> bool:
     return any("/.checkpoints/" in path for path in world.stored())
 
 
-def test_given_two_workers_when_one_is_killed_in_mid_training_then_the_version_takes_traffic(
+def test_given_two_workers_when_one_is_killed_during_training_then_the_version_receives_traffic(
     trained_by_two: World,
 ) -> None:
     world = trained_by_two
@@ -51,14 +51,14 @@ def test_given_two_workers_when_one_is_killed_in_mid_training_then_the_version_t
     assert world.until_decided(version) == "Promoted", world.describe()
     assert restarts(world) == "1"
     told = faults.log_of_worker(world, version, rank=0)
-    assert "going on from epoch" in told, told
+    assert "resuming from epoch" in told, told
     world.until_settled()
     assert world.champion == version
     assert world.answer()["version"] == version
     assert not has_checkpoint(world), world.stored()
 
 
-def test_given_two_workers_when_the_spec_changes_then_their_pods_go(
+def test_given_two_workers_when_the_spec_changes_then_their_pods_are_deleted(
     trained_by_two: World,
 ) -> None:
     world = trained_by_two

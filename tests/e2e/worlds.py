@@ -15,11 +15,11 @@ MODES = ("Gateway", "Knative")
 #: Tests that take the longest, the longest first: what begins late must not be what ends last.
 LONGEST = (
     *MODES,
-    "test_given_a_champion_when_users_change_then_drift_is_named_and_a_retraining_promoted",
-    "test_given_a_canary_when_its_pod_is_evicted_then_its_requests_go_back_and_it_goes_on",
-    "test_given_texts_as_ids_and_later_data_when_pinned_to_the_past_then_it_is_trained_on_again",
-    "test_given_a_canary_when_the_model_is_deleted_then_nothing_of_it_stays",
-    "test_given_two_workers_when_one_is_killed_in_mid_training_then_the_version_takes_traffic",
+    "test_given_a_champion_when_users_change_then_drift_is_reported_and_a_retraining_promoted",
+    "test_given_a_canary_when_its_pod_is_evicted_then_its_traffic_is_withdrawn_and_it_continues",
+    "test_given_text_ids_and_later_data_when_the_earlier_data_is_pinned_then_it_is_trained_on",
+    "test_given_a_canary_when_the_model_is_deleted_then_nothing_remains",
+    "test_given_two_workers_when_one_is_killed_during_training_then_the_version_receives_traffic",
 )
 #: Looks at what all others left.
 LAST = "test_rights"

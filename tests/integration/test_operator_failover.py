@@ -297,7 +297,7 @@ async def test_an_api_server_that_is_away_restarts_nothing_and_work_goes_on_afte
             await deployed(ScriptedCluster(kube, namespace=namespace), kube, namespace, process)
             assert (await read("/healthz"))[0] == (await read("/readyz"))[0] == 200
             assert process.text.count("standby: waiting") == 1
-            assert "nobody led in between" in process.text
+            assert "no other process led in between" in process.text
 
 
 async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_another(
@@ -345,7 +345,7 @@ async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_anoth
                 return any(entry["token"] == "token-1" for entry in done)
 
             await until("the request to be handled", handled, blue)
-            assert "it is let go" in first.text
+            assert "the claim is removed" in first.text
             page = second.read(second.metrics, "/metrics")[1]
             assert "recommender_operator_foreign_models 0.0" in page
 

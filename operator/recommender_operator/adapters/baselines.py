@@ -1,8 +1,8 @@
-"""Baselines of counters: one object a window, read with one request for all of a model.
+"""CounterBaselines: one object per window; one request reads all of a model.
 
-A baseline that cannot be kept must not fail the look: a bad version has to lose its requests all
-the same. It then reads as a baseline with an error and, from the memory of this process, with the
-counters that a verdict Fail needs; another process tries again, and sees the same.
+A baseline that cannot be stored must not fail the look, because a bad version must still lose its
+traffic. It is then read as a baseline with an error and, from the memory of this process, the
+counters that a Fail needs; another process tries to store it again.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from recommender_operator.resources.ownership import Foreign, foreign, owned_by
 
 logger = logging.getLogger(__name__)
 
-#: Baselines that could not be kept, and are remembered.
+#: Maximum number of baselines in memory that could not be stored.
 REMEMBERED_ERRORS = 256
-#: Numbers that are remembered of one.
+#: Maximum number of counters of each in memory.
 REMEMBERED_NUMBERS = 50_000
-#: Answers that may pass: the look is repeated.
+#: Temporary errors (HTTP statuses), after which the look is repeated.
 _PASSING = frozenset({0, 409, 429})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class KeptBaselines:
-    """The baselines of a model by key, and the objects of others under their names."""
+    """The baselines of a model by key, and foreign objects with their names."""
 
     baselines: Mapping[str, Baseline]
     foreign: tuple[Foreign, ...] = ()
@@ -41,7 +41,7 @@ class KeptBaselines:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Unkept:
-    """A baseline that could not be kept, and whether an object of another is why."""
+    """A baseline that could not be stored, and whether a foreign object is the cause."""
 
     baseline: Baseline
     is_blocked: bool
@@ -56,18 +56,20 @@ class BaselineStore:
         self._unkept: collections.OrderedDict[tuple[str, str], _Unkept] = collections.OrderedDict()
 
     async def read(self, namespace: str, model: str) -> list[Object]:
-        """Return the objects with the labels of a model, whoever made them."""
+        """Return the objects with the labels of a model, including foreign ones."""
         return await self._kube.list(BASELINES, namespace, labels.of_model(model))
 
     async def unpacked(
         self, model: ModelObject, found: Collection[Object], uids: Collection[str]
     ) -> KeptBaselines:
-        """Return what of it one of the uids controls; what cannot be read counts as absent."""
+        """Return the baselines that one of the uids controls; invalid ones count as missing."""
         own = owned.controlled_by(found, uids)
-        read = await asyncio.to_thread(lambda: [baselines.read(thing) for thing in own])
+        read: list[Baseline | None] = []
+        if own:
+            read = await asyncio.to_thread(lambda: [baselines.read(thing) for thing in own])
         kept: dict[str, Baseline] = {}
         for thing, baseline in zip(own, read, strict=True):
-            # Under another name nothing would ever replace it.
+            # An object with another name would never be replaced.
             name = thing["metadata"]["name"]
             if baseline is not None and name == baselines.name(model.name, baseline.key):
                 kept[baseline.key] = baseline
@@ -79,7 +81,7 @@ class BaselineStore:
         return KeptBaselines(baselines=kept, foreign=in_the_way)
 
     async def _in_the_way(self, model: ModelObject, uids: Collection[str]) -> tuple[Foreign, ...]:
-        """Return the objects of others that kept baselines out; those that went are forgotten."""
+        """Return the foreign objects that prevented baselines, except deleted ones."""
         blocked = [k for k, one in self._unkept.items() if k[0] == model.uid and one.is_blocked]
         there = []
         for place in blocked:
@@ -98,12 +100,12 @@ class BaselineStore:
         baseline: Baseline,
         claim: Claim,
     ) -> None:
-        """Keep a baseline; if it could not be kept, the next look reads it with the error.
+        """Store a baseline; after a permanent error, the next look reads it with the error.
 
         Raises:
-            ForeignObjectError: its name is taken by an object that is not the model's.
-            ConflictError: another one is there by now.
-            KubeError: the API server failed, and may not fail again.
+            ForeignObjectError: a foreign object has its name.
+            ConflictError: it was created or changed meanwhile.
+            KubeError: the API server failed with a temporary error.
         """
         try:
             manifest = await asyncio.to_thread(
@@ -138,10 +140,10 @@ class BaselineStore:
             self._unkept.popitem(last=False)
 
     async def drop(self, model: ModelObject, key: str, claim: Claim) -> None:
-        """Forget a key; nothing happens if it is not there.
+        """Delete the baseline of a key, if it exists.
 
         Raises:
-            ForeignObjectError: its name is taken by an object that is not the model's.
+            ForeignObjectError: a foreign object has its name.
         """
         self._unkept.pop((model.uid, key), None)
         name = baselines.name(model.name, key)
@@ -149,7 +151,7 @@ class BaselineStore:
 
 
 def _passes(error: KubeError) -> bool:
-    """Whether a failed write may succeed at the next look."""
+    """Return whether a failed write may succeed at the next look."""
     if error.namespace_terminating:
         return True
     return error.status in _PASSING or (error.status >= 500 and "too large" not in str(error))

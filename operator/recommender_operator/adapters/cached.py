@@ -1,15 +1,14 @@
-"""The `Kube` port over caches: reads cost no request, writes go through and are seen at once.
+"""The `Kube` port with caches: reads need no request, writes update the cache at once.
 
-What is decided on a cache that lags is harmless as long as it ends in a write that carries what
-was read (uid and resourceVersion): the API server refuses it. ADR 0024 says which reads must be of
-now, and go to the API server: those are made with the port below this one.
+A decision on a stale cache is harmless if its writes carry the uid and resourceVersion that were
+read: the API server rejects them. Reads that must be current (ADR 0024) use the uncached port.
 
-- What is not there is not believed: a `get` that finds nothing in the cache asks the API server,
-  which also knows objects that carry no label of the operator. Its answer that there is nothing
-  counts for half a minute, or until a write of that name fails: creating what exists is refused.
-- A write's answer is put into the cache; what is deleted is hidden until the watch says more.
-- After a conflict, or a write whose outcome is unknown, the objects of that model are read once
-  from the API server, unless the watch has brought a newer one by then.
+- If a `get` finds nothing in the cache, it asks the API server, which also has objects without the
+  operator's labels. The result that an object is missing is cached for half a minute, or until a
+  write of that name fails.
+- The response of a write updates the cache; a deleted object is hidden until the watch reports it.
+- After a conflict, or a write with an unknown result, the objects of that model are read once from
+  the API server, unless the watch has reported newer ones.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from recommender_operator.adapters.store import Store, label_of
 from recommender_operator.resources import labels as marks
 
 CONFLICT, SERVER_FAILED = 409, 500
-#: The version of what is not known.
+#: resourceVersion of an unknown object.
 NONE = -1
-#: For how long the API server's answer counts that it has no such object, in seconds.
+#: Lifetime of the cached result that an object is missing, in seconds.
 ABSENT = 30.0
-#: Absent objects that are remembered, those asked for last.
+#: Maximum number of cached missing objects.
 REMEMBERED = 10_000
 Objects = list[Object]
 #: Kind, namespace, model or name.
@@ -43,7 +42,7 @@ Doubt = tuple[Resource, str, str]
 
 
 class CachedKube:
-    """Reads from caches, writes through."""
+    """Reads from caches, and writes to the API server."""
 
     def __init__(
         self, direct: Kube, caches: Caches, clock: Callable[[], float] = time.monotonic
@@ -51,9 +50,9 @@ class CachedKube:
         self._direct = direct
         self._caches = caches
         self._clock = clock
-        #: When the API server said that it has no object of that kind, namespace and name.
+        #: Times at which the API server reported an object as missing.
         self._absent: dict[Doubt, float] = {}
-        #: Names with the version that was known when a write failed; -1 if none was.
+        #: Names, with the resourceVersion that was known when a write failed; -1 if unknown.
         self._doubts: dict[Doubt, dict[str, int]] = {}
 
     # --- reads
@@ -73,13 +72,13 @@ class CachedKube:
 
     async def _unlabelled(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """Return an object that the cache does not know, if the API server does."""
-        asked = self._absent.pop((resource, namespace, name), None)
-        if asked is None or self._clock() - asked >= ABSENT:
-            asked = self._clock()
+        checked_at = self._absent.pop((resource, namespace, name), None)
+        if checked_at is None or self._clock() - checked_at >= ABSENT:
+            checked_at = self._clock()
             found = await self._direct.get(resource, namespace, name)
             if found is not None:
                 return found
-        self._absent[resource, namespace, name] = asked
+        self._absent[resource, namespace, name] = checked_at
         while len(self._absent) > REMEMBERED:
             self._absent.pop(next(iter(self._absent)))
         return None
@@ -142,7 +141,7 @@ class CachedKube:
             done = await self._direct.delete(resource, namespace, name, uid=uid)
         informer = self._caches.of(resource, namespace)
         if informer is not None:
-            # Whichever the answer, there is no object of that uid that stays.
+            # In either case, the object with that uid is deleted or being deleted.
             informer.hide((namespace, name), uid)
         return done
 
@@ -150,7 +149,7 @@ class CachedKube:
         self, resource: Resource, namespace: str, name: str, answer: Object | None
     ) -> Object | None:
         if answer is None:
-            # It is gone, which the cache does not know yet.
+            # Deleted, which the cache has not observed yet.
             self._doubt(resource, namespace, name)
         else:
             self._keep(resource, answer)
@@ -158,7 +157,7 @@ class CachedKube:
 
     def _keep(self, resource: Resource, answer: Object) -> None:
         informer = self._caches.of(resource, answer["metadata"].get("namespace"))
-        # Without the label the watch would never say that it is gone.
+        # Without the label, the watch would never report its deletion.
         if informer is None or not (resource == MODELS or label_of(answer)):
             return
         if resource == BASELINES:
@@ -167,13 +166,13 @@ class CachedKube:
         else:
             informer.take(answer)
 
-    # --- doubts
+    # --- stale entries
 
     @contextlib.contextmanager
     def _doubted(
         self, resource: Resource, namespace: str, name: str, model: str = ""
     ) -> Iterator[None]:
-        """Doubt what is known of an object when a write of it fails, or may have failed."""
+        """Mark an object as stale if a write fails, or its result is unknown."""
         try:
             yield
         except KubeError as error:
@@ -193,7 +192,7 @@ class CachedKube:
             self._doubts.setdefault((resource, namespace, model), {})[name] = version
 
     async def _settle(self, store: Store, resource: Resource, namespace: str, model: str) -> None:
-        """Read what is in doubt, unless the watch has brought something newer."""
+        """Read stale objects, unless the watch has reported newer ones."""
         doubts = self._doubts.get((resource, namespace, model), {})
         known = {name: store.find((namespace, name)) for name in doubts}
         doubted = [

@@ -1,4 +1,4 @@
-"""The caches of all kinds that a look reads, started and stopped together."""
+"""The caches of all kinds that a look reads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from recommender_operator.resources import labels
 
 logger = logging.getLogger(__name__)
 
-#: Kinds of children, which carry the model's label.
+#: Kinds of children, which have the model's label.
 CHILDREN = (
     VERSIONS,
     BASELINES,
@@ -43,10 +43,10 @@ KINDS = (MODELS, *CHILDREN)
 
 
 class Figures(Protocol):
-    """Where the caches' metrics go."""
+    """The metrics of the caches."""
 
     def watch_caches(self, caches: Callable[[], Iterable[Informer]]) -> None:
-        """Read objects and ages whenever the metrics are."""
+        """Collect numbers of objects and ages from the caches."""
         ...
 
     def cache_listed(self, resource: str, why: str) -> None:
@@ -55,7 +55,7 @@ class Figures(Protocol):
 
 
 class Caches:
-    """An informer for each kind, and for each namespace where not all are watched."""
+    """An informer per kind, and per namespace if not all namespaces are watched."""
 
     def __init__(
         self,
@@ -68,9 +68,9 @@ class Caches:
         models: str = "",
         rhythm: Rhythm | None = None,
     ) -> None:
-        """`wake` gets the namespace and the name of a model with a new cause to look.
+        """`wake` is called with namespace and name of a model that must be reconciled.
 
-        `known` gets all models at each resync, for one may have been forgotten elsewhere.
+        `known` is called for all models at each resync, because the queue may have dropped some.
         `models` is the label selector of the models; all if it is empty.
         """
         self._source = source
@@ -85,7 +85,7 @@ class Caches:
         figures.watch_caches(lambda: tuple(self._all()))
 
     async def start(self) -> None:
-        """Start empty: nothing of an earlier life is believed."""
+        """Start the watches with empty caches."""
         self._informers = {
             resource: {
                 namespace: self._informer(resource, namespace) for namespace in self._namespaces
@@ -98,7 +98,7 @@ class Caches:
         ]
 
     async def stop(self) -> None:
-        """End the watches; readers get what goes to the API server from now on."""
+        """Stop the watches; later reads go to the API server."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -106,16 +106,16 @@ class Caches:
         self._informers = {}
 
     def ended(self) -> bool:
-        """Return whether a watch has ended by itself, which none ever should."""
+        """Return whether a watch has ended unexpectedly."""
         return any(task.done() for task in self._tasks)
 
     def of(self, resource: Resource, namespace: str | None) -> Informer | None:
-        """Return what keeps a kind in a namespace, or in all; None if nothing does."""
+        """Return the informer of a kind in a namespace; None if there is none."""
         kept = self._informers.get(resource, {})
         return kept.get(None) or kept.get(namespace)
 
     def serves(self, resource: Resource) -> bool | None:
-        """Return whether the API server knows a kind; None if no cache can say so."""
+        """Return whether the API server serves a kind; None if no cache knows."""
         kept = list(self._informers.get(resource, {}).values())
         if not kept or not all(informer.synced for informer in kept):
             return None

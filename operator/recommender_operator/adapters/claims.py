@@ -1,4 +1,4 @@
-"""The claims that a model names, looked at before anything runs."""
+"""Reads the claims that a model names."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from recommender_operator.api import sub_paths
 from recommender_operator.observed import Claim
 from recommender_operator.resources import labels
 
-#: How long an answer counts, in seconds: of a claim that can be used, and of one that cannot.
+#: Lifetimes of cached claims, in seconds: of usable and of unusable ones.
 FRESH, FRESH_PROBLEM = 60.0, 5.0
-#: Claims that are remembered, those read last.
+#: Maximum number of cached claims.
 REMEMBERED = 10_000
 
 
 class ClaimReader:
-    """Reads claims one by one: a list would show the claims of others, which need no right."""
+    """Reads claims one by one: a list would require access to all claims of the namespace."""
 
     def __init__(self, kube: Kube, clock: Callable[[], float] = time.monotonic) -> None:
         self._kube = kube
@@ -39,7 +39,7 @@ class ClaimReader:
             if self._clock() - read_at < (FRESH if usable else FRESH_PROBLEM):
                 return claim
         if not sub_paths.is_claim_name(name):
-            return None  # No such claim exists, and the name might lead elsewhere.
+            return None  # An invalid name might address another resource.
         raw = await self._kube.get(CLAIMS, namespace, name)
         claim = None if raw is None else _claim(raw)
         self._known.pop((namespace, name), None)

@@ -1,4 +1,4 @@
-"""Kubernetes Events on a RecommenderModel: each said once, then counted."""
+"""Kubernetes Events about a RecommenderModel: equal ones are posted once, then counted."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from recommender_operator.resources.labels import MANAGER
 
 logger = logging.getLogger(__name__)
 
-#: An equal Event within so long is not posted again.
+#: Period in which an equal Event is not posted again.
 QUIET = datetime.timedelta(minutes=10)
 REMEMBERED = 2_000
-#: Events that one model is owed at most; the first ones count.
+#: Maximum number of pending Events of a model; later ones are dropped.
 OWED = 20
 MAX_MESSAGE = 1_024
 
 
 class EventRecorder:
-    """Posts Events; that one fails never fails a reconcile."""
+    """Posts Events; a failure to post does not fail a reconcile."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
         self._posted: collections.OrderedDict[str, datetime.datetime] = collections.OrderedDict()
         self._owed: collections.OrderedDict[str, list[Event]] = collections.OrderedDict()
 
-    def owe(self, model: ModelObject, events: Iterable[Event]) -> None:
+    def defer(self, model: ModelObject, events: Iterable[Event]) -> None:
         """Remember Events of a look that ended before it could post them."""
         owed = [*self._owed.pop(model.uid, ()), *events][:OWED]
         if owed:
@@ -40,8 +40,8 @@ class EventRecorder:
         while len(self._owed) > REMEMBERED:
             self._owed.popitem(last=False)
 
-    async def pay(self, model: ModelObject, now: datetime.datetime) -> None:
-        """Post what earlier looks at a model owe."""
+    async def post_deferred(self, model: ModelObject, now: datetime.datetime) -> None:
+        """Post the pending Events of earlier looks at a model."""
         owed = self._owed.get(model.uid, [])
         while owed:
             await self.post(model, owed[0], now)
@@ -49,7 +49,7 @@ class EventRecorder:
         self._owed.pop(model.uid, None)
 
     async def post(self, model: ModelObject, event: Event, now: datetime.datetime) -> None:
-        """Post an Event, or count an equal one up, unless it was said a moment ago."""
+        """Post an Event, or increase the count of an equal one, unless it was posted recently."""
         name = event_name(model, event)
         before = self._posted.get(name)
         if before is not None and now - before < QUIET:
@@ -67,13 +67,13 @@ class EventRecorder:
                 return
             logger.warning("an Event could not be posted: %s", error)
         except BaseException:
-            # This process may not write, or the look was cut off: it is not known to be there.
+            # This process may not write, or the look was cancelled: the Event may not exist.
             self._posted.pop(name, None)
             raise
 
 
 def event_name(model: ModelObject, event: Event) -> str:
-    """Return a name that equal Events share, so that a restart posts none twice."""
+    """Return the name of an Event; equal Events have the same, so a restart posts none twice."""
     content = f"{model.uid}\0{event.type}\0{event.reason}\0{event.message}"
     return f"{model.name}.{hashlib.sha256(content.encode()).hexdigest()[:16]}"
 

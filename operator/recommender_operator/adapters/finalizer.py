@@ -1,7 +1,7 @@
 """The operator's finalizer: a deleted model stays until its artifacts are removed.
 
-Each change carries the uid and the resourceVersion that the look read, and only the release that
-acts on a model makes one. Kopf's own handling would mark the models of other releases as well.
+Each change carries the uid and the resourceVersion that were read, and only the release that
+manages a model makes one. Kopf's finalizer would also be added to models of other releases.
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ FINALIZER = f"{GROUP}/operator"
 
 
 def is_held(raw: Object) -> bool:
-    """Return whether a model waits for the operator before it goes."""
+    """Return whether a model has the operator's finalizer."""
     return FINALIZER in (raw["metadata"].get("finalizers") or [])
 
 
 class Finalizers:
-    """Sets and takes away the finalizer over a model as it was read; others' stay.
+    """Adds and removes the finalizer, and keeps those of others.
 
-    Both raise KubeError: ConflictError if the model is no longer what was read.
+    Both methods raise KubeError, and ConflictError if the model has changed since it was read.
     """
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
 
     async def hold(self, raw: Object) -> Object | None:
-        """Return the model with the finalizer; None if the model is gone.
+        """Add the finalizer and return the model; None if it is deleted.
 
-        One that is being deleted takes no new finalizer, and is returned as it is.
+        A model that is being deleted accepts no new finalizer, and is returned unchanged.
         """
         if is_held(raw) or raw["metadata"].get("deletionTimestamp"):
             return raw
         return await self._write(raw, [*(raw["metadata"].get("finalizers") or []), FINALIZER])
 
     async def release(self, raw: Object) -> None:
-        """Let a model go; its status may have been written since it was read."""
+        """Remove the finalizer; the status of the model may have changed since it was read."""
         metadata = raw["metadata"]
         now = await self._kube.get(MODELS, metadata["namespace"], metadata["name"])
         if now is None or now["metadata"]["uid"] != metadata["uid"] or not is_held(now):

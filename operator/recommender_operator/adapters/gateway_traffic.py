@@ -1,4 +1,4 @@
-"""The traffic port over the Gateway API: an InferenceService a version, one weighted HTTPRoute."""
+"""Traffic by the Gateway API: one InferenceService per version, and a weighted HTTPRoute."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from recommender_operator.resources import http_route, inference_service, labels
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import Foreign, foreign, owned_by
 
-#: Of the digest of what a split was decided on.
+#: Hex digits of the digest of observations.
 DIGEST_DIGITS = 16
 
 
 class GatewayTraffic:
-    """KServe in Standard mode; the route is the operator's own."""
+    """KServe in Standard mode, with the operator's own route."""
 
     def __init__(self, kube: Kube, options: Options) -> None:
         self._kube = kube
@@ -77,7 +77,7 @@ class GatewayTraffic:
 def _services(
     subject: Subject, found: Sequence[Object]
 ) -> tuple[dict[str, ServiceState], list[Foreign]]:
-    """Return what serves the versions, and what stands in the place of it."""
+    """Return the services of the versions, and foreign objects with their names."""
     digest = inference_service.serving_digest(subject.model.spec.serving)
     services: dict[str, ServiceState] = {}
     others = []
@@ -100,10 +100,10 @@ def _services(
 
 
 def _basis(subject: Subject) -> str:
-    """Return a digest of the versions as they were seen, or written, when a split was decided.
+    """Return a digest of the versions that a split is based on.
 
-    With it, a split that the route has already is still a change of the route: a split that was
-    decided before, by an operator that was suspended since, then meets a conflict.
+    With it, every decision changes the route, even if the split stays the same, so that a later
+    write by an operator that was suspended in between gets a conflict.
     """
     seen = [subject.seen.get(VERSIONS, name) for name in sorted(subject.versions)]
     texts = [
@@ -115,7 +115,7 @@ def _basis(subject: Subject) -> str:
 
 
 def route_state(route: Object | None) -> TrafficState:
-    """Return the split of a route, and whether every parent has taken this generation over."""
+    """Return the split of a route, and whether every parent has applied this generation."""
     if route is None or route["metadata"].get("deletionTimestamp"):
         return TrafficState()
     message = _not_taken(route)
@@ -130,11 +130,11 @@ def route_state(route: Object | None) -> TrafficState:
 
 
 def _not_taken(route: Object) -> str:
-    """Return why a route is not in force; empty if it is."""
+    """Return why a route is not applied; empty if it is."""
     wanted = len(route["spec"].get("parentRefs") or [])
     parents = route.get("status", {}).get("parents") or []
     if not parents or len(parents) < wanted:
-        return "no Gateway controller has taken the HTTPRoute over; check its parentRefs"
+        return "no Gateway controller has accepted the HTTPRoute; check its parentRefs"
     generation = int(route["metadata"].get("generation") or 0)
     for parent in parents:
         for kind in ("Accepted", "ResolvedRefs"):
@@ -146,9 +146,11 @@ def _not_taken(route: Object) -> str:
 def _problem(parent: Object, kind: str, generation: int) -> str:
     condition = next((c for c in parent.get("conditions") or [] if c.get("type") == kind), None)
     if condition is None:
-        return f"the Gateway controller has not yet said {kind}"
+        return f"the Gateway controller has not yet reported {kind}"
     if int(condition.get("observedGeneration") or 0) < generation:
-        return f"the Gateway controller has not yet seen generation {generation} of the HTTPRoute"
+        return (
+            f"the Gateway controller has not yet observed generation {generation} of the HTTPRoute"
+        )
     if condition.get("status") != "True":
         return f"{kind} is {condition.get('status')}: {condition.get('reason')} " + str(
             condition.get("message") or ""

@@ -1,7 +1,7 @@
-"""Which of a TrainJob's pods speaks for it: the first worker, or the one that failed first.
+"""The pod of a TrainJob whose result counts: the first worker, or the first one that failed.
 
-Workers wait for one another. When one ends, the others lose their connections a moment later and
-fail as well, so the newest failure says least.
+Workers wait for one another. If one ends, the others soon lose their connections and fail too, so
+the newest failure is not the cause.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from recommender_operator.adapters.kube import Object
 from recommender_operator.resources.jobs import CONTAINER
 from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK
 
-#: The containers that train, check, publish and remove.
+#: Names of the main containers of Jobs and TrainJobs.
 CONTAINERS = frozenset({CONTAINER, NODE})
-#: Exit codes above this are those of a signal: nothing that the worker did by itself.
+#: Exit codes above this are from a signal, not from the worker itself.
 _SIGNALLED = 128
 
 
 def container_of(pod: Object) -> str:
-    """Return the name of the container that does the work."""
+    """Return the name of the main container."""
     return NODE if pods.label(pod, JOB_SET) else CONTAINER
 
 
 def ended(pod: Object) -> Object | None:
-    """Return how the container that does the work ended; None while it has not."""
+    """Return the terminated state of the main container; None if it has not terminated."""
     for status in pod.get("status", {}).get("containerStatuses") or []:
         if status.get("name") in CONTAINERS:
             state: Object | None = (status.get("state") or {}).get("terminated")
@@ -34,15 +34,15 @@ def ended(pod: Object) -> Object | None:
 
 
 def leading(own: Sequence[Object]) -> list[Object]:
-    """Return the pods that report: all of a Job, those of rank 0 of a group."""
+    """Return the pods that write a report: all pods of a Job, rank 0 of a group."""
     return [pod for pod in own if pods.label(pod, RANK) in ("", "0")]
 
 
 def culprit(own: Sequence[Object]) -> Object:
-    """Return the pod that a failure is told of: a Job's newest, a group's first to fail.
+    """Return the pod whose failure to report: the newest of a Job, the first failed of a group.
 
-    Times are in whole seconds. Of those who failed in the same one, a worker that the kernel or
-    the kubelet ended comes before one that ended itself.
+    Times are in whole seconds. Within a second, a worker that was killed by a signal precedes one
+    that exited by itself.
 
     Raises:
         IndexError: there are no pods.

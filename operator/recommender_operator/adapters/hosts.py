@@ -1,7 +1,7 @@
-"""The hosts of the Gateway: which other routes have the hosts that a model asks for.
+"""The hosts of the Gateway: other routes with the host of a model.
 
-One index serves all models, so that the list is read about once a minute for the whole fleet, and
-at once before a route gets a host. An operator of some namespaces sees the routes of these alone.
+All models share one index, which is read about once a minute, and before a route gets a host. An
+operator that watches only some namespaces sees only the routes of these.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from recommender_operator.api import host_names
 from recommender_operator.observed import ModelObject, Rival
 from recommender_operator.resources.options import Options
 
-#: How long the index counts, in seconds: for a route that keeps its host, and before one gets a
-#: host. The latter keeps a model that waits for its turn from listing at each look.
+#: Lifetimes of the index, in seconds: for a route that keeps its host, and before a route gets a
+#: host. The latter limits the lists for a model that waits for a host.
 FRESH, FRESH_TO_WRITE = 60.0, 5.0
 GATEWAY_GROUP = "gateway.networking.k8s.io"
 _FIRST = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -27,7 +27,7 @@ _FIRST = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 @dataclasses.dataclass(frozen=True)
 class _Index:
-    """Routes of the Gateway: by host, and those with a wildcard."""
+    """The Gateway's routes by host, and those with wildcards."""
 
     exact: Mapping[str, Sequence[Rival]]
     wild: Sequence[Rival]
@@ -42,7 +42,7 @@ class _Index:
 
 
 class HostReader:
-    """Lists the routes of the operator's namespaces, and remembers who has which host."""
+    """Lists the routes of the operator's namespaces, and caches their hosts."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class HostReader:
         namespaces: Collection[str] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`namespaces` are those that the operator may read; all of the cluster if empty."""
+        """`namespaces` are those that the operator watches; all if empty."""
         self._kube = kube
         self._options = options
         self._namespaces: tuple[str | None, ...] = tuple(namespaces) or (None,)
@@ -63,9 +63,9 @@ class HostReader:
     async def rivals(
         self, model: ModelObject, hosts: Collection[str], *, to_write: bool
     ) -> tuple[Rival, ...]:
-        """Return the other routes of the Gateway that have one of the hosts, in a stable order.
+        """Return the Gateway's other routes with one of the hosts, in a stable order.
 
-        `to_write` says that the model's route is about to get one of them.
+        `to_write`: whether the model's route is about to get one of them.
         """
         fresh = FRESH_TO_WRITE if to_write else FRESH
         async with self._reading:
@@ -89,7 +89,7 @@ class HostReader:
         )
 
     def _is_attached(self, route: Object) -> bool:
-        """Whether a route may share a listener with the operator's."""
+        """Return whether a route may share a listener with the operator's routes."""
         if route["metadata"].get("deletionTimestamp"):
             return False
         here = route["metadata"]["namespace"]

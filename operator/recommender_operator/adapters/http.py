@@ -1,22 +1,22 @@
-"""One HTTP exchange with a bounded answer, and errors in words a person can act upon.
+"""One HTTP request with a size limit for the response, and errors that people can act on.
 
-Nothing that the other side sent goes into an error: errors end in statuses, Events and logs, which
-people read who may not read the other side.
+Errors contain nothing of the response: they go into statuses, Events and logs, whose readers may
+not be allowed to read the server's data.
 """
 
 from __future__ import annotations
 
 import aiohttp
 
-#: Seconds for one exchange with a pod, connection included. A pod that is gone answers no
-#: connection, and the look that takes its requests away waits so long for it.
+#: Time limit of a request to a pod, in seconds, including the connection. A look that withdraws
+#: traffic from a deleted pod waits for this time.
 TIMEOUT = aiohttp.ClientTimeout(total=5, connect=1)
-#: Media types that an error may name; any other is text of the other side.
+#: Media types that an error may contain; any other could be arbitrary text.
 MEDIA_TYPES = frozenset({"application/json", "text/html", "text/plain"})
 
 
 class ExchangeError(Exception):
-    """The exchange gave no usable answer; the text says why, without a word of the answer."""
+    """There is no usable response; the message has the cause, but no content of the response."""
 
 
 async def exchange(
@@ -28,12 +28,12 @@ async def exchange(
     json: object = None,
     params: dict[str, str] | None = None,
 ) -> bytes:
-    """Return the body of a 200 answer of at most `limit` bytes.
+    """Return the body of a response with status 200 and at most `limit` bytes.
 
-    Redirects are not followed: a pod has no reason to send the operator elsewhere.
+    Redirects are not followed: a pod must not redirect the operator.
 
     Raises:
-        ExchangeError: no answer in time, another status, or a larger body.
+        ExchangeError: there is no response in time, another status, or a larger body.
     """
     try:
         async with session.request(
@@ -53,20 +53,20 @@ async def exchange(
         raise ExchangeError(f"{method} {url} is not possible: no valid address") from error
     except aiohttp.ClientError as error:
         raise ExchangeError(f"{method} {url} failed: {_cause(error)}") from error
-    except ValueError as error:  # aiohttp's own for an address that is none.
+    except ValueError as error:  # aiohttp's error for an invalid URL.
         raise ExchangeError(f"{method} {url} is not possible: no valid address") from error
 
 
 def media_type(text: str) -> str:
-    """Return a media type that an error may name."""
+    """Return a media type that an error may contain."""
     return text if text in MEDIA_TYPES else "another type"
 
 
 def _cause(error: aiohttp.ClientError) -> str:
     """Return why a connection failed.
 
-    The text of an OSError is the system's. Others, such as that of a bad status line, quote what
-    was received.
+    The message of an OSError comes from the system. Others, such as for an invalid status line,
+    quote the response.
     """
     if isinstance(error, aiohttp.ClientConnectorError):
         return error.os_error.strerror or type(error).__name__
@@ -78,11 +78,11 @@ async def _bounded(response: aiohttp.ClientResponse, limit: int, what: str) -> b
     async for chunk in response.content.iter_chunked(65536):
         body += chunk
         if len(body) > limit:
-            raise ExchangeError(f"{what} answered more than {limit} bytes")
+            raise ExchangeError(f"{what} returned more than {limit} bytes")
     return bytes(body)
 
 
 def pod_url(ip: str, port: int, path: str) -> str:
-    """Return the address of a pod, whose IP may be of either family."""
+    """Return the address of a pod with an IPv4 or IPv6 address."""
     host = f"[{ip}]" if ":" in ip else ip
     return f"http://{host}:{port}{path}"

@@ -1,8 +1,8 @@
-"""One kind kept in a store: a list, then a watch from where the list was read.
+"""The cache of one kind: a list, then a watch from its resourceVersion.
 
-What makes it read a new list: a resourceVersion that is too old for the server (410), a stream
-that is silent beyond its time, and every ten minutes the resync, which finds what a watch has
-missed. A stream that only breaks goes on from the last resourceVersion.
+It lists again if the resourceVersion is too old for the server (410), if a stream is silent for
+too long, and every ten minutes (resync), to find missed changes. A broken stream continues from
+the last resourceVersion.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ GONE, NOT_FOUND = 410, 404
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rhythm:
-    """All in seconds."""
+    """Intervals in seconds."""
 
-    #: From one list to the next one, whatever the watch says.
+    #: Time between two lists, independent of the watch.
     resync: float = 600.0
-    #: Length of a watch. The server ends it, which is a sign of life where nothing happens: of a
-    #: kind without any event since its start it sends no bookmarks either.
+    #: Time after which the server ends a watch. This shows that it works even without events: a
+    #: kind without events since the server's start gets no bookmarks either.
     watch: float = 90.0
-    #: A stream without a line, and without its end, for so long beyond that is dead.
+    #: Additional time without a line or the end, after which a stream is considered broken.
     silence: float = 15.0
-    #: From one question for a kind that the server does not know to the next.
+    #: Time between two lists of a kind that the server does not serve.
     absent: float = 30.0
-    #: First and longest pause after an error; it doubles in between.
+    #: First and maximum pause after an error; it doubles with each error.
     pause: float = 0.5
     longest_pause: float = 30.0
-    #: How long a reader waits for the first list.
+    #: Maximum time that a reader waits for the first list.
     patience: float = 30.0
-    #: Without a sign of the server for so long, nothing is decided on what is known.
+    #: Time without a response of the server, after which the cache is stale and not used.
     stale: float = 180.0
-    #: Share by which each of them is shortened or lengthened, so that kinds spread out.
+    #: Random change of each interval, as a share, to spread the requests.
     jitter: float = 0.2
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Observer:
-    """Who hears of changes: the model of each, the kind's coming and going, and each list."""
+    """Callbacks: a change of a model's objects, whether the kind is served, and each list."""
 
     changed: Callable[[str, str], None] = lambda _namespace, _model: None
     served: Callable[[bool], None] = lambda _: None
@@ -58,7 +58,7 @@ class Observer:
 
 
 class Informer:
-    """Keeps a store like the API server's, and says for which models there is a new cause."""
+    """Keeps a store up to date, and reports the models whose objects change."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Informer:
     ) -> None:
         self.scope = scope
         self.store = store
-        #: Whether the API server knows the kind.
+        #: Whether the API server serves the kind.
         self.served = True
         self._source = source
         self._observer = observer or Observer()
@@ -84,39 +84,39 @@ class Informer:
         self._chance = chance
         self._synced = asyncio.Event()
         self._version = ""
-        #: The last resourceVersion of a list or a watch, as a number.
+        #: The last resourceVersion of a list or watch, as a number.
         self._newest = 0
         self._why = "start"
         self._due = 0.0
         self._failures = 0
         self._contact = clock()
-        self._error = "there was no answer yet"
+        self._error = "there was no response yet"
 
     @property
     def age(self) -> float:
-        """Seconds since the server gave a sign: a list, an event or a bookmark."""
+        """Seconds since the server's last list, event or bookmark."""
         return self._clock() - self._contact
 
     @property
     def plural(self) -> str:
-        """The kind, as metrics name it."""
+        """The kind, as in metrics."""
         return self.scope.resource.plural
 
     @property
     def objects(self) -> int:
-        """How many objects are kept."""
+        """Number of cached objects."""
         return len(self.store)
 
     @property
     def synced(self) -> bool:
-        """Whether the first list is in."""
+        """Whether the first list was read."""
         return self._synced.is_set()
 
     async def ready(self) -> Store:
         """Return the store once it holds the first list.
 
         Raises:
-            KubeError: there is none, or the server has given no sign for too long.
+            KubeError: the first list is missing, or the cache is stale.
         """
         name = self.scope.resource.name
         if not self._synced.is_set():
@@ -126,17 +126,17 @@ class Informer:
             except TimeoutError:
                 raise KubeError(
                     f"the cache of {name} is not filled: {self._error}; the operator's account "
-                    "must be allowed to list and watch it"
+                    "must be allowed to list and watch this resource"
                 ) from None
         if self.age > self._rhythm.stale:
             raise KubeError(
-                f"the cache of {name} is {self.age:.0f} s old: {self._error}; nothing is decided "
-                "until the API server answers"
+                f"the cache of {name} is {self.age:.0f} s old: {self._error}; nothing is "
+                "reconciled until the API server responds"
             )
         return self.store
 
     async def run(self) -> None:
-        """Keep the store up to date until cancelled."""
+        """List and watch until cancelled."""
         while True:
             try:
                 await self._turn()
@@ -161,7 +161,7 @@ class Informer:
         self._failures += 1
         if error.status == GONE:
             self._restart("expired")
-            logger.info("the watch of %s starts anew: %s", name, error)
+            logger.info("the watch of %s starts again: %s", name, error)
             if self._failures == 1:
                 return
         else:
@@ -179,12 +179,12 @@ class Informer:
     # --- own writes
 
     def take(self, thing: Object) -> None:
-        """Take the answer of an own write in, as if the watch had brought it."""
+        """Add the response of an own write, as if the watch had reported it."""
         if self.store.put(thing):
             self._changed(thing)
 
     def hide(self, place: Place, uid: str) -> None:
-        """An own deletion: what is gone is a cause to look again."""
+        """Add an own deletion, which triggers another look."""
         entry = self.store.find(place)
         if self.store.hide(place, uid) and entry is not None:
             self._observer.changed(place[0], entry.model)
@@ -201,7 +201,7 @@ class Informer:
         while True:
             page = await self._source.page(self.scope, more)
             self._contact = self._clock()
-            # All pages are of the first one's moment.
+            # All pages have the resourceVersion of the first one.
             version = version or page.version
             for thing in page.items:
                 listed[place_of(thing)] = self.store.entry(thing)
@@ -211,7 +211,7 @@ class Informer:
         self._appear()
         changed: set[Place] = set()
         if int(version) < self._newest:
-            # A server that was restored from a backup: what was newer is no more.
+            # The server was restored from a backup, and newer objects are lost.
             logger.warning("the API server has gone back in time: %s", self.scope.resource.name)
             changed = self.store.clear()
         changed |= self.store.replace(number, listed, int(version))
@@ -228,16 +228,18 @@ class Informer:
     def _appear(self) -> None:
         if not self.served:
             self.served = True
-            logger.info("the API server now knows %s", self.scope.resource.name)
+            logger.info("the API server now serves %s", self.scope.resource.name)
             self._observer.served(True)
 
     def _vanish(self) -> None:
-        """The server does not know the kind: there is nothing of it, and that is known."""
+        """Handle a kind that the server does not serve: it has no objects."""
         self._restart("appeared")
         changed = self.store.replace(self.store.start_list(), {}, 2**63)
         was, self.served = self.served, False
         if was:
-            logger.info("the API server does not know %s; it is asked again", self.scope.resource)
+            logger.info(
+                "the API server does not serve %s; it is checked again", self.scope.resource
+            )
             self._observer.served(False)
         self._synced.set()
         for namespace, model in sorted(changed):
@@ -246,7 +248,7 @@ class Informer:
     # --- the watch
 
     async def _follow(self) -> None:
-        """Follow one watch to its end, which the server sets."""
+        """Read one watch until the server ends it."""
         started = self._clock()
         left = max(1.0, self._due - started)
         seconds = int(max(1.0, min(left, self._spread(self._rhythm.watch))))
@@ -265,7 +267,7 @@ class Informer:
                 self._take(event)
         self._contact = self._clock()
         if self._contact - started < 1.0:
-            # A server that ends watches at once is not asked again at once.
+            # If the server ends watches at once, do not start the next one at once.
             await self._sleep(self._spread(self._rhythm.pause))
 
     def _take(self, event: Event) -> None:

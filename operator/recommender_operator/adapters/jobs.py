@@ -1,4 +1,4 @@
-"""Jobs and TrainJobs of the pipeline as they were read: phase, report, and why one failed."""
+"""States of the pipeline's Jobs and TrainJobs: phase, report, and cause of a failure."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from recommender_operator.adapters.kube import Kube, Object
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.resources import labels
 
-#: A report is one JSON object of at most this many bytes (the kubelet cuts off the rest).
+#: Maximum size of a report in bytes; the kubelet truncates longer termination messages.
 REPORT_LIMIT = 4_096
-#: Logs of ended pods that are remembered, so that a failed Job costs one read and not one a look.
+#: Maximum number of cached logs of failed pods, so that each is read once, not at every look.
 REMEMBERED_LOGS = 256
 
 Phase = Literal["Running", "Succeeded", "Failed"]
 
 
 class JobReader:
-    """Turns Jobs and their pods into what `decide` needs."""
+    """Reads the states of Jobs from their objects and pods."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
@@ -31,7 +31,7 @@ class JobReader:
     async def read(
         self, jobs: Iterable[Object], pods_of: Mapping[str, Sequence[Object]]
     ) -> tuple[JobState, ...]:
-        """Return the states of Jobs and TrainJobs; `pods_of` has their pods by the Job's uid."""
+        """Return the states of Jobs and TrainJobs; `pods_of` has their pods by uid of the Job."""
         states = []
         for job in jobs:
             own = pods_of.get(job["metadata"]["uid"], ())
@@ -53,7 +53,7 @@ class JobReader:
         reason, message = "", ""
         if phase == "Failed":
             blamed = groups.culprit(own) if own else None
-            reason, message = failure(condition, blamed, told_of(blamed) or report)
+            reason, message = failure(condition, blamed, failure_report(blamed) or report)
             message = await self._with_log(job, blamed, message)
         elif phase == "Running":
             reason, message = _waits_for(job, own)
@@ -92,7 +92,7 @@ def _age(pod: Object) -> tuple[str, str]:
 
 
 def phase_of(job: Object) -> tuple[Phase, Object]:
-    """Return a Job's phase and the condition that says so."""
+    """Return a Job's phase, and its condition."""
     for condition in _true_conditions(job):
         if condition.get("type") == "Complete":
             return "Succeeded", condition
@@ -107,7 +107,7 @@ def _true_conditions(job: Object) -> list[Object]:
 
 
 def _waits_for(job: Object, own: Sequence[Object]) -> tuple[str, str]:
-    """Return what a running Job, or the first stuck worker of a group, waits for."""
+    """Return what a running Job, or the first blocked worker of a group, waits for."""
     for condition in _true_conditions(job):
         if condition.get("type") == "Suspended":
             return "Suspended", redaction.head(str(condition.get("message") or ""))
@@ -116,7 +116,7 @@ def _waits_for(job: Object, own: Sequence[Object]) -> tuple[str, str]:
 
 
 def newest_report(own: Iterable[Object]) -> Mapping[str, object] | None:
-    """Return the report that the newest ended pod left; None if there is none, or garbage."""
+    """Return the report of the newest terminated pod; None if it is missing or invalid."""
     for pod in reversed(list(own)):
         ended = groups.ended(pod)
         if ended is None:
@@ -125,14 +125,14 @@ def newest_report(own: Iterable[Object]) -> Mapping[str, object] | None:
     return None
 
 
-def told_of(pod: Object | None) -> Mapping[str, object] | None:
-    """Return the report of a pod if it says what failed."""
+def failure_report(pod: Object | None) -> Mapping[str, object] | None:
+    """Return the report of a pod if it reports a failure."""
     report = newest_report([pod]) if pod is not None else None
     return report if report is not None and report.get("ok") is False else None
 
 
 def parse_report(text: str) -> Mapping[str, object] | None:
-    """Return a report as a JSON object; None for everything else."""
+    """Return a report as a JSON object; None if it is not one."""
     if not text or len(text) > REPORT_LIMIT:
         return None
     try:
@@ -145,28 +145,30 @@ def parse_report(text: str) -> Mapping[str, object] | None:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def failure(
     condition: Object, pod: Object | None, report: Mapping[str, object] | None
 ) -> tuple[str, str]:
-    """Return why a Job failed: what its own report says comes first, then what Kubernetes saw.
+    """Return why a Job failed: from its report, else from Kubernetes.
 
-    Of a group the report may be another worker's, which only saw that `pod` was gone.
+    The report of a group may be from another worker, which only lost its connection to `pod`.
     """
     general = str(condition.get("reason") or "JobFailed")[: pods.REASON_LIMIT]
-    told = redaction.head(str(condition.get("message") or ""))
+    general_message = redaction.head(str(condition.get("message") or ""))
     reason, message = pods.obstacle(pod) if pod is not None else ("", "")
-    ended_from_outside = pod is not None and told_of(pod) is None and reason not in ("", "Error")
+    ended_from_outside = (
+        pod is not None and failure_report(pod) is None and reason not in ("", "Error")
+    )
     own_words = report is not None and report.get("ok") is False and report.get("reason")
     if report is not None and own_words and not ended_from_outside:
-        said = redaction.head(str(report.get("message") or ""))
-        return str(report["reason"])[: pods.REASON_LIMIT], said or told
+        reported = redaction.head(str(report.get("message") or ""))
+        return str(report["reason"])[: pods.REASON_LIMIT], reported or general_message
     if general == "DeadlineExceeded":
-        return general, told
+        return general, general_message
     if reason not in ("", "Error"):
-        return reason, message or told
+        return reason, message or general_message
     if message:
-        return general, f"{told}; {message}" if told else message
-    return general, told
+        return general, f"{general_message}; {message}" if general_message else message
+    return general, general_message

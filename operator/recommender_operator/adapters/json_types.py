@@ -1,4 +1,4 @@
-"""What a value of JSON is, in words that show nothing of the value."""
+"""The type of a JSON value as text, without its content."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ _NAMES = {
 
 
 def json_type(value: object) -> str:
-    """Return what a value of JSON is."""
-    return _NAMES.get(type(value), "no value of JSON")
+    """Return the type of a JSON value."""
+    return _NAMES.get(type(value), "not a JSON value")

@@ -1,21 +1,20 @@
-"""The traffic port over KServe's own canary: one InferenceService, edited in place.
+"""Traffic by KServe's canary: one InferenceService, whose template changes.
 
-The rules of KServe 0.20 in Knative mode (read in its `ksvc_reconciler.go`, and tried) that shape
-this module:
+KServe 0.20 in Knative mode behaves as follows (from its `ksvc_reconciler.go`, and by experiment):
 
-- The first rollout ignores `canaryTrafficPercent`: without a rolled-out revision the newest one
-  takes everything as soon as it is ready.
-- With the field, the newest ready revision gets that percent and the last rolled-out revision the
-  rest. Removing the field promotes whatever revision is the newest ready one, so it is removed
-  only when that revision is of the version meant.
-- There are at most two revisions in play, so one canary at a time: a new version on top replaces
-  the open canary, at 0 percent, and the rolled-out revision keeps its share. A revision that fails
-  keeps the split as it is.
-- A version that is neither on top nor rolled out has no pods. To keep the previous champion warm
-  it is put on top at 0 percent, and gives way to the next candidate; to bring it back means the
-  same, then promoting it.
-- From the last step on, the candidate is the rolled-out revision. Asking for 0 percent then makes
-  KServe fall back on the revision before, whose pods may have to start: requests wait for them.
+- The first rollout ignores `canaryTrafficPercent`: without a rolled-out revision, the newest one
+  receives all requests as soon as it is ready.
+- With the field, the newest ready revision receives that percent, and the last rolled-out revision
+  the rest. Removing the field promotes the newest ready revision, so the operator removes it only
+  if that revision belongs to the right version.
+- Only two revisions receive requests, so there is one canary at a time: a new latest version
+  replaces the open canary, at 0 percent, and the rolled-out revision keeps its share. If a
+  revision fails, the split does not change.
+- A version that is neither the latest nor rolled out has no pods. To keep the previous champion
+  warm, the operator makes it the latest at 0 percent until the next candidate; to restore it, the
+  operator does the same and then promotes it.
+- From the last step on, the candidate is the rolled-out revision. At 0 percent KServe then returns
+  to the revision before, whose pods may have to start: requests wait for them.
 """
 
 from __future__ import annotations
@@ -46,13 +45,13 @@ from recommender_operator.resources import inference_service, labels
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import foreign, owned_by
 
-#: Annotation with the version whose place the stable version is taking over on top.
+#: Annotation with the version that the stable version replaces as the latest.
 RETIRING = f"{GROUP}/retiring"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class View:
-    """The InferenceService and its revisions, in terms of versions."""
+    """The InferenceService and its revisions, by version."""
 
     service: Object
     revisions: Mapping[str, Object]
@@ -64,12 +63,12 @@ class View:
 
     @property
     def top(self) -> str:
-        """The version that the template holds."""
+        """The version in the template: the latest one."""
         return str(self.annotations.get(labels.VERSION, ""))
 
     @property
     def percent(self) -> int | None:
-        """The canaryTrafficPercent asked for."""
+        """The canaryTrafficPercent in the spec."""
         value = self.service["spec"]["predictor"].get("canaryTrafficPercent")
         return None if value is None else int(value)
 
@@ -87,22 +86,22 @@ class View:
 
     @property
     def newest_ready(self) -> str:
-        """The version of the newest revision that is ready."""
+        """The version of the newest ready revision."""
         return self.version_of(self.predictor.get("latestReadyRevision"))
 
     @property
     def rolled_out(self) -> str:
-        """The version of the revision that holds the rest of the requests."""
+        """The version of the rolled-out revision, which receives the rest of the requests."""
         return self.version_of(self.predictor.get("latestRolledoutRevision"))
 
     @property
     def previous(self) -> str:
-        """The version of the revision that was rolled out before that one."""
+        """The version of the revision that was rolled out before it."""
         return self.version_of(self.predictor.get("previousRolledoutRevision"))
 
     @property
     def settled(self) -> bool:
-        """Whether the newest revision made is the newest ready one, and of the version on top."""
+        """Whether the newest revision is ready and belongs to the latest version."""
         made = self.predictor.get("latestCreatedRevision")
         ready = self.predictor.get("latestReadyRevision")
         return bool(made) and made == ready and self.version_of(made) == self.top
@@ -116,8 +115,8 @@ class View:
                 weights[version] = weights.get(version, 0) + int(target["percent"])
         return weights
 
-    def asked(self) -> dict[str, int]:
-        """Return the split that the spec asks for, by version."""
+    def desired(self) -> dict[str, int]:
+        """Return the desired split of the spec, by version."""
         percent = 100 if self.percent is None or not self.rolled_out else self.percent
         weights = {self.top: percent}
         if percent < 100:
@@ -134,10 +133,10 @@ class KnativeTraffic:
         self._options = options
 
     async def _view(self, subject: Subject) -> View | None:
-        """Return what the look saw of the InferenceService, and its revisions.
+        """Return the InferenceService and its revisions, as observed by the look.
 
         Raises:
-            ForeignObjectError: the InferenceService is not the model's.
+            ForeignObjectError: the InferenceService does not belong to the model.
         """
         model = subject.model
         service = await self._objects.read(
@@ -176,7 +175,10 @@ class KnativeTraffic:
         retiring = view.annotations.get(RETIRING)
         if retiring and retiring not in services:
             services[retiring] = ServiceState(
-                version=retiring, ready=False, reason="Retiring", message="its pods are leaving"
+                version=retiring,
+                ready=False,
+                reason="Retiring",
+                message="its pods are terminating",
             )
         return TrafficView(services=services, traffic=_traffic(view))
 
@@ -185,7 +187,7 @@ class KnativeTraffic:
         if view is None or not view.rolled_out:
             await self._put(subject, version, None)
         elif view.top == version:
-            # The settings are out of date: the share stays as it is.
+            # The settings are outdated: apply them, but keep the share.
             retiring = view.annotations.get(RETIRING, "")
             await self._put(subject, version, view.percent, retiring)
         elif view.top == view.rolled_out or _gives_way(subject, view.top, version):
@@ -200,7 +202,7 @@ class KnativeTraffic:
             return
         stable = view.rolled_out
         if view.top == version and stable and stable != version and view.percent is not None:
-            # The stable version takes its place on top, still at 0 percent: until that revision
+            # The stable version becomes the latest, still at 0 percent: until that revision
             # is ready, the newest ready one is that of the version which must get nothing.
             await self._put(subject, stable, 0, retiring=version)
         elif view.annotations.get(RETIRING) == version and view.top == stable:
@@ -219,7 +221,7 @@ class KnativeTraffic:
                 return
             if view.newest_ready != view.top:
                 raise TrafficError(
-                    f"{view.top} is not ready: promoting now would promote {view.newest_ready!r}"
+                    f"{view.top} is not ready: a promotion now would promote {view.newest_ready!r}"
                 )
             await self._put(subject, view.top, None)
             return
@@ -229,8 +231,8 @@ class KnativeTraffic:
             return
         if not rest or not set(wanted) <= {view.top, rest}:
             raise TrafficError(
-                f"Knative mode can split between {view.top!r} (on top) and {rest!r} (rolled out) "
-                f"alone, not {sorted(wanted)}"
+                f"Knative mode can split only between {view.top!r} (latest) and {rest!r} (rolled "
+                f"out), not {sorted(wanted)}"
             )
         share = wanted.get(view.top, 0)
         if share > 0 and view.newest_ready != view.top:
@@ -255,7 +257,7 @@ class KnativeTraffic:
 
 
 def _gives_way(subject: Subject, top: str, version: str) -> bool:
-    """Whether a version may take the place on top: a candidate yields to a candidate alone."""
+    """Return whether a version may become the latest; only a candidate replaces a candidate."""
     return not _on_its_way(subject, top) or _on_its_way(subject, version)
 
 
@@ -265,7 +267,7 @@ def _on_its_way(subject: Subject, version: str) -> bool:
 
 
 def _served(view: View) -> dict[str, Object | None]:
-    """Return the versions that have pods, or soon will, with the revision that serves each."""
+    """Return the versions that have pods, or soon will, with their revisions."""
     served: dict[str, Object | None] = {}
     rolled_out = view.predictor.get("latestRolledoutRevision")
     if view.rolled_out:
@@ -281,19 +283,21 @@ def _condition(view: View, revision: Object | None) -> Object:
     if revision is not None:
         return ready_condition(revision)
     found = ready_condition(view.service, "PredictorReady") or ready_condition(view.service)
-    # It speaks of the revision before, as long as this version has none.
+    # Until this version has a revision, the condition is about the earlier one.
     return {"status": "False", "reason": "Pending", "message": str(found.get("message") or "")}
 
 
 def _traffic(view: View) -> TrafficState:
     reported = view.reported()
     host = urllib.parse.urlsplit(str(view.predictor.get("url") or "")).hostname or ""
-    # Nobody can ask before the host is known, which the split may be ahead of.
-    accepted = bool(reported) and reported == view.asked() and bool(host)
+    # Without a host, no requests are possible, even if the split is reported.
+    accepted = bool(reported) and reported == view.desired() and bool(host)
     message = ""
     if not accepted:
         condition = ready_condition(view.service)
-        message = f"asked for {view.asked()}, Knative reports {reported} at {host or 'no host'}"
+        message = (
+            f"desired split {view.desired()}, Knative reports {reported} at {host or 'no host'}"
+        )
         if condition.get("status") != "True":
             message += f": {condition.get('reason', '')} {condition.get('message', '')}".rstrip()
     return TrafficState(weights=reported, accepted=accepted, message=message, host=host)

@@ -1,4 +1,4 @@
-"""The narrow port to the API server, and the kinds that the operator works with."""
+"""The port to the API server, and the kinds that the operator uses."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Protocol
 
 from recommender_operator.api.base import API_VERSION, GROUP
 
-#: An object of the API as JSON.
+#: An API object as JSON.
 Object = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class Resource:
-    """A namespaced kind by its address."""
+    """A namespaced resource."""
 
     group: str
     version: str
@@ -27,7 +27,7 @@ class Resource:
 
     @property
     def base(self) -> str:
-        """The path of its group and version."""
+        """The URL path of its group and version."""
         if not self.group:
             return f"/api/{self.version}"
         return f"/apis/{self.group}/{self.version}"
@@ -60,7 +60,7 @@ DEPLOYMENTS = Resource("apps", "v1", "deployments")
 TRAIN_JOBS = Resource("trainer.kubeflow.org", "v1alpha1", "trainjobs")
 TRAINING_RUNTIMES = Resource("trainer.kubeflow.org", "v1alpha1", "trainingruntimes")
 JOB_SETS = Resource("jobset.x-k8s.io", "v1alpha2", "jobsets")
-#: What the operator writes, as people call it.
+#: Kinds of the resources that the operator writes.
 KINDS = {
     MODELS: "RecommenderModel",
     VERSIONS: "ModelVersion",
@@ -72,15 +72,15 @@ KINDS = {
     TRAINING_RUNTIMES: "TrainingRuntime",
 }
 
-#: Cause of a refused creation (`corev1.NamespaceTerminatingCause`).
+#: Cause of a rejected creation (`corev1.NamespaceTerminatingCause`).
 NAMESPACE_TERMINATING = "NamespaceTerminating"
 
 
 class KubeError(Exception):
-    """The API server refused or could not be reached.
+    """The API server rejected a request or is unreachable.
 
-    `status` is the HTTP status, 0 without an answer. `reason` is the server's CamelCase word,
-    `causes` are the ones of its details.
+    `status` is the HTTP status, 0 without a response. `reason` and `causes` are from the server's
+    Status object.
     """
 
     def __init__(
@@ -93,23 +93,23 @@ class KubeError(Exception):
 
     @property
     def namespace_terminating(self) -> bool:
-        """Whether nothing can be created because the namespace is being deleted."""
+        """Whether creation is impossible because the namespace is being deleted."""
         return NAMESPACE_TERMINATING in self.causes
 
 
 class ConflictError(KubeError):
-    """What a write was decided on is no longer so (409): look again, and decide anew."""
+    """An object changed since it was read (409): read again, and decide again."""
 
 
 class NotLeaderError(Exception):
-    """This process may not write any more: another one leads. Nothing was sent."""
+    """This process may not write, because it does not lead; no request was sent."""
 
 
 class Kube(Protocol):
-    """What the operator needs of the API server. All methods raise KubeError.
+    """The operations of the API server that the operator uses. All methods raise KubeError.
 
-    Writes raise ConflictError when their precondition does not hold; no client repeats those.
-    They raise NotLeaderError, before each try, once this process may not write any more.
+    Writes raise ConflictError if their precondition is not met; clients do not retry those. Before
+    each try, they raise NotLeaderError if this process may not write.
     """
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
@@ -119,23 +119,23 @@ class Kube(Protocol):
     async def list(
         self, resource: Resource, namespace: str | None, labels: Mapping[str, str]
     ) -> list[Object]:
-        """Return the objects with all of the labels; none if the kind does not exist."""
+        """Return the objects with all labels; none if the kind does not exist."""
         ...
 
     async def create(self, resource: Resource, manifest: Object) -> Object | None:
-        """Create an object and return it; None if one of that name exists already."""
+        """Create an object and return it; None if one with that name exists."""
         ...
 
     async def apply(self, resource: Resource, manifest: Object, *, over: Object | None) -> Object:
-        """Server-side apply as the operator's field manager; return the object as stored.
+        """Apply an object on the server, with the operator's field manager, and return it.
 
-        `over` is the object as it was read: its uid and resourceVersion are preconditions.
-        None means that it must not exist yet.
+        `over` is the object that was read; its uid and resourceVersion are preconditions. None
+        means that the object must not exist.
         """
         ...
 
     async def apply_status(self, resource: Resource, manifest: Object) -> Object | None:
-        """Server-side apply of the status alone; return the object, or None if it is gone.
+        """Apply only the status on the server, and return the object; None if it is deleted.
 
         The uid and the resourceVersion in the manifest's metadata are preconditions.
         """
@@ -144,20 +144,20 @@ class Kube(Protocol):
     async def patch(
         self, resource: Resource, namespace: str, name: str, patch: Object
     ) -> Object | None:
-        """JSON merge patch; return the object, or None if it does not exist.
+        """Apply a JSON merge patch, and return the object; None if it does not exist.
 
         A uid and a resourceVersion in the patch's metadata are preconditions.
         """
         ...
 
     async def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> bool:
-        """Delete with background propagation; False if it, or the one of that uid, is gone."""
+        """Delete with background propagation; False if no object has this name and uid."""
         ...
 
     async def log(self, namespace: str, pod: str, container: str, lines: int) -> str:
-        """Return the last lines of a container's log; empty if there are none to be had."""
+        """Return the last lines of a container's log; empty if they are unavailable."""
         ...
 
     async def serves(self, resource: Resource) -> bool:
-        """Return whether the API server knows the kind."""
+        """Return whether the API server serves the kind."""
         ...

@@ -1,9 +1,9 @@
-"""The `Kube` port over the official client.
+"""The `Kube` port with the official client.
 
-What may pass (too many requests, a failing server, a lost connection) is repeated a few times with
-growing pauses; everything else is the caller's to handle. A write whose answer was lost may have
-happened: repeating it is safe, since its precondition then no longer holds (the caller gets a
-ConflictError and looks again), or since its name is taken.
+Temporary errors (too many requests, a failing server, a lost connection) are retried a few times
+with increasing pauses; callers handle all others. A write may have succeeded even if its response
+was lost. A retry is safe: its precondition is then not met (ConflictError, and the caller reads
+again), or the name exists.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from recommender_operator.resources.labels import MANAGER, selector
 
 STATUS_MANAGER = f"{MANAGER}-status"
 RETRIED = frozenset({0, 429, 500, 502, 503, 504})
-#: Precondition of a creation by server-side apply: no object ever has this version, so an object
-#: of that name, which even the same field manager could overwrite, is a conflict.
+#: Precondition to create an object by server-side apply: no object has this resourceVersion, so an
+#: existing object is a conflict instead of being overwritten.
 UNBORN = "1"
 APPLY = "application/apply-patch+yaml"
-#: Pauses before each repetition, in seconds.
+#: Pause before each retry, in seconds.
 PAUSES = (0.2, 0.5, 1.0, 2.0)
-#: Longest pause that a server may ask for with Retry-After, in seconds.
+#: Maximum pause for Retry-After, in seconds.
 MAX_PAUSE = 10.0
-#: No log is read beyond this, in bytes.
+#: Maximum size of a log, in bytes.
 LOG_BYTES = 16_384
 PAGE = 500
 
 
 class OfficialKube:
-    """The API server by way of the official client."""
+    """The API server, with the official client."""
 
     def __init__(
         self,
@@ -43,10 +43,10 @@ class OfficialKube:
         pauses: tuple[float, ...] = PAUSES,
         fence: Callable[[], None] = lambda: None,
     ) -> None:
-        """`observe` gets verb, kind, HTTP status and seconds of each try.
+        """`observe` is called with verb, kind, HTTP status and seconds of each try.
 
         `fence` is called before each try of a write, and raises NotLeaderError if this process
-        may not write any more.
+        may not write.
         """
         self._transport = transport
         self._observe = observe
@@ -94,7 +94,7 @@ class OfficialKube:
         seen = {"resourceVersion": UNBORN}
         if over is not None:
             seen = {key: over["metadata"][key] for key in ("uid", "resourceVersion")}
-            # Fields of others are overwritten where the object is as it was read, and only there.
+            # Overwrite fields of other managers only if the object is unchanged since it was read.
             query.append(("force", "true"))
         fenced = {**manifest, "metadata": {**metadata, **seen}}
         return await self._send("PATCH", resource, path, query, fenced, APPLY)
@@ -136,7 +136,7 @@ class OfficialKube:
         try:
             text = await self._raw("GET", PODS, path, query)
         except KubeError:
-            # A log is a help for people; a pod that is gone, or was never started, has none.
+            # Logs are optional: a pod that is deleted or has not started has none.
             return ""
         return text.decode("utf-8", "replace")
 
@@ -201,11 +201,11 @@ class OfficialKube:
 
 
 def _unfenced() -> None:
-    """A read may be sent at any time."""
+    """Do nothing: reads are always allowed."""
 
 
 def _pause(planned: float, headers: Mapping[str, str]) -> float:
-    """Return the pause: what the server asks for, within bounds, with jitter, in seconds."""
-    asked = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
-    seconds = min(float(asked), MAX_PAUSE) if asked.isdigit() else planned
+    """Return the pause in seconds: the server's Retry-After within limits, with jitter."""
+    retry_after = next((v for k, v in headers.items() if k.lower() == "retry-after"), "")
+    seconds = min(float(retry_after), MAX_PAUSE) if retry_after.isdigit() else planned
     return seconds * random.uniform(0.8, 1.2)  # noqa: S311

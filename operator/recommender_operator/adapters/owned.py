@@ -1,7 +1,7 @@
-"""Whose an object is: labels say what it wants to be taken for, its controller whose it is.
+"""Ownership of observed objects: by the uid of the controller, not by labels.
 
-Anybody who may create a pod in the namespace may give it the labels of a model. Only the uid in
-the owner reference of a controller counts, up to an object whose uid is known.
+Anybody who may create a pod in the namespace can give it the labels of a model. Only the uid in
+the controller's owner reference counts, up to an object with a known uid.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Controller:
 
 
 def controller_of(thing: Object) -> Controller | None:
-    """Return the controller of an object; there is at most one."""
+    """Return the controller of an object; None if it has none."""
     owner = ownership.controller_of(thing)
     if owner is None:
         return None
@@ -47,7 +47,7 @@ def controlled_by(things: Iterable[Object], uids: Collection[str]) -> list[Objec
 def pods_of_jobs(
     pods: Iterable[Object], owners: Mapping[str, str], jobs: Iterable[Object]
 ) -> dict[str, list[Object]]:
-    """Return the pods by the uid of their Job or TrainJob; `owners` has the owner's uid by pod."""
+    """Return the pods by uid of their Job or TrainJob; `owners` has the owner's uid by pod."""
     result: dict[str, list[Object]] = {job["metadata"]["uid"]: [] for job in jobs}
     for pod in pods:
         owner = owners.get(pod["metadata"]["uid"])
@@ -62,7 +62,7 @@ def serving_pods(
     model_uid: str,
     versions: Iterable[VersionObject],
 ) -> dict[str, list[Object]]:
-    """Return the pods that serve, by version.
+    """Return the serving pods by version.
 
     In Knative mode one InferenceService, which the model owns, serves all versions, and its
     template names the version; in Gateway mode the version itself is the owner.

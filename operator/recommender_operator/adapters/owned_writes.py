@@ -1,14 +1,14 @@
-"""Writes of what a model owns, each conditional on what it was decided on.
+"""Writes of a model's objects, with preconditions on the observed ones.
 
-Three rules, for every kind and in one place (`docs/adr/0022-ownership-and-fencing.md`):
+Three rules for all kinds (`docs/adr/0022-ownership-and-fencing.md`):
 
 - Ownership: an object that the model's uid does not control, directly or through one of its
   versions, is neither changed nor deleted.
-- Fencing: a write carries the uid and the resourceVersion that the look saw, or that the object
-  must not exist. An operator that was frozen in between gets a conflict.
-- Bookkeeping of others is no conflict: if only the status or the metadata that is not the
-  operator's changed, the write is repeated at once over the newer resourceVersion. So a route
-  leaves a bad version at once, however often its Gateway writes the status.
+- Fencing: a write carries the uid and the resourceVersion that the look observed, or requires that
+  the object does not exist. An operator that was suspended in between gets a conflict.
+- Changes by other controllers are not a conflict: if only the status or foreign metadata changed,
+  the write is retried at once with the newer resourceVersion. So traffic leaves a bad version at
+  once, however often the Gateway writes the route's status.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from recommender_operator.adapters.seen import Seen
 from recommender_operator.api.base import GROUP
 from recommender_operator.resources.ownership import Foreign, controller_of, foreign, owned_by
 
-#: Tries of one write against bookkeeping of others; then the whole look is repeated.
+#: Maximum tries of a write after changes by other controllers; then the look is repeated.
 TRIES = 5
 _PREFIX = f"{GROUP}/"
 T = TypeVar("T")
 
 
 class ForeignObjectError(Exception):
-    """An object that would have to be written is not the model's; nothing was written to it."""
+    """The object to write does not belong to the model; it was not changed."""
 
     def __init__(self, found: Foreign) -> None:
         super().__init__(found.message)
@@ -38,7 +38,7 @@ class ForeignObjectError(Exception):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Claim:
-    """On whose behalf a write is made (uids of the model and its versions), and what was seen."""
+    """The uids of the model and its versions, and the objects that the look observed."""
 
     owners: Collection[str]
     seen: Seen = dataclasses.field(default_factory=Seen)
@@ -46,7 +46,7 @@ class Claim:
 
 class OwnedObjects:
     """Reads and writes of the children of models. All methods raise KubeError, writes also
-    ConflictError (look again) and ForeignObjectError (nothing was written)."""
+    ConflictError (read again) and ForeignObjectError (nothing was written)."""
 
     def __init__(self, kube: Kube) -> None:
         # Not named `_kube`: callers name the kind, which a test compares with the rights.
@@ -55,13 +55,13 @@ class OwnedObjects:
     async def read(
         self, resource: Resource, namespace: str, name: str, claim: Claim
     ) -> Object | None:
-        """Return an object as this look saw it; it is read now if the look did not."""
+        """Return an object as observed by this look; read it now if it was not observed."""
         if claim.seen.knows(resource):
             return claim.seen.get(resource, name)
         return await self._port.get(resource, namespace, name)
 
     async def apply(self, resource: Resource, manifest: Object, claim: Claim) -> Object:
-        """Apply a manifest over what was seen, or create it if nothing was."""
+        """Apply a manifest to the observed object, or create it if there was none."""
         metadata = manifest["metadata"]
         before = await self.read(resource, metadata["namespace"], metadata["name"], claim)
         if before is None:
@@ -72,7 +72,7 @@ class OwnedObjects:
         return stored
 
     async def create(self, resource: Resource, manifest: Object, claim: Claim) -> bool:
-        """Create an object; False if the model has it already."""
+        """Create an object; False if it exists and belongs to the model."""
         stored = await self._port.create(resource, manifest)
         if stored is not None:
             claim.seen.wrote(resource, stored)
@@ -80,12 +80,12 @@ class OwnedObjects:
         metadata = manifest["metadata"]
         found = await self._port.get(resource, metadata["namespace"], metadata["name"])
         if found is None:
-            raise ConflictError(f"{metadata['name']} was there, and is gone", status=409)
+            raise ConflictError(f"{metadata['name']} was deleted meanwhile", status=409)
         _require(resource, found, claim)
         return False
 
     async def delete(self, resource: Resource, namespace: str, name: str, claim: Claim) -> None:
-        """Delete what was seen of that name; another object of the name is left alone."""
+        """Delete the observed object with that name, but no other one."""
         found = await self.read(resource, namespace, name, claim)
         if found is None:
             return
@@ -96,13 +96,13 @@ class OwnedObjects:
     async def adopt(
         self, resource: Resource, orphan: Object, owners: list[Object], claim: Claim
     ) -> None:
-        """Give an object that was seen without an owner its owners."""
+        """Set the owner references of an object that was observed without an owner."""
         await self._patch(resource, orphan, {"metadata": {"ownerReferences": owners}}, claim)
 
     async def patch(
         self, resource: Resource, before: Object, patch: Object, claim: Claim
     ) -> Object | None:
-        """Patch an object over what was seen; None if it is gone."""
+        """Patch the observed object; None if it is deleted."""
         _require(resource, before, claim)
         return await self._patch(resource, before, patch, claim)
 
@@ -119,7 +119,7 @@ class OwnedObjects:
     async def write_status(
         self, resource: Resource, before: Object, status: Object
     ) -> Object | None:
-        """Write the status of an object over what was seen; None if the object is gone."""
+        """Write the status of the observed object; None if it is deleted."""
 
         async def write(over: Object) -> Object | None:
             metadata = over["metadata"]
@@ -157,7 +157,7 @@ class OwnedObjects:
             _require(resource, found, claim)
             if _is_labelled(found, manifest):
                 raise
-        # The model's own, but without the labels by which looks find it.
+        # It belongs to the model, but lacks the labels by which looks find it.
         return await self._apply_over(resource, manifest, found, claim)
 
     async def _insist(
@@ -168,7 +168,7 @@ class OwnedObjects:
         *,
         with_status: bool,
     ) -> T:
-        """Write over an object as seen, or over what only bookkeeping of others made of it."""
+        """Write to the observed object, also if only other controllers changed it since."""
         over = before
         for _ in range(TRIES - 1):
             try:
@@ -183,11 +183,11 @@ class OwnedObjects:
 
 
 def is_bookkeeping(before: Object, now: Object, *, with_status: bool) -> bool:
-    """Whether nothing that a decision rests on differs between two readings of an object.
+    """Return whether two readings of an object are equal in all that decisions depend on.
 
-    The generation stands for the spec. Finalizers, annotations and labels of others do not count;
-    the status does where it is the operator's own. A status may have changed and be as before
-    again (a weight that went up and back): the time of its last change tells.
+    The generation represents the spec. Finalizers, annotations and labels of others do not count;
+    the status does if the operator writes it. A status that changed twice may have its old value
+    (a weight that went up and back): the time of its last change shows that.
     """
     same = _decided_on(before, with_status) == _decided_on(now, with_status)
     return same and before["metadata"]["resourceVersion"] != now["metadata"]["resourceVersion"]
@@ -212,7 +212,7 @@ def _decided_on(thing: Object, with_status: bool) -> tuple[Any, ...]:
 
 
 def _status_changes(metadata: Object) -> list[tuple[str, str]]:
-    """Return who changed the status last, and when, by the API server's record of fields."""
+    """Return the manager and time of the last change of the status, from managedFields."""
     return sorted(
         (str(entry.get("manager")), str(entry.get("time")))
         for entry in metadata.get("managedFields") or []

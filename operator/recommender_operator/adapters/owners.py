@@ -1,12 +1,12 @@
-"""Follow controllers from a pod up to an owner that is known.
+"""Resolve the owners of pods, by following controllers up to a known uid.
 
     pod -> ReplicaSet -> Deployment -> InferenceService -> ModelVersion            (Gateway)
     pod -> ReplicaSet -> Deployment -> Revision -> Configuration -> Service
         -> InferenceService -> RecommenderModel                                   (Knative)
     pod -> Job -> JobSet -> TrainJob                                    (several workers)
 
-A controller does not change, so each of these is read once, and a look at pods that were seen
-before costs no request.
+A controller does not change, so each object is read once, and pods that were resolved before need
+no request.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from recommender_operator.adapters.kube import (
 )
 from recommender_operator.adapters.owned import Controller, controller_of
 
-#: Objects read in one look; pods that need more count from a later look on.
+#: Maximum number of objects read in one look; other pods are resolved in later looks.
 LOOKUPS = 32
-#: Objects whose controllers are remembered.
+#: Maximum number of cached controllers.
 REMEMBERED = 16_384
-#: The longest of the chains above, with one to spare.
+#: Maximum length of a chain: the longest one above, plus one.
 _DEPTH = 8
-#: Seconds for which an object that is gone, or has no controller, is not read again.
+#: Time in seconds before a missing object, or one without a controller, is read again.
 _STRANGER_SECONDS = 30.0
 
 
 class OwnerReader:
-    """Tells whose pods are."""
+    """Resolves the owners of pods."""
 
     def __init__(self, kube: Kube, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` gives seconds."""
+        """`clock` returns seconds."""
         self._kube = kube
         self._clock = clock
         self._parents: collections.OrderedDict[str, Controller] = collections.OrderedDict()
@@ -52,9 +52,9 @@ class OwnerReader:
     async def owners(
         self, namespace: str, pods: Iterable[Object], known: Collection[str]
     ) -> dict[str, str]:
-        """Return by the uid of a pod the first of its owners whose uid is known.
+        """Return the first known owner's uid, by uid of the pod.
 
-        A pod that leads to none of them is left out.
+        Pods without a known owner are omitted.
 
         Raises:
             KubeError: the API server failed.

@@ -1,4 +1,4 @@
-"""What the cluster offers, looked up at most every half minute."""
+"""The APIs of the cluster, checked at most every half minute."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from recommender_operator.api.spec import TrafficMode
 from recommender_operator.observed import Platform
 from recommender_operator.resources.options import Options
 
-#: How long an answer counts, in seconds.
+#: Lifetime of a cached result, in seconds.
 FRESH = 30.0
 NEEDED: dict[TrafficMode, tuple[Resource, ...]] = {
     TrafficMode.GATEWAY: (INFERENCE_SERVICES, HTTP_ROUTES),
     TrafficMode.KNATIVE: (INFERENCE_SERVICES, REVISIONS),
 }
-#: Of Kubeflow Trainer v2, and what it builds upon.
+#: Resources of Kubeflow Trainer v2, and of JobSet, which it uses.
 NEEDED_BY_WORKERS = (TRAIN_JOBS, TRAINING_RUNTIMES, JOB_SETS)
 
 
 class PlatformReader:
-    """Asks by discovery, which every account may: no right to read CRDs is needed."""
+    """Uses discovery, which every account may read, so no access to CRDs is needed."""
 
     def __init__(
         self, kube: Kube, options: Options, clock: Callable[[], float] = time.monotonic
@@ -41,7 +41,7 @@ class PlatformReader:
         self._known: dict[Resource, tuple[float, bool]] = {}
 
     async def read(self, mode: TrafficMode, workers: int = 1) -> Platform:
-        """Return what is missing for a traffic mode and workers, by the names of the CRDs."""
+        """Return the names of the missing CRDs for a traffic mode and a number of workers."""
         needed = NEEDED_BY_WORKERS if workers > 1 else ()
         return Platform(
             missing=await self._lacks(NEEDED[mode]),

@@ -1,4 +1,4 @@
-"""Counters read from the pods themselves: needs no other component in the cluster."""
+"""Counters scraped from the pods, without any other component in the cluster."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from recommender_operator.analysis.series import PREFIX
 from recommender_operator.observed import PodCounters, Sample
 
 PORT = 8080
-#: Pods asked at a time in one look, and by all looks together: what ten workers may ask at most,
-#: so that one tenant's pods that do not answer hold up nobody else's.
+#: Maximum number of concurrent scrapes in one look, and in all looks: enough for ten workers, so
+#: that unresponsive pods of one tenant do not delay the others.
 CONCURRENCY, ALL_LOOKS = 20, 200
 #: Bytes of a page that is parsed at once: in a millisecond, which is about what a thread costs.
 SMALL = 8_192
 
-#: The first version on a page.
+#: Matches the first version on a page.
 _VERSION = re.compile(rf'^{PREFIX}[^\n]*?[{{,]version="([^"\n]*)"', re.MULTILINE)
 
 logger = logging.getLogger(__name__)
 
 
 class PodScrape:
-    """A `SampleProvider` that reads `/metrics` of each pod."""
+    """A `SampleProvider` that scrapes `/metrics` of each pod."""
 
     def __init__(self, session: aiohttp.ClientSession, *, port: int = PORT) -> None:
         self._session = session
@@ -47,25 +47,27 @@ class PodScrape:
     ) -> Sample:
         """Return the counters by pod, those whose names begin with one of `only` if it is given.
 
-        A ready pod that fails is there without counters, so that it is not taken for a new one
-        when it answers again; one that is not ready is left out, as if it had not started.
+        A ready pod that fails has empty counters, so that it does not count as a new pod when it
+        answers again; a pod that is not ready is omitted.
 
         Raises:
-            SampleError: no pod gave any counters.
+            SampleError: no pod returned counters.
         """
         gate = asyncio.Semaphore(CONCURRENCY)
-        asked = [pod for pod in pods if pod.ip]
-        answers = await asyncio.gather(*(self._ask(pod, version, gate, only) for pod in asked))
+        scraped = [pod for pod in pods if pod.ip]
+        answers = await asyncio.gather(
+            *(self._request(pod, version, gate, only) for pod in scraped)
+        )
         sample: dict[str, PodCounters] = {}
         failures = []
-        for pod, answer in zip(asked, answers, strict=True):
+        for pod, answer in zip(scraped, answers, strict=True):
             if not isinstance(answer, str):
                 sample[pod.name] = answer
                 continue
             failures.append(f"{pod.name}: {answer}")
             if pod.ready:
                 sample[pod.name] = {}
-        if len(failures) == len(asked):
+        if len(failures) == len(scraped):
             why = "; ".join(failures) or f"none of {len(pods)} pods has an IP"
             raise SampleError(f"no counters of {namespace}/{version}: {redaction.head(why)}")
         for failure in failures:
@@ -73,10 +75,10 @@ class PodScrape:
             logger.warning("Counters of %s/%s are partial: %s", namespace, version, shown)
         return sample
 
-    async def _ask(
+    async def _request(
         self, pod: PodRef, version: str, gate: asyncio.Semaphore, only: tuple[str, ...]
     ) -> PodCounters | str:
-        """Return the counters, or why there are none."""
+        """Return the counters of a pod, or the error as text."""
         url = pod_url(pod.ip, self._port, "/metrics")
         try:
             async with gate, self._all:
@@ -91,10 +93,11 @@ class PodScrape:
 
 
 def _counters(page: str, version: str, only: tuple[str, ...]) -> PodCounters:
-    """Return the counters of a page of a version, of `only` these names if there are any.
+    """Return the counters on a page of a version, only those with the names `only`, if given.
 
     Raises:
-        ValueError: it is no such page. The address of a pod that is gone may be another one's.
+        ValueError: the page is invalid or of another version: a pod may have got the address of a
+            deleted one.
     """
     whose = _VERSION.search(page)
     if whose is not None and whose[1] != version:

@@ -1,4 +1,4 @@
-"""Pods as they were read: which can be asked, and what stands in a pod's way."""
+"""States of pods: readiness, address, and what prevents them from working."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from recommender_operator.adapters import redaction
 from recommender_operator.adapters.kube import Object
 from recommender_operator.adapters.ports import PodRef
 
-#: Longest reason that is shown, in characters.
+#: Maximum length of a reason in a message, in characters.
 REASON_LIMIT = 253
 
 _STUCK = frozenset(
@@ -24,12 +24,12 @@ _STUCK = frozenset(
 
 
 def label(pod: Object, key: str) -> str:
-    """Return the value of a label, empty if it is not there."""
+    """Return the value of a label; empty if it is not set."""
     return str((pod["metadata"].get("labels") or {}).get(key, ""))
 
 
 def is_ready(pod: Object) -> bool:
-    """Return whether a pod is Ready and not on its way out."""
+    """Return whether a pod is Ready and not being deleted."""
     if pod["metadata"].get("deletionTimestamp"):
         return False
     conditions = pod.get("status", {}).get("conditions") or []
@@ -37,10 +37,10 @@ def is_ready(pod: Object) -> bool:
 
 
 def pod_ref(pod: Object) -> PodRef:
-    """Return a pod as far as it can be asked.
+    """Return name and address of a pod; without an address if it has terminated.
 
-    A pod that has ended keeps its IP in its status, and nobody answers there: asking it would hold
-    up the look that takes its requests away.
+    A terminated pod keeps its IP in the status, but does not answer: a request to it would delay
+    the look that withdraws its traffic.
     """
     status = pod.get("status", {})
     ended = status.get("phase") in {"Failed", "Succeeded"}
@@ -49,7 +49,7 @@ def pod_ref(pod: Object) -> PodRef:
 
 
 def obstacle(pod: Object) -> tuple[str, str]:
-    """Return what keeps a pod from working as reason and message; empty if nothing does."""
+    """Return reason and message of what prevents a pod from working; empty if nothing does."""
     reason, message = _obstacle(pod)
     return reason[:REASON_LIMIT], redaction.head(message)
 
@@ -83,12 +83,12 @@ def _container_obstacle(pod: Object, container: Object) -> tuple[str, str] | Non
             text = f"container {name} used more memory than its limit{limit}: raise the memory"
             return "OOMKilled", f"{text} of its resources in the spec"
     if waiting.get("reason") in _STUCK:
-        said = str(waiting.get("message") or last.get("message") or "")
-        return str(waiting["reason"]), f"container {name}: {said}"
+        details = str(waiting.get("message") or last.get("message") or "")
+        return str(waiting["reason"]), f"container {name}: {details}"
     if ended and ended.get("exitCode"):
-        said = str(ended.get("message") or "")
+        details = str(ended.get("message") or "")
         reason = str(ended.get("reason") or "Error")
-        return reason, f"container {name} ended with exit code {ended['exitCode']}: {said}"
+        return reason, f"container {name} terminated with exit code {ended['exitCode']}: {details}"
     return None
 
 

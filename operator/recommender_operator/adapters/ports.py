@@ -1,4 +1,4 @@
-"""The narrow ports through which the operator asks the pods of a version."""
+"""The ports for counters and smoke inference of a version's pods."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recommender_operator.observed import Sample
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PodRef:
-    """A pod as far as it can be asked. `ip` is empty before the pod has one and after its end."""
+    """Name and address of a pod. `ip` is empty before the pod has one, and after it terminates."""
 
     name: str
     ip: str
@@ -22,31 +22,31 @@ class PodRef:
 
 
 class SampleError(Exception):
-    """No counters of a version could be read; the text says why, and is shown to people."""
+    """No counters of a version could be read; people see the message."""
 
 
 class SampleProvider(Protocol):
-    """Reads the cumulative counters of one version."""
+    """Reads the cumulative counters of a version."""
 
     async def sample(
         self, namespace: str, version: str, pods: Sequence[PodRef], *, only: tuple[str, ...] = ()
     ) -> Sample:
         """Return the counters by pod; at least those whose names begin with one of `only`.
 
-        A pod that does not answer is left out, as a pod that has just gone is.
+        A pod that does not answer is omitted, or has empty counters.
 
         Raises:
-            SampleError: no pod gave any counters.
+            SampleError: no pod returned counters.
         """
         ...
 
 
 class SmokeTester(Protocol):
-    """Asks one pod for recommendations, past all traffic rules."""
+    """Requests recommendations directly from a pod."""
 
     async def smoke(self, pod: PodRef, now: datetime.datetime, ids: IdKinds) -> Smoke:
-        """Return what was seen, stamped with `now`; never raises for what the pod does.
+        """Return the result, with the time `now`; errors of the pod are results too.
 
-        `ids` are the kinds of ids that the version has to take and to answer.
+        `ids` are the types of ids that the version must accept and return.
         """
         ...

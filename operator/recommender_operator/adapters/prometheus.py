@@ -1,4 +1,4 @@
-"""The same counters from a Prometheus server, for clusters that do not let pods be scraped."""
+"""Counters from a Prometheus server, for clusters in which the operator cannot scrape pods."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from recommender_operator.analysis.window import CREATED
 from recommender_operator.api import base_url
 from recommender_operator.observed import Sample
 
-#: Bytes of one answer: some hundred pods.
+#: Maximum size of a response in bytes, enough for some hundred pods.
 LIMIT = 64 * 2**20
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5)
-#: Labels that name the pod, in order; `instance` where the scrape job sets neither.
+#: Labels with the name of the pod, in order; `instance` if the scrape job sets neither.
 POD_LABELS = ("pod", "pod_name", "kubernetes_pod_name", "instance")
-#: The server's own words for why a query failed (its HTTP API); no other text is shown.
+#: Error types of Prometheus' HTTP API; no other text of a response appears in messages.
 ERROR_TYPES = frozenset(
     {"bad_data", "canceled", "execution", "internal", "not_found", "timeout", "unavailable"}
 )
-NO_ANSWER = "not an answer of Prometheus"
+NO_ANSWER = "not a response of Prometheus"
 
 
 def provider(session: aiohttp.ClientSession, url: str, allowed: Collection[str]) -> SampleProvider:
-    """Return what asks the server at `url`, or refuses to; `allowed` are normalised addresses.
+    """Return a provider for a server, or one that refuses; `allowed` are normalized URLs.
 
-    An allowed name may resolve to any address, so who writes its DNS record is trusted with it.
+    An allowed name may resolve to any address, so the owner of its DNS record is trusted.
     """
     refusal = base_url.refusal(url, allowed)
     return NotAllowed(refusal) if refusal else Prometheus(session, base_url.normalise(url))
 
 
 class NotAllowed:
-    """A `SampleProvider` in place of a server that the operator may not ask."""
+    """A `SampleProvider` for a server that is not allowed."""
 
     def __init__(self, refusal: str) -> None:
         self._refusal = refusal
@@ -53,7 +53,7 @@ class NotAllowed:
         *,
         only: tuple[str, ...] = (),  # noqa: ARG002
     ) -> Sample:
-        """Send no request.
+        """Raise an error; send no request.
 
         Raises:
             SampleError: always, with the remedy.
@@ -62,10 +62,10 @@ class NotAllowed:
 
 
 class Prometheus:
-    """A `SampleProvider` that asks a Prometheus server for the last values it scraped.
+    """A `SampleProvider` that queries a Prometheus server for the last scraped values.
 
-    It uses instant queries of the plain counters: differences are taken by the operator, because
-    `increase()` extrapolates and gives fractions of requests.
+    It uses instant queries of the counters, and the operator computes the differences, because
+    `increase()` extrapolates and returns fractions of requests.
     """
 
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
@@ -80,10 +80,10 @@ class Prometheus:
     async def sample(
         self, namespace: str, version: str, pods: Sequence[PodRef], *, only: tuple[str, ...] = ()
     ) -> Sample:
-        """Return the counters by pod, of those among `pods` that the server has scraped.
+        """Return the counters by pod, for those of `pods` that the server has scraped.
 
         Raises:
-            SampleError: the server gave no answer, or no series of these pods.
+            SampleError: the query failed, or returned no series of these pods.
         """
         names = "|".join(f"{name}.*" for name in only or (PREFIX,))
         query = f'{{__name__=~"{names}",version={json.dumps(version)}}}'
@@ -107,14 +107,14 @@ class Prometheus:
 
 
 def parse_answer(body: bytes, namespace: str, pods: Sequence[PodRef]) -> Sample:
-    """Return the counters by pod in the answer of an instant query.
+    """Return the counters by pod from the response of an instant query.
 
-    A series of another namespace, or of a pod that is not asked for, is left out. A pod scraped by
-    two jobs has each series twice: the larger value is the newer one.
+    Series of other namespaces and pods are omitted. A pod scraped by two jobs has each series
+    twice: the larger value is the newer one.
 
     Raises:
-        ValueError: the answer is not one of an instant query that succeeded. The text says where,
-            and quotes nothing: the body may be of any server.
+        ValueError: the response is not that of a successful instant query. The message names the
+            position, but quotes nothing: the body may come from any server.
     """
     names = {pod.name: pod.name for pod in pods} | {pod.ip: pod.name for pod in pods if pod.ip}
     sample: dict[str, dict[str, float]] = {}
@@ -144,7 +144,7 @@ def _pod(labels: dict[str, str], names: dict[str, str]) -> str | None:
 
 
 def _vector(body: bytes) -> list[tuple[dict[str, str], float]]:
-    """Return the rows of an answer."""
+    """Return the rows of a response."""
     try:
         answer: Any = json.loads(body)
     except json.JSONDecodeError as error:
@@ -155,8 +155,8 @@ def _vector(body: bytes) -> list[tuple[dict[str, str], float]]:
         raise ValueError(f"{NO_ANSWER}: {json_type(answer)}, not an object")
     if answer.get("status") != "success":
         kind = answer.get("errorType")
-        known = kind if isinstance(kind, str) and kind in ERROR_TYPES else "none that is known"
-        raise ValueError(f"Prometheus answered no success; its errorType is {known}")
+        known = kind if isinstance(kind, str) and kind in ERROR_TYPES else "unknown"
+        raise ValueError(f"Prometheus returned an error; its errorType is {known}")
     data = answer.get("data")
     rows = data.get("result") if isinstance(data, dict) else None
     if not isinstance(data, dict) or data.get("resultType") != "vector":

@@ -1,8 +1,8 @@
-"""Texts of pods as people may see them: short, and without what looks like a secret.
+"""Shortening and redaction of texts from pods, which may contain secrets.
 
-Whoever may start a pod writes these texts, so their cost counts. A pattern starts at a keyword or
-at `://`, never inside a run of characters that a match before it has read, so each reads a
-character a fixed number of times; only web tokens need the borders of a run, and are taken apart
+Anybody who may start a pod controls these texts, so the cost must be linear. A pattern starts at a
+keyword or at `://`, never inside a run of characters that an earlier match has read, so each
+character is read a fixed number of times; only web tokens need the ends of a run, and are parsed
 in Python.
 """
 
@@ -11,21 +11,21 @@ from __future__ import annotations
 import functools
 import re
 
-#: Longest text that is shown, in characters.
+#: Maximum length of a text in a message, in characters.
 SHOWN_LIMIT = 2_048
 LOG_LINES = 20
-#: Of a longer text only one end is looked at, in characters. The kubelet keeps 4 KiB of a
+#: Characters at one end of a longer text that are searched. The kubelet keeps 4 KiB of a
 #: termination message, and the operator reads 16 KiB of a log.
 MESSAGE_INPUT_LIMIT = 8_192
 LOG_INPUT_LIMIT = 65_536
-#: A log of so many characters may have been cut at its end, in the middle of a token.
+#: A log of this length may be truncated in the middle of a token.
 _MAYBE_CUT = 4_096
-#: Messages that are remembered: most are the same at the next look.
+#: Maximum number of cached messages: most are equal at the next look.
 REMEMBERED_MESSAGES = 256
 
 _REDACTED = "[redacted]"
-#: What leads up to the keyword of a name (`DB_`, `s3.`) needs no match. A value in quotes ends
-#: with its quote, also where the text is JSON inside of JSON.
+#: The prefix of a name (`DB_`, `s3.`) needs no match. A value in quotes ends with its quote, also
+#: in JSON inside JSON.
 _SECRET = re.compile(
     r"""(?ix)
     (?P<name> (?: password | passwd | secret | token | credentials?
@@ -39,14 +39,14 @@ _SECRET = re.compile(
 _HEADER = re.compile(r"(?i)(?P<name>authorization[\"']?\s*[:=]\s*[\"']?)[^\r\n\"']+")
 _URL = re.compile(r"(?P<name>://[^\s:/@]*+:)[^\s@/]++(?=@)")
 _TOKEN = re.compile(r"(?<![\w.-])[\w.-]++")
-#: Least characters of the first two parts of a web token, `eyJ` not counted.
+#: Minimum length of the first two parts of a web token, without `eyJ`.
 _TOKEN_PART = 8
-#: What may be the rest of a secret whose name stands before the cut.
+#: A possible rest of a secret whose name precedes the cut.
 _CONTINUED = re.compile(r"(?i)[\s\"'\\:=]*+(?:(?:bearer|basic)\s++)?[^\r\n]*+")
 
 
 def redacted(text: str) -> str:
-    """Return a text without what looks like a secret, in time proportional to its length."""
+    """Return a text with possible secrets removed, in time proportional to its length."""
     if "eyJ" in text:
         text = _TOKEN.sub(lambda match: _without_web_tokens(match[0]), text)
     text = _HEADER.sub(rf"\g<name>{_REDACTED}", text)
@@ -90,19 +90,19 @@ def tail(text: str) -> str:
     """Return the redacted end of a log, of at most LOG_LINES lines and SHOWN_LIMIT characters."""
     if len(text) >= _MAYBE_CUT and not text.endswith("\n"):
         text = text[: _last_border(text)]
-    # Redacted before it is cut, so that no cut leaves the second half of a secret.
+    # Redact before cutting, so that no half of a secret remains.
     shown = redacted(_last(text, LOG_INPUT_LIMIT)).strip()
     kept = "\n".join(shown.splitlines()[-LOG_LINES:])
     return kept if len(kept) <= SHOWN_LIMIT else "…" + kept[-(SHOWN_LIMIT - 1) :]
 
 
 def _first(text: str, limit: int) -> str:
-    """Return the start of a text, cut between two tokens: half a token may hide a secret."""
+    """Return the start of a text, cut between two tokens: half a token may be part of a secret."""
     return text if len(text) <= limit else text[: _last_border(text[:limit])]
 
 
 def _last(text: str, limit: int) -> str:
-    """Return the end of a text, without what may belong to a name before the cut."""
+    """Return the end of a text, without a possible value of a name before the cut."""
     if len(text) <= limit:
         return text
     _, _, lines = text[-limit:].partition("\n")
@@ -111,5 +111,5 @@ def _last(text: str, limit: int) -> str:
 
 
 def _last_border(text: str) -> int:
-    """Return where the last token of a text starts; 0 if it has but one."""
+    """Return the start of the last token of a text; 0 if there is only one."""
     return max(text.rfind(space) + 1 for space in " \t\n")

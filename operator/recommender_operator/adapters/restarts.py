@@ -1,4 +1,4 @@
-"""What pods say about the stability of what runs in them."""
+"""Restarts and disruptions of pods."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from recommender_operator.adapters.kube import Object
 
-#: Longest cause that is kept, in characters.
+#: Maximum length of a cause, in characters.
 MAX_CAUSE = 253
 
 
 def restarts(pods: Sequence[Object]) -> tuple[int, str]:
-    """Return how often containers of the pods were started again, and why the last one ended.
+    """Return the number of container restarts, and why the last container terminated.
 
-    A pod that is evicted or drained does not count: Kubernetes ends its containers.
+    Evicted and drained pods do not count: Kubernetes terminates their containers.
     """
     count, causes = 0, []
     for pod in pods:
@@ -28,9 +28,9 @@ def restarts(pods: Sequence[Object]) -> tuple[int, str]:
 
 
 def disrupted(pods: Sequence[Object]) -> bool:
-    """Return whether pods are missing for a cause outside of the version.
+    """Return whether pods are missing for an external cause.
 
-    So it is while none exists, one is on its way out, or those that are there wait for a node.
+    This is so if no pod exists, one is being deleted, or the existing ones wait for a node.
     """
     if any(_is_disrupted(pod) for pod in pods):
         return True
@@ -58,7 +58,7 @@ def _containers(pod: Object) -> list[Object]:
 
 
 def _cause(container: Object) -> tuple[str, str]:
-    """Return when the container ended last, and how."""
+    """Return when and how the container last terminated."""
     ended = (container.get("lastState") or {}).get("terminated") or {}
     reason = str(ended.get("reason") or "Unknown")
     waiting = (container.get("state") or {}).get("waiting") or {}

@@ -1,7 +1,7 @@
-"""The objects of one look, as they were read or as this look wrote them.
+"""The observed objects of one look, as read or as written by this look.
 
-A decision rests on them, so their uids and resourceVersions are what its writes are conditional
-on. A write puts its answer here: the next write of the same object in the same look follows it.
+Decisions depend on them, so their uids and resourceVersions are the preconditions of writes. The
+response of a write is stored here, for the next write of the same object in this look.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from recommender_operator.adapters.kube import Object, Resource
 
 
 class Seen:
-    """Objects by kind and name, of one namespace."""
+    """Objects of one namespace, by kind and name."""
 
     def __init__(self) -> None:
         self._objects: dict[Resource, dict[str, Object]] = {}
 
     def read(self, resource: Resource, found: Iterable[Object]) -> None:
-        """Keep what a look found of a kind; what is not among it does not exist for this look."""
+        """Store all objects of a kind that the look read; others do not exist for this look."""
         self._objects[resource] = {thing["metadata"]["name"]: thing for thing in found}
 
     def knows(self, resource: Resource) -> bool:
-        """Whether this look has read a kind."""
+        """Return whether this look has read a kind."""
         return resource in self._objects
 
     def get(self, resource: Resource, name: str) -> Object | None:
@@ -30,10 +30,10 @@ class Seen:
         return self._objects.get(resource, {}).get(name)
 
     def wrote(self, resource: Resource, thing: Object) -> None:
-        """Keep what a write made of an object."""
+        """Store the response of a write."""
         if resource in self._objects:
             self._objects[resource][thing["metadata"]["name"]] = thing
 
     def deleted(self, resource: Resource, name: str) -> None:
-        """Forget an object that this look deleted."""
+        """Remove an object that this look deleted."""
         self._objects.get(resource, {}).pop(name, None)

@@ -1,24 +1,24 @@
-"""What is kept of an object in a cache: all that somebody reads, and no bulk beside it."""
+"""The fields of objects that caches keep: only those that the operator reads."""
 
 from __future__ import annotations
 
 from recommender_operator.adapters.kube import JOBS, PODS, TRAIN_JOBS, Object, Resource
 from recommender_operator.api.base import GROUP
 
-#: Annotations by their beginning that repeat a whole object.
+#: Prefixes of annotations that repeat a whole object.
 _BULKY = (f"kopf.{GROUP}/", "kubectl.kubernetes.io/last-applied-configuration")
-#: Of a container in a spec: its limits explain an OOMKilled.
+#: Fields of a container in a spec; its limits explain an OOMKilled.
 _CONTAINER = ("name", "resources")
-#: Of a record of fields.
+#: Fields of an entry of managedFields.
 _STATUS_WRITE = ("manager", "subresource", "time")
 _CONTAINERS = ("containers", "initContainers")
 
 
 def slim(resource: Resource, thing: Object) -> Object:
-    """Return an object without what nobody reads; the argument is left as it is."""
+    """Return an object without unused fields; the argument does not change."""
     metadata = {key: value for key, value in thing["metadata"].items() if key != "managedFields"}
     if fields := thing["metadata"].get("managedFields"):
-        # Who wrote the status, and when, tells a status that came back from one that stayed.
+        # Manager and time of the status show whether it changed and changed back.
         metadata["managedFields"] = [
             {key: entry.get(key) for key in _STATUS_WRITE}
             for entry in fields
@@ -48,7 +48,7 @@ def _pod_spec(spec: Object) -> Object:
 
 
 def wanted_of_model(thing: Object) -> Object:
-    """Return a model without what the operator itself writes, at the end of a look."""
+    """Return a model without the fields that the operator writes at the end of a look."""
     own = {"resourceVersion", "managedFields", "finalizers"}
     metadata = {key: value for key, value in thing["metadata"].items() if key not in own}
     return {key: value for key, value in thing.items() if key != "status"} | {"metadata": metadata}

@@ -1,4 +1,4 @@
-"""The smoke inference: a pod is asked for recommendations before any user is sent to it."""
+"""The smoke inference: requests to a pod of a version before users reach it."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from recommender_operator.api.version import Smoke
 
 PORT = 8080
 PATH = "/v1/models/recommender:predict"
-#: Bytes of an answer: ten items take under 1 kB.
+#: Maximum size of a response in bytes; ten items have less than 1 kB.
 LIMIT = 2**20
-#: The first inference of a pod may be slow: TorchScript optimizes on the first calls.
+#: Time limit in seconds. The first inference may be slow, because TorchScript optimizes then.
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=2)
 TOP_N = 10
-#: Users that no data set has: the answer must hold for a cold user.
+#: Users that no data set has: the model must answer for a cold start.
 USERS = {IdKind.INTEGER: -1, IdKind.TEXT: "smoke.recommender.dev"}
-#: Types of ids in JSON, and how a status calls them.
+#: Types of ids in JSON, and their names in messages.
 TYPES = {IdKind.INTEGER: (int, "an integer"), IdKind.TEXT: (str, "a text")}
 INTEGERS = IdKinds()
-#: What answers in the model's place (docs/contracts.md).
+#: Sources of fallbacks (docs/contracts.md).
 FALLBACKS = ("baseline", "popularity")
 
 
 class HttpSmokeTester:
-    """A `SmokeTester` by the v1 REST protocol of the transformer (docs/contracts.md)."""
+    """A `SmokeTester` with the v1 REST protocol of the transformer (docs/contracts.md)."""
 
     def __init__(self, session: aiohttp.ClientSession, *, port: int = PORT) -> None:
         self._session = session
@@ -44,26 +44,26 @@ class HttpSmokeTester:
         return aiohttp.ClientSession(timeout=TIMEOUT)
 
     async def smoke(self, pod: PodRef, now: datetime.datetime, ids: IdKinds = INTEGERS) -> Smoke:
-        """Ask for a user without a session, then for one whose session is the items answered.
+        """Request items for a user without a session, then for a session with the returned items.
 
-        `ids` are the kinds of ids that the version has to take and to answer.
+        `ids` are the types of ids that the version must accept and return.
         """
         try:
-            first = await self._ask(pod, [], ids)
+            first = await self._request(pod, [], ids)
             session: list[dict[str, object]] = [
                 {"item": item, "timestamp": int(now.timestamp()) - 60 * (i + 1), "value": 4.0}
                 for i, item in enumerate(first[:2])
             ]
-            second = await self._ask(pod, session, ids)
+            second = await self._request(pod, session, ids)
         except (ExchangeError, ValueError) as error:
             return Smoke(passed=False, message=f"{pod.name}: {error}"[:2048], at=now)
         message = (
-            f"{pod.name} answered {len(first)} items to a user without a session and "
-            f"{len(second)} to one with a session of {len(session)}, by the model"
+            f"{pod.name} returned {len(first)} items for a user without a session and "
+            f"{len(second)} for one with a session of {len(session)}, by the model"
         )
         return Smoke(passed=True, message=message, at=now)
 
-    async def _ask(
+    async def _request(
         self, pod: PodRef, session: list[dict[str, object]], ids: IdKinds
     ) -> list[int] | list[str]:
         who = f"with a session of {len(session)}" if session else "without a session"
@@ -78,32 +78,33 @@ class HttpSmokeTester:
             )
             return check_answer(body, ids.item)
         except ValueError as error:
-            raise ValueError(f"asked for a user {who}: {error}") from error
+            raise ValueError(f"request for a user {who}: {error}") from error
 
 
 def check_answer(body: bytes, kind: IdKind = IdKind.INTEGER) -> list[int] | list[str]:
-    """Return the items of an answer that holds what the contract promises; their ids are `kind`.
+    """Return the items of a response after checking it against the contract; ids are of `kind`.
 
     Raises:
-        ValueError: it does not; the text names the field, what it is and what was wanted. It
-            quotes nothing: it goes into a status, and whoever runs the pod wrote the answer.
+        ValueError: the response violates the contract. The message names the field, its type and
+            the expected one, but quotes nothing: it goes into a status, and the pod's owner
+            controls the response.
     """
     prediction = _prediction(body)
     items, scores = prediction.get("items"), prediction.get("scores")
     source = prediction.get("source")
     if source != "model":
-        said_source = source if source in FALLBACKS else json_type(source)
-        raise ValueError(f"source is {said_source}, not model: a fallback answered")
+        source_text = source if source in FALLBACKS else json_type(source)
+        raise ValueError(f"source is {source_text}, not model: a fallback answered")
     if not isinstance(items, list):
         raise ValueError(f"items is {json_type(items)}, not an array")
     if not items:
         raise ValueError("items is empty")
-    wanted, said = TYPES[kind]
+    wanted, expected = TYPES[kind]
     for i, item in enumerate(items):
         if not isinstance(item, wanted) or isinstance(item, bool):
-            raise ValueError(f"items[{i}] is {json_type(item)}, not {said}")
+            raise ValueError(f"items[{i}] is {json_type(item)}, not {expected}")
     if len(set(items)) != len(items):
-        raise ValueError("items has an item twice")
+        raise ValueError("items contains an item twice")
     _check_scores(scores, len(items))
     return items
 
@@ -126,9 +127,9 @@ def _prediction(body: bytes) -> dict[str, Any]:
     try:
         answer: Any = json.loads(body)
     except json.JSONDecodeError as error:
-        raise ValueError(f"the answer is no JSON: invalid at character {error.pos}") from None
+        raise ValueError(f"the response is not JSON: invalid at character {error.pos}") from None
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"the answer is no JSON: {type(error).__name__}") from None
+        raise ValueError(f"the response is not JSON: {type(error).__name__}") from None
     predictions = answer.get("predictions") if isinstance(answer, dict) else None
     if not isinstance(predictions, list):
         raise ValueError(f"predictions is {json_type(predictions)}, not an array of one")

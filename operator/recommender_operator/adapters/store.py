@@ -1,9 +1,9 @@
-"""The objects of one kind as last seen, fed by a watch and by the answers of own writes.
+"""The observed objects of one kind, updated by a watch and by the responses of own writes.
 
-Both bring the same object at different times and in any order, so each entry is the newest of what
-came: resourceVersions are integers that grow within one kind (Kubernetes promises it since 1.35,
-and etcd has kept it before). An object is kept as JSON text: a quarter of the memory of parsed
-objects, no work for the garbage collector, and every reader gets a copy of its own.
+Both report the same object at different times and in any order, so the entry with the highest
+resourceVersion wins: within a kind they are increasing integers (guaranteed since Kubernetes 1.35,
+and true for etcd before). Objects are stored as JSON text: a quarter of the memory of parsed
+objects, no work for the garbage collector, and a separate copy for every reader.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from collections.abc import Callable, Iterable, Mapping
 from recommender_operator.adapters.kube import Object
 from recommender_operator.resources import labels
 
-#: Deleted objects that are remembered, so that no late answer of a write brings one back.
+#: Maximum number of remembered deletions, so that no late response of a write restores an object.
 REMEMBERED = 10_000
 
-#: Namespace and name.
+#: Namespace and name of an object.
 Place = tuple[str, str]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """An object as it is kept. `meaning` changes when there is a cause to look again."""
+    """A stored object. A change of `meaning` triggers a look."""
 
     uid: str
     version: int
@@ -47,17 +47,17 @@ def place_of(thing: Object) -> Place:
 
 
 def name_of(thing: Object) -> str:
-    """Return the name of an object: which model a RecommenderModel is."""
+    """Return the name of a RecommenderModel, which is that of its model."""
     return str(thing["metadata"]["name"])
 
 
 def label_of(thing: Object) -> str:
-    """Return the model whose child an object is; empty without the label."""
+    """Return the model of a child object, from its label; empty without the label."""
     return str((thing["metadata"].get("labels") or {}).get(labels.MODEL, ""))
 
 
 class Store:
-    """A cache of one kind. Every method that changes it returns whether there is a new cause."""
+    """A cache of one kind. Methods that change it return whether a look is needed."""
 
     def __init__(
         self,
@@ -66,8 +66,8 @@ class Store:
         meaning: Callable[[Object], Object] | None = None,
         model_of: Callable[[Object], str] = label_of,
     ) -> None:
-        """`slim` takes away what nobody reads. `meaning` is the part whose change is a cause to
-        look again, each change if it is None. `model_of` names the model of an object.
+        """`slim` removes unused fields. A change of `meaning` triggers a look; if it is None,
+        every change does. `model_of` returns the model of an object.
         """
         self._slim = slim
         self._meaning = meaning
@@ -84,7 +84,7 @@ class Store:
     # --- reading
 
     def find(self, place: Place) -> Entry | None:
-        """Return an entry; None if there is none, or the operator has deleted it."""
+        """Return an entry; None if it is missing, or the operator has deleted it."""
         entry = self._entries.get(place)
         return None if entry is None or entry.uid in self._hidden else entry
 
@@ -98,7 +98,7 @@ class Store:
         return frozenset(self._by_model)
 
     def select(self, namespace: str | None, wanted: Mapping[str, str]) -> list[Object]:
-        """Return copies of the objects with all of the labels, by namespace and name."""
+        """Return copies of the objects with all labels, by namespace and name."""
         model = wanted.get(labels.MODEL)
         found = []
         for place in sorted(self._places(namespace, model)):
@@ -113,10 +113,10 @@ class Store:
             return self._by_model.get((namespace, model), ())
         return [place for place in self._entries if namespace in (None, place[0])]
 
-    # --- what comes in
+    # --- updates
 
     def entry(self, thing: Object) -> Entry:
-        """Return an object as it is kept."""
+        """Return the entry of an object."""
         kept, version = self._slim(thing), version_of(thing)
         return Entry(
             uid=str(thing["metadata"].get("uid", "")),
@@ -128,7 +128,7 @@ class Store:
         )
 
     def put(self, thing: Object) -> bool:
-        """Take an object in, unless what is known is as new."""
+        """Add an object, unless the stored one is as new."""
         return self._take(place_of(thing), self.entry(thing))
 
     def _take(self, place: Place, entry: Entry) -> bool:
@@ -138,13 +138,13 @@ class Store:
         if self._gone.get(entry.uid, -1) >= entry.version:
             return False
         if entry.deleting:
-            # What the operator has deleted is seen again: it waits for its finalizers.
+            # An object that the operator deleted still exists: it waits for its finalizers.
             self._hidden.pop(entry.uid, None)
         self._set(place, entry)
         return before is None or before.uid != entry.uid or before.meaning != entry.meaning
 
     def remove(self, thing: Object) -> bool:
-        """An object is gone, as of the resourceVersion that it has here."""
+        """Remove an object that was deleted at its resourceVersion."""
         place, version = place_of(thing), version_of(thing)
         uid = str(thing["metadata"].get("uid", ""))
         self._bury(uid, version)
@@ -155,7 +155,7 @@ class Store:
         return True
 
     def hide(self, place: Place, uid: str) -> bool:
-        """The operator has deleted an object: it is gone until a watch or a list says else."""
+        """Hide an object that the operator has deleted, until a watch or list reports it."""
         entry = self._entries.get(place)
         if entry is None or entry.uid != uid or entry.deleting:
             return False
@@ -163,7 +163,7 @@ class Store:
         return True
 
     def forget(self, place: Place, entry: Entry) -> bool:
-        """A read found no object where this entry was."""
+        """Remove an entry whose object was not found by a read."""
         if self._entries.get(place) is not entry:
             return False
         self._bury(entry.uid, entry.version)
@@ -171,14 +171,14 @@ class Store:
         return True
 
     def start_list(self) -> int:
-        """Return the number of a list that is about to be read."""
+        """Return the number of the next list."""
         self._lists += 1
         return self._lists
 
     def replace(self, number: int, listed: Mapping[Place, Entry], version: int) -> set[Place]:
-        """Take a whole list in, read at a resourceVersion; return the models with a new cause.
+        """Replace the content by a list at a resourceVersion; return the models that need a look.
 
-        What the operator has written meanwhile is newer than the list, and stays.
+        Objects that the operator has written meanwhile are newer than the list, and stay.
         """
         changed: set[Place] = set()
         for uid, before in list(self._hidden.items()):
@@ -196,7 +196,7 @@ class Store:
         return changed
 
     def clear(self) -> set[Place]:
-        """Believe nothing any more; return the models that were known."""
+        """Remove all entries; return their models."""
         known = set(self._by_model)
         self._entries.clear()
         self._by_model.clear()
@@ -204,7 +204,7 @@ class Store:
         self._gone.clear()
         return known
 
-    # --- keeping
+    # --- storage
 
     def _with(self, uid: str) -> list[Place]:
         return [place for place, entry in self._entries.items() if entry.uid == uid]

@@ -1,6 +1,6 @@
-"""The traffic port: serve versions, split requests over them, say what is so.
+"""The traffic port: serve versions, split requests between them, and observe both.
 
-Two implementations, with one core above them (`docs/adr/0003-traffic-port.md`).
+It has two implementations (`docs/adr/0003-traffic-port.md`).
 """
 
 from __future__ import annotations
@@ -26,18 +26,17 @@ from recommender_operator.resources.ownership import Foreign
 
 
 class TrafficError(Exception):
-    """What is asked for cannot be done now, most often because a status lags behind.
+    """The data plane cannot apply the split yet, usually because a status lags behind.
 
-    The look is repeated; it is a failure only if that goes on.
+    The look is repeated; only if the error persists, it is reported.
     """
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What a traffic call speaks of: a model, its versions, and their serving pods as read.
+    """The subject of a traffic call: a model, its versions, and their observed serving pods.
 
-    `seen` has the objects that the look read: what is observed is kept there, and what is asked
-    for is conditional on it.
+    `seen` has the objects that the look observed, which are the preconditions of writes.
     """
 
     model: ModelObject
@@ -47,30 +46,30 @@ class Subject:
 
     @property
     def owners(self) -> Collection[str]:
-        """The uids that may control what the model serves by."""
+        """The uids that may control the model's serving objects."""
         return frozenset({self.model.uid, *(v.uid for v in self.versions.values())})
 
     @property
     def claim(self) -> Claim:
-        """On whose behalf, and over which objects, writes are made."""
+        """The owners and observed objects for writes."""
         return Claim(owners=self.owners, seen=self.seen)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrafficView:
-    """What serves, and how requests are split."""
+    """The observed services, and the traffic split."""
 
     services: Mapping[str, ServiceState]
     traffic: TrafficState
-    #: Objects in the place of the model's own.
+    #: Foreign objects with the names of the model's objects.
     foreign: tuple[Foreign, ...] = ()
 
 
 class Traffic(Protocol):
-    """Each call is idempotent and asks for a state; none waits for it. All raise KubeError.
+    """Each call is idempotent and sets a desired state, without waiting. All raise KubeError.
 
-    Writes raise ForeignObjectError where an object of another is in the way, and ConflictError
-    where an object is no longer what the subject's look saw.
+    Writes raise ForeignObjectError if a foreign object has the name, and ConflictError if an
+    object has changed since the look observed it.
     """
 
     async def observe(self, subject: Subject) -> TrafficView:
@@ -78,7 +77,7 @@ class Traffic(Protocol):
         ...
 
     async def ensure(self, subject: Subject, version: str) -> None:
-        """Serve a version, without requests as long as another one takes them.
+        """Serve a version, without requests if another one receives them.
 
         Raises:
             NotPublishedError: the version has no artifact.
@@ -86,21 +85,21 @@ class Traffic(Protocol):
         ...
 
     async def release(self, subject: Subject, version: str) -> None:
-        """Stop serving a version that gets no requests."""
+        """Stop serving a version that receives no requests."""
         ...
 
     async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
-        """Ask for a split in percent, summing to 100, of the requests at a host.
+        """Set the split of the requests at a host, in percent, with a sum of 100.
 
-        Without a host it is the one that the model has by default.
+        An empty host is the model's default host.
 
         Raises:
-            TrafficError: the data plane cannot do it as things stand.
+            TrafficError: the data plane cannot apply the split yet.
         """
         ...
 
     async def withdraw(self, subject: Subject) -> None:
-        """Take no requests any more."""
+        """Stop routing requests to the model."""
         ...
 
 
@@ -111,7 +110,7 @@ def created_at(thing: Object) -> datetime.datetime | None:
 
 
 def ready_condition(thing: Object, kind: str = "Ready") -> Object:
-    """Return a condition of an object; empty if it is not there."""
+    """Return a condition of an object; empty if it is not set."""
     for condition in thing.get("status", {}).get("conditions") or []:
         if condition.get("type") == kind:
             found: Object = condition
@@ -127,10 +126,10 @@ def service_state(
     pods: Sequence[Object],
     outdated: bool,
 ) -> ServiceState:
-    """Return the state of what serves a version.
+    """Return the state of a version's service.
 
-    It is ready when Kubernetes says so and a pod is there to answer: KServe's own Ready can be
-    ahead of the pods, and stays true for a while after they are gone.
+    It is ready if KServe reports Ready and a pod is ready: KServe's condition may precede the
+    pods, and stays True for a while after they are gone.
     """
     ready_pods = sum(1 for pod in pods if podstates.is_ready(pod))
     ready = condition.get("status") == "True" and ready_pods > 0

@@ -1,7 +1,7 @@
-"""Requests and streams by the asyncio flavour of the official client (ADR 0024).
+"""Requests and streams with the asyncio version of the official client (ADR 0024).
 
-The client's configuration, authentication and connections are used, and none of its generated
-classes: objects of the API stay the JSON that they are.
+It uses the client's configuration, authentication and connections, but not its generated classes:
+API objects remain JSON.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ Query = list[tuple[str, str]]
 LogIn = Callable[[], Awaitable[Any]]
 
 UNAUTHORIZED, CONFLICT = 401, 409
-#: Shortest pause between two logins after a 401, in seconds.
+#: Minimum pause between two logins after a 401, in seconds.
 LOGIN_PAUSE = 5.0
 #: Time limit of a connection, in seconds.
 CONNECT = 10.0
-#: Longest line of a watch, in bytes: the API server refuses objects beyond 1.5 MiB or so.
+#: Maximum length of a line of a watch, in bytes; objects are limited to about 1.5 MiB.
 LINE_BYTES = 2**23
 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """What a request brought; `status` is 0 if it brought nothing."""
+    """The response of a request; `status` is 0 without one."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,12 +45,12 @@ class Answer:
 
 
 async def log_in() -> Any:
-    """Return the configuration for the cluster around the pod, else for the kubeconfig.
+    """Return the in-cluster configuration of a pod, else that of the kubeconfig.
 
-    In a pod the client reads the token's file again each minute.
+    In a pod, the client reads the token file again every minute.
 
     Raises:
-        KubeError: neither is there.
+        KubeError: neither exists.
     """
     configuration = official.Configuration()
     try:
@@ -67,9 +67,9 @@ async def log_in() -> Any:
 
 
 class Transport:
-    """Sends requests with a time limit, so many at a time; knows no kinds and repeats nothing.
+    """Sends requests with limits for time and concurrency; it does not retry.
 
-    A 401 makes it log in anew, once: a token or a client certificate may have been replaced.
+    After a 401 it logs in again, once: a token or a client certificate may have been replaced.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Transport:
         timeout: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`timeout` of one request is in seconds; streams have none, and count as no request."""
+        """`timeout` of a request is in seconds. Neither limit applies to streams."""
         self._log_in = log_in
         self._gate = asyncio.Semaphore(concurrency)
         self._timeout = aiohttp.ClientTimeout(total=timeout, connect=min(timeout, CONNECT))
@@ -104,10 +104,10 @@ class Transport:
         content_type: str = "application/json",
         fence: Callable[[], None] = lambda: None,
     ) -> Answer:
-        """Send one request; a lost connection, or none, is the status 0.
+        """Send one request; without a connection, the status is 0.
 
-        `fence` is called last before it is sent, after all that it may have to wait for here; what
-        it raises is passed on, and nothing is sent.
+        `fence` is called immediately before the request is sent, after all waits; if it raises,
+        nothing is sent.
         """
 
         async def send() -> aiohttp.ClientResponse:
@@ -122,15 +122,15 @@ class Transport:
                     answer = await _whole(send)
                 return answer
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            text = str(error) or f"no answer in {self._timeout.total:g} s"
+            text = str(error) or f"no response in {self._timeout.total:g} s"
             return Answer(0, {}, f"{type(error).__name__}: {text}".encode())
 
     @contextlib.asynccontextmanager
     async def stream(self, path: str, query: Query) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Open a stream of lines, as a watch is one.
+        """Open a stream of lines, such as a watch.
 
         Raises:
-            KubeError: it is refused, or breaks.
+            KubeError: the request is rejected, or the stream breaks.
         """
         unlimited = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT)
         try:
@@ -178,7 +178,7 @@ class Transport:
         return self._client
 
     async def _renewed(self) -> bool:
-        """Log in anew, and return whether a request may be tried again."""
+        """Log in again, and return whether to retry the request."""
         async with self._login:
             if self._clock() - self._logged_in_at < LOGIN_PAUSE:
                 return False
@@ -189,11 +189,11 @@ class Transport:
 
     async def _new_client(self) -> Any:
         configuration = await self._log_in()
-        # Repeating is done by the callers, with pauses and metrics, and not a second time here.
+        # Callers retry, with pauses and metrics.
         configuration.retries = None
-        # Streams hold a connection each; requests are bounded by the gate.
+        # Each stream needs a connection; the semaphore limits requests.
         configuration.connection_pool_maxsize = 0
-        # Trusting the environment also means to read a netrc, in a thread, for each request.
+        # trust_env would read a netrc file in a thread for each request.
         configuration.client_session_kwargs = {"trust_env": False}
         configuration.proxy = configuration.proxy or proxy_of(configuration.host)
         self._logged_in_at = self._clock()
@@ -207,7 +207,7 @@ async def _whole(send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> Answe
 
 
 def proxy_of(url: str) -> str | None:
-    """Return the proxy that the environment names for an address, if it names one."""
+    """Return the proxy for a URL from the environment; None if there is none."""
     parts = urllib.parse.urlsplit(url)
     if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
         return None
@@ -215,7 +215,7 @@ def proxy_of(url: str) -> str | None:
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """Yield whole lines, however long: aiohttp's own reader refuses those beyond its buffer."""
+    """Yield whole lines; aiohttp's own reader rejects lines that exceed its buffer."""
     rest = bytearray()
     async for chunk in response.content.iter_any():
         rest += chunk
@@ -231,7 +231,7 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
 
 
 def refusal(method: str, path: str, status: int, data: bytes) -> KubeError:
-    """Return what the API server answered as an error."""
+    """Return the error for a response of the API server."""
     text = data.decode("utf-8", "replace")
     answer: Object = {}
     with contextlib.suppress(ValueError):
@@ -241,7 +241,7 @@ def refusal(method: str, path: str, status: int, data: bytes) -> KubeError:
 
 
 def of_status(what: str, answer: Object) -> KubeError:
-    """Return a Status object of the API as an error."""
+    """Return the error for a Status object."""
     status = int(answer.get("code") or 0)
     message = str(answer.get("message") or "")[:1000]
     causes = (answer.get("details") or {}).get("causes") or []

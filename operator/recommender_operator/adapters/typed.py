@@ -1,4 +1,4 @@
-"""The operator's own kinds as they are read: from JSON to typed values."""
+"""The operator's own kinds, parsed from JSON."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ M = TypeVar("M", bound=ApiModel)
 
 
 class ObservationError(Exception):
-    """An object does not hold to its schema: its CRD is of another release than the operator."""
+    """An object violates its schema: its CRD is from another release than the operator."""
 
 
 def model_object(raw: Object) -> ModelObject:
-    """Return the RecommenderModel as read.
+    """Return a RecommenderModel.
 
     Raises:
-        ObservationError: it does not hold to its schema.
+        ObservationError: it violates its schema.
     """
     metadata = raw["metadata"]
     annotations = metadata.get("annotations") or {}
@@ -46,10 +46,10 @@ def model_object(raw: Object) -> ModelObject:
 
 
 def version_object(raw: Object) -> VersionObject:
-    """Return a ModelVersion as read.
+    """Return a ModelVersion.
 
     Raises:
-        ObservationError: it does not hold to its schema.
+        ObservationError: it violates its schema.
     """
     metadata = raw["metadata"]
     return VersionObject(

@@ -1,4 +1,4 @@
-"""Lists and watches of one kind, as the API server gives them: what an informer is fed by."""
+"""Lists and watches of one kind, the input of an informer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal, Protocol, cast
 from recommender_operator.adapters.kube import KubeError, Object, Resource
 from recommender_operator.adapters.transport import Query, Transport, of_status, refusal
 
-#: Objects a page: what is parsed at once holds up the event loop for some milliseconds.
+#: Maximum number of objects per page: parsing a page blocks the event loop for some milliseconds.
 PAGE = 200
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
@@ -20,7 +20,7 @@ EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
 
 @dataclasses.dataclass(frozen=True)
 class Scope:
-    """What is cached of a kind: a namespace or all, with a label selector."""
+    """The scope of a cache: a kind, a namespace or all, and a label selector."""
 
     resource: Resource
     namespace: str | None
@@ -29,7 +29,7 @@ class Scope:
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """A part of a list. `more` is the token of the next part, empty after the last."""
+    """A page of a list. `more` is the continue token, empty on the last page."""
 
     items: list[Object]
     version: str
@@ -38,30 +38,30 @@ class Page:
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """A change as a watch says it; the object of a bookmark holds a resourceVersion alone."""
+    """An event of a watch; the object of a bookmark has only a resourceVersion."""
 
     type: EventType
     object: Object
 
 
 class Source(Protocol):
-    """Both raise KubeError; its status is 410 where the resourceVersion or token is too old."""
+    """Both raise KubeError; its status is 410 if the resourceVersion or token is too old."""
 
     async def page(self, scope: Scope, more: str) -> Page:
-        """Return the first part of a consistent list, or the one of a token.
+        """Return the first page of a consistent list, or the page of a token.
 
         Raises:
-            KubeError: status 404 if the API server does not know the kind.
+            KubeError: status 404 if the API server does not serve the kind.
         """
         ...
 
     def watch(self, scope: Scope, version: str, seconds: int) -> AsyncGenerator[Event, None]:
-        """Yield what happens after a resourceVersion; ends by itself after so many seconds."""
+        """Yield the events after a resourceVersion; the server ends the watch after `seconds`."""
         ...
 
 
 class ApiSource:
-    """Asks the API server; nothing is repeated here, since the informer does."""
+    """Reads from the API server; the informer retries."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class ApiSource:
         *,
         observe: Callable[[str, str, int, float], None] = lambda *_: None,
     ) -> None:
-        """`observe` gets verb, kind, HTTP status and seconds of each list and each watch."""
+        """`observe` is called with verb, kind, HTTP status and seconds of each list and watch."""
         self._transport = transport
         self._observe = observe
 
@@ -123,7 +123,7 @@ def _event(path: str, line: bytes) -> Event:
     """Return an event.
 
     Raises:
-        KubeError: the line is an error of the server, or no event.
+        KubeError: the line is an error of the server, or not an event.
     """
     content: Object = {}
     with contextlib.suppress(ValueError):
@@ -133,5 +133,5 @@ def _event(path: str, line: bytes) -> Event:
     if kind == "ERROR" and isinstance(thing, dict):
         raise of_status(f"watch {path}", thing)
     if kind not in {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"} or not isinstance(thing, dict):
-        raise KubeError(f"watch {path}: no event: {line[:200]!r}")
+        raise KubeError(f"watch {path}: not an event: {line[:200]!r}")
     return Event(cast("EventType", kind), thing)

@@ -1,7 +1,7 @@
-"""A window of sessions that still fills: nothing can be concluded from it before it is full.
+"""A window of sessions that is not full yet, so it has no verdict.
 
-Whether it is full shows in two counters of each pod, so that until then neither a whole page nor a
-whole look is needed.
+Two counters of each pod show when it is full; until then, neither a whole metrics page nor a look
+is needed.
 """
 
 from __future__ import annotations
@@ -12,49 +12,49 @@ import math
 from recommender_operator.analysis.window import CREATED, SESSIONS
 from recommender_operator.observed import PodCounters, Sample
 
-#: The counters that tell.
+#: The counters that show when a window is full.
 NAMES = (SESSIONS, CREATED)
-#: Pauses between two readings, in seconds. A window is seen to be full at most the longest after
-#: it is, if its sessions suddenly come faster; at an even rate, at most the shortest.
+#: Limits of the pause between two readings, in seconds. At a constant rate of sessions, a full
+#: window is detected within the shortest pause; if the rate increases, within the longest.
 SHORTEST, LONGEST = 15.0, 60.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Filling:
-    """A window of a version since `seconds`, with its counters at the start."""
+    """A window of a version that started `seconds` ago, with its counters at the start."""
 
     version: str
     start: Sample
-    #: Sessions that it has and needs.
+    #: Current and required number of sessions.
     counted: int
     needed: int
     seconds: float
-    #: Seconds to the first reading of a window that has just begun.
+    #: Seconds until the first reading of a new window.
     first: float = LONGEST
-    #: Without a cause, the next whole look is due after so many seconds.
+    #: Maximum time until the next look, in seconds.
     rest: float = math.inf
 
     @property
     def pause(self) -> float:
-        """Seconds to the next reading."""
+        """Seconds until the next reading."""
         return pause(self.counted, self.needed, self.seconds) if self.counted else self.first
 
 
 def start_of(sample: Sample) -> Sample:
-    """Return the counters that tell, by pod."""
-    return {pod: _telling(counters) for pod, counters in sample.items()}
+    """Return the counters of sessions by pod."""
+    return {pod: _selected(counters) for pod, counters in sample.items()}
 
 
 def counted(start: Sample, now: Sample) -> int | None:
-    """Return the sessions of a window; None if only a whole look can say.
+    """Return the number of sessions of a window; None if a look is needed.
 
-    That is so when a pod has come, gone or restarted, or does not answer.
+    A look is needed if a pod is new, deleted or restarted, or does not answer.
     """
     if start.keys() != now.keys():
         return None
     total = 0.0
     for pod, then in start.items():
-        here = _telling(now[pod])
+        here = _selected(now[pod])
         if here.keys() != then.keys() or not any(key.startswith(SESSIONS) for key in here):
             return None
         if any(not math.isfinite(value) or value < then[key] for key, value in here.items()):
@@ -66,18 +66,18 @@ def counted(start: Sample, now: Sample) -> int | None:
 
 
 def pause(counted: int, needed: int, seconds: float) -> float:
-    """Return the pause before the next reading: half of what the window takes at its rate."""
+    """Return the pause before the next reading: half of the remaining time at the current rate."""
     if counted <= 0 or seconds <= 0:
         return LONGEST
     return first_pause(counted, max(0, needed - counted), seconds)
 
 
 def first_pause(counted: int, needed: int, seconds: float) -> float:
-    """Return half of what a window takes that needs so many, at the rate of the one before it."""
+    """Return half of the time for `needed` sessions at the rate of the former window."""
     if counted <= 0 or seconds <= 0:
         return LONGEST
     return min(LONGEST, max(SHORTEST, needed * seconds / counted / 2))
 
 
-def _telling(counters: PodCounters) -> PodCounters:
+def _selected(counters: PodCounters) -> PodCounters:
     return {key: value for key, value in counters.items() if key.startswith(NAMES)}

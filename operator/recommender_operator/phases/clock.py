@@ -1,9 +1,9 @@
-"""The time of a model: what deadlines are measured in (`docs/adr/0025-order-and-time.md`).
+"""Model time, in which deadlines are measured (`docs/adr/0025-order-and-time.md`).
 
-A clock on the wall may jump, and an operator may be away. Nobody watched the model meanwhile, so
-neither a deadline nor the time that a step is watched may pass by that. The model's time moves
-from look to look by what the wall's moved, but never back, and never by more than a few times the
-pace at which looks come. While nothing is waited for, it is the wall's.
+The wall clock may jump, and the operator may be down. Nobody observes the model meanwhile, so
+such periods must not count towards deadlines and steps. Between two looks, model time advances
+with the wall clock, but never backwards, and never by more than a few times the usual interval.
+While no deadline is running, it equals the wall clock.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import datetime
 
 from recommender_operator.api.status import ModelClock
 
-#: Looks may come so much later than the pace before time stands still.
+#: Maximum advance of model time between two looks, in multiples of the pace.
 STRETCH = 3
-#: A wait is measured to about this part of its length, so that a long one costs few writes.
+#: Deadlines are measured to 1/PRECISION of their length, so that long ones need few writes.
 PRECISION = 20
 _NONE = datetime.timedelta()
 
 
 def read(stored: ModelClock | None, wall: datetime.datetime) -> datetime.datetime:
-    """Return the model's time of a look."""
+    """Return the model time at a wall clock time."""
     if stored is None:
         return wall
     most = STRETCH * datetime.timedelta(seconds=stored.pace_seconds)
@@ -28,7 +28,7 @@ def read(stored: ModelClock | None, wall: datetime.datetime) -> datetime.datetim
 
 
 def pace(limit: datetime.timedelta, every: datetime.timedelta) -> datetime.timedelta:
-    """Return how often the time has to be kept for a wait that is looked at so often."""
+    """Return how often to store the clock for a deadline that is checked at an interval."""
     return max(every, limit / PRECISION)
 
 
@@ -40,9 +40,9 @@ def kept(
     pace: datetime.timedelta,
     written: bool,
 ) -> ModelClock:
-    """Return the clock to store: the stored one as long as it is exact enough.
+    """Return the clock to store: the stored one if it is still precise enough.
 
-    `written`: the status is written anyway, and the clock with it.
+    `written`: whether the status is written anyway.
     """
     now = ModelClock(observed_at=wall, time=time, pace_seconds=pace.total_seconds())
     if stored is None or written or stored.pace_seconds != now.pace_seconds:

@@ -1,8 +1,8 @@
-"""Which host a model's route may have: below a suffix of its namespace, and held by nobody else.
+"""The host of a model's route: it ends in a suffix of the namespace, and no other route has it.
 
-The order of the Gateway API decides between two routes (the older one first, then by name), with
-one thing more: a model that does not have a host yet never takes it from a route that has. The
-data plane itself would let the model's gRPC rule, which matches a header, win over an older route.
+Between two routes the order of the Gateway API decides (the older one first, then by name). In
+addition, a model never takes a host from a route that already has it. The data plane itself would
+prefer the model's gRPC rule, which matches a header, to an older route.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ _ROUTED = (VersionStage.CANARY, VersionStage.PROMOTED)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Hosting:
-    """The host that the route gets, and why that is not the one asked for.
+    """The host of the route, and why it is not the desired one.
 
-    `host` is None where nothing may be routed, and empty where no route of the operator has one.
+    `host` is None if no host is allowed, and empty if the operator does not set one.
     """
 
     host: str | None = ""
@@ -33,18 +33,18 @@ class Hosting:
 
 
 def wanted(model: ModelObject, domain: str) -> str:
-    """Return the host that a model asks for."""
+    """Return the desired host of a model."""
     named = model.spec.serving.host
     return named or host_names.default(model.name, model.namespace, domain)
 
 
 def is_routed(versions: Iterable[VersionObject]) -> bool:
-    """Return whether a route is there, or about to be written."""
+    """Return whether a route exists or is about to be written."""
     return any(version.status.stage in _ROUTED for version in versions)
 
 
-def judge(observed: Observed) -> Hosting:
-    """Return the host to route: the one asked for, else the one before, else none."""
+def resolve(observed: Observed) -> Hosting:
+    """Return the host to route: the desired one, else the current one, else none."""
     model, domain = observed.model, observed.platform.domain
     if model.spec.rollout.traffic is not TrafficMode.GATEWAY or not domain:
         return Hosting()
@@ -56,7 +56,7 @@ def judge(observed: Observed) -> Hosting:
     if former not in ("", host) and _refusal(observed, former) is None:
         message = f"{message}. Requests are still routed at {former}"
         return Hosting(host=former, reason=reason, message=message)
-    message = f"{message}. Until then no requests are routed"
+    message = f"{message}. Until then, no requests are routed"
     return Hosting(host=None, reason=reason, message=message)
 
 
@@ -69,15 +69,15 @@ def _refusal(observed: Observed, host: str) -> tuple[Reason, str] | None:
     if holder is None:
         return None
     message = (
-        f"host {host} is held by the {holder.kind} {holder.namespace}/{holder.name}, created at "
-        f"{holder.created_at.isoformat(timespec='seconds')}. Set another serving.host, or take "
-        "the host out of that route"
+        f"host {host} is used by the {holder.kind} {holder.namespace}/{holder.name}, created at "
+        f"{holder.created_at.isoformat(timespec='seconds')}. Set another serving.host, or remove "
+        "the host from that route"
     )
     return Reason.HOST_CONFLICT, message
 
 
 def _holder(observed: Observed, host: str) -> Rival | None:
-    """Return the first of the other routes that have a host, if it comes before the model's."""
+    """Return the first other route with a host, if it precedes the model's route."""
     model, traffic = observed.model, observed.traffic
     rivals = [rival for rival in observed.rivals if _overlaps(rival, host, model.namespace)]
     if not rivals:
@@ -94,7 +94,7 @@ def _order(rival: Rival) -> tuple[datetime.datetime, str]:
 
 
 def _overlaps(rival: Rival, host: str, namespace: str) -> bool:
-    """Whether a route has a host; in one namespace a wildcard yields to a host, as in the API."""
+    """Return whether a route has a host; in its own namespace, wildcards do not count."""
     return any(
         host_names.covers(pattern, host) and (pattern == host or rival.namespace != namespace)
         for pattern in rival.hosts

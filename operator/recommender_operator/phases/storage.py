@@ -1,8 +1,8 @@
-"""Whether the claims that a model names can be used: the condition StorageReady.
+"""Whether the claims that a model names are usable: the condition StorageReady.
 
-A Job whose claim is missing would wait until its deadline. So no Job starts before its claims can
-be used; what serves goes on. A claim that is Pending is none of these: many classes bind a claim
-when its first pod comes.
+A Job with a missing claim would wait until its deadline, so no Job starts before its claims are
+usable; serving continues. A Pending claim is usable: many storage classes bind a claim when its
+first pod is scheduled.
 """
 
 from __future__ import annotations
@@ -22,32 +22,33 @@ Problem = tuple[Reason, str]
 
 @dataclasses.dataclass(frozen=True)
 class Storage:
-    """What keeps Jobs from starting: all of them, and those that read the source."""
+    """Problems that prevent Jobs from starting: all Jobs, or only those that read the source."""
 
     store: Problem | None = None
     source: Problem | None = None
 
     @property
     def problem(self) -> Problem | None:
-        """The first of the two."""
+        """The problem of the store, else of the source."""
         return self.store or self.source
 
     def stops(self, kind: JobKind) -> bool:
-        """Return whether a kind of Job may not start."""
+        """Return whether a kind of Job must not start."""
         reads = kind in (JobKind.CHECK, JobKind.SNAPSHOT)
         return self.store is not None or (reads and self.source is not None)
 
 
-def judge(observed: Observed) -> Storage:
-    """Return what is wrong with the claims; nothing where they were not looked at."""
+def check(observed: Observed) -> Storage:
+    """Return the problems of the claims; none for claims that were not read."""
     spec = observed.model.spec
     name = spec.storage.claim_name
     store = _problem(observed, "storage.claimName", name)
     claim = observed.claims.get(name)
     if store is None and claim is not None and set(claim.access_modes) == _READ_ONLY:
         message = (
-            f"storage.claimName {name!r} is ReadOnlyMany, and tables and versions are written to "
-            "it: name a claim with ReadWriteOnce or ReadWriteMany in a new model"
+            f"storage.claimName {name!r} is ReadOnlyMany, but the operator writes tables and "
+            "versions to it: create a new model with a claim that is ReadWriteOnce or "
+            "ReadWriteMany"
         )
         store = Reason.CLAIM_READ_ONLY, message
     return Storage(store=store, source=None if spec.data.pinned else _source(observed))
@@ -80,11 +81,11 @@ def _problem(observed: Observed, field: str, name: str) -> Problem | None:
 
 
 def _state(claim: Claim | None) -> Problem | None:
-    """Return what keeps a claim from being used, with the remedy."""
+    """Return why a claim is not usable, and the remedy; None if it is."""
     if claim is None:
         return Reason.CLAIM_MISSING, "does not exist: create it, or correct the name"
     if claim.deleting:
-        return Reason.CLAIM_DELETING, "is being deleted: create it anew, or name another"
+        return Reason.CLAIM_DELETING, "is being deleted: create it again, or name another"
     if claim.phase == "Lost":
         return Reason.CLAIM_LOST, "has lost its volume (Lost): restore the volume, or replace it"
     if claim.block:
@@ -96,14 +97,14 @@ def _state(claim: Claim | None) -> Problem | None:
 
 
 def condition(storage: Storage) -> tuple[ConditionType, ConditionStatus, str, str]:
-    """Return the condition that tells it."""
+    """Return type, status, reason and message of the condition."""
     kind = ConditionType.STORAGE_READY
     if storage.problem is None:
-        return kind, "True", Reason.CLAIMS_USABLE, "the claims of the spec can be used"
+        return kind, "True", Reason.CLAIMS_USABLE, "the claims of the spec are usable"
     reason, message = storage.problem
     return kind, "False", reason, f"{message}. No Job starts until then"
 
 
 def poll() -> datetime.timedelta:
-    """Return after how long claims that cannot be used are looked at again."""
+    """Return the interval at which unusable claims are checked again."""
     return _POLL

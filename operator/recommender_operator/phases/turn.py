@@ -1,11 +1,11 @@
-"""One turn of `decide`: what was seen, and the decision as it grows.
+"""One call of `decide`: the observed state, and the decision in progress.
 
-A turn lives inside one call. Each phase reads it and adds to it, so that a phase sees what the
-phases before it have decided, and several stages can be passed in one look.
+Each phase reads the turn and adds to it, so a phase sees the decisions of the earlier ones, and a
+version can pass several stages in one look.
 
-The order of the actions makes every prefix of them safe, for the operator may die between any two:
-requests leave a bad version before anything else is written; what is decided is recorded before
-requests move to a new version; Jobs, services and baselines come between.
+The actions are ordered so that every prefix is safe, because the operator may die between any two:
+first, traffic leaves a bad version; then, decisions are recorded; Jobs, services and baselines
+follow; traffic moves to a new version last.
 """
 
 from __future__ import annotations
@@ -37,66 +37,66 @@ from recommender_operator.observed import Observed, VersionObject
 from recommender_operator.phases import clock, hosts, storage, words
 from recommender_operator.phases.view import ROLLING_OUT, View
 
-#: Handled requests that are remembered; the newest of each action always is.
+#: Maximum number of handled requests in the status, including the newest of each action.
 MAX_HANDLED = 20
-#: An Event of Kubernetes takes no more.
+#: Maximum length of an Event's message in Kubernetes, in characters.
 MAX_EVENT = 1024
-#: The longest wait for the next look; children's events wake the operator earlier.
+#: Maximum time until the next look while something is in progress; watches trigger earlier ones.
 IDLE = datetime.timedelta(seconds=60)
-#: A model that waits for nothing: events wake it, and the setting of the longest pause.
+#: Maximum time until the next look if nothing is in progress.
 REST = datetime.timedelta(hours=1)
 
 
 class Turn(View):
-    """The state of one decision in the making."""
+    """The state of a decision in progress."""
 
     def __init__(self, observed: Observed, now: datetime.datetime) -> None:
         super().__init__(observed, now)
-        #: The model's time, for everything that takes time; `now` is what people read.
+        #: Model time, for deadlines; `now` is for times that people read.
         self.time = clock.read(self.status.clock, now)
         self._paces: list[datetime.timedelta] = []
-        #: Only a rollback is being done, or a version is pinned: nothing new may start.
+        #: Whether a rollbackTo is in progress or a version is pinned: nothing new may start.
         self.held = False
-        #: Version that a rollbackTo is bringing back: its service stays, its record too.
+        #: Target of a rollbackTo in progress: its service and its record stay.
         self.target: str | None = None
         self.finished = False
         self._changed: list[str] = []
         self._actions: list[Action] = []
         self._events: list[Event] = []
-        #: The event of the stages that a version has passed in this turn.
+        #: The Event of the stages that a version has passed in this turn.
         self._passed: dict[str, Event] = {}
-        #: The drift window of the champion, if it is all that is watched and still fills.
+        #: The champion's drift window, if it still fills and nothing else is in progress.
         self.filling: Filling | None = None
-        self._retreat = False
+        self._route_first = False
         self._requeue = REST
-        #: The host that the route gets.
-        self.hosting = hosts.judge(observed)
-        #: What keeps Jobs from starting.
-        self.storage = storage.judge(observed)
+        #: The host of the route.
+        self.hosting = hosts.resolve(observed)
+        #: Problems that prevent Jobs from starting.
+        self.storage = storage.check(observed)
         for name, smoke in observed.smokes.items():
             self.change(name, smoke=smoke)
 
     # --- the decision
 
     def do(self, action: Action) -> None:
-        """Add an action, unless the very same one is there already.
+        """Add an action once.
 
-        A Job whose claims cannot be used is not started; the next looks ask for it again.
+        A Job whose claims are not usable does not start; later looks try again.
         """
         if isinstance(action, StartJob) and self.storage.stops(action.kind):
             return
         if action not in self._actions:
             self._actions.append(action)
 
-    def retreat(self) -> None:
-        """Write the route before everything else: requests leave a version that must not serve.
+    def route_first(self) -> None:
+        """Write the route before all other actions, so that traffic leaves a bad version first.
 
-        It is written even if it reads as asked already, for the read may be older than a write.
+        It is written even if the observed route is correct, which may be stale.
         """
-        self._retreat = True
+        self._route_first = True
 
     def change(self, name: str, **values: object) -> None:
-        """Change the status of a version; one write of it is made at the end."""
+        """Change the status of a version, which is written once at the end."""
         version = self.versions[name]
         status = version.status.model_copy(update=values)
         if status == version.status:
@@ -111,19 +111,19 @@ class Turn(View):
             self._changed.append(name)
 
     def move(self, name: str, stage: VersionStage, **values: object) -> None:
-        """Move a version to a stage and say so, in one event for all stages of a turn."""
+        """Move a version to a stage, with one Event for all stages of a turn."""
         self.change(name, stage=stage, stage_since=self.time, **values)
         before = self._passed.get(name)
         message = f"{name}: {words.STAGES[stage]}"
         if before is not None:
             self._events.remove(before)
             message = f"{before.message}; {words.STAGES[stage]}"
-        self._passed[name] = self._tell("Normal", stage.value, message, name)
+        self._passed[name] = self._add_event("Normal", stage.value, message, name)
 
     def end(
         self, name: str, stage: VersionStage, reason: str, message: str, *, automatic: bool = True
     ) -> None:
-        """Decide on a version, with the numbers, and take its requests away if it loses them."""
+        """Record the decision on a version, and withdraw its traffic unless it is promoted."""
         before = self.versions[name].status.stage
         number = self.next_number()
         decision = VersionDecision(
@@ -137,7 +137,7 @@ class Turn(View):
         )
         promoted = stage is VersionStage.PROMOTED
         if not promoted and (self.route_weights.get(name) or self.versions[name].status.weight):
-            self.retreat()
+            self.route_first()
         self.change(
             name,
             stage=stage,
@@ -147,18 +147,18 @@ class Turn(View):
             unready_since=None,
             **({"promoted_at": self.now, "promotion": number} if promoted else {}),
         )
-        kind = self.say if promoted or stage is VersionStage.SUPERSEDED else self.warn
+        kind = self.info if promoted or stage is VersionStage.SUPERSEDED else self.warn
         kind(reason, f"{name} {stage.value}: {message}", version=name)
 
-    def say(self, reason: str, message: str, *, version: str = "") -> None:
-        """Add a Normal event; `version` as in `Event`."""
-        self._tell("Normal", reason, message, version)
+    def info(self, reason: str, message: str, *, version: str = "") -> None:
+        """Add a Normal Event; `version` as in `Event`."""
+        self._add_event("Normal", reason, message, version)
 
     def warn(self, reason: str, message: str, *, version: str = "") -> None:
-        """Add a Warning event; `version` as in `Event`."""
-        self._tell("Warning", reason, message, version)
+        """Add a Warning Event; `version` as in `Event`."""
+        self._add_event("Warning", reason, message, version)
 
-    def _tell(
+    def _add_event(
         self, kind: Literal["Normal", "Warning"], reason: str, message: str, version: str
     ) -> Event:
         event = Event(type=kind, reason=reason, message=message[:MAX_EVENT], version=version)
@@ -173,9 +173,9 @@ class Turn(View):
     def condition(
         self, kind: ConditionType, status: ConditionStatus, reason: str, message: str
     ) -> bool:
-        """Set a condition; return whether its reason was another at the start of the turn.
+        """Set a condition; return whether its reason differs from that at the start of the turn.
 
-        So a warning is made once, not at each look. The transition, too, is one against the start.
+        Callers use this to warn once instead of at each look.
         """
         old = find(self.model.status.conditions, kind)
         conditions = put(
@@ -191,8 +191,8 @@ class Turn(View):
         self.set_status(conditions=conditions)
         return old is None or old.reason != reason
 
-    def look_again(self, after: datetime.timedelta) -> None:
-        """Ask for the next look no later than that."""
+    def requeue(self, after: datetime.timedelta) -> None:
+        """Request the next look after at most this time."""
         self._requeue = min(self._requeue, max(after, datetime.timedelta(seconds=1)))
 
     # --- time
@@ -200,26 +200,26 @@ class Turn(View):
     def due(
         self, since: datetime.datetime, limit: datetime.timedelta, every: datetime.timedelta
     ) -> bool:
-        """Return whether so long was watched since then; `every` is how often it is looked at."""
+        """Return whether `limit` has passed in model time; `every` is the checking interval."""
         waits = self.time - since < limit
         if waits:
             self._paces.append(clock.pace(limit, every))
         return not waits
 
     def _keep_time(self) -> None:
-        """Keep the model's time while something is waited for; it stands still in a pause."""
+        """Store the clock while a deadline is running; model time stops while paused."""
         stored, candidate = self.model.status.clock, self.candidate
         rolls_out = candidate is not None and candidate.status.stage in ROLLING_OUT
         if rolls_out and (self.spec.paused or self.held) and not self._paces:
             return
-        # A check of the data that has failed is repeated, and its pause starts with this look.
+        # A failed data check is repeated; the pause before it starts now.
         failed = any(self.versions[n].status.stage is VersionStage.FAILED for n in self._changed)
         paces = [*self._paces, IDLE] if rolls_out or failed else self._paces
         if self.model.deleting or not paces:
             self.set_status(clock=None)
             return
-        # The model's time goes on with the looks.
-        self.look_again(IDLE)
+        # Model time advances only with looks.
+        self.requeue(IDLE)
         written = self.status != self.model.status
         pace = min(paces)
         self.set_status(
@@ -229,7 +229,7 @@ class Turn(View):
     # --- requests by annotation
 
     def pending(self, action: str) -> str | None:
-        """Return the token of a request that was not handled yet."""
+        """Return the token of an annotation that is not handled yet; None if there is none."""
         token = self.model.annotations.get(action, "").strip()[:253]
         if not token:
             return None
@@ -237,7 +237,7 @@ class Turn(View):
         return None if handled else token
 
     def handled(self, action: str, token: str, result: str) -> None:
-        """Record what became of a request, so that it is done once."""
+        """Record the result of a request, so that it is handled once."""
         entry = HandledAction(action=action, token=token, at=self.now, result=result[:1024])
         known = [*self.status.handled, entry]
         newest = {h.action: h for h in known}
@@ -248,17 +248,17 @@ class Turn(View):
     # --- the end
 
     def finish(self) -> Decision:
-        """Return the decision with its actions in the safe order."""
-        asked = self.asked_weights
+        """Return the decision, with its actions in the safe order."""
+        desired = self.desired_weights
         for version in [] if self.model.deleting else list(self.versions.values()):
-            if version.status.weight != asked.get(version.name, 0):
-                self.change(version.name, weight=asked.get(version.name, 0))
+            if version.status.weight != desired.get(version.name, 0):
+                self.change(version.name, weight=desired.get(version.name, 0))
         self._keep_time()
         requeue, filling = self._requeue, self.filling
         if filling is not None:
             filling = dataclasses.replace(filling, rest=requeue.total_seconds())
             requeue = min(requeue, datetime.timedelta(seconds=filling.pause))
-        before, after = self._traffic(asked)
+        before, after = self._traffic(desired)
         updates = [
             UpdateVersion(name=name, status=self.versions[name].status) for name in self._changed
         ]
@@ -271,22 +271,25 @@ class Turn(View):
             filling=filling,
         )
 
-    def _traffic(self, asked: Mapping[str, int]) -> tuple[list[Action], list[Action]]:
-        """Return the writes of the route that go first, and those that go last."""
+    def _traffic(self, desired: Mapping[str, int]) -> tuple[list[Action], list[Action]]:
+        """Return the route's actions that come first, and those that come last."""
         if self.model.deleting or self.observed.platform.missing:
             return [], []
         if self.hosting.host is None:
             return ([RemoveTraffic()], []) if self.observed.traffic.weights else ([], [])
         renamed = self.observed.traffic.host != self.hosting.host and bool(self.hosting.host)
-        if self.route_weights == asked and not (asked and (self._retreat or renamed)):
+        if self.route_weights == desired and not (desired and (self._route_first or renamed)):
             return [], []
-        if not asked:
+        if not desired:
             return [], ([RemoveTraffic()] if self._route_is_orphaned() else [])
-        action = SetTraffic(weights=dict(asked), host=self.hosting.host)
-        return ([action], []) if self._retreat else ([], [action])
+        action = SetTraffic(weights=dict(desired), host=self.hosting.host)
+        return ([action], []) if self._route_first else ([], [action])
 
     def _route_is_orphaned(self) -> bool:
-        """Whether every version of the route is known to be unfit: a gap in a list is no proof."""
+        """Return whether all versions of the route are known and have ended without promotion.
+
+        A version that is missing in the list may still exist.
+        """
         return all(
             name in self.versions
             and self.versions[name].status.stage in TERMINAL - {VersionStage.PROMOTED}

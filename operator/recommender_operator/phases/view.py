@@ -1,7 +1,7 @@
-"""Who is who: champion, previous, candidate, and the split that follows from them.
+"""Roles of versions (champion, previous, candidate) and the traffic split.
 
-All of it is read from the versions as they stand in this turn, never from the projection in the
-model's status, which a crash may have left behind.
+They are computed from the versions, never from the projection in the model's status, which may be
+stale after a crash.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from recommender_operator.resources import names
 
 #: Stages in which a version is served before it is promoted.
 ROLLING_OUT = (VersionStage.DEPLOYING, VersionStage.SMOKE_TESTING, VersionStage.CANARY)
-#: How the trigger of a version begins that is the baseline in place of another.
+#: Start of the trigger of a stand-in.
 STAND_IN = "Baseline in place of"
 
 
 class View:
-    """What was seen, with the changes of this turn."""
+    """The observed state, with the changes of this turn."""
 
     def __init__(self, observed: Observed, now: datetime.datetime) -> None:
         self.observed = observed
@@ -36,15 +36,14 @@ class View:
         self.status = observed.model.status
         self.versions: dict[str, VersionObject] = {v.name: v for v in observed.versions}
         retrain = self.status.retrain
-        #: Digest of the spec without any retraining.
+        #: Digest of the spec without a retraining.
         self.base_hash = names.spec_hash(self.spec.data, self.spec.training)
         in_force = retrain is not None and retrain.spec_hash == self.base_hash
         self.retrain = retrain if in_force else None
         self._token = self.retrain.token if self.retrain else ""
-        #: Name of the version that the spec, and a retraining in force, ask for.
-        self.asked = self._name_of(self.spec.training)
-        # It has no hyperparameters, and a training that is to search them would be refused; so
-        # would one with several workers.
+        #: Name of the version that the spec, and the current retraining, describe.
+        self.specified = self._name_of(self.spec.training)
+        # The baseline supports neither a hyperparameter search nor several workers.
         self._baseline = self.spec.training.model_copy(
             update={"algorithm": Algorithm.LOGISTIC_REGRESSION, "search": None, "workers": 1}
         )
@@ -55,13 +54,13 @@ class View:
 
     @property
     def stands_in(self) -> bool:
-        """Whether the baseline is wanted in place of what was asked for, which failed a gate."""
-        asked = self.versions.get(self.asked)
-        if asked is None or self.spec.evaluation.on_failure is not OnFailure.DEPLOY_BASELINE:
+        """Whether a stand-in is desired, because the version of the spec failed a gate."""
+        specified = self.versions.get(self.specified)
+        if specified is None or self.spec.evaluation.on_failure is not OnFailure.DEPLOY_BASELINE:
             return False
-        decision = asked.status.decision
+        decision = specified.status.decision
         return (
-            asked.status.stage is VersionStage.REJECTED
+            specified.status.stage is VersionStage.REJECTED
             and decision is not None
             and decision.reason == Reason.GATE_FAILED
             and self.spec.training.algorithm is not Algorithm.LOGISTIC_REGRESSION
@@ -74,35 +73,38 @@ class View:
 
     @property
     def desired_hash(self) -> str:
-        """Digest of what makes the desired version."""
+        """Digest of the inputs of the desired version."""
         return names.spec_hash(self.spec.data, self.desired_training, self._token)
 
     @property
     def desired(self) -> str:
-        """Name of the version to be made: the one asked for, or the baseline in its place."""
+        """Name of the desired version: that of the spec, or its stand-in."""
         return names.version_name(self.model.name, self.desired_hash)
 
     def is_stand_in(self, version: VersionObject) -> bool:
-        """Whether a version is the baseline in place of the one that the spec asks for."""
+        """Return whether a version is the stand-in for the version of the spec."""
         return self.stands_in and version.name == self.desired
 
     def is_of_spec(self, version: VersionObject) -> bool:
-        """Whether a version was made from the spec in force, by whichever training of it."""
+        """Return whether a version was trained from the current spec, including retrainings."""
         made_from = names.spec_hash(version.spec.data, version.spec.training)
         if version.spec.trigger.startswith(STAND_IN):
             return made_from == names.spec_hash(self.spec.data, self._baseline)
         return made_from == self.base_hash
 
-    def called(self, version: VersionObject) -> str:
-        """Return the name of a version, and what it is if that is not what was asked for."""
+    def display_name(self, version: VersionObject) -> str:
+        """Return the name of a version, with an explanation for a stand-in."""
         if not self.is_stand_in(version):
             return version.name
-        return f"{version.name} (the baseline, in place of {self.asked}, which failed its gates)"
+        return (
+            f"{version.name} (the baseline, in place of {self.specified}, which failed its gates)"
+        )
 
     def next_number(self) -> int:
-        """Return the next number of the model's order: one more than any that was given.
+        """Return the model's next sequence number: one more than any used one.
 
-        It follows from what was seen, so a look that is repeated after a crash gives the same.
+        It depends only on the observed state, so a look that is repeated after a crash returns
+        the same number.
         """
         numbers = [self.status.sequence]
         for version in self.versions.values():
@@ -118,19 +120,19 @@ class View:
 
     @property
     def champion(self) -> VersionObject | None:
-        """The promoted version whose promotion has the highest number."""
+        """The promoted version with the highest promotion number."""
         champions = self._champions()
         return champions[0] if champions else None
 
     @property
     def previous(self) -> VersionObject | None:
-        """The champion before the champion."""
+        """The former champion."""
         champions = self._champions()
         return champions[1] if len(champions) > 1 else None
 
     @property
     def unfinished(self) -> list[VersionObject]:
-        """Versions that still move; more than one only if somebody else made one."""
+        """Versions in progress; more than one only if somebody else created one."""
         moving = [v for v in self.versions.values() if v.status.stage not in TERMINAL]
         return sorted(moving, key=lambda v: (v.name != self.desired, v.name))
 
@@ -141,17 +143,17 @@ class View:
         return moving[0] if moving else None
 
     def service(self, version: str) -> ServiceState | None:
-        """Return what serves a version, if anything does."""
+        """Return the state of a version's service; None if it does not exist."""
         return self.observed.services.get(version)
 
     def is_ready(self, version: str) -> bool:
-        """Return whether a version can answer."""
+        """Return whether a version's service is ready."""
         service = self.service(version)
         return service is not None and service.ready
 
     @property
-    def asked_weights(self) -> dict[str, int]:
-        """The split as decided so far; empty when there is nobody to serve."""
+    def desired_weights(self) -> dict[str, int]:
+        """The split as decided so far; empty if no version serves."""
         candidate, champion = self.candidate, self.champion
         share = 0
         if candidate is not None and candidate.status.stage is VersionStage.CANARY:
@@ -163,17 +165,17 @@ class View:
 
     @property
     def route_weights(self) -> dict[str, int]:
-        """The split that the route has, without zeros."""
+        """The observed split, without zeros."""
         return {name: w for name, w in self.observed.traffic.weights.items() if w > 0}
 
     @property
     def route_agrees(self) -> bool:
-        """Whether the data plane has taken over exactly the split that is asked for."""
-        return self.observed.traffic.accepted and self.route_weights == self.asked_weights
+        """Whether the data plane has applied the desired split."""
+        return self.observed.traffic.accepted and self.route_weights == self.desired_weights
 
 
 def fresh_rollout(status: ModelVersionStatus) -> dict[str, object]:
-    """Return the values of a status that a new attempt starts with."""
+    """Return the fields of a version's status to reset for a new attempt."""
     published = status.artifact is not None
     stage = VersionStage.PUBLISHED if published else VersionStage.PENDING
     made: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""What people read of a version's stages."""
+"""Texts of a version's stages in Events."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from recommender_operator.api.version import VersionStage
 
 STAGES: Mapping[VersionStage, str] = {
-    VersionStage.PENDING: "waits for its turn",
-    VersionStage.CHECKING_DATA: "the data is being checked",
-    VersionStage.TRAINING: "is being trained",
-    VersionStage.EVALUATING: "is held against the offline gates",
-    VersionStage.PUBLISHING: "is being published to the artifact store",
-    VersionStage.PUBLISHED: "is published",
-    VersionStage.DEPLOYING: "its service starts",
-    VersionStage.SMOKE_TESTING: "is asked for recommendations before it gets requests",
-    VersionStage.CANARY: "gets requests step by step",
+    VersionStage.PENDING: "nothing has started yet",
+    VersionStage.CHECKING_DATA: "the check Job checks the data",
+    VersionStage.TRAINING: "the training starts",
+    VersionStage.EVALUATING: "its metrics are compared with the gates",
+    VersionStage.PUBLISHING: "the artifact is being published",
+    VersionStage.PUBLISHED: "the artifact is published",
+    VersionStage.DEPLOYING: "its pods are starting",
+    VersionStage.SMOKE_TESTING: "its pods are ready; the smoke inference starts",
+    VersionStage.CANARY: "the smoke inference passed; the rollout starts",
     VersionStage.PROMOTED: "is the champion",
-    VersionStage.FAILED: "has failed",
-    VersionStage.REJECTED: "was rejected before it got requests",
+    VersionStage.FAILED: "failed",
+    VersionStage.REJECTED: "was rejected",
     VersionStage.ROLLED_BACK: "was rolled back",
     VersionStage.SUPERSEDED: "was superseded",
 }

@@ -90,7 +90,9 @@ def test_train_accepts_data_that_the_check_ignores(
 ) -> None:
     """The metrics are finite, and intervals exist only with enough users."""
     version = lake(source, tmp_path, edit)
-    result = training.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+    result = training.train(
+        training.TrainingRun(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+    )
     assert all(math.isfinite(value) for value in result.metrics.values())
     assert {"auc", "logLoss", "ndcgAt10"} <= result.metrics.keys()
     assert ("aucLow" in result.metrics) == (edit is not one_user)
@@ -107,7 +109,11 @@ def test_train_refuses_equal_labels_and_equal_times(
     found = run.run(tmp_path / "lake", version, Checks())
     assert (report in " ".join(each.remedy for each in found.findings)) is (edit is one_second)
     with pytest.raises(InputError) as caught:
-        training.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+        training.train(
+            training.TrainingRun(
+                tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged"
+            )
+        )
     assert caught.value.reason == "TooFewRows"
     assert report in caught.value.message
 

@@ -18,12 +18,12 @@ from recommender_training.config.search_space import Params
 from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import OnceOnly
+from recommender_training.features.prepared import prepare
 from recommender_training.pipeline import training
 from recommender_training.search import folds, results
 from recommender_training.search.choose import choose
 from recommender_training.search.objective import FoldLoss, FromLake, Source
 from recommender_training.search.study import Pruned, Report
-from recommender_training.trainer.prepared import prepare
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
 
@@ -82,10 +82,10 @@ def test_interrupted_or_not_it_is_the_same_artifact_and_no_journal_is_left(
     monkeypatch.setattr(FoldLoss, "__call__", dying)
     where = (searched.lake, searched.data_version, config(), tmp_path / "v-2")
     with pytest.raises(KeyboardInterrupt):
-        training.train(*where)
+        training.train(training.TrainingRun(*where))
     assert list((tmp_path / ".search").glob("*.journal"))
     assert not (tmp_path / "v-2").exists()
-    result = training.train(*where)
+    result = training.train(training.TrainingRun(*where))
     assert calls == 2 + 2, "the first trial is not tried again"
     assert result.digest == searched.digest
     assert not list((tmp_path / ".search").iterdir())
@@ -100,7 +100,9 @@ def test_what_a_failed_search_left_goes_with_the_next_training_of_the_model(
     left.parent.mkdir()
     left.write_text("")
     where = (trained.lake, trained.data_version, trained.config, tmp_path / "v-2")
-    result = training.train(*where, checkpoints=tmp_path / "kept", own_checkpoints=own)
+    result = training.train(
+        training.TrainingRun(*where, checkpoints=tmp_path / "kept", own_checkpoints=own)
+    )
     assert result.digest == trained.digest
     assert left.exists() is not own
     assert left.parent.exists() is not own
@@ -136,7 +138,9 @@ def test_training_opens_the_test_window_once_and_searching_never(
     monkeypatch.setattr(OnceOnly, "open", counted)
     few = config(trials=1, seeds=1, folds=1)
     with pytest.raises(KeyboardInterrupt):
-        training.train(searched.lake, searched.data_version, few, tmp_path / "v")
+        training.train(
+            training.TrainingRun(searched.lake, searched.data_version, few, tmp_path / "v")
+        )
     assert opened == 1, "after the search, and before anything is written"
     section = {"search": SEARCH_CONFIG["search"] | {"trials": 1, "folds": 1}}
     code = main.main(

@@ -56,7 +56,7 @@ async def test_the_newest_pod_answers_for_the_service_in_place() -> None:
 
 
 @pytest.mark.parametrize(("passed", "stage"), [(True, "Canary"), (False, "Rejected")])
-async def test_one_write_says_that_it_was_asked_and_what_follows(passed: bool, stage: str) -> None:
+async def test_one_write_has_the_smoke_result_and_the_next_stage(passed: bool, stage: str) -> None:
     rig = Rig()
     shot = snapshot(rig, pod("p", NAME))
     rig.kube.put(PODS, shot.pods[NAME][0])
@@ -73,7 +73,7 @@ async def test_one_write_says_that_it_was_asked_and_what_follows(passed: bool, s
     ]
 
 
-async def test_the_smoke_takes_the_kinds_of_ids_from_the_version() -> None:
+async def test_the_smoke_inference_uses_the_id_types_of_the_version() -> None:
     rig = Rig()
     mapping = {
         "interactions": {"files": "*", "user": "u", "item": "i", "timestamp": {"column": "t"},
@@ -89,7 +89,7 @@ async def test_the_smoke_takes_the_kinds_of_ids_from_the_version() -> None:
     assert rig.smoke.ids == [IdKinds(user=IdKind.TEXT)]
 
 
-async def test_an_address_that_was_another_pods_a_moment_ago_is_not_asked() -> None:
+async def test_an_address_of_a_former_pod_is_not_tested() -> None:
     rig = Rig()
     shot = snapshot(rig, pod("gone", NAME), pod("moved", NAME))
     rig.kube.put(PODS, pod("moved", NAME, ready=False))
@@ -98,7 +98,7 @@ async def test_an_address_that_was_another_pods_a_moment_ago_is_not_asked() -> N
     assert rig.smoke.asked == []
 
 
-async def test_without_a_ready_pod_nobody_is_asked() -> None:
+async def test_without_a_ready_pod_no_smoke_inference_runs() -> None:
     rig = Rig()
     shot = snapshot(rig, pod("p", NAME, ready=False))
     rig.kube.put(PODS, shot.pods[NAME][0])
@@ -114,7 +114,7 @@ async def test_a_change_of_the_route_does_not_wait_for_an_inference(route: do.Ac
     assert rig.smoke.asked == []
 
 
-async def test_a_decision_that_wants_nobody_asked_is_the_last_of_its_look() -> None:
+async def test_a_decision_without_a_smoke_inference_is_the_last_of_its_look() -> None:
     rig = Rig()
     assert await answers(rig, snapshot(rig), do.EnsureService(version=NAME)) is None
     assert rig.kube.reads == []

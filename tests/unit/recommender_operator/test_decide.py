@@ -43,7 +43,7 @@ def in_canary(**sections: object) -> World:
     raise AssertionError(world.summary())
 
 
-def test_the_first_version_takes_all_requests_and_is_ready() -> None:
+def test_the_first_version_receives_all_requests_and_is_ready() -> None:
     world = promoted_first()
     assert world.stages() == {17: "Promoted"}
     assert list(world.route.values()) == [100]
@@ -54,7 +54,7 @@ def test_the_first_version_takes_all_requests_and_is_ready() -> None:
     assert decision.reason == "InitialRollout"
 
 
-def test_a_model_without_a_version_waits_for_no_split() -> None:
+def test_a_model_without_a_version_has_no_pending_split() -> None:
     world = World()
     world.accepted = False
     world.reconcile()
@@ -62,7 +62,7 @@ def test_a_model_without_a_version_waits_for_no_split() -> None:
     assert world.status.route_pending_since is None
 
 
-def test_a_good_version_climbs_every_step_and_the_former_one_stays_warm() -> None:
+def test_a_good_version_passes_every_step_and_the_former_one_stays_warm() -> None:
     world = rolled_out_second()
     assert world.stages() == {17: "Promoted", 2: "Promoted"}
     assert world.status.champion == world.champion()
@@ -103,7 +103,7 @@ def test_a_failing_version_loses_its_requests_before_anything_else_is_written() 
 FOUND = {"sampler": "TPE", "trials": 20, "bestTrial": 4, "bestLogLoss": 0.5}
 
 
-def test_what_a_search_found_is_in_the_version_until_it_is_made_anew() -> None:
+def test_the_result_of_a_search_is_in_the_version_until_it_is_trained_again() -> None:
     world = World(odd_reports={JobKind.TRAIN: {"search": FOUND}})
     world.metrics[17] = BAD
     world.settle()
@@ -124,16 +124,16 @@ def test_a_version_that_fails_a_gate_is_never_served() -> None:
     world.settle()
     assert world.stages()[2] == "Rejected"
     assert world.condition("GatesPassed") == ("False", "GateFailed")
-    assert "auc 0.5, asked: at least 0.6" in world.message("GatesPassed")
+    assert "auc 0.5, required: at least 0.6" in world.message("GatesPassed")
     assert len(world.services) == 1
 
 
-def test_a_metric_that_is_no_number_fails_its_gate_and_says_so() -> None:
+def test_a_metric_that_is_not_a_number_fails_its_gate_and_is_reported() -> None:
     world = World()
     world.metrics[17] = {"auc": float("nan"), "logLoss": None}
     world.settle()
     assert world.stages() == {17: "Rejected"}
-    assert "auc was not measured as a number" in world.message("GatesPassed")
+    assert "auc was not measured" in world.message("GatesPassed")
 
 
 def test_a_version_that_answers_badly_is_stopped_before_it_gets_requests() -> None:
@@ -173,7 +173,7 @@ def test_a_failed_training_names_reason_and_log_and_the_champion_keeps_serving()
         (JobKind.PUBLISH, "digest", "sha256:" + "f" * 64, "DigestMismatch"),
     ],
 )
-def test_a_report_that_does_not_fit_what_was_asked_ends_the_version(
+def test_a_report_with_other_data_than_checked_fails_the_version(
     kind: JobKind, field: str, value: str, reason: str
 ) -> None:
     world = World(odd_reports={kind: {field: value}})
@@ -204,7 +204,7 @@ def test_nothing_is_published_while_a_folder_is_being_removed() -> None:
     assert world.stages()[2] == "Promoted"
 
 
-def test_a_failed_data_check_is_repeated_by_itself_with_growing_pauses() -> None:
+def test_a_failed_data_check_is_repeated_with_increasing_pauses() -> None:
     world = World()
     world.reconcile()
     world.reconcile()
@@ -238,7 +238,7 @@ def test_a_new_spec_supersedes_the_version_on_its_way() -> None:
     assert world.stages() == {17: "Promoted", 2: "Superseded", 3: "Promoted"}
 
 
-def test_a_former_champion_that_is_asked_for_again_is_not_trained_again() -> None:
+def test_a_former_champion_that_the_spec_describes_again_is_not_trained_again() -> None:
     world = rolled_out_second()
     trainings = [x for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.TRAIN]
     world.seed(17)
@@ -250,7 +250,7 @@ def test_a_former_champion_that_is_asked_for_again_is_not_trained_again() -> Non
     assert [s.weight for s in champion.status.steps] == [10, 50, 100]
 
 
-def test_a_rolled_back_version_stays_so_when_the_operator_looks_again() -> None:
+def test_a_rolled_back_version_stays_rolled_back() -> None:
     world = in_canary()
     world.error_share[2] = 0.5
     world.settle()
@@ -259,7 +259,7 @@ def test_a_rolled_back_version_stays_so_when_the_operator_looks_again() -> None:
     assert world.stages()[2] == "RolledBack"
 
 
-def test_two_rollbacks_in_a_row_lock_until_a_human_retries() -> None:
+def test_two_rollbacks_in_a_row_lock_until_a_retry() -> None:
     world = in_canary()
     world.error_share.update({2: 0.5, 3: 0.5})
     world.settle()
@@ -322,7 +322,7 @@ def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
     assert world.stages()[2] == "Promoted"
 
 
-def test_numbers_that_move_are_written_once_an_interval_and_a_new_verdict_at_once() -> None:
+def test_changing_numbers_are_written_once_per_interval_and_a_new_verdict_at_once() -> None:
     # Each write wakes the operator; a write at each look would never let it rest.
     world = in_canary(analysis={"intervalSeconds": 30, "stepSeconds": 600, "minRequests": 100000})
     candidate = world.status.candidate or ""
@@ -352,7 +352,7 @@ def test_the_step_clock_waits_for_the_data_plane() -> None:
     candidate = world.versions[world.status.candidate or ""]
     assert candidate.status.stage is VersionStage.CANARY
     assert candidate.status.steps == ()
-    assert "waits for the data plane" in world.message("Progressing")
+    assert "once the data plane reports it" in world.message("Progressing")
 
 
 def test_a_route_that_somebody_edits_is_written_again() -> None:
@@ -363,7 +363,7 @@ def test_a_route_that_somebody_edits_is_written_again() -> None:
     assert world.route == asked
 
 
-def test_a_candidate_that_has_all_requests_stands_for_the_champion_that_has_no_pods() -> None:
+def test_a_candidate_with_all_requests_counts_for_a_champion_without_pods() -> None:
     # So it is in Knative mode, whose last step makes the candidate the rolled-out revision.
     world = in_canary()
     candidate, champion = world.status.candidate or "", world.champion() or ""
@@ -390,7 +390,7 @@ def test_a_lost_service_of_the_champion_comes_back() -> None:
     assert world.condition("Ready")[0] == "True"
 
 
-def test_a_split_on_its_way_is_no_outage_but_one_that_never_arrives_is() -> None:
+def test_a_pending_split_is_not_an_outage_unless_it_never_applies() -> None:
     world = promoted_first()
     world.settle()
     world.accepted = False
@@ -423,7 +423,7 @@ def test_an_evicted_candidate_gives_its_requests_back_at_once_until_it_is_ready(
     assert [s.weight for s in world.versions[candidate].status.steps] == [10, 10, 50, 100]
 
 
-def test_an_evicted_candidate_keeps_its_requests_where_nobody_else_could_answer() -> None:
+def test_an_evicted_candidate_keeps_its_requests_if_no_other_version_could_answer() -> None:
     world = in_canary()
     candidate, stable = world.status.candidate or "", world.stable()
     for name in (candidate, stable):
@@ -502,7 +502,7 @@ def test_a_version_that_waits_for_promotion_is_still_watched() -> None:
     assert world.stages()[2] == "RolledBack"
 
 
-def test_history_beyond_the_limit_goes_with_its_artifacts() -> None:
+def test_history_beyond_the_limit_is_deleted_with_its_artifacts() -> None:
     world = World(spec=spec(history={"limit": 1}))
     world.settle()
     for seed in (2, 3, 4, 5):
@@ -527,7 +527,7 @@ def test_an_artifact_that_another_version_shares_stays() -> None:
     assert not [paths for paths in removed if artifact.path in paths.split(",")]
 
 
-def test_a_missing_platform_is_named_and_nothing_is_tried() -> None:
+def test_a_missing_platform_is_reported_and_nothing_starts() -> None:
     world = World(platform=Platform(missing=("KServe is not installed: install it",)))
     decision = world.reconcile()
     assert decision.actions == ()
@@ -546,7 +546,7 @@ def test_deleting_with_retain_ends_at_once() -> None:
     assert decision.actions == ()
 
 
-def test_deleting_with_delete_removes_artifacts_after_all_else_is_gone() -> None:
+def test_deleting_with_delete_removes_artifacts_last() -> None:
     world = World(spec=spec(deletionPolicy="Delete"))
     world.settle()
     world.deleting = True
@@ -575,7 +575,7 @@ def test_deleting_ends_even_if_the_removal_keeps_failing() -> None:
     assert [e.reason for e in world.events if e.type == "Warning"] == ["ArtifactsLeftBehind"]
 
 
-def test_every_condition_is_there_from_the_first_look() -> None:
+def test_every_condition_exists_from_the_first_look() -> None:
     world = World()
     world.reconcile()
     types = [c.type for c in world.status.conditions]
@@ -601,7 +601,7 @@ def test_every_condition_is_there_from_the_first_look() -> None:
     assert {c.observed_generation for c in world.status.conditions} == {1}
 
 
-def test_a_condition_keeps_its_transition_time_until_its_status_flips() -> None:
+def test_a_condition_keeps_its_transition_time_until_its_status_changes() -> None:
     world = promoted_first()
     before = {c.type: c.last_transition_time for c in world.status.conditions}
     world.tick(1000)
@@ -619,12 +619,12 @@ def test_a_first_version_needs_no_approval(mode: str) -> None:
     assert world.stages() == {17: "Promoted"}
 
 
-def test_a_spec_survives_the_wire() -> None:
+def test_a_spec_survives_serialization() -> None:
     asked = spec()
     assert RecommenderModelSpec.model_validate(asked.dump()) == asked
 
 
-def test_what_is_told_of_a_training_is_what_people_ask_first() -> None:
+def test_the_condition_trained_shows_the_main_metrics() -> None:
     world = World()
     world.metrics = {17: GOOD | {"coverageAt10": 0.1, "logLoss": 0.5, "ndcgAt10": 0.2}}
     world.settle()
@@ -676,7 +676,7 @@ def test_an_artifact_staged_in_any_other_folder_than_its_own_fails(path: str) ->
     assert f"'staging/movies/{name}-0'" in status.decision.message
 
 
-def test_a_version_made_again_does_not_take_an_earlier_removal_for_its_own() -> None:
+def test_a_version_created_again_needs_its_own_removal() -> None:
     world = World(spec=spec(history={"limit": 1}))
     world.settle()
     for seed in (2, 3, 4, 17, 2, 3, 4):

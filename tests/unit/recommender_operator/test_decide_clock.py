@@ -156,7 +156,7 @@ def end(world: World) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("life", LIVES, ids=lambda life: life.__name__)
-def test_a_clock_that_jumps_an_hour_in_any_phase_changes_no_end(life: Life) -> None:
+def test_a_clock_that_jumps_an_hour_in_any_phase_does_not_change_the_result(life: Life) -> None:
     straight = lived(life)
     expected = end(straight)
     for look in sorted(straight.turns):
@@ -173,7 +173,7 @@ def straight_end(life: Life) -> dict[str, object]:
     st.sampled_from(LIVES),
     st.dictionaries(st.integers(1, 120), st.sampled_from(JUMPS), max_size=4),
 )
-def test_clocks_that_jump_to_and_fro_change_no_end(
+def test_clocks_that_jump_back_and_forth_do_not_change_the_result(
     life: Life, jumps: dict[int, datetime.timedelta]
 ) -> None:
     assert end(lived(life, jumps)) == straight_end(life)
@@ -199,7 +199,7 @@ def test_a_step_is_watched_for_its_time_whatever_the_clock_does(jump: datetime.t
     assert 120 - 20 - 15 <= watched <= 120 + 20, watched
 
 
-def test_nothing_is_written_for_the_time_while_nothing_is_waited_for() -> None:
+def test_no_clock_is_written_without_a_deadline() -> None:
     world = World()
     world.settle()
     assert world.status.clock is None
@@ -224,7 +224,7 @@ def test_in_a_pause_time_stands_still_and_writes_nothing() -> None:
     assert world.stages()[2] == "Canary", "the pause counted as time to answer in"
 
 
-def test_the_order_of_promotions_is_no_time() -> None:
+def test_the_order_of_promotions_does_not_depend_on_times() -> None:
     world = lived(lambda world: world.settle())
     world.now -= HOUR
     world.seed(2)

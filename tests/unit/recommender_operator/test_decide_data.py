@@ -49,7 +49,7 @@ def test_a_warning_goes_on_and_names_the_features() -> None:
     assert (told.compared_with, told.passed, told.warned) == ("6-abc", 70, 3)
 
 
-def test_checks_that_hold_are_told_in_the_condition() -> None:
+def test_passed_checks_are_reported_in_the_condition() -> None:
     passed = {"comparedWith": "6-abc", "passed": 73, "warned": 0, "findings": []}
     world = World(odd_reports={JobKind.CHECK: {"checks": passed}})
     world.settle()
@@ -58,14 +58,14 @@ def test_checks_that_hold_are_told_in_the_condition() -> None:
     assert not [event for event in world.events if event.reason == "DataWarned"]
 
 
-def test_a_report_from_before_there_were_checks_is_taken() -> None:
+def test_a_report_without_checks_is_accepted() -> None:
     world = World()
     world.settle()
     assert world.condition("DataValid") == ("True", "DataChecked")
     assert world.versions[world.stable()].status.data_checks is None
 
 
-def test_data_that_block_end_the_version_and_the_champion_serves_on() -> None:
+def test_a_blocking_check_fails_the_version_and_the_champion_serves() -> None:
     world = World()
     world.settle()
     champion = world.stable()
@@ -78,11 +78,11 @@ def test_data_that_block_end_the_version_and_the_champion_serves_on() -> None:
     assert world.stages()[2] == "Failed"
     assert world.condition("DataValid") == ("False", "DataChecksFailed")
     assert "users.age (lost)" in world.message("DataValid")
-    assert "repeated by itself" in world.message("DataValid")
+    assert "repeats the check" in world.message("DataValid")
     assert world.route == {champion: 100}
 
 
-def test_compared_is_with_the_data_of_the_champion() -> None:
+def test_the_data_is_compared_with_that_of_the_champion() -> None:
     """A version that failed its gates is no measure for those that come after it."""
     world = World(metrics={2: {"auc": 0.5}})
     for seed in (17, 2, 3):

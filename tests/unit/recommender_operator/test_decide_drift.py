@@ -101,7 +101,7 @@ def test_one_clean_window_starts_the_count_again() -> None:
     assert world.status.retrain is None
 
 
-def test_drift_clears_only_after_as_many_clear_windows() -> None:
+def test_drift_clears_only_after_the_same_number_of_clear_windows() -> None:
     world, oracle = serving(retrain={"onDrift": False})
     oracle.window = Verdict.FAIL
     look(world, oracle, 3)
@@ -135,7 +135,7 @@ def test_a_retraining_keeps_the_model_ready() -> None:
     assert world.condition("Progressing")[0] == "True"
 
 
-def test_without_on_drift_the_condition_says_what_a_human_can_do() -> None:
+def test_without_on_drift_the_condition_has_the_remedy() -> None:
     world, oracle = serving(retrain={"onDrift": False})
     oracle.window = Verdict.FAIL
     look(world, oracle, 5)
@@ -159,14 +159,14 @@ def test_a_retraining_ends_when_the_spec_changes_and_is_not_forgotten_when_it_re
     assert world.champion() == retrained
 
 
-def test_nothing_is_retrained_from_a_spec_that_was_put_aside() -> None:
+def test_nothing_is_retrained_from_an_outdated_spec() -> None:
     world, oracle = serving(17, 2)
     world.annotations["rollback-to"] = f"{world.status.previous}"
     settle(world, oracle)
     oracle.window = Verdict.FAIL
     look(world, oracle, 5)
     assert world.status.retrain is None
-    assert "was not made from the spec in force" in world.message("Drifted")
+    assert "was not trained from the current spec" in world.message("Drifted")
 
 
 def canary(world: World, oracle: Oracle, seed: int = 2) -> str:
@@ -179,7 +179,7 @@ def canary(world: World, oracle: Oracle, seed: int = 2) -> str:
     raise AssertionError(world.summary())
 
 
-def test_a_break_of_the_candidate_alone_rolls_it_back_after_three_windows() -> None:
+def test_a_break_of_only_the_candidate_rolls_it_back_after_three_windows() -> None:
     world, oracle = serving()
     candidate = canary(world, oracle)
     oracle.broken = Verdict.FAIL
@@ -205,7 +205,7 @@ def test_a_step_does_not_pass_while_a_break_is_suspected() -> None:
     oracle.broken = Verdict.INCONCLUSIVE
     look(world, oracle, 20)
     assert world.route[candidate] == 10
-    assert "break of the candidate alone" in world.message("AnalysisPassed")
+    assert "break of the candidate only" in world.message("AnalysisPassed")
     oracle.broken = Verdict.PASS
     look(world, oracle, 2)
     oracle.broken = Verdict.INCONCLUSIVE
@@ -228,7 +228,7 @@ def test_drift_blocks_the_promotion_of_what_was_trained_before_it() -> None:
     assert world.champion() == candidate
 
 
-def test_what_was_trained_after_the_drift_may_cure_it() -> None:
+def test_a_version_trained_after_the_drift_may_be_promoted() -> None:
     world, oracle = serving(retrain={"onDrift": False})
     oracle.window = Verdict.FAIL
     look(world, oracle, 4)
@@ -255,7 +255,7 @@ def test_a_break_after_the_promotion_returns_to_the_kept_version() -> None:
     assert world.status.stage is Stage.SERVING
 
 
-def test_a_break_long_after_the_promotion_is_no_fault_of_the_version() -> None:
+def test_a_break_long_after_the_promotion_does_not_roll_back() -> None:
     world, oracle = serving(17, 2)
     oracle.window = Verdict.PASS
     look(world, oracle, 2 * 3)
@@ -284,7 +284,7 @@ def live(window: int) -> World:
     return world
 
 
-def test_other_users_are_named_retrained_for_and_then_no_drift_any_more() -> None:
+def test_new_users_are_reported_as_drift_which_ends_after_a_retraining() -> None:
     world = live(500)
     first = world.champion()
     world.mix = OLDER
@@ -335,7 +335,7 @@ def test_a_candidate_that_loses_a_little_is_rolled_back_after_three_windows() ->
     assert world.status.retrain is None
 
 
-def test_a_break_that_the_steps_were_too_short_for_is_found_after_the_promotion() -> None:
+def test_a_break_that_short_steps_missed_is_detected_after_the_promotion() -> None:
     world = live(500)
     world.edit(rollout={"steps": [{"weight": 10}, {"weight": 100}]})
     first = world.champion()
@@ -373,7 +373,7 @@ def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after
     oracle.window = Verdict.PASS
     look(world, oracle, 1)
     assert world.condition("Drifted") == ("Unknown", "Error")
-    assert "could not be kept: too large" in world.message("Drifted")
+    assert "could not be stored: too large" in world.message("Drifted")
     assert world.baselines[key] == failed
     world.now += datetime.timedelta(minutes=5)
     look(world, oracle, 2)
@@ -391,7 +391,7 @@ def test_counters_that_are_only_remembered_are_not_judged_for_drift() -> None:
     oracle.window = Verdict.FAIL
     look(world, oracle, 4)
     assert world.condition("Drifted") == ("Unknown", "Error")
-    assert "could not be kept: refused" in world.message("Drifted")
+    assert "could not be stored: refused" in world.message("Drifted")
 
 
 def test_a_break_window_whose_start_could_not_be_kept_is_tried_again_after_a_while() -> None:

@@ -40,7 +40,7 @@ def train_second(world: World, **differences: float) -> str:
     return world.stages()[2]
 
 
-def test_the_training_is_told_the_champion_if_a_gate_compares_with_it() -> None:
+def test_the_training_gets_the_champion_if_a_gate_compares_with_it() -> None:
     world = world_with(GATE | {"judgeBy": "Value"})
     champion = world.versions[world.stable()].status.artifact
     assert champion is not None
@@ -54,13 +54,13 @@ def test_the_training_is_told_the_champion_if_a_gate_compares_with_it() -> None:
     }
 
 
-def test_the_training_is_not_told_of_a_champion_that_no_gate_compares_with() -> None:
+def test_the_training_gets_no_champion_if_no_gate_compares_with_it() -> None:
     world = world_with({"metric": "auc", "min": 0.6})
     train_second(world)
     assert [job.inputs for job in trainings(world)] == [{"data_version": "7-abc"}] * 2
 
 
-def test_a_warm_start_is_told_the_champion_though_no_gate_compares_with_it() -> None:
+def test_a_warm_start_gets_the_champion_even_if_no_gate_compares_with_it() -> None:
     world = world_with({"metric": "auc", "min": 0.6})
     champion = world.versions[world.stable()].status.artifact
     assert champion is not None
@@ -84,7 +84,7 @@ def test_a_version_that_is_shown_to_be_no_worse_is_promoted() -> None:
     (gate,) = status.gates
     assert gate.passed
     assert "difference 0 [-0.005, 0.005]" in gate.threshold
-    assert "fitted on 12 rows of this test window" in gate.message
+    assert "trained on 12 rows of this test window" in gate.message
 
 
 @pytest.mark.parametrize(
@@ -106,10 +106,10 @@ def test_a_version_that_is_not_shown_to_be_no_worse_is_rejected_with_the_reason(
     assert world.condition("GatesPassed") == ("False", "GateFailed")
 
 
-def test_a_training_that_was_not_asked_to_compare_says_how_to_repeat_it() -> None:
+def test_a_missing_comparison_is_reported_with_how_to_repeat_the_training() -> None:
     world = world_with(GATE)
     assert train_second(world, **NO_WORSE) == "Rejected"
-    assert "was not asked to compare" in world.message("GatesPassed")
+    assert "the training did not compare with" in world.message("GatesPassed")
     told(world)
     world.annotations["retry"] = "1"
     world.settle()

@@ -20,7 +20,7 @@ def results(world: World) -> dict[str, str]:
     return {f"{h.action} {h.token}": h.result for h in world.status.handled}
 
 
-def test_abort_takes_the_requests_back_first_and_holds_until_retry() -> None:
+def test_abort_withdraws_the_traffic_first_and_holds_until_retry() -> None:
     world = in_canary()
     stable = world.stable()
     world.annotations["abort"] = "1"
@@ -58,7 +58,7 @@ def test_the_newest_token_of_each_action_is_remembered_however_many_others_follo
 
 
 @pytest.mark.parametrize("action", ["abort", "retry", "promote"])
-def test_what_cannot_be_done_is_refused_with_the_reason(action: str) -> None:
+def test_an_impossible_request_is_refused_with_the_reason(action: str) -> None:
     world = promoted_first()
     world.annotations[action] = "1"
     world.settle()
@@ -117,7 +117,7 @@ def test_after_a_rollback_to_the_spec_rolls_out_again_only_by_retry() -> None:
     assert world.versions[world.stable()].spec.training.seed == 2
 
 
-def test_rollback_to_a_cold_version_deploys_and_asks_it_first() -> None:
+def test_rollback_to_a_cold_version_deploys_and_tests_it_first() -> None:
     world = rolled_out_second()
     first = world.status.previous or ""
     world.seed(3)
@@ -173,8 +173,12 @@ def test_rollback_to_a_version_that_is_not_ready_waits_its_deadline_and_not_its_
     assert world.stable() == (first if by == "pin" else champion)
 
 
-@pytest.mark.parametrize(("target", "reason"), [("nobody", "no version"), ("bad", "never passed")])
-def test_rollback_to_what_never_served_names_the_choice(target: str, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "reason"), [("nobody", "no version"), ("bad", "has not passed")]
+)
+def test_rollback_to_an_unpublished_version_lists_the_published_ones(
+    target: str, reason: str
+) -> None:
     world = promoted_first()
     world.metrics[2] = BAD
     world.seed(2)
@@ -201,7 +205,7 @@ def test_rollback_to_trusts_the_gates_more_than_the_artifact() -> None:
     assert world.condition("RequestsHonored") == ("False", "UnknownVersion")
 
 
-def test_rollback_to_puts_the_version_on_its_way_aside() -> None:
+def test_rollback_to_ends_the_candidate() -> None:
     world = in_canary()
     champion = world.champion()
     world.annotations["rollback-to"] = f"{champion}"
@@ -239,7 +243,7 @@ def test_a_pin_holds_and_lets_the_spec_roll_out_once_it_is_gone() -> None:
     assert world.champion() == second
 
 
-def test_a_pin_to_what_does_not_exist_holds_everything_and_says_so() -> None:
+def test_a_pin_to_a_missing_version_holds_everything_and_is_reported() -> None:
     world = in_canary()
     world.edit(rollbackTo="nobody")
     for _ in range(50):
@@ -273,7 +277,7 @@ def test_paused_starts_nothing() -> None:
     assert world.stages()[2] == "Promoted"
 
 
-def test_paused_in_mid_rollout_keeps_the_weight() -> None:
+def test_a_pause_during_a_rollout_keeps_the_weight() -> None:
     world = in_canary()
     candidate = world.status.candidate
     world.edit(paused=True)
@@ -337,7 +341,7 @@ def test_paused_no_deadline_rolls_back() -> None:
 
 
 @pytest.mark.parametrize("action", ["retry", "promote"])
-def test_paused_refuses_what_moves_forward(action: str) -> None:
+def test_paused_refuses_promote_and_retry(action: str) -> None:
     world = in_canary()
     world.edit(paused=True)
     world.annotations[action] = "1"

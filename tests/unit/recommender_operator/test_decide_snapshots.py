@@ -68,7 +68,7 @@ def test_a_daily_snapshot_is_taken_once_in_each_day_of_utc() -> None:
     assert started(world) == [number(midnight), number(midnight + 24 * HOUR)]
 
 
-def test_hours_that_passed_unseen_are_not_made_up_for() -> None:
+def test_missed_hours_are_not_repeated() -> None:
     world = watched()
     world.settle()
     world.now += 5 * HOUR
@@ -76,7 +76,7 @@ def test_hours_that_passed_unseen_are_not_made_up_for() -> None:
     assert started(world) == [number(START), number(START + 5 * HOUR)]
 
 
-def test_a_snapshot_is_told_in_status_condition_and_event() -> None:
+def test_a_snapshot_is_reported_in_status_condition_and_event() -> None:
     world = watched()
     world.settle()
     told = world.status.snapshots
@@ -91,7 +91,7 @@ def test_a_snapshot_is_told_in_status_condition_and_event() -> None:
     assert [e.type for e in world.events if e.reason == "SnapshotTaken"] == ["Normal"]
 
 
-def test_a_snapshot_waits_for_the_check_that_takes_in_the_same_rows() -> None:
+def test_a_snapshot_waits_for_a_check_that_ingests_the_same_rows() -> None:
     world = watched()
     kinds = []
     for _ in range(8):
@@ -148,7 +148,7 @@ def test_a_failed_snapshot_says_why_and_the_next_hour_tries_again() -> None:
     assert world.champion() == champion
 
 
-def test_a_report_that_is_no_good_is_a_failed_snapshot() -> None:
+def test_an_invalid_report_is_a_failed_snapshot() -> None:
     world = watched()
     world.odd_reports[JobKind.SNAPSHOT] = {"takenAt": "yesterday"}
     world.settle()
@@ -156,7 +156,7 @@ def test_a_report_that_is_no_good_is_a_failed_snapshot() -> None:
     assert "takenAt" in world.message("SnapshotTaken")
 
 
-def test_a_paused_model_takes_none_and_reads_the_one_that_runs() -> None:
+def test_a_paused_model_takes_no_snapshot_but_reads_the_running_one() -> None:
     world = watched()
     world.settle()
     world.now = START + HOUR
@@ -184,7 +184,7 @@ def test_a_change_of_the_schedule_makes_no_version() -> None:
 
 
 @pytest.mark.parametrize("pin", [{"version": VERSION}, {"asOf": "2025-12-01T00:00:00Z"}])
-def test_a_pin_to_the_past_makes_a_version_of_its_own(pin: dict[str, str]) -> None:
+def test_a_data_pin_creates_a_separate_version(pin: dict[str, str]) -> None:
     world = watched()
     world.settle()
     first = world.champion()
@@ -196,7 +196,7 @@ def test_a_pin_to_the_past_makes_a_version_of_its_own(pin: dict[str, str]) -> No
     assert world.champion() == first
 
 
-def test_the_versions_that_something_is_trained_on_are_named_to_be_kept() -> None:
+def test_data_versions_of_trained_versions_are_kept() -> None:
     world = watched()
     world.settle()
     world.edit(data={**world.spec.data.dump(), "version": VERSION})
@@ -229,7 +229,7 @@ def test_enough_snapshots_with_new_rows_start_a_retraining() -> None:
     assert world.status.snapshots.since_retraining == 0
 
 
-def test_snapshots_with_nothing_new_start_none() -> None:
+def test_snapshots_without_new_rows_start_no_retraining() -> None:
     world = watched(retrain={"afterSnapshots": 1})
     world.odd_reports[JobKind.SNAPSHOT] = {"newRows": 0}
     world.settle()
@@ -263,7 +263,7 @@ def looks(world: World, count: int) -> None:
         world.tick()
 
 
-def test_a_locked_model_goes_on_to_take_snapshots() -> None:
+def test_a_locked_model_continues_to_take_snapshots() -> None:
     world = watched(retrain={"afterSnapshots": 1, "lockAfterRollbacks": 1})
     world.odd_reports[JobKind.SNAPSHOT] = {"newRows": 0}
     world.settle()
@@ -293,10 +293,10 @@ def test_nothing_is_retrained_on_data_that_are_pinned(pin: dict[str, str]) -> No
             world.tick()
             world.reconcile()
     assert world.status.retrain is None
-    assert "would give the same data" in world.message("Drifted")
+    assert "gives the same data" in world.message("Drifted")
 
 
-def test_a_model_that_goes_with_its_data_stops_the_snapshot_first() -> None:
+def test_deleting_a_model_with_its_data_stops_the_snapshot_first() -> None:
     world = watched()
     world.edit(deletionPolicy="Delete")
     world.settle()
@@ -319,7 +319,7 @@ def ask(world: World, token: str) -> None:
     world.annotations["snapshot"] = token
 
 
-def test_a_snapshot_that_is_asked_for_is_taken_at_once_and_once() -> None:
+def test_a_requested_snapshot_is_taken_at_once_and_only_once() -> None:
     world = watched("Daily")
     world.settle()
     world.now += HOUR
@@ -340,7 +340,7 @@ def test_a_snapshot_that_is_asked_for_is_taken_at_once_and_once() -> None:
     assert started(world)[3:] == [number(midnight + 24 * HOUR)]
 
 
-def test_two_that_are_asked_for_in_one_minute_are_two() -> None:
+def test_two_requests_in_one_minute_take_two_snapshots() -> None:
     world = watched()
     world.settle()
     at = world.now + HOUR
@@ -353,7 +353,7 @@ def test_two_that_are_asked_for_in_one_minute_are_two() -> None:
     assert started(world)[1:] == [number(at), number(at) + 1]
 
 
-def test_the_one_that_is_asked_for_in_a_new_hour_is_that_of_the_hour() -> None:
+def test_a_requested_snapshot_in_a_new_hour_is_also_the_scheduled_one() -> None:
     world = watched()
     world.settle()
     world.now = START + HOUR + datetime.timedelta(minutes=7)

@@ -49,7 +49,7 @@ def test_a_candidate_that_crashes_again_and_again_is_rolled_back_with_the_number
 
 
 @pytest.mark.parametrize("most", [0, 1])
-def test_the_number_of_interruptions_is_the_specs(most: int) -> None:
+def test_the_spec_limits_the_number_of_interruptions(most: int) -> None:
     world = in_canary(analysis={"maxInterruptions": most, "stepSeconds": 600})
     candidate = candidate_of(world)
     for _ in range(most):
@@ -61,7 +61,7 @@ def test_the_number_of_interruptions_is_the_specs(most: int) -> None:
     assert world.stages()[2] == "RolledBack"
 
 
-def test_a_readiness_that_comes_and_goes_without_a_restart_is_bounded_too() -> None:
+def test_losses_of_readiness_without_a_restart_are_limited_too() -> None:
     world = in_canary()
     service = world.services[candidate_of(world)]
     for _ in range(4):
@@ -72,7 +72,7 @@ def test_a_readiness_that_comes_and_goes_without_a_restart_is_bounded_too() -> N
     assert world.stages()[2] == "RolledBack"
 
 
-def test_evictions_are_counted_neither_against_a_candidate_nor_for_it() -> None:
+def test_evictions_do_not_count_as_interruptions() -> None:
     world = in_canary()
     candidate = candidate_of(world)
     service = world.services[candidate]
@@ -98,7 +98,7 @@ def test_restarts_before_the_rollout_are_not_counted() -> None:
     assert world.champion() == candidate
 
 
-def test_an_operator_that_dies_counts_no_crash_twice() -> None:
+def test_a_restart_of_the_operator_counts_no_crash_twice() -> None:
     world = in_canary()
     candidate = candidate_of(world)
     world.services[candidate].crash()
@@ -127,7 +127,7 @@ def test_a_step_passes_only_on_a_window_without_loss(arm: str) -> None:
     assert world.champion() == candidate
 
 
-def test_a_stable_version_that_loses_counters_at_each_look_blames_no_candidate() -> None:
+def test_lost_counters_of_the_stable_version_do_not_fail_the_candidate() -> None:
     world = in_canary(analysis={"deadlineSeconds": 60, "stepSeconds": 20, "intervalSeconds": 5})
     candidate = candidate_of(world)
     for _ in range(40):
@@ -137,7 +137,7 @@ def test_a_stable_version_that_loses_counters_at_each_look_blames_no_candidate()
     assert world.versions[candidate].status.interruptions.count == 0
 
 
-def test_a_bad_candidate_fails_though_its_counters_were_lost() -> None:
+def test_a_bad_candidate_fails_even_if_its_counters_were_lost() -> None:
     world = in_canary()
     candidate = candidate_of(world)
     world.error_share[2] = 0.9
@@ -162,7 +162,7 @@ def test_a_new_attempt_counts_from_zero() -> None:
     assert world.stages()[2] == "Promoted"
 
 
-def test_a_new_pod_without_restarts_takes_none_back() -> None:
+def test_a_new_pod_without_restarts_does_not_reduce_the_count() -> None:
     world = in_canary(analysis={"maxInterruptions": 2, "stepSeconds": 600})
     service = world.services[candidate_of(world)]
     for _ in range(2):

@@ -91,7 +91,7 @@ def test_only_a_failed_gate_brings_the_baseline() -> None:
     assert world.condition("Ready")[1] == "SmokeFailed"
 
 
-def test_a_baseline_that_was_asked_for_has_none_in_its_place() -> None:
+def test_a_baseline_in_the_spec_has_no_stand_in() -> None:
     world = World(
         spec=spec(evaluation=POLICY, training={"algorithm": "LogisticRegression", "seed": 17})
     )
@@ -101,7 +101,7 @@ def test_a_baseline_that_was_asked_for_has_none_in_its_place() -> None:
     assert "in place of" not in world.message("GatesPassed")
 
 
-def test_differences_to_the_baseline_are_not_asked_of_it_but_all_else_is() -> None:
+def test_a_stand_in_need_not_exceed_the_baseline_but_must_pass_all_other_gates() -> None:
     gates = [{"metric": "aucMinusBaseline", "min": 0.01}, {"metric": "auc", "min": 0.6}]
     world = world_with(gates=gates)
     world.metrics[17] = {"auc": 0.7, "aucMinusBaseline": 0.001}
@@ -109,11 +109,11 @@ def test_differences_to_the_baseline_are_not_asked_of_it_but_all_else_is() -> No
     world.settle()
     assert world.stages() == {17: "Rejected", -17: "Promoted"}
     first, second = world.versions[world.stable()].status.gates
-    assert "this is the baseline itself" in first.threshold
+    assert "this version is the baseline" in first.threshold
     assert second.threshold == "at least 0.6"
 
 
-def test_a_retry_tries_what_was_asked_for_and_the_baseline_gives_way() -> None:
+def test_a_retry_starts_the_version_of_the_spec_and_supersedes_the_stand_in() -> None:
     world = world_with()
     for _ in range(40):
         world.reconcile()
@@ -140,9 +140,7 @@ def test_a_baseline_that_failed_is_tried_again_when_a_retry_fails_its_gates_agai
     assert world.stages() == {17: "Rejected", -17: "Promoted"}
 
 
-def test_what_was_asked_for_is_not_cleared_up_and_made_again_while_the_baseline_stands_in() -> (
-    None
-):
+def test_the_version_of_the_spec_is_kept_while_its_stand_in_serves() -> None:
     world = World(spec=spec(evaluation=POLICY, history={"limit": 1}))
     world.metrics[2] = BAD
     world.settle()

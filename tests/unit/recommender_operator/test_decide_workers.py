@@ -144,11 +144,11 @@ def test_a_group_has_the_deadline_for_all_its_restarts(after: int, late: bool) -
     assert bool(cancelled(seen)) is late
     if late:
         assert seen.condition("Trained") == ("False", "DeadlineExceeded")
-        assert "training.deadlineSeconds (100), restarts included" in seen.message("Trained")
+        assert "training.deadlineSeconds (100), including restarts" in seen.message("Trained")
         assert "Unschedulable" in seen.message("Trained")
 
 
-def test_the_end_of_a_group_is_looked_for_soon_after_that_of_its_first_worker() -> None:
+def test_a_group_is_checked_soon_after_its_first_worker_ends() -> None:
     seen = world()
     old = until_training(seen)
     key = (JobKind.TRAIN, old.version, old.attempt)
@@ -188,7 +188,7 @@ def test_the_baseline_in_place_of_a_failed_version_has_one_worker() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_a_training_leaves_goes_with_the_version(workers: int) -> None:
+def test_files_of_a_training_are_removed_with_the_version(workers: int) -> None:
     seen = World(spec=spec(training={"workers": workers}, history={"limit": 1}))
     until_training(seen)
     seen.fail_job(JobKind.TRAIN)

@@ -71,16 +71,14 @@ def test_everything_can_be_set_and_reaches_the_manifests() -> None:
         ("RECOMMENDER_METRICS_PORT", "70000", "less than or equal to 65535"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_named_with_its_remedy(
-    name: str, value: str, remedy: str
-) -> None:
+def test_an_invalid_value_is_reported_with_the_remedy(name: str, value: str, remedy: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load(ENVIRONMENT | {name: value})
     assert str(caught.value).startswith(f"{name}={value!r}")
     assert remedy in str(caught.value)
 
 
-def test_all_problems_are_said_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         load({"RECOMMENDER_WORKERS": "x"})
     assert len(str(caught.value).splitlines()) == 4
@@ -115,7 +113,7 @@ def test_an_exception_is_logged_in_both_forms() -> None:
         assert "hunter2" not in line
 
 
-def test_build_and_version_are_told() -> None:
+def test_build_and_version_are_metrics() -> None:
     value = Metrics().registry.get_sample_value(
         "recommender_operator_build_info", {"version": version()}
     )
@@ -159,7 +157,7 @@ def of_model(metrics: Metrics) -> list[str]:
     return [s.name for s in samples if s.labels.get("model") == "movies"]
 
 
-def test_a_model_that_is_gone_leaves_no_series() -> None:
+def test_a_deleted_model_leaves_no_series() -> None:
     metrics = Metrics()
     metrics.traffic(model(), {"a": 100})
     metrics.snapshot(model(), True)
@@ -172,7 +170,7 @@ def test_a_model_that_is_gone_leaves_no_series() -> None:
     metrics.forget("team", "movies")
 
 
-def test_reasons_without_end_make_a_bounded_number_of_series() -> None:
+def test_any_number_of_reasons_makes_a_limited_number_of_series() -> None:
     metrics = Metrics()
     for number in range(500):
         metrics.moved(model(), *decided(f"Reason{number}"))

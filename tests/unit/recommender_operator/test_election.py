@@ -79,7 +79,7 @@ def away(_verb: str, _resource: Any, _name: str) -> KubeError:
     return KubeError("no answer")
 
 
-async def test_the_first_process_leads_at_once_and_says_so_in_the_lease(bench: Bench) -> None:
+async def test_the_first_process_leads_at_once_and_writes_the_lease(bench: Bench) -> None:
     first = bench.elector("a")
     with pytest.raises(NotLeaderError, match="does not lead"):
         first.fence()
@@ -109,7 +109,7 @@ async def test_a_standby_leads_within_fifteen_seconds_of_a_kill(bench: Bench) ->
     assert (bench.record.holder, bench.record.transitions) == ("b", 1)
 
 
-async def test_after_a_clean_end_the_next_pause_is_all_that_a_standby_waits(bench: Bench) -> None:
+async def test_after_a_clean_end_a_standby_waits_at_most_one_pause(bench: Bench) -> None:
     first, second = bench.elector("a"), bench.elector("b")
     await first.acquire()
     waiting = asyncio.create_task(second.acquire())
@@ -122,7 +122,7 @@ async def test_after_a_clean_end_the_next_pause_is_all_that_a_standby_waits(benc
         first.fence()
 
 
-async def test_the_fence_closes_before_anybody_else_may_lead(bench: Bench) -> None:
+async def test_the_fence_closes_before_another_process_may_lead(bench: Bench) -> None:
     first, second = bench.elector("a"), bench.elector("b")
     await first.acquire()
     bench.events.append(lambda: leaders.append((first.leads, second.leads)))
@@ -144,7 +144,7 @@ async def test_a_frozen_leader_ends_when_another_has_led(bench: Bench) -> None:
         first.fence()
 
 
-async def test_a_frozen_leader_ends_though_the_other_has_led_and_let_go(bench: Bench) -> None:
+async def test_a_frozen_leader_ends_even_if_the_other_has_released_the_lease(bench: Bench) -> None:
     first, second = bench.elector("a"), bench.elector("b")
     await first.acquire()
     await second.acquire()
@@ -161,7 +161,7 @@ async def test_a_leader_whose_lease_was_deleted_ends(bench: Bench) -> None:
         await first.keep()
 
 
-async def test_an_api_server_away_for_ten_minutes_closes_the_fence_and_ends_nothing(
+async def test_an_api_outage_of_ten_minutes_closes_the_fence_but_ends_no_process(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = bench.elector("a")
@@ -180,11 +180,11 @@ async def test_an_api_server_away_for_ten_minutes_closes_the_fence_and_ends_noth
         while not first.leads:
             await REAL_SLEEP(0)
     assert bench.record.transitions == 0
-    assert "nobody led in between" in caplog.text
+    assert "no other process led in between" in caplog.text
     assert caplog.text.count("cannot be read or written") == 1
 
 
-async def test_a_renewal_whose_answer_was_lost_is_no_loss(bench: Bench) -> None:
+async def test_a_renewal_with_a_lost_response_does_not_lose_the_lease(bench: Bench) -> None:
     first = bench.elector("a")
     await first.acquire()
     bench.kube.touch(LEASES, "operator")
@@ -194,7 +194,7 @@ async def test_a_renewal_whose_answer_was_lost_is_no_loss(bench: Bench) -> None:
         assert bench.time > 1010
 
 
-async def test_of_two_that_take_it_at_once_one_leads(bench: Bench) -> None:
+async def test_of_two_processes_that_take_the_lease_at_once_one_leads(bench: Bench) -> None:
     both = [bench.elector("a"), bench.elector("b")]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(elector.acquire()) for elector in both]
@@ -226,18 +226,18 @@ async def test_a_request_without_an_answer_ends_with_the_deadline(bench: Bench) 
         await asyncio.wait_for(task, 10)
 
 
-async def test_a_holder_that_cannot_let_go_ends_all_the_same(
+async def test_a_holder_that_cannot_release_the_lease_ends_anyway(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = bench.elector("a")
     await first.acquire()
     bench.kube.fault = away
     await first.release()
-    assert "expires by itself" in caplog.text
+    assert "will expire" in caplog.text
     assert not first.leads
 
 
-async def test_a_standby_lets_go_of_nothing(bench: Bench) -> None:
+async def test_a_standby_releases_nothing(bench: Bench) -> None:
     first, second = bench.elector("a"), bench.elector("b")
     await first.acquire()
     await second.release()
@@ -261,7 +261,7 @@ async def test_a_leader_that_lost_its_lease_writes_and_releases_nothing_more(
     assert bench.kube.writes == writes
 
 
-async def test_another_that_was_quicker_is_an_answer_and_no_fault(
+async def test_a_conflict_counts_as_a_response(
     bench: Bench, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = bench.elector("a"), bench.elector("b")
@@ -297,7 +297,7 @@ async def test_a_renewal_counts_from_before_its_request(bench: Bench, verb: str)
         first.fence()
 
 
-async def test_a_holder_that_gets_no_answer_when_it_lets_go_ends_all_the_same(
+async def test_a_holder_without_a_response_to_the_release_ends_anyway(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = bench.elector("a")
@@ -309,10 +309,10 @@ async def test_a_holder_that_gets_no_answer_when_it_lets_go_ends_all_the_same(
     monkeypatch.setattr(bench.kube, "patch", silent)
     monkeypatch.setattr(election, "RELEASE_SECONDS", 0.01)
     await asyncio.wait_for(first.release(), 10)
-    assert "expires by itself" in caplog.text
+    assert "will expire" in caplog.text
 
 
-async def test_a_lease_that_was_made_anew_since_it_was_read_is_not_taken(bench: Bench) -> None:
+async def test_a_lease_that_was_created_again_since_it_was_read_is_not_taken(bench: Bench) -> None:
     first, second = bench.elector("a"), bench.elector("b")
     await first.acquire()
     await second._attempt(second._take)
@@ -340,5 +340,5 @@ def test_the_clock_is_the_one_that_counts_sleep(monkeypatch: pytest.MonkeyPatch)
     assert asked == [time.CLOCK_BOOTTIME]
 
 
-def test_the_clock_goes_on_in_a_stopped_process() -> None:
+def test_the_clock_counts_in_a_stopped_process() -> None:
     assert election.clock() >= time.monotonic() - 1

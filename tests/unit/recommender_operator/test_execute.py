@@ -94,7 +94,7 @@ async def test_doing_it_twice_is_the_same_as_once(action: do.Action) -> None:
     assert once.kube.objects == twice.kube.objects
 
 
-async def test_each_action_leaves_what_it_promises() -> None:
+async def test_each_action_has_its_documented_effect() -> None:
     rig = Rig()
     await run(rig, snapshot(rig), *ALL[:7])
     assert rig.kube.names(VERSIONS) == [NAME, "movies-new"]
@@ -105,7 +105,7 @@ async def test_each_action_leaves_what_it_promises() -> None:
     assert rig.kube.find(VERSIONS, NAME)["status"]["weight"] == 10
 
 
-async def test_actions_are_done_in_their_order_and_the_first_that_fails_ends_them() -> None:
+async def test_actions_run_in_order_up_to_the_first_error() -> None:
     rig = Rig()
     rig.kube.fault = lambda verb, resource, _: (
         KubeError("down", status=503) if resource == HTTP_ROUTES and verb == "apply" else None
@@ -121,7 +121,7 @@ async def test_a_status_that_says_nothing_new_is_not_written() -> None:
     assert rig.kube.writes == []
 
 
-async def test_a_version_that_is_gone_is_not_brought_back_by_its_status() -> None:
+async def test_writing_the_status_does_not_restore_a_deleted_version() -> None:
     rig = Rig()
     shot = snapshot(rig)
     uid = rig.kube.find(VERSIONS, NAME)["metadata"]["uid"]
@@ -130,7 +130,7 @@ async def test_a_version_that_is_gone_is_not_brought_back_by_its_status() -> Non
     assert rig.kube.names(VERSIONS) == []
 
 
-async def test_a_version_that_was_made_anew_does_not_get_the_status_of_the_one_before() -> None:
+async def test_a_version_that_was_created_again_does_not_get_the_earlier_status() -> None:
     rig = Rig()
     shot = snapshot(rig)
     rig.kube.find(VERSIONS, NAME)["metadata"]["uid"] = "uid-of-a-later-one"
@@ -244,7 +244,7 @@ FOREIGN: list[tuple[Resource, str, do.Action]] = [
 @pytest.mark.parametrize(
     ("resource", "name", "action"), FOREIGN, ids=[type(f[2]).__name__ for f in FOREIGN]
 )
-async def test_an_object_of_another_is_left_as_it_is_and_the_other_actions_are_done(
+async def test_a_foreign_object_is_not_changed_and_the_other_actions_run(
     resource: Resource, name: str, action: do.Action
 ) -> None:
     rig = Rig()
@@ -258,7 +258,7 @@ async def test_an_object_of_another_is_left_as_it_is_and_the_other_actions_are_d
 
 
 @pytest.mark.parametrize("resource", [TRAIN_JOBS, TRAINING_RUNTIMES])
-async def test_a_group_of_another_is_left_as_it_is(resource: Resource) -> None:
+async def test_a_foreign_group_is_not_changed(resource: Resource) -> None:
     rig = Rig()
     shot = group_snapshot(rig)
     start = do.StartJob(kind=JobKind.TRAIN, version=NAME, attempt=3, inputs={"data_version": "1"})
@@ -289,7 +289,7 @@ def as_seen_by_another(shot: Snapshot) -> Snapshot:
 
 
 @pytest.mark.parametrize("labelled", [True, False])
-async def test_a_volume_is_regrouped_only_if_the_owner_of_its_claim_gives_it(
+async def test_the_group_of_a_volume_changes_only_if_the_owner_of_its_claim_allows_it(
     labelled: bool,
 ) -> None:
     rig = Rig()

@@ -31,7 +31,7 @@ class Engine:
 @pytest.mark.parametrize(
     ("kind", "wakes"), [(None, False), ("ADDED", False), ("DELETED", True), ("MODIFIED", False)]
 )
-async def test_the_watch_wakes_a_model_that_goes_and_reports_all_to_the_liveness_check(
+async def test_the_watch_triggers_a_look_at_a_deleted_model_and_feeds_the_liveness_check(
     kind: str | None, wakes: bool
 ) -> None:
     engine = Engine()
@@ -43,12 +43,12 @@ async def test_the_watch_wakes_a_model_that_goes_and_reports_all_to_the_liveness
     assert (engine.seen, engine.woken) == ([(key, 7)], [key] if wakes else [])
 
 
-def test_kopf_has_no_handler_for_which_it_would_mark_a_model() -> None:
+def test_kopf_has_no_handler_that_adds_a_finalizer_or_annotations() -> None:
     registry: Any = handlers.registry(Engine())
     assert registry._changing._handlers == registry._spawning._handlers == []
 
 
-def test_kopf_does_not_take_the_operators_finalizer_for_its_own() -> None:
+def test_kopf_does_not_remove_the_operators_finalizer() -> None:
     """It removes its own from whatever it watches, where no handler needs it."""
     settings: Any = handlers.settings(namespaced=False)
     assert settings.persistence.finalizer != FINALIZER
@@ -78,11 +78,11 @@ def test_kopf_posts_no_events_of_its_own_below_a_warning() -> None:
 
 
 @pytest.mark.parametrize("namespaced", [True, False])
-def test_nothing_cluster_wide_is_watched_with_rights_in_namespaces_alone(namespaced: bool) -> None:
+def test_with_rights_only_in_namespaces_nothing_cluster_wide_is_watched(namespaced: bool) -> None:
     assert handlers.settings(namespaced=namespaced).scanning.disabled is namespaced
 
 
-def test_kopf_watches_the_models_alone() -> None:
+def test_kopf_watches_only_the_models() -> None:
     registry = handlers.registry(Engine())
     parts: tuple[Any, ...] = (registry._changing, registry._watching, registry._spawning)
     selectors = [handler.selector for part in parts for handler in part._handlers]

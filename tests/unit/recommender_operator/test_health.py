@@ -25,7 +25,7 @@ def test_an_idle_operator_is_alive() -> None:
     assert figures == {"stalled": 0, "working": 0, "watch": 0, "waiting": 0}
 
 
-def test_due_models_while_no_look_ends_are_a_reason_to_restart() -> None:
+def test_due_models_while_no_look_ends_require_a_restart() -> None:
     rig = Liveness()
     rig.schedule.add("a", 0)
     rig.time = 10
@@ -35,7 +35,7 @@ def test_due_models_while_no_look_ends_are_a_reason_to_restart() -> None:
         rig.health.check()
 
 
-def test_a_thousand_due_models_are_none_while_looks_end() -> None:
+def test_a_thousand_due_models_require_no_restart_while_looks_end() -> None:
     rig = Liveness()
     for number in range(1000):
         rig.schedule.add(f"m{number}", 0)
@@ -48,7 +48,7 @@ def test_a_thousand_due_models_are_none_while_looks_end() -> None:
     assert rig.time > 8000
 
 
-def test_an_api_server_away_for_ten_minutes_is_none() -> None:
+def test_an_api_outage_of_ten_minutes_requires_no_restart() -> None:
     """Each look fails at its own limit, and the watch brings nothing."""
     rig = Liveness()
     for number in range(30):
@@ -67,7 +67,7 @@ def test_an_api_server_away_for_ten_minutes_is_none() -> None:
     rig.health.check()
 
 
-def test_a_look_that_never_ends_is_a_reason_to_restart() -> None:
+def test_a_look_that_never_ends_requires_a_restart() -> None:
     rig = Liveness()
     rig.schedule.add("a", 0)
     rig.schedule.take(0)
@@ -78,7 +78,7 @@ def test_a_look_that_never_ends_is_a_reason_to_restart() -> None:
     rig.health.check()
 
 
-def test_a_watch_that_misses_a_change_is_a_reason_to_restart() -> None:
+def test_a_watch_that_misses_a_change_requires_a_restart() -> None:
     rig = Liveness()
     rig.health.watched("a", 1)
     rig.health.read("a", 1)
@@ -94,7 +94,7 @@ def test_a_watch_that_misses_a_change_is_a_reason_to_restart() -> None:
 
 
 @given(st.lists(st.floats(0.1, 5000), min_size=1, max_size=20))
-def test_time_without_reads_counts_little_against_the_watch(gaps: list[float]) -> None:
+def test_time_without_reads_hardly_counts_as_missed_by_the_watch(gaps: list[float]) -> None:
     rig = Liveness()
     rig.health.read("a", 1)
     for gap in gaps:
@@ -109,7 +109,7 @@ def test_time_without_reads_counts_little_against_the_watch(gaps: list[float]) -
         assert counted <= 150 + 1e-6
 
 
-def test_a_read_ahead_of_the_watch_by_a_moment_is_ordinary() -> None:
+def test_a_watch_may_lag_briefly_behind_a_read() -> None:
     rig = Liveness()
     rig.health.read("a", 1)
     rig.time = 5
@@ -119,7 +119,7 @@ def test_a_read_ahead_of_the_watch_by_a_moment_is_ordinary() -> None:
     rig.health.check()
 
 
-def test_a_model_that_is_gone_keeps_no_watch_waiting() -> None:
+def test_a_deleted_model_does_not_count_as_missed_by_the_watch() -> None:
     rig = Liveness()
     for rig.time in range(0, 1000, 50):
         rig.health.read("a", 1)

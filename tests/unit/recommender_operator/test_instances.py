@@ -162,7 +162,7 @@ async def test_a_claim_that_a_person_removed_is_free() -> None:
     assert (world.holder, second.foreign) == ("b/b", 0)
 
 
-async def test_a_label_moves_a_model_once_the_former_release_has_let_go() -> None:
+async def test_a_label_moves_a_model_once_the_former_release_has_removed_its_claim() -> None:
     world = World()
     plain, blue = world.release("a/a"), world.release("b/b", "blue")
     assert await plain.acts()
@@ -177,7 +177,7 @@ async def test_a_label_moves_a_model_once_the_former_release_has_let_go() -> Non
     assert world.holder == "b/b"
 
 
-async def test_a_release_that_is_gone_lets_go_when_its_last_look_must_have_ended() -> None:
+async def test_the_claim_of_a_missing_release_ends_with_its_last_possible_look() -> None:
     world = World()
     await world.release("a/a").look()
     world.label("blue")
@@ -190,7 +190,7 @@ async def test_a_release_that_is_gone_lets_go_when_its_last_look_must_have_ended
     assert world.holder == "b/b"
 
 
-async def test_a_label_that_went_back_and_forth_starts_the_wait_anew() -> None:
+async def test_a_label_that_changed_back_and_forth_starts_the_wait_again() -> None:
     """The former release may have looked in between."""
     world = World()
     await world.release("a/a").look()

@@ -176,7 +176,7 @@ def test_argo_cd_flux_and_kstatus_read_each_stage_properly(
         assert flux(thing) == status
 
 
-def test_a_rollback_leaves_the_model_healthy_and_says_what_became_of_the_candidate() -> None:
+def test_a_rollback_leaves_the_model_healthy_and_reports_the_candidates_outcome() -> None:
     health, message = argo(manifest(rolled_back()))
     assert health == "Healthy"
     assert "RolledBack" in message
@@ -188,7 +188,7 @@ def test_a_model_that_the_operator_has_not_seen_is_progressing() -> None:
     assert argo(thing) == ("Progressing", "waiting for the operator")
 
 
-def test_the_table_shows_who_serves_how_much_and_what_became_of_the_last_candidate() -> None:
+def test_the_table_shows_versions_weights_and_the_last_outcome() -> None:
     status = rolled_back().status
     assert (status.champion_weight, status.candidate, status.candidate_weight) == (100, None, None)
     assert status.last_outcome is not None
@@ -199,7 +199,7 @@ def test_the_table_shows_who_serves_how_much_and_what_became_of_the_last_candida
     assert rolling.last_outcome.summary == "Promoted: InitialRollout"
 
 
-def test_a_takeover_by_a_former_champion_is_no_outcome_of_a_candidate() -> None:
+def test_the_return_of_a_former_champion_is_not_an_outcome() -> None:
     world = served()
     first = world.stable()
     world.seed(2)

@@ -24,7 +24,7 @@ def test_a_record_survives_the_lease_and_what_is_odd_counts_as_not_there() -> No
     assert Record.of({"spec": odd}) == Record.of({}) == Record()
 
 
-def test_a_lease_of_nobody_is_taken_at_once() -> None:
+def test_a_lease_without_a_holder_is_taken_at_once() -> None:
     view = View("me", TERMS)
     assert view.wait(0) == 0
     view.see(Record(transitions=4), 0)
@@ -46,7 +46,7 @@ def test_a_renewal_keeps_when_and_how_often_it_was_taken() -> None:
     assert renewed.renewed != "before"
 
 
-def test_a_record_without_a_promise_counts_for_as_long_as_the_standbys_own_terms() -> None:
+def test_a_record_without_a_duration_uses_the_standbys_terms() -> None:
     view = View("me", TERMS)
     view.see(Record("other"), 0)
     assert view.wait(0) == TERMS.duration
@@ -59,13 +59,13 @@ def test_a_process_does_not_wait_for_its_own_record() -> None:
     assert view.wait(0) == 0
 
 
-def test_the_holders_own_promise_counts() -> None:
+def test_the_duration_in_the_holders_record_counts() -> None:
     view = View("me", TERMS)
     view.see(Record("other", 30), 0)
     assert view.wait(10) == 20
 
 
-def test_what_is_let_go_is_of_nobody_and_keeps_its_count() -> None:
+def test_a_released_lease_has_no_holder_and_keeps_its_count() -> None:
     gone = released(Record("me", 10, "t1", "t2", 3), NOW)
     assert (gone.holder, gone.duration, gone.transitions) == ("", 1, 3)
 

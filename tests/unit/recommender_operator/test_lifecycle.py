@@ -210,7 +210,7 @@ async def test_a_bad_candidate_is_rolled_back_and_leaves_nothing_behind(mode: st
 
 @pytest.mark.parametrize("bad", [True, False])
 @pytest.mark.parametrize("mode", MODES)
-async def test_where_no_counters_can_be_kept_a_candidate_can_fail_but_not_pass(
+async def test_if_counters_cannot_be_stored_a_candidate_can_fail_but_not_pass(
     mode: str, bad: bool
 ) -> None:
     story = Story(mode)
@@ -229,12 +229,16 @@ async def test_where_no_counters_can_be_kept_a_candidate_can_fail_but_not_pass(
     decision = story.rig.kube.find(VERSIONS, candidate)["status"]["decision"]
     assert decision["reason"] == ("AnalysisFailed" if bad else "InconclusiveAtDeadline")
     if not bad:
-        error = "the counters at the step's start could not be kept: the object is too large"
+        error = (
+            "the counters at the start of the step could not be stored: the object is too large"
+        )
         assert error in decision["message"]
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_baseline_of_another_is_named_with_the_remedy_until_it_is_gone(mode: str) -> None:
+async def test_a_foreign_baseline_is_reported_with_the_remedy_until_it_is_deleted(
+    mode: str,
+) -> None:
     story = Story(mode)
     await story.first()
     candidate = await story.second()
@@ -278,7 +282,7 @@ async def test_a_candidate_that_never_gets_ready_gets_no_request(mode: str) -> N
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_former_champion_comes_back_when_it_is_asked_for(mode: str) -> None:
+async def test_a_former_champion_returns_on_request(mode: str) -> None:
     story = Story(mode)
     first = await story.first()
     second = await story.second()
@@ -386,7 +390,7 @@ class LateKServe(FakeKServe):
 
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
-async def test_a_status_of_kserve_that_comes_late_is_waited_for_and_no_failure(bad: bool) -> None:
+async def test_a_late_status_of_kserve_is_not_a_failure(bad: bool) -> None:
     story = Story("Knative")
     story.kserve = LateKServe(story.rig.kube)
     end = await end_of_two(story, bad)

@@ -89,7 +89,7 @@ async def test_remains_of_an_earlier_model_of_the_same_name_are_not_seen() -> No
     assert (observed.versions, observed.jobs) == ((), ())
 
 
-async def test_what_an_earlier_model_left_is_told_from_what_the_model_has() -> None:
+async def test_objects_of_an_earlier_model_are_distinguished_from_those_of_the_model() -> None:
     rig = Rig()
     add_model(rig.kube)
     for name, owner in (("movies-new", "uid-of-movies"), ("movies-old", "uid-of-an-earlier-one")):
@@ -136,7 +136,7 @@ def reporting(name: str, job: Any, owners: list[Any]) -> Any:
     return thing
 
 
-async def test_a_job_without_an_owner_is_nobodys() -> None:
+async def test_a_job_without_an_owner_does_not_count() -> None:
     rig = Rig()
     add_model(rig.kube)
     add_version(rig, stage="CheckingData")
@@ -198,7 +198,7 @@ async def test_only_pods_that_lead_to_the_model_serve(knative: bool) -> None:
     assert [p["metadata"]["name"] for p in snapshot.pods[NAME]] == ["made"]
 
 
-async def test_a_version_without_an_owner_is_seen_and_to_be_adopted() -> None:
+async def test_a_version_without_an_owner_is_observed_and_adopted() -> None:
     rig = Rig()
     add_model(rig.kube)
     del add_version(rig)["metadata"]["ownerReferences"]
@@ -207,7 +207,7 @@ async def test_a_version_without_an_owner_is_seen_and_to_be_adopted() -> None:
     assert snapshot.orphans == (NAME,)
 
 
-async def test_only_versions_that_serve_are_asked_for_counters() -> None:
+async def test_only_the_counters_of_serving_versions_are_read() -> None:
     rig = Rig()
     add_model(rig.kube)
     for name, stage in (("movies-a", "Canary"), ("movies-b", "Training"), ("movies-c", "Failed")):
@@ -243,7 +243,7 @@ async def test_a_model_being_deleted_asks_no_pod() -> None:
     assert rig.samples.asked == []
 
 
-async def test_where_the_platform_lacks_a_kind_nothing_of_it_is_read() -> None:
+async def test_a_kind_that_the_platform_lacks_is_not_read() -> None:
     rig = Rig()
     rig.kube.kinds.discard(HTTP_ROUTES)
     add_model(rig.kube)

@@ -81,7 +81,7 @@ def test_a_leader_that_could_not_renew_is_alive_and_not_ready() -> None:
     rig = Rig(leading=True)
     rig.election.leads = False
     rig.process.alive()
-    with pytest.raises(StaleError, match="nothing is written"):
+    with pytest.raises(StaleError, match="writes are disabled"):
         rig.process.ready()
 
 
@@ -147,7 +147,7 @@ async def test_a_look_that_gets_no_answer_ends_at_its_limit_and_fails() -> None:
     assert sample == 1
 
 
-async def test_a_process_that_may_not_write_looks_at_nothing_and_calls_that_no_error() -> None:
+async def test_a_process_that_may_not_write_starts_no_look_and_reports_no_error() -> None:
     def closed() -> None:
         raise NotLeaderError("another one leads")
 
@@ -164,7 +164,7 @@ async def test_a_look_that_loses_the_lease_on_its_way_is_no_error() -> None:
     assert await runtime(Losing())._work(KEY) == FENCED_WAIT
 
 
-async def test_kopf_reads_at_any_time_and_writes_only_through_the_fence(
+async def test_kopf_can_always_read_but_writes_only_through_the_fence(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[str, str | None]] = []
@@ -229,7 +229,7 @@ class LosingElection(Election):
         self.released = True
 
 
-async def test_a_leader_that_lost_its_lease_ends_before_anything_is_tidied_up(
+async def test_a_leader_that_lost_its_lease_exits_without_cleanup(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     started: dict[str, Any] = {}
@@ -260,7 +260,9 @@ class KeepingElection(LosingElection):
         await asyncio.Event().wait()
 
 
-async def test_a_leader_that_is_told_to_end_lets_go_last(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_terminated_leader_releases_the_lease_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     election, tidied = KeepingElection(), []
 
     async def run(_engine: object, **_: Any) -> None:

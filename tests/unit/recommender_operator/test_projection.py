@@ -73,7 +73,7 @@ async def test_the_first_status_of_a_model_does_not_wait() -> None:
     assert world.stage == "Training"
 
 
-async def test_what_only_the_status_remembers_does_not_wait() -> None:
+async def test_state_that_only_the_status_stores_does_not_wait() -> None:
     world = World()
     assert await world.look(status=RecommenderModelStatus(stage=Stage.TRAINING, locked=True))
     assert world.stage == "Training"

@@ -52,7 +52,7 @@ def status_writes(rig: Rig) -> int:
     return sum(1 for write in rig.kube.writes if write[:2] == ("status", "recommendermodels"))
 
 
-async def test_a_model_that_is_gone_is_not_looked_at_again() -> None:
+async def test_a_deleted_model_is_not_reconciled_again() -> None:
     rig = Rig()
     assert await rig.reconciler.reconcile(KEY) is None
     assert rig.kube.writes == []
@@ -98,7 +98,7 @@ async def test_a_status_at_its_defaults_is_still_written_the_first_time() -> Non
     assert status_writes(rig) == 1
 
 
-async def test_a_failed_action_leaves_the_status_and_is_said_on_the_resource() -> None:
+async def test_a_failed_action_leaves_the_status_and_is_reported_on_the_resource() -> None:
     rig = Rig()
     add_model(rig.kube)
     rig.kube.fault = lambda verb, resource, _: (
@@ -117,7 +117,7 @@ async def test_a_failed_action_leaves_the_status_and_is_said_on_the_resource() -
     assert rig.metric("reconcile_errors_total", error="KubeError") == 2
 
 
-async def test_a_namespace_that_is_being_deleted_is_no_fault(
+async def test_a_namespace_that_is_being_deleted_is_not_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rig = Rig()
@@ -145,7 +145,7 @@ async def test_a_model_that_goes_with_its_namespace_waits_for_no_removal_of_arti
     assert rig.kube.names(MODELS) == []
 
 
-async def test_a_model_whose_spec_cannot_be_read_is_told_so() -> None:
+async def test_an_invalid_spec_is_reported_on_the_model() -> None:
     rig = Rig()
     add_model(rig.kube)
     rig.kube.find(MODELS, "movies")["spec"] = {"storage": {}}
@@ -156,7 +156,7 @@ async def test_a_model_whose_spec_cannot_be_read_is_told_so() -> None:
 
 
 @pytest.mark.parametrize(("asked", "wait"), [(None, 60.0), (5.0, 5.0), (600.0, 60.0)])
-async def test_the_next_look_is_when_it_was_asked_for_but_never_too_late(
+async def test_the_next_look_is_as_decided_but_never_later_than_the_maximum(
     asked: float | None, wait: float
 ) -> None:
     after = None if asked is None else datetime.timedelta(seconds=asked)
@@ -186,7 +186,7 @@ async def test_a_model_that_is_deleted_already_is_not_held() -> None:
 
 
 @pytest.mark.parametrize("deleting", [False, True], ids=["held", "let-go"])
-async def test_finalizers_that_others_have_changed_since_the_look_are_left(deleting: bool) -> None:
+async def test_finalizers_that_others_changed_since_the_look_stay(deleting: bool) -> None:
     rig = Rig()
     times = {"deletionTimestamp": NOW.isoformat()} if deleting else {}
     add_model(rig.kube, finalizers=[FINALIZER] if deleting else [], **times)
@@ -202,7 +202,7 @@ async def test_finalizers_that_others_have_changed_since_the_look_are_left(delet
     assert finalizers(rig) == ["example.com/theirs"]
 
 
-async def test_a_model_of_the_same_name_that_came_meanwhile_is_not_let_go() -> None:
+async def test_a_new_model_of_the_same_name_keeps_its_finalizer() -> None:
     rig = Rig(always(finished=True))
     add_model(rig.kube, deletionTimestamp=NOW.isoformat())
 
@@ -252,7 +252,7 @@ async def test_a_finished_model_that_others_hold_is_left_to_them() -> None:
     assert rig.kube.writes == []
 
 
-async def test_finalizers_are_written_over_what_was_seen_alone() -> None:
+async def test_finalizers_are_written_only_to_the_observed_object() -> None:
     rig = Rig()
     add_model(rig.kube, finalizers=[])
 
@@ -364,7 +364,7 @@ def conflict(verb: str, resource: Resource) -> Any:
     )
 
 
-async def test_a_conflict_ends_the_look_in_silence_and_leads_to_another_one_at_once(
+async def test_a_conflict_ends_the_look_without_an_event_and_repeats_it_at_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rig = Rig()
@@ -395,7 +395,7 @@ async def test_conflicts_in_a_row_are_spread_out_and_do_not_add_up() -> None:
     assert again <= 0.2
 
 
-async def test_an_operator_that_leads_no_more_writes_and_says_nothing(
+async def test_an_operator_that_no_longer_leads_neither_writes_nor_reports(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     rig = Rig()
@@ -412,7 +412,7 @@ async def test_an_operator_that_leads_no_more_writes_and_says_nothing(
     assert rig.metric("reconcile_errors_total", error="NotLeaderError") is None
 
 
-async def test_an_operator_that_leads_no_more_ends_the_look_between_two_writes() -> None:
+async def test_an_operator_that_no_longer_leads_stops_the_look_between_two_writes() -> None:
     rig = Rig()
     add_model(rig.kube)
 
@@ -485,7 +485,7 @@ async def test_a_foreign_object_is_named_on_the_model_with_one_warning() -> None
     assert (owned(rig)["status"], owned(rig)["reason"]) == ("True", "Owned")
 
 
-async def test_a_version_that_only_looks_like_the_models_is_named_and_left_alone() -> None:
+async def test_a_foreign_version_with_the_models_labels_is_reported_and_not_changed() -> None:
     rig = Rig()
     add_model(rig.kube)
     thing = model_version.model_version(

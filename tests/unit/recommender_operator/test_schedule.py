@@ -117,7 +117,7 @@ def test_a_full_queue_refuses_new_keys_and_keeps_the_old() -> None:
     assert queue.add("c", 0)
 
 
-def test_the_queue_says_how_long_keys_wait_and_are_worked_on() -> None:
+def test_the_queue_reports_how_long_keys_wait_and_are_in_work() -> None:
     queue = schedule()
     assert (queue.overdue(5), queue.longest_work(5), queue.depth(5)) == (0, 0, 0)
     queue.add("a", 1)
@@ -139,7 +139,7 @@ Steps = st.lists(
 
 
 @given(Steps)
-def test_no_key_is_lost_and_none_is_in_two_hands(steps: list[tuple[str, str, float]]) -> None:
+def test_no_key_is_lost_or_in_work_twice(steps: list[tuple[str, str, float]]) -> None:
     queue = schedule()
     now = 0.0
     working: set[str] = set()
@@ -212,7 +212,7 @@ def test_a_look_that_was_brought_forward_is_not_repeated_at_its_old_time() -> No
     assert queue.take(20) == ("b", 20)
 
 
-def test_a_namespace_alone_leaves_a_fifth_of_the_workers_free() -> None:
+def test_a_single_namespace_leaves_a_fifth_of_the_workers_free() -> None:
     for workers, most in ((1, 1), (2, 1), (3, 2), (5, 4), (10, 8), (20, 16)):
         queue: Schedule[str] = Schedule(100, group=space, workers=workers)
         for number in range(30):
@@ -231,7 +231,7 @@ def test_a_worker_given_back_is_taken_again() -> None:
     assert queue.take(9) == ("a2", 2)
 
 
-def test_keys_due_while_no_work_ends_are_a_stall_and_a_backlog_is_none() -> None:
+def test_due_keys_without_the_end_of_work_are_a_stall_but_a_backlog_is_not() -> None:
     queue = schedule()
     queue.add("a", 0)
     queue.add("b", 0)

@@ -72,7 +72,7 @@ async def test_a_failing_key_holds_up_no_other_and_is_repeated(
     assert "reconciling bad failed; again in 1.0 s" in caplog.text
 
 
-async def test_what_the_work_returns_is_when_it_is_looked_at_again() -> None:
+async def test_the_work_returns_when_its_key_is_due_again() -> None:
     looks = 0
     enough = asyncio.Event()
 
@@ -88,7 +88,7 @@ async def test_what_the_work_returns_is_when_it_is_looked_at_again() -> None:
         await enough.wait()
 
 
-async def test_a_dropped_key_and_each_wait_are_told() -> None:
+async def test_a_dropped_key_and_each_wait_are_reported() -> None:
     waits: list[float] = []
     dropped: list[str] = []
     release = asyncio.Event()
@@ -106,7 +106,7 @@ async def test_a_dropped_key_and_each_wait_are_told() -> None:
         release.set()
 
 
-async def test_ending_the_workers_leaves_no_key_in_their_hands() -> None:
+async def test_stopping_the_workers_leaves_no_key_in_work() -> None:
     started = asyncio.Event()
 
     async def work(_key: str) -> None:

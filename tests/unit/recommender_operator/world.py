@@ -318,7 +318,7 @@ class World:
 
     def judged(self) -> storage.Storage:
         """Return what is wrong with the claims."""
-        return storage.judge(self.observe())
+        return storage.check(self.observe())
 
     def _samples(self) -> dict[str, Sample]:
         """Only versions that serve, or are about to, are asked for counters."""
@@ -414,7 +414,7 @@ class World:
             case a.SetTraffic():
                 self._set_traffic(action.weights, action.host)
             case a.RemoveTraffic():
-                unhosted = hosts.judge(self.observe()).host is None
+                unhosted = hosts.resolve(self.observe()).host is None
                 assert self.champion() is None or unhosted, "took the route away from a champion"
                 self.route, self.route_host, self.route_since = {}, "", None
             case a.SaveBaseline():

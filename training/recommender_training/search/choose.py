@@ -15,11 +15,11 @@ from recommender_training.config.search import SearchSettings
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.search import folds, results, seeds, workers
 from recommender_training.search.objective import FoldLoss, FromLake, Source
 from recommender_training.search.study import Objective, Outcome, Plan
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
 #: Settings of the budget, which do not change the result of a trial.
 _BUDGET = {"trials", "seconds", "parallelism", "seeds"}

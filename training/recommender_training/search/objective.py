@@ -19,11 +19,11 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
+from recommender_training.features.prepared import Prepared, prepare_split
+from recommender_training.fitted.bundle import FitLog
 from recommender_training.search import folds
 from recommender_training.search.study import Objective, Report
 from recommender_training.trainer.deep_ranker import fit_deep
-from recommender_training.trainer.fit import FitLog
-from recommender_training.trainer.prepared import Prepared, prepare_split
 
 #: Offset of the steps of a fold, above the number of evaluations of any fit.
 FOLD_STEPS = 1_000_000

@@ -11,11 +11,11 @@ import torch
 
 from recommender_training.common.progress import say, silence
 from recommender_training.config.training import TrainingConfig
+from recommender_training.features.prepared import Prepared
 from recommender_training.models import ranker
 from recommender_training.statistics import metrics
 from recommender_training.trainer import fit
 from recommender_training.trainer.deep_ranker import fit_deep
-from recommender_training.trainer.prepared import Prepared
 
 
 @dataclass(frozen=True)

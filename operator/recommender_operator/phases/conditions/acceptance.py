@@ -1,6 +1,6 @@
-"""Whether what the spec names can be used and is allowed: StorageReady and Accepted.
+"""The conditions StorageReady and Accepted: whether the spec's claims, host and server are usable.
 
-The lifecycle goes on meanwhile; only what is refused is left undone, in its own phase or adapter.
+The rest of the lifecycle continues; other phases and adapters do not use what is refused.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from recommender_operator.phases.turn import Turn
 
 
 def step(turn: Turn) -> None:
-    """Set the conditions StorageReady and Accepted; each refusal is one warning."""
-    kind, status, why, told = storage.condition(turn.storage)
-    changed = turn.condition(kind, status, why, told)
+    """Set the conditions StorageReady and Accepted, and warn once of each refusal."""
+    kind, status, why, message = storage.condition(turn.storage)
+    changed = turn.condition(kind, status, why, message)
     if turn.storage.problem is not None:
-        turn.look_again(storage.poll())
+        turn.requeue(storage.poll())
         if changed:
-            turn.warn(why, told)
+            turn.warn(why, message)
     _accept(turn)
 
 
 def _accept(turn: Turn) -> None:
-    """Say what is refused, with the remedies; the first refusal gives the reason."""
+    """Set Accepted to all refusals and remedies; its reason is that of the first refusal."""
     refusals = list(_refusals(turn))
     if not refusals:
-        message = "this installation allows the host and the addresses of the spec"
+        message = "the installation allows the host and the Prometheus server of the spec"
         turn.condition(ConditionType.ACCEPTED, "True", Reason.ACCEPTED, message)
         return
     reason, message = refusals[0][0], ". ".join(message for _, message in refusals)

@@ -1,6 +1,6 @@
-"""Conditions of how the version in question was made and judged: data, training, gates, analysis.
+"""The conditions DataValid, Trained, GatesPassed and AnalysisPassed.
 
-The version in question is the one on its way, else the one that the spec asks for.
+They are about the candidate or, without one, the version of the spec.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from recommender_operator.phases.stages import gates as offline
 from recommender_operator.phases.stages import steps, workers
 from recommender_operator.phases.turn import Turn
 
-#: What the condition tells of a training; the version's status has all metrics.
-TOLD = ("auc", "aucMinusBaseline", "logLoss", "calibrationError", "ndcgAt10")
+#: Metrics in the message of Trained; the version's status has all.
+SHOWN_METRICS = ("auc", "aucMinusBaseline", "logLoss", "calibrationError", "ndcgAt10")
 RETRY = "Change the spec, or annotate recommender.dev/retry=<new token>"
 
 
-def tell(turn: Turn, subject: VersionObject) -> None:
-    """Set the four conditions from the version's record."""
+def set_conditions(turn: Turn, subject: VersionObject) -> None:
+    """Set the four conditions from the status of the version."""
     _data(turn, subject)
     _training(turn, subject)
     _gates(turn, subject)
@@ -44,8 +44,9 @@ def _data(turn: Turn, subject: VersionObject) -> None:
     data = subject.status.lineage
     if failed is not None:
         message = (
-            f"{subject.name}: {failed.message}. The check is repeated by itself, less and less "
-            f"often (attempt {subject.status.attempt}); {RETRY[0].lower()}{RETRY[1:]} to do it now"
+            f"{subject.name}: {failed.message}. The operator repeats the check at increasing "
+            f"intervals (attempt {subject.status.attempt}); "
+            f"{RETRY[0].lower()}{RETRY[1:]} to repeat it now"
         )
         turn.condition(kind, "False", failed.reason, message)
     elif data is not None:
@@ -73,9 +74,11 @@ def _training(turn: Turn, subject: VersionObject) -> None:
         turn.condition(kind, "False", failed.reason, message)
     elif subject.status.metrics:
         metrics = subject.status.metrics
-        numbers = ", ".join(f"{name} {metrics[name]:.4g}" for name in TOLD if name in metrics)
-        turn.condition(kind, "True", Reason.TRAINED, f"{turn.called(subject)}: {numbers}")
-    elif lacks := workers.wants(turn, subject):
+        numbers = ", ".join(
+            f"{name} {metrics[name]:.4g}" for name in SHOWN_METRICS if name in metrics
+        )
+        turn.condition(kind, "True", Reason.TRAINED, f"{turn.display_name(subject)}: {numbers}")
+    elif lacks := workers.missing(turn, subject):
         if turn.condition(kind, "False", Reason.PLATFORM_MISSING, lacks):
             turn.warn(Reason.PLATFORM_MISSING, lacks)
     else:
@@ -89,16 +92,16 @@ def _gates(turn: Turn, subject: VersionObject) -> None:
     if not gates:
         _waiting(turn, kind, subject)
     elif all(gate.passed for gate in gates):
-        message = f"{turn.called(subject)}: {words}"
+        message = f"{turn.display_name(subject)}: {words}"
         turn.condition(kind, "True", Reason.GATES_PASSED, message)
     else:
         failed = "; ".join(offline.words(gate) for gate in gates if not gate.passed)
-        message = f"{turn.called(subject)}: {failed}. {RETRY}"
+        message = f"{turn.display_name(subject)}: {failed}. {RETRY}"
         turn.condition(kind, "False", Reason.GATE_FAILED, message)
 
 
 def _analysis(turn: Turn, subject: VersionObject) -> None:
-    """While a step is in progress, the canary itself says how it stands."""
+    """Set AnalysisPassed, unless a step is in progress (`canary.py` sets it then)."""
     kind = ConditionType.ANALYSIS_PASSED
     status = subject.status
     if status.stage is VersionStage.CANARY and steps.current(status) is not None:
@@ -108,7 +111,7 @@ def _analysis(turn: Turn, subject: VersionObject) -> None:
         message = f"{subject.name}: {decision.message}"
         turn.condition(kind, "True", decision.reason, message)
     elif status.stage is VersionStage.PROMOTED and decision is not None:
-        message = f"{subject.name} was not judged against another: {decision.message}"
+        message = f"{subject.name} was not compared with another version: {decision.message}"
         turn.condition(kind, "Unknown", Reason.NOT_ANALYSED, message)
     elif status.stage is VersionStage.ROLLED_BACK and decision is not None and status.steps:
         message = f"{subject.name}: {decision.message}. {RETRY}"

@@ -1,4 +1,4 @@
-"""Say which objects of others stand in the model's way; the rest of its life goes on."""
+"""The condition ObjectsOwned: foreign objects whose names the operator needs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from recommender_operator.api.spec import ConditionStatus
 from recommender_operator.observed import ModelObject
 from recommender_operator.resources.ownership import Foreign
 
-#: Objects that the condition names; the others are counted.
+#: Maximum number of objects in the message; it has only the number of the others.
 MAX_NAMED = 3
-#: An Event of Kubernetes takes no more.
+#: Maximum length of an Event's message in Kubernetes, in characters.
 MAX_EVENT = 1024
 
 
-def tell(
+def set_condition(
     decision: Decision, model: ModelObject, found: Iterable[Foreign], now: datetime.datetime
 ) -> Decision:
     """Return the decision with the condition ObjectsOwned, and a warning when it changes."""
@@ -27,7 +27,7 @@ def tell(
     old = find(model.status.conditions, kind)
     status: ConditionStatus = "False" if others else "True"
     reason = Reason.FOREIGN_OBJECT if others else Reason.OWNED
-    message = _words(others) or "nothing of others stands in the way"
+    message = _words(others) or "no foreign object has a name that the operator needs"
     conditions = put(
         decision.status.conditions,
         old,
@@ -41,8 +41,8 @@ def tell(
     events = decision.events
     if others and (old is None or (old.status, old.message) != (status, message)):
         events = (*events, Event(type="Warning", reason=reason, message=message[:MAX_EVENT]))
-    told = decision.status.model_copy(update={"conditions": conditions})
-    return dataclasses.replace(decision, status=told, events=events)
+    new_status = decision.status.model_copy(update={"conditions": conditions})
+    return dataclasses.replace(decision, status=new_status, events=events)
 
 
 def _words(others: list[Foreign]) -> str:

@@ -1,7 +1,7 @@
-"""Which changes of a model's status may wait for the next look.
+"""Which changes of a model's status may be written by a later look.
 
-Most writes of a status in a rollout repeat how far a version has come, which the version's own
-status says as well. While one look follows another, the last of them says it for all.
+Most status changes in a rollout repeat the progress of a version, which is in the version's own
+status too. In a series of looks, only the last one needs to write them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import datetime
 from recommender_operator.api.conditions import ConditionType
 from recommender_operator.api.status import Condition, ModelClock, RecommenderModelStatus
 
-#: Longest time that a stored status may be behind.
+#: Maximum age of changes that are not written yet.
 LONGEST = datetime.timedelta(seconds=30)
-#: What `decide` reads from the versions, and never from the model's status alone.
+#: Fields that `decide` computes from the versions, and never reads from the model's status.
 REPEATED = (
     "observed_generation",
     "stage",
@@ -24,8 +24,8 @@ REPEATED = (
     "url",
     "sequence",
 )
-#: Conditions that say how far the making of a version has come, and say so of the version.
-OF_THE_MAKING = frozenset(
+#: Conditions about the progress of a version.
+PROGRESS_CONDITIONS = frozenset(
     {
         ConditionType.PROGRESSING,
         ConditionType.RECONCILING,
@@ -39,18 +39,18 @@ OF_THE_MAKING = frozenset(
 def may_wait(
     before: RecommenderModelStatus, after: RecommenderModelStatus, now: datetime.datetime
 ) -> bool:
-    """Return whether nothing is lost if a status is written by a look that follows at once.
+    """Return whether the next look, which follows at once, may write the status instead.
 
-    What only the model's status remembers (requests, locks, drift, snapshots, a model's time) may
-    not wait, nor may a condition that people or tools act upon turn.
+    Fields that only the model's status stores (requests, locks, drift, snapshots, model time) must
+    be written at once, and so must changes of conditions that people or tools act on.
     """
-    told = dict.fromkeys(("conditions", "clock", *REPEATED))
+    ignored = dict.fromkeys(("conditions", "clock", *REPEATED))
     if before.route_pending_since is None:
-        # A route is mostly taken over before the next look.
-        told["route_pending_since"] = None
-    if before.model_copy(update=told) != after.model_copy(update=told):
+        # Most routes are applied before the next look.
+        ignored["route_pending_since"] = None
+    if before.model_copy(update=ignored) != after.model_copy(update=ignored):
         return False
-    return _keeps_time(before.clock, after.clock, now) and not _turned(
+    return _keeps_time(before.clock, after.clock, now) and not _changed(
         before.conditions, after.conditions
     )
 
@@ -58,18 +58,18 @@ def may_wait(
 def _keeps_time(
     stored: ModelClock | None, wanted: ModelClock | None, now: datetime.datetime
 ) -> bool:
-    """Return whether the stored clock is exact enough for as long as it may wait."""
+    """Return whether the stored clock stays precise enough until the next write."""
     if stored is None or wanted is None:
         return stored is wanted
     pace = datetime.timedelta(seconds=min(stored.pace_seconds, wanted.pace_seconds))
     return datetime.timedelta() <= now - stored.observed_at < pace and pace >= LONGEST
 
 
-def _turned(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> bool:
-    """Return whether a condition that was there has another status, or is gone."""
+def _changed(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> bool:
+    """Return whether a condition has another status or is missing."""
     statuses = {condition.type: condition.status for condition in after}
     return any(
         statuses.get(condition.type) != condition.status
         for condition in before
-        if condition.type not in OF_THE_MAKING
+        if condition.type not in PROGRESS_CONDITIONS
     )

@@ -1,4 +1,4 @@
-"""Project the decision into the status: who is who, the stage for people, the conditions."""
+"""Write the decision to the status: roles of versions, stage and conditions."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _STAGES = {
 
 
 def step(turn: Turn) -> None:
-    """Write what `kubectl get` and `kubectl describe` show."""
+    """Set the fields that `kubectl get` and `kubectl describe` show."""
     candidate, champion, previous = turn.candidate, turn.champion, turn.previous
     name = candidate.name if candidate else None
     drift = turn.status.drift
     if turn.model.status.candidate != name and drift.candidate_breaks_in_a_row:
         drift = drift.model_copy(update={"candidate_breaks_in_a_row": 0})
-    wanted = turn.versions.get(turn.desired) or turn.versions.get(turn.asked)
+    wanted = turn.versions.get(turn.desired) or turn.versions.get(turn.specified)
     subject = candidate or wanted or champion
     turn.set_status(
         observed_generation=turn.model.generation,
@@ -39,17 +39,17 @@ def step(turn: Turn) -> None:
         champion=champion.name if champion else None,
         previous=previous.name if previous else None,
         candidate=name,
-        champion_weight=turn.asked_weights.get(champion.name, 0) if champion else None,
-        candidate_weight=turn.asked_weights.get(name, 0) if name else None,
+        champion_weight=turn.desired_weights.get(champion.name, 0) if champion else None,
+        candidate_weight=turn.desired_weights.get(name, 0) if name else None,
         last_outcome=_last_outcome(turn),
         verdict=_verdict(subject),
         url=_host(turn),
         drift=drift,
     )
     if subject is not None:
-        making.tell(turn, subject)
-    serving.tell(turn, subject)
-    _never_judged(turn)
+        making.set_conditions(turn, subject)
+    serving.set_conditions(turn, subject)
+    _complete(turn)
 
 
 def _stage(turn: Turn) -> Stage:
@@ -67,9 +67,9 @@ def _stage(turn: Turn) -> Stage:
 
 
 def _last_outcome(turn: Turn) -> LastOutcome | None:
-    """Return what became of the last candidate, or of a champion that broke.
+    """Return the outcome of the last candidate, or of a champion that broke.
 
-    That a former champion takes over again is no outcome of its own: it was decided before.
+    The return of a former champion is not an outcome: it was decided before.
     """
     known = turn.status.last_outcome
     outcomes = [known] if known is not None else []
@@ -107,20 +107,20 @@ def _host(turn: Turn) -> str | None:
     return turn.hosting.host or turn.status.url
 
 
-def _never_judged(turn: Turn) -> None:
-    """Every condition exists from the first look on, as Unknown where it can be."""
+def _complete(turn: Turn) -> None:
+    """Set conditions that are missing, as Unknown if possible, and refresh the others."""
     for kind in ConditionType:
         if find(turn.status.conditions, kind) is None:
             if kind is ConditionType.REQUESTS_HONORED:
-                turn.condition(kind, "True", Reason.NONE, "nothing was asked by annotation")
+                turn.condition(kind, "True", Reason.NONE, "no annotation requests anything")
             else:
-                turn.condition(kind, "Unknown", Reason.NOT_YET_KNOWN, "not judged yet")
+                turn.condition(kind, "Unknown", Reason.NOT_YET_KNOWN, "not evaluated yet")
         else:
             _refresh(turn, kind)
 
 
 def _refresh(turn: Turn, kind: ConditionType) -> None:
-    """A condition that nothing changed still speaks of this generation."""
+    """Update the observedGeneration of a condition that did not change."""
     condition = find(turn.status.conditions, kind)
     if condition is not None and condition.observed_generation != turn.model.generation:
         turn.condition(kind, condition.status, condition.reason, condition.message)

@@ -1,4 +1,4 @@
-"""Conditions of what serves and of what is on its way: Available and Progressing."""
+"""The conditions Available and Progressing."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import VersionObject
 from recommender_operator.phases.conditions import summary
-from recommender_operator.phases.conditions.summary import Judged
+from recommender_operator.phases.conditions.summary import ConditionValue
 from recommender_operator.phases.turn import Turn
 
-#: Data planes take a split over in about a second.
+#: Time for the data plane to apply a split, which usually takes about a second.
 ROUTE_GRACE = datetime.timedelta(seconds=15)
 _LOOK = datetime.timedelta(seconds=5)
 
 
-def tell(turn: Turn, subject: VersionObject | None) -> None:
-    """Set the conditions; a warning is made when the champion ceases to serve."""
-    on_its_way = bool(turn.asked_weights) and not turn.route_agrees
+def set_conditions(turn: Turn, subject: VersionObject | None) -> None:
+    """Set the conditions, and warn if the champion stops serving."""
+    on_its_way = bool(turn.desired_weights) and not turn.route_agrees
     since = (turn.status.route_pending_since or turn.time) if on_its_way else None
     turn.set_status(route_pending_since=since)
     available = _available(turn)
@@ -27,17 +27,17 @@ def tell(turn: Turn, subject: VersionObject | None) -> None:
     if was is not None and was.status == "True" and available[0] != "True":
         turn.warn(available[1], available[2])
     turn.condition(ConditionType.PROGRESSING, *_progressing(turn, subject))
-    summary.tell(turn, subject, available)
+    summary.set_conditions(turn, subject, available)
 
 
-def _available(turn: Turn) -> Judged:
+def _available(turn: Turn) -> ConditionValue:
     champion, traffic = turn.champion, turn.observed.traffic
     missing = turn.observed.platform.missing
     if missing:
         return "Unknown", Reason.PLATFORM_MISSING, "; ".join(missing)
     if champion is None:
         return "False", Reason.NO_CHAMPION, "no version has been promoted yet"
-    name = _bearer(turn, champion).name
+    name = _answering(turn, champion).name
     service = turn.service(name)
     if service is None or not service.ready:
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
@@ -45,17 +45,18 @@ def _available(turn: Turn) -> Judged:
         return "False", Reason.CHAMPION_UNAVAILABLE, message
     hosting = turn.hosting
     if hosting.host is None and hosting.reason is not None:
-        return "False", hosting.reason, f"{champion.name} gets no requests: {hosting.message}"
+        return "False", hosting.reason, f"{champion.name} receives no requests: {hosting.message}"
     if not traffic.accepted and not _still_serves(turn):
-        message = f"the data plane has not taken the route over: {traffic.message or 'no reason'}"
+        why = traffic.message or "no reason given"
+        message = f"the data plane has not applied the route: {why}"
         return "False", Reason.ROUTE_NOT_ACCEPTED, message
     return "True", Reason.SERVING, f"{name} is ready"
 
 
-def _bearer(turn: Turn, champion: VersionObject) -> VersionObject:
-    """Return who answers: the candidate while the data plane gives it all requests.
+def _answering(turn: Turn, champion: VersionObject) -> VersionObject:
+    """Return the version that answers: the candidate while it receives all requests.
 
-    In Knative mode the champion has no pods then; to call that an outage would wake people.
+    In Knative mode the champion has no pods then, which is not an outage.
     """
     candidate = turn.candidate
     if candidate is not None and turn.route_weights == {candidate.name: 100}:
@@ -64,28 +65,28 @@ def _bearer(turn: Turn, champion: VersionObject) -> VersionObject:
 
 
 def _still_serves(turn: Turn) -> bool:
-    """Whether a new split is on its way only: until then the data plane serves by the one before.
+    """Return whether a new split is pending, while the data plane serves with the former one.
 
-    Each step of a rollout passes through this for a moment; it is no outage to be woken for.
+    This happens briefly at each step of a rollout, and is not an outage.
     """
     was = find(turn.model.status.conditions, ConditionType.AVAILABLE)
     since = turn.status.route_pending_since or turn.time
     if was is None or was.status != "True" or turn.due(since, ROUTE_GRACE, _LOOK):
         return False
-    turn.look_again(_LOOK)
+    turn.requeue(_LOOK)
     return True
 
 
-def _progressing(turn: Turn, subject: VersionObject | None) -> Judged:
+def _progressing(turn: Turn, subject: VersionObject | None) -> ConditionValue:
     candidate = turn.candidate
     if turn.observed.platform.missing:
         return "False", Reason.PLATFORM_MISSING, "; ".join(turn.observed.platform.missing)
     if turn.spec.paused:
         at = f" {candidate.name} stays at {candidate.status.stage.value}." if candidate else ""
-        message = f"spec.paused is true: nothing starts and no weight grows.{at}"
+        message = f"spec.paused is true: nothing starts and no weight increases.{at}"
         return "False", Reason.PAUSED, message
     if turn.spec.rollback_to is not None:
-        message = f"spec.rollbackTo pins {turn.spec.rollback_to}: nothing else rolls out"
+        message = f"spec.rollbackTo pins {turn.spec.rollback_to}: no other version rolls out"
         return "False", Reason.PINNED, message
     hosting = turn.hosting
     unrouted = hosting.reason if hosting.host is None else None
@@ -112,8 +113,8 @@ def _where(turn: Turn, candidate: VersionObject) -> str:
     if stage is not VersionStage.CANARY:
         return f"{candidate.name} is at the stage {stage.value}"
     analysis = find(turn.status.conditions, ConditionType.ANALYSIS_PASSED)
-    text = f"{candidate.name} is given {candidate.status.weight} % of the requests"
+    text = f"{candidate.name} receives {candidate.status.weight} % of the requests"
     if not turn.route_agrees:
         why = turn.observed.traffic.message
-        return f"{text}; waits for the data plane to report it" + (f" ({why})" if why else "")
+        return f"{text} once the data plane reports it" + (f" ({why})" if why else "")
     return text + (f"; {analysis.reason}" if analysis is not None else "")

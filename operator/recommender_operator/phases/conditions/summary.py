@@ -1,8 +1,8 @@
-"""The conditions that sum a model up: Ready, UpToDate, Reconciling and Stalled.
+"""The summary conditions of a model: Ready, UpToDate, Reconciling and Stalled.
 
-Ready says that the champion serves, whatever became of what was meant to replace it. Whether it
-is what the spec asks for is another question, and UpToDate answers that. Reconciling and Stalled
-repeat both for tools that follow kstatus (`docs/adr/0025-order-and-time.md`).
+Ready means that the champion serves, whatever the outcome of its candidates. UpToDate means that
+it is the version of the spec. Reconciling and Stalled are for tools that follow kstatus
+(`docs/adr/0025-order-and-time.md`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases.conditions.making import RETRY
 from recommender_operator.phases.turn import Turn
 
-Judged = tuple[ConditionStatus, str, str]
-#: The reason of Ready where the champion serves on and what the spec asks for ended so.
+#: Status, reason and message of a condition.
+ConditionValue = tuple[ConditionStatus, str, str]
+#: Reason of Ready, by the outcome of the desired version, if the champion continues to serve.
 _ENDED = {
     VersionStage.FAILED.value: Reason.CANDIDATE_FAILED,
     VersionStage.REJECTED.value: Reason.CANDIDATE_REJECTED,
@@ -23,8 +24,8 @@ _ENDED = {
 }
 
 
-def tell(turn: Turn, subject: VersionObject | None, available: Judged) -> None:
-    """Set the four conditions; Progressing is set already."""
+def set_conditions(turn: Turn, subject: VersionObject | None, available: ConditionValue) -> None:
+    """Set the four conditions; Progressing must be set before."""
     up_to_date = _up_to_date(turn, subject, available)
     ready = _ready(turn, available, up_to_date)
     turn.condition(ConditionType.READY, *ready)
@@ -33,7 +34,7 @@ def tell(turn: Turn, subject: VersionObject | None, available: Judged) -> None:
     turn.condition(ConditionType.STALLED, *_stalled(turn, ready))
 
 
-def _ready(turn: Turn, available: Judged, up_to_date: Judged) -> Judged:
+def _ready(turn: Turn, available: ConditionValue, up_to_date: ConditionValue) -> ConditionValue:
     champion = turn.champion
     if champion is None:
         return up_to_date
@@ -45,17 +46,19 @@ def _ready(turn: Turn, available: Judged, up_to_date: Judged) -> Judged:
     return "True", _serves_on(turn, up_to_date), up_to_date[2]
 
 
-def _serves_on(turn: Turn, up_to_date: Judged) -> str:
-    """Return why the champion serves, though it is not what the spec asks for."""
+def _serves_on(turn: Turn, up_to_date: ConditionValue) -> str:
+    """Return the reason of Ready if the champion is not the version of the spec."""
     wanted = turn.versions.get(turn.desired)
     decision = wanted.status.decision if wanted is not None else None
-    told = decision is not None and decision.reason == up_to_date[1]
-    if decision is None or not told or decision.reason == Reason.ROLLED_BACK_TO:
+    is_cause = decision is not None and decision.reason == up_to_date[1]
+    if decision is None or not is_cause or decision.reason == Reason.ROLLED_BACK_TO:
         return up_to_date[1]
     return _ENDED.get(decision.outcome, up_to_date[1])
 
 
-def _up_to_date(turn: Turn, subject: VersionObject | None, available: Judged) -> Judged:
+def _up_to_date(
+    turn: Turn, subject: VersionObject | None, available: ConditionValue
+) -> ConditionValue:
     champion, pin = turn.champion, turn.spec.rollback_to
     if turn.observed.platform.missing:
         return "Unknown", available[1], available[2]
@@ -68,17 +71,17 @@ def _up_to_date(turn: Turn, subject: VersionObject | None, available: Judged) ->
         message = honored.message if honored else f"{pin} does not serve yet"
         return "False", Reason.PINNED, message
     if turn.is_stand_in(champion):
-        return "True", Reason.BASELINE_SERVES, f"{turn.called(champion)} serves"
+        return "True", Reason.BASELINE_SERVES, f"{turn.display_name(champion)} serves"
     if champion.name == turn.desired or turn.is_of_spec(champion):
-        return "True", Reason.SETTLED, f"{champion.name}, made from the spec in force, serves"
+        return "True", Reason.SETTLED, f"{champion.name}, trained from the current spec, serves"
     if turn.candidate is not None:
         message = f"{champion.name} serves while {turn.candidate.name} rolls out"
         return "False", Reason.ROLLING_OUT, message
-    return _put_aside(turn, champion)
+    return _outdated(turn, champion)
 
 
-def _put_aside(turn: Turn, champion: VersionObject) -> Judged:
-    """The champion serves, but it is not what the spec asks for."""
+def _outdated(turn: Turn, champion: VersionObject) -> ConditionValue:
+    """Return UpToDate for a champion that is not the version of the spec."""
     wanted = turn.versions.get(turn.desired)
     decision = wanted.status.decision if wanted else None
     if wanted is None or decision is None:
@@ -91,7 +94,9 @@ def _put_aside(turn: Turn, champion: VersionObject) -> Judged:
     return "False", decision.reason, f"{message}. {RETRY}"
 
 
-def _nobody_serves(turn: Turn, subject: VersionObject | None, available: Judged) -> Judged:
+def _nobody_serves(
+    turn: Turn, subject: VersionObject | None, available: ConditionValue
+) -> ConditionValue:
     if turn.candidate is not None:
         stage = turn.candidate.status.stage.value
         return "False", stage, f"the first version, {turn.candidate.name}, is at {stage}"
@@ -102,18 +107,18 @@ def _nobody_serves(turn: Turn, subject: VersionObject | None, available: Judged)
     return "False", Reason.NO_CHAMPION, available[2]
 
 
-def _reconciling(turn: Turn, up_to_date: Judged) -> Judged:
-    """A retraining leaves it False: what was applied is served already."""
+def _reconciling(turn: Turn, up_to_date: ConditionValue) -> ConditionValue:
+    """Return Reconciling; it is False during a retraining, because the spec is already served."""
     progressing = find(turn.status.conditions, ConditionType.PROGRESSING)
     if up_to_date[0] == "True" or progressing is None:
         return "False", up_to_date[1], up_to_date[2]
     return progressing.status, progressing.reason, progressing.message
 
 
-def _stalled(turn: Turn, ready: Judged) -> Judged:
+def _stalled(turn: Turn, ready: ConditionValue) -> ConditionValue:
     progressing = find(turn.status.conditions, ConditionType.PROGRESSING)
     waits = progressing is not None and progressing.status == "True"
     ended = turn.champion is None and turn.candidate is None and not waits
     if not ended or turn.spec.paused or turn.observed.platform.missing:
-        return "False", Reason.NONE, "nothing stands in the way"
+        return "False", Reason.NONE, "nothing blocks the model"
     return "True", ready[1], ready[2]

@@ -1,7 +1,7 @@
-"""Requests by annotation: abort, retry and promote. Each token is handled once, with a result.
+"""Annotation requests: abort, retry and promote. Each token is handled once, with a result.
 
-rollback-to has a module of its own. Abort is obeyed while paused, for it only moves requests
-back; promote and retry move forward and are refused then.
+rollback-to has its own module. While the model is paused, abort is allowed, because it only moves
+traffic back; promote and retry are refused.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.phases.turn import Turn
 from recommender_operator.phases.view import fresh_rollout
 
-#: Why nothing that moves forward is done, with the remedy.
+#: Why requests are refused while paused, and the remedy.
 PAUSED = "the model is paused; unset spec.paused, then annotate a new token"
 _RETRYABLE = (VersionStage.FAILED, VersionStage.REJECTED, VersionStage.ROLLED_BACK)
 
 
 def step(turn: Turn) -> None:
-    """Handle what was asked since the last look."""
+    """Handle the requests since the last look."""
     for action, handle in (("abort", _abort), ("retry", _retry), ("promote", _promote)):
         token = turn.pending(action)
         if token is None:
@@ -27,22 +27,22 @@ def step(turn: Turn) -> None:
 
 
 def answer(turn: Turn, action: str, token: str, result: str, *, refused: bool) -> None:
-    """Say what became of a request, in the condition and an event, and never handle it again."""
+    """Report the result of a request in a condition and an Event, and mark it as handled."""
     text = f"{action} {token!r}: {result}"
     if refused:
         turn.condition(ConditionType.REQUESTS_HONORED, "False", Reason.REFUSED, text)
         turn.warn(Reason.REFUSED, text)
     else:
         turn.condition(ConditionType.REQUESTS_HONORED, "True", Reason.DONE, text)
-        turn.say(Reason.DONE, text)
+        turn.info(Reason.DONE, text)
     turn.handled(action, token, f"Refused: {result}" if refused else result)
 
 
 def _abort(turn: Turn, token: str) -> tuple[bool, str]:
     candidate = turn.candidate
     if candidate is None:
-        return True, "no version is on its way"
-    message = f"aborted by annotation {token!r}; it stays so until recommender.dev/retry"
+        return True, "there is no candidate"
+    message = f"aborted by annotation {token!r}; annotate recommender.dev/retry to start it again"
     turn.end(candidate.name, VersionStage.ROLLED_BACK, Reason.ABORTED, message, automatic=False)
     return False, f"{candidate.name} was rolled back"
 
@@ -60,22 +60,22 @@ def _retry(turn: Turn, token: str) -> tuple[bool, str]:
         message = f"unlocked by annotation retry {token!r}"
         turn.condition(ConditionType.LOCKED, "False", Reason.UNLOCKED, message)
         done.append("unlocked")
-    version = turn.versions.get(turn.asked)
+    version = turn.versions.get(turn.specified)
     if version is not None and version.status.stage in _RETRYABLE and not turn.held:
-        _put_stand_in_aside(turn, version.name)
+        _supersede_stand_in(turn, version.name)
         attempt = version.status.attempt + 1
         turn.change(version.name, **fresh_rollout(version.status), attempt=attempt)
         turn.change(version.name, stage_since=turn.time)
         done.append(f"{version.name} starts again (attempt {attempt})")
     if done:
         return False, " and ".join(done)
-    return True, "the version that the spec asks for has not failed, and nothing is locked"
+    return True, "the version of the spec has not failed, and the model is not locked"
 
 
-def _put_stand_in_aside(turn: Turn, asked: str) -> None:
-    """The baseline that is on its way in place of a version gives way when that is retried."""
+def _supersede_stand_in(turn: Turn, original: str) -> None:
+    """End a stand-in that is in progress, because its original is retried."""
     for version in turn.unfinished:
-        message = f"{asked} is tried again (recommender.dev/retry)"
+        message = f"{original} is retried (recommender.dev/retry)"
         turn.end(version.name, VersionStage.SUPERSEDED, Reason.SUPERSEDED, message)
 
 
@@ -84,11 +84,14 @@ def _promote(turn: Turn, token: str) -> tuple[bool, str]:
         return True, PAUSED
     candidate = turn.candidate
     if candidate is None:
-        return True, "no version is on its way"
+        return True, "there is no candidate"
     status = candidate.status
     gates_held = bool(status.gates) and all(gate.passed for gate in status.gates)
     smoke_held = status.smoke is not None and status.smoke.passed
     if status.stage is not VersionStage.CANARY or not gates_held or not smoke_held:
-        return True, f"{candidate.name} ({status.stage}) has not passed gates and smoke test yet"
+        return (
+            True,
+            f"{candidate.name} ({status.stage}) has not passed gates and smoke inference yet",
+        )
     turn.change(candidate.name, approved_at=turn.now)
-    return False, f"{candidate.name} takes all requests without the remaining steps ({token!r})"
+    return False, f"{candidate.name} receives all requests, without its other steps ({token!r})"

@@ -1,4 +1,4 @@
-"""A RecommenderModel is being deleted: children go by ownership, artifacts by `deletionPolicy`."""
+"""Deletion of a RecommenderModel: its children by ownership, artifacts by `deletionPolicy`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from recommender_operator.phases.stages import jobs
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 
-#: A removal that fails is repeated so often; then the resource goes and the folders stay.
+#: Maximum number of removal Jobs; after that the resource is deleted and its folders stay.
 ATTEMPTS = 3
 _POLL = datetime.timedelta(seconds=5)
 
 
 def step(turn: Turn) -> None:
-    """Finish at once with Retain; with Delete, after everything that reads or writes is gone."""
+    """Finish at once with Retain; with Delete, remove services and versions, then the folders."""
     turn.set_status(stage=Stage.DELETING, observed_generation=turn.model.generation)
     if turn.spec.deletion_policy is DeletionPolicy.RETAIN:
         turn.finished = True
         return
-    turn.look_again(_POLL)
-    message = "services and versions go first, then a Job removes tables and artifacts"
+    turn.requeue(_POLL)
+    message = "services and versions are deleted first, then a Job removes tables and artifacts"
     turn.condition(ConditionType.PROGRESSING, "True", Reason.DELETING, message)
     for name in sorted(turn.observed.services):
         turn.do(DeleteService(version=name))
@@ -42,7 +42,7 @@ def step(turn: Turn) -> None:
 def _remove_artifacts(turn: Turn) -> None:
     name = turn.model.name
     if turn.storage.store is not None:
-        # Without the claim there is nothing to remove, or nothing that could remove it.
+        # Without a usable claim no Job can remove anything.
         turn.warn(Reason.ARTIFACTS_LEFT_BEHIND, turn.storage.store[1])
         turn.finished = True
         return
@@ -59,7 +59,7 @@ def _remove_artifacts(turn: Turn) -> None:
             turn.finished = True
             return
     message = (
-        f"{', '.join(paths)} could not be removed in {ATTEMPTS} attempts: remove them by hand"
+        f"{', '.join(paths)} could not be removed in {ATTEMPTS} attempts: remove them manually"
     )
     turn.warn(Reason.ARTIFACTS_LEFT_BEHIND, message)
     turn.finished = True

@@ -1,4 +1,4 @@
-"""Finished versions beyond the limit go, the oldest first, and their artifacts with them."""
+"""Deletion of finished versions beyond `history.limit`, oldest first, with their artifacts."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from recommender_operator.phases.stages import jobs
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 
-#: Attempts whose staged folders are looked for.
+#: Maximum number of attempts whose staged folders are removed.
 MAX_STAGED = 20
-#: While a candidate may be publishing, nothing is removed: equal artifacts share a folder.
+#: Nothing is removed while a candidate may publish: equal artifacts share a folder.
 _PUBLISHING = (VersionStage.EVALUATING, VersionStage.PUBLISHING)
 
 
 def step(turn: Turn) -> None:
-    """Remove the artifacts of each version that is too old, then the version itself."""
+    """Remove the artifacts of each version beyond the limit, then the version."""
     candidate = turn.candidate
     busy = candidate is not None and candidate.status.stage in _PUBLISHING
     if turn.spec.paused or busy:
@@ -34,7 +34,7 @@ def _pipeline(turn: Turn) -> list[JobState]:
 
 
 def _surplus(turn: Turn) -> list[VersionObject]:
-    spared = {turn.desired, turn.asked, turn.target, turn.spec.rollback_to}
+    spared = {turn.desired, turn.specified, turn.target, turn.spec.rollback_to}
     spared |= {v.name for v in (turn.champion, turn.previous) if v is not None}
     finished = [
         v for v in turn.versions.values() if v.status.stage in TERMINAL and v.name not in spared
@@ -68,7 +68,7 @@ def _remove(turn: Turn, version: VersionObject) -> None:
 
 
 def _own_paths(turn: Turn, version: VersionObject) -> list[str]:
-    """Return the folders that no other version needs: artifact, attempts, checkpoints."""
+    """Return the folders that no other version uses: artifact, attempts, checkpoints."""
     status = version.status
     mine = [artifact.path for artifact in (status.artifact, status.staged) if artifact]
     if status.lineage is not None or status.attempt > 0:

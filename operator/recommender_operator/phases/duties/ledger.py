@@ -1,6 +1,6 @@
-"""What earlier decisions entail, whatever was lost of them in a crash.
+"""Consequences of earlier decisions that a crash may have left undone.
 
-- A rollback names in the new champion whom it replaced; that one is marked, if it was not yet.
+- After a rollback, the new champion names the version that it replaced, which is then marked.
 - Automatic rollbacks are counted from the versions, each once; too many in a row lock the model.
 """
 
@@ -10,14 +10,14 @@ from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.api.version import VersionDecision, VersionStage
 from recommender_operator.phases.turn import Turn
 
-#: Reasons of a promotion that puts the champion before it aside.
-_PUTS_ASIDE = (Reason.ROLLED_BACK_TO, Reason.BROKEN_AFTER_PROMOTION)
-#: Reasons of a promotion that proves the pipeline good again.
+#: Reasons of a promotion that rolls the champion back.
+_ROLLS_BACK = (Reason.ROLLED_BACK_TO, Reason.BROKEN_AFTER_PROMOTION)
+#: Reasons of a promotion that resets the count of rollbacks.
 _ROLLOUT = (Reason.INITIAL_ROLLOUT, Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
 
 
 def step(turn: Turn) -> None:
-    """Repair what a crash left half done."""
+    """Complete earlier decisions, and count rollbacks."""
     _mark_replaced(turn)
     count_rollbacks(turn)
 
@@ -28,7 +28,7 @@ def _mark_replaced(turn: Turn) -> None:
         return
     decision = champion.status.decision
     replaced = turn.versions.get(champion.status.replaced or "")
-    if decision.reason in _PUTS_ASIDE and replaced is not None:
+    if decision.reason in _ROLLS_BACK and replaced is not None:
         if replaced.status.stage is not VersionStage.PROMOTED:
             return
         automatic = decision.reason == Reason.BROKEN_AFTER_PROMOTION
@@ -42,7 +42,7 @@ def _mark_replaced(turn: Turn) -> None:
 
 
 def count_rollbacks(turn: Turn) -> None:
-    """Fold the automatic rollbacks that are not counted yet into the status."""
+    """Count the new automatic rollbacks, and lock the model after too many."""
     decisions = sorted(
         (v.status.decision for v in turn.versions.values() if v.status.decision is not None),
         key=lambda d: d.sequence,
@@ -57,14 +57,14 @@ def count_rollbacks(turn: Turn) -> None:
             count, through = 0, decision.sequence
     locked = turn.status.locked or count >= turn.spec.retrain.lock_after_rollbacks
     turn.set_status(consecutive_rollbacks=count, rollbacks_counted_through=through, locked=locked)
-    _say_lock(turn)
+    _report_lock(turn)
 
 
 def _is_rollback(decision: VersionDecision) -> bool:
     return decision.automatic and decision.outcome == VersionStage.ROLLED_BACK
 
 
-def _say_lock(turn: Turn) -> None:
+def _report_lock(turn: Turn) -> None:
     count = turn.status.consecutive_rollbacks
     if not turn.status.locked:
         turn.condition(
@@ -72,12 +72,12 @@ def _say_lock(turn: Turn) -> None:
             "False",
             Reason.UNLOCKED,
             f"automatic rollbacks in a row: {count}; "
-            f"{turn.spec.retrain.lock_after_rollbacks} would lock",
+            f"{turn.spec.retrain.lock_after_rollbacks} lock the model",
         )
         return
     message = (
-        f"automatic rollbacks in a row: {count}; no new version is started. Look at the last "
-        "decisions (kubectl get mver), then annotate recommender.dev/retry=<new token>"
+        f"automatic rollbacks in a row: {count}; no new version starts. Check the last decisions "
+        "(kubectl get mver), then annotate recommender.dev/retry=<new token>"
     )
     if turn.condition(ConditionType.LOCKED, "True", Reason.LOCKED, message):
         turn.warn(Reason.LOCKED, message)

@@ -1,7 +1,7 @@
-"""Watch the served sessions: do they still look like what the champion was trained on?
+"""Drift of the served sessions from the champion's training data.
 
-A sustained shift is no fault of a version: it is named by feature, blocks the promotion of
-versions trained before it, and starts a retraining on the rolling window.
+Drift is not the fault of a version. It is reported by feature, blocks the promotion of versions
+that were trained before it, and starts a retraining.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _POLL = datetime.timedelta(seconds=15)
 
 
 def step(turn: Turn) -> None:
-    """One look at the champion's window."""
+    """Evaluate the champion's window if it is full, and react to drift."""
     champion = turn.champion
     if not turn.spec.drift.enabled:
         turn.condition(ConditionType.DRIFTED, "Unknown", Reason.DISABLED, "drift.enabled is false")
@@ -35,7 +35,7 @@ def step(turn: Turn) -> None:
         return
     if turn.model.status.champion != champion.name:
         turn.set_status(drift=DriftStatus(reacted_at=turn.status.drift.reacted_at))
-        message = f"watching the sessions of {champion.name}"
+        message = f"monitoring the sessions of {champion.name}"
         turn.condition(ConditionType.DRIFTED, "False", Reason.WATCHING, message)
     breaks.watch_champion(turn)
     if turn.champion is not None and turn.champion.name == champion.name:
@@ -44,29 +44,29 @@ def step(turn: Turn) -> None:
     else:
         ledger.count_rollbacks(turn)
     if turn.filling is None:
-        turn.look_again(_POLL)
+        turn.requeue(_POLL)
 
 
 def _window(turn: Turn, champion: VersionObject) -> None:
-    """Judge the window once it has the sessions; then the next one starts."""
+    """Evaluate the window once it has enough sessions, and start the next one."""
     key = windows.drift_key(champion.name)
     stats = windows.since_baseline(turn, key, champion.name)
     if stats is None:
         error = windows.error(turn, key)
         if error:
-            message = f"the counters at the window's start could not be kept: {error}"
-            told = {"verdict": str(Verdict.ERROR), "message": message}
-            turn.set_status(drift=turn.status.drift.model_copy(update=told))
+            message = f"the counters at the start of the window could not be stored: {error}"
+            reported = {"verdict": str(Verdict.ERROR), "message": message}
+            turn.set_status(drift=turn.status.drift.model_copy(update=reported))
         if (error or key not in turn.observed.baselines) and not windows.must_wait(turn, key):
             _restart(turn, champion)
         return
     seen = drifts.evaluate_window(turn.spec.drift, stats)
-    alone = turn.candidate is None and not breaks.on_probation(turn)
+    idle = turn.candidate is None and not breaks.on_probation(turn)
     if seen.verdict is Verdict.INCONCLUSIVE:
-        turn.filling = _filling(turn, champion, seen.sessions) if alone else None
+        turn.filling = _filling(turn, champion, seen.sessions) if idle else None
         return
     _restart(turn, champion)
-    turn.filling = _next_filling(turn, champion, seen.sessions) if alone else None
+    turn.filling = _next_filling(turn, champion, seen.sessions) if idle else None
     if seen.verdict is Verdict.PASS and windows.lost(stats):
         return
     if seen.verdict is Verdict.FAIL and _candidate_fits(turn, key):
@@ -86,7 +86,7 @@ def _filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
 
 
 def _next_filling(turn: Turn, champion: VersionObject, sessions: int) -> Filling:
-    """Return the window that starts with this look; `sessions` are those of the one that ended."""
+    """Return the window that starts now; `sessions` is the number of the former one."""
     ended = _filling(turn, champion, sessions)
     return dataclasses.replace(
         ended,
@@ -106,9 +106,9 @@ def _restart(turn: Turn, champion: VersionObject) -> None:
 
 
 def _candidate_fits(turn: Turn, key: str) -> bool:
-    """Whether the candidate, over the same time, sees no shift against its own training.
+    """Return whether the candidate sees no shift from its own training data in the window.
 
-    Then it is the cure: the champion's age is no reason to retrain or to block it.
+    Then its promotion ends the drift, which must not block it or start a retraining.
     """
     candidate = turn.candidate
     stats = windows.since_baseline(turn, key, candidate.name) if candidate else None
@@ -129,14 +129,14 @@ def _react(turn: Turn, champion: VersionObject) -> None:
     if obstacle is None:
         _retrain(turn, features)
         obstacle = "a retraining starts"
-    message = f"{features} shifted against the training of {champion.name}: {drift.message}"
+    message = f"{features} shifted from the training data of {champion.name}: {drift.message}"
     message = f"{message}. Reaction: {obstacle}"
     if turn.condition(ConditionType.DRIFTED, "True", Reason.SHIFTED, message):
         turn.warn(Reason.SHIFTED, message)
 
 
 def _number(turn: Turn) -> None:
-    """Give a drift its place in the model's order: what was trained before does not cure it."""
+    """Give a drift a sequence number, which shows the versions that were trained before it."""
     drift = turn.status.drift
     has_drifted = drifts.drifted(turn.spec.drift, drift)
     if has_drifted != (drift.began > 0):
@@ -149,20 +149,20 @@ def _quiet(turn: Turn, champion: VersionObject) -> tuple[ConditionStatus, str, s
     if drift.verdict == Verdict.ERROR:
         return "Unknown", Reason.ERROR, drift.message
     if drift.windows == 0:
-        return "False", Reason.WATCHING, f"watching the sessions of {champion.name}"
+        return "False", Reason.WATCHING, f"monitoring the sessions of {champion.name}"
     row = drift.breaches_in_a_row
     return "False", Reason.NO_SHIFT, f"{drift.message} ({row} shifted windows in a row)"
 
 
 def _obstacle(turn: Turn, champion: VersionObject) -> str | None:
-    """Return why no retraining starts now."""
+    """Return why no retraining starts now; None if one starts."""
     reacted, spec = turn.status.drift.reacted_at, turn.spec
     cooldown = datetime.timedelta(seconds=spec.drift.cooldown_seconds)
     candidate = turn.candidate
     if turn.retrain is not None and candidate is not None and candidate.name == turn.desired:
-        return f"the retraining {candidate.name} is on its way"
+        return f"the retraining {candidate.name} is in progress"
     if not spec.retrain.on_drift:
-        return "none, for retrain.onDrift is false; change data or training in the spec"
+        return "none, because retrain.onDrift is false; change data or training in the spec"
     if general := retraining.obstacle(turn, champion):
         return general
     if reacted is not None and not turn.due(reacted, cooldown, _POLL):

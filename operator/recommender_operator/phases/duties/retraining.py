@@ -1,6 +1,6 @@
-"""A retraining: an ordinary version, made from the spec in force and a token in the status.
+"""A retraining: an ordinary version, from the current spec and a token in the status.
 
-The token is written first and acted upon at the next look, so that a crash cannot start two.
+The token is written first and used at the next look, so that a crash cannot start two.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ _NOW = datetime.timedelta(seconds=1)
 
 
 def obstacle(turn: Turn, champion: VersionObject) -> str | None:
-    """Return why nothing may be retrained now, whatever asks for it."""
+    """Return why no retraining may start now, for any cause; None if it may."""
     if turn.spec.paused or turn.held:
         return "none while paused or pinned"
     if turn.status.locked:
         return "none while locked; annotate recommender.dev/retry with a new token"
     if turn.spec.data.pinned:
-        return f"none, for {turn.spec.data.pinned} would give the same data; remove it"
+        return f"none, because {turn.spec.data.pinned} gives the same data; remove it"
     if not turn.is_of_spec(champion):
-        return "none, for the champion was not made from the spec in force; change the spec"
+        return "none, because the champion was not trained from the current spec; change the spec"
     return None
 
 
 def start(turn: Turn, cause: str, reason: str) -> None:
-    """Ask for a version of the same spec; `cause` is the first part of its token."""
+    """Request a retraining of the current spec; `cause` is the prefix of its token."""
     token = f"{cause}-{turn.now:%Y%m%d-%H%M%S}"
     retrain = RetrainStatus(
         token=token,
@@ -38,5 +38,5 @@ def start(turn: Turn, cause: str, reason: str) -> None:
         spec_hash=turn.base_hash,
     )
     turn.set_status(retrain=retrain)
-    turn.say(Reason.RETRAIN_STARTED, f"{reason}: a retraining starts ({token})")
-    turn.look_again(_NOW)
+    turn.info(Reason.RETRAIN_STARTED, f"{reason}: a retraining starts ({token})")
+    turn.requeue(_NOW)

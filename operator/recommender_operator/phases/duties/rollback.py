@@ -1,7 +1,7 @@
-"""rollbackTo, by the pin `spec.rollbackTo` or by the annotation of the same name.
+"""rollbackTo: by the pin `spec.rollbackTo`, or by the annotation rollback-to.
 
-A warm version takes over with one write of the route. One that is not warm is served and asked
-for recommendations first. Nothing new starts meanwhile, and nothing at all while a pin is set.
+A warm version takes over with one write of the route. Any other version is deployed first, and
+must pass the smoke inference. No version starts meanwhile, nor while a pin is set.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ class _Goal:
 
 
 def step(turn: Turn) -> None:
-    """Bring the asked version back, or say why not."""
+    """Bring the requested version back, or report why that is impossible."""
     pin, token = turn.spec.rollback_to, turn.pending(ACTION)
     if pin is None and token is None:
         turn.set_status(restoring_since=None)
     if pin is not None:
         turn.held = True
         if token is not None:
-            _refuse(turn, token, f"spec.rollbackTo pins {pin}: change or remove the pin instead")
+            _refuse(turn, token, f"spec.rollbackTo pins {pin}: change or remove it instead")
         _pursue(turn, _Goal(target=pin, token=None))
     elif token is not None:
         _pursue(turn, _Goal(target=token.split("#", 1)[0], token=token))
@@ -57,7 +57,7 @@ def _pursue(turn: Turn, goal: _Goal) -> None:
         _give_up(turn, goal, Reason.UNKNOWN_VERSION, obstacle)
         return
     turn.target = goal.target
-    _put_candidate_aside(turn, goal)
+    _end_candidate(turn, goal)
     champion = turn.champion
     if champion is not None and champion.name == goal.target:
         _conclude(turn, goal, f"{goal.target} is the champion")
@@ -67,15 +67,15 @@ def _pursue(turn: Turn, goal: _Goal) -> None:
         case _Fitness.FIT:
             _switch(turn, goal)
         case _Fitness.COMING:
-            message = f"{goal.target} is brought back: its service starts and is asked first"
+            message = f"{goal.target} takes over after its service passes the smoke inference"
             turn.condition(ConditionType.REQUESTS_HONORED, "Unknown", Reason.UNDER_WAY, message)
-            turn.look_again(_LOOK)
+            turn.requeue(_LOOK)
         case _Fitness.UNFIT:
-            turn.look_again(_LOOK)
+            turn.requeue(_LOOK)
 
 
 def _obstacle(turn: Turn, target: str) -> str | None:
-    """Return why a version cannot be brought back."""
+    """Return why a version cannot be brought back; None if it can."""
     version = turn.versions.get(target)
     fit = sorted(name for name, v in turn.versions.items() if _was_published(v))
     choice = f"published versions: {', '.join(fit) or 'none'} (kubectl get mver)"
@@ -83,9 +83,9 @@ def _obstacle(turn: Turn, target: str) -> str | None:
         return f"there is no version {target!r}; {choice}"
     if not _was_published(version):
         stage = version.status.stage.value
-        return f"{target} ({stage}) never passed its gates and was never published; {choice}"
+        return f"{target} ({stage}) has not passed its gates or is not published; {choice}"
     if version.status.stage not in TERMINAL:
-        return f"{target} is on its way already; to let it take over, annotate promote"
+        return f"{target} is already the candidate; annotate recommender.dev/promote instead"
     return None
 
 
@@ -95,18 +95,18 @@ def _was_published(version: VersionObject) -> bool:
     return status.artifact is not None and gates_held
 
 
-def _put_candidate_aside(turn: Turn, goal: _Goal) -> None:
+def _end_candidate(turn: Turn, goal: _Goal) -> None:
     for version in turn.unfinished:
         if goal.token is None:
             stage, automatic = VersionStage.SUPERSEDED, True
         else:
             stage, automatic = VersionStage.ROLLED_BACK, False
-        message = f"rollbackTo {goal.target} was asked for"
+        message = f"rollbackTo {goal.target} was requested"
         turn.end(version.name, stage, goal.reason, message, automatic=automatic)
 
 
 def _fitness(turn: Turn, goal: _Goal) -> _Fitness:
-    """Whether the target is ready and answered since its service exists; else see to it."""
+    """Return whether the target is ready and its service answered; deploy and test it if not."""
     service = turn.service(goal.target)
     if service is None or not service.ready:
         return _serve(turn, goal, service)
@@ -115,19 +115,19 @@ def _fitness(turn: Turn, goal: _Goal) -> _Fitness:
         turn.do(RunSmoke(version=goal.target))
         return _Fitness.COMING
     if not smoke.passed:
-        message = f"{goal.target} does not answer as it should: {smoke.message}"
+        message = f"{goal.target} failed the smoke inference: {smoke.message}"
         _give_up(turn, goal, Reason.SMOKE_FAILED, message)
         return _Fitness.UNFIT
     return _Fitness.FIT
 
 
 def _serve(turn: Turn, goal: _Goal, service: ServiceState | None) -> _Fitness:
-    """Start what is not there; give up on what does not become ready in time."""
+    """Deploy the target if it has no service; give up if it is not ready in time."""
     if service is None:
         turn.do(EnsureService(version=goal.target))
         return _Fitness.COMING
-    asked = find(turn.model.status.conditions, ConditionType.REQUESTS_HONORED)
-    gave_up = asked is not None and asked.reason == Reason.NOT_READY_IN_TIME
+    request = find(turn.model.status.conditions, ConditionType.REQUESTS_HONORED)
+    gave_up = request is not None and request.reason == Reason.NOT_READY_IN_TIME
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
     since = turn.status.restoring_since or turn.time
     if not (gave_up and goal.token is None) and not turn.due(since, limit, _LOOK):
@@ -141,14 +141,14 @@ def _serve(turn: Turn, goal: _Goal, service: ServiceState | None) -> _Fitness:
 
 def _switch(turn: Turn, goal: _Goal) -> None:
     former = turn.champion
-    turn.retreat()
+    turn.route_first()
     turn.change(goal.target, replaced=former.name if former else None)
     how = "the pin spec.rollbackTo" if goal.token is None else f"annotation {goal.token!r}"
-    message = f"brought back by {how}" + (f", instead of {former.name}" if former else "")
+    message = f"restored by {how}" + (f", replacing {former.name}" if former else "")
     turn.end(goal.target, VersionStage.PROMOTED, goal.reason, message, automatic=False)
     if former is not None and goal.token is not None:
         turn.end(former.name, VersionStage.ROLLED_BACK, goal.reason, message, automatic=False)
-    _conclude(turn, goal, f"{goal.target} takes all requests")
+    _conclude(turn, goal, f"{goal.target} receives all requests")
 
 
 def _conclude(turn: Turn, goal: _Goal, result: str) -> None:
@@ -159,7 +159,7 @@ def _conclude(turn: Turn, goal: _Goal, result: str) -> None:
 
 
 def _give_up(turn: Turn, goal: _Goal, reason: Reason, message: str) -> None:
-    """Leave everything as it is. A pin stays in force and is tried again."""
+    """Report why the rollback failed, and change nothing. A pin is tried again."""
     turn.set_status(restoring_since=None)
     text = f"rollbackTo: {message}"
     if turn.condition(ConditionType.REQUESTS_HONORED, "False", reason, text):

@@ -1,6 +1,6 @@
-"""Which versions are served: champion, candidate, and the previous champion, kept warm.
+"""Services of the champion, the candidate, and the previous champion, which is kept warm.
 
-A service goes only when the data plane sends it nothing any more.
+A service is deleted only after the data plane sends it no more requests.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _DRAIN = datetime.timedelta(seconds=5)
 
 
 def step(turn: Turn) -> None:
-    """Serve what must be warm, take away what need not be."""
+    """Deploy the versions that must be warm, and delete the other services."""
     warm = [turn.champion]
     if turn.spec.serving.keep_previous:
         warm.append(turn.previous)
     for version in warm:
-        # An old version is not started again beside one that rolls out; it is kept if it runs.
+        # During a rollout, the previous version is kept if it runs, but not started again.
         if version is not None and (version is turn.champion or turn.candidate is None):
             _ensure(turn, version)
     keep = {version.name for version in warm if version is not None}
@@ -59,7 +59,7 @@ def _remove(turn: Turn, name: str) -> None:
     if settled and traffic.weights.get(name, 0) == 0:
         turn.do(DeleteService(version=name))
     else:
-        turn.look_again(_DRAIN)
+        turn.requeue(_DRAIN)
 
 
 def _needed_baselines(turn: Turn) -> set[str]:

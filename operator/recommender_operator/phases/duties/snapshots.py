@@ -1,10 +1,10 @@
-"""Take snapshots of the data by the hour or by the day: one Job each, never two at a time.
+"""Hourly or daily snapshots of the data: one Job each, one at a time.
 
-A snapshot takes what is new in the source into the tables and names their state, so that a
-version can be trained on it later (`data.version`, `data.asOf`). The number of its Job is the
-minute, counted from 1970, in which its period begins: a restarted operator finds it, and nothing
-is taken twice. Only the period in force is taken; those that passed while nobody looked are not
-made up for, since the source is what it is now. One more can be asked for by annotation.
+A snapshot adds new rows of the source to the tables and gives their state a data version, so that
+a version can be trained on it later (`data.version`, `data.asOf`). The number of its Job is the
+start of its period in minutes since 1970: a restarted operator finds it, and no snapshot is taken
+twice. Missed periods are not repeated, because the source has changed. An annotation requests an
+additional snapshot.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from recommender_operator.resources import names
 
 _KIND = ConditionType.SNAPSHOT_TAKEN
 ACTION = "snapshot"
-#: Only a safety net: the event of the finished Job wakes the operator.
+#: Only a safety net: the watch reports the finished Job.
 _POLL = datetime.timedelta(seconds=20)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _LENGTHS = {
@@ -35,25 +35,25 @@ _LENGTHS = {
 
 
 def step(turn: Turn) -> None:
-    """Read the snapshots that have ended, start the one that is due, retrain for them."""
-    asked = turn.spec.data.snapshots
-    if asked is None:
+    """Read the finished snapshots, start the one that is due, and retrain after enough of them."""
+    schedule = turn.spec.data.snapshots
+    if schedule is None:
         turn.set_status(snapshots=None)
         _refuse(turn, "data.snapshots is not set; set it, then annotate a new token")
         turn.condition(_KIND, "Unknown", Reason.DISABLED, "data.snapshots is not set")
         return
-    told = find(turn.status.conditions, _KIND)
-    if told is None or told.status == "Unknown":
-        turn.condition(_KIND, "Unknown", Reason.SCHEDULED, "the first snapshot is being taken")
-    begin = _begin(turn.now, _LENGTHS[asked.every])
+    condition = find(turn.status.conditions, _KIND)
+    if condition is None or condition.status == "Unknown":
+        turn.condition(_KIND, "Unknown", Reason.SCHEDULED, "the first snapshot is in progress")
+    start = _period_start(turn.now, _LENGTHS[schedule.every])
     for job in _ended(turn):
         _record(turn, job)
-    _start(turn, begin, begin + _LENGTHS[asked.every])
+    _start(turn, start, start + _LENGTHS[schedule.every])
     _retrain(turn)
 
 
 def running(turn: Turn) -> list[JobState]:
-    """Return the Jobs that take a snapshot now."""
+    """Return the running snapshot Jobs."""
     return [job for job in _jobs(turn) if job.phase == "Running"]
 
 
@@ -66,23 +66,23 @@ def _state(turn: Turn) -> SnapshotStatus:
     return turn.status.snapshots or SnapshotStatus()
 
 
-def _begin(now: datetime.datetime, length: datetime.timedelta) -> datetime.datetime:
-    """Return the begin of the hour or day (UTC) that a time is in."""
+def _period_start(now: datetime.datetime, length: datetime.timedelta) -> datetime.datetime:
+    """Return the start of the hour or day (UTC) that contains a time."""
     return _EPOCH + (now - _EPOCH) // length * length
 
 
-def _number(begin: datetime.datetime) -> int:
-    return (begin - _EPOCH) // datetime.timedelta(minutes=1)
+def _number(start: datetime.datetime) -> int:
+    return (start - _EPOCH) // datetime.timedelta(minutes=1)
 
 
 def _ended(turn: Turn) -> list[JobState]:
-    """Return the Jobs that have ended and were not read yet, the oldest first."""
+    """Return the finished Jobs that are not read yet, oldest first."""
     read = _read_until(turn)
     return [job for job in _jobs(turn) if job.phase != "Running" and job.attempt > read]
 
 
 def _read_until(turn: Turn) -> int:
-    """Return the number of the newest Job that was read, -1 if none was."""
+    """Return the number of the newest Job that was read; -1 if there is none."""
     period = _state(turn).period
     return -1 if period is None else _number(period)
 
@@ -94,53 +94,53 @@ def _record(turn: Turn, job: JobState) -> None:
         _failed(turn, job.reason or Reason.FAILED, job.message or "the Job failed")
         return
     try:
-        told = report.parse(SnapshotReport, job.report)
+        result = report.parse(SnapshotReport, job.report)
     except ReportError as error:
         _failed(turn, Reason.INVALID_REPORT, f"report of the Job: {error}")
         return
     before = _state(turn)
     taken = before.model_copy(
         update={
-            "taken_at": told.taken_at,
-            "data_version": told.data_version,
-            "rows": told.rows,
-            "new_rows": told.new_rows,
-            "quarantined_rows": told.quarantined_rows,
-            "kept": told.snapshots,
-            "oldest": told.oldest,
-            "since_retraining": before.since_retraining + (told.new_rows > 0),
+            "taken_at": result.taken_at,
+            "data_version": result.data_version,
+            "rows": result.rows,
+            "new_rows": result.new_rows,
+            "quarantined_rows": result.quarantined_rows,
+            "kept": result.snapshots,
+            "oldest": result.oldest,
+            "since_retraining": before.since_retraining + (result.new_rows > 0),
         }
     )
     turn.set_status(snapshots=taken)
     message = (
-        f"{told.data_version}: {told.rows} interactions, {told.new_rows} of them new, "
-        f"{told.quarantined_rows} rows quarantined; {told.snapshots} snapshots are kept, the "
-        f"oldest of {told.oldest.isoformat(timespec='seconds')}"
+        f"{result.data_version}: {result.rows} interactions, {result.new_rows} of them new, "
+        f"{result.quarantined_rows} rows quarantined; {result.snapshots} snapshots are kept, the "
+        f"oldest from {result.oldest.isoformat(timespec='seconds')}"
     )
     turn.condition(_KIND, "True", Reason.SNAPSHOT_TAKEN, message)
-    turn.say(Reason.SNAPSHOT_TAKEN, message)
+    turn.info(Reason.SNAPSHOT_TAKEN, message)
 
 
 def _failed(turn: Turn, reason: str, message: str) -> None:
-    """The next period tries again; nothing that serves or trains depends on this one."""
-    message = f"{message[:2048]}. The next snapshot tries again; versions in place serve on"
+    """Report a failure; the next period tries again, and nothing else depends on a snapshot."""
+    message = f"{message[:2048]}. The next period tries again; serving continues"
     turn.condition(_KIND, "False", reason, message)
-    turn.warn(reason, f"no snapshot: {message}")
+    turn.warn(reason, f"snapshot failed: {message}")
 
 
-def _start(turn: Turn, begin: datetime.datetime, end: datetime.datetime) -> None:
+def _start(turn: Turn, start: datetime.datetime, end: datetime.datetime) -> None:
     if turn.spec.paused:
         _refuse(turn, commands.PAUSED)
         return
     period, token = _state(turn).period, turn.pending(ACTION)
-    if period is not None and period >= begin and token is None:
-        turn.look_again(end - turn.now)
+    if period is not None and period >= start and token is None:
+        turn.requeue(end - turn.now)
         return
-    turn.look_again(_POLL)
-    # Two writers would wait for each other's lock, and a check takes in the same rows.
+    turn.requeue(_POLL)
+    # Two writers would wait for one lock, and a check ingests the same rows.
     if running(turn) or _is_checking(turn):
         return
-    model, number = turn.model.name, _number(begin)
+    model, number = turn.model.name, _number(start)
     if token is not None:
         number = max(_number(turn.now), _read_until(turn) + 1)
         result = f"{names.job_name(model, JobKind.SNAPSHOT, number)} starts"
@@ -150,7 +150,7 @@ def _start(turn: Turn, begin: datetime.datetime, end: datetime.datetime) -> None
 
 
 def _refuse(turn: Turn, result: str) -> None:
-    """Say why a snapshot that somebody asks for is not taken, if somebody does."""
+    """Refuse a pending request for a snapshot."""
     token = turn.pending(ACTION)
     if token is not None:
         commands.answer(turn, ACTION, token, result, refused=True)
@@ -159,13 +159,13 @@ def _refuse(turn: Turn, result: str) -> None:
 def _is_checking(turn: Turn) -> bool:
     candidate = turn.candidate
     if candidate is None:
-        # What is not there yet is created in this look, and checks the data in one of the next.
+        # A missing version is created in this look, and checks the data soon after.
         return turn.desired not in turn.versions and not (turn.status.locked or turn.held)
     return candidate.status.stage in (VersionStage.PENDING, VersionStage.CHECKING_DATA)
 
 
 def _needed(turn: Turn) -> list[str]:
-    """Return the data versions whose files must stay: those of trainings, and the pinned one."""
+    """Return the data versions to keep: those of existing versions, and the pinned one."""
     lineages = [version.status.lineage for version in turn.versions.values()]
     needed = {lineage.data_version for lineage in lineages if lineage is not None}
     if turn.spec.data.version is not None:
@@ -174,13 +174,13 @@ def _needed(turn: Turn) -> list[str]:
 
 
 def _retrain(turn: Turn) -> None:
-    """Enough snapshots with new rows start a retraining, unless a version is on its way."""
+    """Start a retraining after enough snapshots with new rows, unless there is a candidate."""
     wanted, seen = turn.spec.retrain.after_snapshots, _state(turn).since_retraining
     champion = turn.champion
     if wanted is None or seen < wanted or champion is None or turn.candidate is not None:
         return
-    asked_already = turn.status.retrain != turn.model.status.retrain
-    if asked_already or retraining.obstacle(turn, champion) is not None:
+    is_requested = turn.status.retrain != turn.model.status.retrain
+    if is_requested or retraining.obstacle(turn, champion) is not None:
         return
     turn.set_status(snapshots=_state(turn).model_copy(update={"since_retraining": 0}))
     count = "a snapshot" if seen == 1 else f"{seen} snapshots"

@@ -1,4 +1,4 @@
-"""Start the version that the spec asks for: create it, roll a known one out anew, or wait."""
+"""Start of the desired version: create it, roll out an existing one again, or wait."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import IDLE, Turn
 from recommender_operator.phases.view import STAND_IN, fresh_rollout
 
-#: A failed data check is repeated after so long, then after twice as long, and so on.
+#: Pause before a failed data check is repeated; it doubles with each attempt.
 RECHECK = datetime.timedelta(minutes=5)
 RECHECK_DOUBLINGS = 4
 _NOW = datetime.timedelta(seconds=1)
 
 
 def step(turn: Turn) -> None:
-    """See to it that the desired version is on its way, if it may be."""
+    """Start the desired version, if allowed."""
     if turn.spec.paused or turn.held:
         return
     version = turn.versions.get(turn.desired)
@@ -37,26 +37,28 @@ def step(turn: Turn) -> None:
         values = fresh_rollout(version.status)
         turn.change(version.name, **values, attempt=version.status.attempt + 1)
         turn.change(version.name, stage_since=turn.time)
-        turn.say(Reason.ROLLING_OUT, f"{turn.called(version)} starts again", version=version.name)
+        turn.info(
+            Reason.ROLLING_OUT, f"{turn.display_name(version)} starts again", version=version.name
+        )
     elif stage is VersionStage.FAILED:
         _recheck(turn, version)
 
 
 def _is_due_again(turn: Turn, version: VersionObject) -> bool:
-    """A baseline that ended before the version asked for failed its gates anew is tried again."""
-    asked, ended = turn.versions.get(turn.asked), version.status.decision
+    """Return whether a stand-in ended before its original failed the gates again."""
+    original, ended = turn.versions.get(turn.specified), version.status.decision
     if not turn.is_stand_in(version) or turn.status.locked:
         return False
-    if version.status.stage not in TERMINAL or asked is None or ended is None:
+    if version.status.stage not in TERMINAL or original is None or ended is None:
         return False
-    rejected = asked.status.decision
+    rejected = original.status.decision
     return rejected is not None and ended.sequence < rejected.sequence
 
 
 def _create(turn: Turn) -> None:
     trigger = f"Retrain: {turn.retrain.reason}" if turn.retrain else "Spec"
     if turn.stands_in:
-        trigger = f"{STAND_IN} {turn.asked}, which failed its gates ({trigger})"
+        trigger = f"{STAND_IN} {turn.specified}, which failed its gates ({trigger})"
     spec = ModelVersionSpec(
         model=turn.model.name,
         spec_hash=turn.desired_hash,
@@ -65,28 +67,31 @@ def _create(turn: Turn) -> None:
         trigger=trigger[:1024],
     )
     turn.do(CreateVersion(name=turn.desired, spec=spec))
-    turn.say("VersionCreated", f"{turn.desired} was created ({trigger})", version=turn.desired)
-    turn.look_again(_NOW)
+    turn.info("VersionCreated", f"{turn.desired} was created ({trigger})", version=turn.desired)
+    turn.requeue(_NOW)
 
 
 def _roll_out_anew(turn: Turn, version: VersionObject) -> None:
-    """A version that once worked needs no training; its rollout starts over."""
+    """Start the rollout of a trained version again."""
     values = fresh_rollout(version.status)
     turn.change(version.name, **values, stage_since=turn.time)
-    turn.say(Reason.ROLLING_OUT, f"the spec asks for {version.name} again", version=version.name)
+    turn.info(Reason.ROLLING_OUT, f"the spec describes {version.name} again", version=version.name)
 
 
 def _recheck(turn: Turn, version: VersionObject) -> None:
-    """Data changes without notice, so a failed check is repeated; a failed training is not."""
+    """Repeat a failed data check, because the data may have changed.
+
+    A failed training is not repeated.
+    """
     decision = version.status.decision
     if decision is None or decision.stage is not VersionStage.CHECKING_DATA:
         return
     since = version.status.stage_since or turn.time
     pause = RECHECK * 2 ** min(version.status.attempt, RECHECK_DOUBLINGS)
     if not turn.due(since, pause, IDLE) or turn.status.locked:
-        turn.look_again(since + pause - turn.time)
+        turn.requeue(since + pause - turn.time)
         return
-    # The failure stays readable until a check succeeds.
+    # The failure stays in the status until a check succeeds.
     turn.change(
         version.name,
         stage=VersionStage.CHECKING_DATA,

@@ -1,4 +1,4 @@
-"""A version that the spec no longer asks for gives way, before the next one starts."""
+"""End of versions that the spec no longer describes, before the next one starts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from recommender_operator.phases.turn import Turn
 
 
 def step(turn: Turn) -> None:
-    """End every unfinished version but the desired one; its running Job may finish unused."""
+    """End every unfinished version except the desired one; running Jobs may finish unused."""
     if turn.spec.paused or turn.held:
         return
     for version in turn.unfinished:
@@ -17,5 +17,5 @@ def step(turn: Turn) -> None:
                 version.name,
                 VersionStage.SUPERSEDED,
                 Reason.SUPERSEDED,
-                f"the spec now asks for {turn.desired}",
+                f"the spec now describes {turn.desired}",
             )

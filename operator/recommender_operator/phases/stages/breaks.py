@@ -1,8 +1,8 @@
-"""A break on one arm alone: nulls, unknown categories or scores that the other arm does not see.
+"""Breaks of the candidate only: nulls, unknown values or scores that the stable arm lacks.
 
-Input drift hits both arms alike and no rollback can cure it (see `monitor.py`); a break of the
-candidate alone is its own fault. It is acted upon after `drift.consecutiveWindows` windows in a
-row. After a promotion the new champion is held against what the former one served beside it.
+Drift of the input affects both arms, and no rollback ends it (see `monitor.py`); a break of only
+the candidate is its own fault. The operator acts after `drift.consecutiveWindows` windows in a
+row. After a promotion, the new champion is compared with the former one during the rollout.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases.stages import windows
 from recommender_operator.phases.turn import Turn
 
-#: Windows of the new champion, in multiples of `consecutiveWindows`, that are held against the
-#: former one. Later the sessions themselves may have changed, which is no fault of the version.
+#: Number of windows, in multiples of `consecutiveWindows`, in which a new champion is compared
+#: with the former one. Later, the sessions may have changed.
 PROBATION = 2
 _ROLLOUTS = (Reason.STEPS_PASSED, Reason.PROMOTED_BY_HAND)
 
 
 def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
-    """Judge the window if it is full; return why the candidate is to be rolled back, if it is."""
+    """Evaluate the window if it is full; return why to roll the candidate back, or None."""
     champion = turn.champion
     if champion is None or not turn.spec.drift.enabled:
         return None
@@ -44,16 +44,16 @@ def watch_candidate(turn: Turn, candidate: VersionObject) -> str | None:
 
 
 def suspicion(turn: Turn) -> str | None:
-    """Return in words that the last windows showed a break of the candidate alone, if they did."""
+    """Return a text if the last windows showed a break of the candidate only, else None."""
     count = turn.status.drift.candidate_breaks_in_a_row
     needed = turn.spec.drift.consecutive_windows
     if not turn.spec.drift.enabled or count == 0:
         return None
-    return f"{count} of {needed} windows in a row show a break of the candidate alone"
+    return f"{count} of {needed} windows in a row show a break of the candidate only"
 
 
 def watch_champion(turn: Turn) -> None:
-    """On probation, hold the champion against its predecessor, and return to that if it broke."""
+    """Compare a new champion with the former one, and roll it back if it is broken."""
     champion, previous = turn.champion, turn.previous
     if champion is None or previous is None or not on_probation(turn):
         return
@@ -74,10 +74,10 @@ def watch_champion(turn: Turn) -> None:
 
 
 def _is_lost(seen: DriftVerdict, ours: WindowStats, theirs: WindowStats) -> bool:
-    """Whether counters are missing that the verdict would need: it then counts for nothing.
+    """Return whether the verdict is void because counters were lost.
 
-    What a version is compared with must be whole. Of its own counters, those that were read
-    are enough to show a break, and never enough to clear it.
+    The counters of the other version must be complete. Incomplete counters of this version can
+    show a break, but not rule it out.
     """
     return windows.lost(theirs) or (seen.verdict is not Verdict.FAIL and windows.lost(ours))
 
@@ -85,9 +85,9 @@ def _is_lost(seen: DriftVerdict, ours: WindowStats, theirs: WindowStats) -> bool
 def _served_beside(
     turn: Turn, champion: VersionObject, previous: VersionObject
 ) -> WindowStats | None:
-    """Return what the former champion served beside this one, until the last step took it all.
+    """Return the counts of the former champion during the rollout; None if they are unknown.
 
-    The end is the start of the last step, so nothing is asked of a version without requests.
+    They end at the start of the last step, after which it receives no requests.
     """
     baselines = turn.observed.baselines
     start = baselines.get(windows.rollout_key(champion))
@@ -100,7 +100,7 @@ def _served_beside(
 
 
 def on_probation(turn: Turn) -> bool:
-    """Return whether the champion can still be held against the one before it."""
+    """Return whether the champion is still compared with the former one."""
     champion, previous = turn.champion, turn.previous
     if champion is None or previous is None or turn.candidate is not None or turn.held:
         return False
@@ -119,7 +119,7 @@ def _return_to(
     turn: Turn, previous: VersionObject, champion: VersionObject, seen: DriftVerdict
 ) -> None:
     message = f"{champion.name} broke after its promotion: {seen.message}"
-    turn.retreat()
+    turn.route_first()
     turn.change(previous.name, replaced=champion.name)
     reason = Reason.BROKEN_AFTER_PROMOTION
     turn.end(previous.name, VersionStage.PROMOTED, reason, message)
@@ -127,7 +127,7 @@ def _return_to(
 
 
 def _restart(turn: Turn, key: str, *versions: str) -> None:
-    """Start a window where there is none, or where it speaks of other versions."""
+    """Start a window if there is none, or if it belongs to other versions."""
     baseline = turn.observed.baselines.get(key)
     if windows.must_wait(turn, key):
         return

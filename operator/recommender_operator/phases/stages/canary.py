@@ -1,9 +1,8 @@
-"""Give a candidate its share of the requests, step by step, and judge it at each look.
+"""The rollout of a candidate: its weights step by step, and a verdict at each look.
 
-The time of a step starts when the data plane reports its weight. It passes with the verdict Pass
-after `stepSeconds`. A verdict Fail takes the requests back in the same decision, paused or not:
-pausing stops what moves forward, not what protects users. Inconclusive and Error never decide by
-themselves; the deadline policy does.
+A step starts when the data plane reports its weight, and passes with the verdict Pass after
+`stepSeconds`. Fail rolls the candidate back in the same decision, even while paused: a pause stops
+progress, not the protection of users. After Inconclusive and Error, `onDeadline` decides.
 """
 
 from __future__ import annotations
@@ -24,13 +23,13 @@ _UNROUTED = datetime.timedelta(seconds=30)
 
 
 def step(turn: Turn) -> None:
-    """Canary: one look at the candidate."""
+    """Canary: evaluate the candidate, and change its weight."""
     version = turn.candidate
     if version is None or not readiness.holds(turn, version):
         return
     if turn.hosting.host is None:
-        # Nothing is routed (phases/hosts.py), so there is nothing to judge.
-        turn.look_again(_UNROUTED)
+        # No requests are routed (phases/hosts.py), so there is nothing to evaluate.
+        turn.requeue(_UNROUTED)
         return
     frozen = turn.spec.paused or turn.held
     if turn.champion is None or version.status.approved_at is not None:
@@ -45,36 +44,36 @@ def step(turn: Turn) -> None:
 
 
 def _take_all(turn: Turn, version: VersionObject) -> None:
-    """A first version, or one whose steps a human waived: promoted once the route reports it."""
+    """Promote the first version, or an approved one, once the route reports weight 100."""
     if version.status.weight != 100:
         turn.change(version.name, weight=100)
     if not turn.route_agrees:
-        turn.look_again(_ROUTE)
+        turn.requeue(_ROUTE)
     elif turn.champion is None:
-        _promote(turn, version, Reason.INITIAL_ROLLOUT, "the first version takes all requests")
+        _promote(turn, version, Reason.INITIAL_ROLLOUT, "the first version receives all requests")
     else:
-        message = "a human waived the remaining steps after gates and smoke test"
+        message = "a person skipped the remaining steps after gates and smoke inference"
         _promote(turn, version, Reason.PROMOTED_BY_HAND, message, automatic=False)
 
 
 def _next(turn: Turn, version: VersionObject) -> None:
-    """Ask for the next weight, or start its time once the data plane reports it."""
+    """Set the next weight, or start its step once the data plane reports it."""
     weight = steps.next_weight(turn, version.status)
     if weight is None:
         _promote_if_allowed(turn, version, "all steps passed")
         return
     if version.status.weight != weight:
         turn.change(version.name, weight=weight)
-        message = f"{version.name} is given {weight} % of the requests"
-        turn.say(Reason.ROLLING_OUT, message, version=version.name)
-        turn.look_again(_ROUTE)
+        message = f"{version.name} receives {weight} % of the requests"
+        turn.info(Reason.ROLLING_OUT, message, version=version.name)
+        turn.requeue(_ROUTE)
     elif turn.route_agrees:
         steps.begin(turn, version.name, weight)
         _save_baselines(turn, turn.versions[version.name])
         turn.due(turn.time, _least(turn), _interval(turn))
-        turn.look_again(_interval(turn))
+        turn.requeue(_interval(turn))
     else:
-        turn.look_again(_ROUTE)
+        turn.requeue(_ROUTE)
 
 
 def _save_baselines(turn: Turn, version: VersionObject) -> bool:
@@ -86,9 +85,9 @@ def _save_baselines(turn: Turn, version: VersionObject) -> bool:
 
 
 def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: bool) -> None:
-    turn.look_again(_interval(turn))
-    seen = _judge(turn, version, record)
-    told = _note(turn, version, record, seen)
+    turn.requeue(_interval(turn))
+    seen = _evaluate(turn, version, record)
+    is_recorded = _note(turn, version, record, seen)
     if seen.verdict is Verdict.FAIL:
         _roll_back(turn, version, Reason.ANALYSIS_FAILED, f"at {record.weight} %: {seen.message}")
         return
@@ -97,8 +96,8 @@ def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: boo
         _roll_back(turn, version, Reason.CANDIDATE_BROKEN, f"at {record.weight} %: {broken}")
         return
     suspected = breaks.suspicion(turn)
-    if told:
-        _tell(turn, record, seen, suspected)
+    if is_recorded:
+        _report(turn, record, seen, suspected)
     if frozen:
         return
     baseline = turn.observed.baselines.get(windows.step_key(version))
@@ -112,10 +111,10 @@ def _look(turn: Turn, version: VersionObject, record: StepRecord, *, frozen: boo
 
 
 def _note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict) -> bool:
-    """Write down what was seen, and return whether what is written is of now.
+    """Record verdict and numbers, and return whether the record is current.
 
-    At most once an interval, unless the verdict changed: the numbers are others at each look,
-    and each write is a cause to look again.
+    It changes at most once per interval, unless the verdict changes: the numbers differ at each
+    look, and each write triggers another look.
     """
     same_verdict = str(seen.verdict) == record.verdict
     if same_verdict and seen.metrics == record.metrics:
@@ -128,13 +127,13 @@ def _note(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerd
     return True
 
 
-def _judge(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdict:
-    """Judge everything served since the step began, candidate against stable."""
+def _evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdict:
+    """Return the verdict on all requests since the start of the step."""
     key = windows.step_key(version)
     baseline = turn.observed.baselines.get(key)
     if baseline is None or (baseline.error and not windows.must_wait(turn, key)):
         saved = _save_baselines(turn, version)
-        what = "the step's window starts now" if saved else _why_no_counters(turn, version)
+        what = "the window of the step starts now" if saved else _why_no_counters(turn, version)
         kind = Verdict.INCONCLUSIVE if saved else Verdict.ERROR
         return StepVerdict(verdict=kind, metrics=(), message=what)
     candidate = windows.since_baseline(turn, key, version.name, unkept=True)
@@ -144,17 +143,17 @@ def _judge(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdic
     champion = turn.champion
     stable = windows.since_baseline(turn, key, champion.name, unkept=True) if champion else None
     if stable is not None and stable.lost and record.weight >= 100:
-        # Without requests it has no counters that could be missed.
+        # It receives no requests, so no counters are missing.
         stable = None
     seen = verdicts.evaluate(turn.spec.analysis, candidate, stable)
     if seen.verdict is Verdict.FAIL:
         return seen
     if baseline.error:
-        # Enough to protect users, not to promote: the window ends with this process.
+        # The window ends with this process: it may fail a candidate, but not promote it.
         message = _unkept(baseline)
         return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
     if windows.lost(candidate, stable):
-        # Only a window without loss may pass: the next look judges a fresh one.
+        # Only a window without loss may pass, so start another one.
         _save_baselines(turn, version)
     if seen.verdict is Verdict.PASS and champion and stable is None and record.weight < 100:
         message = _why_no_counters(turn, champion)
@@ -163,7 +162,7 @@ def _judge(turn: Turn, version: VersionObject, record: StepRecord) -> StepVerdic
 
 
 def _unkept(baseline: Baseline) -> str:
-    what = "the counters at the step's start could not be kept"
+    what = "the counters at the start of the step could not be stored"
     return f"{what}: {baseline.error}" if baseline.error else ""
 
 
@@ -175,19 +174,19 @@ def _why_no_counters(turn: Turn, version: VersionObject) -> str:
         for name in names
         if name not in turn.observed.samples
     ]
-    return "no counters of " + "; ".join(errors or [f"{version.name} since the step began"])
+    return "no counters of " + "; ".join(errors or [f"{version.name} since the start of the step"])
 
 
 def _pass(turn: Turn, version: VersionObject, record: StepRecord, seen: StepVerdict) -> None:
     if steps.is_last(turn, record.weight):
         if record.weight >= 100 and not turn.route_agrees:
-            turn.look_again(_ROUTE)
+            turn.requeue(_ROUTE)
             return
         _promote_if_allowed(turn, version, seen.message)
         return
     steps.close(turn, version.name, str(Verdict.PASS))
     message = f"{version.name} passed {record.weight} %: {seen.message}"
-    turn.say(Reason.PASSED, message, version=version.name)
+    turn.info(Reason.PASSED, message, version=version.name)
     _next(turn, turn.versions[version.name])
 
 
@@ -197,15 +196,15 @@ def _promote_if_allowed(turn: Turn, version: VersionObject, numbers: str) -> Non
     if drifted is not None and drifted.status == "True" and older:
         message = (
             f"{version.name} passed its steps, but was trained before the sessions drifted: "
-            f"{drifted.message}. Annotate recommender.dev/promote or /abort with a new token, or "
-            "wait for the retraining"
+            f"{drifted.message}. Annotate recommender.dev/promote or recommender.dev/abort with a "
+            "new token, or wait for the retraining"
         )
         _hold(turn, "True", Reason.PROMOTION_BLOCKED_BY_DRIFT, message)
         return
     if turn.spec.rollout.promotion is PromotionGate.MANUAL:
         message = (
             f"{version.name} passed its steps: {numbers}. rollout.promotion is Manual: annotate "
-            "recommender.dev/promote (or /abort) with a new token"
+            "recommender.dev/promote or recommender.dev/abort with a new token"
         )
         _hold(turn, "True", Reason.AWAITING_PROMOTION, message)
         return
@@ -223,7 +222,7 @@ def _promote(
 
 def _roll_back(turn: Turn, version: VersionObject, reason: Reason, message: str) -> None:
     steps.close(turn, version.name, steps.verdict_of(turn.versions[version.name].status))
-    turn.retreat()
+    turn.route_first()
     turn.end(version.name, VersionStage.ROLLED_BACK, reason, message)
 
 
@@ -239,7 +238,10 @@ def _check_deadline(
         case OnDeadline.ROLL_BACK:
             _roll_back(turn, version, Reason.INCONCLUSIVE_AT_DEADLINE, message)
         case OnDeadline.HOLD:
-            remedy = ". Send more requests, or annotate recommender.dev/promote or /abort"
+            remedy = (
+                ". Send more requests, or annotate recommender.dev/promote or "
+                "recommender.dev/abort with a new token"
+            )
             _hold(turn, "Unknown", Reason.HELD_AT_DEADLINE, message + remedy)
 
 
@@ -248,10 +250,10 @@ def _hold(turn: Turn, status: ConditionStatus, reason: Reason, message: str) -> 
         turn.warn(reason, message)
 
 
-def _tell(turn: Turn, record: StepRecord, seen: StepVerdict, suspected: str | None) -> None:
+def _report(turn: Turn, record: StepRecord, seen: StepVerdict, suspected: str | None) -> None:
     message = f"at {record.weight} %: {seen.message}"
     if suspected is not None:
-        message += f"; no step passes meanwhile: {suspected}"
+        message += f"; the step cannot pass: {suspected}"
     reason = {
         Verdict.PASS: Reason.PASSED,
         Verdict.FAIL: Reason.FAILED,

@@ -1,4 +1,4 @@
-"""Check the data before anything is spent on training."""
+"""The data check before the training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from recommender_operator.phases.turn import Turn
 
 
 def step(turn: Turn) -> None:
-    """Pending and CheckingData: a good check fixes the data version that training reads."""
+    """Pending and CheckingData: a passed check determines the data version to train on."""
     version = turn.candidate
     if version is None:
         return
@@ -26,7 +26,7 @@ def step(turn: Turn) -> None:
         data_rows=checked.rows,
         quarantined_rows=checked.quarantined_rows,
     )
-    data_checks = _told(checked.checks)
+    data_checks = _data_checks(checked.checks)
     if data_checks is not None and data_checks.warnings:
         turn.warn(
             Reason.DATA_WARNED, f"{version.name}: {words(data_checks)}", version=version.name
@@ -42,22 +42,23 @@ def step(turn: Turn) -> None:
     )
 
 
-def words(told: DataChecked) -> str:
-    """Return what the checks warn of, with the features."""
-    listed = [f"{each.feature} ({each.check}): {each.value}" for each in told.warnings]
-    if told.warned > len(listed):
-        listed.append(f"and {told.warned - len(listed)} more")
-    return f"{told.warned} of {told.warned + told.passed} checks warn: {'; '.join(listed)}"
+def words(checked: DataChecked) -> str:
+    """Return the warnings as text, with the features."""
+    listed = [f"{each.feature} ({each.check}): {each.value}" for each in checked.warnings]
+    if checked.warned > len(listed):
+        listed.append(f"and {checked.warned - len(listed)} more")
+    total = checked.warned + checked.passed
+    return f"{checked.warned} of {total} checks warn: {'; '.join(listed)}"
 
 
 def _inputs(turn: Turn) -> dict[str, str]:
-    """Compared is with what the champion was trained on: that data have proved themselves."""
+    """Return the data version to compare with: that of the champion's training."""
     champion = turn.champion
     lineage = champion.status.lineage if champion is not None else None
     return {"against": lineage.data_version} if lineage is not None else {}
 
 
-def _told(checks: CheckSummary | None) -> DataChecked | None:
+def _data_checks(checks: CheckSummary | None) -> DataChecked | None:
     if checks is None:
         return None
     return DataChecked(

@@ -1,4 +1,4 @@
-"""Serve a published version, without requests, until it is ready."""
+"""Deployment of a published version, without requests, until it is ready."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _POLL = datetime.timedelta(seconds=5)
 
 
 def step(turn: Turn) -> None:
-    """Published and Deploying: a version that is not ready in time is rolled back."""
+    """Published and Deploying: roll back a version that is not ready in time."""
     version = turn.candidate
     if version is None:
         return
@@ -33,4 +33,4 @@ def step(turn: Turn) -> None:
         message = f"the service was not ready within {limit.total_seconds():.0f} s: {state}"
         turn.end(version.name, VersionStage.ROLLED_BACK, Reason.NOT_READY_IN_TIME, message)
         return
-    turn.look_again(_POLL)
+    turn.requeue(_POLL)

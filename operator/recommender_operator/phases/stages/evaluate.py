@@ -1,4 +1,4 @@
-"""The offline gates: all must hold on the untouched test window before a version is published."""
+"""Evaluation of the offline gates: a version must pass all of them to be published."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _NOW = datetime.timedelta(seconds=1)
 
 
 def step(turn: Turn) -> None:
-    """Evaluating: publish if every gate holds, else reject with each number."""
+    """Evaluating: publish the version if it passes every gate, else reject it."""
     version = turn.candidate
     if version is None:
         return
-    rival = _rival(version, turn.champion)
+    champion = _champion_metrics(version, turn.champion)
     results = tuple(
-        gates.judge_baseline(gate, version.status.metrics)
+        gates.exempt_baseline(gate, version.status.metrics)
         if turn.is_stand_in(version) and gate.metric in AGAINST_BASELINE
-        else gates.judge(gate, version.status.metrics, rival)
+        else gates.evaluate(gate, version.status.metrics, champion)
         for gate in turn.spec.evaluation.gates
     )
     if all(result.passed for result in results):
@@ -32,26 +32,31 @@ def step(turn: Turn) -> None:
     turn.change(version.name, gates=results)
     failed = "; ".join(gates.words(result) for result in results if not result.passed)
     message = (
-        f"{failed}. Change data, training or evaluation in the spec; after a change of "
-        "evaluation alone, annotate recommender.dev/retry=<new token>"
+        f"{failed}. Change data, training or evaluation in the spec; if only evaluation changes, "
+        "annotate recommender.dev/retry=<new token>"
     )
     turn.end(version.name, VersionStage.REJECTED, Reason.GATE_FAILED, message)
     if turn.stands_in and not turn.is_stand_in(version):
-        turn.look_again(_NOW)
+        turn.requeue(_NOW)
 
 
-def _rival(version: VersionObject, champion: VersionObject | None) -> gates.Rival | None:
-    """Return the champion as gates see it: they compare with no other that was one before."""
+def _champion_metrics(
+    version: VersionObject, champion: VersionObject | None
+) -> gates.Champion | None:
+    """Return the metrics of the current champion, if there is one, for the gates."""
     if champion is None:
         return None
-    metrics, told = champion.status.metrics, version.status.comparison
+    metrics, comparison = champion.status.metrics, version.status.comparison
+    artifact = champion.status.artifact
     again = "annotate recommender.dev/retry=<new token> to train and compare again"
-    if told is None:
-        reason = f"the training was not asked to compare with {champion.name}; {again}"
-    elif champion.status.artifact is None or told.digest != champion.status.artifact.digest:
-        reason = f"{champion.name} became the champion after the training began; {again}"
-    elif not told.compared:
-        reason = f"{champion.name} could not be asked: {told.message or 'no reason given'}"
+    if comparison is None:
+        reason = f"the training did not compare with {champion.name}; {again}"
+    elif artifact is None or comparison.digest != artifact.digest:
+        reason = f"{champion.name} became the champion after the training started; {again}"
+    elif not comparison.compared:
+        why = comparison.message or "no reason given"
+        reason = f"{champion.name} could not be evaluated: {why}"
     else:
-        return gates.Rival(metrics=metrics, saw_test_rows=told.saw_test_rows or 0)
-    return gates.Rival(metrics=metrics, not_compared=reason)
+        saw_test_rows = comparison.saw_test_rows or 0
+        return gates.Champion(metrics=metrics, saw_test_rows=saw_test_rows)
+    return gates.Champion(metrics=metrics, not_compared=reason)

@@ -1,8 +1,7 @@
-"""One offline gate: what was measured, what was asked, and whether it held.
+"""Evaluation of one offline gate: measured value, requirement and result.
 
-A gate judges the value, or the end of its 95 % interval that is worse for the version. Where there
-is no interval (fewer than ten users in the test window), a gate that asks for it fails: nothing
-passes because it was not measured.
+A gate compares the value, or the worse end of its 95 % interval. A gate that requires an interval
+fails if there is none (fewer than ten users in the test window): nothing passes unmeasured.
 """
 
 from __future__ import annotations
@@ -17,42 +16,42 @@ from recommender_operator.api.version import GateResult
 #: Metrics of a report, by name.
 Metrics = Mapping[str, float]
 _WIDEN = (
-    "there is none for fewer than ten users in the test window, or where resamples leave it "
-    "undefined; add data or lengthen data.window.days, or judge by Value"
+    "there is none with fewer than ten users in the test window, or if it is undefined in "
+    "resamples; add data, increase data.window.days, or set judgeBy to Value"
 )
 _UNMEASURED = (
-    "the training's report has no finite number of this name: too few rows, users or segments to "
-    "measure it, or a training image older than the gate"
+    "the training report has no finite value: too few rows, users or segments, or the training "
+    "image does not support this metric"
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Rival:
-    """The champion, as far as gates look at it."""
+class Champion:
+    """The champion's metrics that gates compare with."""
 
-    #: Its own metrics, as they were measured when it was trained.
+    #: Metrics from its training.
     metrics: Metrics
-    #: Why there is no difference to it on the same rows, and the remedy; empty if there is one.
+    #: Why there is no difference on the same rows, and the remedy; empty if there is one.
     not_compared: str = ""
-    #: Rows of the test window that it was fitted on, which flatters it.
+    #: Number of rows of the test window that the champion was trained on.
     saw_test_rows: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
-class _Judged:
-    """One part of a gate: what it asked in words, whether it held, and what has to be said."""
+class _Requirement:
+    """One part of a gate: the requirement as text, whether it is met, and an explanation."""
 
-    asked: str
-    held: bool
+    text: str
+    met: bool
     message: str = ""
 
 
-def judge(gate: Gate, metrics: Metrics, champion: Rival | None) -> GateResult:
-    """Judge one gate. `champion` is None if there is none yet, and a margin to it then holds."""
+def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateResult:
+    """Return the result of a gate; without a champion, championMargin is met."""
     name = gate.metric.value
     value = _finite(metrics, name)
     low, high = _interval(metrics, name)
-    parts = [] if value is not None else [_Judged("a number", False, _UNMEASURED)]
+    parts = [] if value is not None else [_Requirement("a number", False, _UNMEASURED)]
     parts += _limits(gate, value, low, high)
     if gate.champion_margin is not None:
         parts.append(_against_champion(gate, gate.champion_margin, metrics, champion))
@@ -62,36 +61,36 @@ def judge(gate: Gate, metrics: Metrics, champion: Rival | None) -> GateResult:
         value=value,
         low=low,
         high=high,
-        threshold=" and ".join(part.asked for part in parts)[:253],
-        passed=all(part.held for part in parts),
+        threshold=" and ".join(part.text for part in parts)[:253],
+        passed=all(part.met for part in parts),
         message="; ".join(messages)[:1024],
     )
 
 
-def judge_baseline(gate: Gate, metrics: Metrics) -> GateResult:
-    """A difference to the baseline is not asked of the baseline itself, which it cannot exceed."""
+def exempt_baseline(gate: Gate, metrics: Metrics) -> GateResult:
+    """Return a passed result: a stand-in need not exceed the baseline, which it is."""
     name = gate.metric.value
     return GateResult(
         metric=name,
         value=_finite(metrics, name),
-        threshold="nothing: this is the baseline itself, in place of a version that failed",
+        threshold="none: this version is the baseline, in place of a version that failed",
         passed=True,
     )
 
 
 def words(result: GateResult) -> str:
-    """Return a gate in one phrase: `auc 0.512 [0.49, 0.53], asked: at least 0.6`."""
-    value = "was not measured as a number" if result.value is None else f"{result.value:.4g}"
+    """Return a result as text: `auc 0.512 [0.49, 0.53], required: at least 0.6`."""
+    value = "was not measured" if result.value is None else f"{result.value:.4g}"
     if result.low is not None and result.high is not None:
         value = f"{value} [{result.low:.4g}, {result.high:.4g}]"
     message = f" ({result.message})" if result.message else ""
-    return f"{result.metric} {value}, asked: {result.threshold}{message}"
+    return f"{result.metric} {value}, required: {result.threshold}{message}"
 
 
 def _limits(
     gate: Gate, value: float | None, low: float | None, high: float | None
-) -> list[_Judged]:
-    """Judge min and max, of the value or of the ends of its interval."""
+) -> list[_Requirement]:
+    """Return the requirements min and max for the value, or for the ends of its interval."""
     by_interval = gate.judge_by is JudgeBy.INTERVAL
     message = ""
     if by_interval and value is not None and low is None:
@@ -100,47 +99,50 @@ def _limits(
     if gate.min is not None:
         end = low if by_interval else value
         text = f"low end at least {gate.min:g}" if by_interval else f"at least {gate.min:g}"
-        parts.append(_Judged(text, end is not None and end >= gate.min, message))
+        parts.append(_Requirement(text, end is not None and end >= gate.min, message))
     if gate.max is not None:
         end = high if by_interval else value
         text = f"high end at most {gate.max:g}" if by_interval else f"at most {gate.max:g}"
-        parts.append(_Judged(text, end is not None and end <= gate.max, message))
+        parts.append(_Requirement(text, end is not None and end <= gate.max, message))
     return parts
 
 
 def _against_champion(
-    gate: Gate, margin: float, metrics: Metrics, champion: Rival | None
-) -> _Judged:
+    gate: Gate, margin: float, metrics: Metrics, champion: Champion | None
+) -> _Requirement:
     name = gate.metric.value
+    than = f"at most {margin:g} worse than the champion"
     if champion is None:
-        return _Judged(f"no worse than the champion by {margin:g} (there is none yet)", True)
+        return _Requirement(f"{than} (there is none yet)", True)
     if gate.judge_by is JudgeBy.INTERVAL:
         return _by_difference(gate, margin, metrics, champion)
     theirs, value = _finite(champion.metrics, name), _finite(metrics, name)
     if theirs is None:
-        return _Judged(f"no worse than the champion by {margin:g} (it has no such metric)", False)
-    held = value is not None and _lag(gate, value - theirs) <= margin
-    return _Judged(f"no worse than the champion's {theirs:.4g} by {margin:g}", held)
+        return _Requirement(f"{than} (which lacks this metric)", False)
+    met = value is not None and _deficit(gate, value - theirs) <= margin
+    return _Requirement(f"{than}'s {theirs:.4g}", met)
 
 
-def _by_difference(gate: Gate, margin: float, metrics: Metrics, champion: Rival) -> _Judged:
-    """Non-inferiority: the whole interval of the paired difference has to be inside the margin."""
+def _by_difference(
+    gate: Gate, margin: float, metrics: Metrics, champion: Champion
+) -> _Requirement:
+    """Non-inferiority: the whole interval of the paired difference must be within the margin."""
     name = f"{gate.metric.value}MinusChampion"
-    asked = f"no worse than the champion by {margin:g} on the same rows"
+    text = f"at most {margin:g} worse than the champion on the same rows"
     if champion.not_compared:
-        return _Judged(asked, False, f"{name} was not measured: {champion.not_compared}")
+        return _Requirement(text, False, f"{name} was not measured: {champion.not_compared}")
     value, (low, high) = _finite(metrics, name), _interval(metrics, name)
     if value is None or low is None or high is None:
-        return _Judged(asked, False, f"{name} has no interval: {_WIDEN}")
-    held = max(_lag(gate, low), _lag(gate, high)) <= margin
-    told = f"{asked} (difference {value:.4g} [{low:.4g}, {high:.4g}])"
+        return _Requirement(text, False, f"{name} has no interval: {_WIDEN}")
+    met = max(_deficit(gate, low), _deficit(gate, high)) <= margin
+    measured = f"{text} (difference {value:.4g} [{low:.4g}, {high:.4g}])"
     seen = champion.saw_test_rows
-    flattered = f"the champion was fitted on {seen} rows of this test window, which flatters it"
-    return _Judged(told, held, flattered if seen else "")
+    bias = f"the champion was trained on {seen} rows of this test window, which favors it"
+    return _Requirement(measured, met, bias if seen else "")
 
 
-def _lag(gate: Gate, difference: float) -> float:
-    """Return by how much a difference to the champion is for the worse."""
+def _deficit(gate: Gate, difference: float) -> float:
+    """Return by how much a difference to the champion makes the version worse."""
     return difference if gate.metric in LOWER_IS_BETTER else -difference
 
 

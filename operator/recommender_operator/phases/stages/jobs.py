@@ -1,4 +1,4 @@
-"""What the Job stages share: start it, wait for it, read its report, say why it failed."""
+"""Common steps of the stages with Jobs: start, wait, read the report, report failures."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from recommender_operator.observed import JobKind, JobState, VersionObject
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import names
 
-#: Only a safety net: the event of the finished Job wakes the operator.
+#: Only a safety net: the watch reports the finished Job.
 _POLL = datetime.timedelta(seconds=20)
 _SOON = datetime.timedelta(seconds=2)
 
 
 def find(turn: Turn, kind: JobKind, version: str, attempt: int) -> JobState | None:
-    """Return a Job if it exists."""
+    """Return a Job; None if it does not exist."""
     return next(
         (
             job
@@ -31,7 +31,7 @@ def find(turn: Turn, kind: JobKind, version: str, attempt: int) -> JobState | No
 
 
 def removal(turn: Turn, name: str, attempt: int, uid: str) -> JobState | None:
-    """Return the Job that removes the files of this very object, if it exists."""
+    """Return the Job that removes the files of the object with a uid; None if there is none."""
     own = names.incarnation(uid)
     wanted = (JobKind.REMOVE, name, attempt, own)
     return next(
@@ -51,10 +51,10 @@ def result(
     model: type[report.ReportT],
     inputs: Mapping[str, str],
 ) -> report.ReportT | None:
-    """Return the report of a version's Job once it has succeeded.
+    """Return the report of a version's Job once it has succeeded, else None.
 
-    A Job that does not exist (not yet, or evicted, or cleaned up) is started: its name makes that
-    safe to repeat. One that failed, or whose report is no good, ends the version.
+    A missing Job (new, or deleted) is started; its name makes that idempotent. The version fails
+    if the Job fails or its report is invalid.
     """
     job = find(turn, kind, version.name, version.status.attempt)
     if job is None:
@@ -63,14 +63,14 @@ def result(
         if kind is JobKind.TRAIN and version.spec.training.workers > 1:
             turn.change(version.name, group_since=turn.time)
             turn.due(turn.time, _deadline(version), _POLL)
-        turn.look_again(_POLL if version.spec.training.workers == 1 else _SOON)
+        turn.requeue(_POLL if version.spec.training.workers == 1 else _SOON)
         return None
     if job.phase == "Running":
         if overdue := _overdue(turn, version, job):
             fail(turn, version, "DeadlineExceeded", overdue)
-        # A TrainJob is not watched, its pods are: it ends a moment after its first worker.
+        # Not the TrainJob but its pods are watched; it ends soon after its first worker.
         ends = job.group and job.report is not None
-        turn.look_again(_SOON if ends else _POLL)
+        turn.requeue(_SOON if ends else _POLL)
         return None
     if job.phase == "Failed":
         fail(turn, version, job.reason or Reason.FAILED, job.message or "the Job failed")
@@ -83,17 +83,18 @@ def result(
 
 
 def _overdue(turn: Turn, version: VersionObject, job: JobState) -> str:
-    """Return why a group has had its time, if it has; Kubernetes sees to a single Job itself.
+    """Return a message if a group exceeded its deadline, else an empty text.
 
-    JobSet gives every restart the deadline anew, and counts nothing while no pod is made.
+    Kubernetes ends a single Job itself. JobSet restarts the deadline with every restart of the
+    group, and does not count the time without pods.
     """
     since = version.status.group_since or version.status.stage_since or turn.time
     if not job.group or not turn.due(since, _deadline(version), _POLL):
         return ""
-    told = f": {job.message}" if job.message else ""
+    details = f": {job.message}" if job.message else ""
     return (
-        "the TrainJob did not end within training.deadlineSeconds "
-        f"({version.spec.training.deadline_seconds}), restarts included{told}"
+        "the TrainJob did not finish within training.deadlineSeconds "
+        f"({version.spec.training.deadline_seconds}), including restarts{details}"
     )
 
 
@@ -102,6 +103,6 @@ def _deadline(version: VersionObject) -> datetime.timedelta:
 
 
 def fail(turn: Turn, version: VersionObject, reason: str, message: str) -> None:
-    """End a version whose pipeline broke; the champion keeps serving."""
+    """Mark a version as failed; the champion continues to serve."""
     turn.change(version.name, failure=message[-8192:])
     turn.end(version.name, VersionStage.FAILED, reason, message)

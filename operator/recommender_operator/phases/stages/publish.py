@@ -1,4 +1,4 @@
-"""Publish the staged artifact under its digest; nothing that serves is ever overwritten."""
+"""Publishing of the staged artifact under its digest; published artifacts never change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOOK = datetime.timedelta(seconds=5)
 
 
 def step(turn: Turn) -> None:
-    """Publishing: the published digest must be the one that training reported."""
+    """Publishing: run the publish Job, and verify digest and path in its report."""
     version = turn.candidate
     if version is None:
         return
@@ -25,8 +25,8 @@ def step(turn: Turn) -> None:
         turn.move(version.name, VersionStage.TRAINING)
         return
     if any(job.kind is JobKind.REMOVE and job.phase == "Running" for job in turn.observed.jobs):
-        # Equal artifacts share a folder: publishing into one that is being removed would lose it.
-        turn.look_again(_LOOK)
+        # Equal artifacts share a folder, so a running removal might delete the published one.
+        turn.requeue(_LOOK)
         return
     inputs = {"staged_path": staged.path, "digest": staged.digest}
     published = jobs.result(turn, version, JobKind.PUBLISH, PublishReport, inputs)
@@ -38,9 +38,9 @@ def step(turn: Turn) -> None:
         return
     folder = names.artifact_path(turn.model.name, staged.digest)
     if published.path != folder:
-        # Anything else would be served, and later removed, as if it were this version's own.
+        # The operator serves this path, and later removes it.
         message = (
-            f"report of the Job publish: field 'path' is {published.path!r}, and must be "
+            f"report of the Job publish: field 'path' is {published.path!r}, but must be "
             f"{folder!r}: use the training image of this release"
         )
         jobs.fail(turn, version, Reason.INVALID_REPORT, message)

@@ -1,4 +1,4 @@
-"""A candidate whose pods go away in mid-rollout (eviction, node pressure, a crash)."""
+"""Readiness of a candidate during its rollout (eviction, node pressure, a crash)."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases.stages import stability, steps
 from recommender_operator.phases.turn import Turn
 
-#: While a pod answers, Kubernetes may call its service unready for so long: the conditions of an
-#: InferenceService lag behind its pods. Without a pod each request fails: they go back at once.
+#: Time that an InferenceService may be unready while a pod is ready, because its conditions lag.
+#: Without a ready pod, traffic is withdrawn at once.
 GRACE = datetime.timedelta(seconds=30)
 _POLL = datetime.timedelta(seconds=5)
 
 
 def holds(turn: Turn, version: VersionObject) -> bool:
-    """Return whether the rollout may go on; if not, see to the requests and the service."""
+    """Return whether the rollout may continue; if not, withdraw traffic or restore the service."""
     if not stability.holds(turn, version.name):
         return False
     if turn.is_ready(version.name):
         turn.change(version.name, unready_since=None)
         return True
-    turn.look_again(_POLL)
+    turn.requeue(_POLL)
     service = turn.service(version.name)
     if service is None:
         turn.do(EnsureService(version=version.name))
@@ -33,7 +33,7 @@ def holds(turn: Turn, version: VersionObject) -> bool:
     gone = turn.time - since
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
     if turn.champion is None:
-        # Nobody else could answer.
+        # No other version could answer.
         return False
     if turn.due(since, limit, _POLL):
         state = f"{service.reason} {service.message}".strip() if service else "it does not exist"
@@ -46,11 +46,11 @@ def holds(turn: Turn, version: VersionObject) -> bool:
     if version.status.weight > 0 and stability.withdraw(turn, version.name):
         steps.close(turn, version.name, "Inconclusive")
         turn.change(version.name, weight=0)
-        turn.retreat()
+        turn.route_first()
         turn.warn(
             Reason.CANDIDATE_UNAVAILABLE,
-            f"{version.name} is not ready for {gone.total_seconds():.0f} s: requests go back to "
-            f"{turn.champion.name} until it is",
+            f"{version.name} has not been ready for {gone.total_seconds():.0f} s: "
+            f"{turn.champion.name} receives all requests until it is",
             version=version.name,
         )
     return False

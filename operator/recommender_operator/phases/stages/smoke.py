@@ -1,4 +1,4 @@
-"""Ask a ready version for recommendations before any user does."""
+"""The smoke inference of a ready version, before users reach it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _POLL = datetime.timedelta(seconds=5)
 
 
 def step(turn: Turn) -> None:
-    """SmokeTesting: only an answer of the service in place counts."""
+    """SmokeTesting: only an answer of the current service counts."""
     version = turn.candidate
     if version is None:
         return
     smoke, service = version.status.smoke, turn.service(version.name)
     if smoke is None or (service is not None and smoke.service != service.uid):
-        _ask(turn, version)
+        _test(turn, version)
         return
     if not smoke.passed:
         message = f"the smoke inference failed: {smoke.message}"
@@ -37,10 +37,10 @@ def step(turn: Turn) -> None:
     turn.move(version.name, VersionStage.CANARY, **fresh)
 
 
-def _ask(turn: Turn, version: VersionObject) -> None:
+def _test(turn: Turn, version: VersionObject) -> None:
     if turn.is_ready(version.name):
         turn.do(RunSmoke(version=version.name))
-        turn.look_again(_LOOK)
+        turn.requeue(_LOOK)
         return
     since = version.status.stage_since or turn.time
     limit = datetime.timedelta(seconds=turn.spec.serving.ready_deadline_seconds)
@@ -50,4 +50,4 @@ def _ask(turn: Turn, version: VersionObject) -> None:
         return
     if turn.service(version.name) is None:
         turn.do(EnsureService(version=version.name))
-    turn.look_again(_POLL)
+    turn.requeue(_POLL)

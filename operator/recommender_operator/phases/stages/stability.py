@@ -1,8 +1,7 @@
-"""Interruptions of a rollout by the candidate's own fault: so many, and it is rolled back.
+"""Interruptions of a rollout that the candidate caused; too many roll it back.
 
-A crash may cost few requests, and the windows before and after it may pass; a version that
-crashes again and again is unfit all the same. What comes from outside (an eviction, a drain) is
-neither counted against a version nor for it.
+A crash may affect few requests, and the windows before and after it may pass, but a version that
+crashes repeatedly is unfit. Evictions and drains do not count.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from recommender_operator.phases.turn import Turn
 
 
 def begin(turn: Turn, name: str) -> Interruptions:
-    """Return the count that a rollout starts with: restarts before it got requests are over."""
+    """Return the count at the start of a rollout, which ignores earlier restarts."""
     service = turn.service(name)
     return Interruptions(seen=service.restarts if service is not None else 0)
 
@@ -32,7 +31,7 @@ def holds(turn: Turn, name: str) -> bool:
 
 
 def withdraw(turn: Turn, name: str) -> bool:
-    """Count that requests are taken away; return False if the version was rolled back."""
+    """Count a withdrawal of traffic; return False if the version was rolled back."""
     service = turn.service(name)
     if service is not None and not service.disrupted:
         known = turn.versions[name].status.interruptions
@@ -48,10 +47,10 @@ def _is_within(turn: Turn, name: str) -> bool:
     last = f" (the last: {known.cause})" if known.cause else ""
     message = (
         f"interrupted {known.count} times in this rollout, analysis.maxInterruptions is {most}: "
-        f"{known.restarts} restarts of its containers{last}; its requests were taken away "
+        f"{known.restarts} restarts of its containers{last}; its traffic was withdrawn "
         f"{known.withdrawals} times because it was not ready"
     )
     steps.close(turn, name, steps.verdict_of(turn.versions[name].status))
-    turn.retreat()
+    turn.route_first()
     turn.end(name, VersionStage.ROLLED_BACK, Reason.CANDIDATE_UNSTABLE, message)
     return False

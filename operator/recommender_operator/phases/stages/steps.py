@@ -1,16 +1,16 @@
-"""The record of a rollout: which step is in progress, which one is next."""
+"""The steps of a rollout: the one in progress, and the next one."""
 
 from __future__ import annotations
 
 from recommender_operator.api.version import ModelVersionStatus, StepRecord
 from recommender_operator.phases.turn import Turn
 
-#: Records kept of one rollout; a version that is interrupted again and again drops its oldest.
+#: Maximum number of steps in the status; a version with more interruptions drops the oldest.
 MAX_RECORDS = 40
 
 
 def current(status: ModelVersionStatus) -> StepRecord | None:
-    """Return the step in progress: its time runs since the route reported its weight."""
+    """Return the step in progress; it started when the route reported its weight."""
     if status.steps and status.steps[-1].ended_at is None:
         return status.steps[-1]
     return None
@@ -32,19 +32,19 @@ def is_last(turn: Turn, weight: int) -> bool:
 
 
 def verdict_of(status: ModelVersionStatus) -> str:
-    """Return the last verdict that was noted."""
+    """Return the last recorded verdict."""
     return status.steps[-1].verdict if status.steps else "Inconclusive"
 
 
 def begin(turn: Turn, name: str, weight: int) -> None:
-    """Start a step's clock."""
+    """Start a step."""
     record = StepRecord(number=turn.next_number(), weight=weight, started_at=turn.time)
     steps = turn.versions[name].status.steps
     turn.change(name, steps=(*steps, record)[-MAX_RECORDS:])
 
 
 def note(turn: Turn, name: str, **values: object) -> None:
-    """Write into the step in progress."""
+    """Change the record of the step in progress."""
     steps = turn.versions[name].status.steps
     if steps:
         turn.change(name, steps=(*steps[:-1], steps[-1].model_copy(update=values)))

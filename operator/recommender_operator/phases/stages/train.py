@@ -1,4 +1,4 @@
-"""Train on the data version that was checked, and on no other."""
+"""Training on the data version of the check."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from recommender_operator.resources import names
 
 
 def step(turn: Turn) -> None:
-    """Training: the report gives lineage, metrics and the staged artifact."""
+    """Training: run the train Job; its report has lineage, metrics and the staged artifact."""
     version = turn.candidate
     if version is None:
         return
@@ -20,7 +20,7 @@ def step(turn: Turn) -> None:
     if lineage is None:
         turn.move(version.name, VersionStage.CHECKING_DATA)
         return
-    if workers.wants(turn, version):
+    if workers.missing(turn, version):
         workers.wait(turn)
         return
     warm = version.spec.training.warm_start is not None
@@ -34,9 +34,9 @@ def step(turn: Turn) -> None:
         return
     folder = names.staged_path(turn.model.name, version.name, version.status.attempt)
     if trained.staged_path != folder:
-        # Publishing would take, and a removal later delete, what is not this version's.
+        # The operator publishes this path, and later removes it.
         message = (
-            f"report of the Job train: field 'stagedPath' is {trained.staged_path!r}, and must be "
+            f"report of the Job train: field 'stagedPath' is {trained.staged_path!r}, but must be "
             f"{folder!r}: use the training image of this release"
         )
         jobs.fail(turn, version, Reason.INVALID_REPORT, message)
@@ -55,7 +55,7 @@ def step(turn: Turn) -> None:
 
 
 def _champion(turn: Turn, *, warm: bool) -> dict[str, str]:
-    """Return where the champion's artifact is, if a gate or a warm start reads it."""
+    """Return path and digest of the champion's artifact if a gate or a warm start needs it."""
     champion = turn.champion
     artifact = champion.status.artifact if champion is not None else None
     compares = any(gate.champion_margin is not None for gate in turn.spec.evaluation.gates)
@@ -64,12 +64,12 @@ def _champion(turn: Turn, *, warm: bool) -> dict[str, str]:
     return {"champion_path": artifact.path, "champion_digest": artifact.digest}
 
 
-def _comparison(told: ChampionReport | None) -> Comparison | None:
-    if told is None:
+def _comparison(reported: ChampionReport | None) -> Comparison | None:
+    if reported is None:
         return None
     return Comparison(
-        digest=told.digest,
-        compared=told.compared,
-        saw_test_rows=told.saw_test_rows,
-        message=told.message[:1024],
+        digest=reported.digest,
+        compared=reported.compared,
+        saw_test_rows=reported.saw_test_rows,
+        message=reported.message[:1024],
     )

@@ -1,4 +1,4 @@
-"""Windows of counters between looks, kept as baselines under a key."""
+"""Analysis windows: counters since a baseline, which is stored under a key."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 from recommender_operator.resources import baselines
 
-#: How long a window whose start could not be kept stays as it is. Packing a hundred pods costs.
+#: Pause before storing the start of a window again after a failure; packing many pods is slow.
 _RETRY = datetime.timedelta(minutes=5)
 
 
 def step_key(version: VersionObject) -> str:
-    """Key of the window of the last step: candidate and stable."""
+    """Return the key of the last step's window, of candidate and stable version."""
     steps = version.status.steps
     return f"step/{version.name}/{steps[-1].number if steps else 0}"
 
 
 def rollout_key(version: VersionObject) -> str:
-    """Key of the counters at the first step: what stable served beside the candidate."""
+    """Return the key of the counters at the start of the rollout."""
     return f"rollout/{version.name}/{version.status.rollout}"
 
 
 def break_key(version: VersionObject) -> str:
-    """Key of the window in which a version is held against the other arm."""
+    """Return the key of the window that tests a version for a break."""
     return f"break/{version.name}/{version.status.rollout}"
 
 
 def drift_key(champion: str) -> str:
-    """Key of the window in which the champion is held against its training."""
+    """Return the key of the window that tests the champion for drift."""
     return f"drift/{champion}"
 
 
 def save(turn: Turn, key: str, versions: Iterable[str]) -> bool:
-    """Start a window; return whether every version gave its counters."""
+    """Start a window; return False if the counters of a version are missing."""
     samples = turn.observed.samples
     wanted = list(versions)
     if any(name not in samples for name in wanted):
@@ -51,9 +51,9 @@ def save(turn: Turn, key: str, versions: Iterable[str]) -> bool:
 def since_baseline(
     turn: Turn, key: str, version: str, *, unkept: bool = False
 ) -> WindowStats | None:
-    """Return what a version counted since a window began; None if either end is unknown.
+    """Return a version's counts since the start of a window; None if either end is unknown.
 
-    One whose start could not be kept counts only with `unkept`: its features are not known.
+    With `unkept` also if the start could not be stored; such counts have no features.
     """
     baseline = turn.observed.baselines.get(key)
     current = turn.observed.samples.get(version)
@@ -67,23 +67,23 @@ def since_baseline(
 
 
 def error(turn: Turn, key: str) -> str:
-    """Return why the counters at a window's start could not be kept; empty if they were."""
+    """Return why the start of a window could not be stored; empty if it was."""
     baseline = turn.observed.baselines.get(key)
     return "" if baseline is None else baseline.error
 
 
 def must_wait(turn: Turn, key: str) -> bool:
-    """Return whether a window whose start could not be kept is too young to try again."""
+    """Return whether it is too early to store the start of a window again after a failure."""
     baseline = turn.observed.baselines.get(key)
     return bool(baseline and baseline.error and turn.time - baseline.taken_at < _RETRY)
 
 
 def lost(*arms: WindowStats | None) -> bool:
-    """Return whether counters were lost that a verdict would need."""
+    """Return whether an arm lost counters."""
     return any(stats.lost for stats in arms if stats is not None)
 
 
 def forget(turn: Turn, keep: set[str]) -> None:
-    """Drop the baselines that no window needs any more."""
+    """Delete the baselines that no window needs."""
     for key in sorted(set(turn.observed.baselines) - keep):
         turn.do(DropBaseline(key=key))

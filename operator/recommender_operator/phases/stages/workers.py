@@ -1,4 +1,4 @@
-"""A training of several pods: what it needs of the cluster, and its end when nobody waits."""
+"""Trainings with several pods: their requirements, and the deletion of unneeded ones."""
 
 from __future__ import annotations
 
@@ -9,44 +9,43 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.observed import JobState, VersionObject
 from recommender_operator.phases.turn import Turn
 
-#: As long as an answer about the platform counts.
+#: Lifetime of the cached platform check.
 _LOOK = datetime.timedelta(seconds=30)
 
 
-def wants(turn: Turn, version: VersionObject) -> str:
-    """Return what the cluster lacks for the workers of a version, with the remedy; or nothing."""
+def missing(turn: Turn, version: VersionObject) -> str:
+    """Return which APIs a version's workers lack, and the remedy; empty if none."""
     count = version.spec.training.workers
-    missing = turn.observed.platform.missing_for_workers
-    if count == 1 or not missing:
+    apis = turn.observed.platform.missing_for_workers
+    if count == 1 or not apis:
         return ""
     return (
-        f"{version.name}: training.workers is {count}, which needs Kubeflow Trainer v2 and "
-        f"JobSet, and the cluster has no {', '.join(missing)}. Install them, or set "
-        "training.workers to 1; the training starts by itself once they are there"
+        f"{version.name}: training.workers is {count}, which requires Kubeflow Trainer v2 and "
+        f"JobSet, but the cluster lacks {', '.join(apis)}. Install them, or set "
+        "training.workers to 1; the training starts once they are installed"
     )
 
 
 def wait(turn: Turn) -> None:
-    """Look again when the platform may have changed."""
-    turn.look_again(_LOOK)
+    """Check the platform again later."""
+    turn.requeue(_LOOK)
 
 
 def step(turn: Turn) -> None:
-    """Cancel every running group whose version has ended or goes on with another attempt.
+    """Delete every running group whose version has ended or started another attempt.
 
-    A single Job may finish unused. A group holds the memory of many pods, and one that is
-    suspended by a queue would wait for its turn for nothing.
+    A single Job may finish unused, but a group uses the memory of many pods, or waits in a queue.
     """
     for job in turn.observed.jobs:
-        if job.group and job.phase == "Running" and not _is_waited_for(turn, job):
+        if job.group and job.phase == "Running" and not _is_needed(turn, job):
             turn.do(CancelGroup(version=job.version, attempt=job.attempt))
 
 
-def _is_waited_for(turn: Turn, job: JobState) -> bool:
+def _is_needed(turn: Turn, job: JobState) -> bool:
     version = turn.versions.get(job.version)
     if version is None:
-        return True  # it goes with its owner, or a list was read before the other
+        return True  # Garbage collection deletes it, or the list of versions is older.
     status = version.status
-    # Also before the training: an ended version that was asked for anew takes its group up again.
+    # Also before the training: a version that starts again uses its existing group.
     early = (VersionStage.PENDING, VersionStage.CHECKING_DATA, VersionStage.TRAINING)
     return status.stage in early and status.attempt == job.attempt

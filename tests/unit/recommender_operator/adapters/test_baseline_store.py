@@ -108,7 +108,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("is_labelled", [True, False])
 @pytest.mark.parametrize("owners", FOREIGN, ids=["nobody", "earlier", "no-controller"])
-async def test_an_object_of_somebody_else_is_named_and_neither_read_nor_written(
+async def test_a_foreign_object_is_reported_and_neither_read_nor_written(
     owners: list[Object], is_labelled: bool
 ) -> None:
     kube = FakeKube()
@@ -152,7 +152,7 @@ async def test_an_object_that_is_no_longer_in_the_way_is_forgotten_at_once(remed
     assert (found.foreign, KEY in found.baselines) == ((), False)
 
 
-async def test_garbage_is_written_over_and_hides_no_other() -> None:
+async def test_an_invalid_baseline_is_replaced_and_hides_no_other() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
     await store.save(model(), version(), baseline(), claim())
@@ -183,7 +183,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("refusal", REFUSALS, ids=lambda error: str(error.status))
-async def test_what_the_api_server_refuses_reads_as_an_error_until_it_is_kept(
+async def test_a_rejected_baseline_reads_as_an_error_until_it_is_stored(
     refusal: KubeError,
 ) -> None:
     kube = FakeKube()
@@ -209,7 +209,7 @@ async def test_what_cannot_be_packed_reads_as_an_error_that_can_be_dropped(
     assert await kept(store) == {}
 
 
-async def test_no_more_is_remembered_than_a_bounded_number_of_counters() -> None:
+async def test_the_number_of_counters_in_memory_is_limited() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
     kube.fault = lambda verb, *_: REFUSALS[0] if verb == "apply" else None
@@ -242,7 +242,7 @@ async def test_an_older_error_does_not_hide_a_newer_baseline() -> None:
     ],
     ids=str,
 )
-async def test_what_may_pass_is_repeated_with_the_look(error: KubeError) -> None:
+async def test_temporary_errors_repeat_the_look(error: KubeError) -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
     kube.fault = lambda verb, *_: error if verb == "apply" else None
@@ -251,7 +251,7 @@ async def test_what_may_pass_is_repeated_with_the_look(error: KubeError) -> None
     assert await kept(store) == {}
 
 
-async def test_of_baselines_that_cannot_be_kept_a_bounded_number_is_remembered(
+async def test_the_number_of_unstored_baselines_in_memory_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stores, "REMEMBERED_ERRORS", 3)

@@ -103,7 +103,7 @@ def names(things: Iterable[Object]) -> list[str]:
     return [thing["metadata"]["name"] for thing in things]
 
 
-async def test_what_is_cached_costs_no_request() -> None:
+async def test_cached_reads_need_no_request() -> None:
     world = World()
     add_model(world.server)
     world.server.put(VERSIONS, child("v1"))
@@ -118,7 +118,7 @@ async def test_what_is_cached_costs_no_request() -> None:
         assert world.server.reads == [("get", "persistentvolumeclaims")]
 
 
-async def test_what_is_not_there_is_asked_of_the_server_for_it_may_carry_no_label() -> None:
+async def test_a_missing_object_is_read_from_the_server_because_it_may_lack_labels() -> None:
     world = World()
     async with world.running():
         world.server.put(HTTP_ROUTES, {"metadata": {"name": "movies", "namespace": "team"}})
@@ -128,7 +128,7 @@ async def test_what_is_not_there_is_asked_of_the_server_for_it_may_carry_no_labe
         assert world.server.reads == [("get", "httproutes")]
 
 
-async def test_the_server_is_not_asked_at_each_look_for_what_is_not_there() -> None:
+async def test_a_missing_object_is_not_read_at_each_look() -> None:
     world = World()
     async with world.running():
         for _ in range(3):
@@ -216,7 +216,7 @@ async def test_a_conflict_that_the_watch_has_answered_costs_no_read() -> None:
         assert world.server.reads == []
 
 
-async def test_what_is_gone_at_a_write_is_gone_at_the_next_look() -> None:
+async def test_an_object_deleted_at_a_write_is_missing_in_the_next_look() -> None:
     world = World()
     world.server.put(VERSIONS, child("v1"))
     async with world.running():
@@ -253,7 +253,7 @@ async def test_without_caches_everything_goes_to_the_server() -> None:
     assert world.server.reads == [("get", "recommendermodels"), ("list", "modelversions")]
 
 
-async def test_a_second_life_believes_nothing_of_the_first() -> None:
+async def test_a_restart_begins_with_empty_caches() -> None:
     world = World()
     add_model(world.server)
     async with world.running():
@@ -264,9 +264,7 @@ async def test_a_second_life_believes_nothing_of_the_first() -> None:
         assert await world.kube.get(MODELS, "team", "movies") is None
 
 
-async def test_an_own_object_without_the_label_is_not_kept_for_no_watch_would_tell_its_end() -> (
-    None
-):
+async def test_an_object_without_the_label_is_not_cached_without_a_watch() -> None:
     world = World()
     async with world.running():
         bare = {"metadata": {"name": "bare", "namespace": "team"}}

@@ -49,7 +49,7 @@ async def test_a_claim_is_read_with_what_decides_whether_it_can_be_used() -> Non
 
 
 @pytest.mark.parametrize("value", ["false", "True", "yes", ""])
-async def test_only_true_gives_a_volume_to_the_operator(value: str) -> None:
+async def test_only_the_label_value_true_allows_the_group_change(value: str) -> None:
     kube = FakeKube()
     put(kube, labels={"recommender.dev/storage": value})
     claim = await read(kube)
@@ -62,7 +62,7 @@ async def test_a_claim_that_does_not_exist_is_none() -> None:
 
 
 @pytest.mark.parametrize("name", ["../secrets/x", "a/b", "a?x=1", "", "a%2fb"])
-async def test_a_name_that_could_lead_elsewhere_is_never_asked_for(name: str) -> None:
+async def test_an_invalid_name_is_never_requested(name: str) -> None:
     kube = FakeKube()
     assert await read(kube, name) is None
     assert kube.reads == []
@@ -71,7 +71,7 @@ async def test_a_name_that_could_lead_elsewhere_is_never_asked_for(name: str) ->
 @pytest.mark.parametrize(
     "trouble", [{"phase": "Pending"}, {"deletionTimestamp": "2026-01-01T00:00:00Z"}]
 )
-async def test_a_claim_that_will_change_soon_is_read_sooner(trouble: dict[str, str]) -> None:
+async def test_an_unusable_claim_is_read_again_sooner(trouble: dict[str, str]) -> None:
     kube, time = FakeKube(), 0.0
     put(kube, **trouble)
     reader = ClaimReader(kube, clock=lambda: time)
@@ -101,7 +101,7 @@ async def test_a_good_claim_is_read_once_a_minute_and_a_bad_one_sooner() -> None
     assert await reads() == 3
 
 
-async def test_of_claims_without_end_a_bounded_number_is_remembered(
+async def test_the_number_of_cached_claims_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(claims, "REMEMBERED", 3)

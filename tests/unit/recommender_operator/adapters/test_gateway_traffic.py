@@ -36,7 +36,7 @@ async def served(kube: FakeKube, *, ready: str = "True") -> GatewayTraffic:
     return traffic
 
 
-async def test_a_service_is_ready_when_kserve_says_so_and_a_pod_can_answer() -> None:
+async def test_a_service_is_ready_if_kserve_reports_it_and_a_pod_is_ready() -> None:
     traffic = await served(FakeKube())
     view = await traffic.observe(subject(pod("p", NAME)))
     state = view.services[NAME]
@@ -101,7 +101,7 @@ async def test_releasing_and_withdrawing_twice_is_the_same_as_once() -> None:
     assert kube.objects == {}
 
 
-async def test_a_split_is_asked_for_in_one_write() -> None:
+async def test_a_split_is_one_write() -> None:
     kube = FakeKube()
     traffic = GatewayTraffic(kube, OPTIONS)
     await traffic.split(subject(), {NAME: 90, "movies-1": 10})
@@ -133,7 +133,7 @@ def route(
     return thing
 
 
-def test_a_route_counts_once_its_gateway_has_seen_this_generation_and_taken_it() -> None:
+def test_a_route_counts_once_its_gateway_has_observed_and_accepted_this_generation() -> None:
     assert route_state(route()).accepted
     for problem, word in (
         (route(seen=1), "generation 2"),
@@ -146,7 +146,7 @@ def test_a_route_counts_once_its_gateway_has_seen_this_generation_and_taken_it()
         assert state.weights == {NAME: 100}
 
 
-def test_a_route_without_all_of_its_conditions_or_parents_is_not_taken() -> None:
+def test_a_route_without_all_conditions_or_parents_is_not_accepted() -> None:
     thing = route()
     thing["status"]["parents"][0]["conditions"].pop()
     assert "not yet said ResolvedRefs" in route_state(thing).message
@@ -168,7 +168,7 @@ def of_another(kube: FakeKube, resource: Resource, name: str) -> dict[str, Any]:
     return copied(kube.put(resource, {"metadata": metadata, "spec": {"hostnames": ["shop"]}}))
 
 
-async def test_a_route_of_another_is_no_split_and_is_left_as_it_is() -> None:
+async def test_a_foreign_route_is_not_a_split_and_is_not_changed() -> None:
     kube = FakeKube()
     traffic = await served(kube)
     other = of_another(kube, HTTP_ROUTES, "movies")
@@ -184,7 +184,7 @@ async def test_a_route_of_another_is_no_split_and_is_left_as_it_is() -> None:
     assert kube.find(HTTP_ROUTES, "movies") == other
 
 
-async def test_a_service_of_another_does_not_serve_and_is_left_as_it_is() -> None:
+async def test_a_foreign_service_does_not_serve_and_is_not_changed() -> None:
     kube = FakeKube()
     other = of_another(kube, INFERENCE_SERVICES, NAME)
     traffic, seen = GatewayTraffic(kube, OPTIONS), subject()
@@ -194,7 +194,7 @@ async def test_a_service_of_another_does_not_serve_and_is_left_as_it_is() -> Non
     assert kube.find(INFERENCE_SERVICES, NAME) == other
 
 
-async def test_a_service_with_the_models_labels_alone_is_not_the_models() -> None:
+async def test_a_service_with_only_the_models_labels_is_foreign() -> None:
     kube = FakeKube()
     traffic = await served(kube)
     kube.find(INFERENCE_SERVICES, NAME)["metadata"]["ownerReferences"] = []
@@ -218,7 +218,7 @@ async def test_a_split_over_a_route_that_another_operator_has_changed_is_a_confl
     assert http_route.weights_of(kube.find(HTTP_ROUTES, "movies")) == {NAME: 100}
 
 
-async def test_a_status_of_the_gateway_holds_no_split_up() -> None:
+async def test_a_status_of_the_gateway_does_not_delay_a_split() -> None:
     kube = FakeKube()
     traffic, seen = GatewayTraffic(kube, OPTIONS), subject()
     await traffic.split(subject(), {NAME: 90, "movies-1": 10})

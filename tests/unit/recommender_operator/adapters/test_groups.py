@@ -88,28 +88,28 @@ async def test_a_group_runs_until_its_train_job_says_otherwise() -> None:
 
 
 @pytest.mark.parametrize(("first", "second"), [(0, 1), (1, 0)])
-async def test_the_first_to_fail_is_told_of_with_its_log(first: int, second: int) -> None:
+async def test_the_first_failed_worker_is_reported_with_its_log(first: int, second: int) -> None:
     state = await read(group(FAILED), worker(first, code=1, at=3), worker(second, code=1, at=7))
     assert state.reason == "ReachedMaxRestarts"
     assert FAILED["message"] in state.message
     assert state.message.endswith(f"last log lines:\nnode of g-node-0-{first}")
 
 
-async def test_of_two_that_failed_in_one_second_the_one_that_the_kernel_ended_is_told_of() -> None:
+async def test_of_two_failures_in_one_second_the_killed_worker_is_reported() -> None:
     killed = worker(1, code=137, reason="OOMKilled", at=3)
     state = await read(group(FAILED), worker(0, LOST, code=1, at=3), killed)
     assert state.reason == "OOMKilled"
     assert "node of g-node-0-1" in state.message
 
 
-async def test_what_rank_0_only_saw_does_not_hide_what_happened_to_another() -> None:
+async def test_a_report_of_rank_0_does_not_hide_the_failure_of_another_worker() -> None:
     killed = worker(1, code=137, reason="OOMKilled", at=2)
     state = await read(group(FAILED), worker(0, LOST, code=1, at=5), killed)
     assert state.reason == "OOMKilled"
     assert "raise the memory" in state.message
 
 
-async def test_an_evicted_worker_is_told_of() -> None:
+async def test_an_evicted_worker_is_reported() -> None:
     evicted = worker(1, code=None)
     evicted["status"] = {"reason": "Evicted", "message": "the node was low on memory"}
     state = await read(group(FAILED), worker(0, LOST, code=1, at=5), evicted)
@@ -117,7 +117,7 @@ async def test_an_evicted_worker_is_told_of() -> None:
 
 
 @pytest.mark.parametrize("rank", [0, 1])
-async def test_an_input_at_fault_is_told_in_the_words_of_the_worker_that_found_it(
+async def test_invalid_input_is_reported_by_the_worker_that_found_it(
     rank: int,
 ) -> None:
     said = {**LOST, "reason": "TooFewRows", "message": "9 rows"}
@@ -131,7 +131,7 @@ async def test_a_failed_group_whose_pods_are_gone_still_says_why() -> None:
     assert (state.reason, state.message) == (FAILED["reason"], FAILED["message"])
 
 
-async def test_a_worker_that_cannot_start_is_said_while_the_others_wait_for_it() -> None:
+async def test_a_worker_that_cannot_start_is_reported_while_the_others_wait() -> None:
     stuck = worker(0, code=None)
     waiting = {"waiting": {"reason": "ImagePullBackOff", "message": "no such image"}}
     stuck["status"]["containerStatuses"][0]["state"] = waiting

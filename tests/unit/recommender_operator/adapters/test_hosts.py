@@ -50,7 +50,7 @@ async def test_routes_of_both_kinds_that_have_the_host_are_found() -> None:
     ]
 
 
-async def test_the_models_own_route_is_no_rival_but_one_of_its_name_elsewhere_is() -> None:
+async def test_a_models_own_route_is_not_a_rival_but_one_in_another_namespace_is() -> None:
     kube = FakeKube()
     put(kube, HOST, name="movies", namespace="team")
     put(kube, HOST, name="movies", namespace="news")

@@ -99,7 +99,7 @@ async def test_a_watch_that_the_server_ends_goes_on_without_a_pause() -> None:
         assert (world.source.lists, world.pauses) == (1, [])
 
 
-async def test_a_version_that_is_too_old_makes_a_new_list_which_finds_what_was_missed() -> None:
+async def test_an_expired_version_triggers_a_new_list_that_finds_missed_changes() -> None:
     world = World()
     world.source.put("a")
     async with world.running():
@@ -112,7 +112,7 @@ async def test_a_version_that_is_too_old_makes_a_new_list_which_finds_what_was_m
         assert world.lists == ["start", "expired"]
 
 
-async def test_a_server_that_always_says_expired_is_asked_with_growing_pauses() -> None:
+async def test_a_server_that_always_expires_versions_is_listed_with_increasing_pauses() -> None:
     world = World()
     async with world.running():
         for _ in range(4):
@@ -134,7 +134,7 @@ async def test_the_resync_finds_a_deletion_that_the_watch_has_missed() -> None:
         assert world.lists == ["start", "resync"]
 
 
-async def test_a_server_that_was_restored_from_a_backup_is_believed() -> None:
+async def test_a_server_restored_from_a_backup_replaces_the_cache() -> None:
     world = World()
     for name in "abc":
         world.source.put(name)
@@ -170,7 +170,7 @@ async def test_events_that_come_late_or_twice_change_nothing() -> None:
         assert found["metadata"]["resourceVersion"] == "60"
 
 
-async def test_a_kind_that_the_server_does_not_know_is_asked_for_until_it_appears() -> None:
+async def test_an_unknown_kind_is_checked_until_it_appears() -> None:
     world = World()
     world.source.errors = [KubeError("no such kind", status=404)] * 2
     world.source.put("a")
@@ -197,7 +197,7 @@ async def test_errors_of_the_server_are_repeated_with_growing_pauses() -> None:
         assert world.pauses == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0, 30.0]
 
 
-async def test_a_reader_is_told_why_there_is_no_cache() -> None:
+async def test_a_reader_gets_the_cause_of_a_missing_cache() -> None:
     world = World(Rhythm(patience=0.01))
     world.source.errors = [KubeError("pods is forbidden", status=403)] * 10_000
     task = asyncio.create_task(world.informer.run())
@@ -207,7 +207,7 @@ async def test_a_reader_is_told_why_there_is_no_cache() -> None:
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_nothing_is_decided_on_a_cache_without_a_sign_of_the_server() -> None:
+async def test_a_stale_cache_is_not_used() -> None:
     world = World()
     async with world.running():
         world.time += 200
@@ -218,7 +218,7 @@ async def test_nothing_is_decided_on_a_cache_without_a_sign_of_the_server() -> N
         await world.informer.ready()
 
 
-async def test_a_backup_that_is_older_than_the_last_event_is_believed_as_well() -> None:
+async def test_a_backup_older_than_the_last_event_replaces_the_cache_too() -> None:
     world = World()
     world.source.put("a")
     async with world.running():
@@ -247,7 +247,7 @@ async def test_all_pages_of_a_list_are_of_the_moment_of_the_first() -> None:
         assert world.source.watches == [first]
 
 
-async def test_the_end_that_the_server_sets_to_a_watch_is_a_sign_of_life() -> None:
+async def test_the_end_of_a_watch_by_the_server_keeps_the_cache_fresh() -> None:
     world = World()
     async with world.running():
         world.time += 100
@@ -256,7 +256,7 @@ async def test_the_end_that_the_server_sets_to_a_watch_is_a_sign_of_life() -> No
         assert world.informer.age == 0
 
 
-async def test_a_server_that_ends_watches_at_once_is_not_asked_again_at_once() -> None:
+async def test_watches_that_end_at_once_are_not_repeated_at_once() -> None:
     world = World()
     async with world.running():
         for count in (2, 3, 4):

@@ -73,20 +73,20 @@ async def test_the_newest_pod_speaks() -> None:
     assert (await read(job(DONE), new, old)).report == {"n": 2}
 
 
-async def test_what_the_report_says_comes_before_what_kubernetes_saw() -> None:
+async def test_the_report_has_precedence_over_kubernetes() -> None:
     report = {"ok": False, "reason": "UnknownColumns", "message": "no column 'rating'"}
     state = await read(job(FAILED), job_pod(json.dumps(report), code=2, reason="Error"))
     assert (state.phase, state.reason) == ("Failed", "UnknownColumns")
     assert state.message == "no column 'rating'"
 
 
-async def test_memory_is_named_where_the_kernel_ended_the_pod() -> None:
+async def test_an_oom_kill_is_reported_with_the_memory() -> None:
     state = await read(job(FAILED), job_pod(code=137, reason="OOMKilled"), log="epoch 1\nepoch 2")
     assert state.reason == "OOMKilled"
     assert state.message.endswith("last log lines:\nepoch 1\nepoch 2")
 
 
-async def test_the_deadline_is_named() -> None:
+async def test_the_deadline_is_reported() -> None:
     late = FAILED | {"reason": "DeadlineExceeded", "message": "too long"}
     assert (await read(job(late), job_pod(code=143, reason="Error"))).reason == "DeadlineExceeded"
 
@@ -133,7 +133,7 @@ async def test_a_failed_job_costs_one_read_of_its_log_for_all_looks() -> None:
 @pytest.mark.parametrize(
     "labels", [{"recommender.dev/job-kind": "dance"}, {"recommender.dev/attempt": "x"}]
 )
-async def test_a_job_with_foreign_labels_is_not_ours(labels: dict[str, str]) -> None:
+async def test_a_job_with_foreign_labels_is_ignored(labels: dict[str, str]) -> None:
     thing = job(DONE)
     thing["metadata"]["labels"].update(labels)
     assert await jobs.JobReader(FakeKube()).read([thing], {}) == ()
@@ -142,11 +142,11 @@ async def test_a_job_with_foreign_labels_is_not_ours(labels: dict[str, str]) -> 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "7", "null", '"x"', "Traceback: boom", '{"a": NaN}', "[" * 3000]
 )
-def test_garbage_is_no_report(text: str) -> None:
+def test_an_invalid_report_is_ignored(text: str) -> None:
     assert jobs.parse_report(text) is None
 
 
-def test_a_report_beyond_the_limit_was_cut_off_and_is_no_report() -> None:
+def test_a_truncated_report_is_ignored() -> None:
     assert jobs.parse_report(json.dumps({"a": "x" * 5000})) is None
 
 

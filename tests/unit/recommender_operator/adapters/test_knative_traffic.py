@@ -67,14 +67,14 @@ class Rig:
         return self
 
 
-async def test_the_first_version_takes_everything_as_soon_as_it_is_ready() -> None:
+async def test_the_first_version_receives_everything_as_soon_as_it_is_ready() -> None:
     view = await Rig().ensure(V1)
     assert view.services[V1].ready
     assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, True)
     assert view.traffic.host == "movies-predictor.team.knative.example"
 
 
-async def test_a_split_without_a_host_to_ask_at_is_not_taken_over() -> None:
+async def test_a_split_without_a_host_is_not_accepted() -> None:
     rig = Rig()
     rig.kserve.url = ""
     view = await rig.ensure(V1)
@@ -188,7 +188,7 @@ async def test_a_version_kept_warm_gives_way_to_a_candidate_and_not_the_other_wa
     assert view.traffic.weights == {V2: 100}
 
 
-async def test_versions_that_are_not_in_play_cannot_be_split_between() -> None:
+async def test_only_the_latest_and_the_rolled_out_version_can_be_split() -> None:
     rig = await Rig().with_champion()
     with pytest.raises(TrafficError, match="movies-3"):
         await rig.split(v1=50, v3=50)
@@ -205,7 +205,7 @@ async def test_changed_settings_keep_the_share() -> None:
     assert not view.services[V2].outdated
 
 
-async def test_nothing_is_left_of_a_withdrawn_or_deleted_model() -> None:
+async def test_a_withdrawn_or_deleted_model_leaves_nothing() -> None:
     rig = await Rig().with_champion()
     await rig.traffic.withdraw(rig.subject)
     assert (await rig.view()).services == {}
@@ -214,7 +214,7 @@ async def test_nothing_is_left_of_a_withdrawn_or_deleted_model() -> None:
     assert (await rig.release(V1)).services == {}
 
 
-async def test_a_service_of_another_is_left_as_it_is() -> None:
+async def test_a_foreign_service_is_not_changed() -> None:
     rig = Rig()
     metadata: dict[str, Any] = {"name": "movies", "namespace": "team", "ownerReferences": []}
     spec: Object = {"predictor": {"model": {}}}
@@ -249,7 +249,7 @@ async def test_a_split_over_what_another_operator_has_changed_is_a_conflict() ->
     assert (await rig.view()).traffic.weights == {V1: 100}
 
 
-async def test_what_kserve_notes_meanwhile_holds_no_split_up() -> None:
+async def test_a_status_of_kserve_does_not_delay_a_split() -> None:
     rig = await Rig().with_champion()
     await rig.ensure(V2)
     await rig.split(v1=90, v2=10)
@@ -273,7 +273,7 @@ Moves = st.lists(
 
 
 @given(Moves)
-async def test_no_order_of_calls_gives_a_share_to_a_version_that_was_not_asked_for(
+async def test_no_order_of_calls_gives_a_share_to_another_version(
     moves: list[tuple[str, str, int]],
 ) -> None:
     rig = await Rig().with_champion()

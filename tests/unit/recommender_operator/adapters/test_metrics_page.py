@@ -33,7 +33,7 @@ def test_only_the_products_series_are_kept_without_whose_they_are() -> None:
         ("other 1\n", "no series"),
         ("recommender_x NaN\n", "line 1 of the page has the value nan"),
         ("recommender_x +Inf\n", "has the value inf"),
-        ('recommender_x{version="a"} 1\nrecommender_x{version="b"} 2\n', "there twice"),
+        ('recommender_x{version="a"} 1\nrecommender_x{version="b"} 2\n', "repeats a series"),
         ('recommender_x{le="a', "line 1 of the page is not in the text format"),
         ("recommender_SECRET SECRET\n", "line 1 of the page is not in the text format"),
         ('recommender_x{bin="SECRET"} NaN\n', "line 1 of the page has the value nan"),
@@ -49,7 +49,7 @@ def test_only_the_products_series_are_kept_without_whose_they_are() -> None:
         ("".join(f'recommender_x{{bin="{i}"}} 5\n' for i in range(8_193)), "more than 8192 ser"),
     ],
 )
-def test_a_page_that_cannot_be_trusted_is_refused(text: str, why: str) -> None:
+def test_an_invalid_page_is_refused(text: str, why: str) -> None:
     with pytest.raises(ValueError, match=why) as failure:
         parse_page(text)
     assert "SECRET" not in str(failure.value)

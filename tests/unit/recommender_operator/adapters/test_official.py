@@ -151,7 +151,7 @@ async def test_a_patch_is_a_merge_patch(server: Server, kube: OfficialKube) -> N
     assert (kind, body) == ("application/merge-patch+json", {"data": {"a": None}})
 
 
-async def test_creating_what_exists_is_said_and_not_repeated(
+async def test_creating_an_existing_object_is_reported_and_not_retried(
     server: Server, kube: OfficialKube
 ) -> None:
     server.says(201, {"done": True})
@@ -162,14 +162,16 @@ async def test_creating_what_exists_is_said_and_not_repeated(
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
-async def test_what_may_pass_is_repeated(server: Server, kube: OfficialKube, status: int) -> None:
+async def test_temporary_errors_are_retried(
+    server: Server, kube: OfficialKube, status: int
+) -> None:
     server.says(status, failure(status, "Busy"))
     server.says(status, b"not even JSON")
     server.says(200, {"done": True})
     assert await kube.apply(MODELS, MANIFEST, over=SEEN) == {"done": True}
 
 
-async def test_a_conflict_is_told_at_once_and_not_repeated(
+async def test_a_conflict_is_reported_at_once_and_not_retried(
     server: Server, kube: OfficialKube
 ) -> None:
     server.says(409, failure(409, "Conflict", "the object has been modified"))
@@ -181,9 +183,7 @@ async def test_a_conflict_is_told_at_once_and_not_repeated(
     assert len(server.requests) == 2
 
 
-async def test_repeating_ends_and_the_servers_words_are_kept(
-    server: Server, kube: OfficialKube
-) -> None:
+async def test_retries_end_with_the_servers_message(server: Server, kube: OfficialKube) -> None:
     for _ in range(3):
         server.says(503, failure(503, "Busy", "come back"))
     with pytest.raises(KubeError, match="503 come back") as caught:
@@ -192,14 +192,14 @@ async def test_repeating_ends_and_the_servers_words_are_kept(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 422])
-async def test_a_refusal_is_not_repeated(server: Server, kube: OfficialKube, status: int) -> None:
+async def test_a_rejection_is_not_retried(server: Server, kube: OfficialKube, status: int) -> None:
     server.says(status, failure(status, "No", "spec.x: too long"))
     with pytest.raises(KubeError, match="too long"):
         await kube.apply(MODELS, MANIFEST, over=SEEN)
     assert len(server.requests) == 1
 
 
-async def test_a_lost_connection_is_repeated_and_then_told(kube: OfficialKube) -> None:
+async def test_a_lost_connection_is_retried_and_then_reported(kube: OfficialKube) -> None:
     seen: list[int] = []
     kube._observe = lambda _verb, _kind, status, _seconds: seen.append(status)
     (await kube._transport._connected()).configuration.host = "http://127.0.0.1:9"
@@ -262,7 +262,7 @@ async def test_a_write_whose_answer_was_lost_is_repeated_and_its_precondition_te
     assert await kube.create(MODELS, MANIFEST) is None
 
 
-async def test_a_process_that_leads_no_more_sends_no_write_and_no_second_try(
+async def test_a_process_that_no_longer_leads_sends_no_write_and_no_retry(
     server: Server, kube: OfficialKube
 ) -> None:
     leads = True

@@ -7,7 +7,7 @@ from tests.fakes import controller, pod
 from tests.unit.recommender_operator.resources.builder_inputs import version
 
 
-def test_only_what_a_known_uid_controls_is_ours() -> None:
+def test_only_objects_that_a_known_uid_controls_count() -> None:
     mine = pod("a", "v", owners=controller("ModelVersion", "v", "uid-1"))
     theirs = pod("b", "v", owners=controller("ModelVersion", "v", "uid-2"))
     nobodys = pod("c", "v", owners=[])

@@ -66,7 +66,7 @@ async def test_a_second_write_of_one_look_follows_the_first() -> None:
 
 
 @pytest.mark.parametrize("owners", [[], STRANGER], ids=["no owner", "another controller"])
-async def test_an_object_of_another_is_neither_changed_nor_deleted(owners: Any) -> None:
+async def test_a_foreign_object_is_neither_changed_nor_deleted(owners: Any) -> None:
     other = route(shop=100)
     other["metadata"]["ownerReferences"] = owners
     rig = Rig(other)
@@ -83,7 +83,7 @@ async def test_an_object_of_another_is_neither_changed_nor_deleted(owners: Any) 
     assert (rig.kube.objects, rig.kube.writes) == (before, [])
 
 
-async def test_an_object_of_another_that_appears_after_the_look_is_left_alone() -> None:
+async def test_a_foreign_object_that_appears_after_the_look_is_not_changed() -> None:
     rig = Rig()
     other = route(shop=100)
     other["metadata"]["ownerReferences"] = STRANGER
@@ -96,7 +96,7 @@ async def test_an_object_of_another_that_appears_after_the_look_is_left_alone() 
         await rig.objects.create(JOBS, manifest, rig.claim)
 
 
-async def test_an_object_that_loses_its_owner_after_the_look_is_left_alone() -> None:
+async def test_an_object_that_loses_its_owner_after_the_look_is_not_changed() -> None:
     rig = Rig(route(a=100))
     rig.kube.touch(HTTP_ROUTES, "movies")["metadata"]["ownerReferences"] = []
     with pytest.raises(ConflictError):
@@ -128,7 +128,7 @@ async def test_the_status_and_the_metadata_of_others_are_no_conflict() -> None:
     ],
     ids=str,
 )
-async def test_what_a_decision_rests_on_is_a_conflict(change: dict[str, Any]) -> None:
+async def test_a_change_that_decisions_depend_on_is_a_conflict(change: dict[str, Any]) -> None:
     rig = Rig(route(a=100))
     rig.kube.touch(HTTP_ROUTES, "movies")["metadata"] |= change
     before = copied(rig.kube.objects)
@@ -137,7 +137,7 @@ async def test_what_a_decision_rests_on_is_a_conflict(change: dict[str, Any]) ->
     assert rig.kube.objects == before
 
 
-async def test_what_is_gone_is_not_made_anew_and_what_was_made_since_is_not_overwritten() -> None:
+async def test_deleted_objects_are_not_created_again_and_new_ones_are_not_overwritten() -> None:
     rig = Rig(route(a=100))
     uid = rig.kube.find(HTTP_ROUTES, "movies")["metadata"]["uid"]
     await rig.kube.delete(HTTP_ROUTES, "team", "movies", uid=uid)
@@ -161,7 +161,7 @@ async def test_an_own_object_that_lost_its_labels_is_found_by_its_name() -> None
     assert rig.kube.find(HTTP_ROUTES, "movies")["metadata"]["labels"] == labels
 
 
-async def test_bookkeeping_without_an_end_is_a_conflict_after_some_tries() -> None:
+async def test_endless_changes_by_others_are_a_conflict_after_some_tries() -> None:
     rig = Rig(route(a=100))
 
     def busy(verb: str, *_: Any) -> None:
@@ -205,7 +205,7 @@ async def test_a_status_that_went_and_came_back_has_changed() -> None:
         await rig.objects.write_status(MODELS, before, {"w": 90})
 
 
-async def test_a_status_of_what_is_gone_is_not_written() -> None:
+async def test_a_status_of_a_deleted_object_is_not_written() -> None:
     rig = Rig()
     before = copied(add_model(rig.kube))
     rig.kube.objects.clear()
@@ -228,7 +228,7 @@ async def test_another_object_of_a_deleted_ones_name_is_not_deleted() -> None:
     assert rig.weights == {"movies-b": 100}
 
 
-async def test_creating_what_the_model_has_already_is_no_fault() -> None:
+async def test_creating_an_existing_object_of_the_model_succeeds() -> None:
     rig = Rig()
     assert await rig.objects.create(HTTP_ROUTES, route(a=100), rig.claim)
     assert not await rig.objects.create(HTTP_ROUTES, route(a=100), rig.claim)

@@ -91,7 +91,7 @@ async def test_an_owner_that_is_no_controller_does_not_count(place: int) -> None
 @pytest.mark.parametrize(
     "bad", [[], controller("Team", "last", "uid-x"), [{}], [{"controller": 1}]]
 )
-async def test_a_pod_of_nobody_or_of_an_unknown_kind_is_not_ours(bad: list[Object]) -> None:
+async def test_a_pod_without_a_known_owner_is_ignored(bad: list[Object]) -> None:
     kube = FakeKube()
     assert await owners(OwnerReader(kube), pod("p", "v", owners=bad)) == {}
     assert kube.reads == []
@@ -106,7 +106,7 @@ async def test_owners_in_a_circle_end_the_search() -> None:
     assert len(kube.reads) == 2
 
 
-async def test_any_number_of_strangers_costs_a_bounded_number_of_reads() -> None:
+async def test_any_number_of_foreign_pods_needs_a_limited_number_of_reads() -> None:
     kube = FakeKube()
     now = 0.0
     reader = OwnerReader(kube, clock=lambda: now)

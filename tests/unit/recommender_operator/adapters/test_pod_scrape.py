@@ -82,12 +82,12 @@ async def test_without_a_pod_that_can_be_asked_there_is_an_error(refs: list[PodR
         await scraped(refs, 1)
 
 
-async def test_a_pod_that_refuses_connections_is_told() -> None:
+async def test_a_pod_that_refuses_connections_is_reported() -> None:
     with pytest.raises(SampleError, match=r"a: GET http://127\.0\.0\.1:1/metrics failed"):
         await scraped([PodRef(name="a", ip="127.0.0.1", ready=True)], 1)
 
 
-async def test_a_stuck_pod_holds_up_the_others_no_longer_than_the_time_limit() -> None:
+async def test_a_stuck_pod_delays_the_others_by_at_most_the_time_limit() -> None:
     async with pods({"a": hanging, "b": hanging, "c": answering(page())}) as (refs, port):
         start = time.monotonic()
         sample = await scraped(refs, port, timeout=0.5)
@@ -114,7 +114,7 @@ async def test_a_redirect_is_not_followed() -> None:
             await scraped(refs, port)
 
 
-async def test_counters_of_another_version_do_not_count_whose_pod_now_has_the_address() -> None:
+async def test_counters_of_another_version_at_the_same_address_do_not_count() -> None:
     others = page(7).replace("films-1", "films-2")
     async with pods({"a": answering(page(3)), "b": answering(others)}) as (refs, port):
         sample = await scraped(refs, port)

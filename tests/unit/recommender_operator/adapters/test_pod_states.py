@@ -65,7 +65,7 @@ def test_a_pod_on_its_way_out_is_not_ready() -> None:
     assert not pods.is_ready(leaving)
 
 
-def test_a_container_killed_for_its_memory_is_told_with_its_limit_and_the_remedy() -> None:
+def test_an_oom_killed_container_is_reported_with_its_limit_and_the_remedy() -> None:
     limits = {"limits": {"memory": "200Mi"}}
     pod = {
         "spec": {"containers": [{"name": "other"}, {"name": "main", "resources": limits}]},
@@ -77,7 +77,7 @@ def test_a_container_killed_for_its_memory_is_told_with_its_limit_and_the_remedy
 
 
 @pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
-def test_a_pod_that_has_ended_is_not_asked(phase: str) -> None:
+def test_a_terminated_pod_has_no_address(phase: str) -> None:
     evicted = pod("movies-1-a", "movies-1", ready=False, phase=phase, reason="Evicted")
     assert pods.pod_ref(evicted).ip == ""
     assert pods.pod_ref(pod("movies-1-b", "movies-1", ready=False)).ip == "10.0.0.1"

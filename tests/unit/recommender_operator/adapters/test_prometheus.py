@@ -43,7 +43,7 @@ async def asked(handler: Handler, timeout: float = 5, path: str = "") -> Sample:
         return await provider.sample("shop", "films-1", PODS)
 
 
-async def test_one_instant_query_asks_for_the_version_and_gives_its_pods() -> None:
+async def test_one_instant_query_returns_the_pods_of_the_version() -> None:
     seen: list[web.BaseRequest] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -87,7 +87,7 @@ def test_a_pod_is_known_by_any_usual_label(labels: dict[str, str]) -> None:
     assert parse_answer(answer(row("3", **labels)), "shop", PODS) == {"b": {OK: 3}}
 
 
-def test_an_address_of_version_six_is_known() -> None:
+def test_an_ipv6_address_is_accepted() -> None:
     pods = [PodRef(name="six", ip="fd00::1", ready=True)]
     assert set(parse_answer(answer(row("3", instance="[fd00::1]:8080")), "shop", pods)) == {"six"}
 
@@ -105,18 +105,21 @@ def test_a_pod_scraped_twice_is_counted_once() -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        (b"<html>", "not an answer of Prometheus"),
-        (b"\xff\xfe", "not an answer of Prometheus"),
-        (b"[]", "not an answer of Prometheus"),
+        (b"<html>", "not a response of Prometheus"),
+        (b"\xff\xfe", "not a response of Prometheus"),
+        (b"[]", "not a response of Prometheus"),
         (b"\x00" + SECRET.encode(), "invalid JSON at character 0"),
-        (b"[" * 100_000, "not an answer of Prometheus"),
-        (b"1" * 5000, "not an answer of Prometheus"),
-        (json.dumps({"status": "error", "error": SECRET}).encode(), "none that is known"),
+        (b"[" * 100_000, "not a response of Prometheus"),
+        (b"1" * 5000, "not a response of Prometheus"),
+        (json.dumps({"status": "error", "error": SECRET}).encode(), "unknown"),
         (
             b'{"status":"error","errorType":"bad_data","error":"' + SECRET.encode() + b'"}',
             "bad_data",
         ),
-        (json.dumps({"status": SECRET, "errorType": SECRET}).encode(), "no success"),
+        (
+            json.dumps({"status": SECRET, "errorType": SECRET}).encode(),
+            "Prometheus returned an error",
+        ),
         (b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "not vector"),
         (b'{"status":"success","data":"' + SECRET.encode() + b'"}', "not vector"),
         (answer(row(SECRET, pod="a")), r"data\.result\[0\]\.value is not a number"),
@@ -125,25 +128,23 @@ def test_a_pod_scraped_twice_is_counted_once() -> None:
             r"result\[1\] of a has no number",
         ),
         (answer(row("NaN", pod="a", __name__=SECRET)), r"result\[0\] of a is nan"),
-        (b'{"status":"success","data":{"resultType":"vector","result":[{}]}}', "not an answer"),
+        (b'{"status":"success","data":{"resultType":"vector","result":[{}]}}', "not a response"),
         (answer(), "it must scrape port 8080"),
     ],
 )
-async def test_an_answer_that_cannot_be_used_is_told_with_the_version(
-    body: bytes, why: str
-) -> None:
+async def test_an_unusable_response_is_reported_with_the_version(body: bytes, why: str) -> None:
     with pytest.raises(SampleError, match=why) as failure:
         await asked(answering(body))
     assert "shop/films-1" in str(failure.value)
     assert SECRET not in str(failure.value)
 
 
-async def test_an_answer_nested_without_end_is_no_answer() -> None:
-    with pytest.raises(SampleError, match="shop/films-1: not an answer of Prometheus"):
+async def test_a_deeply_nested_response_is_refused() -> None:
+    with pytest.raises(SampleError, match="shop/films-1: not a response of Prometheus"):
         await asked(answering(b"[" * 100_000))
 
 
-async def test_a_refusal_a_silence_and_a_dead_server_are_told() -> None:
+async def test_an_error_a_timeout_and_a_dead_server_are_reported() -> None:
     with pytest.raises(SampleError, match="answered 401 with 9 bytes of another type") as refusal:
         await asked(answering(SECRET, 401))
     assert SECRET not in str(refusal.value)
@@ -156,7 +157,7 @@ async def test_a_refusal_a_silence_and_a_dead_server_are_told() -> None:
             await Prometheus(session, "http://[").sample("shop", "films-1", PODS)
 
 
-async def test_a_server_that_is_not_allowed_is_never_asked() -> None:
+async def test_a_refused_server_gets_no_request() -> None:
     asked: list[web.BaseRequest] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:

@@ -121,7 +121,7 @@ def test_nothing_that_the_plain_rules_hide_is_shown(text: str) -> None:
 
 
 @given(TEXTS)
-def test_what_is_redacted_stays_so(text: str) -> None:
+def test_redaction_is_idempotent(text: str) -> None:
     once = redaction.redacted(text)
     assert redaction.redacted(once) == once
 
@@ -160,7 +160,7 @@ def test_a_text_without_any_border_is_not_shown_in_part() -> None:
     assert redaction.tail(run + "\n") == ""
 
 
-def test_an_unchanged_message_costs_nothing_at_the_next_look() -> None:
+def test_an_unchanged_message_is_cached() -> None:
     redaction._head.cache_clear()
     for _ in range(3):
         redaction.head("it ended: " + "x" * 3_000)

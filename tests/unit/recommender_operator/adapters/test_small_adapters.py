@@ -53,11 +53,11 @@ async def test_owed_events_are_posted_once_in_their_order_and_only_a_bounded_num
     kube = FakeKube()
     recorder = EventRecorder(kube)
     many = [dataclasses.replace(SAID, message=f"epoch {i:02}") for i in range(OWED + 5)]
-    recorder.owe(model(), many[:3])
-    recorder.owe(model(), many[3:])
-    recorder.owe(dataclasses.replace(model(), uid="another"), [SAID])
+    recorder.defer(model(), many[:3])
+    recorder.defer(model(), many[3:])
+    recorder.defer(dataclasses.replace(model(), uid="another"), [SAID])
     for _ in range(2):
-        await recorder.pay(model(), NOW)
+        await recorder.post_deferred(model(), NOW)
     created = [kube.find(EVENTS, name)["message"] for _, _, name in kube.writes]
     assert created == [event.message for event in many[:OWED]]
 
@@ -65,16 +65,16 @@ async def test_owed_events_are_posted_once_in_their_order_and_only_a_bounded_num
 async def test_owed_events_outlast_a_process_that_may_not_write() -> None:
     kube = FakeKube()
     recorder = EventRecorder(kube)
-    recorder.owe(model(), [SAID])
+    recorder.defer(model(), [SAID])
     kube.fault = refuse
     with pytest.raises(NotLeaderError):
-        await recorder.pay(model(), NOW)
+        await recorder.post_deferred(model(), NOW)
     kube.fault = lambda *_: None
-    await recorder.pay(model(), NOW)
+    await recorder.post_deferred(model(), NOW)
     assert len(kube.names(EVENTS)) == 1
 
 
-async def test_of_models_without_end_the_ones_that_owe_for_longest_are_forgotten(
+async def test_with_too_many_models_the_oldest_pending_events_are_dropped(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(events, "REMEMBERED", 2)
@@ -82,9 +82,9 @@ async def test_of_models_without_end_the_ones_that_owe_for_longest_are_forgotten
     recorder = EventRecorder(kube)
     owing = [dataclasses.replace(model(), uid=f"uid-{i}") for i in range(3)]
     for one in owing:
-        recorder.owe(one, [SAID])
+        recorder.defer(one, [SAID])
     for one in owing:
-        await recorder.pay(one, NOW)
+        await recorder.post_deferred(one, NOW)
     about = {kube.find(EVENTS, n)["involvedObject"]["uid"] for n in kube.names(EVENTS)}
     assert about == {"uid-1", "uid-2"}
 
@@ -102,7 +102,7 @@ async def test_an_event_that_cannot_be_posted_fails_nothing(
     assert "forbidden" in caplog.text
 
 
-async def test_an_event_in_a_namespace_that_is_being_deleted_is_dropped_in_silence(
+async def test_an_event_in_a_namespace_that_is_being_deleted_is_dropped(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     kube = FakeKube()
@@ -111,7 +111,7 @@ async def test_an_event_in_a_namespace_that_is_being_deleted_is_dropped_in_silen
     assert caplog.text == ""
 
 
-async def test_a_missing_piece_is_named_and_looked_for_again_after_a_while() -> None:
+async def test_a_missing_api_is_reported_and_checked_again_later() -> None:
     kube = FakeKube()
     kube.kinds.discard(HTTP_ROUTES)
     time = 0.0

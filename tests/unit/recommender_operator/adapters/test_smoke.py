@@ -36,7 +36,7 @@ async def smoked(handler: Handler, timeout: float = 5, ids: IdKinds = INTEGERS) 
         return await HttpSmokeTester(session, port=port).smoke(pod, NOW, ids)
 
 
-async def test_a_pod_is_asked_without_and_with_a_session_as_the_contract_says() -> None:
+async def test_a_pod_is_tested_without_and_with_a_session_by_the_contract() -> None:
     seen: list[Any] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -53,7 +53,7 @@ async def test_a_pod_is_asked_without_and_with_a_session_as_the_contract_says() 
     assert all(event["timestamp"] < NOW.timestamp() for event in instances[1]["session"])
 
 
-async def test_a_version_whose_ids_are_texts_is_asked_with_texts() -> None:
+async def test_a_version_with_text_ids_is_tested_with_texts() -> None:
     seen: list[Any] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
@@ -82,7 +82,7 @@ async def test_a_version_whose_ids_are_texts_is_asked_with_texts() -> None:
         (body(items=[1, 2.5, 3]), r"items\[1\] is a number, not an integer"),
         (body(items=[1, True, 3]), r"items\[1\] is a boolean"),
         (body(items=[1, "SECRET", 3]), r"items\[1\] is a string"),
-        (body(items=[1, 1, 3]), "items has an item twice"),
+        (body(items=[1, 1, 3]), "items contains an item twice"),
         (body(scores=[0.9, 0.1]), "scores has 2 values for 3 items"),
         (body(scores=0.9), "scores is a number, not an array"),
         (body(scores=[0.9, None, 0.1]), r"scores\[1\] is null, not a number"),
@@ -92,8 +92,8 @@ async def test_a_version_whose_ids_are_texts_is_asked_with_texts() -> None:
         (body(scores=[float("inf"), 0.2, 0.1]), r"scores\[0\] is inf, not finite"),
         (body(scores=[1.5, 0.2, 0.1]), r"scores\[0\] is not within 0 and 1"),
         (body(scores=[0.2, 0.1, -0.1]), r"scores\[2\] is not within"),
-        ("<SECRET>", "the answer is no JSON: invalid at character 0"),
-        ("[" * 100_000, "the answer is no JSON"),
+        ("<SECRET>", "the response is not JSON: invalid at character 0"),
+        ("[" * 100_000, "the response is not JSON"),
         ('{"predictions": []}', "predictions has 0 entries, not one"),
         ('{"predictions": ["SECRET"]}', r"predictions\[0\] is a string, not an object"),
         ('{"error": "SECRET"}', "predictions is null"),
@@ -141,7 +141,7 @@ JSON = st.recursive(
 
 
 @given(items=JSON, scores=JSON, source=st.sampled_from(["model", "model", "baseline", None]))
-def test_whatever_is_answered_passes_only_if_it_holds_the_contract(
+def test_a_response_passes_only_if_it_meets_the_contract(
     items: object, scores: object, source: object
 ) -> None:
     answer = body(items=items, scores=scores, source=source).encode()
@@ -155,7 +155,7 @@ def test_whatever_is_answered_passes_only_if_it_holds_the_contract(
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20), st.sets(st.integers(), min_size=20))
-def test_every_answer_that_holds_the_contract_passes(scores: list[float], ids: set[int]) -> None:
+def test_every_response_that_meets_the_contract_passes(scores: list[float], ids: set[int]) -> None:
     items = list(ids)[: len(scores)]
     answer = body(items=items, scores=scores)
     assert check_answer(answer.encode()) == items

@@ -89,7 +89,7 @@ def test_a_list_removes_what_is_gone_and_keeps_what_was_written_after_it() -> No
     assert not store.put(thing("gone", 5))
 
 
-def test_a_list_that_says_nothing_new_is_no_cause_to_look() -> None:
+def test_a_list_without_changes_triggers_no_look() -> None:
     store = Store()
     store.put(thing("a", 5))
     assert listed(store, thing("a", 5), version=10) == set()
@@ -135,7 +135,7 @@ def test_of_the_record_of_fields_only_the_writes_of_the_status_are_kept() -> Non
     assert kept["metadata"]["managedFields"] == [wrote]
 
 
-def test_what_nobody_reads_is_not_kept() -> None:
+def test_unused_fields_are_not_kept() -> None:
     metadata = {
         "name": "a",
         "annotations": {
@@ -188,7 +188,7 @@ def test_a_read_without_an_object_takes_away_only_what_was_known_before_it() -> 
     assert store.get(PLACE) is None
 
 
-def test_of_deletions_without_end_a_bounded_number_is_remembered(
+def test_the_number_of_remembered_deletions_is_limited(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stores, "REMEMBERED", 2)

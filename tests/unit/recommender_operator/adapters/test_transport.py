@@ -64,7 +64,7 @@ async def test_a_token_that_has_expired_is_replaced_and_the_request_repeated_onc
         assert tokens.count == 2
 
 
-async def test_a_server_that_takes_no_token_is_not_logged_in_to_again_and_again() -> None:
+async def test_a_server_that_rejects_every_token_causes_no_repeated_logins() -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.json_response({}, status=401)
 
@@ -162,12 +162,12 @@ async def test_an_expired_version_is_an_error_of_that_status_wherever_it_is_said
 
 
 @pytest.mark.parametrize("garbage", [b"<html>\n", b'{"type": "ODD", "object": {}}\n', b"[]\n"])
-async def test_what_is_no_event_is_an_error(garbage: bytes) -> None:
-    with pytest.raises(KubeError, match="no event"):
+async def test_an_invalid_event_is_an_error(garbage: bytes) -> None:
+    with pytest.raises(KubeError, match="not an event"):
         await watched([garbage])
 
 
-async def test_a_page_is_asked_for_with_its_selector_and_token() -> None:
+async def test_a_page_is_requested_with_its_selector_and_token() -> None:
     asked = []
 
     async def handler(request: web.Request) -> web.Response:

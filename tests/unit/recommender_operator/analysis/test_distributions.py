@@ -81,7 +81,7 @@ def test_the_distance_is_free_of_the_sample_size() -> None:
         assert np.mean(some) == pytest.approx(0.2, abs=0.05 if n == 500 else 0.025)
 
 
-def test_values_are_told_from_nulls_and_unknowns() -> None:
+def test_values_are_separated_from_nulls_and_unknowns() -> None:
     assert distributions.values({"0": 1, "null": 2, "unknown": 3}) == {"0": 1}
 
 
@@ -96,7 +96,7 @@ def test_the_design_effect_is_as_given_at_the_size_of_the_reference(
 
 
 @given(BINS, BINS, st.floats(1, 50))
-def test_sessions_worth_less_are_never_farther_apart(
+def test_a_larger_design_effect_never_increases_the_distance(
     here: dict[str, int], there: dict[str, int], design_effect: float
 ) -> None:
     alike = [distributions.effective(bins, design_effect) for bins in (here, there)]

@@ -46,7 +46,7 @@ def test_a_pod_that_came_went_or_restarted_needs_a_whole_look(now: Any) -> None:
     assert filling.counted(filling.start_of({"a": pod(5)}), now) is None
 
 
-def test_nothing_but_the_telling_counters_is_kept() -> None:
+def test_only_the_counters_of_sessions_are_kept() -> None:
     assert filling.start_of({"a": pod(5), "b": {}}) == {"a": {SESSIONS: 5, CREATED: 1}, "b": {}}
 
 

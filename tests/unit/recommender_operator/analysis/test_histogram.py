@@ -66,7 +66,7 @@ def test_without_a_total_there_is_no_histogram() -> None:
 
 
 @pytest.mark.parametrize("args", [((0.1, 1.0), (1, 2)), ((math.inf,), (1, 2))])
-def test_buckets_that_make_no_sense_are_refused(
+def test_invalid_buckets_are_refused(
     args: tuple[tuple[float, ...], tuple[int, ...]],
 ) -> None:
     with pytest.raises(ValueError, match="bound"):

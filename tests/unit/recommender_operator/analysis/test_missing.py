@@ -36,7 +36,7 @@ def verdict(candidate: WindowStats, stable: WindowStats, most: float = USUAL) ->
     return missing_features(candidate, stable, max_increase=most).verdict
 
 
-def test_the_worst_feature_is_told_with_both_shares() -> None:
+def test_the_worst_feature_is_reported_with_both_shares() -> None:
     seen = missing_features(
         window(200, age=2, gender=10), window(1000, age=20, gender=30), max_increase=USUAL
     )
@@ -62,7 +62,7 @@ def test_the_more_features_are_looked_at_the_more_it_takes_to_blame_one() -> Non
     assert verdict(window(5, age=5, **sound), window(1000, age=0, **sound)) == "Inconclusive"
 
 
-def test_a_few_sessions_of_stable_are_no_measure_of_what_is_usual() -> None:
+def test_a_few_sessions_of_the_stable_version_are_not_enough_to_compare() -> None:
     assert verdict(window(30, age=30), window(5, age=0)) == "Inconclusive"
     assert verdict(window(30, age=30), window(40, age=0)) == "Fail"
 
@@ -79,7 +79,7 @@ def test_what_both_arms_lack_is_not_blamed_on_the_candidate() -> None:
     assert verdict(window(500, age=250), window(500, age=240)) == "Pass"
 
 
-def test_an_increase_that_may_be_chance_waits() -> None:
+def test_an_increase_that_may_be_chance_is_inconclusive() -> None:
     assert verdict(window(30, age=4), window(300, age=0)) == "Inconclusive"
 
 
@@ -87,7 +87,7 @@ def test_nulls_of_the_score_are_no_missing_feature() -> None:
     assert verdict(window(100, age=0, top_score=100), window(100, age=0, top_score=0)) == "Pass"
 
 
-def test_the_step_fails_by_a_lost_feature_alone() -> None:
+def test_a_lost_feature_is_enough_to_fail_the_step() -> None:
     step = evaluate(AnalysisSpec(), window(150, age=150), window(900, age=9))
     assert step.verdict == "Fail"
     assert step.message.startswith("missingFeatureShare 1, stable 0.01 (at most 0.1 above")

@@ -44,7 +44,7 @@ def test_a_window_without_a_shift_breaks_the_row() -> None:
     assert not drifted(SPEC, after([BREACH, BREACH, NEAR, BREACH, BREACH]))
 
 
-def test_a_confirmed_drift_ends_after_three_clear_windows_in_a_row_alone() -> None:
+def test_a_confirmed_drift_ends_only_after_three_clear_windows_in_a_row() -> None:
     assert drifted(SPEC, after([BREACH] * 3 + [CLEAR, CLEAR, NEAR, CLEAR, CLEAR]))
     status = after([BREACH] * 3 + [CLEAR] * 3)
     assert not drifted(SPEC, status)
@@ -56,7 +56,7 @@ def test_too_few_sessions_change_nothing_at_all() -> None:
     assert after([FEW], status) == status
 
 
-def test_an_error_is_told_and_counts_for_nothing() -> None:
+def test_an_error_is_reported_and_does_not_count() -> None:
     before = after([BREACH, BREACH])
     status = after([ERROR], before)
     assert (status.verdict, status.message) == ("Error", "lost")

@@ -59,7 +59,7 @@ def test_the_ends_mean_what_they_say() -> None:
 
 
 @pytest.mark.parametrize("counts", [(-1, 5, 0.1), (6, 5, 0.1), (1, 5, -0.1), (1, 5, math.nan)])
-def test_counts_that_are_no_share_are_refused(counts: tuple[int, int, float]) -> None:
+def test_invalid_counts_are_refused(counts: tuple[int, int, float]) -> None:
     with pytest.raises(ValueError, match="invalid share"):
         sequential.log_evidence(*counts)
 

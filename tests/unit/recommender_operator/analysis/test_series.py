@@ -42,7 +42,7 @@ def test_broken_text_is_refused(text: str) -> None:
         parse_series(text)
 
 
-def test_the_key_holds_what_is_counted_and_not_whose_it_is() -> None:
+def test_the_key_has_what_is_counted_but_not_its_source() -> None:
     labels = {"model": "m", "version": "v", "pod": "p", "instance": "i", "outcome": "ok"}
     assert canonical("recommender_requests_total", labels) == (
         'recommender_requests_total{outcome="ok"}'

@@ -138,7 +138,7 @@ def test_counters_lost_in_restarts_make_a_window_inconclusive_and_never_a_pass()
     assert evaluate(SPEC, whole, stable).verdict is Verdict.PASS
 
 
-def test_lost_counters_save_no_candidate_that_breaks_a_limit() -> None:
+def test_lost_counters_do_not_save_a_candidate_that_breaks_a_limit() -> None:
     lossy = dataclasses.replace(served(errors=500), resets=1)
     assert evaluate(SPEC, lossy, served()).verdict is Verdict.FAIL
     assert evaluate(SPEC, served(errors=500), dataclasses.replace(served(), gone=1)).verdict is (

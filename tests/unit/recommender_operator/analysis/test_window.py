@@ -94,18 +94,18 @@ def test_a_restarted_pod_counts_from_zero_in_all_its_counters() -> None:
     assert (stats.requests, stats.errors, stats.resets) == (29, 9, 1)
 
 
-def test_a_counter_that_is_gone_tells_a_restart() -> None:
+def test_a_missing_counter_shows_a_restart() -> None:
     stats = window_stats({"a": {OK: 5, ERROR: 1}}, {"a": {OK: 6}})
     assert (stats.requests, stats.resets) == (6, 1)
 
 
-def test_a_restart_is_told_by_its_time_even_when_the_new_counters_are_larger() -> None:
+def test_a_restart_is_detected_by_its_time_even_if_the_new_counters_are_larger() -> None:
     then, now = pod(ok=5, **{CREATED: 1000.0}), pod(ok=20, **{CREATED: 2000.0})
     stats = window_stats({"a": then}, {"a": now})
     assert (stats.requests, stats.resets) == (20, 1)
 
 
-def test_a_pod_that_did_not_answer_at_the_start_is_not_taken_for_a_new_one() -> None:
+def test_a_pod_that_did_not_answer_at_the_start_does_not_count_as_new() -> None:
     stats = window_stats({"a": {}, "b": pod(ok=1)}, {"a": pod(ok=9000), "b": pod(ok=3)})
     assert (stats.requests, stats.pods) == (2, 1)
 
@@ -122,7 +122,7 @@ def test_the_reference_is_that_of_one_pod_and_not_the_sum() -> None:
     assert stats.resets == 0
 
 
-def test_a_start_time_that_is_no_longer_told_is_a_restart() -> None:
+def test_a_missing_start_time_is_a_restart() -> None:
     """Whatever answers now does not tell that it is the same process."""
     stats = window_stats({"a": pod(ok=5, **{CREATED: 1000.0})}, {"a": pod(ok=20)})
     assert (stats.requests, stats.resets) == (20, 1)

@@ -16,7 +16,7 @@ ALLOWED = ("http://prom.monitoring:9090", "https://prom.example/tenant")
         ("http://[FD00:0::1]:9090", "http://[fd00::1]:9090"),
     ],
 )
-def test_an_address_has_one_spelling(text: str, same_as: str) -> None:
+def test_a_url_has_one_normalized_form(text: str, same_as: str) -> None:
     assert normalise(text) == same_as
 
 
@@ -57,7 +57,7 @@ def test_an_address_has_one_spelling(text: str, same_as: str) -> None:
         "http://" + "a" * 600,
     ],
 )
-def test_what_is_no_plain_base_address_is_refused_with_its_form(text: str) -> None:
+def test_an_invalid_base_url_is_refused_with_the_valid_form(text: str) -> None:
     with pytest.raises(ValueError, match="base URL"):
         normalise(text)
     said = refusal(text, ALLOWED)
@@ -67,7 +67,7 @@ def test_what_is_no_plain_base_address_is_refused_with_its_form(text: str) -> No
 
 
 @pytest.mark.parametrize("text", [*ALLOWED, "http://PROM.monitoring:9090/"])
-def test_an_allowed_server_may_be_asked(text: str) -> None:
+def test_an_allowed_server_may_be_queried(text: str) -> None:
     assert refusal(text, ALLOWED) == ""
 
 
@@ -93,13 +93,13 @@ def test_another_scheme_host_port_or_path_is_refused_with_what_is_allowed(text: 
     assert "analysis.prometheusUrls" in said
 
 
-def test_where_nothing_is_allowed_the_remedy_says_where_to_allow_it() -> None:
+def test_with_an_empty_allow_list_the_remedy_names_the_setting() -> None:
     said = refusal("http://prom.monitoring:9090", ())
     assert "the operator's list of Prometheus servers is empty" in said
     assert "PodScrape" in said
 
 
 @given(st.text())
-def test_no_text_passes_unless_its_plain_form_is_allowed(text: str) -> None:
+def test_no_text_passes_unless_its_normalized_form_is_allowed(text: str) -> None:
     assert refusal(text, ALLOWED)
     assert refusal(ALLOWED[0] + text, ALLOWED) or text in ("", "/")

@@ -36,6 +36,6 @@ def test_conditions_keep_the_order_of_their_table() -> None:
     assert [c.type for c in some] == ["Ready", "Trained", "Locked"]
 
 
-def test_a_message_is_bounded() -> None:
+def test_the_length_of_a_message_is_limited() -> None:
     (one,) = put((), None, ConditionType.READY, "True", "A", "x" * 9999, generation=1, now=NOON)
     assert len(one.message) == MAX_MESSAGE

@@ -66,7 +66,7 @@ def test_every_property_is_described_and_every_list_bounded(node: Json) -> None:
         assert "maxLength" in node or described.startswith(("Version of the", "Always "))
 
 
-def test_a_bound_that_is_excluded_has_the_boolean_form() -> None:
+def test_an_exclusive_bound_has_the_boolean_form() -> None:
     spec = schema_of(crd.recommender_model())["properties"]["spec"]["properties"]
     rate = spec["training"]["properties"]["hyperparameters"]["properties"]["learningRate"]
     assert (rate["minimum"], rate["exclusiveMinimum"], rate["maximum"]) == (0, True, 1)
@@ -113,7 +113,7 @@ def test_conditions_are_a_map_by_type() -> None:
     assert status["conditions"]["x-kubernetes-list-map-keys"] == ["type"]
 
 
-def test_columns_tell_the_rollout_at_a_glance() -> None:
+def test_columns_show_the_rollout_at_a_glance() -> None:
     columns = crd.recommender_model()["spec"]["versions"][0]["additionalPrinterColumns"]
     shown = [c["name"] for c in columns if not c.get("priority")]
     assert shown == [

@@ -80,7 +80,7 @@ def test_a_host_outside_is_refused_with_field_value_suffixes_and_remedy(
         ".".join(["a"] * 130) + ".shop.example.com",
     ],
 )
-def test_what_is_no_host_name_is_refused_with_its_form(host: str) -> None:
+def test_an_invalid_host_name_is_refused_with_the_valid_form(host: str) -> None:
     said = refused(host)
     assert "must be a host name in lower case" in said
     assert len(said) < 600
@@ -97,9 +97,7 @@ def test_what_is_no_host_name_is_refused_with_its_form(host: str) -> None:
         ({"shop": [""]}, "must be a host name"),
     ],
 )
-def test_a_policy_that_makes_no_sense_is_refused(
-    suffixes: dict[str, list[str]], said: str
-) -> None:
+def test_an_invalid_policy_is_refused(suffixes: dict[str, list[str]], said: str) -> None:
     with pytest.raises(ValueError, match="must be") as failure:
         host_names.policy(suffixes)
     assert said in str(failure.value)
@@ -121,7 +119,7 @@ def test_two_models_never_have_one_default_host(a: str, b: str, c: str, d: str) 
 
 
 @given(LABEL, LABEL)
-def test_a_default_host_is_always_allowed_in_its_own_namespace_alone(a: str, b: str) -> None:
+def test_a_default_host_is_allowed_only_in_its_own_namespace(a: str, b: str) -> None:
     host = host_names.default("films", a, DOMAIN)
     assert host_names.refusal(host, host_names.allowed((), a, DOMAIN)) == ""
     other = host_names.refusal(host, host_names.allowed((), b, DOMAIN))

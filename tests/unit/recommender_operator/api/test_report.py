@@ -60,12 +60,14 @@ def test_what_a_search_found_is_read_where_there_was_one() -> None:
         ({"search": {"sampler": "TPE", "trials": 9, "bestTrial": 4}}, "search.bestLogLoss"),
     ],
 )
-def test_what_breaks_the_contract_is_named_by_field(change: dict[str, object], field: str) -> None:
+def test_a_violation_of_the_contract_is_reported_with_its_field(
+    change: dict[str, object], field: str
+) -> None:
     with pytest.raises(ReportError, match=f"field '{field}"):
         parse(TrainReport, TRAIN | change)
 
 
-def test_no_report_is_an_error() -> None:
+def test_a_missing_report_is_an_error() -> None:
     with pytest.raises(ReportError, match="no report"):
         parse(CheckReport, None)
 

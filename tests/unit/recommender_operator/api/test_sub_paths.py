@@ -6,7 +6,7 @@ from recommender_operator.api import sub_paths
 
 
 @pytest.mark.parametrize("path", ["data", "ml-100k", "raw/films_1/v2.0", "_a", "a" * 512])
-def test_a_folder_inside_a_claim_is_taken(path: str) -> None:
+def test_a_folder_inside_a_claim_is_accepted(path: str) -> None:
     assert sub_paths.is_sub_path(path)
     assert sub_paths.outside_of_store(path) == path
 
@@ -26,17 +26,17 @@ def test_any_other_path_is_refused_with_the_form(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["lake", "lake/films", "artifacts/films/0123", "staging/x"])
-def test_raw_data_may_not_lie_in_a_folder_of_the_operators(path: str) -> None:
+def test_raw_data_must_not_be_in_a_folder_of_the_operator(path: str) -> None:
     with pytest.raises(ValueError, match="another folder or another claim"):
         sub_paths.outside_of_store(path)
 
 
 @pytest.mark.parametrize("path", ["lakes", "lakes/films", "raw/lake"])
-def test_a_folder_that_only_begins_like_one_is_taken(path: str) -> None:
+def test_a_folder_with_the_prefix_of_one_is_accepted(path: str) -> None:
     assert sub_paths.outside_of_store(path) == path
 
 
-def test_a_path_of_the_operators_own_is_held_to_its_folder() -> None:
+def test_a_path_of_the_operator_must_be_in_its_folder() -> None:
     assert sub_paths.below("staging/films/a-0", "staging/films") == "staging/films/a-0"
     assert sub_paths.one_of("lake/films", ("staging/films", "lake/films")) == "lake/films"
     for path in (
@@ -55,7 +55,7 @@ def test_a_path_of_the_operators_own_is_held_to_its_folder() -> None:
 
 
 @given(st.text())
-def test_no_path_that_is_taken_leaves_its_folder(path: str) -> None:
+def test_no_accepted_path_leaves_its_folder(path: str) -> None:
     for candidate in (path, f"lake/films/{path}"):
         try:
             sub_paths.below(candidate, "lake/films")
@@ -66,12 +66,12 @@ def test_no_path_that_is_taken_leaves_its_folder(path: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "raw-data", "raw.v1", "1"])
-def test_the_name_of_a_claim_is_taken(name: str) -> None:
+def test_a_valid_name_of_a_claim_is_accepted(name: str) -> None:
     assert sub_paths.is_claim_name(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", "..", "../secrets", "a/b", "a..b", "A", "a?x", "a#x", "a%2f", "a\n", "-a"]
 )
-def test_what_could_lead_elsewhere_is_no_name_of_a_claim(name: str) -> None:
+def test_an_invalid_name_of_a_claim_is_refused(name: str) -> None:
     assert not sub_paths.is_claim_name(name)

@@ -23,18 +23,18 @@ def after(seconds: float) -> datetime.datetime:
     return START + datetime.timedelta(seconds=seconds)
 
 
-def test_while_nothing_is_waited_for_it_is_the_walls() -> None:
+def test_without_a_deadline_model_time_is_the_wall_clock() -> None:
     assert clock.read(None, START) == START
 
 
-def test_it_follows_looks_that_come_in_time_and_stands_still_where_nobody_looked() -> None:
+def test_model_time_follows_regular_looks_and_stops_without_them() -> None:
     assert clock.read(stored(), after(25)) == after(25)
     assert clock.read(stored(), after(3600)) == after(30)
     assert clock.read(stored(), after(-3600)) == START
 
 
 @given(GAPS)
-def test_no_jump_turns_it_back_or_moves_it_further_than_the_bound(gaps: list[int]) -> None:
+def test_no_jump_moves_model_time_back_or_beyond_the_limit(gaps: list[int]) -> None:
     kept, wall = stored(), START
     for gap in gaps:
         wall += datetime.timedelta(seconds=gap)

@@ -27,7 +27,7 @@ def rival(host: str, *, at: datetime.datetime = BEFORE, namespace: str = "news")
 
 
 @pytest.mark.parametrize("host", [None, HOST])
-def test_a_model_is_routed_at_the_host_that_it_asks_for(host: str | None) -> None:
+def test_a_model_is_routed_at_its_desired_host(host: str | None) -> None:
     cluster = world(host)
     cluster.settle()
     assert cluster.route_host == (host or DEFAULT)
@@ -35,7 +35,7 @@ def test_a_model_is_routed_at_the_host_that_it_asks_for(host: str | None) -> Non
     assert cluster.condition("Accepted") == ("True", Reason.ACCEPTED)
 
 
-def test_a_host_that_is_not_allowed_gets_no_route_and_the_rest_goes_on() -> None:
+def test_a_refused_host_gets_no_route_and_the_lifecycle_continues() -> None:
     cluster = world("shop.bank.example")
     cluster.settle_served()
     assert cluster.route == {}
@@ -50,7 +50,7 @@ def test_a_host_that_is_not_allowed_gets_no_route_and_the_rest_goes_on() -> None
     assert [e.reason for e in cluster.events if e.type == "Warning"] == [Reason.HOST_NOT_ALLOWED]
 
 
-def test_a_host_that_becomes_allowed_is_routed_without_being_asked() -> None:
+def test_a_host_that_becomes_allowed_is_routed_automatically() -> None:
     cluster = world("shop.bank.example")
     cluster.settle_served()
     policy = host_names.policy({"*": ["bank.example"]})
@@ -80,7 +80,7 @@ def test_a_route_follows_a_change_of_an_allowed_host() -> None:
     assert sum(isinstance(action, a.SetTraffic) for action in cluster.log) == 2
 
 
-def test_a_route_whose_host_is_allowed_no_more_is_withdrawn() -> None:
+def test_a_route_whose_host_is_no_longer_allowed_is_withdrawn() -> None:
     cluster = world(HOST)
     cluster.settle()
     cluster.platform = dataclasses.replace(PLATFORM, host_policy=())
@@ -117,7 +117,7 @@ def test_a_route_keeps_its_host_against_a_younger_one_and_yields_to_an_older_one
 
 
 @pytest.mark.parametrize(("namespace", "kept"), [("a", False), ("z", True)])
-def test_routes_of_one_second_are_told_apart_by_name(namespace: str, kept: bool) -> None:
+def test_routes_of_the_same_second_are_ordered_by_name(namespace: str, kept: bool) -> None:
     cluster = world(HOST)
     cluster.settle()
     assert cluster.route_since is not None
@@ -145,7 +145,7 @@ def test_a_wildcard_of_another_namespace_holds_the_hosts_below_it(
     assert (cluster.route == {}) is refused
 
 
-def test_two_models_that_ask_for_one_host_end_with_one_route() -> None:
+def test_two_models_with_the_same_host_get_one_route() -> None:
     """Each sees the other's route as a rival; only the older one of the two stays."""
     first, second = world(HOST), world(HOST)
     first.settle()
@@ -160,7 +160,7 @@ def test_two_models_that_ask_for_one_host_end_with_one_route() -> None:
     assert (first.route_host, second.route) == (HOST, {})
 
 
-def test_over_knative_nothing_is_held_against_the_gateway() -> None:
+def test_in_knative_mode_the_routes_of_the_gateway_do_not_count() -> None:
     cluster = World(spec=spec(rollout={"traffic": "Knative"}), platform=PLATFORM)
     cluster.rivals = (rival(DEFAULT),)
     cluster.settle()
@@ -169,7 +169,7 @@ def test_over_knative_nothing_is_held_against_the_gateway() -> None:
     assert ConditionType.ACCEPTED in [c.type for c in cluster.status.conditions]
 
 
-def test_of_two_routes_that_nothing_tells_apart_the_models_keeps_its_host() -> None:
+def test_of_two_indistinguishable_routes_the_models_keeps_its_host() -> None:
     """A GRPCRoute of the same name and second: the API names no order between kinds."""
     cluster = world(HOST)
     cluster.settle()
@@ -190,4 +190,4 @@ def test_a_former_host_that_an_older_route_has_is_not_kept() -> None:
     cluster.edit(serving={"host": "shop.bank.example"})
     cluster.settle()
     assert cluster.route == {}
-    assert "Until then no requests are routed" in cluster.message("Accepted")
+    assert "Until then, no requests are routed" in cluster.message("Accepted")

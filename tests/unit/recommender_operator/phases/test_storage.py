@@ -21,7 +21,7 @@ def world(*, store: Claim | None = GOOD, raw: Claim | None = GOOD, **sections: o
         Claim(phase="Bound", access_modes=("ReadWriteMany",), labelled=True),
     ],
 )
-def test_a_claim_that_can_be_used_stops_nothing(claim: Claim) -> None:
+def test_a_usable_claim_stops_nothing(claim: Claim) -> None:
     cluster = world(store=claim)
     cluster.settle()
     assert cluster.condition("StorageReady") == ("True", Reason.CLAIMS_USABLE)
@@ -40,7 +40,7 @@ BAD = [
 @pytest.mark.parametrize(
     ("name", "field"), [("store", "storage.claimName"), ("raw", "data.source.claimName")]
 )
-def test_a_claim_that_cannot_be_used_is_said_before_anything_runs_and_looked_at_again(
+def test_an_unusable_claim_is_reported_before_any_job_starts_and_checked_again(
     name: str, field: str, claim: Claim | None, reason: Reason, said: str
 ) -> None:
     cluster = world()
@@ -76,12 +76,12 @@ def test_a_missing_source_stops_only_what_reads_it() -> None:
     assert all(judged.stops(kind) for kind in JobKind)
 
 
-def test_data_of_the_past_need_no_source() -> None:
+def test_an_earlier_data_version_needs_no_source() -> None:
     pinned = {"source": {"claimName": "raw"}, "version": "i3.u1.t0-0123456789abcdef"}
     assert world(raw=None, data=pinned).judged().problem is None
 
 
-def test_claims_that_go_while_a_version_serves_stop_no_requests() -> None:
+def test_losing_a_claim_while_a_version_serves_stops_no_requests() -> None:
     cluster = world()
     cluster.settle()
     cluster.claims.update(store=None, raw=None)
@@ -105,7 +105,7 @@ def test_raw_data_in_the_claim_of_the_store_stay_out_of_the_operators_folders(
 
 
 @pytest.mark.parametrize("path", ["a/../b", "a//b", "a/", "a/./b"])
-def test_a_path_that_leaves_its_form_starts_nothing(path: str) -> None:
+def test_an_invalid_path_starts_no_job(path: str) -> None:
     problem = world(data={"source": {"claimName": "raw", "path": path}}).judged().problem
     assert problem is not None
     assert "data.source.path" in problem[1]

@@ -173,7 +173,7 @@ GARBAGE = [
 
 
 @pytest.mark.parametrize("garbage", GARBAGE, ids=range(len(GARBAGE)))
-def test_garbage_is_no_baseline(garbage: str) -> None:
+def test_an_invalid_text_is_not_a_baseline(garbage: str) -> None:
     thing = baselines.counter_baseline(model(), None, baseline())
     thing["spec"]["counters"] = garbage
     assert baselines.read(thing) is None
@@ -182,7 +182,7 @@ def test_garbage_is_no_baseline(garbage: str) -> None:
 @pytest.mark.parametrize(
     "change", [{"key": ""}, {"takenAt": "2026-01-01T00:00:00"}, {"takenAt": 7e99}]
 )
-def test_an_object_that_breaks_its_schema_is_no_baseline(change: dict[str, Any]) -> None:
+def test_an_object_that_violates_its_schema_is_not_a_baseline(change: dict[str, Any]) -> None:
     thing = baselines.counter_baseline(model(), None, baseline())
     assert baselines.read(thing) is not None
     assert baselines.read({**thing, "spec": thing["spec"] | change}) is None

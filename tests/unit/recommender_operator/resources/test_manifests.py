@@ -97,7 +97,7 @@ def test_the_check_of_mapped_files_is_as_expected(golden: Golden) -> None:
     )
 
 
-def test_the_check_is_told_what_is_not_at_its_default_and_what_to_compare_with() -> None:
+def test_the_check_gets_non_default_settings_and_the_data_to_compare_with() -> None:
     checks = {"maxVolumeDrop": 0.2, "alpha": 0.01, "levels": {"shift": "Block", "lost": "Block"}}
     data = {"source": {"claimName": "raw"}, "checks": checks}
     spec = version().spec.model_copy(update={"data": model(data=data).spec.data})
@@ -196,7 +196,7 @@ def test_a_served_version_cannot_write_to_the_artifact_store() -> None:
             assert mount["subPath"] == "artifacts/movies/abababababababab"
 
 
-def test_only_what_takes_data_in_sees_the_raw_data_and_only_to_read() -> None:
+def test_only_ingesting_jobs_mount_the_raw_data_and_read_only() -> None:
     for kind in JobKind:
         volumes = job(kind)["spec"]["template"]["spec"]["volumes"]
         data = [volume for volume in volumes if volume["name"] == "data"]
@@ -211,7 +211,7 @@ def test_only_what_takes_data_in_sees_the_raw_data_and_only_to_read() -> None:
         ({"asOf": "2026-11-01T06:00:00Z"}, ["--as-of", "2026-11-01T06:00:00+00:00"]),
     ],
 )
-def test_a_check_of_the_past_reads_the_tables_alone(
+def test_a_check_of_an_earlier_data_version_mounts_only_the_tables(
     pin: dict[str, str], arguments: list[str]
 ) -> None:
     spec = version().spec.model_copy(update={"data": scheduled(**pin).spec.data})
@@ -225,7 +225,7 @@ def test_a_check_of_the_past_reads_the_tables_alone(
     main.parser().parse_args(command[1:])
 
 
-def test_the_job_of_a_snapshot_is_understood_and_goes_by_itself() -> None:
+def test_the_snapshot_job_has_a_valid_command_and_expires() -> None:
     manifest = job(JobKind.SNAPSHOT)
     arguments = main.parser().parse_args(command_of(manifest)[1:])
     assert (arguments.verb, arguments.keep_snapshots) == ("snapshot", 48)
@@ -272,7 +272,7 @@ def test_the_training_job_gets_the_training_section_as_one_argument() -> None:
     assert "workers" not in config, "a training image of before refuses what it does not know"
 
 
-def test_the_training_job_is_told_where_the_champion_is_if_there_is_one_to_compare_with() -> None:
+def test_the_training_job_gets_the_champions_artifact_if_there_is_one_to_compare_with() -> None:
     inputs = {"data_version": "7-abc"}
     champion = {"champion_path": "artifacts/movies/ab", "champion_digest": "sha256:" + "ab" * 32}
 
@@ -298,7 +298,7 @@ def test_a_job_uses_as_many_threads_as_it_has_cores(
     assert jobs.threads_for(Resources(cpu=cpu, cpu_limit=limit)) == threads
 
 
-def test_the_serving_digest_follows_what_a_running_version_must_follow() -> None:
+def test_the_serving_digest_covers_the_settings_of_running_versions() -> None:
     base = inference_service.serving_digest(ServingSpec())
     assert inference_service.serving_digest(ServingSpec(replicas=2)) != base
     assert inference_service.serving_digest(ServingSpec(timeout_milliseconds=50)) != base
@@ -307,7 +307,7 @@ def test_the_serving_digest_follows_what_a_running_version_must_follow() -> None
 
 
 @given(st.dictionaries(st.sampled_from("abcd"), st.integers(-5, 105), max_size=4))
-def test_a_route_carries_exactly_the_weights_asked_for_or_is_refused(
+def test_a_route_has_exactly_the_given_weights_or_is_refused(
     weights: dict[str, int],
 ) -> None:
     good = sum(weights.values()) == 100 and all(0 <= w <= 100 for w in weights.values())

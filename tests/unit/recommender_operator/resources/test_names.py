@@ -55,9 +55,7 @@ def test_an_optional_field_of_a_later_release_makes_no_new_version() -> None:
         ),
     ],
 )
-def test_data_without_a_mapping_is_named_as_before_there_were_mappings(
-    data: dict[str, Any], digest: str
-) -> None:
+def test_data_without_a_mapping_keeps_its_name(data: dict[str, Any], digest: str) -> None:
     """The digests are those of the release before."""
     spec = DataSpec.model_validate(data)
     assert names.spec_hash(spec, TrainingSpec()) == digest

@@ -44,7 +44,7 @@ def test_only_a_controller_owns() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(["uid-model", "other", ""]), st.booleans()), max_size=3))
-def test_what_several_own_is_its_controllers(owners: list[tuple[str, bool]]) -> None:
+def test_of_several_owners_only_the_controller_counts(owners: list[tuple[str, bool]]) -> None:
     found = thing(*({**OWNER, "uid": uid, "controller": controls} for uid, controls in owners))
     controllers = [uid for uid, controls in owners if controls]
     assert ownership.owned_by(found, {"uid-model"}) == (controllers[:1] == ["uid-model"])

@@ -67,7 +67,7 @@ def test_a_worker_is_the_pod_that_trains_alone_with_its_rank() -> None:
     assert worker["metadata"] == alone["metadata"]
 
 
-def test_a_gpu_is_asked_for_by_every_pod_that_trains_and_by_no_other() -> None:
+def test_only_training_pods_request_a_gpu() -> None:
     wanted = {"resources": TrainingResources(gpus=1)}
     other = {"staged_path": "staging/movies/x-1", "digest": DIGEST, "paths": "artifacts/movies/00"}
     owner = model(data={"source": {"claimName": "raw"}, "snapshots": {}})
@@ -83,7 +83,7 @@ def test_a_gpu_is_asked_for_by_every_pod_that_trains_and_by_no_other() -> None:
     assert worker["resources"]["limits"]["nvidia.com/gpu"] == "1"
 
 
-def test_only_the_pods_carry_the_marks_of_a_job() -> None:
+def test_only_the_pods_have_the_labels_of_a_job() -> None:
     """A Job with them would be taken for one of the operator's own."""
     (node,) = runtime()["spec"]["template"]["spec"]["replicatedJobs"]
     assert not any("recommender" in key for key in node["template"]["metadata"]["labels"])
@@ -128,7 +128,7 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_what_becomes_of_the_group_follows_from_the_job_controllers_message(message: str) -> None:
+def test_the_job_controllers_message_decides_how_the_group_ends(message: str) -> None:
     rules = runtime()["spec"]["template"]["spec"]["failurePolicy"]["rules"]
     actions = [
         rule["action"]

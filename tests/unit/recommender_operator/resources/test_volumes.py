@@ -133,7 +133,7 @@ def test_raw_data_in_the_folders_of_the_operator_are_never_mounted() -> None:
 
 
 @pytest.mark.parametrize("kind", list(JobKind))
-def test_no_volume_is_regrouped_unless_its_owner_gives_it(kind: JobKind) -> None:
+def test_the_group_of_a_volume_changes_only_if_its_owner_allows_it(kind: JobKind) -> None:
     inputs = TRAIN | STAGED | REMOVED
     owner, made = of({"source": {"claimName": "raw"}, "snapshots": {"keep": 2}})
     subject = None if kind is JobKind.SNAPSHOT else made
@@ -176,7 +176,7 @@ def test_a_group_of_workers_mounts_what_one_worker_does() -> None:
         (JobKind.REMOVE, REMOVED, ["artifacts/movies", "staging/movies"]),
     ],
 )
-def test_folders_are_made_by_the_user_of_the_job_before_the_kubelet_makes_them(
+def test_the_user_of_the_job_creates_folders_before_the_kubelet_does(
     kind: JobKind, inputs: dict[str, str], made: list[str]
 ) -> None:
     (prepare,) = pod(kind, inputs)["initContainers"]
@@ -187,9 +187,7 @@ def test_folders_are_made_by_the_user_of_the_job_before_the_kubelet_makes_them(
 
 
 @pytest.mark.parametrize(("kind", "inputs"), [(JobKind.TRAIN, TRAIN), (JobKind.PUBLISH, STAGED)])
-def test_a_job_that_others_went_before_makes_no_folders(
-    kind: JobKind, inputs: dict[str, str]
-) -> None:
+def test_a_later_job_creates_no_folders(kind: JobKind, inputs: dict[str, str]) -> None:
     assert "initContainers" not in pod(kind, inputs)
 
 
@@ -200,7 +198,7 @@ def prepared(*folders: pathlib.Path | str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
-def test_the_folders_are_made_and_those_that_are_there_are_left(tmp_path: pathlib.Path) -> None:
+def test_missing_folders_are_created_and_existing_ones_stay(tmp_path: pathlib.Path) -> None:
     kept = tmp_path / "lake" / "movies" / "kept"
     kept.parent.mkdir(parents=True)
     kept.write_text("x")
@@ -210,7 +208,7 @@ def test_the_folders_are_made_and_those_that_are_there_are_left(tmp_path: pathli
     assert (tmp_path / "staging" / "a b $(c)").is_dir()
 
 
-def test_a_folder_that_cannot_be_made_ends_the_job_with_the_remedy(
+def test_a_folder_that_cannot_be_created_fails_the_job_with_the_remedy(
     tmp_path: pathlib.Path,
 ) -> None:
     (tmp_path / "lake").write_text("a file where a folder belongs")
@@ -224,9 +222,7 @@ def test_a_folder_that_cannot_be_made_ends_the_job_with_the_remedy(
 @pytest.mark.parametrize(("kind", "names"), [
     (JobKind.CHECK, ["main", "prepare"]), (JobKind.PUBLISH, ["main"]),
 ])  # fmt: skip
-def test_a_store_that_cannot_be_written_to_is_not_tried_again(
-    kind: JobKind, names: list[str]
-) -> None:
+def test_a_read_only_store_is_not_tried_again(kind: JobKind, names: list[str]) -> None:
     owner, made = of({"source": {"claimName": "raw"}})
     policy = jobs.job(owner, made, kind, 1, STAGED, OPTIONS)["spec"]["podFailurePolicy"]
     codes = [rule["onExitCodes"] for rule in policy["rules"] if "onExitCodes" in rule]

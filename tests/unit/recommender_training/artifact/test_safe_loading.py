@@ -146,7 +146,7 @@ def test_a_changed_graph_is_refused_before_it_is_loaded(
     path.write_bytes(changed)
     if reader == "champion":
         with pytest.raises(InputError, match="has changed"):
-            Champion(folder, trained.digest)
+            Champion.load(folder, trained.digest)
         return
     assert main(["measure", str(folder)]) == 2
 

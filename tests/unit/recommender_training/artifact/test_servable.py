@@ -15,7 +15,7 @@ from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset
 from recommender_training.pipeline import training
-from recommender_training.trainer.bundle import fit_models
+from recommender_training.trainer.fit_models import fit_models
 
 
 def test_the_limits_match_the_transformer() -> None:
@@ -62,6 +62,10 @@ def test_a_training_refuses_before_it_fits(
     monkeypatch.setattr(servable, "MAX_FILE_BYTES", vocabulary - 1)
     monkeypatch.setattr(training, fit_models.__name__, fitted)
     with pytest.raises(InputError, match=r"vocabulary.json of 60 items") as caught:
-        training.train(trained.lake, trained.data_version, trained.config, tmp_path / "staged")
+        training.train(
+            training.TrainingRun(
+                trained.lake, trained.data_version, trained.config, tmp_path / "staged"
+            )
+        )
     assert caught.value.reason == "ArtifactTooLarge"
     assert not (tmp_path / "staged").exists()

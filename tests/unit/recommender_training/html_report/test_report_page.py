@@ -251,7 +251,9 @@ def test_a_window_without_requests_is_shown_without_lists(
 
 def test_the_baseline_has_a_page_without_a_learning_curve(trained: Any, tmp_path: Path) -> None:
     config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
-    result = training.train(trained.lake, trained.data_version, config, tmp_path / "staged")
+    result = training.train(
+        training.TrainingRun(trained.lake, trained.data_version, config, tmp_path / "staged")
+    )
     page = (result.staged / "report.html").read_text()
     assert "The baseline model itself" in page
     for absent in ("Learning curve", "Gain over the regression", "Model minus regression"):

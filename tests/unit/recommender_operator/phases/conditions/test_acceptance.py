@@ -9,7 +9,7 @@ def asking(url: str) -> World:
     return World(spec=spec(analysis={"provider": "Prometheus", "prometheusUrl": url}))
 
 
-def test_a_server_that_is_not_allowed_is_named_with_the_remedy_before_anything_is_asked() -> None:
+def test_a_refused_server_is_reported_with_the_remedy_before_any_request() -> None:
     world = asking(SERVER)
     world.reconcile()
     accepted = find(world.status.conditions, ConditionType.ACCEPTED)

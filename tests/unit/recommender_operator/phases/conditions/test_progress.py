@@ -65,7 +65,7 @@ def turned(kind: ConditionType, **values: str) -> dict[str, Any]:
         {"clock": clock(age=-1)},
     ],
 )
-def test_how_far_a_version_is_may_wait(changes: dict[str, Any]) -> None:
+def test_progress_of_a_version_may_wait(changes: dict[str, Any]) -> None:
     assert waits(**changes)
 
 
@@ -89,7 +89,7 @@ def test_how_far_a_version_is_may_wait(changes: dict[str, Any]) -> None:
         {"conditions": BEFORE.conditions[1:]},
     ],
 )
-def test_what_the_status_alone_remembers_or_people_act_upon_may_not(
+def test_state_of_the_status_and_conditions_that_people_act_on_may_not_wait(
     changes: dict[str, Any],
 ) -> None:
     assert not waits(**changes)
@@ -122,5 +122,5 @@ def test_the_end_of_a_wait_for_the_route_may_not_wait() -> None:
     assert waits(before)
 
 
-def test_conditions_that_were_not_there_may_wait() -> None:
+def test_new_conditions_may_wait() -> None:
     assert waits(RecommenderModelStatus(), conditions=BEFORE.conditions)

@@ -16,7 +16,7 @@ from recommender_operator.api.spec import (
     GateMetric,
     JudgeBy,
 )
-from recommender_operator.phases.stages.gates import Rival, judge, words
+from recommender_operator.phases.stages.gates import Champion, evaluate, words
 
 AUC = GateMetric.AUC
 LOSS = GateMetric.LOG_LOSS
@@ -41,24 +41,24 @@ def measured(metric: GateMetric, value: float, low: float, high: float) -> dict[
         (Gate(metric=AUC, min=0.6, max=0.9), 0.7, True),
     ],
 )
-def test_a_limit_itself_still_holds(gate: Gate, value: float, passed: bool) -> None:
-    assert judge(gate, {gate.metric.value: value}, None).passed is passed
+def test_a_value_at_the_limit_passes(gate: Gate, value: float, passed: bool) -> None:
+    assert evaluate(gate, {gate.metric.value: value}, None).passed is passed
 
 
 @pytest.mark.parametrize("judge_by", JudgeBy)
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("limit", [{"min": 0.0}, {"max": 1.0}, {"champion_margin": 1.0}])
-def test_what_is_no_number_fails_every_gate_and_says_so(
+def test_a_value_that_is_not_a_number_fails_every_gate_and_is_reported(
     limit: dict[str, float], value: float | None, judge_by: JudgeBy
 ) -> None:
     ends = {"aucLow": 0.5, "aucHigh": 0.5, "aucMinusChampion": 0.1}
     ends |= {"aucMinusChampionLow": 0.1, "aucMinusChampionHigh": 0.1}
     metrics = ends if value is None else {"auc": value} | ends
     gate = Gate.model_validate({"metric": AUC, "judge_by": judge_by} | limit)
-    result = judge(gate, metrics, Rival(metrics={"auc": 0.5}))
+    result = evaluate(gate, metrics, Champion(metrics={"auc": 0.5}))
     assert not result.passed
     assert result.value is None
-    assert "not measured as a number" in words(result)
+    assert "not measured" in words(result)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_what_is_no_number_fails_every_gate_and_says_so(
         (LOSS, 0.1, 0.5, True),
     ],
 )
-def test_the_margin_looks_the_way_in_which_the_metric_is_better(
+def test_the_margin_follows_the_direction_of_the_metric(
     metric: GateMetric, mine: float, theirs: float, passed: bool
 ) -> None:
     gate = Gate(metric=metric, champion_margin=0.02)
-    rival = Rival(metrics={metric.value: theirs})
-    assert judge(gate, {metric.value: mine}, rival).passed is passed
+    rival = Champion(metrics={metric.value: theirs})
+    assert evaluate(gate, {metric.value: mine}, rival).passed is passed
 
 
 #: Every metric that a gate may name, and whether more of it is better.
@@ -110,21 +110,25 @@ def test_the_direction_of_each_metric_is_the_one_that_is_better(metric: GateMetr
     assert (metric not in LOWER_IS_BETTER) is MORE_IS_BETTER[metric.value]
     better = 0.5 if MORE_IS_BETTER[metric.value] else 0.1
     gate = Gate(metric=metric, champion_margin=0.0)
-    assert judge(gate, {metric.value: better}, Rival(metrics={metric.value: 0.3})).passed
-    assert not judge(gate, {metric.value: 0.6 - better}, Rival(metrics={metric.value: 0.3})).passed
+    assert evaluate(gate, {metric.value: better}, Champion(metrics={metric.value: 0.3})).passed
+    assert not evaluate(
+        gate, {metric.value: 0.6 - better}, Champion(metrics={metric.value: 0.3})
+    ).passed
 
 
 @pytest.mark.parametrize("judge_by", JudgeBy)
 def test_without_a_champion_the_margin_holds(judge_by: JudgeBy) -> None:
-    result = judge(Gate(metric=AUC, champion_margin=0.01, judge_by=judge_by), {"auc": 0.3}, None)
+    result = evaluate(
+        Gate(metric=AUC, champion_margin=0.01, judge_by=judge_by), {"auc": 0.3}, None
+    )
     assert result.passed
     assert "there is none yet" in result.threshold
 
 
 def test_a_champion_without_the_metric_cannot_be_beaten_unseen() -> None:
-    result = judge(Gate(metric=AUC, champion_margin=0.01), {"auc": 0.9}, Rival(metrics={}))
+    result = evaluate(Gate(metric=AUC, champion_margin=0.01), {"auc": 0.9}, Champion(metrics={}))
     assert not result.passed
-    assert "it has no such metric" in result.threshold
+    assert "which lacks this metric" in result.threshold
 
 
 @given(value=NUMBERS, below=SPREADS, above=SPREADS, limit=NUMBERS)
@@ -133,12 +137,12 @@ def test_by_interval_min_binds_the_low_end_and_max_the_high_end_whatever_the_val
 ) -> None:
     low, high = value - below, value + above
     metrics = measured(LOSS, value, low, high)
-    at_least = judge(Gate(metric=LOSS, min=limit, judge_by=INTERVAL), metrics, None)
-    at_most = judge(Gate(metric=LOSS, max=limit, judge_by=INTERVAL), metrics, None)
+    at_least = evaluate(Gate(metric=LOSS, min=limit, judge_by=INTERVAL), metrics, None)
+    at_most = evaluate(Gate(metric=LOSS, max=limit, judge_by=INTERVAL), metrics, None)
     assert at_least.passed is (low >= limit)
     assert at_most.passed is (high <= limit)
     assert (at_least.low, at_least.high) == (low, high)
-    by_value = judge(Gate(metric=LOSS, max=limit), metrics, None)
+    by_value = evaluate(Gate(metric=LOSS, max=limit), metrics, None)
     assert by_value.passed or not at_most.passed, "the interval is never laxer than the value"
 
 
@@ -149,7 +153,7 @@ def test_by_interval_min_binds_the_low_end_and_max_the_high_end_whatever_the_val
     above=SPREADS,
     margin=st.floats(0, 5),
 )
-def test_by_interval_the_worse_end_of_the_paired_difference_has_to_be_inside_the_margin(
+def test_by_interval_the_worse_end_of_the_paired_difference_must_be_within_the_margin(
     metric: GateMetric, difference: float, below: float, above: float, margin: float
 ) -> None:
     low, high = difference - below, difference + above
@@ -157,7 +161,7 @@ def test_by_interval_the_worse_end_of_the_paired_difference_has_to_be_inside_the
     metrics = {metric.value: 0.5, name: difference, f"{name}Low": low, f"{name}High": high}
     gate = Gate(metric=metric, champion_margin=margin, judge_by=INTERVAL)
     # What the champion had in its own report is of other rows, and says nothing here.
-    result = judge(gate, metrics, Rival(metrics={metric.value: 1e9}))
+    result = evaluate(gate, metrics, Champion(metrics={metric.value: 1e9}))
     more_is_better = MORE_IS_BETTER[metric.value]
     assert result.passed is (low >= -margin if more_is_better else high <= margin)
     assert f"{low:.4g}" in result.threshold
@@ -171,56 +175,59 @@ def test_a_missing_interval_fails_with_reason_and_remedy(
 ) -> None:
     metrics = {metric.value: 0.9} | {f"{metric.value}{end}": x for end, x in ends.items()}
     gate = Gate.model_validate({"metric": metric} | limit)
-    result = judge(gate.model_copy(update={"judge_by": INTERVAL}), metrics, None)
+    result = evaluate(gate.model_copy(update={"judge_by": INTERVAL}), metrics, None)
     assert not result.passed
     assert "fewer than ten users" in words(result)
-    assert "lengthen data.window.days" in words(result)
-    assert judge(gate, metrics, None).passed
+    assert "increase data.window.days" in words(result)
+    assert evaluate(gate, metrics, None).passed
 
 
 @pytest.mark.parametrize(
     ("rival", "reason"),
     [
-        (Rival(metrics={"auc": 0.1}), "fewer than ten users"),
-        (Rival(metrics={"auc": 0.1}, not_compared="its artifact is gone; x"), "artifact is gone"),
+        (Champion(metrics={"auc": 0.1}), "fewer than ten users"),
+        (
+            Champion(metrics={"auc": 0.1}, not_compared="its artifact is gone; x"),
+            "artifact is gone",
+        ),
     ],
 )
-def test_a_missing_comparison_fails_with_its_reason(rival: Rival, reason: str) -> None:
+def test_a_missing_comparison_fails_with_its_reason(rival: Champion, reason: str) -> None:
     gate = Gate(metric=AUC, champion_margin=0.5, judge_by=INTERVAL)
-    result = judge(gate, measured(AUC, 0.9, 0.89, 0.91), rival)
+    result = evaluate(gate, measured(AUC, 0.9, 0.89, 0.91), rival)
     assert not result.passed
     assert reason in words(result)
 
 
-def test_a_comparison_with_another_champion_is_never_taken_for_this_one() -> None:
+def test_a_comparison_with_another_champion_does_not_count() -> None:
     metrics = measured(AUC, 0.9, 0.89, 0.91)
     metrics |= {f"aucMinusChampion{end}": 0.1 for end in ("", "Low", "High")}
     gate = Gate(metric=AUC, champion_margin=0.5, judge_by=INTERVAL)
-    assert judge(gate, metrics, Rival(metrics={})).passed
-    assert not judge(gate, metrics, Rival(metrics={}, not_compared="another one")).passed
+    assert evaluate(gate, metrics, Champion(metrics={})).passed
+    assert not evaluate(gate, metrics, Champion(metrics={}, not_compared="another one")).passed
 
 
-def test_a_gate_is_told_in_one_phrase() -> None:
-    result = judge(Gate(metric=AUC, min=0.6), {"auc": 0.51234}, None)
-    assert words(result) == "auc 0.5123, asked: at least 0.6"
+def test_a_gate_is_reported_in_one_phrase() -> None:
+    result = evaluate(Gate(metric=AUC, min=0.6), {"auc": 0.51234}, None)
+    assert words(result) == "auc 0.5123, required: at least 0.6"
     metrics = measured(AUC, 0.61234, 0.59, 0.63)
     metrics |= measured(AUC, -0.01, -0.02, 0.003) | metrics
     metrics |= {"aucMinusChampion": -0.01, "aucMinusChampionLow": -0.02}
     metrics |= {"aucMinusChampionHigh": 0.003}
     gate = Gate(metric=AUC, min=0.6, champion_margin=0.015, judge_by=INTERVAL)
-    assert words(judge(gate, metrics, Rival(metrics={}))) == (
-        "auc 0.6123 [0.59, 0.63], asked: low end at least 0.6 and no worse than the champion by "
-        "0.015 on the same rows (difference -0.01 [-0.02, 0.003])"
+    assert words(evaluate(gate, metrics, Champion(metrics={}))) == (
+        "auc 0.6123 [0.59, 0.63], required: low end at least 0.6 and at most 0.015 worse than the "
+        "champion on the same rows (difference -0.01 [-0.02, 0.003])"
     )
 
 
-def test_the_longest_words_fit_the_record() -> None:
+def test_the_longest_texts_fit_the_record() -> None:
     metric = max(WITH_CHAMPION_DIFFERENCE, key=lambda m: len(m.value))
     tiny = -1.2345e-300
     metrics = measured(metric, tiny, tiny, tiny)
     name = f"{metric.value}MinusChampion"
     metrics |= {f"{name}{end}": tiny for end in ("", "Low", "High")}
     gate = Gate(metric=metric, min=tiny, max=-tiny, champion_margin=-tiny, judge_by=INTERVAL)
-    result = judge(gate, metrics, Rival(metrics={}))
+    result = evaluate(gate, metrics, Champion(metrics={}))
     assert len(result.threshold) < 253
-    assert not judge(gate, metrics, Rival(metrics={}, not_compared="x" * 5000)).passed
+    assert not evaluate(gate, metrics, Champion(metrics={}, not_compared="x" * 5000)).passed
