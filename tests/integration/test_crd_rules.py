@@ -354,8 +354,8 @@ def test_a_host_of_ones_own_needs_the_gateway(server: Server) -> None:
     body["metadata"]["name"] = "own-host"
     server.create(body, dry_run="All")
     body["spec"]["rollout"]["traffic"] = "Knative"
-    told = refusal(lambda: server.create(body, dry_run="All"))
-    assert "serving.host requires rollout.traffic Gateway" in told
+    reported = refusal(lambda: server.create(body, dry_run="All"))
+    assert "serving.host requires rollout.traffic Gateway" in reported
 
 
 @pytest.mark.parametrize(
