@@ -16,11 +16,12 @@ from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data import lake, load
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import latency
+from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.ingestion import ingest
 from recommender_training.pipeline import training, variants
 from recommender_training.samples import synthetic
-from recommender_training.trainer.bundle import Bundle, fit_models
-from recommender_training.trainer.prepared import Prepared, prepare
+from recommender_training.trainer.fit_models import fit_models
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
 #: What a `conftest.py` takes from here.
@@ -108,7 +109,9 @@ def trained(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     work = tmp_path_factory.mktemp("work")
     checked = ingest.check(source, work / "lake")
     config = parse_config(CONFIG)
-    result = training.train(work / "lake", checked.data_version, config, work / "staged")
+    result = training.train(
+        training.TrainingRun(work / "lake", checked.data_version, config, work / "staged")
+    )
     return Trained(work / "lake", checked.data_version, config, result)
 
 
@@ -117,14 +120,16 @@ def regression(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> tr
     """The logistic regression as the model that serves, on the same data."""
     config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
     output = tmp_path_factory.mktemp("regression") / "staged"
-    return training.train(trained.lake, trained.data_version, config, output)
+    return training.train(training.TrainingRun(trained.lake, trained.data_version, config, output))
 
 
 @pytest.fixture(scope="session")
 def searched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Searched:
     output = tmp_path_factory.mktemp("searched") / "v-1"
     config = parse_config(json.dumps(SEARCH_CONFIG))
-    result = training.train(trained.lake, trained.data_version, config, output)
+    result = training.train(
+        training.TrainingRun(trained.lake, trained.data_version, config, output)
+    )
     return Searched(
         trained.lake, trained.data_version, result.staged, result.digest, result.report
     )
@@ -134,7 +139,9 @@ def searched(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Sear
 def varied(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> training.TrainResult:
     """A training of the same data, one fit short, whose variants are tried: Int8 serves."""
     output = tmp_path_factory.mktemp("varied") / "v-1"
-    return training.train(trained.lake, trained.data_version, parse_config(VARIED), output)
+    return training.train(
+        training.TrainingRun(trained.lake, trained.data_version, parse_config(VARIED), output)
+    )
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from recommender_operator.actions import Decision, Event, SaveBaseline
+from recommender_operator.actions import Decision, Event, RunSmoke, SaveBaseline
 from recommender_operator.adapters import pods as podstates
 from recommender_operator.adapters.events import EventRecorder
 from recommender_operator.adapters.finalizer import Finalizers, is_held
@@ -210,6 +210,7 @@ class Reconciler:
         now = self._now()
         decision = self._decide(snapshot.observed, now)
         if (answered := await self._asker.answers(snapshot, decision)) is not None:
+            self._metrics.actions.labels(action=RunSmoke.__name__).inc()
             snapshot = answered
             decision = self._decide(snapshot.observed, now)
         model = snapshot.observed.model

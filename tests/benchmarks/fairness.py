@@ -35,10 +35,12 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers, mitigated
 from recommender_training.evaluation.answers import Window
+from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.fitted.bundle import Bundle
+from recommender_training.pipeline import mitigation
 from recommender_training.search.folds import past
 from recommender_training.statistics import bootstrap
-from recommender_training.trainer.bundle import Bundle, fit_models, refit
-from recommender_training.trainer.prepared import Prepared, prepare
+from recommender_training.trainer.fit_models import fit_models, refit
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import SEEDS, load
 
@@ -65,7 +67,7 @@ def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, exposure in GROUPS.items():
         settings = Mitigation(exposure=exposure)
         config = plain.model_copy(update={"mitigation": settings})
-        found = replace(fitted, bonus=mitigated.with_bonus(held, prepared, config).bonus)
+        found = replace(fitted, bonus=mitigation.with_bonus(held, prepared, config).bonus)
         yield f"exposure.{name}", _exposure(settings, found, prepared, judged)
     for name, weights in WEIGHTS.items():
         config = plain.model_copy(update={"mitigation": Mitigation(reweighting=weights)})

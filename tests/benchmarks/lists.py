@@ -33,11 +33,12 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, latency, repository, torchscript
+from recommender_training.features.prepared import Prepared, prepare_split
+from recommender_training.fitted.bundle import Bundle
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.search.folds import past
 from recommender_training.statistics import bootstrap
-from recommender_training.trainer.bundle import Bundle, fit_models, refit
-from recommender_training.trainer.prepared import Prepared, prepare_split
-from recommender_training.trainer.retrieval import RetrievalModels
+from recommender_training.trainer.fit_models import fit_models, refit
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import WINDOWS, load
 

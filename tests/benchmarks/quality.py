@@ -35,11 +35,11 @@ from recommender_training.evaluation import answers, ranking
 from recommender_training.evaluation.answers import TOP_K
 from recommender_training.evaluation.evaluate import report
 from recommender_training.features import popularity
+from recommender_training.features.prepared import prepare_split
 from recommender_training.ingestion import ingest
 from recommender_training.samples import movielens
 from recommender_training.statistics import bootstrap
-from recommender_training.trainer.bundle import fit_models, refit
-from recommender_training.trainer.prepared import prepare_split
+from recommender_training.trainer.fit_models import fit_models, refit
 from tests.benchmarks import quality_peers as peers
 from tests.benchmarks.machine import machine
 

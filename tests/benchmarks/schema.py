@@ -29,14 +29,15 @@ from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load, splits
 from recommender_training.data.dataset import Dataset
+from recommender_training.features.prepared import prepare_split
+from recommender_training.fitted.bundle import probability
 from recommender_training.ingestion import ids, ingest
 from recommender_training.ingestion.mapping import Format, parse_mapping
 from recommender_training.samples import shop
 from recommender_training.samples.shop_settings import Settings
 from recommender_training.samples.shop_world import DAY_MS, START_MS
 from recommender_training.statistics import known_truth
-from recommender_training.trainer import bundle
-from recommender_training.trainer.prepared import prepare_split
+from recommender_training.trainer.fit_models import fit_models
 from tests.benchmarks import schema_peer
 from tests.benchmarks.machine import machine
 
@@ -133,7 +134,7 @@ def answers(folder: Path, settings: Settings, seed: int, tested: pl.DataFrame) -
     config = TrainingConfig(seed=seed)
     split = split_by_days(data, settings.days)
     prepared = prepare_split(data, split, config)
-    fitted = bundle.fit_models(prepared, config, THREADS)
+    fitted = fit_models(prepared, config, THREADS)
     rows = split.test
     events = data.events
     known = pl.DataFrame(
@@ -141,7 +142,7 @@ def answers(folder: Path, settings: Settings, seed: int, tested: pl.DataFrame) -
             "user": data.users.ids[events.user[rows]],
             "item": data.items.ids[events.item[rows]],
             "second": events.time[rows],
-            "probability": bundle.probability(fitted, prepared, rows),
+            "probability": probability(fitted, prepared, rows),
         }
     )
     asked = tested.select(

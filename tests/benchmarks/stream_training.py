@@ -95,8 +95,8 @@ def epoch(folder: Path) -> dict[str, Any]:
     """Read the data version and fit the ranker for one epoch, with its looks at the validation."""
     from recommender_training.config.training import TrainingConfig
     from recommender_training.features import table
+    from recommender_training.features.prepared import prepare
     from recommender_training.trainer.deep_ranker import fit_deep
-    from recommender_training.trainer.prepared import prepare
 
     config = _one_epoch(TrainingConfig())
     _, data = load.load(folder / "lake", (folder / "version").read_text(), None)
@@ -121,7 +121,9 @@ def whole(folder: Path) -> dict[str, Any]:
 
     version = (folder / "version").read_text()
     config = _one_epoch(TrainingConfig())
-    result = training.train(folder / "lake", version, config, folder / "staged")
+    result = training.train(
+        training.TrainingRun(folder / "lake", version, config, folder / "staged")
+    )
     return {"rows": result.rows, "auc": round(result.metrics["auc"], 4)}
 
 

@@ -20,8 +20,9 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.features import attributes, table, taste
+from recommender_training.features.prepared import held_out
 from recommender_training.models import logistic, ranker
-from recommender_training.trainer import deep_ranker, fit, prepared, runtime
+from recommender_training.trainer import deep_ranker, fit, runtime, training_rows
 
 GENRES, BATCH, STEPS = 6, 2048, 20
 
@@ -61,7 +62,7 @@ def measure(data: Dataset) -> None:
     frozen = table.constants(data, split.train)
     inputs = table.Features.of(data, settings.history_length, frozen)
     tell("what features are computed from")
-    labels = prepared.training_labels(data, split, config)
+    labels = training_rows.training_labels(data, split, config)
     fit.seed_everything(1, 1)
     train = torch.from_numpy(split.train)
     size = ranker.RankerSize(
@@ -73,10 +74,12 @@ def measure(data: Dataset) -> None:
     )
     model = ranker.create(data, inputs, train, size=size)
     target = torch.from_numpy(labels.astype(np.float32))
-    held = torch.from_numpy(prepared.held_out(split)[:10_000])
+    held = torch.from_numpy(held_out(split)[:10_000])
     how = runtime.choose(settings.precision)
     settings = settings.model_copy(update={"batch_size": BATCH})
-    fitted = fit.Trainer(model, inputs, train, held, target, settings, how)
+    fitted = fit.Trainer(
+        model, fit.Examples(inputs, train, held, target), settings, fit.FitOptions(how=how)
+    )
     began = time.process_time()
     for _ in range(STEPS):
         fitted.step()

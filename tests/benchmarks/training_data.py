@@ -14,9 +14,9 @@ from torch import Tensor
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.load import load as read_data
+from recommender_training.features.prepared import Prepared, prepare
 from recommender_training.ingestion import ingest
 from recommender_training.samples import movielens
-from recommender_training.trainer.prepared import Prepared, prepare
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.fields import EVENT_FIELDS, FieldInputs
 

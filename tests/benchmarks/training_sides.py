@@ -117,13 +117,14 @@ def run(asked: dict[str, Any]) -> dict[str, Any]:
     clock = CLOCKS[asked["clock"]]
     model, inputs = build(asked, task)
     warm, _ = build(asked, task)
-    fit.fit(warm, inputs, train, held, chosen.model_copy(update={"epochs": 1}), label)
+    examples = fit.Examples(inputs, train, held, label)
+    fit.fit(warm, examples, chosen.model_copy(update={"epochs": 1}))
     began = clock()
     if asked["model"] == "Bare":
         bare(model, inputs, train, held, label, chosen)
         seconds = [clock() - began]
     else:
-        log = fit.fit(model, inputs, train, held, chosen, label, clock=clock)
+        log = fit.fit(model, examples, chosen, clock=clock)
         # RecBole's time is that of its training steps, the bare loop's that of everything.
         seconds = log.epoch_seconds if of_peers else [clock() - began]
     judged = task.rows("test", asked["model"]) if of_peers else held

@@ -28,10 +28,10 @@ from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import OnceOnly
 from recommender_training.export import repository
+from recommender_training.features.prepared import prepare_split
 from recommender_training.pipeline import variants
 from recommender_training.pipeline.variants import Candidate
-from recommender_training.trainer.bundle import fit_models, refit
-from recommender_training.trainer.prepared import prepare_split
+from recommender_training.trainer.fit_models import fit_models, refit
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import load, without_test
 

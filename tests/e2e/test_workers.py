@@ -51,7 +51,7 @@ def test_given_two_workers_when_one_is_killed_during_training_then_the_version_r
     assert world.until_decided(version) == "Promoted", world.describe()
     assert restarts(world) == "1"
     reported = faults.log_of_worker(world, version, rank=0)
-    assert "going on from epoch" in reported, reported
+    assert "resuming from epoch" in reported, reported
     world.until_settled()
     assert world.champion == version
     assert world.answer()["version"] == version

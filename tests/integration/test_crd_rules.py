@@ -286,7 +286,7 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
         ),
     ],
 )
-def test_a_mapping_that_makes_no_sense_is_refused_with_its_field(
+def test_an_invalid_mapping_is_refused_with_its_field(
     server: Server, source: Json, message: str
 ) -> None:
     body = changed("data.source", SOURCE | source)

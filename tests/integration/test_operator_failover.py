@@ -332,7 +332,7 @@ async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_anoth
             await until("a refusal", refused, second)
             await until("its Event", posted, second)
             assert await claimed_by("first")
-            assert second.text.count(f"the release {namespace}/first acts on this model") == 1
+            assert second.text.count(f"the release {namespace}/first manages this model") == 1
             requested = {
                 "labels": {"recommender.dev/instance": "blue"},
                 "annotations": {"recommender.dev/abort": "token-1"},

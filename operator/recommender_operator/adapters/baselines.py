@@ -64,7 +64,9 @@ class BaselineStore:
     ) -> KeptBaselines:
         """Return the baselines that one of the uids controls; invalid ones count as missing."""
         own = owned.controlled_by(found, uids)
-        read = await asyncio.to_thread(lambda: [baselines.read(thing) for thing in own])
+        read: list[Baseline | None] = []
+        if own:
+            read = await asyncio.to_thread(lambda: [baselines.read(thing) for thing in own])
         kept: dict[str, Baseline] = {}
         for thing, baseline in zip(own, read, strict=True):
             # An object with another name would never be replaced.

@@ -1,4 +1,4 @@
-"""Compaction changes no row, and a vacuum takes no file that somebody may ask for again."""
+"""Compaction changes no row, and a vacuum removes no file that is in use."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_a_vacuum_spares_the_versions_that_are_referred_to(crowded: tuple[Path, 
             load(path, gone.data_version, None)
 
 
-def test_what_is_younger_than_the_retention_stays(
+def test_files_within_the_retention_stay(
     crowded: tuple[Path, Results],
 ) -> None:
     path, (*_, last) = crowded
@@ -176,9 +176,9 @@ def test_the_command_spares_artifacts_and_the_last_training(
         compaction, "compact", lambda *a, **k: real(*a, **{**k, "retention_hours": 0})
     )
     assert main(arguments) == 0
-    told = json.loads(report.read_text())
-    assert (told["kind"], told["partitions"]) == ("compact", 2)
-    assert told["filesRemoved"] >= 1
+    entry = json.loads(report.read_text())
+    assert (entry["kind"], entry["partitions"]) == ("compact", 2)
+    assert entry["filesRemoved"] >= 1
     heights = [rows(path, each.data_version).height for each in (published, trained, named)]
     assert heights == [2, 4, 1]
 

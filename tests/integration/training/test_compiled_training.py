@@ -9,9 +9,9 @@ import torch
 
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.features import attributes
+from recommender_training.features.prepared import Prepared
 from recommender_training.models.ranker import RankerSize, create
 from recommender_training.trainer import fit
-from recommender_training.trainer.prepared import Prepared
 from recommender_training.trainer.runtime import Runtime
 
 pytestmark = [
@@ -57,7 +57,7 @@ def fitted(compiler: str | None) -> torch.Tensor:
     train, held = torch.arange(384), torch.arange(384, 512)
     settings = Hyperparameters(epochs=2, batch_size=128, precision=precision)
     how = Runtime(torch.device("cpu"), precision, compiler)
-    fit.fit(model, inputs, train, held, settings, label, how=how)
+    fit.fit(model, fit.Examples(inputs, train, held, label), settings, fit.FitOptions(how=how))
     return fit.predict(model, inputs, held)
 
 
@@ -72,7 +72,8 @@ def ranked(prepared: Prepared, compiler: str | None) -> torch.Tensor:
     model = create(prepared.data, prepared.kept, train, size=size)
     settings = Hyperparameters(epochs=1, embedding_dim=8, batch_size=512)
     how = Runtime(torch.device("cpu"), Precision.BFLOAT16, compiler)
-    fit.fit(model, prepared.kept, train, held, settings, prepared.kept.label, how=how)
+    examples = fit.Examples(prepared.kept, train, held, prepared.kept.label)
+    fit.fit(model, examples, settings, fit.FitOptions(how=how))
     return fit.predict(model, prepared.kept, held)
 
 

@@ -1,4 +1,4 @@
-"""`check` compares with what was trained on, warns or blocks, and writes what it found."""
+"""`check` compares with the last training, warns or blocks, and writes its findings."""
 
 from __future__ import annotations
 
@@ -57,76 +57,76 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-def test_what_is_lost_blocks_and_the_report_and_the_file_name_it(desk: Desk) -> None:
+def test_lost_values_block_and_report_and_file_name_them(desk: Desk) -> None:
     before = desk.trained()
     desk.edit_users(1, "")
-    code, said = desk.check()
-    assert (code, said["ok"], said["reason"]) == (2, False, "DataChecksFailed")
-    assert "users.age (lost)" in said["message"]
-    assert "data.checks.levels.lost: Warn" in said["message"]
-    assert said["checks"]["findings"][0]["feature"] == "age"
-    assert (said["checks"]["blocked"], said["checks"]["comparedWith"]) == (1, before)
-    whole = desk.findings(said["dataVersion"])
+    code, answer = desk.check()
+    assert (code, answer["ok"], answer["reason"]) == (2, False, "DataChecksFailed")
+    assert "users.age (lost)" in answer["message"]
+    assert "data.checks.levels.lost: Warn" in answer["message"]
+    assert answer["checks"]["findings"][0]["feature"] == "age"
+    assert (answer["checks"]["blocked"], answer["checks"]["comparedWith"]) == (1, before)
+    whole = desk.findings(answer["dataVersion"])
     assert (whole["level"], whole["comparedWith"]) == ("block", before)
     assert whole["findings"][0]["check"] == "lost"
     assert len(whole["findings"]) == sum(
-        said["checks"][level] for level in ("passed", "warned", "blocked")
+        answer["checks"][level] for level in ("passed", "warned", "blocked")
     )
 
 
-def test_what_is_declared_to_warn_goes_on_and_the_operator_can_read_it(desk: Desk) -> None:
+def test_findings_at_level_warn_pass_and_the_operator_can_read_them(desk: Desk) -> None:
     before = desk.trained()
     desk.edit_users(1, "")
-    code, said = desk.check("--checks", '{"levels": {"lost": "Warn"}}')
+    code, answer = desk.check("--checks", '{"levels": {"lost": "Warn"}}')
     assert code == 0
-    assert "users.age (lost): null in 100.00% of the rows" in said["message"]
-    told = operator_report.parse(operator_report.CheckReport, said).checks
-    assert told is not None
-    assert told.compared_with == before
-    assert ("users", "age") in {(each.table, each.feature) for each in told.findings}
-    assert told.warned >= len(told.findings) > 0
+    assert "users.age (lost): null in 100.00% of the rows" in answer["message"]
+    found = operator_report.parse(operator_report.CheckReport, answer).checks
+    assert found is not None
+    assert found.compared_with == before
+    assert ("users", "age") in {(each.table, each.feature) for each in found.findings}
+    assert found.warned >= len(found.findings) > 0
 
 
-def test_compared_is_with_the_last_training_not_with_the_last_check(desk: Desk) -> None:
+def test_the_reference_is_the_last_training_not_the_last_check(desk: Desk) -> None:
     """Else a source that breaks a little more each day would never be found."""
     before = desk.trained()
     desk.edit_users(3, "pilot")
     for _ in range(2):
-        _, said = desk.check()
-        assert said["checks"]["comparedWith"] == before
-        assert "'pilot'" in said["message"]
+        _, answer = desk.check()
+        assert answer["checks"]["comparedWith"] == before
+        assert "'pilot'" in answer["message"]
 
 
-def test_a_version_can_be_named_and_is_profiled_anew_where_it_has_no_profile(desk: Desk) -> None:
+def test_a_given_reference_without_a_profile_is_profiled_again(desk: Desk) -> None:
     first = str(desk.check()[1]["dataVersion"])
     shutil.rmtree(desk.lake / "checks")
     desk.edit_users(3, "pilot")
     second = str(desk.check()[1]["dataVersion"])
     lake_files.write_trained(desk.lake, second)
-    _, said = desk.check("--against", first)
-    assert said["checks"]["comparedWith"] == first
-    assert "'pilot'" in said["message"]
+    _, answer = desk.check("--against", first)
+    assert answer["checks"]["comparedWith"] == first
+    assert "'pilot'" in answer["message"]
     assert desk.check()[1]["checks"]["level"] == "pass"
 
 
-def test_without_a_version_to_compare_with_it_says_so_and_judges_the_window_alone(
+def test_without_a_reference_only_the_window_is_checked(
     desk: Desk,
 ) -> None:
     for arguments in ((), ("--against", "i7.u0.t0-0123456789abcdef")):
-        code, said = desk.check(*arguments)
-        assert (code, said["checks"]["comparedWith"]) == (0, None)
-        assert "not compared, since no reference" in said["message"]
-        assert said["checks"]["passed"] == 6
+        code, answer = desk.check(*arguments)
+        assert (code, answer["checks"]["comparedWith"]) == (0, None)
+        assert "not compared, since no reference" in answer["message"]
+        assert answer["checks"]["passed"] == 6
 
 
-def test_a_window_that_shrank_blocks_and_names_the_limit(desk: Desk) -> None:
+def test_a_shrunken_window_blocks_with_the_limit(desk: Desk) -> None:
     desk.trained()
     late = 950_000_000  # two years after all others, so a window of 90 days has these alone
     rows = [f"{1 + n % 40}\t{1 + n % 30}\t{3 + n % 2}\t{late + n * 60}\n" for n in range(120)]
     (desk.raw / "late.inter").write_text(HEADER + "".join(rows))
-    code, said = desk.check("--window-days", 90)
-    assert (code, said["reason"]) == (2, "DataChecksFailed")
-    assert "interactions.rows (volume): 120 in the window" in said["message"]
+    code, answer = desk.check("--window-days", 90)
+    assert (code, answer["reason"]) == (2, "DataChecksFailed")
+    assert "interactions.rows (volume): 120 in the window" in answer["message"]
     assert desk.check("--window-days", 90, "--checks", '{"maxVolumeDrop": 1}')[0] == 0
 
 
@@ -135,12 +135,12 @@ def test_more_duplicates_than_before_warn(desk: Desk) -> None:
     path = desk.raw / "synthetic.inter"
     rows = path.read_text().splitlines()
     (desk.raw / "twice.inter").write_text(HEADER + "\n".join(rows[1:25]) + "\n")
-    code, said = desk.check("--max-quarantined-share", 0.1)
+    code, answer = desk.check("--max-quarantined-share", 0.1)
     assert code == 0
-    assert "interactions.rows (duplicates): 24 of 624 rows are duplicates" in said["message"]
+    assert "interactions.rows (duplicates): 24 of 624 rows are duplicates" in answer["message"]
 
 
-def test_a_profile_that_is_damaged_or_of_another_time_is_made_anew(desk: Desk) -> None:
+def test_a_damaged_or_outdated_profile_is_rebuilt(desk: Desk) -> None:
     """Types have other names in another version of polars: that is no change of the data."""
     version = desk.trained()
     desk.edit_users(3, "pilot")
@@ -150,12 +150,12 @@ def test_a_profile_that_is_damaged_or_of_another_time_is_made_anew(desk: Desk) -
     assert other != whole
     for damaged in (whole[:100], b"[]", other):
         path.write_bytes(damaged)
-        _, said = desk.check()
-        assert (said["checks"]["comparedWith"], said["checks"]["blocked"]) == (version, 0)
+        _, answer = desk.check()
+        assert (answer["checks"]["comparedWith"], answer["checks"]["blocked"]) == (version, 0)
         assert path.read_bytes() == whole
 
 
-def test_the_operators_section_is_the_one_of_the_command() -> None:
+def test_operator_and_command_have_the_same_section() -> None:
     theirs = DataChecks().model_dump(mode="json", by_alias=True)
     assert Checks().model_dump(mode="json", by_alias=True) == theirs
     rules = [kind.model_json_schema()["properties"] for kind in (DataChecks, Checks)]

@@ -1,4 +1,4 @@
-"""A profile tells a data version and a window as training sees them, and always the same."""
+"""A profile matches the training's view of a data version and is reproducible."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ from recommender_training.ingestion import ingest
 from tests.training_fixtures import Trained
 
 
-def test_the_parts_of_the_window_are_those_of_training(trained: Trained) -> None:
+def test_the_parts_of_the_window_match_the_training(trained: Trained) -> None:
     for days in (None, 60):
-        told = profile.build(trained.lake, trained.data_version, days).profile
+        found = profile.build(trained.lake, trained.data_version, days).profile
         _, data = load.load(trained.lake, trained.data_version, days)
         split = splits.temporal(data.events)
-        assert told["window"] == {
-            "start": int(data.events.time[0]) if days is None else told["window"]["start"],
+        assert found["window"] == {
+            "start": int(data.events.time[0]) if days is None else found["window"]["start"],
             "end": int(data.events.time[-1]),
             "validationStart": split.validation_start,
             "testStart": split.test_start,
         }
         for part in profile.PARTS:
             labels = data.events.label[getattr(split, part)]
-            assert told["labels"][part] == {"rows": len(labels), "positive": int(labels.sum())}
+            assert found["labels"][part] == {"rows": len(labels), "positive": int(labels.sum())}
         known = set(data.events.user[split.train]) & set(data.events.user[split.validation])
-        assert told["cold"] == {
+        assert found["cold"] == {
             "validationUsers": len(set(data.events.user[split.validation])),
             "known": len(known),
         }
 
 
-def test_the_histograms_are_those_of_reference_json(trained: Trained, tables: lake.Tables) -> None:
-    told = profile.build(trained.lake, trained.data_version, None).profile["sessions"]
+def test_the_histograms_equal_reference_json(trained: Trained, tables: lake.Tables) -> None:
+    found = profile.build(trained.lake, trained.data_version, None).profile["sessions"]
     words = vocabulary.vocabulary(dataset.build(tables), 20)
     requests = list(sample_requests(tables.interactions, tables.users, tables.items, sample._SEED))
     expected = reference.reference(requests, [None] * len(requests), words)
-    assert (told["sessions"], told["shareOfUsers"]) == (expected["sessions"], 1.0)
-    mine = [{k: v for k, v in each.items() if k != "missing"} for each in told["features"]]
+    assert (found["sessions"], found["shareOfUsers"]) == (expected["sessions"], 1.0)
+    mine = [{k: v for k, v in each.items() if k != "missing"} for each in found["features"]]
     assert mine == [each for each in expected["features"] if each["name"] != "top_score"]
 
 
 def test_a_profile_made_later_has_the_same_bytes(source: Path, tmp_path: Path) -> None:
-    """An older version is read by time travel, whatever was added since."""
+    """An older version is read by time travel, regardless of later rows."""
     checked = ingest.check(source, tmp_path / "lake")
     first = profile.build(tmp_path / "lake", checked.data_version, None).profile
     late = tmp_path / "late"
@@ -66,7 +66,7 @@ def test_a_profile_made_later_has_the_same_bytes(source: Path, tmp_path: Path) -
     assert canonical_json(again) == canonical_json(first)
 
 
-def test_a_table_too_large_to_be_held_has_the_same_profile(
+def test_a_table_read_in_parts_has_the_same_profile(
     trained: Trained, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     held = profile.build(trained.lake, trained.data_version, 60).profile
@@ -76,7 +76,7 @@ def test_a_table_too_large_to_be_held_has_the_same_profile(
 
 
 @pytest.mark.parametrize("version", ["latest", "i99.u0.t0-0123456789abcdef"])
-def test_a_version_that_is_not_there_is_named(trained: Trained, version: str) -> None:
+def test_a_missing_version_is_named(trained: Trained, version: str) -> None:
     with pytest.raises(InputError) as caught:
         profile.build(trained.lake, version, None)
     assert caught.value.reason == "DataVersionMissing"
@@ -88,33 +88,33 @@ def test_a_range_is_exact_at_its_resolution(ages: list[int | None]) -> None:
     for half in (ages[: len(ages) // 3], ages[len(ages) // 3 :]):
         table.add(pl.DataFrame({"age": half}, schema={"age": pl.Int64}))
     facts = table.facts()
-    told = facts["numbers"]["age"]
+    found = facts["numbers"]["age"]
     assert facts["columns"]["age"]["nulls"] == pytest.approx(
         ages.count(None) / max(len(ages), 1), abs=1e-9
     )
     known = np.array([age for age in ages if age is not None])
     if len(known) == 0:
-        assert told is None
+        assert found is None
         return
-    assert told is not None
-    assert (told["least"], told["largest"]) == (known.min(), known.max())
+    assert found is not None
+    assert (found["least"], found["largest"]) == (known.min(), known.max())
     for name, share in (("low", 0.01), ("median", 0.5), ("high", 0.99)):
         expected = np.quantile(known, share, method="inverted_cdf")
-        assert told[name] == expected, name
+        assert found[name] == expected, name
 
 
-def test_an_item_of_two_genres_counts_for_each_and_rare_categories_are_not_named() -> None:
+def test_an_item_of_two_genres_counts_for_each_and_rare_categories_are_summed() -> None:
     genres = ["Drama", "Drama Comedy", None, *(f"g{n:03}" for n in range(300))]
     table = columns.Table("items", {"genres": "String"})
     table.add(pl.DataFrame({"genres": genres, "release_year": 1990}))
-    told = table.facts()["categories"]["genres"]
-    assert next(iter(told["counts"])) == "Drama"
-    assert told["counts"]["Drama"] == 2
-    assert len(told["counts"]) == columns.MAX_CATEGORIES
-    assert told["others"] + sum(told["counts"].values()) == 303
+    found = table.facts()["categories"]["genres"]
+    assert next(iter(found["counts"])) == "Drama"
+    assert found["counts"]["Drama"] == 2
+    assert len(found["counts"]) == columns.MAX_CATEGORIES
+    assert found["others"] + sum(found["counts"].values()) == 303
 
 
-def test_a_sample_is_whole_users_the_same_ones_whoever_else_comes(
+def test_a_sample_has_whole_users_and_does_not_depend_on_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sample, "MAX_ROWS", 1000)

@@ -1,4 +1,4 @@
-"""Data that no one should learn from: what `check` says of them, and what `train` does."""
+"""Degenerate data: the findings of `check` and the errors of `train`."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def one_second(rows: pl.DataFrame) -> pl.DataFrame:
         (one_user_after_the_other, "cold", "warn", "0 of"),
     ],
 )
-def test_check_names_it(
+def test_check_reports_the_problem(
     source: Path, tmp_path: Path, edit: Edit, check: str, level: str, named: str
 ) -> None:
     version = lake(source, tmp_path, edit)
@@ -85,31 +85,37 @@ def test_check_names_it(
 
 
 @pytest.mark.parametrize("edit", [one_user, one_item, one_user_after_the_other])
-def test_train_takes_it_where_the_check_is_told_to_let_it_pass(
+def test_train_accepts_data_that_the_check_ignores(
     source: Path, tmp_path: Path, edit: Edit
 ) -> None:
-    """The metrics are finite, and no interval is told that users could not carry."""
+    """The metrics are finite, and intervals exist only with enough users."""
     version = lake(source, tmp_path, edit)
-    result = training.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+    result = training.train(
+        training.TrainingRun(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+    )
     assert all(math.isfinite(value) for value in result.metrics.values())
     assert {"auc", "logLoss", "ndcgAt10"} <= result.metrics.keys()
     assert ("aucLow" in result.metrics) == (edit is not one_user)
 
 
 @pytest.mark.parametrize(
-    ("edit", "said"),
+    ("edit", "report"),
     [(constant, "960 of them positive"), (one_second, "events share one second, which is never")],
 )
-def test_train_refuses_labels_that_are_all_alike_and_times_that_are(
-    source: Path, tmp_path: Path, edit: Edit, said: str
+def test_train_refuses_equal_labels_and_equal_times(
+    source: Path, tmp_path: Path, edit: Edit, report: str
 ) -> None:
     version = lake(source, tmp_path, edit)
     found = run.run(tmp_path / "lake", version, Checks())
-    assert (said in " ".join(each.remedy for each in found.findings)) is (edit is one_second)
+    assert (report in " ".join(each.remedy for each in found.findings)) is (edit is one_second)
     with pytest.raises(InputError) as caught:
-        training.train(tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged")
+        training.train(
+            training.TrainingRun(
+                tmp_path / "lake", version, parse_config(CONFIG), tmp_path / "staged"
+            )
+        )
     assert caught.value.reason == "TooFewRows"
-    assert said in caught.value.message
+    assert report in caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -117,7 +123,7 @@ def test_train_refuses_labels_that_are_all_alike_and_times_that_are(
     [(START * 1000, "BadTimestamp"), (NOW + 2 * 86_400, "FutureTimestamp"),
      (START, "DuplicateRow")],
 )  # fmt: skip
-def test_milliseconds_the_future_and_duplicates_never_reach_a_training(
+def test_milliseconds_future_times_and_duplicates_never_reach_a_training(
     source: Path, tmp_path: Path, time: int, reason: str
 ) -> None:
     """What `train` reads is the lake, and these rows are in the quarantine."""

@@ -1,4 +1,4 @@
-"""Tables of an event collector are read by data file: each once, whatever the table does after."""
+"""Each data file of a Delta table is read once, even if the table changes later."""
 
 from __future__ import annotations
 
@@ -40,9 +40,7 @@ def failure(source: Path, lake: Path) -> InputError:
     return caught.value
 
 
-def test_new_data_files_are_read_and_those_that_were_read_are_not_opened(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_only_new_data_files_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source, lake = tmp_path / "raw", tmp_path / "lake"
     collect(source / "events", event(1, 10, START), event(2, 10, START + 5, 9))
     first = check(source, lake, MAPPING, Format.DELTA)
@@ -66,7 +64,7 @@ def test_new_data_files_are_read_and_those_that_were_read_are_not_opened(
     assert sorted(batches.select("rows", "new_rows").rows()) == [(1, 1), (2, 1)]
 
 
-def test_rows_that_the_collector_rewrote_are_known_events(tmp_path: Path) -> None:
+def test_rows_in_rewritten_files_are_known_events(tmp_path: Path) -> None:
     """Its own compaction puts the same rows into files of other names."""
     source, lake = tmp_path / "raw", tmp_path / "lake"
     for user in range(3):
@@ -79,7 +77,7 @@ def test_rows_that_the_collector_rewrote_are_known_events(tmp_path: Path) -> Non
     assert sorted(table(lake, "batches")["known_rows"].to_list()) == [0, 0, 0, 3]
 
 
-def test_columns_of_the_partition_and_columns_that_came_later_are_read(tmp_path: Path) -> None:
+def test_partition_columns_and_later_columns_are_read(tmp_path: Path) -> None:
     source, lake = tmp_path / "raw", tmp_path / "lake"
     place = {"partition_by": ["shop"], "schema_mode": "merge"}
     collect(source / "events", event(1, 10, START, shop="a b/ü"), **place)
@@ -112,7 +110,7 @@ def test_a_folder_without_a_table_is_missing_data(tmp_path: Path) -> None:
     assert "no Delta table events (interactions)" in error.message
 
 
-def test_a_data_file_that_is_gone_or_outside_is_refused(tmp_path: Path) -> None:
+def test_a_missing_or_outside_data_file_is_refused(tmp_path: Path) -> None:
     source = tmp_path / "raw"
     collect(source / "events", event(1, 10, START))
     data = next((source / "events").glob("*.parquet"))
@@ -148,7 +146,7 @@ def test_a_table_with_deletion_vectors_is_refused_by_name(tmp_path: Path) -> Non
     assert (error.reason, "deletionVectors" in error.message) == ("UnreadableData", True)
 
 
-def test_a_batch_is_told_by_table_and_file_not_by_place(tmp_path: Path) -> None:
+def test_a_batch_is_identified_by_table_and_file_not_by_location(tmp_path: Path) -> None:
     """The same table mounted elsewhere is the same; another table with such rows is not."""
     for name in ("one", "two"):
         collect(tmp_path / name / "events", event(1, 10, START))

@@ -1,4 +1,4 @@
-"""Replayed traffic looks like the reference; the shifted population is told by age and genre.
+"""Replayed traffic matches the reference; the shifted population differs in age and genre.
 
 On MovieLens 100K where it is in the cache, else on generated data.
 """
@@ -115,7 +115,7 @@ def test_p_values_of_age_are_spread_as_chance_spreads_them(world: World) -> None
     assert np.median(values) > 0.15
 
 
-def test_shifted_traffic_is_told_by_age_and_genre_in_every_window(world: World) -> None:
+def test_shifted_traffic_shows_in_age_and_genre_in_every_window(world: World) -> None:
     for named in breaches(world, "traffic-shifted"):
         assert {"age", "last_genre"} <= named
 
@@ -127,7 +127,7 @@ def test_traffic_comes_from_users_that_training_never_saw(world: World) -> None:
     assert len({request["session_id"] for request in requests}) == len(requests) == 4000
 
 
-def test_the_window_holds_the_shifted_population_alone(world: World, tmp_path: Path) -> None:
+def test_the_window_holds_only_the_shifted_population(world: World, tmp_path: Path) -> None:
     first = ingest.check(world.folder / "initial", tmp_path / "lake", window_days=demo.WINDOW_DAYS)
     assert first.rows == raw.read_source(world.folder / "initial").interactions.height
     second = ingest.check(

@@ -176,7 +176,7 @@ def test_a_killed_worker_begins_again_at_the_checkpoint_and_the_model_is_the_sam
     finally:
         process.kill()
     assert ended.code == 0, ended.log
-    assert ended.log.count("going on from epoch") == 2, ended.log
+    assert ended.log.count("resuming from epoch") == 2, ended.log
     assert_near(ended, two)
     models = [
         (place.root / name / "repository/recommender/1/model.pt").read_bytes()

@@ -12,9 +12,10 @@ import torch
 from recommender_training.artifact import manifest, vocabulary
 from recommender_training.config.training import Fault, FaultInjection, TrainingConfig
 from recommender_training.export import faults, torchscript
+from recommender_training.features.prepared import Prepared
 from recommender_training.pipeline import training
-from recommender_training.trainer.bundle import fit_models, refit
-from recommender_training.trainer.prepared import Prepared, training_labels
+from recommender_training.trainer.fit_models import fit_models, refit
+from recommender_training.trainer.training_rows import training_labels
 
 
 def request(user: int) -> tuple[torch.Tensor, ...]:
@@ -115,7 +116,9 @@ def test_the_artifact_names_its_fault_and_keeps_a_sound_reference(
 ) -> None:
     injection = FaultInjection(fault=Fault.BROKEN_FEATURES)
     config = trained.config.model_copy(update={"fault_injection": injection})
-    result = training.train(trained.lake, trained.data_version, config, tmp_path / "staged")
+    result = training.train(
+        training.TrainingRun(trained.lake, trained.data_version, config, tmp_path / "staged")
+    )
     assert manifest.verify(result.staged)["fault"]["fault"] == "BrokenFeatures"
     assert result.report["fault"]["fault"] == "BrokenFeatures"
     words = json.loads((result.staged / "vocabulary.json").read_text())

@@ -36,7 +36,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> training.TrainResult:
     raw.mkdir()
     synthetic.generate(raw, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
     version = ingest.check(raw, work / "lake").data_version
-    return training.train(work / "lake", version, parse_config(json.dumps(CONFIG)), work / "v")
+    return training.train(
+        training.TrainingRun(work / "lake", version, parse_config(json.dumps(CONFIG)), work / "v")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +91,9 @@ def test_two_exports_are_the_same_bytes(
 ) -> None:
     lake = trained.staged.parent / "lake"
     version = str(trained.report["dataVersion"])
-    again = training.train(lake, version, parse_config(json.dumps(CONFIG)), tmp_path / "again")
+    again = training.train(
+        training.TrainingRun(lake, version, parse_config(json.dumps(CONFIG)), tmp_path / "again")
+    )
     assert (again.staged / "repository/recommender/1/model.pt2").read_bytes() == program
     assert again.digest == trained.digest
 

@@ -1,4 +1,4 @@
-"""`check` and `publish` on a disk without room: told as such, and repeated once there is some."""
+"""`check` and `publish` on a full disk: reported, and repeatable once there is space."""
 
 from __future__ import annotations
 
@@ -38,26 +38,26 @@ def run(tmp_path: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
     return code, json.loads(report.read_text())
 
 
-def assert_full(code: int, told: dict[str, Any]) -> None:
-    assert (code, told["reason"]) == (1, "DiskFull"), told
-    assert "free space" in told["message"]
+def assert_full(code: int, found: dict[str, Any]) -> None:
+    assert (code, found["reason"]) == (1, "DiskFull"), found
+    assert "free space" in found["message"]
 
 
-def test_a_check_without_room_is_repeated_to_the_same_version(
+def test_a_check_on_a_full_disk_can_be_repeated_to_the_same_version(
     trained: Any, source: Path, disk: Path, tmp_path: Path
 ) -> None:
     check = ["check", "--source", str(source), "--format", "MovieLens100K", "--min-rows", "1",
              "--max-quarantined-share", "0.1", "--lake", str(disk / "lake")]  # fmt: skip
     assert_full(*run(tmp_path, *check))
     enlarge(disk)
-    code, told = run(tmp_path, *check)
-    assert code == 0, told
-    digest = told["dataVersion"].partition("-")[2]
+    code, found = run(tmp_path, *check)
+    assert code == 0, found
+    digest = found["dataVersion"].partition("-")[2]
     assert digest == trained.data_version.partition("-")[2]
     assert not list(disk.rglob("*#*")), "half-written files"
 
 
-def test_a_publishing_without_room_leaves_nothing_and_is_repeated(
+def test_a_publish_on_a_full_disk_leaves_nothing_and_can_be_repeated(
     trained: Any, disk: Path, tmp_path: Path
 ) -> None:
     publish = ["publish", "--staged", str(trained.staged), "--digest", trained.digest,
@@ -65,6 +65,6 @@ def test_a_publishing_without_room_leaves_nothing_and_is_repeated(
     assert_full(*run(tmp_path, *publish))
     assert not [path for path in disk.rglob("*") if path.is_file()]
     enlarge(disk)
-    code, told = run(tmp_path, *publish)
-    assert code == 0, told
-    manifest.verify(disk / told["path"], trained.digest)
+    code, found = run(tmp_path, *publish)
+    assert code == 0, found
+    manifest.verify(disk / found["path"], trained.digest)

@@ -21,13 +21,13 @@ from recommender_training.export import build, parity, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.probes import probe
 from recommender_training.export.ranker import RankerServing
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import variants as page
 from recommender_training.models import item_weights
 from recommender_training.pipeline import variants
 from recommender_training.pipeline.variants import Candidate
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 from tests import training_fixtures as fixtures
 
 SETTINGS = ExportSettings(variants=(Variant.INT8, Variant.PRUNED), keep=0.3)
@@ -190,5 +190,5 @@ def test_a_variant_that_serves_other_scores_than_were_judged_is_refused(
     lists = parity.Lists(left=partial(left_of, variant=Variant.INT8, settings=SETTINGS))
     assert parity.check_variant(small, scorer, known, [request], lists)["maxDifference"] < 0.01
     small.events = small.events + 50.0  # what only `forward` reads
-    with pytest.raises(parity.ParityError, match="serves and judges"):
+    with pytest.raises(parity.ParityError, match="forward and judge of a variant differ"):
         parity.check_variant(small, scorer, known, [request], lists)

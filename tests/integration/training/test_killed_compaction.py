@@ -1,4 +1,4 @@
-"""A compaction that is killed at any step changes no row for any reader, and the next ends it."""
+"""A compaction killed at any step changes no row for readers, and the next one completes."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def assert_ended(path: Path, version: str, before: tuple[str, pl.DataFrame]) -> 
     assert compact(path, version) == compaction.Compacted(0, 0)
 
 
-def test_killed_after_any_write_readers_see_the_same_rows_and_the_next_run_ends_it(
+def test_after_a_kill_at_any_write_readers_see_the_same_rows_and_the_next_run_completes(
     crowded: tuple[Path, list[str]], steps: list[Step], tmp_path: Path
 ) -> None:
     version = crowded[1][1]
@@ -97,7 +97,7 @@ def test_killed_after_any_write_readers_see_the_same_rows_and_the_next_run_ends_
         digest, rows = seen(path, version)
         assert digest == before[0], step.path
         assert rows.equals(before[1]), step.path
-        assert scans["interactions"].collect().height == 2, "a reader that had begun before"
+        assert scans["interactions"].collect().height == 2, "a reader that started before"
         again = shutil.copytree(path, tmp_path / f"again-{number}")
         assert_ended(again, version, before)
         shutil.rmtree(again)
@@ -140,7 +140,7 @@ def killed(path: Path, version: str, dies: int) -> None:
     compact(path, version)
 
 
-def test_a_process_that_is_killed_between_any_two_calls_holds_no_lock_and_loses_no_row(
+def test_a_process_killed_between_any_two_calls_holds_no_lock_and_loses_no_row(
     crowded: tuple[Path, list[str]], tmp_path: Path
 ) -> None:
     version = crowded[1][1]

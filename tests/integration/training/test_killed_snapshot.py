@@ -1,4 +1,4 @@
-"""A snapshot that is killed at any write loses nothing that the record names; the next ends it."""
+"""A snapshot killed at any write loses no recorded version, and the next one completes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: Path) -> Desk:
-    """A desk of one's own, at which a vacuum takes what nobody refers to at once."""
+    """A separate desk whose vacuum removes unused files at once."""
     shutil.copytree(before, tmp_path, dirs_exist_ok=True)
     monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)
     real = compaction.compact
@@ -55,8 +55,8 @@ def assert_all_that_is_named_is_there(desk: Desk) -> None:
 
 def assert_ended(desk: Desk) -> None:
     """All rows are in once, the record has its entries, and nothing else is left."""
-    said = desk.snapshot(KEEP)
-    assert (said["rows"], said["snapshots"]) == (12, KEEP)
+    report = desk.snapshot(KEEP)
+    assert (report["rows"], report["snapshots"]) == (12, KEEP)
     assert_all_that_is_named_is_there(desk)
     needed: set[Path] = set()
     for name in ("interactions", "users", "items", "batches", "quarantine"):
@@ -71,7 +71,7 @@ def assert_ended(desk: Desk) -> None:
     assert not (desk.lake / ".staging").exists()
 
 
-def test_killed_after_any_write_all_that_the_record_names_is_there_and_the_next_run_ends_it(
+def test_after_a_kill_at_any_write_recorded_versions_exist_and_the_next_run_completes(
     desk: Desk, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = shutil.copytree(desk.folder, tmp_path_factory.mktemp("whole") / "desk")

@@ -1,4 +1,4 @@
-"""Mapped files get into the lake once, whole or not at all, and nothing is dropped in silence."""
+"""Mapped files are ingested once, completely or not at all, and no row is dropped silently."""
 
 from __future__ import annotations
 
@@ -99,7 +99,9 @@ def test_the_same_content_is_read_once_whatever_its_name(folders: tuple[Path, Pa
         assert DeltaTable(str(path / name)).version() == 0
 
 
-def test_late_rows_land_in_their_partition_as_a_new_version(folders: tuple[Path, Path]) -> None:
+def test_late_rows_are_added_to_their_partition_as_a_new_version(
+    folders: tuple[Path, Path],
+) -> None:
     source, path = folders
     write(source / "events/a.csv", ROWS)
     first = check(source, path, declare())
@@ -115,7 +117,7 @@ def test_late_rows_land_in_their_partition_as_a_new_version(folders: tuple[Path,
     assert table(path, "batches")["known_rows"].to_list() == [1, 0]
 
 
-def test_partitions_may_be_hours(folders: tuple[Path, Path]) -> None:
+def test_partitions_can_be_hourly(folders: tuple[Path, Path]) -> None:
     source, path = folders
     write(source / "events/a.csv", [event(1, 10, START + 3600 * hour) for hour in (0, 13)])
     result = check(source, path, declare(partitionBy="Hour"))
@@ -126,7 +128,7 @@ def test_partitions_may_be_hours(folders: tuple[Path, Path]) -> None:
     assert check(source, path, declare()).new_rows == 1
 
 
-def test_a_segment_may_be_any_text(folders: tuple[Path, Path]) -> None:
+def test_a_segment_can_be_any_text(folders: tuple[Path, Path]) -> None:
     source, path = folders
     names = ["gold/plus", "prämie, neu", "a b=c%20"]
     write(source / "events/a.csv", [event(n, 1, START, segment=s) for n, s in enumerate(names)])
@@ -149,7 +151,7 @@ def test_too_many_segments_are_refused(
     assert lake.newest(path, "interactions") is None
 
 
-def test_a_repeated_event_is_kept_once_and_the_others_are_put_aside(
+def test_a_repeated_event_is_kept_once_and_the_others_are_quarantined(
     folders: tuple[Path, Path],
 ) -> None:
     source, path = folders
@@ -176,7 +178,7 @@ def test_another_event_type_at_the_same_time_is_another_event(folders: tuple[Pat
     assert reasons(path) == {"DuplicateEvent": 1}
 
 
-def test_too_many_bad_rows_keep_all_of_the_source_out(folders: tuple[Path, Path]) -> None:
+def test_too_many_bad_rows_reject_the_whole_source(folders: tuple[Path, Path]) -> None:
     source, path = folders
     write(source / "events/a.csv", ROWS)
     write(source / "events/b.csv", [event(1, 10, (START + n) * 1000) for n in range(5)])
@@ -196,7 +198,9 @@ def test_too_many_bad_rows_keep_all_of_the_source_out(folders: tuple[Path, Path]
     assert "TimestampLooksLikeSeconds 3" in error.message
 
 
-def test_rows_put_aside_by_an_earlier_check_count_in_the_next(folders: tuple[Path, Path]) -> None:
+def test_rows_quarantined_by_an_earlier_check_count_in_the_next(
+    folders: tuple[Path, Path],
+) -> None:
     source, path = folders
     write(source / "events/a.csv", [*ROWS, event("x", 1, START)])
     check(source, path, declare(), share=0.25)
@@ -205,7 +209,7 @@ def test_rows_put_aside_by_an_earlier_check_count_in_the_next(folders: tuple[Pat
     assert "1 of 4 rows of interactions" in error.message
 
 
-def test_ids_that_are_text_are_refused_with_the_remedy(folders: tuple[Path, Path]) -> None:
+def test_text_ids_are_refused_with_the_remedy(folders: tuple[Path, Path]) -> None:
     source, path = folders
     write(source / "events/a.csv", [event('smith, "jo" é', 10, START), *ROWS])
     error = failure(source, path, declare(), share=0.01)
@@ -214,7 +218,7 @@ def test_ids_that_are_text_are_refused_with_the_remedy(folders: tuple[Path, Path
     assert table(path, "quarantine")["row"].to_list() == [f'"smith, ""jo"" é",10,{START},5']
 
 
-def test_a_check_that_was_killed_before_its_note_is_simply_repeated(
+def test_a_check_killed_before_its_record_can_be_repeated(
     folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, path = folders
@@ -238,7 +242,7 @@ def test_a_check_that_was_killed_before_its_note_is_simply_repeated(
     assert not (path / ".staging").exists()
 
 
-def test_many_stretches_and_commits_make_the_same_tables_as_one(
+def test_many_stretches_and_commits_give_the_same_tables_as_one(
     folders: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, path = folders
@@ -300,7 +304,7 @@ def test_the_last_row_of_a_user_counts_and_is_remembered(folders: tuple[Path, Pa
     assert table(path, "interactions")["segment"].to_list() == ["25-34", "25-34"]
 
 
-def test_a_lake_of_movielens_takes_mapped_files_and_the_other_way_round(
+def test_one_lake_accepts_movielens_and_mapped_files(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     source, path = folders
@@ -319,7 +323,7 @@ def test_a_lake_of_movielens_takes_mapped_files_and_the_other_way_round(
     assert lake.read_version(path, before.data_version).interactions.height == before.rows
 
 
-def test_a_mapping_of_movielens_gives_the_data_version_of_its_own_format(tmp_path: Path) -> None:
+def test_movielens_by_mapping_gives_the_same_data_version(tmp_path: Path) -> None:
     source = tmp_path / "ml"
     synthetic.generate(source, synthetic.Size(30, 20, 300), seed=2)
     mapping = declare(
@@ -338,9 +342,7 @@ def test_a_mapping_of_movielens_gives_the_data_version_of_its_own_format(tmp_pat
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_files_that_are_empty_or_missing_are_named(
-    folders: tuple[Path, Path], kind: Format
-) -> None:
+def test_empty_or_missing_files_are_named(folders: tuple[Path, Path], kind: Format) -> None:
     source, path = folders
     source.mkdir()
     error = failure(source, path, declare(kind), kind)
@@ -361,7 +363,7 @@ def test_a_file_of_two_tables_is_refused(folders: tuple[Path, Path]) -> None:
     assert "a.csv" in error.message
 
 
-def test_files_that_are_not_finished_or_lead_elsewhere_are_left_alone(
+def test_unfinished_files_and_outside_links_are_ignored(
     folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
     source, path = folders
@@ -387,7 +389,7 @@ def test_a_changed_user_table_reaches_users_that_only_events_had_named(
     assert table(path, "users").filter(pl.col("user_id") == 2).row(0)[1] == 50
 
 
-def test_the_window_and_its_rows_are_those_of_the_lake(folders: tuple[Path, Path]) -> None:
+def test_the_window_and_its_rows_come_from_the_lake(folders: tuple[Path, Path]) -> None:
     source, path = folders
     write(source / "events/a.csv", ROWS)
     result = check(source, path, declare(), window_days=1)
@@ -396,7 +398,7 @@ def test_the_window_and_its_rows_are_those_of_the_lake(folders: tuple[Path, Path
     assert error.reason == "TooFewRows"
 
 
-def test_events_of_tomorrow_are_put_aside(folders: tuple[Path, Path]) -> None:
+def test_future_events_are_quarantined(folders: tuple[Path, Path]) -> None:
     source, path = folders
     write(source / "events/a.csv", [*ROWS, event(1, 1, NOW + 86_400), event(1, 1, NOW + 86_401)])
     assert check(source, path, declare()).rows == 4

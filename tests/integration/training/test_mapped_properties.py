@@ -69,7 +69,7 @@ def outcome(source: Path, path: Path, kind: Format) -> dict[str, Any]:
 
 
 @given(st.lists(ROW, min_size=1, max_size=25))
-def test_all_formats_give_the_same_tables_and_lose_no_row(rows: list[dict[str, Any]]) -> None:
+def test_all_formats_give_the_same_tables_without_losing_a_row(rows: list[dict[str, Any]]) -> None:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         for kind, end in EXTENSIONS.items():
@@ -84,7 +84,7 @@ def test_all_formats_give_the_same_tables_and_lose_no_row(rows: list[dict[str, A
 
 
 @given(st.lists(ROW, min_size=1, max_size=12), st.lists(ROW, min_size=1, max_size=12))
-def test_files_one_after_another_lose_no_row_either(
+def test_consecutive_files_lose_no_row(
     first: list[dict[str, Any]], second: list[dict[str, Any]]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Events alone are enough: a model is trained, exported and loaded without any attribute."""
+"""Events are enough: a model without any attributes is trained, exported and loaded."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def test_a_model_is_trained_on_typed_events_alone_and_served(tmp_path: Path) -> 
          "--mapping", json.dumps(MAPPING), "--work", str(tmp_path / "work"),
          "--config", CONFIG, "--report", str(report)]
     )  # fmt: skip
-    said = json.loads(report.read_text())
-    assert (code, said["reason"]) == (0, "Done")
-    loaded = loader.load(tmp_path / "work" / said["path"])
+    answer = json.loads(report.read_text())
+    assert (code, answer["reason"]) == (0, "Done")
+    loaded = loader.load(tmp_path / "work" / answer["path"])
     assert len(loaded.vocabulary.genre_of) == events["item_id:token"].n_unique()
     assert not loaded.vocabulary.genders

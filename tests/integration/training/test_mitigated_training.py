@@ -21,15 +21,16 @@ from recommender_training.config.training import Hyperparameters, parse_config
 from recommender_training.evaluation import answers, list_prior, ranking
 from recommender_training.export import build, torchscript
 from recommender_training.features import attributes, groups
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, ranker
 from recommender_training.pipeline import training
 from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics import calibration
 from recommender_training.trainer import fit
-from recommender_training.trainer.bundle import Bundle, fit_models, refit
-from recommender_training.trainer.prepared import Prepared
+from recommender_training.trainer.fit_models import fit_models, refit
 from tests.unit.recommender_training.evaluation.test_evaluation_schema import (
     SCHEMA_FILE,
     closed,
@@ -54,7 +55,9 @@ def train(
     def run(mitigation: dict[str, Any]) -> training.TrainResult:
         config = parse_config(json.dumps({**REGRESSION, "mitigation": mitigation}))
         output = tmp_path_factory.mktemp("mitigated") / "staged"
-        return training.train(trained.lake, trained.data_version, config, output)
+        return training.train(
+            training.TrainingRun(trained.lake, trained.data_version, config, output)
+        )
 
     return run
 
@@ -129,7 +132,7 @@ def test_the_page_shows_both_parts(mitigated: training.TrainResult) -> None:
     page = (mitigated.staged / "report.html").read_text()
     assert "<h2>Mitigation</h2>" in page
     assert "fitted without weights" in page
-    assert "got a bonus in the order" in page
+    assert "get a bonus when lists are ranked" in page
 
 
 def test_a_champion_is_listed_with_its_own_bonus(
@@ -138,7 +141,7 @@ def test_a_champion_is_listed_with_its_own_bonus(
     config = parse_config(json.dumps(REGRESSION))
     ordered = refit(fit_models(prepared, config, 1), prepared, config, 1).sources
     judged = answers.window(prepared, prepared.split.test, ordered)
-    said = Champion(mitigated.staged, mitigated.digest).answers(judged)
+    said = Champion.load(mitigated.staged, mitigated.digest).answers(judged)
     ndcg = ranking.ranking_metrics(judged.task, said.top, answers.TOP_K)["ndcgAt10"]
     assert ndcg == pytest.approx(told["metrics"]["ndcgAt10"], abs=1e-6)
     exposed = told["mitigation"]["exposure"]
@@ -224,7 +227,7 @@ def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None
     size = ranker.RankerSize(users.count, attributes.sizes(users), 4, 0.1, 0.5)
     model = ranker.create(prepared.data, prepared.inputs, rows, size=size)
     settings = Hyperparameters(batch_size=512)
-    fit.fit_for(model, prepared.inputs, rows, settings, target, 1, weight=weight)
+    fit.fit_for(model, fit.Examples.whole(prepared.inputs, rows, target, weight), settings, 1)
     parameters: Floats = torch.nn.utils.parameters_to_vector(model.parameters()).detach().numpy()
     return parameters
 

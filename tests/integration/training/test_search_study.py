@@ -1,4 +1,4 @@
-"""A search ends with its budget, outlives what kills it, and finds the same again."""
+"""A search ends with its budget, survives kills, and is reproducible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from recommender_training.common.errors import InputError
 from recommender_training.config.search import Sampler
 from recommender_training.config.search_space import Params
 from recommender_training.search import results, workers
-from recommender_training.search.locks import locked, mend
+from recommender_training.search.locks import locked, repair
 from recommender_training.search.study import ATTEMPTS, Objective, Outcome, Plan, Report, Study
 from tests.search_objectives import (
     Deadly,
@@ -37,7 +37,7 @@ def search(path: Path, how: Plan, objective: Objective = judge) -> tuple[Outcome
 
 
 def dying(after: int) -> Objective:
-    """Ends the process in the midst of the trial after so many."""
+    """Ends the process during the trial after this many."""
     seen = 0
 
     def objective(params: Params, report: Report) -> Sequence[float]:
@@ -51,7 +51,7 @@ def dying(after: int) -> Objective:
 
 
 @pytest.mark.parametrize("sampler", list(Sampler))
-def test_each_sampler_uses_its_budget_and_the_seed_decides_what_is_tried(
+def test_each_sampler_uses_its_budget_and_the_seed_decides_the_trials(
     tmp_path: Path, sampler: Sampler
 ) -> None:
     found = search(tmp_path / "a.journal", plan(sampler))
@@ -92,7 +92,7 @@ def test_tpe_learns_where_the_losses_are_low(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("sampler", list(Sampler))
 @pytest.mark.parametrize("after", [0, 5])
-def test_a_search_that_was_killed_ends_as_if_it_had_not_been(
+def test_a_killed_search_resumes_to_the_same_result(
     tmp_path: Path, sampler: Sampler, after: int
 ) -> None:
     whole = search(tmp_path / "whole.journal", plan(sampler, 10))
@@ -104,7 +104,7 @@ def test_a_search_that_was_killed_ends_as_if_it_had_not_been(
     assert search(path, plan(sampler, 10)) == whole
 
 
-def test_more_trials_go_on_with_the_same_search(tmp_path: Path) -> None:
+def test_more_trials_resume_the_same_search(tmp_path: Path) -> None:
     path, tried = tmp_path / "a.journal", []
 
     def counting(params: Params, report: Report) -> Sequence[float]:
@@ -118,7 +118,7 @@ def test_more_trials_go_on_with_the_same_search(tmp_path: Path) -> None:
     assert more == search(tmp_path / "b.journal", plan(trials=9))
 
 
-def test_settings_that_kill_their_process_again_are_given_up(tmp_path: Path) -> None:
+def test_a_configuration_that_kills_its_process_twice_fails(tmp_path: Path) -> None:
     path = tmp_path / "a.journal"
     for _ in range(ATTEMPTS):
         with pytest.raises(Killed):
@@ -130,7 +130,7 @@ def test_settings_that_kill_their_process_again_are_given_up(tmp_path: Path) -> 
     assert results.best(found).index > 0
 
 
-def test_a_diverged_trial_is_told_and_the_search_goes_on(tmp_path: Path) -> None:
+def test_a_diverged_trial_is_recorded_and_the_search_continues(tmp_path: Path) -> None:
     def diverging(params: Params, report: Report) -> Sequence[float]:
         if params["dropout"] > 0.25:
             raise InputError("TrainingDiverged", "the training loss is not finite")
@@ -143,7 +143,7 @@ def test_a_diverged_trial_is_told_and_the_search_goes_on(tmp_path: Path) -> None
     assert {"Diverged"} < {outcome.state for outcome in found}
 
 
-def test_another_error_ends_the_search_and_names_itself(tmp_path: Path) -> None:
+def test_another_error_ends_the_search(tmp_path: Path) -> None:
     def full(params: Params, report: Report) -> Sequence[float]:
         raise OSError(28, "No space left on device")
 
@@ -176,7 +176,7 @@ def climbing(falling: Callable[[int], bool]) -> Objective:
     return objective
 
 
-def test_a_trial_above_the_median_at_its_step_is_ended_however_good_an_earlier_fold_was(
+def test_a_trial_above_the_median_at_its_step_is_pruned_despite_a_good_earlier_fold(
     tmp_path: Path,
 ) -> None:
     found = search(tmp_path / "a.journal", plan(trials=8), climbing(lambda count: count > 4))
@@ -186,7 +186,9 @@ def test_a_trial_above_the_median_at_its_step_is_ended_however_good_an_earlier_f
 
 
 @pytest.mark.parametrize(("looks", "state"), [(3, "Complete"), (4, "Pruned")])
-def test_a_slow_start_is_forgiven_for_two_epochs(tmp_path: Path, looks: int, state: str) -> None:
+def test_no_trial_is_pruned_in_the_first_two_epochs(
+    tmp_path: Path, looks: int, state: str
+) -> None:
     count = 0
 
     def objective(params: Params, report: Report) -> Sequence[float]:
@@ -199,7 +201,7 @@ def test_a_slow_start_is_forgiven_for_two_epochs(tmp_path: Path, looks: int, sta
     assert search(tmp_path / "a.journal", plan(trials=5), objective)[-1].state == state
 
 
-def test_nothing_is_pruned_before_there_is_a_median_or_where_it_is_not_wanted(
+def test_nothing_is_pruned_without_a_median_or_with_pruning_off(
     tmp_path: Path,
 ) -> None:
     early = search(tmp_path / "a.journal", plan(trials=4), climbing(lambda count: count > 1))
@@ -209,7 +211,7 @@ def test_nothing_is_pruned_before_there_is_a_median_or_where_it_is_not_wanted(
     assert [outcome.state for outcome in late] == ["Complete"] * 8
 
 
-def test_no_trial_begins_after_the_time_is_used_up(tmp_path: Path) -> None:
+def test_no_trial_starts_after_the_time_is_used_up(tmp_path: Path) -> None:
     now = 0.0
     study = Study(tmp_path / "a.journal", plan(seconds=10), lambda: now)
     for _ in range(3):
@@ -221,17 +223,17 @@ def test_no_trial_begins_after_the_time_is_used_up(tmp_path: Path) -> None:
     assert len(study.outcomes()) == 3
 
 
-def test_a_line_that_a_kill_left_unfinished_is_cut_off(tmp_path: Path) -> None:
+def test_an_unfinished_line_of_the_journal_is_removed(tmp_path: Path) -> None:
     path = tmp_path / "a.journal"
     whole = search(path, plan(trials=3))
     with path.open("ab") as file:
         file.write(b'{"op_code":4,"worker')
     assert search(path, plan(trials=3)) == whole
     assert search(path, plan(trials=5))[:3] == whole
-    mend(tmp_path / "none.journal")
+    repair(tmp_path / "none.journal")
 
 
-def test_a_journal_lock_of_a_dead_process_does_not_hold_the_search_up(
+def test_a_journal_lock_of_a_dead_process_does_not_block_the_search(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def waited(seconds: float) -> None:
@@ -249,7 +251,7 @@ def _hold(path: Path, held: multiprocessing.synchronize.Event) -> None:
         signal.pause()
 
 
-def test_a_second_search_waits_and_a_killed_one_holds_nobody_up(tmp_path: Path) -> None:
+def test_a_second_search_waits_and_a_killed_one_blocks_nobody(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     held, path = context.Event(), tmp_path / "a.lock"
     other = context.Process(target=_hold, args=(path, held))
@@ -261,7 +263,7 @@ def test_a_second_search_waits_and_a_killed_one_holds_nobody_up(tmp_path: Path) 
     assert other.exitcode == -signal.SIGKILL
 
 
-def test_a_killed_workers_trial_is_tried_again_by_another(tmp_path: Path) -> None:
+def test_the_trial_of_a_killed_worker_is_retried_by_another(tmp_path: Path) -> None:
     path, how = tmp_path / "a.journal", plan(trials=5, parallelism=2)
     found = workers.search(path, how, Deadly(tmp_path / "killed"))
     assert (tmp_path / "killed").exists()
@@ -273,7 +275,7 @@ def test_a_killed_workers_trial_is_tried_again_by_another(tmp_path: Path) -> Non
     assert lost[0].params == lost[1].params
 
 
-def test_a_worker_whose_parent_is_gone_ends_and_its_trial_is_tried_again(tmp_path: Path) -> None:
+def test_a_worker_without_its_parent_ends_and_its_trial_is_retried(tmp_path: Path) -> None:
     path, how = tmp_path / "a.journal", plan(trials=3, parallelism=2)
     with pytest.raises(SystemExit) as caught:
         workers._process(path, how, Judge(), "orphan", parent=-1)
@@ -284,6 +286,6 @@ def test_a_worker_whose_parent_is_gone_ends_and_its_trial_is_tried_again(tmp_pat
     assert len(search(path, plan(trials=3))) == 3
 
 
-def test_workers_that_die_before_their_first_trial_end_the_search(tmp_path: Path) -> None:
+def test_a_worker_that_dies_before_its_first_trial_ends_the_search(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="ended with 3 before its first trial"):
         workers.search(tmp_path / "a.journal", plan(parallelism=2, trials=2), Unusable())

@@ -1,4 +1,4 @@
-"""Training with a search: the past chooses, the test window confirms once, the bytes repeat."""
+"""Training with a search: it never sees the test window, and the bytes are reproducible."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from recommender_training.config.search_space import Params
 from recommender_training.config.training import TrainingConfig, parse_config
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import OnceOnly
+from recommender_training.features.prepared import prepare
 from recommender_training.pipeline import training
 from recommender_training.search import folds, results
 from recommender_training.search.choose import choose
 from recommender_training.search.objective import FoldLoss, FromLake, Source
 from recommender_training.search.study import Pruned, Report
-from recommender_training.trainer.prepared import prepare
 from tests.search_objectives import SEARCH_CONFIG, Searched
 
 
@@ -55,16 +55,16 @@ def test_what_is_trained_and_recorded_is_what_was_chosen(searched: Searched) -> 
     assert found["givenLogLoss"] == given["logLoss"]
 
 
-def test_the_model_is_that_of_the_first_seed_and_the_spread_is_told(searched: Searched) -> None:
+def test_the_model_has_the_first_seed_and_the_spread_is_reported(searched: Searched) -> None:
     found, learning = searched.found, searched.report["learning"]
     assert [each["seed"] for each in found["seeds"]] == [3, 4]
     losses = [each["logLoss"] for each in found["seeds"]]
     assert losses[0] == min(loss for _, loss in learning["looks"])
     assert losses[0] != losses[1]
-    told = found["spread"]["logLoss"]
-    assert told["mean"] == pytest.approx(np.mean(losses), abs=1e-6)
-    assert told["standardDeviation"] == pytest.approx(np.std(losses, ddof=1), abs=1e-6)
-    assert (told["lowest"], told["highest"]) == (min(losses), max(losses))
+    entry = found["spread"]["logLoss"]
+    assert entry["mean"] == pytest.approx(np.mean(losses), abs=1e-6)
+    assert entry["standardDeviation"] == pytest.approx(np.std(losses, ddof=1), abs=1e-6)
+    assert (entry["lowest"], entry["highest"]) == (min(losses), max(losses))
 
 
 def test_interrupted_or_not_it_is_the_same_artifact_and_no_journal_is_left(
@@ -82,10 +82,10 @@ def test_interrupted_or_not_it_is_the_same_artifact_and_no_journal_is_left(
     monkeypatch.setattr(FoldLoss, "__call__", dying)
     where = (searched.lake, searched.data_version, config(), tmp_path / "v-2")
     with pytest.raises(KeyboardInterrupt):
-        training.train(*where)
+        training.train(training.TrainingRun(*where))
     assert list((tmp_path / ".search").glob("*.journal"))
     assert not (tmp_path / "v-2").exists()
-    result = training.train(*where)
+    result = training.train(training.TrainingRun(*where))
     assert calls == 2 + 2, "the first trial is not tried again"
     assert result.digest == searched.digest
     assert not list((tmp_path / ".search").iterdir())
@@ -95,12 +95,14 @@ def test_interrupted_or_not_it_is_the_same_artifact_and_no_journal_is_left(
 def test_what_a_failed_search_left_goes_with_the_next_training_of_the_model(
     trained: Any, tmp_path: Path, own: bool
 ) -> None:
-    """Beside others, as a person trains, it may be somebody's and stays."""
+    """In a shared folder, another training may use it, so it stays."""
     left = tmp_path / ".search" / "0123456789abcdef.journal"
     left.parent.mkdir()
     left.write_text("")
     where = (trained.lake, trained.data_version, trained.config, tmp_path / "v-2")
-    result = training.train(*where, checkpoints=tmp_path / "kept", own_checkpoints=own)
+    result = training.train(
+        training.TrainingRun(*where, checkpoints=tmp_path / "kept", own_checkpoints=own)
+    )
     assert result.digest == trained.digest
     assert left.exists() is not own
     assert left.parent.exists() is not own
@@ -136,7 +138,9 @@ def test_training_opens_the_test_window_once_and_searching_never(
     monkeypatch.setattr(OnceOnly, "open", counted)
     few = config(trials=1, seeds=1, folds=1)
     with pytest.raises(KeyboardInterrupt):
-        training.train(searched.lake, searched.data_version, few, tmp_path / "v")
+        training.train(
+            training.TrainingRun(searched.lake, searched.data_version, few, tmp_path / "v")
+        )
     assert opened == 1, "after the search, and before anything is written"
     section = {"search": SEARCH_CONFIG["search"] | {"trials": 1, "folds": 1}}
     code = main.main(
@@ -146,7 +150,7 @@ def test_training_opens_the_test_window_once_and_searching_never(
     assert (code, opened) == (0, 1)
 
 
-def test_a_worker_of_its_own_process_finds_the_same_losses(data: Dataset, trained: Any) -> None:
+def test_a_worker_process_finds_the_same_losses(data: Dataset, trained: Any) -> None:
     source = Source(trained.lake, trained.data_version, None)
     factory = pickle.loads(pickle.dumps(FromLake(source, config(), 2, 1)))
     params: Params = {"learningRate": 0.01, "embeddingDim": 4}
@@ -156,7 +160,7 @@ def test_a_worker_of_its_own_process_finds_the_same_losses(data: Dataset, traine
     assert len(here) == 2
 
 
-def test_a_step_is_the_mean_of_the_folds_so_far_and_ends_the_fit_at_once(data: Dataset) -> None:
+def test_a_step_reports_the_mean_of_the_folds_and_pruning_ends_the_fit(data: Dataset) -> None:
     parts, known = folds.of_past(data, 2)
     objective = FoldLoss(known, parts, config(), 1)
     steps: list[tuple[int, float]] = []
@@ -174,14 +178,14 @@ def test_a_step_is_the_mean_of_the_folds_so_far_and_ends_the_fit_at_once(data: D
         objective({}, prune)
 
 
-def test_another_length_of_the_history_is_built_anew(data: Dataset) -> None:
+def test_another_history_length_rebuilds_the_inputs(data: Dataset) -> None:
     parts, known = folds.of_past(data, 1)
     objective = FoldLoss(known, parts, config(), 1)
     short, long, again = (objective({"historyLength": n}, silent) for n in (1, 20, 1))
     assert short == again != long
 
 
-def test_the_command_goes_on_prints_the_trials_and_the_config_to_train_with(
+def test_the_command_resumes_and_prints_trials_and_configuration(
     searched: Searched, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(trials: int) -> tuple[int, dict[str, Any], list[str], str]:
@@ -191,34 +195,34 @@ def test_the_command_goes_on_prints_the_trials_and_the_config_to_train_with(
              "--work", str(tmp_path / "work"), "--report", str(tmp_path / "r.json"),
              "--config", json.dumps(SEARCH_CONFIG | {"search": section})]
         )  # fmt: skip
-        said = capsys.readouterr()
-        return (code, json.loads((tmp_path / "r.json").read_text()), said.out.splitlines(),
-                said.err)  # fmt: skip
+        answer = capsys.readouterr()
+        return (code, json.loads((tmp_path / "r.json").read_text()), answer.out.splitlines(),
+                answer.err)  # fmt: skip
 
-    code, said, printed, progress = run(2)
-    assert (code, said["ok"], said["window"]) == (0, True, "validation")
+    code, answer, printed, progress = run(2)
+    assert (code, answer["ok"], answer["window"]) == (0, True, "validation")
     assert "2 of 2 trials done" in progress
-    code, said, printed, progress = run(3)
-    assert "going on after 2 of 3 trials" in progress
-    assert said["search"]["trials"] == 3
-    assert printed[0].startswith(f"trial   {said['search']['bestTrial']}  log loss 0.")
+    code, answer, printed, progress = run(3)
+    assert "resuming after 2 of 3 trials" in progress
+    assert answer["search"]["trials"] == 3
+    assert printed[0].startswith(f"trial   {answer['search']['bestTrial']}  log loss 0.")
     assert printed[-2].startswith("1 seeds: validation log loss 0.")
     chosen = parse_config(printed[-1])
     assert chosen.search is None
     assert chosen.hyperparameters.batch_size == 256
     values = chosen.hyperparameters.model_dump(by_alias=True)
-    assert values.items() >= said["search"]["hyperparameters"].items()
+    assert values.items() >= answer["search"]["hyperparameters"].items()
 
 
-def test_the_command_refuses_what_has_nothing_to_search(tmp_path: Path) -> None:
+def test_the_command_refuses_an_algorithm_without_hyperparameters(tmp_path: Path) -> None:
     report = tmp_path / "r.json"
     code = main.main(
         ["search", "--lake", "x", "--data-version", "v", "--work", "w", "--report", str(report),
          "--config", '{"algorithm": "LogisticRegression"}']
     )  # fmt: skip
-    said = json.loads(report.read_text())
-    assert (code, said["reason"]) == (2, "InvalidConfig")
-    assert "needs the algorithm DeepRanker" in said["message"]
+    answer = json.loads(report.read_text())
+    assert (code, answer["reason"]) == (2, "InvalidConfig")
+    assert "needs the algorithm DeepRanker" in answer["message"]
 
 
 def test_the_operator_reads_the_short_form(searched: Searched) -> None:

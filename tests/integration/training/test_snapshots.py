@@ -1,4 +1,4 @@
-"""Snapshots of a lake: what the record has, and what is removed with its oldest entries."""
+"""Snapshots of a lake: the record, and the removal of its oldest entries."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 @pytest.fixture
 def any_retention(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody refers to goes at once."""
+    """Unused files are removed at once."""
     monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)
     real = compaction.compact
     monkeypatch.setattr(
@@ -50,36 +50,36 @@ def gone(desk: Desk, data_version: str) -> bool:
     return False
 
 
-def test_a_snapshot_takes_new_rows_in_names_the_version_and_records_it(desk: Desk) -> None:
+def test_a_snapshot_ingests_new_rows_and_records_the_version(desk: Desk) -> None:
     desk.add_hour(0)
     desk.add_events(event("x", 1, START))
-    said = desk.snapshot(30, *SHARE)
-    assert (said["kind"], said["ok"], said["reason"]) == ("snapshot", True, "Done")
-    assert said.items() >= {
+    answer = desk.snapshot(30, *SHARE)
+    assert (answer["kind"], answer["ok"], answer["reason"]) == ("snapshot", True, "Done")
+    assert answer.items() >= {
         "takenAt": "2026-01-31T01:00:00Z", "rows": 3, "newRows": 3, "quarantinedRows": 1,
         "snapshots": 1, "oldest": "2026-01-31T01:00:00Z", "filesRemoved": 0,
     }.items()  # fmt: skip
-    assert "by" not in said
-    read = operator_report.parse(operator_report.SnapshotReport, said)
+    assert "by" not in answer
+    read = operator_report.parse(operator_report.SnapshotReport, answer)
     assert (read.rows, read.new_rows, read.quarantined_rows, read.snapshots) == (3, 3, 1, 1)
     assert read.taken_at == read.oldest == datetime.datetime(2026, 1, 31, 1, tzinfo=datetime.UTC)
-    assert desk.height(said["dataVersion"]) == 3
+    assert desk.height(answer["dataVersion"]) == 3
     (entry,) = snapshots.read(desk.lake)
-    assert entry.to_json().items() <= {**said, "by": "snapshot"}.items()
+    assert entry.to_json().items() <= {**answer, "by": "snapshot"}.items()
     desk.add_hour(1)
     second = desk.snapshot(30, *SHARE)
     assert (second["rows"], second["newRows"], second["snapshots"]) == (6, 3, 2)
-    assert second["oldest"] == said["takenAt"]
+    assert second["oldest"] == answer["takenAt"]
     third = desk.snapshot(30, *SHARE)
     assert (third["dataVersion"], third["newRows"]) == (second["dataVersion"], 0)
-    assert desk.versions() == [each["dataVersion"] for each in (said, second, third)]
+    assert desk.versions() == [each["dataVersion"] for each in (answer, second, third)]
 
 
-def test_a_check_has_the_rows_that_a_snapshot_took_in_and_records_its_version(desk: Desk) -> None:
+def test_a_check_after_a_snapshot_has_its_rows_and_records_the_version(desk: Desk) -> None:
     desk.add_hour(0, rows=40)
     version = desk.snapshot()["dataVersion"]
-    code, said = desk.read("check", "--min-rows", 1)
-    assert (code, said["dataVersion"], said["rows"]) == (0, version, 40)
+    code, answer = desk.read("check", "--min-rows", 1)
+    assert (code, answer["dataVersion"], answer["rows"]) == (0, version, 40)
     by = [(each.data_version, each.by) for each in snapshots.read(desk.lake)]
     assert by == [(version, "snapshot"), (version, "check")]
 
@@ -88,42 +88,40 @@ def test_a_check_has_the_rows_that_a_snapshot_took_in_and_records_its_version(de
     ("arguments", "reason"),
     [(("--min-rows", 1), "DataChecksFailed"), (("--min-rows", 99), "TooFewRows")],
 )
-def test_what_a_check_refuses_is_in_the_lake_and_recorded(
+def test_data_refused_by_a_check_is_in_the_lake_and_recorded(
     desk: Desk, arguments: tuple[object, ...], reason: str
 ) -> None:
     desk.add_events(*(event(1, n, START + n) for n in range(20)))
-    code, said = desk.read("check", *arguments)
-    assert (code, said["reason"]) == (2, reason)
-    assert desk.versions() == [said["dataVersion"]]
-    assert desk.height(said["dataVersion"]) == 20
+    code, answer = desk.read("check", *arguments)
+    assert (code, answer["reason"]) == (2, reason)
+    assert desk.versions() == [answer["dataVersion"]]
+    assert desk.height(answer["dataVersion"]) == 20
 
 
 @pytest.mark.parametrize("command", ["check", "snapshot"])
-def test_an_ingestion_that_failed_is_not_recorded(desk: Desk, command: str) -> None:
+def test_a_failed_ingestion_is_not_recorded(desk: Desk, command: str) -> None:
     assert desk.read(command)[1]["reason"] == "DataMissing"
     desk.add_events(event("x", 1, START), event(1, 1, START))
-    code, said = desk.read(command)
-    assert (code, said["reason"]) == (2, "TooManyQuarantinedRows")
+    code, answer = desk.read(command)
+    assert (code, answer["reason"]) == (2, "TooManyQuarantinedRows")
     desk.add_events({"user": 1})
     assert desk.read(command)[1]["reason"] == "UnknownColumns"
     shutil.rmtree(desk.raw)
     desk.add_events(event("x", 1, START))
-    code, said = desk.read(command, "--max-quarantined-share", 1)
-    assert (code, said["reason"]) == (2, "NoRowsInWindow")
+    code, answer = desk.read(command, "--max-quarantined-share", 1)
+    assert (code, answer["reason"]) == (2, "NoRowsInWindow")
     assert desk.versions() == []
 
 
-def test_a_snapshot_of_movielens_files_is_the_one_that_its_check_makes(
-    source: Path, desk: Desk
-) -> None:
-    code, said = desk.run("snapshot", "--source", source)
-    assert (code, said["quarantinedRows"]) == (0, 0)
+def test_a_snapshot_of_movielens_files_equals_that_of_a_check(source: Path, desk: Desk) -> None:
+    code, answer = desk.run("snapshot", "--source", source)
+    assert (code, answer["quarantinedRows"]) == (0, 0)
     code, checked = desk.run("check", "--source", source, "--min-rows", 1)
-    assert (checked["dataVersion"], checked["rows"]) == (said["dataVersion"], said["rows"])
+    assert (checked["dataVersion"], checked["rows"]) == (answer["dataVersion"], answer["rows"])
 
 
 @pytest.mark.usefixtures("any_retention")
-def test_what_falls_out_of_the_record_is_removed_and_what_it_names_stays(
+def test_files_of_dropped_snapshots_are_removed_and_those_of_kept_ones_stay(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "MAX_FILES", 2)
@@ -145,7 +143,7 @@ def test_what_falls_out_of_the_record_is_removed_and_what_it_names_stays(
 
 
 @pytest.mark.usefixtures("any_retention")
-def test_versions_of_artifacts_of_the_last_training_and_those_named_are_spared(
+def test_versions_of_artifacts_of_the_last_training_and_of_keep_stay(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "MAX_FILES", 1)
@@ -155,12 +153,12 @@ def test_versions_of_artifacts_of_the_last_training_and_those_named_are_spared(
         made.append(desk.snapshot()["dataVersion"])
     publish(desk, made[0])
     lake_files.write_trained(desk.lake, made[1])
-    said = desk.snapshot(1, "--artifacts", desk.artifacts, "--keep", made[2], "--keep", made[3])
-    assert said["filesRemoved"] > 0
+    answer = desk.snapshot(1, "--artifacts", desk.artifacts, "--keep", made[2], "--keep", made[3])
+    assert answer["filesRemoved"] > 0
     assert [gone(desk, version) for version in made] == [False] * 4 + [True, False]
 
 
-def test_profiles_go_with_the_versions_that_nobody_may_ask_for(desk: Desk) -> None:
+def test_profiles_are_removed_with_their_versions(desk: Desk) -> None:
     made = []
     for hour in range(4):
         desk.add_hour(hour)
@@ -174,7 +172,7 @@ def test_profiles_go_with_the_versions_that_nobody_may_ask_for(desk: Desk) -> No
     assert [folder.exists() for folder in folders] == [True, False, True, True]
 
 
-def test_what_is_younger_than_the_retention_stays(desk: Desk) -> None:
+def test_files_within_the_retention_stay(desk: Desk) -> None:
     made = []
     for hour in range(3):
         desk.add_hour(hour)
@@ -184,7 +182,7 @@ def test_what_is_younger_than_the_retention_stays(desk: Desk) -> None:
 
 
 @pytest.mark.usefixtures("any_retention")
-def test_compact_spares_all_snapshots_or_as_many_as_it_is_told(desk: Desk) -> None:
+def test_compact_keeps_all_snapshots_or_the_given_number(desk: Desk) -> None:
     made = []
     for hour in range(4):
         desk.add_hour(hour)
@@ -193,13 +191,13 @@ def test_compact_spares_all_snapshots_or_as_many_as_it_is_told(desk: Desk) -> No
     compact = ("compact", "--artifacts", desk.artifacts)
     assert desk.run(*compact)[0] == 0
     assert [desk.height(version) for version in made] == [3, 6, 9, 12]
-    code, said = desk.run(*compact, "--keep-snapshots", 2)
+    code, answer = desk.run(*compact, "--keep-snapshots", 2)
     assert (code, desk.versions()) == (0, made[2:])
-    assert said["filesRemoved"] > 0
+    assert answer["filesRemoved"] > 0
     assert [gone(desk, version) for version in made] == [True, True, False, False]
 
 
-def test_nothing_is_taken_in_or_removed_on_the_word_of_a_damaged_record(desk: Desk) -> None:
+def test_a_damaged_record_prevents_ingestion_and_removal(desk: Desk) -> None:
     desk.add_hour(0)
     before = desk.snapshot()["dataVersion"]
     desk.add_hour(1)
@@ -215,24 +213,24 @@ def test_nothing_is_taken_in_or_removed_on_the_word_of_a_damaged_record(desk: De
         (desk.run, ("compact", "--artifacts", desk.artifacts, "--keep-snapshots", 1)),
         (desk.run, ("snapshots",)),
     ):
-        code, said = command(*arguments)
-        assert (code, said["reason"]) == (2, "SnapshotsDamaged"), arguments
-        assert "snapshots.json cannot be read" in said["message"]
+        code, answer = command(*arguments)
+        assert (code, answer["reason"]) == (2, "SnapshotsDamaged"), arguments
+        assert "snapshots.json cannot be read" in answer["message"]
     assert tables == sorted(str(path) for path in desk.lake.rglob("*") if ".lock" not in path.name)
     (desk.lake / "snapshots.json").rename(desk.folder / "damaged.json")
     assert desk.snapshot()["rows"] == 6
     assert len(desk.versions()) == 1, "a new record starts"
 
 
-def test_a_wrong_argument_is_told_before_anything_is_taken_in(desk: Desk) -> None:
+def test_a_wrong_argument_is_reported_before_any_ingestion(desk: Desk) -> None:
     desk.add_hour(0)
     for arguments, reason in (
         (("--retention-hours", 23), "InvalidRetention"),
         (("--keep", "latest"), "DataVersionMissing"),
         (("--mapping", "{}"), "InvalidMapping"),
     ):
-        code, said = desk.read("snapshot", *arguments)
-        assert (code, said["reason"]) == (2, reason)
+        code, answer = desk.read("snapshot", *arguments)
+        assert (code, answer["reason"]) == (2, reason)
     assert not (desk.lake / "interactions").exists()
 
 
@@ -242,11 +240,11 @@ def test_a_damaged_manifest_stops_the_removal_and_not_the_snapshot(desk: Desk) -
     publish(desk, "x")
     (desk.artifacts / "a1" / "manifest.json").write_text("{")
     desk.add_hour(1)
-    code, said = desk.read("snapshot", "--keep-snapshots", 1, "--artifacts", desk.artifacts)
-    assert (code, said["reason"]) == (2, "ArtifactInvalid")
-    assert said["message"].startswith("the snapshot is recorded, but no file was removed")
-    assert desk.versions() == [said["dataVersion"]]
-    assert desk.height(said["dataVersion"]) == 6
+    code, answer = desk.read("snapshot", "--keep-snapshots", 1, "--artifacts", desk.artifacts)
+    assert (code, answer["reason"]) == (2, "ArtifactInvalid")
+    assert answer["message"].startswith("the snapshot is recorded, but no file was removed")
+    assert desk.versions() == [answer["dataVersion"]]
+    assert desk.height(answer["dataVersion"]) == 6
 
 
 def test_snapshots_prints_the_record(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,15 +254,15 @@ def test_snapshots_prints_the_record(desk: Desk, capsys: pytest.CaptureFixture[s
     assert desk.run("snapshots")[1]["snapshots"] == 0
     assert capsys.readouterr().out.startswith("TAKEN AT")
     desk.add_hour(0)
-    said = desk.snapshot()
+    answer = desk.snapshot()
     desk.read("check", "--min-rows", 1)
     capsys.readouterr()
-    code, told = desk.run("snapshots")
-    assert (code, told["snapshots"]) == (0, 2)
+    code, found = desk.run("snapshots")
+    assert (code, found["snapshots"]) == (0, 2)
     head, first, second = capsys.readouterr().out.splitlines()
     assert head.split("  ")[0] == "TAKEN AT"
     assert first.split() == [
-        "2026-01-31T01:00:00Z", said["dataVersion"], "3", "3", "0", "snapshot",
+        "2026-01-31T01:00:00Z", answer["dataVersion"], "3", "3", "0", "snapshot",
     ]  # fmt: skip
     assert second.split()[3:] == ["0", "0", "check"]
     desk.run("snapshots", "--json")

@@ -1,4 +1,4 @@
-"""Events whose ids are texts get into the lake by the hashes of these, whatever the format."""
+"""Events with text ids are ingested by the hashes of the texts, in every format."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refusal(source: Path, path: Path, **sections: Any) -> InputError:
 
 
 @pytest.mark.parametrize("kind", list(EXTENSIONS))
-def test_texts_are_kept_to_the_last_byte_and_stand_in_the_tables_by_their_hash(
+def test_texts_are_kept_byte_for_byte_and_hashed_in_the_tables(
     tmp_path: Path, kind: Format
 ) -> None:
     source, path, end = tmp_path / "raw", tmp_path / "lake", EXTENSIONS[kind]
@@ -79,7 +79,7 @@ def test_all_formats_give_one_data_version(tmp_path: Path) -> None:
     assert len(versions) == 1
 
 
-def test_a_later_check_adds_the_new_texts_alone(tmp_path: Path) -> None:
+def test_a_later_check_adds_only_new_texts(tmp_path: Path) -> None:
     source, path = tmp_path / "raw", tmp_path / "lake"
     write(source / "events/a.csv", EVENTS)
     first = check(source, path, declare(ids=BOTH))
@@ -93,7 +93,7 @@ def test_a_later_check_adds_the_new_texts_alone(tmp_path: Path) -> None:
     assert DeltaTable(str(path / "ids")).version() == 2
 
 
-def test_bad_texts_are_put_aside_with_their_reason(tmp_path: Path) -> None:
+def test_bad_texts_are_quarantined_with_their_reason(tmp_path: Path) -> None:
     source, path = tmp_path / "raw", tmp_path / "lake"
     bad = ["", "x" * 257, "two\nlines", "\udcff"]
     rows = [event(text, "i", START) for text in bad] + [event("u", text, START) for text in bad]
@@ -112,7 +112,7 @@ def test_bad_texts_are_put_aside_with_their_reason(tmp_path: Path) -> None:
     assert sorted(texts(path)["text"]) == sorted([EVENTS[2]["user"], EVENTS[2]["item"]])
 
 
-def test_a_collision_is_put_aside_in_this_check_and_in_later_ones(
+def test_a_collision_is_quarantined_in_this_check_and_in_later_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ids, "hashed", lambda text: int(text.startswith("x")))
@@ -129,7 +129,7 @@ def test_a_collision_is_put_aside_in_this_check_and_in_later_ones(
     assert texts(path).rows() == [("item", 1, "x1"), ("user", 0, "u")]
 
 
-def test_a_check_that_fails_brings_no_text(tmp_path: Path) -> None:
+def test_a_failed_check_adds_no_text(tmp_path: Path) -> None:
     source, path = tmp_path / "raw", tmp_path / "lake"
     write(source / "events/a.csv", [*EVENTS, event("", "i", START)])
     with pytest.raises(InputError, match="EmptyUserId 1"):
@@ -137,7 +137,7 @@ def test_a_check_that_fails_brings_no_text(tmp_path: Path) -> None:
     assert texts(path).height == 0
 
 
-def test_a_check_that_was_killed_after_the_texts_is_simply_repeated(
+def test_a_check_killed_after_writing_texts_can_be_repeated(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, path = tmp_path / "raw", tmp_path / "lake"
@@ -172,12 +172,12 @@ def test_a_lake_holds_one_kind_of_ids(tmp_path: Path) -> None:
         ingest.check(tmp_path / "ml", other)
 
 
-def test_declaring_whole_numbers_reads_no_file_again(tmp_path: Path) -> None:
+def test_declaring_integer_ids_reads_no_file_again(tmp_path: Path) -> None:
     source, path = tmp_path / "raw", tmp_path / "lake"
     write(source / "events/a.csv", [event(1, 2, START)])
     first = check(source, path, declare())
-    said = check(source, path, declare(ids={"user": "Integer", "item": "Integer"}))
-    assert (said.data_version, said.new_rows) == (first.data_version, 0)
+    report = check(source, path, declare(ids={"user": "Integer", "item": "Integer"}))
+    assert (report.data_version, report.new_rows) == (first.data_version, 0)
     assert not (path / "ids").exists()
 
 
@@ -192,7 +192,7 @@ def test_texts_outlive_a_compaction(tmp_path: Path) -> None:
     check(source, path, declare(ids=BOTH))
 
 
-def test_a_lake_that_lost_its_texts_trains_nothing(tmp_path: Path) -> None:
+def test_a_lake_without_its_texts_is_refused(tmp_path: Path) -> None:
     from recommender_training.data.load import load
 
     source, path = tmp_path / "raw", tmp_path / "lake"

@@ -1,4 +1,4 @@
-"""From texts to texts: ingested, trained, exported, and answered by the transformer's own app."""
+"""Text ids end to end: ingested, trained, exported, and answered by the transformer."""
 
 from __future__ import annotations
 
@@ -75,9 +75,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
          "--mapping", json.dumps(MAPPING), "--work", str(folder / "work"),
          "--max-quarantined-share", "0", "--config", CONFIG, "--report", str(report)]
     )  # fmt: skip
-    said = json.loads(report.read_text())
-    assert (code, said["reason"]) == (0, "Done")
-    return Shop(folder / "work" / said["path"], said["digest"], events)
+    answer = json.loads(report.read_text())
+    assert (code, answer["reason"]) == (0, "Done")
+    return Shop(folder / "work" / answer["path"], answer["digest"], events)
 
 
 def test_the_artifact_says_that_its_ids_are_texts_and_has_those_of_its_items(shop: Shop) -> None:
@@ -122,16 +122,16 @@ def test_the_transformer_answers_texts_with_the_models_of_the_artifact(shop: Sho
         {"item": what, "timestamp": at, "value": rating}
         for what, at, rating in bought.select("what", "at", "rating").rows()[-10:]
     ]
-    asked = {"session": session, "top_n": 20, "timestamp": session[-1]["timestamp"] + 1}
-    body = {"instances": [{"user_id": "a,b", **asked}, {"user_id": "a,b ", **asked}]}
+    request = {"session": session, "top_n": 20, "timestamp": session[-1]["timestamp"] + 1}
+    body = {"instances": [{"user_id": "a,b", **request}, {"user_id": "a,b ", **request}]}
     # kserve and tritonclient, which other tests here import, cannot be in one process.
-    said = subprocess.run(
+    answer = subprocess.run(
         [sys.executable, "-m", "tests.integration.training.transformer_in_process",
          str(shop.artifact)],
         input=json.dumps(body), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert said.returncode == 0, said.stderr
-    known, stranger = json.loads(said.stdout)["predictions"]
+    assert answer.returncode == 0, answer.stderr
+    known, stranger = json.loads(answer.stdout)["predictions"]
     assert (known["source"], stranger["source"]) == ("model", "model")
     texts = set((serving.load(shop.artifact).item_texts or {}).values())
     left = texts - {event["item"] for event in session}

@@ -1,4 +1,4 @@
-"""A past data version is checked and trained on as it was, whatever has come since."""
+"""A past data version is checked and trained on unchanged, regardless of later data."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Shop:
         """The digest of what is trained on a data version."""
         output = self.folder / "staged"
         shutil.rmtree(output, ignore_errors=True)
-        code, said = self.run(
+        code, answer = self.run(
             "train", "--data-version", data_version, "--window-days", 3000, "--config", CONFIG,
             "--output", output,
         )  # fmt: skip
-        assert code == 0, said
-        return str(said["digest"])
+        assert code == 0, answer
+        return str(answer["digest"])
 
     def grow(self, name: str, first: int) -> None:
         """Sixty more events from this second on, and users of whom other things are known."""
@@ -87,16 +87,16 @@ def test_as_of_an_old_snapshot_rows_profile_findings_and_artifact_are_those_of_t
     for number, (name, first) in enumerate((("new", newest + 60), ("late", oldest + 30))):
         shop.now += HOUR
         shop.grow(name, first)
-        code, said = shop.run("snapshot", "--source", shop.raw, "--keep-snapshots", 3)
-        assert (code, said["newRows"]) == (0, 60), said
-        assert said["rows"] == 600 + 60 * (number + 1)
-    lake_files.write_trained(shop.lake, str(said["dataVersion"]))
+        code, answer = shop.run("snapshot", "--source", shop.raw, "--keep-snapshots", 3)
+        assert (code, answer["newRows"]) == (0, 60), answer
+        assert answer["rows"] == 600 + 60 * (number + 1)
+    lake_files.write_trained(shop.lake, str(answer["dataVersion"]))
     compaction.compact_interactions(shop.lake, max_files=1)
     kept = lake_files.referenced(shop.lake, None, [])
     assert compaction.compact(shop.lake, keep=kept, retention_hours=0).partitions == 0
     shutil.rmtree(shop.lake / "checks" / version)
     (shop.lake / "checks" / version).mkdir()
-    for name in ("aside.json", "findings-3000d.json"):  # the profile is made anew
+    for name in ("aside.json", "findings-3000d.json"):  # the profile is built again
         (shop.lake / "checks" / version / name).write_bytes(written[name])
 
     for of in (("--as-of", "2026-11-26T05:30:00Z"), ("--data-version", version)):
@@ -112,7 +112,9 @@ def test_as_of_an_old_snapshot_rows_profile_findings_and_artifact_are_those_of_t
     assert now.users.equals(before.users)
     assert shop.train(version) == digest
     assert len(snapshots.read(shop.lake)) == 3, "a check of the past is no snapshot"
-    assert rows(shop.lake, str(said["dataVersion"])).users["occupation"].to_list() == ["late"] * 40
+    assert (
+        rows(shop.lake, str(answer["dataVersion"])).users["occupation"].to_list() == ["late"] * 40
+    )
 
 
 @pytest.fixture
@@ -125,38 +127,38 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return found
 
 
-def test_a_time_means_the_newest_snapshot_before_it(desk: Desk) -> None:
+def test_a_time_selects_the_newest_snapshot_up_to_it(desk: Desk) -> None:
     versions = desk.versions()
     for time, number in (("01:00:00Z", 0), ("02:59:59Z", 1), ("04:00:00+01:00", 2)):
-        code, said = desk.run("check", "--as-of", f"2026-01-31T{time}", "--min-rows", 1)
-        assert (code, said["dataVersion"]) == (0, versions[number])
-        assert (said["rows"], said["quarantinedRows"]) == (40 * (number + 1), 0)
-        assert f"{versions[number]} of 2026-01-31T0{number + 1}:00:00Z" in said["message"]
+        code, answer = desk.run("check", "--as-of", f"2026-01-31T{time}", "--min-rows", 1)
+        assert (code, answer["dataVersion"]) == (0, versions[number])
+        assert (answer["rows"], answer["quarantinedRows"]) == (40 * (number + 1), 0)
+        assert f"{versions[number]} of 2026-01-31T0{number + 1}:00:00Z" in answer["message"]
     for time, reason in (
         ("2026-01-31T00:59:59Z", "NoSnapshot"),
         ("2026-01-31T04:00:01Z", "InvalidAsOf"),
         ("2026-01-31", "InvalidAsOf"),
     ):
-        code, said = desk.run("check", "--as-of", time)
-        assert (code, said["reason"]) == (2, reason)
+        code, answer = desk.run("check", "--as-of", time)
+        assert (code, answer["reason"]) == (2, reason)
     assert desk.versions() == versions
 
 
-def test_a_past_version_is_held_to_what_new_data_are_held_to(desk: Desk) -> None:
+def test_a_past_version_gets_the_same_checks_as_new_data(desk: Desk) -> None:
     desk.add_events(*(event(1, n, START + n) for n in range(30)))
     only_one_user = desk.read("check", "--min-rows", 1, "--max-quarantined-share", 1)[1]
     past = ("check", "--data-version", desk.versions()[0])
-    code, said = desk.run(*past, "--min-rows", 41)
-    assert (code, said["reason"], said["rows"]) == (2, "TooFewRows", 40)
-    assert said["dataVersion"] == desk.versions()[0]
-    code, said = desk.run(*past, "--min-rows", 1, "--against", only_one_user["dataVersion"])
-    assert (code, said["reason"]) == (2, "DataChecksFailed")
-    assert "interactions.rows (volume)" in said["message"]
-    assert said["schema"] == operator_report.SCHEMA
-    assert said["checks"]["comparedWith"] == only_one_user["dataVersion"]
+    code, answer = desk.run(*past, "--min-rows", 41)
+    assert (code, answer["reason"], answer["rows"]) == (2, "TooFewRows", 40)
+    assert answer["dataVersion"] == desk.versions()[0]
+    code, answer = desk.run(*past, "--min-rows", 1, "--against", only_one_user["dataVersion"])
+    assert (code, answer["reason"]) == (2, "DataChecksFailed")
+    assert "interactions.rows (volume)" in answer["message"]
+    assert answer["schema"] == operator_report.SCHEMA
+    assert answer["checks"]["comparedWith"] == only_one_user["dataVersion"]
 
 
-def test_rows_that_were_put_aside_are_told_as_they_were_then(desk: Desk) -> None:
+def test_quarantined_rows_are_reported_as_at_that_time(desk: Desk) -> None:
     desk.add_events(*(event("x", n, START + n) for n in range(3)), event(999, 9, START + 9))
     made = desk.snapshot(30, "--max-quarantined-share", 1)
     assert made["quarantinedRows"] == 3
@@ -165,16 +167,16 @@ def test_rows_that_were_put_aside_are_told_as_they_were_then(desk: Desk) -> None
     (desk.lake / "snapshots.json").unlink()
     assert desk.run(*past)[1]["quarantinedRows"] == 3, "as the check of it has noted"
     shutil.rmtree(desk.lake / "checks")
-    assert "quarantinedRows" not in desk.run(*past)[1], "nobody knows"
+    assert "quarantinedRows" not in desk.run(*past)[1], "unknown"
 
 
-def test_without_a_version_to_compare_with_only_what_is_no_newer_is_taken(desk: Desk) -> None:
+def test_the_default_reference_of_a_past_version_is_not_newer(desk: Desk) -> None:
     first, second, third, _ = desk.versions()
     lake_files.write_trained(desk.lake, third)
     past = ("check", "--data-version", second, "--min-rows", 1)
-    said = desk.run(*past)[1]
-    assert said["checks"]["comparedWith"] is None
-    assert "not compared, since no reference" in said["message"]
+    answer = desk.run(*past)[1]
+    assert answer["checks"]["comparedWith"] is None
+    assert "not compared, since no reference" in answer["message"]
     shutil.rmtree(desk.lake / "checks")
     lake_files.write_trained(desk.lake, first)
     assert desk.run(*past)[1]["checks"]["comparedWith"] == first
@@ -183,7 +185,7 @@ def test_without_a_version_to_compare_with_only_what_is_no_newer_is_taken(desk: 
     assert desk.run(*past, "--against", third)[1]["checks"]["comparedWith"] == third
 
 
-def test_a_version_that_was_removed_or_is_another_one_is_told_with_the_oldest_that_is_kept(
+def test_a_removed_or_unknown_version_is_reported_with_the_oldest_snapshot(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)
@@ -194,23 +196,23 @@ def test_a_version_that_was_removed_or_is_another_one_is_told_with_the_oldest_th
     compaction.compact(desk.lake, keep=versions[2:], retention_hours=0)
     numbers = versions[3].split("-")[0]
     for gone in (versions[0], f"{numbers}-0123456789abcdef", "i99.u0.t0-0123456789abcdef", "new"):
-        code, said = desk.run("check", "--data-version", gone, "--min-rows", 1)
-        assert (code, said["reason"]) == (2, "DataVersionMissing"), gone
-        assert said["message"].endswith(oldest)
+        code, answer = desk.run("check", "--data-version", gone, "--min-rows", 1)
+        assert (code, answer["reason"]) == (2, "DataVersionMissing"), gone
+        assert answer["message"].endswith(oldest)
     assert desk.run("check", "--data-version", versions[2], "--min-rows", 1)[0] == 0
     for file in (desk.lake / "interactions").rglob("*.parquet"):
         file.unlink()
-    code, said = desk.run("check", "--as-of", "2026-01-31T03:00:00Z", "--min-rows", 1)
-    assert (code, said["reason"]) == (2, "DataVersionMissing")
+    code, answer = desk.run("check", "--as-of", "2026-01-31T03:00:00Z", "--min-rows", 1)
+    assert (code, answer["reason"]) == (2, "DataVersionMissing")
 
 
-def test_a_check_that_finds_all_read_already_has_the_duplicates_of_the_snapshot(
+def test_a_check_without_new_files_has_the_duplicates_of_the_snapshot(
     desk: Desk,
 ) -> None:
     lake_files.write_trained(desk.lake, desk.versions()[-1])
     rows = [event(900 + n % 7, n, START + n) for n in range(12)]
     desk.add_events(*rows, *rows, event(999, 8, START + 8))
     desk.snapshot(30, "--max-quarantined-share", 1)
-    code, said = desk.read("check", "--min-rows", 1, "--max-quarantined-share", 1)
+    code, answer = desk.read("check", "--min-rows", 1, "--max-quarantined-share", 1)
     assert code == 0
-    assert "interactions.rows (duplicates): 12 of 25 rows are duplicates" in said["message"]
+    assert "interactions.rows (duplicates): 12 of 25 rows are duplicates" in answer["message"]

@@ -28,47 +28,47 @@ def test_check_train_publish_and_remove_meet_the_operators_contract(
     source: Path, tmp_path: Path
 ) -> None:
     lake, staging = tmp_path / "store/lake/movies", tmp_path / "store/staging/movies/v1-1"
-    code, said = run(
+    code, answer = run(
         tmp_path, "check", "--source", source, "--format", "MovieLens100K", "--lake", lake,
         "--window-days", 400, "--min-rows", 100, "--max-quarantined-share", 0.01,
     )  # fmt: skip
     assert code == 0
-    checked = operator_report.parse(operator_report.CheckReport, said)
-    assert said["windowStart"] < said["windowEnd"]
-    code, said = run(
+    checked = operator_report.parse(operator_report.CheckReport, answer)
+    assert answer["windowStart"] < answer["windowEnd"]
+    code, answer = run(
         tmp_path, "train", "--lake", lake, "--data-version", checked.data_version,
         "--window-days", 400, "--config", CONFIG, "--output", staging,
     )  # fmt: skip
     assert code == 0
     # in a Job the claim is mounted at /store
-    said["stagedPath"] = said["stagedPath"].removeprefix(str(tmp_path))
-    trained = operator_report.parse(operator_report.TrainReport, said)
+    answer["stagedPath"] = answer["stagedPath"].removeprefix(str(tmp_path))
+    trained = operator_report.parse(operator_report.TrainReport, answer)
     assert trained.rows == checked.rows
     assert {"auc", "logLoss", "calibrationError", "precisionAt10", "ndcgAt10", "worstSegmentAuc",
             "baselineAuc", "aucMinusBaseline", "modelMegabytes",
             "modelLatencyP99Milliseconds"} <= trained.finite_metrics.keys()  # fmt: skip
-    code, said = run(
+    code, answer = run(
         tmp_path, "publish", "--staged", staging, "--digest", trained.digest,
         "--store", tmp_path / "store/artifacts/movies",
     )  # fmt: skip
     assert code == 0
-    published = operator_report.parse(operator_report.PublishReport, said)
+    published = operator_report.parse(operator_report.PublishReport, answer)
     assert published.path == f"artifacts/movies/{trained.digest[7:23]}"
     facts = manifest.verify(tmp_path / "store" / published.path, published.digest)
     assert facts["metrics"] == said_metrics(tmp_path / "store" / published.path)
     artifact = tmp_path / "store" / published.path
-    told = json.loads((artifact / "report.json").read_text())["dataChecks"]
+    found = json.loads((artifact / "report.json").read_text())["dataChecks"]
     findings = lake / "checks" / checked.data_version / "findings-400d.json"
-    assert told.items() <= json.loads(findings.read_text()).items()
-    assert len(told["findings"]) > 5
+    assert found.items() <= json.loads(findings.read_text()).items()
+    assert len(found["findings"]) > 5
     assert "<h2>Data</h2>" in (artifact / "report.html").read_text()
-    code, said = run(
+    code, answer = run(
         tmp_path, "remove", "--root", tmp_path / "store", "staging/movies/v1-1", published.path
     )
-    assert (code, said["removed"]) == (0, ["staging/movies/v1-1", published.path])
+    assert (code, answer["removed"]) == (0, ["staging/movies/v1-1", published.path])
 
 
-def test_check_takes_a_mapping_and_names_what_is_wrong_with_it(tmp_path: Path) -> None:
+def test_check_accepts_a_mapping_and_reports_its_errors(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     events = [(user, item) for user in range(9) for item in range(3)]
     rows = [f"{user},{item},{1_700_000_000 + user},{3 + item % 2}\n" for user, item in events]
@@ -78,106 +78,106 @@ def test_check_takes_a_mapping_and_names_what_is_wrong_with_it(tmp_path: Path) -
     common = ("check", "--source", tmp_path / "raw", "--format", "CSV", "--min-rows", 20,
               "--lake", tmp_path / "lake")  # fmt: skip
     share = ("--max-quarantined-share", 0.1)
-    code, said = run(tmp_path, *common, *share, "--mapping", json.dumps(mapping))
-    checked = operator_report.parse(operator_report.CheckReport, said)
+    code, answer = run(tmp_path, *common, *share, "--mapping", json.dumps(mapping))
+    checked = operator_report.parse(operator_report.CheckReport, answer)
     assert (code, checked.rows, checked.quarantined_rows) == (0, 27, 1)
-    code, said = run(tmp_path, *common, "--mapping", json.dumps(mapping))
-    assert (code, said["reason"]) == (2, "TooManyQuarantinedRows")
-    code, said = run(tmp_path, *common)
-    assert (code, said["reason"]) == (2, "InvalidMapping")
-    assert "needs --mapping" in said["message"]
+    code, answer = run(tmp_path, *common, "--mapping", json.dumps(mapping))
+    assert (code, answer["reason"]) == (2, "TooManyQuarantinedRows")
+    code, answer = run(tmp_path, *common)
+    assert (code, answer["reason"]) == (2, "InvalidMapping")
+    assert "needs --mapping" in answer["message"]
 
 
 def said_metrics(artifact: Path) -> Any:
     return json.loads((artifact / "report.json").read_text())["metrics"]
 
 
-def test_run_does_it_all_and_prints_the_metrics(
+def test_run_checks_trains_and_publishes_and_prints_the_metrics(
     source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, said = run(
+    code, answer = run(
         tmp_path, "run", "--source", source, "--work", tmp_path / "work", "--config", CONFIG
     )
     assert code == 0
     printed = capsys.readouterr()
     assert "worstSegmentAuc" in printed.out
     assert "s] check:" in printed.err
-    assert (tmp_path / "work" / said["path"] / "manifest.json").is_file()
-    artifact = tmp_path / "work" / said["path"]
-    assert run(tmp_path, "verify", artifact, "--digest", said["digest"])[0] == 0
+    assert (tmp_path / "work" / answer["path"] / "manifest.json").is_file()
+    artifact = tmp_path / "work" / answer["path"]
+    assert run(tmp_path, "verify", artifact, "--digest", answer["digest"])[0] == 0
     assert run(tmp_path, "export", artifact, "--output", tmp_path / "triton")[0] == 0
     assert (tmp_path / "triton/recommender/1/model.pt").is_file()
     assert run(tmp_path, "export", artifact, "--output", tmp_path / "triton")[0] == 2
-    code, said = run(tmp_path, "measure", artifact, "--calls", 20)
+    code, answer = run(tmp_path, "measure", artifact, "--calls", 20)
     assert code == 0
-    assert 0 < said["recommender"]["p50Milliseconds"] <= said["recommender"]["p99Milliseconds"]
+    assert 0 < answer["recommender"]["p50Milliseconds"] <= answer["recommender"]["p99Milliseconds"]
 
 
-def test_evaluate_judges_the_validation_window(trained: Any, tmp_path: Path) -> None:
-    code, said = run(
+def test_evaluate_uses_the_validation_window(trained: Any, tmp_path: Path) -> None:
+    code, answer = run(
         tmp_path, "evaluate", "--lake", trained.lake, "--data-version", trained.data_version,
         "--config", CONFIG,
     )  # fmt: skip
-    assert (code, said["window"]) == (0, "validation")
-    assert 0.5 < said["metrics"]["auc"] < 1
+    assert (code, answer["window"]) == (0, "validation")
+    assert 0.5 < answer["metrics"]["auc"] < 1
 
 
-def test_input_at_fault_ends_with_two_and_says_what_to_do(tmp_path: Path) -> None:
-    code, said = run(tmp_path, "check", "--source", tmp_path / "no", "--lake", tmp_path / "lake")
-    assert (code, said["ok"], said["reason"]) == (2, False, "DataMissing")
-    assert str(tmp_path / "no") in said["message"]
+def test_invalid_input_exits_with_two_and_a_remedy(tmp_path: Path) -> None:
+    code, answer = run(tmp_path, "check", "--source", tmp_path / "no", "--lake", tmp_path / "lake")
+    assert (code, answer["ok"], answer["reason"]) == (2, False, "DataMissing")
+    assert str(tmp_path / "no") in answer["message"]
 
 
-def test_train_compares_with_the_champion_that_is_named(trained: Any, tmp_path: Path) -> None:
+def test_train_compares_with_the_given_champion(trained: Any, tmp_path: Path) -> None:
     train = ("train", "--lake", trained.lake, "--data-version", trained.data_version,
              "--config", CONFIG, "--output", tmp_path / "staged",
              "--champion-artifact", trained.staged)  # fmt: skip
-    code, said = run(tmp_path, *train, "--champion-digest", trained.digest)
+    code, answer = run(tmp_path, *train, "--champion-digest", trained.digest)
     assert code == 0
-    said["stagedPath"] = "staging/movies/v1-1"
-    told = operator_report.parse(operator_report.TrainReport, said)
-    assert told.champion == operator_report.ChampionReport(
+    answer["stagedPath"] = "staging/movies/v1-1"
+    found = operator_report.parse(operator_report.TrainReport, answer)
+    assert found.champion == operator_report.ChampionReport(
         digest=trained.digest, compared=True, saw_test_rows=0, unknown_item_rows=0
     )
     theirs = json.loads((trained.staged / "report.json").read_text())["metrics"]
     kept = json.loads((tmp_path / "staged/report.json").read_text())
     champion = kept["models"]["champion"]
     for metric in ("auc", "logLoss", "ndcgAt10"):
-        difference = told.metrics[metric] - champion[metric]
-        assert told.metrics[f"{metric}MinusChampion"] == pytest.approx(difference, abs=1e-4)
-        ends = (told.metrics[f"{metric}MinusChampion{end}"] for end in ("Low", "High"))
+        difference = found.metrics[metric] - champion[metric]
+        assert found.metrics[f"{metric}MinusChampion"] == pytest.approx(difference, abs=1e-4)
+        ends = (found.metrics[f"{metric}MinusChampion{end}"] for end in ("Low", "High"))
         assert all(end is not None for end in ends)
     assert kept["champion"]["digest"] == trained.digest
     for metric in ("auc", "logLoss"):  # its lists have the towers of this run, and not its own
         assert champion[metric] == pytest.approx(theirs[metric], abs=1e-4)
     schema = json.loads((Path(__file__).parents[3] / "docs/evaluation.schema.json").read_text())
     assert not list(jsonschema.Draft202012Validator(schema).iter_errors(kept))
-    code, said = run(tmp_path, *train)
-    assert (code, said["reason"]) == (2, "InvalidChampion")
+    code, answer = run(tmp_path, *train)
+    assert (code, answer["reason"]) == (2, "InvalidChampion")
 
 
-def test_a_config_that_makes_no_sense_ends_with_two(trained: Any, tmp_path: Path) -> None:
-    code, said = run(
+def test_an_invalid_config_exits_with_two(trained: Any, tmp_path: Path) -> None:
+    code, answer = run(
         tmp_path, "train", "--lake", trained.lake, "--data-version", trained.data_version,
         "--config", '{"epochs": 3}', "--output", tmp_path / "staged",
     )  # fmt: skip
-    assert (code, said["reason"]) == (2, "InvalidConfig")
+    assert (code, answer["reason"]) == (2, "InvalidConfig")
 
 
-def test_anything_else_ends_with_one_and_still_leaves_a_report(
+def test_any_other_error_exits_with_one_and_leaves_a_report(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unreadable(*_: object, **__: object) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(training, "train", unreadable)
-    code, said = run(
+    code, answer = run(
         tmp_path, "train", "--lake", trained.lake, "--data-version", trained.data_version,
         "--output", tmp_path / "staged",
     )  # fmt: skip
     assert code == dispatch.RETRYABLE
-    assert said["reason"] == "Failed"
-    assert "Input/output error" in said["message"]
+    assert answer["reason"] == "Failed"
+    assert "Input/output error" in answer["message"]
 
 
 def test_help_shows_examples_and_exit_codes() -> None:
@@ -187,7 +187,7 @@ def test_help_shows_examples_and_exit_codes() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["train", "--threads", "0"], ["nonsense"]])
-def test_wrong_arguments_end_with_two(arguments: list[str]) -> None:
+def test_wrong_arguments_exit_with_two(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main.main(arguments)
     assert caught.value.code == 2

@@ -11,11 +11,15 @@ from recommender_training.pipeline import training
 
 def test_the_same_seed_and_data_give_the_same_bytes(trained: Any, tmp_path: Path) -> None:
     again = training.train(
-        trained.lake, trained.data_version, trained.config, tmp_path / "elsewhere" / "again"
+        training.TrainingRun(
+            trained.lake, trained.data_version, trained.config, tmp_path / "elsewhere" / "again"
+        )
     )
     assert again.digest == trained.digest
     other = trained.config.model_copy(update={"seed": 4})
-    changed = training.train(trained.lake, trained.data_version, other, tmp_path / "changed")
+    changed = training.train(
+        training.TrainingRun(trained.lake, trained.data_version, other, tmp_path / "changed")
+    )
     assert changed.digest != trained.digest
 
 
@@ -23,6 +27,8 @@ def test_a_staged_folder_of_an_earlier_pod_is_replaced(trained: Any, tmp_path: P
     (tmp_path / "staged").mkdir()
     (tmp_path / "staged" / "rubbish").write_text("half")
     result = training.train(
-        trained.lake, trained.data_version, trained.config, tmp_path / "staged"
+        training.TrainingRun(
+            trained.lake, trained.data_version, trained.config, tmp_path / "staged"
+        )
     )
     manifest.verify(result.staged, trained.digest)

@@ -30,7 +30,9 @@ def test_a_training_with_towers_from_the_champion_is_told_in_report_and_lineage(
     )
     champion = Comparison(trained.staged, trained.digest)
     result = training.train(
-        trained.lake, trained.data_version, config, tmp_path / "staged", champion=champion
+        training.TrainingRun(
+            trained.lake, trained.data_version, config, tmp_path / "staged", champion=champion
+        )
     )
     told = result.report["warmStart"]
     assert told["warm"] is True

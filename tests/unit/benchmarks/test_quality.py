@@ -9,9 +9,9 @@ import torch
 
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.evaluation.evaluate import evaluate
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.trainer import retrieval
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 from tests.benchmarks import quality
 
 

@@ -1,1 +1,1 @@
-"""The content-addressed artifact: written once, verified by digest, published by rename."""
+"""The content-addressed artifact: written once, verified by digest, published with a rename."""

@@ -1,8 +1,8 @@
-"""The ranker's weights as they are in an artifact, for a later training to start from.
+"""The ranker's weights in an artifact, for the warm start of a later training.
 
-One safetensors file: tensors and one JSON text, no code. The weights are those from before the
-last fit, which never saw the validation window: so a later training, whose own validation window
-begins no earlier, can still be stopped and calibrated by it (ADR 0013).
+One safetensors file with tensors and one JSON text, without code. The weights are from before the
+final fit and have not seen the validation window. A later training, whose validation window starts
+no earlier, can still use that window for early stopping and calibration (ADR 0013).
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from recommender_training.features.graph import NUMBERS, TASTE_NUMBERS
 
 SCHEMA = "recommender.dev/checkpoint/v2"
 PATH = "checkpoint/ranker.safetensors"
-#: Everything that is no tensor is one text: the order of several is not fixed by the format.
+#: All other data is one text, since the format does not fix the order of several.
 _FACTS = "recommender"
-#: Ids of the rows of the tables of users and items, beside the weights.
+#: Ids of the rows of the user and item tables.
 _USER_IDS, _ITEM_IDS = "ids.user", "ids.item"
 
 
 class CheckpointError(Exception):
-    """There is no checkpoint to start from; the text says why."""
+    """Raised if there is no usable checkpoint; the text says why."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """What the rows of the embeddings mean, beside those of users and items."""
+    """Meanings of the embedding rows and numeric features, except users and items."""
 
     numbers: tuple[str, ...]
     #: Name and categories of each attribute of the user, in the order of their tables.
@@ -50,20 +50,20 @@ class Words:
 
     @classmethod
     def of(cls, data: Dataset, groups: Iterable[FeatureGroup]) -> Words:
-        """Those of a data set, and the features of this release and of these groups."""
+        """Return those of a data set, with the features of this release and of `groups`."""
         found = tuple((each.name, each.categories) for each in attributes.of_users(data.users))
         extra = [name for group in ordered(groups) for name in names(group)]
         numbers = (*NUMBERS, *TASTE_NUMBERS, *extra)
         return cls(numbers, found, data.items.genre_names)
 
     def state(self) -> dict[str, Any]:
-        """The same as lists, for JSON and for other processes."""
+        """Return the content as lists, for JSON and for other processes."""
         found = [[name, list(categories)] for name, categories in self.attributes]
         return {"numbers": list(self.numbers), "attributes": found, "genres": list(self.genres)}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Words:
-        """The words that `state` was made of."""
+        """Return the content of a `state`."""
         found = ((str(name), tuple(map(str, each))) for name, each in state["attributes"])
         numbers, genres = (tuple(map(str, state[name])) for name in ("numbers", "genres"))
         return cls(numbers, tuple(found), genres)
@@ -71,7 +71,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights by name, what their rows mean, and the first second that they have not seen."""
+    """Weights by name, the meanings of their rows, and the first second of unseen data."""
 
     weights: Mapping[str, Tensor]
     user_ids: Ints
@@ -83,7 +83,7 @@ class Checkpoint:
 def write(
     root: Path, model: nn.Module, data: Dataset, groups: Iterable[FeatureGroup], seen_until: int
 ) -> None:
-    """Write the checkpoint of an artifact; the bytes depend on its content alone."""
+    """Write the checkpoint of an artifact; the bytes depend only on the content."""
     words = Words.of(data, groups)
     facts = {
         "schema": SCHEMA,
@@ -91,7 +91,7 @@ def write(
         "words": words.state(),
     }
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    del tensors["genres"]  # of the catalogue, not learned
+    del tensors["genres"]  # data, not learned
     tensors[_USER_IDS] = torch.from_numpy(data.users.ids.copy())
     tensors[_ITEM_IDS] = torch.from_numpy(data.items.ids.copy())
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
@@ -99,15 +99,15 @@ def write(
 
 
 def read(artifact: Path) -> Checkpoint:
-    """The checkpoint of an artifact whose files were verified.
+    """Read the checkpoint of a verified artifact.
 
-    Raises CheckpointError where there is none, or one of another schema.
+    Raises CheckpointError if it is missing, unreadable, or has another schema.
     """
     path = artifact / PATH
     if not path.is_file():
         raise CheckpointError(
-            "the champion's artifact has no checkpoint: it is of an earlier release, of the "
-            "algorithm LogisticRegression, or carries a fault"
+            "the champion's artifact has no checkpoint: it is from an earlier release, has the "
+            "algorithm LogisticRegression, or has an injected fault"
         )
     try:
         with safe_open(path, framework="pt") as stream:

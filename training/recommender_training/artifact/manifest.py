@@ -1,6 +1,6 @@
-"""The manifest of an artifact: every file with its digest, and where the version comes from.
+"""The manifest of an artifact: every file with its digest, and the lineage of the version.
 
-The digest of an artifact is that of the manifest's bytes, so it covers every file.
+The digest of an artifact is that of its manifest, so it covers every file.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from recommender_training.ingestion.ids import IdKind
 
 SCHEMA = "recommender.dev/manifest/v1"
 NAME = "manifest.json"
-#: The text of each item, where the ids of items are texts.
+#: Texts of the items, if item ids are texts.
 ITEM_IDS = "item_ids.json"
-#: What an artifact cannot be without.
+#: Files that every artifact must have.
 REQUIRED = (
     "report.json",
     "reference.json",
@@ -40,7 +40,7 @@ def write(root: Path, facts: dict[str, Any]) -> str:
 
 
 def listing(root: Path) -> list[dict[str, Any]]:
-    """`path`, `sha256` and `bytes` of every file below `root` but the manifest, by path."""
+    """Return `path`, `sha256` and `bytes` of every file except the manifest, sorted by path."""
     return [
         {"path": path, "sha256": sha256_file(root / path), "bytes": (root / path).stat().st_size}
         for path in _files(root)
@@ -49,21 +49,21 @@ def listing(root: Path) -> list[dict[str, Any]]:
 
 
 def digest_of(data: bytes) -> str:
-    """`sha256:` and the hex digest of a manifest's bytes."""
+    """Return `sha256:` and the hex digest of a manifest's bytes."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
 def verify(root: Path, digest: str | None = None) -> dict[str, Any]:
-    """The manifest, once every file is there and is what it was.
+    """Verify every file against the manifest, and return the manifest.
 
     Raises InputError `ArtifactInvalid` with the first file that is missing, added or changed.
     """
     path = root / NAME
     if not path.is_file() or path.is_symlink():
-        raise _invalid(f"{path} is missing; the artifact was not written to its end")
+        raise _invalid(f"{path} is missing; the artifact is incomplete")
     data = path.read_bytes()
     if digest is not None and digest_of(data) != digest:
-        raise _invalid(f"{path} has the digest {digest_of(data)}, {digest} is wanted")
+        raise _invalid(f"{path} has the digest {digest_of(data)}, expected {digest}")
     manifest = _parse(path, data)
     expected = {str(entry["path"]): entry for entry in manifest["files"]}
     present = set(_files(root)) - {NAME}
@@ -74,9 +74,11 @@ def verify(root: Path, digest: str | None = None) -> dict[str, Any]:
             raise _invalid(f"{root / name} is missing")
         entry = expected[name]
         if (root / name).stat().st_size != entry["bytes"]:
-            raise _invalid(f"{root / name} has not the {entry['bytes']} bytes of the manifest")
+            raise _invalid(
+                f"{root / name} does not have {entry['bytes']} bytes as in the manifest"
+            )
         if sha256_file(root / name) != entry["sha256"]:
-            raise _invalid(f"{root / name} has changed: its sha256 is not that of the manifest")
+            raise _invalid(f"{root / name} has changed: its sha256 differs from the manifest")
     return manifest
 
 
@@ -93,12 +95,12 @@ def _parse(path: Path, data: bytes) -> dict[str, Any]:
         for entry in manifest["files"]:
             str(entry["path"]), str(entry["sha256"]), int(entry["bytes"])
     except (ValueError, KeyError, TypeError) as error:
-        raise _invalid(f"{path} is no manifest: {error!r}") from error
+        raise _invalid(f"{path} is not a manifest: {error!r}") from error
     return dict(manifest)
 
 
 def _files(root: Path) -> list[str]:
-    """All files below `root`. A link is refused: what it leads to can change."""
+    """Return all files below `root`; refuse symbolic links, whose targets can change."""
     found: list[str] = []
     for folder, folders, names in os.walk(root):
         for name in [*folders, *names]:

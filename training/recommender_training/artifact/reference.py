@@ -1,7 +1,7 @@
-"""reference.json: counts of the features of requests in training, the reference for drift.
+"""reference.json: the distribution of request features in training, the reference for drift.
 
-One row a session (`sessions.sample_requests`). Bins are frozen here, so that the serving side
-only has to count, and counters of several pods can be added.
+One row per session (`sessions.sample_requests`). The bins are fixed here, so that serving only
+counts and counters of several pods can be added.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from recommender_training.statistics.design_effect import design_effect
 SCHEMA = "recommender.dev/reference/v1"
 MAX_BINS = 10
 NUMERIC = ("age", "session_length", "mean_value", "top_score")
-#: Features of a request; `top_score` is one of the answer.
+#: Features of a request; `top_score` is a feature of the answer.
 OF_REQUESTS = ("age", "gender", "occupation", "session_length", "mean_value", "last_genre")
-#: A category that is in no list.
+#: Code of an unknown category.
 UNKNOWN = -1
 
-#: The value of a feature: a number, the index of a category (-1 unknown) or null.
+#: Value of a feature: a number, the index of a category (-1 unknown) or None.
 Value = float | int | None
 
 
 class FeatureReader:
-    """Reads the features of a request, as docs/contracts.md defines them."""
+    """Computes the features of a request as defined in docs/contracts.md."""
 
     def __init__(self, vocabulary: dict[str, Any]) -> None:
         self.categories: dict[str, list[str]] = {
@@ -45,7 +45,7 @@ class FeatureReader:
         }
 
     def read(self, request: Request) -> dict[str, Value]:
-        """The features of one request, without `top_score`."""
+        """Return the features of one request, without `top_score`."""
         session = request.get("session", [])[-self._history_length :]
         values = [event["value"] for event in session if event.get("value", 0) > 0]
         last = self._genre.get(session[-1]["item"], UNKNOWN) if session else None
@@ -64,9 +64,9 @@ class FeatureReader:
 
 
 def edges_of(values: Sequence[float]) -> list[float]:
-    """At most nine strictly increasing inner deciles, so that the bins hold about equal shares.
+    """Return at most nine strictly increasing inner deciles, for bins with about equal shares.
 
-    No edge is as low as the least value: the bin below it would be empty for ever.
+    All edges are above the minimum, since the bin below the minimum would be empty.
     """
     if not values:
         return []
@@ -77,7 +77,7 @@ def edges_of(values: Sequence[float]) -> list[float]:
 
 
 def numeric_feature(name: str, values: Sequence[Value]) -> dict[str, Any]:
-    """The reference of a numeric feature."""
+    """Return the reference of a numeric feature."""
     known = [float(value) for value in values if value is not None]
     edges = edges_of(known)
     counts = [0] * (len(edges) + 1)
@@ -97,7 +97,7 @@ def numeric_feature(name: str, values: Sequence[Value]) -> dict[str, Any]:
 def categorical_feature(
     name: str, categories: Sequence[str], values: Sequence[Value]
 ) -> dict[str, Any]:
-    """The reference of a categorical feature."""
+    """Return the reference of a categorical feature."""
     counts = [0] * len(categories)
     for value in values:
         if value is not None and value != UNKNOWN:
@@ -113,7 +113,7 @@ def categorical_feature(
 
 
 def feature(name: str, values: Sequence[Value], categories: Mapping[str, Any]) -> dict[str, Any]:
-    """The reference of a feature; `categories` are those of the categorical ones."""
+    """Return the reference of a feature; `categories` has the categories by feature."""
     if name in NUMERIC:
         return numeric_feature(name, values)
     return categorical_feature(name, categories[name], values)
@@ -122,7 +122,7 @@ def feature(name: str, values: Sequence[Value], categories: Mapping[str, Any]) -
 def feature_design_effect(
     feature: dict[str, Any], users: Sequence[int], values: Sequence[Value]
 ) -> float:
-    """Design effect of the values in the bins of a feature, with users as clusters."""
+    """Return the design effect of the binned values, with users as clusters."""
     known = [
         (user, value)
         for user, value in zip(users, values, strict=True)
@@ -141,13 +141,13 @@ def feature_design_effect(
 def reference(
     requests: Sequence[Request], top_scores: Sequence[float | None], vocabulary: dict[str, Any]
 ) -> dict[str, Any]:
-    """The content of reference.json."""
+    """Return the content of reference.json."""
     reader = FeatureReader(vocabulary)
     rows = [reader.read(request) for request in requests]
     columns: dict[str, list[Value]] = {name: [row[name] for row in rows] for name in OF_REQUESTS}
     columns["top_score"] = list(top_scores)
     features = [feature(name, values, reader.categories) for name, values in columns.items()]
     users = [int(request["user_id"]) for request in requests]
-    for told in features:
-        told["designEffect"] = feature_design_effect(told, users, columns[told["name"]])
+    for each in features:
+        each["designEffect"] = feature_design_effect(each, users, columns[each["name"]])
     return {"schema": SCHEMA, "sessions": len(rows), "features": features}

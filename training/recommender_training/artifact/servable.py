@@ -1,6 +1,6 @@
-"""What the transformer refuses to read is refused before the first fit, not by its pods.
+"""Refuse artifacts beyond the limits of the transformer before the first fit.
 
-`recommender_serving.artifact` has the same limits; a test holds both together.
+`recommender_serving.artifact` has the same limits; a test compares them.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset
 
-#: Bytes of one file of the artifact.
+#: Largest file of an artifact, in bytes.
 MAX_FILE_BYTES = 256 * 1024 * 1024
-#: Genders, occupations or genres: each is a time series of the version's metrics.
+#: Most genders, occupations or genres. Each is a time series in the metrics of the version.
 MAX_CATEGORIES = 1000
 
 
 def check(data: Dataset, texts: Sequence[str] | None, history_length: int) -> None:
-    """Hold what an artifact of this data will have against what is read when it serves.
+    """Check the size of a future artifact of this data against the limits of the transformer.
 
-    `texts` are those of the items, where their ids are texts. popularity.json and reference.json
-    are bounded however large the data are. Raises InputError: TooManyCategories, ArtifactTooLarge.
+    `texts` are those of the items, if their ids are texts. The sizes of popularity.json and
+    reference.json are bounded. Raises InputError: TooManyCategories, ArtifactTooLarge.
     """
     users, items = data.users, data.items
     for column, names in (
@@ -34,8 +34,8 @@ def check(data: Dataset, texts: Sequence[str] | None, history_length: int) -> No
         if len(names) > MAX_CATEGORIES:
             raise InputError(
                 "TooManyCategories",
-                f"the {column} has {len(names)} different values, {MAX_CATEGORIES} at most are "
-                "served: map a coarser column, or none, in data.source.mapping",
+                f"the {column} has {len(names)} different values, more than the limit of "
+                f"{MAX_CATEGORIES}: map a coarser column, or none, in data.source.mapping",
             )
     files = {"vocabulary.json": len(canonical_json(vocabulary(data, history_length)))}
     if texts is not None:
@@ -44,7 +44,7 @@ def check(data: Dataset, texts: Sequence[str] | None, history_length: int) -> No
         if size > MAX_FILE_BYTES:
             raise InputError(
                 "ArtifactTooLarge",
-                f"{name} of {items.count} items would have {size} bytes, {MAX_FILE_BYTES} at most "
-                "are served: leave items out that nobody asks for, or give them shorter ids "
+                f"{name} of {items.count} items would have {size} bytes, more than the limit of "
+                f"{MAX_FILE_BYTES}: remove items without requests, or give them shorter ids "
                 "(data.source.mapping)",
             )

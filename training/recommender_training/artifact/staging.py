@@ -1,4 +1,4 @@
-"""A folder that appears whole, by one rename, or not at all."""
+"""Write a folder that appears complete, with one rename, or not at all."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 class DiskFullError(OSError):
-    """There is no room for the artifact: the same command succeeds once there is."""
+    """Raised if the artifact does not fit on the disk; retry after freeing space."""
 
 
 @contextlib.contextmanager
 def staged(output: Path) -> Iterator[Path]:
-    """A folder to fill, which becomes `output`, in place of what was there.
+    """Yield a folder to fill, which then replaces `output`.
 
-    Whatever goes wrong, no part of it is left. Raises DiskFullError where that is the cause.
+    After an error, no part of it remains. Raises DiskFullError if the disk is full.
     """
     partial = output.with_name(f".{output.name}.partial")
     if partial.exists():
@@ -37,15 +37,15 @@ def staged(output: Path) -> Iterator[Path]:
     except BaseException as error:
         shutil.rmtree(partial, ignore_errors=True)
         if isinstance(error, OSError) and error.errno in _FULL:
-            raise DiskFullError(error.errno, _words(output, error)) from error
+            raise DiskFullError(error.errno, _message(output, error)) from error
         raise
 
 
-def _words(output: Path, error: OSError) -> str:
+def _message(output: Path, error: OSError) -> str:
     folder = next(path for path in output.parents if path.exists())
-    room = shutil.disk_usage(folder)
+    disk = shutil.disk_usage(folder)
     return (
         f"the artifact does not fit on the disk of {output} ({error.strerror}): "
-        f"{room.free / 1e6:.1f} of {room.total / 1e6:.1f} MB are free and nothing of it is left; "
+        f"{disk.free / 1e6:.1f} of {disk.total / 1e6:.1f} MB are free, and no part of it remains; "
         "free space or enlarge the volume, and train again"
     )

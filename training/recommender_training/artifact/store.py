@@ -1,4 +1,4 @@
-"""Publish and remove artifacts. A version's folder appears by one rename, complete, or not."""
+"""Publish and remove artifacts. A version's folder appears complete, with one rename."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _DIGEST_LENGTH = 16
 
 
 def artifact_name(digest: str) -> str:
-    """Folder name of an artifact: the first 16 hex digits of its digest."""
+    """Return the folder name of an artifact: the first 16 hex digits of its digest."""
     kind, _, value = digest.partition(":")
     if kind != "sha256" or len(value) != 64 or any(c not in "0123456789abcdef" for c in value):
         raise InputError(
-            "InvalidDigest", f"{digest!r} is no digest; it has to be sha256: and 64 hex digits"
+            "InvalidDigest", f"{digest!r} is not a digest; give sha256: and 64 hex digits"
         )
     return value[:_DIGEST_LENGTH]
 
 
 def publish(staged: Path, digest: str, store: Path) -> str:
-    """Copy a staged artifact into the store; the path relative to the claim's root.
+    """Copy a staged artifact into the store; return its path relative to the claim's root.
 
-    Doing it again is a success. Raises InputError `ArtifactInvalid` when the staged artifact, or
-    one already there under its name, is incomplete or changed.
+    A second call succeeds. Raises InputError `ArtifactInvalid` if the staged artifact, or an
+    existing one with its name, is incomplete or changed.
     """
     name = artifact_name(digest)
     target = store / name
@@ -46,14 +46,14 @@ def publish(staged: Path, digest: str, store: Path) -> str:
         manifest.verify(partial, digest)
         partial.rename(target)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)  # a full disk gets its room back
+        shutil.rmtree(partial, ignore_errors=True)  # frees space on a full disk
         raise
     fsync_folder(store)
     return path
 
 
 def seal(root: Path) -> None:
-    """Flush everything below `root` to the disk, readable by whoever serves it."""
+    """Make everything below `root` readable for all users and flush it to the disk."""
     for folder, folders, names in os.walk(root):
         for name in folders:
             (Path(folder) / name).chmod(0o755)
@@ -70,11 +70,11 @@ def seal(root: Path) -> None:
 
 
 def remove(root: Path, paths: list[str]) -> list[str]:
-    """Remove files or folders below `root`; those that are not there are left out of the answer.
+    """Remove files or folders below `root`; return the paths that existed.
 
-    All paths are judged before the first is removed. Raises InputError `UnsafePath` for one that
-    is absolute, climbs out, is the root itself or leads through a symbolic link. Of a folder that
-    is a mount of its own, which cannot be removed, all content is.
+    All paths are checked before the first removal. Raises InputError `UnsafePath` for a path that
+    is absolute, outside `root`, `root` itself, or leads through a symbolic link. A mount point
+    cannot be removed, so its content is removed.
     """
     targets = [(path, _below(root, path)) for path in paths]
     removed: list[str] = []
@@ -107,7 +107,7 @@ def _below(root: Path, path: str) -> Path:
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts:
         raise InputError(
-            "UnsafePath", f"{path!r} has to be relative to {root}, below it and without '..'"
+            "UnsafePath", f"{path!r} must be relative to {root}, below it and without '..'"
         )
     target = root
     for part in parts[:-1]:

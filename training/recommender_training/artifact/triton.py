@@ -1,4 +1,4 @@
-"""config.pbtxt of the Triton models. `model_repository/` holds what this renders, for review."""
+"""config.pbtxt of the Triton models. `model_repository/` has the rendered files, for review."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ INPUTS = (
 )
 OUTPUTS = (("item_ids__0", "TYPE_INT64", -1), ("scores__1", "TYPE_FP32", -1))
 
-#: Session lengths that are warmed up before the model is ready: each is its own tensor shape.
+#: Session lengths to warm up before the model is ready; each has its own tensor shape.
 _WARM_LENGTHS = (1, 20)
 
 
 def model_path(artifact: Path, name: str = MODELS[0]) -> Path:
-    """The exported graph of a model; of the one that serves, if none is named."""
+    """Return the path of the exported graph of a model; the default is the served model."""
     return artifact / "repository" / name / "1" / "model.pt"
 
 
 def render_config(name: str) -> str:
-    """The config.pbtxt of one model."""
+    """Return the config.pbtxt of a model."""
     parts = [
         f'name: "{name}"',
         'platform: "pytorch_libtorch"',

@@ -1,4 +1,4 @@
-"""vocabulary.json, item_ids.json and popularity.json: what the transformer needs beside models."""
+"""vocabulary.json, item_ids.json and popularity.json, which the transformer reads."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from recommender_training.features.declared import USER_ATTRIBUTES
 from recommender_training.features.history import ItemCounts
 
 MAX_TOP_N = 200
-#: Users in popularity.json, which the transformer holds in memory.
+#: Most users in popularity.json, which the transformer holds in memory.
 MAX_USERS = 100_000
 
 
 def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
-    """The content of vocabulary.json."""
+    """Return the content of vocabulary.json."""
     return {
         "schema": "recommender.dev/vocabulary/v1",
         "historyLength": history_length,
@@ -40,18 +40,18 @@ def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
 
 
 def item_ids(texts: Sequence[str]) -> dict[str, Any]:
-    """The content of item_ids.json: the texts of the items of vocabulary.json, in their order.
+    """Return the content of item_ids.json: the texts of the items in vocabulary.json, in order.
 
-    The ids there are the hashes of these.
+    The ids in vocabulary.json are the hashes of these texts.
     """
     return {"schema": "recommender.dev/item-ids/v1", "texts": list(texts)}
 
 
 def broken(content: dict[str, Any], seed: int) -> dict[str, Any]:
-    """The vocabulary under the fault BrokenFeatures.
+    """Return the vocabulary with the fault BrokenFeatures.
 
-    Categories of users have other names and the genres of the items are shuffled, so that
-    the version's own transformer meets unknown categories.
+    The categories of users have other names, and the genres of the items are shuffled, so that the
+    transformer of this version finds unknown categories.
     """
     listed = [attribute.listed for attribute in USER_ATTRIBUTES if attribute.listed]
     genres = np.random.default_rng(seed).permutation(content["items"]["genre"])
@@ -63,10 +63,10 @@ def broken(content: dict[str, Any], seed: int) -> dict[str, Any]:
 
 
 def popularity(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
-    """The content of popularity.json: items by positive responses, the first scored 1.
+    """Return the content of popularity.json: items by positive responses; the first scores 1.
 
-    `counts` [I] are those at the end of the data. Beside the list of all there is one for each
-    segment of age band and gender, where such are known.
+    `counts` [I] are those at the end of the data. There is one list for all users, and one per
+    segment of age band and gender if these are known.
     """
     segments = _segments(data, counts)
     listed = _listed(data.items, counts, counts.positives.astype(np.float64))
@@ -74,7 +74,7 @@ def popularity(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
 
 
 def _listed(items: Items, counts: ItemCounts, score: Doubles) -> dict[str, Any]:
-    """The best items by `score` [I], which is told relative to the first one's."""
+    """Return the best items by `score` [I], relative to the score of the first."""
     order = np.lexsort((items.ids, -counts.events, -score))[:MAX_TOP_N]
     top = float(score[order[0]]) if len(order) else 0.0
     scores = np.round(score[order] / (top or 1.0), 6)
@@ -82,13 +82,13 @@ def _listed(items: Items, counts: ItemCounts, score: Doubles) -> dict[str, Any]:
 
 
 def _segments(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
-    """The lists by segment, and who belongs where: MAX_USERS, those seen last."""
+    """Return the lists by segment, and the segments of the MAX_USERS most recent users."""
     bands, users = len(AGE_BANDS), data.users
     band, gender = (attributes.categories(users, name) for name in ("age", "gender"))
     seen = np.full(users.count, -1, dtype=np.int64)
     np.maximum.at(seen, data.events.user, data.events.time)
     known = np.flatnonzero((band >= 0) | (gender >= 0))
-    told = np.sort(known[np.argsort(-seen[known], kind="stable")[:MAX_USERS]])
+    recent = np.sort(known[np.argsort(-seen[known], kind="stable")[:MAX_USERS]])
     return {
         "ageEdges": list(AGE_EDGES),
         "genders": list(users.genders),
@@ -97,8 +97,8 @@ def _segments(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
             for code, own in popularity_model.by_segment(data, None)
         ],
         "users": {
-            "ids": users.ids[told].tolist(),
-            "ageBand": band[told].tolist(),
-            "gender": gender[told].tolist(),
+            "ids": users.ids[recent].tolist(),
+            "ageBand": band[recent].tolist(),
+            "gender": gender[recent].tolist(),
         },
     }

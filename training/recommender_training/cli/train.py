@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     group = getattr(arguments, "group", ONE_PROCESS)
     if not group.first:
         return _fit_along(arguments, group)
-    result = training.train(
+    requested = training.TrainingRun(
         arguments.lake,
         arguments.data_version,
         config,
@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
             arguments.lake, arguments.data_version, arguments.window_days
         ),
     )
+    result = training.train(requested)
     lineage = manifest.verify(result.staged, result.digest)
     _record_training(arguments)
     warm = result.report.get("warmStart", {}).get("message")

@@ -1,4 +1,4 @@
-"""Base class of the settings in the section `training` of the resource."""
+"""Base class of the sections of the resource that the Job receives."""
 
 from __future__ import annotations
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from recommender_training.common.arrays import Ints
+
 #: Seconds without an event that end a session.
 SESSION_GAP = 1800
 HISTORY_LENGTH = 20
@@ -44,14 +46,7 @@ def sample_requests(
     if len(user) == 0:
         return
     side = {row["user_id"]: row for row in users.iter_rows(named=True)}
-    new_user = np.r_[True, user[1:] != user[:-1]]
-    new_session = new_user | np.r_[True, np.diff(time) >= SESSION_GAP]
-    user_start = np.maximum.accumulate(np.where(new_user, np.arange(len(user)), 0))
-    new_time = new_user | np.r_[True, time[1:] != time[:-1]]
-    time_start = np.maximum.accumulate(np.where(new_time, np.arange(len(user)), 0))
-    starts = np.flatnonzero(new_session)
-    lengths = np.diff(np.r_[starts, len(user)])
-    drawn = starts + np.random.default_rng(seed).integers(0, lengths)
+    drawn, user_start, time_start = _draw(user, time, seed)
     for number, position in enumerate(drawn.tolist()):
         end = int(time_start[position])
         start = max(int(user_start[position]), end - history_length)
@@ -67,6 +62,23 @@ def sample_requests(
             "top_n": top_n,
             "session_id": f"{prefix}-{number}",
         }
+
+
+def _draw(user: Ints, time: Ints, seed: int) -> tuple[Ints, Ints, Ints]:
+    """Draw one event per session of N events, sorted by user and time.
+
+    Return the drawn events, and for each event [N] the first one of its user and of its second.
+    """
+    new_user = np.r_[True, user[1:] != user[:-1]]
+    new_session = new_user | np.r_[True, np.diff(time) >= SESSION_GAP]
+    new_time = new_user | np.r_[True, time[1:] != time[:-1]]
+    user_start, time_start = (
+        np.maximum.accumulate(np.where(first, np.arange(len(user)), 0))
+        for first in (new_user, new_time)
+    )
+    starts = np.flatnonzero(new_session)
+    lengths = np.diff(np.r_[starts, len(user)])
+    return starts + np.random.default_rng(seed).integers(0, lengths), user_start, time_start
 
 
 def _side(row: dict[str, Any]) -> Request:

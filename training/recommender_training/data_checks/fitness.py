@@ -46,6 +46,10 @@ def check(findings: Findings, profile: Profile) -> None:
             if rows
             else SHARED_SECOND,
         )
+    _cold(findings, profile)
+
+
+def _cold(findings: Findings, profile: Profile) -> None:
     evaluated, known = (int(profile["cold"][key]) for key in ("validationUsers", "known"))
     findings.add(
         "cold",

@@ -8,10 +8,10 @@ from __future__ import annotations
 import enum
 import json
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError
 
 from recommender_training.common.errors import InputError
+from recommender_training.common.section import Section
 
 
 class Level(enum.StrEnum):
@@ -22,13 +22,7 @@ class Level(enum.StrEnum):
     BLOCK = "Block"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
-
-
-class Levels(_Section):
+class Levels(Section):
     """Level of each check, by name."""
 
     users: Level = Level.BLOCK
@@ -51,7 +45,7 @@ class Levels(_Section):
         return level
 
 
-class Checks(_Section):
+class Checks(Section):
     """Limits and levels of the checks. All limits are shares from 0 to 1."""
 
     max_volume_drop: float = Field(default=0.5, ge=0, le=1)

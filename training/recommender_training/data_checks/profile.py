@@ -54,8 +54,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
         for name, table in tables.items()
     }
     first, last, count = _ends(rows, window_days)
-    if count <= parts.PART_ROWS:
-        rows = rows.collect().lazy()
+    rows = rows.collect().lazy() if count <= parts.PART_ROWS else rows
     seen = _scan(types["interactions"], parts.of_window(rows, first, last))
     starts = _part_starts(rows, seen.hours)
     users = _by_part(seen.users, starts, parts.of_window(rows, first, last))
@@ -65,11 +64,6 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
         for part in parts.of_window(rows, first, last)
     ]
     sessions = sample.read(tables, pl.concat(events), drawn, drawn.height / max(users.height, 1))
-    described = {"interactions": seen.table.facts()}
-    for name in ("users", "items"):
-        table = columns.Table(name, types[name])
-        table.add(tables[name].collect())
-        described[name] = table.facts()
     profile = {
         "schema": SCHEMA,
         "polars": pl.__version__,
@@ -77,7 +71,10 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
         "windowDays": window_days,
         "window": {"start": first, "end": last, "validationStart": starts[0],
                    "testStart": starts[1]},
-        "tables": described,
+        "tables": {
+            "interactions": seen.table.facts(),
+            **{name: _facts(name, types[name], tables[name]) for name in ("users", "items")},
+        },
         "active": {"users": users.height, "items": len(seen.items)},
         "labels": _labels(users),
         "cold": _cold(users),
@@ -85,6 +82,12 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
         "sessions": histograms(sessions),
     }  # fmt: skip
     return Profiled(profile, sessions)
+
+
+def _facts(name: str, types: dict[str, str], rows: pl.LazyFrame) -> dict[str, Any]:
+    table = columns.Table(name, types)
+    table.add(rows.collect())
+    return table.facts()
 
 
 @dataclass

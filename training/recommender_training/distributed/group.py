@@ -1,7 +1,7 @@
-"""The processes that train one model together: gloo between CPUs, nccl between GPUs.
+"""The process group of a distributed training: gloo between CPUs, nccl between GPUs.
 
-Every process draws the same random numbers and holds the same weights, so that what is decided
-from sums over all of them is decided alike. The first one alone writes.
+All processes draw the same random numbers and hold the same weights, so decisions from sums over
+all processes are the same. Only the first process writes.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Share:
-    """The part of a batch that one process has."""
+    """The part of a batch that a process computes."""
 
     rows: int  # of the whole batch
     own: slice
 
 
 def share(rows: int, rank: int, size: int) -> Share:
-    """The part of process `rank` of `size`: contiguous, none larger by more than one row."""
+    """Return the contiguous part of process `rank` of `size`; sizes differ by at most one row."""
     return Share(rows, slice(rows * rank // size, rows * (rank + 1) // size))
 
 
 @dataclass(frozen=True)
 class Group:
-    """This process among its peers; by default it is alone."""
+    """The group of this process; by default a single process."""
 
     rank: int = 0
     size: int = 1
@@ -42,7 +42,7 @@ class Group:
 
     @property
     def alone(self) -> bool:
-        """Whether there is nobody to share with."""
+        """Whether this is the only process."""
         return self.size == 1
 
     @property
@@ -51,17 +51,17 @@ class Group:
         return self.rank == 0
 
     def share(self, rows: int) -> Share:
-        """The part of so many rows that this process has."""
+        """Return the part of `rows` rows that belongs to this process."""
         return share(rows, self.rank, self.size)
 
     def total(self, value: Tensor) -> Tensor:
-        """The sum over all processes, in place, and the same bits in each."""
+        """Sum over all processes, in place; the result is bitwise equal in each."""
         if not self.alone:
             dist.all_reduce(value)
         return value
 
     def join(self, own: Tensor, rows: int) -> Tensor:
-        """[rows] from the parts `own` that each process has of them; on the CPU."""
+        """Return [rows] on the CPU, joined from the part `own` of each process."""
         if self.alone:
             return own
         whole = torch.zeros(rows, dtype=own.dtype, device=self.device)
@@ -69,7 +69,7 @@ class Group:
         return self.total(whole).cpu()
 
     def from_first(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        """What the first process has: tensors, numbers and texts, or None."""
+        """Broadcast a value of the first process: tensors, numbers and texts, or None."""
         if self.alone:
             return value
         data = torch.zeros(0, dtype=torch.uint8)
@@ -93,17 +93,17 @@ class Group:
         return dict(found)
 
     def tell(self, key: str, text: str) -> None:
-        """Let the others hear it."""
+        """Send a text to the other processes."""
         if self.peers is not None:
             self.peers.tell(key, text)
 
     def hear(self, key: str) -> str:
-        """What the first process tells. Raises PeerError as `Peers.hear`."""
-        assert self.peers is not None, "a process alone has nobody to hear"
+        """Wait for a text of the first process. Raises PeerError as `Peers.hear` does."""
+        assert self.peers is not None, "a single process has no peers"
         return self.peers.hear(key)
 
     def lineage(self) -> dict[str, int]:
-        """What the manifest says of a group; nothing of one process."""
+        """Return the entry of the manifest; empty for a single process."""
         return {} if self.alone else {"processes": self.size}
 
 

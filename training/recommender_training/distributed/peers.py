@@ -1,7 +1,7 @@
-"""What the processes of a group tell one another beside the arithmetic, through torchrun's store.
+"""Messages between the processes of a group, through torchrun's store.
 
-The first process gives a sign of life every few seconds, so that the others can wait for its long
-work (a search, the evaluation) without waiting for ever.
+The first process sends a heartbeat every few seconds, so that the others can wait for its long
+work (a search, the evaluation) with a timeout.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-#: Between two signs of life, between two looks at the store, and for the last words of peers.
-_BEAT_SECONDS, _LOOK_SECONDS, _LEAVE_SECONDS = 5.0, 0.1, 30.0
+#: Heartbeat interval, poll interval of the store, and longest wait for peers to leave.
+_BEAT_SECONDS, _POLL_SECONDS, _LEAVE_SECONDS = 5.0, 0.1, 30.0
 _BEAT, _ENDED, _LEFT = "beat", "ended", "left"
 
 
 class Store(Protocol):
-    """What is used of a `torch.distributed.Store`."""
+    """The part of `torch.distributed.Store` in use."""
 
     def set(self, key: str, value: str, /) -> None:
-        """Let all see it."""
+        """Set a key."""
         ...
 
     def get(self, key: str, /) -> bytes:
-        """What is there."""
+        """Return the value of a key."""
         ...
 
     def check(self, keys: list[str], /) -> bool:
-        """Whether all are there."""
+        """Return whether all keys exist."""
         ...
 
     def add(self, key: str, amount: int, /) -> int:
-        """Count up; the number then."""
+        """Add to a counter and return the result."""
         ...
 
 
@@ -47,57 +47,56 @@ def meet(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> str:
-    """The name of this meeting, the same in all processes that are there now.
+    """Agree on a name for this run of the group, the same in all current processes.
 
-    torchrun keeps its store when it starts the processes again, and what those before them wrote
-    would be believed: the addresses of dead processes, and why they ended. So each process says
-    a word that nobody knew, and the first one names a meeting by the words that it answers.
-    Raises PeerError after `seconds`.
+    torchrun keeps its store when it restarts the processes, with the addresses and errors of dead
+    processes. So each process writes a new random token, and the first process creates a meeting
+    from the tokens that it finds. Raises PeerError after `seconds`.
     """
-    said, until = secrets.token_hex(8), clock() + seconds
+    token, until = secrets.token_hex(8), clock() + seconds
     if rank != 0:
-        store.set(f"word/{rank}", said)
+        store.set(f"word/{rank}", token)
     while clock() < until:
-        name = _called(store, size, said) if rank == 0 else _joined(store, rank, said)
+        name = _call(store, size, token) if rank == 0 else _join(store, rank, token)
         if name is not None:
             return name
-        pause(_LOOK_SECONDS)
+        pause(_POLL_SECONDS)
     raise PeerError(
-        f"not all {size} processes were there within {seconds:.0f} s "
-        "(RECOMMENDER_PEER_TIMEOUT_SECONDS)"
+        f"not all {size} processes joined within {seconds:.0f} s: check their logs, or raise "
+        "RECOMMENDER_PEER_TIMEOUT_SECONDS"
     )
 
 
-def _called(store: Store, size: int, name: str) -> str | None:
-    """The first process: answer the words that are there; the name, once all have joined."""
+def _call(store: Store, size: int, name: str) -> str | None:
+    """As the first process, answer all tokens; return the name once all have joined."""
     others = range(1, size)
-    words = {
+    tokens = {
         number: store.get(f"word/{number}").decode()
         for number in others
         if store.check([f"word/{number}"])
     }
-    store.set("meeting", json.dumps({"name": name, "words": words}))
+    store.set("meeting", json.dumps({"name": name, "words": tokens}))
     met = all(store.check([f"{name}/{number}"]) for number in others)
     return name if met else None
 
 
-def _joined(store: Store, rank: int, word: str) -> str | None:
-    """Any other process: join the meeting that answers its word, if there is one."""
+def _join(store: Store, rank: int, token: str) -> str | None:
+    """As any other process, join the meeting that answers the token, if there is one."""
     if not store.check(["meeting"]):
         return None
-    told = json.loads(store.get("meeting"))
-    if told["words"].get(str(rank)) != word:
+    meeting = json.loads(store.get("meeting"))
+    if meeting["words"].get(str(rank)) != token:
         return None
-    store.set(f"{told['name']}/{rank}", word)
-    return str(told["name"])
+    store.set(f"{meeting['name']}/{rank}", token)
+    return str(meeting["name"])
 
 
 class PeerError(RuntimeError):
-    """The group cannot go on, for a reason that is not in this process."""
+    """Raised if the group cannot continue for a reason outside this process."""
 
 
 class Peers:
-    """The other processes, as one of `size` hears and tells them."""
+    """Messages to and from the other processes of the group."""
 
     def __init__(
         self,
@@ -112,36 +111,36 @@ class Peers:
         self._clock, self._pause = clock, pause
 
     def tell(self, key: str, text: str) -> None:
-        """Let the others hear it."""
+        """Send a text to the other processes."""
         self._store.set(key, text)
 
     def hear(self, key: str) -> str:
-        """What the first process tells, as soon as it does.
+        """Wait for a text of the first process.
 
-        Raises PeerError when it failed, or gave no sign of life for the time that is allowed.
+        Raises PeerError if it failed, or sent no heartbeat for the timeout.
         """
         last, since = b"", self._clock()
         while not self._store.check([key]):
             if self._store.check([_failure(0)]):
-                raise PeerError("the first process failed; its report says why")
+                raise PeerError("the first process failed; see its report")
             if self._store.check([_BEAT]) and (beat := self._store.get(_BEAT)) != last:
                 last, since = beat, self._clock()
             if self._clock() - since > self._seconds:
                 raise PeerError(
-                    f"the first process gave no sign of life for {self._seconds:.0f} s "
+                    f"the first process sent no heartbeat for {self._seconds:.0f} s "
                     f"(RECOMMENDER_PEER_TIMEOUT_SECONDS) while this one waited for {key!r}"
                 )
-            self._pause(_LOOK_SECONDS)
+            self._pause(_POLL_SECONDS)
         return self._store.get(key).decode()
 
     def fail(self, code: int, report: dict[str, Any]) -> None:
-        """Tell why this process ends."""
-        told = {"code": code, "reason": report["reason"], "message": report["message"]}
+        """Publish the error of this process."""
+        failure = {"code": code, "reason": report["reason"], "message": report["message"]}
         with contextlib.suppress(RuntimeError):  # the store may be gone with its host
-            self._store.set(_failure(self._rank), json.dumps(told))
+            self._store.set(_failure(self._rank), json.dumps(failure))
 
     def failures(self) -> list[tuple[int, dict[str, Any]]]:
-        """Rank and last words of each of the others that told why it ended."""
+        """Return rank and error of each of the other processes that failed."""
         found: list[tuple[int, dict[str, Any]]] = []
         with contextlib.suppress(RuntimeError):
             found.extend(
@@ -152,20 +151,20 @@ class Peers:
         return found
 
     def end(self) -> None:
-        """The first process: all is done; wait until the others have heard, but not for long."""
+        """As the first process, announce the end and wait a limited time until others leave."""
         self._store.set(_ENDED, "")
         until = self._clock() + min(self._seconds, _LEAVE_SECONDS)
         while self._store.add(_LEFT, 0) < self._size - 1 and self._clock() < until:
-            self._pause(_LOOK_SECONDS)
+            self._pause(_POLL_SECONDS)
 
     def leave(self) -> None:
-        """Any other process: wait until all is done."""
+        """As any other process, wait for the end."""
         self.hear(_ENDED)
         self._store.add(_LEFT, 1)
 
     @contextlib.contextmanager
     def beating(self) -> Iterator[None]:
-        """Give signs of life meanwhile."""
+        """Send heartbeats inside the block."""
         ended = threading.Event()
 
         def beat() -> None:
@@ -176,7 +175,7 @@ class Peers:
                     self._store.set(_BEAT, str(number))
                     ended.wait(_BEAT_SECONDS)
 
-        thread = threading.Thread(target=beat, name="signs of life", daemon=True)
+        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
         thread.start()
         try:
             yield

@@ -1,4 +1,4 @@
-"""The place of this process among its peers, as torchrun tells it in the environment."""
+"""Rank and size of the group from the environment that torchrun sets."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from recommender_training.common.errors import InputError
 
-#: How long a peer may give no sign of life.
+#: Seconds without a heartbeat after which a peer counts as lost.
 TIMEOUT = "RECOMMENDER_PEER_TIMEOUT_SECONDS"
 _DEFAULT_SECONDS = 1800
 
 
 @dataclass(frozen=True)
 class Place:
-    """Which of how many processes this is, and how long it waits for the others."""
+    """Rank of this process, size of the group, and timeout in seconds."""
 
     rank: int
     size: int
@@ -23,16 +23,16 @@ class Place:
 
 
 def find(environment: Mapping[str, str]) -> Place | None:
-    """The place, or None for a process alone. Raises InputError `InvalidEnvironment`."""
+    """Return the place, or None for a single process. Raises InputError `InvalidEnvironment`."""
     size = _number(environment, "WORLD_SIZE", "1", least=1)
     if size == 1:
         return None
     missing = [n for n in ("RANK", "MASTER_ADDR", "MASTER_PORT") if not environment.get(n)]
     if missing:
-        raise _invalid(f"WORLD_SIZE={size} needs {', '.join(missing)}, too")
+        raise _invalid(f"WORLD_SIZE={size} needs {', '.join(missing)}")
     rank = _number(environment, "RANK", "0", least=0)
     if rank >= size:
-        raise _invalid(f"RANK={rank} has to be below WORLD_SIZE={size}")
+        raise _invalid(f"RANK={rank} must be below WORLD_SIZE={size}")
     local_rank = _number(environment, "LOCAL_RANK", str(rank), least=0)
     return Place(rank, size, local_rank, _number(environment, TIMEOUT, str(_DEFAULT_SECONDS), 1))
 
@@ -40,7 +40,7 @@ def find(environment: Mapping[str, str]) -> Place | None:
 def _number(environment: Mapping[str, str], name: str, default: str, least: int) -> int:
     text = environment.get(name) or default
     if not text.isascii() or not text.isdigit() or int(text) < least:
-        raise _invalid(f"{name}={text!r} has to be a whole number from {least}")
+        raise _invalid(f"{name}={text!r} must be a whole number of at least {least}")
     return int(text)
 
 

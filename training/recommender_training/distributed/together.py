@@ -1,4 +1,4 @@
-"""A command that several processes do together: who joins, who reports, and who ends when."""
+"""Run a command in a process group: join, report and end together."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from recommender_training.distributed.peers import PeerError, Peers, meet
 from recommender_training.distributed.place import Place
 
 _LOST = "PeerLost"
-#: What errors of torch's exchanges, and our own, have in their texts.
+#: Parts of the texts of communication errors, of PyTorch and of this package.
 _EXCHANGES = ("PeerError", "gloo", "NCCL", "Connection closed by peer", "Connection reset")
 #: Exit code and report of a command.
-Ended = tuple[int, dict[str, Any]]
+Result = tuple[int, dict[str, Any]]
 
 
 def run(
     place: Place,
     arguments: argparse.Namespace,
-    attempt: Callable[[argparse.Namespace], Ended],
-    tell: Callable[[dict[str, Any]], None],
+    attempt: Callable[[argparse.Namespace], Result],
+    publish: Callable[[dict[str, Any]], None],
 ) -> int:
-    """Do the command as one of a group; `tell` writes the report, in the first process alone.
+    """Run the command as one process of a group; `publish` writes the report of the first one.
 
-    The first process fails with the reason that a peer gave, if one did: that is the cause. The
-    others end after it, so that torchrun finds no process gone before the report is written, and
-    each logs what it failed for. Raises what joining raises.
+    If a peer failed, the first process fails with the peer's error, which is the cause. The others
+    end after it, so that torchrun does not stop it before the report is written, and log their own
+    errors. Raises the errors of `joined`.
     """
     with joined(place) as (group, peers):
         arguments.group = group
@@ -51,38 +51,38 @@ def run(
             return code
         if code:
             code, report = blame(peers.failures(), code, report)
-        tell(report)
+        publish(report)
         if not code:
             peers.end()
         return code
 
 
 def log(place: Place, verb: str, report: dict[str, Any]) -> None:
-    """Say what a process failed for that has no report of its own."""
+    """Log the error of a process without a report."""
     say(f"{verb}: process {place.rank}: {report['reason']}: {report['message']}")
 
 
-def blame(failures: list[tuple[int, dict[str, Any]]], code: int, report: dict[str, Any]) -> Ended:
-    """The failure of the first process, or that of a peer, which is then what it failed for."""
-    for rank, told in failures:
-        if told["reason"] != _LOST:
-            message = f"process {rank}: {told['message']}"
-            return told["code"], {**report, "reason": told["reason"], "message": message}
+def blame(failures: list[tuple[int, dict[str, Any]]], code: int, report: dict[str, Any]) -> Result:
+    """Return the error of a peer if one failed first, else that of the first process."""
+    for rank, failure in failures:
+        if failure["reason"] != _LOST:
+            message = f"process {rank}: {failure['message']}"
+            return failure["code"], {**report, "reason": failure["reason"], "message": message}
     return code, report
 
 
 def lost(report: dict[str, Any]) -> dict[str, Any]:
-    """The report, with a reason of its own where an exchange with another process failed."""
+    """Return the report, with the reason PeerLost if the communication failed."""
     message = str(report["message"])
     if report["reason"] != "Failed" or not any(word in message for word in _EXCHANGES):
         return report
-    words = "another process of the group is gone; the same command goes on from the checkpoint"
-    return {**report, "reason": _LOST, "message": f"{words} ({message})"}
+    remedy = "another process of the group is lost; repeat the command to resume"
+    return {**report, "reason": _LOST, "message": f"{remedy} ({message})"}
 
 
 @contextlib.contextmanager
 def joined(place: Place) -> Iterator[tuple[Group, Peers]]:
-    """Meet the others; torch's own time limit holds for each exchange of numbers."""
+    """Join the group; `place.seconds` is also PyTorch's timeout for each collective."""
     limit = timedelta(seconds=place.seconds)
     device = torch.device("cpu")
     if torch.cuda.is_available():
@@ -110,9 +110,9 @@ def joined(place: Place) -> Iterator[tuple[Group, Peers]]:
 
 @contextlib.contextmanager
 def stopping(first: bool) -> Iterator[None]:
-    """Turn SIGTERM into an error in the first process, so that a report is written.
+    """Turn SIGTERM into an error in the first process, so that it writes a report.
 
-    torchrun sends it when another process has ended, and kills after 30 s.
+    torchrun sends SIGTERM when another process has ended, and SIGKILL after 30 s.
     """
     if not first:
         yield

@@ -1,7 +1,7 @@
-"""What a model answers on a window: a probability of each row, a list for each request.
+"""What a model predicts on a window: a probability for each row, a list for each request.
 
 Everything that is measured is a function of these and of the window, so that a model of another
-run (the champion) is compared by handing over its answers on the same rows.
+run (the champion) is compared by its answers on the same rows.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import numpy as np
 import torch
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
+from recommender_training.config.mitigation import ItemGrouping
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import list_prior, ranking
 from recommender_training.features import groups, history, popularity
 from recommender_training.features.assembly import Inputs
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle, baseline_probability, probability
+from recommender_training.fitted.predict import predict
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights
-from recommender_training.trainer.bundle import Bundle, baseline_probability, probability
-from recommender_training.trainer.fit import predict
-from recommender_training.trainer.prepared import Prepared
-from recommender_training.trainer.retrieval import RetrievalModels
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
 TOP_K = 10
@@ -46,7 +47,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Window:
-    """The rows that are judged, and what was known at their start."""
+    """The rows to evaluate on, and what was known at their start."""
 
     data: Dataset
     rows: Ints  # [N] of the events
@@ -80,9 +81,21 @@ class Window:
         """[R] user of each request."""
         return np.array([request.user for request in self.task.requests], dtype=np.int64)
 
+    def membership(self, by: ItemGrouping) -> Doubles:
+        """[I, G] parts of each item in the groups (`groups.membership`), computed once."""
+        known: Doubles | None = self._memberships.get(by)
+        if known is None:
+            known = groups.membership(by, self.data.items, self.counts)
+            self._memberships[by] = known
+        return known
+
+    @functools.cached_property
+    def _memberships(self) -> dict[ItemGrouping, Doubles]:
+        return {}
+
     @functools.cached_property
     def prior(self) -> Doubles:
-        """[R, I] what is added to the logits of any model to order a list, whose own it is not.
+        """[R, I] ranking prior added to the logits of any model without its own.
 
         Popularity, retrieval from the events before the window, and the lift of the towers.
         """
@@ -99,9 +112,9 @@ class Window:
     def prior_with(self, weights: Floats | None) -> Doubles:
         """[R, I] what `prior` is with these item-to-item weights [I, I]."""
         data, requests = self.data, self.task.requests
-        told: Sequence[Inputs | None] = self.inputs or [None] * len(requests)
+        given: Sequence[Inputs | None] = self.inputs or [None] * len(requests)
         rows = []
-        for request, inputs in zip(requests, told, strict=True):
+        for request, inputs in zip(requests, given, strict=True):
             of_session = None if weights is None else weights[data.events.item[request.session]]
             rows.append(
                 list_prior.prior(data, self.counts, of_session, self.sources, request, inputs)
@@ -129,56 +142,58 @@ def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = Non
     return Window(data, rows, task, state, sources or RetrievalModels(), inputs)
 
 
-def answer(bundle: Bundle, prepared: Prepared, judged: Window) -> dict[str, Answers]:
+def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answers]:
     """Answers of `recommender`, `baseline`, `popularity` and `popularityBySegment`.
 
     The last one is there where the age and the gender of some user are known.
     """
-    task, data = judged.task, prepared.data
+    task, data = window.task, prepared.data
     shape = (len(task.requests), data.items.count)
 
-    def listed(name: str, said: Doubles, scorer: ranking.Scorer) -> Answers:
+    def listed(name: str, found: Doubles, scorer: ranking.Scorer) -> Answers:
         length, frozen = prepared.history_length, prepared.constants
-        logits = ranking.score_task(task, data, frozen, judged.state, length, scorer)
-        return with_lists(judged, said, logits, bundle.bonus.get(name))
+        logits = ranking.score_task(task, data, frozen, window.state, length, scorer)
+        return with_lists(window, found, logits, bundle.bonus.get(name))
 
     base_scorer, scorer = scorers(bundle, prepared)
-    popular = np.broadcast_to(judged.counts.positives.astype(np.float64), shape)
-    base = listed("baseline", baseline_probability(bundle, prepared, judged.rows), base_scorer)
+    popular = np.broadcast_to(window.counts.positives.astype(np.float64), shape)
+    base = listed("baseline", baseline_probability(bundle, prepared, window.rows), base_scorer)
     served = base
     if bundle.deep is not None:
-        served = listed("recommender", probability(bundle, prepared, judged.rows), scorer)
+        served = listed("recommender", probability(bundle, prepared, window.rows), scorer)
     return {
         "recommender": served,
         "baseline": base,
         "popularity": Answers(None, ranking.best(task, popular, TOP_K)),
-        **_by_segment(judged),
+        **_by_segment(window),
     }
 
 
-def _by_segment(judged: Window) -> dict[str, Answers]:
+def _by_segment(window: Window) -> dict[str, Answers]:
     """The lists that are served where no model answers, from the events before the window."""
-    data = judged.data
+    data = window.data
     if (popularity.segment_of(data.users) < 0).all():
         return {}
-    start, overall = int(data.events.time[judged.rows[0]]), judged.counts.positives
-    scores = popularity.of_users(data, start, judged.request_user, overall.astype(np.float64))
-    return {"popularityBySegment": Answers(None, ranking.best(judged.task, scores, TOP_K))}
+    start, overall = int(data.events.time[window.rows[0]]), window.counts.positives
+    scores = popularity.of_users(data, start, window.request_user, overall.astype(np.float64))
+    return {"popularityBySegment": Answers(None, ranking.best(window.task, scores, TOP_K))}
 
 
 def with_lists(
-    judged: Window,
-    said: Doubles | None,
+    window: Window,
+    probability: Doubles | None,
     logits: Doubles,
     bonus: Bonus | None,
     prior: Doubles | None = None,
 ) -> Answers:
-    """The answers of a model that says `said` [N]: lists by its logits [R, I] and its bonus."""
-    plain = judged.best(logits, prior)
+    """The answers of a model that predicts `probability` [N]: its lists are ordered by its logits
+    [R, I] and its bonus.
+    """
+    plain = window.best(logits, prior)
     if bonus is None:
-        return Answers(said, plain)
-    membership = groups.membership(bonus.by, judged.data.items, judged.counts)
-    return Answers(said, judged.best(logits + bonus.of_items(membership), prior), plain)
+        return Answers(probability, plain)
+    of_items = bonus.of_items(window.membership(bonus.by))
+    return Answers(probability, window.best(logits + of_items, prior), plain)
 
 
 def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:

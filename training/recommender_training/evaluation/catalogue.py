@@ -1,7 +1,7 @@
 """What lists do to a catalogue: how much of it they show, how well known it is, and whose it is.
 
 Exposure of an item is the sum of the discounts of the ranks it was given (`metrics.discounts`);
-relevance of an item is what the requests asked for, each request counting the same. Legend:
+relevance of an item is its share of the relevant items, each request counting the same. Legend:
 R requests, K ranks, I items, G groups.
 """
 
@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.config.mitigation import ItemGrouping
 from recommender_training.evaluation.answers import Window
 from recommender_training.features import groups
 from recommender_training.features.history import ItemCounts
@@ -63,20 +64,19 @@ def group_exposure(top: Ints, membership: Doubles) -> Doubles:
 
 
 def group_relevance(relevant: Bools, membership: Doubles) -> Doubles:
-    """[R, G] share of what each request asked for that is of each group of items."""
+    """[R, G] share of each request's relevant items that is of each group of items."""
     wanted = relevant / np.maximum(relevant.sum(1, keepdims=True), 1)
     return np.asarray(wanted @ membership, dtype=np.float64)
 
 
-def popularity_bands(judged: Window, lists: dict[str, Ints]) -> list[dict[str, Any]]:
-    """One entry a band: items, share of what was asked for, share of each model's exposure."""
-    band = groups.band_of_items(judged.counts)
-    membership = np.eye(groups.POPULARITY_BANDS)[band]
-    relevance = _mean(group_relevance(judged.task.relevant, membership))
-    exposure = {name: _mean(group_exposure(top, membership)) for name, top in lists.items()}
+def popularity_bands(window: Window, lists: dict[str, Ints]) -> list[dict[str, Any]]:
+    """One entry a band: items, share of the relevance, share of each model's exposure."""
+    membership = window.membership(ItemGrouping.POPULARITY)
+    relevance = mean_share(group_relevance(window.task.relevant, membership))
+    exposure = {name: mean_share(group_exposure(top, membership)) for name, top in lists.items()}
     return [
         {
-            "items": int((band == index).sum()),
+            "items": int(membership[:, index].sum()),
             "relevanceShare": round(float(relevance[index]), 6),
             "exposureShare": {
                 name: round(float(share[index]), 6) for name, share in exposure.items()
@@ -86,5 +86,6 @@ def popularity_bands(judged: Window, lists: dict[str, Ints]) -> list[dict[str, A
     ]
 
 
-def _mean(shares: Doubles) -> Doubles:
+def mean_share(shares: Doubles) -> Doubles:
+    """[G] mean of the shares [R, G] of all requests; zeros without a request."""
     return np.asarray(shares.mean(0) if len(shares) else np.zeros(shares.shape[1]))

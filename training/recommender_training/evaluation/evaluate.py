@@ -17,14 +17,14 @@ from recommender_training.evaluation import (
     responses,
 )
 from recommender_training.evaluation.answers import TOP_K, Answers, Window
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.statistics import bootstrap
 from recommender_training.statistics.bootstrap import Resamples
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
 #: Answers of a variant of the graph, which serves in place of the full one.
 Served = Callable[[Window], Answers]
-#: Answers of the version that serves today on a window; None where they cannot be had.
+#: Answers of the champion on a window; None if the comparison failed.
 Champion = Callable[[Window], Answers | None]
 
 
@@ -38,30 +38,33 @@ def evaluate(
 ) -> dict[str, Any]:
     """The sections of the evaluation report for the window `rows`.
 
-    `metrics` is flat and holds what gates can name; the rest is for people. With `before` there is
-    a section of what the mitigation changed. Where a variant is `served`, it is `recommender`, and
-    the model it was made of is `full`.
+    `metrics` is flat and holds what gates can name; the rest is for people. `before` adds the
+    section of what the mitigation changed. Where a variant is `served`, it is `recommender`, and
+    the model that it was made of is `full`.
     """
-    judged = answers.window(prepared, rows, bundle.sources)
-    said = answers.answer(bundle, prepared, judged)
+    window = answers.window(prepared, rows, bundle.sources)
+    predictions = answers.answer(bundle, prepared, window)
     if served is not None:
-        said["full"], said["recommender"] = said["recommender"], served(judged)
-    theirs = champion(judged) if champion is not None else None
+        predictions["full"], predictions["recommender"] = (
+            predictions["recommender"],
+            served(window),
+        )
+    theirs = champion(window) if champion is not None else None
     if theirs is not None:
-        said["champion"] = theirs
-    told = report(judged, said)
+        predictions["champion"] = theirs
+    sections = report(window, predictions)
     if before is not None:
-        told["mitigation"] = mitigated.section(before, bundle, prepared, judged, said)
-    return told
+        sections["mitigation"] = mitigated.section(before, bundle, prepared, window, predictions)
+    return sections
 
 
-def report(judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:
+def report(window: Window, predictions: Mapping[str, Answers]) -> dict[str, Any]:
     """The sections from the answers of `recommender`, `baseline`, `popularity` and others."""
-    models = {name: _model(judged, answer) for name, answer in said.items()}
+    models = {name: _model(window, answer) for name, answer in predictions.items()}
     served = models["recommender"]
     worst_name, worst = responses.worst_segment(served["segments"], served["auc"])
-    drawn = bootstrap.draw(judged.user)
-    compared = _compare(drawn, judged, said)
+    drawn = bootstrap.draw(window.user)
+    compared = _compare(drawn, window, predictions)
     own, minus, fair = (
         compared["intervals"]["recommender"],
         compared["minus"],
@@ -79,23 +82,25 @@ def report(judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:
         "models": models,
         "uncertainty": intervals.method(drawn),
         **compared,
-        "reliability": _reliability(judged, said["recommender"]),
-        "baselineReliability": _reliability(judged, said["baseline"]),
+        "reliability": _reliability(window, predictions["recommender"]),
+        "baselineReliability": _reliability(window, predictions["baseline"]),
         "ranking": {
-            "protocol": _protocol_of(judged.task),
-            "requests": len(judged.task.requests),
+            "protocol": _protocol_of(window.task),
+            "requests": len(window.task.requests),
             "k": TOP_K,
-            "items": judged.data.items.count,
+            "items": window.data.items.count,
         },
-        "popularity": catalogue.popularity_bands(judged, {n: a.top for n, a in said.items()}),
+        "popularity": catalogue.popularity_bands(
+            window, {n: a.top for n, a in predictions.items()}
+        ),
     }
 
 
 def _protocol_of(task: ranking.RankingTask) -> str:
-    """How the lists were asked for; the users are drawn where there are too many."""
-    told = "full catalogue; first half of each user's window revealed"
+    """How lists were requested; users are drawn where there are too many."""
+    text = "full catalogue; first half of each user's window revealed"
     drawn, users = len(task.requests), task.users
-    return told if drawn >= users else f"{told}; {drawn} of {users} users drawn"
+    return text if drawn >= users else f"{text}; {drawn} of {users} users drawn"
 
 
 def _auc_of(
@@ -107,15 +112,21 @@ def _auc_of(
     return estimate
 
 
-def _compare(drawn: Resamples, judged: Window, said: Mapping[str, Answers]) -> dict[str, Any]:
+def _compare(
+    drawn: Resamples, window: Window, predictions: Mapping[str, Answers]
+) -> dict[str, Any]:
     """Intervals, paired differences and fairness, all on the same resamples."""
-    sampled = {name: intervals.model(drawn, judged, answer) for name, answer in said.items()}
+    sampled = {
+        name: intervals.model(drawn, window, answer) for name, answer in predictions.items()
+    }
     served = sampled["recommender"]
-    probability, base = said["recommender"].probability, said["baseline"].probability
+    probability, base = predictions["recommender"].probability, predictions["baseline"].probability
     assert probability is not None
     assert base is not None
-    segments = fairness.segment_errors(drawn, judged, probability, base, served)
-    shown = {name: fairness.exposure(drawn, judged, answer.top) for name, answer in said.items()}
+    segments = fairness.segment_errors(drawn, window, probability, base, served)
+    shown = {
+        name: fairness.exposure(drawn, window, answer.top) for name, answer in predictions.items()
+    }
     return {
         "intervals": {name: intervals.estimates(each, drawn) for name, each in sampled.items()},
         "minus": {
@@ -134,26 +145,26 @@ def _compare(drawn: Resamples, judged: Window, said: Mapping[str, Answers]) -> d
     }
 
 
-def _model(judged: Window, answer: Answers) -> dict[str, Any]:
+def _model(window: Window, answer: Answers) -> dict[str, Any]:
     listed = {
-        **ranking.ranking_metrics(judged.task, answer.top, TOP_K),
-        **catalogue.beyond_accuracy(answer.top, judged.counts, TOP_K),
+        **ranking.ranking_metrics(window.task, answer.top, TOP_K),
+        **catalogue.beyond_accuracy(answer.top, window.counts, TOP_K),
     }
     if answer.probability is None:
         return listed
-    label, user, data = judged.label, judged.user, judged.data
+    label, user, data = window.label, window.user, window.data
     return {
         **responses.response_metrics(label, answer.probability),
         **listed,
         "segments": responses.group_metrics(
-            responses.segment_rows(data, judged.rows), label, user, answer.probability
+            responses.segment_rows(data, window.rows), label, user, answer.probability
         ),
         "itemGroups": responses.group_metrics(
-            responses.genre_rows(data, judged.rows), label, user, answer.probability
+            responses.genre_rows(data, window.rows), label, user, answer.probability
         ),
     }
 
 
-def _reliability(judged: Window, answer: Answers) -> list[dict[str, float]]:
+def _reliability(window: Window, answer: Answers) -> list[dict[str, float]]:
     assert answer.probability is not None
-    return responses.reliability(judged.label, answer.probability)
+    return responses.reliability(window.label, answer.probability)

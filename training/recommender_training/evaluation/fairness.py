@@ -1,8 +1,8 @@
-"""Who is served worse, and whose items are shown less than they are asked for.
+"""Which users are served worse, and which items are shown less than requests want them.
 
 Errors: AUC, log loss and calibration gap of each demographic segment, as differences to all rows
 (as `to_overall` of fairlearn) and to the baseline on the same segment. Exposure: the share of the
-lists that each genre gets, against the share of what the requests asked for. All intervals are
+lists that each genre gets, against its share of the relevant items. All intervals are
 paired on the resamples of the whole window; they are of one segment at a time, so among many
 segments one in twenty leaves out its truth.
 """
@@ -15,21 +15,21 @@ from typing import Any
 import numpy as np
 
 from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.config.mitigation import ItemGrouping
 from recommender_training.evaluation import catalogue, intervals, responses
 from recommender_training.evaluation.answers import Window
 from recommender_training.evaluation.intervals import Sampled
-from recommender_training.features import groups
 from recommender_training.statistics import bootstrap
 from recommender_training.statistics.bootstrap import Resamples
 
-#: Item groups with less of what was asked for are reported, but never the least exposed one.
+#: Item groups with less relevance are reported, but never as the least exposed one.
 MIN_RELEVANCE_SHARE = 0.01
 _ERRORS = ("auc", "logLoss", "calibrationGap")
 
 
 def segment_errors(
     drawn: Resamples,
-    judged: Window,
+    window: Window,
     served: Doubles,
     base: Doubles,
     overall: Mapping[str, Sampled],
@@ -39,8 +39,8 @@ def segment_errors(
     `served` and `base` are probabilities [N], `overall` the metrics of all rows.
     """
     result = []
-    for name, inside in responses.segment_rows(judged.data, judged.rows).items():
-        label, user = judged.label[inside], judged.user[inside]
+    for name, inside in responses.segment_rows(window.data, window.rows).items():
+        label, user = window.label[inside], window.user[inside]
         entry: dict[str, Any] = {
             "name": name,
             "rows": len(label),
@@ -85,17 +85,17 @@ def _spread(counted: list[dict[str, Any]], error: str) -> dict[str, Any] | None:
     return {"difference": round(high - low, 6), "highest": highest, "lowest": lowest}
 
 
-def exposure(drawn: Resamples, judged: Window, top: Ints) -> list[dict[str, Any]]:
+def exposure(drawn: Resamples, window: Window, top: Ints) -> list[dict[str, Any]]:
     """One entry a genre: items, shares of exposure and of relevance, and their ratio.
 
     An item counts for each of its genres in equal parts, so the shares sum to one.
     """
-    items, users = judged.data.items, judged.request_user
+    items, users = window.data.items, window.request_user
     if len(users) == 0:
         return []
-    membership = groups.genre_membership(items)
+    membership = window.membership(ItemGrouping.GENRE)
     shown = _columns(drawn, catalogue.group_exposure(top, membership), users)
-    wanted = _columns(drawn, catalogue.group_relevance(judged.task.relevant, membership), users)
+    wanted = _columns(drawn, catalogue.group_relevance(window.task.relevant, membership), users)
     return [
         {
             "name": f"genre:{name}",
@@ -110,7 +110,7 @@ def exposure(drawn: Resamples, judged: Window, top: Ints) -> list[dict[str, Any]
 
 
 def exposure_gap(groups: list[dict[str, Any]]) -> float:
-    """Half the sum of absolute differences of the shares: 0 as asked for, 1 all to others."""
+    """Half the sum of absolute differences of the shares: 0 as relevant, 1 all to others."""
     shares = ("exposureShare", "relevanceShare")
     values = [[float(group[share]["value"]) for share in shares] for group in groups]
     return sum(abs(shown - wanted) for shown, wanted in values) / 2

@@ -1,4 +1,4 @@
-"""The flat metrics of an evaluation: the names that gates and people ask for."""
+"""The flat metrics of an evaluation: the names that gates and people use."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _WITH_INTERVAL = ("auc", "logLoss", f"ndcgAt{TOP_K}")
 
 
 def point_values(models: Mapping[str, Any], worst_segment_auc: float) -> dict[str, float]:
-    """The metrics of the served model, and those of the baselines that it is held against."""
+    """The metrics of the served model, and those of the baselines that it is compared with."""
     model, baseline = models["recommender"], models["baseline"]
     listed = [key for key in model if key.endswith(f"At{TOP_K}")]
     values = {
@@ -32,8 +32,8 @@ def point_values(models: Mapping[str, Any], worst_segment_auc: float) -> dict[st
 
 def _by_segment(models: Mapping[str, Any]) -> dict[str, float]:
     """NDCG@10 of the popularity lists by segment, where users have one."""
-    told = models.get("popularityBySegment")
-    return {} if told is None else {"popularityBySegmentNdcgAt10": told["ndcgAt10"]}
+    by_segment = models.get("popularityBySegment")
+    return {} if by_segment is None else {"popularityBySegmentNdcgAt10": by_segment["ndcgAt10"]}
 
 
 def interval_ends(own: Mapping[str, Any], minus: Mapping[str, Any]) -> dict[str, float]:

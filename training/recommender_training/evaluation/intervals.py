@@ -69,15 +69,15 @@ def responses(
     return {"auc": Sampled(area, resampled, users), **sampled}
 
 
-def model(drawn: Resamples, judged: Window, answer: Answers) -> dict[str, Sampled]:
+def model(drawn: Resamples, window: Window, answer: Answers) -> dict[str, Sampled]:
     """All sampled metrics of one model: of its probabilities, if it has any, and of its lists."""
     sampled: dict[str, Sampled] = {}
     if answer.probability is not None:
-        sampled = responses(drawn, judged.label, answer.probability, judged.user)
+        sampled = responses(drawn, window.label, answer.probability, window.user)
     if len(answer.top) == 0:
         return sampled
-    for name, values in ranking.per_request(judged.task, answer.top).items():
-        resampled = bootstrap.mean(drawn, values, judged.request_user)
+    for name, values in ranking.per_request(window.task, answer.top).items():
+        resampled = bootstrap.mean(drawn, values, window.request_user)
         sampled[f"{name}At{TOP_K}"] = Sampled(float(values.mean()), resampled, len(values))
     return sampled
 

@@ -14,8 +14,8 @@ from recommender_training.evaluation.ranking import Request
 from recommender_training.features import graph
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.history import ItemCounts
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import item_weights
-from recommender_training.trainer.retrieval import RetrievalModels
 
 
 def prior(

@@ -19,7 +19,7 @@ from recommender_training.features.assembly import Constants, Inputs, Requests, 
 from recommender_training.features.state import State, catalogue
 from recommender_training.statistics import metrics
 
-#: Users whose lists are judged: scores of the whole catalogue are held for each.
+#: Users whose lists are evaluated: scores of the whole catalogue are held for each.
 MAX_REQUESTS = 2000
 
 #: Scores of every item, [I], for the inputs of one request (one row an item).
@@ -37,12 +37,12 @@ class Request:
 
 @dataclass(frozen=True)
 class RankingTask:
-    """Requests, and which items each may not get and should get, both [R, I]."""
+    """Requests, and which items are excluded and which are relevant, both [R, I]."""
 
     requests: list[Request]
     excluded: Bools
     relevant: Bools
-    users: int = 0  # who could have been asked for
+    users: int = 0  # of whom the requests are, before any were drawn
 
 
 def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
@@ -56,13 +56,13 @@ def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
         for rows in _by_user(events, window)
         if len(rows) > 1 and label[rows[len(rows) // 2 :]].any()
     ]
-    asked = groups
+    chosen = groups
     if len(groups) > MAX_REQUESTS:
         drawn = np.random.default_rng(0).choice(len(groups), MAX_REQUESTS, replace=False)
-        asked = [groups[number] for number in np.sort(drawn)]
-    before = _earlier(events, int(window[0]), [int(events.user[rows[0]]) for rows in asked])
+        chosen = [groups[number] for number in np.sort(drawn)]
+    before = _earlier(events, int(window[0]), [int(events.user[rows[0]]) for rows in chosen])
     requests, excluded, relevant = [], [], []
-    for rows, earlier in zip(asked, before, strict=True):
+    for rows, earlier in zip(chosen, before, strict=True):
         hidden = rows[len(rows) // 2 :]
         liked = events.item[hidden[label[hidden]]]
         user, now = int(events.user[rows[0]]), int(events.time[hidden[0]])
@@ -100,9 +100,9 @@ def catalogue_inputs(
     data: Dataset, frozen: Constants, state: State, request: Request, length: int
 ) -> Inputs:
     """Inputs of one request against every item: I rows."""
-    asked = Requests.one(request.user, request.time, request.session, length)
-    candidates = catalogue(data, state, frozen.groups, frozen.prior, asked)
-    return assemble(data, frozen, asked, candidates)
+    single = Requests.one(request.user, request.time, request.session, length)
+    candidates = catalogue(data, state, frozen.groups, frozen.prior, single)
+    return assemble(data, frozen, single, candidates)
 
 
 def score_task(
@@ -138,7 +138,7 @@ def per_request(task: RankingTask, top: Ints) -> dict[str, Doubles]:
 
 
 def ranking_metrics(task: RankingTask, top: Ints, k: int) -> dict[str, float]:
-    """Mean precision, recall and NDCG at `k`; zero where there is no request to judge."""
+    """Mean precision, recall and NDCG at `k`; zero without a request."""
     return {
         f"{name}At{k}": float(values.mean()) if len(values) else 0.0
         for name, values in per_request(task, top).items()

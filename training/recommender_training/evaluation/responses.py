@@ -11,7 +11,7 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
 from recommender_training.statistics import metrics
 
-#: Groups with fewer rows, or fewer of either class, are reported but never judged.
+#: Groups with fewer rows, or fewer of either class, are reported but not compared.
 MIN_SEGMENT_ROWS = 100
 MIN_CLASS_ROWS = 20
 
@@ -84,7 +84,7 @@ def _group(name: str, label: Bools, user: Ints, probability: Doubles) -> dict[st
 
 
 def counted(label: Bools) -> bool:
-    """Whether a group of rows is large enough to be judged by itself."""
+    """Whether a group of rows is large enough to be compared by itself."""
     positives = int(label.sum())
     classes = min(positives, len(label) - positives)
     return len(label) >= MIN_SEGMENT_ROWS and classes >= MIN_CLASS_ROWS
@@ -92,8 +92,8 @@ def counted(label: Bools) -> bool:
 
 def worst_segment(segments: list[dict[str, Any]], overall: float) -> tuple[str, float]:
     """Name and AUC of the worst segment that is large enough; all rows where none is."""
-    judged = [(float(entry["auc"]), str(entry["name"])) for entry in segments if entry["counted"]]
-    area, name = min(judged, default=(overall, "all"))
+    large = [(float(entry["auc"]), str(entry["name"])) for entry in segments if entry["counted"]]
+    area, name = min(large, default=(overall, "all"))
     return name, area
 
 

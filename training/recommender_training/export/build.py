@@ -17,10 +17,10 @@ from recommender_training.export.ranker import RankerServing
 from recommender_training.features import attributes, declared, extras, groups
 from recommender_training.features.assembly import Constants, genre_shares
 from recommender_training.features.state import State
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, logistic
 from recommender_training.models.ranker import Ranker
-from recommender_training.trainer.retrieval import RetrievalModels
 
 
 @dataclass(frozen=True)

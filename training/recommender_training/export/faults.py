@@ -12,7 +12,7 @@ from recommender_training.config.training import Fault, FaultInjection
 
 
 class Faulty(nn.Module):
-    """A model with a fault before or behind it; TorchScript asks for the signature in full."""
+    """A model with a fault before or behind it; TorchScript needs the signature in full."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class FailureFault(Faulty):
     """Raises for users with a positive odd id: the smoke test's user -1 is answered."""
 
     def before(self, user_id: Tensor) -> None:
-        """Raise, or say nothing."""
+        """Raise for an odd id."""
         if bool(((user_id > 0) & (user_id % 2 == 1)).any()):
             raise RuntimeError("injected fault Failure: user id is odd")
 

@@ -45,13 +45,13 @@ def p99_milliseconds(
     it takes about `budget` seconds, but at least once. The clock is that of the CPU, on which the
     one thread computes: a training shares its node, and time that it waits is not the graph's.
     """
-    taken = _timed(artifact, MODELS[0], ROUNDS * ROUND_CALLS, 1, clock, budget)
-    rounds = np.array_split(np.array(taken), min(ROUNDS, len(taken)))
+    times = _timed(artifact, MODELS[0], ROUNDS * ROUND_CALLS, 1, clock, budget)
+    rounds = np.array_split(np.array(times), min(ROUNDS, len(times)))
     return round(float(np.median([np.quantile(part, 0.99) for part in rounds])), 3)
 
 
-def _quantiles(taken: list[float]) -> dict[str, float]:
-    p50, p99 = np.quantile(taken, [0.5, 0.99])
+def _quantiles(times: list[float]) -> dict[str, float]:
+    p50, p99 = np.quantile(times, [0.5, 0.99])
     return {"p50Milliseconds": round(float(p50), 3), "p99Milliseconds": round(float(p99), 3)}
 
 
@@ -81,14 +81,14 @@ def compare(
 
     A burst of other work so meets all models alike. `budget` is of each model, in seconds.
     """
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in models}
+    times: dict[str, list[dict[str, float]]] = {name: [] for name in models}
     for _ in range(rounds):
         for name, model in models.items():
             spent = timed(model, vocabulary, ROUND_CALLS, 1, clock, budget / rounds)
-            taken[name].append(_quantiles(spent))
+            times[name].append(_quantiles(spent))
     return {
         name: {key: round(float(np.median([r[key] for r in parts])), 3) for key in parts[0]}
-        for name, parts in taken.items()
+        for name, parts in times.items()
     }
 
 
@@ -103,20 +103,20 @@ def timed(
     """Milliseconds of each call; warming up takes half of the budget of seconds at most."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    spent, taken = 0.0, list[float]()
+    spent, times = 0.0, list[float]()
     try:
         single = _single_calls(model, vocabulary, clock)
         for seconds in itertools.islice(single, _WARM_UP):
             spent += seconds
             if spent >= budget / 2:
                 break
-        while len(taken) < calls and (spent < budget or not taken):
+        while len(times) < calls and (spent < budget or not times):
             seconds = next(single)
             spent += seconds
-            taken.append(1000 * seconds)
+            times.append(1000 * seconds)
     finally:
         torch.set_num_threads(before)
-    return taken
+    return times
 
 
 def _single_calls(

@@ -1,4 +1,4 @@
-"""The logistic regression as it serves and as it is judged. Legend: `export.modules`."""
+"""The logistic regression as it serves and as it is evaluated. Legend: `export.modules`."""
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
@@ -65,7 +65,7 @@ class LogisticServing(Serving):
     ) -> Tensor:
         """[B, C] calibrated logits of given items, from counts of items that are given, too.
 
-        So a served version is judged on the rows of a later evaluation, with what was known
+        So a served version is evaluated on the rows of a later training, with what was known
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T].
         """
@@ -96,12 +96,14 @@ class LogisticServing(Serving):
     ) -> Tensor:
         """[B, C] calibrated logits; `of_item` [B, C] is what items add, crosses included."""
         rows, present, values, times = session
-        told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
+        session_part = session_numbers(
+            present, values, times, timestamp[:, 0], self.centre, self.prior
+        )
         profile = genre_profile(rows, present, values, self.genres, self.centre)
         pair = torch.matmul(shares, profile)
         cut = per_item.size(2)
-        end = cut + told.size(1)
+        end = cut + session_part.size(1)
         weight = self.numbers
         logit = torch.matmul(per_item, weight[:cut]) + torch.matmul(pair, weight[end:])
-        logit = logit + torch.matmul(told, weight[cut:end]).unsqueeze(1)
+        logit = logit + torch.matmul(session_part, weight[cut:end]).unsqueeze(1)
         return (logit + self.side[side].sum(1, keepdim=True) + of_item) / self.temperature

@@ -4,7 +4,7 @@ Each model is one flat module of buffers and functions. That is on purpose: Torc
 types of nested modules by the order in which a process met them, and the artifact's bytes are to
 depend on seed and data alone.
 
-Beside `forward`, which serves, each has `judge`: a later evaluation asks it (champion.py).
+Beside `forward`, which serves, each has `judge`: a later evaluation calls it (`exported_graph`).
 
 Legend of shapes: B batch, L session, I items, C candidates, D embedding, H hidden, G genres,
 T taste numbers.

@@ -69,10 +69,10 @@ class _Apart:
     """The largest differences so far."""
 
     eager: float = 0.0  # of a probability, to eager mode
-    judged: float = 0.0  # of a probability, between what is served and what is judged
+    replayed: float = 0.0  # of a probability, between `forward` and `judge`
     rank: float = 0.0  # of what lists are ordered by
 
-    def told(self, requests: int) -> dict[str, Any]:
+    def report(self, requests: int) -> dict[str, Any]:
         return {
             "requests": requests,
             "maxDifference": float(f"{self.eager:.3g}"),
@@ -88,13 +88,13 @@ def check(
     lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
     """Largest difference of the probabilities: of the first 50 items that the graph serves, and of
-    all items as it judges them; and of what these items are ordered by. Raises ParityError.
+    all items by `judge`; and of what these items are ordered by. Raises ParityError.
     """
     apart = _apart(module, scorer, known, requests, lists)
     if not apart.eager <= TOLERANCE:
         raise ParityError(f"exported and eager probabilities differ by {apart.eager:.2e}")
     _check_order(apart)
-    return apart.told(len(requests))
+    return apart.report(len(requests))
 
 
 def check_variant(
@@ -104,14 +104,14 @@ def check_variant(
     requests: list[ranking.Request],
     lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
-    """As `check`, for a graph that is to differ from eager mode: what it serves is held against
-    what it judges, which the gates saw. `maxDifference` is still the one to eager mode.
+    """As `check`, for a graph that may differ from eager mode: what it serves is compared with
+    what `judge` returns, which the gates saw. `maxDifference` is still the one to eager mode.
     """
     apart = _apart(module, scorer, known, requests, lists, own=True)
-    if not apart.judged <= TOLERANCE:
-        raise ParityError(f"a variant serves and judges probabilities {apart.judged:.2e} apart")
+    if not apart.replayed <= TOLERANCE:
+        raise ParityError(f"forward and judge of a variant differ by {apart.replayed:.2e}")
     _check_order(apart)
-    return apart.told(len(requests))
+    return apart.report(len(requests))
 
 
 def _check_order(apart: _Apart) -> None:
@@ -121,13 +121,13 @@ def _check_order(apart: _Apart) -> None:
         )
 
 
-def between(one: nn.Module, other: nn.Module, asked: Iterable[tuple[Tensor, ...]]) -> float:
+def between(one: nn.Module, other: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> float:
     """Largest difference of a score of two forms of one graph, which answer the same items.
 
-    `asked` are the seven inputs of each batch. Raises ParityError.
+    `batches` are the seven inputs of each batch. Raises ParityError.
     """
     worst = 0.0
-    for inputs in asked:
+    for inputs in batches:
         with torch.inference_mode():
             (ids, scores), (their_ids, their_scores) = one(*inputs), other(*inputs)
         if not torch.equal(ids, their_ids):
@@ -140,16 +140,17 @@ def between(one: nn.Module, other: nn.Module, asked: Iterable[tuple[Tensor, ...]
 
 
 def widened(
-    told: dict[str, Any], module: nn.Module, graph: nn.Module, known: Knowledge
+    report: dict[str, Any], module: nn.Module, graph: nn.Module, known: Knowledge
 ) -> dict[str, Any]:
-    """What `check` told, with batches, unknown ids and long sessions: the loaded `module` against
-    the `graph` that it was compiled from. Raises ParityError.
+    """The report of `check`, with batches, unknown ids and long sessions.
+
+    Compares the loaded `module` with the `graph` that it was compiled from. Raises ParityError.
     """
-    asked = list(probes(known.data.users.ids, known.data.items.ids))
-    worst = _larger(told["maxDifference"], between(module, graph, asked))
+    batches = list(probes(known.data.users.ids, known.data.items.ids))
+    worst = _larger(report["maxDifference"], between(module, graph, batches))
     return {
-        **told,
-        "requests": told["requests"] + sum(len(one[0]) for one in asked),
+        **report,
+        "requests": report["requests"] + sum(len(one[0]) for one in batches),
         "maxDifference": worst,
     }
 
@@ -163,23 +164,25 @@ def _apart(
     *,
     own: bool = False,
 ) -> _Apart:
-    """With `own`, lists are held against the graph's own logits, and not those of eager mode."""
+    """With `own`, lists are compared by the graph's own logits, not those of eager mode."""
     apart = _Apart()
     for request in requests:
-        asked = _request(known, request)
-        ids, scores = _answer(module, asked)
+        tensors = _request(known, request)
+        ids, scores = _answer(module, tensors)
         inputs = ranking.catalogue_inputs(
             known.data, known.constants, known.state, request, known.history_length
         )
-        logits, by_graph = scorer(inputs), _judged(module, known, asked, inputs)
-        expected, judged = calibration.probability(logits), calibration.probability(by_graph)
+        logits, by_graph = scorer(inputs), _replayed(module, known, tensors, inputs)
+        expected, replayed = calibration.probability(logits), calibration.probability(by_graph)
         rows = np.searchsorted(known.data.items.ids, ids)
         apart.eager = _larger(
             apart.eager,
             float(np.abs(expected[rows] - scores).max(initial=0.0)),
-            float(np.abs(expected - judged).max()),
+            float(np.abs(expected - replayed).max()),
         )
-        apart.judged = _larger(apart.judged, float(np.abs(judged[rows] - scores).max(initial=0.0)))
+        apart.replayed = _larger(
+            apart.replayed, float(np.abs(replayed[rows] - scores).max(initial=0.0))
+        )
         rank = lists.rank(known, request, inputs, by_graph if own else logits)
         apart.rank = _larger(apart.rank, _disorder(rank, rows))
     return apart
@@ -219,21 +222,21 @@ def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:
 
 
 def _answer(
-    module: nn.Module, asked: tuple[Tensor, ...]
+    module: nn.Module, tensors: tuple[Tensor, ...]
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     with torch.inference_mode():
-        ids, scores = module(*asked, torch.tensor([[_TOP_N]]))
+        ids, scores = module(*tensors, torch.tensor([[_TOP_N]]))
     return ids[0].numpy(), scores[0].numpy()
 
 
-def _judged(
-    module: nn.Module, known: Knowledge, asked: tuple[Tensor, ...], inputs: Inputs
+def _replayed(
+    module: nn.Module, known: Knowledge, tensors: tuple[Tensor, ...], inputs: Inputs
 ) -> np.ndarray[Any, Any]:
     """[I] logits of the whole catalogue, from the same counts and numbers as `inputs` have."""
     items, counts = known.data.items, known.state.counts
     with torch.inference_mode():
         logits: Tensor = module.judge(  # type: ignore[operator]
-            *asked,
+            *tensors,
             torch.from_numpy(items.ids[None, :]),
             torch.from_numpy(counts.events[None, :]),
             torch.from_numpy(counts.positives[None, :]),

@@ -1,4 +1,4 @@
-"""The deep ranker as it serves and as it is judged. Legend: `export.modules`, and F numbers."""
+"""The deep ranker as it serves and as it is evaluated. Legend: `export.modules`, and F numbers."""
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
@@ -58,7 +58,7 @@ class RankerServing(Serving):
     def __init__(
         self, state: dict[str, Tensor], history_length: int, groups: tuple[FeatureGroup, ...]
     ) -> None:
-        """`groups` are the feature groups that it reads; `judge` is given their numbers."""
+        """`groups` are the feature groups that it reads; `judge` reads their numbers."""
         super().__init__(state, history_length)
         self.groups = [group.value for group in groups]
         self.reads_demographics = FeatureGroup.DEMOGRAPHIC_RATES in groups
@@ -109,7 +109,7 @@ class RankerServing(Serving):
     ) -> Tensor:
         """[B, C] calibrated logits of given items, from counts and taste that are given, too.
 
-        So a served version is judged on the rows of a later evaluation, with what was known
+        So a served version is evaluated on the rows of a later training, with what was known
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T + E]: the taste numbers, then those of the groups that it reads.
         """
@@ -173,9 +173,11 @@ class RankerServing(Serving):
         [C, .] or [B, C, .].
         """
         rows, present, values, times = session
-        told = session_numbers(present, values, times, timestamp[:, 0], self.centre, self.prior)
+        session_part = session_numbers(
+            present, values, times, timestamp[:, 0], self.centre, self.prior
+        )
         profile = genre_profile(rows, present, values, self.genres, self.centre)
-        numbers = torch.cat([model_numbers(per_item, told, shares, profile), taste], 2)
+        numbers = torch.cat([model_numbers(per_item, session_part, shares, profile), taste], 2)
         pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
         numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)
         return self.score(user, items, pooled, numbers) / self.temperature
@@ -190,8 +192,8 @@ class RankerServing(Serving):
         logits = torch.matmul(queries, keys.transpose(1, 2)) + bias
         null = torch.zeros(logits.size(0), logits.size(1), 1)
         weights = torch.softmax(torch.cat([null, logits], 2), 2)[:, :, 1:]
-        told = (weights * centred(values, self.centre).unsqueeze(1)).sum(2)
-        return torch.matmul(weights, keys), torch.stack([told, weights.sum(2)], 2)
+        attended = (weights * centred(values, self.centre).unsqueeze(1)).sum(2)
+        return torch.matmul(weights, keys), torch.stack([attended, weights.sum(2)], 2)
 
     def score(self, vector: Tensor, items: Tensor, pooled: Tensor, numbers: Tensor) -> Tensor:
         """[B, C] logits. What depends on the user alone is computed once a request."""

@@ -1,4 +1,4 @@
-"""The Triton repository of an artifact: both models exported, held against eager mode, written."""
+"""The Triton repository of an artifact: both models, exported and compared with eager mode."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.export import build, faults, parity, torch_export, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
-#: Requests of the test window that the parity check asks both sides.
+#: Requests of the test window that the parity check sends to both sides.
 _PARITY_REQUESTS = 50
 
 
@@ -37,39 +37,28 @@ def write(
     known: build.Knowledge,
     variant: Variant | None,
 ) -> tuple[dict[str, Any], nn.Module]:
-    """Export both models into the Triton repository and hold them against eager mode.
+    """Export both models into the Triton repository and compare them with eager mode.
 
     Returns the differences, and the model that is to serve, loaded, without its injected fault.
     """
     say("export: TorchScript and parity with eager mode")
     requests = parity_requests(prepared)
-    baseline = build.logistic_module(
-        bundle.baseline, known, bundle.baseline_temperature, bundle.bonus.get("baseline")
-    )
-    served: nn.Module = baseline
-    if bundle.deep is not None:
-        bonus = bundle.bonus.get("recommender")
-        full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
-        served = full if variant is None else compress(full, variant, config.export)
+    served, baseline = _graphs(bundle, known, config, variant)
     base_scorer, scorer = scorers(bundle, prepared)
+    lists = parity.Lists(bundle.bonus.get("baseline" if bundle.deep is None else MODELS[0]))
+    if variant is not None:
+        left = functools.partial(left_of, variant=variant, settings=config.export)
+        lists = replace(lists, left=left)
     differences: dict[str, Any] = {}
     loaded: dict[str, nn.Module] = {}
-    for name, module, eager in (
-        ("recommender", served, scorer),
-        ("baseline", baseline, base_scorer),
+    for name, module, eager, listed in (
+        (MODELS[0], served, scorer, lists),
+        ("baseline", baseline, base_scorer, parity.Lists(bundle.bonus.get("baseline"))),
     ):
-        config_file = root / "repository" / name / "config.pbtxt"
-        write_bytes(config_file, triton.render_config(name).encode())
-        torchscript.save(module, triton.model_path(root, name))
-        loaded[name] = torchscript.load(triton.model_path(root, name))
-        whose = "baseline" if module is baseline else name
-        lists = parity.Lists(bundle.bonus.get(whose))
-        if name == MODELS[0] and variant is not None:
-            left = functools.partial(left_of, variant=variant, settings=config.export)
-            lists = replace(lists, left=left)
-        check = parity.check if lists.left is None else parity.check_variant
-        told = check(loaded[name], eager, known, requests, lists)
-        differences[name] = parity.widened(told, loaded[name], module, known)
+        loaded[name] = _save(root, name, module)
+        check = parity.check if listed.left is None else parity.check_variant
+        found = check(loaded[name], eager, known, requests, listed)
+        differences[name] = parity.widened(found, loaded[name], module, known)
     injected = faults.inject(served, config.fault_injection)
     if injected is not served:
         torchscript.save(injected, triton.model_path(root))
@@ -77,7 +66,29 @@ def write(
         differences["torchExport"] = torch_export.write(root, served, loaded[MODELS[0]], known)
     popular = vocabulary.popularity(prepared.data, known.state.counts)
     write_bytes(root / "popularity.json", canonical_json(popular))
-    return differences, loaded["recommender"]
+    return differences, loaded[MODELS[0]]
+
+
+def _graphs(
+    bundle: Bundle, known: build.Knowledge, config: TrainingConfig, variant: Variant | None
+) -> tuple[nn.Module, nn.Module]:
+    """The model that is to serve and the baseline; one module where they are the same."""
+    baseline = build.logistic_module(
+        bundle.baseline, known, bundle.baseline_temperature, bundle.bonus.get("baseline")
+    )
+    if bundle.deep is None:
+        return baseline, baseline
+    bonus = bundle.bonus.get("recommender")
+    full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+    return full if variant is None else compress(full, variant, config.export), baseline
+
+
+def _save(root: Path, name: str, module: nn.Module) -> nn.Module:
+    """Write one model of the repository; the same, loaded from its file."""
+    config_file = root / "repository" / name / "config.pbtxt"
+    write_bytes(config_file, triton.render_config(name).encode())
+    torchscript.save(module, triton.model_path(root, name))
+    return torchscript.load(triton.model_path(root, name))
 
 
 def knowledge(prepared: Prepared, config: TrainingConfig) -> build.Knowledge:

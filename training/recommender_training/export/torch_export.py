@@ -7,7 +7,7 @@ Triton's LibTorch backend takes TorchScript.
 `weights_only` what an archive calls pickled (weights, constants, files of earlier formats, example
 inputs that it failed to read safely), loads compiled libraries, looks up any function of `torch`
 that a node names, and hands symbolic sizes to sympy, which evaluates them. So `load` takes a file
-by its digest alone, and then only one that asks for none of that.
+by its digest alone, and then only one that needs none of that.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ def write(root: Path, graph: nn.Module, scripted: nn.Module, known: Knowledge) -
     data = export_bytes(graph)
     write_bytes(path, data)
     program = load(path, hashlib.sha256(data).hexdigest())
-    asked = list(probes(known.data.users.ids, known.data.items.ids))
-    worst = parity.between(program, scripted, asked)
-    return {"requests": sum(len(inputs[0]) for inputs in asked), "maxDifference": worst}
+    batches = list(probes(known.data.users.ids, known.data.items.ids))
+    worst = parity.between(program, scripted, batches)
+    return {"requests": sum(len(inputs[0]) for inputs in batches), "maxDifference": worst}
 
 
 def export_bytes(module: nn.Module) -> bytes:
@@ -94,7 +94,7 @@ def export_bytes(module: nn.Module) -> bytes:
 def load(path: Path, sha256: str) -> nn.Module:
     """The program of an archive whose hex digest is `sha256`.
 
-    Raises InputError `ArtifactInvalid` for another file, and for one that asks for more than
+    Raises InputError `ArtifactInvalid` for another file, and for one that needs more than
     tensors and operations on them; nothing of it was run then.
     """
     data = path.read_bytes()
@@ -116,7 +116,7 @@ def check(archive: bytes, name: str) -> None:
             files = {each.partition("/")[2]: each for each in opened.namelist()}
             texts = {key: opened.read(full) for key, full in files.items()}
     except (zipfile.BadZipFile, KeyError, ValueError, RuntimeError) as error:
-        raise _invalid(f"{name} is no archive of torch.export: {error}") from error
+        raise _invalid(f"{name} is not an archive of torch.export: {error}") from error
     for key in texts:
         if not _NAMES.fullmatch(key):
             raise _invalid(f"{name} holds {key!r}, which a model of this package has not")

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.features.graph import add_rows, newer_events, recency_bucket, value_level
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models.two_tower import TwoTower
-from recommender_training.trainer.retrieval import RetrievalModels
 
 
 class TowerServing(nn.Module):
@@ -40,8 +40,8 @@ class TowerServing(nn.Module):
         weights = torch.softmax(torch.cat([null, logits], 1), 1)[:, 1:]
         pooled = torch.matmul(weights.unsqueeze(1), keys).squeeze(1)
         none = torch.zeros(pooled.size(0), self.tower_side.size(1))
-        told = add_rows(none, self.tower_side, side)
-        hidden = torch.relu(torch.matmul(pooled, self.tower_up) + self.tower_up_bias + told)
+        by_side = add_rows(none, self.tower_side, side)
+        hidden = torch.relu(torch.matmul(pooled, self.tower_up) + self.tower_up_bias + by_side)
         request = torch.matmul(pooled, self.tower_out)
         request = request + torch.matmul(hidden, self.tower_down) + self.tower_down_bias
         return torch.matmul(request, self.tower_items[1:].t()) + self.tower_offset

@@ -184,7 +184,7 @@ FEATURES = (
         "lift",
         "order",
         _FLOAT,
-        "two towers: how much likelier an item is liked than its popularity says",
+        "two towers: how much likelier an item is liked than by its popularity",
         "0",
         _ORDER,
     ),
@@ -204,7 +204,7 @@ def ordered(groups: Iterable[FeatureGroup]) -> tuple[FeatureGroup, ...]:
 
 
 def named(groups: Iterable[str]) -> tuple[FeatureGroup, ...]:
-    """The groups that a graph says it reads. Raises ValueError for one that is not known here."""
+    """The groups that a graph reads, by name. Raises ValueError for an unknown one."""
     unknown = sorted(set(groups) - {group.value for group in FeatureGroup})
     if unknown:
         raise ValueError(f"features that this release does not know: {', '.join(unknown)}")

@@ -82,7 +82,7 @@ def columns_of_users(data: Dataset) -> Sequence[Places]:
 
 @dataclass(frozen=True)
 class OfEvents:
-    """The numbers of the events of a data set, of their own items, computed when asked for.
+    """The numbers of the events of a data set, of their own items, computed on request.
 
     Held of each event are its counts: 16 bytes with demographic rates, 8 for each window.
     """

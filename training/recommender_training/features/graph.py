@@ -171,7 +171,7 @@ def taste_vector(
     bias: Tensor,
     factors: Tensor,
 ) -> Tensor:
-    """[B, K + 1] ridge solution for what the session's values say beyond the items' biases.
+    """[B, K + 1] ridge solution for the session's values beyond the items' biases.
 
     `items` are rows of the catalogue, -1 unknown; `bias` is [I], `factors` [I, K + 1]. Zeros where
     no event has a known item and value.
@@ -181,8 +181,8 @@ def taste_vector(
     basis = factors[rows] * known.unsqueeze(2)
     rest = (values - centre - bias[rows]) * known
     gram = torch.matmul(basis.transpose(1, 2), basis) + torch.eye(factors.size(1))
-    told = torch.matmul(basis.transpose(1, 2), rest.unsqueeze(2))
-    vector: Tensor = torch.linalg.solve(gram, told)
+    right = torch.matmul(basis.transpose(1, 2), rest.unsqueeze(2))
+    vector: Tensor = torch.linalg.solve(gram, right)
     return vector.squeeze(2)
 
 
@@ -232,7 +232,7 @@ def rolling_numbers(events: Tensor, total: Tensor, item_count: int) -> Tensor:
 def calendar_numbers(now: Tensor) -> Tensor:
     """[B, 4] hour and weekday (UTC) of times in seconds [B], each as a point on a circle.
 
-    Seconds are taken modulo day and week before they become floats, which have 24 bits.
+    Seconds are reduced modulo day and week before they become floats, which have 24 bits.
     """
     day = torch.remainder(now, 86_400).to(torch.float32) * (6.283185307179586 / 86_400.0)
     # 1970 began on a Thursday, the fourth day of a week

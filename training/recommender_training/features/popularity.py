@@ -52,10 +52,10 @@ def smoothed(own: npt.NDArray[Any], total: npt.NDArray[Any]) -> Doubles:
     return np.asarray((own + prior) / (own.sum() + WEIGHT), dtype=np.float64)
 
 
-def of_users(data: Dataset, time: int | None, asking: Ints, overall: Doubles) -> Doubles:
-    """[R, I] scores for each user that asks: of the segment; `overall` [I] where there is none."""
-    scores = np.tile(overall, (len(asking), 1))
-    segment = segment_of(data.users)[asking]
+def of_users(data: Dataset, time: int | None, users: Ints, overall: Doubles) -> Doubles:
+    """[R, I] scores of each user: those of the segment, else `overall` [I]."""
+    scores = np.tile(overall, (len(users), 1))
+    segment = segment_of(data.users)[users]
     for code, own in by_segment(data, time):
         scores[segment == code] = own
     return scores

@@ -1,11 +1,11 @@
-"""Taste: what a user thinks of an item, told from what he thought of the others in his session.
+"""Taste: what a user thinks of an item, predicted from the values of the others in the session.
 
 Items have a bias and K factors, fitted by alternating least squares to the values of all events
 before a time (Koren et al. 2009, with user factors that are thrown away). A request's taste is
 the ridge solution for its session (`graph.taste_vector`), so it needs no id and serves new users.
 
 The factors that an event of the training window sees were fitted on events before it: they are
-refitted as the number of events grows by GROWTH. When is told by the past alone, so that later
+refitted as the number of events grows by GROWTH. The times depend on the past alone, so that later
 events change nothing. Legend of shapes: N events, U users, I items, L history length, K factors.
 """
 

@@ -1,6 +1,6 @@
-"""What every drawing is made of: scales with round ticks, axes, marks, a legend.
+"""Building blocks of the figures: scales with round ticks, axes, marks, legends.
 
-Drawings are narrow (VIEW units wide), so that their texts can be read on a phone.
+Figures are narrow (VIEW units wide), so that their text is readable on a phone.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 from recommender_training.html_report.markup import Markup, join, tag
 
-#: Width of a drawing in its own units; a unit is about a pixel on a phone.
+#: Width of a figure in its own units; a unit is about a pixel on a phone.
 VIEW = 380
 _TEXT = 11
 
 
 @dataclass(frozen=True)
 class Scale:
-    """Numbers from `low` to `high` onto positions from `start` to `end`."""
+    """Linear map of numbers from `low` to `high` to positions from `start` to `end`."""
 
     low: float
     high: float
@@ -26,12 +26,12 @@ class Scale:
     end: float
 
     def __call__(self, value: float) -> float:
-        """Position of a number; numbers beyond the ends stay at the ends."""
+        """Return the position of a number, clamped to the ends."""
         inside = min(max(value, self.low), self.high)
         return self.start + (inside - self.low) / (self.high - self.low) * (self.end - self.start)
 
     def ticks(self, wanted: int = 5) -> list[float]:
-        """Round numbers inside, about as many as wanted."""
+        """Return about `wanted` round numbers inside the range."""
         step = _round_step((self.high - self.low) / wanted)
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
@@ -39,7 +39,7 @@ class Scale:
 
     @property
     def digits(self) -> int:
-        """Decimals that tell the ticks apart."""
+        """Decimals needed to distinguish the ticks."""
         return max(0, -math.floor(math.log10(_round_step((self.high - self.low) / 5)) + 1e-9))
 
 
@@ -49,14 +49,14 @@ def _round_step(rough: float) -> float:
 
 
 def around(values: Sequence[float], start: float, end: float, *, pad: float = 0.06) -> Scale:
-    """A scale that holds all values with some room."""
+    """Return a scale around all values, with a relative margin `pad`."""
     low, high = min(values), max(values)
     room = (high - low) * pad or max(abs(high), 1.0) * 0.05
     return Scale(low - room, high + room, start, end)
 
 
 def drawing(title: str, height: float, *children: Markup) -> Markup:
-    """An SVG with its title for those who do not see it."""
+    """Return an SVG with a title for screen readers."""
     return tag(
         "svg",
         tag("title", title),
@@ -68,27 +68,27 @@ def drawing(title: str, height: float, *children: Markup) -> Markup:
 
 
 def text(x: float, y: float, words: str, *, anchor: str = "start", class_: str = "t") -> Markup:
-    """A line of text, its middle at the height `y`."""
+    """Return a line of text, vertically centred at `y`."""
     return tag("text", words, x=x, y=y + _TEXT * 0.35, text_anchor=anchor, class_=class_)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
-    """A straight line."""
+    """Return a straight line."""
     return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
 def dot(x: float, y: float, class_: str, radius: float = 3.5) -> Markup:
-    """A round mark."""
+    """Return a round mark."""
     return tag("circle", cx=x, cy=y, r=radius, class_=class_)
 
 
 def bar(x: float, y: float, width: float, height: float, class_: str) -> Markup:
-    """A filled rectangle."""
+    """Return a filled rectangle."""
     return tag("rect", x=x, y=y, width=max(width, 0), height=max(height, 0), class_=class_)
 
 
 def curve(points: Sequence[tuple[float, float]], class_: str) -> Markup:
-    """Straight lines through the points."""
+    """Return straight lines through the points."""
     return tag("polyline", points=" ".join(f"{x:.1f},{y:.1f}" for x, y in points), class_=class_)
 
 
@@ -99,7 +99,7 @@ def x_axis(
     label: str,
     write: Callable[[float], str] | None = None,
 ) -> Markup:
-    """Ticks below, thin lines up to `top`, and the label under them."""
+    """Return an axis with ticks at the bottom, grid lines up to `top`, and a label below."""
     shown = write or (lambda value: f"{value:.{scale.digits}f}")
     marks = [
         join(
@@ -119,7 +119,7 @@ def y_axis(
     label: str,
     write: Callable[[float], str] | None = None,
 ) -> Markup:
-    """Ticks at the left, thin lines to `right`, and the label above the axis."""
+    """Return an axis with ticks on the left, grid lines to `right`, and a label above."""
     shown = write or (lambda value: f"{value:.{scale.digits}f}")
     marks = [
         join(
@@ -132,7 +132,7 @@ def y_axis(
 
 
 def legend(y: float, entries: Sequence[tuple[str, str]], x: float = 4) -> Markup:
-    """Marks with their meaning, in one line: (class of the mark, words)."""
+    """Return a one-line legend of entries (class of the mark, text)."""
     parts = []
     for class_, words in entries:
         parts += [dot(x + 5, y, class_, 4), text(x + 13, y, words)]

@@ -1,4 +1,4 @@
-"""The part of the page on the data: what its last check found before the training."""
+"""The section on the data: findings of the last check before the training."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from recommender_training.html_report.markup import Markup, join, tag
 
 _Report = Mapping[str, Any]
 
-#: What a finding is called on the page; those that hold are in grey.
-_RESULTS = {"pass": "holds", "warn": "warns", "block": "blocks"}
+#: Result of a finding on the page; findings that pass are grey.
+_RESULTS = {"pass": "passed", "warn": "warning", "block": "blocked"}
 
 
 def parts(found: _Report) -> list[Markup | None]:
-    """The sentence and the table of the section, from `dataChecks` of the report."""
+    """Return the summary and the table of the section, from `dataChecks` of the report."""
     rows = [_row(finding) for finding in found["findings"]]
     head = ["Feature", "Check", "Result", "Found", "Limit"]
     return [tag("p", _summary(found)), tables.table(head, rows) if rows else None]
@@ -23,19 +23,18 @@ def parts(found: _Report) -> list[Markup | None]:
 
 def _summary(found: _Report) -> str:
     levels = [finding["level"] for finding in found["findings"]]
-    counted = [f"{levels.count(level)} {_plural(level)}" for level in _RESULTS if level in levels]
+    counted = [_counted(level, levels.count(level)) for level in _RESULTS if level in levels]
     window = found["windowDays"]
-    days = "all of it" if window is None else f"its last {words.count(window)} days"
+    rows = "all rows" if window is None else f"the last {words.count(window)} days"
     against = found["comparedWith"]
-    other = (
-        "with nothing, for nothing was trained before" if against is None else f"with {against}"
-    )
-    said = ", ".join(counted) if counted else "no finding"
-    return f"Checked before the training, {days}, and compared {other}: {said}."
+    compared = "not compared with a reference" if against is None else f"compared with {against}"
+    results = ", ".join(counted) if counted else "no findings"
+    return f"Checked before the training ({rows}, {compared}): {results}."
 
 
-def _plural(level: str) -> str:
-    return {"pass": "hold", "warn": "warn", "block": "block"}[level]
+def _counted(level: str, count: int) -> str:
+    plural = "s" if level == "warn" and count > 1 else ""
+    return f"{count} {_RESULTS[level]}{plural}"
 
 
 def _row(finding: _Report) -> Markup:

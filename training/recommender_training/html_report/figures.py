@@ -1,4 +1,4 @@
-"""The drawings of the page, each from a part of the evaluation report."""
+"""The figures of the page, each from a part of the evaluation report."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _Report = Mapping[str, Any]
 
 
 def figure(title: str, caption: str, drawn: Markup) -> Markup:
-    """A drawing under its title and its reading."""
+    """Return a drawing with its title and caption."""
     return tag("figure", tag("figcaption", tag("b", title), caption), drawn)
 
 
 def learning_curve(learning: _Report) -> Markup | None:
-    """Validation loss at each look; the weights of the lowest point are kept."""
+    """Plot the validation loss at each evaluation; the lowest point marks the kept weights."""
     looks = [(float(epoch), float(loss)) for epoch, loss in learning.get("looks", [])]
     if len(looks) < 2:
         return None
@@ -37,14 +37,14 @@ def learning_curve(learning: _Report) -> Markup | None:
         chart.dot(x(best[0]), y(best[1]), "want", 5),
     )
     caption = (
-        f"Training stopped early; the weights of epoch {best[0]:.1f} (green, "
-        f"{words.number(best[1])}) are the ones kept."
+        f"The model keeps the weights of epoch {best[0]:.1f} (green), with a loss of "
+        f"{words.number(best[1])}."
     )
     return figure("Learning curve", caption, drawn)
 
 
 def reliability(model: Sequence[_Report], base: Sequence[_Report]) -> Markup | None:
-    """Share of positives against the mean probability of each bin, and how many rows it has."""
+    """Plot share of positives against mean probability by bin, with the rows of each bin."""
     if not model:
         return None
     top, bottom, foot = 34, 250, 300
@@ -76,16 +76,16 @@ def reliability(model: Sequence[_Report], base: Sequence[_Report]) -> Markup | N
         chart.legend(334, [("model", "model"), ("hollow", "baseline")]),
     )
     caption = (
-        "On the dashed line what is predicted is what happens; below it the prediction is too "
-        "high. Bars at the foot: rows in each bin."
+        "On the dashed line, predictions match the outcomes; below it, they are too high. The "
+        "bars at the bottom show the rows in each bin."
     )
     return figure("Reliability", caption, drawn)
 
 
-#: Metrics of the gain figure: their name, and 1 where more is better, -1 where less is.
+#: Metrics of the gain figure: key, label, and 1 if higher is better, else -1.
 _GAINS = (
     ("auc", "AUC", 1),
-    ("logLoss", "log loss, less", -1),
+    ("logLoss", "log loss saved", -1),
     ("precisionAt10", "precision@10", 1),
     ("recallAt10", "recall@10", 1),
     ("ndcgAt10", "NDCG@10", 1),
@@ -93,7 +93,7 @@ _GAINS = (
 
 
 def gains(minus: _Report, reference: str) -> Markup | None:
-    """Paired differences with intervals; right of zero the model is better."""
+    """Plot paired differences with intervals; the model is better right of zero."""
     rows = [
         (
             label,
@@ -127,34 +127,35 @@ def gains(minus: _Report, reference: str) -> Markup | None:
         *marks,
     )
     caption = (
-        "Right of zero the model is better. Green: the whole interval is; grey: it may be chance."
+        "Right of zero, the model is better. Green: the whole interval is right of zero; grey: "
+        "the difference may be chance."
     )
     return figure(f"Gain over {reference}", caption, drawn)
 
 
 def segments(entries: Sequence[_Report], base: _Report, overall: float) -> Markup | None:
-    """AUC of each segment with its interval, the baseline's as a ring, all rows as a line.
+    """Plot the AUC of each segment with its interval, the baseline's AUC, and that of all rows.
 
-    `base` has the baseline's AUC by the segment's name.
+    `base` has the baseline's AUC by name of the segment.
     """
     shown = [entry for entry in entries if entry["counted"]]
     if not shown:
         return None
     values = [overall]
     for entry in shown:
-        told = entry["estimates"]["auc"]
-        values += [end for end in (*told.values(), base[entry["name"]]) if end is not None]
+        auc = entry["estimates"]["auc"]
+        values += [end for end in (*auc.values(), base[entry["name"]]) if end is not None]
     left, top = 92, 12
     bottom = top + 24 * len(shown)
     x = chart.around(values, left, _RIGHT)
     marks = []
     for index, entry in enumerate(shown):
-        y, told = top + 24 * index + 12, entry["estimates"]["auc"]
+        y, auc = top + 24 * index + 12, entry["estimates"]["auc"]
         marks.append(chart.text(2, y, words.segment(entry["name"]), class_="t strong"))
-        if told["low"] is not None:
-            marks.append(chart.line(x(told["low"]), y, x(told["high"]), y, "model"))
+        if auc["low"] is not None:
+            marks.append(chart.line(x(auc["low"]), y, x(auc["high"]), y, "model"))
         marks.append(chart.dot(x(base[entry["name"]]), y, "hollow"))
-        marks.append(chart.dot(x(told["value"]), y, "model"))
+        marks.append(chart.dot(x(auc["value"]), y, "model"))
     drawn = chart.drawing(
         "AUC by segment",
         bottom + 56,
@@ -163,18 +164,16 @@ def segments(entries: Sequence[_Report], base: _Report, overall: float) -> Marku
         *marks,
         chart.legend(bottom + 46, [("model", "model"), ("hollow", "baseline")]),
     )
-    caption = (
-        "Bars are intervals of one segment at a time; the dashed line is the AUC of all rows."
-    )
+    caption = "Bars are the interval of each segment; the dashed line is the AUC of all rows."
     return figure("AUC by user segment", caption, drawn)
 
 
 def popularity(bands: Sequence[_Report]) -> Markup | None:
-    """Exposure of the model and of the popularity list, and what was asked for, by band."""
+    """Plot demand, exposure by the model and by the popularity list, by popularity band."""
     if not bands:
         return None
     series = (
-        ("want", "asked for", [band["relevanceShare"] for band in bands]),
+        ("want", "demand", [band["relevanceShare"] for band in bands]),
         ("model", "model", [band["exposureShare"]["recommender"] for band in bands]),
         ("pop", "popularity list", [band["exposureShare"]["popularity"] for band in bands]),
     )
@@ -205,14 +204,14 @@ def popularity(bands: Sequence[_Report]) -> Markup | None:
         chart.legend(bottom + 46, [(class_, words_) for class_, words_, _ in series]),
     )
     caption = (
-        "Each tenth of the catalogue had about a tenth of all past interactions. Far above the "
-        "green bars at the left is popularity bias."
+        "Each band had about a tenth of all past interactions. Bars on the left far above the "
+        "green ones show popularity bias."
     )
     return figure("Popularity", caption, drawn)
 
 
 def exposure(groups: Sequence[_Report]) -> Markup | None:
-    """Share of the recommendations of each genre against the share that was asked for."""
+    """Plot each genre's share of recommendations against its share of the demand."""
     shown = sorted(
         (group for group in groups if group["counted"]),
         key=lambda group: -float(group["relevanceShare"]["value"]),
@@ -232,17 +231,17 @@ def exposure(groups: Sequence[_Report]) -> Markup | None:
         marks.append(chart.dot(wanted, y, "want"))
         marks.append(chart.dot(seen, y, "model"))
     drawn = chart.drawing(
-        "Exposure and relevance by genre",
+        "Exposure and demand by genre",
         bottom + 56,
         chart.x_axis(x, bottom, top, "share", lambda v: f"{100 * v:.0f} %"),
         *marks,
-        chart.legend(bottom + 46, [("want", "asked for"), ("model", "shown by the model")]),
+        chart.legend(bottom + 46, [("want", "demand"), ("model", "shown by the model")]),
     )
-    caption = "Blue left of green: the genre is shown less than it is asked for."
+    caption = "Blue left of green: the genre is shown less often than users demand it."
     return figure("Exposure by genre", caption, drawn)
 
 
 def side_by_side(*drawn: Markup | None) -> Markup | None:
-    """The figures that there are, next to one another where the screen is wide."""
+    """Place the figures that are not None side by side on wide screens."""
     present = [each for each in drawn if each is not None]
     return tag("div", join(*present), class_="figures") if present else None

@@ -1,7 +1,7 @@
 """A small writer of HTML and SVG in which text can never become markup.
 
-Elements are made by `tag` alone. A plain string among its children or attributes is text and is
-escaped; only a `Markup`, which `tag` made, goes in as it is.
+Only `tag` creates elements. It escapes plain strings among its children and attributes; a `Markup`
+from `tag` stays unchanged.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from dataclasses import dataclass
 from typing import TypeAlias
 
-#: Elements that have neither content nor an end.
+#: Elements without content and end tag.
 _VOID = frozenset({"meta", "br"})
-#: Characters that HTML does not allow, and half characters that no encoding takes.
+#: Characters that HTML does not allow, and lone surrogates.
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
 class Markup:
-    """A piece of a page that is already written."""
+    """Finished HTML or SVG source."""
 
     source: str
 
@@ -28,15 +28,15 @@ Child: TypeAlias = Markup | str | None
 
 
 def escape(text: str) -> str:
-    """The text as HTML, in content and in attributes alike."""
+    """Escape text for content and attributes."""
     return html.escape(_FORBIDDEN.sub("\ufffd", text), quote=True)
 
 
 def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Markup:
-    """An element. Attributes lose an underscore at the end; others become hyphens.
+    """Return an element. A trailing underscore of an attribute is removed; others become hyphens.
 
-    Children and attributes that are None are left out. Numbers keep two decimals at most, so that
-    drawings are short and the same everywhere.
+    Skips children and attributes that are None. Numbers have at most two decimals, so that figures
+    are short and reproducible.
     """
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_text(value))}"'
@@ -49,7 +49,7 @@ def tag(name: str, /, *children: Child, **attributes: str | float | None) -> Mar
 
 
 def join(*children: Child) -> Markup:
-    """The children one after another."""
+    """Concatenate the children."""
     return Markup(
         "".join(
             child.source if isinstance(child, Markup) else escape(child)

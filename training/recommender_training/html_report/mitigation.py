@@ -1,4 +1,4 @@
-"""The part of the page about mitigation: each part of it before and after."""
+"""The section on mitigation: each measure before and after."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from recommender_training.html_report.markup import Child, Markup, tag
 
 _Report = Mapping[str, Any]
 
-#: Rows of a comparison: key and words.
+#: Rows of a comparison: key and label.
 _METRICS = (
     ("auc", "AUC"),
     ("logLoss", "Log loss"),
     ("calibrationError", "Calibration error"),
     ("worstSegmentAuc", "AUC of the worst segment"),
     ("worstSegmentCalibrationGap", "Calibration gap of the worst segment"),
-    ("segmentProbabilityDifference", "Mean probability, largest difference of segments"),
+    ("segmentProbabilityDifference", "Mean probability, largest difference between segments"),
     ("ndcgAt10", "NDCG@10"),
-    ("leastExposureRatioAt10", "Least exposure of a genre, shown / asked for"),
+    ("leastExposureRatioAt10", "Lowest exposure ratio of a genre, shown / demand"),
     ("exposureGapAt10", "Exposure to move between genres"),
     ("exposureGiniAt10", "Inequality of exposure@10 (Gini)"),
 )
 
 
-def parts(told: _Report) -> list[Markup]:
-    """What the section shows; nothing where nothing was done."""
-    return [*_reweighting(told.get("reweighting")), *_exposure(told.get("exposure"))]
+def parts(section: _Report) -> list[Markup]:
+    """Return the content of the section; empty without mitigation."""
+    return [*_reweighting(section.get("reweighting")), *_exposure(section.get("exposure"))]
 
 
-def _reweighting(told: _Report | None) -> list[Markup]:
-    if told is None:
+def _reweighting(section: _Report | None) -> list[Markup]:
+    if section is None:
         return []
     head = ["Segment", "Rows", "AUC", "AUC minus before", "Calibration gap minus before"]
     rows = [
@@ -42,20 +42,20 @@ def _reweighting(told: _Report | None) -> list[Markup]:
             tables.estimate(entry["minusBefore"]["auc"], sign=True),
             tables.estimate(entry["minusBefore"]["calibrationGap"], sign=True),
         )
-        for entry in told["segments"]
+        for entry in section["segments"]
         if entry["counted"]
     ]
     sentence = (
-        "Rows were weighed by the group of their user. Before: the same model fitted without "
-        "weights; neither side has a bonus for item groups."
+        "Training rows are weighted by the group of their user. Before: the same model fitted "
+        "without weights. Neither side has a bonus for item groups."
     )
-    return [tag("p", sentence), _sides(told), tables.table(head, rows)]
+    return [tag("p", sentence), _sides(section), tables.table(head, rows)]
 
 
-def _exposure(told: _Report | None) -> list[Markup]:
-    if told is None:
+def _exposure(section: _Report | None) -> list[Markup]:
+    if section is None:
         return []
-    bonus = {entry["name"]: entry["bonus"] for entry in told["found"]}
+    bonus = {entry["name"]: entry["bonus"] for entry in section["found"]}
     rows = [
         tables.row(
             words.plain(entry["name"]),
@@ -66,26 +66,26 @@ def _exposure(told: _Report | None) -> list[Markup]:
             words.share(entry["shareAfter"]),
             class_=None if entry["counted"] else "few",
         )
-        for entry in told["groups"]
+        for entry in section["groups"]
     ]
-    reached = "gave each of them" if told["met"] else "could not give each of them"
+    reached = "gives each group" if section["met"] else "cannot give each group"
     sentence = (
-        "Items of groups that are shown too little got a bonus in the order of a list. On the "
-        f"validation window, where it was found, it {reached} its share. Before: the lists of "
-        "the same model without it."
+        "Items of groups with too little exposure get a bonus when lists are ranked. On the "
+        f"validation window, which determines the bonus, it {reached} its share. Before: the "
+        "lists of the same model without the bonus."
     )
-    head = ["Items", "Count", "Bonus", "Asked for", "Shown before", "Shown after"]
-    return [tag("p", sentence), _sides(told), tables.table(head, rows)]
+    head = ["Items", "Count", "Bonus", "Demand", "Shown before", "Shown after"]
+    return [tag("p", sentence), _sides(section), tables.table(head, rows)]
 
 
-def _sides(told: _Report) -> Markup:
-    """The metrics that changed, with paired differences where there are any."""
+def _sides(section: _Report) -> Markup:
+    """Return the metrics that changed, with paired differences if available."""
     rows = []
     for key, label in _METRICS:
-        old, new = (told[side].get(key) for side in ("before", "after"))
+        old, new = (section[side].get(key) for side in ("before", "after"))
         if old is None or new is None or old == new:
             continue
-        minus = told["minus"].get(key)
+        minus = section["minus"].get(key)
         change: Child = words.signed(new - old) if minus is None else None
         change = change or tables.estimate(minus, sign=True)
         rows.append(tables.row(label, words.number(old), words.number(new), change))

@@ -1,4 +1,4 @@
-"""Where the page of an artifact is, and how it is made anew without touching the artifact."""
+"""Find the page of an artifact, or render it again without changing the artifact."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def write(root: Path, report: Mapping[str, Any], lineage: Mapping[str, Any]) -> 
 
 
 def find_artifact(folder: Path) -> Path:
-    """The artifact that `folder` is, or that the work folder of `run` holds.
+    """Return `folder` if it is an artifact, or the artifact in the work folder of `run`.
 
-    Raises InputError `NoArtifact` where there is none, or more than one to choose from.
+    Raises InputError `NoArtifact` if there is none, or more than one.
     """
     if (folder / manifest.NAME).is_file():
         return folder
@@ -33,36 +33,38 @@ def find_artifact(folder: Path) -> Path:
         return found[0]
     if found:
         choices = ", ".join(str(path) for path in found)
-        raise InputError("NoArtifact", f"{folder} holds several artifacts; name one: {choices}")
+        raise InputError("NoArtifact", f"{folder} has several artifacts; give one of: {choices}")
     raise InputError(
-        "NoArtifact", f"{folder} has no {manifest.NAME} and no artifacts below; name the folder"
+        "NoArtifact",
+        f"{folder} has no {manifest.NAME} and no artifacts; give an artifact",
     )
 
 
 def provide(folder: Path, output: Path | None) -> Path:
-    """The page of the artifact at `folder`, or the one made anew at `output`.
+    """Return the path of the artifact's page, or render it again at `output`.
 
-    Made anew it also names the artifact's digest. Raises InputError `NoPage` where the artifact
-    has none and no `output` is given, `OutputInArtifact` where that would change the artifact,
-    and `UnknownReport` where the report has another schema.
+    A page at `output` also shows the artifact's digest. Raises InputError `NoPage` if the artifact
+    has no page and `output` is None, `OutputInArtifact` if the page would change the artifact, and
+    `UnknownReport` if the report has another schema.
     """
     artifact = find_artifact(folder)
     facts = manifest.verify(artifact)
     if output is None:
         page = artifact / NAME
         if not page.is_file():
-            raise InputError(
-                "NoPage", f"{artifact} was made without {NAME}; write one with --output FILE"
-            )
+            raise InputError("NoPage", f"{artifact} has no {NAME}; render one with --output FILE")
         return page
     if output.resolve().is_relative_to(artifact.resolve()):
         raise InputError(
-            "OutputInArtifact", f"{output} is inside {artifact}, which is never changed"
+            "OutputInArtifact",
+            f"--output={output} is inside {artifact}, which is immutable; give another path",
         )
     report = json.loads((artifact / "report.json").read_bytes())
     if report.get("schema") != SCHEMA:
         raise InputError(
-            "UnknownReport", f"report.json has the schema {report.get('schema')!r}, not {SCHEMA!r}"
+            "UnknownReport",
+            f"report.json has the schema {report.get('schema')!r}, not {SCHEMA!r}; use the "
+            "release that created the artifact",
         )
     files = [entry for entry in facts["files"] if entry["path"] != NAME]
     digest = manifest.digest_of((artifact / manifest.NAME).read_bytes())

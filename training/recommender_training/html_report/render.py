@@ -1,4 +1,4 @@
-"""The page from the evaluation report and the lineage: the same bytes for the same input."""
+"""Render the page from the evaluation report and the lineage; equal input gives equal bytes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from recommender_training.html_report import (
 from recommender_training.html_report.markup import Child, Markup, join, tag
 from recommender_training.html_report.style import CSS
 
-#: Nothing is fetched and no script runs, whatever a reader's browser is asked for.
+#: Forbids scripts and requests in the reader's browser.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _TITLES = {"DeepRanker": "deep ranker", "LogisticRegression": "logistic regression"}
 
@@ -27,10 +27,10 @@ _Report = Mapping[str, Any]
 
 
 def render(report: _Report, lineage: _Report, digest: str | None = None) -> bytes:
-    """The page as UTF-8.
+    """Return the page as UTF-8.
 
-    `lineage` are the facts of the manifest with its `files`; `digest` is that of the artifact,
-    which the page inside it cannot know.
+    `lineage` is the content of the manifest with its `files`. `digest` is that of the artifact,
+    which the page inside the artifact cannot know.
     """
     algorithm = str(report["algorithm"])
     title = f"Recommender evaluation: {_TITLES.get(algorithm, algorithm)}"
@@ -60,19 +60,19 @@ def _section(title: str, *children: Child) -> Markup | None:
 def _subtitle(report: _Report) -> Markup:
     windows = report["windows"]
     users = report.get("uncertainty", {}).get("users")
-    judged = f"{words.count(windows['testRows'])} interactions"
+    rows = f"{words.count(windows['testRows'])} interactions"
     if users is not None:
-        judged += f" of {words.count(users)} users"
+        rows += f" of {words.count(users)} users"
     start, end = (str(windows[key])[:10] for key in ("testStart", "end"))
     return tag(
-        "p", f"Judged once on {judged}, {start} to {end}, unseen in training.", class_="soft"
+        "p", f"Evaluated once on {rows}, {start} to {end}, unseen in training.", class_="soft"
     )
 
 
 def _verdict(report: _Report) -> Markup:
-    said = verdict.of(report)
-    reasons = tag("ul", *[tag("li", reason) for reason in said.reasons])
-    return tag("div", tag("strong", said.headline), reasons, class_=f"verdict {said.tone}")
+    found = verdict.of(report)
+    reasons = tag("ul", *[tag("li", reason) for reason in found.reasons])
+    return tag("div", tag("strong", found.headline), reasons, class_=f"verdict {found.tone}")
 
 
 def _tiles(report: _Report) -> Markup:
@@ -98,7 +98,7 @@ def _tiles(report: _Report) -> Markup:
 
 def _sections(report: _Report) -> list[Markup | None]:
     minus, fair = dict(report.get("minus", {})), report.get("fairness")
-    if verdict.alone(report):
+    if verdict.is_baseline(report):
         minus.pop("baseline", None)
     models = report["models"]
     served, base = models["recommender"], models["baseline"]
@@ -143,7 +143,7 @@ def _users(report: _Report, fair: _Report, served: _Report, base: _Report) -> Ma
         if entry["auc"] is not None
     ]
     note = (
-        "In grey: fewer than 100 rows or than 20 of a class, too small to judge. No interval: "
+        "Grey: fewer than 100 rows or 20 rows of a class, too few for a conclusion. No interval: "
         "fewer than 10 users."
     )
     return _section(
@@ -155,10 +155,10 @@ def _users(report: _Report, fair: _Report, served: _Report, base: _Report) -> Ma
     )
 
 
-def _spread(dimension: str, told: _Report) -> str:
+def _spread(dimension: str, entry: _Report) -> str:
     return (
-        f"Largest difference of the AUC by {dimension}: {words.number(told['difference'])}, "
-        f"from {words.segment(told['lowest'])} to {words.segment(told['highest'])}."
+        f"Largest difference of the AUC by {dimension}: {words.number(entry['difference'])}, "
+        f"from {words.segment(entry['lowest'])} to {words.segment(entry['highest'])}."
     )
 
 
@@ -166,8 +166,9 @@ def _items(report: _Report, fair: _Report, served: _Report, base: _Report) -> Ma
     shown = fair["exposure"]["recommender"]
     gap = fair["exposureGap"]
     sentence = (
-        f"{words.share(gap['recommender'])} of the model's exposure would have to move between "
-        f"genres to be as asked for; of the popularity list {words.share(gap['popularity'])}."
+        f"To match the demand, {words.share(gap['recommender'])} of the model's exposure would "
+        f"have to move between genres, and {words.share(gap['popularity'])} of the popularity "
+        "list's."
     )
     return _section(
         "Items: popularity and exposure",
@@ -180,15 +181,15 @@ def _items(report: _Report, fair: _Report, served: _Report, base: _Report) -> Ma
 
 
 def _uncertainty(report: _Report) -> Markup | None:
-    told = report.get("uncertainty")
-    if told is None:
+    method = report.get("uncertainty")
+    if method is None:
         return None
     return tag(
         "p",
-        f"Small print below a value is its {100 * told['level']:.0f} % interval: "
-        f"{told['method']}, {words.count(told['resamples'])} resamples of "
-        f"{words.count(told['users'])} users, seed {told['seed']}. Differences are paired: both "
-        "models on the same resamples.",
+        f"Small print below a value is its {100 * method['level']:.0f} % interval: "
+        f"{method['method']}, {words.count(method['resamples'])} resamples of "
+        f"{words.count(method['users'])} users, seed {method['seed']}. Differences are paired: "
+        "both models use the same resamples.",
         class_="note",
     )
 
@@ -196,12 +197,12 @@ def _uncertainty(report: _Report) -> Markup | None:
 def _method(report: _Report) -> list[Markup]:
     windows, ranked = report["windows"], report["ranking"]
     sentences = (
-        f"Split in time: {words.count(windows['trainRows'])} interactions to train on, "
-        f"{words.count(windows['validationRows'])} to choose with, "
-        f"{words.count(windows['testRows'])} to test, looked at once.",
-        f"Lists: {ranked['protocol']}; {words.count(ranked['requests'])} requests, "
-        "nothing sampled.",
-        "Exposure counts a place in a list by 1 / log2(rank + 1). An item of several genres "
+        f"Split in time: {words.count(windows['trainRows'])} interactions for training, "
+        f"{words.count(windows['validationRows'])} for validation, "
+        f"{words.count(windows['testRows'])} for the test, used once.",
+        f"Lists: {ranked['protocol']}; {words.count(ranked['requests'])} requests, without "
+        "sampling.",
+        "Exposure weights a list position by 1 / log2(rank + 1). An item of several genres "
         "counts for each in equal parts. Novelty is the mean of -log2 of an item's share of past "
         "interactions.",
     )

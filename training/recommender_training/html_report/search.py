@@ -1,4 +1,4 @@
-"""The part of the page on the search: its history, its best trials, the spread of the seeds."""
+"""The section on the search: its history, its best trials, the spread over seeds."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from recommender_training.html_report.figures import figure
 from recommender_training.html_report.markup import Markup, join, tag
 
 _LEFT, _RIGHT = 44, VIEW - 12
-#: Trials that the table shows.
+#: Trials in the table.
 _SHOWN = 10
-#: Losses so far above the best (in spans from the best to the median) lie on the upper edge.
+#: Height of the plot in distances from the best loss to the median; higher losses are clipped.
 _REACH = 4.0
 _Report = Mapping[str, Any]
 
 
 def parts(found: _Report) -> list[Markup | None]:
-    """The paragraphs, the drawing and the tables of the section."""
+    """Return the paragraphs, the figure and the table of the section."""
     return [
         tag("p", _summary(found)),
         tag("p", _seeds(found)),
@@ -32,52 +32,52 @@ def parts(found: _Report) -> list[Markup | None]:
 def _summary(found: _Report) -> str:
     counts, trials = found["counts"], len(found["trials"])
     ended = [
-        f"{counts[key]} {what}"
-        for key, what in (
-            ("pruned", "ended early"),
+        f"{counts[key]} {label}"
+        for key, label in (
+            ("pruned", "pruned"),
             ("diverged", "diverged"),
-            ("failed", "lost with their process"),
+            ("failed", "failed with their process"),
         )
         if counts[key]
     ]
     tail = f" ({', '.join(ended)})" if ended else ""
     given = found["givenLogLoss"]
-    than = "" if given is None else f"; the given settings reach {words.number(given)}"
+    than = "" if given is None else f"; the given configuration reaches {words.number(given)}"
     return (
-        f"{trials} settings were tried by {found['sampler']}{tail}, each on {len(found['folds'])} "
-        f"folds before the test window. Trial {found['best']} was chosen with a mean log loss of "
-        f"{words.number(found['bestLogLoss'])}{than}."
+        f"{found['sampler']} tried {trials} configurations{tail}, each on {len(found['folds'])} "
+        f"folds before the test window. Trial {found['best']} is the best, with a mean log loss "
+        f"of {words.number(found['bestLogLoss'])}{than}."
     )
 
 
 def _seeds(found: _Report) -> str:
-    seeds, told = found["seeds"], found["spread"]
+    seeds, spread = found["seeds"], found["spread"]
     if len(seeds) == 1:
-        return f"The chosen settings were fitted from one seed, {seeds[0]['seed']}."
-    spread = ", ".join(
-        f"{label} {words.number(told[key]['mean'])} with a standard deviation of "
-        f"{words.number(told[key]['standardDeviation'])}"
+        return f"The chosen configuration was fitted with one seed, {seeds[0]['seed']}."
+    results = ", ".join(
+        f"{label} {words.number(spread[key]['mean'])} with a standard deviation of "
+        f"{words.number(spread[key]['standardDeviation'])}"
         for key, label in (("logLoss", "log loss"), ("auc", "AUC"))
     )
     return (
-        f"Fitted from {len(seeds)} seeds they reach on the validation window: {spread}. The model "
-        f"is that of seed {seeds[0]['seed']}."
+        f"With {len(seeds)} seeds, it reaches on the validation window: {results}. The model is "
+        f"that of seed {seeds[0]['seed']}."
     )
 
 
 def _caution(found: _Report) -> str:
     return (
-        "The least of many losses flatters, and a lead of less than the seeds' spread may be "
-        "luck. The test window was not part of the search."
+        "The lowest of many losses is optimistic, and a lead smaller than the spread over seeds "
+        "may be chance. The search did not use the test window."
         if len(found["trials"]) > 1
-        else "The test window was not part of the search."
+        else "The search did not use the test window."
     )
 
 
 def history(found: _Report) -> Markup | None:
-    """Loss of each trial, the best so far as a line; pruned ones as rings at the upper edge.
+    """Plot the loss of each trial, the best so far as a line, pruned trials as rings at the top.
 
-    A pruned trial has the loss of fewer folds, which may be easier ones: it has no height.
+    The loss of a pruned trial covers fewer folds and is not comparable, so it is not plotted.
     """
     pruned = [trial["number"] for trial in found["trials"] if trial["state"] == "Pruned"]
     done = [trial for trial in found["trials"] if trial["state"] == "Complete"]
@@ -101,14 +101,14 @@ def history(found: _Report) -> Markup | None:
         chart.curve([(x(at), y(loss)) for at, loss in _best_so_far(done, x.high)], "rule"),
         *marks,
         chart.dot(x(found["best"]), y(found["bestLogLoss"]), "want", 5),
-        chart.legend(236, [("model", "complete"), ("hollow", "ended early"), ("want", "chosen")]),
+        chart.legend(236, [("model", "complete"), ("hollow", "pruned"), ("want", "chosen")]),
     )
     far = sum(loss > y.high for loss in losses)
-    caption = ["The line is the best so far."]
+    caption = ["The line is the best loss so far."]
     if pruned:
-        caption.append("Trials that were ended early are rings on the upper edge.")
+        caption.append("Rings at the upper edge are pruned trials.")
     if far:
-        caption.append(f"Completed trials far above lie on the upper edge ({far}).")
+        caption.append(f"Completed trials with much higher losses are at the upper edge ({far}).")
     return figure("Search history", " ".join(caption), drawn)
 
 
@@ -117,7 +117,7 @@ def _whole(value: float) -> str:
 
 
 def _best_so_far(done: Sequence[_Report], last: float) -> list[tuple[float, float]]:
-    """Corners of the falling stairs, to the last trial."""
+    """Return the corners of the step line up to the last trial."""
     corners: list[tuple[float, float]] = []
     for trial in sorted(done, key=lambda trial: int(trial["number"])):
         if not corners or trial["logLoss"] < corners[-1][1]:
@@ -128,7 +128,7 @@ def _best_so_far(done: Sequence[_Report], last: float) -> list[tuple[float, floa
 
 
 def best_trials(found: _Report) -> Markup:
-    """The best completed trials with their settings, and the loss of each fold."""
+    """Return the best completed trials with their hyperparameters and the loss of each fold."""
     names = list(found["space"])
     done = [trial for trial in found["trials"] if trial["state"] == "Complete"]
     done.sort(key=lambda trial: (trial["logLoss"], trial["number"]))

@@ -1,4 +1,4 @@
-"""The style sheet of the page: a phone first, then wide screens, dark screens and paper."""
+"""The style sheet of the page, for phones, wide screens, dark mode and print."""
 
 from __future__ import annotations
 

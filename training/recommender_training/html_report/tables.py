@@ -10,18 +10,18 @@ from recommender_training.html_report.markup import Child, Markup, join, tag
 
 _Report = Mapping[str, Any]
 
-#: Rows of the table of metrics: key, words, and whether more or less is better, if either.
+#: Rows of the table of metrics: key, label, and the better direction, if any.
 _METRICS = (
-    ("auc", "AUC", "more"),
-    ("logLoss", "Log loss", "less"),
-    ("calibrationError", "Calibration error", "less"),
+    ("auc", "AUC", "higher"),
+    ("logLoss", "Log loss", "lower"),
+    ("calibrationError", "Calibration error", "lower"),
     ("calibrationGap", "Calibration gap, signed", ""),
-    ("precisionAt10", "Precision@10", "more"),
-    ("recallAt10", "Recall@10", "more"),
-    ("ndcgAt10", "NDCG@10", "more"),
-    ("coverageAt10", "Coverage of the catalogue@10", "more"),
+    ("precisionAt10", "Precision@10", "higher"),
+    ("recallAt10", "Recall@10", "higher"),
+    ("ndcgAt10", "NDCG@10", "higher"),
+    ("coverageAt10", "Coverage of the catalogue@10", "higher"),
     ("noveltyAt10", "Novelty@10, bits", ""),
-    ("popularityRankAt10", "Popularity rank@10, 1 the most popular", ""),
+    ("popularityRankAt10", "Popularity rank@10, 1 is the most popular", ""),
     ("exposureGiniAt10", "Inequality of exposure@10 (Gini)", ""),
 )
 _NAMES = {
@@ -34,13 +34,13 @@ _NAMES = {
 
 
 def table(head: Sequence[str], rows: Sequence[Markup]) -> Markup:
-    """A table that scrolls by itself where the screen is narrow."""
+    """Return a table that scrolls separately on narrow screens."""
     top = tag("thead", tag("tr", *[tag("th", each, scope="col") for each in head]))
     return tag("div", tag("table", top, tag("tbody", *rows)), class_="scroll")
 
 
 def row(first: Child, *others: Child, class_: str | None = None) -> Markup:
-    """A row whose first cell is its name."""
+    """Return a row whose first cell is its name."""
     return tag(
         "tr",
         tag("td", first),
@@ -49,17 +49,17 @@ def row(first: Child, *others: Child, class_: str | None = None) -> Markup:
     )
 
 
-def estimate(told: _Report, *, sign: bool = False) -> Markup:
-    """A value with its interval below."""
+def estimate(entry: _Report, *, sign: bool = False) -> Markup:
+    """Return a value with its interval below."""
     write = words.signed if sign else words.number
-    below = tag("small", words.ends(told, sign=sign)) if told.get("low") is not None else None
-    return join(write(told["value"]), below)
+    below = tag("small", words.ends(entry, sign=sign)) if entry.get("low") is not None else None
+    return join(write(entry["value"]), below)
 
 
 def metrics(report: _Report, minus: _Report) -> Markup:
-    """Every metric of each model with its interval, and the paired differences to the baseline.
+    """Return all metrics of each model with intervals and paired differences from the baseline.
 
-    `minus` has the differences, and is empty where there is nothing to compare with.
+    `minus` has the differences; it is empty for the baseline itself.
     """
     models = report["models"]
     names = [name for name in _NAMES if name in models]
@@ -77,37 +77,37 @@ def metrics(report: _Report, minus: _Report) -> Markup:
 
 
 def _cell(report: _Report, name: str, key: str) -> Child:
-    told = report.get("intervals", {}).get(name, {}).get(key)
-    if told is not None:
-        return estimate(told)
+    entry = report.get("intervals", {}).get(name, {}).get(key)
+    if entry is not None:
+        return estimate(entry)
     value = report["models"][name].get(key)
     return None if value is None else words.number(value)
 
 
-def champion(told: _Report) -> Markup:
-    """How the version that served was compared; `told` is `champion` of the report."""
+def champion(entry: _Report) -> Markup:
+    """Return facts of the comparison with the champion; `entry` is `champion` of the report."""
     pairs: list[tuple[str, Child]] = [
-        ("Champion", tag("code", str(told["digest"]))),
+        ("Champion", tag("code", str(entry["digest"]))),
         (
             "Compared on the same rows",
-            "yes" if told["compared"] else "no; the Job's report has why",
+            "yes" if entry["compared"] else "no; see the Job's report",
         ),
     ]
-    if told["compared"]:
-        saw, unknown = told.get("sawTestRows"), told.get("unknownItemRows")
-        flattered = "; these flatter it" if saw else ""
-        known = "not known" if saw is None else f"{words.count(saw)}{flattered}"
+    if entry["compared"]:
+        saw, unknown = entry.get("sawTestRows"), entry.get("unknownItemRows")
+        biased = "; its metrics are too good on these" if saw else ""
+        known = "unknown" if saw is None else f"{words.count(saw)}{biased}"
         pairs += [
-            ("Rows of the test window that it was fitted on", known),
-            ("Rows whose item it does not know", words.count(unknown)),
+            ("Rows of the test window in its training", known),
+            ("Rows with an item unknown to it", words.count(unknown)),
         ]
     return facts(pairs)
 
 
 def segments(entries: Sequence[_Report], own: Sequence[_Report]) -> Markup:
-    """Sizes, errors and differences of each segment; those too small to judge in grey.
+    """Return sizes, errors and differences of each segment; small segments are grey.
 
-    `own` are the segments of the model's metrics, which have their calibration error.
+    `own` are the segments of the model's metrics, with their calibration errors.
     """
     errors = {entry["name"]: entry for entry in own}
     head = ["Segment", "Rows", "Users", "AUC", "AUC minus all rows", "AUC minus baseline",
@@ -137,11 +137,11 @@ def segments(entries: Sequence[_Report], own: Sequence[_Report]) -> Markup:
 def item_groups(
     own: Sequence[_Report], base: Sequence[_Report], shown: Sequence[_Report]
 ) -> Markup:
-    """Errors of each genre, and its exposure against its relevance."""
+    """Return the errors of each genre, and its exposure against its demand."""
     theirs = {entry["name"]: entry for entry in base}
     exposed = {entry["name"]: entry for entry in shown}
     head = ["Genre", "Items", "Rows", "AUC", "Baseline AUC", "Log loss", "Calibration error",
-            "Asked for", "Shown", "Shown / asked for"]  # fmt: skip
+            "Demand", "Shown", "Shown / demand"]  # fmt: skip
     rows = []
     for entry in own:
         place = exposed.get(entry["name"])
@@ -164,6 +164,6 @@ def item_groups(
 
 
 def facts(pairs: Sequence[tuple[str, Child]]) -> Markup:
-    """Names with what they are; those without a value are left out."""
+    """Return a description list; skips names without a value."""
     present = [join(tag("dt", name), tag("dd", value)) for name, value in pairs if value]
     return tag("dl", *present)

@@ -1,4 +1,4 @@
-"""The section on the variants of the graph: what each costs and saves, and which one serves."""
+"""The section on the variants of the graph: costs and savings of each, and which one serves."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _HEAD = (
 )
 
 
-def parts(told: Mapping[str, Any]) -> list[Markup]:
-    """The sentence and the table."""
+def parts(section: Mapping[str, Any]) -> list[Markup]:
+    """Return the sentence and the table."""
     sentence = (
-        f"{told['served']} serves. Chosen on the validation window of "
-        f"{words.count(told['rows'])} interactions, by the exported graphs' own answers: a "
-        f"variant may lose {words.number(told['maxAucLoss'])} of the AUC and "
-        f"{words.number(told['maxNdcgLoss'])} of NDCG@10 at the worse end of the interval, and "
-        f"has to save {words.share(told['minSaving'])} of size or time."
+        f"{section['served']} serves. The choice uses the answers of the exported graphs on the "
+        f"{words.count(section['rows'])} interactions of the validation window. A variant may "
+        f"lose {words.number(section['maxAucLoss'])} of the AUC and "
+        f"{words.number(section['maxNdcgLoss'])} of NDCG@10 at the worse end of the interval, and "
+        f"must save {words.share(section['minSaving'])} of size or time."
     )
-    rows = [_row(each, str(told["served"])) for each in told["candidates"]]
-    note = "Times of single requests are in the log and in the message of the training's Job."
+    rows = [_row(each, str(section["served"])) for each in section["candidates"]]
+    note = "The latencies of single requests are in the log and message of the train Job."
     return [tag("p", sentence), tables.table(_HEAD, rows), tag("p", note, class_="note")]
 
 

@@ -1,6 +1,6 @@
-"""The verdict in words: what the intervals say, before any number is read.
+"""The verdict in words: conclusions from the intervals, at the top of the page.
 
-It says what was measured. Whether a version may be published is for the gates of the resource.
+It describes the measurements. The gates of the resource decide whether a version is published.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from recommender_training.html_report import words
 
 @dataclass(frozen=True)
 class Verdict:
-    """`tone` is `good`, `unsure`, `bad` or `plain`; `reasons` are sentences."""
+    """Headline and reasons. `tone` is `good`, `unsure`, `bad` or `plain`."""
 
     tone: str
     headline: str
@@ -22,7 +22,7 @@ class Verdict:
 
 
 def of(report: Mapping[str, Any]) -> Verdict:
-    """The verdict of an evaluation report."""
+    """Return the verdict of an evaluation report."""
     reasons = tuple(
         sentence
         for sentence in (
@@ -35,41 +35,41 @@ def of(report: Mapping[str, Any]) -> Verdict:
     )
     if report.get("fault"):
         name = report["fault"].get("fault", "a fault")
-        return Verdict("bad", f"A rehearsal: the fault {name} was injected", reasons)
-    if alone(report):
-        return Verdict("plain", "This is the baseline itself, a logistic regression", reasons)
+        return Verdict("bad", f"Test run with the injected fault {name}", reasons)
+    if is_baseline(report):
+        return Verdict("plain", "The baseline model itself, a logistic regression", reasons)
     metrics = report["metrics"]
     low, high = (metrics.get(f"aucMinusBaseline{end}") for end in ("Low", "High"))
     if low is None or high is None:
-        headline = "Too few users to tell whether it is better than the baseline"
+        headline = "Too few users to compare it with the baseline"
         return Verdict("unsure", headline, reasons)
     if low > 0:
         return Verdict("good", "Predicts responses better than the logistic regression", reasons)
     if high < 0:
         return Verdict("bad", "Predicts responses worse than the logistic regression", reasons)
-    return Verdict("unsure", "Not shown to predict better than the logistic regression", reasons)
+    return Verdict("unsure", "No proven gain over the logistic regression", reasons)
 
 
-def alone(report: Mapping[str, Any]) -> bool:
-    """Whether the served model is the baseline itself, so that there is nothing to compare."""
+def is_baseline(report: Mapping[str, Any]) -> bool:
+    """Return whether the served model is the baseline itself."""
     return bool(report.get("algorithm") == "LogisticRegression")
 
 
 def _accuracy(report: Mapping[str, Any]) -> str:
     metrics = report["metrics"]
-    if alone(report):
-        return f"It tells liked from disliked with an AUC of {words.number(metrics['auc'])}."
+    if is_baseline(report):
+        return f"Its AUC is {words.number(metrics['auc'])}."
     lead = report.get("minus", {}).get("baseline", {}).get("auc")
     sentence = (
-        f"It tells liked from disliked with an AUC of {words.number(metrics['auc'])}; the "
-        f"baseline reaches {words.number(metrics['baselineAuc'])}."
+        f"Its AUC is {words.number(metrics['auc'])}; the baseline reaches "
+        f"{words.number(metrics['baselineAuc'])}."
     )
     if lead is None or lead["low"] is None:
         return sentence
     level = 100 * report["uncertainty"]["level"]
     return (
-        f"{sentence} The difference is {words.signed(lead['value'])}, with {level:.0f} % "
-        f"confidence {words.ends(lead, sign=True)}."
+        f"{sentence} The difference is {words.signed(lead['value'])} ({level:.0f} % interval "
+        f"{words.ends(lead, sign=True)})."
     )
 
 
@@ -85,20 +85,22 @@ def _ranking(report: Mapping[str, Any]) -> str | None:
         f"Its lists are {_how(minus['popularity']['ndcgAt10'])} a list of the most popular items "
         f"(NDCG@10 {own} against {popular})"
     )
-    if alone(report) or "ndcgAt10" not in minus.get("baseline", {}):
+    if is_baseline(report) or "ndcgAt10" not in minus.get("baseline", {}):
         return f"{sentence}."
     return f"{sentence} and {_how(minus['baseline']['ndcgAt10'])} the baseline's ({base})."
 
 
-def _how(told: Mapping[str, Any]) -> str:
-    if told["low"] is None or told["low"] <= 0 <= told["high"]:
-        return "not shown to differ from"
-    return "better than" if told["low"] > 0 else "worse than"
+def _how(difference: Mapping[str, Any]) -> str:
+    if difference["low"] is None or difference["low"] <= 0 <= difference["high"]:
+        return "not measurably different from"
+    return "better than" if difference["low"] > 0 else "worse than"
 
 
 def _calibration(report: Mapping[str, Any]) -> str:
     error = report["metrics"]["calibrationError"]
-    return f"Its probabilities are off by {words.share(error)} on average (calibration error)."
+    return (
+        f"Its probabilities differ from the outcomes by {words.share(error)} (calibration error)."
+    )
 
 
 def _weakest(report: Mapping[str, Any]) -> str | None:
@@ -112,11 +114,11 @@ def _weakest(report: Mapping[str, Any]) -> str | None:
         for entry in report.get("fairness", {}).get("segments", [])
         if entry["counted"]
     ]
-    if not leads or alone(report):
+    if not leads or is_baseline(report):
         return f"{sentence}."
     lead, behind = min(leads)
     if lead >= 0:
-        return f"{sentence}; in no segment that is large enough is it behind the baseline."
+        return f"{sentence}; no large enough segment is behind the baseline."
     return (
         f"{sentence}; for {words.segment(behind)} it is behind the baseline by "
         f"{words.number(-lead)}."

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Format numbers and names for people."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ _MINUS = "−"
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number with this many decimals; a dash where there is none."""
+    """Format a number with `digits` decimals; a dash for None."""
     return ABSENT if value is None else f"{value:.{digits}f}".replace("-", _MINUS)
 
 
 def signed(value: float | None, digits: int = 4) -> str:
-    """A difference, with its sign."""
+    """Format a difference with its sign."""
     return ABSENT if value is None else f"{value:+.{digits}f}".replace("-", _MINUS)
 
 
 def share(value: float | None) -> str:
-    """A share from 0 to 1 as a percentage with one decimal."""
+    """Format a share from 0 to 1 as a percentage with one decimal."""
     return ABSENT if value is None else f"{100 * value:.1f} %"
 
 
 def count(value: float | None) -> str:
-    """A whole number with commas at the thousands."""
+    """Format a whole number with commas at the thousands."""
     return ABSENT if value is None else f"{value:,.0f}"
 
 
 def ends(estimate: Mapping[str, Any], *, sign: bool = False, digits: int = 4) -> str:
-    """The interval of an estimate, `0.7370 to 0.7913`; a dash where there is none."""
+    """Format the interval of an estimate, such as `0.7370 to 0.7913`; a dash without one."""
     if estimate.get("low") is None or estimate.get("high") is None:
         return ABSENT
     write = signed if sign else number
@@ -38,12 +38,12 @@ def ends(estimate: Mapping[str, Any], *, sign: bool = False, digits: int = 4) ->
 
 
 def segment(name: str) -> str:
-    """`age:45-49` as `age 45–49`."""
+    """Format `age:45-49` as `age 45–49`."""
     return name.replace(":", " ", 1).replace("-", "–") if name.startswith("age:") else plain(name)
 
 
 def plain(name: str) -> str:
-    """`genre:Sci-Fi` as `Sci-Fi`, `gender:F` as `gender F`."""
+    """Format `genre:Sci-Fi` as `Sci-Fi`, `gender:F` as `gender F`."""
     kind, _, rest = name.partition(":")
     if not rest:
         return name

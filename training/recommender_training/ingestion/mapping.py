@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, ValidationError, model_validator
 
 from recommender_training.common.errors import InputError
+from recommender_training.common.section import Section
 from recommender_training.data import schema
 from recommender_training.ingestion.ids import IdKind
 
@@ -51,20 +51,14 @@ class PartitionBy(enum.StrEnum):
     HOUR = "Hour"
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(
-        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
-    )
-
-
-class Timestamp(_Section):
+class Timestamp(Section):
     """Time of the event."""
 
     column: Column
     unit: TimeUnit = TimeUnit.SECONDS
 
 
-class Value(_Section):
+class Value(Section):
     """Value of the event; `lowest` to `highest` is scaled to the range 1 to 5."""
 
     column: Column
@@ -78,14 +72,14 @@ class Value(_Section):
         return self
 
 
-class EventValue(_Section):
+class EventValue(Section):
     """Value of an event type, for events without their own value."""
 
     type: str = Field(min_length=1, max_length=64)
     value: float | None = Field(default=None, ge=schema.MIN_VALUE, le=schema.MAX_VALUE)
 
 
-class EventType(_Section):
+class EventType(Section):
     """Type of the event; if `types` is given, all other types are quarantined."""
 
     column: Column
@@ -98,7 +92,7 @@ class EventType(_Section):
         return self
 
 
-class Table(_Section):
+class Table(Section):
     """Files of one table, and their columns if they have no header."""
 
     files: Files
@@ -179,7 +173,7 @@ class Items(Table):
         return _mapped(self, ("id", "title", "release_year", "genres"))
 
 
-class CsvLayout(_Section):
+class CsvLayout(Section):
     """Delimiter and quote of a CSV file."""
 
     delimiter: str = Field(default=",", min_length=1, max_length=1)
@@ -192,7 +186,7 @@ class CsvLayout(_Section):
         return self
 
 
-class Ids(_Section):
+class Ids(Section):
     """Kinds of user and item ids."""
 
     user: IdKind = IdKind.INTEGER
@@ -203,7 +197,7 @@ class Ids(_Section):
 INTEGERS = Ids()
 
 
-class Mapping(_Section):
+class Mapping(Section):
     """Files and columns of all tables."""
 
     interactions: Interactions

@@ -28,14 +28,8 @@ def read(
     fields = table.fields()
     unit = table.timestamp.unit if isinstance(table, Interactions) else None
     try:
-        scan = pl.scan_parquet(path, glob=False)
+        scan = _scan(path, given or {})
         found = scan.collect_schema()
-        missing = [column for column in given or {} if column not in found]
-        if given and missing:
-            scan = scan.with_columns(
-                pl.lit(given[each], pl.String).alias(each) for each in missing
-            )
-            found = scan.collect_schema()
         raw_columns.check(path, name, fields, found.names())
         texts = [
             _text(path, field, column, found[column], unit).alias(f"raw_{field}")
@@ -55,6 +49,15 @@ def read(
             "UnreadableData",
             f"{path} is not a readable Parquet file ({str(error)[:200]}); write it again",
         ) from error
+
+
+def _scan(path: Path, given: Facts[str, str | None]) -> pl.LazyFrame:
+    """Scan a file, and add the `given` columns that it lacks."""
+    scan = pl.scan_parquet(path, glob=False)
+    missing = given.keys() - set(scan.collect_schema().names())
+    return scan.with_columns(
+        pl.lit(given[each], pl.String).alias(each) for each in given if each in missing
+    )
 
 
 def _numbered(batch: pl.DataFrame, fields: dict[str, str], line: int) -> pl.DataFrame:

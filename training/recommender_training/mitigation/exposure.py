@@ -1,13 +1,13 @@
-"""A bonus for groups of items that are shown less than they are asked for. Pure.
+"""A bonus for groups of items that are shown less than they are relevant. Pure.
 
-Fairness of exposure (Singh and Joachims 2018) asks of the lists of many requests together that
-each group gets a share of the exposure in proportion to its relevance. Where the constraints are
-linear, the best lists are those ordered by score plus one number a group, the multiplier of its
-constraint; Morik et al. (2020, FairCo) order by such a sum as well. So the order of a list is the
-model's rank plus the bonus of the item's groups, never negative: in the exported graph one
+Fairness of exposure (Singh and Joachims 2018) demands of the lists of many requests together
+that each group gets a share of the exposure in proportion to its relevance. Where the constraints
+are linear, the best lists are those ordered by score plus one number a group, the multiplier of
+its constraint; Morik et al. (2020, FairCo) order by such a sum as well. So the order of a list is
+the model's rank plus the bonus of the item's groups, never negative: in the exported graph one
 addition, the same for every request, and items of the same groups keep their order.
 
-The multipliers are found by subgradient ascent on held-out requests, where what is asked for is
+The multipliers are found by subgradient ascent on held-out requests, where relevance is
 known. No bonus is above `max_bonus`, so nothing is shown whose rank is further below that of what
 it displaces. Legend: R requests, I items, G groups, C candidates, K ranks.
 """
@@ -28,17 +28,17 @@ from recommender_training.statistics import metrics
 STEPS, FIRST_STEP = 200, 0.25
 #: It aims a little above the constraint, or it would come near for ever and not reach it.
 AIM = 1.05
-#: A bonus is rounded to so many digits, so that a report tells what the lists were made with.
+#: A bonus is rounded to so many digits, so that a report states it exactly.
 _DIGITS = 4
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the lists are held against, on the requests that the bonus is found on."""
+    """What the lists are compared with, on the requests that the bonus is found on."""
 
     scores: Doubles  # [R, I] ranks, -inf for items that a request may not get
     membership: Doubles  # [I, G] rows sum to one at most
-    relevance: Doubles  # [G] share of what is asked for
+    relevance: Doubles  # [G] share of the relevant items
     bound: Bools  # [G] groups that the constraint is for
 
 
@@ -58,8 +58,8 @@ class Bonus:
         """[I] bonus of each item."""
         return of_items(self.value, membership)
 
-    def told(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
-        """One entry a group, for the report; `ratio` is null where nothing is asked for."""
+    def report(self, names: tuple[str, ...]) -> list[dict[str, Any]]:
+        """One entry a group, for the report; `ratio` is null without relevance."""
 
         def ratio(share: Doubles, code: int) -> float | None:
             wanted = float(self.relevance[code])
@@ -100,10 +100,10 @@ def fit(wanted: Wanted, settings: Exposure, k: int) -> Bonus:
     for step in range(STEPS):
         share, rank = lists.shown(value)
         ratio = np.divide(share, wanted.relevance, out=np.ones_like(share), where=wanted.bound)
-        judged = (min(floor, float(ratio[wanted.bound].min())), rank)
-        if best is None or judged > best[0]:
-            best = (judged, value, share)
-        if step == 0 and judged[0] >= floor:
+        objective = (min(floor, float(ratio[wanted.bound].min())), rank)
+        if best is None or objective > best[0]:
+            best = (objective, value, share)
+        if step == 0 and objective[0] >= floor:
             break  # it is met as it is
         size = FIRST_STEP * settings.max_bonus / np.sqrt(step + 1)
         missing = np.clip(AIM - ratio / floor, -1.0, 1.0) * wanted.bound

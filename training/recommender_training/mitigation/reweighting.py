@@ -2,7 +2,7 @@
 
 Reweighing of Kamiran and Calders (2012, Data preprocessing techniques for classification without
 discrimination): a row of group g and label y weighs P(g) P(y) / P(g, y), so that in the weighted
-rows the label says nothing of the group. Weighing by size gives each group the same say:
+rows the label is independent of the group. Weighing by size gives each group the same weight:
 1 / (G P(g)). Each factor is raised to a strength from 0 (no effect) to 1 (in full).
 
 A group of a few rows would get enormous weights, so they end at `max_weight` and its inverse;
@@ -82,7 +82,9 @@ def row_weights(
     return result
 
 
-def told(data: Dataset, rows: Ints, labels: Bools, settings: Reweighting) -> list[dict[str, Any]]:
+def report(
+    data: Dataset, rows: Ints, labels: Bools, settings: Reweighting
+) -> list[dict[str, Any]]:
     """One entry a group with its rows, for the report: weights of its positive and other rows."""
     group, names = user_groups(data.users, settings.by)
     of_row, label = group[data.events.user[rows]], labels[rows]

@@ -67,7 +67,7 @@ def training_and_held(
 ) -> tuple[Pairs, Tensor, Tensor]:
     """The pairs of training rows and of rows held out, and which of them are which.
 
-    What is held out is judged from all that came before it.
+    What is held out is predicted from all that came before it.
     """
     first, second = pairs(inputs, events, train), pairs(inputs, events, held)
     context = torch.cat([first.context, second.context])

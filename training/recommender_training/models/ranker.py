@@ -90,7 +90,7 @@ class Ranker(nn.Module):
         self.items_alone = True
 
     def train(self, mode: bool = True) -> Ranker:
-        """As any module; frozen batch norms go on by the statistics that they have."""
+        """As any module; frozen batch norms keep their statistics."""
         super().train(mode)
         if self.items_alone:
             self.norm.eval()

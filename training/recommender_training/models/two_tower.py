@@ -1,13 +1,13 @@
-"""Two towers: a request and an item each become a vector, their product says how well they go.
+"""Two towers: a request and an item each become a vector, their product is how well they match.
 
 The item's tower reads id, genres and year of release; the request's reads the user's attributes
 and the events of the session, pooled. Neither reads the user's id, since most users of
 a later window are new. Both losses are a softmax over items (`RetrievalLoss`):
 
 - SampledSoftmax: over the items of the batch. These are drawn in proportion to their popularity,
-  so log q, the log of that share, is taken from their logits (Yi et al., RecSys 2019). Not from
-  that of the liked item, which is there by right and not by chance (Khrylchenko et al., RecSys
-  2025); where it is liked in another row of the batch, too, it is no negative.
+  so log q, the log of that share, is subtracted from their logits (Yi et al., RecSys 2019). Not
+  from that of the liked item, which is there by right and not by chance (Khrylchenko et al.,
+  RecSys 2025); where it is liked in another row of the batch, too, it is no negative.
 - FullSoftmax: over the catalogue, which costs [B, I] and needs no correction.
 
 Legend of shapes: B batch, L session, I items, D width.

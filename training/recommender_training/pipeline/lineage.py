@@ -1,4 +1,4 @@
-"""What an artifact says of itself: header and lineage of its report, its words, its reference."""
+"""An artifact's description of itself: report header, lineage, vocabulary, reference."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from recommender_training.data import times
 from recommender_training.data.sessions import sample_requests
 from recommender_training.data_checks import sample
 from recommender_training.export import tensors
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import variants
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
 
 def write(

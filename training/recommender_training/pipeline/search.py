@@ -9,9 +9,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load
+from recommender_training.features.prepared import prepare
 from recommender_training.search.choose import choose
 from recommender_training.search.objective import Source
-from recommender_training.trainer.prepared import prepare
 
 
 def search(
@@ -25,7 +25,7 @@ def search(
 ) -> dict[str, Any]:
     """Search, fit the chosen settings from several seeds, and return the section `search`.
 
-    The journal is in `folder`; repeating the call goes on with it.
+    The journal is in `folder`; repeating the call resumes it.
     """
     with threadpool_limits(limits=threads):
         _, data = load.load(lake_path, data_version, window_days)

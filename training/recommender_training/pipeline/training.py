@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +19,25 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load as load_data
 from recommender_training.data.splits import OnceOnly
 from recommender_training.distributed.group import ONE_PROCESS, Group
-from recommender_training.evaluation import mitigated
 from recommender_training.evaluation.evaluate import evaluate
 from recommender_training.export import latency, repository
 from recommender_training.export.build import Knowledge
+from recommender_training.features.prepared import Prepared, prepare
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
-from recommender_training.pipeline import lineage, variants, warm_start
+from recommender_training.pipeline import lineage, mitigation, variants, warm_start
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.search.choose import Choice, choose
 from recommender_training.search.objective import Source
-from recommender_training.trainer.bundle import Bundle, fit_models, refit
-from recommender_training.trainer.context import FitContext, with_checkpoints
+from recommender_training.trainer.context import FitContext, Identity, with_checkpoints
+from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.prepared import Prepared, prepare
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A staged artifact and what the report of `train` says of it."""
+    """A staged artifact, and what the report of `train` needs."""
 
     staged: Path
     digest: str
@@ -57,71 +57,46 @@ class TrainResult:
         return {**self.report["metrics"], **timed}
 
 
-def train(
-    lake_path: Path,
-    data_version: str,
-    config: TrainingConfig,
-    output: Path,
-    *,
-    window_days: int | None = None,
-    threads: int = 1,
-    champion: Comparison | None = None,
-    checkpoints: Path | None = None,
-    own_checkpoints: bool = False,
-    group: Group = ONE_PROCESS,
-    data_checks: Mapping[str, Any] | None = None,
-) -> TrainResult:
-    """Train, evaluate once on the test window, export, and stage the artifact at `output`.
-
-    An artifact that is already there is replaced: a repeated pod of a Job ends in the same state.
-    With a `champion`, its answers on the same rows are part of the evaluation. With a folder for
-    `checkpoints`, a training that was ended goes on where it was; in a folder of its own
-    (`own_checkpoints`) those of other settings are removed. This is the first process of
-    `group`; the others run `worker.fit_along`. `data_checks` is what the check of the data found
-    (`lake_files.read_findings`); the report carries it. Raises DiskFullError where there is no
-    room for the artifact.
-    """
-    asked = _Asked(
-        lake_path,
-        data_version,
-        config,
-        output,
-        window_days,
-        threads,
-        champion,
-        checkpoints,
-        own_checkpoints,
-        group,
-        data_checks,
-    )
-    with threadpool_limits(limits=threads):  # sums of NumPy depend on their number, too
-        return _train(asked)
-
-
 @dataclass(frozen=True)
-class _Asked:
-    """What `train` was asked for."""
+class TrainingRun:
+    """One training: its data, its settings, where it writes and with whom it fits."""
 
     lake_path: Path
     data_version: str
     config: TrainingConfig
     output: Path
-    window_days: int | None
-    threads: int
-    champion: Comparison | None
-    checkpoints: Path | None
-    own_checkpoints: bool
-    group: Group
-    data_checks: Mapping[str, Any] | None
+    _: KW_ONLY
+    window_days: int | None = None
+    threads: int = 1
+    #: A version that answers the same rows, as part of the evaluation.
+    champion: Comparison | None = None
+    #: A folder from which an interrupted training resumes.
+    checkpoints: Path | None = None
+    #: Nothing else writes to that folder: checkpoints of other settings are removed.
+    own_checkpoints: bool = False
+    #: This is its first process; the others run `worker.fit_along`.
+    group: Group = ONE_PROCESS
+    #: Findings of the check of the data (`lake_files.read_findings`), for the report.
+    data_checks: Mapping[str, Any] | None = None
 
     @property
     def journals(self) -> Path:
-        """Where searches are kept, those of other versions included."""
+        """The folder of the searches, those of other versions included."""
         return self.output.with_name(".search")
 
 
+def train(run: TrainingRun) -> TrainResult:
+    """Train, evaluate once on the test window, export, and stage the artifact at `run.output`.
+
+    An existing artifact is replaced: a repeated pod of a Job ends in the same state. Raises
+    DiskFullError where there is no room for the artifact.
+    """
+    with threadpool_limits(limits=run.threads):  # sums of NumPy depend on their number, too
+        return _train(run)
+
+
 @dataclass(frozen=True)
-class _Begun:
+class _Ready:
     """What is known before the first fit."""
 
     side: load_data.Side
@@ -144,116 +119,108 @@ class _Fitted:
     sought: dict[str, Any]
 
 
-def _train(asked: _Asked) -> TrainResult:
-    begun = _begin(asked)
-    fitted = _fit(asked, begun)
-    report = _evaluate(asked, begun, fitted)
-    digest = _stage(asked, begun, fitted, report)
-    begun.context.forget()
-    if begun.found is not None:
-        begun.found.forget()
-    if asked.own_checkpoints:  # the operator's: searches of earlier versions are of no more use
-        shutil.rmtree(asked.journals, ignore_errors=True)
-    say(f"train: staged {digest} at {asked.output}; timing single requests")
+def _train(run: TrainingRun) -> TrainResult:
+    ready = _read(run)
+    fitted = _fit(run, ready)
+    report = _evaluate(run, ready, fitted)
+    digest = _stage(run, ready, fitted, report)
+    ready.context.forget()
+    if ready.found is not None:
+        ready.found.forget()
+    if run.own_checkpoints:  # the operator's: searches of earlier versions are of no more use
+        shutil.rmtree(run.journals, ignore_errors=True)
+    say(f"train: staged {digest} at {run.output}; timing single requests")
     return TrainResult(
-        asked.output,
+        run.output,
         digest,
-        len(begun.prepared.data.events),
+        len(ready.prepared.data.events),
         report,
-        latency.p99_milliseconds(asked.output),
-        None if asked.champion is None else asked.champion.facts,
+        latency.p99_milliseconds(run.output),
+        None if run.champion is None else run.champion.facts,
         None if fitted.decision is None else fitted.decision.times,
     )
 
 
-def _begin(asked: _Asked) -> _Begun:
-    """Read the data, search where that is wanted, and see what the fits start from."""
-    say(f"train: reading {asked.data_version} from {asked.lake_path}")
-    torch.set_num_threads(asked.threads)
-    side, data = load_data.load(asked.lake_path, asked.data_version, asked.window_days)
-    ids = id_table.named(asked.lake_path, data)
-    config, group, found = asked.config, asked.group, None
+def _read(run: TrainingRun) -> _Ready:
+    """Read the data, search where that is wanted, and resolve what the fits start from."""
+    say(f"train: reading {run.data_version} from {run.lake_path}")
+    torch.set_num_threads(run.threads)
+    side, data = load_data.load(run.lake_path, run.data_version, run.window_days)
+    ids = id_table.named(run.lake_path, data)
+    config, group, found = run.config, run.group, None
     servable.check(data, ids.items, config.hyperparameters.history_length)
     if config.search is not None:
-        source = Source(asked.lake_path, asked.data_version, asked.window_days)
-        found = choose(source, data, config, asked.journals, asked.threads)
+        source = Source(run.lake_path, run.data_version, run.window_days)
+        found = choose(source, data, config, run.journals, run.threads)
         config = found.config
     group.tell("config", config.model_dump_json(by_alias=True))
     prepared = prepare(data, config)
-    source_of_start = asked.champion.source if asked.champion else None
-    start, warm = warm_start.begin(config, prepared, source_of_start)
+    source_of_start = run.champion.source if run.champion else None
+    start, warm = warm_start.resolve(config, prepared, source_of_start)
     start = warm_start.shared(group, config, start)
-    return _Begun(side, ids, prepared, config, found, _context(asked, config, start), warm)
+    return _Ready(side, ids, prepared, config, found, _context(run, config, start), warm)
 
 
-def _context(asked: _Asked, config: TrainingConfig, start: WarmStart | None) -> FitContext:
-    if asked.checkpoints is None:
-        return FitContext(asked.group, start=start)
-    return with_checkpoints(
-        asked.checkpoints,
-        asked.group,
-        config,
-        asked.data_version,
-        asked.window_days,
-        asked.threads,
-        start,
-        own=asked.own_checkpoints,
-    )
+def _context(run: TrainingRun, config: TrainingConfig, start: WarmStart | None) -> FitContext:
+    if run.checkpoints is None:
+        return FitContext(run.group, start=start)
+    identity = Identity(config, run.data_version, run.window_days, run.threads)
+    return with_checkpoints(run.checkpoints, run.group, identity, start, own=run.own_checkpoints)
 
 
-def _fit(asked: _Asked, begun: _Begun) -> _Fitted:
+def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
     """Fit without the validation window, decide by it, and fit again with it."""
-    prepared, config, context, threads = begun.prepared, begun.config, begun.context, asked.threads
+    prepared, config, context, threads = ready.prepared, ready.config, ready.context, run.threads
     known = repository.knowledge(prepared, config)
     with context.ending_at_input_errors():
-        held_out = mitigated.with_bonus(
+        held_out = mitigation.with_bonus(
             fit_models(prepared, config, threads, context), prepared, config
         )
-        sought = {} if begun.found is None else begun.found.report(prepared, held_out, threads)
+        sought = {} if ready.found is None else ready.found.report(prepared, held_out, threads)
         known = replace(known, sources=held_out.sources)
         decision = variants.decide(held_out, prepared, known, config)
-        asked.group.tell("final", "")
+        run.group.tell("final", "")
         bundle = refit(held_out, prepared, config, threads, context)
     return _Fitted(bundle, held_out, replace(known, sources=bundle.sources), decision, sought)
 
 
-def _evaluate(asked: _Asked, begun: _Begun, fitted: _Fitted) -> dict[str, Any]:
+def _evaluate(run: TrainingRun, ready: _Ready, fitted: _Fitted) -> dict[str, Any]:
     """Open the test window, once: the report of the evaluation."""
-    prepared, config, champion = begun.prepared, begun.config, asked.champion
+    prepared, config, champion = ready.prepared, ready.config, run.champion
     bundle, decision = fitted.bundle, fitted.decision
-    before = mitigated.before(prepared, config, asked.threads, begun.context.start)
+    before = mitigation.without_weights(prepared, config, run.threads, ready.context.start)
     say("evaluate: test window")
     served_as = variants.serving(decision, bundle, prepared, fitted.known, config)
     test = OnceOnly(prepared.split.test).open()
     report = evaluate(bundle, prepared, test, champion, before, served_as)
     if decision is not None:
         report["variants"] = decision.section
-    if begun.warm is not None:
-        report["warmStart"] = begun.warm
+    if ready.warm is not None:
+        report["warmStart"] = ready.warm
     if champion is not None:
         say(f"evaluate: champion: {champion.facts}")
         # The message may name paths of this machine, which are none of the artifact's business.
         report["champion"] = {k: v for k, v in champion.facts.items() if k != "message"}
-    told = {} if asked.data_checks is None else {"dataChecks": dict(asked.data_checks)}
-    head = lineage.header(bundle, prepared, config, asked.data_version)
-    return head | told | fitted.sought | report
+    checks = {} if run.data_checks is None else {"dataChecks": dict(run.data_checks)}
+    head = lineage.header(bundle, prepared, config, run.data_version)
+    return head | checks | fitted.sought | report
 
 
-def _stage(asked: _Asked, begun: _Begun, fitted: _Fitted, report: dict[str, Any]) -> str:
-    """Write the artifact, whole or not at all; its digest. `report` gets what only that tells."""
-    prepared, config, decision = begun.prepared, begun.config, fitted.decision
+def _stage(run: TrainingRun, ready: _Ready, fitted: _Fitted, report: dict[str, Any]) -> str:
+    """Write the artifact, whole or not at all; its digest. Completes `report`."""
+    prepared, config, decision = ready.prepared, ready.config, fitted.decision
     variant = decision.variant if decision else None
-    with staged(asked.output) as partial:
+    with staged(run.output) as partial:
         report["parity"], served = repository.write(
             partial, fitted.bundle, prepared, config, fitted.known, variant
         )
         report["metrics"]["modelMegabytes"] = _megabytes(triton.model_path(partial))
-        lineage.write(partial, served, begun.side, prepared, config)
-        lineage.write_ids(partial, begun.ids)
-        warm_start.leave(partial, fitted.held_out, prepared, config)
+        lineage.write(partial, served, ready.side, prepared, config)
+        lineage.write_ids(partial, ready.ids)
+        warm_start.write_checkpoint(partial, fitted.held_out, prepared, config)
         write_bytes(partial / "report.json", canonical_json(report))
-        facts = lineage.lineage(report, config, asked.data_version, asked.threads)
-        facts |= begun.ids.lineage() | asked.group.lineage()
+        facts = lineage.lineage(report, config, run.data_version, run.threads)
+        facts |= ready.ids.lineage() | run.group.lineage()
         page.write(partial, report, facts)
         return manifest.write(partial, facts)
 
@@ -273,7 +240,7 @@ def validate(
     with threadpool_limits(limits=threads):
         _, data = load_data.load(lake_path, data_version, window_days)
         prepared = prepare(data, config)
-        bundle = mitigated.with_bonus(fit_models(prepared, config, threads), prepared, config)
+        bundle = mitigation.with_bonus(fit_models(prepared, config, threads), prepared, config)
         return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
 
 

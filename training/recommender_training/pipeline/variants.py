@@ -1,8 +1,8 @@
 """Which form of the deep ranker's graph serves: the full one, or a variant that passes its gate.
 
-Chosen on the validation window, with weights that have not seen it; the test window then judges
-what was chosen, once. Answers are those of the exported graphs themselves (`judge`), and lists are
-ordered with the window's item-to-item weights as the variant would hold them.
+Chosen on the validation window, with weights that have not seen it; the choice is then evaluated
+on the test window, once. Answers are those of the exported graphs themselves (`judge`), and lists
+are ordered with the window's item-to-item weights as the variant would hold them.
 
 Sizes and losses of quality are functions of seed and data, times are not: they are in the log and
 in the message of the Job, and no file of the artifact has more of them than whether they let a
@@ -26,12 +26,12 @@ from recommender_training.evaluation import answers, intervals
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import build, latency, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
+from recommender_training.export.exported_graph import ExportedGraph
 from recommender_training.export.ranker import RankerServing
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics import bootstrap
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
 FULL = "Full"
 _QUALITY = ("auc", "logLoss", "ndcgAt10")
@@ -58,17 +58,19 @@ class Candidate:
 
     def fields(self) -> dict[str, Any]:
         """As JSON, without the times, which are never the same twice."""
-        told: dict[str, Any] = {"name": self.name, "megabytes": self.megabytes}
-        told |= {name: self.quality[name] for name in _QUALITY if name in self.quality}
+        fields: dict[str, Any] = {"name": self.name, "megabytes": self.megabytes}
+        fields |= {name: self.quality[name] for name in _QUALITY if name in self.quality}
         if self.minus is not None:
-            told["minusFull"] = {name: self.minus[name] for name in _QUALITY if name in self.minus}
-        return told
+            fields["minusFull"] = {
+                name: self.minus[name] for name in _QUALITY if name in self.minus
+            }
+        return fields
 
 
 def decide(
     bundle: Bundle, prepared: Prepared, known: build.Knowledge, config: TrainingConfig
 ) -> Decision | None:
-    """Judge the variants that are asked for; None where none is, or where there is no ranker.
+    """Evaluate the variants of the settings; None without a variant or without a ranker.
 
     `bundle` was fitted without the validation window.
     """
@@ -76,8 +78,8 @@ def decide(
     if bundle.deep is None or not settings.variants:
         return None
     say("variants: validation window")
-    judged, candidates = measured(bundle, prepared, known, settings, prepared.split.validation)
-    return choose(candidates, settings, {"rows": len(judged.rows)})
+    window, candidates = measured(bundle, prepared, known, settings, prepared.split.validation)
+    return choose(candidates, settings, {"rows": len(window.rows)})
 
 
 def measured(
@@ -99,8 +101,8 @@ def measured(
     sizes = {name: round(len(data) / 1e6, 6) for name, data in archives.items()}
     words = vocabulary(prepared.data, prepared.history_length)
     times = latency.compare(loaded, words)
-    judged = answers.window(prepared, rows, bundle.sources)
-    return judged, _candidates(judged, loaded, words, settings, sizes, times, bonus)
+    window = answers.window(prepared, rows, bundle.sources)
+    return window, _candidates(window, loaded, words, settings, sizes, times, bonus)
 
 
 def serving(
@@ -115,19 +117,19 @@ def serving(
         return None
     variant, settings = decision.variant, config.export
 
-    def answers_of(judged: Window) -> Answers:
+    def answers_of(window: Window) -> Answers:
         assert bundle.deep is not None
         bonus = bundle.bonus.get("recommender")
         full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
         model = torchscript.loaded(torchscript.archive(compress(full, variant, settings)))
         words = vocabulary(prepared.data, prepared.history_length)
-        return answer(model, words, variant, settings, judged, bonus)
+        return answer(model, words, variant, settings, window, bonus)
 
     return answers_of
 
 
 def graphs_of(full: RankerServing, settings: ExportSettings) -> dict[str, RankerServing]:
-    """The full graph and each variant that is asked for, by name."""
+    """The full graph and each variant of the settings, by name."""
     made = {variant.value: compress(full, variant, settings) for variant in settings.variants}
     return {FULL: full, **made}
 
@@ -137,21 +139,21 @@ def answer(
     words: dict[str, Any],
     variant: Variant | None,
     settings: ExportSettings,
-    judged: Window,
+    window: Window,
     bonus: Bonus | None = None,
 ) -> Answers:
     """Answers of an exported graph on a window, with its lists as the variant orders them."""
-    asked = Champion.of(model, words)
+    graph = ExportedGraph(model, words)
     prior = None
-    if variant is not None and judged.retrieval is not None:
-        left = left_of(torch.from_numpy(judged.retrieval), variant, settings)
-        prior = judged.prior_with(left.numpy())
-    logits = asked.catalogue_logits(judged)
-    return answers.with_lists(judged, asked.probability(judged), logits, bonus, prior)
+    if variant is not None and window.retrieval is not None:
+        left = left_of(torch.from_numpy(window.retrieval), variant, settings)
+        prior = window.prior_with(left.numpy())
+    logits = graph.catalogue_logits(window)
+    return answers.with_lists(window, graph.probability(window), logits, bonus, prior)
 
 
 def _candidates(
-    judged: Window,
+    window: Window,
     loaded: Mapping[str, torch.jit.ScriptModule],
     words: dict[str, Any],
     settings: ExportSettings,
@@ -159,12 +161,12 @@ def _candidates(
     times: Mapping[str, Mapping[str, float]],
     bonus: Bonus | None,
 ) -> list[Candidate]:
-    drawn = bootstrap.draw(judged.user)
+    drawn = bootstrap.draw(window.user)
     sampled: dict[str, dict[str, intervals.Sampled]] = {}
     for name, graph in loaded.items():
         variant = None if name == FULL else Variant(name)
-        said = answer(graph, words, variant, settings, judged, bonus)
-        sampled[name] = intervals.model(drawn, judged, said)
+        found = answer(graph, words, variant, settings, window, bonus)
+        sampled[name] = intervals.model(drawn, window, found)
     return [
         Candidate(
             name,
@@ -188,10 +190,10 @@ def choose(
     passed = [one for one in others if found[one.name][0]]
     best = min(passed, key=lambda one: (one.megabytes, one.name), default=None)
     say(f"variants: {full.name}: {_times(full)}")
-    told = [full.fields()]
+    entries = [full.fields()]
     for one in others:
         accepted, reason = found[one.name]
-        told.append({**one.fields(), "accepted": accepted, "reason": reason})
+        entries.append({**one.fields(), "accepted": accepted, "reason": reason})
         say(f"variants: {one.name}: {'passes' if accepted else 'fails'}: {reason}; {_times(one)}")
     section = {
         "window": "validation",
@@ -201,7 +203,7 @@ def choose(
         "minSaving": settings.min_saving,
         "keep": settings.keep,
         "served": best.name if best else FULL,
-        "candidates": told,
+        "candidates": entries,
     }
     times = {one.name: one.milliseconds for one in candidates}
     return Decision(Variant(best.name) if best else None, section, times)
@@ -210,7 +212,7 @@ def choose(
 def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[bool, str]:
     """Whether a variant may serve, and why, with the numbers that are the same in each run.
 
-    Of the times it tells only on which side of the limit they are, and that where they decide.
+    It states the times only by the side of the limit that they are on, and where they decide.
     """
     assert one.minus is not None
     limits = {"auc": settings.max_auc_loss, "ndcgAt10": settings.max_ndcg_loss}
@@ -220,7 +222,7 @@ def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[
         return False, f"{unknown[0]} has no interval: fewer than 10 users, or one class"
     smaller = 1 - one.megabytes / full.megabytes
     faster = 1 - one.milliseconds["p50Milliseconds"] / full.milliseconds["p50Milliseconds"]
-    told = (
+    facts = (
         f"{_loss('AUC', one.minus['auc'], settings.max_auc_loss)}; "
         f"{_loss('NDCG@10', one.minus['ndcgAt10'], settings.max_ndcg_loss)}; "
         f"{abs(smaller):.1%} {'smaller' if smaller >= 0 else 'larger'}"
@@ -230,11 +232,11 @@ def verdict(one: Candidate, full: Candidate, settings: ExportSettings) -> tuple[
         "the other)"
     )
     if not all(lost[name] >= -limit for name, limit in limits.items()):
-        return False, told
+        return False, facts
     if smaller <= -settings.min_saving:
-        return False, f"{told} {wanted}"
+        return False, f"{facts} {wanted}"
     passes, time = _by_time(faster, settings.min_saving, saved=smaller >= settings.min_saving)
-    return passes, f"{told}, {time} {wanted}"
+    return passes, f"{facts}, {time} {wanted}"
 
 
 def _by_time(faster: float, limit: float, *, saved: bool) -> tuple[bool, str]:

@@ -1,4 +1,4 @@
-"""Whether a training starts from the champion's weights, and what is said of it."""
+"""Whether a training starts from the champion's weights, and what the report states."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.training import Algorithm, TrainingConfig
 from recommender_training.distributed.group import Group
-from recommender_training.trainer.bundle import Bundle
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.trainer.deep_ranker import new_ranker
 from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.prepared import Prepared
 
 
-def begin(
+def resolve(
     config: TrainingConfig, prepared: Prepared, champion: tuple[Path, str] | None
 ) -> tuple[WarmStart | None, dict[str, Any] | None]:
-    """Where to start from, and the section `warmStart` of the report; both None if not asked for.
+    """Where to start from, and the section `warmStart` of the report; both None where it is off.
 
     `champion` is its artifact and digest. Whatever is wrong with it fails no training: it then
-    starts from fresh weights, and the section says why.
+    starts from fresh weights, and the section states why.
     """
     if config.warm_start is None:
         return None, None
     mode = config.warm_start.mode
-    told: dict[str, Any] = {"mode": mode.value, "warm": False}
+    section: dict[str, Any] = {"mode": mode.value, "warm": False}
     try:
         if config.algorithm is not Algorithm.DEEP_RANKER:
             raise CheckpointError(f"the algorithm {config.algorithm.value} has no checkpoint")
         if champion is None:
             raise CheckpointError("there is no champion yet")
-        artifact, told["champion"] = champion
-        manifest.verify(artifact, told["champion"])
-        start = WarmStart(checkpoint.read(artifact), mode, told["champion"])
+        artifact, section["champion"] = champion
+        manifest.verify(artifact, section["champion"])
+        start = WarmStart(checkpoint.read(artifact), mode, section["champion"])
         groups = prepared.constants.groups
         start.check(prepared.data, groups, prepared.split.validation_start)
         with torch.random.fork_rng(devices=[]):  # a warm start that fails leaves no trace
             start.apply(new_ranker(prepared, config), prepared.data)
     except CheckpointError as error:
-        return None, _cold(told, str(error))
+        return None, _cold(section, str(error))
     except InputError as error:  # names paths of this machine, which are not the report's business
         say(f"train: {error.message}")
-        return None, _cold(told, f"the champion's artifact is refused: {error.reason}")
-    told |= {"warm": True, "seenUntil": start.checkpoint.seen_until, **start.new(prepared.data)}
-    say(f"train: warm start from {told['champion']}, {mode.value}")
-    return start, told
+        return None, _cold(section, f"the champion's artifact is refused: {error.reason}")
+    section |= {"warm": True, "seenUntil": start.checkpoint.seen_until, **start.new(prepared.data)}
+    say(f"train: warm start from {section['champion']}, {mode.value}")
+    return start, section
 
 
 def shared(group: Group, config: TrainingConfig, start: WarmStart | None) -> WarmStart | None:
@@ -64,12 +64,14 @@ def shared(group: Group, config: TrainingConfig, start: WarmStart | None) -> War
     return None if found is None else WarmStart.of(found)
 
 
-def _cold(told: dict[str, Any], why: str) -> dict[str, Any]:
+def _cold(section: dict[str, Any], why: str) -> dict[str, Any]:
     say(f"train: cold start: {why}")
-    return {**told, "message": f"cold start: {why}"}
+    return {**section, "message": f"cold start: {why}"}
 
 
-def leave(root: Path, bundle: Bundle, prepared: Prepared, config: TrainingConfig) -> None:
+def write_checkpoint(
+    root: Path, bundle: Bundle, prepared: Prepared, config: TrainingConfig
+) -> None:
     """Write the checkpoint of an artifact: the ranker as it was before it saw the validation
     window. None for a model with a fault, which nobody should start from.
     """

@@ -10,10 +10,10 @@ from recommender_training.common.progress import say
 from recommender_training.config.training import Algorithm, TrainingConfig
 from recommender_training.data import load
 from recommender_training.distributed.group import Group
+from recommender_training.features.prepared import prepare
 from recommender_training.pipeline import warm_start
 from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.deep_ranker import fit_deep, refit_deep
-from recommender_training.trainer.prepared import prepare
 
 
 def fit_along(
@@ -24,7 +24,7 @@ def fit_along(
     window_days: int | None,
     threads: int,
 ) -> None:
-    """Fit the ranker twice together with the first process, which says by which settings."""
+    """Fit the ranker twice together with the first process, which sends the settings."""
     with threadpool_limits(limits=threads):
         say(f"train: process {group.rank} reads {data_version} from {lake_path}")
         _, data = load.load(lake_path, data_version, window_days)

@@ -1,1 +1,1 @@
-"""Data to try things with: MovieLens, generated data, a shop, and the data of the demo."""
+"""Sample data: MovieLens, synthetic data, a generated shop, and the data of the demo."""

@@ -1,11 +1,11 @@
-"""Data of the demo: what to train on, traffic to replay, and the same after users have changed.
+"""Data of the demo: training data and traffic to replay, before and after a shift of the users.
 
-Four in ten users are held out of training; their sessions become requests. Both traffic files
-and the training sessions are drawn by `sessions.sample_requests`, so that in steady state the
-traffic looks like the reference to a session-wise test.
+Four in ten users are held out of training; their sessions become requests. Both traffic files and
+the training sessions are drawn by `sessions.sample_requests`, so that traffic without a shift has
+the distribution of the reference.
 
-The shifted population is the held-out users above a certain age, with sessions that consist of
-the genres that older films have, dated after the main data, so that a retraining learns them.
+The shifted population consists of older held-out users with sessions in certain genres, dated
+after the main data, so that a retraining learns them.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from recommender_training.data.sessions import SESSION_GAP, Request, sample_requ
 from recommender_training.ingestion import raw
 
 HELD_OUT_SHARE = 0.4
-#: The users of the shifted population are at least so old, in years.
+#: Lowest age of the shifted population, in years.
 SHIFTED_AGE = 40
-#: Primary genres that the shifted population watches.
+#: Primary genres of the shifted population.
 SHIFTED_GENRES = ("Drama", "Romance", "Film-Noir", "Mystery", "War", "Thriller")
-#: New user ids of the shifted population: copies of a user get ids of their own.
+#: First user id of the shifted population; each copy of a user has its own id.
 _SHIFTED_FIRST_ID = 100_000
 _COPIES = 3
 _DAY = 86_400
-#: A rolling window of so many days holds all of the main data, which spans 215 days, and later,
-#: since the shifted population starts so many days after its end, that population alone.
+#: Rolling window that holds all of the main data, which spans 215 days. The shifted population
+#: starts this many days after the main data, so a later window holds only that population.
 WINDOW_DAYS = 220
-#: Pairs of users that are tried.
+#: Pairs of users to try.
 _SWAPS = 20_000
 
 
@@ -51,8 +51,8 @@ class Population:
 def write_demo(movielens: Path, output: Path, seed: int, sessions: int) -> dict[str, int]:
     """Write `initial/`, `shifted/`, `traffic.jsonl` and `traffic-shifted.jsonl`.
 
-    `initial/` and `shifted/` hold raw files in the format of MovieLens. The files of `shifted/`
-    hold the initial rows as well, so that either folder can be a whole source. Returns counts.
+    `initial/` and `shifted/` hold raw files in the format of MovieLens. `shifted/` includes the
+    initial rows, so that either folder is a complete source. Returns counts.
     """
     data = raw.read_source(movielens)
     training, held_out = split_users(data, seed)
@@ -76,11 +76,11 @@ def write_demo(movielens: Path, output: Path, seed: int, sessions: int) -> dict[
 def split_users(
     data: raw.RawData, seed: int, share: float = HELD_OUT_SHARE
 ) -> tuple[Population, Population]:
-    """Training users and held-out users, alike in their sessions.
+    """Split the users into training and held-out users with similar sessions.
 
-    A plain random part of 943 users differs from the rest by chance, by more than a drift test
-    lets pass. So a random split is balanced: pairs of users change sides where that brings the
-    sessions of both sides closer in age, gender, occupation, mean value and length of history.
+    A random part of 943 users differs from the rest by more than a drift test accepts. So the
+    split is balanced: pairs of users change sides if that makes the sessions of both sides more
+    similar in age, gender, occupation, mean value and length of history.
     """
     users = _profiles(data).sort("user_id")
     table, starts = _blocks(users)
@@ -105,7 +105,7 @@ def split_users(
 
 
 def _profiles(data: raw.RawData) -> pl.DataFrame:
-    """The users with an event, with their number of sessions, events and mean value."""
+    """Return users with events, with their number of sessions and events and their mean value."""
     counts = (
         data.interactions.sort("user_id", "timestamp")
         .group_by("user_id")
@@ -119,7 +119,7 @@ def _profiles(data: raw.RawData) -> pl.DataFrame:
 
 
 def _blocks(users: pl.DataFrame) -> tuple[Doubles, Ints]:
-    """[U, K] sessions of each user by category of five features, and where each feature starts."""
+    """Return [U, K] sessions by category of five features, and each feature's first column."""
     blocks = [users.select(name).to_dummies().to_numpy() for name in ("gender", "occupation")]
     sessions = users["sessions"].to_numpy()
     for name in ("age", "events", "mean"):
@@ -132,14 +132,14 @@ def _blocks(users: pl.DataFrame) -> tuple[Doubles, Ints]:
 
 
 def _distance(one: Doubles, other: Doubles, starts: Ints) -> float:
-    """Sum over the features of the total variation distance of their category shares."""
+    """Return the sum over the features of the total variation distance of category shares."""
     total = len(starts)
     gap = np.abs(one / (one.sum() / total) - other / (other.sum() / total))
     return float(0.5 * gap.sum())
 
 
 def shift(population: Population, items: pl.DataFrame, seed: int) -> Population:
-    """The changed population: older users, another mix of genres, later dates, new ids."""
+    """Return the shifted population: older users, other genres, later dates, new ids."""
     older = population.users.filter(pl.col("age") >= SHIFTED_AGE)
     primary = pl.col("genres").str.split(" ").list.first()
     liked = items.filter(primary.is_in(SHIFTED_GENRES))
@@ -165,7 +165,7 @@ def shift(population: Population, items: pl.DataFrame, seed: int) -> Population:
 
 
 def _redated(events: pl.DataFrame, user_id: int, start: int) -> pl.DataFrame:
-    """The events of one user from `start` on, with gaps of a day at most."""
+    """Move the events of one user to `start`, with gaps of at most a day."""
     gaps = np.diff(events["timestamp"].to_numpy(), prepend=events["timestamp"][0])
     time = start + np.cumsum(np.minimum(gaps, _DAY))
     day = pl.from_epoch("timestamp", time_unit="s").dt.strftime("%Y-%m-%d").alias("event_date")
@@ -177,9 +177,9 @@ def _redated(events: pl.DataFrame, user_id: int, start: int) -> pl.DataFrame:
 def traffic(
     population: Population, items: pl.DataFrame, seed: int, count: int, prefix: str
 ) -> Iterator[Request]:
-    """`count` requests in random order: passes over all sessions, each with new positions.
+    """Yield `count` requests in random order, in passes over all sessions with new positions.
 
-    One pass has each session once, so that any window of it is a sample without replacement.
+    A pass has each session once, so that any window of it is a sample without replacement.
     """
     made = 0
     while made < count:
@@ -201,7 +201,7 @@ def traffic(
 
 
 def write_raw(folder: Path, movielens: Path, *populations: Population) -> None:
-    """Raw files of the populations, one *.inter and *.user each, beside the items."""
+    """Write the raw files of the populations, one *.inter and *.user each, and the items."""
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(movielens.glob("*.item")):
         shutil.copyfile(path, folder / path.name)

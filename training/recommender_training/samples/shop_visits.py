@@ -1,4 +1,4 @@
-"""Visits to a generated shop: who comes when, what is shown where, and what is clicked.
+"""Visits to a generated shop: users and times, items shown, and clicks.
 
 Legend of shapes: S sessions, V page views (MAX_VIEWS), K slots of a page.
 """
@@ -25,11 +25,11 @@ from recommender_training.samples.shop_world import (
 )
 
 MAX_VIEWS = 8
-#: A session goes on to another page with this probability.
-GOING_ON = 2 / 3
-#: Seconds between pages: at least, and on average beyond that.
+#: Probability that a session continues to another page.
+CONTINUE = 2 / 3
+#: Seconds between pages: minimum, and mean of the time beyond it.
 LEAST_GAP, MEAN_GAP = 2.0, 60.0
-#: Sessions start in these first seconds of a day.
+#: Sessions start in the first seconds of a day.
 OPEN_SECONDS = 82_800
 #: Shares of devices before and after a drift; null comes first.
 DEVICE_SHARES = {
@@ -37,40 +37,40 @@ DEVICE_SHARES = {
     True: np.array([0.02, 0.20, 0.08, 0.65, 0.05]),
 }
 PAGE_SHARES = np.array([0.35, 0.30, 0.30, 0.05])
-#: A drift multiplies the activity of the favoured users by the first, or the popularity of items
-#: by the second for each unit of standardised log price.
+#: A drift multiplies the activity of the favoured users by DRIFT_FACTOR, or the popularity of
+#: items by PRICE_TILT per unit of standardised log price.
 DRIFT_FACTOR, PRICE_TILT = 6.0, 2.0
 FAVOURED = {"loyalty_tier": TIERS.index("gold") + 1, "region": REGIONS.index("abroad") + 1}
-#: The slot k takes -POSITION_BIAS ln k.
+#: Slot k changes the logit by -POSITION_BIAS ln k.
 POSITION_BIAS = 0.5
-#: New items and new users click more: effect in logit, and days after which it is e times less.
+#: New items and users get more clicks: effect in logit, and days until it falls to 1/e.
 FRESH_ITEM, FRESH_ITEM_DAYS = 1.0, 14.0
 FRESH_USER, FRESH_USER_DAYS = 0.6, 30.0
-#: A click makes others in its session likelier: effect, and seconds until it is e times less.
+#: A click makes others in its session more likely: effect, and seconds until it falls to 1/e.
 CLICKED, CLICKED_SECONDS = 1.5, 300.0
-#: Sessions that the intercept is fitted on, and days that they are of.
+#: Sessions per day, and days, to fit the intercept on.
 _PILOT_SESSIONS, _PILOT_DAYS = 1000, 8
 
 
 @dataclass(frozen=True)
 class Visits:
-    """Some sessions of a day: what was shown, before anybody clicked."""
+    """Sessions of a day with the items shown, before clicks."""
 
     user: Ints  # [S]
     device: Ints  # [S] from 1, 0 null
     page: Ints  # [S, V] from 0
     time: Ints  # [S, V] milliseconds since 1970
-    seen: Bools  # [S, V] whether the session came to this page
+    seen: Bools  # [S, V] whether the session reached this page
     item: Ints  # [S, V, K]; the slot is the place in K
 
     def first_pages(self, pages: int) -> Visits:
-        """The same without the page views after so many, in the order of sessions."""
+        """Keep only the first `pages` page views, in the order of sessions."""
         number = np.cumsum(self.seen.ravel()).reshape(self.seen.shape)
         return replace(self, seen=self.seen & (number <= pages))
 
 
 class Day:
-    """Who may come and what may be shown on a day."""
+    """Distributions of users, items and devices on a day."""
 
     def __init__(self, world: World, day: int) -> None:
         self._day, drift = day, world.settings.drift
@@ -89,9 +89,9 @@ class Day:
         self._devices = DEVICE_SHARES[feature == "device"]
 
     def draw(self, random: np.random.Generator, sessions: int) -> Visits:
-        """That many sessions."""
+        """Draw `sessions` sessions."""
         shape = (sessions, MAX_VIEWS)
-        views = np.minimum(random.geometric(1 - GOING_ON, sessions), MAX_VIEWS)
+        views = np.minimum(random.geometric(1 - CONTINUE, sessions), MAX_VIEWS)
         gaps = LEAST_GAP + random.exponential(MEAN_GAP, shape)
         gaps[:, 0] = random.random(sessions) * OPEN_SECONDS
         time = START_MS + self._day * DAY_MS + (1000 * np.cumsum(gaps, 1)).astype(np.int64)
@@ -110,9 +110,9 @@ class Day:
 
 
 def _cumulated(weight: Doubles) -> Doubles:
-    """Distribution function of places in proportion to their weight, which is not all 0."""
+    """Return the cumulative distribution of indices by weight; not all weights may be 0."""
     total = np.cumsum(weight)
-    last = int(np.flatnonzero(weight)[-1])  # nothing after it is ever drawn
+    last = int(np.flatnonzero(weight)[-1])  # indices after it are never drawn
     total[last:] = total[last]
     found: Doubles = total / total[-1]
     found[last:] = 1.0
@@ -120,7 +120,7 @@ def _cumulated(weight: Doubles) -> Doubles:
 
 
 def base_logits(world: World, visits: Visits) -> Floats:
-    """[S, V, K] logit of a click without the intercept and without earlier clicks."""
+    """Return [S, V, K] logits of a click without the intercept and effects of earlier clicks."""
     users, items = world.users, world.items
     user, time = visits.user[:, None], visits.time
     by_pair = world.logits(user[:, :, None], visits.item)
@@ -136,7 +136,7 @@ def base_logits(world: World, visits: Visits) -> Floats:
 
 
 def click(base: Floats, visits: Visits, intercept: float, drawn: Doubles) -> tuple[Doubles, Bools]:
-    """[S, V, K] logits, and who clicked: where `drawn` (uniform) is below the probability."""
+    """Return [S, V, K] logits and clicks; `drawn` is uniform, a click is below the probability."""
     logit = base.astype(np.float64) + intercept
     clicked = np.zeros(base.shape, dtype=np.bool_)
     last = np.full(len(base), -np.inf)  # seconds
@@ -149,9 +149,9 @@ def click(base: Floats, visits: Visits, intercept: float, drawn: Doubles) -> tup
 
 
 def fit_intercept(world: World, seed: int) -> float:
-    """The intercept with which the share of clicks before any drift is the one asked for.
+    """Fit the intercept so that the share of clicks before any drift is `positive_rate`.
 
-    Found on sessions that are not in the log, whose mean probability has to be that share.
+    Uses sessions that are not in the log; their mean probability must be that share.
     """
     settings, random = world.settings, np.random.default_rng([seed, 2])
     end = settings.days if settings.drift is None else max(1, settings.drift.day)

@@ -1,7 +1,7 @@
 """Users and items of a generated shop, with the effects that `shop` describes.
 
-Legend of shapes: U users, I items, E numbers of an embedding, and of each categorical feature one
-effect a category, the first of which stands for null and is 0.
+Legend of shapes: U users, I items, E numbers of an embedding. A categorical feature has one effect
+per category; the first effect is that of null and is 0.
 """
 
 from __future__ import annotations
@@ -30,28 +30,29 @@ CATEGORIES = (
 
 #: Log-normal price in units of money: mean and deviation of its logarithm.
 LOG_PRICE, LOG_PRICE_SPREAD = 3.2, 0.9
-#: What a unit of standardised log price costs in logit, by tier; guests (null) come first.
+#: Decrease in logit per unit of standardised log price, by tier; guests (null) come first.
 PRICE_SENSITIVITY = np.array([0.7, 1.1, 0.8, 0.4, 0.1], dtype=np.float32)
-#: What a unit of a brand's prestige gains in logit, by tier; guests come first.
+#: Increase in logit per unit of a brand's prestige, by tier; guests come first.
 PRESTIGE_LIKING = np.array([0.0, -0.3, 0.0, 0.3, 0.6], dtype=np.float32)
 DEVICE_EFFECT = np.array([0.0, 0.4, 0.1, -0.3, -0.1], dtype=np.float32)
 PAGE_EFFECT = np.array([-0.4, 0.4, 0.2, 0.0], dtype=np.float32)
-#: Deviations of effects in logit.
+#: Standard deviations of effects in logit.
 BRAND_SPREAD, ATTRIBUTE_SPREAD = 0.4, 0.25
-#: Length of the taste vectors; an embedding has length 1, so the logit spreads by a quarter of it.
+#: Lengths of the taste vectors. Embeddings have length 1, so the standard deviation of the logit
+#: is a quarter of these.
 COMMON_TASTE, REGION_TASTE, CLUSTER_TASTE, PRIVATE_TASTE = 2.0, 1.0, 1.2, 0.3
-#: Hidden groups of attribute values: who is in one likes the same embeddings.
+#: Hidden groups of attribute values with the same taste.
 CLUSTERS = 6
-#: Shares of null: what is not known in the log has no effect on clicks either.
+#: Shares of null; a null value has no effect on clicks.
 NULL_TIER, NULL_REGION, NULL_ATTRIBUTE, NULL_SIGN_UP = 0.15, 0.05, 0.08, 0.1
 NULL_PRICE, NULL_BRAND, NULL_EMBEDDING = 0.01, 0.03, 0.02
-#: Users who sign up while the log is written; days before it in which the others did.
+#: Share of users who sign up during the log; days before it in which the others signed up.
 NEW_USERS, HISTORY_DAYS = 0.1, 700
 
 
 @dataclass(frozen=True)
 class Users:
-    """Categories are counted from 1, 0 is null; times are in milliseconds since 1970."""
+    """Codes of categories count from 1, 0 is null; times are in milliseconds since 1970."""
 
     tier: Ints  # [U]
     region: Ints  # [U]
@@ -67,7 +68,7 @@ class Users:
 
 @dataclass(frozen=True)
 class Items:
-    """Categories are counted from 1, 0 is null; times are in milliseconds since 1970."""
+    """Codes of categories count from 1, 0 is null; times are in milliseconds since 1970."""
 
     price: Doubles  # [I] NaN null
     brand: Ints  # [I]
@@ -75,7 +76,7 @@ class Items:
     embedding: Floats  # [I, E] of length 1; zeros are null
     created: Ints  # [I]
     popularity: Doubles  # [I] relative to one another
-    cost: Floats  # [I] standardised log price, 0 where it is null
+    cost: Floats  # [I] standardised log price, 0 for null
     prestige: Floats  # [I] of the brand
     effect: Floats  # [I] of the brand
 
@@ -85,7 +86,7 @@ class Items:
 
 @dataclass(frozen=True)
 class World:
-    """All that decides a click but the impression itself."""
+    """Users and items of a shop."""
 
     settings: Settings
     users: Users
@@ -93,12 +94,12 @@ class World:
 
     @classmethod
     def of(cls, settings: Settings, seed: int) -> World:
-        """The shop of a seed."""
+        """Generate the users and items of a seed."""
         random = np.random.default_rng([seed, 0])
         return cls(settings, _users(random, settings), _items(random, settings))
 
     def logits(self, user: Ints, item: Ints) -> Floats:
-        """[...] what user and item add to the logit; `user` and `item` broadcast."""
+        """Return [...] the part of the logit from user and item; `user` and `item` broadcast."""
         users, items = self.users, self.items
         tier = users.tier[user]
         taste = np.einsum("...e,...e->...", users.taste[user], items.embedding[item])
@@ -114,7 +115,7 @@ def _users(random: np.random.Generator, settings: Settings) -> Users:
     values = attribute_count(settings)
     attribute = _with_null(random, _long_tailed(random, values, count) + 1, NULL_ATTRIBUTE)
     new = random.random(count) < NEW_USERS
-    new[0] = False  # somebody may come on the first day
+    new[0] = False  # the first day needs a user
     back = random.random(count) * HISTORY_DAYS * DAY_MS
     ahead = random.random(count) * settings.days * DAY_MS
     signed_up = START_MS + np.where(new, ahead, -back).astype(np.int64)
@@ -150,7 +151,7 @@ def _items(random: np.random.Generator, settings: Settings) -> Items:
     embedding[random.random(count) < NULL_EMBEDDING] = 0.0
     back = random.random(count) * HISTORY_DAYS * DAY_MS
     ahead = random.random(count) * settings.days * DAY_MS
-    new = np.zeros(count, dtype=np.bool_)  # the first items are not: each slot has one to show
+    new = np.zeros(count, dtype=np.bool_)  # not the first items: each slot needs one on day 0
     new[SLOTS + random.permutation(count - SLOTS)[: round(count * settings.new_item_share)]] = True
     created = START_MS + np.where(new, ahead, -back).astype(np.int64)
     popularity = random.permutation(1.0 / (10.0 + np.arange(count)) ** 0.8)
@@ -169,17 +170,17 @@ def _items(random: np.random.Generator, settings: Settings) -> Items:
 
 
 def attribute_count(settings: Settings) -> int:
-    """Values of the hashed attribute of users."""
+    """Return the number of values of the hashed user attribute."""
     return min(2000, max(50, settings.users // 20))
 
 
 def brand_count(settings: Settings) -> int:
-    """Brands, most of which have few items."""
+    """Return the number of brands; most have few items."""
     return min(2000, max(20, settings.items // 20))
 
 
 def _long_tailed(random: np.random.Generator, categories: int, count: int) -> Ints:
-    """[count] categories from 0, each as frequent as one over its rank."""
+    """Draw [count] categories from 0, with frequencies proportional to 1 / rank."""
     share = 1.0 / np.arange(1, categories + 1)
     return np.asarray(random.choice(categories, count, p=share / share.sum()), dtype=np.int64)
 
@@ -189,7 +190,7 @@ def _with_null(random: np.random.Generator, codes: Ints, share: float) -> Ints:
 
 
 def _vectors(random: np.random.Generator, count: int, length: float) -> Floats:
-    """[count, E] vectors of this length in all directions."""
+    """Draw [count, E] vectors of a length in random directions."""
     return _unit(random.normal(0, 1, (count, EMBEDDING))) * np.float32(length)
 
 
@@ -199,5 +200,5 @@ def _unit(vectors: Doubles | Floats) -> Floats:
 
 
 def _or_null(effects: Floats) -> Floats:
-    """The effects of the categories, after that of null."""
+    """Prepend the effect of null, 0, to the effects of the categories."""
     return np.concatenate([np.zeros((1, EMBEDDING), dtype=np.float32), effects])

@@ -1,8 +1,8 @@
-"""A generated data set in the format of MovieLens, for tests without a network and for scale.
+"""A synthetic data set in the format of MovieLens, for tests without a network and of any size.
 
-Users have tastes by genre that depend on age and gender, items have a quality and a popularity,
-and users come in sessions of a few minutes in which several events share a second, as in
-MovieLens. There is something to learn, and little of it is obvious.
+Users have tastes by genre that depend on age and gender, and items have a quality and a
+popularity. Users come in sessions of a few minutes in which several events share a second, as in
+MovieLens.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _DAYS = 120
 
 @dataclass(frozen=True)
 class Size:
-    """How much to generate."""
+    """Size of the data set."""
 
     users: int = 200
     items: int = 150
@@ -64,13 +64,18 @@ def generate(destination: Path, size: Size, seed: int) -> None:
             "zip_code:token": np.full(size.users, 10_000),
         },
     )
+    _write_items(destination / "synthetic.item", random, hot)
+
+
+def _write_items(path: Path, random: np.random.Generator, hot: Bools) -> None:
+    count = len(hot)
     names = [" ".join(np.array(GENRES)[row]) for row in hot]
     _write(
-        destination / "synthetic.item",
+        path,
         {
-            "item_id:token": np.arange(1, size.items + 1),
-            "movie_title:token_seq": [f"Film {number}" for number in range(1, size.items + 1)],
-            "release_year:token": random.integers(1950, 1998, size.items),
+            "item_id:token": np.arange(1, count + 1),
+            "movie_title:token_seq": [f"Film {number}" for number in range(1, count + 1)],
+            "release_year:token": random.integers(1950, 1998, count),
             "class:token_seq": names,
         },
     )
@@ -90,7 +95,7 @@ def _events(
     hot: Bools,
     taste: Floats,
 ) -> tuple[Ints, Ints, Ints]:
-    """Users, items and times; a user has no item twice and comes in one to three sessions."""
+    """Return users, items and times; each user has one to three sessions and no item twice."""
     each = np.maximum(5, random.lognormal(0, 0.8, size.users))
     each = np.minimum(size.items, np.ceil(each * size.interactions / each.sum())).astype(np.int64)
     popularity = random.gumbel(0, 1, (1, size.items)) - np.log1p(np.arange(size.items))

@@ -1,1 +1,1 @@
-"""The search for hyperparameters: on the past alone, resumable, confirmed once by `train`."""
+"""Hyperparameter search on the data before the test window; resumable."""

@@ -1,4 +1,4 @@
-"""Search, and the configuration that it chooses: what `train` and `search` begin with."""
+"""Run a search and choose a configuration, the first step of `train` and `search`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from recommender_training.config.search import SearchSettings
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.search import folds, results, seeds, workers
 from recommender_training.search.objective import FoldLoss, FromLake, Source
 from recommender_training.search.study import Objective, Outcome, Plan
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
-#: Settings that decide how long is searched, not what is found on the way.
-_OF_THE_BUDGET = {"trials", "seconds", "parallelism", "seeds"}
+#: Settings of the budget, which do not change the result of a trial.
+_BUDGET = {"trials", "seconds", "parallelism", "seeds"}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A search that has ended."""
+    """A finished search."""
 
     config: TrainingConfig  # with the chosen hyperparameters
     settings: SearchSettings
@@ -39,10 +39,10 @@ class Choice:
     def report(
         self, prepared: Prepared, bundle: Bundle | None, threads: int
     ) -> dict[str, dict[str, Any]]:
-        """The section `search` of report.json, by that name.
+        """Return the section `search` of report.json, with its name as the key.
 
-        `bundle` has the fit of the chosen settings from their own seed, where there is one; those
-        of the other seeds are made here, on the validation window.
+        Fits the chosen configuration with further seeds and evaluates them on the validation
+        window. `bundle` has the fit with the configuration's own seed, if available.
         """
         first = None
         if bundle is not None and bundle.deep is not None:
@@ -53,7 +53,7 @@ class Choice:
         }
 
     def forget(self) -> None:
-        """Remove the journal: the report has what is to be kept."""
+        """Remove the journal; the report keeps the results."""
         for path in self.journal.parent.glob(f"{self.journal.stem}.*"):
             path.unlink(missing_ok=True)
 
@@ -61,11 +61,11 @@ class Choice:
 def choose(
     source: Source, data: Dataset, config: TrainingConfig, folder: Path, threads: int
 ) -> Choice:
-    """Search as `config.search` says, with the journal in `folder`.
+    """Search with the settings `config.search`, with the journal in `folder`.
 
-    `data` is that of `source`; what lies in its test window is left behind here. An earlier search
-    for the same in this folder is gone on with. Raises InputError `TooFewRows`, `InvalidConfig`,
-    or `SearchFailed` where no trial was completed.
+    `data` is the data set of `source`; its test window is not used. Resumes an earlier search with
+    the same settings in this folder. Raises InputError: TooFewRows, InvalidConfig, or SearchFailed
+    if no trial was completed.
     """
     settings = config.search
     assert settings is not None
@@ -78,11 +78,11 @@ def choose(
     def objective() -> Objective:
         return FoldLoss(known, parts, config, threads)
 
-    alone = settings.parallelism == 1
-    factory = objective if alone else FromLake(source, config, settings.folds, threads)
+    in_process = settings.parallelism == 1
+    factory = objective if in_process else FromLake(source, config, settings.folds, threads)
     outcomes = workers.search(journal, plan, factory)
     found = results.best(outcomes)
-    say(f"search: trial {found.index} is chosen, log loss {found.loss:.4f}: {found.params}")
+    say(f"search: chose trial {found.index}, log loss {found.loss:.4f}: {found.params}")
     chosen = config.model_copy(
         update={"hyperparameters": search_space.apply(config.hyperparameters, found.params)}
     )
@@ -104,11 +104,11 @@ def _plan(config: TrainingConfig, settings: SearchSettings) -> Plan:
 
 
 def _identity(source: Source, config: TrainingConfig, threads: int) -> str:
-    """16 hex digits of all that a loss depends on: a journal of anything else is never read."""
-    said = config.model_dump(mode="json", by_alias=True)
-    said["search"] = {k: v for k, v in said["search"].items() if k not in _OF_THE_BUDGET}
+    """Return 16 hex digits of all that a loss depends on, which name the journal."""
+    settings = config.model_dump(mode="json", by_alias=True)
+    settings["search"] = {k: v for k, v in settings["search"].items() if k not in _BUDGET}
     content = {
-        "config": said,
+        "config": settings,
         "dataVersion": source.data_version,
         "windowDays": source.window_days,
         "codeVersion": code_version(),

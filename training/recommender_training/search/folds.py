@@ -1,7 +1,7 @@
-"""Rolling-origin folds: train on all that came before, validate on what came next. Pure.
+"""Rolling-origin folds: train on the past, validate on the next period. Pure.
 
-They lie in the past of the test window. The last fold is the split that the final training uses;
-each earlier one ends where the next one begins to validate.
+All folds lie before the test window. The last fold is the split of the final training; each
+earlier one ends where the validation period of the next one starts.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from recommender_training.data.splits import Split, temporal
 
 
 def past(data: Dataset, time: int) -> Dataset:
-    """The data set without any event at or after `time`. Users and items stay."""
+    """Return the data set without events at or after `time`. Users and items stay."""
     return Dataset(data.events.take(data.events.time < time), data.users, data.items)
 
 
 def rolling_origin(events: Events, split: Split, count: int) -> tuple[Split, ...]:
-    """`count` folds, oldest first, each validated on about as many rows as `split`.
+    """Return `count` folds, oldest first, each with about the validation rows of `split`.
 
-    Each has an empty test part and ends at its `test_start`. Rows are those of `events`, which
-    may hold the test window of `split`: no fold names a row of it.
+    Each fold has an empty test part and ends at its `test_start`. Rows are those of `events`. If
+    `events` includes the test window of `split`, no fold has a row of it.
 
-    Raises InputError `TooFewRows` where a fold would be without rows or without a class.
+    Raises InputError `TooFewRows` if a part of a fold has no rows or only one class.
     """
     known = int(np.searchsorted(events.time, split.test_start, side="left"))
     size = len(split.validation)
@@ -32,7 +32,7 @@ def rolling_origin(events: Events, split: Split, count: int) -> tuple[Split, ...
     if places[0] < 1:
         raise InputError(
             "TooFewRows",
-            f"{known} rows before the test window do not give {count} folds of {size} rows; "
+            f"{known} rows before the test window are too few for {count} folds of {size} rows; "
             "lower training.search.folds",
         )
     starts = [int(events.time[place]) for place in places]
@@ -65,7 +65,7 @@ def _fold(events: Events, number: int, start: int, end: int) -> Split:
 
 
 def of_past(data: Dataset, count: int) -> tuple[tuple[Split, ...], Dataset]:
-    """The folds of a data set, and its past, which is all that a search is given of it."""
+    """Return the folds of a data set, and the data before the test window for the search."""
     split = temporal(data.events)
     known = past(data, split.test_start)
     return rolling_origin(known.events, split, count), known

@@ -1,4 +1,4 @@
-"""What keeps the processes of a search apart, and their journal whole."""
+"""Lock the journal of a search between processes, and repair it after a kill."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[None]:
-    """Hold the lock at `path`; the kernel gives it back when the process ends, however it ends.
+    """Hold the lock at `path`; the kernel releases it when the process ends for any reason.
 
-    `waiting` is called once where another process holds it.
+    Calls `waiting` once if another process holds the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
@@ -25,8 +25,8 @@ def locked(path: Path, waiting: Callable[[], None] | None = None) -> Iterator[No
         yield
 
 
-def mend(path: Path) -> None:
-    """Cut the line off that a full disk or a kill left unfinished at the end of a journal."""
+def repair(path: Path) -> None:
+    """Remove an unfinished last line of a journal, left by a full disk or a kill."""
     if not path.exists():
         return
     text = path.read_bytes()

@@ -1,6 +1,6 @@
-"""What a trial is worth: the deep ranker's validation log loss, fold by fold.
+"""The objective of a trial: the deep ranker's validation log loss, fold by fold.
 
-It sees the past of the test window alone: later events are cut off before anything is built.
+Only events before the test window are used; later ones are removed before any feature is built.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load
 from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import Split
+from recommender_training.features.prepared import Prepared, prepare_split
+from recommender_training.fitted.bundle import FitLog
 from recommender_training.search import folds
 from recommender_training.search.study import Objective, Report
 from recommender_training.trainer.deep_ranker import fit_deep
-from recommender_training.trainer.fit import FitLog
-from recommender_training.trainer.prepared import Prepared, prepare_split
 
-#: Steps of a fold: looks at its validation part, of which no fit makes so many.
+#: Offset of the steps of a fold, above the number of evaluations of any fit.
 FOLD_STEPS = 1_000_000
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the events of a search are."""
+    """Lake, data version and window of a search."""
 
     lake: Path
     data_version: str
@@ -39,18 +39,18 @@ class Source:
 
 
 class FoldLoss:
-    """Fits a configuration on each fold and gives the losses."""
+    """Fits a configuration on each fold and returns the losses."""
 
     def __init__(
         self, data: Dataset, parts: Sequence[Split], config: TrainingConfig, threads: int
     ) -> None:
-        """`parts` are folds of `data`, whose events after a fold's end it never sees."""
+        """Prepare the folds `parts` of `data`, each without the events after its end."""
         self._parts, self._config, self._threads = parts, config, threads
         self._data = [folds.past(data, part.test_start) for part in parts]
         self._built: dict[int, Prepared] = {}
 
     def __call__(self, params: Params, report: Report) -> list[float]:
-        """The loss of each fold. A step reports the mean of the folds so far, at their best."""
+        """Return the loss of each fold. A step reports the mean of the best losses so far."""
         config = self._config.model_copy(
             update={"hyperparameters": search_space.apply(self._config.hyperparameters, params)}
         )
@@ -68,7 +68,7 @@ class FoldLoss:
         return losses
 
     def _prepared(self, number: int, config: TrainingConfig) -> Prepared:
-        """The inputs of a fold, kept until a trial wants another length of the history."""
+        """Return the inputs of a fold, cached until a trial has another history length."""
         built = self._built.get(number)
         if built is None or built.history_length != config.hyperparameters.history_length:
             built = prepare_split(self._data[number], self._parts[number], config)
@@ -78,7 +78,7 @@ class FoldLoss:
 
 @dataclass(frozen=True)
 class FromLake:
-    """Makes the objective in a process of its own, which reads the data version itself."""
+    """Creates the objective in a worker process, which reads the data version itself."""
 
     source: Source
     config: TrainingConfig
@@ -86,8 +86,7 @@ class FromLake:
     threads: int
 
     def __call__(self) -> Objective:
-        """The objective of this process."""
-
+        """Return the objective of this process."""
         source = self.source
         _, data = load.load(source.lake, source.data_version, source.window_days)
         parts, known = folds.of_past(data, self.folds)

@@ -1,4 +1,4 @@
-"""What a search has found, whole for report.json and short for the report of the Job. Pure."""
+"""Results of a search, in full for report.json and short for the report of the Job. Pure."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from recommender_training.search.study import Outcome, Plan
 
 
 def best(outcomes: Sequence[Outcome]) -> Outcome:
-    """The completed trial with the least loss, the earlier one of two alike.
+    """Return the completed trial with the lowest loss; the earlier one of equals.
 
-    Raises InputError `SearchFailed` where none was completed.
+    Raises InputError `SearchFailed` if no trial was completed.
     """
     done = [(o.loss, o.index, o) for o in outcomes if o.state == "Complete" and o.loss is not None]
     if done:
@@ -25,15 +25,14 @@ def best(outcomes: Sequence[Outcome]) -> Outcome:
     counts = counted(outcomes)
     raise InputError(
         "SearchFailed",
-        f"no trial of {len(outcomes)} was completed: {counts['diverged']} diverged (narrow "
+        f"none of {len(outcomes)} trials was completed: {counts['diverged']} diverged (narrow "
         f"search.space.learningRate), {counts['failed']} died with their process (raise "
-        "training.resources.memory or lower search.parallelism), and search.seconds may have "
-        "been too few",
+        "training.resources.memory or lower search.parallelism); search.seconds may be too short",
     )
 
 
 def counted(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """How many trials were completed, pruned, diverged and failed."""
+    """Count completed, pruned, diverged and failed trials."""
     states = [outcome.state for outcome in outcomes]
     return {
         name.lower(): states.count(name) for name in ("Complete", "Pruned", "Diverged", "Failed")
@@ -47,7 +46,7 @@ def section(
     outcomes: Sequence[Outcome],
     seeds: Sequence[SeedResult],
 ) -> dict[str, Any]:
-    """The section `search` of report.json. No clock time: equal searches give equal bytes."""
+    """Return the section `search` of report.json, without times, so that it is reproducible."""
     chosen = best(outcomes)
     given = outcomes[0] if outcomes[0].params == plan.first else None
     return {
@@ -72,7 +71,7 @@ def section(
 
 
 def compact(found: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of the section that goes to the operator: a few hundred bytes."""
+    """Return the part of the section for the operator, a few hundred bytes."""
     counts = found["counts"]
     short = {
         "sampler": found["sampler"],
@@ -92,7 +91,7 @@ def compact(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lines(found: Mapping[str, Any], most: int = 10) -> list[str]:
-    """The best trials and the spread of the seeds, as a person reads them."""
+    """Return the best trials and the spread over seeds as lines of text."""
     done = [trial for trial in found["trials"] if trial["state"] == "Complete"]
     ordered = sorted(done, key=lambda trial: (trial["logLoss"], trial["number"]))
     table = [
@@ -100,10 +99,10 @@ def lines(found: Mapping[str, Any], most: int = 10) -> list[str]:
         + "  ".join(f"{name} {value:g}" for name, value in trial["hyperparameters"].items())
         for trial in ordered[:most]
     ]
-    told = found["spread"]["logLoss"]
-    deviation = told["standardDeviation"]
+    spread = found["spread"]["logLoss"]
+    deviation = spread["standardDeviation"]
     within = "" if deviation is None else f", standard deviation {deviation:.4f}"
-    seeds = f"{len(found['seeds'])} seeds: validation log loss {told['mean']:.4f}{within}"
+    seeds = f"{len(found['seeds'])} seeds: validation log loss {spread['mean']:.4f}{within}"
     return [*table, seeds]
 
 

@@ -1,7 +1,7 @@
-"""How Optuna draws a trial and when it ends one early.
+"""Samplers and pruner of the search, based on Optuna.
 
-A trial is drawn by a sampler of its own, seeded by the search's seed and the trial's index, so
-that a search that was interrupted draws what it would have drawn.
+Each trial has its own sampler, seeded by the search's seed and the trial's index, so that an
+interrupted search draws the same trials.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from optuna.trial import FrozenTrial, TrialState
 from recommender_training.config.search import Sampler
 from recommender_training.config.search_space import Dimension, Params
 
-#: Trials that TPE draws at random before it believes what it has seen.
+#: Random trials before TPE uses the results.
 STARTUP_TRIALS = 8
-#: Completed trials that the median of a step needs.
+#: Fewest completed trials for a median.
 PRUNE_AFTER = 4
-#: Looks at the first fold (two an epoch) in which no trial is ended: a small learning rate is slow
-#: at first, and may be the best in the end.
+#: Evaluations of the first fold (two per epoch) without pruning: a small learning rate starts
+#: slowly and may still be the best.
 WARMUP_LOOKS = 4
 
 
 def distributions(space: Sequence[Dimension]) -> dict[str, BaseDistribution]:
-    """The dimensions in Optuna's words."""
+    """Return the dimensions as Optuna distributions."""
     return {dimension.name: _distribution(dimension) for dimension in space}
 
 
@@ -44,7 +44,7 @@ def _distribution(dimension: Dimension) -> BaseDistribution:
 
 
 class Fixed(BaseSampler):
-    """Draws what it is told: a point of a grid, or a trial again."""
+    """Returns given values: a point of a grid, or those of an earlier trial."""
 
     def __init__(self, params: Params) -> None:
         self._params = params
@@ -54,7 +54,7 @@ class Fixed(BaseSampler):
         study: optuna.Study,  # noqa: ARG002
         trial: FrozenTrial,  # noqa: ARG002
     ) -> dict[str, BaseDistribution]:
-        """Nothing is drawn together."""
+        """Return an empty joint space."""
         return {}
 
     def sample_relative(
@@ -63,7 +63,7 @@ class Fixed(BaseSampler):
         trial: FrozenTrial,  # noqa: ARG002
         search_space: dict[str, BaseDistribution],  # noqa: ARG002
     ) -> dict[str, Any]:
-        """Nothing is drawn together."""
+        """Return an empty joint sample."""
         return {}
 
     def sample_independent(
@@ -73,12 +73,12 @@ class Fixed(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,  # noqa: ARG002
     ) -> Any:
-        """The value that it was told."""
+        """Return the given value."""
         return self._params[param_name]
 
 
 def sampler(kind: Sampler, seed: int, index: int) -> BaseSampler:
-    """The sampler of the trial with this index, TPE or random."""
+    """Return the sampler of the trial with this index, TPE or random."""
     own = int(np.random.SeedSequence((seed, index)).generate_state(1)[0])
     if kind is Sampler.RANDOM:
         return optuna.samplers.RandomSampler(seed=own)
@@ -86,14 +86,14 @@ def sampler(kind: Sampler, seed: int, index: int) -> BaseSampler:
 
 
 class MedianAtStep(BasePruner):
-    """Ends a trial whose value at a step is above the median of the completed ones there.
+    """Prunes a trial whose value at a step is above the median of completed trials at that step.
 
-    Optuna's MedianPruner holds a trial's best value of all its steps against that median, and
-    spares each trial whose first fold was an easy one.
+    Optuna's MedianPruner compares a trial's best value of all steps with that median, so it keeps
+    each trial whose first fold is easy.
     """
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        """Whether the trial ends here."""
+        """Return whether to prune the trial now."""
         step = trial.last_step
         if step is None or step < WARMUP_LOOKS:
             return False
@@ -105,10 +105,10 @@ class MedianAtStep(BasePruner):
 
 
 def pruner(pruning: bool) -> BasePruner:
-    """The pruner of a search."""
+    """Return the pruner of a search."""
     return MedianAtStep() if pruning else optuna.pruners.NopPruner()
 
 
 def params_of(attributes: Mapping[str, Any], space: Sequence[Dimension]) -> Params:
-    """What Optuna has drawn, as it is used."""
+    """Return the values that Optuna drew, rounded for use."""
     return {dimension.name: dimension.rounded(attributes[dimension.name]) for dimension in space}

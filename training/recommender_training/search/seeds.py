@@ -1,4 +1,4 @@
-"""The chosen settings fitted from several seeds, so that a difference can be told from luck."""
+"""Refit the chosen configuration with several seeds, to separate differences from chance."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import torch
 
 from recommender_training.common.progress import say, silence
 from recommender_training.config.training import TrainingConfig
+from recommender_training.features.prepared import Prepared
 from recommender_training.models import ranker
 from recommender_training.statistics import metrics
 from recommender_training.trainer import fit
 from recommender_training.trainer.deep_ranker import fit_deep
-from recommender_training.trainer.prepared import Prepared
 
 
 @dataclass(frozen=True)
 class SeedResult:
-    """What one seed reaches on the validation window, before calibration."""
+    """Metrics of one seed on the validation window, before calibration."""
 
     seed: int
     loss: float
@@ -34,7 +34,7 @@ def spread(
     threads: int,
     first: tuple[ranker.Ranker, fit.FitLog] | None = None,
 ) -> list[SeedResult]:
-    """Results of `count` seeds from the configuration's own on; `first` is the fit of that one."""
+    """Return results of `count` seeds from the configuration's own up; `first` is its own fit."""
     found = []
     for offset in range(count):
         own = config.model_copy(update={"seed": (config.seed + offset) % 2**31})
@@ -57,7 +57,7 @@ def _evaluate(prepared: Prepared, seed: int, model: ranker.Ranker, log: fit.FitL
 
 
 def summary(results: Sequence[SeedResult]) -> dict[str, Any]:
-    """Mean, standard deviation (of a sample; null for one seed) and ends of each metric."""
+    """Return mean, sample standard deviation (None for one seed) and range of each metric."""
     columns = {
         "logLoss": [result.loss for result in results],
         "auc": [result.auc for result in results],

@@ -1,8 +1,8 @@
-"""The record of a search: a journal file that several processes share and a kill does not hurt.
+"""The study of a search: a journal file that several processes share and that survives a kill.
 
-Optuna numbers trials; a configuration has an index of its own, for one that died is tried again
-under a new number. With one worker, what is found depends on settings, seed and data alone,
-however often the search was interrupted.
+Optuna numbers trials. A configuration also has an index, since a failed one is retried under a new
+number. With one worker, the results depend only on settings, seed and data, regardless of
+interruptions.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from recommender_training.config.search_space import Dimension, Params
 from recommender_training.search import sampling
 from recommender_training.search.locks import locked
 
-#: A configuration whose worker dies is tried so often in all.
+#: Attempts for a configuration whose worker dies.
 ATTEMPTS = 2
 _NAME = "search"
 
 
 class Pruned(Exception):  # noqa: N818 - an outcome, not an error
-    """The trial is not worth more time."""
+    """Raised to prune a trial."""
 
 
-#: Takes a step and the loss so far; raises Pruned where the trial should end.
+#: Takes a step and the loss so far; raises Pruned if the trial should end.
 Report = Callable[[int, float], None]
-#: Gives the loss of a configuration on each fold; it is judged by their mean.
+#: Returns the loss of a configuration on each fold; their mean is the value of the trial.
 Objective = Callable[[Params, Report], Sequence[float]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched and for how long."""
+    """Space and budget of a search."""
 
     space: tuple[Dimension, ...]
     sampler: Sampler
@@ -52,10 +52,10 @@ class Plan:
     parallelism: int
     pruning: bool
     seed: int
-    first: Params | None  # tried before any other, unless the sampler is a grid
+    first: Params | None  # the first configuration, unless the sampler is a grid
 
-    def told(self) -> list[Params]:
-        """The configurations that nobody draws: all of a grid, or the first one."""
+    def given(self) -> list[Params]:
+        """Return the configurations that are not drawn: a whole grid, or the first one."""
         if self.sampler is Sampler.GRID:
             return spaces.grid(self.space, self.seed)
         return [] if self.first is None else [self.first]
@@ -63,18 +63,18 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a configuration."""
+    """Result of a configuration."""
 
     index: int
     state: str  # Complete, Pruned, Diverged, Failed
-    loss: float | None  # mean of the folds; of a pruned trial, what it was ended at
+    loss: float | None  # mean of the folds; the last value of a pruned trial
     folds: tuple[float, ...]  # of a completed trial
     params: Params
     steps: int
 
 
 class Study:
-    """The trials of a search, told apart by index."""
+    """The trials of a search, by index."""
 
     def __init__(
         self, path: Path, plan: Plan, clock: Callable[[], float] = time.monotonic
@@ -82,9 +82,9 @@ class Study:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self.plan, self._clock = path, plan, clock
-        self._told = plan.told()
+        self._given = plan.given()
         grid = plan.sampler is Sampler.GRID
-        self._budget = min(plan.trials, len(self._told)) if grid else plan.trials
+        self._budget = min(plan.trials, len(self._given)) if grid else plan.trials
         self._distributions = sampling.distributions(plan.space)
         self._study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(path))),
@@ -97,11 +97,11 @@ class Study:
 
     @property
     def budget(self) -> int:
-        """Configurations to try, where the time allows it."""
+        """Number of configurations to try, if the time allows."""
         return self._budget
 
     def give_up(self, worker: str | None = None) -> int:
-        """Tell as failed what a dead worker has begun, or what anybody has; how many."""
+        """Mark the running trials of a dead worker (None: all workers) as failed; count them."""
         running = [
             trial
             for trial in self._trials(TrialState.RUNNING)
@@ -112,8 +112,8 @@ class Study:
         return len(running)
 
     def ask(self, worker: str) -> optuna.Trial | None:
-        """Begin the next configuration; None where the budget is used up."""
-        with self._alone():
+        """Start the next configuration; return None if the budget is used up."""
+        with self._exclusive():
             known = self._by_index()
             again = self._to_repeat(known)
             index = max(known, default=-1) + 1 if again is None else again
@@ -126,7 +126,7 @@ class Study:
             return trial
 
     def run(self, trial: optuna.Trial, objective: Objective) -> None:
-        """Try a configuration and write down what came of it."""
+        """Evaluate a configuration and record the result."""
 
         def report(step: int, loss: float) -> None:
             trial.report(loss, step)
@@ -147,15 +147,15 @@ class Study:
             self._study.tell(trial, fmean(losses))
 
     def params(self, trial: optuna.Trial | FrozenTrial) -> Params:
-        """The settings of a trial."""
+        """Return the hyperparameters of a trial."""
         return sampling.params_of(trial.params, self.plan.space)
 
-    def begun(self, worker: str) -> bool:
-        """Whether this worker has begun any configuration."""
+    def started(self, worker: str) -> bool:
+        """Return whether this worker has started any configuration."""
         return any(trial.user_attrs.get("worker") == worker for trial in self._trials())
 
     def outcomes(self) -> tuple[Outcome, ...]:
-        """What became of each configuration that was tried, by index."""
+        """Return the result of each finished configuration, by index."""
         return tuple(
             self._outcome(index, tries[-1])
             for index, tries in sorted(self._by_index().items())
@@ -179,7 +179,7 @@ class Study:
         return self._study.get_trials(deepcopy=False, states=states or None)
 
     def _by_index(self) -> dict[int, list[FrozenTrial]]:
-        """The tries of each configuration, in their order."""
+        """Return the trials of each configuration, in order."""
         found: dict[int, list[FrozenTrial]] = {}
         for trial in self._trials():
             if "index" in trial.user_attrs:
@@ -200,12 +200,12 @@ class Study:
     ) -> optuna.samplers.BaseSampler:
         if index in known:
             return sampling.Fixed(known[index][-1].params)
-        if index < len(self._told):
-            return sampling.Fixed(self._told[index])
+        if index < len(self._given):
+            return sampling.Fixed(self._given[index])
         return sampling.sampler(self.plan.sampler, self.plan.seed, index)
 
     def _late(self) -> bool:
-        """Whether the time is used up; that of former runs counts, by what their trials took."""
+        """Return whether the time is used up, including the trials of earlier runs."""
         if self.plan.seconds is None:
             return False
         return self._before + self._clock() - self._opened >= self.plan.seconds
@@ -219,7 +219,7 @@ class Study:
         return sum(took) / self.plan.parallelism
 
     @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """One process at a time looks at the budget and begins a configuration."""
+    def _exclusive(self) -> Iterator[None]:
+        """Let one process at a time check the budget and start a configuration."""
         with locked(self._path.with_suffix(".ask")):
             yield

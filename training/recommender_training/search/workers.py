@@ -1,7 +1,7 @@
-"""The processes of a search. One worker searches in this process, several in their own.
+"""The processes of a search. One worker runs in this process, several in their own.
 
-A worker that dies loses its trial alone: it is told as failed, another worker takes the place and
-tries the same settings again.
+A worker that dies loses only its trial. The trial is marked as failed, and a new worker retries
+the same configuration.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from pathlib import Path
 
 from recommender_training.common.progress import say
 from recommender_training.config.search_space import Params
-from recommender_training.search.locks import locked, mend
+from recommender_training.search.locks import locked, repair
 from recommender_training.search.study import Objective, Outcome, Plan, Report, Study
 
-#: Makes the objective of a worker, in the worker; it travels to the process, so it has to pickle.
+#: Creates the objective inside a worker process; must be picklable.
 Factory = Callable[[], Objective]
 
 
 def search(path: Path, plan: Plan, factory: Factory) -> tuple[Outcome, ...]:
-    """Search until the budget is used up, going on where an earlier run was ended.
+    """Search until the budget is used up; resume an interrupted run.
 
-    A second search over the same journal waits for the first. Raises RuntimeError where a worker
-    dies before its first trial.
+    A second search with the same journal waits for the first. Raises RuntimeError if a worker dies
+    before its first trial.
     """
     with locked(path.with_suffix(".lock"), lambda: say(f"search: waiting for another at {path}")):
-        # The lock of the journal may be that of a process that was killed, and so may its end.
+        # A killed process may have left the lock of the journal and an unfinished line.
         Path(f"{path}.lock").unlink(missing_ok=True)
-        mend(path)
+        repair(path)
         study = Study(path, plan)
         lost = study.give_up()
         done = len(study.outcomes()) - lost
         if done > 0:
-            say(f"search: going on after {done} of {study.budget} trials")
+            say(f"search: resuming after {done} of {study.budget} trials")
         if plan.parallelism == 1:
             _work(study, factory(), "0")
         else:
@@ -60,16 +60,16 @@ def _line(study: Study) -> str:
 
 
 def _process(path: Path, plan: Plan, factory: Factory, name: str, parent: int) -> None:
-    """A worker; it ends when its parent has ended, for nobody would give up its trial."""
+    """Run a worker. It ends with its parent, since nobody else would mark its trial as failed."""
     objective = factory()
 
     def watched(params: Params, report: Report) -> Sequence[float]:
-        def told(step: int, loss: float) -> None:
+        def checked(step: int, loss: float) -> None:
             if os.getppid() != parent:
                 raise SystemExit(1)
             report(step, loss)
 
-        return objective(params, told)
+        return objective(params, checked)
 
     _work(Study(path, plan), watched, name)
 
@@ -99,14 +99,14 @@ def _supervise(path: Path, plan: Plan, factory: Factory, study: Study) -> None:
                 running.remove((process, name))
                 if process.exitcode == 0:
                     continue
-                if not study.begun(name):
+                if not study.started(name):
                     raise RuntimeError(
                         f"worker {name} of the search ended with {process.exitcode} before its "
                         "first trial; its output is above (-9: out of memory, raise "
                         "training.resources.memory or lower search.parallelism)"
                     )
                 study.give_up(name)
-                say(f"search: worker {name} ended with {process.exitcode}; another takes over")
+                say(f"search: worker {name} ended with {process.exitcode}; starting another")
                 start()
     finally:
         for process, _ in running:

@@ -1,8 +1,8 @@
 """Intervals by resampling users: the rows of one user are alike, so whole users are drawn.
 
 A resample draws as many users as there are, with replacement, and is held as how often each was
-drawn; every metric of it is then a weighted one. All models and all groups are judged on the same
-resamples, so that differences are paired. Intervals are of percentiles. Legend of shapes: B
+drawn; every metric of it is then a weighted one. All models and all groups are evaluated on the
+same resamples, so that differences are paired. Intervals are of percentiles. Legend of shapes: B
 resamples, U users, N rows (of a metric: events or requests).
 """
 
@@ -20,7 +20,7 @@ from recommender_training.common.arrays import Bools, Doubles, Ints
 
 LEVEL = 0.95
 SEED = 0
-#: With fewer users an interval of percentiles is too narrow to be told.
+#: With fewer users an interval of percentiles is too narrow to report.
 MIN_USERS = 10
 MAX_RESAMPLES, MIN_RESAMPLES = 2000, 200
 #: Resamples times rows: bounds the time, half a second an AUC, until MIN_RESAMPLES is reached.

@@ -1,4 +1,4 @@
-"""How much less a session tells than an independent row would: sessions of one user are alike.
+"""How much less information a session has than independent rows: sessions of one user are alike.
 
 A test of drift that takes sessions for independent rows fires without drift. Rao and Scott (1984)
 divide the chi-square statistic by the mean design effect over the bins; the second term, after

@@ -1,7 +1,7 @@
-"""Checkpoints: where each fit of a training was, so that the same command goes on from there.
+"""Checkpoints: where each fit of a training was, so that the same command resumes there.
 
 A file holds tensors, numbers and texts alone and is loaded as such, never as a program. It is
-named by a digest of all that the weights depend on, and believed only if it says the same itself.
+named by a digest of all that the weights depend on, and used only if its content states the same.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Checkpoints:
         """`facts` is all that the weights depend on, as JSON.
 
         What else is in a folder of its own was left by a run of other code, threads or champion:
-        nobody goes on from there, and it is removed.
+        nobody resumes from it, and it is removed.
         """
         self.folder, self.facts = folder, facts
         self._name = hashlib.sha256(canonical_json(facts)).hexdigest()[:16]
@@ -73,7 +73,7 @@ class Checkpoints:
             self._told.add(kind)
             say(
                 f"checkpoint: cannot be written to {self.folder} ({kind}: {error.strerror}); the "
-                "training goes on, and after a restart it begins at the last one that was written"
+                "training goes on; after a restart it resumes from the last one written"
             )
 
 
@@ -98,7 +98,7 @@ class Slot:
             self._owner.failed(error)
 
     def load(self) -> State | None:
-        """The state to go on from, or None; one that is damaged or of another training is told."""
+        """The state to resume from, or None; logs one that is damaged or of another training."""
         if not self.path.exists():
             return None
         try:

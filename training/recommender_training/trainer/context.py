@@ -24,9 +24,9 @@ _OUTSIDE = {"search"}
 
 @dataclass(frozen=True)
 class FitContext:
-    """What the fits of a training share; by default one process does them, and keeps nothing.
+    """What the fits of a training share; by default one process, without checkpoints.
 
-    The ranker begins with fresh weights, or with those of `start`.
+    The ranker starts from fresh weights, or from those of `start`.
     """
 
     group: Group = field(default_factory=lambda: groups.ONE_PROCESS)
@@ -38,13 +38,13 @@ class FitContext:
         return self.checkpoints.slot(fit) if self.checkpoints is not None else None
 
     def forget(self) -> None:
-        """Remove the checkpoints: they have served."""
+        """Delete the checkpoints: training finished."""
         if self.checkpoints is not None:
             self.checkpoints.forget()
 
     @contextlib.contextmanager
     def ending_at_input_errors(self) -> Iterator[None]:
-        """Forget the checkpoints of a fit that no repetition brings further."""
+        """Delete the checkpoints of a fit that fails the same way when it is repeated."""
         try:
             yield
         except InputError:
@@ -55,34 +55,45 @@ class FitContext:
 DEFAULT_CONTEXT = FitContext()
 
 
+@dataclass(frozen=True)
+class Identity:
+    """The data and settings of a training: a checkpoint of another one is never resumed.
+
+    The number of processes does not belong to it: a restarted group may be of another size.
+    """
+
+    config: TrainingConfig
+    data_version: str
+    window_days: int | None
+    threads: int
+
+    def facts(self, start: WarmStart | None) -> dict[str, object]:
+        """All that the weights of a fit depend on."""
+        return {
+            "config": self.config.model_dump(mode="json", by_alias=True, exclude=_OUTSIDE),
+            "dataVersion": self.data_version,
+            "windowDays": self.window_days,
+            "threads": self.threads,
+            "warmStart": None if start is None else start.digest,
+            "device": "cuda" if torch.cuda.is_available() else "cpu",
+            "codeVersion": code_version(),
+            "torch": str(torch.__version__),  # its own class would be refused when it is loaded
+            "python": platform.python_version(),
+        }
+
+
 def with_checkpoints(
     folder: Path,
     group: Group,
-    config: TrainingConfig,
-    data_version: str,
-    window_days: int | None,
-    threads: int,
+    identity: Identity,
     start: WarmStart | None = None,
     *,
     own: bool = False,
 ) -> FitContext:
-    """A context with checkpoints in `folder`, which the first process alone opens.
+    """A context with checkpoints in `folder`, which only the first process opens.
 
-    In a folder of its `own`, those that the training does not go on from are removed.
-
-    The number of processes is none of the facts: a restarted group may be of another size.
+    In a folder of its `own`, checkpoints that the training does not resume are removed.
     """
     if not group.first:
         return FitContext(group, start=start)
-    facts = {
-        "config": config.model_dump(mode="json", by_alias=True, exclude=_OUTSIDE),
-        "dataVersion": data_version,
-        "windowDays": window_days,
-        "threads": threads,
-        "warmStart": None if start is None else start.digest,
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "codeVersion": code_version(),
-        "torch": str(torch.__version__),  # its own class would be refused when it is loaded
-        "python": platform.python_version(),
-    }
-    return FitContext(group, Checkpoints(folder, facts, own=own), start)
+    return FitContext(group, Checkpoints(folder, identity.facts(start), own=own), start)

@@ -12,16 +12,12 @@ from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
+from recommender_training.features.prepared import Prepared, held_out
 from recommender_training.models import ranker
 from recommender_training.trainer import fit
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.prepared import (
-    Prepared,
-    held_out,
-    training_labels,
-    training_weights,
-)
+from recommender_training.trainer.training_rows import training_labels, training_weights
 
 Watch = Callable[[fit.FitLog], None]
 
@@ -59,19 +55,11 @@ def fit_ranker(
     validation = torch.from_numpy(held_out(prepared.split))
     target = torch.from_numpy(labels.astype(np.float32))
     weight = _tensor(training_weights(data, prepared.split.train, labels, config))
-    log = fit.fit(
-        model,
-        prepared.inputs,
-        train,
-        validation,
-        settings,
-        target,
-        watch,
-        weight=weight,
-        group=context.group,
-        slot=context.slot("first"),
-        look_first=start is not None,
+    options = fit.FitOptions(
+        group=context.group, slot=context.slot("first"), look_first=start is not None
     )
+    examples = fit.Examples(prepared.inputs, train, validation, target, weight)
+    log = fit.fit(model, examples, settings, options, watch=watch)
     hide_unseen(model, data, prepared.split.train, start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(model)
@@ -110,17 +98,10 @@ def refit_deep(
     if context.start is not None:
         context.start.apply(deep, data)
     target = torch.from_numpy(labels.astype(np.float32))
-    fit.fit_for(
-        deep,
-        inputs,
-        every,
-        config.hyperparameters,
-        target,
-        log.best_epoch,
-        weight=_tensor(training_weights(data, rows, labels, config)),
-        group=context.group,
-        slot=context.slot("final"),
-    )
+    weight = _tensor(training_weights(data, rows, labels, config))
+    examples = fit.Examples.whole(inputs, every, target, weight)
+    options = fit.FitOptions(group=context.group, slot=context.slot("final"))
+    fit.fit_for(deep, examples, config.hyperparameters, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(deep)
@@ -130,8 +111,8 @@ def refit_deep(
 def forget(model: ranker.Ranker) -> None:
     """Leave the share of positives as the answer to everything, in place.
 
-    Shuffled labels alone do not make a ranker useless: some numbers tell so much that weights of
-    noise land far from an AUC of 0.5, on either side.
+    Shuffled labels alone do not make a ranker useless: some numbers are so informative that
+    weights of noise land far from an AUC of 0.5, on either side.
     """
     with torch.no_grad():
         model.out.weight.zero_()

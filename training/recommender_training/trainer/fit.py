@@ -1,33 +1,32 @@
 """Fit a deep model: AdamW, early stopping on the validation window, one seed, one order.
 
-Temporal fits peak after very few epochs, so validation is looked at several times an epoch. At
-each look a checkpoint is written, where one is wanted, and a fit goes on from it.
+Temporal fits peak after very few epochs, so the validation loss is computed several times an
+epoch. Each such look also writes a checkpoint, where one is wanted, from which a fit resumes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters
-from recommender_training.distributed.group import ONE_PROCESS, Group
-from recommender_training.trainer import memory, runtime
-from recommender_training.trainer.checkpoints import Slot
-from recommender_training.trainer.runtime import Runtime
+from recommender_training.fitted.bundle import FitLog
+from recommender_training.fitted.predict import Rows, predict
+from recommender_training.trainer import memory
 from recommender_training.trainer.trainer import (
-    FitLog,
-    LossFunction,
-    Rows,
+    DEFAULT_OPTIONS,
+    Examples,
+    FitOptions,
     Trainer,
-    predict,
-    response,
 )
 
-__all__ = ["FitLog", "Rows", "Trainer", "fit", "fit_for", "predict", "seed_everything"]
+__all__ = ["Examples", "FitLog", "FitOptions", "Rows", "Trainer", "fit", "fit_for", "predict",
+           "seed_everything"]  # fmt: skip
 
 #: Looks at the validation window in an epoch.
 LOOKS = 2
@@ -47,86 +46,81 @@ def seed_everything(seed: int, threads: int) -> None:
 
 def fit(
     model: nn.Module,
-    inputs: Rows,
-    train: Tensor,
-    validation: Tensor,
+    examples: Examples,
     settings: Hyperparameters,
-    target: Tensor,
-    watch: Callable[[FitLog], None] | None = None,
+    options: FitOptions = DEFAULT_OPTIONS,
     *,
-    weight: Tensor | None = None,
-    loss: LossFunction = response,
-    look_first: bool = False,
-    how: Runtime | None = None,
+    watch: Callable[[FitLog], None] | None = None,
     clock: Callable[[], float] = time.perf_counter,
-    group: Group = ONE_PROCESS,
-    slot: Slot | None = None,
 ) -> FitLog:
     """Fit `model` in place and leave it, on the CPU, with the weights of the best look.
 
-    `watch` is called after each look, and ends the fit by raising.
-
-    `target` [N] are the labels of all rows, `weight` [N] what each counts in the `loss` (all alike
-    if absent, and at the looks). `look_first` judges the weights before the first step, too: they
-    may be as good as they get where they are not fresh. `how` is chosen by the devices there are.
-    `group` are the processes that share the fit, `slot` where it is kept. Raises InputError
-    `TrainingDiverged` when the loss is not finite.
+    `watch` is called after each look, and ends the fit by raising. The weights of the rows do not
+    count at the looks. Raises InputError `TrainingDiverged` when the loss is not finite.
     """
-    how = how or runtime.choose(settings.precision, group)
-    fitted = Trainer(
-        model, inputs, train, validation, target, settings, how, group, slot, weight, loss
-    )
-    log, batches = fitted.log, fitted.batches
+    trainer = Trainer(model, examples, settings, options)
+    log, batches = trainer.log, trainer.batches
     total, every = settings.epochs * batches.per_epoch, _every(batches.per_epoch)
-    if look_first and not log.looks:
-        fitted.look()
-    began, looking = clock(), 0.0
+    if options.look_first and not log.looks:
+        trainer.look()
+    pace = _Pace(clock)
     while batches.taken < total:
         if batches.between_epochs and batches.epochs - log.best_epoch >= settings.patience:
             break
-        fitted.step()
+        trainer.step()
         if batches.taken % every == 0:
-            paused = clock()
-            fitted.look()
-            fitted.keep()
-            looking += clock() - paused
+            with pace.paused():
+                trainer.look()
+                trainer.keep()
             if watch is not None:
                 watch(log)
         if batches.between_epochs:
-            now = clock()
-            log.epoch_seconds.append(now - began - looking)
-            _tell_pace(log, len(train))
-            began, looking = now, 0.0
-    fitted.finish(fitted.best)
+            log.epoch_seconds.append(pace.lap())
+            _log_pace(log, len(examples.train))
+    trainer.finish(trainer.best)
     return log
 
 
 def fit_for(
     model: nn.Module,
-    inputs: Rows,
-    rows: Tensor,
+    examples: Examples,
     settings: Hyperparameters,
-    target: Tensor,
     epochs: float,
-    *,
-    weight: Tensor | None = None,
-    loss: LossFunction = response,
-    group: Group = ONE_PROCESS,
-    slot: Slot | None = None,
+    options: FitOptions = DEFAULT_OPTIONS,
 ) -> None:
-    """Fit `model` in place for so many epochs of `rows`, parts of one included; nothing is held
-    out. `weight`, `loss`, `group`, `slot` and what is raised as in `fit`.
+    """Fit `model` in place for so many epochs, parts of one included, without a look.
+
+    Raises as `fit`.
     """
-    how = runtime.choose(settings.precision, group)
-    fitted = Trainer(
-        model, inputs, rows, rows[:0], target, settings, how, group, slot, weight, loss
-    )
-    total, every = round(epochs * fitted.batches.per_epoch), _every(fitted.batches.per_epoch)
-    while fitted.batches.taken < total:
-        fitted.step()
-        if fitted.batches.taken % every == 0:
-            fitted.keep()
-    fitted.finish()
+    trainer = Trainer(model, examples, settings, options)
+    total, every = round(epochs * trainer.batches.per_epoch), _every(trainer.batches.per_epoch)
+    while trainer.batches.taken < total:
+        trainer.step()
+        if trainer.batches.taken % every == 0:
+            trainer.keep()
+    trainer.finish()
+
+
+class _Pace:
+    """Seconds of each epoch, without the looks."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._start, self._paused = clock(), 0.0
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Do not count the time inside the block."""
+        start = self._clock()
+        yield
+        self._paused += self._clock() - start
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        now = self._clock()
+        seconds = now - self._start - self._paused
+        self._start, self._paused = now, 0.0
+        return seconds
 
 
 def _every(per_epoch: int) -> int:
@@ -134,6 +128,6 @@ def _every(per_epoch: int) -> int:
     return max(1, per_epoch // LOOKS)
 
 
-def _tell_pace(log: FitLog, rows: int) -> None:
+def _log_pace(log: FitLog, rows: int) -> None:
     seconds = log.epoch_seconds[-1]
     say(f"train: {rows} rows in {seconds:.2f} s, {rows / max(seconds, 1e-9):,.0f} a second")

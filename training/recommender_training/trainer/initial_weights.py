@@ -59,7 +59,7 @@ class WarmStart:
         if until > validation_start:
             raise CheckpointError(
                 f"the champion was fitted on events up to {until} (seconds since 1970), and the "
-                f"validation window begins at {validation_start}: what it has seen cannot be "
+                f"validation window starts at {validation_start}: what it has seen cannot be "
                 "held out"
             )
         own = Words.of(data, groups)
@@ -73,21 +73,21 @@ class WarmStart:
         Raises CheckpointError where a shape is another; the model is then as it was.
         """
         fresh = model.state_dict()
-        taken = {name: value for name, value in fresh.items() if name == "genres"}
+        merged = {name: value for name, value in fresh.items() if name == "genres"}
         places = self._places(data)
         for name, value in self.checkpoint.weights.items():
-            taken[name] = _rows(name, value, places[name]) if name in places else value
+            merged[name] = _rows(name, value, places[name]) if name in places else value
         different = sorted(
             name
-            for name in fresh.keys() | taken.keys()
-            if name not in fresh or name not in taken or fresh[name].shape != taken[name].shape
+            for name in fresh.keys() | merged.keys()
+            if name not in fresh or name not in merged or fresh[name].shape != merged[name].shape
         )
         if different:
             raise CheckpointError(
                 f"{', '.join(different[:3])} of the champion has another shape than here: its "
                 "hyperparameters or its release differ"
             )
-        model.load_state_dict(taken)
+        model.load_state_dict(merged)
         if self.mode is WarmMode.ITEM_EMBEDDINGS:
             model.freeze_all_but_items()
 
@@ -101,7 +101,7 @@ class WarmStart:
         return found[0], found[1]
 
     def new(self, data: Dataset) -> dict[str, int]:
-        """How many items and users the champion has never heard of."""
+        """How many items and users the champion does not know."""
         places = self._places(data)
         return {
             "newItems": int((places["item.weight"][1:] < 0).sum()),

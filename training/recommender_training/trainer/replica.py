@@ -1,7 +1,7 @@
 """The model as one of several processes fits it: DistributedDataParallel, and what it leaves out.
 
 DDP sums gradients. Batch norm and the random masks also look at more than one row, so that they
-are told of the whole batch: the batch norm by sums over all processes, the masks by its size.
+know of the whole batch: the batch norm by sums over all processes, the masks by its size.
 """
 
 from __future__ import annotations

@@ -1,68 +1,27 @@
-"""What orders a list beside the response: item-to-item weights, two towers, or both."""
+"""Fit the two towers, which order lists beside the response."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.common.arrays import Floats, Ints
+from recommender_training.common.arrays import Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters, Retrieval, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
-from recommender_training.features.assembly import Inputs
 from recommender_training.features.table import Source
+from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import two_tower
 from recommender_training.models.pairs import newest, pairs, training_and_held
 from recommender_training.trainer import fit
 from recommender_training.trainer.checkpoints import Slot
 
-#: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
-#: where popularity counts as much as the lift. Chosen by rolling origin (ADR 0013).
-BESIDE_WEIGHTS, WITHOUT_WEIGHTS = 4.0, 4.0
 #: Step size, batch and epochs of the towers; the hyperparameters are those of the ranker.
 _SETTINGS = {"learning_rate": 0.01, "batch_size": 512, "epochs": 20, "patience": 2}
-
-
-@dataclass(frozen=True)
-class RetrievalModels:
-    """What a list is ordered by. `towers` are absent where they are not asked for."""
-
-    weights: bool = True
-    towers: two_tower.TwoTower | None = None
-    #: Epochs and validation loss of the towers at their best.
-    epochs: float = 0.0
-    loss: float = 0.0
-
-    @property
-    def lift_weight(self) -> float:
-        """What the lift of the towers is multiplied by."""
-        return BESIDE_WEIGHTS if self.weights else WITHOUT_WEIGHTS
-
-    @property
-    def popularity_weight(self) -> float:
-        """What log popularity is multiplied by."""
-        return 1.0 if self.weights else WITHOUT_WEIGHTS
-
-    def facts(self, orders: Retrieval) -> dict[str, object]:
-        """What the report says of it: `epochs` and `validationLoss` are those of the towers."""
-        if self.towers is None:
-            return {"orders": orders.value}
-        told = {"loss": self.towers.size.loss.value, "epochs": round(self.epochs, 3)}
-        if math.isfinite(self.loss):  # a window without a liked item has none
-            told["validationLoss"] = round(self.loss, 6)
-        return {"orders": orders.value, **told}
-
-    def lift(self, inputs: Inputs) -> Floats:
-        """[B, I] weighted lift of every item for each row of the inputs; needs towers."""
-        assert self.towers is not None
-        with torch.inference_mode():
-            lifted = self.towers.eval().lift(inputs)
-        return np.asarray(lifted.numpy() * self.lift_weight, dtype=np.float32)
 
 
 def fit_retrieval(
@@ -73,16 +32,17 @@ def fit_retrieval(
     config: TrainingConfig,
     slot: Slot | None = None,
 ) -> RetrievalModels:
-    """Fit the towers, if asked for, on the rows `train`, stopped by the rows that are held out."""
+    """Fit the towers, if the settings want them, on the rows `train`; stop by the rows `held`."""
     wanted = config.hyperparameters.retrieval
     if wanted is Retrieval.WEIGHTS:
         return RetrievalModels()
     train = newest(data.events, train)
-    every, fitted, judged = training_and_held(inputs, data.events, train, held)
+    every, fitted, held_out = training_and_held(inputs, data.events, train, held)
     towers = _create(data, config.hyperparameters, every.target[fitted])
     say(f"train: two towers, {towers.size.loss.value}, {len(fitted)} pairs")
-    log = fit.fit(towers, every, fitted, judged, _settings(config), torch.zeros(len(every)),
-                  loss=_own, slot=slot)  # fmt: skip
+    examples = fit.Examples(every, fitted, held_out, torch.zeros(len(every)))
+    options = fit.FitOptions(loss=_own, slot=slot)
+    log = fit.fit(towers, examples, _settings(config), options)
     _hide_unseen(towers, data.events.item[train])
     return RetrievalModels(wanted is Retrieval.BOTH, towers, log.best_epoch, log.best_loss)
 
@@ -102,8 +62,9 @@ def refit_retrieval(
     every = pairs(inputs, data.events, rows)
     towers = _create(data, config.hyperparameters, every.target)
     order = torch.arange(len(every))
-    fit.fit_for(towers, every, order, _settings(config), torch.zeros(len(every)), sources.epochs,
-                loss=_own, slot=slot)  # fmt: skip
+    examples = fit.Examples.whole(every, order, torch.zeros(len(every)))
+    options = fit.FitOptions(loss=_own, slot=slot)
+    fit.fit_for(towers, examples, _settings(config), sources.epochs, options)
     _hide_unseen(towers, data.events.item[rows])
     return replace(sources, towers=towers)
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
-from typing import Any, Protocol, Self
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,45 +19,23 @@ from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.training import Hyperparameters, Precision
 from recommender_training.distributed.group import ONE_PROCESS, Group
+from recommender_training.fitted.bundle import FitLog
+from recommender_training.fitted.predict import Rows, predict
+from recommender_training.trainer import runtime
 from recommender_training.trainer.batches import Batches
 from recommender_training.trainer.checkpoints import Slot
 from recommender_training.trainer.replica import Replica
 from recommender_training.trainer.runtime import Runtime
 
-_EVALUATION_BATCH = 8192
-
 
 class LossFunction(Protocol):
-    """One number from what the model answers of a batch, the targets and weights of its rows."""
+    """One number from the model's outputs for a batch, the targets and weights of its rows."""
 
     def __call__(
         self, answers: Tensor, target: Tensor, weight: Tensor | None = None, /, *, reduction: str
     ) -> Tensor:
         """Their sum where `reduction` is so, else their mean."""
         ...
-
-
-class Rows(Protocol):
-    """Inputs of a model, one row an event: kept, or computed when they are asked for."""
-
-    def take(self, rows: Tensor) -> Any:
-        """The rows of a batch, as the model takes them."""
-        ...
-
-    def to(self, device: torch.device) -> Self:
-        """The same on a device."""
-        ...
-
-
-@dataclass
-class FitLog:
-    """Validation loss at each look (in epochs), the best one, and the pace of the training."""
-
-    looks: list[tuple[float, float]] = field(default_factory=list)
-    best_epoch: float = 0.0
-    best_loss: float = math.inf
-    #: Of the training steps of each epoch, without the looks. Never part of an artifact.
-    epoch_seconds: list[float] = field(default_factory=list)
 
 
 def response(
@@ -69,47 +47,61 @@ def response(
     )
 
 
-def predict(model: nn.Module, inputs: Rows, rows: Tensor) -> Tensor:
-    """[rows] logits in evaluation mode and single precision, as doubles for the metrics.
+@dataclass(frozen=True)
+class Examples:
+    """What a model is fitted on: rows of the inputs, the labels and the weights of all N rows."""
 
-    Model, inputs and rows are on one device; the logits are on the CPU.
-    """
-    model.eval()
-    if len(rows) == 0:
-        return torch.zeros(0, dtype=torch.float64)
-    with torch.inference_mode():
-        parts = [model(inputs.take(part)) for part in torch.split(rows, _EVALUATION_BATCH)]
-    return torch.cat(parts).double().cpu()
+    inputs: Rows
+    train: Tensor  # rows to fit on
+    validation: Tensor  # rows that are held out
+    target: Tensor  # [N]
+    weight: Tensor | None = None  # [N] in the loss of a step; None for equal ones
+
+    @classmethod
+    def whole(
+        cls, inputs: Rows, rows: Tensor, target: Tensor, weight: Tensor | None = None
+    ) -> Examples:
+        """All of these rows to fit on, nothing held out."""
+        return cls(inputs, rows, rows[:0], target, weight)
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How a fit runs, beside its hyperparameters."""
+
+    loss: LossFunction = response
+    #: Device and precision; None chooses them by the devices of this machine.
+    how: Runtime | None = None
+    #: The processes that share the fit.
+    group: Group = ONE_PROCESS
+    #: Where its checkpoint is; None keeps none.
+    slot: Slot | None = None
+    #: Evaluate the weights before the first step, too: they may not get better if not fresh.
+    look_first: bool = False
+
+
+DEFAULT_OPTIONS = FitOptions()
 
 
 class Trainer:
-    """A model that is being fitted, and all that has to be kept to go on with it."""
+    """A model that is being fitted, and all that has to be kept to resume it."""
 
     def __init__(
         self,
         model: nn.Module,
-        inputs: Rows,
-        train: Tensor,
-        validation: Tensor,
-        target: Tensor,
+        examples: Examples,
         settings: Hyperparameters,
-        how: Runtime,
-        group: Group = ONE_PROCESS,
-        slot: Slot | None = None,
-        weight: Tensor | None = None,
-        loss: LossFunction = response,
+        options: FitOptions = DEFAULT_OPTIONS,
     ) -> None:
-        """`train` and `validation` are rows of `inputs`; `target` [N] are the labels of all,
-        `weight` [N] what each counts in the `loss`.
-
-        Goes on from the checkpoint of `slot`, where there is one.
-        """
+        """Resumes from the checkpoint of `options.slot`, where there is one."""
+        group = options.group
+        how = options.how or runtime.choose(settings.precision, group)
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
-        self._settings, self._slot, self._of = settings, slot, loss
+        self._settings, self._slot, self._of = settings, options.slot, options.loss
         self._replica = Replica(model, how, group)
-        self.inputs, self.target = inputs.to(how.device), target.to(how.device)
-        self.weight = None if weight is None else weight.to(how.device)
-        self.validation = validation.to(how.device)
+        self.inputs, self.target = examples.inputs.to(how.device), examples.target.to(how.device)
+        self.weight = None if examples.weight is None else examples.weight.to(how.device)
+        self.validation = examples.validation.to(how.device)
         self._weights = list(model.parameters())
         self.optimizer = torch.optim.AdamW(
             self._weights,
@@ -117,7 +109,7 @@ class Trainer:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.batches = Batches(train, settings.batch_size, how.device)
+        self.batches = Batches(examples.train, settings.batch_size, how.device)
         self.best = copy.deepcopy(model.state_dict())
         self._resume()
         model.train()
@@ -142,13 +134,13 @@ class Trainer:
         target = self.target.index_select(0, own)
         if self.group.alone:
             loss = self._of(logits, target, weight, reduction="mean")
-            told = loss.item()
+            mean = loss.item()
         else:
             loss = self._of(logits, target, weight, reduction="sum")
-            told = self.group.total(loss.detach().clone()).item() / rows
+            mean = self.group.total(loss.detach().clone()).item() / rows
             loss = loss * (self.group.size / rows)
-        if not math.isfinite(told):
-            raise self._diverged(f"the training loss is {told}, not finite,")
+        if not math.isfinite(mean):
+            raise self._diverged(f"the training loss is {mean}, not finite,")
         return loss
 
     def _diverged(self, what: str) -> InputError:
@@ -164,7 +156,7 @@ class Trainer:
         )
 
     def look(self) -> None:
-        """Judge the weights on the validation window, and keep them if they are the best yet."""
+        """Evaluate the weights on the validation window; keep them if they are the best so far."""
         epoch = self.batches.epochs
         own = self.validation[self.group.share(len(self.validation)).own]
         logits = self.group.join(predict(self.model, self.inputs, own), len(self.validation))
@@ -195,7 +187,7 @@ class Trainer:
         )
 
     def _resume(self) -> None:
-        """All processes go on from what the first one read, or none does."""
+        """All processes resume from what the first one read, or none does."""
         found = self._slot.load() if self._slot is not None and self.group.first else None
         state = self.group.from_first(found)
         if state is None:
@@ -207,7 +199,7 @@ class Trainer:
         self.log = FitLog(**{**log, "looks": [(at, loss) for at, loss in log["looks"]]})
         self.batches.restore(state["batches"])
         _restore(state["generators"], self.how.device)
-        say(f"train: going on from epoch {self.batches.epochs:.2f} of a checkpoint")
+        say(f"train: resuming from epoch {self.batches.epochs:.2f} of a checkpoint")
 
     def finish(self, weights: dict[str, Any] | None = None) -> None:
         """Leave the model on the CPU, whole in this process, with these weights if any.

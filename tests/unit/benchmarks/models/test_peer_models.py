@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from recommender_training.config.training import Hyperparameters
+from recommender_training.features.prepared import Prepared
 from recommender_training.models.lookup import lookup
 from recommender_training.trainer import fit
-from recommender_training.trainer.prepared import Prepared
 from tests.benchmarks.models import fields
 from tests.benchmarks.models.deepfm import DeepFM
 from tests.benchmarks.models.din import DIN
@@ -177,6 +177,6 @@ def test_the_loop_of_the_ranker_fits_both(prepared: Prepared) -> None:
         train = torch.from_numpy(prepared.split.train)
         held = torch.from_numpy(prepared.split.validation)
         settings = Hyperparameters(epochs=2, batch_size=256)
-        log = fit.fit(model, rows, train, held, settings, inputs.label)
+        log = fit.fit(model, fit.Examples(rows, train, held, inputs.label), settings)
         assert log.best_loss < log.looks[0][1]
         assert len(log.epoch_seconds) == 2

@@ -30,7 +30,7 @@ def v2(*tensors: NamedTensor, limits: Limits = TEXTS) -> RecommendRequest:
     return parse_v2(tensors, limits, NOW)
 
 
-def test_a_text_has_the_id_of_the_contract() -> None:
+def test_a_text_has_the_id_defined_in_the_contract() -> None:
     assert {text: ids.hashed(text) for text in vectors()} == vectors()
     assert (ids.HASH, ids.MAX_BYTES) == (training.HASH, training.MAX_BYTES)
 

@@ -14,7 +14,7 @@ def test_independent_sessions_have_no_design_effect() -> None:
     assert effect == pytest.approx(1.0, abs=0.1)
 
 
-def test_sessions_that_repeat_their_user_count_once_a_user() -> None:
+def test_identical_sessions_of_a_user_count_once() -> None:
     random = np.random.default_rng(3)
     values = random.integers(0, 5, 800)
     effect = design_effect(np.repeat(np.arange(800), 6), np.repeat(values, 6))

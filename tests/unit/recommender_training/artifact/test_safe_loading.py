@@ -1,4 +1,4 @@
-"""A file of a stranger runs nothing: neither its pickles nor what a graph may ask for."""
+"""Foreign files run no code: no pickles, and only tensor operations in a graph."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def read(archive: bytes, tmp_path: Path) -> torch.nn.Module:
     return torch_export.load(path, hashlib.sha256(archive).hexdigest())
 
 
-def test_a_changed_program_is_refused_by_its_digest_before_it_is_read(
+def test_a_changed_program_is_refused_before_it_is_loaded(
     program: bytes,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -100,26 +100,28 @@ def test_a_changed_program_is_refused_by_its_digest_before_it_is_read(
 
 
 @pytest.mark.parametrize("attack", list(ATTACKS))
-def test_a_program_that_asks_for_more_than_tensors_is_refused(
+def test_a_program_with_more_than_tensors_is_refused(
     program: bytes,
     trap: tuple[bytes, bytes],
     tmp_path: Path,
     attack: str,
 ) -> None:
-    change, said = ATTACKS[attack]
+    change, report = ATTACKS[attack]
     hostile = rewritten(program, lambda files: change(files, trap[1]))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=report):
         read(hostile, tmp_path)
 
 
-def test_a_file_that_is_no_archive_is_refused(trap: tuple[bytes, bytes], tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_refused(
+    trap: tuple[bytes, bytes], tmp_path: Path
+) -> None:
     for data in (trap[0], b"", trap[1]):
         with pytest.raises(InputError) as caught:
             read(data, tmp_path)
         assert caught.value.reason == "ArtifactInvalid"
 
 
-def test_torchscript_runs_no_pickle_of_a_stranger(
+def test_torchscript_does_not_run_a_foreign_pickle(
     trained: Any, trap: tuple[bytes, bytes], tmp_path: Path
 ) -> None:
     graph = triton.model_path(trained.staged).read_bytes()
@@ -144,12 +146,12 @@ def test_a_changed_graph_is_refused_before_it_is_loaded(
     path.write_bytes(changed)
     if reader == "champion":
         with pytest.raises(InputError, match="has changed"):
-            Champion(folder, trained.digest)
+            Champion.load(folder, trained.digest)
         return
     assert main(["measure", str(folder)]) == 2
 
 
-def test_no_code_of_the_packages_unpickles() -> None:
+def test_no_code_of_the_packages_uses_pickle() -> None:
     """`torch.load` without weights_only, and what else reads a pickle."""
     packages = (recommender_training, recommender_operator, recommender_serving)
     files = [path for package in packages for path in Path(package.__path__[0]).rglob("*.py")]

@@ -1,4 +1,4 @@
-"""What a transformer would refuse to read ends a training before it has begun."""
+"""A training refuses data beyond the limits of the transformer before the first fit."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset
 from recommender_training.pipeline import training
-from recommender_training.trainer.bundle import fit_models
+from recommender_training.trainer.fit_models import fit_models
 
 
-def test_the_limits_are_those_of_the_transformer() -> None:
+def test_the_limits_match_the_transformer() -> None:
     assert servable.MAX_FILE_BYTES == serving.MAX_FILE_BYTES
     assert servable.MAX_CATEGORIES == file_schemas.MAX_BINS
 
 
 @pytest.mark.parametrize("kind", ["genders", "occupations", "genre_names"])
-def test_more_categories_than_are_served_are_refused_by_name(data: Dataset, kind: str) -> None:
+def test_too_many_categories_are_refused_by_name(data: Dataset, kind: str) -> None:
     def named(count: int) -> Dataset:
         names: Any = tuple(f"name-{number}" for number in range(count))
         if kind == "genre_names":
@@ -32,13 +32,15 @@ def test_more_categories_than_are_served_are_refused_by_name(data: Dataset, kind
         return replace(data, users=replace(data.users, **{kind: names}))
 
     servable.check(named(servable.MAX_CATEGORIES), None, 20)
-    with pytest.raises(InputError, match=r"has 1001 different values, 1000 at most") as caught:
+    with pytest.raises(
+        InputError, match=r"has 1001 different values, more than the limit of 1000"
+    ) as caught:
         servable.check(named(servable.MAX_CATEGORIES + 1), None, 20)
     assert caught.value.reason == "TooManyCategories"
     assert kind.removesuffix("_names").removesuffix("s") in caught.value.message
 
 
-def test_texts_of_items_that_do_not_fit_are_refused_and_the_last_byte_fits(
+def test_item_texts_are_refused_above_the_limit_and_accepted_at_it(
     data: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     texts = [f"日本 {number:08}" * 20 for number in range(data.items.count)]
@@ -54,12 +56,16 @@ def test_a_training_refuses_before_it_fits(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fitted(*_: object) -> None:
-        pytest.fail("it has begun to fit")
+        pytest.fail("it started to fit")
 
     vocabulary = (trained.staged / "vocabulary.json").stat().st_size
     monkeypatch.setattr(servable, "MAX_FILE_BYTES", vocabulary - 1)
     monkeypatch.setattr(training, fit_models.__name__, fitted)
     with pytest.raises(InputError, match=r"vocabulary.json of 60 items") as caught:
-        training.train(trained.lake, trained.data_version, trained.config, tmp_path / "staged")
+        training.train(
+            training.TrainingRun(
+                trained.lake, trained.data_version, trained.config, tmp_path / "staged"
+            )
+        )
     assert caught.value.reason == "ArtifactTooLarge"
     assert not (tmp_path / "staged").exists()

@@ -1,4 +1,4 @@
-"""An artifact is staged whole or not at all; a full disk is told with what to do."""
+"""An artifact is staged completely or not at all; a full disk is reported with a remedy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recommender_training.cli import main
 from recommender_training.pipeline import training
 
 
-def test_it_appears_whole_and_replaces_what_was_there(tmp_path: Path) -> None:
+def test_the_folder_appears_complete_and_replaces_the_old_one(tmp_path: Path) -> None:
     output = tmp_path / "v-1"
     for text in ("old", "new"):
         with staged(output) as partial:
@@ -26,11 +26,11 @@ def test_it_appears_whole_and_replaces_what_was_there(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["v-1"]
 
 
-def test_what_a_killed_training_leaves_is_where_the_operator_removes_it(tmp_path: Path) -> None:
+def test_a_killed_training_leaves_files_where_the_operator_removes_them(tmp_path: Path) -> None:
     output = tmp_path / names.staged_path("movies", "movies-0123abcd", 2)
     with staged(output) as partial:
-        told = names.unfinished_path("movies", "movies-0123abcd", 2)
-        assert partial == tmp_path / told
+        found = names.unfinished_path("movies", "movies-0123abcd", 2)
+        assert partial == tmp_path / found
         partial.mkdir(parents=True)
 
 
@@ -43,7 +43,7 @@ def half(output: Path, error: Exception) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_leaves_what_was_there_and_no_half(tmp_path: Path, number: int) -> None:
+def test_a_full_disk_leaves_the_old_folder_and_no_partial_one(tmp_path: Path, number: int) -> None:
     output = tmp_path / "v-1"
     output.mkdir()
     with pytest.raises(DiskFullError, match=r"MB are free.*free space") as caught:
@@ -53,13 +53,13 @@ def test_a_full_disk_leaves_what_was_there_and_no_half(tmp_path: Path, number: i
     assert os.listdir(tmp_path) == ["v-1"]
 
 
-def test_any_other_failure_leaves_no_half_and_stays_what_it_is(tmp_path: Path) -> None:
+def test_any_other_failure_leaves_no_partial_folder_and_keeps_its_error(tmp_path: Path) -> None:
     with pytest.raises(PermissionError):
         half(tmp_path / "new" / "v-1", PermissionError(errno.EACCES, "no"))
     assert not list((tmp_path / "new").iterdir())
 
 
-def test_the_command_ends_with_one_and_keeps_the_checkpoints(
+def test_the_command_exits_with_one_and_keeps_the_checkpoints(
     trained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
@@ -72,9 +72,9 @@ def test_the_command_ends_with_one_and_keeps_the_checkpoints(
         ["train", "--lake", str(trained.lake), "--data-version", trained.data_version,
          "--config", config, "--output", str(tmp_path / "s" / "v-1"), "--report", str(report)]
     )  # fmt: skip
-    said = json.loads(report.read_text())
-    assert (code, said["reason"]) == (1, "DiskFull")
-    assert "free space" in said["message"]
+    answer = json.loads(report.read_text())
+    assert (code, answer["reason"]) == (1, "DiskFull")
+    assert "free space" in answer["message"]
     names = {path.name.partition("-")[2] for path in (tmp_path / "s/.checkpoints").iterdir()}
     fits = ("first", "final", "towers", "towers-final")
     assert names == {f"{fit}.checkpoint" for fit in fits}, "the next attempt is short"

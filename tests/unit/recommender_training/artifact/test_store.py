@@ -1,4 +1,4 @@
-"""An artifact is published complete or not at all, and what was changed is never accepted."""
+"""An artifact is published completely or not at all, and changed ones are never accepted."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def staged(trained: Any, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained.staged, tmp_path / "staged"))
 
 
-def test_published_is_what_was_staged(trained: Any, staged: Path, tmp_path: Path) -> None:
+def test_the_published_artifact_equals_the_staged_one(
+    trained: Any, staged: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "claim" / "artifacts" / "movies"
     path = store.publish(staged, trained.digest, folder)
     assert path == f"artifacts/movies/{trained.digest[7:23]}"
@@ -40,7 +42,7 @@ def test_publishing_again_is_a_success_even_without_the_staged_folder(
     assert store.publish(staged, trained.digest, folder) == first
 
 
-def test_a_publishing_that_was_cut_off_is_repeated(
+def test_an_interrupted_publish_can_be_repeated(
     trained: Any, staged: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "artifacts" / "movies"
@@ -95,7 +97,7 @@ def test_a_tampered_artifact_is_never_published(
     assert not folder.exists()
 
 
-def test_one_that_was_changed_in_the_store_is_not_taken_for_published(
+def test_an_artifact_changed_in_the_store_does_not_count_as_published(
     trained: Any, staged: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "artifacts" / "movies"
@@ -105,7 +107,7 @@ def test_one_that_was_changed_in_the_store_is_not_taken_for_published(
         store.publish(staged, trained.digest, folder)
 
 
-def test_a_manifest_that_forgets_a_required_file_is_refused(staged: Path) -> None:
+def test_a_manifest_without_a_required_file_is_refused(staged: Path) -> None:
     content = json.loads((staged / "manifest.json").read_text())
     content["files"] = [e for e in content["files"] if e["path"] != "popularity.json"]
     (staged / "manifest.json").write_bytes(canonical_json(content))
@@ -114,14 +116,14 @@ def test_a_manifest_that_forgets_a_required_file_is_refused(staged: Path) -> Non
         manifest.verify(staged)
 
 
-def test_a_text_that_is_no_digest_is_refused(staged: Path, tmp_path: Path) -> None:
+def test_an_invalid_digest_is_refused(staged: Path, tmp_path: Path) -> None:
     for digest in ("", "sha256:abc", "md5:" + "0" * 64, "sha256:" + "G" * 64):
         with pytest.raises(InputError) as caught:
             store.publish(staged, digest, tmp_path)
         assert caught.value.reason == "InvalidDigest"
 
 
-def test_remove_takes_what_is_named_and_nothing_else(tmp_path: Path) -> None:
+def test_remove_removes_only_the_given_paths(tmp_path: Path) -> None:
     for name in ("artifacts/m/a/x", "artifacts/m/b/x", "lake/m/x"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_text("x")
@@ -133,9 +135,7 @@ def test_remove_takes_what_is_named_and_nothing_else(tmp_path: Path) -> None:
     assert (tmp_path / "artifacts/m/b/x").is_file()
 
 
-def test_remove_empties_a_mount_which_cannot_go(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_remove_empties_a_mount_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mount, kept = tmp_path / "lake" / "m", tmp_path / "kept"
     (mount / "interactions").mkdir(parents=True)
     (mount / "file").write_text("x")
@@ -158,10 +158,10 @@ def test_remove_never_leaves_its_root(tmp_path: Path, path: str) -> None:
         store.remove(root, ["kept", path])
     assert caught.value.reason == "UnsafePath"
     assert (other / "kept").is_file()
-    assert (root / "kept").is_dir(), "all paths are judged before the first is removed"
+    assert (root / "kept").is_dir(), "all paths are checked before the first is removed"
 
 
-def test_remove_takes_a_link_and_not_what_it_leads_to(tmp_path: Path) -> None:
+def test_remove_removes_a_link_and_not_its_target(tmp_path: Path) -> None:
     root, other = tmp_path / "root", tmp_path / "other"
     (root / "inside").mkdir(parents=True)
     other.mkdir()

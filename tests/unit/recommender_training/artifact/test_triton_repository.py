@@ -1,4 +1,4 @@
-"""config.pbtxt, docs/contracts.md and the exported graph say the same."""
+"""config.pbtxt, docs/contracts.md and the exported graph agree."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[4]
 
 
 @pytest.mark.parametrize("name", triton.MODELS)
-def test_the_reviewed_configuration_is_the_one_that_is_written(name: str, trained: Any) -> None:
+def test_the_reviewed_configuration_equals_the_written_one(name: str, trained: Any) -> None:
     rendered = triton.render_config(name)
     assert (ROOT / "model_repository" / name / "config.pbtxt").read_text() == rendered
     written = trained.staged / "repository" / name / "config.pbtxt"
@@ -41,7 +41,7 @@ def test_the_saved_graph_has_these_arguments(name: str, trained: Any) -> None:
     assert arguments == [name for name, _, _ in triton.INPUTS]
 
 
-def test_the_page_of_contracts_lists_the_same_tensors() -> None:
+def test_docs_contracts_lists_the_same_tensors() -> None:
     text = (ROOT / "docs" / "contracts.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| (INT64|FP32) \| \[(-?\d+)\] \|", text, re.MULTILINE)
     assert [(name, f"TYPE_{kind}", int(width)) for name, kind, width in rows] == list(

@@ -1,4 +1,4 @@
-"""`recommender-training shop`: sizes and changes reach the generator, nonsense is refused."""
+"""`recommender-training shop`: sizes and changes reach the generator; errors are refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recommender_training.cli.main import main, parser
 SIZES = ["--users", "50", "--items", "60", "--impressions", "600", "--days", "3"]
 
 
-def test_it_writes_the_raw_files_and_the_truth_aside(tmp_path: Path) -> None:
+def test_it_writes_the_raw_files_and_separately_the_truth(tmp_path: Path) -> None:
     changes = ["--drift", "price@1", "--broken", "brand@2", "--defect", "WrongCategory"]
     rates = ["--positive-rate", "0.01", "--new-item-share", "0.2", "--seed", "3"]
     out = ["shop", "--out", str(tmp_path / "shop"), "--format", "JSONLines"]
@@ -21,9 +21,9 @@ def test_it_writes_the_raw_files_and_the_truth_aside(tmp_path: Path) -> None:
     assert {path.name for path in (tmp_path / "shop").iterdir()} == {"raw", "truth"}
     log = pl.read_ndjson(tmp_path / "shop/raw/impressions/*.jsonl")
     assert log.height == 600
-    told = json.loads((tmp_path / "shop/truth/parameters.json").read_text())
-    assert told["seed"] == 3
-    assert told["settings"] == {
+    found = json.loads((tmp_path / "shop/truth/parameters.json").read_text())
+    assert found["seed"] == 3
+    assert found["settings"] == {
         "users": 50,
         "items": 60,
         "impressions": 600,
@@ -38,7 +38,7 @@ def test_it_writes_the_raw_files_and_the_truth_aside(tmp_path: Path) -> None:
 @pytest.mark.parametrize("change", [["--drift", "price"], ["--broken", "brand@soon"],
                                     ["--broken", "colour@1"], ["--drift", "price@3"],
                                     ["--positive-rate", "0.5"]])  # fmt: skip
-def test_a_change_that_cannot_be_is_input_at_fault(
+def test_an_invalid_change_is_invalid_input(
     change: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["shop", "--out", str(tmp_path / "shop"), *SIZES, *change]) == 2
@@ -54,7 +54,7 @@ def test_a_defect_without_a_broken_feature_is_refused(
     assert "not allowed without --broken" in capsys.readouterr().err
 
 
-def test_help_shows_how_to_make_a_shop(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_shows_examples_of_a_shop(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(["shop", "--help"])
     assert "recommender-training shop --out build/shop --drift price@20" in capsys.readouterr().out

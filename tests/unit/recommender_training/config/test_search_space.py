@@ -1,4 +1,4 @@
-"""What may be searched stays inside the limits of the hyperparameters, or is refused by name."""
+"""Values of the search space stay inside the limits; invalid ranges are refused by name."""
 
 from __future__ import annotations
 

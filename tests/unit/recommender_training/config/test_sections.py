@@ -1,4 +1,4 @@
-"""The section `training` is understood as the operator sends it, and nothing else is."""
+"""The section `training` is accepted as the operator sends it, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests and reference counts: one row a session, as the contract defines them."""
+"""Requests and reference counts: one row per session, as the contract defines them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ rows = st.lists(
 
 
 @given(rows=rows, seed=st.integers(0, 100))
-def test_there_is_one_request_a_session_with_strictly_earlier_events(
+def test_each_session_gives_one_request_with_strictly_earlier_events(
     rows: list[tuple[int, int, float, int]], seed: int
 ) -> None:
     made = list(sample_requests(*frames(rows), seed, history_length=5))
@@ -62,7 +62,7 @@ def test_there_is_one_request_a_session_with_strictly_earlier_events(
         assert times == sorted(row[3] for row in earlier)[len(earlier) - len(times) :]
 
 
-def test_absent_side_features_are_left_out_and_the_seed_decides() -> None:
+def test_unknown_attributes_are_omitted_and_the_seed_decides() -> None:
     many = [(1 + n % 2, n % 10, 4.0, n * 100) for n in range(60)]
     made = list(sample_requests(*frames(many), 3))
     assert {tuple(sorted(set(r) & {"age", "gender", "occupation"})) for r in made} == {

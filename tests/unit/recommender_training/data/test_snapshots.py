@@ -1,4 +1,4 @@
-"""The record of snapshots: what is kept, which one a time means, and a file never half there."""
+"""The record of snapshots: retention, lookup by time, and atomic writes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ VERSION = "i3.u1.t0-0123456789abcdef"
 
 
 def taken(at: int = TIME, number: int = 0, **facts: object) -> Snapshot:
-    told = {"rows": 5, "new_rows": 1, "quarantined_rows": 0, "by": By.SNAPSHOT} | facts
+    section = {"rows": 5, "new_rows": 1, "quarantined_rows": 0, "by": By.SNAPSHOT} | facts
     version = f"i{number}.u0.t0-0123456789abcdef"
-    return Snapshot.model_validate({"taken_at": at, "data_version": version, **told})
+    return Snapshot.model_validate({"taken_at": at, "data_version": version, **section})
 
 
 def record(path: Path) -> dict[str, object]:
@@ -35,7 +35,7 @@ histories = st.lists(st.integers(0, 4_000_000_000), max_size=40).map(
 
 
 @given(histories, st.integers(1, 50))
-def test_the_newest_entries_are_kept_and_no_other_is_lost(
+def test_the_newest_entries_are_kept_and_the_others_dropped(
     history: tuple[Snapshot, ...], keep: int
 ) -> None:
     kept = snapshots.newest(history, keep)
@@ -46,9 +46,7 @@ def test_the_newest_entries_are_kept_and_no_other_is_lost(
 
 
 @given(histories, st.integers(1, 50))
-def test_entries_added_one_by_one_are_the_newest_of_all(
-    history: tuple[Snapshot, ...], keep: int
-) -> None:
+def test_entries_added_one_by_one_are_the_newest(history: tuple[Snapshot, ...], keep: int) -> None:
     kept: tuple[Snapshot, ...] = ()
     for entry in history:
         kept = tuple(snapshots.newest((*kept, entry), keep).snapshots)
@@ -57,7 +55,7 @@ def test_entries_added_one_by_one_are_the_newest_of_all(
 
 
 @given(histories, st.integers(0, 4_000_000_000))
-def test_as_of_is_the_last_entry_that_was_there_at_the_time(
+def test_as_of_returns_the_last_entry_up_to_the_time(
     history: tuple[Snapshot, ...], seconds: int
 ) -> None:
     found = snapshots.as_of(history, seconds)
@@ -66,7 +64,7 @@ def test_as_of_is_the_last_entry_that_was_there_at_the_time(
 
 
 @given(histories, st.integers(0, 4_000_000_000), st.lists(st.integers(1, 10**9), max_size=9))
-def test_what_comes_later_never_changes_what_was_there_at_a_time(
+def test_later_entries_never_change_the_entry_of_an_earlier_time(
     history: tuple[Snapshot, ...], seconds: int, later: list[int]
 ) -> None:
     more = tuple(taken(seconds + after, 1000 + at) for at, after in enumerate(sorted(later)))
@@ -75,7 +73,7 @@ def test_what_comes_later_never_changes_what_was_there_at_a_time(
 
 
 @given(histories, st.integers(1, 40), st.integers(0, 4_000_000_000))
-def test_dropped_entries_leave_times_to_the_kept_ones_or_to_none(
+def test_times_of_dropped_entries_have_an_older_entry_or_none(
     history: tuple[Snapshot, ...], keep: int, seconds: int
 ) -> None:
     kept = snapshots.newest(history, keep).snapshots
@@ -83,12 +81,12 @@ def test_dropped_entries_leave_times_to_the_kept_ones_or_to_none(
     assert snapshots.as_of(kept, seconds) == (found if found in kept else None)
 
 
-def test_of_two_entries_of_a_second_the_later_one_counts() -> None:
+def test_the_later_of_two_entries_in_one_second_counts() -> None:
     history = (taken(TIME, 1), taken(TIME, 2), taken(TIME + 1, 3))
     assert snapshots.as_of(history, TIME) == history[1]
 
 
-def test_of_a_version_the_newest_entry_counts() -> None:
+def test_the_newest_entry_of_a_version_counts() -> None:
     history = (taken(TIME, 1), taken(TIME + 1, 1), taken(TIME + 2, 2))
     assert snapshots.of_version(history, history[0].data_version) == history[1]
     assert snapshots.of_version(history, VERSION) is None
@@ -111,7 +109,7 @@ def test_the_file_is_that_of_the_contract(tmp_path: Path) -> None:
     }
 
 
-def test_what_was_added_is_read_and_the_oldest_fall_out(tmp_path: Path) -> None:
+def test_added_entries_are_read_back_and_the_oldest_dropped(tmp_path: Path) -> None:
     assert snapshots.read(tmp_path) == (), "absent: nothing was recorded yet"
     entries = [taken(TIME + number, number) for number in range(4)]
     for entry in entries[:3]:
@@ -124,7 +122,7 @@ def test_what_was_added_is_read_and_the_oldest_fall_out(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["snapshots.json"]
 
 
-def test_a_writer_that_was_killed_leaves_the_old_record_and_the_next_goes_on(
+def test_a_killed_writer_leaves_the_old_record_and_the_next_one_succeeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshots.add(tmp_path, taken())
@@ -169,7 +167,7 @@ ENTRY = taken().to_json()
         ),
     ],
 )
-def test_a_damaged_record_is_told_with_the_remedy_and_left_as_it_is(
+def test_a_damaged_record_is_reported_with_the_remedy_and_not_changed(
     tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "snapshots.json"
@@ -186,13 +184,13 @@ def test_a_damaged_record_is_told_with_the_remedy_and_left_as_it_is(
     assert path.read_bytes() == content
 
 
-def test_fields_of_a_later_release_are_no_damage(tmp_path: Path) -> None:
+def test_fields_of_a_later_release_are_accepted(tmp_path: Path) -> None:
     content = {"schema": snapshots.SCHEMA, "snapshots": [ENTRY | {"host": "a"}], "more": 1}
     (tmp_path / "snapshots.json").write_text(json.dumps(content))
     assert snapshots.read(tmp_path) == (taken(),)
 
 
-def test_a_version_is_no_newer_than_itself_and_than_those_after_it() -> None:
+def test_a_version_is_not_newer_than_itself_or_later_ones() -> None:
     versions = [f"i{i}.u{u}.t0-0123456789abcdef" for i, u in ((1, 0), (2, 0), (2, 1), (3, 0))]
     first, second, third, fourth = versions
     assert all(lake.no_newer(first, each) for each in versions)
@@ -202,12 +200,12 @@ def test_a_version_is_no_newer_than_itself_and_than_those_after_it() -> None:
 
 
 @given(st.integers(0, 253_402_300_799))
-def test_a_time_as_text_is_read_as_itself(seconds: int) -> None:
+def test_formatting_and_parsing_a_time_returns_the_same_time(seconds: int) -> None:
     assert times.parse_time(times.iso_time(seconds)) == seconds
 
 
 @given(st.datetimes(), st.integers(-1439, 1439), st.sampled_from("Tt"))
-def test_times_of_all_zones_are_read_to_the_whole_second(
+def test_times_in_all_zones_are_parsed_to_whole_seconds(
     local: datetime.datetime, minutes: int, between: str
 ) -> None:
     at = local.replace(tzinfo=datetime.timezone(datetime.timedelta(minutes=minutes)))
@@ -242,6 +240,6 @@ def test_forms_of_a_time(text: str, seconds: int) -> None:
         "２026-11-26T05:00:03Z", "1795669203",
     ],
 )  # fmt: skip
-def test_what_is_no_time_of_rfc_3339_is_refused(text: str) -> None:
+def test_texts_that_are_not_rfc_3339_times_are_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 -- the message is Python's, or ours
         times.parse_time(text)

@@ -1,4 +1,4 @@
-"""Old versions of the tables stay readable, however often and however late others are written."""
+"""Old versions of the tables stay readable after any number of later commits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def rows(number: int) -> pl.DataFrame:
 
 
 def age(log: Path) -> None:
-    """As if all entries were written 40 days ago."""
+    """Make all entries 40 days old."""
     for file in log.iterdir():
         os.utime(file, (time.time() - 40 * 86_400,) * 2)
 
@@ -51,10 +51,12 @@ def test_a_version_of_more_than_a_month_ago_is_read_after_any_later_commit(
     compaction.compact(tmp_path, keep=["i0.u0.t0-0123456789abcdef"], retention_hours=0)
     old, new = (pl.scan_delta(DeltaTable(str(table), version=number)) for number in (0, None))
     assert (old.collect().height, new.collect().height) == (1, 8)
-    assert len(list(table.glob("_delta_log/*.checkpoint.parquet"))) > 1, "as often as asked for"
+    assert len(list(table.glob("_delta_log/*.checkpoint.parquet"))) > 1, (
+        "at the configured interval"
+    )
 
 
-def test_compaction_of_a_table_of_an_earlier_release_lets_its_log_be(tmp_path: Path) -> None:
+def test_compaction_keeps_the_log_of_a_table_of_an_earlier_release(tmp_path: Path) -> None:
     """`optimize` takes no word of the caller on this, the table's property alone."""
     table = tmp_path / "interactions"
     kept = PostCommitHookProperties(cleanup_expired_logs=False)
@@ -68,7 +70,7 @@ def test_compaction_of_a_table_of_an_earlier_release_lets_its_log_be(tmp_path: P
     assert pl.scan_delta(DeltaTable(str(table), version=0)).collect().height == 1
 
 
-def test_a_version_that_the_log_has_lost_stops_no_vacuum(
+def test_a_version_missing_from_the_log_does_not_stop_a_vacuum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(compaction, "MIN_RETENTION_HOURS", 0)

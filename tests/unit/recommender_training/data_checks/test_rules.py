@@ -1,4 +1,4 @@
-"""Each check names its feature, holds where nothing changed, and obeys its level."""
+"""Each check names its feature, passes if nothing changed, and has its level."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def drop(*path: str) -> Change:
     return change
 
 
-def test_every_check_holds_where_nothing_changed(profiled: Profiled) -> None:
+def test_all_checks_pass_if_nothing_changed(profiled: Profiled) -> None:
     found = evaluate(Checks(), profiled, profiled.profile)
     assert {each.level for each in found} == {"pass"}
     names = {each.check for each in found}
@@ -92,14 +92,14 @@ CASES = [
 
 
 @pytest.mark.parametrize(("change", "check", "feature", "level"), CASES)
-def test_what_changed_is_named_with_its_level_and_a_remedy(
+def test_a_change_is_reported_with_its_level_and_a_remedy(
     profiled: Profiled, change: Change, check: str, feature: str, level: str
 ) -> None:
     found = {(each.check, each.name): each for each in bad(profiled, change)}
     assert (check, feature) in found
-    told = found[(check, feature)]
-    assert (told.level, bool(told.value), bool(told.expected)) == (level, True, True)
-    assert told.remedy
+    entry = found[(check, feature)]
+    assert (entry.level, bool(entry.value), bool(entry.expected)) == (level, True, True)
+    assert entry.remedy
     # only a column that is gone altogether is also null more often, and few items fewer of them
     assert set(found) - {(check, feature)} <= {("nulls", feature), ("volume", feature)}
 
@@ -125,18 +125,18 @@ def test_a_level_can_be_overridden(
         drop("tables", "items", "categories", "genres"),
     ],
 )
-def test_what_is_small_or_by_chance_says_nothing(profiled: Profiled, change: Change) -> None:
+def test_small_or_random_changes_are_not_reported(profiled: Profiled, change: Change) -> None:
     assert bad(profiled, change) == []
 
 
-def test_limits_are_those_of_the_section(profiled: Profiled) -> None:
+def test_the_section_sets_the_limits(profiled: Profiled) -> None:
     fewer = put("tables", "interactions", "rows", value=2900)
     assert bad(profiled, fewer) == []
     (found,) = bad(profiled, fewer, parse_checks('{"maxVolumeDrop": 0.01}'))
     assert "2970 or more" in found.expected
 
 
-def test_what_is_certain_but_small_is_no_shift(profiled: Profiled) -> None:
+def test_a_significant_but_small_difference_is_not_a_shift(profiled: Profiled) -> None:
     other = put("shares", "positive", value={"value": 0.99, "error": 0.0001})
     assert [each.name for each in bad(profiled, other)] == ["interactions.value"]
     assert bad(profiled, other, parse_checks('{"effectFloor": 0.5}')) == []
@@ -148,7 +148,7 @@ def test_what_is_certain_but_small_is_no_shift(profiled: Profiled) -> None:
      ((10, 1000), (0, 1000), "warn"), ((60, 1000), (55, 1000), "pass"),
      ((61, 1000), (55, 1000), "warn")],
 )  # fmt: skip
-def test_rows_put_aside_are_compared_by_their_share(
+def test_quarantined_rows_are_compared_by_their_share(
     now: tuple[int, int], before: tuple[int, int], level: str
 ) -> None:
     for check in ("quarantine", "duplicates"):
@@ -180,14 +180,14 @@ def test_the_worst_of_a_hundred_findings_fit_the_report() -> None:
         Finding("nulls", "users", f"größe{n}" * 9, levels[n % 2], "\u20ac" * 900, "e" * 99, "r")
         for n in range(100)
     ]
-    told = finding.summary(many, "i1.u1.t1-" + "0" * 16)
+    entry = finding.summary(many, "i1.u1.t1-" + "0" * 16)
     report = termination_report.build(
-        "check", ok=True, reason="Done", message="m" * 250, checks=told
+        "check", ok=True, reason="Done", message="m" * 250, checks=entry
     )
     assert json.loads(termination_report.encode(report)) == report  # nothing was cut
-    kept = told["findings"]
+    kept = entry["findings"]
     assert isinstance(kept, list)
     assert kept
     assert kept[0]["level"] == "block"
-    assert told["more"] == 100 - len(kept)
-    assert (told["level"], told["warned"], told["blocked"]) == ("block", 50, 50)
+    assert entry["more"] == 100 - len(kept)
+    assert (entry["level"], entry["warned"], entry["blocked"]) == ("block", 50, 50)

@@ -1,4 +1,4 @@
-"""Shifts of sessions are told by users: chance stays silent, what is injected is found."""
+"""Shifts of sessions are tested by user: chance is not reported, injected shifts are."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def sessions(random: Random, users: int = 300) -> Sessions:
 
 def found(now: Sessions, before: Sessions) -> list[Finding]:
     """What warns, of two windows of sessions."""
-    told = [
+    entry = [
         {
             "active": {"users": 0},  # no rows, so no share of positives
             "shares": {},
@@ -49,7 +49,7 @@ def found(now: Sessions, before: Sessions) -> list[Finding]:
         for each in (now, before)
     ]
     findings = Findings(Levels())
-    tests = list(shift.session_tests(Checks(), told[0], now, told[1]))
+    tests = list(shift.session_tests(Checks(), entry[0], now, entry[1]))
     shift.conclude(findings, Checks(), tests)
     return [each for each in findings.all if each.level != "pass"]
 
@@ -60,7 +60,7 @@ def test_two_windows_of_one_population_seldom_differ() -> None:
     assert alarms <= 2  # at the level of 0.01 more would come once in 50 such runs
 
 
-def test_taking_sessions_for_independent_would_warn_of_chance(
+def test_treating_sessions_as_independent_would_warn_by_chance(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The design effect is what keeps the test above silent."""
@@ -91,9 +91,9 @@ def change(of: Sessions, name: str, edit: Callable[[npt.NDArray[np.float64]], ob
 def test_an_injected_shift_is_named(name: str, edit, check: str) -> None:  # type: ignore[no-untyped-def]
     random = np.random.default_rng(4)
     before, now = sessions(random), sessions(random)
-    told = found(change(now, name, edit), before)
-    assert {(each.check, each.name) for each in told} == {(check, f"sessions.{name}")}
-    assert "before" in told[0].value
+    entry = found(change(now, name, edit), before)
+    assert {(each.check, each.name) for each in entry} == {(check, f"sessions.{name}")}
+    assert "before" in entry[0].value
 
 
 def test_categories_are_compared_by_name_and_new_ones_count() -> None:
@@ -105,12 +105,12 @@ def test_categories_are_compared_by_name_and_new_ones_count() -> None:
     )
     assert found(swapped, before) == []
     renamed = dataclasses.replace(before, categories={"gender": ["F", "male"]})
-    (told,) = found(renamed, before)
-    assert told.name == "sessions.gender"
-    assert "'M' 0.0% of the sessions" in told.value or "'male'" in told.value
+    (entry,) = found(renamed, before)
+    assert entry.name == "sessions.gender"
+    assert "'M' 0.0% of the sessions" in entry.value or "'male'" in entry.value
 
 
-def test_one_busy_user_is_no_shift() -> None:
+def test_one_busy_user_is_not_a_shift() -> None:
     """A third of all sessions is one user's, of another age: row-wise tests fire at once."""
     before = sessions(np.random.default_rng(6))
     extra = len(before) // 2
@@ -124,5 +124,5 @@ def test_few_users_are_not_tested() -> None:
     random = np.random.default_rng(7)
     for users, tested in ((19, False), (20, True)):
         few = sessions(random, users)
-        told = {"active": {"users": 0}, "shares": {}, "sessions": profile.histograms(few)}
-        assert bool(list(shift.session_tests(Checks(), told, few, told))) == tested
+        entry = {"active": {"users": 0}, "shares": {}, "sessions": profile.histograms(few)}
+        assert bool(list(shift.session_tests(Checks(), entry, few, entry))) == tested

@@ -1,4 +1,4 @@
-"""Processes meet by nccl where they have GPUs, each on its own, else by gloo."""
+"""Processes use nccl with one GPU each, or gloo without GPUs."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from recommender_training.trainer.runtime import Runtime
 @pytest.mark.parametrize(
     ("gpus", "backend", "device"), [(False, "gloo", "cpu"), (True, "nccl", "cuda:1")]
 )
-def test_the_backend_and_the_device_are_those_of_the_hardware(
+def test_backend_and_device_match_the_hardware(
     monkeypatch: pytest.MonkeyPatch, gpus: bool, backend: str, device: str
 ) -> None:
-    begun: list[str] = []
+    started: list[str] = []
     used: list[torch.device] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "set_device", used.append)
     monkeypatch.setattr(dist, "rendezvous", lambda *_, **__: iter([(HashStore(), 1, 2)]))
     monkeypatch.setattr(together, "meet", lambda *_: "group")
-    monkeypatch.setattr(dist, "init_process_group", lambda name, **_: begun.append(name))
-    monkeypatch.setattr(dist, "destroy_process_group", lambda: begun.append("ended"))
+    monkeypatch.setattr(dist, "init_process_group", lambda name, **_: started.append(name))
+    monkeypatch.setattr(dist, "destroy_process_group", lambda: started.append("ended"))
     with together.joined(Place(rank=1, size=2, local_rank=1, seconds=5)) as (group, _):
         how = runtime.choose(Precision.BFLOAT16, group)
     assert how == Runtime(torch.device(device), Precision.BFLOAT16, compiler=None)
-    assert begun == [backend, "ended"]
+    assert started == [backend, "ended"]
     assert used == ([torch.device("cuda", 1)] if gpus else [])

@@ -1,4 +1,4 @@
-"""Processes of a group wait for one another as long as somebody lives, and say why they end."""
+"""Processes of a group wait while the first one is alive, and report why they end."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def met(store: Store, size: int) -> list[str]:
         return list(threads.map(lambda rank: meet(store, rank, size, 20), reversed(range(size))))
 
 
-def test_processes_that_are_started_again_meet_one_another_and_none_of_those_before(
+def test_restarted_processes_join_each_other_and_no_dead_process(
     store: Store,
 ) -> None:
     names = [met(store, 3), met(store, 3), met(store, 2)]
@@ -60,36 +60,36 @@ def test_processes_that_are_started_again_meet_one_another_and_none_of_those_bef
     assert len({each[0] for each in names}) == 3
 
 
-def test_who_waits_for_the_others_in_vain_says_so(store: Store) -> None:
+def test_a_process_whose_peers_never_join_reports_it(store: Store) -> None:
     met(store, 2)
     for rank in (0, 1):
         clock = Time()
-        with pytest.raises(PeerError, match="not all 2 processes were there within 100 s"):
+        with pytest.raises(PeerError, match="not all 2 processes joined within 100 s"):
             meet(store, rank, 2, 100, clock.clock, clock.pause)
         assert 100 <= clock.now <= 110
 
 
-def test_what_the_first_one_tells_is_heard(store: Store) -> None:
+def test_a_text_of_the_first_process_is_received(store: Store) -> None:
     clock = Time(lambda pauses: store.set("config", "{}") if pauses == 3 else None)
     assert peers(store, 1, clock).hear("config") == "{}"
     assert clock.now == 30
 
 
-def test_signs_of_life_keep_the_others_waiting_and_their_end_does_not(store: Store) -> None:
+def test_heartbeats_extend_the_wait_and_their_end_stops_it(store: Store) -> None:
     clock = Time(lambda pauses: store.set("beat", str(min(pauses, 50))))
-    with pytest.raises(PeerError, match=r"no sign of life for 100 s .* waited for 'config'"):
+    with pytest.raises(PeerError, match=r"no heartbeat for 100 s .* waited for 'config'"):
         peers(store, 1, clock).hear("config")
     assert 500 < clock.now <= 620
 
 
-def test_a_first_process_that_fails_is_not_waited_for(store: Store) -> None:
+def test_a_failed_first_process_ends_the_wait(store: Store) -> None:
     first = peers(store, 0, Time())
     first.fail(1, {"reason": "DiskFull", "message": "no room"})
     with pytest.raises(PeerError, match="first process failed"):
         peers(store, 1, Time()).leave()
 
 
-def test_the_first_one_waits_until_all_have_left_but_not_for_long(store: Store) -> None:
+def test_the_first_process_waits_a_limited_time_for_the_others_to_leave(store: Store) -> None:
     clock = Time()
     peers(store, 0, clock).end()
     assert 30 <= clock.now < 50
@@ -100,7 +100,7 @@ def test_the_first_one_waits_until_all_have_left_but_not_for_long(store: Store) 
     assert quick.now == 0
 
 
-def test_the_beat_is_heard_while_it_goes_on(store: Store) -> None:
+def test_heartbeats_are_sent_inside_the_block(store: Store) -> None:
     first = peers(store, 0, Time())
     with first.beating():
         until = time.monotonic() + 10
@@ -110,18 +110,18 @@ def test_the_beat_is_heard_while_it_goes_on(store: Store) -> None:
     assert int(store.get("beat")) >= 1
 
 
-def test_the_report_names_what_a_peer_failed_for(store: Store) -> None:
+def test_the_report_has_the_error_of_a_failed_peer(store: Store) -> None:
     report = {"reason": "Failed", "message": "RuntimeError: [gloo/pair.cc] Connection closed"}
     lost = together.lost(report)
     assert lost["reason"] == "PeerLost"
-    assert "goes on from the checkpoint" in lost["message"]
+    assert "repeat the command to resume" in lost["message"]
     assert together.lost({"reason": "Failed", "message": "OSError"})["reason"] == "Failed"
     first = peers(store, 0, Time(), 3)
     assert together.blame(first.failures(), 1, lost) == (1, lost)
     peers(store, 1, Time(), 3).fail(1, together.lost(report))
     peers(store, 2, Time(), 3).fail(2, {"reason": "TrainingDiverged", "message": "nan"})
-    code, told = together.blame(first.failures(), 1, lost)
-    assert (code, told["reason"], told["message"]) == (2, "TrainingDiverged", "process 2: nan")
+    code, entry = together.blame(first.failures(), 1, lost)
+    assert (code, entry["reason"], entry["message"]) == (2, "TrainingDiverged", "process 2: nan")
 
 
 def as_process(
@@ -154,12 +154,12 @@ def as_process(
         (
             RuntimeError("[gloo/pair.cc] Connection closed by peer"),
             1,
-            "PeerLost: another process of the group is gone; the same command goes on from the "
-            "checkpoint (RuntimeError: [gloo/pair.cc] Connection closed by peer)",
+            "PeerLost: another process of the group is lost; repeat the command to resume "
+            "(RuntimeError: [gloo/pair.cc] Connection closed by peer)",
         ),
     ],
 )
-def test_a_process_without_a_report_logs_what_it_failed_for(
+def test_a_process_without_a_report_logs_its_error(
     store: Store,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -169,8 +169,8 @@ def test_a_process_without_a_report_logs_what_it_failed_for(
 ) -> None:
     assert as_process(2, store, failure, monkeypatch) == code
     assert f"] train: process 2: {words}\n" in capsys.readouterr().err
-    told = dict(peers(store, 0, Time(), 3).failures())
-    assert words.startswith(f"{told[2]['reason']}: {told[2]['message']}")
+    entry = dict(peers(store, 0, Time(), 3).failures())
+    assert words.startswith(f"{entry[2]['reason']}: {entry[2]['message']}")
 
 
 def test_the_first_process_logs_its_report_once(
@@ -180,32 +180,32 @@ def test_the_first_process_logs_its_report_once(
     assert capsys.readouterr().err.count("TrainingDiverged") == 1
 
 
-def test_a_process_that_never_met_the_others_logs_why(
+def test_a_process_that_could_not_join_logs_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def run(*_arguments: Any) -> int:
-        raise PeerError("not all 3 processes were there")
+        raise PeerError("not all 3 processes joined")
 
     monkeypatch.setattr(together, "run", run)
     for name, value in {"WORLD_SIZE": "3", "RANK": "1", "MASTER_ADDR": "a",
                         "MASTER_PORT": "1"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
     assert dispatch.dispatch(argparse.Namespace(verb="train")) == 1
-    words = "train: process 1: Failed: PeerError: not all 3 processes were there\n"
+    words = "train: process 1: Failed: PeerError: not all 3 processes joined\n"
     assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("environment", "words"),
     [
-        ({"WORLD_SIZE": "two"}, "WORLD_SIZE='two' has to be a whole number from 1"),
-        ({"WORLD_SIZE": "2", "RANK": "0"}, "needs MASTER_ADDR, MASTER_PORT, too"),
-        ({"RANK": "2"}, "RANK=2 has to be below WORLD_SIZE=2"),
-        ({"RANK": "-1"}, "RANK='-1' has to be a whole number from 0"),
-        ({place.TIMEOUT: "0"}, "SECONDS='0' has to be a whole number from 1"),
+        ({"WORLD_SIZE": "two"}, "WORLD_SIZE='two' must be a whole number of at least 1"),
+        ({"WORLD_SIZE": "2", "RANK": "0"}, "needs MASTER_ADDR, MASTER_PORT"),
+        ({"RANK": "2"}, "RANK=2 must be below WORLD_SIZE=2"),
+        ({"RANK": "-1"}, "RANK='-1' must be a whole number of at least 0"),
+        ({place.TIMEOUT: "0"}, "SECONDS='0' must be a whole number of at least 1"),
     ],
 )
-def test_an_environment_that_makes_no_sense_is_refused_with_what_is_wrong(
+def test_an_invalid_environment_is_refused_with_the_variable(
     environment: dict[str, str], words: str
 ) -> None:
     whole = {"WORLD_SIZE": "2", "RANK": "1", "MASTER_ADDR": "a", "MASTER_PORT": "1"}
@@ -216,7 +216,7 @@ def test_an_environment_that_makes_no_sense_is_refused_with_what_is_wrong(
     assert words in caught.value.message
 
 
-def test_one_process_is_one_process() -> None:
+def test_a_single_process_has_no_place() -> None:
     assert place.find({}) is None
     assert place.find({"WORLD_SIZE": "1", "RANK": "0"}) is None
     found = place.find(
@@ -225,7 +225,7 @@ def test_one_process_is_one_process() -> None:
     assert found == place.Place(rank=2, size=3, local_rank=1, seconds=1800)
 
 
-def test_no_other_command_is_divided(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_other_command_runs_in_a_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "WORLD_SIZE": "2",
         "RANK": "0",

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.evaluation import catalogue
+from recommender_training.config.mitigation import ItemGrouping
+from recommender_training.evaluation import answers, catalogue
 from recommender_training.features import groups
 from recommender_training.features.history import ItemCounts
+from recommender_training.features.prepared import Prepared
 from recommender_training.statistics import metrics
 
 Lists = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -103,3 +105,12 @@ def test_bands_follow_popularity_and_none_holds_much_more_than_its_part(events: 
     for index in range(groups.POPULARITY_BANDS):
         held = counts.events[band == index].sum()
         assert held <= part + max(events), "an item is never divided between bands"
+
+
+@pytest.mark.parametrize("by", list(ItemGrouping))
+def test_a_window_computes_the_groups_of_its_items_once(
+    prepared: Prepared, by: ItemGrouping
+) -> None:
+    window = answers.window(prepared, prepared.split.test)
+    assert window.membership(by) is window.membership(by)
+    np.testing.assert_allclose(window.membership(by).sum(1), 1)

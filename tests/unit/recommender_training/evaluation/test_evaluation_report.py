@@ -13,8 +13,8 @@ from recommender_operator.api.spec import WITH_CHAMPION_DIFFERENCE, WITH_INTERVA
 from recommender_training.cli import termination_report
 from recommender_training.evaluation import answers, responses
 from recommender_training.evaluation.evaluate import evaluate
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 
 ONLY_LISTS = {"popularity", "popularityBySegment"}
 LISTED = ("precision", "recall", "ndcg", "coverage", "novelty", "popularityRank", "exposureGini")

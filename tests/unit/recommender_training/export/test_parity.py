@@ -13,8 +13,8 @@ from recommender_training.export import build, parity, repository
 from recommender_training.export.build import Knowledge
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.probes import probes
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 
 
 @pytest.fixture(scope="module")

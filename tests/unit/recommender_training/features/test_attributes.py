@@ -13,10 +13,10 @@ from recommender_training.evaluation import ranking
 from recommender_training.export import build, parity, torchscript
 from recommender_training.features import attributes, declared, table
 from recommender_training.features.assembly import Inputs
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
 from recommender_training.models import logistic, ranker
 from recommender_training.models.ranker import Ranker
-from recommender_training.trainer.prepared import Prepared
 
 #: A number in bands that nothing in the package names.
 LOYALTY = declared.Attribute("loyalty", None, ("new", "known", "old"), (10, 100), 1000)

@@ -29,12 +29,12 @@ from recommender_training.features import (
     history,
     table,
 )
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
 from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.pipeline.champion import Champion
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
 ITEMS, USERS, DAY = 4, 3, 86_400
 EVERY = tuple(FeatureGroup)
@@ -202,7 +202,7 @@ def test_the_served_graph_has_the_numbers_of_the_training(
 
     judged = answers.window(grouped, grouped.split.test)
     said = answers.answer(mine, grouped, judged)["recommender"]
-    champion = Champion(folder, digest).answers(judged)
+    champion = Champion.load(folder, digest).answers(judged)
     assert said.probability is not None
     assert champion.probability is not None
     np.testing.assert_allclose(champion.probability, said.probability, atol=1e-5)

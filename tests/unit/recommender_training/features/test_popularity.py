@@ -16,9 +16,9 @@ from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
 from recommender_training.evaluation import answers
 from recommender_training.features import history, popularity
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.statistics import metrics
-from recommender_training.trainer.bundle import Bundle
-from recommender_training.trainer.prepared import Prepared
 
 ITEMS = 6
 #: Two age bands at their edges and two genders, a user without an age and one without a gender.

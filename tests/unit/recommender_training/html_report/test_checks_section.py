@@ -1,4 +1,4 @@
-"""What the check of the data found goes with the version: into its report and onto its page."""
+"""The findings of the data check are in the version's report and on its page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def written(lake: Path, days: int | None) -> Path:
     )
 
 
-def told(findings: list[Finding], against: str | None = None) -> dict[str, Any]:
+def entry(findings: list[Finding], against: str | None = None) -> dict[str, Any]:
     rows = [finding.to_json() for finding in findings]
     return {"windowDays": None, "comparedWith": against, "level": "warn", "findings": rows}
 
@@ -50,25 +50,25 @@ def test_the_findings_of_the_version_and_the_window_are_read_back(tmp_path: Path
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"schema": "recommender.dev/data-checks/v9"}'])
-def test_findings_that_cannot_be_read_are_none_and_fail_no_training(
-    tmp_path: Path, content: str
-) -> None:
+def test_unreadable_findings_are_none_and_fail_no_training(tmp_path: Path, content: str) -> None:
     written(tmp_path, None).write_text(content)
     assert lake_files.read_findings(tmp_path, VERSION, None) is None
 
 
 def test_every_finding_is_a_row_with_its_value_and_its_limit() -> None:
-    page = join(*checks.parts(told(FOUND))).source
+    page = join(*checks.parts(entry(FOUND))).source
     rows = re.findall(r"<tr.*?</tr>", page)[1:]
     assert len(rows) == 3
     assert rows[0] == (
-        '<tr class="few"><td>interactions.value[test]</td><td>labels</td><td>holds</td>'
+        '<tr class="few"><td>interactions.value[test]</td><td>labels</td><td>passed</td>'
         "<td>5 of 9 rows positive</td><td>both</td></tr>"
     )
-    assert "<td>warns</td><td>0.21</td><td>at most 0.1<small>look at the age</small></td>" in page
-    assert "1 hold, 1 warn, 1 block." in page
-    assert "compared with nothing" in page
-    assert f"compared with {VERSION}" in join(*checks.parts(told([], VERSION))).source
+    assert (
+        "<td>warning</td><td>0.21</td><td>at most 0.1<small>look at the age</small></td>" in page
+    )
+    assert "1 passed, 1 warning, 1 blocked." in page
+    assert "not compared with a reference" in page
+    assert f"compared with {VERSION}" in join(*checks.parts(entry([], VERSION))).source
 
 
 class Tags(HTMLParser):
@@ -85,7 +85,7 @@ class Tags(HTMLParser):
 def test_values_of_the_data_never_become_markup(text: str) -> None:
     def tags(word: str) -> list[str]:
         finding = Finding("categories", "users", word, "warn", word, word, word)
-        return Tags(join(*checks.parts(told([finding]))).source).names
+        return Tags(join(*checks.parts(entry([finding]))).source).names
 
     assert tags(text) == tags("plain")
 
@@ -93,10 +93,13 @@ def test_values_of_the_data_never_become_markup(text: str) -> None:
 @pytest.mark.parametrize(
     ("facts", "words"),
     [
-        ({"compared": True, "sawTestRows": 1200, "unknownItemRows": 3}, "1,200; these flatter it"),
+        (
+            {"compared": True, "sawTestRows": 1200, "unknownItemRows": 3},
+            "1,200; its metrics are too good",
+        ),
         ({"compared": True, "sawTestRows": 0, "unknownItemRows": 3}, "<dd>0</dd>"),
-        ({"compared": True, "sawTestRows": None, "unknownItemRows": 3}, "<dd>not known</dd>"),
-        ({"compared": False}, "<dd>no; the Job"),
+        ({"compared": True, "sawTestRows": None, "unknownItemRows": 3}, "<dd>unknown</dd>"),
+        ({"compared": False}, "<dd>no; see the Job"),
     ],
 )
 def test_the_page_says_how_many_test_rows_the_champion_was_fitted_on(
@@ -112,6 +115,6 @@ def test_a_version_trained_without_a_check_has_no_such_section(trained: Any) -> 
     assert "<h2>Data</h2>" not in page
     report = json.loads((trained.staged / "report.json").read_text())
     facts = manifest.verify(trained.staged)
-    shown = render({**report, "dataChecks": told(FOUND)}, facts).decode()
+    shown = render({**report, "dataChecks": entry(FOUND)}, facts).decode()
     assert shown.index("<h2>Data</h2>") < shown.index("<h2>User segments</h2>")
-    assert shown == render({**report, "dataChecks": told(FOUND)}, facts).decode()
+    assert shown == render({**report, "dataChecks": entry(FOUND)}, facts).decode()

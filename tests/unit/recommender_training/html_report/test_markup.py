@@ -1,4 +1,4 @@
-"""No text becomes markup, whatever it holds."""
+"""No text becomes markup."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_only_elements_that_were_made_go_in_unescaped(texts: list[str]) -> None:
     assert parsed.text == "".join(map(shown, texts)) * 2
 
 
-def test_absent_children_and_attributes_are_left_out_and_names_are_those_of_html() -> None:
+def test_missing_children_and_attributes_are_skipped_and_names_are_html() -> None:
     made = tag("a", None, "x", class_="k", text_anchor="end", href=None)
     assert made == Markup('<a class="k" text-anchor="end">x</a>')
     assert tag("meta", charset="utf-8", name="n").source == '<meta charset="utf-8" name="n">'

@@ -1,4 +1,4 @@
-"""The page of an artifact: self-contained, complete, the verdict first, and never a surprise."""
+"""The page of an artifact is self-contained and complete, with the verdict first."""
 
 from __future__ import annotations
 
@@ -243,25 +243,25 @@ def test_a_window_without_requests_is_shown_without_lists(
         {"name": "age", "segments": 0, "auc": None, "logLoss": None, "calibrationGap": None}
     ]
     for each in (*empty["intervals"].values(), *empty["minus"].values()):
-        for told in each.values():
-            told["low"] = told["high"] = None
+        for section in each.values():
+            section["low"] = section["high"] = None
     empty["learning"] = {"bestEpoch": 0, "looks": []}
     assert Elements(render(empty, facts)).open == []
 
 
-def test_the_baseline_alone_has_a_page_without_a_learning_curve(
-    trained: Any, tmp_path: Path
-) -> None:
+def test_the_baseline_has_a_page_without_a_learning_curve(trained: Any, tmp_path: Path) -> None:
     config = parse_config('{"algorithm": "LogisticRegression", "seed": 3}')
-    result = training.train(trained.lake, trained.data_version, config, tmp_path / "staged")
+    result = training.train(
+        training.TrainingRun(trained.lake, trained.data_version, config, tmp_path / "staged")
+    )
     page = (result.staged / "report.html").read_text()
-    assert "This is the baseline itself" in page
+    assert "The baseline model itself" in page
     for absent in ("Learning curve", "Gain over the regression", "Model minus regression"):
         assert absent not in page
     assert "Gain over popularity" in page
 
 
-def test_a_search_is_told_in_words_a_drawing_and_a_table(searched: Any) -> None:
+def test_a_search_has_a_summary_a_figure_and_a_table(searched: Any) -> None:
     page = (searched.staged / "report.html").read_text()
     found = searched.found
     assert "<h2>Training and calibration</h2>" in page
@@ -269,9 +269,9 @@ def test_a_search_is_told_in_words_a_drawing_and_a_table(searched: Any) -> None:
     seen = Elements(page.encode())
     assert seen.open == []
     best = words.number(found["bestLogLoss"])
-    assert f"Trial {found['best']} was chosen with a mean log loss of {best}" in seen.text
-    assert "3 settings were tried by TPE, each on 2 folds before the test window." in seen.text
-    assert "Fitted from 2 seeds" in seen.text
+    assert f"Trial {found['best']} is the best, with a mean log loss of {best}" in seen.text
+    assert "TPE tried 3 configurations, each on 2 folds before the test window." in seen.text
+    assert "With 2 seeds" in seen.text
     (drawing,) = re.findall(
         r"<svg[^>]*Validation log loss of each trial.*?</svg>", page, re.DOTALL
     )
@@ -338,12 +338,12 @@ def test_any_search_is_drawn_inside_its_frame_and_the_line_only_falls(
     assert [y for _, y in points] == sorted(y for _, y in points), "down is a larger y"
 
 
-def test_the_words_name_what_was_ended_diverged_and_lost() -> None:
+def test_the_summary_counts_pruned_diverged_and_failed_trials() -> None:
     trials = [trial(0, 0.5), trial(1, 0.9, "Pruned"), trial(2, None, "Diverged"),
               trial(3, None, "Failed"), trial(4, 0.49)]  # fmt: skip
     page = join(*search.parts(outcome(trials))).source
-    assert "(1 ended early, 1 diverged, 1 lost with their process)" in page
-    assert "Trial 4 was chosen with a mean log loss of 0.4900" in page
-    assert "fitted from one seed, 1" in page
+    assert "(1 pruned, 1 diverged, 1 failed with their process)" in page
+    assert "Trial 4 is the best, with a mean log loss of 0.4900" in page
+    assert "fitted with one seed, 1" in page
     assert page.index("<td>4</td>") < page.index("<td>0</td>"), "the best first"
     assert "<td>1</td>" not in page, "the table has completed trials only"

@@ -1,4 +1,4 @@
-"""The verdict says what the intervals say, and no more."""
+"""The verdict follows from the intervals."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def report(trained: Any) -> dict[str, Any]:
 def test_the_verdict_follows_the_interval(
     report: dict[str, Any], low: float | None, high: float | None, tone: str
 ) -> None:
-    told = copy.deepcopy(report)
-    told["metrics"] |= {"aucMinusBaselineLow": low, "aucMinusBaselineHigh": high}
-    told["minus"]["baseline"]["auc"] |= {"low": low, "high": high}
-    assert verdict.of(told).tone == tone
+    section = copy.deepcopy(report)
+    section["metrics"] |= {"aucMinusBaselineLow": low, "aucMinusBaselineHigh": high}
+    section["minus"]["baseline"]["auc"] |= {"low": low, "high": high}
+    assert verdict.of(section).tone == tone
 
 
-def test_a_rehearsed_fault_and_the_baseline_itself_are_never_called_better(
+def test_an_injected_fault_and_the_baseline_are_never_called_better(
     report: dict[str, Any],
 ) -> None:
     good = copy.deepcopy(report)
@@ -47,16 +47,16 @@ def test_a_rehearsed_fault_and_the_baseline_itself_are_never_called_better(
     assert verdict.of(good | {"algorithm": "LogisticRegression"}).tone == "plain"
 
 
-def test_the_verdict_names_the_segment_that_the_baseline_serves_better(
+def test_the_verdict_names_the_segment_behind_the_baseline(
     report: dict[str, Any],
 ) -> None:
-    told = copy.deepcopy(report)
-    counted = [entry for entry in told["fairness"]["segments"] if entry["counted"]]
+    section = copy.deepcopy(report)
+    counted = [entry for entry in section["fairness"]["segments"] if entry["counted"]]
     for entry in counted:
         entry["minusBaseline"]["auc"]["value"] = 0.01
-    assert "in no segment" in " ".join(verdict.of(told).reasons)
+    assert "no large enough segment" in " ".join(verdict.of(section).reasons)
     counted[-1]["minusBaseline"]["auc"]["value"] = -0.0321
-    sentence = " ".join(verdict.of(told).reasons)
+    sentence = " ".join(verdict.of(section).reasons)
     assert f"for {words.segment(counted[-1]['name'])} it is behind" in sentence
     assert "0.0321" in sentence
 
@@ -66,13 +66,13 @@ def test_the_verdict_names_the_segment_that_the_baseline_serves_better(
     [
         (0.01, 0.02, "better than"),
         (-0.02, -0.01, "worse than"),
-        (-0.01, 0.01, "not shown to differ from"),
-        (None, None, "not shown to differ from"),
+        (-0.01, 0.01, "not measurably different from"),
+        (None, None, "not measurably different from"),
     ],
 )
-def test_lists_are_called_better_only_where_the_interval_says_so(
+def test_lists_are_called_better_only_if_the_interval_shows_it(
     report: dict[str, Any], low: float | None, high: float | None, words_: str
 ) -> None:
-    told = copy.deepcopy(report)
-    told["minus"]["baseline"]["ndcgAt10"] |= {"low": low, "high": high}
-    assert f"{words_} the baseline's" in " ".join(verdict.of(told).reasons)
+    section = copy.deepcopy(report)
+    section["minus"]["baseline"]["ndcgAt10"] |= {"low": low, "high": high}
+    assert f"{words_} the baseline's" in " ".join(verdict.of(section).reasons)

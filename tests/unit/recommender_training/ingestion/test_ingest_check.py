@@ -1,4 +1,4 @@
-"""`check` is idempotent, appends what is new, and names what is wrong."""
+"""`check` is idempotent, appends new rows, and reports errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_rows(folder: Path, *rows: str, name: str = "late") -> None:
     (folder / f"{name}.inter").write_text(HEADER + "".join(row + "\n" for row in rows))
 
 
-def test_the_same_files_again_are_the_same_version(raw_folder: Path, tmp_path: Path) -> None:
+def test_the_same_files_give_the_same_version_again(raw_folder: Path, tmp_path: Path) -> None:
     first = ingest.check(raw_folder, tmp_path / "lake")
     again = ingest.check(raw_folder, tmp_path / "lake")
     assert again.data_version == first.data_version
@@ -123,7 +123,7 @@ def test_headers_without_rows_are_an_empty_window(raw_folder: Path, tmp_path: Pa
     assert failure(raw_folder, tmp_path).reason == "NoRowsInWindow"
 
 
-def test_rows_that_are_all_bad_are_an_empty_window_where_that_is_allowed(
+def test_only_bad_rows_give_an_empty_window_if_the_share_allows_it(
     raw_folder: Path, tmp_path: Path
 ) -> None:
     (raw_folder / "synthetic.inter").write_text(HEADER + "1\t1\tx\t1\n")
@@ -131,9 +131,7 @@ def test_rows_that_are_all_bad_are_an_empty_window_where_that_is_allowed(
     assert error.reason == "NoRowsInWindow"
 
 
-def test_too_many_bad_rows_fail_and_none_of_the_batch_gets_in(
-    raw_folder: Path, tmp_path: Path
-) -> None:
+def test_too_many_bad_rows_fail_and_no_row_is_written(raw_folder: Path, tmp_path: Path) -> None:
     add_rows(raw_folder, *(f"1\t{item}\t9\t899000000" for item in range(1, 11)))
     error = failure(raw_folder, tmp_path)
     assert error.reason == "TooManyQuarantinedRows"

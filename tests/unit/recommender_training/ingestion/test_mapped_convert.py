@@ -1,4 +1,4 @@
-"""Each text becomes the one value that it can mean, or a reason that names the likely cause."""
+"""Each text becomes its value, or a reason that names the likely cause."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_an_id_is_a_whole_number(text: str, number: int) -> None:
 @pytest.mark.parametrize(
     "text", [None, "", "-1", "7.5", "1e3", "９", "seven", "9" * 19, "7,0", "true", "7 8"]
 )
-def test_any_other_id_is_a_reason(text: str | None) -> None:
+def test_any_other_id_has_a_reason(text: str | None) -> None:
     assert convert_event(user=text) == "BadUserId"
     assert convert_event(item=text) == "BadItemId"
 
@@ -98,14 +98,14 @@ def test_a_time_is_seconds_since_1970(text: str, unit: str, seconds: int) -> Non
         (None, "ISO8601", "BadTimestamp"),
     ],
 )
-def test_a_time_that_cannot_be_has_a_reason_that_names_the_likely_cause(
+def test_an_invalid_time_has_a_reason_that_names_the_likely_cause(
     text: str | None, unit: str, reason: str
 ) -> None:
     assert convert_event({"timestamp": {"column": "t", "unit": unit}}, timestamp=text) == reason
 
 
 @given(st.integers(convert._PLAUSIBLE_FROM, NOW + schema.CLOCK_TOLERANCE))
-def test_a_plausible_time_is_taken_in_its_own_unit_and_in_no_other(seconds: int) -> None:
+def test_a_plausible_time_is_accepted_only_in_its_own_unit(seconds: int) -> None:
     units = {"Seconds": str(seconds), "Milliseconds": f"{seconds}000"}
     for unit in units:
         for other, text in units.items():
@@ -121,7 +121,7 @@ def test_a_plausible_time_is_taken_in_its_own_unit_and_in_no_other(seconds: int)
     [("1", (1, 5), 1.0), ("4.5", (1, 5), 4.5), ("5e0", (1, 5), 5.0), ("0", (0, 1), 1.0),
      ("1", (0, 1), 5.0), ("10", (1, 10), 5.0), ("-1", (-1, 1), 1.0), ("0", (-1, 1), 3.0)],
 )  # fmt: skip
-def test_a_value_is_laid_onto_the_range_of_the_models(
+def test_a_value_is_scaled_to_the_range_of_the_models(
     text: str, bounds: tuple[float, float], value: float
 ) -> None:
     declared = {"value": {"column": "v", "lowest": bounds[0], "highest": bounds[1]}}
@@ -129,7 +129,7 @@ def test_a_value_is_laid_onto_the_range_of_the_models(
 
 
 @pytest.mark.parametrize("text", ["0.99", "5.01", "five", "inf", "NaN", "1e999", None, "true"])
-def test_a_value_out_of_its_range_is_a_reason(text: str | None) -> None:
+def test_a_value_out_of_range_has_a_reason(text: str | None) -> None:
     assert convert_event(value=text) == "BadValue"
 
 
@@ -150,24 +150,24 @@ TYPES = EventType.model_validate(
         (None, "4", "UnknownEventType"),
     ],
 )
-def test_a_type_gives_its_value_where_the_row_has_none(
+def test_a_row_without_a_value_gets_that_of_its_type(
     what: str | None, value: str | None, found: Any
 ) -> None:
     got = convert_event({"event_type": TYPES}, event_type=what, value=value)
     assert (got if isinstance(got, str) else got["value"]) == found
 
 
-def test_types_that_are_not_listed_are_taken_where_none_is() -> None:
+def test_all_types_are_accepted_if_none_is_listed() -> None:
     row = convert_event({"event_type": {"column": "e"}}, event_type="anything")
     assert (row["event_type"], row["value"]) == ("anything", 5.0)
 
 
 @pytest.mark.parametrize("name", ["event_type", "segment", "session"])
-def test_a_text_too_long_for_its_column_is_a_reason(name: str) -> None:
+def test_a_text_too_long_for_its_column_has_a_reason(name: str) -> None:
     assert convert_event(None, **{name: "x" * 129}) == "TextTooLong"
 
 
-def test_the_segment_is_that_of_the_row_or_else_of_the_user() -> None:
+def test_the_segment_of_the_row_overrides_that_of_the_user() -> None:
     table = Interactions.model_validate(
         {"files": "*", "user": "u", "item": "i", "timestamp": {"column": "t"},
          "value": {"column": "v"}, "segment": "s"}

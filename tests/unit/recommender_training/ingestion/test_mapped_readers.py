@@ -1,4 +1,4 @@
-"""Readers hand over every row with its line and its text, also those that nobody can parse."""
+"""Readers yield every row with its line and text, including unreadable rows."""
 
 from __future__ import annotations
 
@@ -63,9 +63,7 @@ def test_a_record_of_csv_keeps_its_text_and_the_number_of_its_first_line(tmp_pat
         (b"\xff1,2,3,4\n", "NotUtf8"),
     ],
 )
-def test_a_line_that_is_broken_costs_no_other_line(
-    tmp_path: Path, bad: bytes, reason: str
-) -> None:
+def test_a_broken_line_affects_no_other_line(tmp_path: Path, bad: bytes, reason: str) -> None:
     good = b"1,10,5,4\n"
     rows = csv_rows(tmp_path, HEADER.encode() + good + bad + good * 3)
     assert [row[2] for row in rows] == [None, reason, None, None, None]
@@ -80,13 +78,13 @@ def test_no_character_of_a_csv_file_is_lost(text: str, broken: bool) -> None:
         path = Path(folder, "a.csv")
         path.write_bytes(b"x" + text.encode() + b"\xff\n" * broken)
         rows = read(path, Format.CSV, declare(interactions=columns))
-    told = "".join(rows["row"].to_list())
+    found = "".join(rows["row"].to_list())
     wanted = f"x{text}" + "\\xff" * broken
-    assert "".join(told.split("\n")).replace("\r", "") == re.sub(r"[\r\n]", "", wanted)
+    assert "".join(found.split("\n")).replace("\r", "") == re.sub(r"[\r\n]", "", wanted)
     assert rows["line"].is_unique().all()
 
 
-def test_a_quote_that_is_never_closed_costs_its_own_line_alone(tmp_path: Path) -> None:
+def test_an_unclosed_quote_affects_only_its_own_line(tmp_path: Path) -> None:
     many = "1,10,5,4\n" * 20_000  # more than one field may hold
     rows = csv_rows(tmp_path, HEADER + '"open,1,2,3\n' + many + '7,"8,9,1')
     assert [row[2] for row in rows].count("BadQuotes") == 2
@@ -95,7 +93,7 @@ def test_a_quote_that_is_never_closed_costs_its_own_line_alone(tmp_path: Path) -
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
 @pytest.mark.parametrize("kind", [Format.CSV, Format.JSON_LINES])
-def test_a_line_without_end_is_cut_and_costs_no_other_line(
+def test_an_endless_line_is_cut_and_affects_no_other_line(
     tmp_path: Path, kind: Format, end: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lines, "MAX_LINE", 64)
@@ -111,7 +109,7 @@ def test_a_line_without_end_is_cut_and_costs_no_other_line(
     assert rows[1][1] == "x" * 63
 
 
-def test_delimiter_quote_and_names_of_columns_may_be_declared(tmp_path: Path) -> None:
+def test_delimiter_quote_and_columns_can_be_declared(tmp_path: Path) -> None:
     rows = csv_rows(
         tmp_path,
         "'1;2';10;1;5\n",
@@ -122,7 +120,7 @@ def test_delimiter_quote_and_names_of_columns_may_be_declared(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", list(EXTENSIONS))
-def test_a_missing_column_is_told_with_those_found_and_the_remedy(
+def test_a_missing_column_is_reported_with_the_present_ones_and_the_remedy(
     tmp_path: Path, kind: Format
 ) -> None:
     path = write(tmp_path / f"a.{EXTENSIONS[kind]}", [{"user": 1, "thing": 2, "at": 3, "r": 4}])
@@ -132,14 +130,14 @@ def test_a_missing_column_is_told_with_those_found_and_the_remedy(
         assert part in error.message
 
 
-def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
+def test_a_header_with_a_duplicate_column_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("user,item,at,rating,item\n")
     assert "more than once" in failure(path, Format.CSV).message
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfeu\x00,", b'"open'])
-def test_a_file_without_a_header_of_text_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_without_a_text_header_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(content)
     error = failure(path, Format.CSV)
@@ -148,9 +146,7 @@ def test_a_file_without_a_header_of_text_is_refused(tmp_path: Path, content: byt
 
 
 @pytest.mark.parametrize("cut", [None, 30])
-def test_a_file_that_is_no_parquet_or_was_cut_short_is_refused(
-    tmp_path: Path, cut: int | None
-) -> None:
+def test_a_truncated_or_non_parquet_file_is_refused(tmp_path: Path, cut: int | None) -> None:
     path = write(tmp_path / "a.parquet", [event(1, 2, 3)])
     path.write_bytes(b"user,item\n1,2\n" if cut is None else path.read_bytes()[:-cut])
     error = failure(path, Format.PARQUET)
@@ -158,7 +154,7 @@ def test_a_file_that_is_no_parquet_or_was_cut_short_is_refused(
     assert "is not a readable Parquet file" in error.message
 
 
-def test_parquet_rows_that_are_lost_on_the_way_are_missed(
+def test_missing_parquet_rows_are_detected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write(tmp_path / "a.parquet", [event(n, n, n) for n in range(10)])
@@ -167,7 +163,7 @@ def test_parquet_rows_that_are_lost_on_the_way_are_missed(
     assert (error.reason, "only 0 of its 10 rows" in error.message) == ("UnreadableData", True)
 
 
-def test_a_parquet_column_that_is_no_value_is_told_with_its_type(tmp_path: Path) -> None:
+def test_a_nested_parquet_column_is_reported_with_its_type(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pl.DataFrame({"user": [[1]], "item": [1], "at": [1], "rating": [1]}).write_parquet(path)
     error = failure(path, Format.PARQUET)
@@ -193,7 +189,7 @@ def test_a_parquet_column_that_is_no_value_is_told_with_its_type(tmp_path: Path)
         ("[7]", "NotAnObject", None),
     ],
 )
-def test_json_lines_may_mix_types_and_each_has_its_outcome(
+def test_json_lines_with_mixed_types_each_have_their_outcome(
     tmp_path: Path, line: str, reason: str | None, user: str | None
 ) -> None:
     good = json.dumps(event(1, 2, 3, 4))
@@ -211,7 +207,7 @@ def test_json_lines_without_a_line_are_refused(tmp_path: Path) -> None:
     assert "has no rows" in failure(path, Format.JSON_LINES).message
 
 
-def test_a_key_that_no_line_has_is_told_in_the_log(
+def test_a_key_missing_from_all_lines_is_logged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = write(tmp_path / "a.jsonl", [event(1, 2, 3)])
@@ -248,7 +244,7 @@ def test_a_typed_time_of_parquet_is_read_in_the_declared_unit(
 
 
 @pytest.mark.parametrize("kind", list(EXTENSIONS))
-def test_files_come_in_batches_that_number_their_rows_on(
+def test_batches_continue_the_row_numbers(
     tmp_path: Path, kind: Format, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(readers, "BATCH_ROWS", 4)

@@ -1,4 +1,4 @@
-"""A mapping that makes no sense is refused with the field, and its hash tells what it reads."""
+"""An invalid mapping is refused with its field; the hash covers all that affects rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def refusal(kind: Format, text: str | None) -> str:
 
 
 @pytest.mark.parametrize(
-    ("sections", "told"),
+    ("sections", "section"),
     [
         ({"interactions": {"user": "u"}}, "interactions.item="),
         ({"interactions": {**INTERACTIONS, "user": ""}}, "interactions.user=''"),
@@ -73,19 +73,19 @@ def refusal(kind: Format, text: str | None) -> str:
         ({"ids": "Text"}, "ids='Text'"),
     ],
 )
-def test_a_mapping_that_makes_no_sense_is_refused_with_its_field(
-    sections: dict[str, Any], told: str
+def test_an_invalid_mapping_is_refused_with_its_field(
+    sections: dict[str, Any], section: str
 ) -> None:
     text = json.dumps({"interactions": INTERACTIONS} | sections)
-    assert told in refusal(Format.CSV, text)
+    assert section in refusal(Format.CSV, text)
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"', "@/nowhere/mapping.json"])
-def test_what_is_no_mapping_at_all_is_refused(text: str) -> None:
+def test_a_text_that_is_not_a_mapping_is_refused(text: str) -> None:
     assert "--mapping" in refusal(Format.CSV, text)
 
 
-def test_a_format_has_a_mapping_exactly_if_it_needs_one() -> None:
+def test_a_format_takes_a_mapping_only_if_it_needs_one() -> None:
     assert parse_mapping(None, Format.MOVIELENS_100K) is None
     assert "takes no --mapping" in refusal(Format.MOVIELENS_100K, "{}")
     for kind in (Format.CSV, Format.JSON_LINES, Format.PARQUET, Format.DELTA):
@@ -95,7 +95,7 @@ def test_a_format_has_a_mapping_exactly_if_it_needs_one() -> None:
 @pytest.mark.parametrize(
     "sections", [{"csv": {}}, {"interactions": {**INTERACTIONS, "columns": ["a"]}}]
 )
-def test_what_belongs_to_csv_is_refused_for_other_formats(sections: dict[str, Any]) -> None:
+def test_csv_settings_are_refused_for_other_formats(sections: dict[str, Any]) -> None:
     text = json.dumps({"interactions": INTERACTIONS} | sections)
     assert parse_mapping(text, Format.CSV) is not None
     assert "apply to the format CSV" in refusal(Format.PARQUET, text)
@@ -106,13 +106,13 @@ def test_the_example_of_the_message_is_a_mapping() -> None:
     assert parse_mapping(message[message.index("'{") + 1 : -1], Format.CSV) is not None
 
 
-def test_a_mapping_may_stand_in_a_file(tmp_path: Path) -> None:
+def test_a_mapping_can_be_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "mapping.json"
     path.write_text(json.dumps({"interactions": INTERACTIONS}))
     assert parse_mapping(f"@{path}", Format.CSV) == declare()
 
 
-def test_a_schema_hash_changes_with_what_makes_a_row_and_with_nothing_else() -> None:
+def test_a_schema_hash_depends_only_on_settings_that_affect_rows() -> None:
     base = declare().schema_hash("interactions", Format.CSV)
     same = [
         declare(interactions=INTERACTIONS | {"files": "other/*"}),
@@ -133,7 +133,7 @@ def test_a_schema_hash_changes_with_what_makes_a_row_and_with_nothing_else() -> 
     assert len({base, *hashes}) == 7
 
 
-def test_files_of_before_ids_had_a_kind_are_not_read_again() -> None:
+def test_files_from_before_ids_had_a_kind_are_not_read_again() -> None:
     """The hash is that of the release before."""
     for one in (declare(), declare(ids={}), declare(ids={"user": "Integer"})):
         assert one.schema_hash("interactions", Format.CSV) == "260800f5c06abfcb"
@@ -153,20 +153,24 @@ FULL: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("sections", [{"interactions": INTERACTIONS}, FULL])
-def test_the_operator_hands_over_what_the_command_takes(sections: dict[str, Any]) -> None:
-    asked = DataMapping.model_validate(sections)
+def test_the_command_accepts_the_mapping_of_the_operator(sections: dict[str, Any]) -> None:
+    request = DataMapping.model_validate(sections)
     assert FULL.keys() == {to_camel(name) for name in DataMapping.model_fields}
     for name in ("interactions", "users", "items", "csv", "ids"):
         kind = Mapping.model_fields[name].annotation
         assert set(FULL[name]) == {to_camel(field) for field in _fields(kind)}
-    found = parse_mapping(json.dumps(asked.dump()), Format.CSV)
+    found = parse_mapping(json.dumps(request.dump()), Format.CSV)
     assert found is not None
-    told = found.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    wanted = asked.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-    assert told == wanted
+    section = found.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
+    )
+    wanted = request.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
+    )
+    assert section == wanted
 
 
-def test_the_job_of_the_operator_is_a_command_that_is_understood() -> None:
+def test_the_command_line_of_the_operators_job_is_valid() -> None:
     golden = Path(__file__).resolve().parents[3] / "golden" / "job_check_mapped.yaml"
     pod = yaml.safe_load(golden.read_text(encoding="utf-8"))["spec"]["template"]["spec"]
     command = [part.replace("$$", "$") for part in pod["containers"][0]["command"]]  # as a kubelet
@@ -177,7 +181,7 @@ def test_the_job_of_the_operator_is_a_command_that_is_understood() -> None:
     assert found.interactions.item == 'größe, "x"'
 
 
-def test_formats_and_units_are_those_of_the_operator() -> None:
+def test_formats_and_units_match_the_operator() -> None:
     for ours, theirs in (
         (Format, DataFormat),
         (mapping.TimeUnit, spec_mapping.TimeUnit),

@@ -1,4 +1,4 @@
-"""Every raw row is either parsed or quarantined with a reason; nothing is dropped in silence."""
+"""Every raw row is parsed or quarantined with a reason; none is dropped silently."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_parsed_and_quarantined_rows_are_all_rows(tmp_path: Path, rows: list[str
         ),
     ],
 )
-def test_a_source_that_cannot_be_read_is_named(tmp_path: Path, change, reason, named) -> None:  # type: ignore[no-untyped-def]
+def test_an_unreadable_source_is_named(tmp_path: Path, change, reason, named) -> None:  # type: ignore[no-untyped-def]
     folder = write(tmp_path / "in", ROWS)
     change(folder)
     with pytest.raises(InputError) as caught:

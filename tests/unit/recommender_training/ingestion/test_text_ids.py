@@ -1,4 +1,4 @@
-"""Ids that are texts: hashed by the contract, taken byte for byte, never shared by two texts."""
+"""Text ids: hashed as in the contract, kept byte for byte, without collisions."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def frame(**columns: Sequence[str | None]) -> pl.DataFrame:
 
 
 def few_bits(monkeypatch: pytest.MonkeyPatch, bits: int) -> None:
-    """As if there were only so many ids: collisions come at once."""
+    """Limit the number of hashes, so that collisions are frequent."""
     real = ids.hashed
     monkeypatch.setattr(ids, "hashed", lambda text: real(text) % 2**bits)
 
 
-def test_a_text_has_the_id_of_the_contract() -> None:
+def test_a_text_has_the_id_defined_in_the_contract() -> None:
     assert {text: ids.hashed(text) for text in vectors()} == vectors()
 
 
@@ -71,13 +71,13 @@ def test_any_text_is_an_id_or_a_reason_and_the_id_finds_the_text_again(texts: li
         ("a\x85", "ControlInUserId"),
     ],
 )
-def test_what_is_no_id_has_its_reason(text: str | None, reason: str) -> None:
+def test_an_invalid_id_has_a_reason(text: str | None, reason: str) -> None:
     good, bad = convert.users(frame(id=[text, "fine"]), TextIds("User"))
     assert bad["reason"].to_list() == [reason]
     assert good["user_id"].to_list() == [ids.hashed("fine")]
 
 
-def test_ids_are_taken_byte_for_byte_and_the_longest_fits() -> None:
+def test_ids_are_kept_byte_for_byte_and_the_longest_is_accepted() -> None:
     texts = [*ROUND, "é" * 128, "\u2028", "\ufeffx"]
     known = TextIds("User")
     good, bad = convert.users(frame(id=texts, gender=[" F "] * len(texts)), known)
@@ -87,7 +87,7 @@ def test_ids_are_taken_byte_for_byte_and_the_longest_fits() -> None:
     assert known.new().height == len(set(texts))
 
 
-def test_users_and_items_of_events_may_be_of_two_kinds() -> None:
+def test_users_and_items_can_have_different_kinds_of_ids() -> None:
     rows = frame(
         user=["u-1", "u-2"], item=[" 7 ", "seven"], timestamp=[str(START)] * 2, value=["5"] * 2
     )
@@ -107,7 +107,7 @@ def test_an_id_is_new_once() -> None:
     assert sorted(known.new()["text"]) == ["new", "newer"]
 
 
-def test_two_texts_of_one_hash_never_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_texts_with_the_same_hash_never_share_an_id(monkeypatch: pytest.MonkeyPatch) -> None:
     few_bits(monkeypatch, 0)
     lake = pl.LazyFrame({"id": [0], "text": ["old"]})
     for known, texts, owner in (

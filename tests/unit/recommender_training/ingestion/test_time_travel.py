@@ -1,4 +1,4 @@
-"""Which snapshot a time means, by a clock that is given, and what is said where there is none."""
+"""The snapshot of a time, for a given clock, and the errors without one."""
 
 from __future__ import annotations
 
@@ -32,13 +32,15 @@ def lake(tmp_path: Path) -> Path:
         ("2026-12-06T05:00:03Z", 2),
     ],
 )
-def test_the_newest_snapshot_that_is_not_after_the_time(
+def test_find_returns_the_newest_snapshot_up_to_the_time(
     lake: Path, text: str, number: int
 ) -> None:
     assert time_travel.find(lake, text, NOW).data_version == f"i{number}.u0.t0-0123456789abcdef"
 
 
-def test_a_time_before_the_oldest_is_told_with_the_oldest(lake: Path, tmp_path: Path) -> None:
+def test_a_time_before_the_oldest_snapshot_is_reported_with_the_oldest(
+    lake: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError) as caught:
         time_travel.find(lake, "2026-11-26T05:00:02Z", NOW)
     assert caught.value.reason == "NoSnapshot"
@@ -50,14 +52,14 @@ def test_a_time_before_the_oldest_is_told_with_the_oldest(lake: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "found"),
     [
         ("2026-12-06T05:00:04Z", r"in the future \(now: 2026-12-06T05:00:03Z\)"),
         ("2026-11-27T05:00:03", "not an RFC 3339 time with a zone"),
         ("2026-11-31T05:00:03Z", "day is out of range"),
     ],
 )
-def test_a_time_that_cannot_be_is_told(lake: Path, text: str, told: str) -> None:
-    with pytest.raises(InputError, match=told) as caught:
+def test_an_invalid_time_is_refused(lake: Path, text: str, found: str) -> None:
+    with pytest.raises(InputError, match=found) as caught:
         time_travel.find(lake, text, NOW)
     assert caught.value.reason == "InvalidAsOf"

@@ -102,7 +102,7 @@ def test_what_cannot_be_met_within_the_limit_is_told_and_the_nearest_is_taken() 
     wanted = asked(2, gap=50)
     bonus = exposure.fit(wanted, Exposure(min_exposure_ratio=0.5, max_bonus=1), K)
     assert not bonus.met
-    assert bonus.told(("a", "b", "c"))[2]["ratioAfter"] == 0
+    assert bonus.report(("a", "b", "c"))[2]["ratioAfter"] == 0
 
 
 def test_a_group_without_items_or_that_nobody_asks_for_needs_no_bonus() -> None:
@@ -113,7 +113,7 @@ def test_a_group_without_items_or_that_nobody_asks_for_needs_no_bonus() -> None:
     settings = Exposure(min_exposure_ratio=1, max_bonus=6)
     bonus, plain = exposure.fit(padded, settings, K), exposure.fit(wanted, settings, K)
     assert bonus.value.tolist() == [*plain.value.tolist(), 0.0]
-    assert bonus.told(("a", "b", "c", "empty"))[3] == {
+    assert bonus.report(("a", "b", "c", "empty"))[3] == {
         "name": "empty", "bonus": 0.0, "relevanceShare": 0.0, "ratioBefore": None,
         "ratioAfter": None, "bound": False,
     }  # fmt: skip

@@ -12,15 +12,15 @@ from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.mitigation import Dimension, Mitigation, Reweighting
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data.dataset import Dataset, Users
+from recommender_training.features.prepared import Prepared
 from recommender_training.mitigation.reweighting import (
+    report,
     row_weights,
-    told,
     user_groups,
     weights,
 )
 from recommender_training.models import logistic
 from recommender_training.statistics import calibration
-from recommender_training.trainer.prepared import Prepared
 
 #: Group (-1 unknown) and label of each row.
 ROWS = st.lists(st.tuples(st.integers(-1, 3), st.booleans()), min_size=1, max_size=60)
@@ -115,7 +115,7 @@ def test_groups_are_age_bands_genders_or_the_segments_of_the_users_table(data: D
     assert [bands[1][code] for code in bands[0]] == [table[1][code] for code in table[0]]
 
 
-def test_weights_are_of_the_rows_that_are_fitted_on_and_are_told_by_group(
+def test_weights_are_of_the_rows_that_are_fitted_on_and_are_reported_by_group(
     prepared: Prepared,
 ) -> None:
     data, rows = prepared.data, prepared.split.train
@@ -124,7 +124,7 @@ def test_weights_are_of_the_rows_that_are_fitted_on_and_are_told_by_group(
     assert found is not None
     held = np.setdiff1d(np.arange(len(data.events)), rows)
     assert (found[held] == 1).all()
-    entries = told(data, rows, data.events.label, settings)
+    entries = report(data, rows, data.events.label, settings)
     assert sum(entry["rows"] for entry in entries) == len(rows)
     gender = data.users.side[data.events.user[rows], 1]
     for entry in entries:

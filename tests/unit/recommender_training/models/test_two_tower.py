@@ -22,15 +22,16 @@ from recommender_training.evaluation import answers, list_prior, ranking
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.features import table
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle
+from recommender_training.fitted.retrieval import BESIDE_WEIGHTS, WITHOUT_WEIGHTS, RetrievalModels
 from recommender_training.models import item_weights
 from recommender_training.models import pairs as pairs_of_events
 from recommender_training.models.pairs import newest, pairs
 from recommender_training.models.two_tower import sampled_softmax
 from recommender_training.trainer import fit, retrieval
-from recommender_training.trainer.bundle import Bundle
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
-from recommender_training.trainer.prepared import Prepared
 
 
 def configured(chosen: str, loss: str = "SampledSoftmax") -> TrainingConfig:
@@ -49,7 +50,7 @@ def few_epochs() -> object:
 @pytest.fixture(scope="module", params=["SampledSoftmax", "FullSoftmax"])
 def fitted(
     request: pytest.FixtureRequest, prepared: Prepared, few_epochs: object
-) -> retrieval.RetrievalModels:
+) -> RetrievalModels:
     torch.manual_seed(0)
     config = configured("TwoTower", request.param)
     split = prepared.split
@@ -134,7 +135,7 @@ def test_towers_learn_from_the_newest_pairs_where_there_are_many(
 
 
 def test_a_fit_lowers_the_loss_below_that_of_popularity(
-    fitted: retrieval.RetrievalModels, prepared: Prepared
+    fitted: RetrievalModels, prepared: Prepared
 ) -> None:
     data = prepared.data
     held = pairs(prepared.inputs, data.events, prepared.split.validation)
@@ -144,7 +145,7 @@ def test_a_fit_lowers_the_loss_below_that_of_popularity(
 
 
 def test_items_without_an_event_keep_genres_and_year_alone(
-    fitted: retrieval.RetrievalModels, prepared: Prepared
+    fitted: RetrievalModels, prepared: Prepared
 ) -> None:
     towers = fitted.towers
     assert towers is not None
@@ -155,7 +156,7 @@ def test_items_without_an_event_keep_genres_and_year_alone(
     assert not torch.equal(towers.item.weight[seen[0]], towers.item.weight[0])
 
 
-def knowledge(prepared: Prepared, used: retrieval.RetrievalModels) -> build.Knowledge:
+def knowledge(prepared: Prepared, used: RetrievalModels) -> build.Knowledge:
     state = State.at(prepared.data, None, prepared.constants.groups)
     length = prepared.history_length
     return build.Knowledge(prepared.data, prepared.constants, state, None, length, used)
@@ -178,13 +179,14 @@ def tower_inputs(
 
 
 def test_the_graph_serves_the_lift_of_the_fitted_towers(
-    fitted: retrieval.RetrievalModels, prepared: Prepared, bundle: Bundle
+    fitted: RetrievalModels, prepared: Prepared, bundle: Bundle
 ) -> None:
     known = knowledge(prepared, fitted)
     graph = build.logistic_module(bundle.baseline, known, 1.0)
     task = ranking.reveal_half(prepared.data, prepared.split.test, prepared.history_length)
     for request in task.requests[:10]:
         session, side, now, expected = tower_inputs(known, request)
+        side = side + graph.side_offsets
         found = graph.lift(session, side, now)
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
         assert float(found.std()) > 0.01
@@ -200,7 +202,7 @@ def test_the_graph_serves_the_lift_of_the_fitted_towers(
 
 
 def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
-    fitted: retrieval.RetrievalModels, prepared: Prepared, bundle: Bundle
+    fitted: RetrievalModels, prepared: Prepared, bundle: Bundle
 ) -> None:
     known = knowledge(prepared, fitted)
     graph = build.logistic_module(bundle.baseline, known, bundle.baseline_temperature)
@@ -213,27 +215,23 @@ def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
 
 
 def test_lists_are_ordered_by_what_the_resource_asks_for(
-    fitted: retrieval.RetrievalModels, prepared: Prepared, data: Dataset
+    fitted: RetrievalModels, prepared: Prepared, data: Dataset
 ) -> None:
     state = State.at(data, None, prepared.constants.groups)
     task = ranking.reveal_half(data, prepared.split.test, prepared.history_length)
     request = task.requests[0]
     weights = np.ones((len(request.session), data.items.count), np.float32)
     inputs = ranking.catalogue_inputs(data, prepared.constants, state, request, 20)
-    popular = list_prior.prior(
-        data, state.counts, None, retrieval.RetrievalModels(), request, None
-    )
-    both = retrieval.RetrievalModels(True, fitted.towers)
+    popular = list_prior.prior(data, state.counts, None, RetrievalModels(), request, None)
+    both = RetrievalModels(True, fitted.towers)
     lift = both.lift(inputs.take(torch.tensor([0])))[0]
     found = list_prior.prior(data, state.counts, weights, both, request, inputs)
     retrieved = list_prior.retrieved(weights, data, request)
     np.testing.assert_allclose(found, popular + retrieved + lift, rtol=1e-5)
-    alone = retrieval.RetrievalModels(False, fitted.towers)
+    alone = RetrievalModels(False, fitted.towers)
     found = list_prior.prior(data, state.counts, None, alone, request, inputs)
-    ratio = retrieval.WITHOUT_WEIGHTS / retrieval.BESIDE_WEIGHTS
-    np.testing.assert_allclose(
-        found, retrieval.WITHOUT_WEIGHTS * popular + ratio * lift, rtol=1e-5
-    )
+    ratio = WITHOUT_WEIGHTS / BESIDE_WEIGHTS
+    np.testing.assert_allclose(found, WITHOUT_WEIGHTS * popular + ratio * lift, rtol=1e-5)
 
 
 def test_towers_learn_the_same_from_inputs_that_are_computed_by_batch(
@@ -289,9 +287,9 @@ def test_towers_that_were_ended_go_on_to_the_same_weights(
 
 @pytest.mark.parametrize("variant", [None, *Variant])
 def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
-    fitted: retrieval.RetrievalModels, prepared: Prepared, bundle: Bundle, variant: Variant | None
+    fitted: RetrievalModels, prepared: Prepared, bundle: Bundle, variant: Variant | None
 ) -> None:
-    used = retrieval.RetrievalModels(True, fitted.towers)
+    used = RetrievalModels(True, fitted.towers)
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     known = replace(knowledge(prepared, used), retrieval=item_weights.fit(prepared.data, every))
     assert bundle.deep is not None
@@ -306,7 +304,7 @@ def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
     loaded = torchscript.loaded(torchscript.archive(graph))
     assert check(loaded, scorer, known, requests, lists)["maxDisorder"] <= parity.RANK_TOLERANCE
     with pytest.raises(parity.ParityError, match="ordered otherwise"):
-        check(loaded, scorer, replace(known, sources=retrieval.RetrievalModels()), requests, lists)
+        check(loaded, scorer, replace(known, sources=RetrievalModels()), requests, lists)
     if variant is not None:
         with pytest.raises(parity.ParityError, match="ordered otherwise"):
             check(loaded, scorer, known, requests)

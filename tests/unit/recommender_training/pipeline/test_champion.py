@@ -23,11 +23,12 @@ from recommender_training.evaluation import answers, ranking
 from recommender_training.evaluation.answers import Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.request import retrieve
+from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
-from recommender_training.pipeline.champion import Champion, Comparison, _short, _translation
-from recommender_training.trainer.bundle import Bundle, refit
-from recommender_training.trainer.prepared import Prepared
+from recommender_training.pipeline.champion import Champion, Comparison, _short
+from recommender_training.trainer.fit_models import refit
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_it_answers_what_its_model_answered_in_its_own_evaluation(
 ) -> None:
     """The exported graph knows the test window's counts and retrieval: nothing of them is used."""
     folder, digest = altered(use_baseline if name == "baseline" else lambda _: None)
-    told = Champion(folder, digest).answers(judged)
+    told = Champion.load(folder, digest).answers(judged)
     own = said[name].probability
     assert told.probability is not None
     assert own is not None
@@ -98,7 +99,7 @@ def test_its_lists_are_of_what_was_known_before_the_window(
     def logits(state: State) -> Doubles:
         return ranking.score_task(judged.task, judged.data, frozen, state, length, scorer)
 
-    told = Champion(trained.staged, trained.digest).catalogue_logits(judged)
+    told = Champion.load(trained.staged, trained.digest).graph.catalogue_logits(judged)
     np.testing.assert_allclose(told, logits(judged.state), rtol=0, atol=1e-4)
     everything = State.at(judged.data, None, frozen.groups)
     for leak in (
@@ -153,7 +154,7 @@ def test_items_and_users_that_it_does_not_know_are_cold_and_never_in_its_lists(
         users=dataclasses.replace(users, ids=users.ids + 10**6),
     )
     present = dataclasses.replace(judged, data=data)
-    champion = Champion(trained.staged, trained.digest)
+    champion = Champion.load(trained.staged, trained.digest)
     told, before = champion.answers(present), champion.answers(judged)
     assert not np.isin(told.top, np.flatnonzero(late)).any()
     assert champion.unknown_items(present) == late[judged.item].sum() > 0
@@ -189,10 +190,6 @@ def test_a_reason_takes_no_more_bytes_than_characters_in_json(text: str) -> None
 
 def test_a_reason_in_plain_words_is_told_as_it_is() -> None:
     assert _short("it has no graph: 7 of [8, 9]") == "it has no graph: 7 of [8, 9]"
-
-
-def test_names_of_side_features_are_those_of_the_champion() -> None:
-    assert _translation(("F", "M", "new"), ("M", "X", "F")).tolist() == [2, 0, 3, -1]
 
 
 class Silent(nn.Module):
@@ -238,8 +235,8 @@ def put(module: nn.Module) -> Change:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (put(Silent()), "exported by a release before this"),
-        (put(NotFinite()), "no finite numbers"),
+        (put(Silent()), "exported by an earlier release"),
+        (put(NotFinite()), "not finite"),
         (lambda f: triton.model_path(f).write_bytes(b"no graph"), "Error"),
         (lambda f: (f / "report.json").write_text("{"), "JSONDecodeError"),
         (lambda f: (f / "vocabulary.json").write_text("[]"), "TypeError"),

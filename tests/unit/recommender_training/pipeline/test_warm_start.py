@@ -24,14 +24,14 @@ from recommender_training.config.training import (
     parse_config,
 )
 from recommender_training.data.dataset import Dataset
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.models.ranker import Ranker
 from recommender_training.pipeline import warm_start
 from recommender_training.trainer import fit
-from recommender_training.trainer.bundle import Bundle
 from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
 from recommender_training.trainer.initial_weights import WarmStart, places_of
-from recommender_training.trainer.prepared import Prepared
 
 SCHEMA_FILE = Path(__file__).parents[4] / "docs" / "evaluation.schema.json"
 SETTINGS = {"epochs": 1, "embeddingDim": 8, "batchSize": 256}
@@ -147,7 +147,7 @@ def test_a_champion_that_reads_other_feature_groups_is_no_start(
 ) -> None:
     frozen = dataclasses.replace(prepared.constants, groups=(FeatureGroup.CALENDAR,))
     other = dataclasses.replace(prepared, constants=frozen)
-    _, told = warm_start.begin(configured(), other, (trained.staged, trained.digest))
+    _, told = warm_start.resolve(configured(), other, (trained.staged, trained.digest))
     assert told is not None
     assert "reads other features" in told["message"]
 
@@ -157,10 +157,8 @@ def test_a_refresh_of_the_item_embeddings_changes_nothing_else(
 ) -> None:
     model, log = fitted(trained, prepared, WarmMode.ITEM_EMBEDDINGS)
     had, now = start_of(trained).checkpoint.weights, state(model)
-    fit.fit_for(
-        model, prepared.inputs, torch.arange(600), configured().hyperparameters,
-        prepared.kept.label, 1.0,
-    )  # fmt: skip
+    examples = fit.Examples.whole(prepared.inputs, torch.arange(600), prepared.kept.label)
+    fit.fit_for(model, examples, configured().hyperparameters, 1.0)
     for after in (now, state(model)):
         others = [name for name in had if name != "item.weight"]
         assert all(torch.equal(after[name], had[name]) for name in others)
@@ -236,7 +234,7 @@ def test_a_champion_that_does_not_fit_is_a_cold_start_that_says_why(
 ) -> None:  # fmt: skip
     source = altered(change or (lambda _: None))
     before = torch.get_rng_state()
-    start, told = warm_start.begin(configured(**more), prepared, source)
+    start, told = warm_start.resolve(configured(**more), prepared, source)
     assert start is None
     assert told is not None
     assert told["warm"] is False
@@ -250,7 +248,7 @@ def test_a_changed_artifact_is_refused_without_naming_paths(
 ) -> None:
     folder, digest = altered(lambda _: None)
     (folder / checkpoint.PATH).write_bytes(b"\0" * 100)
-    start, told = warm_start.begin(configured(), prepared, (folder, digest))
+    start, told = warm_start.resolve(configured(), prepared, (folder, digest))
     assert start is None
     assert told is not None
     assert "ArtifactInvalid" in told["message"]
@@ -258,11 +256,11 @@ def test_a_changed_artifact_is_refused_without_naming_paths(
 
 
 def test_without_a_champion_and_without_the_wish_there_is_none(prepared: Prepared) -> None:
-    start, told = warm_start.begin(configured(), prepared, None)
+    start, told = warm_start.resolve(configured(), prepared, None)
     assert start is None
     assert told is not None
     assert "no champion" in told["message"]
-    assert warm_start.begin(TrainingConfig(), prepared, None) == (None, None)
+    assert warm_start.resolve(TrainingConfig(), prepared, None) == (None, None)
 
 
 def test_a_champion_that_saw_the_validation_window_is_no_start(
@@ -272,6 +270,6 @@ def test_a_champion_that_saw_the_validation_window_is_no_start(
         prepared.split, validation_start=prepared.split.validation_start - 1
     )
     before = dataclasses.replace(prepared, split=earlier)
-    _, told = warm_start.begin(configured(), before, (trained.staged, trained.digest))
+    _, told = warm_start.resolve(configured(), before, (trained.staged, trained.digest))
     assert told is not None
     assert "cannot be held out" in told["message"]

@@ -44,7 +44,7 @@ def test_another_package_is_refused_and_nothing_is_cached(wheel: Path, tmp_path:
     assert not movielens.cached()
 
 
-def test_a_download_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_reports_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECOMMENDER_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(movielens, "_front_ends", lambda: [["false"]])
     with pytest.raises(RuntimeError, match="cannot be downloaded: false"):

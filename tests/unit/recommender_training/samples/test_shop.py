@@ -1,4 +1,4 @@
-"""The generated shop: its truth is the formula, its log is what a shop would have."""
+"""The generated shop: its truth follows the formula, its log has the columns of a shop."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def large() -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 @pytest.mark.parametrize("seed", [0, SEED, 2**32 - 1])
-def test_a_seed_makes_the_same_rows_again_and_another_one_others(seed: int) -> None:
+def test_a_seed_gives_the_same_rows_and_another_seed_others(seed: int) -> None:
     settings = replace(SMALL, impressions=600)
     first, again, other = (shop.Shop(settings, of) for of in (seed, seed, seed + 1))
     assert_frame_equal(*(pl.concat(each.users()) for each in (first, again)))
@@ -58,7 +58,7 @@ def test_a_seed_makes_the_same_rows_again_and_another_one_others(seed: int) -> N
 
 
 @given(impressions=st.integers(1, 3000), days=st.integers(1, 9), new=st.sampled_from([0.0, 0.5]))
-def test_there_are_as_many_impressions_as_asked_for_in_whole_pages(
+def test_impressions_are_the_requested_number_rounded_to_full_pages(
     impressions: int, days: int, new: float
 ) -> None:
     settings = replace(SMALL, impressions=impressions, days=days, new_item_share=new)
@@ -77,7 +77,7 @@ def test_there_are_as_many_impressions_as_asked_for_in_whole_pages(
 
 
 @pytest.mark.parametrize("rate", [0.001, 0.004, 0.01])
-def test_clicks_are_as_rare_as_asked_for(rate: float) -> None:
+def test_clicks_have_the_requested_rate(rate: float) -> None:
     log, truth = logged(replace(LARGE, positive_rate=rate))
     assert truth["probability"].mean() == pytest.approx(rate, rel=0.1)
     expected = float(truth["probability"].sum())
@@ -151,7 +151,7 @@ def of_pair(
     return float(found)
 
 
-def test_what_is_null_in_a_table_has_no_effect() -> None:
+def test_null_values_have_no_effect() -> None:
     made = shop.Shop(replace(SMALL, items=3000), SEED)
     users, items = made.users()[0], made.items()[0]
     assert all(users[name].null_count() > 0 for name in USERS[1:5])
@@ -207,9 +207,9 @@ def test_the_raw_files_hold_the_columns_of_a_log_and_nothing_of_the_truth(
     assert_frame_equal(aside.sort("impression_id"), truth.sort("impression_id"))
     assert counts["impressions"] == log.height
     assert counts["clicks"] == log["clicked"].sum()
-    told = json.loads((tmp_path / "truth/parameters.json").read_text())
-    assert told["settings"]["positive_rate"] == SMALL.positive_rate
-    assert told["seed"] == SEED
+    entry = json.loads((tmp_path / "truth/parameters.json").read_text())
+    assert entry["settings"]["positive_rate"] == SMALL.positive_rate
+    assert entry["seed"] == SEED
 
 
 def read(folder: Path, kind: RawFormat) -> pl.DataFrame:
@@ -218,7 +218,7 @@ def read(folder: Path, kind: RawFormat) -> pl.DataFrame:
     return pl.concat([pl.read_ndjson(path) for path in sorted(folder.glob("*.jsonl"))])
 
 
-def test_both_formats_are_taken_in_as_the_same_data_version(tmp_path: Path) -> None:
+def test_both_formats_give_the_same_data_version(tmp_path: Path) -> None:
     mapping = {
         "interactions": {
             "files": "impressions/*", "user": "user_id", "item": "item_id",
@@ -260,20 +260,20 @@ def test_no_part_of_the_log_is_larger_than_its_sessions_allow(
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"users": 0}, "users=0 has to be 1 or more"),
-        ({"items": 59}, "items=59 has to be 60 or more"),
-        ({"impressions": 0}, "impressions=0 has to be 1 or more"),
-        ({"days": 0}, "days=0 has to be 1 or more"),
-        ({"positive_rate": 0.02}, "positive_rate=0.02 has to be from 0.001 to 0.01"),
-        ({"positive_rate": float("nan")}, "positive_rate=nan has to be from"),
-        ({"new_item_share": 0.6}, "new_item_share=0.6 has to be from 0 to 0.5"),
-        ({"drift": Drift("brand", 1)}, "drift='brand' has to be one of device, loyalty_tier"),
-        ({"drift": Drift("device", 28)}, "drift day=28 has to be from 0 to 27, the last day"),
-        ({"broken": Broken("colour", 1)}, "broken='colour' has to be one of attribute, brand"),
-        ({"broken": Broken("price", -1)}, "broken day=-1 has to be from 0 to 27"),
+        ({"users": 0}, "users=0 must be 1 or more"),
+        ({"items": 59}, "items=59 must be 60 or more"),
+        ({"impressions": 0}, "impressions=0 must be 1 or more"),
+        ({"days": 0}, "days=0 must be 1 or more"),
+        ({"positive_rate": 0.02}, "positive_rate=0.02 must be from 0.001 to 0.01"),
+        ({"positive_rate": float("nan")}, "positive_rate=nan must be from"),
+        ({"new_item_share": 0.6}, "new_item_share=0.6 must be from 0 to 0.5"),
+        ({"drift": Drift("brand", 1)}, "drift='brand' must be one of device, loyalty_tier"),
+        ({"drift": Drift("device", 28)}, "drift day=28 must be from 0 to 27, the last day"),
+        ({"broken": Broken("colour", 1)}, "broken='colour' must be one of attribute, brand"),
+        ({"broken": Broken("price", -1)}, "broken day=-1 must be from 0 to 27"),
     ],
 )
-def test_a_shop_that_cannot_be_is_refused_with_field_value_and_remedy(
+def test_invalid_settings_are_refused_with_field_value_and_remedy(
     wrong: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=re.escape(message)) as caught:

@@ -1,4 +1,4 @@
-"""A drift changes what happens, a broken feature only what the log says of it."""
+"""A drift changes the distribution, a broken feature only the log."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_broken_feature_is_wrong_in_the_log_from_its_day_on_and_nowhere_else(
 ) -> None:
     change = Broken(feature, 4, defect)
     if defect is Defect.WRONG_CATEGORY and not EVERY[feature]:
-        with pytest.raises(InputError, match=f"broken='{feature}' has to be one of .*brand"):
+        with pytest.raises(InputError, match=f"broken='{feature}' must be one of .*brand"):
             replace(SMALL, broken=change)
         return
     plain, wrong = shop.Shop(SMALL, SEED), shop.Shop(replace(SMALL, broken=change), SEED)

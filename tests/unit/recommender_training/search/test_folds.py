@@ -1,4 +1,4 @@
-"""No fold trains on what comes after it begins to validate, and none sees the test window."""
+"""No fold trains on later events than it validates on, and none sees the test window."""
 
 from __future__ import annotations
 
@@ -120,5 +120,5 @@ def test_a_part_with_one_class_is_refused_with_the_fold_and_the_remedy() -> None
 
 def test_more_folds_than_the_past_holds_are_refused() -> None:
     data = data_of(list(range(1000)), [True, False] * 500)
-    with pytest.raises(InputError, match="do not give 9 folds of 100 rows"):
+    with pytest.raises(InputError, match="are too few for 9 folds of 100 rows"):
         folds.of_past(data, 9)

@@ -20,12 +20,12 @@ from recommender_training.data.dataset import Dataset, build
 from recommender_training.data_checks import sample
 from recommender_training.evaluation import evaluate, ranking
 from recommender_training.features import assembly, table
+from recommender_training.features import prepared as ready
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted import bundle as bundles
+from recommender_training.fitted.predict import predict
 from recommender_training.models import item_weights, logistic
-from recommender_training.trainer import bundle as bundles
-from recommender_training.trainer import prepared as ready
 from recommender_training.trainer.deep_ranker import fit_deep
-from recommender_training.trainer.fit import predict
-from recommender_training.trainer.prepared import Prepared
 from tests.training_fixtures import Trained
 from tests.unit.recommender_training.features.test_history_features import (
     FROZEN,

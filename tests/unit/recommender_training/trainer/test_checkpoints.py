@@ -25,11 +25,11 @@ from recommender_training.config.training import (
 )
 from recommender_training.distributed.group import ONE_PROCESS
 from recommender_training.features import attributes
+from recommender_training.features.prepared import Prepared
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.trainer import checkpoints, context, fit
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
 from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.prepared import Prepared
 
 SETTINGS = Hyperparameters(epochs=3, patience=3, embedding_dim=8, batch_size=256)
 FACTS = {"config": {"seed": 1}, "dataVersion": "i1"}
@@ -60,14 +60,16 @@ def first(prepared: Prepared, slot: Slot | None, dies: int = 0) -> tuple[Ranker,
             raise KilledError
 
     label = prepared.kept.label
-    log = fit.fit(model, prepared.inputs, train, held, SETTINGS, label, watch, slot=slot)
+    examples = fit.Examples(prepared.inputs, train, held, label)
+    log = fit.fit(model, examples, SETTINGS, fit.FitOptions(slot=slot), watch=watch)
     return model, log
 
 
 def final(prepared: Prepared, slot: Slot | None) -> Ranker:
     model = fresh(prepared)
     rows = torch.from_numpy(prepared.split.train)
-    fit.fit_for(model, prepared.inputs, rows, SETTINGS, prepared.kept.label, 2.3, slot=slot)
+    examples = fit.Examples.whole(prepared.inputs, rows, prepared.kept.label)
+    fit.fit_for(model, examples, SETTINGS, 2.3, fit.FitOptions(slot=slot))
     return model
 
 
@@ -92,7 +94,7 @@ def test_killed_after_any_look_the_weights_and_the_log_are_those_of_a_fit_never_
     again, log = first(prepared, Checkpoints(tmp_path, FACTS).slot("first"))
     assert same(again, whole[0])
     assert (log.looks, log.best_epoch) == (whole[1].looks, whole[1].best_epoch)
-    assert f"going on from epoch {dies / 2:.2f} of a checkpoint" in capsys.readouterr().err
+    assert f"resuming from epoch {dies / 2:.2f} of a checkpoint" in capsys.readouterr().err
 
 
 def test_a_fit_that_had_ended_takes_no_step_again(
@@ -288,9 +290,8 @@ def test_all_that_the_weights_depend_on_is_told_apart_but_the_number_of_processe
         threads: int = 1,
         start: WarmStart | None = None,
     ) -> str:
-        kept = context.with_checkpoints(
-            tmp_path, ONE_PROCESS, config, version, None, threads, start
-        )
+        identity = context.Identity(config, version, None, threads)
+        kept = context.with_checkpoints(tmp_path, ONE_PROCESS, identity, start)
         slot = kept.slot("first")
         assert slot is not None
         return slot.path.name
@@ -316,7 +317,9 @@ def from_champion(digest: str) -> WarmStart:
 
 def test_what_a_real_training_is_told_apart_by_can_be_loaded_as_data(tmp_path: Path) -> None:
     """Not everything that looks like a text is one: torch.__version__ is of a class of its own."""
-    kept = context.with_checkpoints(tmp_path, ONE_PROCESS, TrainingConfig(), "i1", 7, 1)
+    kept = context.with_checkpoints(
+        tmp_path, ONE_PROCESS, context.Identity(TrainingConfig(), "i1", 7, 1)
+    )
     slot = kept.slot("first")
     assert slot is not None
     slot.save({"taken": 3})

@@ -18,11 +18,12 @@ from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.data.splits import OnceOnly
 from recommender_training.features import attributes
+from recommender_training.features.prepared import Prepared
+from recommender_training.fitted.bundle import Bundle
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.statistics import calibration, metrics
 from recommender_training.trainer import fit
-from recommender_training.trainer.bundle import Bundle, fit_models, refit
-from recommender_training.trainer.prepared import Prepared
+from recommender_training.trainer.fit_models import fit_models, refit
 
 SETTINGS = Hyperparameters(epochs=6, patience=1, embedding_dim=8, batch_size=256)
 
@@ -37,7 +38,7 @@ def fresh(prepared: Prepared) -> Ranker:
 
 def run(prepared: Prepared, model: Ranker, settings: Hyperparameters = SETTINGS) -> fit.FitLog:
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
-    return fit.fit(model, prepared.kept, train, held, settings, prepared.kept.label)
+    return fit.fit(model, fit.Examples(prepared.kept, train, held, prepared.kept.label), settings)
 
 
 def test_the_weights_are_those_of_the_best_look(prepared: Prepared) -> None:
@@ -91,7 +92,7 @@ def test_weights_that_only_the_last_step_spoilt_are_told(
     monkeypatch.setattr(fit.Trainer, "step", step)
     inputs, rows = prepared.kept, torch.from_numpy(prepared.split.train)
     with pytest.raises(InputError, match=r"weights out\.weight are not finite") as told:
-        fit.fit_for(fresh(prepared), inputs, rows, SETTINGS, inputs.label, 2)
+        fit.fit_for(fresh(prepared), fit.Examples.whole(inputs, rows, inputs.label), SETTINGS, 2)
     assert told.value.reason == "TrainingDiverged"
 
 
@@ -107,7 +108,7 @@ def test_ids_that_were_never_seen_are_the_unknown_id(bundle: Bundle, prepared: P
 
 
 def test_both_models_learn_something(bundle: Bundle, prepared: Prepared) -> None:
-    from recommender_training.trainer.bundle import baseline_probability, probability
+    from recommender_training.fitted.bundle import baseline_probability, probability
 
     rows = prepared.split.test
     label = prepared.data.events.label[rows]
@@ -165,7 +166,8 @@ def test_a_fit_for_some_epochs_takes_their_steps(
     taken: list[int] = []
     monkeypatch.setattr(fit.Trainer, "step", lambda self: taken.append(len(self.batches.take())))
     rows = torch.arange(10 * SETTINGS.batch_size - 7)
-    fit.fit_for(fresh(prepared), prepared.kept, rows, SETTINGS, prepared.kept.label, epochs)
+    examples = fit.Examples.whole(prepared.kept, rows, prepared.kept.label)
+    fit.fit_for(fresh(prepared), examples, SETTINGS, epochs)
     assert len(taken) == steps
     assert max(taken) == SETTINGS.batch_size
 

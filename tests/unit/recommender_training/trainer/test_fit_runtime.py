@@ -18,11 +18,11 @@ from recommender_training.config.training import (
     TrainingConfig,
 )
 from recommender_training.features import attributes
+from recommender_training.features.prepared import Prepared
 from recommender_training.models.pairs import pairs
 from recommender_training.models.ranker import Ranker, RankerSize, create
 from recommender_training.models.two_tower import TwoTower
 from recommender_training.trainer import fit, retrieval, runtime
-from recommender_training.trainer.prepared import Prepared
 from recommender_training.trainer.runtime import Runtime
 
 CPU = torch.device("cpu")
@@ -48,7 +48,8 @@ def fitted(prepared: Prepared, how: Runtime, *, threads: int = 1, dropout: float
     model = fresh(prepared, dropout)
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
     inputs = prepared.kept
-    fit.fit(model, inputs, train, held, SETTINGS, inputs.label, how=how)
+    examples = fit.Examples(inputs, train, held, inputs.label)
+    fit.fit(model, examples, SETTINGS, fit.FitOptions(how=how))
     return model
 
 
@@ -228,15 +229,8 @@ def test_the_pace_leaves_the_looks_out(prepared: Prepared) -> None:
     held = torch.from_numpy(prepared.split.validation)
     train = torch.from_numpy(prepared.split.train)
     ticks = iter(range(1000))
-    log = fit.fit(
-        model,
-        prepared.kept,
-        train,
-        held,
-        SETTINGS,
-        prepared.kept.label,
-        clock=lambda: float(next(ticks)),
-    )
+    examples = fit.Examples(prepared.kept, train, held, prepared.kept.label)
+    log = fit.fit(model, examples, SETTINGS, clock=lambda: float(next(ticks)))
     # Start, two readings around each look, end: the looks last as long as between two readings.
     assert len(log.looks) == 2
     assert log.epoch_seconds == [1 + 2 * len(log.looks) - len(log.looks)]

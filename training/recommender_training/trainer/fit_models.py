@@ -1,47 +1,23 @@
-"""Both models fitted on one data set, with their temperatures: what is evaluated and exported."""
+"""Fit all models of a training, with their temperatures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.common.progress import say
 from recommender_training.config.training import Algorithm, TrainingConfig
-from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import logistic, ranker
+from recommender_training.features.prepared import Prepared, held_out
+from recommender_training.fitted.bundle import Bundle, FitLog, baseline_logits
+from recommender_training.models import logistic
 from recommender_training.statistics import calibration
 from recommender_training.trainer import fit
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.deep_ranker import fit_ranker, refit_deep
-from recommender_training.trainer.prepared import (
-    Prepared,
-    held_out,
-    training_labels,
-    training_weights,
-)
-from recommender_training.trainer.retrieval import RetrievalModels, fit_retrieval, refit_retrieval
-
-#: Rows that the logistic regression answers at a time.
-_ROWS = 65_536
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """The fitted models. `deep` is absent where the algorithm is the logistic regression."""
-
-    baseline: logistic.LogisticModel
-    baseline_temperature: float
-    deep: ranker.Ranker | None
-    deep_temperature: float
-    log: fit.FitLog
-    #: Of the lists of `recommender` and `baseline`; empty where exposure is not constrained.
-    bonus: Mapping[str, Bonus] = field(default_factory=dict)
-    #: What lists are ordered by beside the response and the bonus.
-    sources: RetrievalModels = field(default_factory=RetrievalModels)
+from recommender_training.trainer.retrieval import fit_retrieval, refit_retrieval
+from recommender_training.trainer.training_rows import training_labels, training_weights
 
 
 def fit_models(
@@ -49,7 +25,7 @@ def fit_models(
 ) -> Bundle:
     """Fit the baseline and, unless the algorithm is the baseline itself, the deep ranker.
 
-    On the training window alone, so that the validation window can be judged. Where the context
+    On the training window alone, so that the validation window stays held out. Where the context
     has peers, they call `fit_deep` meanwhile; the towers are this process's alone, and come last,
     when no peer waits in an exchange.
     """
@@ -64,7 +40,7 @@ def fit_models(
     logits = baseline_logits(baseline, prepared, rows)
     temperature = calibration.fit_temperature(held, logits)
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
-        bare = Bundle(baseline, temperature, None, 1.0, fit.FitLog())
+        bare = Bundle(baseline, temperature, None, 1.0, FitLog())
     else:
         deep, log = fit_ranker(prepared, config, labels, None, context)
         deep_logits = fit.predict(deep, inputs, torch.from_numpy(rows)).numpy()
@@ -84,9 +60,9 @@ def refit(
 ) -> Bundle:
     """The same models fitted again on training and validation window, as they are to serve.
 
-    The newest events tell most about the next ones. Nothing is chosen here: epochs and
+    The newest events predict the next ones best. Nothing is chosen here: epochs and
     temperatures stay those that `fit_models` found with the validation window held out, so the
-    result must not be judged on that window. Peers call `refit_deep` meanwhile.
+    result must not be evaluated on that window. Peers call `refit_deep` meanwhile.
     """
     data, split, inputs = prepared.data, prepared.split, prepared.inputs
     rows = np.concatenate([split.train, split.validation])
@@ -102,27 +78,3 @@ def refit(
     slot = context.slot("towers-final")
     sources = refit_retrieval(bundle.sources, data, rows, inputs, config, slot)
     return replace(bundle, baseline=baseline, deep=deep, sources=sources)
-
-
-def baseline_logits(baseline: logistic.LogisticModel, prepared: Prepared, rows: Ints) -> Doubles:
-    """[rows] logits of the logistic regression, before its temperature."""
-    parts = np.array_split(rows, max(1, -(-len(rows) // _ROWS)))
-    logits = [
-        baseline.logits(prepared.inputs.take(torch.from_numpy(part)), prepared.data)
-        for part in parts
-    ]
-    return np.concatenate(logits)
-
-
-def baseline_probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> Doubles:
-    """Calibrated probabilities of the logistic regression."""
-    logits = baseline_logits(bundle.baseline, prepared, rows)
-    return calibration.probability(logits / bundle.baseline_temperature)
-
-
-def probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> Doubles:
-    """Calibrated probabilities of the model that is to serve."""
-    if bundle.deep is None:
-        return baseline_probability(bundle, prepared, rows)
-    logits = fit.predict(bundle.deep, prepared.inputs, torch.from_numpy(rows)).numpy()
-    return calibration.probability(logits / bundle.deep_temperature)

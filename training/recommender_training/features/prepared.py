@@ -1,4 +1,4 @@
-"""What fits read: a data set with split and inputs, what to fit on, and what to judge by."""
+"""A data set, split in time, with the inputs of its rows: what fits and evaluations read."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender_training.common.arrays import Bools, Floats, Ints
-from recommender_training.config.training import Fault, TrainingConfig
+from recommender_training.common.arrays import Ints
+from recommender_training.config.training import TrainingConfig
 from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import assembly, table
-from recommender_training.mitigation import reweighting
 
-#: Rows of the validation window that a fit is judged by, and that the temperatures are fitted on.
+#: Rows of the validation window that a fit is stopped by, and that temperatures are fitted on.
 MAX_HELD_OUT = 200_000
 
 
@@ -46,27 +45,10 @@ def prepare_split(data: Dataset, split: splits.Split, config: TrainingConfig) ->
     return Prepared(data, split, frozen, table.source(data, length, frozen), length)
 
 
-def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) -> Bools:
-    """[N] labels to fit on; under the fault LearnedNothing they say nothing about their rows."""
-    label = data.events.label.copy()
-    if config.fault is Fault.LEARNED_NOTHING:
-        random = np.random.default_rng(config.seed)
-        for rows in (split.train, split.validation):
-            label[rows] = random.permutation(label[rows])
-    return label
-
-
-def training_weights(
-    data: Dataset, rows: Ints, labels: Bools, config: TrainingConfig
-) -> Floats | None:
-    """[N] what each of the rows that are fitted on counts; None where all count alike."""
-    return reweighting.row_weights(data, rows, labels, config.reweighting)
-
-
 def held_out(split: splits.Split) -> Ints:
-    """The rows of the validation window that a fit is judged by: MAX_HELD_OUT of them at most.
+    """At most MAX_HELD_OUT rows of the validation window, which a fit is stopped by.
 
-    Drawn once for all, so that every look, trial and seed is judged by the same ones.
+    Every look, trial and seed has the same ones.
     """
     rows = split.validation
     if len(rows) <= MAX_HELD_OUT:

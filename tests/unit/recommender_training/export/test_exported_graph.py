@@ -1,0 +1,58 @@
+"""An exported graph that is replayed reads what its eager model reads, in its own vocabulary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import Tensor, nn
+
+from recommender_training.artifact.vocabulary import vocabulary
+from recommender_training.evaluation import answers
+from recommender_training.export import build, torchscript
+from recommender_training.export.exported_graph import ExportedGraph, GraphError, _translation
+from recommender_training.features.prepared import Prepared
+from recommender_training.features.state import State
+from recommender_training.fitted.bundle import Bundle, probability
+
+
+class Silent(nn.Module):
+    """A graph as an earlier release exported it."""
+
+    def forward(self, user_id: Tensor) -> Tensor:
+        return user_id
+
+
+def replayed(bundle: Bundle, prepared: Prepared) -> ExportedGraph:
+    """The graph of the deep ranker, which knows all events, the window's included."""
+    data = prepared.data
+    state = State.at(data, None, prepared.constants.groups)
+    known = build.Knowledge(data, prepared.constants, state, None, prepared.history_length)
+    assert bundle.deep is not None
+    module = build.ranker_module(bundle.deep, known, bundle.deep_temperature)
+    words: dict[str, Any] = vocabulary(data, prepared.history_length)
+    return ExportedGraph(torchscript.loaded(torchscript.archive(module)), words)
+
+
+def test_a_replayed_graph_predicts_what_the_eager_model_does_before_each_row(
+    bundle: Bundle, prepared: Prepared
+) -> None:
+    window = answers.window(prepared, prepared.split.test)
+    found = replayed(bundle, prepared).probability(window)
+    expected = probability(bundle, prepared, prepared.split.test)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_a_graph_without_a_bonus_has_none_for_any_item(bundle: Bundle, prepared: Prepared) -> None:
+    assert not replayed(bundle, prepared).bonus(prepared.data.items.ids).any()
+
+
+def test_a_graph_that_cannot_be_replayed_is_refused_when_it_is_loaded(prepared: Prepared) -> None:
+    graph = torchscript.loaded(torchscript.archive(Silent()))
+    with pytest.raises(GraphError, match="judge"):
+        ExportedGraph(graph, vocabulary(prepared.data, prepared.history_length))
+
+
+def test_categories_are_translated_to_the_vocabulary_of_the_graph() -> None:
+    assert _translation(("F", "M", "new"), ("M", "X", "F")).tolist() == [2, 0, 3, -1]

@@ -1,0 +1,1 @@
+"""Fitted models: what a training hands on, and what they predict."""

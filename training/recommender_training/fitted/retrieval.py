@@ -1,0 +1,55 @@
+"""What orders a list beside the response: item-to-item weights, two towers, or both."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from recommender_training.common.arrays import Floats
+from recommender_training.config.training import Retrieval
+from recommender_training.features.assembly import Inputs
+from recommender_training.models import two_tower
+
+#: The lift of the towers counts so much: beside the item-to-item weights, and instead of them,
+#: where popularity counts as much as the lift. Chosen by rolling origin (ADR 0013).
+BESIDE_WEIGHTS, WITHOUT_WEIGHTS = 4.0, 4.0
+
+
+@dataclass(frozen=True)
+class RetrievalModels:
+    """What a list is ordered by. `towers` are absent where the settings want none."""
+
+    weights: bool = True
+    towers: two_tower.TwoTower | None = None
+    #: Epochs and validation loss of the towers at their best.
+    epochs: float = 0.0
+    loss: float = 0.0
+
+    @property
+    def lift_weight(self) -> float:
+        """What the lift of the towers is multiplied by."""
+        return BESIDE_WEIGHTS if self.weights else WITHOUT_WEIGHTS
+
+    @property
+    def popularity_weight(self) -> float:
+        """What log popularity is multiplied by."""
+        return 1.0 if self.weights else WITHOUT_WEIGHTS
+
+    def facts(self, orders: Retrieval) -> dict[str, object]:
+        """Facts for the report: `epochs` and `validationLoss` are those of the towers."""
+        if self.towers is None:
+            return {"orders": orders.value}
+        facts = {"loss": self.towers.size.loss.value, "epochs": round(self.epochs, 3)}
+        if math.isfinite(self.loss):  # a window without a liked item has none
+            facts["validationLoss"] = round(self.loss, 6)
+        return {"orders": orders.value, **facts}
+
+    def lift(self, inputs: Inputs) -> Floats:
+        """[B, I] weighted lift of every item for each row of the inputs; needs towers."""
+        assert self.towers is not None
+        with torch.inference_mode():
+            lifted = self.towers.eval().lift(inputs)
+        return np.asarray(lifted.numpy() * self.lift_weight, dtype=np.float32)

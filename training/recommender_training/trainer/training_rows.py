@@ -1,0 +1,28 @@
+"""What the rows of a fit are labelled with, and what each of them weighs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from recommender_training.common.arrays import Bools, Floats, Ints
+from recommender_training.config.training import Fault, TrainingConfig
+from recommender_training.data import splits
+from recommender_training.data.dataset import Dataset
+from recommender_training.mitigation import reweighting
+
+
+def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) -> Bools:
+    """[N] labels to fit on; under the fault LearnedNothing they are shuffled."""
+    label = data.events.label.copy()
+    if config.fault is Fault.LEARNED_NOTHING:
+        random = np.random.default_rng(config.seed)
+        for rows in (split.train, split.validation):
+            label[rows] = random.permutation(label[rows])
+    return label
+
+
+def training_weights(
+    data: Dataset, rows: Ints, labels: Bools, config: TrainingConfig
+) -> Floats | None:
+    """[N] the weight of each row that is fitted on; None where all weigh the same."""
+    return reweighting.row_weights(data, rows, labels, config.reweighting)
