@@ -266,7 +266,7 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
         ({"mapping": {"interactions": EVENTS, "ids": {"user": "Uuid"}}}, "Unsupported value"),
         ({"mapping": {"interactions": EVENTS | {"files": "/etc/*"}}}, "interactions.files"),
         ({"mapping": {"interactions": EVENTS | {"files": "a/../../b"}}}, "inside the source"),
-        ({"mapping": {"interactions": EVENTS | {"files": "a**/b"}}}, "stand alone"),
+        ({"mapping": {"interactions": EVENTS | {"files": "a**/b"}}}, "a whole path segment"),
         (
             {"mapping": {"interactions": EVENTS, "users": {"files": "../u", "id": "i"}}},
             "inside the source",
@@ -400,7 +400,7 @@ def test_variants_without_weights_to_compress_are_refused_with_the_reason(server
         "training",
         {"export": {"variants": ["Int8"]}, "hyperparameters": {"retrieval": "TwoTower"}},
     )
-    assert "training.export.variants need" in refusal(lambda: server.create(body, dry_run="All"))
+    assert "export.variants requires" in refusal(lambda: server.create(body, dry_run="All"))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 16])
