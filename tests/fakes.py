@@ -236,12 +236,12 @@ class FakeSamples:
 
     def __init__(self) -> None:
         self.counters: dict[str, Sample] = {}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
 
     async def sample(
         self, namespace: str, version: str, pods: Sequence[PodRef], *, only: tuple[str, ...] = ()
     ) -> Sample:
-        self.asked.append(version)
+        self.requested.append(version)
         if version not in self.counters:
             raise SampleError(f"no pod of {version} answered")
         return self.counters[version]
@@ -252,11 +252,11 @@ class FakeSmoke:
 
     def __init__(self, *, passed: bool = True) -> None:
         self.passed = passed
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.ids: list[IdKinds] = []
 
     async def smoke(self, pod: PodRef, now: datetime.datetime, ids: IdKinds) -> Smoke:
-        self.asked.append(pod.name)
+        self.requested.append(pod.name)
         self.ids.append(ids)
         return Smoke(passed=self.passed, message=f"{pod.name} was asked", at=now)
 

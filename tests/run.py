@@ -1,8 +1,8 @@
-"""Runs the parts of the tests one after another and ends with a table of what each took.
+"""Runs the parts of the tests in sequence, and prints a table of results and durations.
 
-`python -m tests.run` runs all of them, `python -m tests.run lint unit` the named ones. A part that
-fails does not stop those behind it. Only the standard library is used, so that a broken
-environment shows as a failing part and not as a traceback of this file.
+`python -m tests.run` runs all parts, `python -m tests.run lint unit` the named ones. A failed part
+does not stop the others. Only the standard library is used, so that a broken environment shows as
+a failed part and not as a traceback of this file.
 """
 
 from __future__ import annotations
@@ -24,25 +24,25 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ".venv/bin"
-#: Exit status of pytest when it found files, but not one test in them.
+#: Exit status of pytest if the files contain no test.
 NO_TESTS_COLLECTED = 5
-#: The longest time that all parts together may take: builds from nothing take half of it, and
-#: what calls this has 90 minutes.
+#: Time limit of all parts together: builds from scratch need half of it, and the caller's limit is
+#: 90 minutes.
 TOTAL_SECONDS = 70 * 60.0
-#: How long a part may take to end after it was asked to.
+#: Time for a part to end after SIGTERM, in seconds.
 GRACE_SECONDS = 20.0
-#: How long to wait for the rest of the output of a command that has ended.
+#: Time to wait for the rest of the output of a finished command, in seconds.
 DRAIN_SECONDS = 2.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """Commands that pass or fail together, and the longest time that they may take."""
+    """Commands that pass or fail together, with a time limit."""
 
     name: str
     commands: tuple[tuple[str, ...], ...]
     limit_seconds: float
-    #: Folder or file of a pytest part; its command is the pytest, which gets `--junitxml`.
+    #: Folder or file of a pytest part, whose command gets `--junitxml`.
     folder: str | None = None
 
 
@@ -50,7 +50,7 @@ class Result(enum.StrEnum):
     PASSED = "passed"
     FAILED = "FAILED"
     TIMED_OUT = "TIMED OUT"
-    #: No test file is there yet: neither good nor bad, but never "passed".
+    #: There are no test files: neither passed nor failed.
     ABSENT = "absent"
 
 
@@ -73,22 +73,22 @@ class Outcome:
     part: Part
     result: Result
     seconds: float
-    #: None for a part that is not a pytest, or whose pytest wrote no report.
+    #: None if the part is not a pytest part, or wrote no report.
     counts: Counts | None = None
     note: str = ""
 
 
 def pytest_part(name: str, limit_seconds: float, *options: str, path: str = "") -> Part:
-    """Return the part that runs all tests of a folder or file, whatever their marks."""
+    """Return the part that runs all tests of a folder or file, with any marks."""
     tests = path or f"tests/{name}"
     command = (f"{BIN}/python", "-m", "pytest", tests, "--color=no", "--durations=5", *options)
     return Part(name=name, commands=(command,), limit_seconds=limit_seconds, folder=tests)
 
 
-#: Looks at what all other end-to-end tests left in the audit log, and so runs after them.
+#: Reads the audit log of all other end-to-end tests, and so runs after them.
 RIGHTS = "tests/e2e/test_rights.py"
-#: Worlds of the end-to-end tests that live side by side. No other part runs beside them: a world
-#: has users, whose requests must not wait for the cores, and keeps a third of two cores busy.
+#: Number of concurrent worlds of the end-to-end tests. No other part runs at the same time: the
+#: requests of a world's users must not wait for the CPU; a world uses a third of two cores.
 WORLDS = 2
 PARTS = (
     Part(
@@ -109,7 +109,7 @@ PARTS = (
 
 
 def read_junit(report: Path) -> Counts | None:
-    """Return the counts of a JUnit report, or None when there is none that can be read."""
+    """Return the counts of a JUnit report; None if it is missing or invalid."""
     try:
         root = ET.parse(report).getroot()
     except (OSError, ET.ParseError):
@@ -129,7 +129,7 @@ def has_test_files(path: Path) -> bool:
 
 
 def run_part(part: Part, root: Path, reports: Path) -> Outcome:
-    """Run a part's commands until one fails; their output goes to the screen and to a log."""
+    """Run a part's commands up to the first failure; print their output and write it to a log."""
     if part.folder is not None and not has_test_files(root / part.folder):
         return Outcome(part=part, result=Result.ABSENT, seconds=0, note="no test files")
     reports.mkdir(parents=True, exist_ok=True)
@@ -153,9 +153,9 @@ def run_part(part: Part, root: Path, reports: Path) -> Outcome:
 
 
 def judge(part: Part, status: int | None) -> tuple[Result, str]:
-    """Say what an exit status means; None stands for a part that ran out of time."""
+    """Return result and note for an exit status; None means that the time limit was exceeded."""
     if status is None:
-        return Result.TIMED_OUT, f"limit {part.limit_seconds:.0f} s"
+        return Result.TIMED_OUT, f"time limit of {part.limit_seconds:.0f} s exceeded"
     if status == 0:
         return Result.PASSED, ""
     if part.folder and status == NO_TESTS_COLLECTED:
@@ -164,10 +164,10 @@ def judge(part: Part, status: int | None) -> tuple[Result, str]:
 
 
 def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> int | None:
-    """Run a command, copy its output as it comes, return its status, or None after `limit` s.
+    """Run a command, copy its output, and return its status, or None after `limit` seconds.
 
-    A thread copies: a process that a test leaves behind keeps the pipe open, and must not keep
-    this one waiting for the pipe's end.
+    A thread copies the output: a process that a test leaves behind keeps the pipe open, and this
+    process must not wait for it.
     """
     if limit <= 0:
         return None
@@ -203,13 +203,13 @@ def stream(command: Sequence[str], root: Path, log: IO[bytes], limit: float) -> 
 def environment() -> dict[str, str]:
     """Return the environment of the commands."""
     own = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    # What one process compiles all later ones read: half of the time that a worker takes to start.
+    # Later processes reuse the compiled files, which saves half of a worker's start time.
     own.pop("PYTHONDONTWRITEBYTECODE", None)
     return own
 
 
 def _copy(source: IO[bytes], log: IO[bytes]) -> None:
-    # The log may be closed before the last process that holds the pipe ends.
+    # The log may be closed before the last process with the pipe ends.
     with source, contextlib.suppress(ValueError, OSError):
         while chunk := os.read(source.fileno(), 65536):
             sys.stdout.buffer.write(chunk)
@@ -219,13 +219,13 @@ def _copy(source: IO[bytes], log: IO[bytes]) -> None:
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a command and all that it started: politely first, so that fixtures clean up."""
+    """End a command and its processes: with SIGTERM first, so that fixtures clean up."""
     for sign in (signal.SIGINT, signal.SIGTERM):
         _signal_group(process, sign)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=GRACE_SECONDS)
             break
-    # What is left of the group, whether the command itself ended or not.
+    # The rest of the process group, also if the command itself has ended.
     _signal_group(process, signal.SIGKILL)
     process.wait()
 
@@ -236,7 +236,7 @@ def _signal_group(process: subprocess.Popen[bytes], sign: signal.Signals) -> Non
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
-    """Return the closing table and, as the last line, the sums over the pytest parts."""
+    """Return the table of results and, in the last line, the sums over the pytest parts."""
     lines = [
         f"{'part':<12} {'result':<10} {'seconds':>8} {'passed':>7} {'failed':>7} {'skipped':>8}"
     ]
@@ -255,7 +255,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def failed(outcomes: Sequence[Outcome]) -> bool:
-    """Say whether the run as a whole failed: also when a report names a failure."""
+    """Return whether the run failed, including failures in reports."""
     return any(
         outcome.result in (Result.FAILED, Result.TIMED_OUT)
         or (outcome.counts is not None and outcome.counts.failed > 0)

@@ -54,8 +54,8 @@ def report(job: Object) -> Object:
 
 def ended(message: str, code: int = 0, reason: str = "Completed") -> Object:
     """Return the state of a container that has ended."""
-    said = {"exitCode": code, "reason": reason, "message": message}
-    return {"terminated": {**said, "startedAt": AT, "finishedAt": AT}}
+    shown = {"exitCode": code, "reason": reason, "message": message}
+    return {"terminated": {**shown, "startedAt": AT, "finishedAt": AT}}
 
 
 class ScriptedCluster:
@@ -201,12 +201,12 @@ class ScriptedCluster:
             }
             for kind in ("Accepted", "ResolvedRefs")
         ]
-        told = {
+        reported = {
             "parentRef": parent,
             "controllerName": "example.com/gateway",
             "conditions": conditions,
         }
-        await self._status(HTTP_ROUTES, route, {"parents": [told]})
+        await self._status(HTTP_ROUTES, route, {"parents": [reported]})
 
     async def _status(self, resource: Any, thing: Object, status: Object) -> None:
         metadata = {

@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         )
 
     call = "python -m tests.cluster"
-    up = add("up", "Start the cluster, or what of it is missing.", f"{call} up --no-knative")
+    up = add("up", "Start the cluster, or its missing parts.", f"{call} up --no-knative")
     up.add_argument(
         "--knative",
         action=argparse.BooleanOptionalAction,
@@ -50,10 +50,10 @@ def parser() -> argparse.ArgumentParser:
         "--trainer",
         action=argparse.BooleanOptionalAction,
         default=False,
-        help="install Kubeflow Trainer v2 and JobSet, for trainings of several workers "
+        help="install Kubeflow Trainer v2 and JobSet, for trainings with several workers "
         "(default: no)",
     )
-    add("status", "Say what runs; exit code 1 unless all of it does.", f"{call} status")
+    add("status", "Show what is running; exit code 1 unless everything is.", f"{call} status")
     add("down", "Stop the cluster, delete its state and volumes, keep caches.", f"{call} down")
     add("kubeconfig", "Print the path of the kubeconfig.", f"{call} kubeconfig")
     add("url", "Print the base URL of the Gateway's entry point.", f"curl $({call} url)/")
@@ -62,19 +62,21 @@ def parser() -> argparse.ArgumentParser:
         "Import an oci-archive into the node under a full name.",
         f"{call} load-image operator.tar docker.io/recommender/operator:dev",
     )
-    load.add_argument("archive", type=Path, help="an OCI archive, such as buildah push makes")
+    load.add_argument("archive", type=Path, help="an OCI archive, for example from buildah push")
     load.add_argument("name", help="full image name: registry/repository:tag")
     tidy = add(
         "prune", "Delete binaries of old versions and build caches.", f"{call} prune --images"
     )
     tidy.add_argument(
-        "--images", action="store_true", help="also the image store; the cluster must be down"
+        "--images",
+        action="store_true",
+        help="also prune the image store; the cluster must be down",
     )
     return top
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Carry out one command."""
+    """Run one command."""
     backend = backends.selected()
     match arguments.command:
         case "up":
@@ -97,15 +99,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point; errors that are meant for people are shown as they are."""
+    """Entry point; prints expected errors without a traceback."""
     try:
         return run(parser().parse_args(argv))
     except ClusterError as error:
         print(f"error: {error}", file=sys.stderr)
     except subprocess.TimeoutExpired as error:
-        print(f"error: no answer within {error.timeout:.0f}s: {error.cmd}", file=sys.stderr)
+        print(f"error: no response within {error.timeout:.0f}s: {error.cmd}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("interrupted; `up` goes on from here, `down` clears it away", file=sys.stderr)
+        print("interrupted; `up` continues, `down` removes the cluster", file=sys.stderr)
         return 130
     return 1
 

@@ -1,4 +1,4 @@
-"""What tests and the demo import.
+"""The API of the test cluster for tests and the demo.
 
 cluster = api.ensure_up(knative=False)
 cluster.kubectl("apply", "-f", "manifests/crd.yaml")
@@ -60,11 +60,11 @@ class Cluster:
 
     @property
     def pulls(self) -> bool:
-        """Whether its nodes pull images from a registry; else they are loaded into it."""
+        """Whether its nodes pull images from a registry; otherwise images are loaded into it."""
         return self.backend.pulls
 
     def kubectl(self, *arguments: str, stdin: str | None = None, timeout: float = 300) -> str:
-        """Run kubectl; returns its output, raises ClusterError with what it complained of."""
+        """Run kubectl and return its output; ClusterError with its error message."""
         return kubectl_for(self.kubeconfig)(*arguments, stdin=stdin, timeout=timeout)
 
     def helm(self, *arguments: str, timeout: float = 600) -> str:
@@ -94,14 +94,14 @@ def kubectl_for(kubeconfig: Path) -> Kubectl:
 
 
 def ensure_up(knative: bool = True, trainer: bool = False) -> Cluster:
-    """Start the selected cluster unless it runs; a second or two when it does."""
+    """Start the selected cluster unless it runs, which takes a second to check."""
     backend = backends.selected()
     backend.up(knative, trainer)
     return Cluster(backend)
 
 
 def find_up() -> Cluster | None:
-    """The selected cluster if it runs; nothing is started."""
+    """Return the selected cluster if it runs; start nothing."""
     backend = backends.selected()
     _, ready = backend.status()
     return Cluster(backend) if ready else None
@@ -110,14 +110,14 @@ def find_up() -> Cluster | None:
 def ensure_apiserver() -> Path:
     """Start only etcd and kube-apiserver; returns the kubeconfig's path.
 
-    It has ports and state of its own and needs no root when RECOMMENDER_STATE and
-    RECOMMENDER_CACHE are writable. Nothing acts on Deployments or Jobs there.
+    It has its own ports and state, and needs no root if RECOMMENDER_STATE and RECOMMENDER_CACHE
+    are writable. It has no controllers for Deployments or Jobs.
     """
     return apiserver.up_alone()
 
 
 def stop_apiserver() -> None:
-    """Stop what `ensure_apiserver` started and forget its data."""
+    """Stop the API server of `ensure_apiserver` and delete its data."""
     apiserver.down_alone()
 
 

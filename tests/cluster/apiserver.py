@@ -1,4 +1,4 @@
-"""etcd and kube-apiserver: the base of the cluster, or alone for integration tests."""
+"""etcd and kube-apiserver: the base of the cluster, and the server of integration tests."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def start(layout: Layout, built: Binaries, with_node: bool) -> None:
 
 
 def up_alone() -> Path:
-    """Start only etcd and kube-apiserver, beside the cluster; returns the kubeconfig."""
+    """Start only etcd and kube-apiserver, besides the cluster; return the kubeconfig."""
     layout = settings.apiserver_layout()
     with processes.locked(layout):
         preflight.check(binaries.is_cold((ETCD, KUBERNETES)), with_node=False)
         built = alone_binaries()
         if not processes.running(layout.state):
-            shutil.rmtree(layout.state, ignore_errors=True)  # what a killed one left
+            shutil.rmtree(layout.state, ignore_errors=True)  # left by a killed one
         layout.state.mkdir(parents=True, exist_ok=True)
         Authority(layout.pki).prepare()
         start(layout, built, with_node=False)
@@ -42,7 +42,7 @@ def alone_binaries() -> Binaries:
 
 
 def down_alone() -> None:
-    """Stop the API server for integration tests and forget its data."""
+    """Stop the API server of integration tests and delete its data."""
     layout = settings.apiserver_layout()
     with processes.locked(layout):
         processes.stop(processes.running(layout.state), seconds=2)

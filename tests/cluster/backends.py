@@ -1,7 +1,6 @@
-"""Where the cluster comes from: this machine, kind, or one that exists already.
+"""The backends of the cluster: this machine, kind, or an existing cluster.
 
-CLUSTER=local|kind|existing selects it. The kind backend is not tried: it needs Docker, which the
-machine that this was written on lacks.
+CLUSTER=local|kind|existing selects one. The kind backend is untested, because it needs Docker.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from tests.cluster.errors import ClusterError
 
 
 class Backend(Protocol):
-    """What the commands and the tests need of a cluster."""
+    """The operations of a cluster for commands and tests."""
 
     @property
     def pulls(self) -> bool:
@@ -70,9 +69,8 @@ class Existing:
     """The current context of your kubeconfig.
 
     Gateway API, a Gateway, KServe and, if needed, Knative, Kubeflow Trainer and JobSet must be
-    installed there. GATEWAY_URL is the Gateway's URL, GATEWAY its namespace/name (that of the
-    local cluster if it is not given), IMAGE_REGISTRY where images are pushed to. Nothing is ever
-    started or stopped.
+    installed there. GATEWAY_URL is the Gateway's URL, GATEWAY its namespace/name (default: that of
+    the local cluster), IMAGE_REGISTRY the registry for images. Nothing is started or stopped.
     """
 
     pulls = True
@@ -86,7 +84,7 @@ class Existing:
         _command(tool("kubectl"), "get", "crd", *required)
 
     def down(self) -> None:
-        """An existing cluster is left as it is."""
+        """Do nothing: an existing cluster does not change."""
 
     def status(self) -> tuple[str, bool]:
         return _command(tool("kubectl"), "cluster-info"), True
@@ -104,7 +102,7 @@ class Existing:
         given = os.environ.get("GATEWAY", "/".join(settings.GATEWAY))
         namespace, _, name = given.partition("/")
         if not namespace or not name:
-            raise ClusterError("GATEWAY", f"{given!r} is no namespace/name of a Gateway")
+            raise ClusterError("GATEWAY", f"{given!r} is not the namespace/name of a Gateway")
         return namespace, name
 
     def load_image(self, archive: Path, name: str) -> None:
@@ -117,10 +115,10 @@ class Existing:
 
 
 class Kind(Existing):
-    """A kind cluster named `recommender` (not tried).
+    """A kind cluster named `recommender` (untested).
 
-    Only the empty cluster is made here; install Gateway API, KServe and Knative into it as
-    their documentation says, and give the Gateway's URL in GATEWAY_URL.
+    This creates only the empty cluster; install Gateway API, KServe and Knative by their
+    documentation, and set GATEWAY_URL to the Gateway's URL.
     """
 
     pulls = False
@@ -144,7 +142,7 @@ class Kind(Existing):
 
 
 def selected() -> Backend:
-    """The backend that the environment asks for."""
+    """Return the backend that the environment selects."""
     backends: dict[str, type[Local] | type[Existing]] = {
         "local": Local,
         "kind": Kind,
@@ -152,12 +150,12 @@ def selected() -> Backend:
     }
     name = os.environ.get("CLUSTER", "local")
     if name not in backends:
-        raise ClusterError("CLUSTER", f"{name!r} is none of {', '.join(backends)}")
+        raise ClusterError("CLUSTER", f"{name!r} must be one of {', '.join(backends)}")
     return backends[name]()
 
 
 def tool(name: str) -> str:
-    """kubectl or helm: for a cluster of yours the one in PATH, else the pinned one."""
+    """Return kubectl or helm: from PATH for an existing cluster, else the pinned one."""
     found = None if isinstance(selected(), Local) else shutil.which(name)
     return found or str(ensure_package_binaries()[name])
 

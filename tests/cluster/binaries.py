@@ -167,8 +167,8 @@ def _collect(group: Group, source: Source, folder: Path, kubectl: Path) -> None:
 
 
 def _module_folder(group: Group, module: str) -> Path:
-    said = json.loads(_go(group, "go", "mod", "download", "-json", module))
-    return Path(said["Dir"])
+    downloaded = json.loads(_go(group, "go", "mod", "download", "-json", module))
+    return Path(downloaded["Dir"])
 
 
 def _go(group: Group, *command: str) -> str:

@@ -68,7 +68,7 @@ class Buildah:
     def push(self, name: str, target: str) -> None:
         """Copy the image to a registry, as the user that `skopeo login` or Docker knows.
 
-        A registry on this machine is asked without TLS, as Docker does.
+        A registry on this machine is accessed without TLS, as with Docker.
         """
         verify = "false" if target.startswith(("localhost:", "127.0.0.1:")) else "true"
         self.call(
@@ -124,7 +124,7 @@ class Buildah:
         )  # fmt: skip
 
     def call(self, *command: str, log: Path | None = None) -> str:
-        """Run a command; a failure shows the end of what it said."""
+        """Run a command; a failure shows the end of its output."""
         if shutil.which(command[0]) is None:
             raise ClusterError("images", f"{command[0]} not found: apt-get install {PACKAGES}")
         scratch = self.folder / "tmp"

@@ -1,4 +1,4 @@
-"""Builds images with Docker, where its daemon answers (not tried: see the README)."""
+"""Builds images with Docker, if its daemon responds (untested: see the README)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cluster.recipes import REPOSITORY, TORCH, Recipe, RetrievalModels
 
 
 def available() -> bool:
-    """Whether a Docker daemon answers."""
+    """Return whether a Docker daemon responds."""
     if shutil.which("docker") is None:
         return False
     command = ["docker", "version", "--format", "{{.Server.Version}}"]
@@ -64,9 +64,9 @@ class Docker:
 
 
 def run(*arguments: str) -> str:
-    """Run docker; a failure shows the end of what it said."""
+    """Run docker; a failure shows the end of its output."""
     result = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     if result.returncode != 0:
-        said = "\n".join((result.stdout + result.stderr).splitlines()[-25:])
-        raise ClusterError("images", f"docker {arguments[0]}\n{said}")
+        output = "\n".join((result.stdout + result.stderr).splitlines()[-25:])
+        raise ClusterError("images", f"docker {arguments[0]}\n{output}")
     return result.stdout

@@ -1,4 +1,4 @@
-"""The one error that the commands show to a person."""
+"""The error that commands print without a traceback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ TAIL_LINES = 25
 
 
 class ClusterError(Exception):
-    """Something failed in a named part; the message is meant to be read as it is."""
+    """A failure of a named part; people read the message."""
 
     def __init__(self, part: str, message: str, log: Path | None = None) -> None:
         self.part = part
@@ -19,7 +19,7 @@ class ClusterError(Exception):
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
-    """The last lines of a log, or a word that says why there are none."""
+    """Return the last lines of a log, or why there are none."""
     try:
         content = log.read_text(errors="replace").splitlines()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What the cluster changes on the machine itself, and how that is put back."""
+"""Changes of the cluster to the machine, and their reversal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KUBELET_SWITCHES = tuple(
         "vm/panic_on_oom",
     )
 )
-# containerd 1.6, libcni and the kubelet write here, whatever they are told.
+# containerd 1.6, libcni and the kubelet always write here.
 HARD_CODED = tuple(
     Path(path)
     for path in ("/run/containerd", "/var/lib/cni", "/var/lib/kubelet", "/var/log/containers")
@@ -49,7 +49,7 @@ def prepare_host(layout: Layout) -> None:
 
 
 def remember_host(layout: Layout) -> None:
-    """Write down, once, what `down` must put back."""
+    """Record, once, what `down` must restore."""
     before = layout.state / "host.json"
     if before.exists():
         return
@@ -69,14 +69,14 @@ def _memory(layout: Layout) -> dict[str, Any]:
 
 
 def restore_switches(layout: Layout) -> None:
-    """Set the machine's switches back to what they were."""
+    """Restore the machine's settings."""
     for path, value in _memory(layout).get("switches", {}).items():
         if Path(path).read_text() != value:
             Path(path).write_text(value)
 
 
 def created_folders(layout: Layout) -> list[Path]:
-    """Folders outside our state that were not there before the cluster came."""
+    """Return folders outside the state folder that the cluster created."""
     return [Path(path) for path in _memory(layout).get("absent", [])]
 
 

@@ -1,9 +1,9 @@
-"""Builds the images of this repository and brings them into the cluster.
+"""Builds the images of this repository and loads them into the cluster.
 
     python -m tests.cluster.images build [ROLE ...]   build what is missing
     python -m tests.cluster.images load [ROLE ...]    build, and import into the cluster, or, with
                                                       CLUSTER=existing, push to IMAGE_REGISTRY
-    python -m tests.cluster.images tags               print the names, build nothing
+    python -m tests.cluster.images tags               print the names, without a build
     python -m tests.cluster.images prune              delete old tags
 
 With --json the last line printed is an object from role to full image name.
@@ -38,14 +38,14 @@ Engine = Buildah | Docker
 
 
 def engine() -> Engine:
-    """Docker where it answers or where kind needs it, else buildah."""
+    """Return Docker if it responds or kind needs it, else buildah."""
     if os.environ.get("CLUSTER") == "kind" or docker.available():
         return Docker()
     return Buildah()
 
 
 def locked() -> contextlib.AbstractContextManager[None]:
-    """One process at a time builds, loads or deletes."""
+    """Lock for builds, loads and deletions."""
     return held(cache_folder() / "images" / "lock", "another build of images")
 
 
@@ -131,15 +131,15 @@ def import_image(builder: Buildah, layout: Layout, name: str) -> None:
         assert process.stdout is not None
         with contextlib.suppress(BrokenPipeError), process.stdin as stream:
             builder.layout.write_archive(name, known, stream)
-        said = process.stdout.read().decode()
+        output = process.stdout.read().decode()
     if process.returncode != 0:
-        raise ClusterError("images", f"{' '.join(command)}\n{said.strip()}")
+        raise ClusterError("images", f"{' '.join(command)}\n{output.strip()}")
 
 
 def prune_store(layout: Layout, known: Collection[str]) -> list[str]:
     """Delete from containerd's store those tags of our roles that are not `known`.
 
-    Only when asked to: what runs in the cluster may name an older tag.
+    Only on request: pods in the cluster may use an older tag.
     """
     if not layout.containerd_socket.exists():
         return []
@@ -169,7 +169,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Carry out one command."""
+    """Run one command."""
     given = parser().parse_args(arguments)
     by_name = {recipe.name: recipe for recipe in ROLES}
     if unknown := set(given.roles) - set(by_name):

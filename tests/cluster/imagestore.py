@@ -160,15 +160,15 @@ def load(layout: Layout, path: Path, name: str) -> None:
     command = [*_ctr(layout), "images", "import", "-"]
     with (
         step(f"loaded {name}"),
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said) as importer,
+        tempfile.TemporaryFile() as output,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output) as importer,
     ):
         assert importer.stdin is not None
         with contextlib.suppress(BrokenPipeError), importer.stdin:
             named(path, name, importer.stdin)
         if importer.wait() != 0:
-            said.seek(0)
-            raise ClusterError("load-image", said.read().decode(errors="replace").strip())
+            output.seek(0)
+            raise ClusterError("load-image", output.read().decode(errors="replace").strip())
     if old := unnamed(stored(layout)):
         ctr(layout, "images", "rm", *old)
 

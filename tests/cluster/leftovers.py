@@ -1,4 +1,4 @@
-"""What a cluster can leave on the machine: found, removed, and looked for again."""
+"""Leftovers of a cluster on the machine: detection and removal."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _shim_sockets(layout: Layout) -> list[Path]:
 
 
 def find(layout: Layout) -> list[str]:
-    """Everything of the cluster that is still there, one line each."""
+    """Return everything that remains of the cluster, one line each."""
     found = [f"process {p.pid} ({p.executable})" for p in processes.running(layout.state)]
     found += [f"pod process {pid}" for pid in _pod_processes()]
     found += [f"mount {point}" for point in _mounts(layout)]
@@ -99,7 +99,7 @@ def kill_pods() -> None:
 
 
 def remove(layout: Layout) -> None:
-    """Remove all of it; the processes of the cluster must have ended."""
+    """Remove all leftovers; the processes of the cluster must have ended."""
     sockets = _shim_sockets(layout)
     processes.stop(processes.running(layout.state), seconds=2)
     for point in _mounts(layout):

@@ -86,10 +86,10 @@ def is_up(layout: Layout, with_knative: bool, with_trainer: bool) -> bool:
 
 
 def up(with_knative: bool = True, with_trainer: bool = False) -> Layout:
-    """Start the cluster, or what of it is missing."""
+    """Start the cluster, or its missing parts."""
     layout = settings.cluster_layout()
     with processes.locked(layout):
-        # What runs stays: others may use it.
+        # Running parts stay: others may use them.
         with_knative = with_knative or has_knative(layout)
         with_trainer = with_trainer or trainer.is_installed(layout)
         if is_up(layout, with_knative, with_trainer):
@@ -101,7 +101,7 @@ def up(with_knative: bool = True, with_trainer: bool = False) -> Layout:
         built = binaries.ensure(groups)
         if layout.state.exists() and not processes.running(layout.state):
             # After a reboot, say: its pods, mounts and addresses are gone or stale.
-            with step("cleared a cluster that had died"):
+            with step("removed the remains of a dead cluster"):
                 teardown.clear(layout)
         layout.state.mkdir(parents=True, exist_ok=True)
         layout.state.chmod(0o755)  # volumes below it must be reachable by every pod
@@ -243,7 +243,7 @@ def _wait_platform(kubectl: Kubectl, with_knative: bool) -> None:
 
 
 def status() -> tuple[str, bool]:
-    """What runs, for people, and whether all of it does."""
+    """Return the status as text, and whether everything runs."""
     layout = settings.cluster_layout()
     found = {p.executable: p.pid for p in processes.running(layout.state)}
     lines = [

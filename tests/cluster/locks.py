@@ -1,4 +1,4 @@
-"""One process at a time changes what all of them share: caches and the machine's packages."""
+"""Locks for shared resources: caches and the machine's packages."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tests.cluster.settings import cache_folder
 
 @contextlib.contextmanager
 def held(path: Path, waiting_for: str) -> Iterator[None]:
-    """Hold a file's lock, which ends with the process; say so when another one holds it.
+    """Hold a file's lock, which ends with the process; report if another process holds it.
 
-    Not for a caller that holds it already: it would wait for itself.
+    Not reentrant: a caller that already holds it would wait forever.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:

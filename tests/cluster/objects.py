@@ -53,7 +53,7 @@ class Kubectl:
             self.command.append(f"--kubeconfig={kubeconfig}")
 
     def __call__(self, *arguments: str, stdin: str | None = None, timeout: float = 300) -> str:
-        """Run kubectl and return what it prints; a failure shows what it said."""
+        """Run kubectl and return its output; a failure shows its error message."""
         result = subprocess.run(
             [*self.command, *arguments],
             input=stdin,

@@ -1,4 +1,4 @@
-"""Looks at the machine first, and names everything that is missing in one message."""
+"""Checks the machine, and reports everything that is missing in one message."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WARM_GIB = 3
 
 @dataclass(frozen=True)
 class Machine:
-    """What was found."""
+    """The properties of the machine."""
 
     system: str
     architecture: str
@@ -37,7 +37,7 @@ class Machine:
 
 
 def look(cold: bool) -> Machine:
-    """Look at this machine."""
+    """Return the properties of this machine."""
     folder = cache_folder()
     while not folder.exists():
         folder = folder.parent
@@ -60,7 +60,7 @@ def go_numbers(version: str) -> tuple[int, ...]:
 
 
 def missing(machine: Machine, with_node: bool) -> list[str]:
-    """Each line names a problem and its remedy."""
+    """Return problems with remedies, one per line."""
     problems = []
     if (machine.system, machine.architecture) != ("Linux", "x86_64"):
         problems.append(
@@ -68,23 +68,23 @@ def missing(machine: Machine, with_node: bool) -> list[str]:
             "Linux on x86_64: use CLUSTER=kind or CLUSTER=existing"
         )
     if with_node and not machine.root:
-        problems.append("not root: run it with sudo, or use CLUSTER=kind or CLUSTER=existing")
+        problems.append("not root: run with sudo, or use CLUSTER=kind or CLUSTER=existing")
     if with_node and not machine.apt:
         problems.append(
-            "no apt-get or not a Debian: the node's packages (containerd, runc, CNI plugins) "
+            "not Debian, or no apt-get: the node's packages (containerd, runc, CNI plugins) "
             "come from Debian; use CLUSTER=kind or CLUSTER=existing"
         )
     if machine.cold and go_numbers(machine.go) < GO:
         found = machine.go or "none"
         wanted = ".".join(map(str, GO))
-        problems.append(f"Go {wanted} or newer is needed, found {found}: see https://go.dev/dl/")
+        problems.append(f"Go {wanted} or newer is required, found {found}: see https://go.dev/dl/")
     if machine.npm_needed and not machine.npm:
         problems.append(downloads.NO_NPM)
     need = BUILD_GIB if machine.cold else WARM_GIB
     if machine.free_gib < need:
         problems.append(
-            f"{machine.free_gib:.1f} GiB of disk are free at {cache_folder()}, {need} are "
-            "needed: free some, run `prune`, or point RECOMMENDER_CACHE to another disk"
+            f"{machine.free_gib:.1f} GiB of disk are free at {cache_folder()}, but {need} are "
+            "required: free disk space, run `prune`, or set RECOMMENDER_CACHE to another disk"
         )
     return problems
 

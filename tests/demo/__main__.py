@@ -1,7 +1,7 @@
-"""The demo: a recommender's whole life on a real cluster, under load, in one command.
+"""The demo: the lifecycle of a recommender on a real cluster, under load, in one command.
 
-python -m tests.demo up          # everything from nothing, then the stories
-python -m tests.demo url         # address and host name for own requests
+python -m tests.demo up          # set everything up, then run the stories
+python -m tests.demo url         # print address and host name for your own requests
 python -m tests.demo down        # remove the demo's namespace and the operator
 """
 
@@ -32,27 +32,27 @@ def up(arguments: argparse.Namespace) -> int:
     mode = arguments.traffic
     platform = make_platform(cache_folder() / "demo-data", screen.say, knative=mode == "Knative")
     world = platform.world(NAMESPACE, {"rollout": {"traffic": mode}})
-    with install.timed(screen.say, "removing what an earlier run left"):
+    with install.timed(screen.say, "remove the objects of an earlier run"):
         world.remove()
     world.route = TrafficWatch(world.kube, NAME, mode)
     screen.follow(world)
-    told: list[stories.Told] = []
+    reported: list[stories.StoryResult] = []
     failure = ""
     try:
         for story in stories.IN_ORDER:
             screen.say(f"story: {(story.__doc__ or '').strip()}")
-            told.append(stories.tell(story, world))
-            screen.say(f"       {told[-1].decision}: {told[-1].message}")
+            reported.append(stories.run(story, world))
+            screen.say(f"       {reported[-1].decision}: {reported[-1].message}")
             if world.load is None:
-                # The first version has no one to serve before it is there.
+                # The load starts once the first version serves.
                 world.start_load(arguments.rate)
     except (AssertionError, TimeoutError) as problem:
         failure = str(problem)
     screen.stop()
     figures = world.load.stop() if world.load else {}
     world.route.stop()
-    report = _report(told, figures, failure, time.monotonic() - started)
-    print(table(told))
+    report = _report(reported, figures, failure, time.monotonic() - started)
+    print(table(reported))
     print(_sums(report))
     if failure:
         error(f"The demo stopped: {failure}")
@@ -60,7 +60,7 @@ def up(arguments: argparse.Namespace) -> int:
 
 
 def _report(
-    told: list[stories.Told], figures: dict[str, Any], failure: str, seconds: float
+    reported: list[stories.StoryResult], figures: dict[str, Any], failure: str, seconds: float
 ) -> dict[str, Any]:
     report = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -71,7 +71,7 @@ def _report(
         "requests_by_source": figures.get("sources", {}),
         "latency_ms": {"p50": figures.get("p50_ms"), "p99": figures.get("p99_ms")},
         "seconds": round(seconds, 1),
-        "stories": [story.report() for story in told],
+        "stories": [story.report() for story in reported],
         "failure": failure[:2000],
     }
     BUILD.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def url(_: argparse.Namespace) -> int:
             "-o", "jsonpath={.status.url}",
         )  # fmt: skip
     if cluster is None or not host:
-        error("The demo is not there: make demo")
+        error("The demo is not running: start it with make demo")
         return 1
     print(f"{cluster.gateway_url} Host: {host}")
     return 0
@@ -109,7 +109,7 @@ def url(_: argparse.Namespace) -> int:
 def down(_: argparse.Namespace) -> int:
     cluster = cluster_api.find_up()
     if cluster is None:
-        print("No cluster runs, so there is no demo to remove.")
+        print("The cluster is not running, so there is no demo to remove.")
         return 0
     if _knows_models(cluster):
         cluster.kubectl("-n", NAMESPACE, "delete", "recommendermodel", "--all", "--timeout=180s")
@@ -118,7 +118,7 @@ def down(_: argparse.Namespace) -> int:
         "uninstall", install.RELEASE, "--namespace", install.SYSTEM_NAMESPACE,
         "--ignore-not-found", "--wait",
     )  # fmt: skip
-    print("The demo is gone; the cluster stays (make cluster-down).")
+    print("The demo was removed; the cluster still runs (stop it with make cluster-down).")
     return 0
 
 
@@ -134,14 +134,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    start = verbs.add_parser("up", help="everything from nothing, then the stories")
-    start.add_argument("--rate", type=float, default=30.0, help="requests a second (30)")
+    start = verbs.add_parser("up", help="set everything up, then run the stories")
+    start.add_argument("--rate", type=float, default=30.0, help="requests per second (30)")
     start.add_argument(
         "--traffic", choices=["Gateway", "Knative"], default="Gateway",
         help="who splits the traffic (Gateway)",
     )  # fmt: skip
     start.set_defaults(run=up)
-    verbs.add_parser("url", help="address and host name").set_defaults(run=url)
+    verbs.add_parser("url", help="print address and host name").set_defaults(run=url)
     verbs.add_parser("down", help="remove the demo").set_defaults(run=down)
     arguments = parser.parse_args(argv)
     try:
@@ -149,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except cluster_api.ClusterError as problem:
         error(f"error: {problem}")
     except KeyboardInterrupt:
-        error("interrupted; `make demo` begins again, `make demo-down` clears it away")
+        error("interrupted; `make demo` starts again, `make demo-down` removes the demo")
         return 130
     return 1
 

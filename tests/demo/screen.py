@@ -1,4 +1,4 @@
-"""What the demo shows while it runs, and the table at its end."""
+"""The output of the demo: progress, and a table at the end."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import sys
 import threading
 import time
 
-from tests.scenario.stories import Told
+from tests.scenario.stories import StoryResult
 from tests.scenario.world import World
 
 QUIET_SECONDS = 10.0
 
 
 class Screen:
-    """Prints a line when something changed, and now and then when nothing did."""
+    """Prints a line at each change, and periodically without changes."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -33,7 +33,7 @@ class Screen:
         while not self._stop.wait(1.0):
             try:
                 head = _lifecycle(world)
-            except Exception as error:  # the picture may miss a beat; the stories go on
+            except Exception as error:  # one missing line does not matter
                 head = f"(no status: {type(error).__name__})"
             if head != before or time.monotonic() - said_at > QUIET_SECONDS:
                 before, said_at = head, time.monotonic()
@@ -72,11 +72,11 @@ def _traffic(world: World) -> str:
     )
 
 
-def table(told: list[Told]) -> str:
+def table(reported: list[StoryResult]) -> str:
     """Return the decisions as lines of text."""
     lines = ["", f"{'story':<36}{'decision':<14}{'reason':<28}{'seconds':>8}"]
     lines.append("-" * 86)
-    for story in told:
+    for story in reported:
         lines.append(f"{story.name:<36}{story.decision:<14}{story.reason:<28}{story.seconds:>8}")
         lines.append(f"    {story.version}: {story.message}")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""One cluster and one chart for all end-to-end tests, whose worlds live side by side."""
+"""One cluster and one chart for all end-to-end tests, whose worlds run concurrently."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tests.scenario.setup import Platform, join_platform, make_platform
 from tests.scenario.traffic import TrafficWatch
 from tests.scenario.world import World, merged
 
-#: At 10 % a step has its 40 requests after 14 s.
+#: At a weight of 10 %, a step has its 40 requests after 14 s.
 REQUESTS_A_SECOND = 30.0
 NewWorld = Callable[..., World]
 DATA = cache_folder() / "demo-data"
 ENDS_WORLD = pytest.StashKey[bool]()
-#: Characters of a failure: the last ones say what was found in place of what was promised.
+#: Maximum length of a failure, in characters; the last ones show the difference.
 SHOWN_AT_ONCE = 8000
-#: Several worlds share two cores and the memory that they request, of which a served version
-#: uses 0.6 GiB and a training 0.7; and Knative keeps old revisions for more than a minute.
+#: Several worlds share two cores and the memory. A served version uses 0.6 GiB and a training
+#: 0.7 GiB; Knative keeps old revisions for more than a minute.
 SMALL: dict[str, Any] = {
-    # Lists without towers: their fits take half of a training, and tests of training have them.
+    # Lists without towers, which take half of a training and are tested elsewhere.
     "training": {
         "hyperparameters": {"retrieval": "Weights"},
         "resources": {"cpu": "100m", "memory": "1536Mi"},
@@ -44,13 +44,13 @@ SMALL: dict[str, Any] = {
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one world together, whatever their order: it takes minutes to make.
+    """Keep the tests of a world together, because its setup takes minutes.
 
-    Pytest itself groups by the place of a parameter in its list, not by its value.
+    Pytest itself groups by the position of a parameter in its list, not by its value.
     """
     nodeids = [item.nodeid for item in items]
     items[:] = [items[at] for at in worlds.in_order(nodeids)]
-    # It looks back at what all others did; `tests.run` gives it a part of its own.
+    # It reads the audit log of all others; `tests.run` runs it as a separate part.
     items.sort(key=lambda item: item.path.stem == "test_rights")
     ends = worlds.ends_of_worlds([item.nodeid for item in items])
     for item in items:
@@ -62,7 +62,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> worlds.ByWor
 
 
 class FailuresAtOnce:
-    """Prints a failure when it happens: pytest keeps it to the end, which may never come."""
+    """Prints a failure when it happens: pytest prints it at the end of the run."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._terminal = config.pluginmanager.get_plugin("terminalreporter")
@@ -83,7 +83,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def platform(
     tmp_path_factory: pytest.TempPathFactory, worker_id: str, testrun_uid: str
 ) -> Iterator[Platform]:
-    """One cluster with one chart, whose images the first process to need them brings."""
+    """One cluster with one chart; the first process that needs the images builds them."""
     base = tmp_path_factory.getbasetemp()
     record = (base if worker_id == "master" else base.parent) / f"images-{testrun_uid}.json"
     with locks.held(record.with_suffix(".lock"), "the platform"):
@@ -93,32 +93,32 @@ def platform(
             made = make_platform(DATA, print, knative=True, trainer=True)
             record.write_text(json.dumps(made.images), encoding="utf-8")
     yield made
-    # Their models are deleted already, and had until now to be gone.
+    # Their models were deleted before, and must be gone now.
     for namespace in made.namespaces:
         made.remove(namespace)
 
 
 @pytest.fixture(scope="session", params=MODES)
 def world(request: pytest.FixtureRequest, platform: Platform) -> Iterator[World]:
-    """A champion that serves, with a steady load that no story may make fail.
+    """A champion that serves, with a constant load of which no request may fail.
 
-    One per traffic mode; the tests of a mode run one after the other, in any order.
+    One per traffic mode; the tests of a mode run in sequence, in any order.
     """
     mode = str(request.param)
     namespace = f"recommender-e2e-{mode.lower()}"
     made = platform.world(namespace, {**SMALL, "rollout": {"traffic": mode}})
     made.remove()
     made.route = TrafficWatch(made.kube, made.name, mode)
-    told = stories.first_version(made)
-    assert (told.decision, told.reason) == ("Promoted", "InitialRollout"), told
-    made.first = told.version
+    reported = stories.first_version(made)
+    assert (reported.decision, reported.reason) == ("Promoted", "InitialRollout"), reported
+    made.first = reported.version
     made.start_load(REQUESTS_A_SECOND)
     yield made
     end(made)
 
 
 def end(world: World) -> None:
-    """Let a shared world go, once: of all its requests none may have failed."""
+    """End a shared world, once; none of its requests may have failed."""
     load, world.load = world.load, None
     if load is None:
         return
@@ -133,23 +133,23 @@ def end(world: World) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Better:
-    """A rollout that nothing disturbed: how it went, and what it left."""
+    """An undisturbed rollout: its result, and the remaining objects."""
 
-    told: stories.Told
+    reported: stories.StoryResult
     left: dict[str, Any]
 
 
 @pytest.fixture(scope="session")
 def better(world: World) -> Better:
-    """A better version was promoted step by step, once in each world."""
+    """A better version that was promoted step by step, once per world."""
     world.until_settled(300)
-    told = stories.better_version(world)
-    return Better(told, stories.left_by_a_rollout(world))
+    reported = stories.better_version(world)
+    return Better(reported, stories.left_by_a_rollout(world))
 
 
 @pytest.fixture
 def champion(request: pytest.FixtureRequest, world: World) -> Iterator[World]:
-    """Given: a champion with all requests, nothing on its way, no failed request so far."""
+    """Given: a champion with all requests, no candidate, and no failed request so far."""
     world.until_settled(300)
     assert world.load is not None
     before = world.failed_requests
@@ -157,14 +157,14 @@ def champion(request: pytest.FixtureRequest, world: World) -> Iterator[World]:
         yield world
         assert world.failed_requests == before, world.load.total
     finally:
-        # Not with the session: other worlds can use what it leaves of the machine.
+        # Ended before the session, so that other worlds can use its resources.
         if request.node.stash[ENDS_WORLD]:
             end(world)
 
 
 @pytest.fixture
 def books(champion: World) -> Iterator[World]:
-    """A second model, not applied yet, beside the champion: in its namespace, on its data."""
+    """A second model, not applied yet, in the champion's namespace and with its data."""
     spec = merged(champion.spec, {"training": {"seed": 53}})
     made = dataclasses.replace(champion, name="books", spec=spec, load=None, route=None)
     yield made
@@ -173,7 +173,7 @@ def books(champion: World) -> Iterator[World]:
 
 @pytest.fixture
 def new_world(platform: Platform) -> Iterator[NewWorld]:
-    """Make models in a namespace of this test alone; nobody waits for them to be gone."""
+    """Create models in a separate namespace, which is deleted without waiting."""
     namespace = f"recommender-e2e-{secrets.token_hex(3)}"
     made: list[World] = []
 

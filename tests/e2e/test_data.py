@@ -1,4 +1,4 @@
-"""Data as a shop has them: ids that are texts, snapshots on a schedule, a way back to the past."""
+"""The data of a shop: text ids, scheduled snapshots, and time travel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.scenario.world import World
 
 pytestmark = pytest.mark.e2e
 
-#: The files of MovieLens read as anybody's, their ids taken for texts.
+#: The files of MovieLens with a mapping, and ids as texts.
 MAPPING: dict[str, Any] = {
     "interactions": {
         "files": "*.inter",
@@ -60,15 +60,15 @@ def over_v2(world: World) -> np.ndarray[Any, Any]:
 
 
 def until_snapshot(world: World, after: str | None = None) -> dict[str, Any]:
-    """Wait for a snapshot later than `after`, and return what the status says of it."""
+    """Wait for a snapshot later than `after`, and return its status."""
 
     def taken() -> bool:
-        told = world.status.get("snapshots") or {}
-        return told.get("takenAt", after) != after
+        reported = world.status.get("snapshots") or {}
+        return reported.get("takenAt", after) != after
 
     world.until("a snapshot", taken, 180)
-    told: dict[str, Any] = world.status["snapshots"]
-    return told
+    reported: dict[str, Any] = world.status["snapshots"]
+    return reported
 
 
 def test_given_text_ids_and_later_data_when_the_earlier_data_is_pinned_then_it_is_trained_on(
@@ -111,5 +111,5 @@ def test_given_text_ids_and_later_data_when_the_earlier_data_is_pinned_then_it_i
     repeated = world.version(again)["status"]
     for field in ("dataVersion", "dataRows"):
         assert repeated["lineage"][field] == lineage[field]
-    # Where nothing is compared with the champion, the same data give the same bytes.
+    # Without a comparison with the champion, the same data give the same bytes.
     assert repeated["metrics"]["auc"] == pytest.approx(first["status"]["metrics"]["auc"], abs=1e-6)

@@ -1,4 +1,4 @@
-"""What a user does first: install the chart, apply a model, wait for it, look at it."""
+"""The first steps of a user: install the chart, apply a model, wait for it, describe it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ pytestmark = pytest.mark.e2e
 
 
 def test_given_the_chart_when_helm_tests_the_release_then_it_passes(platform: Platform) -> None:
-    told = platform.cluster.helm(
+    reported = platform.cluster.helm(
         "test", install.RELEASE, "--namespace", install.SYSTEM_NAMESPACE, "--timeout", "3m"
     )
-    assert "Phase:          Succeeded" in told
+    assert "Phase:          Succeeded" in reported
 
 
 def test_given_a_spec_with_missing_data_when_applied_then_describe_shows_what_to_do(
@@ -24,11 +24,11 @@ def test_given_a_spec_with_missing_data_when_applied_then_describe_shows_what_to
     world = new_world({"data": {"source": {"path": "nowhere"}}})
     version = world.new_version_after(world.apply)
     assert world.until_decided(version) in {"Failed", "Rejected"}
-    told = world.describe()
+    reported = world.describe()
     assert "nowhere" in world.condition("Ready")["message"]
-    assert "nowhere" in told
+    assert "nowhere" in reported
     world.apply({"data": {"source": {"path": "raw"}}})
-    world.until("the version of the mended spec", lambda: bool(world.champion), 300)
+    world.until("the version of the corrected spec", lambda: bool(world.champion), 300)
     world.cluster.kubectl(
         "-n", world.kube.namespace, "wait", "--for=condition=Ready", "--timeout=60s",
         f"recommendermodel/{world.name}",

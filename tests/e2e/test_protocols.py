@@ -1,4 +1,4 @@
-"""A served model answers over each protocol that its users speak, through the Gateway."""
+"""A served model answers over each protocol, through the Gateway."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a platform meets at night: processes that die, pods that go, models that are deleted."""
+"""Faults of a platform: killed processes, evicted pods, deleted models."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tests.scenario.world import World
 
 pytestmark = pytest.mark.e2e
 
-#: Stages that last long enough to be seen from outside; the operator dies once in each.
+#: Stages that last long enough to be observed; the operator is killed once in each.
 STAGES = {"CheckingData", "Training", "Publishing", "Deploying", "Canary"}
-#: From the write of a route until the data plane holds to it: Traefik gathers changes for 0.5 s,
-#: and the machine may be busy.
+#: Time from the write of a route until the data plane applies it: Traefik collects changes for
+#: 0.5 s, and the machine may be busy.
 RELOAD = datetime.timedelta(seconds=5)
 
 
@@ -67,9 +67,9 @@ def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_says_so_and
     version = champion.new_version_after(lambda: champion.apply(starved))
     assert champion.until_decided(version) == "Failed", champion.describe()
     assert champion.decision(version)["reason"] == "OOMKilled", champion.decision(version)
-    told = champion.condition("UpToDate")
-    assert (told["status"], told["reason"]) == ("False", "OOMKilled")
-    assert "more memory than its limit of 200Mi: raise" in told["message"]
+    reported = champion.condition("UpToDate")
+    assert (reported["status"], reported["reason"]) == ("False", "OOMKilled")
+    assert "more memory than its limit of 200Mi: raise" in reported["message"]
     ready = champion.condition("Ready")
     assert (ready["status"], ready["reason"]) == ("True", "CandidateFailed")
     assert champion.champion == stable
@@ -80,7 +80,7 @@ def test_given_a_canary_when_its_pod_is_evicted_then_its_traffic_is_withdrawn_an
     new_world: NewWorld,
 ) -> None:
     half = {"rollout": {"steps": [{"weight": 50}, {"weight": 100}]}}
-    # The kubelet takes its time to evict: the step must not be over before.
+    # An eviction takes time, and the step must not end before.
     world = new_world({**half, "analysis": {"stepSeconds": 200}})
     stories.first_version(world)
     stable = world.champion or ""
@@ -100,7 +100,7 @@ def test_given_a_canary_when_its_pod_is_evicted_then_its_traffic_is_withdrawn_an
     world.until_settled()
     assert world.load is not None
     figures = world.load.stop()
-    # Its only pod is gone before the route can change; before and after no request is lost.
+    # Its only pod is evicted before the route can change; no request is lost before or after.
     lost = [datetime.datetime.fromtimestamp(at, datetime.UTC) for at in figures["failed_between"]]
     assert back is not None
     print(f"lost {figures['failed']} of {figures['sent']} requests, sent from .. to {lost}")

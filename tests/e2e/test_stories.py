@@ -1,4 +1,4 @@
-"""The stories of the demo, each given a champion under load, in any order, in both modes."""
+"""The stories of the demo, each with a champion under load, in any order, in both modes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.e2e
 def test_given_no_model_when_one_is_applied_then_its_first_version_receives_all_requests(
     champion: World,
 ) -> None:
-    # Its decision is told by the fixture: a story before this one may have rolled back to it.
+    # The fixture has its decision, because another story may have rolled back to it.
     assert next(split for split in champion.route_splits if split) == {champion.first: 100}
     champion.until("its answers", lambda: champion.requests_of(champion.first) > 0, 30)
 
@@ -23,8 +23,10 @@ def test_given_no_model_when_one_is_applied_then_its_first_version_receives_all_
 def test_given_a_champion_when_a_better_version_comes_then_it_is_promoted_step_by_step(
     champion: World, better: Better
 ) -> None:
-    # The story has its own claims; the fixture tells it, for others begin where it ends.
-    assert (better.told.decision, better.told.reason) == ("Promoted", "StepsPassed"), better.told
+    # The story has its own claims; the fixture runs it, because others start where it ends.
+    assert (better.reported.decision, better.reported.reason) == ("Promoted", "StepsPassed"), (
+        better.reported
+    )
 
 
 def test_given_a_champion_when_a_version_fails_for_some_then_it_is_rolled_back_at_its_first_step(
@@ -42,7 +44,7 @@ def test_given_a_champion_when_a_version_learned_nothing_then_it_never_gets_traf
 def test_given_a_kept_version_when_rolled_back_to_then_it_serves_at_once(
     champion: World, better: Better
 ) -> None:
-    assert better.told.version in (champion.champion, champion.status["previous"])
+    assert better.reported.version in (champion.champion, champion.status["previous"])
     stories.roll_back_to_previous(champion)
 
 

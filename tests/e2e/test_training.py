@@ -1,4 +1,4 @@
-"""What a training may do beside fitting one model, in Jobs of the cluster."""
+"""Hyperparameter search and stand-ins, in Jobs of the cluster."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def test_given_a_search_when_trained_then_the_chosen_settings_serve_and_the_vers
         "space": {"learningRate": {"min": 0.001, "max": 0.01, "log": True}},
     }
     world = new_world({"training": {"search": search}})
-    told = stories.first_version(world)
-    found = world.version(told.version)["status"]["search"]
+    reported = stories.first_version(world)
+    found = world.version(reported.version)["status"]["search"]
     assert (found["trials"], found["folds"], found["seeds"]) == (3, 2, 2), found
-    # The settings that the spec gives are the first trial, so that none worse is chosen.
+    # The first trial uses the settings of the spec, so that no worse ones are chosen.
     assert found["bestLogLoss"] <= found["givenLogLoss"], found
     assert 0.001 <= found["hyperparameters"]["learningRate"] <= 0.01, found
-    assert world.answer()["version"] == told.version
+    assert world.answer()["version"] == reported.version
 
 
 def test_given_a_gate_that_no_ranker_passes_when_allowed_then_the_baseline_serves_in_its_place(
@@ -35,12 +35,12 @@ def test_given_a_gate_that_no_ranker_passes_when_allowed_then_the_baseline_serve
 ) -> None:
     gates = [{"metric": "auc", "min": 0.65}, {"metric": "aucMinusBaseline", "min": 0.5}]
     world = new_world({"evaluation": {"gates": gates, "onFailure": "DeployBaseline"}})
-    asked = world.new_version_after(world.apply)
-    assert world.until_decided(asked) == "Rejected", world.describe()
+    requested = world.new_version_after(world.apply)
+    assert world.until_decided(requested) == "Rejected", world.describe()
     world.until("the baseline as champion", lambda: bool(world.champion), 300)
     stand_in = world.version(world.champion or "")
     assert stand_in["spec"]["training"]["algorithm"] == "LogisticRegression"
-    assert asked in stand_in["spec"]["trigger"]
+    assert requested in stand_in["spec"]["trigger"]
     world.until_settled()
     ready = world.condition("Ready")
     assert (ready["status"], ready["reason"]) == ("True", "BaselineServes"), ready

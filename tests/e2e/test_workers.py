@@ -1,4 +1,4 @@
-"""A training of several workers, by the real controllers of Kubeflow Trainer and JobSet."""
+"""A training with several workers, with the real controllers of Kubeflow Trainer and JobSet."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def test_given_two_workers_when_one_is_killed_during_training_then_the_version_r
     before = set(faults.workers(world, version).values())
     faults.kill_worker(world, version, rank=1)
 
-    def anew() -> bool:
+    def again() -> bool:
         now = set(faults.workers(world, version).values())
         return len(now) == 2 and not before & now
 
-    world.until("a new group", anew, 120)
+    world.until("a new group", again, 120)
     assert world.until_decided(version) == "Promoted", world.describe()
     assert restarts(world) == "1"
-    told = faults.log_of_worker(world, version, rank=0)
-    assert "resuming from epoch" in told, told
+    reported = faults.log_of_worker(world, version, rank=0)
+    assert "resuming from epoch" in reported, reported
     world.until_settled()
     assert world.champion == version
     assert world.answer()["version"] == version

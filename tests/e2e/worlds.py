@@ -1,8 +1,7 @@
-"""Which end-to-end tests share a world, and which worlds begin first.
+"""Which end-to-end tests share a world, and the order of the worlds.
 
-A world is a namespace with a model in it. Two are shared, one for each way to split the traffic;
-every other test makes its own. Worlds know nothing of one another, so several live side by side:
-they mostly wait.
+A world is a namespace with a model. Two are shared, one per traffic mode; every other test creates
+its own. Worlds are independent and mostly wait, so several run concurrently.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import Any
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 MODES = ("Gateway", "Knative")
-#: Tests that take the longest, the longest first: what begins late must not be what ends last.
+#: The longest tests, longest first, so that they do not end last.
 LONGEST = (
     *MODES,
     "test_given_a_champion_when_users_change_then_drift_is_reported_and_a_retraining_promoted",
@@ -21,23 +20,23 @@ LONGEST = (
     "test_given_a_canary_when_the_model_is_deleted_then_nothing_remains",
     "test_given_two_workers_when_one_is_killed_during_training_then_the_version_receives_traffic",
 )
-#: Looks at what all others left.
+#: Reads the audit log of all others.
 LAST = "test_rights"
 
 
 def own(mode: str) -> str:
-    """Return the id of a test with this mode in a world of its own."""
+    """Return the id of a test with this mode in a separate world."""
     return f"own{mode}"
 
 
 def world_of(nodeid: str) -> str:
-    """Return the mode of a shared world, or the id of a test that has a world of its own."""
+    """Return the mode of a shared world, or the id of a test with a separate world."""
     parameters = nodeid.partition("[")[2].rstrip("]").split("-")
     return next((mode for mode in MODES if mode in parameters), nodeid)
 
 
 def rank(nodeid: str) -> int:
-    """Return the place of a test's world in the order in which worlds begin."""
+    """Return the rank of a test's world in the order of worlds."""
     path, _, test = nodeid.partition("::")
     if LAST in path:
         return len(LONGEST) + 1
@@ -47,9 +46,9 @@ def rank(nodeid: str) -> int:
 
 
 def in_order(nodeids: list[str]) -> list[int]:
-    """Return the places of tests in the order to run them: world by world, the longest first.
+    """Return the indices of tests in the order to run them: by world, longest first.
 
-    Inside a world, and among worlds of the same rank, the order given stays: it is random.
+    Within a world, and among worlds of the same rank, the given random order stays.
     """
     worlds = [world_of(nodeid) for nodeid in nodeids]
     return sorted(
@@ -58,21 +57,21 @@ def in_order(nodeids: list[str]) -> list[int]:
 
 
 def ends_of_worlds(nodeids: list[str]) -> set[str]:
-    """Return the last test of each shared world, of tests in the order in which they run."""
+    """Return the last test of each shared world, given the tests in order."""
     last = {world_of(nodeid): nodeid for nodeid in nodeids}
     return {last[mode] for mode in MODES if mode in last}
 
 
 class ByWorld(LoadScopeScheduling):  # type: ignore[misc]
-    """Keeps the tests of a shared world in one process, and hands worlds out in their order."""
+    """Keeps the tests of a shared world in one process, and assigns worlds in order."""
 
     def _split_scope(self, nodeid: str) -> str:
         return world_of(nodeid)
 
     def _reschedule(self, node: Any) -> None:
-        """Give a process its next world when it is at the last test of the one before.
+        """Assign the next world to a process when it runs the last test of its current one.
 
-        Xdist's own rule hands out worlds earlier, behind others that take minutes.
+        Xdist itself assigns worlds earlier, which may then wait for minutes.
         """
         if self.workqueue and self._pending_of(self.assigned_work[node]) > 1:
             return

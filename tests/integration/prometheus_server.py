@@ -44,8 +44,8 @@ def _unpack(folder: Path) -> None:
             package = next(Path(scratch).glob("prometheus_*.deb"))
             _run(["dpkg-deb", "-x", str(package), "root"], scratch)
         except (OSError, subprocess.CalledProcessError, StopIteration) as error:
-            said = getattr(error, "stderr", "") or error
-            raise RuntimeError(f"{REMEDY}; {said}") from error
+            shown = getattr(error, "stderr", "") or error
+            raise RuntimeError(f"{REMEDY}; {shown}") from error
         with contextlib.suppress(OSError):  # Another run was first.
             (Path(scratch) / "root").rename(folder)
 

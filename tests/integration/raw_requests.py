@@ -45,7 +45,7 @@ class Requests:
             with error:
                 return error.code, error.read().decode()
 
-    def said(
+    def shown(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
     ) -> str:
         """Return the message of a refusal; empty for a request that was granted."""

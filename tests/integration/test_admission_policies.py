@@ -51,13 +51,13 @@ def space() -> str:
 
 def create(requests: Requests, kind: str, manifest: Object) -> str:
     path = OWN[kind][0].path(manifest["metadata"]["namespace"])
-    return requests.said("POST", path, manifest)
+    return requests.shown("POST", path, manifest)
 
 
 def applied(requests: Requests, resource: Resource, manifest: Object, sub: str = "") -> str:
     metadata = manifest["metadata"]
     path = resource.path(metadata["namespace"], metadata["name"], sub or None)
-    return requests.said(
+    return requests.shown(
         "PATCH", f"{path}?fieldManager={labels.MANAGER}&force=true", manifest, APPLY
     )
 
@@ -72,7 +72,7 @@ def by_people(manifest: Object) -> Object:
 def patched(requests: Requests, resource: Resource, thing: Object, patch: Any) -> str:
     metadata = thing["metadata"]
     path = resource.path(metadata["namespace"], metadata["name"])
-    return requests.said("PATCH", path, patch, MERGE)
+    return requests.shown("PATCH", path, patch, MERGE)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -90,7 +90,7 @@ def test_what_the_operator_applies_again_is_let_through(
     for _ in range(2):
         assert applied(requests, OWN[kind][0], manifest) == ""
     path = OWN[kind][0].path(space, manifest["metadata"]["name"])
-    assert requests.said("DELETE", path) == ""
+    assert requests.shown("DELETE", path) == ""
 
 
 CREATED: list[Case] = [
@@ -172,10 +172,10 @@ def test_a_hostile_object_is_refused_with_the_reason(
 ) -> None:
     manifest = own(kind, space)
     change(manifest)
-    told = create(requests, kind, manifest)
-    assert DENIED in told
-    assert message in told
-    assert "the recommender operator may not create" in told
+    reported = create(requests, kind, manifest)
+    assert DENIED in reported
+    assert message in reported
+    assert "the recommender operator may not create" in reported
 
 
 @pytest.mark.parametrize("kind", ["service", "route"])
@@ -184,9 +184,9 @@ def test_an_object_of_others_is_not_taken_over(kind: str, requests: Requests, sp
     foreign = copy.deepcopy(manifest)
     foreign["metadata"] |= {"labels": {"team": "web"}, "ownerReferences": []}
     by_people(foreign)
-    told = applied(requests, OWN[kind][0], manifest)
-    assert DENIED in told
-    assert LABELS in told
+    reported = applied(requests, OWN[kind][0], manifest)
+    assert DENIED in reported
+    assert LABELS in reported
 
 
 DELETED = {"job": JOBS, "service": INFERENCE_SERVICES, "route": HTTP_ROUTES, "version": VERSIONS}
@@ -201,9 +201,11 @@ def test_an_object_of_others_is_not_deleted(kind: str, requests: Requests, space
         manifest = own(kind, space)
         change(manifest)
         by_people(manifest)
-        told = requests.said("DELETE", DELETED[kind].path(space, manifest["metadata"]["name"]))
-        assert DENIED in told
-        assert message in told
+        reported = requests.shown(
+            "DELETE", DELETED[kind].path(space, manifest["metadata"]["name"])
+        )
+        assert DENIED in reported
+        assert message in reported
 
 
 def test_an_object_stays_with_its_controller_and_keeps_its_labels(
@@ -290,9 +292,9 @@ def test_the_operator_puts_its_finalizer_on_a_model_and_takes_it_away(
 def test_everything_else_of_a_model_is_of_people(
     patch: Object, message: str, model: Object, requests: Requests
 ) -> None:
-    told = patched(requests, MODELS, model, patch)
-    assert DENIED in told
-    assert message in told
+    reported = patched(requests, MODELS, model, patch)
+    assert DENIED in reported
+    assert message in reported
 
 
 def test_an_event_about_others_is_not_changed(requests: Requests, space: str) -> None:

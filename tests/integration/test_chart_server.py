@@ -48,11 +48,11 @@ def render(values: dict[str, str], namespace: str) -> list[Manifest]:
 
 def apply(manifests: list[Manifest], *options: str) -> str:
     items = json.dumps({"apiVersion": "v1", "kind": "List", "items": manifests})
-    said: str = kubectl()(
+    shown_text: str = kubectl()(
         "apply", "--server-side", "--force-conflicts", "--validate=strict", *options, "-f", "-",
         stdin=items,
     )  # fmt: skip
-    return said
+    return shown_text
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
@@ -62,10 +62,10 @@ def test_the_server_takes_all_that_the_chart_renders(mode: str) -> None:
     if "watchNamespaces" in values:
         values["watchNamespaces"] = f"{{{namespace}}}"
     manifests = render(values, namespace)
-    said = apply(manifests, "--dry-run=server")
-    assert said.count("serverside-applied") == len(manifests)
+    shown_text = apply(manifests, "--dry-run=server")
+    assert shown_text.count("serverside-applied") == len(manifests)
     # What the restricted standard has to say comes as a warning about the Deployment.
-    assert "violate" not in said.lower()
+    assert "violate" not in shown_text.lower()
 
 
 MAY = {
@@ -84,9 +84,9 @@ MAY_NOT = {
 
 def allowed(account: str, namespace: str) -> set[tuple[str, str]]:
     """Return what of the above an account may do, by asking the server's own authorizer."""
-    asked = sorted(MAY | MAY_NOT)
+    requested = sorted(MAY | MAY_NOT)
     reviews = []
-    for verb, kind in asked:
+    for verb, kind in requested:
         group, _, plural = kind.partition("/")
         attributes = {"namespace": namespace, "verb": verb, "group": group, "resource": plural}
         reviews.append(
@@ -99,7 +99,7 @@ def allowed(account: str, namespace: str) -> set[tuple[str, str]]:
     items = json.dumps({"apiVersion": "v1", "kind": "List", "items": reviews})
     shown = 'jsonpath={.status.allowed}{"\\n"}'
     answers = kubectl()("create", "-o", shown, "-f", "-", stdin=items).split()
-    return {ask for ask, yes in zip(asked, answers, strict=True) if yes == "true"}
+    return {ask for ask, yes in zip(requested, answers, strict=True) if yes == "true"}
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "its own"])

@@ -266,7 +266,7 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
         ({"mapping": {"interactions": EVENTS, "ids": {"user": "Uuid"}}}, "Unsupported value"),
         ({"mapping": {"interactions": EVENTS | {"files": "/etc/*"}}}, "interactions.files"),
         ({"mapping": {"interactions": EVENTS | {"files": "a/../../b"}}}, "inside the source"),
-        ({"mapping": {"interactions": EVENTS | {"files": "a**/b"}}}, "stand alone"),
+        ({"mapping": {"interactions": EVENTS | {"files": "a**/b"}}}, "a whole path segment"),
         (
             {"mapping": {"interactions": EVENTS, "users": {"files": "../u", "id": "i"}}},
             "inside the source",
@@ -354,8 +354,8 @@ def test_a_host_of_ones_own_needs_the_gateway(server: Server) -> None:
     body["metadata"]["name"] = "own-host"
     server.create(body, dry_run="All")
     body["spec"]["rollout"]["traffic"] = "Knative"
-    told = refusal(lambda: server.create(body, dry_run="All"))
-    assert "serving.host requires rollout.traffic Gateway" in told
+    reported = refusal(lambda: server.create(body, dry_run="All"))
+    assert "serving.host requires rollout.traffic Gateway" in reported
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_variants_without_weights_to_compress_are_refused_with_the_reason(server
         "training",
         {"export": {"variants": ["Int8"]}, "hyperparameters": {"retrieval": "TwoTower"}},
     )
-    assert "training.export.variants need" in refusal(lambda: server.create(body, dry_run="All"))
+    assert "export.variants requires" in refusal(lambda: server.create(body, dry_run="All"))
 
 
 @pytest.mark.parametrize("workers", [1, 2, 16])

@@ -52,9 +52,9 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
 def test_a_spec_that_makes_no_sense_is_refused_with_the_field_and_the_reason(
     spec: dict[str, Any], field: str, reason: str
 ) -> None:
-    said = refusal(manifest("default", **spec))
-    assert field in said
-    assert reason in said
+    shown = refusal(manifest("default", **spec))
+    assert field in shown
+    assert reason in shown
 
 
 @pytest.mark.parametrize("name", ["x" * 41, "1st"])

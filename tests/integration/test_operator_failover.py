@@ -332,12 +332,12 @@ async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_anoth
             await until("a refusal", refused, second)
             await until("its Event", posted, second)
             assert await claimed_by("first")
-            assert second.text.count(f"the release {namespace}/first acts on this model") == 1
-            asked = {
+            assert second.text.count(f"the release {namespace}/first manages this model") == 1
+            requested = {
                 "labels": {"recommender.dev/instance": "blue"},
                 "annotations": {"recommender.dev/abort": "token-1"},
             }
-            await kube.patch(MODELS, namespace, "movies", {"metadata": asked})
+            await kube.patch(MODELS, namespace, "movies", {"metadata": requested})
             await until("the move", lambda: claimed_by("blue"), blue)
 
             async def handled() -> bool:

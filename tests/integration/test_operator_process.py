@@ -82,9 +82,9 @@ async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_pha
     reasons = {event["reason"] for event in await kube.list(EVENTS, namespace, {})}
     # A process that dies may leave an Event unsaid, but never all of them.
     assert reasons & {"VersionCreated", "CheckingData", "Training", "Publishing", "Deploying"}
-    told = own_lines(process.text, namespace)
-    assert "orbidden" not in told
-    assert "Traceback" not in told
+    reported = own_lines(process.text, namespace)
+    assert "orbidden" not in reported
+    assert "Traceback" not in reported
     for version in await kube.list(VERSIONS, namespace, {}):
         assert version["status"]["stage"] == "Deploying"
 
@@ -108,8 +108,8 @@ async def test_a_request_by_annotation_wakes_the_operator_and_is_recorded(
     await kube.create(MODELS, rig.manifest(namespace))
     process = Process(account.clusterwide_config(tmp_path), tmp_path, namespace)
     with process.running():
-        asked = {"metadata": {"annotations": {"recommender.dev/abort": "token-1"}}}
-        await kube.patch(MODELS, namespace, "movies", asked)
+        requested = {"metadata": {"annotations": {"recommender.dev/abort": "token-1"}}}
+        await kube.patch(MODELS, namespace, "movies", requested)
 
         async def handled() -> bool:
             done = (await status_of(kube, namespace)).get("handled") or []

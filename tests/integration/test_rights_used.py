@@ -98,8 +98,8 @@ async def test_what_has_the_name_of_a_version_or_a_job_is_read_and_left(life: Li
         assert stored is not None
         for _ in range(3):
             await life.operator.reconciler.reconcile(life.key)
-        told = (await life.model())["status"]["conditions"]
-        owned = next(condition for condition in told if condition["type"] == "ObjectsOwned")
+        reported = (await life.model())["status"]["conditions"]
+        owned = next(condition for condition in reported if condition["type"] == "ObjectsOwned")
         assert f"{thing['kind']} {life.namespace}/{thing['metadata']['name']}" in owned["message"]
         place = (resource, life.namespace, thing["metadata"]["name"])
         assert await life.admin.get(*place) == stored
@@ -203,8 +203,8 @@ async def test_an_event_that_is_said_again_is_counted(life: Life, tmp_path: path
     event = Event(type="Normal", reason="Promoted", message="it is better")
     for process in range(2):
         await EventRecorder(life.kube).post(model, event, life.time + process * QUIET)
-    told = rig.kubectl("-n", life.namespace, "get", "events", "-o", "name").split()
-    assert len(told) == 1
+    reported = rig.kubectl("-n", life.namespace, "get", "events", "-o", "name").split()
+    assert len(reported) == 1
 
 
 def test_every_right_is_used_and_nothing_was_refused(request: pytest.FixtureRequest) -> None:
@@ -213,6 +213,6 @@ def test_every_right_is_used_and_nothing_was_refused(request: pytest.FixtureRequ
         pytest.skip(f"run {', '.join(missing)} in the same session")
     operator = account.clusterwide()
     log = settings.apiserver_layout().audit_log
-    told = audit.use(audit.lines_of(log), operator.user, STARTED)
-    assert told.refused == ()
-    assert audit.superfluous(audit.given(operator.rules), told.rights, EXCUSED) == []
+    reported = audit.use(audit.lines_of(log), operator.user, STARTED)
+    assert reported.refused == ()
+    assert audit.superfluous(audit.given(operator.rules), reported.rights, EXCUSED) == []

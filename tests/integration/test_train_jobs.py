@@ -77,10 +77,10 @@ async def test_without_trainer_the_condition_says_so_and_the_training_starts_whe
     assert await life.admin.create(MODELS, rig.manifest(life.namespace, **WORKERS))
     for _ in range(12):
         await life.look()
-    told = await condition(life, "Trained")
-    assert (told["status"], told["reason"]) == ("False", "PlatformMissing")
-    assert all(name in told["message"] for name in CRDS)
-    assert "set training.workers to 1" in told["message"]
+    reported = await condition(life, "Trained")
+    assert (reported["status"], reported["reason"]) == ("False", "PlatformMissing")
+    assert all(name in reported["message"] for name in CRDS)
+    assert "set training.workers to 1" in reported["message"]
     assert life.deaths == 0
     install_trainer()
     await life.until(lambda status, _: status.get("stage") == "Serving")
@@ -107,9 +107,9 @@ async def test_a_worker_without_memory_fails_the_version_and_is_named(life: Life
     await life.until(lambda _, versions: bool(versions))
     life.script.starved = set(await life.versions())
     await life.until(lambda status, _: status.get("stage") == "Failed")
-    told = await condition(life, "Trained")
-    assert told["reason"] == "OOMKilled"
-    assert "raise the memory" in told["message"]
+    reported = await condition(life, "Trained")
+    assert reported["reason"] == "OOMKilled"
+    assert "raise the memory" in reported["message"]
 
 
 async def test_a_changed_spec_takes_the_group_away(life: Life) -> None:

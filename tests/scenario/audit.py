@@ -1,4 +1,4 @@
-"""What an account did, by the audit log of the API server, against what its rules let it do."""
+"""Requests of an account in the API server's audit log, compared with its RBAC rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-#: Answer to a server-side apply that made the object: it needs the right to create as well.
+#: Status of a server-side apply that created the object, which also needs the verb create.
 CREATED = 201
 
 
@@ -28,11 +28,11 @@ class Right:
 
 @dataclasses.dataclass(frozen=True)
 class Use:
-    """What an account asked for."""
+    """The requests of an account."""
 
-    #: Granted, whatever came of the request then.
+    #: Granted, independent of the result of the request.
     rights: frozenset[Right]
-    #: Refused for want of a right or by a policy, each in a line.
+    #: Denied by RBAC or by a policy, one line each.
     refused: tuple[str, ...]
 
 
@@ -48,7 +48,7 @@ def given(rules: Iterable[Mapping[str, Any]]) -> frozenset[Right]:
 
 
 def use(lines: Iterable[str], user: str, since: datetime.datetime) -> Use:
-    """Return what an account asked for since a time; `lines` are those of an audit log."""
+    """Return the requests of an account since a time; `lines` are those of an audit log."""
     rights: set[Right] = set()
     refused: dict[str, None] = {}
     for event in _events(lines, user, since):
@@ -81,7 +81,7 @@ def _right(event: Mapping[str, Any]) -> Right:
 
 
 def _refusal(event: Mapping[str, Any]) -> str:
-    """Return why a request was refused; empty if it was granted or failed for another reason."""
+    """Return why a request was denied; empty if it was granted or failed for another reason."""
     notes = event.get("annotations") or {}
     message = str((event.get("responseStatus") or {}).get("message", ""))
     if notes.get("authorization.k8s.io/decision") == "forbid":
@@ -90,15 +90,15 @@ def _refusal(event: Mapping[str, Any]) -> str:
 
 
 def lines_of(log: pathlib.Path) -> Iterator[str]:
-    """Yield the lines of an audit log, with those that were put aside.
+    """Yield the lines of an audit log and of its rotated files.
 
     Raises:
-        FileNotFoundError: the API server writes none; the message says what to do.
+        FileNotFoundError: the API server writes none; the message has the remedy.
     """
     files = sorted(log.parent.glob(f"{log.stem}*{log.suffix}"))
     if not files:
         raise FileNotFoundError(
-            f"{log}: the API server writes no audit log; it was started before it had one: "
+            f"{log}: the API server writes no audit log, because it was started without one: "
             "stop it (`make cluster-down`) and repeat"
         )
     for file in files:
@@ -109,11 +109,11 @@ def lines_of(log: pathlib.Path) -> Iterator[str]:
 def superfluous(
     allowed: frozenset[Right], used: frozenset[Right], excused: Mapping[Right, str]
 ) -> list[str]:
-    """Return the rights that nothing used and nobody excused.
+    """Return the granted rights that were neither used nor excused.
 
     Raises:
-        ValueError: an excuse for a right that is not given; it is out of date.
+        ValueError: an excuse is outdated, because its right is not granted.
     """
     if stale := sorted(str(right) for right in set(excused) - allowed):
-        raise ValueError(f"excused, but not given: {', '.join(stale)}")
+        raise ValueError(f"excused, but not granted: {', '.join(stale)}")
     return [str(right) for right in sorted(allowed - used - set(excused))]

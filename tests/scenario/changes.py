@@ -1,4 +1,4 @@
-"""Wakes those who wait for something in a namespace, when something in it changes."""
+"""Waits for changes in a namespace."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-#: After so long a watch is opened again: a broken one must not go unnoticed.
+#: Time after which a watch is opened again, in case it is broken.
 WATCH_SECONDS = 60
-#: Before a watch that failed is opened again.
+#: Pause before a failed watch is opened again.
 RETRY_SECONDS = 0.5
-#: A change comes seldom alone: between two looks there is at least so much time.
+#: Minimum time between two checks, because changes usually come in groups.
 SETTLE_SECONDS = 0.05
 
 #: Opens a watch and yields something for each change, until it ends by itself.
@@ -18,7 +18,7 @@ Watch = Callable[[], Iterable[object]]
 
 
 class Changes:
-    """Counts the changes that its watches see, from the first time that somebody waits."""
+    """Counts the changes that its watches report, starting with the first wait."""
 
     def __init__(self, watches: Sequence[Watch]) -> None:
         self._watches = watches
@@ -29,7 +29,7 @@ class Changes:
 
     @property
     def count(self) -> int:
-        """How many there were; to be read before a look, and given to `wait` after it."""
+        """Number of changes; read it before a check, and pass it to `wait` after it."""
         with self._news:
             if not self._started:
                 self._started = True
@@ -38,14 +38,14 @@ class Changes:
             return self._count
 
     def wait(self, seen: int, seconds: float) -> None:
-        """Return when there were more changes than `seen`, or after so many seconds."""
+        """Return when there are more changes than `seen`, or after a number of seconds."""
         with self._news:
             came = self._news.wait_for(lambda: self._count != seen, timeout=seconds)
         if came:
             time.sleep(SETTLE_SECONDS)
 
     def stop(self) -> None:
-        """Let the watches end; nobody may wait any more."""
+        """Stop the watches; later waits are not allowed."""
         self._stop.set()
 
     def _follow(self, watch: Watch) -> None:
@@ -57,5 +57,5 @@ class Changes:
                     with self._news:
                         self._count += 1
                         self._news.notify_all()
-            except Exception:  # a broken stream is opened again; who waits looks now and then
+            except Exception:  # a broken stream is opened again; waits also check periodically
                 self._stop.wait(RETRY_SECONDS)

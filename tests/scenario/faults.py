@@ -1,4 +1,4 @@
-"""What goes wrong on a platform, done to a real one: processes killed, pods evicted."""
+"""Faults on a real platform: killed processes, evicted pods."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.cluster.api import Cluster
 from tests.scenario import install
 from tests.scenario.world import World
 
-#: More than the scratch volume of a served pod may hold.
+#: More than the size limit of a serving pod's scratch volume.
 TOO_MUCH_MIB = 700
 #: Labels of a worker's pod: of JobSet, and of its indexed Job.
 JOB_SET = "jobset.sigs.k8s.io/jobset-name"
@@ -18,16 +18,16 @@ RANK = "batch.kubernetes.io/job-completion-index"
 
 
 def alone_with_operator() -> contextlib.AbstractContextManager[None]:
-    """Keep others from killing the operator, and from counting on it while it is killed.
+    """Prevent other tests from killing the operator, or relying on it while it is killed.
 
-    For tests that kill it, and for those whose promise is a time that a dead operator cannot
-    keep. Other stories stand its death: they wait for what comes, and it comes later.
+    For tests that kill it, and for those that check a time. Other stories only take longer if the
+    operator restarts.
     """
-    return locks.cache_held("operator", "another test that kills the operator or counts on it")
+    return locks.cache_held("operator", "another test that kills the operator or relies on it")
 
 
 def kill_operator(cluster: Cluster) -> None:
-    """Kill the operator's process as a crash of its node would: no signal, no goodbye."""
+    """Kill the operator's process with SIGKILL, like a crash of its node."""
     cluster.kubectl(
         "-n", install.SYSTEM_NAMESPACE, "delete", "pod", "--force", "--grace-period=0",
         "-l", "app.kubernetes.io/name=recommender-operator",
@@ -35,7 +35,7 @@ def kill_operator(cluster: Cluster) -> None:
 
 
 def upgrade_operator(cluster: Cluster) -> None:
-    """Replace the operator's pods one by one, as an upgrade does, and wait until it is over."""
+    """Replace the operator's pods one by one, like an upgrade, and wait until all are ready."""
     operator = f"deployment/{_deployment(cluster)}"
     cluster.kubectl("-n", install.SYSTEM_NAMESPACE, "rollout", "restart", operator)
     cluster.kubectl(
@@ -51,7 +51,7 @@ def _deployment(cluster: Cluster) -> str:
 
 
 def fill_scratch(world: World, version: str) -> str:
-    """Write more into a served pod's scratch volume than it may hold; return the pod's name.
+    """Exceed the size limit of a serving pod's scratch volume; return the pod's name.
 
     The kubelet then evicts the pod, as it does under pressure on the node.
     """
@@ -86,7 +86,7 @@ def workers(world: World, version: str) -> dict[str, str]:
 
 
 def kill_worker(world: World, version: str, rank: int) -> None:
-    """Take a worker away as the loss of its node would: no signal, no goodbye."""
+    """Delete a worker's pod without a grace period, like the loss of its node."""
     world.cluster.kubectl(
         "-n", world.kube.namespace, "delete", "pod", "--force", "--grace-period=0",
         "-l", f"recommender.dev/version={version},{JOB_SET},{RANK}={rank}",
@@ -94,7 +94,7 @@ def kill_worker(world: World, version: str, rank: int) -> None:
 
 
 def log_of_worker(world: World, version: str, rank: int) -> str:
-    """Return what the newest worker of a rank has logged."""
+    """Return the log of the newest worker of a rank."""
     pods = [p for p in _workers(world, version) if p.metadata.labels[RANK] == str(rank)]
     newest = max(pods, key=lambda pod: pod.metadata.creation_timestamp)
     return world.cluster.kubectl("-n", world.kube.namespace, "logs", newest.metadata.name)

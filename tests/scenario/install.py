@@ -1,6 +1,6 @@
-"""From nothing to a cluster with the product in it and data to train on.
+"""Installation of the product in a cluster, with data to train on.
 
-Each part is safe to repeat: a second run finds what the first one made.
+Each step is idempotent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RELEASE = "recommender"
 SYSTEM_NAMESPACE = "recommender-system"
 DATA_CLAIM, STORE_CLAIM = "movielens", "artifacts"
 LOADER = "data-loader"
-#: Gives the store's volume to the operator.
+#: Allows the operator to change the group of the store's files.
 STORAGE = {"recommender.dev/storage": "true"}
 SEED = 17
 
@@ -52,7 +52,7 @@ class Data:
 
 @contextlib.contextmanager
 def timed(says: Callable[[str], None], what: str) -> Iterator[None]:
-    """Say what happens and how long it took."""
+    """Report a step and its duration."""
     says(f"{what} ...")
     started = time.monotonic()
     yield
@@ -60,7 +60,7 @@ def timed(says: Callable[[str], None], what: str) -> Iterator[None]:
 
 
 def run(*command: str, stdin: str | None = None, seconds: float = 3600) -> str:
-    """Run a command; a failure shows the end of what it printed."""
+    """Run a command; a failure shows the end of its output."""
     done = subprocess.run(
         command, input=stdin, capture_output=True, text=True,
         timeout=seconds, check=False, cwd=ROOT,
@@ -92,7 +92,7 @@ def install_chart(cluster: Cluster, images: dict[str, str]) -> None:
     """
     namespace, gateway = cluster.gateway
     values = ["--set", f"gateway.namespace={namespace}", "--set", f"gateway.name={gateway}"]
-    values += ["--set", "clusterWide=true"]  # tests make their namespaces as they go
+    values += ["--set", "clusterWide=true"]  # tests create their namespaces later
     policy = "IfNotPresent" if cluster.pulls else "Never"
     for role, name in images.items():
         repository, tag = name.rsplit(":", 1)
@@ -110,19 +110,19 @@ def namespace_with_data(cluster: Cluster, namespace: str, training_image: str, d
     phase = cluster.kubectl(
         "get", "namespace", namespace, "--ignore-not-found", "-o", "jsonpath={.status.phase}"
     )
-    if phase == "Terminating":  # a run that has just ended left it
+    if phase == "Terminating":  # left by a run that has just ended
         cluster.kubectl("wait", "--for=delete", f"namespace/{namespace}", "--timeout=360s")
     cluster.kubectl("apply", "-f", "-", stdin=_manifests(namespace, training_image))
     cluster.kubectl(
         "-n", namespace, "wait", "--for=condition=Ready", f"pod/{LOADER}", "--timeout=300s"
     )
-    # A run before may have left the later batch, which would make this one's users the odd ones.
+    # An earlier run may have left the later batch, which would change the training data.
     cluster.kubectl("-n", namespace, "exec", LOADER, "--", "sh", "-c", "rm -rf /data/raw/*")
     copy_into(cluster, namespace, data.initial)
 
 
 def copy_into(cluster: Cluster, namespace: str, folder: pathlib.Path) -> None:
-    """Put the files of a folder beside the raw data already there."""
+    """Add the files of a folder to the raw data."""
     archive = subprocess.run(
         ["tar", "-C", str(folder), "-cf", "-", "."], capture_output=True, check=True
     ).stdout
@@ -137,7 +137,7 @@ def copy_into(cluster: Cluster, namespace: str, folder: pathlib.Path) -> None:
 
 
 def _manifests(namespace: str, image: str) -> str:
-    """Return what the namespace needs before the first model: claims and the data loader."""
+    """Return the objects that a namespace needs first: claims and the data loader."""
     claims = [
         {
             "apiVersion": "v1",
@@ -161,7 +161,7 @@ def _manifests(namespace: str, image: str) -> str:
 
 
 def _loader(namespace: str, image: str) -> dict[str, object]:
-    """Return a pod that holds the claims open, to copy files into one and look into the other."""
+    """Return a pod that mounts the claims, to copy files to one and inspect the other."""
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -1,4 +1,4 @@
-"""What the stories need of the API server, over the official client."""
+"""The API server for the stories, with the official client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GROUP = "recommender.dev"
 VERSION = "v1alpha1"
 OWN_PLURALS = ("recommendermodels", "modelversions")
 Manifest = dict[str, Any]
-#: What the operator makes for a model, beside the pods of these.
+#: Kinds of objects that the operator creates for a model, without pods.
 KINDS = (
     (f"{GROUP}/{VERSION}", "ModelVersion"),
     ("batch/v1", "Job"),
@@ -64,7 +64,7 @@ class Kube:
             watch.stop()
 
     def apply(self, manifest: Manifest) -> None:
-        """Server-side apply of a RecommenderModel; refused ones raise ApiException."""
+        """Apply a RecommenderModel on the server; ApiException if it is rejected."""
         models = DynamicClient(self.api).resources.get(
             api_version=f"{GROUP}/{VERSION}", kind="RecommenderModel"
         )
@@ -107,7 +107,7 @@ class Kube:
         return _is_there(lambda: self.model(name))
 
     def objects_of(self, model: str) -> dict[str, list[str]]:
-        """Return the names of a model's objects, by kind; pods that have ended are none."""
+        """Return the names of a model's objects by kind, without terminated pods."""
         label = f"{GROUP}/model={model}"
         client = DynamicClient(self.api)
         found: dict[str, list[str]] = {}
@@ -144,7 +144,7 @@ class Kube:
 
 
 def _is_there(ask: Callable[[], object]) -> bool:
-    """Whether what a request speaks of exists."""
+    """Return whether the object of a request exists."""
     try:
         ask()
     except kubernetes.client.ApiException as error:
@@ -163,12 +163,15 @@ def wait_until(
     explain: Callable[[], str] = lambda: "",
     between: float = 0.5,
 ) -> float:
-    """Return after how many seconds the condition held; say what was missing if it never did.
+    """Wait for a condition and return the seconds until it was met.
 
     Args:
-        changes: at each of them the condition is looked at again.
-        between: seconds after which it is looked at without a change: some conditions are about
-            answers, files and requests, which no API server tells of.
+        changes: the condition is checked again at each change.
+        between: seconds after which it is checked without a change, because some conditions are
+            about answers, files and requests, which the API server does not report.
+
+    Raises:
+        TimeoutError: the condition was not met in time; the message explains what was missing.
     """
     started = time.monotonic()
     while True:

@@ -1,4 +1,4 @@
-"""A handle on the load generator's process: start, watch, switch, stop."""
+"""Control of the load generator's process: start, watch, switch, stop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EMPTY: dict[str, Any] = {
 
 
 class Load:
-    """Requests that flow from start to end of a run, whatever the rollout does."""
+    """A constant load of requests from start to end of a run."""
 
     def __init__(self, url: str, host: str, requests: pathlib.Path, rate: float) -> None:
         self._process = subprocess.Popen(
@@ -62,11 +62,11 @@ class Load:
             return dict(self._recent)
 
     def replay(self, requests: pathlib.Path) -> None:
-        """Go on with other users."""
+        """Continue with other users."""
         self._command({"requests": str(requests)})
 
     def stop(self) -> dict[str, Any]:
-        """Let what is in flight finish; return the figures of the whole run."""
+        """Wait for requests in flight, and return the figures of the whole run."""
         if self._process.poll() is None:
             try:
                 self._command({"stop": True})

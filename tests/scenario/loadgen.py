@@ -1,13 +1,13 @@
-"""An open-loop load generator: one process that never waits for an answer before the next send.
+"""An open-loop load generator: it does not wait for a response before the next request.
 
-Latency counts from the intended time of sending, so that a stalled server shows in the figures
-(coordinated omission). Arrivals are a seeded Poisson process. Commands arrive as JSON lines on
-standard input, figures leave as JSON lines on standard output, once a second:
+Latency is measured from the scheduled time of a request, so that a stalled server shows in the
+figures (coordinated omission). Arrivals are a seeded Poisson process. Commands are JSON lines on
+standard input, figures are JSON lines on standard output, once per second:
 
     python -m tests.scenario.loadgen --url http://127.0.0.1:18080 --host movies.local \\
         --requests traffic.jsonl --rate 40
     {"requests": "traffic-shifted.jsonl"}      switch the replayed users
-    {"stop": true}                             finish what is in flight, print the total, exit
+    {"stop": true}                             finish requests in flight, print the total, exit
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ FLOOR_SECONDS = 1e-4
 
 
 class Figures:
-    """Counts of one run; cheap to update, small to print."""
+    """Counts of one run."""
 
     def __init__(self) -> None:
         self.sent = 0
         self.ok = 0
         self.failed = 0
         self.failures: collections.Counter[str] = collections.Counter()
-        #: When the first and the last request that failed were sent, in seconds since the epoch.
+        #: When the first and the last failed request were sent, in seconds since the epoch.
         self.failed_between: list[float] = []
         self.versions: collections.Counter[str] = collections.Counter()
         self.sources: collections.Counter[str] = collections.Counter()
@@ -60,7 +60,7 @@ class Figures:
         self.failures[cause[:200]] += 1
 
     def quantile(self, share: float) -> float:
-        """Return the latency in seconds below which the share of the answers lies."""
+        """Return the quantile of the latency in seconds for a share of the answers."""
         rest = share * sum(self.latencies.values())
         for bucket in sorted(self.latencies):
             rest -= self.latencies[bucket]
@@ -85,7 +85,7 @@ class Figures:
 
 
 class Generator:
-    """Replays requests at a steady rate until it is told to stop."""
+    """Replays requests at a constant rate until it receives a stop command."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self.url = f"{arguments.url}/v1/models/recommender:predict"
@@ -103,12 +103,12 @@ class Generator:
         lines = pathlib.Path(path).read_text(encoding="utf-8").splitlines()
         self.requests: list[dict[str, Any]] = [json.loads(line) for line in lines]
         if not self.requests:
-            raise SystemExit(f"{path}: no request in it")
+            raise SystemExit(f"{path}: contains no request")
         self.random.shuffle(self.requests)
         self.position = 0
 
     def next_body(self) -> bytes:
-        """Return the next request; a replayed session gets a name of its own each time."""
+        """Return the next request; each replay of a session gets a new session id."""
         request = dict(self.requests[self.position % len(self.requests)])
         self.position += 1
         self.serial += 1
@@ -131,7 +131,7 @@ class Generator:
             if not answer["items"]:
                 self.fail("an answer without items", sent_at)
                 return
-        except Exception as error:  # whatever it is, a user saw a failure
+        except Exception as error:  # any error is a failure for the user
             self.fail(f"{type(error).__name__}: {error}", sent_at)
             return
         seconds = time.monotonic() - intended
@@ -151,7 +151,9 @@ class Generator:
                 due += self.random.expovariate(self.rate)
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 if len(in_flight) >= MAX_IN_FLIGHT:
-                    self.fail("too many requests in flight: the server stands still", time.time())
+                    self.fail(
+                        "too many requests in flight: the server does not respond", time.time()
+                    )
                     continue
                 self.figures.sent += 1
                 task = asyncio.create_task(self.send(session, due))
@@ -167,7 +169,7 @@ class Generator:
             print(json.dumps({"total": total, "recent": json.loads(recent.line())}), flush=True)
 
     async def obey(self) -> None:
-        """Follow the commands; a closed standard input (the parent is gone) stops the load."""
+        """Read the commands; a closed standard input (the parent ended) stops the load."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader()
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -191,9 +193,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--url", required=True, help="address of the Gateway")
     parser.add_argument("--host", default="", help="host name of the model's route")
     parser.add_argument("--requests", required=True, help="JSON lines in the v1 format")
-    parser.add_argument("--rate", type=float, default=20.0, help="requests a second, on average")
-    parser.add_argument("--timeout", type=float, default=10.0, help="seconds for an answer")
-    parser.add_argument("--seed", type=int, default=1, help="of arrivals and order")
+    parser.add_argument("--rate", type=float, default=20.0, help="requests per second, on average")
+    parser.add_argument(
+        "--timeout", type=float, default=10.0, help="time limit of a request in seconds"
+    )
+    parser.add_argument("--seed", type=int, default=1, help="seed of arrivals and order")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""The rights of the operator's account as the cluster holds them, and how rarely some are used."""
+"""The RBAC rights of the operator's account in the cluster, and those that are rarely used."""
 
 from __future__ import annotations
 
@@ -11,20 +11,22 @@ from tests.scenario.audit import Right
 
 _DEV = "recommender.dev"
 _TRAINER = "trainer.kubeflow.org"
-#: Rights that the stories of the end-to-end tests may not need, and what does. Nearly all of them
-#: are used on an API server alone (`tests/integration/test_rights_used.py`).
+#: Rights that the end-to-end tests may not use, and when the operator uses them. Integration tests
+#: use nearly all of them (`tests/integration/test_rights_used.py`).
 SELDOM: dict[Right, str] = {
     Right("", "events", "patch"): "an Event that is repeated after ten minutes is counted",
-    Right(_DEV, "modelversions", "get"): "a status write meets a conflict, or the name is taken",
-    Right(_DEV, "modelversions", "delete"): "a version beyond the history",
+    Right(_DEV, "modelversions", "get"): "a status write has a conflict, or the name exists",
+    Right(_DEV, "modelversions", "delete"): "a version exceeds the history limit",
     Right(_DEV, "modelversions", "patch"): "a version that lost its owner is adopted",
-    Right(_DEV, "counterbaselines", "get"): "the name of a baseline is taken",
-    Right("serving.knative.dev", "revisions", "get"): "a pod is older than what a cache knows",
-    Right("batch", "jobs", "get"): "the name of a Job is taken",
-    Right("batch", "jobs", "delete"): "a snapshot of a model whose data go is stopped",
-    Right("gateway.networking.k8s.io", "httproutes", "delete"): "no version is fit to serve",
-    Right(_TRAINER, "trainjobs", "get"): "before a training of several workers is taken away",
-    Right(_TRAINER, "trainjobs", "delete"): "the spec of a training of several workers changes",
+    Right(_DEV, "counterbaselines", "get"): "the name of a baseline exists",
+    Right("serving.knative.dev", "revisions", "get"): "a cache does not know an older pod",
+    Right("batch", "jobs", "get"): "the name of a Job exists",
+    Right(
+        "batch", "jobs", "delete"
+    ): "a snapshot is stopped because its model and data are deleted",
+    Right("gateway.networking.k8s.io", "httproutes", "delete"): "no version can serve",
+    Right(_TRAINER, "trainjobs", "get"): "before a training with several workers is deleted",
+    Right(_TRAINER, "trainjobs", "delete"): "the spec of a training with several workers changes",
     Right(_TRAINER, "trainingruntimes", "get"): "with its TrainJob",
     Right(_TRAINER, "trainingruntimes", "delete"): "with its TrainJob",
 }

@@ -1,4 +1,4 @@
-"""Puts a `World` together: cluster, images, chart, data, base spec."""
+"""Set up a `World`: cluster, images, chart, data, base spec."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from tests.scenario.world import World, merged
 
 NAME = "movies"
 
-#: Small windows and short steps, so that a whole life passes in minutes; a real one takes days.
+#: Small windows and short steps, so that a lifecycle takes minutes instead of days.
 BASE_SPEC = {
     "data": {
         "source": {"claimName": install.DATA_CLAIM, "path": "raw", "format": "MovieLens100K"},
-        # Holds all of the first batch, and after the users have changed the later one alone.
+        # Contains the whole first batch, and only the later one after the users change.
         "window": {"days": 220},
         "minRows": 1000,
-        # The later batch alone is a sixth of the first one.
+        # The later batch is a sixth of the first one.
         "checks": {"maxVolumeDrop": 0.9},
     },
     "storage": {"claimName": install.STORE_CLAIM},
     "training": {
         "seed": 17,
         "hyperparameters": {"embeddingDim": 32, "epochs": 8},
-        # Less than what serves: on a busy node the users come first.
+        # Less than for serving: on a busy node, users have priority.
         "resources": {"cpu": "100m"},
     },
     "evaluation": {
@@ -40,7 +40,7 @@ BASE_SPEC = {
             {"metric": "logLoss", "max": 0.68},
         ]
     },
-    # Three warm versions and a training must fit on two cores.
+    # Three warm versions and a training must fit two cores.
     "serving": {
         "timeoutMilliseconds": 1000,
         "resources": {"cpu": "200m"},
@@ -58,26 +58,26 @@ BASE_SPEC = {
     "drift": {"windowSessions": 200, "consecutiveWindows": 3, "cooldownSeconds": 60},
     "retrain": {"onDrift": True, "lockAfterRollbacks": 10},
     "history": {"limit": 10},
-    # The next run starts from nothing: its tables must not hold what users did in this one.
+    # The next run starts with empty tables.
     "deletionPolicy": "Delete",
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Platform:
-    """A cluster with the product in it, and the data to train on."""
+    """A cluster with the product, and the data to train on."""
 
     cluster: Cluster
     images: dict[str, str]
     data: install.Data
     says: Callable[[str], None]
-    #: Of the worlds that were made.
+    #: Namespaces of the worlds.
     namespaces: set[str] = dataclasses.field(default_factory=set)
 
     def world(
         self, namespace: str, changes: dict[str, Any] | None = None, *, name: str = NAME
     ) -> World:
-        """Return the world of one model, whose namespace has the data; it is not applied yet."""
+        """Return the world of a model that is not applied yet; its namespace has the data."""
         self.namespaces.add(namespace)
         with install.timed(self.says, f"namespace {namespace} with data"):
             install.namespace_with_data(
@@ -95,7 +95,7 @@ class Platform:
         )
 
     def remove(self, namespace: str) -> None:
-        """Delete a namespace and all that is in it; its end is not waited for."""
+        """Delete a namespace and its content, without waiting."""
         self.cluster.kubectl(
             "delete", "namespace", namespace, "--ignore-not-found", "--wait=false"
         )
@@ -104,7 +104,7 @@ class Platform:
 def make_platform(
     cache: pathlib.Path, says: Callable[[str], None], *, knative: bool, trainer: bool = False
 ) -> Platform:
-    """Bring everything up: cluster, images, data, chart."""
+    """Set everything up: cluster, images, data, chart."""
     with install.timed(says, "cluster"):
         cluster = cluster_api.ensure_up(knative=knative, trainer=trainer)
     with install.timed(says, "images"):
@@ -120,7 +120,7 @@ def make_platform(
 def join_platform(
     cache: pathlib.Path, says: Callable[[str], None], images: dict[str, str]
 ) -> Platform:
-    """Return the platform that another process brought up with these images."""
+    """Return the platform that another process set up with these images."""
     cluster = cluster_api.find_up()
-    assert cluster is not None, "the cluster that another process brought up is gone"
+    assert cluster is not None, "the cluster that another process set up no longer exists"
     return Platform(cluster=cluster, images=images, data=install.Data(cache), says=says)

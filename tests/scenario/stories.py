@@ -1,8 +1,8 @@
-"""The six stories of a recommender in production, each given a champion that serves.
+"""The stories of a recommender in production, each with a champion that serves.
 
-The demo tells them in order; the end-to-end tests tell each by itself. A story returns what was
-decided and why, with the numbers, and raises AssertionError or TimeoutError when the product did
-not do what it promises.
+The demo runs them in order, the end-to-end tests separately. A story returns the decision, its
+reason and its numbers, and raises AssertionError or TimeoutError if the product does not behave as
+documented.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from tests.scenario.kube import Manifest
 from tests.scenario.world import World, numbers_of, parsed_time
 
-#: The stories differ by their seeds, so that each makes a version of its own.
+#: The seeds of the stories differ, so that each creates a separate version.
 BETTER_SEED = 23
 FAULTY_SEED = 31
 
@@ -26,8 +26,8 @@ def better(seed: int = BETTER_SEED) -> Manifest:
 
 
 @dataclasses.dataclass
-class Told:
-    """One story as it went."""
+class StoryResult:
+    """The result of a story."""
 
     name: str
     version: str
@@ -41,10 +41,10 @@ class Told:
         return dataclasses.asdict(self)
 
 
-def _told(world: World, name: str, version: str) -> Told:
+def _result(world: World, name: str, version: str) -> StoryResult:
     record = world.version(version)
     decision = world.decision(version)
-    return Told(
+    return StoryResult(
         name=name,
         version=version,
         decision=decision["outcome"],
@@ -54,8 +54,8 @@ def _told(world: World, name: str, version: str) -> Told:
     )
 
 
-def first_version(world: World) -> Told:
-    """The first version trains, passes the gates and takes all traffic."""
+def first_version(world: World) -> StoryResult:
+    """The first version trains, passes the gates and receives all traffic."""
     version = world.new_version_after(world.apply)
     outcome = world.until_decided(version)
     assert outcome == "Promoted", world.describe()
@@ -64,11 +64,11 @@ def first_version(world: World) -> Told:
         f"recommendermodel/{world.name}",
     )  # fmt: skip
     assert world.champion == version
-    return _told(world, "first version", version)
+    return _result(world, "first version", version)
 
 
-def better_version(world: World, seed: int = BETTER_SEED) -> Told:
-    """A better configuration is moved step by step and promoted."""
+def better_version(world: World, seed: int = BETTER_SEED) -> StoryResult:
+    """A better version rolls out step by step and is promoted."""
     stable = world.champion
     version = world.new_version_after(lambda: world.apply(better(seed)))
     outcome = world.until_decided(version)
@@ -79,13 +79,13 @@ def better_version(world: World, seed: int = BETTER_SEED) -> Told:
     world.until_settled()
     status = world.status
     assert (status["champion"], status["previous"]) == (version, stable), status
-    told = _told(world, "better version", version)
-    told.numbers |= _way_to_weight(world, version)
-    return told
+    reported = _result(world, "better version", version)
+    reported.numbers |= _way_to_weight(world, version)
+    return reported
 
 
 def left_by_a_rollout(world: World) -> dict[str, Any]:
-    """Return what is there when all is quiet, without what differs by seed and time."""
+    """Return the objects after a rollout, without parts that depend on seed and time."""
     champion = world.version(world.champion or "")
     decision = champion["status"]["decision"]
     return {
@@ -101,9 +101,9 @@ def left_by_a_rollout(world: World) -> dict[str, Any]:
 
 
 def _way_to_weight(world: World, version: str) -> dict[str, float]:
-    """Return the seconds from a version's last Job to its first share, and its pod's part.
+    """Return the seconds from a version's last Job to its first weight, and the pod's start of it.
 
-    The API server keeps times in whole seconds.
+    The API server stores times in whole seconds.
     """
     started = world.route.first_weight(version) if world.route else None
     finished = world.kube.finished_at(f"{version}-publish-0")
@@ -117,10 +117,10 @@ def _way_to_weight(world: World, version: str) -> dict[str, float]:
     }
 
 
-def faulty_version(world: World, seed: int = FAULTY_SEED) -> Told:
-    """A version that fails for some users is stopped at its first step and rolled back.
+def faulty_version(world: World, seed: int = FAULTY_SEED) -> StoryResult:
+    """A version that fails for some users is rolled back at its first step.
 
-    Its smoke inference passes: the fault shows only for known users with an odd id.
+    Its smoke inference passes: the fault affects only known users with an odd id.
     """
     stable = world.champion
     fault = {"fault": "Failure"}
@@ -133,19 +133,19 @@ def faulty_version(world: World, seed: int = FAULTY_SEED) -> Told:
     assert [step["weight"] for step in steps] == [10], steps
     world.until_settled()
     assert world.champion == stable
-    told = _told(world, "faulty version", version)
+    reported = _result(world, "faulty version", version)
     if world.route:
         route = world.route
         world.until("the route without it", lambda: route.zero_since(version) is not None, 10)
         zero = route.zero_since(version)
         assert zero is not None
         decided = parsed_time(world.decision(version)["at"])
-        told.numbers["seconds from verdict to route"] = (zero - decided).total_seconds()
+        reported.numbers["seconds from verdict to route"] = (zero - decided).total_seconds()
         assert route.highest(version) == 10
-    return told
+    return reported
 
 
-def version_that_learned_nothing(world: World) -> Told:
+def version_that_learned_nothing(world: World) -> StoryResult:
     """A version that learned nothing fails the offline gate and never gets traffic."""
     stable = world.champion
     fault = {"fault": "LearnedNothing"}
@@ -158,11 +158,11 @@ def version_that_learned_nothing(world: World) -> Told:
     assert world.requests_of(version) == 0
     if world.route:
         assert world.route.highest(version) == 0
-    return _told(world, "version that learned nothing", version)
+    return _result(world, "version that learned nothing", version)
 
 
-def roll_back_to_previous(world: World) -> Told:
-    """`rollbackTo` returns to the version before at once."""
+def roll_back_to_previous(world: World) -> StoryResult:
+    """`rollbackTo` returns to the previous version at once."""
     world.until_settled()
     previous = world.status["previous"]
     started = time.monotonic()
@@ -173,18 +173,18 @@ def roll_back_to_previous(world: World) -> Told:
     seconds = time.monotonic() - started
     world.until_settled(60)
     assert world.champion == previous
-    told = _told(world, "rollbackTo", previous)
-    told.decision, told.reason = "RolledBackTo", "RollbackToRequested"
-    told.message = f"{previous} serves again after {seconds:.1f} s"
-    told.numbers = {
-        "seconds to the champion of before": round(decided, 2),
+    reported = _result(world, "rollbackTo", previous)
+    reported.decision, reported.reason = "RolledBackTo", "RollbackToRequested"
+    reported.message = f"{previous} serves again after {seconds:.1f} s"
+    reported.numbers = {
+        "seconds to the previous champion": round(decided, 2),
         "seconds to its first answer": round(seconds, 2),
     }
-    return told
+    return reported
 
 
-def users_change(world: World) -> Told:
-    """The users change: drift is named by feature, a retraining runs and is promoted."""
+def users_change(world: World) -> StoryResult:
+    """The users change: drift is reported by feature, and a retraining is promoted."""
     assert world.load is not None
     _back_to_base(world)
     world.add_shifted_data()
@@ -200,14 +200,14 @@ def users_change(world: World) -> Told:
     outcome = world.until_decided(version)
     assert outcome == "Promoted", world.describe()
     assert set(features) & {"age", "last_genre"}, features
-    told = _told(world, "users change", version)
-    told.numbers["drifted features"] = features
-    told.numbers["drift"] = drifted.get("message", "")
-    return told
+    reported = _result(world, "users change", version)
+    reported.numbers["drifted features"] = features
+    reported.numbers["drift"] = drifted.get("message", "")
+    return reported
 
 
-def broken_features_of_candidate(world: World) -> Told:
-    """A candidate fed with broken features alone is rolled back; no retraining starts."""
+def broken_features_of_candidate(world: World) -> StoryResult:
+    """A candidate that alone receives broken features is rolled back, without a retraining."""
     stable = world.champion
     retrained = world.status.get("retrain")
     fault = {"fault": "BrokenFeatures"}
@@ -220,16 +220,16 @@ def broken_features_of_candidate(world: World) -> Told:
     world.until_settled()
     assert world.champion == stable
     assert world.status.get("retrain") == retrained
-    return _told(world, "broken features of the candidate", version)
+    return _result(world, "broken features of the candidate", version)
 
 
 def _back_to_base(world: World) -> None:
-    """Ask again for the first version's configuration, so that a retraining uses a sound one."""
+    """Restore the first version's configuration, so that a retraining uses a good one."""
     world.apply()
     world.until_settled(600)
 
 
-Story = Callable[[World], Told]
+Story = Callable[[World], StoryResult]
 
 IN_ORDER: tuple[Story, ...] = (
     first_version,
@@ -242,9 +242,9 @@ IN_ORDER: tuple[Story, ...] = (
 )
 
 
-def tell(story: Story, world: World) -> Told:
-    """Tell a story and say how long it took."""
+def run(story: Story, world: World) -> StoryResult:
+    """Run a story and measure its duration."""
     started = time.monotonic()
-    told = story(world)
-    told.seconds = round(time.monotonic() - started, 1)
-    return told
+    reported = story(world)
+    reported.seconds = round(time.monotonic() - started, 1)
+    return reported

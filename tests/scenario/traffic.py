@@ -1,4 +1,4 @@
-"""Every split of the traffic, as the objects of the data plane are given it."""
+"""The history of traffic splits, from the objects of the data plane."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Split = dict[str, int]
 
 
 class SplitOf(Protocol):
-    """Reads a split, percent by version, from an object of one kind."""
+    """Reads a split, percent by version, from an object."""
 
     group: str
     version: str
@@ -25,7 +25,7 @@ class SplitOf(Protocol):
 
 
 class OfRoute:
-    """The HTTPRoute of a model: a backend per version."""
+    """The HTTPRoute of a model, with a backend per version."""
 
     group, version, plural = "gateway.networking.k8s.io", "v1", "httproutes"
 
@@ -62,7 +62,7 @@ class OfService:
 
 
 class TrafficWatch:
-    """Every split that a model had, with the time at which the API server told of it."""
+    """All splits of a model, with the times at which the watch reported them."""
 
     def __init__(self, kube: Kube, model: str, mode: str) -> None:
         self._kube, self._model = kube, model
@@ -85,7 +85,7 @@ class TrafficWatch:
                     self._record(split.read(self._kube, event["object"]))
                     if self._stop.is_set():
                         watch.stop()
-            except Exception:  # a broken stream is opened again; the splits seen stay
+            except Exception:  # a broken stream is opened again; the observed splits stay
                 time.sleep(0.5)
 
     def _record(self, split: Split) -> None:
@@ -93,15 +93,15 @@ class TrafficWatch:
             self.splits.append((datetime.datetime.now(datetime.UTC), split))
 
     def highest(self, version: str) -> int:
-        """Return the largest weight that a version ever had."""
+        """Return the largest weight of a version."""
         return max((split.get(version, 0) for _, split in self.splits), default=0)
 
     def first_weight(self, version: str) -> datetime.datetime | None:
-        """Return when a version got its first share."""
+        """Return when a version got its first weight."""
         return next((at for at, split in self.splits if split.get(version, 0) > 0), None)
 
     def zero_since(self, version: str) -> datetime.datetime | None:
-        """Return when a version last lost all of its weight."""
+        """Return when a version last lost all its weight."""
         found: datetime.datetime | None = None
         before = 0
         for at, split in self.splits:

@@ -1,4 +1,4 @@
-"""A namespace in which one RecommenderModel lives, seen from outside like a user would."""
+"""A namespace with one RecommenderModel, from the perspective of a user."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CANARY_SECONDS = 600.0
 
 
 def merged(base: Manifest, changes: Manifest) -> Manifest:
-    """Return base with changes laid over it, section by section; None removes a field."""
+    """Return base merged with changes, by section; None removes a field."""
     result = copy.deepcopy(base)
     for key, value in changes.items():
         if value is None:
@@ -52,13 +52,13 @@ class World:
     gateway: str
     load: Load | None = None
     route: TrafficWatch | None = None
-    #: The version that took all requests when there was none before.
+    #: The first version.
     first: str = ""
 
-    # What a user does
+    # Actions of a user
 
     def apply(self, changes: Manifest | None = None) -> None:
-        """Apply the base spec with changes laid over it."""
+        """Apply the base spec merged with changes."""
         manifest = {
             "apiVersion": "recommender.dev/v1alpha1",
             "kind": "RecommenderModel",
@@ -68,17 +68,19 @@ class World:
         self.kube.apply(manifest)
 
     def remove(self, seconds: float = 180.0) -> None:
-        """Delete the model and wait until nothing of it is left, if it is there at all."""
+        """Delete the model, if it exists, and wait until all its objects are deleted."""
         if not self.kube.delete_model(self.name):
             return
-        self.until("the finalizer to go", lambda: not self.kube.has_model(self.name), seconds)
-        self.until("its objects to be gone", lambda: not any(self.objects().values()), seconds)
+        self.until(
+            "the finalizer to be removed", lambda: not self.kube.has_model(self.name), seconds
+        )
+        self.until("its objects to be deleted", lambda: not any(self.objects().values()), seconds)
 
     def roll_back_to(self, version: str) -> None:
         token = f"{version}#{time.time_ns()}"
         self.kube.annotate(self.name, {"recommender.dev/rollback-to": token})
 
-    # What a user sees
+    # Observations of a user
 
     @property
     def status(self) -> Manifest:
@@ -87,11 +89,11 @@ class World:
 
     @property
     def host(self) -> str:
-        """The host name that the operator tells users to ask for."""
+        """The host name of requests, from the status."""
         return str(self.status["url"])
 
     def objects(self) -> dict[str, list[str]]:
-        """Return what there is of the model, by kind."""
+        """Return the names of the model's objects by kind."""
         return self.kube.objects_of(self.name)
 
     def stored(self) -> list[str]:
@@ -129,10 +131,10 @@ class World:
 
     @property
     def route_splits(self) -> list[dict[str, int]]:
-        """Every split seen since the route is watched."""
+        """All splits since the start of the watch."""
         return [split for _, split in self.route.splits] if self.route else []
 
-    # What a user waits for
+    # Waits of a user
 
     def until(self, what: str, condition: Callable[[], bool], seconds: float) -> float:
         return wait_until(
@@ -140,7 +142,7 @@ class World:
         )
 
     def new_version_after(self, change: Callable[[], None], seconds: float = 60.0) -> str:
-        """Return the name of the version that the change brought into being."""
+        """Return the name of the version that the change creates."""
         before = set(self.kube.versions(self.name))
         change()
         new: set[str] = set()
@@ -158,7 +160,7 @@ class World:
         return str(self.decision(version)["outcome"])
 
     def until_settled(self, seconds: float = 120.0) -> None:
-        """Wait for a champion with all requests and nothing on its way."""
+        """Wait for a champion with all requests, without a candidate."""
 
         def settled() -> bool:
             status = self.status
@@ -173,7 +175,7 @@ class World:
         self.load = Load(self.gateway, self.host, self.traffic, rate)
 
     def answer(self, instance: Manifest | None = None) -> Manifest:
-        """Ask once, as a user does; whatever is not an answer raises."""
+        """Send one request, like a user; raise an error without an answer."""
         if instance is None:
             instance = json.loads(self.traffic.read_text(encoding="utf-8").splitlines()[0])
         request = urllib.request.Request(
@@ -192,10 +194,10 @@ class World:
     def requests_of(self, version: str) -> int:
         return int(self.load.total["versions"].get(version, 0)) if self.load else 0
 
-    # What helps at night
+    # Debugging
 
     def describe(self) -> str:
-        """Return what `kubectl` knows, for the message of a failure."""
+        """Return the state of the objects, for the message of a failure."""
         texts = [self._kubectl("describe", "recommendermodel", self.name)]
         texts.append(
             self._kubectl("get", "modelversions,jobs,inferenceservices,pods", "-o", "wide")
@@ -206,7 +208,7 @@ class World:
         return "\n".join(texts)[-12000:]
 
     def _last_words(self) -> list[str]:
-        """Return what containers that were started again had logged before they ended."""
+        """Return the logs of restarted containers before their restart."""
         return [
             f"{pod.metadata.name}, {one.name}, before its restart ({one.last_state}):\n"
             + self._kubectl("logs", pod.metadata.name, "-c", one.name, "--previous", "--tail=30")
@@ -218,7 +220,7 @@ class World:
     def _kubectl(self, *arguments: str) -> str:
         try:
             return self.cluster.kubectl("-n", self.kube.namespace, *arguments, timeout=60)
-        except ClusterError as error:  # it is itself part of the picture
+        except ClusterError as error:  # part of the description
             return str(error)
 
 

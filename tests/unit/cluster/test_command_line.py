@@ -55,7 +55,7 @@ def test_an_existing_cluster_may_have_a_gateway_of_another_name(
     monkeypatch.setenv("GATEWAY", "edge/public")
     assert backends.selected().gateway() == ("edge", "public")
     monkeypatch.setenv("GATEWAY", "public")
-    with pytest.raises(ClusterError, match="'public' is no namespace/name of a Gateway"):
+    with pytest.raises(ClusterError, match="'public' is not the namespace/name of a Gateway"):
         backends.selected().gateway()
 
 

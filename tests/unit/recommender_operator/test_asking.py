@@ -49,7 +49,7 @@ async def test_the_newest_pod_answers_for_the_service_in_place() -> None:
         rig.kube.put(PODS, each)
     seen = await answers(rig, shot)
     assert seen is not None
-    assert (rig.smoke.asked, rig.smoke.ids) == (["new"], [IdKinds()])
+    assert (rig.smoke.requested, rig.smoke.ids) == (["new"], [IdKinds()])
     smoke = seen.observed.smokes[NAME]
     assert (smoke.passed, smoke.service) == (True, "uid-of-the-service")
     assert rig.kube.writes == []
@@ -95,7 +95,7 @@ async def test_an_address_of_a_former_pod_is_not_tested() -> None:
     rig.kube.put(PODS, pod("moved", NAME, ready=False))
     rig.kube.put(PODS, pod("not-seen", NAME))
     assert await answers(rig, shot) is None
-    assert rig.smoke.asked == []
+    assert rig.smoke.requested == []
 
 
 async def test_without_a_ready_pod_no_smoke_inference_runs() -> None:
@@ -111,7 +111,7 @@ async def test_a_change_of_the_route_does_not_wait_for_an_inference(route: do.Ac
     shot = snapshot(rig, pod("p", NAME))
     rig.kube.put(PODS, shot.pods[NAME][0])
     assert await answers(rig, shot, route, *SMOKE) is None
-    assert rig.smoke.asked == []
+    assert rig.smoke.requested == []
 
 
 async def test_a_decision_without_a_smoke_inference_is_the_last_of_its_look() -> None:

@@ -46,14 +46,17 @@ def test_a_sample_uses_known_fields_only(sample: pathlib.Path) -> None:
     document = yaml.safe_load(sample.read_text(encoding="utf-8"))
     spec = RecommenderModelSpec.model_validate(document["spec"])
 
-    def missing(asked: object, known: object, path: str = "spec") -> list[str]:
-        if isinstance(asked, dict) and isinstance(known, dict):
-            unknown = [f"{path}.{key}" for key in asked if key not in known]
+    def missing(requested: object, known: object, path: str = "spec") -> list[str]:
+        if isinstance(requested, dict) and isinstance(known, dict):
+            unknown = [f"{path}.{key}" for key in requested if key not in known]
             return unknown + [
-                p for k in asked if k in known for p in missing(asked[k], known[k], f"{path}.{k}")
+                p
+                for k in requested
+                if k in known
+                for p in missing(requested[k], known[k], f"{path}.{k}")
             ]
-        if isinstance(asked, list) and isinstance(known, list):
-            return [p for a, b in zip(asked, known, strict=True) for p in missing(a, b, path)]
-        return [] if asked == known else [f"{path}: {asked!r} became {known!r}"]
+        if isinstance(requested, list) and isinstance(known, list):
+            return [p for a, b in zip(requested, known, strict=True) for p in missing(a, b, path)]
+        return [] if requested == known else [f"{path}: {requested!r} became {known!r}"]
 
     assert missing(document["spec"], spec.dump()) == []

@@ -357,10 +357,10 @@ def test_the_step_clock_waits_for_the_data_plane() -> None:
 
 def test_a_route_that_somebody_edits_is_written_again() -> None:
     world = rolled_out_second()
-    asked = dict(world.route)
+    requested = dict(world.route)
     world.route = {world.status.previous or "": 50, world.status.champion or "": 50}
     world.settle()
-    assert world.route == asked
+    assert world.route == requested
 
 
 def test_a_candidate_with_all_requests_counts_for_a_champion_without_pods() -> None:
@@ -620,8 +620,8 @@ def test_a_first_version_needs_no_approval(mode: str) -> None:
 
 
 def test_a_spec_survives_serialization() -> None:
-    asked = spec()
-    assert RecommenderModelSpec.model_validate(asked.dump()) == asked
+    requested = spec()
+    assert RecommenderModelSpec.model_validate(requested.dump()) == requested
 
 
 def test_the_condition_trained_shows_the_main_metrics() -> None:
@@ -646,14 +646,14 @@ def test_an_artifact_published_to_any_other_folder_than_its_own_fails(path: str)
     world = World()
     world.reconcile()
     (name,) = world.versions
-    told = path.format(digest=(name[-8:] * 8)[:16])
-    world.odd_reports[JobKind.PUBLISH] = {"path": told}
+    reported = path.format(digest=(name[-8:] * 8)[:16])
+    world.odd_reports[JobKind.PUBLISH] = {"path": reported}
     world.settle()
     status = world.versions[name].status
     assert (status.stage, status.artifact) == (VersionStage.FAILED, None)
     assert status.decision is not None
     assert status.decision.reason == "InvalidReport"
-    assert f"'{told}'" in status.decision.message
+    assert f"'{reported}'" in status.decision.message
     assert "artifacts/movies/" in status.decision.message
 
 

@@ -135,8 +135,8 @@ class Witness(World):
 def lived(life: Life, jumps: dict[int, datetime.timedelta] | None = None) -> Witness:
     policy = {**ANALYSIS, "onDeadline": "RollBack"}
     sections = {"analysis": policy, "serving": {"readyDeadlineSeconds": 60}}
-    asked = spec(**sections, retrain={"lockAfterRollbacks": 1})
-    world = Witness(spec=asked, jumps=jumps or {})
+    requested = spec(**sections, retrain={"lockAfterRollbacks": 1})
+    world = Witness(spec=requested, jumps=jumps or {})
     life(world)
     return world
 

@@ -44,9 +44,9 @@ def test_a_warning_goes_on_and_names_the_features() -> None:
     assert "and 1 more" in message
     warned = [event for event in world.events if event.reason == "DataWarned"]
     assert [event.type for event in warned] == ["Warning"]
-    told = world.versions[world.stable()].status.data_checks
-    assert told is not None
-    assert (told.compared_with, told.passed, told.warned) == ("6-abc", 70, 3)
+    reported = world.versions[world.stable()].status.data_checks
+    assert reported is not None
+    assert (reported.compared_with, reported.passed, reported.warned) == ("6-abc", 70, 3)
 
 
 def test_passed_checks_are_reported_in_the_condition() -> None:

@@ -25,7 +25,7 @@ def trainings(world: World) -> list[a.StartJob]:
     return [x for x in world.log if isinstance(x, a.StartJob) and x.kind is JobKind.TRAIN]
 
 
-def told(world: World, **fields: object) -> None:
+def reported(world: World, **fields: object) -> None:
     """What the next training says of the champion of now."""
     artifact = world.versions[world.stable()].status.artifact
     assert artifact is not None
@@ -76,7 +76,7 @@ def test_a_warm_start_gets_the_champion_even_if_no_gate_compares_with_it() -> No
 
 def test_a_version_that_is_shown_to_be_no_worse_is_promoted() -> None:
     world = world_with(GATE)
-    told(world, sawTestRows=12)
+    reported(world, sawTestRows=12)
     assert train_second(world, **NO_WORSE) == "Promoted"
     status = world.versions[world.stable()].status
     assert status.comparison is not None
@@ -100,7 +100,7 @@ def test_a_version_that_is_not_shown_to_be_no_worse_is_rejected_with_the_reason(
     fields: dict[str, object], differences: dict[str, float], reason: str
 ) -> None:
     world = world_with(GATE)
-    told(world, **fields)
+    reported(world, **fields)
     assert train_second(world, **differences) == "Rejected"
     assert reason in world.message("GatesPassed")
     assert world.condition("GatesPassed") == ("False", "GateFailed")
@@ -110,7 +110,7 @@ def test_a_missing_comparison_is_reported_with_how_to_repeat_the_training() -> N
     world = world_with(GATE)
     assert train_second(world, **NO_WORSE) == "Rejected"
     assert "the training did not compare with" in world.message("GatesPassed")
-    told(world)
+    reported(world)
     world.annotations["retry"] = "1"
     world.settle()
     assert world.stages()[2] == "Promoted"

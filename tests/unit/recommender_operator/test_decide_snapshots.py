@@ -79,11 +79,16 @@ def test_missed_hours_are_not_repeated() -> None:
 def test_a_snapshot_is_reported_in_status_condition_and_event() -> None:
     world = watched()
     world.settle()
-    told = world.status.snapshots
-    assert told is not None
-    assert told.period == START
-    assert told.data_version == f"i{number(START)}.u1.t0-{number(START):016x}"
-    assert (told.rows, told.new_rows, told.quarantined_rows, told.kept) == (1000, 50, 2, 3)
+    reported = world.status.snapshots
+    assert reported is not None
+    assert reported.period == START
+    assert reported.data_version == f"i{number(START)}.u1.t0-{number(START):016x}"
+    assert (reported.rows, reported.new_rows, reported.quarantined_rows, reported.kept) == (
+        1000,
+        50,
+        2,
+        3,
+    )
     assert world.condition("SnapshotTaken") == ("True", "SnapshotTaken")
     assert "1000 interactions, 50 of them new, 2 rows quarantined" in world.message(
         "SnapshotTaken"
@@ -137,10 +142,10 @@ def test_a_failed_snapshot_says_why_and_the_next_hour_tries_again() -> None:
     assert world.condition("SnapshotTaken") == ("False", "UnreadableData")
     assert "events/x.csv was cut short" in world.message("SnapshotTaken")
     assert [e.type for e in world.events if e.reason == "UnreadableData"] == ["Warning"]
-    told = world.status.snapshots
-    assert told is not None
+    reported = world.status.snapshots
+    assert reported is not None
     # what was taken last stays readable
-    assert told.data_version == f"i{number(START)}.u1.t0-{number(START):016x}"
+    assert reported.data_version == f"i{number(START)}.u1.t0-{number(START):016x}"
     assert started(world) == [number(START), number(START + HOUR)]
     world.now = START + 2 * HOUR
     world.settle()
@@ -328,12 +333,12 @@ def test_a_requested_snapshot_is_taken_at_once_and_only_once() -> None:
     ask(world, "and another")
     world.settle()
     midnight = START.replace(hour=0)
-    first, *asked = started(world)
+    first, *requested = started(world)
     assert first == number(midnight)
-    assert len(asked) == 2
-    assert number(START + HOUR) <= asked[0] < asked[1]
+    assert len(requested) == 2
+    assert number(START + HOUR) <= requested[0] < requested[1]
     handled = {h.token: h.result for h in world.status.handled}
-    assert handled["before the sale"] == f"movies-snapshot-{asked[0]} starts"
+    assert handled["before the sale"] == f"movies-snapshot-{requested[0]} starts"
     assert world.condition("RequestsHonored") == ("True", "Done")
     world.now = midnight + 24 * HOUR
     world.settle()

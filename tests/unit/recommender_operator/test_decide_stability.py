@@ -114,7 +114,7 @@ def test_a_step_passes_only_on_a_window_without_loss(arm: str) -> None:
     candidate = candidate_of(world)
     name = candidate if arm == "candidate" else world.stable()
     look(world, 5)
-    begun = world.now
+    started = world.now
     world.services[name].crash()
     world.tick(1)
     world.reconcile()
@@ -122,7 +122,7 @@ def test_a_step_passes_only_on_a_window_without_loss(arm: str) -> None:
     assert "counters of 1 pod" in world.message("AnalysisPassed")
     while world.route.get(candidate) == 10:
         look(world)
-    assert (world.now - begun).total_seconds() >= 30, "the window began before the loss"
+    assert (world.now - started).total_seconds() >= 30, "the window began before the loss"
     world.settle()
     assert world.champion() == candidate
 

@@ -27,18 +27,18 @@ def test_the_baseline_serves_in_place_of_a_first_version_that_failed_and_says_so
     world.settle()
     assert world.stages() == {17: "Rejected", -17: "Promoted"}
     champion = world.versions[world.stable()]
-    asked = next(v for v in world.versions.values() if v.name != champion.name)
+    requested = next(v for v in world.versions.values() if v.name != champion.name)
     assert champion.spec.training.algorithm is Algorithm.LOGISTIC_REGRESSION
-    assert champion.spec.training == asked.spec.training.model_copy(
+    assert champion.spec.training == requested.spec.training.model_copy(
         update={"algorithm": Algorithm.LOGISTIC_REGRESSION}
     )
     assert champion.spec.trigger == (
-        f"Baseline in place of {asked.name}, which failed its gates (Spec)"
+        f"Baseline in place of {requested.name}, which failed its gates (Spec)"
     )
     assert world.condition("Ready") == ("True", "BaselineServes")
     for kind in ("Ready", "Trained", "GatesPassed"):
-        told = f"(the baseline, in place of {asked.name}, which failed its gates)"
-        assert told in world.message(kind), kind
+        reported = f"(the baseline, in place of {requested.name}, which failed its gates)"
+        assert reported in world.message(kind), kind
 
 
 def test_it_replaces_a_champion_step_by_step_as_any_version() -> None:
@@ -68,9 +68,9 @@ def test_nothing_is_searched_for_the_baseline_in_place_of_a_version_with_a_searc
     world.metrics[17] = BAD
     world.settle()
     assert world.stages() == {17: "Rejected", -17: "Promoted"}
-    asked = next(v for v in world.versions.values() if v.name != world.stable())
+    requested = next(v for v in world.versions.values() if v.name != world.stable())
     baseline = world.versions[world.stable()].spec.training
-    assert asked.spec.training.search is not None
+    assert requested.spec.training.search is not None
     assert baseline.search is None
     assert parse_config(json.dumps(baseline.dump())).algorithm == "LogisticRegression"
 

@@ -329,15 +329,15 @@ async def test_a_lease_that_was_created_again_since_it_was_read_is_not_taken(ben
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux has this clock")
 def test_the_clock_is_the_one_that_counts_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[int] = []
+    requested: list[int] = []
 
     def gettime(clock: int) -> float:
-        asked.append(clock)
+        requested.append(clock)
         return 1.0
 
     monkeypatch.setattr(time, "clock_gettime", gettime)
     election.clock()
-    assert asked == [time.CLOCK_BOOTTIME]
+    assert requested == [time.CLOCK_BOOTTIME]
 
 
 def test_the_clock_counts_in_a_stopped_process() -> None:

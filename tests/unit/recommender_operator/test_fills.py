@@ -29,7 +29,7 @@ class World:
     readings: int = 0
 
     def __post_init__(self) -> None:
-        self.asked: list[tuple[str, str, tuple[str, ...]]] = []
+        self.requested: list[tuple[str, str, tuple[str, ...]]] = []
         self.fills: Fills[str] = Fills(clock=lambda: self.time, read=self._count)
         self.meanwhile: Any = lambda: None
 
@@ -40,7 +40,7 @@ class World:
         self, namespace: str, version: str, pods: Sequence[PodRef], *, only: tuple[str, ...] = ()
     ) -> Sample:
         assert tuple(pods) == PODS
-        self.asked.append((namespace, version, only))
+        self.requested.append((namespace, version, only))
         self.meanwhile()
         if self.fails:
             raise SampleError("none")
@@ -59,7 +59,7 @@ async def test_a_window_that_fills_is_read_by_its_counters_alone() -> None:
     world.time += 10
     # 50 sessions in 20 s: the other 450 take 180 s.
     assert await world.fills.pause("m") == filling.LONGEST
-    assert world.asked == [("team", "v", filling.NAMES)]
+    assert world.requested == [("team", "v", filling.NAMES)]
     world.sessions = 500
     world.time += 20
     # 400 in 40 s: the last hundred take 10 s.
@@ -77,7 +77,7 @@ async def test_a_full_window_is_for_a_whole_look() -> None:
 async def test_a_model_that_was_not_looked_at_is() -> None:
     world = World()
     assert await world.fills.pause("m") is None
-    assert world.asked == []
+    assert world.requested == []
 
 
 @pytest.mark.parametrize("when", ["before", "in the look", "in the reading"])

@@ -137,7 +137,7 @@ async def test_another_release_of_the_same_instance_writes_one_event_and_nothing
     assert world.model == before
     ((_, _, name),) = [place for place in world.kube.objects if place[0] == EVENTS]
     message = world.kube.find(EVENTS, name)["message"]
-    assert "a/a acts on this model, so b/b does not" in message
+    assert "a/a manages this model, so b/b does not" in message
     assert "status.operator" in message
     assert second.foreign == 1
 

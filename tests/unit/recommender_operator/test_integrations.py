@@ -41,8 +41,8 @@ def argo(thing: Manifest) -> tuple[str, str]:
     """Return health and message as Argo CD would show them."""
     lua = lupa.lua54.LuaRuntime(unpack_returned_tuples=True)
     lua.globals().obj = lua.table_from(thing, recursive=True)
-    told = lua.execute(SCRIPT)
-    return str(told["status"]), str(told["message"])
+    reported = lua.execute(SCRIPT)
+    return str(reported["status"]), str(reported["message"])
 
 
 @functools.cache

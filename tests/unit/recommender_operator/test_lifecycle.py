@@ -424,12 +424,12 @@ class Disturbed(Story):
         self.rig.kube.fault = lambda *_: None
 
 
-def told(story: Story) -> list[tuple[str, str, str]]:
+def reported(story: Story) -> list[tuple[str, str, str]]:
     """Return what the Events of a story say, less the numbers of requests, which grow by look."""
     kube = story.rig.kube
     events = [kube.find(EVENTS, name) for name in kube.names(EVENTS)]
-    said = [(e["type"], e["reason"], e["message"].partition(" (at ")[0]) for e in events]
-    return sorted(one for one in said if one[1] != "ReconcileFailed")
+    shown_text = [(e["type"], e["reason"], e["message"].partition(" (at ")[0]) for e in events]
+    return sorted(one for one in shown_text if one[1] != "ReconcileFailed")
 
 
 CONFLICT = ConflictError("it has been modified", status=409)
@@ -451,6 +451,6 @@ async def test_a_look_that_ends_at_any_write_loses_and_doubles_no_event(
         await end_of_two(story, bad)
         if story.left > 0:
             break
-        assert told(story) == told(straight), f"at write {number}"
+        assert reported(story) == reported(straight), f"at write {number}"
         assert "patch" not in {verb for verb, kind, _ in story.rig.kube.writes if kind == "events"}
     assert number > 30

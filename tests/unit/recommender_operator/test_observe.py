@@ -219,7 +219,7 @@ async def test_only_the_counters_of_serving_versions_are_read() -> None:
         rig.kube.put(PODS, pod(f"{name}-pod", name))
     rig.samples.counters["movies-a"] = {"pod": {"s": 1.0}}
     observed = (await look(rig)).observed
-    assert rig.samples.asked == ["movies-a"]
+    assert rig.samples.requested == ["movies-a"]
     assert observed.samples == {"movies-a": {"pod": {"s": 1.0}}}
 
 
@@ -240,7 +240,7 @@ async def test_a_model_being_deleted_asks_no_pod() -> None:
     await rig.executor._traffic_of(builder_inputs.model()).ensure(_subject(rig, NAME), NAME)
     observed = (await look(rig)).observed
     assert observed.model.deleting
-    assert rig.samples.asked == []
+    assert rig.samples.requested == []
 
 
 async def test_a_kind_that_the_platform_lacks_is_not_read() -> None:

@@ -155,11 +155,11 @@ async def test_an_invalid_spec_is_reported_on_the_model() -> None:
     assert "spec.data" in rig.kube.find(EVENTS, name)["message"]
 
 
-@pytest.mark.parametrize(("asked", "wait"), [(None, 60.0), (5.0, 5.0), (600.0, 60.0)])
+@pytest.mark.parametrize(("requested", "wait"), [(None, 60.0), (5.0, 5.0), (600.0, 60.0)])
 async def test_the_next_look_is_as_decided_but_never_later_than_the_maximum(
-    asked: float | None, wait: float
+    requested: float | None, wait: float
 ) -> None:
-    after = None if asked is None else datetime.timedelta(seconds=asked)
+    after = None if requested is None else datetime.timedelta(seconds=requested)
     rig = Rig(always(requeue_after=after))
     add_model(rig.kube)
     assert await rig.reconciler.reconcile(KEY) == wait
@@ -278,7 +278,7 @@ async def test_a_model_whose_window_fills_is_not_read_again_until_there_is_a_cau
     rig.kube.reads.clear()
     pause = await rig.reconciler.reconcile(KEY)
     assert pause == filling.LONGEST
-    assert (rig.kube.reads, rig.samples.asked) == ([], ["v"])
+    assert (rig.kube.reads, rig.samples.requested) == ([], ["v"])
     rig.fills.cause(KEY)
     await rig.reconciler.reconcile(KEY)
     assert rig.kube.reads != []
@@ -517,18 +517,18 @@ async def test_a_split_that_waits_for_the_data_plane_is_a_failure_only_if_it_goe
 @pytest.mark.parametrize("ends", ["done", "gone"])
 async def test_each_wait_for_the_data_plane_counts_from_its_own_start(ends: str) -> None:
     actions: tuple[do.Action, ...] = (do.SetTraffic(weights={"movies-x": 100}),)
-    asked = [actions]
+    requested = [actions]
     rig = Rig(
-        lambda seen, _: do.Decision(actions=asked[0], status=seen.model.status), knative=True
+        lambda seen, _: do.Decision(actions=requested[0], status=seen.model.status), knative=True
     )
     model = copied(add_model(rig.kube))
     assert await rig.reconciler.reconcile(KEY) == TRAFFIC_PAUSE
     if ends == "gone":
         await rig.kube.delete(MODELS, "team", "movies", uid=model["metadata"]["uid"])
-    asked[0] = ()
+    requested[0] = ()
     await rig.reconciler.reconcile(KEY)
     if ends == "gone":
         rig.kube.put(MODELS, model)
-    asked[0] = actions
+    requested[0] = actions
     rig.time += datetime.timedelta(seconds=TRAFFIC_GRACE)
     assert await rig.reconciler.reconcile(KEY) == TRAFFIC_PAUSE

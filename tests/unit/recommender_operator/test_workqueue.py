@@ -69,7 +69,7 @@ async def test_a_failing_key_holds_up_no_other_and_is_repeated(
         queue.add("good")
         assert await seen.get() == "good"
         assert await seen.get() == "bad"
-    assert "reconciling bad failed; again in 1.0 s" in caplog.text
+    assert "reconciling bad failed; retry in 1.0 s" in caplog.text
 
 
 async def test_the_work_returns_when_its_key_is_due_again() -> None:
@@ -96,8 +96,8 @@ async def test_a_dropped_key_and_each_wait_are_reported() -> None:
     async def work(_key: str) -> None:
         await release.wait()
 
-    told = Observer(waited=waits.append, dropped=dropped.append)
-    async with asyncio.timeout(10), running(work, limit=1, observer=told) as queue:
+    reported = Observer(waited=waits.append, dropped=dropped.append)
+    async with asyncio.timeout(10), running(work, limit=1, observer=reported) as queue:
         queue.add("a")
         while not waits:
             await asyncio.sleep(0)

@@ -186,8 +186,8 @@ class World:
         was = self.spec.paused
         self.spec = RecommenderModelSpec.model_validate(self.spec.dump() | sections)
         if self.spec.paused != was:
-            asked = {name: v.status.weight for name, v in self.versions.items()}
-            self.frozen = asked if self.spec.paused else None
+            requested = {name: v.status.weight for name, v in self.versions.items()}
+            self.frozen = requested if self.spec.paused else None
         self.generation += 1
 
     def seed(self, seed: int) -> None:
@@ -316,14 +316,14 @@ class World:
             platform=self.platform,
         )
 
-    def judged(self) -> storage.Storage:
+    def checked(self) -> storage.Storage:
         """Return what is wrong with the claims."""
         return storage.check(self.observe())
 
     def _samples(self) -> dict[str, Sample]:
         """Only versions that serve, or are about to, are asked for counters."""
-        asked = {name for name, weight in self.route.items() if weight > 0}
-        asked |= {self.status.champion or "", *self.unfinished()} - self.mute
+        requested = {name for name, weight in self.route.items() if weight > 0}
+        requested |= {self.status.champion or "", *self.unfinished()} - self.mute
         return {
             name: {
                 f"{name}-pod": counters(name, s.served, s.failed)
@@ -331,7 +331,7 @@ class World:
                 | features(name, s.sessions, self.trained_on.get(name, USUAL))
             }
             for name, s in self.services.items()
-            if s.ready and name in asked - self.mute
+            if s.ready and name in requested - self.mute
         }
 
     def reconcile(self, crash_after: int | None = None) -> a.Decision:

@@ -40,7 +40,7 @@ PODS = {"resource": "pods", "apiVersion": "v1"}
 
 
 def test_rights_are_used_by_what_was_granted_whatever_came_of_it() -> None:
-    told = audit.use(
+    reported = audit.use(
         [
             line("list", JOBS),
             line("list", JOBS),
@@ -50,17 +50,17 @@ def test_rights_are_used_by_what_was_granted_whatever_came_of_it() -> None:
         USER,
         START,
     )
-    assert told.rights == {
+    assert reported.rights == {
         LIST_JOBS,
         Right("recommender.dev", "modelversions/status", "patch"),
         Right("", "pods", "watch"),
     }
-    assert told.refused == ()
+    assert reported.refused == ()
 
 
 def test_an_apply_that_makes_the_object_uses_the_right_to_create() -> None:
-    told = audit.use([line("patch", JOBS, responseStatus={"code": 201})], USER, START)
-    assert told.rights == {Right("batch", "jobs", "create"), Right("batch", "jobs", "patch")}
+    reported = audit.use([line("patch", JOBS, responseStatus={"code": 201})], USER, START)
+    assert reported.rights == {Right("batch", "jobs", "create"), Right("batch", "jobs", "patch")}
 
 
 def test_what_was_refused_is_told_once_with_the_reason_and_counts_for_no_right() -> None:
@@ -71,9 +71,9 @@ def test_what_was_refused_is_told_once_with_the_reason_and_counts_for_no_right()
         responseStatus={"code": 403, "message": "cannot get secrets"},
     )
     denied = line("create", JOBS, responseStatus={"code": 403, "message": DENIED})
-    told = audit.use([forbidden, forbidden, denied], USER, START)
-    assert told.rights == set()
-    assert told.refused == (
+    reported = audit.use([forbidden, forbidden, denied], USER, START)
+    assert reported.rights == set()
+    assert reported.refused == (
         "get secrets: cannot get secrets",
         f"create jobs (batch): {DENIED}",
     )
@@ -81,8 +81,8 @@ def test_what_was_refused_is_told_once_with_the_reason_and_counts_for_no_right()
 
 def test_a_namespace_that_is_being_deleted_refuses_nobody() -> None:
     message = "forbidden: unable to create new content in namespace shop: it is being terminated"
-    told = audit.use([line("create", JOBS, responseStatus={"message": message})], USER, START)
-    assert told == audit.Use(frozenset({Right("batch", "jobs", "create")}), ())
+    reported = audit.use([line("create", JOBS, responseStatus={"message": message})], USER, START)
+    assert reported == audit.Use(frozenset({Right("batch", "jobs", "create")}), ())
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_right_is_superfluous_if_nothing_used_it_and_nobody_excused_it() -> No
 
 
 def test_an_excuse_for_a_right_that_is_not_given_is_out_of_date() -> None:
-    with pytest.raises(ValueError, match="excused, but not given: get secrets"):
+    with pytest.raises(ValueError, match="excused, but not granted: get secrets"):
         audit.superfluous(audit.given(RULES), frozenset(), {Right("", "secrets", "get"): "old"})
 
 

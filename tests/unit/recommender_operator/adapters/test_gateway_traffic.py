@@ -149,7 +149,7 @@ def test_a_route_counts_once_its_gateway_has_observed_and_accepted_this_generati
 def test_a_route_without_all_conditions_or_parents_is_not_accepted() -> None:
     thing = route()
     thing["status"]["parents"][0]["conditions"].pop()
-    assert "not yet said ResolvedRefs" in route_state(thing).message
+    assert "not yet reported ResolvedRefs" in route_state(thing).message
     thing["status"]["parents"] = []
     assert "no Gateway controller" in route_state(thing).message
 

@@ -120,8 +120,8 @@ async def test_an_evicted_worker_is_reported() -> None:
 async def test_invalid_input_is_reported_by_the_worker_that_found_it(
     rank: int,
 ) -> None:
-    said = {**LOST, "reason": "TooFewRows", "message": "9 rows"}
-    workers = [worker(1 - rank, code=1, at=4), worker(rank, said, code=2, at=3)]
+    shown = {**LOST, "reason": "TooFewRows", "message": "9 rows"}
+    workers = [worker(1 - rank, code=1, at=4), worker(rank, shown, code=2, at=3)]
     state = await read(group(FAILED | {"reason": "FailJobSet"}), *workers)
     assert (state.reason, state.message.splitlines()[0]) == ("TooFewRows", "9 rows")
 

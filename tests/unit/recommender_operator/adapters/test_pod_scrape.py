@@ -99,7 +99,7 @@ async def test_a_stuck_pod_delays_the_others_by_at_most_the_time_limit() -> None
 async def test_a_page_without_end_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pod_scrape, "PAGE_LIMIT", 2**20)
     async with pods({"a": endless}) as (refs, port):
-        with pytest.raises(SampleError, match="answered more than 1048576 bytes"):
+        with pytest.raises(SampleError, match="returned more than 1048576 bytes"):
             await scraped(refs, port, timeout=30)
 
 

@@ -36,7 +36,7 @@ def answer(*rows: dict[str, Any]) -> bytes:
     return json.dumps({"status": "success", "data": data}).encode()
 
 
-async def asked(handler: Handler, timeout: float = 5, path: str = "") -> Sample:
+async def requested(handler: Handler, timeout: float = 5, path: str = "") -> Sample:
     limits = aiohttp.ClientTimeout(total=timeout)
     async with serving(handler) as port, aiohttp.ClientSession(timeout=limits) as session:
         provider = Prometheus(session, f"http://127.0.0.1:{port}{path}/")
@@ -50,7 +50,7 @@ async def test_one_instant_query_returns_the_pods_of_the_version() -> None:
         seen.append(request)
         return web.Response(body=answer(row("3", pod="a"), row("4", pod="b")))
 
-    assert await asked(handler, path="/prom") == {"a": {OK: 3}, "b": {OK: 4}}
+    assert await requested(handler, path="/prom") == {"a": {OK: 3}, "b": {OK: 4}}
     assert [r.path for r in seen] == ["/prom/api/v1/query"]
     assert seen[0].query["query"] == '{__name__=~"recommender_.*",version="films-1"}'
 
@@ -71,7 +71,7 @@ async def test_no_version_can_widen_the_query() -> None:
 async def test_an_answer_beyond_the_limit_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prometheus, "LIMIT", 100)
     with pytest.raises(SampleError, match="100 bytes"):
-        await asked(answering(answer(*[row("3", pod="a")] * 10)))
+        await requested(answering(answer(*[row("3", pod="a")] * 10)))
 
 
 def test_labels_of_the_server_are_no_part_of_the_key() -> None:
@@ -134,22 +134,22 @@ def test_a_pod_scraped_twice_is_counted_once() -> None:
 )
 async def test_an_unusable_response_is_reported_with_the_version(body: bytes, why: str) -> None:
     with pytest.raises(SampleError, match=why) as failure:
-        await asked(answering(body))
+        await requested(answering(body))
     assert "shop/films-1" in str(failure.value)
     assert SECRET not in str(failure.value)
 
 
 async def test_a_deeply_nested_response_is_refused() -> None:
     with pytest.raises(SampleError, match="shop/films-1: not a response of Prometheus"):
-        await asked(answering(b"[" * 100_000))
+        await requested(answering(b"[" * 100_000))
 
 
 async def test_an_error_a_timeout_and_a_dead_server_are_reported() -> None:
     with pytest.raises(SampleError, match="answered 401 with 9 bytes of another type") as refusal:
-        await asked(answering(SECRET, 401))
+        await requested(answering(SECRET, 401))
     assert SECRET not in str(refusal.value)
     with pytest.raises(SampleError, match=r"did not answer in 0\.2 s"):
-        await asked(hanging, timeout=0.2)
+        await requested(hanging, timeout=0.2)
     async with aiohttp.ClientSession() as session:
         with pytest.raises(SampleError, match="failed"):
             await Prometheus(session, "http://127.0.0.1:1").sample("shop", "films-1", PODS)
@@ -158,10 +158,10 @@ async def test_an_error_a_timeout_and_a_dead_server_are_reported() -> None:
 
 
 async def test_a_refused_server_gets_no_request() -> None:
-    asked: list[web.BaseRequest] = []
+    requested: list[web.BaseRequest] = []
 
     async def handler(request: web.BaseRequest) -> web.Response:
-        asked.append(request)
+        requested.append(request)
         return web.Response(body=answer(row("3", pod="a")))
 
     async with serving(handler) as port, aiohttp.ClientSession() as session:
@@ -172,9 +172,9 @@ async def test_a_refused_server_gets_no_request() -> None:
         for more in ("#", "?x=1", "/../", "@localhost"):
             with pytest.raises(SampleError, match="base URL"):
                 await provider(session, url + more, (url,)).sample("shop", "films-1", PODS)
-        assert asked == []
+        assert requested == []
         await provider(session, f"{url}/", (url,)).sample("shop", "films-1", PODS)
-        assert len(asked) == 1
+        assert len(requested) == 1
 
 
 async def test_a_server_that_speaks_no_http_is_not_quoted() -> None:

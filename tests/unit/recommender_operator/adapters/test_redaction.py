@@ -136,19 +136,19 @@ LINES = [
 @given(st.sampled_from(LINES), st.integers(0, 80), st.sampled_from([" ", "\n", "x\n", "x y\n"]))
 def test_no_cut_of_a_log_shows_a_secret_or_a_half_of_one(line: str, shift: int, end: str) -> None:
     secret = "s3cr3tPart" * 6
-    told = line.format(secret)
-    after = redaction.LOG_INPUT_LIMIT - len(told) + shift - 1
-    text = "x" * 50 + "\n" + told + "\n" + end * (after // len(end)) + "x" * (after % len(end))
+    reported = line.format(secret)
+    after = redaction.LOG_INPUT_LIMIT - len(reported) + shift - 1
+    text = "x" * 50 + "\n" + reported + "\n" + end * (after // len(end)) + "x" * (after % len(end))
     assert "3cr3t" not in redaction.tail(text)
-    cut_at_the_end = "line\n" * 2_000 + told[: len(told) - shift // 4]
+    cut_at_the_end = "line\n" * 2_000 + reported[: len(reported) - shift // 4]
     assert "3cr3t" not in redaction.tail(cut_at_the_end)
 
 
 @given(st.sampled_from(LINES), st.integers(0, 80))
 def test_no_cut_of_a_message_shows_a_secret_or_a_half_of_one(line: str, shift: int) -> None:
-    told = line.format("s3cr3tPart" * 6)
-    text = "word " * ((redaction.MESSAGE_INPUT_LIMIT - shift) // 5) + " " + told + " word"
-    short = " " * (redaction.SHOWN_LIMIT - shift) + told
+    reported = line.format("s3cr3tPart" * 6)
+    text = "word " * ((redaction.MESSAGE_INPUT_LIMIT - shift) // 5) + " " + reported + " word"
+    short = " " * (redaction.SHOWN_LIMIT - shift) + reported
     for shown in (redaction.head(text), redaction.head(short)):
         assert "3cr3t" not in shown
         assert len(shown) <= redaction.SHOWN_LIMIT

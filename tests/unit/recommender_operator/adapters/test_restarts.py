@@ -22,8 +22,8 @@ def test_restarts_are_summed_over_pods_and_the_newest_names_the_cause() -> None:
         pod("b", "v", **crashed(4, "Error", waiting={"reason": "CrashLoopBackOff"})),
         pod("c", "v"),
     ]
-    told = "container main: Error (exit code 137), CrashLoopBackOff"
-    assert restarts.restarts(pods) == (7, told)
+    reported = "container main: Error (exit code 137), CrashLoopBackOff"
+    assert restarts.restarts(pods) == (7, reported)
 
 
 DISRUPTIONS = [

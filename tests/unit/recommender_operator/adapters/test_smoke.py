@@ -72,7 +72,7 @@ async def test_a_version_with_text_ids_is_tested_with_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "shown"),
     [
         (body(source="popularity"), "source is popularity, not model: a fallback answered"),
         (body(source="SECRET"), "source is a string, not model"),
@@ -100,11 +100,11 @@ async def test_a_version_with_text_ids_is_tested_with_texts() -> None:
     ],
 )
 async def test_a_wrong_answer_is_refused_with_the_field_and_without_its_value(
-    answer: str, said: str
+    answer: str, shown: str
 ) -> None:
     smoke = await smoked(answering(answer))
     assert not smoke.passed
-    with pytest.raises(ValueError, match=said) as failure:
+    with pytest.raises(ValueError, match=shown) as failure:
         check_answer(answer.encode())
     assert str(failure.value) in smoke.message
     assert "without a session" in smoke.message

@@ -87,10 +87,10 @@ class Leadership:
 
 async def test_a_write_that_has_waited_for_its_turn_is_not_sent_once_another_leads() -> None:
     both, go_on = asyncio.Semaphore(0), asyncio.Event()
-    asked: list[str] = []
+    requested: list[str] = []
 
     async def handler(request: web.Request) -> web.Response:
-        asked.append(request.path)
+        requested.append(request.path)
         both.release()
         await go_on.wait()
         return web.json_response({})
@@ -107,14 +107,14 @@ async def test_a_write_that_has_waited_for_its_turn_is_not_sent_once_another_lea
         with pytest.raises(NotLeaderError):
             await write
         await asyncio.gather(*ahead)
-    assert sorted(asked) == ["/0", "/1"]
+    assert sorted(requested) == ["/0", "/1"]
 
 
 async def test_a_write_is_not_repeated_after_a_login_during_which_another_one_led() -> None:
-    leadership, asked = Leadership(), []
+    leadership, requested = Leadership(), []
 
     async def handler(request: web.Request) -> web.Response:
-        asked.append(request.path)
+        requested.append(request.path)
         leadership.lost = True
         return web.json_response({}, status=401)
 
@@ -124,7 +124,7 @@ async def test_a_write_is_not_repeated_after_a_login_during_which_another_one_le
         with pytest.raises(NotLeaderError):
             await transport.request("POST", "/write", fence=leadership.fence)
         assert tokens.count == 2
-    assert asked == ["/write"]
+    assert requested == ["/write"]
 
 
 async def watched(lines: list[bytes], status: int = 200) -> list[Event]:
@@ -168,10 +168,10 @@ async def test_an_invalid_event_is_an_error(garbage: bytes) -> None:
 
 
 async def test_a_page_is_requested_with_its_selector_and_token() -> None:
-    asked = []
+    requested = []
 
     async def handler(request: web.Request) -> web.Response:
-        asked.append(dict(request.query))
+        requested.append(dict(request.query))
         metadata = {"resourceVersion": "7", "continue": "next"}
         return web.json_response({"items": [{}], "metadata": metadata})
 
@@ -180,7 +180,7 @@ async def test_a_page_is_requested_with_its_selector_and_token() -> None:
         assert (page.items, page.version, page.more) == ([{}], "7", "next")
         await ApiSource(transport).page(SCOPE, page.more)
     first = {"labelSelector": "recommender.dev/model", "limit": "200"}
-    assert asked == [first, first | {"continue": "next"}]
+    assert requested == [first, first | {"continue": "next"}]
 
 
 def test_a_proxy_of_the_environment_is_used_unless_it_is_bypassed(

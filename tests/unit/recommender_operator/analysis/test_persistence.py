@@ -68,19 +68,19 @@ def test_an_error_is_reported_and_does_not_count() -> None:
 def test_drift_is_confirmed_exactly_when_the_row_of_windows_says_so(
     verdicts: list[DriftVerdict],
 ) -> None:
-    status, told = DriftStatus(), False
-    judged: list[DriftVerdict] = []
+    status, reported = DriftStatus(), False
+    checked: list[DriftVerdict] = []
     for verdict in verdicts:
         status = advance(SPEC, status, verdict, NOW)
         if verdict.verdict in (Verdict.PASS, Verdict.FAIL):
-            judged.append(verdict)
-            last = judged[-3:]
+            checked.append(verdict)
+            last = checked[-3:]
             if last == [BREACH] * 3:
-                told = True
+                reported = True
             elif last == [CLEAR] * 3:
-                told = False
-        assert drifted(SPEC, status) is told
-    assert status.windows == len(judged)
+                reported = False
+        assert drifted(SPEC, status) is reported
+    assert status.windows == len(checked)
 
 
 @given(WINDOWS)
@@ -90,8 +90,8 @@ def test_a_break_is_confirmed_by_three_in_a_row_and_leaves_the_champions_drift_a
     status = start = after([BREACH])
     for verdict in verdicts:
         status = advance_break(SPEC, status, verdict, NOW)
-    judged = [v for v in verdicts if v.verdict in (Verdict.PASS, Verdict.FAIL)]
-    row = next((i for i, v in enumerate(reversed(judged)) if v is not BREACH), len(judged))
+    checked = [v for v in verdicts if v.verdict in (Verdict.PASS, Verdict.FAIL)]
+    row = next((i for i, v in enumerate(reversed(checked)) if v is not BREACH), len(checked))
     assert status.candidate_breaks_in_a_row == row
     assert broken(SPEC, status) is (row >= 3)
     assert status.model_copy(update={"candidate_breaks_in_a_row": 0}) == start

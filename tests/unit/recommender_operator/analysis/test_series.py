@@ -29,11 +29,11 @@ def test_any_other_text_is_refused_in_words(text: str) -> None:
     try:
         name, labels = parse_series(text)
     except ValueError as error:
-        said = str(error)
+        shown = str(error)
     else:
-        said = "not a series"
+        shown = "not a series"
         assert parse_series(format_series(name, labels)) == (name, labels)
-    assert "not a series" in said
+    assert "not a series" in shown
 
 
 @pytest.mark.parametrize("text", ["", "1a", "a{", 'a{b="c}', 'a{b="c" d="e"}', "a{b=c}", "a b"])

@@ -60,10 +60,10 @@ def test_a_url_has_one_normalized_form(text: str, same_as: str) -> None:
 def test_an_invalid_base_url_is_refused_with_the_valid_form(text: str) -> None:
     with pytest.raises(ValueError, match="base URL"):
         normalise(text)
-    said = refusal(text, ALLOWED)
-    assert "analysis.prometheusUrl" in said
-    assert "base URL such as http://" in said
-    assert len(said) < 600
+    shown = refusal(text, ALLOWED)
+    assert "analysis.prometheusUrl" in shown
+    assert "base URL such as http://" in shown
+    assert len(shown) < 600
 
 
 @pytest.mark.parametrize("text", [*ALLOWED, "http://PROM.monitoring:9090/"])
@@ -87,16 +87,16 @@ def test_an_allowed_server_may_be_queried(text: str) -> None:
     ],
 )
 def test_another_scheme_host_port_or_path_is_refused_with_what_is_allowed(text: str) -> None:
-    said = refusal(text, ALLOWED)
-    assert repr(text) in said
-    assert "http://prom.monitoring:9090, https://prom.example/tenant" in said
-    assert "analysis.prometheusUrls" in said
+    shown = refusal(text, ALLOWED)
+    assert repr(text) in shown
+    assert "http://prom.monitoring:9090, https://prom.example/tenant" in shown
+    assert "analysis.prometheusUrls" in shown
 
 
 def test_with_an_empty_allow_list_the_remedy_names_the_setting() -> None:
-    said = refusal("http://prom.monitoring:9090", ())
-    assert "the operator's list of Prometheus servers is empty" in said
-    assert "PodScrape" in said
+    shown = refusal("http://prom.monitoring:9090", ())
+    assert "the operator's list of Prometheus servers is empty" in shown
+    assert "PodScrape" in shown
 
 
 @given(st.text())

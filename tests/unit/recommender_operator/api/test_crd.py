@@ -86,18 +86,18 @@ def test_defaults_of_the_schema_are_those_of_the_models() -> None:
                 filled[name] = fill(filled[name], child)
         return filled
 
-    asked = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
-    filled = fill(asked, schema_of(crd.recommender_model())["properties"]["spec"])
-    assert filled == RecommenderModelSpec.model_validate(asked).dump()
+    requested = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
+    filled = fill(requested, schema_of(crd.recommender_model())["properties"]["spec"])
+    assert filled == RecommenderModelSpec.model_validate(requested).dump()
 
 
 def test_a_partial_value_keeps_the_other_defaults() -> None:
-    asked = {
+    requested = {
         "data": {"source": {"claimName": "raw"}},
         "storage": {"claimName": "store"},
         "training": {"resources": {"cpu": "2"}},
     }
-    resources = RecommenderModelSpec.model_validate(asked).training.resources
+    resources = RecommenderModelSpec.model_validate(requested).training.resources
     assert (resources.cpu, resources.memory) == ("2", "3Gi")
 
 

@@ -50,10 +50,10 @@ def test_a_host_below_a_suffix_of_its_namespace_is_allowed(host: str, namespace:
 def test_a_host_outside_is_refused_with_field_value_suffixes_and_remedy(
     host: str, namespace: str
 ) -> None:
-    said = refused(host, namespace)
-    assert f"serving.host {host!r}" in said
-    assert f"{namespace}.recommender.local" in said
-    assert "gateway.allowedHosts" in said
+    shown = refused(host, namespace)
+    assert f"serving.host {host!r}" in shown
+    assert f"{namespace}.recommender.local" in shown
+    assert "gateway.allowedHosts" in shown
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_a_host_outside_is_refused_with_field_value_suffixes_and_remedy(
     ],
 )
 def test_an_invalid_host_name_is_refused_with_the_valid_form(host: str) -> None:
-    said = refused(host)
-    assert "must be a host name in lower case" in said
-    assert len(said) < 600
+    shown = refused(host)
+    assert "must be a host name in lower case" in shown
+    assert len(shown) < 600
 
 
 @pytest.mark.parametrize(
-    ("suffixes", "said"),
+    ("suffixes", "shown"),
     [
         ({"Shop": []}, "'Shop' must be a namespace"),
         ({"a.b": []}, "'a.b' must be a namespace"),
@@ -97,10 +97,10 @@ def test_an_invalid_host_name_is_refused_with_the_valid_form(host: str) -> None:
         ({"shop": [""]}, "must be a host name"),
     ],
 )
-def test_an_invalid_policy_is_refused(suffixes: dict[str, list[str]], said: str) -> None:
+def test_an_invalid_policy_is_refused(suffixes: dict[str, list[str]], shown: str) -> None:
     with pytest.raises(ValueError, match="must be") as failure:
         host_names.policy(suffixes)
-    assert said in str(failure.value)
+    assert shown in str(failure.value)
 
 
 def test_a_wildcard_covers_whole_labels_below_it() -> None:

@@ -72,25 +72,29 @@ def test_a_missing_report_is_an_error() -> None:
         parse(CheckReport, None)
 
 
-@pytest.mark.parametrize("told", ["/store/staging/movies/v-0", "staging/movies/v-0"])
-def test_the_staged_folder_is_named_from_the_root_of_the_claim(told: str) -> None:
-    report = parse(TrainReport, {**TRAIN, "stagedPath": told})
+@pytest.mark.parametrize("reported", ["/store/staging/movies/v-0", "staging/movies/v-0"])
+def test_the_staged_folder_is_named_from_the_root_of_the_claim(reported: str) -> None:
+    report = parse(TrainReport, {**TRAIN, "stagedPath": reported})
     assert report.staged_path == "staging/movies/v-0"
 
 
-@pytest.mark.parametrize("told", ["/etc/passwd", "/store/../etc", "staging/../../x", "/store//x"])
-def test_a_staged_folder_outside_of_the_claim_is_refused(told: str) -> None:
+@pytest.mark.parametrize(
+    "reported", ["/etc/passwd", "/store/../etc", "staging/../../x", "/store//x"]
+)
+def test_a_staged_folder_outside_of_the_claim_is_refused(reported: str) -> None:
     with pytest.raises(ReportError, match="staged"):
-        parse(TrainReport, {**TRAIN, "stagedPath": told})
+        parse(TrainReport, {**TRAIN, "stagedPath": reported})
 
 
 PUBLISH = HEAD | {"kind": "publish", "path": "artifacts/movies/00", "digest": DIGEST}
 
 
-@pytest.mark.parametrize("told", ["/etc/passwd", "/store/../etc", "artifacts/../x", "/store//x"])
-def test_a_published_folder_outside_of_the_claim_is_refused(told: str) -> None:
+@pytest.mark.parametrize(
+    "reported", ["/etc/passwd", "/store/../etc", "artifacts/../x", "/store//x"]
+)
+def test_a_published_folder_outside_of_the_claim_is_refused(reported: str) -> None:
     with pytest.raises(ReportError, match="field 'path'"):
-        parse(PublishReport, PUBLISH | {"path": told})
+        parse(PublishReport, PUBLISH | {"path": reported})
 
 
 def test_the_published_folder_is_named_from_the_root_of_the_claim() -> None:

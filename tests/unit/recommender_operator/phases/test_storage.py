@@ -36,12 +36,12 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("claim", "reason", "said"), BAD)
+@pytest.mark.parametrize(("claim", "reason", "shown"), BAD)
 @pytest.mark.parametrize(
     ("name", "field"), [("store", "storage.claimName"), ("raw", "data.source.claimName")]
 )
 def test_an_unusable_claim_is_reported_before_any_job_starts_and_checked_again(
-    name: str, field: str, claim: Claim | None, reason: Reason, said: str
+    name: str, field: str, claim: Claim | None, reason: Reason, shown: str
 ) -> None:
     cluster = world()
     cluster.claims[name] = claim
@@ -50,7 +50,7 @@ def test_an_unusable_claim_is_reported_before_any_job_starts_and_checked_again(
     for kind in ("StorageReady", "Progressing"):
         assert cluster.condition(kind) == ("False", reason)
         assert f"{field} {name!r}: the PersistentVolumeClaim shop/{name}" in cluster.message(kind)
-        assert said in cluster.message(kind)
+        assert shown in cluster.message(kind)
     assert [e.reason for e in cluster.events if e.type == "Warning"] == [reason]
     after = cluster.reconcile().requeue_after
     assert after is not None
@@ -63,22 +63,22 @@ def test_an_unusable_claim_is_reported_before_any_job_starts_and_checked_again(
 
 def test_a_store_that_only_reads_is_refused_and_raw_data_may_be_read_only() -> None:
     read_only = Claim(phase="Bound", access_modes=("ReadOnlyMany",))
-    assert world(raw=read_only).judged().problem is None
-    problem = world(store=read_only).judged().problem
+    assert world(raw=read_only).checked().problem is None
+    problem = world(store=read_only).checked().problem
     assert problem is not None
     assert problem[0] is Reason.CLAIM_READ_ONLY
 
 
 def test_a_missing_source_stops_only_what_reads_it() -> None:
-    judged = world(raw=None).judged()
-    assert [kind for kind in JobKind if judged.stops(kind)] == [JobKind.CHECK, JobKind.SNAPSHOT]
-    judged = world(store=None).judged()
-    assert all(judged.stops(kind) for kind in JobKind)
+    checked = world(raw=None).checked()
+    assert [kind for kind in JobKind if checked.stops(kind)] == [JobKind.CHECK, JobKind.SNAPSHOT]
+    checked = world(store=None).checked()
+    assert all(checked.stops(kind) for kind in JobKind)
 
 
 def test_an_earlier_data_version_needs_no_source() -> None:
     pinned = {"source": {"claimName": "raw"}, "version": "i3.u1.t0-0123456789abcdef"}
-    assert world(raw=None, data=pinned).judged().problem is None
+    assert world(raw=None, data=pinned).checked().problem is None
 
 
 def test_losing_a_claim_while_a_version_serves_stops_no_requests() -> None:
@@ -100,13 +100,13 @@ def test_losing_a_claim_while_a_version_serves_stops_no_requests() -> None:
 def test_raw_data_in_the_claim_of_the_store_stay_out_of_the_operators_folders(
     path: str, reason: Reason | None
 ) -> None:
-    problem = world(data={"source": {"claimName": "store", "path": path}}).judged().problem
+    problem = world(data={"source": {"claimName": "store", "path": path}}).checked().problem
     assert (problem and problem[0]) == reason
 
 
 @pytest.mark.parametrize("path", ["a/../b", "a//b", "a/", "a/./b"])
 def test_an_invalid_path_starts_no_job(path: str) -> None:
-    problem = world(data={"source": {"claimName": "raw", "path": path}}).judged().problem
+    problem = world(data={"source": {"claimName": "raw", "path": path}}).checked().problem
     assert problem is not None
     assert "data.source.path" in problem[1]
 

@@ -101,9 +101,9 @@ def test_the_check_gets_non_default_settings_and_the_data_to_compare_with() -> N
     checks = {"maxVolumeDrop": 0.2, "alpha": 0.01, "levels": {"shift": "Block", "lost": "Block"}}
     data = {"source": {"claimName": "raw"}, "checks": checks}
     spec = version().spec.model_copy(update={"data": model(data=data).spec.data})
-    told = dataclasses.replace(version(), spec=spec)
+    reported = dataclasses.replace(version(), spec=spec)
     inputs = {"against": "i3.u1.t0-00ff"}
-    manifest = jobs.job(model(), told, JobKind.CHECK, 1, inputs, OPTIONS)
+    manifest = jobs.job(model(), reported, JobKind.CHECK, 1, inputs, OPTIONS)
     command = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
     arguments = main.parser().parse_args(command[1:])
     assert arguments.checks == '{"levels":{"shift":"Block"},"maxVolumeDrop":0.2}'
@@ -276,8 +276,8 @@ def test_the_training_job_gets_the_champions_artifact_if_there_is_one_to_compare
     inputs = {"data_version": "7-abc"}
     champion = {"champion_path": "artifacts/movies/ab", "champion_digest": "sha256:" + "ab" * 32}
 
-    def command(told: dict[str, str]) -> list[str]:
-        built = jobs.job(model(), version(), JobKind.TRAIN, 1, told, OPTIONS)
+    def command(reported: dict[str, str]) -> list[str]:
+        built = jobs.job(model(), version(), JobKind.TRAIN, 1, reported, OPTIONS)
         words: list[str] = built["spec"]["template"]["spec"]["containers"][0]["command"]
         return words
 

@@ -47,8 +47,10 @@ def waits(before: RecommenderModelStatus = BEFORE, **changes: Any) -> bool:
 
 
 def turned(kind: ConditionType, **values: str) -> dict[str, Any]:
-    told = {c.type: c for c in BEFORE.conditions}
-    return {"conditions": tuple((told | {kind: told[kind].model_copy(update=values)}).values())}
+    reported = {c.type: c for c in BEFORE.conditions}
+    return {
+        "conditions": tuple((reported | {kind: reported[kind].model_copy(update=values)}).values())
+    }
 
 
 @pytest.mark.parametrize(
