@@ -1,4 +1,4 @@
-"""Preconditions of writes against a real API server: what `FakeKube` and the port promise."""
+"""Preconditions of writes with a real API server, as `FakeKube` and the port define them."""
 
 from __future__ import annotations
 
