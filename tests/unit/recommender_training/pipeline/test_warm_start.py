@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.artifact import checkpoint, manifest
+from recommender_training.artifact.checkpoint import CheckpointError
 from recommender_training.config.training import (
     FeatureGroup,
     TrainingConfig,
@@ -150,6 +151,22 @@ def test_a_champion_that_reads_other_feature_groups_is_no_start(
     _, told = warm_start.resolve(configured(), other, (trained.staged, trained.digest))
     assert told is not None
     assert "reads other features" in told["message"]
+
+
+def test_a_champion_whose_users_have_other_attributes_is_no_start(
+    trained: Any, prepared: Prepared
+) -> None:
+    start = start_of(trained)
+    words = dataclasses.replace(
+        start.checkpoint.words, attributes=start.checkpoint.words.attributes[::-1]
+    )
+    other = dataclasses.replace(
+        start, checkpoint=dataclasses.replace(start.checkpoint, words=words)
+    )
+    split, groups = prepared.split, prepared.constants.groups
+    start.check(prepared.data, groups, split.validation_start)
+    with pytest.raises(CheckpointError, match="reads other features"):
+        other.check(prepared.data, groups, split.validation_start)
 
 
 def test_a_refresh_of_the_item_embeddings_changes_nothing_else(
