@@ -1,4 +1,4 @@
-"""Fakes behind the operator's ports: an API server in memory, KServe's canary, pods."""
+"""Fakes for the operator's ports: an in-memory API server, KServe's canary, pods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays the parts of Kubernetes that act on the operator's children: Jobs end, pods start.
+"""Plays the controllers that act on the operator's children: Jobs end, pods start.
 
 It stands in for the Job controller, Trainer, the kubelet, KServe in Standard mode and a Gateway,
 over the operator's own port, so that it works on the fake API server and on a real one alike. It

@@ -1,4 +1,4 @@
-"""Says on standard error what is going on and how long each part took."""
+"""Prints steps and their durations on standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frees disk: what no set-up of this checkout uses any more."""
+"""Frees disk space that this checkout no longer uses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stops the cluster and makes sure that nothing of it is left."""
+"""Stops the cluster and checks that nothing remains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The account that the chart gives the operator, and a kubeconfig that acts as it."""
+"""The operator's account from the chart, and a kubeconfig for it."""
 
 from __future__ import annotations
 

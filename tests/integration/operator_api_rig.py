@@ -1,4 +1,4 @@
-"""The real API server of the operator's integration tests, and places of their own in it."""
+"""The API server of the operator's integration tests, with separate namespaces."""
 
 from __future__ import annotations
 

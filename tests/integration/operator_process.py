@@ -1,4 +1,4 @@
-"""`recommender-operator run` as a process of its own, for tests against the real API server."""
+"""`recommender-operator run` as a process, for tests with a real API server."""
 
 from __future__ import annotations
 

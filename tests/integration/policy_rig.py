@@ -1,4 +1,4 @@
-"""The operator's own manifests, and the ways in which they are made hostile."""
+"""The operator's own manifests, and hostile variants of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to the API server as they are: no retries, and the server's own words."""
+"""Requests to the API server without retries, and its error messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the policies of a cluster-wide release let the operator's account write, and what not."""
+"""Which writes of the operator's account the policies of a cluster-wide release allow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real API server takes what the chart renders, and enforces the rights that it gives."""
+"""A real API server accepts the rendered chart, and enforces its RBAC rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real API server takes the definitions and the samples, and refuses what makes no sense."""
+"""A real API server accepts the definitions and the samples, and rejects invalid specs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preconditions of writes against a real API server: what `FakeKube` and the port promise."""
+"""Preconditions of writes with a real API server, as `FakeKube` and the port define them."""
 
 from __future__ import annotations
 
@@ -296,5 +296,5 @@ async def test_a_model_names_a_route_of_another_and_its_life_goes_on(
         in condition["message"]
     )
     name = names.desired_version("movies", model_object(raw).spec)
-    assert status["candidate"] == name
+    assert await kube.get(VERSIONS, namespace, name) is not None
     assert await kube.get(HTTP_ROUTES, namespace, "movies") == before

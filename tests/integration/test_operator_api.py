@@ -1,4 +1,4 @@
-"""What only a real API server can say about the definitions and the adapters."""
+"""Definitions and adapters with a real API server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several processes of the operator against a real API server: one of them acts at a time."""
+"""Several processes of the operator with a real API server: only one acts at a time."""
 
 from __future__ import annotations
 

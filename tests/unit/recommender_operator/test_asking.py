@@ -1,4 +1,4 @@
-"""The smoke inference is seen within the look that wants it, and decided on at once."""
+"""The smoke inference runs in the look that requests it, and the look uses its result."""
 
 from __future__ import annotations
 

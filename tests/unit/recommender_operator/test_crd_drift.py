@@ -1,4 +1,4 @@
-"""The committed definitions are what the models say: in `manifests/crds` and in the chart."""
+"""The committed definitions in `manifests/crds` and the chart equal the models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A clock on the wall that jumps, in every phase of whole lives: the end is the same."""
+"""Wall clocks that jump in any phase of a lifecycle do not change the result."""
 
 from __future__ import annotations
 

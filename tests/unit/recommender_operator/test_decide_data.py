@@ -1,4 +1,4 @@
-"""What the checks of the data say reaches the version, the condition and the events."""
+"""Findings of the data checks appear in the version, the condition and the Events."""
 
 from __future__ import annotations
 

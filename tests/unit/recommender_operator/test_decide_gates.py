@@ -1,4 +1,4 @@
-"""Gates against the champion on the same rows: who is compared with whom, and what if none is."""
+"""Gates against the champion on the same rows, and missing comparisons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What humans ask for: abort, retry, promote, rollbackTo by annotation and by pin, pause."""
+"""Requests of people: abort, retry, promote, rollbackTo by annotation and pin, pause."""
 
 from __future__ import annotations
 

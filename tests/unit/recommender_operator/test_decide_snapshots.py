@@ -1,4 +1,4 @@
-"""Snapshots on a schedule: one in each period, told in the status, and a retraining for them."""
+"""Scheduled snapshots: one per period, reported in the status, and retrainings after them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crashes and lost counters in a rollout: evidence, never silence."""
+"""Crashes and lost counters during a rollout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The baseline in place of a version that failed a gate: its own version, its own gates."""
+"""The stand-in for a version that failed a gate: a separate version with its own gates."""
 
 from __future__ import annotations
 

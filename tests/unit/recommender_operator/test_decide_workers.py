@@ -1,4 +1,4 @@
-"""A training of several workers: what it needs, its end, and that nobody waits for it in vain."""
+"""A training with several workers: requirements, end, and cancellation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The election against an API server in memory, with the clock moved by hand."""
+"""The election against an in-memory API server, with a controlled clock."""
 
 from __future__ import annotations
 

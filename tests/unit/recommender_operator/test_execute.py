@@ -1,4 +1,4 @@
-"""Actions become calls of the ports, in order, and each is safe to repeat."""
+"""Actions become calls of the ports, in order, and each is idempotent."""
 
 from __future__ import annotations
 

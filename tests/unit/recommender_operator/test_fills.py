@@ -1,4 +1,4 @@
-"""While a window fills, a look reads two counters; any cause brings a whole look back."""
+"""While a window fills, a look reads two counters; any change requires a whole look."""
 
 from __future__ import annotations
 

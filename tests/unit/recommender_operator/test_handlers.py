@@ -1,4 +1,4 @@
-"""How Kopf is set up: its traps are avoided here, so they are tested here."""
+"""Kopf's settings and handlers."""
 
 from __future__ import annotations
 

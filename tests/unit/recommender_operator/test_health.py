@@ -1,4 +1,4 @@
-"""Liveness judges progress: what a restart heals, and nothing else."""
+"""Liveness measures progress: it fails only if a restart helps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each model is acted upon by one release: by its label, and by the claim in its status."""
+"""Only one release manages a model: by its label, and by the claim in its status."""
 
 from __future__ import annotations
 

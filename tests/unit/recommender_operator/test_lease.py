@@ -1,4 +1,4 @@
-"""The record of the election: who may take it when, by each process's own clock."""
+"""The record of the election: who may take it, and when, by each process's own clock."""
 
 from __future__ import annotations
 

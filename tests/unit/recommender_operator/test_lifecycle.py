@@ -1,4 +1,4 @@
-"""Whole lifecycles over fakes: the same core and the same stories in both traffic modes."""
+"""Whole lifecycles with fakes: the same core and stories in both traffic modes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One look at the cluster sees what belongs to the model, and nothing else."""
+"""The observed state has the objects of the model, and no others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process answers to probes as a standby and as a leader, and how its work is bounded."""
+"""Probes of a standby and of a leader, and the time limits of their work."""
 
 from __future__ import annotations
 

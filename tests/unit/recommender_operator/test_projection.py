@@ -1,4 +1,4 @@
-"""The model's status is written once a look, and by the last of looks that follow one another."""
+"""A model's status is written at most once per look, or by the last look of a series."""
 
 from __future__ import annotations
 

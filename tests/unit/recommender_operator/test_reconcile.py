@@ -1,4 +1,4 @@
-"""The one reconcile: level-based, one status write, and silent when nothing changes."""
+"""The reconcile: level-based, one status write, and idle without changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schedule keeps its promises for every order of events, and is fair to every namespace."""
+"""The schedule is correct for every order of events, and fair to every namespace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers take keys from the schedule, each key by one worker at a time."""
+"""Workers take keys from the schedule, and only one worker has a key at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An API server's list and watch of one kind in memory, which a test leads by the hand."""
+"""An in-memory API server for lists and watches of one kind, which a test controls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pod, as far as the adapters see it: a real HTTP server on a free port of the loopback."""
+"""A pod for the adapters: a real HTTP server on a free port of the loopback interface."""
 
 from __future__ import annotations
 

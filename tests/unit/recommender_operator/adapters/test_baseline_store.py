@@ -1,4 +1,4 @@
-"""Baselines are kept in objects of the model's own, and one that cannot be fails no look."""
+"""Baselines are stored in objects of the model; a failure to store one fails no look."""
 
 from __future__ import annotations
 

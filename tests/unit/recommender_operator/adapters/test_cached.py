@@ -1,4 +1,4 @@
-"""The port over caches: reads without requests, own writes seen at once, doubts read once."""
+"""The port with caches: reads without requests, own writes at once, stale objects read once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims as they are read, and how often."""
+"""How claims are read, and how often."""
 
 from __future__ import annotations
 

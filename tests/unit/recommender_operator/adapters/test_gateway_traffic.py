@@ -1,4 +1,4 @@
-"""Traffic over the Gateway API: what is reported, and what is asked for."""
+"""Traffic by the Gateway API: the reported split, and the desired one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TrainJob as `decide` sees it: rank 0 reports, and the first to fail is told of."""
+"""The state of a TrainJob: rank 0 reports, and the first failure counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An informer ends with what the API server holds, whatever happens to its watch."""
+"""An informer ends with the objects of the API server, whatever happens to its watch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs as `decide` sees them: their report, and why one failed."""
+"""The states of Jobs: reports, and causes of failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Traffic over KServe's canary, against a stand-in that follows KServe's rules."""
+"""Traffic by KServe's canary, against a stand-in that follows KServe's rules."""
 
 from __future__ import annotations
 

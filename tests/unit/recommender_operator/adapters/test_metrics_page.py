@@ -1,4 +1,4 @@
-"""What of a metrics page counts, and what is refused."""
+"""Which lines of a metrics page count, and which pages are refused."""
 
 from __future__ import annotations
 

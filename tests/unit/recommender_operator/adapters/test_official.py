@@ -1,4 +1,4 @@
-"""The official client behind the port: what is sent, repeated, and said of a failure."""
+"""The port with the official client: requests, retries and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes are made to what the model owns, over what was seen, and to nothing else."""
+"""Writes go only to observed objects that the model owns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose a pod is, by its controllers up to a known owner, and at what cost."""
+"""The owners of pods, by controllers up to a known uid, and the number of reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pod says of itself."""
+"""The states of pods."""
 
 from __future__ import annotations
 

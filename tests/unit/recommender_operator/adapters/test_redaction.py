@@ -1,4 +1,4 @@
-"""Texts of pods: no secret is shown, and none costs more than its length."""
+"""Texts of pods: no secret is shown, and the cost is linear in the length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pods say about restarts, and whether a cause lies outside of the version."""
+"""Restarts of pods, and whether their cause is external."""
 
 from __future__ import annotations
 

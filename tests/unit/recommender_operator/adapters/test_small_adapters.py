@@ -1,4 +1,4 @@
-"""Events, baselines and the platform's pieces."""
+"""Events, baselines and the platform's APIs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A cache holds the newest of what a watch, a list and own writes bring, in any order."""
+"""A cache keeps the newest object from watch, list and own writes, in any order."""
 
 from __future__ import annotations
 

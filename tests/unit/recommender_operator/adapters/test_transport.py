@@ -1,4 +1,4 @@
-"""Requests by the asyncio client: logins that are renewed, streams in lines of any length."""
+"""Requests with the asyncio client: renewed logins, streams with lines of any length."""
 
 from __future__ import annotations
 

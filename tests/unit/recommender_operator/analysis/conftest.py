@@ -1,4 +1,4 @@
-"""Simulated rollouts meet the same counts again and again: their bounds are computed once."""
+"""Caches for the bounds of counts, which simulated rollouts repeat."""
 
 from __future__ import annotations
 

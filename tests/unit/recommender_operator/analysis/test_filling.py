@@ -1,4 +1,4 @@
-"""Whether a window is full shows in two counters, and never in fewer than a whole look takes."""
+"""Two counters show whether a window is full, and agree with a whole look."""
 
 from __future__ import annotations
 

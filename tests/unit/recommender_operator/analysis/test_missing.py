@@ -1,4 +1,4 @@
-"""A gross loss of features fails a step after a few sessions, and chance does not."""
+"""A large loss of features fails a step after a few sessions, but chance does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rule of transition of the conditions."""
+"""Transition times and order of conditions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reports of the Jobs: what holds to the contract is read, what does not is named."""
+"""The reports of Jobs: valid ones are read, invalid fields are named."""
 
 from __future__ import annotations
 

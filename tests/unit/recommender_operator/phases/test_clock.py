@@ -1,4 +1,4 @@
-"""The time of a model: it follows the wall's clock as far as somebody watched."""
+"""Model time follows the wall clock while the model is observed."""
 
 from __future__ import annotations
 

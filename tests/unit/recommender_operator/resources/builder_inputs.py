@@ -1,4 +1,4 @@
-"""One model and one published version, as manifests are built from."""
+"""A model and a published version to build manifests from."""
 
 from __future__ import annotations
 

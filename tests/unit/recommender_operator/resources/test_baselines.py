@@ -1,4 +1,4 @@
-"""Counters survive their object, fit it at a hundred pods an arm, and garbage is none."""
+"""Counters survive packing and fit an object with a hundred pods per arm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manifests are what the golden files say, and hold what every manifest must."""
+"""Manifests equal the golden files, and meet the rules for all manifests."""
 
 from __future__ import annotations
 

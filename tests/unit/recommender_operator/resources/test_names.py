@@ -1,4 +1,4 @@
-"""Names are digests of what they stand for, and fit a DNS label."""
+"""Names are digests of their inputs, and fit a DNS label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose an object is: its controller's, and nobody's by its name or its labels."""
+"""The owner of an object is its controller; names and labels do not count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A TrainJob and its runtime are as expected, and their pods those of the Job in their place."""
+"""A TrainJob and its runtime equal the golden files; their pods are those of a single Job."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each Job mounts, and the folders that are made for it."""
+"""The volumes of each Job, and the folders that are created for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A status may wait for the next look only if all that it says anew is how far a version is."""
+"""A status may be written later only if it changes nothing but the progress of a version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The offline gates, one by one: by the value, by the interval, against the champion."""
+"""The offline gates: by value, by interval, and against the champion."""
 
 from __future__ import annotations
 
