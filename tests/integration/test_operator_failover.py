@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import pathlib
+import re
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -110,18 +111,28 @@ class Replicas:
         }
 
     async def settled(self, process: Process) -> dict[str, str]:
-        """Wait until nothing is written any more, and return what there is."""
+        """Wait until a leader has reconciled and writes nothing more, and return what there is."""
         seen, since = await self.versions(), time.monotonic()
 
         async def quiet() -> bool:
             nonlocal seen, since
             now = await self.versions()
-            if now != seen:
+            if now != seen or not idle(process):
                 seen, since = now, time.monotonic()
             return time.monotonic() - since > 2
 
         await until("an end of the writes", quiet, process)
         return seen
+
+
+def idle(process: Process) -> bool:
+    """Whether a process has reconciled, and is not at it."""
+    _, page = process.read(process.metrics, "/metrics")
+    figures = dict(re.findall(r"^recommender_operator_(\w+) (\S+)$", page, re.MULTILINE))
+    busy = ("queue_depth", "queue_working")
+    return float(figures.get("reconcile_duration_seconds_count", 0)) > 0 and not any(
+        float(figures.get(name, 1)) for name in busy
+    )
 
 
 @contextlib.asynccontextmanager

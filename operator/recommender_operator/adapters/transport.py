@@ -141,7 +141,10 @@ class Transport:
                     if response.status == UNAUTHORIZED:
                         await self._renewed()
                     raise refusal("GET", path, response.status, data)
-                yield _lines(response)
+                try:
+                    yield _lines(response)
+                finally:
+                    _cut(response)
         except (aiohttp.ClientError, OSError) as error:
             raise KubeError(f"GET {path}: {type(error).__name__}: {error}") from error
 
@@ -204,6 +207,16 @@ async def _whole(send: Callable[[], Awaitable[aiohttp.ClientResponse]]) -> Answe
     response = await send()
     async with response:
         return Answer(response.status, response.headers, await response.read())
+
+
+def _cut(response: aiohttp.ClientResponse) -> None:
+    """End the connection of a stream at once; after a whole response there is none.
+
+    Closing it in TLS's way would wait for the server, and nobody waits for that.
+    """
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
 
 
 def proxy_of(url: str) -> str | None:
