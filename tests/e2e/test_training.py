@@ -44,5 +44,6 @@ def test_given_a_gate_that_no_ranker_passes_when_allowed_then_the_baseline_serve
     world.until_settled()
     ready = world.condition("Ready")
     assert (ready["status"], ready["reason"]) == ("True", "BaselineServes"), ready
+    world.until_routed()
     answer = world.answer()
     assert (answer["version"], answer["source"]) == (world.champion, "model")

@@ -54,6 +54,7 @@ def test_given_two_workers_when_one_is_killed_during_training_then_the_version_r
     assert "resuming from epoch" in reported, reported
     world.until_settled()
     assert world.champion == version
+    world.until_routed()
     assert world.answer()["version"] == version
     assert not has_checkpoint(world), world.stored()
 

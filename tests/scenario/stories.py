@@ -64,6 +64,7 @@ def first_version(world: World) -> StoryResult:
         f"recommendermodel/{world.name}",
     )  # fmt: skip
     assert world.champion == version
+    world.until_routed()
     return _result(world, "first version", version)
 
 

@@ -8,8 +8,10 @@ import datetime
 import json
 import pathlib
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from tests.cluster.api import Cluster, ClusterError
@@ -168,6 +170,19 @@ class World:
             return bool(status.get("champion")) and not moving
 
         self.until("a champion with all requests and no candidate", settled, seconds)
+
+    def until_routed(self, seconds: float = 30.0) -> None:
+        """Wait until the Gateway applies a new route, which it does soon after it accepts it."""
+
+        def routed() -> bool:
+            try:
+                self.answer()
+            except urllib.error.HTTPError as error:
+                with error:
+                    return error.code != HTTPStatus.NOT_FOUND
+            return True
+
+        self.until("an answer through the new route", routed, seconds)
 
     # The load
 
