@@ -82,6 +82,23 @@ def result(
         return None
 
 
+def reports_folder(
+    turn: Turn, version: VersionObject, kind: JobKind, field: str, path: str, folder: str
+) -> bool:
+    """Return whether a report names the version's own folder; the version fails if it does not.
+
+    The operator passes the path on, and later removes it.
+    """
+    if path == folder:
+        return True
+    message = (
+        f"report of the Job {kind.value}: field '{field}' is {path!r}, but must be {folder!r}: "
+        "use the training image of this release"
+    )
+    fail(turn, version, Reason.INVALID_REPORT, message)
+    return False
+
+
 def _overdue(turn: Turn, version: VersionObject, job: JobState) -> str:
     """Return a message if a group exceeded its deadline, else an empty text.
 

@@ -37,13 +37,7 @@ def step(turn: Turn) -> None:
         jobs.fail(turn, version, Reason.DIGEST_MISMATCH, message)
         return
     folder = names.artifact_path(turn.model.name, staged.digest)
-    if published.path != folder:
-        # The operator serves this path, and later removes it.
-        message = (
-            f"report of the Job publish: field 'path' is {published.path!r}, but must be "
-            f"{folder!r}: use the training image of this release"
-        )
-        jobs.fail(turn, version, Reason.INVALID_REPORT, message)
+    if not jobs.reports_folder(turn, version, JobKind.PUBLISH, "path", published.path, folder):
         return
     artifact = Artifact(path=published.path, digest=published.digest)
     turn.move(version.name, VersionStage.PUBLISHED, artifact=artifact)

@@ -33,13 +33,9 @@ def step(turn: Turn) -> None:
         jobs.fail(turn, version, Reason.DATA_VERSION_MISMATCH, message)
         return
     folder = names.staged_path(turn.model.name, version.name, version.status.attempt)
-    if trained.staged_path != folder:
-        # The operator publishes this path, and later removes it.
-        message = (
-            f"report of the Job train: field 'stagedPath' is {trained.staged_path!r}, but must be "
-            f"{folder!r}: use the training image of this release"
-        )
-        jobs.fail(turn, version, Reason.INVALID_REPORT, message)
+    if not jobs.reports_folder(
+        turn, version, JobKind.TRAIN, "stagedPath", trained.staged_path, folder
+    ):
         return
     turn.move(
         version.name,
