@@ -1,0 +1,194 @@
+"""The features that a team declares of its users, its items and the context of an interaction.
+
+A declaration says for each feature where it comes from, what kind it is and what it is used for.
+Ingestion, checks, models, requests, drift, fairness and popularity lists follow from it.
+
+The other side of this contract is `recommender_operator.api.spec_features`; a test compares them.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from recommender_training.common.section import Section
+
+#: A name is a column of the tables, a field of requests and a label of metrics.
+NAME = r"^[a-z][a-z0-9_]{0,39}$"
+#: Names that tables, requests and drift features have already.
+RESERVED = frozenset(
+    {
+        "context", "event_date", "event_type", "id", "item", "item_id", "items", "mean_value",
+        "retrieval", "score", "segment", "session", "session_id", "session_items",
+        "session_length", "session_timestamps", "session_values", "taste", "timestamp", "title",
+        "top_n", "top_score", "user", "user_id", "valid_from", "value",
+    }
+)  # fmt: skip
+#: Most features of a table.
+MAX_FEATURES = 50
+#: Bands of a number without declared edges: its quantiles, so that each has about equal shares.
+BANDS = 16
+
+Text = Annotated[str, Field(min_length=1, max_length=64)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
+
+
+class Kind(enum.StrEnum):
+    """What the values of a feature are."""
+
+    CATEGORICAL = "Categorical"
+    MULTI_CATEGORICAL = "MultiCategorical"
+    BOOLEAN = "Boolean"
+    NUMERIC = "Numeric"
+    TIMESTAMP = "Timestamp"
+    EMBEDDING = "Embedding"
+
+
+class TimeOf(enum.StrEnum):
+    """Unit of a Timestamp."""
+
+    SECONDS = "Seconds"
+    MILLISECONDS = "Milliseconds"
+    ISO8601 = "ISO8601"
+    YEAR = "Year"
+
+
+class Place(enum.StrEnum):
+    """Where a feature comes from."""
+
+    USERS = "users"
+    ITEMS = "items"
+    CONTEXT = "context"
+
+
+#: Kinds that each place may declare.
+KINDS = {
+    Place.USERS: (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC),
+    Place.CONTEXT: (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC),
+    Place.ITEMS: tuple(Kind),
+}
+#: Settings that only some kinds have.
+_ONLY = {
+    "max_categories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
+    "separator": (Kind.MULTI_CATEGORICAL,),
+    "edges": (Kind.NUMERIC,),
+    "bands": (Kind.NUMERIC,),
+    "minimum": (Kind.NUMERIC,),
+    "maximum": (Kind.NUMERIC,),
+    "unit": (Kind.TIMESTAMP,),
+    "length": (Kind.EMBEDDING,),
+}
+
+
+class Feature(Section):
+    """One declared feature. `column` defaults to the name."""
+
+    name: str = Field(pattern=NAME)
+    kind: Kind
+    column: Text | None = None
+    #: Texts that stand for a missing value, beside an empty one.
+    missing: tuple[Text, ...] = Field(default=(), max_length=20)
+    #: The most frequent categories are known, all others are not.
+    max_categories: int | None = Field(default=None, ge=1, le=100_000)
+    #: Between two categories of a MultiCategorical text; lists need none.
+    separator: str | None = Field(default=None, min_length=1, max_length=8)
+    #: First value of each band of a number but the lowest; quantiles if absent.
+    edges: tuple[Number, ...] = Field(default=(), max_length=100)
+    bands: int | None = Field(default=None, ge=2, le=100)
+    #: Smallest and largest value; rows with others are quarantined.
+    minimum: Number | None = None
+    maximum: Number | None = None
+    unit: TimeOf | None = None
+    length: int | None = Field(default=None, ge=1, le=1024)
+    #: Of users and context: the evaluation reports errors by value. Of items: exposure.
+    fairness: bool = False
+    #: Of users and context: popularity lists and rates by value.
+    cold_start: bool = False
+    #: Of the context: the value at serving, where the true one is not known.
+    served_as: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.name in RESERVED:
+            raise ValueError(f"the name {self.name} is taken: choose another, and set column")
+        for setting, kinds in _ONLY.items():
+            if getattr(self, setting) not in (None, ()) and self.kind not in kinds:
+                of = " or ".join(kinds)
+                raise ValueError(f"{setting} is a setting of {of}, not of {self.kind}: remove it")
+        if self.kind is Kind.EMBEDDING and self.length is None:
+            raise ValueError("an Embedding needs its length: set length")
+        if any(a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)):
+            raise ValueError("edges must increase")
+        if self.edges and self.bands:
+            raise ValueError("edges and bands exclude each other: remove one")
+        if self.lowest >= self.highest:
+            raise ValueError("minimum must be below maximum")
+        if (self.fairness or self.cold_start) and self.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
+            raise ValueError(f"fairness and coldStart need categories or bands, not {self.kind}")
+        return self
+
+    @property
+    def source(self) -> str:
+        """The column of the raw file."""
+        return self.column or self.name
+
+    @property
+    def lowest(self) -> float:
+        """The smallest value."""
+        return -math.inf if self.minimum is None else self.minimum
+
+    @property
+    def highest(self) -> float:
+        """The largest value."""
+        return math.inf if self.maximum is None else self.maximum
+
+
+Features = Annotated[tuple[Feature, ...], Field(max_length=MAX_FEATURES)]
+
+
+class Declaration(Section):
+    """All features of a data set."""
+
+    users: Features = ()
+    items: Features = ()
+    context: Features = ()
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        problems = []
+        names: set[str] = set()
+        for place in Place:
+            for feature in self.of(place):
+                where = f"{place}.{feature.name}"
+                if feature.name in names:
+                    problems.append(f"{where}: two features have this name: rename one")
+                names.add(feature.name)
+                if feature.kind not in KINDS[place]:
+                    allowed = ", ".join(KINDS[place])
+                    problems.append(f"{where}: kind={feature.kind}: use one of {allowed}")
+                if feature.served_as is not None and place is not Place.CONTEXT:
+                    problems.append(f"{where}: servedAs is a setting of the context: remove it")
+                if feature.cold_start and place is Place.ITEMS:
+                    problems.append(f"{where}: coldStart is a setting of users: remove it")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def of(self, place: Place) -> tuple[Feature, ...]:
+        """The features of one place."""
+        found: tuple[Feature, ...] = getattr(self, place.value)
+        return found
+
+    def text(self) -> str:
+        """The declaration as JSON, the same text for the same declaration."""
+        content = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+        return json.dumps(content, sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, text: str) -> Declaration:
+        """Read the JSON of `text`. Raises ValueError."""
+        return cls.model_validate(json.loads(text))
