@@ -23,11 +23,10 @@ from recommender_training.common.arrays import Ints
 from recommender_training.common.durable_files import write_bytes
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import attributes
-from recommender_training.features.declared import names, ordered
-from recommender_training.features.graph import NUMBERS, TASTE_NUMBERS
+from recommender_training.features.item_content import content_names
+from recommender_training.features.names import number_names
 
-SCHEMA = "recommender.dev/checkpoint/v2"
+SCHEMA = "recommender.dev/checkpoint/v3"
 PATH = "checkpoint/ranker.safetensors"
 #: All other data is one text, since the format does not fix the order of several.
 _FACTS = "recommender"
@@ -46,27 +45,26 @@ class Words:
     numbers: tuple[str, ...]
     #: Name and categories of each attribute of the user, in the order of their tables.
     attributes: tuple[tuple[str, tuple[str, ...]], ...]
-    genres: tuple[str, ...]
+    #: Categories of the items, and places of their embeddings.
+    content: tuple[str, ...]
 
     @classmethod
     def of(cls, data: Dataset, groups: Iterable[FeatureGroup]) -> Words:
         """Return those of a data set, with the features of this release and of `groups`."""
-        found = tuple((each.name, each.categories) for each in attributes.of_users(data.users))
-        extra = [name for group in ordered(groups) for name in names(group)]
-        numbers = (*NUMBERS, *TASTE_NUMBERS, *extra)
-        return cls(numbers, found, data.items.genre_names)
+        found = tuple((each.name, each.categories) for each in data.attributes)
+        return cls(number_names(data, groups), found, content_names(data.items))
 
     def state(self) -> dict[str, Any]:
         """Return the content as lists, for JSON and for other processes."""
         found = [[name, list(categories)] for name, categories in self.attributes]
-        return {"numbers": list(self.numbers), "attributes": found, "genres": list(self.genres)}
+        return {"numbers": list(self.numbers), "attributes": found, "content": list(self.content)}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any]) -> Words:
         """Return the content of a `state`."""
         found = ((str(name), tuple(map(str, each))) for name, each in state["attributes"])
-        numbers, genres = (tuple(map(str, state[name])) for name in ("numbers", "genres"))
-        return cls(numbers, tuple(found), genres)
+        numbers, content = (tuple(map(str, state[name])) for name in ("numbers", "content"))
+        return cls(numbers, tuple(found), content)
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ def write(
         "words": words.state(),
     }
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    del tensors["genres"]  # data, not learned
+    del tensors["content"]  # data, not learned
     tensors[_USER_IDS] = torch.from_numpy(data.users.ids.copy())
     tensors[_ITEM_IDS] = torch.from_numpy(data.items.ids.copy())
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))

@@ -12,14 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from recommender_training.config.declaration import Kind
 from recommender_training.data.sessions import Request
 from recommender_training.statistics.design_effect import design_effect
 
 SCHEMA = "recommender.dev/reference/v1"
 MAX_BINS = 10
-NUMERIC = ("age", "session_length", "mean_value", "top_score")
-#: Features of a request; `top_score` is a feature of the answer.
-OF_REQUESTS = ("age", "gender", "occupation", "session_length", "mean_value", "last_genre")
+#: Most categories of a feature with a bin of their own: each is a time series of the version.
+MAX_CATEGORIES = 50
+#: Numbers that every version has; `top_score` is a feature of the answer.
+OF_SESSIONS, TOP_SCORE = ("session_length", "mean_value"), "top_score"
 #: Code of an unknown category.
 UNKNOWN = -1
 
@@ -31,36 +33,53 @@ class FeatureReader:
     """Computes the features of a request as defined in docs/contracts.md."""
 
     def __init__(self, vocabulary: dict[str, Any]) -> None:
-        self.categories: dict[str, list[str]] = {
-            "gender": vocabulary["genders"],
-            "occupation": vocabulary["occupations"],
-            "last_genre": vocabulary["genres"],
-        }
         self._history_length = int(vocabulary["historyLength"])
         items = vocabulary["items"]
-        self._genre = dict(zip(items["ids"], items["genre"], strict=True))
+        self._row = {raw: row for row, raw in enumerate(items["ids"])}
+        self._of_requests = [each for each in vocabulary["features"] if "servedAs" not in each]
+        self._of_items = items["features"]
+        #: Categories by feature; a number has none.
+        self.categories: dict[str, list[str]] = {
+            each["name"]: each["categories"] for each in self._of_requests if "categories" in each
+        } | {f"last_{each['name']}": each["categories"] for each in self._of_items}
         self._index = {
             name: {category: code for code, category in enumerate(categories)}
             for name, categories in self.categories.items()
         }
+        #: Features of a request, in order.
+        self.names = (
+            *(each["name"] for each in self._of_requests),
+            *OF_SESSIONS,
+            *(f"last_{each['name']}" for each in self._of_items),
+        )
 
     def read(self, request: Request) -> dict[str, Value]:
         """Return the features of one request, without `top_score`."""
         session = request.get("session", [])[-self._history_length :]
         values = [event["value"] for event in session if event.get("value", 0) > 0]
-        last = self._genre.get(session[-1]["item"], UNKNOWN) if session else None
+        row = self._row.get(session[-1]["item"]) if session else None
+        last = {
+            f"last_{each['name']}": self._last(each["primary"], row) if session else None
+            for each in self._of_items
+        }
         return {
-            "age": request.get("age"),
-            "gender": self._category("gender", request),
-            "occupation": self._category("occupation", request),
+            **{each["name"]: self._stated(each, request) for each in self._of_requests},
             "session_length": len(session),
             "mean_value": float(np.mean(values)) if values else None,
-            "last_genre": last,
+            **last,
         }
 
-    def _category(self, name: str, request: Request) -> int | None:
-        value = request.get(name)
-        return None if value is None else self._index[name].get(value, UNKNOWN)
+    def _last(self, primary: Sequence[int], row: int | None) -> int:
+        return UNKNOWN if row is None else int(primary[row])
+
+    def _stated(self, feature: Mapping[str, Any], request: Request) -> Value:
+        value = request.get(feature["of"], {}).get(feature["name"])
+        if value is None:
+            return None
+        if feature["kind"] == Kind.NUMERIC:
+            return float(value)
+        name = str(value).lower() if feature["kind"] == Kind.BOOLEAN else value
+        return self._index[feature["name"]].get(name, UNKNOWN)
 
 
 def edges_of(values: Sequence[float]) -> list[float]:
@@ -97,16 +116,19 @@ def numeric_feature(name: str, values: Sequence[Value]) -> dict[str, Any]:
 def categorical_feature(
     name: str, categories: Sequence[str], values: Sequence[Value]
 ) -> dict[str, Any]:
-    """Return the reference of a categorical feature."""
+    """Return the reference of a categorical feature: its MAX_CATEGORIES most frequent ones."""
     counts = [0] * len(categories)
     for value in values:
         if value is not None and value != UNKNOWN:
             counts[int(value)] += 1
+    most = sorted(range(len(counts)), key=lambda code: (-counts[code], code))[:MAX_CATEGORIES]
+    listed = sorted(most)
     return {
         "name": name,
         "kind": "categorical",
-        "categories": list(categories),
-        "counts": counts,
+        "categories": [categories[code] for code in listed],
+        "counts": [counts[code] for code in listed],
+        "others": sum(counts) - sum(counts[code] for code in listed),
         "nulls": sum(value is None for value in values),
         "unknowns": sum(value == UNKNOWN for value in values),
     }
@@ -114,7 +136,7 @@ def categorical_feature(
 
 def feature(name: str, values: Sequence[Value], categories: Mapping[str, Any]) -> dict[str, Any]:
     """Return the reference of a feature; `categories` has the categories by feature."""
-    if name in NUMERIC:
+    if name not in categories:
         return numeric_feature(name, values)
     return categorical_feature(name, categories[name], values)
 
@@ -144,8 +166,8 @@ def reference(
     """Return the content of reference.json."""
     reader = FeatureReader(vocabulary)
     rows = [reader.read(request) for request in requests]
-    columns: dict[str, list[Value]] = {name: [row[name] for row in rows] for name in OF_REQUESTS}
-    columns["top_score"] = list(top_scores)
+    columns: dict[str, list[Value]] = {name: [row[name] for row in rows] for name in reader.names}
+    columns[TOP_SCORE] = list(top_scores)
     features = [feature(name, values, reader.categories) for name, values in columns.items()]
     users = [int(request["user_id"]) for request in requests]
     for each in features:

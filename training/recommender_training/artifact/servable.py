@@ -15,8 +15,8 @@ from recommender_training.data.dataset import Dataset
 
 #: Largest file of an artifact, in bytes.
 MAX_FILE_BYTES = 256 * 1024 * 1024
-#: Most genders, occupations or genres. Each is a time series in the metrics of the version.
-MAX_CATEGORIES = 1000
+#: Most categories and bands of all features of items: the models hold a column for each.
+MAX_TAGS = 5000
 
 
 def check(data: Dataset, texts: Sequence[str] | None, history_length: int) -> None:
@@ -25,18 +25,14 @@ def check(data: Dataset, texts: Sequence[str] | None, history_length: int) -> No
     `texts` are those of the items, if their ids are texts. The sizes of popularity.json and
     reference.json are bounded. Raises InputError: TooManyCategories, ArtifactTooLarge.
     """
-    users, items = data.users, data.items
-    for column, names in (
-        ("gender of users", users.genders),
-        ("occupation of users", users.occupations),
-        ("genres of items", items.genre_names),
-    ):
-        if len(names) > MAX_CATEGORIES:
-            raise InputError(
-                "TooManyCategories",
-                f"the {column} has {len(names)} different values, more than the limit of "
-                f"{MAX_CATEGORIES}: map a coarser column, or none, in data.source.mapping",
-            )
+    items = data.items
+    if len(items.tag_names) > MAX_TAGS:
+        raise InputError(
+            "TooManyCategories",
+            f"the features of items have {len(items.tag_names)} categories and bands together, "
+            f"more than the limit of {MAX_TAGS}: lower maxCategories or bands in "
+            "data.source.mapping.items.features",
+        )
     files = {"vocabulary.json": len(canonical_json(vocabulary(data, history_length)))}
     if texts is not None:
         files[manifest.ITEM_IDS] = len(canonical_json(item_ids(texts)))

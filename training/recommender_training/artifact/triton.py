@@ -7,16 +7,6 @@ from pathlib import Path
 MODELS = ("recommender", "baseline")
 MAX_BATCH_SIZE = 64
 
-#: Name, type and dimensions without the batch (docs/contracts.md), in the order of `forward`.
-INPUTS = (
-    ("user_id", "TYPE_INT64", 1),
-    ("user_features", "TYPE_INT64", 3),
-    ("session_items", "TYPE_INT64", -1),
-    ("session_timestamps", "TYPE_INT64", -1),
-    ("session_values", "TYPE_FP32", -1),
-    ("timestamp", "TYPE_INT64", 1),
-    ("top_n", "TYPE_INT64", 1),
-)
 OUTPUTS = (("item_ids__0", "TYPE_INT64", -1), ("scores__1", "TYPE_FP32", -1))
 
 #: Session lengths to warm up before the model is ready; each has its own tensor shape.
@@ -28,14 +18,32 @@ def model_path(artifact: Path, name: str = MODELS[0]) -> Path:
     return artifact / "repository" / name / "1" / "model.pt"
 
 
-def render_config(name: str) -> str:
-    """Return the config.pbtxt of a model."""
+def inputs(features: int) -> tuple[tuple[str, str, int], ...]:
+    """Return name, type and width of each input (docs/contracts.md), in the order of `forward`.
+
+    `features` is the number of declared features of user and context; Triton has no empty input,
+    so that without any the input has one column, which the graph ignores.
+    """
+    return (
+        ("user_id", "TYPE_INT64", 1),
+        ("features", "TYPE_FP32", max(1, features)),
+        ("session_items", "TYPE_INT64", -1),
+        ("session_timestamps", "TYPE_INT64", -1),
+        ("session_values", "TYPE_FP32", -1),
+        ("timestamp", "TYPE_INT64", 1),
+        ("top_n", "TYPE_INT64", 1),
+    )
+
+
+def render_config(name: str, features: int) -> str:
+    """Return the config.pbtxt of a model that reads so many declared features of requests."""
+    wanted = inputs(features)
     parts = [
         f'name: "{name}"',
         'platform: "pytorch_libtorch"',
         f"max_batch_size: {MAX_BATCH_SIZE}",
         "input [",
-        ",\n".join(_tensor(*tensor) for tensor in INPUTS),
+        ",\n".join(_tensor(*tensor) for tensor in wanted),
         "]",
         "output [",
         ",\n".join(_tensor(*tensor) for tensor in OUTPUTS),
@@ -48,7 +56,7 @@ def render_config(name: str) -> str:
         'parameters { key: "DISABLE_OPTIMIZED_EXECUTION" value: { string_value: "true" } }',
         'parameters { key: "INFERENCE_MODE" value: { string_value: "true" } }',
         "# The model is ready after these answers: the first ones are slow.",
-        *(_warm_up(length) for length in _WARM_LENGTHS),
+        *(_warm_up(wanted, length) for length in _WARM_LENGTHS),
     ]
     return "\n".join(parts) + "\n"
 
@@ -57,9 +65,9 @@ def _tensor(name: str, kind: str, width: int) -> str:
     return f'  {{ name: "{name}" data_type: {kind} dims: [ {width} ] }}'
 
 
-def _warm_up(length: int) -> str:
+def _warm_up(wanted: tuple[tuple[str, str, int], ...], length: int) -> str:
     lines = [f'model_warmup {{\n  name: "session of {length}"\n  batch_size: 1\n  count: 3']
-    for name, kind, width in INPUTS:
+    for name, kind, width in wanted:
         size = length if width == -1 else width
         lines.append(
             f'  inputs {{ key: "{name}" value: '

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from recommender_training.common.arrays import Doubles
+from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.config.declaration import Kind, Place
+from recommender_training.data.coding import Attribute, Block
 from recommender_training.data.dataset import Dataset, Items
-from recommender_training.data.schema import AGE_BANDS, AGE_EDGES
-from recommender_training.features import attributes
 from recommender_training.features import popularity as popularity_model
-from recommender_training.features.declared import USER_ATTRIBUTES
 from recommender_training.features.history import ItemCounts
 
 MAX_TOP_N = 200
@@ -22,21 +21,48 @@ MAX_USERS = 100_000
 
 def vocabulary(data: Dataset, history_length: int) -> dict[str, Any]:
     """Return the content of vocabulary.json."""
+    items = data.items
+    first = dict(zip(items.blocks, items.first, strict=True))
+    return content(data.attributes, items.ids, first, history_length)
+
+
+def content(
+    attributes: Sequence[Attribute],
+    ids: Ints,
+    first: Mapping[Block, Ints],
+    history_length: int,
+) -> dict[str, Any]:
+    """Return the same of features, items [I], and the first category [I] of each item feature."""
     return {
-        "schema": "recommender.dev/vocabulary/v1",
+        "schema": "recommender.dev/vocabulary/v2",
         "historyLength": history_length,
-        **{
-            each.listed: list(each.categories)
-            for each in attributes.of_users(data.users)
-            if each.listed
-        },
-        "genres": list(data.items.genre_names),
+        "features": [_feature(attribute) for attribute in attributes],
         "items": {
-            "ids": data.items.ids.tolist(),
-            "genre": data.items.primary_genre.tolist(),
+            "ids": ids.tolist(),
+            "features": [
+                {
+                    "name": block.name,
+                    "categories": list(block.categories),
+                    "primary": codes.tolist(),
+                }
+                for block, codes in first.items()
+                if block.feature.kind is not Kind.NUMERIC
+            ],
         },
         "maxTopN": MAX_TOP_N,
     }
+
+
+def _feature(attribute: Attribute) -> dict[str, Any]:
+    """Return a column of the tensor `features`."""
+    own = attribute.feature
+    place = "user" if attribute.place is Place.USERS else "context"
+    entry: dict[str, Any] = {"name": own.name, "of": place, "kind": own.kind.value}
+    if attribute.banded:
+        entry |= {"minimum": own.minimum, "maximum": own.maximum, "edges": list(attribute.edges)}
+    else:
+        entry["categories"] = list(attribute.categories)
+    return entry if own.served_as is None else {**entry, "servedAs": own.served_as}
 
 
 def item_ids(texts: Sequence[str]) -> dict[str, Any]:
@@ -50,23 +76,28 @@ def item_ids(texts: Sequence[str]) -> dict[str, Any]:
 def broken(content: dict[str, Any], seed: int) -> dict[str, Any]:
     """Return the vocabulary with the fault BrokenFeatures.
 
-    The categories of users have other names, and the genres of the items are shuffled, so that the
-    transformer of this version finds unknown categories.
+    The categories of users have other names, and the categories of the items are shuffled, so that
+    the transformer of this version finds unknown categories.
     """
-    listed = [attribute.listed for attribute in USER_ATTRIBUTES if attribute.listed]
-    genres = np.random.default_rng(seed).permutation(content["items"]["genre"])
-    return {
-        **content,
-        **{name: [f"broken-{each}" for each in content[name]] for name in listed},
-        "items": {**content["items"], "genre": genres.tolist()},
-    }
+    random, items = np.random.default_rng(seed), content["items"]
+    features = [
+        {**each, "categories": [f"broken-{name}" for name in each["categories"]]}
+        if each["of"] == "user" and each["kind"] == Kind.CATEGORICAL
+        else each
+        for each in content["features"]
+    ]
+    of_items = [
+        {**each, "primary": random.permutation(each["primary"]).tolist()}
+        for each in items["features"]
+    ]
+    return {**content, "features": features, "items": {**items, "features": of_items}}
 
 
 def popularity(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
     """Return the content of popularity.json: items by positive responses; the first scores 1.
 
     `counts` [I] are those at the end of the data. There is one list for all users, and one per
-    segment of age band and gender if these are known.
+    segment of the features for cold start if these are known.
     """
     segments = _segments(data, counts)
     listed = _listed(data.items, counts, counts.positives.astype(np.float64))
@@ -83,22 +114,16 @@ def _listed(items: Items, counts: ItemCounts, score: Doubles) -> dict[str, Any]:
 
 def _segments(data: Dataset, counts: ItemCounts) -> dict[str, Any]:
     """Return the lists by segment, and the segments of the MAX_USERS most recent users."""
-    bands, users = len(AGE_BANDS), data.users
-    band, gender = (attributes.categories(users, name) for name in ("age", "gender"))
+    users, values = data.users, popularity_model.values_of(data)
     seen = np.full(users.count, -1, dtype=np.int64)
     np.maximum.at(seen, data.events.user, data.events.time)
-    known = np.flatnonzero((band >= 0) | (gender >= 0))
+    known = np.flatnonzero((values >= 0).any(1))
     recent = np.sort(known[np.argsort(-seen[known], kind="stable")[:MAX_USERS]])
     return {
-        "ageEdges": list(AGE_EDGES),
-        "genders": list(users.genders),
+        "features": [each.name for each in popularity_model.features(data)],
         "lists": [
-            {"ageBand": code % bands, "gender": code // bands, **_listed(data.items, counts, own)}
+            {"values": popularity_model.values_in(data, code), **_listed(data.items, counts, own)}
             for code, own in popularity_model.by_segment(data, None)
         ],
-        "users": {
-            "ids": users.ids[recent].tolist(),
-            "ageBand": band[recent].tolist(),
-            "gender": gender[recent].tolist(),
-        },
+        "users": {"ids": users.ids[recent].tolist(), "values": values[recent].tolist()},
     }

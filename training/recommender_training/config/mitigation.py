@@ -6,32 +6,20 @@ defaults and limits of both together.
 
 from __future__ import annotations
 
-import enum
-
 from pydantic import Field
 
 from recommender_training.common.section import Section
+from recommender_training.config.declaration import NAME
 
-
-class Dimension(enum.StrEnum):
-    """Attribute that divides the users into groups."""
-
-    AGE = "Age"
-    GENDER = "Gender"
-    SEGMENT = "Segment"
-
-
-class ItemGrouping(enum.StrEnum):
-    """Attribute that divides the items into groups."""
-
-    GENRE = "Genre"
-    POPULARITY = "Popularity"
+#: Groups beside those of the declared features: users by segment, items by popularity.
+SEGMENT, POPULARITY = "Segment", "Popularity"
 
 
 class Reweighting(Section):
     """Weights of training rows by the group of their user; strengths of 0 leave them at 1."""
 
-    by: Dimension = Dimension.AGE
+    #: Segment, or a declared feature of the users.
+    by: str = Field(default=SEGMENT, pattern=f"{NAME}|^{SEGMENT}$")
     label_strength: float = Field(default=1.0, ge=0, le=1)
     size_strength: float = Field(default=0.0, ge=0, le=1)
     max_weight: float = Field(default=10.0, ge=1, le=100)
@@ -45,7 +33,8 @@ class Reweighting(Section):
 class Exposure(Section):
     """Least exposure of an item group relative to its demand; 0 disables the constraint."""
 
-    by: ItemGrouping = ItemGrouping.GENRE
+    #: Popularity, or a declared feature of the items.
+    by: str = Field(default=POPULARITY, pattern=f"{NAME}|^{POPULARITY}$")
     min_exposure_ratio: float = Field(default=0.8, ge=0, le=1)
     max_bonus: float = Field(default=10.0, gt=0, le=20)
 

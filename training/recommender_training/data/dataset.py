@@ -1,22 +1,22 @@
 """The columnar data set: sorted arrays of events with indices into sorted users and items.
 
-Legend of shapes: N events, U users, I items, G genres.
+Legend of shapes: N events, U users, I items, G columns of the items' categories, M times of items,
+E numbers of their embeddings, A attributes of users, C attributes of context, K = A + C.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
 
-from recommender_training.common.arrays import Bools, Floats, Ints, Places
-from recommender_training.data import schema
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints, Places
+from recommender_training.config.declaration import Place
+from recommender_training.data import coding, schema
+from recommender_training.data.coding import Attribute, Block, Coding
 from recommender_training.data.lake import Tables
-
-#: Genre of items without one.
-NO_GENRE = "unknown"
 
 
 @dataclass(frozen=True)
@@ -24,15 +24,27 @@ class Items:
     """The catalogue, sorted by raw id."""
 
     ids: Ints  # [I]
-    genres: Floats  # [I, G] zero or one
-    primary_genre: Ints  # [I] index of the first genre
-    years: Ints  # [I] year of release, 0 unknown
-    genre_names: tuple[str, ...]
+    tags: Floats  # [I, G] zero or one: the categories of each declared feature
+    blocks: tuple[Block, ...] = ()  # the features, whose columns follow one another
+    first: tuple[Ints, ...] = ()  # of each block [I]: an item's first category, -1 none
+    times: Doubles = field(default_factory=lambda: np.zeros((0, 0)))  # [I, M] seconds since 1970
+    time_names: tuple[str, ...] = ()  # [M]
+    embeddings: Floats = field(default_factory=lambda: np.zeros((0, 0), dtype=np.float32))
 
     @property
     def count(self) -> int:
         """Number of items."""
         return len(self.ids)
+
+    @property
+    def tag_names(self) -> tuple[str, ...]:
+        """[G] `feature:category`."""
+        return tuple(f"{block.name}:{each}" for block in self.blocks for each in block.categories)
+
+    @property
+    def fairness(self) -> tuple[Block, ...]:
+        """The features whose exposure is reported."""
+        return tuple(block for block in self.blocks if block.feature.fairness)
 
 
 @dataclass(frozen=True)
@@ -40,9 +52,7 @@ class Users:
     """The known users, sorted by raw id."""
 
     ids: Ints  # [U]
-    side: Ints  # [U, 3] age in years, index of gender, index of occupation; -1 unknown
-    genders: tuple[str, ...]
-    occupations: tuple[str, ...]
+    side: Floats  # [U, A] values of the declared features (`coding.Attribute`); NaN unknown
     segments: tuple[str, ...] = ()
     segment: Ints | None = None  # [U] index of the segment, -1 unknown; None: no segments
 
@@ -54,12 +64,14 @@ class Users:
 
 @dataclass(frozen=True)
 class Events:
-    """Interactions, sorted by time, user and item; `build` makes them 20 bytes each."""
+    """Interactions, sorted by time, user and item; `build` makes them 20 bytes each, and 4 for
+    each feature of the context."""
 
     user: Places  # [N] row in Users
     item: Places  # [N] row in Items
     value: Floats  # [N]
     time: Ints  # [N] seconds since 1970
+    context: Floats | None = None  # [N, C] values of the declared features; None: there are none
 
     def __len__(self) -> int:
         return len(self.time)
@@ -71,35 +83,70 @@ class Events:
 
     def take(self, rows: Places | Bools) -> Events:
         """Return the events at these rows, which must be in the order of time."""
-        return Events(self.user[rows], self.item[rows], self.value[rows], self.time[rows])
+        context = None if self.context is None else self.context[rows]
+        return Events(self.user[rows], self.item[rows], self.value[rows], self.time[rows], context)
+
+    def context_of(self, rows: Places | Bools) -> Floats:
+        """Return [R, C] the context of the events at these rows."""
+        if self.context is None:
+            return np.zeros((len(self.time[rows]), 0), dtype=np.float32)
+        return self.context[rows]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Events, users and items of a data version."""
+    """Events, users and items of a data version, and how their declared features are coded."""
 
     events: Events
     users: Users
     items: Items
+    attributes: tuple[Attribute, ...] = ()  # [K] of users first, then of context
+
+    def until(self, time: int) -> Dataset:
+        """Return the same with the events strictly earlier than `time`."""
+        return replace(self, events=self.events.take(self.events.time < time))
+
+    def side(self, users: Places, context: Floats) -> Floats:
+        """Return [R, K] what is known of the users at these rows and of the context [R, C]."""
+        return np.concatenate([self.users.side[users], context], axis=1)
+
+    def side_of_events(self, rows: Places) -> Floats:
+        """Return [R, K] what is known at the events at these rows."""
+        return self.side(self.events.user[rows], self.events.context_of(rows))
+
+    def as_served(self, context: Floats) -> Floats:
+        """Return [R, C] the context as it is at serving, where some features are fixed."""
+        fixed = np.array(
+            [each.served for each in self.attributes if each.place is Place.CONTEXT],
+            dtype=np.float32,
+        )
+        return np.where(np.isnan(fixed), context, fixed) if len(fixed) else context
 
 
 def build(tables: Tables) -> Dataset:
     """Return the data set of the tables of a data version."""
     interactions = tables.interactions.sort("timestamp", "user_id", "item_id", "value")
-    return assemble([interactions], interactions.height, tables.users, tables.items)
+    coded = Coding.of(tables.declaration, tables.users, tables.items, interactions.lazy())
+    return assemble([interactions], interactions.height, tables.users, tables.items, coded)
 
 
 def assemble(
-    parts: Iterable[pl.DataFrame], rows: int, users: pl.DataFrame, items: pl.DataFrame
+    parts: Iterable[pl.DataFrame],
+    rows: int,
+    users: pl.DataFrame,
+    items: pl.DataFrame,
+    coded: Coding,
 ) -> Dataset:
     """Return the data set of interactions that arrive in parts, with at most `rows` rows.
 
     Parts and their rows must be sorted by time, user and item. Holds one part at a time beside the
     arrays.
     """
-    known, catalogue = _users(users), _items(items)
+    known, catalogue = _users(users, coded), _items(items, coded)
     user, item = np.empty(rows, dtype=np.int32), np.empty(rows, dtype=np.int32)
     value, time = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.int64)
+    of_context = coded.of_place(Place.CONTEXT)
+    context = np.empty((rows, len(of_context)), dtype=np.float32)
     end = 0
     for part in parts:
         at = slice(end, end + part.height)
@@ -107,46 +154,36 @@ def assemble(
         item[at] = np.searchsorted(catalogue.ids, part["item_id"].to_numpy())
         value[at] = part["value"].to_numpy()
         time[at] = part["timestamp"].to_numpy()
+        context[at] = coding.values(of_context, part)
         end = at.stop
-    return Dataset(Events(user[:end], item[:end], value[:end], time[:end]), known, catalogue)
+    stated = context[:end] if of_context else None
+    events = Events(user[:end], item[:end], value[:end], time[:end], stated)
+    return Dataset(events, known, catalogue, coded.attributes)
 
 
-def _users(frame: pl.DataFrame) -> Users:
+def _users(frame: pl.DataFrame, coded: Coding) -> Users:
     frame = frame.sort("user_id")
-    genders = tuple(sorted(frame["gender"].drop_nulls().unique().to_list()))
-    occupations = tuple(sorted(frame["occupation"].drop_nulls().unique().to_list()))
     segment = frame["segment"].replace("unknown", None)
     segments = tuple(sorted(segment.drop_nulls().unique().to_list()))
-    side = np.stack(
-        [
-            frame["age"].fill_null(-1).to_numpy().astype(np.int64),
-            _codes(frame["gender"], genders),
-            _codes(frame["occupation"], occupations),
-        ],
-        axis=1,
+    index = {name: code for code, name in enumerate(segments)}
+    codes = [-1 if name is None else index[name] for name in segment.to_list()]
+    return Users(
+        frame["user_id"].to_numpy().astype(np.int64),
+        coding.values(coded.of_place(Place.USERS), frame),
+        segments,
+        np.array(codes, dtype=np.int64),
     )
-    ids = frame["user_id"].to_numpy().astype(np.int64)
-    return Users(ids, side, genders, occupations, segments, _codes(segment, segments))
 
 
-def _codes(values: pl.Series, categories: tuple[str, ...]) -> Ints:
-    index = {category: code for code, category in enumerate(categories)}
-    codes = [-1 if value is None else index[value] for value in values.to_list()]
-    return np.array(codes, dtype=np.int64)
-
-
-def _items(frame: pl.DataFrame) -> Items:
+def _items(frame: pl.DataFrame, coded: Coding) -> Items:
     frame = frame.sort("item_id")
-    lists = [(text or "").split() or [NO_GENRE] for text in frame["genres"].to_list()]
-    names = tuple(sorted({genre for genres in lists for genre in genres}))
-    index = {name: code for code, name in enumerate(names)}
-    hot = np.zeros((len(lists), len(names)), dtype=np.float32)
-    for row, genres in enumerate(lists):
-        hot[row, [index[genre] for genre in genres]] = 1.0
+    hot, first = coding.tags(coded.blocks, frame)
     return Items(
-        ids=frame["item_id"].to_numpy().astype(np.int64),
-        genres=hot,
-        primary_genre=np.array([index[genres[0]] for genres in lists], dtype=np.int64),
-        years=frame["release_year"].fill_null(0).to_numpy().astype(np.int64),
-        genre_names=names,
+        frame["item_id"].to_numpy().astype(np.int64),
+        hot,
+        coded.blocks,
+        first,
+        coding.times(coded.times, frame),
+        tuple(each.name for each in coded.times),
+        coding.embeddings(coded.embeddings, frame),
     )

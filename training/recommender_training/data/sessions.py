@@ -7,13 +7,14 @@ use these requests, so that they follow the same distribution.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 
 from recommender_training.common.arrays import Ints
+from recommender_training.config.declaration import Declaration, Feature, Kind
 
 #: Seconds without an event that end a session.
 SESSION_GAP = 1800
@@ -29,15 +30,16 @@ def sample_requests(
     items: pl.DataFrame,
     seed: int,
     *,
+    declared: Declaration,
     history_length: int = HISTORY_LENGTH,
     top_n: int = 10,
     prefix: str = "s",
 ) -> Iterator[Request]:
     """Yield one request per session, in the order of user and time.
 
-    `interactions` has user_id, item_id, value, timestamp; `users` has user_id, age, gender,
-    occupation, null if unknown. Skips events of items that are not in `items`. The `session_id` is
-    unique within one call: `<prefix>-<number of the session>`.
+    `interactions` has user_id, item_id, value, timestamp and the declared context; `users` has
+    user_id and the declared features, null if unknown. Skips events of items that are not in
+    `items`. The `session_id` is unique within one call: `<prefix>-<number of the session>`.
     """
     known = interactions.filter(pl.col("item_id").is_in(items["item_id"].implode()))
     frame = known.sort("user_id", "timestamp", "item_id")
@@ -46,6 +48,8 @@ def sample_requests(
     if len(user) == 0:
         return
     side = {row["user_id"]: row for row in users.iter_rows(named=True)}
+    context = [each for each in declared.context if each.served_as is None]
+    stated = frame.select(each.name for each in context)
     drawn, user_start, time_start = _draw(user, time, seed)
     for number, position in enumerate(drawn.tolist()):
         end = int(time_start[position])
@@ -57,7 +61,8 @@ def sample_requests(
         yield {
             "user_id": int(user[position]),
             "session": events,
-            **_side(side.get(int(user[position]), {})),
+            "user": _stated(side.get(int(user[position]), {}), declared.users),
+            "context": _stated(stated.row(position, named=True), context),
             "timestamp": int(time[position]),
             "top_n": top_n,
             "session_id": f"{prefix}-{number}",
@@ -81,6 +86,12 @@ def _draw(user: Ints, time: Ints, seed: int) -> tuple[Ints, Ints, Ints]:
     return starts + np.random.default_rng(seed).integers(0, lengths), user_start, time_start
 
 
-def _side(row: dict[str, Any]) -> Request:
-    names = ("age", "gender", "occupation")
-    return {name: row[name] for name in names if row.get(name) is not None}
+def _stated(row: Mapping[str, Any], features: Sequence[Feature]) -> dict[str, Any]:
+    """Return the known values of a row as a request has them."""
+    known = {each.name: row.get(each.name) for each in features}
+    booleans = {each.name for each in features if each.kind is Kind.BOOLEAN}
+    return {
+        name: value == "true" if name in booleans else value
+        for name, value in known.items()
+        if value is not None
+    }

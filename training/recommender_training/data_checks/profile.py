@@ -228,7 +228,7 @@ def missing(seen: Sessions, name: str) -> dict[str, float]:
     """Return the share of sessions without a known value, with its standard error over users."""
     if len(seen) == 0:
         return {"value": 0.0, "error": 0.0}
-    unknown = (None,) if name in reference.NUMERIC else (None, reference.UNKNOWN)
+    unknown = (None, reference.UNKNOWN) if name in seen.categories else (None,)
     missing_S = np.array([value in unknown for value in seen.columns[name]], dtype=np.float64)
     _, place_S = np.unique(seen.user_S, return_inverse=True)
     rows_U = np.bincount(place_S).astype(np.float64)

@@ -8,15 +8,18 @@ windows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 
 from recommender_training.artifact import reference
 from recommender_training.artifact.reference import Value
+from recommender_training.artifact.vocabulary import content
 from recommender_training.common.arrays import Ints
-from recommender_training.data.dataset import NO_GENRE, Dataset
+from recommender_training.config.declaration import Declaration, Place
+from recommender_training.data import coding
+from recommender_training.data.coding import Coding
+from recommender_training.data.dataset import Dataset
 from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
 
 #: Most interactions of the sample. A user has a few sessions, and each becomes one row.
@@ -61,51 +64,43 @@ def of_users(data: Dataset) -> pl.DataFrame:
         drawn = draw(pl.DataFrame({"user_id": ids, "rows": rows}).filter(pl.col("rows") > 0))
         events = events.take(np.isin(ids, drawn["user_id"].to_numpy())[events.user])
     columns = (ids[events.user], data.items.ids[events.item], events.value, events.time)
-    return pl.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
+    context = [each for each in data.attributes if each.place is Place.CONTEXT]
+    stated = events.context_of(np.arange(len(events)))
+    return pl.DataFrame(dict(zip(COLUMNS, columns, strict=True))).with_columns(
+        each.stated(stated[:, place]) for place, each in enumerate(context)
+    )
 
 
 def read(
-    tables: dict[str, pl.LazyFrame], events: pl.DataFrame, drawn: pl.DataFrame, share: float
+    tables: dict[str, pl.LazyFrame],
+    events: pl.DataFrame,
+    drawn: pl.DataFrame,
+    share: float,
+    declared: Declaration,
 ) -> Sessions:
-    """Return the sessions in the `events` of the drawn users, which are `share` of all users."""
-    ids = drawn.select("user_id").lazy()
+    """Return the sessions in the `events` of the drawn users, which are `share` of all users.
+
+    `events` has COLUMNS and the declared context.
+    """
     # the draw depends on the order, which must not depend on how the rows were read
     events = events.sort("user_id", "timestamp", "item_id", "value")
-    side = (
-        tables["users"]
-        .join(ids, on="user_id", how="semi")
-        .select("user_id", "age", "gender", "occupation")
-        .collect(engine="streaming")
-    )
-    genre = pl.col("genres").fill_null("").str.split(" ").list.first()
-    genre = pl.when(genre.str.len_bytes() > 0).then(genre).otherwise(pl.lit(NO_GENRE))
-    items = (
-        tables["items"]
-        .join(events.select(pl.col("item_id").unique()).lazy(), on="item_id", how="semi")
-        .select("item_id", genre.alias("genre"))
-        .collect(engine="streaming")
-    )
-    reader = reference.FeatureReader(_vocabulary(side, items))
+    side = _semi(tables["users"], drawn.select("user_id"))
+    items = _semi(tables["items"], events.select(pl.col("item_id").unique())).sort("item_id")
+    coded = Coding.of(declared, side, items, events.lazy())
+    first = dict(zip(coded.blocks, coding.tags(coded.blocks, items)[1], strict=True))
+    ids = items["item_id"].to_numpy().astype(np.int64)
+    reader = reference.FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))
     users: list[int] = []
-    values: dict[str, list[Value]] = {name: [] for name in reference.OF_REQUESTS}
+    values: dict[str, list[Value]] = {name: [] for name in reader.names}
     # one request at a time: each holds the events before it
-    for request in sample_requests(events, side, items.select("item_id"), _SEED):
+    requests = sample_requests(events, side, items.select("item_id"), _SEED, declared=declared)
+    for request in requests:
         users.append(int(request["user_id"]))
         for name, value in reader.read(request).items():
             values[name].append(value)
     return Sessions(np.array(users, dtype=np.int64), values, reader.categories, round(share, 6))
 
 
-def _vocabulary(users: pl.DataFrame, items: pl.DataFrame) -> dict[str, Any]:
-    genres = sorted(items["genre"].unique().to_list())
-    index = {genre: code for code, genre in enumerate(genres)}
-    return {
-        "genders": sorted(users["gender"].drop_nulls().unique().to_list()),
-        "occupations": sorted(users["occupation"].drop_nulls().unique().to_list()),
-        "genres": genres,
-        "historyLength": HISTORY_LENGTH,
-        "items": {
-            "ids": items["item_id"].to_list(),
-            "genre": [index[genre] for genre in items["genre"].to_list()],
-        },
-    }
+def _semi(rows: pl.LazyFrame, ids: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows of these ids."""
+    return rows.join(ids.lazy(), on=ids.columns, how="semi").collect(engine="streaming")

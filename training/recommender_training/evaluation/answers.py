@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.config.mitigation import ItemGrouping
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import list_prior, ranking
 from recommender_training.features import groups, history, popularity
@@ -81,7 +80,7 @@ class Window:
         """[R] user of each request."""
         return np.array([request.user for request in self.task.requests], dtype=np.int64)
 
-    def membership(self, by: ItemGrouping) -> Doubles:
+    def membership(self, by: str) -> Doubles:
         """[I, G] parts of each item in the groups (`groups.membership`), computed once."""
         known: Doubles | None = self._memberships.get(by)
         if known is None:
@@ -90,7 +89,7 @@ class Window:
         return known
 
     @functools.cached_property
-    def _memberships(self) -> dict[ItemGrouping, Doubles]:
+    def _memberships(self) -> dict[str, Doubles]:
         return {}
 
     @functools.cached_property
@@ -145,7 +144,7 @@ def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = Non
 def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answers]:
     """Answers of `recommender`, `baseline`, `popularity` and `popularityBySegment`.
 
-    The last one is there where the age and the gender of some user are known.
+    The last one is there where some user is in a segment of the features for cold start.
     """
     task, data = window.task, prepared.data
     shape = (len(task.requests), data.items.count)
@@ -172,7 +171,7 @@ def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answ
 def _by_segment(window: Window) -> dict[str, Answers]:
     """The lists that are served where no model answers, from the events before the window."""
     data = window.data
-    if (popularity.segment_of(data.users) < 0).all():
+    if (popularity.segment_of(data) < 0).all():
         return {}
     start, overall = int(data.events.time[window.rows[0]]), window.counts.positives
     scores = popularity.of_users(data, start, window.request_user, overall.astype(np.float64))

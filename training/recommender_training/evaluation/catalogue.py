@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import rankdata
 
 from recommender_training.common.arrays import Bools, Doubles, Ints
-from recommender_training.config.mitigation import ItemGrouping
+from recommender_training.config.mitigation import POPULARITY
 from recommender_training.evaluation.answers import Window
 from recommender_training.features import groups
 from recommender_training.features.history import ItemCounts
@@ -71,7 +71,7 @@ def group_relevance(relevant: Bools, membership: Doubles) -> Doubles:
 
 def popularity_bands(window: Window, lists: dict[str, Ints]) -> list[dict[str, Any]]:
     """One entry a band: items, share of the relevance, share of each model's exposure."""
-    membership = window.membership(ItemGrouping.POPULARITY)
+    membership = window.membership(POPULARITY)
     relevance = mean_share(group_relevance(window.task.relevant, membership))
     exposure = {name: mean_share(group_exposure(top, membership)) for name, top in lists.items()}
     return [

@@ -160,7 +160,7 @@ def _model(window: Window, answer: Answers) -> dict[str, Any]:
             responses.segment_rows(data, window.rows), label, user, answer.probability
         ),
         "itemGroups": responses.group_metrics(
-            responses.genre_rows(data, window.rows), label, user, answer.probability
+            responses.item_rows(data, window.rows), label, user, answer.probability
         ),
     }
 

@@ -1,8 +1,8 @@
 """Which users are served worse, and which items are shown less than requests want them.
 
-Errors: AUC, log loss and calibration gap of each demographic segment, as differences to all rows
+Errors: AUC, log loss and calibration gap of each segment of users, as differences to all rows
 (as `to_overall` of fairlearn) and to the baseline on the same segment. Exposure: the share of the
-lists that each genre gets, against its share of the relevant items. All intervals are
+lists that each category of items gets, against its share of the relevant items. All intervals are
 paired on the resamples of the whole window; they are of one segment at a time, so among many
 segments one in twenty leaves out its truth.
 """
@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.mitigation import ItemGrouping
 from recommender_training.evaluation import catalogue, intervals, responses
 from recommender_training.evaluation.answers import Window
 from recommender_training.evaluation.intervals import Sampled
+from recommender_training.features import groups
 from recommender_training.statistics import bootstrap
 from recommender_training.statistics.bootstrap import Resamples
 
@@ -86,39 +86,51 @@ def _spread(counted: list[dict[str, Any]], error: str) -> dict[str, Any] | None:
 
 
 def exposure(drawn: Resamples, window: Window, top: Ints) -> list[dict[str, Any]]:
-    """One entry a genre: items, shares of exposure and of relevance, and their ratio.
+    """One entry a category of each item feature for fairness: items, shares of exposure and of
+    relevance, and their ratio.
 
-    An item counts for each of its genres in equal parts, so the shares sum to one.
+    An item counts for each of its categories in equal parts, so the shares of a feature sum to
+    one.
     """
-    items, users = window.data.items, window.request_user
-    if len(users) == 0:
+    if len(window.request_user) == 0:
         return []
-    membership = window.membership(ItemGrouping.GENRE)
+    features = window.data.items.fairness
+    return [each for block in features for each in _exposure(drawn, window, top, block.name)]
+
+
+def _exposure(drawn: Resamples, window: Window, top: Ints, by: str) -> list[dict[str, Any]]:
+    users, membership = window.request_user, window.membership(by)
     shown = _columns(drawn, catalogue.group_exposure(top, membership), users)
     wanted = _columns(drawn, catalogue.group_relevance(window.task.relevant, membership), users)
     return [
         {
-            "name": f"genre:{name}",
-            "items": int((items.genres[:, code] > 0).sum()),
+            "name": name,
+            "items": int((membership[:, code] > 0).sum()),
             "exposureShare": shown[code].estimate(drawn),
             "relevanceShare": wanted[code].estimate(drawn),
             "ratio": shown[code].over(wanted[code]).estimate(drawn),
             "counted": wanted[code].value >= MIN_RELEVANCE_SHARE,
         }
-        for code, name in enumerate(items.genre_names)
+        for code, name in enumerate(groups.names(by, window.data.items))
     ]
 
 
-def exposure_gap(groups: list[dict[str, Any]]) -> float:
-    """Half the sum of absolute differences of the shares: 0 as relevant, 1 all to others."""
-    shares = ("exposureShare", "relevanceShare")
-    values = [[float(group[share]["value"]) for share in shares] for group in groups]
-    return sum(abs(shown - wanted) for shown, wanted in values) / 2
+def exposure_gap(entries: list[dict[str, Any]]) -> float:
+    """Half the sum of absolute differences of the shares: 0 as relevant, 1 all to others.
+
+    The largest of all item features.
+    """
+    gaps: dict[str, float] = {}
+    for each in entries:
+        feature = each["name"].split(":")[0]
+        apart = float(each["exposureShare"]["value"]) - float(each["relevanceShare"]["value"])
+        gaps[feature] = gaps.get(feature, 0.0) + abs(apart) / 2
+    return max(gaps.values(), default=0.0)
 
 
-def least_exposed(groups: list[dict[str, Any]]) -> dict[str, Any] | None:
+def least_exposed(entries: list[dict[str, Any]]) -> dict[str, Any] | None:
     """The counted group with the smallest ratio of exposure to relevance."""
-    counted = [group for group in groups if group["counted"]]
+    counted = [group for group in entries if group["counted"]]
     return min(counted, key=lambda group: float(group["ratio"]["value"]), default=None)
 
 

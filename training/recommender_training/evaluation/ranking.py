@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features.assembly import Constants, Inputs, Requests, assemble
 from recommender_training.features.state import State, catalogue
@@ -33,6 +33,7 @@ class Request:
     user: int
     session: Ints  # rows of Events, oldest first
     time: int
+    context: Floats  # [C] values of the declared features, as they are at serving
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
         user, now = int(events.user[rows[0]]), int(events.time[hidden[0]])
         known = np.r_[earlier, rows[: len(rows) // 2]]
         session = known[events.time[known] < now][-length:]
-        requests.append(Request(user, session, now))
+        context = data.as_served(events.context_of(hidden[:1]))[0]
+        requests.append(Request(user, session, now, context))
         excluded.append(_mask(events.item[known], data.items.count))
         relevant.append(_mask(liked, data.items.count))
     shape = (len(requests), data.items.count)
@@ -100,7 +102,7 @@ def catalogue_inputs(
     data: Dataset, frozen: Constants, state: State, request: Request, length: int
 ) -> Inputs:
     """Inputs of one request against every item: I rows."""
-    single = Requests.one(request.user, request.time, request.session, length)
+    single = Requests.one(request.user, request.time, request.session, length, request.context)
     candidates = catalogue(data, state, frozen.groups, frozen.prior, single)
     return assemble(data, frozen, single, candidates)
 

@@ -28,15 +28,15 @@ def response_metrics(label: Bools, probability: Doubles) -> dict[str, float]:
 
 
 def segment_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
-    """Which of the rows belong to each segment, `age:<band>` or `gender:<name>`.
+    """Which of the rows belong to each segment, `feature:category`, of the features for fairness.
 
-    Users whose attribute is unknown are in `age:unknown` or `gender:unknown`, if there are any.
+    Rows whose value is unknown are in `feature:unknown`, if there are any.
     """
     segments: dict[str, Bools] = {}
-    for attribute in attributes.of_users(data.users):
-        if not attribute.segments:
+    for attribute in data.attributes:
+        if not attribute.feature.fairness:
             continue
-        codes = attributes.categories(data.users, attribute.name)[data.events.user[rows]]
+        codes = attributes.of_events(data, attribute.name, rows)
         for code, name in enumerate(attribute.categories):
             segments[f"{attribute.name}:{name}"] = codes == code
         if (codes < 0).any():
@@ -44,10 +44,16 @@ def segment_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
     return segments
 
 
-def genre_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
-    """Which of the rows are of an item of each genre, `genre:<name>`; an item may have several."""
-    genres = data.items.genres[data.events.item[rows]] > 0
-    return {f"genre:{name}": genres[:, code] for code, name in enumerate(data.items.genre_names)}
+def item_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
+    """Which of the rows are of an item of each category of the item features for fairness.
+
+    An item may have several, `feature:category`.
+    """
+    found: dict[str, Bools] = {}
+    for block in data.items.fairness:
+        tags = data.items.tags[:, block.columns][data.events.item[rows]] > 0
+        found |= {f"{block.name}:{each}": tags[:, at] for at, each in enumerate(block.categories)}
+    return found
 
 
 def group_metrics(

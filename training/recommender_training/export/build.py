@@ -14,8 +14,9 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.export import towers
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
-from recommender_training.features import attributes, declared, extras, groups
-from recommender_training.features.assembly import Constants, genre_shares
+from recommender_training.features import attributes, extras, groups
+from recommender_training.features.assembly import Constants
+from recommender_training.features.item_content import tag_ends, tag_shares
 from recommender_training.features.state import State
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
@@ -41,19 +42,19 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
     of_items = np.zeros(data.items.count, dtype=np.float32)
     if bonus is not None:
         of_items = bonus.of_items(groups.membership(bonus.by, data.items, counts))
-    genres = torch.from_numpy(data.items.genres)
-    sides = attributes.of_users(data.users)
+    own = data.attributes
     return {
         "user_ids": torch.from_numpy(data.users.ids),
-        "user_side": torch.from_numpy(data.users.side),
-        "limits": torch.tensor([attribute.limit for attribute in sides]),
-        "side_edges": attributes.edges(),
-        "side_banded": attributes.banded(),
-        "side_offsets": torch.from_numpy(attributes.offsets([each.buckets for each in sides])),
+        "user_side": torch.from_numpy(_stored(data)),
+        "side_limits": attributes.limits(own),
+        "side_served": attributes.served(own),
+        "side_edges": attributes.edges(own),
+        "side_banded": attributes.banded(own),
+        "side_offsets": torch.from_numpy(attributes.offsets(attributes.sizes(data))),
         "item_ids": torch.from_numpy(data.items.ids),
-        "years": torch.from_numpy(data.items.years),
-        "genres": genres,
-        "genre_shares": genre_shares(genres),
+        "times": torch.from_numpy(data.items.times),
+        "tags": torch.from_numpy(data.items.tags),
+        "tag_shares": tag_shares(data.items),
         "events": torch.from_numpy(counts.events),
         "positives": torch.from_numpy(counts.positives),
         "total": torch.from_numpy(counts.total),
@@ -66,6 +67,13 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
         "bonus": torch.from_numpy(of_items),
         **towers.state(known.sources),
     }
+
+
+def _stored(data: Dataset) -> Floats:
+    """[U, K] what is known of each user; NaN for the context."""
+    users = np.arange(data.users.count)
+    context = np.full((len(users), len(data.attributes) - data.users.side.shape[1]), np.nan)
+    return data.side(users, context.astype(np.float32))
 
 
 def _retrieval(known: Knowledge) -> Tensor:
@@ -95,7 +103,7 @@ def ranker_module(
             "recency_bias": model.recency.weight[:, 0],
             "queries": model.query(vectors) / vectors.shape[1] ** 0.5,
             "user_vectors": model.user.weight,
-            "side_vectors": torch.cat([table.get_parameter("weight") for table in model.side]),
+            "side_vectors": _joined(model.side, vectors),
             "by_user": model.by_user.weight.t() * gain,
             "by_item": model.by_item.weight.t() * gain,
             "by_match": model.by_match.weight.t() * gain,
@@ -112,7 +120,13 @@ def ranker_module(
         }
         detached = {name: value.detach().clone() for name, value in state.items()}
     state = {**shared_state(known, temperature, bonus), **detached}
-    return RankerServing(state, known.history_length, known.constants.groups).eval()
+    ends = tag_ends(known.data.items)
+    return RankerServing(state, known.history_length, ends, known.constants.groups).eval()
+
+
+def _joined(tables: nn.ModuleList, like: Tensor) -> Tensor:
+    """[P, D] all rows of the tables, as wide as `like`."""
+    return torch.cat([like[:0], *(table.get_parameter("weight") for table in tables)])
 
 
 def _extra_state(known: Knowledge) -> dict[str, Tensor]:
@@ -124,7 +138,7 @@ def _extra_state(known: Knowledge) -> dict[str, Tensor]:
         prior = known.constants.prior
         first = extras.first_columns(known.data)
         state["by_bucket"] = extras.demographic_table(known.state.counts, tables, prior, first)
-        state["rated"] = torch.tensor(declared.RATED)
+        state["rated"] = torch.tensor(attributes.rated(known.data), dtype=torch.int64)
         state["rated_offsets"] = torch.from_numpy(first)
     if FeatureGroup.ROLLING_POPULARITY in groups and tables is not None:
         state["rolling"] = extras.rolling_table(tables)
@@ -140,16 +154,18 @@ def logistic_module(
     """The logistic regression as an exported module; the standardisation is folded in."""
     numbers = model.numbers / model.scale
     bias = model.bias - float((numbers * model.mean).sum())
-    item = model.item + known.data.items.genres @ model.genre
-    item = np.r_[0.0, item] + bias  # row 0: an unknown item, which has no genre
+    items = known.data.items
+    item = model.item + items.tags @ model.tag
+    item = np.r_[0.0, item] + bias  # row 0: an unknown item, which has no category
     state = {
         "numbers": torch.from_numpy(numbers),
         "item": torch.from_numpy(item.astype(np.float32)),
         "side": torch.from_numpy(model.side),
         "cross": torch.from_numpy(model.cross),
+        "crossed_tags": torch.from_numpy(logistic.crossed_tags(items)),
     }
     shared = shared_state(known, temperature, bonus)
-    return LogisticServing({**shared, **state}, known.history_length).eval()
+    return LogisticServing({**shared, **state}, known.history_length, tag_ends(items)).eval()
 
 
 def _folded(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -60,9 +60,9 @@ def compress(full: RankerServing, variant: Variant, settings: ExportSettings) ->
     if variant is Variant.INT8:
         state["retrieval"], state["retrieval_scale"] = compression.to_int8(state["retrieval"])
         state["user_vectors"], state["user_scale"] = compression.to_int8(state["user_vectors"])
-        return Int8Ranker(state, full.history_length, groups).eval()
+        return Int8Ranker(state, full.history_length, full.tag_ends, groups).eval()
     state["kept"], state["retrieval"] = compression.keep_largest(state["retrieval"], settings.keep)
-    return PrunedRanker(state, full.history_length, groups).eval()
+    return PrunedRanker(state, full.history_length, full.tag_ends, groups).eval()
 
 
 def left_of(weights: Tensor, variant: Variant, settings: ExportSettings) -> Tensor:

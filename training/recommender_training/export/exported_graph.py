@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
+from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation.answers import Window
 from recommender_training.features import attributes, declared, extras
@@ -40,9 +41,22 @@ class ExportedGraph:
             raise GraphError("the graph has no method `judge`")
         self._model, self._vocabulary = model, vocabulary
         self._ids = np.array(vocabulary["items"]["ids"], dtype=np.int64)
-        #: The feature groups whose numbers `judge` reads; graphs of early releases have none.
+        #: The feature groups whose numbers `judge` reads.
         self._groups = declared.named(getattr(model, "groups", []))
         self._prior = float(model.prior) if self._groups else 0.5
+
+    def _check(self, data: Dataset) -> None:
+        """Raise GraphError if the data has no rates of the groups of users that it reads."""
+        if FeatureGroup.DEMOGRAPHIC_RATES not in self._groups:
+            return
+        names = [each["name"] for each in self._vocabulary["features"]]
+        own = [names[place] for place in self._model.rated.tolist()]
+        present = [data.attributes[place].name for place in attributes.rated(data)]
+        if own != present:
+            raise GraphError(
+                f"it reads rates by {', '.join(own) or 'no feature'}, and the data has them by "
+                f"{', '.join(present) or 'none'}: the features for cold start have changed"
+            )
 
     def knows(self, ids: Ints) -> Bools:
         """Which of these items it can recommend."""
@@ -58,6 +72,7 @@ class ExportedGraph:
     def probability(self, window: Window) -> Doubles:
         """[N] of each row, from strictly earlier events."""
         data, rows = window.data, window.rows
+        self._check(data)
         since = int(data.events.time[rows[0]])
         length = self._model.history_length
         parts = EventParts.of(data, length, self._groups, self._prior, since)
@@ -67,13 +82,15 @@ class ExportedGraph:
 
     def catalogue_logits(self, window: Window) -> Doubles:
         """[R, I] of each request, from what was known before the window."""
+        self._check(window.data)
         data, start = window.data, int(window.data.events.time[window.rows[0]])
         tables = extras.Tables.at(data, start) if self._groups else None
         state = replace(window.state, extras=tables)
         logits = np.empty((len(window.task.requests), data.items.count))
         for row, request in enumerate(window.task.requests):
             session = request.session[-self._model.history_length :]
-            single = Requests.one(request.user, request.time, session, max(1, len(session)))
+            length = max(1, len(session))
+            single = Requests.one(request.user, request.time, session, length, request.context)
             candidates = catalogue(data, state, self._groups, self._prior, single)
             logits[row] = self.logits(data, single, candidates)[0]
         return logits
@@ -85,7 +102,7 @@ class ExportedGraph:
         with torch.inference_mode():
             logits: Tensor = self._model.judge(
                 torch.from_numpy(data.users.ids[requests.user][:, None]),
-                torch.from_numpy(self._side(data, requests.user)),
+                torch.from_numpy(self._side(data, data.side(requests.user, requests.context))),
                 torch.from_numpy(items),
                 sessions.time,
                 sessions.value,
@@ -100,17 +117,30 @@ class ExportedGraph:
         result: Doubles = logits.numpy().astype(np.float64)
         return result
 
-    def _side(self, data: Dataset, user: Ints) -> Ints:
-        """[R, K] attributes as codes of its own vocabulary, as the transformer sends them."""
-        side = data.users.side[user].copy()
-        for place, attribute in enumerate(attributes.of_users(data.users)):
-            if attribute.listed is not None:
-                known = self._vocabulary[attribute.listed]
-                side[:, place] = _translation(attribute.categories, known)[side[:, place]]
-        return side
+    def _side(self, data: Dataset, side: Floats) -> Floats:
+        """[R, max(K', 1)] values [R, K] as its own vocabulary has them, as the transformer sends
+        them. A feature that the data does not have, or has as another kind, is unknown.
+        """
+        wanted = self._vocabulary["features"]
+        found = np.full((len(side), max(len(wanted), 1)), np.nan, dtype=np.float32)
+        places = {each.name: place for place, each in enumerate(data.attributes)}
+        for column, feature in enumerate(wanted):
+            place = places.get(feature["name"])
+            if place is None or data.attributes[place].feature.kind.value != feature["kind"]:
+                continue
+            own = data.attributes[place]
+            if own.banded:
+                found[:, column] = side[:, place]
+            else:
+                found[:, column] = _translated(
+                    side[:, place], own.categories, feature["categories"]
+                )
+        return found
 
 
-def _translation(present: Sequence[str], known: Sequence[str]) -> Ints:
-    """[P + 1] index in `known` of each name; -1 stays -1, as the last element."""
+def _translated(codes: Floats, present: Sequence[str], known: Sequence[str]) -> Floats:
+    """[R] index in `known` of the categories `present`, by their codes; NaN where it has none."""
     index = {name: code for code, name in enumerate(known)}
-    return np.array([*(index.get(name, len(known)) for name in present), -1], dtype=np.int64)
+    table = np.array([*(index.get(name, np.nan) for name in present), np.nan], dtype=np.float32)
+    places = np.where(np.isnan(codes), len(present), codes).astype(np.int64)
+    return np.asarray(table[places])

@@ -28,7 +28,7 @@ class Faulty(nn.Module):
     def forward(
         self,
         user_id: Tensor,
-        user_features: Tensor,
+        features: Tensor,
         session_items: Tensor,
         session_timestamps: Tensor,
         session_values: Tensor,
@@ -39,7 +39,7 @@ class Faulty(nn.Module):
         self.before(user_id)
         items, scores = self.model(
             user_id,
-            user_features,
+            features,
             session_items,
             session_timestamps,
             session_values,

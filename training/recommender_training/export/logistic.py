@@ -7,7 +7,6 @@ from torch import Tensor
 from recommender_training.export.modules import Serving
 from recommender_training.export.request import read_session
 from recommender_training.features.graph import (
-    genre_profile,
     item_numbers,
     locate,
     session_numbers,
@@ -21,11 +20,12 @@ class LogisticServing(Serving):
     item: Tensor
     side: Tensor
     cross: Tensor
+    crossed_tags: Tensor
 
     def forward(
         self,
         user_id: Tensor,
-        user_features: Tensor,
+        features: Tensor,
         session_items: Tensor,
         session_timestamps: Tensor,
         session_values: Tensor,
@@ -33,16 +33,16 @@ class LogisticServing(Serving):
         top_n: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and outputs: docs/contracts.md."""
-        _, side = self.read_user(user_id, user_features)
+        _, side = self.read_user(user_id, features)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
-        crossed = torch.matmul(self.cross[side].sum(1), self.genres.t())
+        crossed = torch.matmul(self.cross[side].sum(1), self.crossed_tags.t())
         logit = self.logits(
             side,
             session,
             timestamp,
             self.catalogue_numbers(timestamp),
-            self.genre_shares,
+            self.tag_shares,
             self.item[1:] + crossed,
         )
         return self.best(logit, session, seen, top_n, side, timestamp)
@@ -51,7 +51,7 @@ class LogisticServing(Serving):
     def judge(
         self,
         user_id: Tensor,
-        user_features: Tensor,
+        features: Tensor,
         session_items: Tensor,
         session_timestamps: Tensor,
         session_values: Tensor,
@@ -69,19 +69,19 @@ class LogisticServing(Serving):
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T].
         """
-        _, side = self.read_user(user_id, user_features)
+        _, side = self.read_user(user_id, features)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         place = locate(self.item_ids, item_ids)
         known, at = place >= 0, place.clamp(min=0)
-        years = self.years[at] * known
-        genres = self.genres[at] * known.unsqueeze(2)
-        crossed = torch.matmul(genres, self.cross[side].sum(1).unsqueeze(2)).squeeze(2)
+        times = self.times[at].masked_fill(~known.unsqueeze(2), float("nan"))
+        tags = self.crossed_tags[at] * known.unsqueeze(2)
+        crossed = torch.matmul(tags, self.cross[side].sum(1).unsqueeze(2)).squeeze(2)
         return self.logits(
             side,
             session,
             timestamp,
-            item_numbers(events, positives, total, years, timestamp, item_count, self.prior),
-            self.genre_shares[at] * known.unsqueeze(2),
+            item_numbers(events, positives, total, times, timestamp, item_count, self.prior),
+            self.tag_shares[at] * known.unsqueeze(2),
             self.item[place + 1] + crossed,
         )
 
@@ -95,12 +95,11 @@ class LogisticServing(Serving):
         of_item: Tensor,
     ) -> Tensor:
         """[B, C] calibrated logits; `of_item` [B, C] is what items add, crosses included."""
-        rows, present, values, times = session
+        _, present, values, times = session
         session_part = session_numbers(
             present, values, times, timestamp[:, 0], self.centre, self.prior
         )
-        profile = genre_profile(rows, present, values, self.genres, self.centre)
-        pair = torch.matmul(shares, profile)
+        pair = self.pair_part(session, shares)
         cut = per_item.size(2)
         end = cut + session_part.size(1)
         weight = self.numbers

@@ -6,8 +6,8 @@ depend on seed and data alone.
 
 Beside `forward`, which serves, each has `judge`: a later evaluation calls it (`exported_graph`).
 
-Legend of shapes: B batch, L session, I items, C candidates, D embedding, H hidden, G genres,
-T taste numbers.
+Legend of shapes: B batch, L session, I items, C candidates, D embedding, H hidden, G categories of
+items, M times of items, K declared features of user and context, T taste numbers.
 """
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
@@ -16,7 +16,13 @@ from torch import Tensor
 
 from recommender_training.export.request import choose, last, read_session, retrieve
 from recommender_training.export.towers import TowerServing
-from recommender_training.features.graph import item_numbers, locate, side_buckets
+from recommender_training.features.graph import (
+    item_numbers,
+    locate,
+    pair_numbers,
+    side_buckets,
+    tag_profile,
+)
 
 
 class Serving(TowerServing):
@@ -24,14 +30,15 @@ class Serving(TowerServing):
 
     user_ids: Tensor
     user_side: Tensor
-    limits: Tensor
+    side_limits: Tensor
+    side_served: Tensor
     side_edges: Tensor
     side_banded: Tensor
     side_offsets: Tensor
     item_ids: Tensor
-    years: Tensor
-    genres: Tensor
-    genre_shares: Tensor
+    times: Tensor
+    tags: Tensor
+    tag_shares: Tensor
     events: Tensor
     positives: Tensor
     total: Tensor
@@ -42,9 +49,13 @@ class Serving(TowerServing):
     popularity: Tensor
     bonus: Tensor
 
-    def __init__(self, state: dict[str, Tensor], history_length: int) -> None:
+    tag_ends: list[int]
+
+    def __init__(self, state: dict[str, Tensor], history_length: int, tag_ends: list[int]) -> None:
+        """The columns of a feature of the items end at its place of `tag_ends`."""
         super().__init__()
         self.history_length = history_length
+        self.tag_ends = tag_ends
         self.item_count = int(state["item_ids"].shape[0])
         self.by_weights = state["retrieval"].numel() > 0
         self.by_towers = state["tower_items"].numel() > 0
@@ -52,18 +63,20 @@ class Serving(TowerServing):
             self.register_buffer(name, value.contiguous())
 
     def read_user(self, user_id: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
-        """[B] rows of the users (-1 unknown) and [B, K] rows of their attributes.
+        """[B] rows of the users (-1 unknown) and [B, K] rows of what is known of the request.
 
-        The rows are those of a table of the buckets of all attributes. An attribute that the
-        request leaves out (-1) is read from the table of known users; an index beyond its list
-        (`limits`) is unknown.
+        The rows are those of a table of the buckets of all attributes. A value that the request
+        leaves out (NaN) is read from the table of known users, else it is the one declared for
+        serving; a value outside its limits is unknown.
         """
         row = locate(self.user_ids, user_id[:, 0])
+        given = features[:, : self.side_served.size(0)]
         stored = self.user_side[row.clamp(min=0)]
-        use_stored = (features < 0) & (row >= 0).unsqueeze(1)
-        side = torch.where(use_stored, stored, features)
-        unknown = (side < 0) | (side >= self.limits)
-        side = torch.where(unknown, torch.full_like(side, -1), side)
+        use_stored = torch.isnan(given) & (row >= 0).unsqueeze(1)
+        side = torch.where(use_stored, stored, given)
+        side = torch.where(torch.isnan(side), self.side_served, side)
+        inside = (side >= self.side_limits[0]) & (side <= self.side_limits[1])
+        side = side.masked_fill(~inside, float("nan"))
         return row, side_buckets(side, self.side_edges, self.side_banded) + self.side_offsets
 
     def last_events(
@@ -76,16 +89,22 @@ class Serving(TowerServing):
         return rows, present, last(values, length, 0.0), times
 
     def catalogue_numbers(self, timestamp: Tensor) -> Tensor:
-        """[B, I, 4] numbers of all items from the counts of the export."""
+        """[B, I, 2 + 3 M] numbers of all items from the counts of the export."""
         return item_numbers(
             self.events,
             self.positives,
             self.total,
-            self.years,
+            self.times,
             timestamp,
             self.item_count,
             self.prior,
         )
+
+    def pair_part(self, session: tuple[Tensor, Tensor, Tensor, Tensor], shares: Tensor) -> Tensor:
+        """[B, C, .] numbers of session and candidates, whose `shares` are [C, G] or [B, C, G]."""
+        rows, present, values, _ = session
+        profile = tag_profile(rows, present, values, self.tags, self.centre)
+        return pair_numbers(shares, profile, self.tag_ends)
 
     def retrieved(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """[B, I] how well each item goes with the session."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import list_prior, ranking
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
@@ -146,7 +147,7 @@ def widened(
 
     Compares the loaded `module` with the `graph` that it was compiled from. Raises ParityError.
     """
-    batches = list(probes(known.data.users.ids, known.data.items.ids))
+    batches = list(probes(known.data))
     worst = _larger(report["maxDifference"], between(module, graph, batches))
     return {
         **report,
@@ -213,12 +214,19 @@ def _request(known: Knowledge, request: ranking.Request) -> tuple[Tensor, ...]:
 
     return (
         torch.tensor([[int(data.users.ids[request.user])]]),
-        torch.full((1, data.users.side.shape[1]), -1),
+        _features(data, request),
         column(data.items.ids[events.item[session]], -1),
         column(events.time[session], 0),
         column(events.value[session], 0.0),
         torch.tensor([[request.time]]),
     )
+
+
+def _features(data: Dataset, request: ranking.Request) -> Tensor:
+    """[1, max(K, 1)] the context of a request; what is known of its user, the graph knows."""
+    of_user = np.full(data.users.side.shape[1], np.nan, dtype=np.float32)
+    values = np.concatenate([of_user, request.context])
+    return torch.from_numpy(values if len(values) else np.full(1, np.nan, dtype=np.float32))[None]
 
 
 def _answer(

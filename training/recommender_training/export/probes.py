@@ -8,45 +8,59 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.common.arrays import Ints
-from recommender_training.features.declared import USER_ATTRIBUTES
+from recommender_training.common.arrays import Floats, Ints
+from recommender_training.data.dataset import Dataset
 
 #: Batch, session length and items wanted; the largest batch is Triton's.
 _SHAPES = ((1, 1, 10), (1, 20, 1), (2, 3, 5), (7, 20, 10), (2, 90, 50), (64, 20, 10))
 _NOW = 890_000_000
 
 
-def probes(users: Ints, items: Ints) -> Iterator[tuple[Tensor, ...]]:
+def probes(data: Dataset) -> Iterator[tuple[Tensor, ...]]:
     """The seven inputs, for batches of several sizes and sessions of several lengths."""
     random = np.random.default_rng(0)
-    for batch, length, wanted in _SHAPES:
-        yield probe(random, users, items, batch, length, wanted)
+    for shape in _SHAPES:
+        yield probe(random, data, shape)
 
 
 def probe(
-    random: np.random.Generator, users: Ints, items: Ints, batch: int, length: int, wanted: int
+    random: np.random.Generator, data: Dataset, shape: tuple[int, int, int]
 ) -> tuple[Tensor, ...]:
-    """The seven inputs of one batch [B] with sessions of one width [L].
+    """The seven inputs of one batch: batch [B], width of the sessions [L], items wanted.
 
     Of its users and items one in ten is unknown, of the places of its sessions one in five is
     padding; some events are not earlier than the request, some values unknown, and the first
-    session is empty.
+    session is empty. Of the declared features some are left out, some out of their limits.
     """
+    batch, length, wanted = shape
+    users, items = data.users.ids, data.items.ids
     session = _some_unknown(random, items, (batch, length))
     session[random.random((batch, length)) < 0.2] = -1
     session[0] = -1
-    side = random.integers(-1, 100, (batch, len(USER_ATTRIBUTES)))
+    features = _features(random, data, batch)
     times = _NOW + random.integers(-2_000_000, 100_000, (batch, length))
     values = random.integers(0, 6, (batch, length)).astype(np.float32)
     return (
         torch.from_numpy(_some_unknown(random, users, (batch, 1))),
-        torch.from_numpy(side),
+        torch.from_numpy(features),
         torch.from_numpy(session),
         torch.from_numpy(times),
         torch.from_numpy(values),
         torch.full((batch, 1), _NOW),
         torch.full((batch, 1), wanted),
     )
+
+
+def _features(random: np.random.Generator, data: Dataset, batch: int) -> Floats:
+    """[B, max(K, 1)] values around those that are known."""
+    found = np.full((batch, max(len(data.attributes), 1)), np.nan)
+    for place, each in enumerate(data.attributes):
+        low, high = (each.edges[0], each.edges[-1]) if each.edges else (0.0, float(each.buckets))
+        found[:, place] = random.uniform(low - 1, high + 1, batch)
+        if not each.banded:
+            found[:, place] = np.floor(found[:, place])
+    found[random.random(found.shape) < 0.3] = np.nan
+    return found.astype(np.float32)
 
 
 def _some_unknown(random: np.random.Generator, ids: Ints, shape: tuple[int, int]) -> Ints:

@@ -11,7 +11,6 @@ from recommender_training.features.graph import (
     add_rows,
     calendar_numbers,
     centred,
-    genre_profile,
     item_numbers,
     locate,
     model_numbers,
@@ -56,10 +55,14 @@ class RankerServing(Serving):
     groups: list[str]
 
     def __init__(
-        self, state: dict[str, Tensor], history_length: int, groups: tuple[FeatureGroup, ...]
+        self,
+        state: dict[str, Tensor],
+        history_length: int,
+        tag_ends: list[int],
+        groups: tuple[FeatureGroup, ...],
     ) -> None:
         """`groups` are the feature groups that it reads; `judge` reads their numbers."""
-        super().__init__(state, history_length)
+        super().__init__(state, history_length, tag_ends)
         self.groups = [group.value for group in groups]
         self.reads_demographics = FeatureGroup.DEMOGRAPHIC_RATES in groups
         self.reads_rolling = FeatureGroup.ROLLING_POPULARITY in groups
@@ -68,7 +71,7 @@ class RankerServing(Serving):
     def forward(
         self,
         user_id: Tensor,
-        user_features: Tensor,
+        features: Tensor,
         session_items: Tensor,
         session_timestamps: Tensor,
         session_values: Tensor,
@@ -76,7 +79,7 @@ class RankerServing(Serving):
         top_n: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and outputs: docs/contracts.md."""
-        user, side = self.read_user(user_id, user_features)
+        user, side = self.read_user(user_id, features)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         logit = self.logits(
@@ -84,7 +87,7 @@ class RankerServing(Serving):
             session,
             timestamp,
             self.catalogue_numbers(timestamp),
-            self.genre_shares,
+            self.tag_shares,
             self.catalogue_extras(self.catalogue_taste(session), side, timestamp),
             self.item_vectors[1:],
             self.queries[1:],
@@ -95,7 +98,7 @@ class RankerServing(Serving):
     def judge(
         self,
         user_id: Tensor,
-        user_features: Tensor,
+        features: Tensor,
         session_items: Tensor,
         session_timestamps: Tensor,
         session_values: Tensor,
@@ -113,17 +116,17 @@ class RankerServing(Serving):
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T + E]: the taste numbers, then those of the groups that it reads.
         """
-        user, side = self.read_user(user_id, user_features)
+        user, side = self.read_user(user_id, features)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         place = locate(self.item_ids, item_ids)
         known, at = place >= 0, place.clamp(min=0)
-        years = self.years[at] * known
+        times = self.times[at].masked_fill(~known.unsqueeze(2), float("nan"))
         return self.logits(
             self.user_vector(user, side),
             session,
             timestamp,
-            item_numbers(events, positives, total, years, timestamp, item_count, self.prior),
-            self.genre_shares[at] * known.unsqueeze(2),
+            item_numbers(events, positives, total, times, timestamp, item_count, self.prior),
+            self.tag_shares[at] * known.unsqueeze(2),
             taste,
             self.item_vectors[place + 1],
             self.queries[place + 1],
@@ -169,15 +172,15 @@ class RankerServing(Serving):
     ) -> Tensor:
         """[B, C] calibrated logits of candidates.
 
-        `per_item` is [B, C, 4], `taste` [B, C, T + E]; `shares`, `items` and `queries` are
+        `per_item` is [B, C, 2 + 3 M], `taste` [B, C, T + E]; `shares`, `items` and `queries` are
         [C, .] or [B, C, .].
         """
         rows, present, values, times = session
         session_part = session_numbers(
             present, values, times, timestamp[:, 0], self.centre, self.prior
         )
-        profile = genre_profile(rows, present, values, self.genres, self.centre)
-        numbers = torch.cat([model_numbers(per_item, session_part, shares, profile), taste], 2)
+        pair_part = self.pair_part(session, shares)
+        numbers = torch.cat([model_numbers(per_item, session_part, pair_part), taste], 2)
         pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
         numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)
         return self.score(user, items, pooled, numbers) / self.temperature

@@ -55,7 +55,7 @@ def write(
         (MODELS[0], served, scorer, lists),
         ("baseline", baseline, base_scorer, parity.Lists(bundle.bonus.get("baseline"))),
     ):
-        loaded[name] = _save(root, name, module)
+        loaded[name] = _save(root, name, module, len(prepared.data.attributes))
         check = parity.check if listed.left is None else parity.check_variant
         found = check(loaded[name], eager, known, requests, listed)
         differences[name] = parity.widened(found, loaded[name], module, known)
@@ -83,10 +83,10 @@ def _graphs(
     return full if variant is None else compress(full, variant, config.export), baseline
 
 
-def _save(root: Path, name: str, module: nn.Module) -> nn.Module:
+def _save(root: Path, name: str, module: nn.Module, features: int) -> nn.Module:
     """Write one model of the repository; the same, loaded from its file."""
     config_file = root / "repository" / name / "config.pbtxt"
-    write_bytes(config_file, triton.render_config(name).encode())
+    write_bytes(config_file, triton.render_config(name, features).encode())
     torchscript.save(module, triton.model_path(root, name))
     return torchscript.load(triton.model_path(root, name))
 
@@ -111,4 +111,6 @@ def parity_requests(prepared: Prepared) -> list[ranking.Request]:
     task = ranking.reveal_half(prepared.data, prepared.split.test, length)
     requests = task.requests[:_PARITY_REQUESTS]
     end = int(prepared.data.events.time[-1]) + 1
-    return [ranking.Request(0, np.zeros(0, dtype=np.int64), end), *requests]
+    data = prepared.data
+    context = data.as_served(data.events.context_of(np.array([len(data.events) - 1])))[0]
+    return [ranking.Request(0, np.zeros(0, dtype=np.int64), end, context), *requests]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from recommender_training.config.declaration import Kind
 from recommender_training.data.sessions import Request
-from recommender_training.features.declared import USER_ATTRIBUTES, Attribute
 
 PADDING = -1
 _BATCH = 32
@@ -29,11 +30,10 @@ def to_tensors(
             for session in sessions
         ]
 
-    sides = [_codes(requests, attribute, vocabulary) for attribute in USER_ATTRIBUTES]
     wanted = [[top_n or request.get("top_n", 10)] for request in requests]
     return (
         torch.tensor([[request["user_id"]] for request in requests]),
-        torch.tensor(sides).t().contiguous(),
+        torch.tensor([_features(request, vocabulary) for request in requests]),
         torch.tensor(column("item", PADDING), dtype=torch.int64),
         torch.tensor(column("timestamp", 0), dtype=torch.int64),
         torch.tensor(column("value", 0.0), dtype=torch.float32),
@@ -42,14 +42,22 @@ def to_tensors(
     )
 
 
-def _codes(
-    requests: Sequence[Request], attribute: Attribute, vocabulary: dict[str, Any]
-) -> list[int]:
-    """The value of one attribute in each request as the graph reads it; -1 where it is unknown."""
-    if attribute.listed is None:
-        return [request.get(attribute.name, -1) for request in requests]
-    codes = {name: code for code, name in enumerate(vocabulary[attribute.listed])}
-    return [codes.get(request.get(attribute.name), -1) for request in requests]
+def _features(request: Request, vocabulary: dict[str, Any]) -> list[float]:
+    """The declared features of a request as the graph reads them; NaN where one is unknown."""
+    values = []
+    for feature in vocabulary["features"]:
+        value = request.get(feature["of"], {}).get(feature["name"])
+        values.append(math.nan if value is None else _value(value, feature))
+    return values or [math.nan]
+
+
+def _value(value: object, feature: Mapping[str, Any]) -> float:
+    if feature["kind"] == Kind.NUMERIC:
+        return float(value)  # type: ignore[arg-type]
+    if feature["kind"] == Kind.BOOLEAN:
+        return float(bool(value))
+    names = feature["categories"]
+    return float(names.index(value)) if value in names else math.nan
 
 
 def top_scores(

@@ -32,7 +32,6 @@ from recommender_training.export import parity
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
 from recommender_training.export.torchscript import normalise
-from recommender_training.features.declared import USER_ATTRIBUTES
 
 #: Of the traced request: any numbers but 0 and 1, which torch.export takes for constants.
 _BATCH, _LENGTH = 3, 5
@@ -65,7 +64,7 @@ def write(root: Path, graph: nn.Module, scripted: nn.Module, known: Knowledge) -
     data = export_bytes(graph)
     write_bytes(path, data)
     program = load(path, hashlib.sha256(data).hexdigest())
-    batches = list(probes(known.data.users.ids, known.data.items.ids))
+    batches = list(probes(known.data))
     worst = parity.between(program, scripted, batches)
     return {"requests": sum(len(inputs[0]) for inputs in batches), "maxDifference": worst}
 
@@ -78,7 +77,7 @@ def export_bytes(module: nn.Module) -> bytes:
     with torch.inference_mode(False), torch.no_grad():
         program = torch.export.export(
             module,
-            _request(),
+            _request(module),
             dynamic_shapes=(row, row, session, session, session, row, row),
             strict=False,
         )
@@ -151,7 +150,7 @@ def _parts(node: Any) -> Iterator[dict[str, Any]]:
         yield from _parts(child)
 
 
-def _request() -> tuple[Tensor, ...]:
+def _request(module: nn.Module) -> tuple[Tensor, ...]:
     """A request to trace: its values matter to nothing, its shapes to nothing either.
 
     Each input is a tensor of its own: torch.export takes one that is given twice for one input.
@@ -161,7 +160,8 @@ def _request() -> tuple[Tensor, ...]:
         return torch.ones(_BATCH, width, dtype=dtype)
 
     session = (ones(_LENGTH), ones(_LENGTH), ones(_LENGTH, torch.float32))
-    return ones(1), -ones(len(USER_ATTRIBUTES)), *session, 2 * ones(1), ones(1)
+    features = max(1, module.get_buffer("side_served").numel())
+    return ones(1), ones(features, torch.float32), *session, 2 * ones(1), ones(1)
 
 
 def _invalid(message: str) -> InputError:

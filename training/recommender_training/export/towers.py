@@ -67,7 +67,7 @@ def _state(towers: TwoTower, weight: float) -> dict[str, Tensor]:
         "tower_recency": towers.recency.weight[:, 0],
         "tower_newer": towers.newer[:, 0],
         "tower_side": torch.cat(
-            [table.get_parameter("weight") @ by_side for table in towers.side]
+            [by_side[:0], *(table.get_parameter("weight") @ by_side for table in towers.side)]
         ),
         "tower_up": towers.up.weight.t(),
         "tower_up_bias": towers.up.bias,

@@ -7,7 +7,8 @@ are those of `features.graph`, which the exported graphs hold as well, and the n
 columns those of `features.declared`.
 
 Legend of shapes: R requests, C candidates of each, N = R * C inputs, L history length, I items,
-G genres, F numbers, T taste numbers, E numbers of the feature groups, K attributes of the user.
+G categories of items, F numbers, T taste numbers, E numbers of the feature groups, K attributes of
+the request, A of them context.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.common.arrays import Ints
+from recommender_training.common.arrays import Floats, Ints
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features import attributes, graph
 from recommender_training.features.history import ItemCounts
+from recommender_training.features.item_content import tag_ends, tag_shares
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Inputs:
     """What both models read, one row a candidate."""
 
     user: Tensor  # [N] row + 1; 0 unknown
-    side: Tensor  # [N, K] buckets of the user's attributes; 0 unknown
+    side: Tensor  # [N, K] buckets of the declared features of user and context; 0 unknown
     target: Tensor  # [N] row of the item + 1
     session: Tensor  # [N, L] row of the item + 1; 0 padding or unknown
     present: Tensor  # [N, L]
@@ -91,13 +93,17 @@ class Requests:
     user: Ints  # [R] row of the user
     time: Ints  # [R] seconds since 1970
     session: Ints  # [R, L] rows of the events, oldest first, -1 padding
+    context: Floats  # [R, A] values of the declared features; NaN unknown
 
     @classmethod
-    def one(cls, user: int, time: int, session: Ints, length: int) -> Requests:
-        """One request whose `session`, rows of at most `length` events, is padded at the left."""
+    def one(cls, user: int, time: int, session: Ints, length: int, context: Floats) -> Requests:
+        """One request whose `session`, rows of at most `length` events, is padded at the left.
+
+        `context` is [A].
+        """
         padded = np.full((1, length), -1, dtype=np.int64)
         padded[0, length - len(session) :] = session
-        return cls(np.array([user]), np.array([time]), padded)
+        return cls(np.array([user]), np.array([time]), padded, context[None, :])
 
     def sessions(self, events: Events) -> Sessions:
         """The sessions as tensors."""
@@ -135,7 +141,7 @@ def assemble(
 
     return Inputs(
         user=of_request(torch.from_numpy(requests.user) + 1),
-        side=of_request(attributes.buckets(data.users, requests.user)),
+        side=of_request(attributes.buckets(data, data.side(requests.user, requests.context))),
         target=torch.from_numpy(candidates.item).flatten() + 1,
         session=of_request(sessions.item + 1),
         present=of_request(sessions.present),
@@ -155,12 +161,12 @@ def _numbers(
     """[R, C, F] the numbers that both models read."""
     items, counts = data.items, candidates.counts
     centre, prior = torch.tensor(frozen.centre), torch.tensor(frozen.prior)
-    genres = torch.from_numpy(items.genres)
+    tags = torch.from_numpy(items.tags)
     item_part = graph.item_numbers(
         torch.from_numpy(counts.events),
         torch.from_numpy(counts.positives),
         torch.from_numpy(counts.total),
-        torch.from_numpy(items.years[candidates.item]),
+        torch.from_numpy(items.times[candidates.item]),
         now.unsqueeze(1),
         items.count,
         prior,
@@ -168,11 +174,7 @@ def _numbers(
     session_part = graph.session_numbers(
         sessions.present, sessions.value, sessions.time, now, centre, prior
     )
-    profile = graph.genre_profile(sessions.item, sessions.present, sessions.value, genres, centre)
-    shares = genre_shares(genres)[torch.from_numpy(candidates.item)]
-    return graph.model_numbers(item_part, session_part, shares, profile)
-
-
-def genre_shares(genres: Tensor) -> Tensor:
-    """[I, G] genres of an item, each weighted so that an item's weights sum to one."""
-    return genres / genres.sum(1, keepdim=True).clamp(min=1.0)
+    profile = graph.tag_profile(sessions.item, sessions.present, sessions.value, tags, centre)
+    shares = tag_shares(items)[torch.from_numpy(candidates.item)]
+    pair_part = graph.pair_numbers(shares, profile, tag_ends(items))
+    return graph.model_numbers(item_part, session_part, pair_part)

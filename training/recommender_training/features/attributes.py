@@ -1,66 +1,88 @@
-"""Buckets of the users' categorical attributes, which `declared.USER_ATTRIBUTES` describes.
+"""Buckets of what a request says of its user and context (`data.coding.Attribute`).
 
-An attribute is a column of `Users.side`: the code of a category, or a number that falls into
-bands. Everywhere a bucket stands for its value: 0 is unknown, bucket c + 1 is category c. Models
+Everywhere a bucket stands for its value: 0 is unknown, bucket c + 1 is category or band c. Models
 hold one table with a row for each bucket of an attribute; where all tables are one, `offsets` are
 the first rows. Legend of shapes: U users, K attributes, P buckets of all attributes, E edges.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.common.arrays import Ints
-from recommender_training.data.dataset import Users
+from recommender_training.common.arrays import Floats, Ints
+from recommender_training.config.declaration import Place
+from recommender_training.data.coding import Attribute
+from recommender_training.data.dataset import Dataset
 from recommender_training.features import graph
-from recommender_training.features.declared import USER_ATTRIBUTES, Attribute
 
-#: Above every value; fills the edges of attributes that have fewer.
-_NEVER = np.iinfo(np.int64).max
-
-
-def of_users(users: Users) -> tuple[Attribute, ...]:
-    """The attributes with the categories of these users."""
-    return tuple(
-        replace(each, categories=getattr(users, each.listed)) if each.listed else each
-        for each in USER_ATTRIBUTES
-    )
+#: Most buckets of an attribute whose groups of users have rates of their own.
+MAX_RATED = 64
 
 
-def sizes(users: Users) -> tuple[int, ...]:
+def sizes(data: Dataset) -> tuple[int, ...]:
     """[K] number of buckets of each attribute."""
-    return tuple(attribute.buckets for attribute in of_users(users))
+    return tuple(attribute.buckets for attribute in data.attributes)
 
 
 def offsets(buckets: Sequence[int]) -> Ints:
     """[K] first row of each attribute, of so many `buckets`, in a table of all."""
-    return np.concatenate([[0], np.cumsum(buckets)[:-1]]).astype(np.int64)
+    return np.concatenate([[0], np.cumsum(buckets)]).astype(np.int64)[: len(buckets)]
 
 
-def edges() -> Tensor:
-    """[K, E] first value of each band but the lowest; an attribute of codes has none."""
-    width = max(len(attribute.edges) for attribute in USER_ATTRIBUTES)
-    filled = ([*each.edges, *[_NEVER] * (width - len(each.edges))] for each in USER_ATTRIBUTES)
-    return torch.tensor(list(filled))
+def rated(data: Dataset) -> tuple[int, ...]:
+    """Places of the attributes that DemographicRates reads: those of users for cold start."""
+    return tuple(
+        place
+        for place, each in enumerate(data.attributes)
+        if each.place is Place.USERS and each.feature.cold_start and each.buckets <= MAX_RATED
+    )
 
 
-def banded() -> Tensor:
+def edges(attributes: Sequence[Attribute]) -> Tensor:
+    """[K, E] first value of each band but the lowest; an attribute of categories has none."""
+    width = max((len(attribute.edges) for attribute in attributes), default=0)
+    filled = [[*each.edges, *[math.inf] * (width - len(each.edges))] for each in attributes]
+    return torch.tensor(filled, dtype=torch.float32).reshape(len(attributes), width)
+
+
+def banded(attributes: Sequence[Attribute]) -> Tensor:
     """[K] whether an attribute is a number that falls into bands."""
-    return torch.tensor([bool(attribute.edges) for attribute in USER_ATTRIBUTES])
+    return torch.tensor([attribute.banded for attribute in attributes], dtype=torch.bool)
 
 
-def buckets(users: Users, rows: Ints) -> Tensor:
-    """[N, K] buckets of the users at `rows` [N]."""
-    side = torch.from_numpy(users.side[rows])
-    return torch.as_tensor(graph.side_buckets(side, edges(), banded()))
+def limits(attributes: Sequence[Attribute]) -> Tensor:
+    """[2, K] smallest and largest known value of each attribute."""
+    found = [attribute.limits for attribute in attributes]
+    return torch.tensor(found, dtype=torch.float32).reshape(len(attributes), 2).t()
 
 
-def categories(users: Users, name: str) -> Ints:
-    """[U] index of each user's category of one attribute, -1 where it is unknown."""
-    place = [attribute.name for attribute in USER_ATTRIBUTES].index(name)
-    return np.asarray(buckets(users, np.arange(users.count))[:, place].numpy() - 1)
+def served(attributes: Sequence[Attribute]) -> Tensor:
+    """[K] what stands for a value that a request lacks; NaN: nothing."""
+    return torch.tensor([attribute.served for attribute in attributes], dtype=torch.float32)
+
+
+def buckets(data: Dataset, side: Floats) -> Tensor:
+    """[N, K] buckets of what is known of N requests, [N, K] (`Dataset.side`)."""
+    own = data.attributes
+    return torch.as_tensor(graph.side_buckets(torch.from_numpy(side), edges(own), banded(own)))
+
+
+def of_users(data: Dataset, name: str) -> Ints:
+    """[U] index of each user's category or band of one attribute, -1 where it is unknown."""
+    place = [attribute.name for attribute in data.attributes].index(name)
+    own = data.attributes[place]
+    side = torch.from_numpy(data.users.side[:, place : place + 1])
+    found = graph.side_buckets(side, edges([own]), banded([own]))
+    return np.asarray(torch.as_tensor(found)[:, 0].numpy() - 1)
+
+
+def of_events(data: Dataset, name: str, rows: Ints) -> Ints:
+    """[R] the same of the events at `rows`, for an attribute of users or of context."""
+    place = [attribute.name for attribute in data.attributes].index(name)
+    found = buckets(data, data.side_of_events(rows))
+    return np.asarray(found[:, place].numpy() - 1)

@@ -1,8 +1,9 @@
-"""Every feature, declared once: its name, its type, where it comes from, who reads it.
+"""Every feature of the models: its name, its type, where it comes from, who reads it.
 
 `features.graph` computes them, in training and inside the exported models; docs/training.md has
-`table()` of this module, which a test holds. Numbers have a block each; inside a block the order
-here is the order of the model's columns.
+`table()` of this module, which a test holds. Names in capitals stand for the features that a team
+declares. Numbers have a block each; inside a block the order here is the order of the model's
+columns.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from recommender_training.config.training import FeatureGroup
-from recommender_training.data.schema import AGE_BANDS, AGE_EDGES, MAX_AGE
 
 #: Windows of RollingPopularity in days, each closed on the left: [t - days, t).
 WINDOW_DAYS = (1, 7, 30)
@@ -20,40 +20,6 @@ _INDEX, _FLOAT = "index", "float"
 _BOTH = ("ranker", "regression")
 _RANKER = ("ranker",)
 _ORDER = ("order of both",)
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """One categorical attribute of the users, a column of `Users.side`."""
-
-    name: str
-    #: Where the categories of a data set are: in `Users`, and in vocabulary.json. None for bands.
-    listed: str | None = None
-    categories: tuple[str, ...] = ()
-    edges: tuple[int, ...] = ()  # of a number: the first value of each band but the lowest
-    maximum: int | None = None  # of a number; larger values are unknown
-    rated: bool = False  # DemographicRates has a number of it
-    segments: bool = False  # the evaluation reports its categories as segments
-
-    @property
-    def buckets(self) -> int:
-        """Number of buckets, that of unknown values included."""
-        return len(self.categories) + 1
-
-    @property
-    def limit(self) -> int:
-        """The first value that is unknown."""
-        return len(self.categories) if self.maximum is None else self.maximum + 1
-
-
-#: In the order of the columns of `Users.side`.
-USER_ATTRIBUTES = (
-    Attribute("age", None, AGE_BANDS, AGE_EDGES, MAX_AGE, rated=True, segments=True),
-    Attribute("gender", "genders", rated=True, segments=True),
-    Attribute("occupation", "occupations"),
-)
-#: Places of those that DemographicRates reads.
-RATED = tuple(place for place, attribute in enumerate(USER_ATTRIBUTES) if attribute.rated)
 
 
 @dataclass(frozen=True)
@@ -80,31 +46,21 @@ def _rolling(days: int) -> Feature:
     )
 
 
-def _rate(attribute: Attribute) -> Feature:
-    group = f"{attribute.name} band" if attribute.edges else attribute.name
-    return Feature(
-        f"rate_by_{attribute.name}",
-        FeatureGroup.DEMOGRAPHIC_RATES,
-        _FLOAT,
-        f"logit of the item's share of positives among users of the same {group}, ten events of "
-        "the item's share added, less the logit of the item's",
-        "0",
-        _RANKER,
-    )
-
-
-def _side(attribute: Attribute) -> Feature:
-    source = "request, else users table"
-    if attribute.edges:
-        source += f": band of the {attribute.name}"
-    return Feature(attribute.name, "side", _INDEX, source, "0")
-
-
 FEATURES = (
     Feature("user", "id", _INDEX, "user id; some are hidden in training", "0", _RANKER),
     Feature("item", "id", _INDEX, "item id; some are hidden in training", "0"),
-    *(_side(attribute) for attribute in USER_ATTRIBUTES),
-    Feature("genres", "side", "shares", "items table; an item's sum to one", "none"),
+    Feature("USER", "side", _INDEX, "each declared user feature: request, else users table", "0"),
+    Feature("CONTEXT", "side", _INDEX, "each declared context feature: request", "servedAs, or 0"),
+    Feature(
+        "ITEM",
+        "content",
+        "shares",
+        "each declared item feature with categories or bands; an item's sum to one",
+        "none",
+    ),
+    Feature(
+        "EMBEDDING", "content", "floats", "each declared embedding of items", "zeros", _RANKER
+    ),
     Feature("session_items", "session", "indices", "items of the last events", "0", _RANKER),
     Feature("session_levels", "session", "indices", "their values, 1 to 5, rounded", "0", _RANKER),
     Feature("session_values", "session", "floats", "their values less the mean", "0", _RANKER),
@@ -130,8 +86,9 @@ FEATURES = (
         "log of the item's events, relative to the mean item",
         "of no event",
     ),
-    Feature("item_age", "item_numbers", _FLOAT, "log of the years since its release", "0"),
-    Feature("item_year_known", "item_numbers", _FLOAT, "whether that is known", "0"),
+    Feature("TIME_years", "item_numbers", _FLOAT, "log of the years since each item time", "0"),
+    Feature("TIME_days", "item_numbers", _FLOAT, "log of the days since it", "0"),
+    Feature("TIME_known", "item_numbers", _FLOAT, "whether it is known", "0"),
     Feature("session_length", "session_numbers", _FLOAT, "log of the events in it", "0"),
     Feature("session_mean_value", "session_numbers", _FLOAT, "mean value, two means added", "0"),
     Feature(
@@ -155,13 +112,13 @@ FEATURES = (
         "events_last_half_hour", "session_numbers", _FLOAT, "log of the events in 30 minutes", "0"
     ),
     Feature(
-        "genre_value",
+        "ITEM_value",
         "pair_numbers",
         _FLOAT,
-        "mean value of the session's items of like genre",
+        "mean value of the session's items of the same category, of each item feature",
         "0",
     ),
-    Feature("genre_share", "pair_numbers", _FLOAT, "their share of the session", "0"),
+    Feature("ITEM_share", "pair_numbers", _FLOAT, "their share of the session", "0"),
     Feature(
         "taste",
         "taste_numbers",
@@ -173,7 +130,15 @@ FEATURES = (
     Feature("taste_item", "taste_numbers", _FLOAT, "the item's part of it", "0", _RANKER),
     Feature("taste_user", "taste_numbers", _FLOAT, "the user's part of it", "0", _RANKER),
     Feature("taste_match", "taste_numbers", _FLOAT, "the part of both", "0", _RANKER),
-    *(_rate(USER_ATTRIBUTES[place]) for place in RATED),
+    Feature(
+        "rate_by_USER",
+        FeatureGroup.DEMOGRAPHIC_RATES,
+        _FLOAT,
+        "logit of the item's share of positives among users of the same value of each feature "
+        "for cold start, ten events of the item's share added, less the logit of the item's",
+        "0",
+        _RANKER,
+    ),
     *(_rolling(days) for days in WINDOW_DAYS),
     Feature("hour_sin", FeatureGroup.CALENDAR, _FLOAT, "hour of the request, UTC", "", _RANKER),
     Feature("hour_cos", FeatureGroup.CALENDAR, _FLOAT, "hour of the request, UTC", "", _RANKER),

@@ -55,19 +55,21 @@ class Tables:
 
 def first_columns(data: Dataset) -> Ints:
     """[D] first of the A columns of each rated attribute: that of its unknown bucket."""
-    buckets = attributes.sizes(data.users)
-    return attributes.offsets([buckets[place] for place in declared.RATED])
+    buckets = attributes.sizes(data)
+    return attributes.offsets([buckets[place] for place in attributes.rated(data)])
 
 
 def width(data: Dataset) -> int:
     """A, the number of buckets of the rated attributes."""
-    buckets = attributes.sizes(data.users)
-    return sum(buckets[place] for place in declared.RATED)
+    buckets = attributes.sizes(data)
+    return sum(buckets[place] for place in attributes.rated(data))
 
 
 def buckets(data: Dataset, user: Places) -> Ints:
     """[N, D] columns of the users among the A, one a rated attribute."""
-    found = attributes.buckets(data.users, user)[:, list(declared.RATED)].numpy()
+    unknown = np.full((len(user), len(data.attributes) - data.users.side.shape[1]), np.nan)
+    side = data.side(user, unknown.astype(np.float32))
+    found = attributes.buckets(data, side)[:, list(attributes.rated(data))].numpy()
     return np.asarray(found + first_columns(data))
 
 
@@ -123,30 +125,31 @@ class OfEvents:
         events = self.data.events
         parts = [torch.zeros(len(rows), 0)]
         if FeatureGroup.DEMOGRAPHIC_RATES in self.wanted:
-            before = self.before.take(rows)
-            parts.append(
-                graph.demographic_numbers(
-                    _stacked([seen[rows].astype(np.int64) for seen, _ in self.inside]),
-                    _stacked([liked[rows].astype(np.int64) for _, liked in self.inside]),
-                    torch.from_numpy(before.events),
-                    torch.from_numpy(before.positives),
-                    torch.from_numpy(
-                        buckets(self.data, events.user[rows]) != first_columns(self.data)
-                    ),
-                    torch.tensor(self.prior),
-                )
-            )
+            parts.append(self._rates(rows))
         if FeatureGroup.ROLLING_POPULARITY in self.wanted:
             parts.append(
                 graph.rolling_numbers(
-                    _stacked([own[rows] for own, _ in self.windows]),
-                    _stacked([total[rows] for _, total in self.windows]),
+                    _stacked([own[rows] for own, _ in self.windows], len(rows)),
+                    _stacked([total[rows] for _, total in self.windows], len(rows)),
                     self.data.items.count,
                 )
             )
         if FeatureGroup.CALENDAR in self.wanted:
             parts.append(graph.calendar_numbers(torch.from_numpy(events.time[rows])))
         return torch.cat(parts, 1)
+
+    def _rates(self, rows: Ints) -> Tensor:
+        """[R, D] numbers of the groups of each event's user."""
+        before, users = self.before.take(rows), self.data.events.user[rows]
+        seen, liked = ([pair[part][rows] for pair in self.inside] for part in (0, 1))
+        return graph.demographic_numbers(
+            _stacked(seen, len(rows)),
+            _stacked(liked, len(rows)),
+            torch.from_numpy(before.events),
+            torch.from_numpy(before.positives),
+            torch.from_numpy(buckets(self.data, users) != first_columns(self.data)),
+            torch.tensor(self.prior),
+        )
 
 
 def of_catalogue(
@@ -208,5 +211,7 @@ def _counts_of_group(events: Events, column: Places) -> tuple[Places, Places]:
     return found.events, found.positives
 
 
-def _stacked(columns: Sequence[Places]) -> Tensor:
-    return torch.from_numpy(np.stack(columns, 1))
+def _stacked(columns: Sequence[Places], rows: int) -> Tensor:
+    """[rows, D] the columns, in 64 bits."""
+    none = np.zeros((rows, 0), dtype=np.int64)
+    return torch.from_numpy(np.column_stack([none, *columns]).astype(np.int64))

@@ -11,12 +11,9 @@ from torch import Tensor
 
 from recommender_training.features import declared
 
-#: Columns of `item_numbers`, `session_features` (S) and `pair_numbers`, in the order of the model.
-ITEM_NUMBERS = declared.names("item_numbers")
+#: Columns of `session_numbers` (S), in the order of the model.
 SESSION_NUMBERS = declared.names("session_numbers")
-PAIR_NUMBERS = declared.names("pair_numbers")
-NUMBERS = (*ITEM_NUMBERS, *SESSION_NUMBERS, *PAIR_NUMBERS)
-#: Columns of `taste_numbers`, which the deep ranker reads besides NUMBERS.
+#: Columns of `taste_numbers`, which the deep ranker reads besides those of both models.
 TASTE_NUMBERS = declared.names("taste_numbers")
 
 #: Buckets of the time since a session event: powers of two of a minute, up to about a year.
@@ -32,13 +29,15 @@ def locate(sorted_ids: Tensor, ids: Tensor) -> Tensor:
 
 
 def side_buckets(side: Tensor, edges: Tensor, banded: Tensor) -> Tensor:
-    """[..., K] buckets of a user's attributes: 0 for unknown (below zero), else category + 1.
+    """[..., K] buckets of what a request says: 0 for unknown (NaN), else category or band + 1.
 
-    The value of a `banded` [K] attribute is a number, whose category is its band between `edges`
-    [K, E]; the others are codes of categories.
+    The value of a `banded` [K] attribute is a number, whose band is between `edges` [K, E]; the
+    others are indices of categories.
     """
     band = (side.unsqueeze(-1) >= edges).to(torch.int64).sum(-1)
-    return torch.where(side < 0, torch.zeros_like(side), torch.where(banded, band, side) + 1)
+    unknown = torch.isnan(side)
+    category = side.masked_fill(unknown, 0.0).to(torch.int64)
+    return (torch.where(banded, band, category) + 1).masked_fill(unknown, 0)
 
 
 def add_rows(start: Tensor, table: Tensor, rows: Tensor) -> Tensor:
@@ -93,15 +92,15 @@ def session_numbers(
     return torch.stack(columns, 1)
 
 
-def genre_profile(
-    items: Tensor, present: Tensor, values: Tensor, genres: Tensor, centre: Tensor
+def tag_profile(
+    items: Tensor, present: Tensor, values: Tensor, tags: Tensor, centre: Tensor
 ) -> Tensor:
-    """[B, G, 2] per genre: shrunk mean of the centred values, and share of the session.
+    """[B, G, 2] per category of items: shrunk mean of the centred values, share of the session.
 
-    `items` are rows of the catalogue, -1 unknown; `genres` is [I, G].
+    `items` are rows of the catalogue, -1 unknown; `tags` is [I, G].
     """
     usable = (present & (items >= 0)).to(torch.float32).unsqueeze(2)
-    hot = genres[items.clamp(min=0)] * usable
+    hot = tags[items.clamp(min=0)] * usable
     weight = centred(values, centre).unsqueeze(2)
     count = hot.sum(1)
     value = (hot * weight).sum(1) / (count + 2.0)
@@ -113,37 +112,51 @@ def item_numbers(
     events: Tensor,
     positives: Tensor,
     total: Tensor,
-    years: Tensor,
+    times: Tensor,
     now: Tensor,
     item_count: int,
     prior: Tensor,
 ) -> Tensor:
-    """[..., 4] numbers of items from their counts before the request; shapes broadcast.
+    """[..., 2 + 3 M] numbers of items from their counts before the request; shapes broadcast.
 
-    Popularity is relative to the mean item, so that it does not grow with the data.
+    Popularity is relative to the mean item, so that it does not grow with the data. Of each time
+    of the items, `times` [..., M] in seconds, the age: in years, in days, and whether it is known.
     """
     count = events.to(torch.float32)
     rate = (positives.to(torch.float32) + 10.0 * prior) / (count + 10.0)
     mean = (total.to(torch.float32) + float(item_count)) / float(item_count)
     popularity = torch.log((count + 1.0) / mean)
-    year = 1970.0 + now.to(torch.float32) / 31_556_952.0
-    known = (years > 0).to(torch.float32)
-    age = torch.log1p((year - years.to(torch.float32)).clamp(min=0.0, max=80.0)) * known
+    known = (~torch.isnan(times)).to(torch.float32)
+    age = (now.to(torch.float64).unsqueeze(-1) - times).nan_to_num(0.0).to(torch.float32)
+    days = (age / 86_400.0).clamp(min=0.0, max=36_525.0)
+    ages = torch.cat(
+        [torch.log1p(days / 365.2425) * known, torch.log1p(days) * known, known + age * 0.0], -1
+    )
     logit = torch.logit(rate)
-    zero = torch.zeros_like(logit) * torch.zeros_like(age)  # gives all the common shape
-    return torch.stack([logit + zero, popularity + zero, age + zero, known + zero], -1)
+    zero = torch.zeros_like(logit + now.to(torch.float32))  # gives all the common shape
+    counted = torch.stack([logit + zero, popularity + zero], -1)
+    return torch.cat([counted, ages.expand(zero.shape + ages.shape[-1:])], -1)
 
 
-def model_numbers(
-    item_part: Tensor, session_part: Tensor, shares: Tensor, profile: Tensor
-) -> Tensor:
-    """[B, C, F] NUMBERS of candidates: those of the item, of the session and of the pair.
+def pair_numbers(shares: Tensor, profile: Tensor, ends: list[int]) -> Tensor:
+    """[B, C, 2 * blocks] how the session's items of like categories were valued, feature by
+    feature, and their share of the session.
 
-    `item_part` is [B, C, .], `session_part` [B, S], `shares` [C, G] or [B, C, G] and `profile`
-    [B, G, 2] (`genre_profile`).
+    `shares` is [C, G] or [B, C, G], `profile` [B, G, 2] (`tag_profile`); the columns of a feature
+    end at its place of `ends`.
     """
+    parts = [torch.zeros(profile.size(0), shares.size(-2), 0, device=shares.device)]
+    start = 0
+    for end in ends:
+        parts.append(torch.matmul(shares[..., start:end], profile[:, start:end]))
+        start = end
+    return torch.cat(parts, 2)
+
+
+def model_numbers(item_part: Tensor, session_part: Tensor, pair_part: Tensor) -> Tensor:
+    """[B, C, F] numbers of candidates: of the item [B, C, .], the session [B, S] and the pair."""
     spread = session_part.unsqueeze(1).expand(-1, item_part.size(1), -1)
-    return torch.cat([item_part, spread, torch.matmul(shares, profile)], 2)
+    return torch.cat([item_part, spread, pair_part], 2)
 
 
 def newer_events(present: Tensor) -> Tensor:

@@ -1,11 +1,12 @@
-"""Groups of items, as the evaluation parts them: genres, or bands of popularity."""
+"""Groups of items, as the evaluation parts them: by a declared feature, or by popularity."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.config.mitigation import ItemGrouping
+from recommender_training.config.mitigation import POPULARITY
+from recommender_training.data.coding import Block
 from recommender_training.data.dataset import Items
 from recommender_training.features.history import ItemCounts
 
@@ -13,27 +14,33 @@ from recommender_training.features.history import ItemCounts
 POPULARITY_BANDS = 10
 
 
-def membership(by: ItemGrouping, items: Items, counts: ItemCounts) -> Doubles:
+def membership(by: str, items: Items, counts: ItemCounts) -> Doubles:
     """[I, G] rows that sum to one: an item counts for each of its groups in equal parts.
 
-    Bands of popularity are those of the events that `counts` has seen.
+    `by` is POPULARITY or a declared feature of the items. Bands of popularity are those of the
+    events that `counts` has seen. The last group is that of items without a category, if there
+    are any.
     """
-    if by is ItemGrouping.GENRE:
-        return genre_membership(items)
-    return np.eye(POPULARITY_BANDS)[band_of_items(counts)]
+    if by == POPULARITY:
+        return np.eye(POPULARITY_BANDS)[band_of_items(counts)]
+    own = items.tags[:, _block(by, items).columns].astype(np.float64)
+    shares = own / np.maximum(own.sum(1, keepdims=True), 1.0)
+    without = own.sum(1) == 0
+    return np.column_stack([shares, without]) if without.any() else np.asarray(shares)
 
 
-def names(by: ItemGrouping, items: Items) -> tuple[str, ...]:
+def names(by: str, items: Items) -> tuple[str, ...]:
     """[G] names; band 1 is the most popular one."""
-    if by is ItemGrouping.GENRE:
-        return tuple(f"genre:{name}" for name in items.genre_names)
-    return tuple(f"popularity:{band + 1}" for band in range(POPULARITY_BANDS))
+    if by == POPULARITY:
+        return tuple(f"popularity:{band + 1}" for band in range(POPULARITY_BANDS))
+    block = _block(by, items)
+    found = tuple(f"{by}:{name}" for name in block.categories)
+    without = (items.tags[:, block.columns].sum(1) == 0).any()
+    return (*found, f"{by}:unknown") if without else found
 
 
-def genre_membership(items: Items) -> Doubles:
-    """[I, G] an item belongs to each of its genres in equal parts."""
-    genres = items.genres.astype(np.float64)
-    return np.asarray(genres / np.maximum(genres.sum(1, keepdims=True), 1.0))
+def _block(name: str, items: Items) -> Block:
+    return next(block for block in items.blocks if block.name == name)
 
 
 def band_of_items(counts: ItemCounts) -> Ints:

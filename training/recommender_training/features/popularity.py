@@ -1,4 +1,6 @@
-"""Popularity by segment: what users of one's age band and gender liked, and all others too.
+"""Popularity by segment: what users like oneself liked, by the features for cold start.
+
+A segment is one value of each of these features; users who lack one are in none.
 
 An item's score in a segment is its share of the segment's positive events with WEIGHT events of
 the whole population added (a Dirichlet prior), so that a segment of few events has about the list
@@ -14,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from recommender_training.common.arrays import Doubles, Ints
-from recommender_training.data.dataset import Dataset, Users
-from recommender_training.data.schema import AGE_BANDS
+from recommender_training.data.coding import Attribute
+from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
 
 #: Positive events of the whole population that are added to those of each segment. Chosen on the
@@ -25,10 +27,34 @@ WEIGHT = 1000.0
 MAX_SEGMENTS = 64
 
 
-def segment_of(users: Users) -> Ints:
-    """[U] gender * bands + band; -1 where one of them is not known."""
-    band, gender = (attributes.categories(users, name) for name in ("age", "gender"))
-    return np.where((band < 0) | (gender < 0), -1, gender * len(AGE_BANDS) + band)
+def features(data: Dataset) -> tuple[Attribute, ...]:
+    """The features that make a segment."""
+    return tuple(each for each in data.attributes if each.feature.cold_start)
+
+
+def values_of(data: Dataset) -> Ints:
+    """[U, S] category or band of each of the features; -1 where it is not known."""
+    none = np.zeros((data.users.count, 0), dtype=np.int64)
+    columns = [attributes.of_users(data, each.name)[:, None] for each in features(data)]
+    return np.concatenate([none, *columns], axis=1)
+
+
+def segment_of(data: Dataset) -> Ints:
+    """[U] number of the segment: its values are the digits; -1 where one is not known."""
+    values, code = values_of(data), np.zeros(data.users.count, dtype=np.int64)
+    for place, each in enumerate(features(data)):
+        code = code * len(each.categories) + values[:, place]
+    known = (values >= 0).all(1) if values.shape[1] else np.zeros(data.users.count, dtype=np.bool_)
+    return np.where(known, code, -1)
+
+
+def values_in(data: Dataset, segment: int) -> list[int]:
+    """[S] the values that make a segment."""
+    found = []
+    for each in reversed(features(data)):
+        segment, value = divmod(segment, len(each.categories))
+        found.append(value)
+    return found[::-1]
 
 
 def by_segment(data: Dataset, time: int | None) -> Iterator[tuple[int, Doubles]]:
@@ -38,11 +64,11 @@ def by_segment(data: Dataset, time: int | None) -> Iterator[tuple[int, Doubles]]
     """
     events, count = data.events, data.items.count
     known = events.label if time is None else events.label & (events.time < time)
-    item, segment = events.item[known], segment_of(data.users)[events.user[known]]
+    item, segment = events.item[known], segment_of(data)[events.user[known]]
     total = np.bincount(item, minlength=count)
-    sizes = np.bincount(segment[segment >= 0])
+    codes, sizes = np.unique(segment[segment >= 0], return_counts=True)
     largest = np.argsort(-sizes, kind="stable")[:MAX_SEGMENTS]
-    for code in np.sort(largest[sizes[largest] > 0]):
+    for code in np.sort(codes[largest]):
         yield int(code), smoothed(np.bincount(item[segment == code], minlength=count), total)
 
 
@@ -55,7 +81,7 @@ def smoothed(own: npt.NDArray[Any], total: npt.NDArray[Any]) -> Doubles:
 def of_users(data: Dataset, time: int | None, users: Ints, overall: Doubles) -> Doubles:
     """[R, I] scores of each user: those of the segment, else `overall` [I]."""
     scores = np.tile(overall, (len(users), 1))
-    segment = segment_of(data.users)[users]
+    segment = segment_of(data)[users]
     for code, own in by_segment(data, time):
         scores[segment == code] = own
     return scores

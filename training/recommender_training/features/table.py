@@ -77,7 +77,7 @@ class EventParts:
         events, session = self.data.events, self.past.before(rows, self.length)
         own, counts = events.take(rows), self.before.take(rows)
         return (
-            Requests(own.user.astype(np.int64), own.time, session),
+            Requests(own.user.astype(np.int64), own.time, session, events.context_of(rows)),
             Candidates(
                 own.item.astype(np.int64)[:, None],
                 history.ItemCounts(

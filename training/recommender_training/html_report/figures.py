@@ -211,7 +211,7 @@ def popularity(bands: Sequence[_Report]) -> Markup | None:
 
 
 def exposure(groups: Sequence[_Report]) -> Markup | None:
-    """Plot each genre's share of recommendations against its share of the demand."""
+    """Plot each category's share of recommendations against its share of the demand."""
     shown = sorted(
         (group for group in groups if group["counted"]),
         key=lambda group: -float(group["relevanceShare"]["value"]),
@@ -231,14 +231,14 @@ def exposure(groups: Sequence[_Report]) -> Markup | None:
         marks.append(chart.dot(wanted, y, "want"))
         marks.append(chart.dot(seen, y, "model"))
     drawn = chart.drawing(
-        "Exposure and demand by genre",
+        "Exposure and demand by category",
         bottom + 56,
         chart.x_axis(x, bottom, top, "share", lambda v: f"{100 * v:.0f} %"),
         *marks,
         chart.legend(bottom + 46, [("want", "demand"), ("model", "shown by the model")]),
     )
-    caption = "Blue left of green: the genre is shown less often than users demand it."
-    return figure("Exposure by genre", caption, drawn)
+    caption = "Blue left of green: the category is shown less often than users demand it."
+    return figure("Exposure by category", caption, drawn)
 
 
 def side_by_side(*drawn: Markup | None) -> Markup | None:

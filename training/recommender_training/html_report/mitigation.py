@@ -19,8 +19,8 @@ _METRICS = (
     ("worstSegmentCalibrationGap", "Calibration gap of the worst segment"),
     ("segmentProbabilityDifference", "Mean probability, largest difference between segments"),
     ("ndcgAt10", "NDCG@10"),
-    ("leastExposureRatioAt10", "Lowest exposure ratio of a genre, shown / demand"),
-    ("exposureGapAt10", "Exposure to move between genres"),
+    ("leastExposureRatioAt10", "Lowest exposure ratio of a category, shown / demand"),
+    ("exposureGapAt10", "Exposure to move between categories"),
     ("exposureGiniAt10", "Inequality of exposure@10 (Gini)"),
 )
 
@@ -58,7 +58,7 @@ def _exposure(section: _Report | None) -> list[Markup]:
     bonus = {entry["name"]: entry["bonus"] for entry in section["found"]}
     rows = [
         tables.row(
-            words.plain(entry["name"]),
+            words.segment(entry["name"]),
             words.count(entry["items"]),
             words.number(bonus[entry["name"]], 2),
             words.share(entry["relevanceShare"]),

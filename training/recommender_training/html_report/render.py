@@ -167,7 +167,7 @@ def _items(report: _Report, fair: _Report, served: _Report, base: _Report) -> Ma
     gap = fair["exposureGap"]
     sentence = (
         f"To match the demand, {words.share(gap['recommender'])} of the model's exposure would "
-        f"have to move between genres, and {words.share(gap['popularity'])} of the popularity "
+        f"have to move between categories, and {words.share(gap['popularity'])} of the popularity "
         "list's."
     )
     return _section(
@@ -202,7 +202,7 @@ def _method(report: _Report) -> list[Markup]:
         f"{words.count(windows['testRows'])} for the test, used once.",
         f"Lists: {ranked['protocol']}; {words.count(ranked['requests'])} requests, without "
         "sampling.",
-        "Exposure weights a list position by 1 / log2(rank + 1). An item of several genres "
+        "Exposure weights a list position by 1 / log2(rank + 1). An item of several categories "
         "counts for each in equal parts. Novelty is the mean of -log2 of an item's share of past "
         "interactions.",
     )

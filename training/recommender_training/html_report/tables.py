@@ -137,10 +137,10 @@ def segments(entries: Sequence[_Report], own: Sequence[_Report]) -> Markup:
 def item_groups(
     own: Sequence[_Report], base: Sequence[_Report], shown: Sequence[_Report]
 ) -> Markup:
-    """Return the errors of each genre, and its exposure against its demand."""
+    """Return the errors of each category of items, and its exposure against its demand."""
     theirs = {entry["name"]: entry for entry in base}
     exposed = {entry["name"]: entry for entry in shown}
-    head = ["Genre", "Items", "Rows", "AUC", "Baseline AUC", "Log loss", "Calibration error",
+    head = ["Items of", "Items", "Rows", "AUC", "Baseline AUC", "Log loss", "Calibration error",
             "Demand", "Shown", "Shown / demand"]  # fmt: skip
     rows = []
     for entry in own:
@@ -158,7 +158,7 @@ def item_groups(
             join(words.number(ratio.get("value"), 2), tag("small", words.ends(ratio, digits=2))),
         ]
         rows.append(
-            row(words.plain(entry["name"]), *cells, class_=None if entry["counted"] else "few")
+            row(words.segment(entry["name"]), *cells, class_=None if entry["counted"] else "few")
         )
     return table(head, rows)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 ABSENT = "–"
 _MINUS = "−"
+#: Between two numbers.
+_RANGE, _DASH = re.compile(r"(?<=\d)-(?=\d)"), "–"
 
 
 def number(value: float | None, digits: int = 4) -> str:
@@ -38,13 +41,13 @@ def ends(estimate: Mapping[str, Any], *, sign: bool = False, digits: int = 4) ->
 
 
 def segment(name: str) -> str:
-    """Format `age:45-49` as `age 45–49`."""
-    return name.replace(":", " ", 1).replace("-", "–") if name.startswith("age:") else plain(name)
+    """Format `age:45-49` as `age 45–49`, and `gender:F` as `gender F`."""
+    feature, _, value = name.partition(":")
+    if not value:
+        return name
+    return f"{feature.replace('_', ' ')} {_RANGE.sub(_DASH, value)}"
 
 
 def plain(name: str) -> str:
-    """Format `genre:Sci-Fi` as `Sci-Fi`, `gender:F` as `gender F`."""
-    kind, _, rest = name.partition(":")
-    if not rest:
-        return name
-    return rest if kind == "genre" else f"{kind} {rest}"
+    """Format `genre:Sci-Fi` as `Sci-Fi`: where all names are of one feature."""
+    return name.partition(":")[2] or name

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.config.mitigation import Exposure, ItemGrouping
+from recommender_training.config.mitigation import Exposure
 from recommender_training.statistics import metrics
 
 #: Steps of the ascent; a step moves a bonus by at most FIRST_STEP of the largest one, and less
@@ -46,7 +46,7 @@ class Wanted:
 class Bonus:
     """The bonus of each group, and the lists that it was found on, without and with it."""
 
-    by: ItemGrouping
+    by: str
     value: Doubles  # [G] in the unit of the rank, a logit
     relevance: Doubles  # [G]
     before: Doubles  # [G] share of the exposure

@@ -17,20 +17,23 @@ import numpy as np
 from scipy.optimize import brentq
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
-from recommender_training.config.mitigation import Dimension, Reweighting
-from recommender_training.data.dataset import Dataset, Users
+from recommender_training.config.mitigation import SEGMENT, Reweighting
+from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
 
 
-def user_groups(users: Users, by: Dimension) -> tuple[Ints, tuple[str, ...]]:
-    """[U] group of each user, -1 where it is not known, and the names of the groups."""
-    if by is Dimension.SEGMENT:
+def user_groups(data: Dataset, by: str) -> tuple[Ints, tuple[str, ...]]:
+    """[U] group of each user, -1 where it is not known, and the names of the groups.
+
+    `by` is SEGMENT or a declared feature of the users.
+    """
+    users = data.users
+    if by == SEGMENT:
         if users.segment is None:
             return np.full(users.count, -1, dtype=np.int64), ()
         return users.segment, users.segments
-    name = by.value.lower()
-    found = {attribute.name: attribute for attribute in attributes.of_users(users)}
-    return attributes.categories(users, name), found[name].categories
+    found = {attribute.name: attribute for attribute in data.attributes}
+    return attributes.of_users(data, by), found[by].categories
 
 
 def weights(group: Ints, label: Bools, settings: Reweighting) -> Floats:
@@ -76,7 +79,7 @@ def row_weights(
     """
     if settings is None:
         return None
-    group = user_groups(data.users, settings.by)[0][data.events.user[rows]]
+    group = user_groups(data, settings.by)[0][data.events.user[rows]]
     result = np.ones(len(data.events), dtype=np.float32)
     result[rows] = weights(group, labels[rows], settings)
     return result
@@ -86,7 +89,7 @@ def report(
     data: Dataset, rows: Ints, labels: Bools, settings: Reweighting
 ) -> list[dict[str, Any]]:
     """One entry a group with its rows, for the report: weights of its positive and other rows."""
-    group, names = user_groups(data.users, settings.by)
+    group, names = user_groups(data, settings.by)
     of_row, label = group[data.events.user[rows]], labels[rows]
     weight = weights(of_row, label, settings)
 
@@ -95,7 +98,7 @@ def report(
 
     return [
         {
-            "name": f"{settings.by.value.lower()}:{'unknown' if code < 0 else names[code]}",
+            "name": f"{settings.by.lower()}:{'unknown' if code < 0 else names[code]}",
             "rows": int((of_row == code).sum()),
             "users": len(np.unique(data.events.user[rows][of_row == code])),
             "positives": int(label[of_row == code].sum()),

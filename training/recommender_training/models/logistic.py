@@ -1,8 +1,9 @@
 """The logistic regression with causal aggregates: baseline, sanity check, deployable fallback.
 
-Fitted with scikit-learn. Its terms: the standardised numbers of `features.graph`, the item, the
-user's attributes, the item's genres, and each attribute crossed with the genres. Nothing depends
-on the user's id, so that it serves new users as well as known ones.
+Fitted with scikit-learn. Its terms: the standardised numbers of `features.graph`, the item, what
+the request says of its user and context, the item's categories, and the features of both sides
+that have few values crossed with one another. Nothing depends on the user's id, so that it serves
+new users as well as known ones. It reads no embedding.
 """
 
 from __future__ import annotations
@@ -17,47 +18,70 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from recommender_training.common.arrays import Bools, Floats, Ints
-from recommender_training.data.dataset import Dataset
+from recommender_training.data.dataset import Dataset, Items
 from recommender_training.features import attributes
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.table import Source, columns
 
 #: Inverse strength of the L2 penalty, chosen on the validation window of MovieLens 100K.
 PENALTY = 0.003
+#: Features with more buckets or categories are not crossed: their weights would be too many.
+MAX_CROSSED = 64
 #: Newest rows that a fit reads, which bounds its memory: 300 bytes each, several times over.
 MAX_ROWS = 500_000
 
 
 @dataclass(frozen=True)
 class LogisticModel:
-    """Weights by term. P buckets of the user's attributes, G genres, I items."""
+    """Weights by term. P buckets of the request's attributes, G categories of items, X of these
+    that are crossed, I items.
+    """
 
     bias: float
     numbers: Floats  # [F] on standardised numbers
     mean: Floats  # [F]
     scale: Floats  # [F]
     item: Floats  # [I]
-    genre: Floats  # [G]
+    tag: Floats  # [G]
     side: Floats  # [P]
-    cross: Floats  # [P, G]
+    cross: Floats  # [P, X] zeros for attributes that are not crossed
 
     def logits(self, inputs: Inputs, data: Dataset) -> npt.NDArray[np.float64]:
         """Logit of each row."""
         numbers = (inputs.numbers.numpy() - self.mean) / self.scale
         target = inputs.target.numpy() - 1
-        genres = data.items.genres[target]
-        side = side_hot(inputs.side, data).toarray()
-        crossed = np.einsum("np,pg,ng->n", side, self.cross, genres, optimize=True)
-        linear = numbers @ self.numbers + self.item[target] + genres @ self.genre
-        return np.asarray(linear + side @ self.side + crossed + self.bias, dtype=np.float64)
+        side = side_hot(inputs.side, data)
+        crossed = ((side @ self.cross) * crossed_tags(data.items)[target]).sum(1)
+        of_items = (self.item + data.items.tags @ self.tag)[target]
+        linear = numbers @ self.numbers + of_items + side @ self.side
+        return np.asarray(linear + crossed + self.bias, dtype=np.float64)
+
+
+def crossed_tags(items: Items) -> Floats:
+    """[I, X] the categories of the features that are crossed."""
+    none = items.tags[:, :0]
+    few = [each.columns for each in items.blocks if len(each.categories) <= MAX_CROSSED]
+    return np.concatenate([none, *(items.tags[:, columns] for columns in few)], axis=1)
+
+
+def crossed_side(data: Dataset) -> Ints:
+    """The places among the P buckets of the attributes that are crossed."""
+    sizes = attributes.sizes(data)
+    starts = attributes.offsets(sizes)
+    few = [
+        np.arange(start, start + size)
+        for start, size in zip(starts, sizes, strict=True)
+        if size <= MAX_CROSSED
+    ]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *few])
 
 
 def side_hot(side: Tensor, data: Dataset) -> sp.csr_matrix:
-    """[N, P] one-hot attributes of the user, from their buckets [N, K]."""
-    sizes = attributes.sizes(data.users)
+    """[N, P] one-hot attributes of the request, from their buckets [N, K]."""
+    sizes = attributes.sizes(data)
     places = side.numpy() + attributes.offsets(sizes)
     count, each = places.shape
-    pointer = np.arange(0, each * count + 1, each)
+    pointer = np.arange(count + 1) * each
     ones = np.ones(each * count, dtype=np.float32)
     return sp.csr_matrix((ones, places.ravel(), pointer), shape=(count, sum(sizes)))
 
@@ -85,34 +109,43 @@ def fit(
     scale = np.where(scale < 1e-6, np.float32(1.0), scale)
     target = wanted.numpy() - 1
     count, items = len(rows), data.items.count
-    genres = sp.csr_matrix(data.items.genres[target])
+    tags = sp.csr_matrix(data.items.tags)[target]
     item_hot = sp.csr_matrix(
         (np.ones(count, dtype=np.float32), target, np.arange(count + 1)), shape=(count, items)
     )
     side = side_hot(sides, data)
-    cross = sp.hstack([side.multiply(genres[:, [g]]) for g in range(genres.shape[1])])
     dense = sp.csr_matrix((numbers - mean) / scale)
-    design = sp.hstack([dense, item_hot, genres, side, cross], format="csr")
+    cross = _crossed(side, target, data)
+    design = sp.hstack([dense, item_hot, tags, side, *cross], format="csr")
     model = LogisticRegression(C=penalty, max_iter=300, tol=1e-4)
     model.fit(design, labels[rows], None if weight is None else weight[rows])
     return _unpack(model, mean, scale, data)
 
 
+def _crossed(side: sp.csr_matrix, target: Ints, data: Dataset) -> list[sp.csr_matrix]:
+    """X matrices [N, P]: the crossed attributes of rows whose item is of each category."""
+    few = sp.csc_matrix(crossed_tags(data.items))
+    own = side[:, crossed_side(data)]
+    return [own.multiply(few[:, [at]].toarray()[target]) for at in range(few.shape[1])]
+
+
 def _unpack(
     model: LogisticRegression, mean: Floats, scale: Floats, data: Dataset
 ) -> LogisticModel:
-    width = sum(attributes.sizes(data.users))
-    genres = data.items.genres.shape[1]
-    sizes = [len(mean), data.items.count, genres, width, width * genres]
+    width, tags = sum(attributes.sizes(data)), data.items.tags.shape[1]
+    few, own = crossed_tags(data.items).shape[1], crossed_side(data)
+    sizes = [len(mean), data.items.count, tags, width, len(own) * few]
     weights = model.coef_[0].astype(np.float32)
-    numbers, item, genre, side, cross = np.split(weights, np.cumsum(sizes)[:-1])
+    numbers, item, tag, side, crossed = np.split(weights, np.cumsum(sizes)[:-1])
+    cross = np.zeros((width, few), dtype=np.float32)
+    cross[own] = crossed.reshape(few, len(own)).T
     return LogisticModel(
         bias=float(model.intercept_[0]),
         numbers=numbers,
         mean=mean,
         scale=scale,
         item=item,
-        genre=genre,
+        tag=tag,
         side=side,
-        cross=np.ascontiguousarray(cross.reshape(genres, width).T),
+        cross=cross,
     )

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.assembly import Inputs, genre_shares
+from recommender_training.features.assembly import Inputs
 from recommender_training.features.graph import (
     RECENCY_BUCKETS,
     VALUE_LEVELS,
 )
+from recommender_training.features.item_content import content
 from recommender_training.features.table import Source, columns
 from recommender_training.models.lookup import lookup
 from recommender_training.models.noise import RowNoise
@@ -40,7 +41,7 @@ class RankerSize:
     """What fixes the shapes of the ranker's weights."""
 
     users: int
-    side: tuple[int, ...]  # buckets of each attribute of the user
+    side: tuple[int, ...]  # buckets of each declared feature of user and context
     embedding_dim: int
     dropout: float
     user_dropout: float
@@ -49,22 +50,24 @@ class RankerSize:
 class Ranker(nn.Module):
     """Logit of a positive response for pairs of a request and an item."""
 
-    genres: Tensor
+    content: Tensor
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, size: RankerSize, genres: Tensor, mean: Tensor, scale: Tensor) -> None:
-        """`genres` is [I, G] zero or one; `mean` and `scale` [F + T + E] standardise numbers."""
+    def __init__(self, size: RankerSize, content: Tensor, mean: Tensor, scale: Tensor) -> None:
+        """`content` [I, .] is what is known of the items (`item_content`); `mean` and `scale`
+        [F + T + E] standardise numbers.
+        """
         super().__init__()
         width = size.embedding_dim
         self.size = size
-        self.register_buffer("genres", genre_shares(genres))
+        self.register_buffer("content", content)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
         self.user = _embedding(size.users + 1, width)
         self.side = nn.ModuleList(_embedding(buckets, width) for buckets in size.side)
-        self.item = _embedding(genres.shape[0] + 1, width)
-        self.genre = _embedding(genres.shape[1], width)
+        self.item = _embedding(content.shape[0] + 1, width)
+        self.of_content = _embedding(content.shape[1], width)
         self.level = _embedding(VALUE_LEVELS, width)
         self.recency = _embedding(RECENCY_BUCKETS, 1)
         self.query = nn.Linear(width, width, bias=False)
@@ -98,12 +101,12 @@ class Ranker(nn.Module):
         return self
 
     def item_vectors(self) -> Tensor:
-        """[I + 1, D] vectors of the items; row 0 is the unknown item, which has no genre."""
+        """[I + 1, D] vectors of the items; row 0 is the unknown item, which has no content."""
         ids = self.item.weight
         if self.training:
             hidden = torch.rand(ids.shape[0], 1, device=ids.device) < ITEM_DROPOUT
             ids = torch.where(hidden, ids[:1], ids)
-        side = functional.pad(self.genres @ self.genre.weight, (0, 0, 1, 0))
+        side = functional.pad(self.content @ self.of_content.weight, (0, 0, 1, 0))
         return ids + side
 
     def user_vectors(self, user: Tensor, side: Tensor) -> Tensor:
@@ -166,7 +169,7 @@ def create(data: Dataset, inputs: Source, rows: Tensor, *, size: RankerSize) -> 
     numbers = torch.cat(read, 1).double()
     mean, scale = numbers.mean(0), numbers.std(0)
     scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
-    return Ranker(size, torch.from_numpy(data.items.genres), mean.float(), scale.float())
+    return Ranker(size, content(data.items), mean.float(), scale.float())
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:

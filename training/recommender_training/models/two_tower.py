@@ -1,7 +1,7 @@
 """Two towers: a request and an item each become a vector, their product is how well they match.
 
-The item's tower reads id, genres and year of release; the request's reads the user's attributes
-and the events of the session, pooled. Neither reads the user's id, since most users of
+The item's tower reads id, declared features and times; the request's reads what is known of user
+and context and the events of the session, pooled. Neither reads the user's id, since most users of
 a later window are new. Both losses are a softmax over items (`RetrievalLoss`):
 
 - SampledSoftmax: over the items of the batch. These are drawn in proportion to their popularity,
@@ -26,17 +26,16 @@ from torch.nn import functional
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import RetrievalLoss
 from recommender_training.data.dataset import Dataset
-from recommender_training.features.assembly import Inputs, genre_shares
+from recommender_training.features.assembly import Inputs
 from recommender_training.features.graph import (
     RECENCY_BUCKETS,
     VALUE_LEVELS,
     newer_events,
 )
+from recommender_training.features.item_content import content, time_bands
 from recommender_training.models.lookup import lookup
 from recommender_training.models.pairs import Batch
 
-#: Buckets of five years from FIRST_YEAR on; 0 is unknown.
-FIRST_YEAR, YEAR_BUCKETS = 1920, 20
 #: Share of items whose id is hidden in a batch, so that new items work.
 ITEM_DROPOUT = 0.1
 #: Rows whose loss over the catalogue is held in memory at once.
@@ -47,7 +46,7 @@ _EVALUATION_ROWS = 1024
 class TowerSize:
     """What fixes the shapes of the towers' weights, and how they are fitted."""
 
-    side: tuple[int, ...]  # buckets of each attribute of the user
+    side: tuple[int, ...]  # buckets of each declared feature of user and context
     width: int
     history_length: int
     dropout: float
@@ -57,21 +56,18 @@ class TowerSize:
 class TwoTower(nn.Module):
     """Loss of the liked item of each pair; `lift` is what is served."""
 
-    genres: Tensor
-    years: Tensor
+    content: Tensor
     log_share: Tensor
 
-    def __init__(self, size: TowerSize, genres: Tensor, years: Tensor, log_share: Tensor) -> None:
-        """`genres` [I, G] zero or one; `years` [I] buckets; `log_share` [I] of the liked items."""
+    def __init__(self, size: TowerSize, content: Tensor, log_share: Tensor) -> None:
+        """`content` [I, .] is what is known of the items; `log_share` [I] of the liked items."""
         super().__init__()
         width = size.width
         self.size = size
-        self.register_buffer("genres", genre_shares(genres))
-        self.register_buffer("years", years)
+        self.register_buffer("content", content)
         self.register_buffer("log_share", log_share)
-        self.item = _embedding(genres.shape[0] + 1, width)
-        self.genre = _embedding(genres.shape[1], width)
-        self.year = _embedding(YEAR_BUCKETS, width)
+        self.item = _embedding(content.shape[0] + 1, width)
+        self.of_content = _embedding(content.shape[1], width)
         self.side = nn.ModuleList(_embedding(buckets, width) for buckets in size.side)
         self.level = _embedding(VALUE_LEVELS, width)
         self.level_bias = _embedding(VALUE_LEVELS, 1)
@@ -93,8 +89,7 @@ class TwoTower(nn.Module):
         if self.training:
             hidden = torch.rand(ids.shape[0], 1, device=ids.device) < ITEM_DROPOUT
             ids = torch.where(hidden, ids[:1], ids)
-        side = self.genres @ self.genre.weight + lookup(self.year.weight, self.years)
-        return ids + functional.pad(side, (0, 0, 1, 0))
+        return ids + functional.pad(self.content @ self.of_content.weight, (0, 0, 1, 0))
 
     def request_vectors(self, items: Tensor, inputs: Inputs) -> Tensor:
         """[B, D] vectors of the requests; `items` are `item_vectors`.
@@ -168,15 +163,8 @@ def create(data: Dataset, liked: Ints, size: TowerSize) -> TwoTower:
     """Towers with fresh weights; `liked` [M] are the rows of the items of the training pairs."""
     counts = np.bincount(liked, minlength=data.items.count) + 1.0
     share = np.log(counts / counts.sum()).astype(np.float32)
-    genres = torch.from_numpy(data.items.genres)
-    return TwoTower(size, genres, torch.from_numpy(year_bucket(data.items.years)),
-                    torch.from_numpy(share))  # fmt: skip
-
-
-def year_bucket(years: Ints) -> Ints:
-    """[I] bucket of a year of release; 0 where it is unknown (0)."""
-    bucket = 1 + np.clip((years - FIRST_YEAR) // 5, 0, YEAR_BUCKETS - 2)
-    return np.asarray(np.where(years > 0, bucket, 0), dtype=np.int64)
+    known = torch.cat([content(data.items), time_bands(data.items)], 1)
+    return TwoTower(size, known, torch.from_numpy(share))
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:

@@ -45,6 +45,7 @@ def write(
             side.users.filter(known),
             side.items,
             config.seed,
+            declared=side.declaration,
             history_length=prepared.history_length,
         )
     )

@@ -15,7 +15,7 @@ from recommender_training.data.splits import Split, temporal
 
 def past(data: Dataset, time: int) -> Dataset:
     """Return the data set without events at or after `time`. Users and items stay."""
-    return Dataset(data.events.take(data.events.time < time), data.users, data.items)
+    return data.until(time)
 
 
 def rolling_origin(events: Events, split: Split, count: int) -> tuple[Split, ...]:

@@ -71,7 +71,7 @@ def new_ranker(prepared: Prepared, config: TrainingConfig) -> ranker.Ranker:
     data, settings = prepared.data, config.hyperparameters
     size = ranker.RankerSize(
         users=data.users.count,
-        side=attributes.sizes(data.users),
+        side=attributes.sizes(data),
         embedding_dim=settings.embedding_dim,
         dropout=settings.dropout,
         user_dropout=settings.user_dropout,

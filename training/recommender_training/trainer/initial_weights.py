@@ -1,8 +1,8 @@
 """Start from the champion's weights: rows of embeddings by id or name, all else as it is.
 
 What the champion never knew starts as what it knew of the unknown: an id or a category of an
-attribute from the row of the unknown one, a genre from zero. Where shapes differ, the champion's
-weights are not used.
+attribute from the row of the unknown one, a category of items from zero. Where shapes differ, the
+champion's weights are not used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from recommender_training.artifact.checkpoint import Checkpoint, CheckpointError
 from recommender_training.common.arrays import Bools, Ints
 from recommender_training.config.training import FeatureGroup, WarmMode
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import attributes
+from recommender_training.features.item_content import content_names
 from recommender_training.models.ranker import Ranker
 
 
@@ -73,7 +73,7 @@ class WarmStart:
         Raises CheckpointError where a shape is another; the model is then as it was.
         """
         fresh = model.state_dict()
-        merged = {name: value for name, value in fresh.items() if name == "genres"}
+        merged = {name: value for name, value in fresh.items() if name == "content"}
         places = self._places(data)
         for name, value in self.checkpoint.weights.items():
             merged[name] = _rows(name, value, places[name]) if name in places else value
@@ -111,7 +111,7 @@ class WarmStart:
     def _places(self, data: Dataset) -> dict[str, Ints]:
         """Of each table the row in the champion's for each row here; -1 where it has none."""
         had = self.checkpoint
-        of_sides = zip(had.words.attributes, attributes.of_users(data.users), strict=True)
+        of_sides = zip(had.words.attributes, data.attributes, strict=True)
         sides = {
             f"side.{place}.weight": _after_unknown(places_of_names(theirs, own.categories))
             for place, ((_, theirs), own) in enumerate(of_sides)
@@ -120,12 +120,14 @@ class WarmStart:
             "user.weight": _after_unknown(places_of(had.user_ids, data.users.ids)),
             "item.weight": _after_unknown(places_of(had.item_ids, data.items.ids)),
             **sides,
-            "genre.weight": places_of_names(had.words.genres, data.items.genre_names),
+            "of_content.weight": places_of_names(had.words.content, content_names(data.items)),
         }
 
 
 def _rows(name: str, weights: Tensor, places: Ints) -> Tensor:
-    other = torch.zeros_like(weights[0]) if name == "genre.weight" else weights[0]
+    if len(weights) == 0:
+        return weights.new_zeros(len(places), *weights.shape[1:])
+    other = torch.zeros_like(weights[0]) if name == "of_content.weight" else weights[0]
     at = torch.from_numpy(places)
     return torch.where((at >= 0).unsqueeze(1), weights[at.clamp(min=0)], other)
 

@@ -71,7 +71,7 @@ def refit_retrieval(
 
 def _create(data: Dataset, settings: Hyperparameters, target: Tensor) -> two_tower.TwoTower:
     size = two_tower.TowerSize(
-        side=attributes.sizes(data.users),
+        side=attributes.sizes(data),
         width=settings.embedding_dim,
         history_length=settings.history_length,
         dropout=settings.dropout,
@@ -92,7 +92,7 @@ def _own(
 
 
 def _hide_unseen(towers: two_tower.TwoTower, items: Ints) -> None:
-    """Give items without an event the unknown one's vector, in place; genres and year stay."""
+    """Give items without an event the unknown one's vector, in place; their content stays."""
     with torch.no_grad():
         weights = towers.item.weight
         unseen = torch.ones(weights.shape[0], dtype=torch.bool)

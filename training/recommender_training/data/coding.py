@@ -1,0 +1,240 @@
+"""Declared features as numbers: a column a feature of requests, a block of columns one of items.
+
+What a request says of its user and context is a row of floats: the index of a category, or the
+number itself; NaN is missing or unknown. What is known of items is zero or one by category.
+Numbers fall into bands, whose edges are the declared ones or the quantiles of the data.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from recommender_training.common.arrays import Doubles, Floats, Ints
+from recommender_training.config.declaration import BANDS, Declaration, Feature, Kind, Place
+from recommender_training.data import bands
+
+#: Categories of a feature that declares no maxCategories: the most frequent ones.
+MAX_CATEGORIES = 1000
+BOOLEANS = ("false", "true")
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One declared feature of users or context, a column of what a request says."""
+
+    feature: Feature
+    place: Place
+    categories: tuple[str, ...]  # names of the categories, or of the bands of a number
+    edges: tuple[float, ...] = ()  # of a number: the first value of each band but the lowest
+
+    @property
+    def name(self) -> str:
+        """The declared name."""
+        return self.feature.name
+
+    @property
+    def banded(self) -> bool:
+        """Whether a value is a number that falls into bands, not the index of a category."""
+        return self.feature.kind is Kind.NUMERIC
+
+    @property
+    def buckets(self) -> int:
+        """Number of categories or bands, and one for unknown values."""
+        return len(self.categories) + 1
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Smallest and largest known value."""
+        if self.banded:
+            return self.feature.lowest, self.feature.highest
+        return 0.0, len(self.categories) - 1.0
+
+    @property
+    def served(self) -> float:
+        """The value at serving where the request has none; NaN where none is declared."""
+        if self.feature.served_as is None:
+            return math.nan
+        return float(self.codes(pl.DataFrame({self.name: [self.feature.served_as]}))[0])
+
+    def stated(self, values: Floats) -> pl.Series:
+        """[N] the values as a table has them; null where unknown."""
+        if self.banded:
+            return pl.Series(self.name, values, dtype=pl.Float64).fill_nan(None)
+        names = [*self.categories, None]
+        places = np.where(np.isnan(values), len(self.categories), values).astype(np.int64)
+        return pl.Series(self.name, [names[place] for place in places.tolist()], dtype=pl.String)
+
+    def codes(self, frame: pl.DataFrame) -> Floats:
+        """[N] values of the column of this feature in `frame`."""
+        column = frame[self.name]
+        if self.banded:
+            values = column.cast(pl.Float32, strict=False)
+            return np.asarray(values.fill_null(math.nan).to_numpy(), dtype=np.float32)
+        return _indices(column, self.categories)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One declared feature of items: its columns among those of all."""
+
+    feature: Feature
+    categories: tuple[str, ...]
+    start: int
+    edges: tuple[float, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The declared name."""
+        return self.feature.name
+
+    @property
+    def columns(self) -> slice:
+        """Its columns."""
+        return slice(self.start, self.start + len(self.categories))
+
+
+@dataclass(frozen=True)
+class Coding:
+    """How the declared features of a data set are coded."""
+
+    attributes: tuple[Attribute, ...]  # of users first, then of context
+    blocks: tuple[Block, ...]
+    times: tuple[Feature, ...]  # Timestamps of items
+    embeddings: tuple[Feature, ...]  # of items
+
+    @classmethod
+    def of(
+        cls,
+        declared: Declaration,
+        users: pl.DataFrame,
+        items: pl.DataFrame,
+        interactions: pl.LazyFrame,
+    ) -> Coding:
+        """The coding of the values in these tables."""
+        attributes = [_attribute(each, Place.USERS, users.lazy()) for each in declared.users]
+        attributes += [_attribute(each, Place.CONTEXT, interactions) for each in declared.context]
+        blocks: list[Block] = []
+        for feature in declared.items:
+            if feature.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
+                continue
+            categories, edges = _known(feature, items.lazy())
+            start = blocks[-1].columns.stop if blocks else 0
+            blocks.append(Block(feature, categories, start, edges))
+        times, embeddings = (
+            tuple(each for each in declared.items if each.kind is kind)
+            for kind in (Kind.TIMESTAMP, Kind.EMBEDDING)
+        )
+        return cls(tuple(attributes), tuple(blocks), times, embeddings)
+
+    def of_place(self, place: Place) -> tuple[Attribute, ...]:
+        """The attributes of users or of context."""
+        return tuple(each for each in self.attributes if each.place is place)
+
+
+def values(attributes: Sequence[Attribute], frame: pl.DataFrame) -> Floats:
+    """[N, K] values of the rows of `frame`."""
+    if not attributes:
+        return np.zeros((frame.height, 0), dtype=np.float32)
+    return np.stack([each.codes(frame) for each in attributes], axis=1)
+
+
+def tags(blocks: Sequence[Block], items: pl.DataFrame) -> tuple[Floats, tuple[Ints, ...]]:
+    """[I, G] zero or one, and of each block [I] the first category of each item, -1 for none."""
+    width = blocks[-1].columns.stop if blocks else 0
+    hot, first = np.zeros((items.height, width), dtype=np.float32), []
+    for block in blocks:
+        index = {name: code for code, name in enumerate(block.categories)}
+        own = np.full(items.height, -1, dtype=np.int64)
+        for row, names in enumerate(_names(block, items[block.name])):
+            codes = [index[name] for name in names if name in index]
+            hot[row, [block.start + code for code in codes]] = 1.0
+            own[row] = codes[0] if codes else -1
+        first.append(own)
+    return hot, tuple(first)
+
+
+def times(features: Sequence[Feature], items: pl.DataFrame) -> Doubles:
+    """[I, M] seconds since 1970, NaN where unknown."""
+    columns = [items[each.name].cast(pl.Float64).fill_null(math.nan) for each in features]
+    if not columns:
+        return np.zeros((items.height, 0))
+    return np.stack([np.asarray(column.to_numpy(), dtype=np.float64) for column in columns], 1)
+
+
+def embeddings(features: Sequence[Feature], items: pl.DataFrame) -> Floats:
+    """[I, E] the embeddings of each item, one after another; zeros where one is missing."""
+    parts = [np.zeros((items.height, 0), dtype=np.float32)]
+    for feature in features:
+        length = feature.length or 0
+        part = np.zeros((items.height, length), dtype=np.float32)
+        for row, text in enumerate(items[feature.name].to_list()):
+            if text is not None:
+                part[row] = np.array(text.split(), dtype=np.float32)
+        parts.append(part)
+    return np.concatenate(parts, axis=1)
+
+
+def _attribute(feature: Feature, place: Place, rows: pl.LazyFrame) -> Attribute:
+    categories, edges = _known(feature, rows)
+    return Attribute(feature, place, categories, edges)
+
+
+def _known(feature: Feature, rows: pl.LazyFrame) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """The categories of a feature, or the names of its bands, and the edges of these."""
+    if feature.kind is Kind.BOOLEAN:
+        return BOOLEANS, ()
+    if feature.kind is Kind.NUMERIC:
+        edges = feature.edges or _quantiles(feature, rows)
+        return bands.names(edges, feature.minimum), edges
+    column = pl.col(feature.name).drop_nulls()
+    if feature.kind is Kind.MULTI_CATEGORICAL:
+        column = column.str.split(" ").explode()
+    counts = rows.select(column.alias("name")).group_by("name").len()
+    ordered = counts.sort(pl.col("len"), "name", descending=[True, False])
+    most = ordered.head(feature.max_categories or MAX_CATEGORIES).collect(engine="streaming")
+    return tuple(sorted(most["name"].to_list())), ()
+
+
+def _quantiles(feature: Feature, rows: pl.LazyFrame) -> tuple[float, ...]:
+    """At most `bands` - 1 increasing inner quantiles, all above the smallest value."""
+    number = pl.col(feature.name).drop_nulls().cast(pl.Float32)
+    found = rows.select(number).collect(engine="streaming")[feature.name].to_numpy()
+    if len(found) == 0:
+        return ()
+    count = feature.bands or BANDS
+    inner = np.quantile(found, np.arange(1, count) / count, method="nearest")
+    return tuple(float(edge) for edge in np.unique(inner) if edge > found.min())
+
+
+def _names(block: Block, column: pl.Series) -> Iterable[Sequence[str]]:
+    """The categories of each row."""
+    if block.feature.kind is Kind.NUMERIC:
+        numbers = column.cast(pl.Float32).to_numpy()
+        at = np.searchsorted(np.array(block.edges, dtype=np.float32), numbers, side="right")
+        known = ~np.isnan(numbers)
+        return [
+            [block.categories[place]] if is_known else []
+            for place, is_known in zip(at, known, strict=True)
+        ]
+    texts = column.to_list()
+    if block.feature.kind is Kind.MULTI_CATEGORICAL:
+        return [text.split(" ") if text else [] for text in texts]
+    return [[text] if text is not None else [] for text in texts]
+
+
+def _indices(column: pl.Series, categories: tuple[str, ...]) -> Floats:
+    """[N] index of each category, NaN for others."""
+    if not categories:
+        return np.full(len(column), math.nan, dtype=np.float32)
+    found = column.cast(pl.String).replace_strict(
+        list(categories),
+        list(range(len(categories))),
+        default=None,
+        return_dtype=pl.Float32,
+    )
+    return np.asarray(found.fill_null(math.nan).to_numpy(), dtype=np.float32)
