@@ -94,7 +94,8 @@ class Feature(Section):
     missing: tuple[Text, ...] = Field(default=(), max_length=20)
     #: The most frequent categories are known, all others are not.
     max_categories: int | None = Field(default=None, ge=1, le=100_000)
-    #: Between two categories of a MultiCategorical text; lists need none.
+    #: Between two categories of a MultiCategorical; without one, a text is one category and only
+    #: lists have several.
     separator: str | None = Field(default=None, min_length=1, max_length=8)
     #: First value of each band of a number but the lowest; quantiles if absent.
     edges: tuple[Number, ...] = Field(default=(), max_length=100)
@@ -102,6 +103,7 @@ class Feature(Section):
     #: Smallest and largest value; rows with others are quarantined.
     minimum: Number | None = None
     maximum: Number | None = None
+    #: Seconds if absent.
     unit: TimeOf | None = None
     length: int | None = Field(default=None, ge=1, le=1024)
     #: Of users and context: the evaluation reports errors by value. Of items: exposure.
@@ -121,15 +123,34 @@ class Feature(Section):
                 raise ValueError(f"{setting} is a setting of {of}, not of {self.kind}: remove it")
         if self.kind is Kind.EMBEDDING and self.length is None:
             raise ValueError("an Embedding needs its length: set length")
+        self._bands_are_consistent()
+        if (self.fairness or self.cold_start) and self.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
+            raise ValueError(f"fairness and coldStart need categories or bands, not {self.kind}")
+        if self.served_as is not None:
+            self._served_value_is_one(self.served_as)
+        return self
+
+    def _bands_are_consistent(self) -> None:
         if any(a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)):
             raise ValueError("edges must increase")
         if self.edges and self.bands:
             raise ValueError("edges and bands exclude each other: remove one")
         if self.lowest >= self.highest:
             raise ValueError("minimum must be below maximum")
-        if (self.fairness or self.cold_start) and self.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
-            raise ValueError(f"fairness and coldStart need categories or bands, not {self.kind}")
-        return self
+        if self.edges and not self.lowest < self.edges[0] <= self.edges[-1] <= self.highest:
+            raise ValueError("edges must be above minimum and not above maximum")
+
+    def _served_value_is_one(self, value: str) -> None:
+        if self.kind is Kind.BOOLEAN and value not in ("false", "true"):
+            raise ValueError(f"servedAs={value!r}: a Boolean is true or false")
+        if self.kind is not Kind.NUMERIC:
+            return
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or not self.lowest <= number <= self.highest:
+            raise ValueError(f"servedAs={value!r}: give a number from minimum to maximum")
 
     @property
     def source(self) -> str:
@@ -161,6 +182,7 @@ class Declaration(Section):
     def _is_consistent(self) -> Self:
         problems = []
         names: set[str] = set()
+        last = {f"last_{feature.name}" for feature in self.items}
         for place in Place:
             for feature in self.of(place):
                 where = f"{place}.{feature.name}"
@@ -174,6 +196,8 @@ class Declaration(Section):
                     problems.append(f"{where}: servedAs is a setting of the context: remove it")
                 if feature.cold_start and place is Place.ITEMS:
                     problems.append(f"{where}: coldStart is a setting of users: remove it")
+                if place is not Place.ITEMS and feature.name in last:
+                    problems.append(f"{where}: the drift of the items uses this name: rename it")
         if problems:
             raise ValueError("; ".join(problems))
         return self

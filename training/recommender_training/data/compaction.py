@@ -20,9 +20,10 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.data import lake
+from recommender_training.data import declarations, lake
 
 #: Small files that a partition may have; with more, they are merged.
 MAX_FILES = 16
@@ -96,20 +97,24 @@ def compact(
     """Compact the tables, then remove files that no kept version needs.
 
     Keeps the newest version of each table, the data versions `keep` (`kept_by_artifacts` returns
-    those of artifacts), and all files needed in the last `retention_hours`. A second call does
-    nothing. Raises InputError: DataMissing, DataVersionMissing, InvalidRetention.
+    those of artifacts), and all files needed in the last `retention_hours`. Declarations of data
+    versions that are not kept go with their files. A second call does nothing. Raises InputError:
+    DataMissing, DataVersionMissing, InvalidRetention.
     """
     check_retention(retention_hours)
     if lake.newest(path, "interactions") is None:
         raise InputError("DataMissing", f"{path} has no table of interactions; run `check` first")
     with lake.locked(path):
-        kept = [lake.table_versions(version) for version in sorted(set(keep))]
+        wanted = sorted(set(keep))
+        kept = [lake.table_versions(version) for version in wanted]
         partitions = compact_interactions(path, max_files) + compact_notes(path, max_files)
         removed = 0
         for name in _TABLES:
             versions = sorted({found[name] for found in kept if name in found})
             removed += _vacuum(path / name, versions, retention_hours)
             removed += _remove_unfinished(path / name)
+        before = clock.seconds() - 3600 * retention_hours
+        removed += declarations.forget(path, wanted, before)
     return Compacted(partitions, removed)
 
 

@@ -1,8 +1,9 @@
 """The lake: Delta tables of interactions, users, items and quarantined rows.
 
 A data version consists of the Delta versions of the three tables that training reads and a digest
-of their content: `i3.u1.t1-0123456789abcdef`. The same content always has the same data version,
-and newer versions never change an older one.
+of their content and of the declaration of their features: `i3.u1.t1-0123456789abcdef`. The same
+content always has the same data version, and newer versions never change an older one. The
+declaration lies beside the tables (`declarations.py`), and says which columns they have.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import schema
+from recommender_training.config.declaration import Declaration
+from recommender_training.data import declarations, schema
 
 #: Property of the tables in data versions. By default, Delta expires log entries after 30 days,
 #: and the versions with them.
@@ -29,6 +31,7 @@ _KEEP_WHOLE_LOG = {"delta.enableExpiredLogCleanup": "false"}
 VERSION = r"^i([0-9]+)\.u([0-9]+)\.t([0-9]+)-([0-9a-f]{16})$"
 #: Rows converted to text at a time.
 _SLICE = 200_000
+#: Columns that decide the order of rows; the others of the interactions break ties.
 _ORDER = {
     "interactions": ["timestamp", "user_id", "item_id", "value", "event_date", "segment"],
     "users": ["user_id"],
@@ -38,22 +41,29 @@ _ORDER = {
 
 @dataclass(frozen=True)
 class Tables:
-    """The content of one data version, each table sorted."""
+    """The content of one data version, each table sorted, and the declaration of its features."""
 
     interactions: pl.DataFrame
     users: pl.DataFrame
     items: pl.DataFrame
+    declaration: Declaration
 
     def digest(self) -> str:
-        """Return 16 hex digits of a SHA-256 over the rows of the three tables."""
-        return content_digest([self.interactions], self.users, self.items)
+        """Return 16 hex digits of a SHA-256 over the declaration and the rows."""
+        return content_digest(self.declaration, [self.interactions], self.users, self.items)
 
 
 def content_digest(
-    interactions: Iterable[pl.DataFrame], users: pl.DataFrame, items: pl.DataFrame
+    declaration: Declaration,
+    interactions: Iterable[pl.DataFrame],
+    users: pl.DataFrame,
+    items: pl.DataFrame,
 ) -> str:
-    """Return 16 hex digits of a SHA-256 over the sorted rows; interactions come in parts."""
-    digest = Digest()
+    """Return 16 hex digits of a SHA-256 over the declaration and the sorted rows.
+
+    Interactions come in parts.
+    """
+    digest = Digest(declaration)
     for _ in digest.over(interactions):
         pass
     for side in (users, items):
@@ -63,11 +73,11 @@ def content_digest(
 
 
 class Digest:
-    """Digest of three tables in sequence, computed while they are read."""
+    """Digest of a declaration and of three tables in sequence, computed while they are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, declaration: Declaration) -> None:
         """Start with the first table."""
-        self._digest = hashlib.sha256()
+        self._digest = hashlib.sha256(declaration.text().encode() + b"\0")
 
     def over(self, parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         """Yield the parts of the next table while hashing them; the caller must consume all."""
@@ -118,10 +128,16 @@ def append(lake: Path, name: str, frame: pl.DataFrame, partitions: list[str] | N
 
 
 def overwrite(lake: Path, name: str, frame: pl.DataFrame) -> int:
-    """Replace the rows as a new version of the table and return it; older versions stay."""
+    """Replace rows and columns as a new version of the table and return it; older ones stay."""
     path = str(lake / name)
     keep_log(lake, name)
-    write_deltalake(path, frame, mode="overwrite", configuration=_properties(name))
+    write_deltalake(
+        path,
+        frame,
+        mode="overwrite",
+        schema_mode="overwrite",
+        configuration=_properties(name),
+    )
     return DeltaTable(path).version()
 
 
@@ -146,13 +162,37 @@ def _properties(name: str) -> dict[str, str]:
 
 
 def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFrame]:
-    """Update users or items by id; return the version, a new one if any row changed, and rows."""
+    """Update users or items by id; return the version, a new one if any row changed, and rows.
+
+    Rows have the columns of `incoming`: null in the rows that were there before a column, while a
+    column that is no longer declared goes. Raises InputError `SchemaChanged`.
+    """
     key = _ORDER[name][0]
+    check_types(lake, name, incoming.schema)
     number, present = current(lake, name, incoming.schema)
     merged = sort(name, pl.concat([present.join(incoming, on=key, how="anti"), incoming]))
     if number is None or not merged.equals(sort(name, present)):
         number = overwrite(lake, name, merged)
     return number, merged
+
+
+def check_types(lake: Path, name: str, columns: pl.Schema) -> None:
+    """Check that the newest version of a table has no column of `columns` in another type.
+
+    Raises InputError `SchemaChanged` with the table, the column and both types.
+    """
+    try:
+        table = DeltaTable(str(lake / name))
+    except TableNotFoundError:
+        return
+    for column, found in pl.scan_delta(table).collect_schema().items():
+        if column in columns and columns[column] != found:
+            raise InputError(
+                "SchemaChanged",
+                f"the column {column} of the table {name} in {lake} has the type {found}, but "
+                f"{columns[column]} is declared now, and a column keeps its type: give the "
+                "feature another name (and set column), or rename the model",
+            )
 
 
 def scan(lake: Path, name: str, columns: pl.Schema) -> pl.LazyFrame:
@@ -162,7 +202,11 @@ def scan(lake: Path, name: str, columns: pl.Schema) -> pl.LazyFrame:
         table = DeltaTable(str(lake / name))
     except TableNotFoundError:
         return pl.LazyFrame(schema=columns)
-    rows = pl.scan_delta(table)
+    return select(pl.scan_delta(table), columns)
+
+
+def select(rows: pl.LazyFrame, columns: pl.Schema) -> pl.LazyFrame:
+    """Return exactly these columns in these types; null where `rows` lack them."""
     found = rows.collect_schema().names()
     return rows.select(
         (pl.col(column) if column in found else pl.lit(None)).cast(kind).alias(column)
@@ -185,19 +229,33 @@ def name_version(interactions: int, users: int, items: int, digest: str) -> str:
 
 def sort(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Sort rows in the order that digests and training rely on."""
-    return frame.sort(_ORDER[name])
+    first = _ORDER[name]
+    ties = [column for column in frame.columns if column not in first]
+    return frame.sort([*first, *ties] if name == "interactions" else first)
 
 
-def scan_version(lake: Path, data_version: str) -> dict[str, pl.LazyFrame]:
-    """Return the three tables of a data version as lazy frames with their columns at the time.
+@dataclass(frozen=True)
+class Scans:
+    """The three tables of a data version as lazy frames, and the declaration of its features."""
+
+    tables: dict[str, pl.LazyFrame]
+    declaration: Declaration
+
+
+def scan_version(lake: Path, data_version: str) -> Scans:
+    """Return the tables of a data version with the columns of its declaration.
 
     Does not verify the digest. Raises InputError `DataVersionMissing`.
     """
+    numbers = table_versions(data_version)
+    declaration = declarations.read(lake, data_version)
+    schemas = schema.tables(declaration)
     scans: dict[str, pl.LazyFrame] = {}
-    for name, number in zip(_ORDER, _parse(data_version).groups()[:3], strict=True):
-        with _readable(lake, name, int(number)):
-            scans[name] = pl.scan_delta(DeltaTable(str(lake / name), version=int(number)))
-    return scans
+    for name, number in numbers.items():
+        with _readable(lake, name, number):
+            rows = pl.scan_delta(DeltaTable(str(lake / name), version=number))
+            scans[name] = select(rows, schemas[name])
+    return Scans(scans, declaration)
 
 
 def table_versions(data_version: str) -> dict[str, int]:
@@ -217,17 +275,17 @@ def digest_of(data_version: str) -> str:
 
 
 def read_version(lake: Path, data_version: str) -> Tables:
-    """Return the rows of exactly this data version.
+    """Return the rows of exactly this data version, and its declaration.
 
     Raises InputError `DataVersionMissing` if it is missing or its content has changed.
     """
-    match = _parse(data_version)
+    scans = scan_version(lake, data_version)
     frames: dict[str, pl.DataFrame] = {}
-    schemas = (schema.INTERACTIONS_SCHEMA, schema.USERS_SCHEMA, schema.ITEMS_SCHEMA)
-    for name, number, empty in zip(_ORDER, match.groups(), schemas, strict=False):
-        frames[name] = sort(name, _load(lake, name, int(number), empty))
-    tables = Tables(**frames)
-    if tables.digest() != match.group(4):
+    for name, number in table_versions(data_version).items():
+        with _readable(lake, name, number):
+            frames[name] = sort(name, scans.tables[name].collect())
+    tables = Tables(**frames, declaration=scans.declaration)
+    if tables.digest() != digest_of(data_version):
         raise changed(lake, data_version)
     return tables
 
@@ -262,11 +320,6 @@ def _parse(data_version: str) -> re.Match[str]:
     return match
 
 
-def _load(lake: Path, name: str, number: int, empty: pl.Schema) -> pl.DataFrame:
-    with _readable(lake, name, number):
-        return _rows(DeltaTable(str(lake / name), version=number), empty)
-
-
 @contextmanager
 def _readable(lake: Path, name: str, number: int) -> Iterator[None]:
     try:
@@ -280,5 +333,4 @@ def _readable(lake: Path, name: str, number: int) -> Iterator[None]:
 
 
 def _rows(table: DeltaTable, columns: pl.Schema) -> pl.DataFrame:
-    frame = pl.scan_delta(table).collect()
-    return frame.select([pl.col(name).cast(kind) for name, kind in columns.items()])
+    return select(pl.scan_delta(table), columns).collect()

@@ -12,38 +12,39 @@ from pathlib import Path
 import polars as pl
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import dataset, lake, ordered, schema, splits
+from recommender_training.config.declaration import Declaration
+from recommender_training.data import dataset, lake, ordered, splits
 from recommender_training.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
 class Side:
-    """The tables beside the interactions, sorted by id."""
+    """The tables beside the interactions, sorted by id, and the declaration of all columns."""
 
     users: pl.DataFrame
     items: pl.DataFrame
+    declaration: Declaration
 
 
 def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, Dataset]:
-    """Return users, items, and the data set of the last `window_days` (None: all).
+    """Return users, items, declaration, and the data set of the last `window_days` (None: all).
 
     Raises InputError: `DataVersionMissing` if the version is missing or its content has changed,
     `NoRowsInWindow`.
     """
+    scans = lake.scan_version(path, data_version)
     with lake.intact(path, data_version):
-        scans = lake.scan_version(path, data_version)
-        users = _table(scans["users"], "users", schema.USERS_SCHEMA)
-        items = _table(scans["items"], "items", schema.ITEMS_SCHEMA)
-        rows = _cast(scans["interactions"], schema.INTERACTIONS_SCHEMA)
+        users, items = _sides(scans)
+        rows = scans.tables["interactions"]
         first, last, count = _window(rows, window_days)
-        digest = lake.Digest()
+        digest = lake.Digest(scans.declaration)
         parts = digest.over(ordered.by_time(rows))
         data = dataset.assemble(_within(parts, first, last), count, users, items)
         for table in (users, items):
             list(digest.over([table]))
     if digest.text() != lake.digest_of(data_version):
         raise lake.changed(path, data_version)
-    return Side(users, items), data
+    return Side(users, items, scans.declaration), data
 
 
 def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int, int, int]:
@@ -52,14 +53,12 @@ def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int,
     Reads all rows of the version and verifies the digest. Raises InputError: `DataVersionMissing`
     if the version is missing or its content has changed, `NoRowsInWindow`.
     """
+    scans = lake.scan_version(path, data_version)
     with lake.intact(path, data_version):
-        scans = lake.scan_version(path, data_version)
-        rows = _cast(scans["interactions"], schema.INTERACTIONS_SCHEMA)
-        users = _table(scans["users"], "users", schema.USERS_SCHEMA)
-        items = _table(scans["items"], "items", schema.ITEMS_SCHEMA)
-        if lake.content_digest(ordered.by_time(rows), users, items) != lake.digest_of(
-            data_version
-        ):
+        rows = scans.tables["interactions"]
+        users, items = _sides(scans)
+        found = lake.content_digest(scans.declaration, ordered.by_time(rows), users, items)
+        if found != lake.digest_of(data_version):
             raise lake.changed(path, data_version)
         return _window(rows, window_days)
 
@@ -84,9 +83,7 @@ def _within(parts: Iterator[pl.DataFrame], first: int, last: int) -> Iterator[pl
         yield part.filter(pl.col("timestamp").is_between(first, last))
 
 
-def _table(rows: pl.LazyFrame, name: str, columns: pl.Schema) -> pl.DataFrame:
-    return lake.sort(name, _cast(rows, columns).collect())
-
-
-def _cast(rows: pl.LazyFrame, columns: pl.Schema) -> pl.LazyFrame:
-    return rows.select(pl.col(name).cast(kind) for name, kind in columns.items())
+def _sides(scans: lake.Scans) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Read users and items, each sorted by id."""
+    users, items = (lake.sort(name, scans.tables[name].collect()) for name in ("users", "items"))
+    return users, items

@@ -47,7 +47,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
 
     Raises InputError: DataVersionMissing, NoRowsInWindow.
     """
-    tables = lake.scan_version(lake_path, data_version)
+    tables = lake.scan_version(lake_path, data_version).tables
     rows = tables["interactions"]
     types = {
         name: {column: str(kind) for column, kind in table.collect_schema().items()}

@@ -10,63 +10,54 @@ from collections.abc import Mapping
 import polars as pl
 
 from recommender_training.data import schema
-from recommender_training.ingestion import raw_columns
+from recommender_training.ingestion import feature_values, texts
 from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
 from recommender_training.ingestion.mapping import (
-    EventType,
     Interactions,
     Items,
     PartitionBy,
     TimeUnit,
-    Value,
+    Users,
 )
-from recommender_training.ingestion.raw_columns import flag, whole_number
+from recommender_training.ingestion.raw_columns import flag
 
 #: 1990-01-01. If a number lies between this and now only in another unit, the mapping is wrong.
 _PLAUSIBLE_FROM = 631_152_000
 _MAX_ATTRIBUTE, _MAX_SESSION = 64, 128
 
-_NUMBER = r"^[+-]?[0-9]{1,20}(?:\.[0-9]*)?(?:[eE][+-]?[0-9]{1,3})?$"
-_DATE_TIME = (
-    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?"
-    r"\s?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
-)
-
 #: Default readers of ids.
 USERS, ITEMS = IntegerIds("User"), IntegerIds("Item")
+#: Good rows, with `_line` and `_row` of the file beside the columns of the table, and bad rows.
 Parts = tuple[pl.DataFrame, pl.DataFrame]
 
 
-def users(frame: pl.DataFrame, ids: IdReader = USERS) -> Parts:
-    """Return rows of the users table, and bad rows with their reason."""
-    frame = _complete(frame, ("age", "gender", "occupation", "segment"), {"raw_id": ids})
+def users(frame: pl.DataFrame, table: Users, ids: IdReader = USERS) -> Parts:
+    """Return rows of the users table, and bad rows with their reason.
+
+    `segment` is null where none is mapped; `segments.py` has the default.
+    """
+    frame = _complete(frame, ("segment",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "user_id")
-    missing = pl.col("raw_age").is_null() | pl.col("raw_age").is_in(["-1", "-1.0"])
-    age = whole_number("raw_age")
-    frame = flag(frame, ~missing & ~age.is_between(0, schema.MAX_AGE).fill_null(False), "BadAge")
-    for name in ("gender", "occupation", "segment"):
-        frame = flag(frame, _too_long(f"raw_{name}", _MAX_ATTRIBUTE), "TextTooLong")
+    frame = feature_values.read(frame, table.features)
+    frame = flag(frame, _too_long("raw_segment", _MAX_ATTRIBUTE), "TextTooLong")
     return _parts(
         ids.settle(frame, "raw_id", "user_id"),
         pl.col("user_id"),
-        age.alias("age"),
-        pl.col("raw_gender").alias("gender"),
-        pl.col("raw_occupation").alias("occupation"),
-        pl.coalesce("raw_segment", schema.age_band(age)).alias("segment"),
+        *feature_values.columns(table.features),
+        pl.col("raw_segment").alias("segment"),
     )
 
 
 def items(frame: pl.DataFrame, table: Items, ids: IdReader = ITEMS) -> Parts:
     """Return rows of the items table, and bad rows with their reason."""
-    frame = _complete(frame, ("title", "release_year", "genres"), {"raw_id": ids})
+    frame = _complete(frame, ("title",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "item_id")
-    year = whole_number("raw_release_year")
+    frame = feature_values.read(frame, table.features)
     return _parts(
         ids.settle(frame, "raw_id", "item_id"),
         pl.col("item_id"),
         pl.col("raw_title").alias("title"),
-        pl.when(year.is_between(1800, 2200)).then(year).alias("release_year"),
-        _genres(table.genre_separator).alias("genres"),
+        *feature_values.columns(table.features),
     )
 
 
@@ -87,8 +78,9 @@ def interactions(
     frame = _complete(frame, ("value", "event_type", "session", "segment"), ids)
     frame = of_users.read(frame, "raw_user", "user_id")
     frame = of_items.read(frame, "raw_item", "item_id")
-    frame = _with_time(frame, table.timestamp.unit, now)
-    frame = _with_value(frame, table.value, table.event_type)
+    frame = _with_time(frame, table.timestamp_unit, now)
+    frame = _with_value(frame, table)
+    frame = feature_values.read(frame, table.features)
     for name, limit in (("event_type", _MAX_ATTRIBUTE), ("segment", _MAX_ATTRIBUTE),
                         ("session", _MAX_SESSION)):  # fmt: skip
         frame = flag(frame, _too_long(f"raw_{name}", limit), "TextTooLong")
@@ -106,6 +98,7 @@ def interactions(
         pl.coalesce("raw_segment", "of_user", pl.lit("unknown")).alias("segment"),
         pl.col("raw_event_type").alias("event_type"),
         pl.col("raw_session").alias("session_id"),
+        *feature_values.columns(table.features),
     )
 
 
@@ -131,40 +124,27 @@ def _complete(
 
 
 def _parts(frame: pl.DataFrame, *columns: pl.Expr) -> Parts:
-    good = frame.filter(pl.col("reason").is_null()).select(*columns, "line", "row")
+    place = (pl.col("line").alias("_line"), pl.col("row").alias("_row"))
+    good = frame.filter(pl.col("reason").is_null()).select(*columns, *place)
     bad = frame.filter(pl.col("reason").is_not_null()).select("line", "row", "reason")
     return good, bad
-
-
-def _number(name: str) -> pl.Expr:
-    text = pl.col(name)
-    return pl.when(text.str.contains(_NUMBER)).then(text).cast(pl.Float64, strict=False)
 
 
 def _too_long(name: str, limit: int) -> pl.Expr:
     return (pl.col(name).str.len_chars() > limit).fill_null(value=False)
 
 
-def _genres(separator: str) -> pl.Expr:
-    """Return genres as in the tables: one word per genre, separated by spaces."""
-    one = raw_columns.LIST_SEPARATOR
-    parts = pl.col("raw_genres").str.replace_all(separator, one, literal=True).str.split(one)
-    words = parts.list.eval(pl.element().str.strip_chars().str.replace_all(r"\s+", "-"))
-    text = words.list.eval(pl.element().filter(pl.element().str.len_bytes() > 0)).list.join(" ")
-    return pl.when(text.str.len_bytes() > 0).then(text)
-
-
 def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
     """Add `timestamp` in seconds; the reason for a wrong unit names the likely one."""
     last = now + schema.CLOCK_TOLERANCE
     if unit is TimeUnit.ISO8601:
-        seconds = _iso_seconds("raw_timestamp")
+        seconds = texts.iso_seconds(pl.col("raw_timestamp"))
         frame = frame.with_columns(seconds.alias("timestamp"))
-        is_number = pl.col("raw_timestamp").str.contains(_NUMBER).fill_null(value=False)
+        is_number = pl.col("raw_timestamp").str.contains(texts.NUMBER).fill_null(value=False)
         frame = flag(frame, is_number & pl.col("timestamp").is_null(), "TimestampIsNumber")
     else:
         scale = 1.0 if unit is TimeUnit.SECONDS else 1e-3
-        number = _number("raw_timestamp")
+        number = texts.number(pl.col("raw_timestamp"))
         frame = frame.with_columns(
             (number * scale).floor().cast(pl.Int64, strict=False).alias("timestamp")
         )
@@ -174,7 +154,7 @@ def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
                 plausible = pl.col("timestamp").is_between(_PLAUSIBLE_FROM, last)
                 likely = (likely & ~plausible.fill_null(value=False)).fill_null(value=False)
                 frame = flag(frame, likely, f"TimestampLooksLike{other}")
-        is_text = _iso_seconds("raw_timestamp").is_not_null()
+        is_text = texts.iso_seconds(pl.col("raw_timestamp")).is_not_null()
         frame = flag(frame, pl.col("timestamp").is_null() & is_text, "TimestampLooksLikeISO8601")
     frame = flag(frame, pl.col("timestamp") < 1, "BadTimestamp")
     return flag(frame, pl.col("timestamp") > last, "FutureTimestamp")
@@ -184,41 +164,40 @@ def _with_time(frame: pl.DataFrame, unit: TimeUnit, now: int) -> pl.DataFrame:
 _UNITS = {"Seconds": 1.0, "Milliseconds": 1e-3, "Microseconds": 1e-6, "Nanoseconds": 1e-9}
 
 
-def _iso_seconds(name: str) -> pl.Expr:
-    """Parse an ISO 8601 date, or date and time, to seconds since 1970; UTC without a zone."""
-    parts = pl.col(name).str.extract_groups(_DATE_TIME)
-
-    def part(index: int) -> pl.Expr:
-        return parts.struct.field(str(index))
-
-    text = pl.concat_str(
-        part(1), pl.lit("T"), part(2).fill_null("00:00"), pl.lit(":"), part(3).fill_null("00")
-    )
-    local = text.str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us").dt.epoch("s")
-    hours, minutes = (part(i).cast(pl.Int64, strict=False).fill_null(0) for i in (5, 6))
-    ahead = pl.when(part(4) == "-").then(-1).otherwise(1) * (hours * 3600 + minutes * 60)
-    return local - ahead
-
-
-def _with_value(
-    frame: pl.DataFrame, value: Value | None, event_type: EventType | None
-) -> pl.DataFrame:
+def _with_value(frame: pl.DataFrame, table: Interactions) -> pl.DataFrame:
     """Add `value`: that of the row, or else the declared value of its event type."""
     by_type = pl.lit(None, dtype=pl.Float64)
-    if event_type is not None and event_type.types:
-        values = {entry.type: entry.value for entry in event_type.types}
+    if table.event_types:
+        values = {entry.type: entry.value for entry in table.event_types}
         known = pl.col("raw_event_type").is_in(list(values)).fill_null(value=False)
         frame = flag(frame, ~known, "UnknownEventType")
         by_type = pl.col("raw_event_type").replace_strict(
             values, default=None, return_dtype=pl.Float64
         )
     own = pl.lit(None, dtype=pl.Float64)
-    if value is not None:
-        own = _number("raw_value")
-        if (value.lowest, value.highest) != (schema.MIN_VALUE, schema.MAX_VALUE):
-            span = (schema.MAX_VALUE - schema.MIN_VALUE) / (value.highest - value.lowest)
-            own = (own - value.lowest) * span + schema.MIN_VALUE
+    if table.value is not None:
+        own = _scaled(texts.number(pl.col("raw_value")), table.lowest, table.highest)
+        truth = (
+            pl.col("raw_value")
+            .str.to_lowercase()
+            .replace_strict(_TRUTHS, default=None, return_dtype=pl.Float64)
+        )
+        is_scaled = (table.lowest, table.highest) != (schema.MIN_VALUE, schema.MAX_VALUE)
+        ends = (table.lowest, table.highest) if is_scaled else (0.0, 1.0)
+        own = pl.coalesce(own, _scaled(truth, *ends))
     used = pl.when(pl.col("raw_value").is_null()).then(by_type).otherwise(own)
     frame = frame.with_columns(used.cast(pl.Float32).alias("value"))
     in_range = pl.col("value").is_between(schema.MIN_VALUE, schema.MAX_VALUE)
     return flag(frame, ~in_range, "BadValue")
+
+
+#: Values of a boolean column, from 0 to 1 unless the mapping says another range.
+_TRUTHS = {"true": 1.0, "false": 0.0}
+
+
+def _scaled(value: pl.Expr, lowest: float, highest: float) -> pl.Expr:
+    """Scale the range from lowest to highest to the range of values in the table."""
+    if (lowest, highest) == (schema.MIN_VALUE, schema.MAX_VALUE):
+        return value  # not changed by rounding
+    span = (schema.MAX_VALUE - schema.MIN_VALUE) / (highest - lowest)
+    return (value - lowest) * span + schema.MIN_VALUE

@@ -11,7 +11,15 @@ import polars as pl
 from recommender_training.common import clock
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.data import compaction, lake, schema, snapshots, splits, times
+from recommender_training.data import (
+    compaction,
+    declarations,
+    lake,
+    schema,
+    snapshots,
+    splits,
+    times,
+)
 from recommender_training.data.snapshots import By, Kept, Snapshot
 from recommender_training.ingestion import id_table, mapped, quarantine_limits, raw
 from recommender_training.ingestion.mapping import INTEGERS, Format, Mapping
@@ -139,6 +147,8 @@ def check_rows(result: CheckResult, min_rows: int) -> None:
 
 
 def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> mapped.Ingested:
+    for name, columns in schema.tables(raw.declaration()).items():
+        lake.check_types(lake_path, name, columns)
     id_table.check_kinds(lake_path, INTEGERS)
     data = raw.read_source(source, now)
     say(f"check: {data.interactions.height} rows, {data.quarantine.height} quarantined")
@@ -183,7 +193,8 @@ def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
     """Write new rows, interactions last: after a crash, each interaction still has its user."""
     user_version, users = lake.merge(path, "users", data.users)
     item_version, items = lake.merge(path, "items", data.items)
-    version, present = lake.current(path, "interactions", schema.INTERACTIONS_SCHEMA)
+    columns = schema.interactions_schema(raw.declaration())
+    version, present = lake.current(path, "interactions", columns)
     event = ["user_id", "item_id", "value", "timestamp"]
     new = data.interactions.join(present, on=event, how="anti")
     if new.height:
@@ -193,6 +204,7 @@ def _ingest(path: Path, data: raw.RawData) -> tuple[str, pl.DataFrame, int]:
     merged = lake.sort("interactions", pl.concat([present, new]))
     if version is None:
         return "", merged, 0
-    digest = lake.Tables(merged, users, items).digest()
+    digest = lake.Tables(merged, users, items, raw.declaration()).digest()
     name = lake.name_version(version, user_version, item_version, digest)
+    declarations.write(path, name, raw.declaration())
     return name, merged, new.height

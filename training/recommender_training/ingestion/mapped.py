@@ -15,12 +15,14 @@ import polars as pl
 
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.data import compaction, lake, ordered, schema
+from recommender_training.config.declaration import Declaration
+from recommender_training.data import bands, compaction, declarations, lake, ordered, schema
 from recommender_training.ingestion import (
     convert,
     id_table,
     quarantine_limits,
     readers,
+    segments,
     source_files,
 )
 from recommender_training.ingestion.mapping import Format, Mapping
@@ -65,6 +67,8 @@ class _Run:
     quarantine: Quarantine
     staging: Staging
     ids: id_table.IdReaders
+    declaration: Declaration
+    columns: dict[str, pl.Schema]  # by table
     batches: list[_Batch] = field(default_factory=list)
     segments: set[str] = field(default_factory=set)
 
@@ -78,11 +82,16 @@ def ingest(
     """Ingest all files that the lake at `path` does not have yet.
 
     Raises InputError: DataMissing, UnreadableData, UnknownColumns, InvalidMapping,
-    TooManySegments, NoRowsInWindow, TooManyQuarantinedRows.
+    SchemaChanged, TooManySegments, NoRowsInWindow, TooManyQuarantinedRows.
     """
+    declaration = mapping.declaration
+    columns = schema.tables(declaration)
+    for name in columns:
+        lake.check_types(path, name, columns[name])
     files = source_files.find(source, mapping, kind)
     ids = id_table.open_readers(path, mapping.ids)
-    run = _Run(path, kind, mapping, now, Quarantine(path), Staging(path / ".staging"), ids)
+    staging = Staging(path / ".staging")
+    run = _Run(path, kind, mapping, now, Quarantine(path), staging, ids, declaration, columns)
     run.staging.begin()
     try:
         return _ingest(run, files, max_share)
@@ -96,7 +105,8 @@ def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> 
     done = lake.scan(run.path, "batches", schema.BATCHES_SCHEMA).collect()
     done = done.filter(pl.col("schema_hash") == run.hash("interactions"))
     fresh = _fresh(files["interactions"], done)
-    _, present = lake.current(run.path, "users", schema.USERS_SCHEMA)
+    _, present = lake.current(run.path, "users", run.columns["users"])
+    users = segments.fill(users, present, run.declaration)
     known = pl.concat([users, present]).unique("user_id", keep="first")
     for number, file in enumerate(fresh):
         _read(run, number, file, known.select("user_id", "segment"))
@@ -125,21 +135,25 @@ def _side(
     run: _Run, name: str, files: list[SourceFile]
 ) -> tuple[pl.DataFrame, quarantine_limits.Count]:
     """Read users or items of the source, as every check does; the last row of an id counts."""
-    columns = schema.USERS_SCHEMA if name == "users" else schema.ITEMS_SCHEMA
+    columns = run.columns[name]
     parts, bad_rows = [pl.DataFrame(schema=columns)], 0
     for file in files:
         for frame in readers.read(file.path, run.kind, run.mapping, name, file.given):
-            if name == "users":
-                good, bad = convert.users(frame, run.ids.user)
-            else:
-                assert run.mapping.items is not None
-                good, bad = convert.items(frame, run.mapping.items, run.ids.item)
+            good, bad = _converted(run, name, frame)
             parts.append(good.select(columns.names()))
             run.quarantine.add(bad, name, file, run.hash(name))
             bad_rows += bad.height
     rows = pl.concat(parts)
     count = quarantine_limits.Count(name, rows.height, bad_rows)
     return rows.unique(columns.names()[0], keep="last", maintain_order=True), count
+
+
+def _converted(run: _Run, name: str, frame: pl.DataFrame) -> convert.Parts:
+    if name == "users":
+        assert run.mapping.users is not None
+        return convert.users(frame, run.mapping.users, run.ids.user)
+    assert run.mapping.items is not None
+    return convert.items(frame, run.mapping.items, run.ids.item)
 
 
 def _fresh(files: list[SourceFile], done: pl.DataFrame) -> list[SourceFile]:
@@ -192,10 +206,10 @@ def _resolve(run: _Run) -> Iterator[Path]:
         for batch, bad in zip(run.batches, _by_file(part.bad, len(run.batches)), strict=True):
             batch.bad += bad.height
             run.quarantine.add(bad, "interactions", batch.file, hash_)
-        for index, rows in part.new.group_by("number").len().iter_rows():
+        for index, rows in part.new.group_by("_number").len().iter_rows():
             run.batches[index].new += rows
         if part.new.height:
-            yield run.staging.keep(number, part.new.drop("number"))
+            yield run.staging.keep(number, part.new.drop("_number"))
 
 
 def _by_file(bad: pl.DataFrame, files: int) -> list[pl.DataFrame]:
@@ -213,12 +227,8 @@ def _write(
 ) -> Ingested:
     """Write new rows; users and items before interactions, so that none lacks its user or item."""
     id_table.write(run.path, run.ids)
-    user_version, users = lake.merge(
-        run.path, "users", _with_new_ids(run, "users", users, schema.USERS_SCHEMA)
-    )
-    item_version, items = lake.merge(
-        run.path, "items", _with_new_ids(run, "items", items, schema.ITEMS_SCHEMA)
-    )
+    user_version, users = lake.merge(run.path, "users", _with_new_ids(run, "users", users))
+    item_version, items = lake.merge(run.path, "items", _with_new_ids(run, "items", items))
     for part in resolved:
         lake.append(run.path, "interactions", pl.read_parquet(part), ["event_date", "segment"])
     if resolved:
@@ -228,24 +238,26 @@ def _write(
         lake.append(run.path, "batches", _batch_rows(run), None)
         compaction.compact_notes(run.path)
     new_rows = sum(batch.new for batch in run.batches)
-    rows = lake.scan(run.path, "interactions", schema.INTERACTIONS_SCHEMA)
+    rows = lake.scan(run.path, "interactions", run.columns["interactions"])
     times = rows.select("timestamp").collect(engine="streaming")
     if version is None:
         return Ingested("", times, bad_rows, 0, quarantined)
-    digest = lake.content_digest(ordered.by_time(rows), users, items)
+    digest = lake.content_digest(run.declaration, ordered.by_time(rows), users, items)
     name = lake.name_version(version, user_version, item_version, digest)
+    declarations.write(run.path, name, run.declaration)
     return Ingested(name, times, bad_rows, new_rows, quarantined)
 
 
-def _with_new_ids(run: _Run, name: str, rows: pl.DataFrame, columns: pl.Schema) -> pl.DataFrame:
-    """Add rows for ids that occur only in events, with unknown attributes."""
+def _with_new_ids(run: _Run, name: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Add rows for ids that occur only in events, with unknown features."""
+    columns = run.columns[name]
     key = columns.names()[0]
     _, present = lake.current(run.path, name, columns)
     ids = (
         run.staging.distinct(key).join(present, on=key, how="anti").join(rows, on=key, how="anti")
     )
     unknown = {column: pl.lit(None, dtype=kind) for column, kind in columns.items()}
-    unknown["segment"] = pl.lit("unknown")
+    unknown["segment"] = pl.lit(bands.UNKNOWN)
     others = [unknown[column].alias(column) for column in columns.names()[1:]]
     return pl.concat([rows, ids.sort(key).select(key, *others)])
 

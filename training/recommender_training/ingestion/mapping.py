@@ -10,17 +10,20 @@ import enum
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from recommender_training.common.errors import InputError
 from recommender_training.common.section import Section
+from recommender_training.config.declaration import Declaration, Feature, Features, Kind
 from recommender_training.data import schema
 from recommender_training.ingestion.ids import IdKind
 
 #: Increased when the same bytes give other rows, so that files are read again.
-_READER = "1"
+_READER = "2"
+#: Settings of features that say how models use the values, not what the values are.
+_OF_MODELS = {"max_categories", "edges", "bands", "fairness", "cold_start", "served_as"}
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]
 Files = Annotated[str, Field(max_length=253, pattern=r"^[^/\x00-\x1f][^\x00-\x1f]*$")]
@@ -51,27 +54,6 @@ class PartitionBy(enum.StrEnum):
     HOUR = "Hour"
 
 
-class Timestamp(Section):
-    """Time of the event."""
-
-    column: Column
-    unit: TimeUnit = TimeUnit.SECONDS
-
-
-class Value(Section):
-    """Value of the event; `lowest` to `highest` is scaled to the range 1 to 5."""
-
-    column: Column
-    lowest: float = schema.MIN_VALUE
-    highest: float = schema.MAX_VALUE
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> Self:
-        if not self.lowest < self.highest:
-            raise ValueError("lowest must be below highest")
-        return self
-
-
 class EventValue(Section):
     """Value of an event type, for events without their own value."""
 
@@ -79,24 +61,13 @@ class EventValue(Section):
     value: float | None = Field(default=None, ge=schema.MIN_VALUE, le=schema.MAX_VALUE)
 
 
-class EventType(Section):
-    """Type of the event; if `types` is given, all other types are quarantined."""
-
-    column: Column
-    types: tuple[EventValue, ...] = Field(default=(), max_length=50)
-
-    @model_validator(mode="after")
-    def _types_are_unique(self) -> Self:
-        if len({entry.type for entry in self.types}) < len(self.types):
-            raise ValueError("types has a duplicate; list each type once")
-        return self
-
-
 class Table(Section):
-    """Files of one table, and their columns if they have no header."""
+    """Files of one table, their columns if they have no header, and the declared features."""
 
     files: Files
-    columns: tuple[Column, ...] = Field(default=(), max_length=100)
+    columns: tuple[Column, ...] = Field(default=(), max_length=200)
+    features: Features = ()
+    _FIELDS: ClassVar[tuple[str, ...]] = ()
 
     @model_validator(mode="after")
     def _stays_inside(self) -> Self:
@@ -108,69 +79,76 @@ class Table(Section):
         return self
 
     def fields(self) -> dict[str, str]:
-        """Return the mapped columns by field."""
-        raise NotImplementedError
+        """Return the mapped columns by field; the fields of features are `features.<name>`."""
+        named = {field: getattr(self, field) for field in self._FIELDS}
+        own = {field: column for field, column in named.items() if column is not None}
+        return own | {field_of(feature): feature.source for feature in self.features}
+
+    def lists(self) -> frozenset[str]:
+        """Return the fields whose value may be a list."""
+        kinds = (Kind.MULTI_CATEGORICAL, Kind.EMBEDDING)
+        return frozenset(field_of(each) for each in self.features if each.kind in kinds)
 
 
 class Interactions(Table):
-    """Interactions, one event per row."""
+    """Interactions, one event per row.
+
+    `lowest` to `highest` of `value` is scaled to the range 1 to 5. If `event_types` is given, all
+    other types are quarantined.
+    """
+
+    _FIELDS: ClassVar[tuple[str, ...]] = (
+        "user",
+        "item",
+        "timestamp",
+        "value",
+        "event_type",
+        "session",
+        "segment",
+    )
 
     user: Column
     item: Column
-    timestamp: Timestamp
-    value: Value | None = None
-    event_type: EventType | None = None
+    timestamp: Column
+    timestamp_unit: TimeUnit = TimeUnit.SECONDS
+    value: Column | None = None
+    lowest: float = Field(default=schema.MIN_VALUE, allow_inf_nan=False)
+    highest: float = Field(default=schema.MAX_VALUE, allow_inf_nan=False)
+    event_type: Column | None = None
+    event_types: tuple[EventValue, ...] = Field(default=(), max_length=50)
     session: Column | None = None
     segment: Column | None = None
 
     @model_validator(mode="after")
     def _has_a_value(self) -> Self:
-        if self.value is None and not (
-            self.event_type
-            and self.event_type.types
-            and all(entry.value is not None for entry in self.event_type.types)
-        ):
-            raise ValueError("without `value`, each entry of eventType.types needs a value")
+        if not self.lowest < self.highest:
+            raise ValueError("lowest must be below highest")
+        types = self.event_types
+        if len({entry.type for entry in types}) < len(types):
+            raise ValueError("eventTypes has a duplicate; list each type once")
+        if types and self.event_type is None:
+            raise ValueError("eventTypes needs eventType, the column with the types")
+        if self.value is None and not (types and all(e.value is not None for e in types)):
+            raise ValueError("without `value`, each entry of eventTypes needs a value")
         return self
-
-    def fields(self) -> dict[str, str]:
-        """Return the mapped columns by field."""
-        optional = {
-            "value": self.value.column if self.value else None,
-            "event_type": self.event_type.column if self.event_type else None,
-            "session": self.session,
-            "segment": self.segment,
-        }
-        needed = {"user": self.user, "item": self.item, "timestamp": self.timestamp.column}
-        return needed | {name: column for name, column in optional.items() if column}
 
 
 class Users(Table):
-    """Attributes of users; attributes without a column are unknown."""
+    """Users and their declared features."""
+
+    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "segment")
 
     id: Column
-    age: Column | None = None
-    gender: Column | None = None
-    occupation: Column | None = None
     segment: Column | None = None
-
-    def fields(self) -> dict[str, str]:
-        """Return the mapped columns by field."""
-        return _mapped(self, ("id", "age", "gender", "occupation", "segment"))
 
 
 class Items(Table):
-    """Attributes of items; attributes without a column are unknown."""
+    """Items and their declared features."""
+
+    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "title")
 
     id: Column
     title: Column | None = None
-    release_year: Column | None = None
-    genres: Column | None = None
-    genre_separator: str = Field(default="|", min_length=1, max_length=8)
-
-    def fields(self) -> dict[str, str]:
-        """Return the mapped columns by field."""
-        return _mapped(self, ("id", "title", "release_year", "genres"))
 
 
 class CsvLayout(Section):
@@ -207,6 +185,20 @@ class Mapping(Section):
     ids: Ids = INTEGERS
     partition_by: PartitionBy = PartitionBy.DAY
 
+    @model_validator(mode="after")
+    def _features_are_consistent(self) -> Self:
+        _ = self.declaration
+        return self
+
+    @property
+    def declaration(self) -> Declaration:
+        """The features of all tables; those of the interactions are the context."""
+        return Declaration(
+            users=self.users.features if self.users else (),
+            items=self.items.features if self.items else (),
+            context=self.interactions.features,
+        )
+
     def tables(self) -> dict[str, Table]:
         """Return the mapped tables, users and items first."""
         named = {"users": self.users, "items": self.items, "interactions": self.interactions}
@@ -214,7 +206,9 @@ class Mapping(Section):
 
     def schema_hash(self, name: str, kind: Format) -> str:
         """Return a hash of all of the mapping that affects the rows of a table."""
-        table = self.tables()[name].model_dump(mode="json", exclude={"files"})
+        table = self.tables()[name].model_dump(
+            mode="json", exclude={"files": True, "features": {"__all__": _OF_MODELS}}
+        )
         layout = (self.csv or CsvLayout()).model_dump() if kind is Format.CSV else None
         parts = [_READER, kind.value, name, table, layout]
         if self.ids != INTEGERS:  # keeps the hash of mappings from before ids could be texts
@@ -223,8 +217,9 @@ class Mapping(Section):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _mapped(table: Table, names: tuple[str, ...]) -> dict[str, str]:
-    return {name: column for name in names if (column := getattr(table, name)) is not None}
+def field_of(feature: Feature) -> str:
+    """Return the field of a declared feature; its dot keeps it apart from all other fields."""
+    return f"features.{feature.name}"
 
 
 def parse_mapping(text: str | None, kind: Format) -> Mapping | None:
@@ -242,7 +237,7 @@ def parse_mapping(text: str | None, kind: Format) -> Mapping | None:
             "InvalidMapping",
             f"the format {kind} needs --mapping, as in --mapping '"
             '{"interactions": {"files": "events/*", "user": "user_id", "item": "item_id", '
-            '"timestamp": {"column": "time"}, "value": {"column": "rating"}}}\'',
+            '"timestamp": "time", "value": "rating"}}\'',
         )
     try:
         if text.startswith("@"):

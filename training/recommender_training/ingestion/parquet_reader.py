@@ -9,9 +9,10 @@ from pathlib import Path
 import polars as pl
 
 from recommender_training.common.errors import InputError
+from recommender_training.config.declaration import Kind, TimeOf
 from recommender_training.ingestion import raw_columns
 from recommender_training.ingestion.lines import MAX_ROW_TEXT
-from recommender_training.ingestion.mapping import Interactions, Table, TimeUnit
+from recommender_training.ingestion.mapping import Interactions, Table, field_of
 
 
 def read(
@@ -26,13 +27,17 @@ def read(
     Raises InputError: UnreadableData, UnknownColumns.
     """
     fields = table.fields()
-    unit = table.timestamp.unit if isinstance(table, Interactions) else None
+    units, lists = _units(table), table.lists()
     try:
         scan = _scan(path, given or {})
         found = scan.collect_schema()
         raw_columns.check(path, name, fields, found.names())
         texts = [
-            _text(path, field, column, found[column], unit).alias(f"raw_{field}")
+            (
+                _list(column)
+                if field in lists and isinstance(found[column], pl.List | pl.Array)
+                else _text(path, field, column, found[column], units.get(field))
+            ).alias(f"raw_{field}")
             for field, column in fields.items()
         ]
         batches = scan.select(texts).collect_batches(chunk_size=batch_rows, maintain_order=True)
@@ -72,18 +77,30 @@ def _numbered(batch: pl.DataFrame, fields: dict[str, str], line: int) -> pl.Data
     )
 
 
-def _text(
-    path: Path, field: str, column: str, kind: pl.DataType, unit: TimeUnit | None
-) -> pl.Expr:
+def _units(table: Table) -> dict[str, TimeOf]:
+    """Return the unit of each field that may be a typed time."""
+    units = {
+        field_of(feature): feature.unit or TimeOf.SECONDS
+        for feature in table.features
+        if feature.kind is Kind.TIMESTAMP
+    }
+    if isinstance(table, Interactions):
+        units["timestamp"] = TimeOf(table.timestamp_unit)
+    return units
+
+
+def _list(column: str) -> pl.Expr:
+    """Write a list as one text; a null entry is an empty one."""
+    entries = pl.col(column).cast(pl.List(pl.String))
+    return entries.list.eval(pl.element().fill_null("")).list.join(raw_columns.LIST_SEPARATOR)
+
+
+def _text(path: Path, field: str, column: str, kind: pl.DataType, unit: TimeOf | None) -> pl.Expr:
     value = pl.col(column)
-    if field == "timestamp" and kind.base_type() in (pl.Datetime, pl.Date):
+    if unit is not None and kind.base_type() in (pl.Datetime, pl.Date):
         return _time(value.cast(pl.Datetime("us")) if kind == pl.Date else value, unit)
     if kind.is_float():
         return pl.when(value.is_not_nan()).then(value.cast(pl.String))
-    if field == "genres" and isinstance(kind, pl.List):
-        return value.list.eval(pl.element().cast(pl.String)).list.join(
-            raw_columns.LIST_SEPARATOR, ignore_nulls=True
-        )
     if kind.is_nested() or kind.base_type() in (pl.Binary, pl.Object):
         raise InputError(
             "UnreadableData",
@@ -93,10 +110,12 @@ def _text(
     return value.cast(pl.String)
 
 
-def _time(value: pl.Expr, unit: TimeUnit | None) -> pl.Expr:
+def _time(value: pl.Expr, unit: TimeOf) -> pl.Expr:
     """Write a typed time as text in the declared unit."""
-    if unit is TimeUnit.ISO8601:
+    if unit is TimeOf.ISO8601:
         # a time without a zone is UTC; one with a zone is converted
         micros = pl.from_epoch(value.dt.epoch("us"), time_unit="us")
         return micros.dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
-    return value.dt.epoch("ms" if unit is TimeUnit.MILLISECONDS else "s").cast(pl.String)
+    if unit is TimeOf.YEAR:
+        return pl.from_epoch(value.dt.epoch("us"), time_unit="us").dt.year().cast(pl.String)
+    return value.dt.epoch("ms" if unit is TimeOf.MILLISECONDS else "s").cast(pl.String)

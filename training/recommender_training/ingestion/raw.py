@@ -2,17 +2,70 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 
 import polars as pl
 
 from recommender_training.common.errors import InputError
+from recommender_training.config.declaration import Declaration
 from recommender_training.data import schema
+from recommender_training.ingestion import feature_values, segments
+from recommender_training.ingestion.mapping import field_of
 from recommender_training.ingestion.raw_columns import flag
 
 _INTEGER = r"^\d{1,18}$"
 _NUMBER = r"^[+-]?\d{1,15}(\.\d+)?$"
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """One kind of raw file: its table, its suffix and the columns of its header."""
+
+    name: str
+    suffix: str
+    columns: tuple[str, ...]
+
+    @property
+    def schema_hash(self) -> str:
+        """Hash of the schema, recorded with each quarantined row."""
+        text = self.name + "\t" + "\t".join(self.columns)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Column names without the types of the header."""
+        return tuple(column.split(":")[0] for column in self.columns)
+
+
+INTERACTIONS = RawTable(
+    "interactions",
+    ".inter",
+    ("user_id:token", "item_id:token", "rating:float", "timestamp:float"),
+)
+USERS = RawTable(
+    "users",
+    ".user",
+    ("user_id:token", "age:token", "gender:token", "occupation:token", "zip_code:token"),
+)
+ITEMS = RawTable(
+    "items",
+    ".item",
+    ("item_id:token", "movie_title:token_seq", "release_year:token", "class:token_seq"),
+)
+
+
+Parts = tuple[pl.DataFrame, pl.DataFrame]
+
+
+@functools.cache
+def declaration() -> Declaration:
+    """Return the declaration of MovieLens 100K, which the package ships."""
+    shipped = resources.files("recommender_training") / "samples/declarations/movielens100k.json"
+    return Declaration.parse(shipped.read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -33,16 +86,16 @@ def read_source(source: Path, now: int = schema.MAX_TIMESTAMP) -> RawData:
     """
     if not source.is_dir():
         raise InputError("DataMissing", f"{source} is not a folder; put the raw files there")
-    users, bad_users = _users(_lines(source, schema.USERS))
-    items, bad_items = _items(_lines(source, schema.ITEMS))
+    users, bad_users = _users(_lines(source, USERS))
+    items, bad_items = _items(_lines(source, ITEMS))
     interactions, bad_rows = _interactions(
-        _lines(source, schema.INTERACTIONS), users, items, now + schema.CLOCK_TOLERANCE
+        _lines(source, INTERACTIONS), users, items, now + schema.CLOCK_TOLERANCE
     )
     quarantine = pl.concat([bad_users, bad_items, bad_rows])
     return RawData(interactions, users, items, quarantine)
 
 
-def _lines(source: Path, table: schema.RawTable) -> pl.DataFrame:
+def _lines(source: Path, table: RawTable) -> pl.DataFrame:
     """Return all lines of all files of a kind: file, line (from 1, the header), row."""
     paths = sorted(path for path in source.iterdir() if path.name.endswith(table.suffix))
     if not paths:
@@ -54,7 +107,7 @@ def _lines(source: Path, table: schema.RawTable) -> pl.DataFrame:
     return pl.concat([_file_lines(path, table) for path in paths])
 
 
-def _file_lines(path: Path, table: schema.RawTable) -> pl.DataFrame:
+def _file_lines(path: Path, table: RawTable) -> pl.DataFrame:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -72,7 +125,7 @@ def _file_lines(path: Path, table: schema.RawTable) -> pl.DataFrame:
     )
 
 
-def _check_header(path: Path, table: schema.RawTable, header: list[str]) -> None:
+def _check_header(path: Path, table: RawTable, header: list[str]) -> None:
     expected = list(table.columns)
     if header == expected:
         return
@@ -87,7 +140,7 @@ def _check_header(path: Path, table: schema.RawTable, header: list[str]) -> None
     )
 
 
-def _split(lines: pl.DataFrame, table: schema.RawTable) -> pl.DataFrame:
+def _split(lines: pl.DataFrame, table: RawTable) -> pl.DataFrame:
     """Split lines into one string column per field; set `reason` if the count is wrong."""
     fields = pl.col("row").str.split("\t")
     wrong = fields.list.len() != len(table.fields)
@@ -96,7 +149,13 @@ def _split(lines: pl.DataFrame, table: schema.RawTable) -> pl.DataFrame:
         for index, name in enumerate(table.fields)
     ]
     reason = pl.when(wrong).then(pl.lit("WrongFieldCount")).alias("reason")
-    return lines.with_columns(reason, *columns)
+    frame = lines.with_columns(reason, *columns)
+    declared = {"users": declaration().users, "items": declaration().items}
+    texts = {feature: pl.col(f"raw_{feature.source}") for feature in declared.get(table.name, ())}
+    return frame.with_columns(
+        pl.when(text.str.len_bytes() > 0).then(text).alias(f"raw_{field_of(feature)}")
+        for feature, text in texts.items()
+    )
 
 
 def _integer(name: str, low: int, high: int) -> pl.Expr:
@@ -104,9 +163,7 @@ def _integer(name: str, low: int, high: int) -> pl.Expr:
     return ~(pl.col(name).str.contains(_INTEGER) & value.is_between(low, high))
 
 
-def _part(
-    frame: pl.DataFrame, table: schema.RawTable, columns: list[pl.Expr]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _part(frame: pl.DataFrame, table: RawTable, columns: list[pl.Expr]) -> Parts:
     good = frame.filter(pl.col("reason").is_null()).select(columns)
     bad = frame.filter(pl.col("reason").is_not_null()).select(
         pl.lit(table.name).alias("table"),
@@ -119,46 +176,39 @@ def _part(
     return good, bad
 
 
-def _users(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    frame = _split(lines, schema.USERS)
+def _users(lines: pl.DataFrame) -> Parts:
+    frame = _split(lines, USERS)
     frame = flag(frame, _integer("raw_user_id", 1, 2**62), "BadUserId")
-    absent = pl.col("raw_age").is_in(["", "-1"])
-    frame = flag(frame, ~absent & _integer("raw_age", 0, schema.MAX_AGE), "BadAge")
-    age = pl.col("raw_age").str.to_integer(strict=False, dtype=pl.Int64)
-    age = pl.when(age >= 0).then(age)
+    features = declaration().users
+    frame = feature_values.read(frame, features)
     columns = [
         pl.col("raw_user_id").str.to_integer(dtype=pl.Int64).alias("user_id"),
-        age.alias("age"),
-        _text("raw_gender").alias("gender"),
-        _text("raw_occupation").alias("occupation"),
-        schema.age_band(age).alias("segment"),
+        *feature_values.columns(features),
+        pl.lit(None, dtype=pl.String).alias("segment"),
     ]
-    good, bad = _part(frame, schema.USERS, columns)
+    good, bad = _part(frame, USERS, columns)
+    good = segments.fill(good, good.clear(), declaration())
     return good.unique("user_id", keep="last", maintain_order=True).sort("user_id"), bad
 
 
-def _items(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    frame = _split(lines, schema.ITEMS)
+def _items(lines: pl.DataFrame) -> Parts:
+    frame = _split(lines, ITEMS)
     frame = flag(frame, _integer("raw_item_id", 0, 2**62), "BadItemId")
-    year = pl.col("raw_release_year").str.to_integer(strict=False, dtype=pl.Int64)
+    features = declaration().items
+    frame = feature_values.read(frame, features)
     columns = [
         pl.col("raw_item_id").str.to_integer(dtype=pl.Int64).alias("item_id"),
         pl.col("raw_movie_title").alias("title"),
-        pl.when(year.is_between(1800, 2200)).then(year).alias("release_year"),
-        _text("raw_class").alias("genres"),
+        *feature_values.columns(features),
     ]
-    good, bad = _part(frame, schema.ITEMS, columns)
+    good, bad = _part(frame, ITEMS, columns)
     return good.unique("item_id", keep="last", maintain_order=True).sort("item_id"), bad
-
-
-def _text(name: str) -> pl.Expr:
-    return pl.when(pl.col(name).str.len_chars() > 0).then(pl.col(name))
 
 
 def _interactions(
     lines: pl.DataFrame, users: pl.DataFrame, items: pl.DataFrame, last: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    frame = _split(lines, schema.INTERACTIONS)
+) -> Parts:
+    frame = _split(lines, INTERACTIONS)
     frame = flag(frame, _integer("raw_user_id", 1, 2**62), "BadUserId")
     frame = flag(frame, _integer("raw_item_id", 0, 2**62), "BadItemId")
     value = pl.col("raw_rating").cast(pl.Float32, strict=False)
@@ -181,5 +231,12 @@ def _interactions(
     key = pl.struct("user_id", "item_id", "value", "timestamp")
     frame = flag(frame, ~key.is_first_distinct(), "DuplicateRow")
     day = pl.from_epoch("timestamp", time_unit="s").dt.strftime("%Y-%m-%d").alias("event_date")
-    columns = [pl.col("user_id", "item_id", "value", "timestamp"), day, pl.col("segment")]
-    return _part(frame, schema.INTERACTIONS, columns)
+    nothing = pl.lit(None, dtype=pl.String)
+    columns = [
+        pl.col("user_id", "item_id", "value", "timestamp"),
+        day,
+        pl.col("segment"),
+        nothing.alias("event_type"),
+        nothing.alias("session_id"),
+    ]
+    return _part(frame, INTERACTIONS, columns)

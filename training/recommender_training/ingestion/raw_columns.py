@@ -26,15 +26,18 @@ def check(path: Path, table: str, fields: Mapping[str, str], found: Sequence[str
 
     Raises InputError `UnknownColumns` with the missing columns, the present ones and the remedy.
     """
-    missing = [f"{column!r} ({field})" for field, column in fields.items() if column not in found]
-    if not missing:
+    absent = {field: column for field, column in fields.items() if column not in found}
+    if not absent:
         return
+    missing = [f"{column!r} ({field})" for field, column in absent.items()]
+    declared = all(field.startswith("features.") for field in absent)
+    where = f"mapping.{table}.features" if declared else f"mapping.{table}"
     names = ", ".join(repr(column[:64]) for column in found[:_MAX_LISTED])
     more = f" and {len(found) - _MAX_LISTED} more" if len(found) > _MAX_LISTED else ""
     raise InputError(
         "UnknownColumns",
         f"{path}: no column {', '.join(missing)}; found: {names}{more}; set one of these in "
-        f"mapping.{table}, or add the column to the file",
+        f"{where}, or add the column to the file",
     )
 
 

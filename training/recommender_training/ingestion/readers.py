@@ -25,6 +25,8 @@ from recommender_training.ingestion.mapping import CsvLayout, Format, Mapping, T
 
 #: Rows of a batch: some tens of megabytes.
 BATCH_ROWS = 50_000
+#: Numbers of embeddings in a batch, for the same size.
+BATCH_NUMBERS = 2_000_000
 #: Line, row, reason, and the text of each field.
 _Row = tuple[int, str, str | None, Sequence[str | None]]
 
@@ -42,16 +44,23 @@ def read(
     Raises InputError: UnreadableData, UnknownColumns.
     """
     table = mapping.tables()[name]
+    batch_rows = _batch_rows(table)
     if kind in (Format.PARQUET, Format.DELTA):
-        yield from parquet_reader.read(path, table, name, BATCH_ROWS, given)
+        yield from parquet_reader.read(path, table, name, batch_rows, given)
         return
     with Lines(path) as lines:
         if kind is Format.CSV:
             rows = _csv_rows(path, lines, table, name, mapping.csv or CsvLayout())
         else:
             rows = _json_rows(path, lines, table, name)
-        while batch := list(itertools.islice(rows, BATCH_ROWS)):
+        while batch := list(itertools.islice(rows, batch_rows)):
             yield _frame(batch, list(table.fields()))
+
+
+def _batch_rows(table: Table) -> int:
+    """Return the rows of a batch: fewer if the table has long embeddings."""
+    numbers = sum(feature.length or 0 for feature in table.features)
+    return min(BATCH_ROWS, max(BATCH_NUMBERS // max(numbers, 1), 1000))
 
 
 def _frame(batch: list[_Row], fields: list[str]) -> pl.DataFrame:
@@ -126,7 +135,7 @@ def _positions(path: Path, name: str, fields: dict[str, str], header: Sequence[s
 
 
 def _json_rows(path: Path, lines: Lines, table: Table, name: str) -> Iterator[_Row]:
-    fields = table.fields()
+    fields, lists = table.fields(), table.lists()
     nothing = [None] * len(fields)
     seen: set[str] = set()
     rows = objects = 0
@@ -147,7 +156,7 @@ def _json_rows(path: Path, lines: Lines, table: Table, name: str) -> Iterator[_R
             continue
         objects += 1
         seen.update(itertools.islice(value, _MOST_KEYS - len(seen)))
-        yield line, row, *_json_values(value, fields)
+        yield line, row, *_json_values(value, fields, lists)
     if rows == 0:
         raise InputError("UnreadableData", f"{path} has no rows; write it again, or remove it")
     if objects and len(seen) < _MOST_KEYS:
@@ -181,17 +190,29 @@ def _object(text: str) -> tuple[dict[str, Any] | None, str | None]:
     return (value, None) if isinstance(value, dict) else (None, "NotAnObject")
 
 
+def _joined(entries: list[Any]) -> object:
+    """Return the entries of a list as one text, or the list itself if an entry is nested."""
+    texts = [_truth(entry) if isinstance(entry, bool) else entry for entry in entries]
+    if any(text is not None and not isinstance(text, str) for text in texts):
+        return entries
+    return raw_columns.LIST_SEPARATOR.join(text or "" for text in texts)
+
+
+def _truth(value: bool) -> str:
+    return "true" if value else "false"
+
+
 def _json_values(
-    value: dict[str, Any], fields: dict[str, str]
+    value: dict[str, Any], fields: dict[str, str], lists: frozenset[str]
 ) -> tuple[str | None, list[str | None]]:
     reason, texts = None, []
     for field, column in fields.items():
         found = value.get(column)
-        if isinstance(found, bool):
-            found = "true" if found else "false"
-        elif field == "genres" and isinstance(found, list):
-            found = raw_columns.LIST_SEPARATOR.join(map(str, found))
-        elif found is not None and not isinstance(found, str):
+        if field in lists and isinstance(found, list):
+            found = _joined(found)
+        elif isinstance(found, bool):
+            found = _truth(found)
+        if found is not None and not isinstance(found, str):
             reason, found = "WrongType", None
         if found is not None and not bounded(found)[1]:
             reason, found = "NotUtf8", None

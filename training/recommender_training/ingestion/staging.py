@@ -14,19 +14,23 @@ from pathlib import Path
 
 import polars as pl
 
+from recommender_training.config.declaration import Declaration
 from recommender_training.data import lake, schema
 
 #: Rows of a stretch, unless a single hour has more: about a hundred megabytes.
 STRETCH_ROWS = 250_000
 _HOUR = 3600
 _KEY = list(schema.EVENT_KEY)
+#: The columns of an event that tell whether it is known, in every lake.
+_EVENT = schema.interactions_schema(Declaration())
 
 
 @dataclass(frozen=True)
 class Resolved:
     """Result of a stretch of time: new events, counts of known ones by file number, bad rows.
 
-    `bad` has `number` (of the file), `line`, `row` and `reason`.
+    `new` has the columns of the table and `_number` (of the file); `bad` has `number`, `line`,
+    `row` and `reason`.
     """
 
     new: pl.DataFrame
@@ -52,13 +56,13 @@ class Staging:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def add(self, number: int, good: pl.DataFrame) -> None:
-        """Stage rows of the interactions table, with `line` and `row`."""
+        """Stage rows of the interactions table, with `_line` and `_row`."""
         if good.height == 0:
             return
         hours = good.group_by(pl.col("timestamp") // _HOUR).len()
         for hour, rows in hours.iter_rows():
             self._hours[hour] = self._hours.get(hour, 0) + rows
-        staged = good.sort("timestamp").with_columns(pl.lit(number, pl.Int32).alias("number"))
+        staged = good.sort("timestamp").with_columns(pl.lit(number, pl.Int32).alias("_number"))
         staged.write_parquet(
             self.folder / f"{self._parts:06}.parquet", compression="zstd", row_group_size=20_000
         )
@@ -69,7 +73,7 @@ class Staging:
         for first, last in self._stretches():
             inside = pl.col("timestamp").is_between(first, last)
             staged = self._scan().filter(inside)
-            rows = staged.drop("row").collect(engine="streaming").sort("number", "line")
+            rows = staged.drop("_row").collect(engine="streaming").sort("_number", "_line")
             yield _resolve(rows, staged, _known(lake_path, rows.select(_KEY), first, last))
 
     def keep(self, number: int, new: pl.DataFrame) -> Path:
@@ -81,9 +85,9 @@ class Staging:
         return path
 
     def distinct(self, column: str) -> pl.DataFrame:
-        """Return the distinct values of a column in all staged rows."""
+        """Return the distinct ids of a column in all staged rows."""
         if not self._parts:
-            return pl.DataFrame(schema={column: schema.INTERACTIONS_SCHEMA[column]})
+            return pl.DataFrame(schema={column: pl.Int64})
         return self._scan().select(pl.col(column).unique()).collect(engine="streaming")
 
     def _scan(self) -> pl.LazyFrame:
@@ -101,16 +105,16 @@ class Staging:
 
 
 def _known(lake_path: Path, keys: pl.DataFrame, first: int, last: int) -> pl.DataFrame:
-    """Return events of the lake with these keys, with their value as `known_value`."""
+    """Return events of the lake with these keys, with their value as `_known_value`."""
     days = [
         pl.select(pl.from_epoch(pl.lit(time), time_unit="s").dt.strftime("%Y-%m-%d")).item()
         for time in (first, last + 24 * _HOUR)
     ]
     return (
-        lake.scan(lake_path, "interactions", schema.MAPPED_INTERACTIONS_SCHEMA)
+        lake.scan(lake_path, "interactions", _EVENT)
         .filter(pl.col("event_date") >= days[0], pl.col("event_date") < days[1])
         .filter(pl.col("timestamp").is_between(first, last))
-        .select(*_KEY, pl.col("value").alias("known_value"))
+        .select(*_KEY, pl.col("value").alias("_known_value"))
         .join(keys.unique().lazy(), on=_KEY, how="semi", nulls_equal=True)
         .collect(engine="streaming")
         .unique(_KEY, keep="first", maintain_order=True)
@@ -124,30 +128,34 @@ def _resolve(rows: pl.DataFrame, staged: pl.LazyFrame, known: pl.DataFrame) -> R
     that another file or the lake has already is known, since exports overlap. If its value
     differs, one of the two is wrong, and the newer one is quarantined.
     """
+    columns = [column for column in rows.columns if column != "_line"]
     rows = rows.with_columns(
-        pl.struct("number", *_KEY).is_first_distinct().alias("first_in_file"),
-        pl.struct(*_KEY).is_first_distinct().alias("first"),
+        pl.struct("_number", *_KEY).is_first_distinct().alias("_first_in_file"),
+        pl.struct(*_KEY).is_first_distinct().alias("_first"),
     )
-    firsts = rows.filter("first").select(*_KEY, pl.col("value").alias("first_value"))
+    firsts = rows.filter("_first").select(*_KEY, pl.col("value").alias("_first_value"))
     rows = rows.join(known, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
     rows = rows.join(firsts, on=_KEY, how="left", nulls_equal=True, maintain_order="left")
-    before = pl.coalesce("known_value", "first_value")
+    before = pl.coalesce("_known_value", "_first_value")
     reason = (
-        pl.when(~pl.col("first_in_file"))
+        pl.when(~pl.col("_first_in_file"))
         .then(pl.lit("DuplicateEvent"))
         .when(pl.col("value") != before)
         .then(pl.lit("ConflictingEvent"))
     )
-    rows = rows.with_columns(reason.alias("reason"))
-    good = pl.col("reason").is_null()
-    fresh = pl.col("first") & pl.col("known_value").is_null()
-    repeated = rows.filter(good & ~fresh).group_by("number").len()
-    wrong = rows.filter(~good).select("number", "line", "reason")
-    bad = wrong.with_columns(row=pl.lit("")).clear()
+    rows = rows.with_columns(reason.alias("_reason"))
+    good = pl.col("_reason").is_null()
+    fresh = pl.col("_first") & pl.col("_known_value").is_null()
+    repeated = rows.filter(good & ~fresh).group_by("_number").len()
+    wrong = rows.filter(~good).select("_number", "_line", "_reason")
+    bad = wrong.with_columns(_row=pl.lit("")).clear()
     if wrong.height:
-        texts = staged.select("number", "line", "row").join(
-            wrong.lazy().select("number", "line"), on=["number", "line"], how="semi"
+        lines = staged.select("_number", "_line", "_row").join(
+            wrong.lazy().select("_number", "_line"), on=["_number", "_line"], how="semi"
         )
-        bad = wrong.join(texts.collect(engine="streaming"), on=["number", "line"])
-    columns = [*schema.MAPPED_INTERACTIONS_SCHEMA.names(), "number"]
-    return Resolved(rows.filter(good & fresh).select(columns), dict(repeated.iter_rows()), bad)
+        bad = wrong.join(lines.collect(engine="streaming"), on=["_number", "_line"])
+    return Resolved(
+        rows.filter(good & fresh).select(columns),
+        dict(repeated.iter_rows()),
+        bad.rename({f"_{name}": name for name in ("number", "line", "row", "reason")}),
+    )

@@ -10,9 +10,10 @@ from deltalake import DeltaTable
 
 from recommender_training.common.errors import InputError
 from recommender_training.data import lake, schema
-from recommender_training.ingestion import ingest
+from recommender_training.ingestion import ingest, raw
 from recommender_training.samples import synthetic
 
+INTERACTIONS = schema.interactions_schema(raw.declaration())
 SIZE = synthetic.Size(users=30, items=20, interactions=300)
 HEADER = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
 
@@ -84,7 +85,7 @@ def test_quarantined_rows_are_kept_once_with_row_reason_and_schema(
     assert result.quarantined_rows == 1
     rows = pl.scan_delta(str(tmp_path / "lake" / "quarantine")).collect()
     assert rows.select("row", "reason", "schema_hash").rows() == [
-        ("1\t2\t9\t899000000", "BadRating", schema.INTERACTIONS.schema_hash)
+        ("1\t2\t9\t899000000", "BadRating", raw.INTERACTIONS.schema_hash)
     ]
 
 
@@ -114,7 +115,7 @@ def test_too_few_rows_are_counted(raw_folder: Path, tmp_path: Path) -> None:
     assert "100000" in error.message
     assert (
         error.details["rows"]
-        == lake.current(tmp_path / "lake", "interactions", schema.INTERACTIONS_SCHEMA)[1].height
+        == lake.current(tmp_path / "lake", "interactions", INTERACTIONS)[1].height
     )
 
 
@@ -137,7 +138,7 @@ def test_too_many_bad_rows_fail_and_no_row_is_written(raw_folder: Path, tmp_path
     assert error.reason == "TooManyQuarantinedRows"
     assert "BadRating 10" in error.message
     assert "late.inter line 2" in error.message
-    version, _ = lake.current(tmp_path / "lake", "interactions", schema.INTERACTIONS_SCHEMA)
+    version, _ = lake.current(tmp_path / "lake", "interactions", INTERACTIONS)
     assert version is None
     kept = pl.scan_delta(str(tmp_path / "lake" / "quarantine")).collect()
     assert kept.height == 10

@@ -1,0 +1,68 @@
+"""Declarations of data versions: `<lake>/declarations/<data version>.json`.
+
+The digest of a data version covers the text of its declaration, so a file that is lost or changed
+makes the version unreadable. The next check of the same data writes it again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from recommender_training.common.durable_files import fsync_folder, write_bytes
+from recommender_training.common.errors import InputError
+from recommender_training.config.declaration import Declaration
+
+FOLDER = "declarations"
+
+
+def write(lake: Path, data_version: str, declaration: Declaration) -> None:
+    """Write the declaration of a data version; a reader sees all of it or nothing."""
+    path = _path(lake, data_version)
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    write_bytes(part, declaration.text().encode())
+    part.rename(path)
+    fsync_folder(path.parent)
+
+
+def read(lake: Path, data_version: str) -> Declaration:
+    """Return the declaration of a data version.
+
+    Raises InputError `DataVersionMissing` if the file is missing, damaged or changed.
+    """
+    path = _path(lake, data_version)
+    try:
+        text = path.read_text(encoding="utf-8")
+        declaration = Declaration.parse(text)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            "DataVersionMissing",
+            f"{path} cannot be read ({str(error)[:200]}), and without the declaration of its "
+            f"features {data_version} has no columns: restore the file, or run `check` again",
+        ) from error
+    if declaration.text() != text:
+        raise InputError(
+            "DataVersionMissing",
+            f"{path} is not as `check` wrote it: restore the file, or run `check` again",
+        )
+    return declaration
+
+
+def forget(lake: Path, keep: Collection[str], before: float) -> int:
+    """Remove the declarations of data versions other than `keep`; return their number.
+
+    Files written since `before`, in seconds since 1970, stay: a training may read them.
+    """
+    gone = [
+        path
+        for path in sorted((lake / FOLDER).glob("*.json"))
+        if path.stem not in keep and path.stat().st_mtime < before
+    ]
+    for path in gone:
+        path.unlink()
+    return len(gone)
+
+
+def _path(lake: Path, data_version: str) -> Path:
+    return lake / FOLDER / f"{data_version}.json"

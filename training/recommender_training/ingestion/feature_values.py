@@ -1,0 +1,139 @@
+"""Values of declared features from the text of their columns: one function for each kind.
+
+Each returns null for a text that is not a value of the kind. The physical types are those of
+`data.schema.TYPES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import polars as pl
+
+from recommender_training.config.declaration import Feature, Kind, TimeOf
+from recommender_training.ingestion import raw_columns, texts
+from recommender_training.ingestion.mapping import field_of
+from recommender_training.ingestion.raw_columns import flag
+
+#: Longest category in characters.
+MAX_TEXT = 64
+#: Largest number on either side of 0: the models compute in single precision.
+MAX_NUMBER = 1e30
+#: The year 1 and the year 9999.
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+_TRUE = ("true", "t", "yes", "y", "1", "1.0")
+_FALSE = ("false", "f", "no", "n", "0", "0.0")
+
+
+def read(frame: pl.DataFrame, features: Iterable[Feature]) -> pl.DataFrame:
+    """Add the value of each feature (see `columns`), and a reason to rows with a bad one.
+
+    Reasons name the feature: `BadFeature:price`, `TextTooLong:brand`. The text columns have no
+    whitespace at their ends, and null for an empty text.
+    """
+    for feature in features:
+        raw = pl.col(f"raw_{field_of(feature)}")
+        text = pl.when(~raw.is_in(list(feature.missing))).then(raw)
+        value = _READERS[feature.kind](text, feature)
+        frame = frame.with_columns(value.alias(_value_of(feature)))
+        if feature.kind in _LIMITS:
+            too_long = _LIMITS[feature.kind](pl.col(_value_of(feature)))
+            frame = flag(frame, too_long.fill_null(value=False), f"TextTooLong:{feature.name}")
+        if feature.kind is not Kind.MULTI_CATEGORICAL:  # of which a text may have no category
+            is_bad = text.is_not_null() & pl.col(_value_of(feature)).is_null()
+            frame = flag(frame, is_bad, f"BadFeature:{feature.name}")
+    return frame
+
+
+def columns(features: Iterable[Feature]) -> list[pl.Expr]:
+    """Return the columns that `read` added, named as in the tables."""
+    return [pl.col(_value_of(feature)).alias(feature.name) for feature in features]
+
+
+def _value_of(feature: Feature) -> str:
+    return f"value_{field_of(feature)}"  # the dot keeps it apart from all other columns
+
+
+def categorical(text: pl.Expr, feature: Feature) -> pl.Expr:  # noqa: ARG001
+    """Return the text itself."""
+    return text
+
+
+def boolean(text: pl.Expr, feature: Feature) -> pl.Expr:  # noqa: ARG001
+    """Return `true` or `false`; also from 1 and 0, yes and no, and their first letters."""
+    lower = text.str.to_lowercase()
+    return (
+        pl.when(lower.is_in(list(_TRUE)))
+        .then(pl.lit("true"))
+        .when(lower.is_in(list(_FALSE)))
+        .then(pl.lit("false"))
+    )
+
+
+def multi_categorical(text: pl.Expr, feature: Feature) -> pl.Expr:
+    """Return categories separated by one space, each once; whitespace inside becomes `-`."""
+    one = raw_columns.LIST_SEPARATOR
+    if feature.separator is not None:
+        text = text.str.replace_all(feature.separator, one, literal=True)
+    words = text.str.split(one).list.eval(
+        pl.element().str.strip_chars().str.replace_all(r"\s+", "-")
+    )
+    kept = words.list.eval(pl.element().filter(pl.element().str.len_bytes() > 0))
+    joined = kept.list.unique(maintain_order=True).list.join(" ")
+    return pl.when(joined.str.len_bytes() > 0).then(joined)
+
+
+def numeric(text: pl.Expr, feature: Feature) -> pl.Expr:
+    """Return a number from minimum to maximum."""
+    value = texts.number(text)
+    low, high = max(feature.lowest, -MAX_NUMBER), min(feature.highest, MAX_NUMBER)
+    return pl.when(value.is_between(low, high)).then(value)
+
+
+def timestamp(text: pl.Expr, feature: Feature) -> pl.Expr:
+    """Return seconds since 1970, rounded down, of a time in the years 1 to 9999."""
+    unit = feature.unit or TimeOf.SECONDS
+    if unit is TimeOf.ISO8601:
+        seconds = texts.iso_seconds(text)
+    elif unit is TimeOf.YEAR:
+        number = texts.number(text)
+        year = pl.when(number.is_between(1, 9999) & (number == number.floor())).then(number)
+        seconds = pl.date(year.cast(pl.Int32), 1, 1).cast(pl.Datetime("us")).dt.epoch("s")
+    else:
+        scale = 1.0 if unit is TimeOf.SECONDS else 1e-3
+        seconds = (texts.number(text) * scale).floor().cast(pl.Int64, strict=False)
+    return pl.when(seconds.is_between(_FIRST_SECOND, _LAST_SECOND)).then(seconds)
+
+
+def embedding(text: pl.Expr, feature: Feature) -> pl.Expr:
+    """Return `length` numbers separated by one space.
+
+    They may be a list, or a text with spaces, commas or semicolons between, in brackets or not.
+    """
+    one = raw_columns.LIST_SEPARATOR
+    inner = text.str.strip_chars("[]() ").str.replace_all(rf"\s*[,;{one}]\s*|\s+", one)
+    number = texts.number(pl.element())
+    fits = number.abs() <= MAX_NUMBER
+    numbers = inner.str.split(one).list.eval(
+        pl.when(fits).then(number).cast(pl.String)  # the same text for the same number
+    )
+    whole = (numbers.list.len() == feature.length) & ~numbers.list.contains(None, nulls_equal=True)
+    return pl.when(whole).then(numbers.list.join(" "))
+
+
+def _longest(value: pl.Expr) -> pl.Expr:
+    return value.str.split(" ").list.eval(pl.element().str.len_chars()).list.max() > MAX_TEXT
+
+
+_READERS: dict[Kind, Callable[[pl.Expr, Feature], pl.Expr]] = {
+    Kind.CATEGORICAL: categorical,
+    Kind.MULTI_CATEGORICAL: multi_categorical,
+    Kind.BOOLEAN: boolean,
+    Kind.NUMERIC: numeric,
+    Kind.TIMESTAMP: timestamp,
+    Kind.EMBEDDING: embedding,
+}
+_LIMITS: dict[Kind, Callable[[pl.Expr], pl.Expr]] = {
+    Kind.CATEGORICAL: lambda value: value.str.len_chars() > MAX_TEXT,
+    Kind.MULTI_CATEGORICAL: _longest,
+}

@@ -1,0 +1,32 @@
+"""Expressions that parse the text of a column: numbers, and dates of ISO 8601."""
+
+from __future__ import annotations
+
+import polars as pl
+
+NUMBER = r"^[+-]?(?:[0-9]{1,20}(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?$"
+_DATE_TIME = (
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[Tt ]([0-9]{2}:[0-9]{2})(?::([0-9]{2})(?:[.,][0-9]+)?)?"
+    r"\s?(?:[Zz]|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
+)
+
+
+def number(text: pl.Expr) -> pl.Expr:
+    """Parse a number (Float64); null for any other text."""
+    return pl.when(text.str.contains(NUMBER)).then(text).cast(pl.Float64, strict=False)
+
+
+def iso_seconds(text: pl.Expr) -> pl.Expr:
+    """Parse an ISO 8601 date, or date and time, to seconds since 1970; UTC without a zone."""
+    parts = text.str.extract_groups(_DATE_TIME)
+
+    def part(index: int) -> pl.Expr:
+        return parts.struct.field(str(index))
+
+    whole = pl.concat_str(
+        part(1), pl.lit("T"), part(2).fill_null("00:00"), pl.lit(":"), part(3).fill_null("00")
+    )
+    local = whole.str.to_datetime("%Y-%m-%dT%H:%M:%S", strict=False, time_unit="us").dt.epoch("s")
+    hours, minutes = (part(i).cast(pl.Int64, strict=False).fill_null(0) for i in (5, 6))
+    ahead = pl.when(part(4) == "-").then(-1).otherwise(1) * (hours * 3600 + minutes * 60)
+    return local - ahead
