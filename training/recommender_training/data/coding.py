@@ -158,6 +158,37 @@ def tags(blocks: Sequence[Block], items: pl.DataFrame) -> tuple[Floats, tuple[In
     return hot, tuple(first)
 
 
+@dataclass(frozen=True)
+class Listed:
+    """The categories of each item, W at most: so many places for each feature as an item has
+    categories of it.
+    """
+
+    places: Ints  # [I, W] column among all G; G for none
+    shares: Floats  # [I, W] those of a feature sum to one; 0 for none
+    ends: tuple[int, ...]  # where the places of each feature end
+
+
+def listed(blocks: Sequence[Block], hot: Floats) -> Listed:
+    """Return the categories of items from `hot` [I, G], zero or one."""
+    count, none = hot.shape
+    places, shares, ends = [np.zeros((count, 0), dtype=np.int64)], [hot[:, :0]], [0]
+    for block in blocks:
+        own = hot[:, block.columns]
+        each = own.sum(1).astype(np.int64)
+        width = int(each.max(initial=0))
+        rows, columns = np.nonzero(own)
+        at = np.full((count, width), none, dtype=np.int64)
+        share = np.zeros((count, width), dtype=np.float32)
+        nth = np.arange(len(rows)) - np.repeat(np.cumsum(each) - each, each)
+        at[rows, nth] = block.start + columns
+        share[rows, nth] = 1.0 / each[rows]
+        places.append(at)
+        shares.append(share)
+        ends.append(ends[-1] + width)
+    return Listed(np.concatenate(places, 1), np.concatenate(shares, 1), tuple(ends[1:]))
+
+
 def times(features: Sequence[Feature], items: pl.DataFrame) -> Doubles:
     """[I, M] seconds since 1970, NaN where unknown."""
     columns = [items[each.name].cast(pl.Float64).fill_null(math.nan) for each in features]
@@ -193,7 +224,7 @@ def _known(feature: Feature, rows: pl.LazyFrame) -> tuple[tuple[str, ...], tuple
         return bands.names(edges, feature.minimum), edges
     column = pl.col(feature.name).drop_nulls()
     if feature.kind is Kind.MULTI_CATEGORICAL:
-        column = column.str.split(" ").explode()
+        column = column.str.split(" ").explode(empty_as_null=True)
     counts = rows.select(column.alias("name")).group_by("name").len()
     ordered = counts.sort(pl.col("len"), "name", descending=[True, False])
     most = ordered.head(feature.max_categories or MAX_CATEGORIES).collect(engine="streaming")

@@ -6,6 +6,7 @@ E numbers of their embeddings, A attributes of users, C attributes of context, K
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -15,7 +16,7 @@ import polars as pl
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints, Places
 from recommender_training.config.declaration import Place
 from recommender_training.data import coding, schema
-from recommender_training.data.coding import Attribute, Block, Coding
+from recommender_training.data.coding import Attribute, Block, Coding, Listed
 from recommender_training.data.lake import Tables
 
 
@@ -40,6 +41,11 @@ class Items:
     def tag_names(self) -> tuple[str, ...]:
         """[G] `feature:category`."""
         return tuple(f"{block.name}:{each}" for block in self.blocks for each in block.categories)
+
+    @functools.cached_property
+    def listed(self) -> Listed:
+        """The categories of each item as a list."""
+        return coding.listed(self.blocks, self.tags)
 
     @property
     def fairness(self) -> tuple[Block, ...]:

@@ -14,6 +14,7 @@ import polars as pl
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
 from recommender_training.data import dataset, lake, ordered, splits
+from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
 
 
@@ -39,7 +40,9 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         first, last, count = _window(rows, window_days)
         digest = lake.Digest(scans.declaration)
         parts = digest.over(ordered.by_time(rows))
-        data = dataset.assemble(_within(parts, first, last), count, users, items)
+        inside = rows.filter(pl.col("timestamp").is_between(first, last))
+        coded = Coding.of(scans.declaration, users, items, inside)
+        data = dataset.assemble(_within(parts, first, last), count, users, items, coded)
         for table in (users, items):
             list(digest.over([table]))
     if digest.text() != lake.digest_of(data_version):

@@ -49,7 +49,7 @@ def sample_requests(
         return
     side = {row["user_id"]: row for row in users.iter_rows(named=True)}
     context = [each for each in declared.context if each.served_as is None]
-    stated = frame.select(each.name for each in context)
+    stated = frame.select("user_id", *(each.name for each in context))
     drawn, user_start, time_start = _draw(user, time, seed)
     for number, position in enumerate(drawn.tolist()):
         end = int(time_start[position])

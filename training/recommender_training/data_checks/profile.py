@@ -47,7 +47,8 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
 
     Raises InputError: DataVersionMissing, NoRowsInWindow.
     """
-    tables = lake.scan_version(lake_path, data_version).tables
+    scans = lake.scan_version(lake_path, data_version)
+    tables, declared = scans.tables, scans.declaration
     rows = tables["interactions"]
     types = {
         name: {column: str(kind) for column, kind in table.collect_schema().items()}
@@ -60,10 +61,11 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     users = _by_part(seen.users, starts, parts.of_window(rows, first, last))
     drawn = sample.draw(users.select("user_id", "rows"))
     events = [
-        part.select(sample.COLUMNS).join(drawn, on="user_id", how="semi")
+        part.select(sample.columns(declared)).join(drawn, on="user_id", how="semi")
         for part in parts.of_window(rows, first, last)
     ]
-    sessions = sample.read(tables, pl.concat(events), drawn, drawn.height / max(users.height, 1))
+    share = drawn.height / max(users.height, 1)
+    sessions = sample.read(tables, pl.concat(events), drawn, share, declared)
     profile = {
         "schema": SCHEMA,
         "polars": pl.__version__,

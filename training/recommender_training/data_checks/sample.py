@@ -26,7 +26,7 @@ from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
 MAX_ROWS = 200_000
 #: Most interactions of a user. Users with more are probably bots; one would fill the sample.
 MAX_USER_ROWS = 20_000
-#: Columns of the interactions that `read` needs.
+#: Columns of the interactions that `read` needs, beside the declared context.
 COLUMNS = ("user_id", "item_id", "value", "timestamp")
 _SEED = 17
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -44,6 +44,11 @@ class Sessions:
 
     def __len__(self) -> int:
         return len(self.user_S)
+
+
+def columns(declared: Declaration) -> list[str]:
+    """Return the columns of the interactions that `read` needs."""
+    return [*COLUMNS, *(feature.name for feature in declared.context)]
 
 
 def draw(users: pl.DataFrame, seed: int = _SEED) -> pl.DataFrame:

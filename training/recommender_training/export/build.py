@@ -16,7 +16,7 @@ from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features import attributes, extras, groups
 from recommender_training.features.assembly import Constants
-from recommender_training.features.item_content import tag_ends, tag_shares
+from recommender_training.features.item_content import item_tags
 from recommender_training.features.state import State
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
@@ -42,7 +42,7 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
     of_items = np.zeros(data.items.count, dtype=np.float32)
     if bonus is not None:
         of_items = bonus.of_items(groups.membership(bonus.by, data.items, counts))
-    own = data.attributes
+    own, tags = data.attributes, item_tags(data.items)
     return {
         "user_ids": torch.from_numpy(data.users.ids),
         "user_side": torch.from_numpy(_stored(data)),
@@ -53,8 +53,8 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
         "side_offsets": torch.from_numpy(attributes.offsets(attributes.sizes(data))),
         "item_ids": torch.from_numpy(data.items.ids),
         "times": torch.from_numpy(data.items.times),
-        "tags": torch.from_numpy(data.items.tags),
-        "tag_shares": tag_shares(data.items),
+        "tags": tags.places,
+        "tag_shares": tags.shares,
         "events": torch.from_numpy(counts.events),
         "positives": torch.from_numpy(counts.positives),
         "total": torch.from_numpy(counts.total),
@@ -120,8 +120,8 @@ def ranker_module(
         }
         detached = {name: value.detach().clone() for name, value in state.items()}
     state = {**shared_state(known, temperature, bonus), **detached}
-    ends = tag_ends(known.data.items)
-    return RankerServing(state, known.history_length, ends, known.constants.groups).eval()
+    tags, groups = item_tags(known.data.items), known.constants.groups
+    return RankerServing(state, known.history_length, tags, groups).eval()
 
 
 def _joined(tables: nn.ModuleList, like: Tensor) -> Tensor:
@@ -165,7 +165,7 @@ def logistic_module(
         "crossed_tags": torch.from_numpy(logistic.crossed_tags(items)),
     }
     shared = shared_state(known, temperature, bonus)
-    return LogisticServing({**shared, **state}, known.history_length, tag_ends(items)).eval()
+    return LogisticServing({**shared, **state}, known.history_length, item_tags(items)).eval()
 
 
 def _folded(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

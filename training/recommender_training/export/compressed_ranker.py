@@ -14,6 +14,7 @@ from recommender_training.config.training import FeatureGroup
 from recommender_training.export import compression
 from recommender_training.export.ranker import RankerServing
 from recommender_training.features import graph
+from recommender_training.features.item_content import ItemTags
 
 
 class Int8Ranker(RankerServing):
@@ -57,12 +58,13 @@ def compress(full: RankerServing, variant: Variant, settings: ExportSettings) ->
     """The variant of a full graph, which is left as it is."""
     state = dict(full.named_buffers())
     groups = tuple(FeatureGroup(name) for name in full.groups)
+    tags = ItemTags(full.tags, full.tag_shares, full.tag_ends, full.tag_count)
     if variant is Variant.INT8:
         state["retrieval"], state["retrieval_scale"] = compression.to_int8(state["retrieval"])
         state["user_vectors"], state["user_scale"] = compression.to_int8(state["user_vectors"])
-        return Int8Ranker(state, full.history_length, full.tag_ends, groups).eval()
+        return Int8Ranker(state, full.history_length, tags, groups).eval()
     state["kept"], state["retrieval"] = compression.keep_largest(state["retrieval"], settings.keep)
-    return PrunedRanker(state, full.history_length, full.tag_ends, groups).eval()
+    return PrunedRanker(state, full.history_length, tags, groups).eval()
 
 
 def left_of(weights: Tensor, variant: Variant, settings: ExportSettings) -> Tensor:

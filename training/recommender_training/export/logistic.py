@@ -42,6 +42,7 @@ class LogisticServing(Serving):
             session,
             timestamp,
             self.catalogue_numbers(timestamp),
+            self.tags,
             self.tag_shares,
             self.item[1:] + crossed,
         )
@@ -74,13 +75,14 @@ class LogisticServing(Serving):
         place = locate(self.item_ids, item_ids)
         known, at = place >= 0, place.clamp(min=0)
         times = self.times[at].masked_fill(~known.unsqueeze(2), float("nan"))
-        tags = self.crossed_tags[at] * known.unsqueeze(2)
-        crossed = torch.matmul(tags, self.cross[side].sum(1).unsqueeze(2)).squeeze(2)
+        few = self.crossed_tags[at] * known.unsqueeze(2)
+        crossed = torch.matmul(few, self.cross[side].sum(1).unsqueeze(2)).squeeze(2)
         return self.logits(
             side,
             session,
             timestamp,
             item_numbers(events, positives, total, times, timestamp, item_count, self.prior),
+            self.tags[at],
             self.tag_shares[at] * known.unsqueeze(2),
             self.item[place + 1] + crossed,
         )
@@ -91,6 +93,7 @@ class LogisticServing(Serving):
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         timestamp: Tensor,
         per_item: Tensor,
+        tags: Tensor,
         shares: Tensor,
         of_item: Tensor,
     ) -> Tensor:
@@ -99,7 +102,7 @@ class LogisticServing(Serving):
         session_part = session_numbers(
             present, values, times, timestamp[:, 0], self.centre, self.prior
         )
-        pair = self.pair_part(session, shares)
+        pair = self.pair_part(session, tags, shares)
         cut = per_item.size(2)
         end = cut + session_part.size(1)
         weight = self.numbers

@@ -6,8 +6,8 @@ depend on seed and data alone.
 
 Beside `forward`, which serves, each has `judge`: a later evaluation calls it (`exported_graph`).
 
-Legend of shapes: B batch, L session, I items, C candidates, D embedding, H hidden, G categories of
-items, M times of items, K declared features of user and context, T taste numbers.
+Legend of shapes: B batch, L session, I items, C candidates, D embedding, H hidden, W categories of
+an item, M times of items, K declared features of user and context, T taste numbers.
 """
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
@@ -23,6 +23,7 @@ from recommender_training.features.graph import (
     side_buckets,
     tag_profile,
 )
+from recommender_training.features.item_content import ItemTags
 
 
 class Serving(TowerServing):
@@ -51,11 +52,11 @@ class Serving(TowerServing):
 
     tag_ends: list[int]
 
-    def __init__(self, state: dict[str, Tensor], history_length: int, tag_ends: list[int]) -> None:
-        """The columns of a feature of the items end at its place of `tag_ends`."""
+    def __init__(self, state: dict[str, Tensor], history_length: int, tags: ItemTags) -> None:
         super().__init__()
         self.history_length = history_length
-        self.tag_ends = tag_ends
+        self.tag_ends = tags.ends
+        self.tag_count = tags.count
         self.item_count = int(state["item_ids"].shape[0])
         self.by_weights = state["retrieval"].numel() > 0
         self.by_towers = state["tower_items"].numel() > 0
@@ -100,11 +101,15 @@ class Serving(TowerServing):
             self.prior,
         )
 
-    def pair_part(self, session: tuple[Tensor, Tensor, Tensor, Tensor], shares: Tensor) -> Tensor:
-        """[B, C, .] numbers of session and candidates, whose `shares` are [C, G] or [B, C, G]."""
+    def pair_part(
+        self, session: tuple[Tensor, Tensor, Tensor, Tensor], tags: Tensor, shares: Tensor
+    ) -> Tensor:
+        """[B, C, .] numbers of session and candidates, whose `tags` and `shares` are [C, W] or
+        [B, C, W].
+        """
         rows, present, values, _ = session
-        profile = tag_profile(rows, present, values, self.tags, self.centre)
-        return pair_numbers(shares, profile, self.tag_ends)
+        profile = tag_profile(rows, present, values, self.tags, self.centre, self.tag_count)
+        return pair_numbers(tags, shares, profile, self.tag_ends)
 
     def retrieved(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """[B, I] how well each item goes with the session."""

@@ -20,6 +20,7 @@ from recommender_training.features.graph import (
     taste_vector,
     value_level,
 )
+from recommender_training.features.item_content import ItemTags
 
 
 class RankerServing(Serving):
@@ -58,11 +59,11 @@ class RankerServing(Serving):
         self,
         state: dict[str, Tensor],
         history_length: int,
-        tag_ends: list[int],
+        tags: ItemTags,
         groups: tuple[FeatureGroup, ...],
     ) -> None:
         """`groups` are the feature groups that it reads; `judge` reads their numbers."""
-        super().__init__(state, history_length, tag_ends)
+        super().__init__(state, history_length, tags)
         self.groups = [group.value for group in groups]
         self.reads_demographics = FeatureGroup.DEMOGRAPHIC_RATES in groups
         self.reads_rolling = FeatureGroup.ROLLING_POPULARITY in groups
@@ -87,6 +88,7 @@ class RankerServing(Serving):
             session,
             timestamp,
             self.catalogue_numbers(timestamp),
+            self.tags,
             self.tag_shares,
             self.catalogue_extras(self.catalogue_taste(session), side, timestamp),
             self.item_vectors[1:],
@@ -126,6 +128,7 @@ class RankerServing(Serving):
             session,
             timestamp,
             item_numbers(events, positives, total, times, timestamp, item_count, self.prior),
+            self.tags[at],
             self.tag_shares[at] * known.unsqueeze(2),
             taste,
             self.item_vectors[place + 1],
@@ -165,6 +168,7 @@ class RankerServing(Serving):
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         timestamp: Tensor,
         per_item: Tensor,
+        tags: Tensor,
         shares: Tensor,
         taste: Tensor,
         items: Tensor,
@@ -172,14 +176,14 @@ class RankerServing(Serving):
     ) -> Tensor:
         """[B, C] calibrated logits of candidates.
 
-        `per_item` is [B, C, 2 + 3 M], `taste` [B, C, T + E]; `shares`, `items` and `queries` are
-        [C, .] or [B, C, .].
+        `per_item` is [B, C, 2 + 3 M], `taste` [B, C, T + E]; `tags`, `shares`, `items` and
+        `queries` are [C, .] or [B, C, .].
         """
         rows, present, values, times = session
         session_part = session_numbers(
             present, values, times, timestamp[:, 0], self.centre, self.prior
         )
-        pair_part = self.pair_part(session, shares)
+        pair_part = self.pair_part(session, tags, shares)
         numbers = torch.cat([model_numbers(per_item, session_part, pair_part), taste], 2)
         pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
         numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)

@@ -24,7 +24,7 @@ from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features import attributes, graph
 from recommender_training.features.history import ItemCounts
-from recommender_training.features.item_content import tag_ends, tag_shares
+from recommender_training.features.item_content import item_tags
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,6 @@ def _numbers(
     """[R, C, F] the numbers that both models read."""
     items, counts = data.items, candidates.counts
     centre, prior = torch.tensor(frozen.centre), torch.tensor(frozen.prior)
-    tags = torch.from_numpy(items.tags)
     item_part = graph.item_numbers(
         torch.from_numpy(counts.events),
         torch.from_numpy(counts.positives),
@@ -174,7 +173,9 @@ def _numbers(
     session_part = graph.session_numbers(
         sessions.present, sessions.value, sessions.time, now, centre, prior
     )
-    profile = graph.tag_profile(sessions.item, sessions.present, sessions.value, tags, centre)
-    shares = tag_shares(items)[torch.from_numpy(candidates.item)]
-    pair_part = graph.pair_numbers(shares, profile, tag_ends(items))
+    tags, at = item_tags(items), torch.from_numpy(candidates.item)
+    profile = graph.tag_profile(
+        sessions.item, sessions.present, sessions.value, tags.places, centre, tags.count
+    )
+    pair_part = graph.pair_numbers(tags.places[at], tags.shares[at], profile, tags.ends)
     return graph.model_numbers(item_part, session_part, pair_part)

@@ -93,18 +93,21 @@ def session_numbers(
 
 
 def tag_profile(
-    items: Tensor, present: Tensor, values: Tensor, tags: Tensor, centre: Tensor
+    items: Tensor, present: Tensor, values: Tensor, tags: Tensor, centre: Tensor, count: int
 ) -> Tensor:
-    """[B, G, 2] per category of items: shrunk mean of the centred values, share of the session.
+    """[B, G + 1, 2] of each category of items: shrunk mean of the session's centred values, and
+    share of the session.
 
-    `items` are rows of the catalogue, -1 unknown; `tags` is [I, G].
+    `items` are rows of the catalogue, -1 unknown; `tags` [I, W] are the categories of each item
+    of `count` (G); G is none.
     """
-    usable = (present & (items >= 0)).to(torch.float32).unsqueeze(2)
-    hot = tags[items.clamp(min=0)] * usable
-    weight = centred(values, centre).unsqueeze(2)
-    count = hot.sum(1)
-    value = (hot * weight).sum(1) / (count + 2.0)
-    share = count / (usable.sum(1) + 1.0)
+    usable = present & (items >= 0)
+    places = tags[items.clamp(min=0)].masked_fill(~usable.unsqueeze(2), count).flatten(1)
+    weight = centred(values, centre).unsqueeze(2).expand(-1, -1, tags.size(1)).flatten(1)
+    zeros = torch.zeros(items.size(0), count + 1, dtype=weight.dtype, device=weight.device)
+    seen = zeros.scatter_add(1, places, torch.ones_like(weight))
+    value = zeros.scatter_add(1, places, weight) / (seen + 2.0)
+    share = seen / (usable.to(torch.float32).sum(1, keepdim=True) + 1.0)
     return torch.stack([value, share], 2)
 
 
@@ -138,17 +141,20 @@ def item_numbers(
     return torch.cat([counted, ages.expand(zero.shape + ages.shape[-1:])], -1)
 
 
-def pair_numbers(shares: Tensor, profile: Tensor, ends: list[int]) -> Tensor:
+def pair_numbers(tags: Tensor, shares: Tensor, profile: Tensor, ends: list[int]) -> Tensor:
     """[B, C, 2 * blocks] how the session's items of like categories were valued, feature by
     feature, and their share of the session.
 
-    `shares` is [C, G] or [B, C, G], `profile` [B, G, 2] (`tag_profile`); the columns of a feature
-    end at its place of `ends`.
+    `tags` and `shares` are [C, W] or [B, C, W], `profile` is [B, G + 1, 2] (`tag_profile`); the
+    columns of a feature end at its place of `ends`.
     """
-    parts = [torch.zeros(profile.size(0), shares.size(-2), 0, device=shares.device)]
+    batch, count, width = profile.size(0), tags.size(-2), tags.size(-1)
+    at = tags.expand(batch, count, width).flatten(1).unsqueeze(2).expand(-1, -1, 2)
+    found = torch.gather(profile, 1, at).view(batch, count, width, 2) * shares.unsqueeze(-1)
+    parts = [found[:, :, :0].flatten(2)]
     start = 0
     for end in ends:
-        parts.append(torch.matmul(shares[..., start:end], profile[:, start:end]))
+        parts.append(found[:, :, start:end].sum(2))
         start = end
     return torch.cat(parts, 2)
 

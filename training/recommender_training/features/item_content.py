@@ -1,10 +1,12 @@
 """What is known of an item beside its id: its categories and its embeddings, as one matrix.
 
-Legend of shapes: I items, G categories of all features, E numbers of the embeddings, T bands of
-the items' times.
+Legend of shapes: I items, G categories of all features, W of them an item has at most, E numbers
+of the embeddings, T bands of the items' times.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,9 +19,21 @@ from recommender_training.data.dataset import Items
 TIME_BANDS = 16
 
 
-def tag_ends(items: Items) -> list[int]:
-    """Where the columns of each feature end."""
-    return [block.columns.stop for block in items.blocks]
+@dataclass(frozen=True)
+class ItemTags:
+    """The categories of each item, as the graphs hold them (`data.coding.Listed`)."""
+
+    places: Tensor  # [I, W] column of `Items.tags`; G for none
+    shares: Tensor  # [I, W] those of a feature sum to one; 0 for none
+    ends: list[int]  # where the places of each feature end
+    count: int  # G
+
+
+def item_tags(items: Items) -> ItemTags:
+    """The categories of the items, feature by feature."""
+    found = items.listed
+    places, shares = torch.from_numpy(found.places), torch.from_numpy(found.shares)
+    return ItemTags(places, shares, list(found.ends), items.tags.shape[1])
 
 
 def tag_shares(items: Items) -> Tensor:

@@ -141,7 +141,7 @@ def _distance(one: Doubles, other: Doubles, starts: Ints) -> float:
 def shift(population: Population, items: pl.DataFrame, seed: int) -> Population:
     """Return the shifted population: older users, other genres, later dates, new ids."""
     older = population.users.filter(pl.col("age") >= SHIFTED_AGE)
-    primary = pl.col("genres").str.split(" ").list.first()
+    primary = pl.col("genre").str.split(" ").list.first()
     liked = items.filter(primary.is_in(SHIFTED_GENRES))
     kept = population.interactions.filter(
         pl.col("user_id").is_in(older["user_id"].implode())
@@ -189,6 +189,7 @@ def traffic(
                 population.users,
                 items,
                 seed + 1 + made,
+                declared=raw.declaration(),
                 prefix=f"{prefix}-{seed}-{made}",
             )
         )
@@ -214,7 +215,7 @@ def write_raw(folder: Path, movielens: Path, *populations: Population) -> None:
         )
         users = population.users.select(
             pl.col("user_id").alias("user_id:token"),
-            pl.col("age").fill_null(-1).alias("age:token"),
+            pl.col("age").fill_null(-1).cast(pl.Int64).alias("age:token"),
             pl.col("gender").fill_null("").alias("gender:token"),
             pl.col("occupation").fill_null("").alias("occupation:token"),
             pl.lit("00000").alias("zip_code:token"),
