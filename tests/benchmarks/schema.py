@@ -2,8 +2,8 @@
 
 Three shops and trainings, one a seed. Each is held against the true probabilities on the last
 days, and so is the best of two scikit-learn models that read every column (`schema_peer`).
-Of the shop's columns the package's mapping takes times, clicks, ids and categories; tier and
-region go in under the names of the attributes that it has. The rest it cannot read.
+The package reads the shop's columns as samples/mappings/shop.json declares them; a user's time of
+sign-up is the one that it cannot read.
 
 The last line is one JSON object: medians over the seeds, and the least and the most of each.
 """
@@ -45,19 +45,6 @@ SEEDS = (17, 1, 2)
 #: The last days of the log: to choose with, and to test on.
 VALIDATION_DAYS, TEST_DAYS = 3, 5
 THREADS = 1
-#: What of the shop's columns the package can read.
-MAPPING = {
-    "interactions": {
-        "files": "impressions/*", "user": "user_id", "item": "item_id", "session": "session_id",
-        "timestamp": {"column": "time", "unit": "ISO8601"},
-        "eventType": {"column": "clicked", "types": [{"type": "false", "value": 1},
-                                                     {"type": "true", "value": 5}]},
-    },
-    "users": {"files": "users/*", "id": "user_id", "gender": "loyalty_tier",
-              "occupation": "region"},
-    "items": {"files": "items/*", "id": "item_id", "genres": "categories"},
-    "ids": {"user": "Text", "item": "Text"},
-}  # fmt: skip
 
 
 #: Reported of each seed.
@@ -127,7 +114,7 @@ def answers(folder: Path, settings: Settings, seed: int, tested: pl.DataFrame) -
         folder / "raw",
         folder / "lake",
         kind=Format.PARQUET,
-        mapping=parse_mapping(json.dumps(MAPPING), Format.PARQUET),
+        mapping=parse_mapping(shop.mapping(), Format.PARQUET),
         max_quarantined_share=0.0,
     )
     _, data = load.load(folder / "lake", checked.data_version, None)

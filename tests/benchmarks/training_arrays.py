@@ -67,7 +67,7 @@ def measure(data: Dataset) -> None:
     train = torch.from_numpy(split.train)
     size = ranker.RankerSize(
         data.users.count,
-        attributes.sizes(data.users),
+        attributes.sizes(data),
         settings.embedding_dim,
         settings.dropout,
         settings.user_dropout,

@@ -62,7 +62,7 @@ def build(asked: dict[str, Any], task: Task) -> tuple[nn.Module, fit.Rows]:
     defaults, users = Hyperparameters(), data.users
     size = ranker.RankerSize(
         users=users.count,
-        side=attributes.sizes(users),
+        side=attributes.sizes(data),
         embedding_dim=defaults.embedding_dim,
         dropout=defaults.dropout,
         user_dropout=defaults.user_dropout,

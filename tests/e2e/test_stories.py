@@ -45,7 +45,8 @@ def test_given_a_kept_version_when_rolled_back_to_then_it_serves_at_once(
     champion: World, better: Better
 ) -> None:
     # The fixture left a previous version; other tests of this world may have replaced both.
-    assert better.reported.decision == "Promoted" and champion.status["previous"]
+    assert better.reported.decision == "Promoted"
+    assert champion.status["previous"]
     stories.roll_back_to_previous(champion)
 
 

@@ -6,28 +6,22 @@ limits.
 
 from __future__ import annotations
 
-import enum
-
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 
 
-class Dimension(enum.StrEnum):
-    AGE = "Age"
-    GENDER = "Gender"
-    SEGMENT = "Segment"
-
-
-class ItemGrouping(enum.StrEnum):
-    GENRE = "Genre"
-    POPULARITY = "Popularity"
+#: Groups of users and of items beside those of the declared features.
+SEGMENT, POPULARITY = "Segment", "Popularity"
 
 
 class Reweighting(ApiModel):
-    by: Dimension = Field(
-        default=Dimension.AGE,
-        description="Groups of users: age bands, genders, or the segments of the users table.",
+    by: str = Field(
+        default=SEGMENT,
+        pattern=rf"^({SEGMENT}|[a-z][a-z0-9_]{{0,39}})$",
+        max_length=40,
+        description="Groups of users: Segment, the segments of the users table, or the name of a "
+        "declared feature of the users, by category or band.",
     )
     label_strength: float = Field(
         default=1.0,
@@ -52,9 +46,12 @@ class Reweighting(ApiModel):
 
 
 class Exposure(ApiModel):
-    by: ItemGrouping = Field(
-        default=ItemGrouping.GENRE,
-        description="Groups of items: genres, or ten popularity bands.",
+    by: str = Field(
+        default=POPULARITY,
+        pattern=rf"^({POPULARITY}|[a-z][a-z0-9_]{{0,39}})$",
+        max_length=40,
+        description="Groups of items: Popularity, ten bands, or the name of a declared feature "
+        "of the items, by category or band.",
     )
     min_exposure_ratio: float = Field(
         default=0.8,

@@ -66,8 +66,8 @@ def ranked(prepared: Prepared, compiler: str | None) -> torch.Tensor:
     masks would be others.
     """
     fit.seed_everything(1, 1)
-    users = prepared.data.users
-    size = RankerSize(users.count, attributes.sizes(users), 8, 0.0, 0.5)
+    data = prepared.data
+    size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.0, 0.5)
     train, held = (torch.from_numpy(r) for r in (prepared.split.train, prepared.split.validation))
     model = create(prepared.data, prepared.kept, train, size=size)
     settings = Hyperparameters(epochs=1, embedding_dim=8, batch_size=512)

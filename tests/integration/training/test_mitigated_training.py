@@ -39,8 +39,8 @@ from tests.unit.recommender_training.evaluation.test_evaluation_schema import (
 
 REGRESSION = {"seed": 3, "algorithm": "LogisticRegression"}
 BOTH = {
-    "reweighting": {"by": "Gender", "sizeStrength": 1},
-    "exposure": {"by": "Genre", "minExposureRatio": 1, "maxBonus": 10},
+    "reweighting": {"by": "gender", "sizeStrength": 1},
+    "exposure": {"by": "genre", "minExposureRatio": 1, "maxBonus": 10},
 }
 IDLE = {
     "reweighting": {"labelStrength": 0, "sizeStrength": 0},
@@ -223,9 +223,9 @@ def test_the_exported_file_carries_the_bonus_of_each_item(
 
 def fitted(prepared: Prepared, target: torch.Tensor, weight: torch.Tensor | None) -> Floats:
     fit.seed_everything(1, 1)
-    users, rows = prepared.data.users, torch.from_numpy(prepared.split.train)
-    size = ranker.RankerSize(users.count, attributes.sizes(users), 4, 0.1, 0.5)
-    model = ranker.create(prepared.data, prepared.inputs, rows, size=size)
+    data, rows = prepared.data, torch.from_numpy(prepared.split.train)
+    size = ranker.RankerSize(data.users.count, attributes.sizes(data), 4, 0.1, 0.5)
+    model = ranker.create(data, prepared.inputs, rows, size=size)
     settings = Hyperparameters(batch_size=512)
     fit.fit_for(model, fit.Examples.whole(prepared.inputs, rows, target, weight), settings, 1)
     parameters: Floats = torch.nn.utils.parameters_to_vector(model.parameters()).detach().numpy()

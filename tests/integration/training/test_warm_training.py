@@ -26,7 +26,7 @@ def test_a_training_with_towers_from_the_champion_is_told_in_report_and_lineage(
     config = configured(
         hyperparameters={"retrieval": "Both"},
         export={"torchExport": True},
-        mitigation={"reweighting": {"by": "Gender"}, "exposure": {"by": "Genre"}},
+        mitigation={"reweighting": {"by": "gender"}, "exposure": {"by": "genre"}},
     )
     champion = Comparison(trained.staged, trained.digest)
     result = training.train(

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pydantic import Field
 
 from recommender_training.common.section import Section
-from recommender_training.config.declaration import NAME
 
 #: Groups beside those of the declared features: users by segment, items by popularity.
 SEGMENT, POPULARITY = "Segment", "Popularity"
@@ -19,7 +18,9 @@ class Reweighting(Section):
     """Weights of training rows by the group of their user; strengths of 0 leave them at 1."""
 
     #: Segment, or a declared feature of the users.
-    by: str = Field(default=SEGMENT, pattern=f"{NAME}|^{SEGMENT}$")
+    by: str = Field(
+        default=SEGMENT, pattern=rf"^({SEGMENT}|[a-z][a-z0-9_]{{0,39}})$", max_length=40
+    )
     label_strength: float = Field(default=1.0, ge=0, le=1)
     size_strength: float = Field(default=0.0, ge=0, le=1)
     max_weight: float = Field(default=10.0, ge=1, le=100)
@@ -34,7 +35,9 @@ class Exposure(Section):
     """Least exposure of an item group relative to its demand; 0 disables the constraint."""
 
     #: Popularity, or a declared feature of the items.
-    by: str = Field(default=POPULARITY, pattern=f"{NAME}|^{POPULARITY}$")
+    by: str = Field(
+        default=POPULARITY, pattern=rf"^({POPULARITY}|[a-z][a-z0-9_]{{0,39}})$", max_length=40
+    )
     min_exposure_ratio: float = Field(default=0.8, ge=0, le=1)
     max_bonus: float = Field(default=10.0, gt=0, le=20)
 

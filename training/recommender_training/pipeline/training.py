@@ -149,6 +149,7 @@ def _read(run: TrainingRun) -> _Ready:
     ids = id_table.named(run.lake_path, data)
     config, group, found = run.config, run.group, None
     servable.check(data, ids.items, config.hyperparameters.history_length)
+    mitigation.check(config, data)
     if config.search is not None:
         source = Source(run.lake_path, run.data_version, run.window_days)
         found = choose(source, data, config, run.journals, run.threads)

@@ -31,6 +31,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -111,12 +112,19 @@ class Shop:
             number += 1
 
 
+def mapping() -> str:
+    """Return the mapping of the raw files, with every column that is known when serving."""
+    shipped = resources.files("recommender_training") / "samples/mappings/shop.json"
+    return shipped.read_text(encoding="utf-8")
+
+
 def write(
     destination: Path, settings: Settings, seed: int, kind: RawFormat = RawFormat.PARQUET
 ) -> dict[str, int]:
-    """Write `raw/` (users, items, impressions) and `truth/`; return counts.
+    """Write `raw/` (users, items, impressions), `mapping.json` and `truth/`; return counts.
 
-    `truth/` has one Parquet file per file of impressions, and `parameters.json`.
+    `mapping.json` declares the columns of `raw/` (`check --mapping @mapping.json`). `truth/` has
+    one Parquet file per file of impressions, and `parameters.json`.
     """
     shop = Shop(settings, seed)
     raw, truth = destination / "raw", destination / "truth"
@@ -130,6 +138,7 @@ def write(
         part.truth.write_parquet(truth / "impressions" / f"{part.name}.parquet")
         impressions += part.log.height
         clicks += int(part.log["clicked"].sum())
+    (destination / "mapping.json").write_text(mapping(), encoding="utf-8")
     parameters = {"seed": seed, "settings": asdict(settings), "intercept": shop.intercept}
     (truth / "parameters.json").write_text(
         json.dumps(parameters, indent=2) + "\n", encoding="utf-8"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from recommender_serving.artifact import file_schemas
 from recommender_serving.artifact import loader as serving
-from recommender_training.artifact import servable, vocabulary
+from recommender_training.artifact import reference, servable, vocabulary
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset
@@ -20,24 +19,18 @@ from recommender_training.trainer.fit_models import fit_models
 
 def test_the_limits_match_the_transformer() -> None:
     assert servable.MAX_FILE_BYTES == serving.MAX_FILE_BYTES
-    assert servable.MAX_CATEGORIES == file_schemas.MAX_BINS
+    assert reference.MAX_CATEGORIES < file_schemas.MAX_BINS
 
 
-@pytest.mark.parametrize("kind", ["genders", "occupations", "genre_names"])
-def test_too_many_categories_are_refused_by_name(data: Dataset, kind: str) -> None:
-    def named(count: int) -> Dataset:
-        names: Any = tuple(f"name-{number}" for number in range(count))
-        if kind == "genre_names":
-            return replace(data, items=replace(data.items, genre_names=names))
-        return replace(data, users=replace(data.users, **{kind: names}))
-
-    servable.check(named(servable.MAX_CATEGORIES), None, 20)
-    with pytest.raises(
-        InputError, match=r"has 1001 different values, more than the limit of 1000"
-    ) as caught:
-        servable.check(named(servable.MAX_CATEGORIES + 1), None, 20)
+def test_too_many_categories_of_items_are_refused_with_the_setting_to_change(
+    data: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(servable, "MAX_TAGS", len(data.items.tag_names))
+    servable.check(data, None, 20)
+    monkeypatch.setattr(servable, "MAX_TAGS", len(data.items.tag_names) - 1)
+    with pytest.raises(InputError, match=r"lower maxCategories or bands") as caught:
+        servable.check(data, None, 20)
     assert caught.value.reason == "TooManyCategories"
-    assert kind.removesuffix("_names").removesuffix("s") in caught.value.message
 
 
 def test_item_texts_are_refused_above_the_limit_and_accepted_at_it(

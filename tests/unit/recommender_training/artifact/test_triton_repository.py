@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[4]
 
 @pytest.mark.parametrize("name", triton.MODELS)
 def test_the_reviewed_configuration_equals_the_written_one(name: str, trained: Any) -> None:
-    rendered = triton.render_config(name)
+    rendered = triton.render_config(name, 3)
     assert (ROOT / "model_repository" / name / "config.pbtxt").read_text() == rendered
     written = trained.staged / "repository" / name / "config.pbtxt"
     assert written.read_text() == rendered
@@ -29,7 +29,7 @@ def test_the_reviewed_configuration_equals_the_written_one(name: str, trained: A
 @pytest.mark.parametrize("module", [RankerServing, LogisticServing])
 def test_inputs_are_the_arguments_of_the_graph_in_order(module: type[Serving]) -> None:
     arguments = list(inspect.signature(module.forward).parameters)[1:]
-    assert arguments == [name for name, _, _ in triton.INPUTS]
+    assert arguments == [name for name, _, _ in triton.inputs(3)]
 
 
 @pytest.mark.parametrize("name", triton.MODELS)
@@ -38,15 +38,24 @@ def test_the_saved_graph_has_these_arguments(name: str, trained: Any) -> None:
     arguments = [argument.name for argument in model._c._get_method("forward").schema.arguments][
         1:
     ]
-    assert arguments == [name for name, _, _ in triton.INPUTS]
+    assert arguments == [name for name, _, _ in triton.inputs(3)]
 
 
 def test_docs_contracts_lists_the_same_tensors() -> None:
     text = (ROOT / "docs" / "contracts.md").read_text()
-    rows = re.findall(r"^\| `(\w+)` \| (INT64|FP32) \| \[(-?\d+)\] \|", text, re.MULTILINE)
-    assert [(name, f"TYPE_{kind}", int(width)) for name, kind, width in rows] == list(
-        triton.INPUTS
-    )
+    rows = re.findall(r"^\| `(\w+)` \| (INT64|FP32) \| \[(-?\w+)\] \|", text, re.MULTILINE)
+    widths = {"K": 3}
+    found = [(name, f"TYPE_{kind}", widths.get(width) or int(width)) for name, kind, width in rows]
+    assert found == list(triton.inputs(3))
+
+
+def test_without_a_declared_feature_the_input_has_one_column() -> None:
+    assert {name: width for name, _, width in triton.inputs(0)}["features"] == 1
+    assert "dims: [ 0 ]" not in triton.render_config("recommender", 0)
+
+
+def test_docs_contracts_names_the_outputs_and_the_batch() -> None:
+    text = (ROOT / "docs" / "contracts.md").read_text()
     for name, _, _ in triton.OUTPUTS:
         assert f"`{name}`" in text
     assert f"`max_batch_size` {triton.MAX_BATCH_SIZE}" in text

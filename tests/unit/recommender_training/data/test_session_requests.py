@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from recommender_training.artifact import reference
 from recommender_training.data.lake import Tables
 from recommender_training.data.sessions import SESSION_GAP, sample_requests
+from recommender_training.ingestion import raw
 
 
 def frames(
@@ -21,7 +22,7 @@ def frames(
 ) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     schema = {"user_id": pl.Int64, "item_id": pl.Int64, "value": pl.Float32, "timestamp": pl.Int64}
     users = pl.DataFrame(
-        {"user_id": [1, 2], "age": [30, None], "gender": ["F", "M"], "occupation": ["x", None]}
+        {"user_id": [1, 2], "age": [30.0, None], "gender": ["F", "M"], "occupation": ["x", None]}
     )
     return (
         pl.DataFrame(rows, schema=schema, orient="row"),
@@ -45,7 +46,7 @@ rows = st.lists(
 def test_each_session_gives_one_request_with_strictly_earlier_events(
     rows: list[tuple[int, int, float, int]], seed: int
 ) -> None:
-    made = list(sample_requests(*frames(rows), seed, history_length=5))
+    made = list(sample_requests(*frames(rows), seed, declared=raw.declaration(), history_length=5))
     sessions = 0
     for user in (1, 2):
         times = sorted(row[3] for row in rows if row[0] == user)
@@ -64,13 +65,13 @@ def test_each_session_gives_one_request_with_strictly_earlier_events(
 
 def test_unknown_attributes_are_omitted_and_the_seed_decides() -> None:
     many = [(1 + n % 2, n % 10, 4.0, n * 100) for n in range(60)]
-    made = list(sample_requests(*frames(many), 3))
-    assert {tuple(sorted(set(r) & {"age", "gender", "occupation"})) for r in made} == {
+    made = list(sample_requests(*frames(many), 3, declared=raw.declaration()))
+    assert {tuple(sorted(r["user"])) for r in made} == {
         ("age", "gender", "occupation"),
         ("gender",),
     }
-    assert made == list(sample_requests(*frames(many), 3))
-    assert made != list(sample_requests(*frames(many), 4))
+    assert made == list(sample_requests(*frames(many), 3, declared=raw.declaration()))
+    assert made != list(sample_requests(*frames(many), 4, declared=raw.declaration()))
 
 
 @given(values=st.lists(st.floats(-1e6, 1e6), max_size=200))
@@ -91,7 +92,13 @@ def test_the_reference_of_an_artifact_counts_each_session_once(
     content = json.loads((trained.staged / "reference.json").read_text())
     words = json.loads((trained.staged / "vocabulary.json").read_text())
     requests = list(
-        sample_requests(tables.interactions, tables.users, tables.items, trained.config.seed)
+        sample_requests(
+            tables.interactions,
+            tables.users,
+            tables.items,
+            trained.config.seed,
+            declared=tables.declaration,
+        )
     )
     assert content["sessions"] == len(requests)
     by_name = {feature["name"]: feature for feature in content["features"]}
@@ -105,13 +112,15 @@ def test_the_reference_of_an_artifact_counts_each_session_once(
         "top_score",
     ]
     for feature in by_name.values():
-        total = sum(feature["counts"]) + feature["nulls"] + feature["unknowns"]
+        others = feature.get("others", 0)
+        total = sum(feature["counts"]) + others + feature["nulls"] + feature["unknowns"]
         assert total == len(requests), feature["name"]
     ages = [0] * len(by_name["age"]["counts"])
-    genders = [0] * len(words["genders"])
+    (names,) = (f["categories"] for f in words["features"] if f["name"] == "gender")
+    genders = [0] * len(names)
     for request in requests:
-        ages[bisect_right(by_name["age"]["edges"], request["age"])] += 1
-        genders[words["genders"].index(request["gender"])] += 1
+        ages[bisect_right(by_name["age"]["edges"], request["user"]["age"])] += 1
+        genders[names.index(request["user"]["gender"])] += 1
     assert by_name["age"]["counts"] == ages
     assert by_name["gender"]["counts"] == genders
     assert by_name["top_score"]["nulls"] == 0
@@ -120,19 +129,45 @@ def test_the_reference_of_an_artifact_counts_each_session_once(
 def test_unknown_categories_and_items_are_counted_as_unknown() -> None:
     words = {
         "historyLength": 20,
-        "genders": ["F"],
-        "occupations": [],
-        "genres": ["a"],
-        "items": {"ids": [1], "genre": [0]},
+        "features": [
+            {"name": "tier", "of": "user", "kind": "Categorical", "categories": ["gold"]},
+            {"name": "member", "of": "user", "kind": "Boolean", "categories": ["false", "true"]},
+            {"name": "speed", "of": "context", "kind": "Numeric", "edges": [1.0]},
+            {"name": "slot", "of": "context", "kind": "Numeric", "edges": [], "servedAs": "1"},
+        ],
+        "items": {"ids": [1], "features": [{"name": "kind", "categories": ["a"], "primary": [0]}]},
     }
     requests: list[dict[str, Any]] = [
-        {"user_id": 1, "gender": "F", "session": [{"item": 1, "timestamp": 1, "value": 0.0}]},
-        {"user_id": 2, "gender": "X", "session": [{"item": 2, "timestamp": 1, "value": 3.0}]},
+        {
+            "user_id": 1,
+            "user": {"tier": "gold", "member": True},
+            "context": {"speed": 3, "slot": 7},
+            "session": [{"item": 1, "timestamp": 1, "value": 0.0}],
+        },
+        {
+            "user_id": 2,
+            "user": {"tier": "new", "member": False},
+            "session": [{"item": 2, "timestamp": 1, "value": 3.0}],
+        },
         {"user_id": 3},
     ]
     features = {f["name"]: f for f in reference.reference(requests, [None] * 3, words)["features"]}
-    for name in ("gender", "last_genre"):
+    for name in ("tier", "last_kind"):
         assert features[name]["counts"] == [1]
         assert (features[name]["nulls"], features[name]["unknowns"]) == (1, 1)
+    assert features["member"]["counts"] == [1, 1]
+    assert features["speed"]["nulls"] == 2
+    assert "slot" not in features, "the version sets it, so that it cannot drift"
     assert features["mean_value"]["nulls"] == 2
     assert features["top_score"]["nulls"] == 3
+
+
+def test_rare_categories_share_a_bin() -> None:
+    names = [f"c{number:03}" for number in range(200)]
+    values = [code for code in range(200) for _ in range(1 + code % 7)]
+    found = reference.categorical_feature("many", names, values)
+    kept = [names.index(name) for name in found["categories"]]
+    assert len(kept) == reference.MAX_CATEGORIES
+    assert kept == sorted(kept)
+    assert min(1 + code % 7 for code in kept) == 6, "the most frequent ones"
+    assert found["others"] == len(values) - sum(found["counts"])

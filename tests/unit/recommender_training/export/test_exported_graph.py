@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.evaluation import answers
 from recommender_training.export import build, torchscript
-from recommender_training.export.exported_graph import ExportedGraph, GraphError, _translation
+from recommender_training.export.exported_graph import ExportedGraph, GraphError, _translated
 from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
 from recommender_training.fitted.bundle import Bundle, probability
@@ -55,4 +55,6 @@ def test_a_graph_that_cannot_be_replayed_is_refused_when_it_is_loaded(prepared: 
 
 
 def test_categories_are_translated_to_the_vocabulary_of_the_graph() -> None:
-    assert _translation(("F", "M", "new"), ("M", "X", "F")).tolist() == [2, 0, 3, -1]
+    codes = np.array([0, 1, 2, np.nan], dtype=np.float32)
+    found = _translated(codes, ("F", "M", "new"), ("M", "X", "F"))
+    np.testing.assert_array_equal(found, np.array([2, 0, np.nan, np.nan], dtype=np.float32))

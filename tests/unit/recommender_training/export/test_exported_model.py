@@ -31,12 +31,12 @@ def vocabulary(trained: Any) -> dict[str, Any]:
     return dict(json.loads((trained.staged / "vocabulary.json").read_text()))
 
 
-def ask(user: int = 5, items: tuple[int, ...] = (3, 8, 9), **more: Any) -> Request:
+def ask(user_id: int = 5, items: tuple[int, ...] = (3, 8, 9), **more: Any) -> Request:
     session = [
         {"item": item, "timestamp": NOW - 600 + 10 * place, "value": 4.0}
         for place, item in enumerate(items)
     ]
-    return {"user_id": user, "session": session, "timestamp": NOW, "top_n": 10, **more}
+    return {"user_id": user_id, "session": session, "timestamp": NOW, "top_n": 10, **more}
 
 
 def answer(model: torch.jit.ScriptModule, *inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -67,7 +67,7 @@ def test_a_batch_answers_what_single_calls_answer(
         ask(5),
         ask(6, (1, 2, 3, 4, 5, 6, 7)),
         ask(-1, ()),
-        ask(999_999, (77_777, 3), age=30, gender="F"),
+        ask(999_999, (77_777, 3), user={"age": 30, "gender": "F"}),
         ask(8, tuple(range(1, 21))),
     ]
     ids, scores = answer(model, *to_tensors(requests, vocabulary))
@@ -81,7 +81,7 @@ def test_a_batch_of_any_size_with_unknown_ids_answers_what_single_calls_answer(
     model: torch.jit.ScriptModule, data: Dataset, batch: int
 ) -> None:
     random = np.random.default_rng(batch)
-    asked = probe(random, data.users.ids, data.items.ids, batch, 20, 10)
+    asked = probe(random, data, (batch, 20, 10))
     ids, scores = answer(model, *asked)
     for row in {0, batch // 2, batch - 1}:
         single = answer(model, *(each[row : row + 1] for each in asked))
@@ -139,32 +139,32 @@ def test_the_session_changes_the_answer(
 def test_side_features_of_known_users_are_filled_in(
     model: torch.jit.ScriptModule, vocabulary: dict[str, Any], data: Dataset
 ) -> None:
-    age, gender, occupation = data.users.side[4].tolist()
-    said = ask(
-        int(data.users.ids[4]),
-        age=age,
-        gender=data.users.genders[gender],
-        occupation=data.users.occupations[occupation],
-    )
+    stated = {
+        each.name: each.stated(data.users.side[4:5, place])[0]
+        for place, each in enumerate(data.attributes)
+    }
+    said = ask(int(data.users.ids[4]), user=stated)
     silent = ask(int(data.users.ids[4]))
     close(
         answer(model, *to_tensors([said], vocabulary)),
         answer(model, *to_tensors([silent], vocabulary)),
     )
-    other = ask(int(data.users.ids[4]), age=80, gender=data.users.genders[1 - gender])
+    swapped = {"F": "M", "M": "F"}[stated["gender"]]
+    other = ask(int(data.users.ids[4]), user={"age": 80, "gender": swapped})
     assert not torch.equal(
         answer(model, *to_tensors([other], vocabulary))[1],
         answer(model, *to_tensors([silent], vocabulary))[1],
     )
 
 
-def test_an_index_beyond_its_list_is_unknown(
+def test_a_value_outside_its_limits_is_unknown(
     model: torch.jit.ScriptModule, vocabulary: dict[str, Any]
 ) -> None:
     inputs = list(to_tensors([ask(-1)], vocabulary))
     silent = answer(model, *inputs)
-    inputs[1] = torch.tensor([[5_000, 99, 99]])
-    close(silent, answer(model, *inputs))
+    for beyond in ([5_000.0, 99.0, 99.0], [-1.0, -1.0, -1.0]):
+        inputs[1] = torch.tensor([beyond])
+        close(silent, answer(model, *inputs))
 
 
 def test_only_the_last_events_of_a_long_session_count(

@@ -45,7 +45,7 @@ def test_two_forms_of_a_graph_are_held_together_in_batches(
     bundle: Bundle, known: Knowledge, added: float
 ) -> None:
     one, other = graph(bundle, known), graph(bundle, known, added)
-    asked = list(probes(known.data.users.ids, known.data.items.ids))
+    asked = list(probes(known.data))
     assert parity.between(one, graph(bundle, known), asked) == 0
     told = {"requests": 5, "maxDifference": 0.0}
     assert parity.widened(told, one, one, known)["requests"] == 5 + sum(len(e[0]) for e in asked)

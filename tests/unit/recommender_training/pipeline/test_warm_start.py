@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from recommender_training.config.training import (
     WarmMode,
     parse_config,
 )
+from recommender_training.data.coding import Attribute, Block
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
@@ -34,6 +35,7 @@ from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.deep_ranker import fit_deep, new_ranker
 from recommender_training.trainer.initial_weights import WarmStart, places_of
 
+Coded = TypeVar("Coded", Attribute, Block)
 SCHEMA_FILE = Path(__file__).parents[4] / "docs" / "evaluation.schema.json"
 SETTINGS = {"epochs": 1, "embeddingDim": 8, "batchSize": 256}
 
@@ -67,7 +69,7 @@ def test_the_artifact_holds_the_weights_that_never_saw_the_validation_window(
     kept = checkpoint.read(trained.staged)
     assert kept.seen_until == prepared.split.validation_start
     assert bundle.deep is not None
-    own = {name: value for name, value in state(bundle.deep).items() if name != "genres"}
+    own = {name: value for name, value in state(bundle.deep).items() if name != "content"}
     assert kept.weights.keys() == own.keys()
     assert all(torch.equal(kept.weights[name], own[name]) for name in own)
     checkpoint.write(
@@ -94,14 +96,23 @@ def changed_words(data: Dataset) -> Dataset:
     ids[0], ids[-2:] = -1, ids[-1] + np.array([1000, 1001])
     user_ids = users.ids.copy()
     user_ids[-2:] = user_ids[-1] + np.array([1000, 1001])
+    age, gender, occupation = data.attributes
+    (block,) = items.blocks
     return Dataset(
         data.events,
-        dataclasses.replace(
-            users, ids=user_ids, genders=users.genders[::-1],
-            occupations=("astronaut", *users.occupations[1:]),
+        dataclasses.replace(users, ids=user_ids),
+        dataclasses.replace(items, ids=ids, blocks=(renamed(block),)),
+        (
+            age,
+            dataclasses.replace(gender, categories=gender.categories[::-1]),
+            renamed(occupation, "astronaut"),
         ),
-        dataclasses.replace(items, ids=ids, genre_names=("new", *items.genre_names[1:])),
-    )  # fmt: skip
+    )
+
+
+def renamed(coded: Coded, first: str = "new") -> Coded:
+    """The same with another first category."""
+    return dataclasses.replace(coded, categories=(first, *coded.categories[1:]))
 
 
 def test_rows_go_by_id_and_name_and_what_is_new_starts_as_the_unknown(
@@ -119,8 +130,8 @@ def test_rows_go_by_id_and_name_and_what_is_new_starts_as_the_unknown(
     assert torch.equal(now["side.1.weight"], genders)
     assert torch.equal(now["side.2.weight"][1], had["side.2.weight"][0])
     assert torch.equal(now["side.2.weight"][2:], had["side.2.weight"][2:])
-    assert not now["genre.weight"][0].any()
-    assert torch.equal(now["genre.weight"][1:], had["genre.weight"][1:])
+    assert not now["of_content.weight"][0].any()
+    assert torch.equal(now["of_content.weight"][1:], had["of_content.weight"][1:])
     assert start.new(other) == {"newItems": 3, "newUsers": 2}
 
 

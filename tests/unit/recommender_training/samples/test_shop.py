@@ -193,7 +193,7 @@ def test_the_raw_files_hold_the_columns_of_a_log_and_nothing_of_the_truth(
     kind: RawFormat, tmp_path: Path
 ) -> None:
     counts = shop.write(tmp_path, SMALL, SEED, kind)
-    assert {path.name for path in tmp_path.iterdir()} == {"raw", "truth"}
+    assert {path.name for path in tmp_path.iterdir()} == {"raw", "truth", "mapping.json"}
     assert {path.name for path in (tmp_path / "raw").iterdir()} == {
         "users", "items", "impressions",
     }  # fmt: skip
@@ -219,16 +219,6 @@ def read(folder: Path, kind: RawFormat) -> pl.DataFrame:
 
 
 def test_both_formats_give_the_same_data_version(tmp_path: Path) -> None:
-    mapping = {
-        "interactions": {
-            "files": "impressions/*", "user": "user_id", "item": "item_id",
-            "timestamp": {"column": "time", "unit": "ISO8601"},
-            "eventType": {"column": "clicked", "types": [{"type": "false", "value": 1},
-                                                         {"type": "true", "value": 5}]},
-        },
-        "items": {"files": "items/*", "id": "item_id", "genres": "categories"},
-        "ids": {"user": "Text", "item": "Text"},
-    }  # fmt: skip
     found = []
     for kind in RawFormat:
         folder = tmp_path / kind
@@ -239,7 +229,7 @@ def test_both_formats_give_the_same_data_version(tmp_path: Path) -> None:
                 folder / "raw",
                 folder / "lake",
                 kind=of,
-                mapping=parse_mapping(json.dumps(mapping), of),
+                mapping=parse_mapping(f"@{folder}/mapping.json", of),
                 max_quarantined_share=0.0,
             )
         )

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
-from recommender_training.data import lake, ordered
+from recommender_training.data import declarations, lake, ordered
 from recommender_training.data import load as load_data
 from recommender_training.data.dataset import Dataset, build
 from recommender_training.data_checks import sample
@@ -58,8 +58,9 @@ def test_a_batch_has_the_inputs_that_its_rows_have_among_all(
 def test_an_event_takes_forty_bytes_whatever_the_history(prepared: Prepared) -> None:
     data = prepared.data
     found = table.Features.of(data, 200, prepared.constants)
+    columns = (getattr(data.events, field.name) for field in fields(data.events))
     arrays = (
-        *(getattr(data.events, field.name) for field in fields(data.events)),
+        *(column for column in columns if column is not None),
         found.parts.past.order,
         found.parts.past.end,
         *(getattr(found.parts.before, field.name) for field in fields(found.parts.before)),
@@ -95,16 +96,19 @@ def test_the_data_read_in_parts_are_those_of_the_whole_tables(
     if days is not None:
         rows = rows.filter(pl.col("timestamp") > pl.col("timestamp").max() - days * 86_400)
         assert 0 < rows.height < tables.interactions.height
-    whole = build(lake.Tables(rows, tables.users, tables.items))
+    whole = build(lake.Tables(rows, tables.users, tables.items, tables.declaration))
     assert side.users.equals(tables.users)
     for name in ("user", "item", "value", "time"):
         one, other = getattr(data.events, name), getattr(whole.events, name)
         assert (one.dtype, one.tolist()) == (other.dtype, other.tolist()), name
 
 
-def test_other_rows_than_those_of_the_version_are_refused(trained: Trained) -> None:
+def test_other_rows_than_those_of_the_version_are_refused(
+    trained: Trained, tables: lake.Tables
+) -> None:
     digest = trained.data_version[-16:]
     other = trained.data_version.replace(digest, digest[1:] + ("0" if digest[0] != "0" else "1"))
+    declarations.write(trained.lake, other, tables.declaration)
     with pytest.raises(InputError, match="no longer hold") as caught:
         load_data.load(trained.lake, other, None)
     assert caught.value.reason == "DataVersionMissing"

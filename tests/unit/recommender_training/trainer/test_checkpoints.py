@@ -41,8 +41,8 @@ class KilledError(Exception):
 
 def fresh(prepared: Prepared) -> Ranker:
     fit.seed_everything(1, 1)
-    users = prepared.data.users
-    size = RankerSize(users.count, attributes.sizes(users), 8, 0.1, 0.5)
+    data = prepared.data
+    size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
     rows = torch.from_numpy(prepared.split.train)
     return create(prepared.data, prepared.inputs, rows, size=size)
 

@@ -121,8 +121,8 @@ class Elsewhere(Group):
 
 def test_a_process_without_a_row_of_a_batch_keeps_in_step(prepared: Prepared) -> None:
     """It learns nothing from it, remembers the same statistics, and draws as many numbers."""
-    users = prepared.data.users
-    size = RankerSize(users.count, attributes.sizes(users), 8, 0.1, 0.5)
+    data = prepared.data
+    size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.1, 0.5)
     rows = torch.arange(50)
     model = create(prepared.data, prepared.inputs, rows, size=size).train()
     norms = {

@@ -37,8 +37,8 @@ SETTINGS = Hyperparameters(epochs=1, embedding_dim=8, batch_size=512)
 
 
 def fresh(prepared: Prepared, dropout: float = 0.1) -> Ranker:
-    users = prepared.data.users
-    size = RankerSize(users.count, attributes.sizes(users), 8, dropout, 0.5)
+    data = prepared.data
+    size = RankerSize(data.users.count, attributes.sizes(data), 8, dropout, 0.5)
     train = torch.from_numpy(prepared.split.train)
     return create(prepared.data, prepared.kept, train, size=size)
 
