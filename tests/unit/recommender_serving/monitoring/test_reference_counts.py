@@ -13,7 +13,8 @@ import pytest
 from recommender_serving.artifact.loader import load
 from recommender_serving.domain.types import Answer, Source
 from recommender_serving.monitoring.drift_features import Bins
-from recommender_serving.protocols.parsing import Limits, parse_v1
+from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.v1 import parse_v1
 from recommender_training.artifact.reference import reference
 from tests.unit.recommender_serving.serving_samples import (
     CATALOGUE,
@@ -46,7 +47,7 @@ def instances(seed: int, count: int = 400) -> list[dict[str, Any]]:
             "occupation": draw.choice(["artist", "student", "pilot"]),
         }
         kept = {name: value for name, value in full.items() if draw.random() < 0.9}
-        return {"user_id": 1, "timestamp": NOW, "session": session()} | kept
+        return {"user_id": 1, "timestamp": NOW, "session": session(), "user": kept}
 
     return [instance() for _ in range(count)]
 
@@ -59,10 +60,12 @@ def test_serving_the_requests_of_the_reference_gives_its_counts(seed: int, tmp_p
     written = reference(asked, scores, VOCABULARY)
     write_files(tmp_path)
     (tmp_path / "reference.json").write_text(json.dumps(written))
-    bins = Bins(load(tmp_path))
+    artifact = load(tmp_path)
+    bins = Bins(artifact)
+    limits = Limits(features=artifact.vocabulary.features)
     counted: Counter[tuple[str, str]] = Counter()
     for instance, score in zip(asked, scores, strict=True):
-        (request,) = parse_v1({"instances": [instance]}, Limits(), NOW)
+        (request,) = parse_v1({"instances": [instance]}, limits, NOW)
         source = Source.BASELINE if score is None else Source.MODEL
         counted.update(bins.place(request, Answer((1,), (score or 0.0,), source)))
     assert counted == Counter({(name, place): n for name, place, n in bins.reference() if n})
