@@ -126,7 +126,5 @@ def test_segments_that_break_the_contract_are_refused_with_the_problem(
 ) -> None:
     content = copy.deepcopy(WITH_SEGMENTS)
     set_at(content["segments"], path, value)
-    with pytest.raises(
-        ArtifactError, match=rf"popularity\.json: segments.*{re.escape(message)}"
-    ):
+    with pytest.raises(ArtifactError, match=rf"popularity\.json: segments.*{re.escape(message)}"):
         samples.sample_artifact(tmp_path, popularity=content)
