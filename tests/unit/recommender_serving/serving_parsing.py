@@ -24,7 +24,7 @@ def v1(limits: Limits = LIMITS, **instance: Any) -> RecommendRequest:
 
 
 def tensor(name: str, *values: Any, datatype: str = "", shape: list[int] | None = None) -> Any:
-    kind = datatype or (datatypes(LIMITS) | datatypes(SHOP_LIMITS))[name][0]
+    kind = datatype or {**datatypes(LIMITS), **datatypes(SHOP_LIMITS)}[name][0]
     return NamedTensor(name, kind, [len(values)] if shape is None else shape, values)
 
 

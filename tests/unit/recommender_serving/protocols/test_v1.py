@@ -49,7 +49,8 @@ def test_both_protocols_say_the_same() -> None:
 
 def test_null_means_absent() -> None:
     fields = ("session", "user", "context", "timestamp", "top_n", "session_id")
-    assert v1(user_id=5, **dict.fromkeys(fields)) == v1(user_id=5)
+    nothing: dict[str, Any] = dict.fromkeys(fields)
+    assert v1(user_id=5, **nothing) == v1(user_id=5)
 
 
 def test_a_session_is_ordered_by_time_and_ties_keep_their_order() -> None:
