@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from recommender_serving.domain import ids
 from recommender_serving.domain.ids import IdKind
 
-MAX_BINS = 50  # with counts, of one feature; each is a time series of the version's metrics
+#: Bins of one feature, and of all together with those of other, null and unknown values. Each is
+#: two time series of the version's metrics, whose page the operator reads and keeps.
+MAX_BINS = 50
+MAX_ALL_BINS = 2_800
 MAX_CATEGORIES = 100_000  # of one feature
 MAX_FEATURES = 128
 

@@ -9,6 +9,7 @@ import pydantic
 from pydantic import Field
 
 from recommender_serving.artifact.file_schemas import (
+    MAX_ALL_BINS,
     MAX_BINS,
     MAX_FEATURES,
     Category,
@@ -18,6 +19,8 @@ from recommender_serving.artifact.file_schemas import (
     check_unique,
 )
 
+OTHER, NULL, UNKNOWN = "other", "null", "unknown"  # bins without an index
+
 
 class _Feature(File):
     name: Annotated[str, Field(min_length=1, max_length=64)]
@@ -25,6 +28,11 @@ class _Feature(File):
     nulls: Count = 0
     unknowns: Count = 0
     design_effect: float = Field(default=1.0, ge=1, le=1e6, alias="designEffect")
+
+    def bins(self) -> dict[str, int]:
+        """Return the count of each bin, by its name in the metrics."""
+        indexed = {str(index): count for index, count in enumerate(self.counts)}
+        return indexed | {NULL: self.nulls, UNKNOWN: self.unknowns}
 
 
 class NumericFeature(_Feature):
@@ -49,6 +57,10 @@ class CategoricalFeature(_Feature):
     categories: list[Category]
     others: Count = 0
 
+    def bins(self) -> dict[str, int]:
+        """Return the count of each bin, by its name in the metrics."""
+        return _Feature.bins(self) | {OTHER: self.others}
+
     @pydantic.model_validator(mode="after")
     def _categories_fit(self) -> Self:
         check_unique(self.categories, f"{self.name}: the category")
@@ -72,4 +84,14 @@ class ReferenceFile(File):
     @pydantic.model_validator(mode="after")
     def _each_feature_once(self) -> Self:
         check_unique([feature.name for feature in self.features], "the feature")
+        return self
+
+    @pydantic.model_validator(mode="after")
+    def _bins_fit_a_page(self) -> Self:
+        bins = sum(len(each.bins()) for each in self.features)
+        if bins > MAX_ALL_BINS:
+            raise ValueError(
+                f"{bins} bins of {len(self.features)} features, more than {MAX_ALL_BINS}: "
+                "list fewer categories of each"
+            )
         return self

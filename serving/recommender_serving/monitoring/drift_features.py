@@ -7,19 +7,23 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 from recommender_serving.artifact.loader import Artifact
-from recommender_serving.artifact.reference_file import CategoricalFeature, NumericFeature
+from recommender_serving.artifact.reference_file import (
+    NULL,
+    OTHER,
+    UNKNOWN,
+    CategoricalFeature,
+    NumericFeature,
+)
 from recommender_serving.artifact.vocabulary import Vocabulary, last_name
 from recommender_serving.domain.features import Feature, Value
 from recommender_serving.domain.types import Answer, RecommendRequest, Source
-
-OTHER = "other"  # bin of the categories of the vocabulary that the reference does not list
 
 
 class Missing(enum.StrEnum):
     """The bins of a feature without a value that the models know."""
 
-    NULL = "null"
-    UNKNOWN = "unknown"
+    NULL = NULL
+    UNKNOWN = UNKNOWN
 
 
 #: The values of one session by drift feature.
@@ -41,12 +45,8 @@ class Bins:
     def reference(self) -> Iterator[tuple[str, str, int]]:
         """Yield (feature, bin, count of the training window) of every bin."""
         for feature in self._features:
-            for index, count in enumerate(feature.counts):
-                yield feature.name, str(index), count
-            if isinstance(feature, CategoricalFeature):
-                yield feature.name, OTHER, feature.others
-            yield feature.name, Missing.NULL.value, feature.nulls
-            yield feature.name, Missing.UNKNOWN.value, feature.unknowns
+            for place, count in feature.bins().items():
+                yield feature.name, place, count
 
     def design_effects(self) -> dict[str, float]:
         """Return the design effect of each feature; 1 for independent sessions."""

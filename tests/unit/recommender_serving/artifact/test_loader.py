@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from recommender_serving.artifact.file_schemas import MAX_BINS
 from recommender_serving.artifact.loader import ArtifactError, load
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Kind, Place
 from tests.unit.recommender_serving import serving_samples as samples
@@ -106,6 +107,20 @@ def test_a_file_that_breaks_the_contract_is_refused_with_its_name_and_the_proble
     (tmp_path / f"{name}.json").write_text(json.dumps(content))
     with pytest.raises(ArtifactError, match=rf"{name}\.json: .*{re.escape(message)}"):
         load(tmp_path)
+
+
+def test_the_bins_of_all_features_fit_the_page_that_the_operator_reads(tmp_path: Path) -> None:
+    names = [f"n{i}" for i in range(53)]
+    columns = [samples.declared(name, "user", "Categorical", categories=[]) for name in names]
+    categories = [str(i) for i in range(MAX_BINS)]
+    counts = [samples.categorical(name, categories, [1] * MAX_BINS) for name in names]
+    vocabulary = samples.VOCABULARY | {"features": columns}
+    reference = samples.REFERENCE | {"features": counts[:-1]}
+    samples.sample_artifact(tmp_path, vocabulary=vocabulary, reference=reference)
+    with pytest.raises(ArtifactError, match="2809 bins of 53 features, more than 2800: list few"):
+        samples.sample_artifact(
+            tmp_path, vocabulary=vocabulary, reference=reference | {"features": counts}
+        )
 
 
 def test_a_feature_that_the_version_sets_itself_has_no_reference(tmp_path: Path) -> None:
