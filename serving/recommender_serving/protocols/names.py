@@ -7,13 +7,14 @@ answer without notice.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from recommender_serving.domain.features import Feature, Features, Place
 from recommender_serving.protocols.limits import INSTANCE_FIELDS
 from recommender_serving.protocols.validation import Problems, number_text
 
 MAX_LISTED = 12  # names of a message
+MAX_GUESSES = 3  # problems with a close name; with many features a search takes milliseconds
 
 
 def refuse_unknown(
@@ -21,9 +22,9 @@ def refuse_unknown(
 ) -> None:
     """Add a problem for each field that is not known."""
     listing = f"the fields are {', '.join(known)}"
-    for name in unknown(fields, known, problems):
-        meant = did_you_mean(name, {field: field for field in known})
-        problems.add(f"{prefix}{name[:100]}", fields[name], f"{meant}{listing}")
+    for name, value in _unknown(fields, known, problems):
+        meant = did_you_mean(name, {field: field for field in known}, problems)
+        problems.add(f"{prefix}{name[:100]}", value, f"{meant}{listing}")
 
 
 def refuse_unknown_fields(
@@ -31,9 +32,9 @@ def refuse_unknown_fields(
 ) -> None:
     """Add a problem for each unknown field of a v1 instance; it may be a feature."""
     listing = f"the fields are {', '.join(INSTANCE_FIELDS)}"
-    for name in unknown(instance, INSTANCE_FIELDS, problems):
-        remedy = _remedy(name, features, listing)
-        problems.add(f"{prefix}{name[:100]}", instance[name], remedy)
+    for name, value in _unknown(instance, INSTANCE_FIELDS, problems):
+        remedy = _remedy(name, features, listing, problems)
+        problems.add(f"{prefix}{name[:100]}", value, remedy)
 
 
 def refuse_feature(
@@ -42,7 +43,7 @@ def refuse_feature(
     """Add a problem for a name in `user` or `context` that is not a feature of that place."""
     own = [each.name for each in features.values() if each.place is place and _given(each)]
     listing = f"the features of {place} are {short_list(own)}" if own else no_features(place)
-    problems.add(path, value, _remedy(name, features, listing))
+    problems.add(path, value, _remedy(name, features, listing, problems))
 
 
 def no_features(place: Place) -> str:
@@ -57,18 +58,6 @@ def fixed(feature: Feature) -> str:
     return f"it is set by the version (servedAs {text}): leave it out"
 
 
-def _remedy(name: str, features: Features, listing: str) -> str:
-    feature = features.get(name)
-    if feature is not None and not _given(feature):
-        return fixed(feature)
-    paths = {each.name: each.path for each in features.values() if _given(each)}
-    return did_you_mean(name, {field: field for field in INSTANCE_FIELDS} | paths) + listing
-
-
-def _given(feature: Feature) -> bool:
-    return feature.served_as is None
-
-
 def refuse_unknown_tensor(
     name: str, value: object, known: Sequence[str], features: Features, problems: Problems
 ) -> None:
@@ -78,25 +67,20 @@ def refuse_unknown_tensor(
         problems.add(name, value, fixed(feature))
         return
     paths = {each.path: each.name for each in features.values() if _given(each)}
-    meant = did_you_mean(name, {each: each for each in known} | paths)
+    meant = did_you_mean(name, {each: each for each in known} | paths, problems)
     problems.add(name[:100], value, f"{meant}the inputs are {short_list(known)}")
 
 
-def unknown(fields: Iterable[object], known: Sequence[str], problems: Problems) -> Iterable[str]:
-    """Yield the names that are not known, until there are enough problems."""
-    for name in fields:
-        if problems.full:
-            return
-        if name not in known:
-            yield str(name)
-
-
-def did_you_mean(name: str, meant: Mapping[str, str]) -> str:
+def did_you_mean(name: str, meant: Mapping[str, str], problems: Problems) -> str:
     """Return the question whether the closest known name was meant; empty if none is close.
 
     `meant` has the text to show for each known name.
     """
-    close = [name] if name in meant else difflib.get_close_matches(name[:100], meant, n=1)
+    if name in meant:
+        return f"did you mean {meant[name]}? "
+    if len(problems.found) >= MAX_GUESSES:
+        return ""
+    close = difflib.get_close_matches(name[:100], meant, n=1)
     return f"did you mean {meant[close[0]]}? " if close else ""
 
 
@@ -104,3 +88,27 @@ def short_list(names: Sequence[str]) -> str:
     """Return the first names, and how many more there are."""
     rest = len(names) - MAX_LISTED
     return ", ".join(names[:MAX_LISTED]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _remedy(name: str, features: Features, listing: str, problems: Problems) -> str:
+    feature = features.get(name)
+    if feature is not None and not _given(feature):
+        return fixed(feature)
+    paths = {each.name: each.path for each in features.values() if _given(each)}
+    meant = {field: field for field in INSTANCE_FIELDS} | paths
+    return did_you_mean(name, meant, problems) + listing
+
+
+def _given(feature: Feature) -> bool:
+    return feature.served_as is None
+
+
+def _unknown(
+    fields: Mapping[str, object], known: Sequence[str], problems: Problems
+) -> Iterator[tuple[str, object]]:
+    """Yield names that are not known and their values, until there are enough problems."""
+    for name, value in fields.items():
+        if problems.full:
+            return
+        if name not in known:
+            yield str(name), value
