@@ -52,7 +52,7 @@ V2: dict[str, list[Any]] = {
     "timestamp": [1000],
     "top_n": [10],
 }
-DIRECT = V2 | {"user_features": [-1, -1, -1]}
+DIRECT = V2 | {"features": [float("nan")] * 3}
 Call = Callable[[], None]
 
 

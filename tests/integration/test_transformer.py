@@ -99,6 +99,7 @@ def test_as_many_items_come_as_are_asked_for(transformer: Running, top_n: int) -
         ({"user_id": "1"}, "64-bit"),
         ({}, "user_id"),
         ({"user_id": 1, "timestamp": 1764000000000}, "not milliseconds"),
+        ({"user_id": 1, "age": 30}, "instances[0].age: got 30; did you mean user.age?"),
     ],
 )
 def test_a_bad_request_gets_400_and_counts_as_invalid_alone(
@@ -130,7 +131,7 @@ def test_tritonclient_gets_recommendations(transformer: Running, protocol: str) 
             session_items=[49, 48],
             session_timestamps=[1, 2],
             session_values=[4.0, 5.0],
-            age=[30],
+            age=[30.0],
             gender=["M"],
             occupation=["student"],
             timestamp=[10],
@@ -195,7 +196,7 @@ def test_a_session_counts_once_whatever_its_requests(transformer: Running) -> No
         counted(transformer, "recommender_feature_values_total", 2, feature="age", bin="0"),
     ):
         for name in ("one", "two", "one", "two", "one"):
-            transformer.ask(user_id=1, age=10, session_id=name)
+            transformer.ask(user_id=1, user={"age": 10}, session_id=name)
 
 
 def test_requests_leave_no_line_in_the_log(transformer: Running) -> None:

@@ -25,7 +25,7 @@ class WrongType(torch.nn.Module):
     def forward(
         self,
         user_id: torch.Tensor,
-        user_features: torch.Tensor,
+        features: torch.Tensor,
         session_items: torch.Tensor,
         session_timestamps: torch.Tensor,
         session_values: torch.Tensor,
@@ -83,7 +83,7 @@ class Client:
         rows, length = len(users), len(session)
         values: dict[str, np.ndarray[Any, Any]] = {
             "user_id": np.array(users, np.int64)[:, None],
-            "user_features": np.full((rows, 3), -1, np.int64),
+            "features": np.full((rows, 3), np.nan, np.float32),
             "session_items": np.tile(np.array(session, np.int64), (rows, 1)),
             "session_timestamps": np.zeros((rows, length), np.int64),
             "session_values": np.zeros((rows, length), np.float32),

@@ -12,7 +12,7 @@ BREAKS, NOT_FINITE, EMPTY, SLOW, MISSHAPEN = 666, 667, 668, 669, 670
 CATALOGUE = 50
 INPUTS = {
     "user_id": ("INT64", 1),
-    "user_features": ("INT64", 3),
+    "features": ("FP32", 3),
     "session_items": ("INT64", -1),
     "session_timestamps": ("INT64", -1),
     "session_values": ("FP32", -1),
@@ -27,7 +27,7 @@ class FaultyOnDemand(torch.nn.Module):
     def forward(
         self,
         user_id: torch.Tensor,
-        user_features: torch.Tensor,
+        features: torch.Tensor,
         session_items: torch.Tensor,
         session_timestamps: torch.Tensor,
         session_values: torch.Tensor,
@@ -61,7 +61,7 @@ class Plain(torch.nn.Module):
     def forward(
         self,
         user_id: torch.Tensor,
-        user_features: torch.Tensor,
+        features: torch.Tensor,
         session_items: torch.Tensor,
         session_timestamps: torch.Tensor,
         session_values: torch.Tensor,
@@ -86,7 +86,7 @@ class Listed(torch.nn.Module):
     def forward(
         self,
         user_id: torch.Tensor,
-        user_features: torch.Tensor,
+        features: torch.Tensor,
         session_items: torch.Tensor,
         session_timestamps: torch.Tensor,
         session_values: torch.Tensor,

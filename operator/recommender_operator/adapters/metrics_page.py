@@ -17,12 +17,12 @@ from recommender_operator.analysis.series import PREFIX, canonical
 from recommender_operator.analysis.window import CREATED
 from recommender_operator.observed import PodCounters
 
-#: Maximum size of a page in bytes. The largest allowed one, with a thousand genders, occupations
-#: and genres each, has 1.7 MB; a usual one 50 kB.
+#: Maximum size of a page in bytes. The largest allowed one, with 2,800 bins of features under the
+#: longest names, has 1.9 MB; a usual one 50 kB.
 PAGE_LIMIT = 2 * 2**20
-#: Maximum number of the product's series on a page; the largest allowed page has about 6,100.
+#: Maximum number of the product's series on a page; the largest allowed page has about 5,700.
 SERIES_LIMIT = 8_192
-#: Maximum length of a line of the product, in characters; the longest allowed one has about 200.
+#: Maximum length of a line of the product, in characters; the longest allowed one has about 240.
 LINE_LIMIT = 512
 #: Maximum number of cached series.
 REMEMBERED_SERIES = 16_384

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
-from recommender_serving.answering.popularity import Listed, PopularityLists
-from recommender_serving.artifact.loader import Vocabulary
+from recommender_serving.answering.popularity import list_of
+from recommender_serving.artifact.popularity import Listed, Popularity
+from recommender_serving.artifact.vocabulary import Vocabulary
 from recommender_serving.domain.types import (
     Answer,
     FallReason,
@@ -51,7 +52,7 @@ class Chain:
         self,
         stages: tuple[Stage, ...],
         vocabulary: Vocabulary,
-        popularity: PopularityLists,
+        popularity: Popularity,
         on_fall: Callable[[Source, FallReason], None],
         named: Container[int] | None = None,
     ) -> None:
@@ -73,7 +74,7 @@ class Chain:
                 self._on_fall(stage.source, fall.reason)
             else:
                 return Answer(ranking.items, ranking.scores, stage.source)
-        return popular(self._popularity.of(request), request)
+        return popular(list_of(request, self._popularity), request)
 
     def _check_names(self, ranking: Ranking) -> None:
         """Reject an item without a text, which no client could identify."""

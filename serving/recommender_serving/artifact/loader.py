@@ -6,21 +6,19 @@ no further checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 import pydantic
 
-from recommender_serving.artifact.file_schemas import (
-    File,
-    ItemIdsFile,
-    ManifestFile,
-    PopularityFile,
-    ReferenceFile,
-    VocabularyFile,
-)
+from recommender_serving.artifact.file_schemas import File, ItemIdsFile, ManifestFile
+from recommender_serving.artifact.popularity import Popularity, build_popularity
+from recommender_serving.artifact.popularity_file import PopularityFile
+from recommender_serving.artifact.reference_file import ReferenceFile
+from recommender_serving.artifact.vocabulary import Vocabulary, build_vocabulary
+from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain import ids
 from recommender_serving.domain.ids import HASH, INTEGERS, IdKind, IdKinds
 
@@ -32,17 +30,7 @@ class ArtifactError(Exception):
 
 
 FileT = TypeVar("FileT", bound=File)
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """Maps the categories of a request to indices."""
-
-    history_length: int
-    max_top_n: int
-    genders: dict[str, int]
-    occupations: dict[str, int]
-    genre_of: dict[int, str | None]  # raw item id -> name of the primary genre
+Converted = TypeVar("Converted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +39,7 @@ class Artifact:
 
     vocabulary: Vocabulary
     reference: ReferenceFile
-    popularity: PopularityFile
+    popularity: Popularity
     ids: IdKinds = INTEGERS
     item_texts: dict[int, str] | None = None  # by raw id, if item ids are texts
 
@@ -64,21 +52,34 @@ def load(folder: Path) -> Artifact:
     """
     if not folder.is_dir():
         raise ArtifactError(f"{folder} is not a folder: mount the artifact there")
-    vocabulary = _read(folder / "vocabulary.json", VocabularyFile)
-    reference = _read(folder / "reference.json", ReferenceFile)
-    popularity = _read(folder / "popularity.json", PopularityFile)
+    path = folder / "vocabulary.json"
+    words = _read(path, VocabularyFile)
+    vocabulary = _checked(path, lambda: build_vocabulary(words))
+    path = folder / "reference.json"
+    reference = _read(path, ReferenceFile)
+    _checked(path, lambda: _check_reference(reference, vocabulary))
+    path = folder / "popularity.json"
+    lists = _read(path, PopularityFile)
+    popularity = _checked(path, lambda: build_popularity(lists, vocabulary.features))
     declared = _read(folder / "manifest.json", ManifestFile).ids
     kinds = INTEGERS if declared is None else IdKinds(declared.user, declared.item)
     texts = None
     if kinds.item is IdKind.TEXT:
-        texts = _texts(folder / "item_ids.json", vocabulary.items.ids, _popular_items(popularity))
-    return Artifact(_vocabulary(vocabulary), reference, popularity, kinds, texts)
+        texts = _texts(folder / "item_ids.json", words.items.ids, set(popularity.items()))
+    return Artifact(vocabulary, reference, popularity, kinds, texts)
 
 
-def _popular_items(popularity: PopularityFile) -> set[int]:
-    """Return the items of all popularity lists."""
-    lists = [] if popularity.segments is None else popularity.segments.lists
-    return set(popularity.items).union(*(each.items for each in lists))
+def _check_reference(reference: ReferenceFile, vocabulary: Vocabulary) -> None:
+    kinds = vocabulary.drift_kinds()
+    for feature in reference.features:
+        expected = kinds.get(feature.name)
+        if expected is None:
+            raise ValueError(
+                f"features: {feature.name} is no drift feature of the vocabulary, which has "
+                f"{', '.join(kinds)}"
+            )
+        if feature.kind != expected:
+            raise ValueError(f"features: {feature.name} is {feature.kind}, not {expected}")
 
 
 def _texts(path: Path, items: Sequence[int], popular: Iterable[int]) -> dict[int, str]:
@@ -96,18 +97,11 @@ def _texts(path: Path, items: Sequence[int], popular: Iterable[int]) -> dict[int
     return found
 
 
-def _vocabulary(file: VocabularyFile) -> Vocabulary:
-    genres = file.genres
-    return Vocabulary(
-        history_length=file.history_length,
-        max_top_n=file.max_top_n,
-        genders={name: index for index, name in enumerate(file.genders)},
-        occupations={name: index for index, name in enumerate(file.occupations)},
-        genre_of={
-            item: genres[genre] if genre >= 0 else None
-            for item, genre in zip(file.items.ids, file.items.genre, strict=True)
-        },
-    )
+def _checked(path: Path, convert: Callable[[], Converted]) -> Converted:
+    try:
+        return convert()
+    except ValueError as error:
+        raise ArtifactError(f"{path}: {error}") from error
 
 
 def _read(path: Path, kind: type[FileT]) -> FileT:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+
+from recommender_serving.domain.features import Value
 
 
 class Source(StrEnum):
@@ -49,9 +52,7 @@ class RecommendRequest:
     timestamp: int  # seconds since 1970
     top_n: int
     session: tuple[SessionEvent, ...] = ()
-    age: int | None = None  # years
-    gender: str | None = None
-    occupation: str | None = None
+    features: Mapping[str, Value] = field(default_factory=dict)  # by declared name
     session_id: str | None = None
 
 

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import enum
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from recommender_serving.artifact.file_schemas import CategoricalFeature, NumericFeature
-from recommender_serving.artifact.loader import Artifact, Vocabulary
+from recommender_serving.artifact.loader import Artifact
+from recommender_serving.artifact.reference_file import (
+    NULL,
+    OTHER,
+    UNKNOWN,
+    CategoricalFeature,
+    NumericFeature,
+)
+from recommender_serving.artifact.vocabulary import Vocabulary, last_name
+from recommender_serving.domain.features import Feature, Value
 from recommender_serving.domain.types import Answer, RecommendRequest, Source
 
-NULL = "null"
-UNKNOWN = "unknown"
-NO_CATEGORY = "\0"  # in no list of categories, so it counts as unknown
+
+class Missing(enum.StrEnum):
+    """The bins of a feature without a value that the models know."""
+
+    NULL = NULL
+    UNKNOWN = UNKNOWN
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The features of one session as served; None means null."""
-
-    age: int | None
-    gender: str | None
-    occupation: str | None
-    session_length: int
-    mean_value: float | None
-    last_genre: str | None
-    top_score: float | None
+#: The values of one session by drift feature.
+Row = dict[str, Value | Missing]
 
 
 class Bins:
@@ -43,10 +45,8 @@ class Bins:
     def reference(self) -> Iterator[tuple[str, str, int]]:
         """Yield (feature, bin, count of the training window) of every bin."""
         for feature in self._features:
-            for index, count in enumerate(feature.counts):
-                yield feature.name, str(index), count
-            yield feature.name, NULL, feature.nulls
-            yield feature.name, UNKNOWN, feature.unknowns
+            for place, count in feature.bins().items():
+                yield feature.name, place, count
 
     def design_effects(self) -> dict[str, float]:
         """Return the design effect of each feature; 1 for independent sessions."""
@@ -56,13 +56,13 @@ class Bins:
         """Yield one (feature, bin) per feature."""
         row = row_of(request, answer, self._vocabulary)
         for feature in self._features:
-            value = getattr(row, feature.name)
-            if value is None:
-                yield feature.name, NULL
+            value = row[feature.name]
+            if isinstance(value, Missing):
+                yield feature.name, value.value
             elif isinstance(feature, NumericFeature):
-                yield feature.name, str(bisect_right(feature.edges, value))
+                yield feature.name, str(bisect_right(feature.edges, float(value)))
             else:
-                yield feature.name, self._index[feature.name].get(value, UNKNOWN)
+                yield feature.name, self._index[feature.name].get(str(value), OTHER)
 
 
 def row_of(request: RecommendRequest, answer: Answer, vocabulary: Vocabulary) -> Row:
@@ -73,20 +73,30 @@ def row_of(request: RecommendRequest, answer: Answer, vocabulary: Vocabulary) ->
     earlier = [event for event in request.session if event.timestamp < request.timestamp]
     session = earlier[-vocabulary.history_length :]
     known = [event.value for event in session if event.value != 0.0]
-    genre = None
-    if session:
-        genre = vocabulary.genre_of.get(session[-1].item) or NO_CATEGORY
-    return Row(
-        age=request.age,
-        gender=_known(request.gender, vocabulary.genders),
-        occupation=_known(request.occupation, vocabulary.occupations),
-        session_length=len(session),
-        mean_value=sum(known) / len(known) if known else None,
-        last_genre=genre,
-        top_score=answer.scores[0] if answer.source is Source.MODEL else None,
-    )
+    row: Row = {
+        name: _seen(request.features.get(name), feature)
+        for name, feature in vocabulary.features.items()
+        if feature.served_as is None
+    }
+    row["session_length"] = float(len(session))
+    row["mean_value"] = sum(known) / len(known) if known else Missing.NULL
+    by_model = answer.source is Source.MODEL
+    row["top_score"] = answer.scores[0] if by_model else Missing.NULL
+    return row | _last(session[-1].item if session else None, vocabulary)
 
 
-def _known(name: str | None, names: dict[str, int]) -> str | None:
-    """Return the category as the model sees it: only those in its vocabulary."""
-    return name if name is None or name in names else NO_CATEGORY
+def _seen(value: Value | None, feature: Feature) -> Value | Missing:
+    """Return the value as the models see it."""
+    if value is None:
+        return Missing.NULL
+    return value if feature.knows(value) else Missing.UNKNOWN
+
+
+def _last(item: int | None, vocabulary: Vocabulary) -> Row:
+    """Return the features of the newest item of the session."""
+    if item is None:
+        return {last_name(each.name): Missing.NULL for each in vocabulary.items.features}
+    return {
+        last_name(name): Missing.UNKNOWN if category is None else category
+        for name, category in vocabulary.items.first_categories(item).items()
+    }

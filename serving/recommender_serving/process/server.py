@@ -17,7 +17,6 @@ from prometheus_client import REGISTRY, disable_created_metrics
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.fallback import Chain, Stage
-from recommender_serving.answering.popularity import PopularityLists
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.domain.types import Source
@@ -28,7 +27,7 @@ from recommender_serving.process.settings import ServeSettings
 from recommender_serving.process.warm_up import warm_up
 from recommender_serving.protocols import grpc_server, rest_server
 from recommender_serving.protocols.data_plane import ClosedRepository, ServingDataPlane
-from recommender_serving.protocols.parsing import Limits
+from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.transformer import Transformer
 from recommender_serving.triton.client import Triton, TritonRanker
@@ -71,8 +70,9 @@ def build_recommender(
             strict=True,
         )
     )
-    popularity = PopularityLists(artifact.popularity)
-    chain = Chain(stages, artifact.vocabulary, popularity, metrics.fell, artifact.item_texts)
+    chain = Chain(
+        stages, artifact.vocabulary, artifact.popularity, metrics.fell, artifact.item_texts
+    )
     sessions = SessionMemory(time.monotonic)
     return Recommender(chain, bins, sessions, metrics, time.perf_counter)
 
@@ -82,7 +82,11 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     recommender_model, baseline_model = (TritonRanker(triton, name) for name in TRITON_MODELS)
     rankers = (recommender_model, baseline_model)
     recommender = build_recommender(settings, artifact, rankers)
-    limits = Limits(max_top_n=artifact.vocabulary.max_top_n, ids=artifact.ids)
+    limits = Limits(
+        max_top_n=artifact.vocabulary.max_top_n,
+        ids=artifact.ids,
+        features=artifact.vocabulary.features,
+    )
     model = Transformer(
         MODEL_NAME, settings.version, recommender, limits, texts=artifact.item_texts
     )

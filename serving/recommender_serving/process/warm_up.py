@@ -21,8 +21,7 @@ async def warm_up(rankers: tuple[Ranker, ...], artifact: Artifact) -> None:
     The calls do not count in the metrics, and failures are only logged: a broken model must reach
     the smoke inference and the analysis, which report what is wrong with it.
     """
-    item = next(iter(artifact.vocabulary.genre_of))
-    event = SessionEvent(item=item, timestamp=1)
+    event = SessionEvent(item=artifact.vocabulary.items.rows.smallest, timestamp=1)
     requests = [
         RecommendRequest(user_id=-1, timestamp=2, top_n=1),
         RecommendRequest(user_id=-1, timestamp=2, top_n=1, session=(event,)),

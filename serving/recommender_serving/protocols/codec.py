@@ -10,23 +10,18 @@ from kserve import InferInput, InferOutput, InferRequest, InferResponse
 
 from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_serving.domain.types import Answer
-from recommender_serving.protocols.parsing import (
-    DATATYPES,
-    SESSION_TENSORS,
-    NamedTensor,
-    datatypes,
-)
+from recommender_serving.protocols.limits import SESSION_TENSORS, Limits, datatypes
+from recommender_serving.protocols.v2 import NamedTensor
 from recommender_serving.protocols.validation import InvalidRequest
 
 OUTPUTS = ("item_ids", "scores", "source", "version")
 
 
-def inputs(kinds: IdKinds) -> list[dict[str, object]]:
+def inputs(limits: Limits) -> list[dict[str, object]]:
     """Describe the inputs in the format of the v2 protocol."""
-    known = datatypes(kinds)
     return [
-        {"name": name, "datatype": known[name], "shape": [-1 if name in SESSION_TENSORS else 1]}
-        for name in DATATYPES
+        {"name": name, "datatype": kinds[0], "shape": [-1 if name in SESSION_TENSORS else 1]}
+        for name, kinds in datatypes(limits).items()
     ]
 
 

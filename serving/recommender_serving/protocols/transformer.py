@@ -13,7 +13,9 @@ from kserve.errors import InvalidInput
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.domain.types import Answer, RecommendRequest
 from recommender_serving.protocols import codec
-from recommender_serving.protocols.parsing import Limits, parse_v1, parse_v2
+from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.v1 import parse_v1
+from recommender_serving.protocols.v2 import parse_v2
 from recommender_serving.protocols.validation import InvalidRequest
 
 VERSION_HEADER = "x-recommender-version"
@@ -50,7 +52,7 @@ class Transformer(Model):  # type: ignore[misc]
 
     def get_input_types(self) -> list[dict[str, object]]:
         """Describe the inputs of the v2 protocol."""
-        return codec.inputs(self._limits.ids)
+        return codec.inputs(self._limits)
 
     def get_output_types(self) -> list[dict[str, object]]:
         """Describe the outputs of the v2 protocol."""

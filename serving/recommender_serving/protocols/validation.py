@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import reprlib
 from dataclasses import dataclass, field
 
@@ -11,8 +10,7 @@ from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 LATEST_TIMESTAMP = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
-MAX_AGE = 150
-MAX_NAME = 64  # characters of a category
+MAX_CATEGORY = 64  # characters
 MAX_SESSION_ID = 128
 MAX_VALUE = 1e6
 MAX_REPORTED = 8
@@ -97,15 +95,21 @@ class Problems:
         remedy = "give whole seconds since 1970 (not milliseconds), before the year 2100"
         return self.integer(name, value, 0, LATEST_TIMESTAMP, remedy)
 
-    def number(self, name: str, value: object) -> float | None:
-        """Accept a finite number that fits single precision."""
+    def number(
+        self, name: str, value: object, low: float, high: float, remedy: str
+    ) -> float | None:
+        """Accept a finite number within bounds, but no bool."""
         if value is None:
             return None
-        good = type(value) is int or (type(value) is float and math.isfinite(value))
-        if good and abs(value) <= MAX_VALUE:  # type: ignore[arg-type]
+        if type(value) in (int, float) and low <= value <= high:  # type: ignore[operator]
             return float(value)  # type: ignore[arg-type]
-        self.add(name, value, f"give a finite number from {-MAX_VALUE:.0f} to {MAX_VALUE:.0f}")
+        self.add(name, value, remedy)
         return None
+
+    def event_value(self, name: str, value: object) -> float | None:
+        """Accept the value of an event, such as a rating."""
+        remedy = f"give a finite number from {-MAX_VALUE:.0f} to {MAX_VALUE:.0f}"
+        return self.number(name, value, -MAX_VALUE, MAX_VALUE, remedy)
 
     def text(self, name: str, value: object, longest: int) -> str | None:
         """Accept a string of 1 to `longest` characters; bytes must be UTF-8."""
@@ -122,6 +126,11 @@ class Problems:
             return value
         self.add(name, value, remedy)
         return None
+
+
+def number_text(value: float) -> str:
+    """Return a number as people write it: 18 rather than 18.0."""
+    return str(int(value)) if abs(value) < 1e15 and value.is_integer() else repr(value)
 
 
 _short = reprlib.Repr()

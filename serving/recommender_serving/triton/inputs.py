@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from recommender_serving.artifact.loader import Vocabulary
+from recommender_serving.artifact.vocabulary import Vocabulary
 from recommender_serving.domain.types import RecommendRequest
 
-PADDING = -1  # item id of a padded position; also the index of anything unknown
+PADDING = -1  # item id of a padded position
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +36,19 @@ def build(request: RecommendRequest, vocabulary: Vocabulary) -> Tensors:
     """
     session = request.session[-vocabulary.history_length :]
     gap = vocabulary.history_length - len(session) if session else 1
-    features = (
-        PADDING if request.age is None else request.age,
-        index_of(request.gender, vocabulary.genders),
-        index_of(request.occupation, vocabulary.occupations),
-    )
+    # A column, even without features: Triton takes no tensor without elements.
+    features = [
+        feature.code(request.features.get(name)) for name, feature in vocabulary.features.items()
+    ] or [math.nan]
     return (
         _int64("user_id", (request.user_id,)),
-        _int64("user_features", features),
+        _fp32("features", features),
         _int64("session_items", [PADDING] * gap + [event.item for event in session]),
         _int64("session_timestamps", [0] * gap + [event.timestamp for event in session]),
         _fp32("session_values", [0.0] * gap + [event.value for event in session]),
         _int64("timestamp", (request.timestamp,)),
         _int64("top_n", (request.top_n,)),
     )
-
-
-def index_of(name: str | None, names: dict[str, int]) -> int:
-    """Return the index of a category; -1 if it is absent or unknown."""
-    return PADDING if name is None else names.get(name, PADDING)
 
 
 def _int64(name: str, values: Sequence[int]) -> Tensor:

@@ -10,7 +10,6 @@ from prometheus_client import CollectorRegistry
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.fallback import Chain, Stage
-from recommender_serving.answering.popularity import PopularityLists
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.types import Ranking, Source
@@ -88,7 +87,7 @@ class Parts:
         self.chain = Chain(
             self.stages,
             self.artifact.vocabulary,
-            PopularityLists(self.artifact.popularity),
+            self.artifact.popularity,
             self.metrics.fell,
             self.artifact.item_texts,
         )

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from recommender_serving.domain.types import RecommendRequest
-from recommender_serving.protocols.parsing import (
-    DATATYPES,
-    Limits,
-    NamedTensor,
-    parse_v1,
-    parse_v2,
-)
+from recommender_serving.protocols.limits import Limits, datatypes
+from recommender_serving.protocols.v1 import parse_v1
+from recommender_serving.protocols.v2 import NamedTensor, parse_v2
+from tests.unit.recommender_serving.serving_samples import SHOP, VOCABULARY, vocabulary_of
 
 NOW = 1_000_000_000
-LIMITS = Limits(max_top_n=50, max_session=6, max_instances=3)
+LIMITS = Limits(
+    max_top_n=50, max_session=6, max_instances=3, features=vocabulary_of(VOCABULARY).features
+)
+SHOP_LIMITS = dataclasses.replace(LIMITS, features=vocabulary_of(SHOP).features)
 
 
-def v1(**instance: Any) -> RecommendRequest:
-    (request,) = parse_v1({"instances": [instance]}, LIMITS, NOW)
+def v1(limits: Limits = LIMITS, **instance: Any) -> RecommendRequest:
+    (request,) = parse_v1({"instances": [instance]}, limits, NOW)
     return request
 
 
 def tensor(name: str, *values: Any, datatype: str = "", shape: list[int] | None = None) -> Any:
-    return NamedTensor(
-        name, datatype or DATATYPES[name], [len(values)] if shape is None else shape, values
-    )
+    kind = datatype or {**datatypes(LIMITS), **datatypes(SHOP_LIMITS)}[name][0]
+    return NamedTensor(name, kind, [len(values)] if shape is None else shape, values)
 
 
-def v2(*tensors: NamedTensor) -> RecommendRequest:
-    return parse_v2(tensors, LIMITS, NOW)
+def v2(*tensors: NamedTensor, limits: Limits = LIMITS) -> RecommendRequest:
+    return parse_v2(tensors, limits, NOW)

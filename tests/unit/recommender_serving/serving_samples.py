@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from recommender_serving.artifact.loader import Artifact, load
+from recommender_serving.artifact.vocabulary import Vocabulary, build_vocabulary
+from recommender_serving.artifact.vocabulary_file import VocabularyFile
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
 
@@ -17,18 +19,57 @@ CATALOGUE = 50
 GENRES = ["action", "comedy", "drama"]
 NOW = 881_250_949  # seconds since 1970
 
+
+def _items(count: int, **categories: list[str]) -> dict[str, Any]:
+    """Items 0, 1, 2, ... whose first categories take turns."""
+    features = [
+        {"name": name, "categories": own, "primary": [i % len(own) for i in range(count)]}
+        for name, own in categories.items()
+    ]
+    return {"ids": list(range(count)), "features": features}
+
+
+def declared(name: str, of: str, kind: str, **settings: Any) -> dict[str, Any]:
+    """A feature of users or of the context, as vocabulary.json has it."""
+    return {"name": name, "of": of, "kind": kind, **settings}
+
+
+#: The declaration of MovieLens.
 VOCABULARY: dict[str, Any] = {
-    "schema": "recommender.dev/vocabulary/v1",
+    "schema": "recommender.dev/vocabulary/v2",
     "historyLength": HISTORY_LENGTH,
-    "genders": ["F", "M"],
-    "occupations": ["artist", "student"],
-    "genres": GENRES,
-    "items": {"ids": list(range(CATALOGUE)), "genre": [i % 3 for i in range(CATALOGUE)]},
+    "features": [
+        declared("age", "user", "Numeric", minimum=0.0, maximum=120.0, edges=[18.0, 50.0]),
+        declared("gender", "user", "Categorical", categories=["F", "M"]),
+        declared("occupation", "user", "Categorical", categories=["artist", "student"]),
+    ],
+    "items": _items(CATALOGUE, genre=GENRES),
     "maxTopN": MAX_TOP_N,
 }
 
+#: A shop with every kind and place, and with a feature that the version sets itself.
+SHOP: dict[str, Any] = VOCABULARY | {
+    "features": [
+        declared("member", "user", "Boolean", categories=["false", "true"]),
+        declared("plan", "user", "Categorical", categories=["basic", "gold", "silver"]),
+        declared("spend", "user", "Numeric", minimum=None, maximum=None, edges=[-10.5, 100.0]),
+        declared("device", "context", "Categorical", categories=["desktop", "phone"]),
+        declared("logged_in", "context", "Boolean", categories=["false", "true"]),
+        declared("hour", "context", "Numeric", minimum=0.0, maximum=None, edges=[]),
+        declared(
+            "position", "context", "Numeric", minimum=1.0, maximum=None, edges=[2.0], servedAs="1"
+        ),
+    ],
+    "items": _items(CATALOGUE, brand=["a", "b"], aisle=["food", "garden", "home"]),
+}
 
-def _numeric(name: str, edges: list[float], counts: list[int], nulls: int = 0) -> dict[str, Any]:
+
+def vocabulary_of(content: dict[str, Any]) -> Vocabulary:
+    """The vocabulary in memory of vocabulary.json."""
+    return build_vocabulary(VocabularyFile.model_validate(content))
+
+
+def numeric(name: str, edges: list[float], counts: list[int], nulls: int = 0) -> dict[str, Any]:
     return {
         "name": name,
         "kind": "numeric",
@@ -39,12 +80,15 @@ def _numeric(name: str, edges: list[float], counts: list[int], nulls: int = 0) -
     }
 
 
-def _categorical(name: str, categories: list[str], counts: list[int]) -> dict[str, Any]:
+def categorical(
+    name: str, categories: list[str], counts: list[int], others: int = 0
+) -> dict[str, Any]:
     return {
         "name": name,
         "kind": "categorical",
         "categories": categories,
         "counts": counts,
+        "others": others,
         "nulls": 1,
         "unknowns": 2,
     }
@@ -54,29 +98,44 @@ REFERENCE: dict[str, Any] = {
     "schema": "recommender.dev/reference/v1",
     "sessions": 100,
     "features": [
-        _numeric("age", [20.0, 40.0], [30, 50, 20]),
-        _categorical("gender", ["F", "M"], [40, 57]),
-        _categorical("occupation", ["artist", "student"], [47, 50]),
-        _numeric("session_length", [1.0, 5.0], [10, 60, 30]),
-        _numeric("mean_value", [3.0], [45, 45], nulls=10),
-        _categorical("last_genre", GENRES, [30, 30, 37]),
-        _numeric("top_score", [0.5], [50, 50]),
+        numeric("age", [20.0, 40.0], [30, 50, 20]),
+        categorical("gender", ["F", "M"], [40, 57]),
+        categorical("occupation", ["student"], [47], others=50),
+        numeric("session_length", [1.0, 5.0], [10, 60, 30]),
+        numeric("mean_value", [3.0], [45, 45], nulls=10),
+        categorical("last_genre", GENRES, [30, 30, 37]),
+        numeric("top_score", [0.5], [50, 50]),
     ],
 }
+
+
+def bins_of(feature: dict[str, Any]) -> dict[str, int]:
+    """The count of each bin of a feature of reference.json."""
+    counts = {str(index): count for index, count in enumerate(feature["counts"])}
+    others = {"other": feature["others"]} if feature["kind"] == "categorical" else {}
+    return counts | others | {"null": feature["nulls"], "unknown": feature["unknowns"]}
+
+
 POPULARITY: dict[str, Any] = {
     "items": [7, 8, 9, 10, 11, 12],
     "scores": [0.9, 0.8, 0.7, 0.6, 0.5, 0.4],
 }
 
 
-def write_files(folder: Path) -> None:
-    """Write what the transformer reads."""
+def set_at(content: Any, path: str, value: Any) -> None:
+    """Set the value at a path such as `features.0.name`."""
+    *parents, last = path.split(".")
+    target = content
+    for key in parents:
+        target = target[int(key)] if isinstance(target, list) else target[key]
+    target[int(last) if isinstance(target, list) else last] = value
+
+
+def write_files(folder: Path, **contents: Any) -> None:
+    """Write what the transformer reads; `contents` has other files than those of MovieLens."""
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in (
-        ("vocabulary", VOCABULARY),
-        ("reference", REFERENCE),
-        ("popularity", POPULARITY),
-    ):
+    files = {"vocabulary": VOCABULARY, "reference": REFERENCE, "popularity": POPULARITY}
+    for name, content in (files | contents).items():
         (folder / f"{name}.json").write_text(json.dumps(content))
     write_manifest(folder)
 
@@ -88,17 +147,13 @@ TEXT_KINDS = {"user": "Text", "item": "Text", "hash": "blake2b-63"}
 
 def write_text_files(folder: Path, **kinds: Any) -> None:
     """Write an artifact whose ids are texts."""
-    write_files(folder)
     ids = [hashed(text) for text in TEXTS]
-    items = {"ids": ids, "genre": [i % 3 for i in range(len(ids))]}
-    popular = {"items": ids[:3], "scores": [0.9, 0.8, 0.7]}
-    texts = {"schema": "recommender.dev/item-ids/v1", "texts": TEXTS}
-    for name, content in (
-        ("vocabulary", VOCABULARY | {"items": items}),
-        ("popularity", popular),
-        ("item_ids", texts),
-    ):
-        (folder / f"{name}.json").write_text(json.dumps(content))
+    write_files(
+        folder,
+        vocabulary=VOCABULARY | {"items": _items(len(ids), genre=GENRES) | {"ids": ids}},
+        popularity={"items": ids[:3], "scores": [0.9, 0.8, 0.7]},
+        item_ids={"schema": "recommender.dev/item-ids/v1", "texts": TEXTS},
+    )
     write_manifest(folder, ids=TEXT_KINDS | kinds)
 
 
@@ -119,9 +174,9 @@ def write_manifest(folder: Path, **facts: Any) -> str:
     return "sha256:" + hashlib.sha256(text).hexdigest()
 
 
-def sample_artifact(folder: Path) -> Artifact:
+def sample_artifact(folder: Path, **contents: Any) -> Artifact:
     """Write and load the artifact."""
-    write_files(folder)
+    write_files(folder, **contents)
     return load(folder)
 
 

@@ -10,7 +10,7 @@ from kserve.model_repository import ModelRepository
 
 from recommender_serving.protocols import rest_server
 from recommender_serving.protocols.data_plane import ClosedRepository, ServingDataPlane
-from recommender_serving.protocols.parsing import Limits
+from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.transformer import Transformer
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
@@ -25,7 +25,7 @@ class Served:
         self.triton_ready = True
         self.readiness = Readiness(self._ready)
         artifact = self.parts.artifact
-        limits = Limits(MAX_TOP_N, ids=artifact.ids)
+        limits = Limits(MAX_TOP_N, ids=artifact.ids, features=artifact.vocabulary.features)
         model = Transformer(
             "recommender",
             "movies-1",

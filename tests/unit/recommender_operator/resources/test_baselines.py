@@ -19,7 +19,7 @@ from recommender_operator.adapters import metrics_page
 from recommender_operator.api.baseline import PACKED_LIMIT
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines
-from recommender_serving.artifact.file_schemas import MAX_BINS
+from recommender_serving.artifact.file_schemas import MAX_ALL_BINS, MAX_BINS
 from recommender_serving.domain.types import FallReason, Outcome, Source
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_training.artifact import reference
@@ -27,9 +27,12 @@ from tests.unit.recommender_operator.resources.builder_inputs import model, vers
 
 Golden = Callable[[str, Any], None]
 AT = datetime.datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=datetime.UTC)
-#: Features of docs/contracts.md: those with categories have as many as an artifact may.
-CATEGORIES = ("gender", "occupation", "last_genre")
-NUMBERS = ("age", "session_length", "mean_value", "top_score")
+#: Features of docs/contracts.md: as many as an artifact may count, under the longest names.
+NUMBERS = ("session_length", "mean_value", "top_score")
+OF_NUMBERS = len(NUMBERS) * (reference.MAX_BINS + 2)
+CATEGORIES = tuple(
+    f"last_{'f' * 37}{i:03}" for i in range((MAX_ALL_BINS - OF_NUMBERS) // (MAX_BINS + 3))
+)
 #: Pods of each arm that a baseline must take.
 PODS = 100
 
@@ -94,11 +97,11 @@ class Fleet:
         self._counters = metrics_page.parse_page(self.page)
 
     def _bins(self) -> Iterator[tuple[str, str, int]]:
-        for name, size in (
-            *((name, MAX_BINS) for name in CATEGORIES),
-            *((name, reference.MAX_BINS) for name in NUMBERS),
+        for name, size, others in (
+            *((name, MAX_BINS, ["other"]) for name in CATEGORIES),
+            *((name, reference.MAX_BINS, []) for name in NUMBERS),
         ):
-            for place in (*(str(i) for i in range(size)), "null", "unknown"):
+            for place in (*(str(i) for i in range(size)), *others, "null", "unknown"):
                 yield name, place, self._random.randrange(100_000)
 
     def pods(self, count: int) -> dict[str, Mapping[str, float]]:

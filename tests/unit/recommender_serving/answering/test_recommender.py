@@ -19,7 +19,7 @@ from tests.unit.recommender_serving.serving_fakes import (
     failing,
     giving,
 )
-from tests.unit.recommender_serving.serving_samples import REFERENCE, request, session
+from tests.unit.recommender_serving.serving_samples import REFERENCE, bins_of, request, session
 
 
 def test_every_series_exists_before_the_first_request(tmp_path: Path) -> None:
@@ -33,9 +33,7 @@ def test_every_series_exists_before_the_first_request(tmp_path: Path) -> None:
     assert parts.value("recommender_sessions_total") == 0
     assert parts.value("recommender_request_duration_seconds_count") == 0
     for feature in REFERENCE["features"]:
-        places = [*map(str, range(len(feature["counts"]))), "null", "unknown"]
-        counts = [*feature["counts"], feature["nulls"], feature["unknowns"]]
-        for place, count in zip(places, counts, strict=True):
+        for place, count in bins_of(feature).items():
             labels = {"feature": feature["name"], "bin": place}
             assert parts.value("recommender_feature_values_total", **labels) == 0
             assert parts.value("recommender_reference_sessions", **labels) == count
@@ -78,9 +76,9 @@ async def test_the_duration_is_that_of_the_instance(tmp_path: Path) -> None:
 
 async def test_features_count_once_a_session_and_sum_to_the_sessions(tmp_path: Path) -> None:
     parts = Parts(tmp_path, giving(GOOD), giving(PLAIN))
-    first = request(session_id="a", age=30, session=session(4))
+    first = request(session_id="a", features={"age": 30.0}, session=session(4))
     await parts.recommender.recommend([first])
-    await parts.recommender.recommend([request(session_id="a", age=10)])
+    await parts.recommender.recommend([request(session_id="a", features={"age": 10.0})])
     await parts.recommender.recommend([request(session_id="b"), request(), request()])
     assert parts.value("recommender_sessions_total") == 4
 
@@ -91,13 +89,12 @@ async def test_features_count_once_a_session_and_sum_to_the_sessions(tmp_path: P
     assert (count("last_genre", "1"), count("last_genre", "null")) == (1, 3)
     assert count("top_score", "1") == 4
     for feature in REFERENCE["features"]:
-        places = [*map(str, range(len(feature["counts"]))), "null", "unknown"]
-        assert sum(count(feature["name"], place) or 0 for place in places) == 4
+        assert sum(count(feature["name"], place) or 0 for place in bins_of(feature)) == 4
 
 
 async def test_a_bug_is_counted_as_an_error_of_the_version(tmp_path: Path) -> None:
     parts = Parts(tmp_path, giving(GOOD), giving(PLAIN))
-    broken = request(age="not checked")
+    broken = request(user_id="not checked")
     with pytest.raises(struct.error):
         await parts.recommender.recommend([broken])
     assert parts.value("recommender_requests_total", outcome="error") == 1

@@ -71,6 +71,22 @@ async def test_grpc_answers_typed_contents_too(stub: Any) -> None:
     assert list(answer.outputs[0].contents.int64_contents) == [1, 2, 3, 4]
 
 
+async def test_grpc_takes_the_declared_features_and_describes_them(
+    served: Served, stub: Any
+) -> None:
+    asked = infer_request(
+        user_id=("INT64", struct.pack("<q", 5)),
+        age=("INT32", struct.pack("<i", 24)),
+        gender=("BYTES", struct.pack("<I", 1) + b"M"),
+    )
+    await stub.ModelInfer(asked)
+    counted = served.parts.value("recommender_feature_values_total", feature="gender", bin="1")
+    assert counted == 1
+    told = await stub.ModelMetadata(pb.ModelMetadataRequest(name="recommender"))
+    datatypes = {each.name: each.datatype for each in told.inputs}
+    assert (datatypes["age"], datatypes["gender"]) == ("FP64", "BYTES")
+
+
 @pytest.mark.parametrize(
     ("asked", "remedy"),
     [

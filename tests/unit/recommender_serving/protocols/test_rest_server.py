@@ -70,6 +70,16 @@ async def test_v2_answers_with_the_tensors_of_the_contract(served: Served) -> No
     }
 
 
+async def test_v2_takes_features_and_counts_them(served: Served) -> None:
+    body = v2(user_id=("INT64", [1]), age=("FP64", [24.5]), gender=("BYTES", ["M"]))
+    assert (await served.http.post(INFER, json=body)).status_code == 200
+    for feature, place in (("age", "1"), ("gender", "1"), ("occupation", "null")):
+        counted = served.parts.value(
+            "recommender_feature_values_total", feature=feature, bin=place
+        )
+        assert counted == 1
+
+
 async def test_v2_gives_the_outputs_that_are_wanted(served: Served) -> None:
     body = v2(user_id=("INT64", [1])) | {"outputs": [{"name": "scores"}]}
     answer = await served.http.post(INFER, json=body)
@@ -79,6 +89,12 @@ async def test_v2_gives_the_outputs_that_are_wanted(served: Served) -> None:
 async def test_v2_describes_its_tensors(served: Served) -> None:
     body = (await served.http.get("/v2/models/recommender")).json()
     assert {"name": "session_values", "datatype": "FP32", "shape": [-1]} in body["inputs"]
+    declared = [(each["name"], each["datatype"], each["shape"]) for each in body["inputs"][-3:]]
+    assert declared == [
+        ("age", "FP64", [1]),
+        ("gender", "BYTES", [1]),
+        ("occupation", "BYTES", [1]),
+    ]
     assert [each["name"] for each in body["outputs"]] == [
         "item_ids",
         "scores",
@@ -94,6 +110,8 @@ BAD_BODIES: list[tuple[str, bytes, str]] = [
     (PREDICT, b'{"instances": [{"user_id": "x"}]}', "instances[0].user_id: got 'x'; give"),
     (PREDICT, b'{"instances": [{"user_id": 1, "top_n": 99}]}', "from 1 to 20"),
     (PREDICT, b'{"instances": [{"user_id": NaN}]}', "unexpected"),
+    (PREDICT, b'{"instances": [{"user_id": 1, "age": 24}]}', "did you mean user.age?"),
+    (PREDICT, b'{"instances": [{"user_id": 1, "user": {"age": -1}}]}', "from 0 to 120"),
     (INFER, b"", "body"),
     (INFER, b"{", "body"),
     (INFER, b"[]", "body"),

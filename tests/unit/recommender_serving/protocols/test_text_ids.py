@@ -173,10 +173,9 @@ def test_an_artifact_says_what_its_ids_are(tmp_path: Path) -> None:
 
 
 OF_NOBODY: dict[str, Any] = {
-    "ageEdges": [30],
-    "genders": ["F"],
-    "lists": [{"ageBand": 0, "gender": 0, "items": [7], "scores": [1.0]}],
-    "users": {"ids": [], "ageBand": [], "gender": []},
+    "features": ["gender"],
+    "lists": [{"values": [0], "items": [7], "scores": [1.0]}],
+    "users": {"ids": [], "values": []},
 }
 
 

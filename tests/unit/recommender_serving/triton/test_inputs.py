@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from recommender_serving.artifact.loader import Vocabulary
+from recommender_serving.artifact.vocabulary import Vocabulary
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.triton.inputs import Tensor, build
+from tests.unit.recommender_serving import serving_samples as samples
 from tests.unit.recommender_serving.serving_samples import (
     HISTORY_LENGTH,
     NOW,
@@ -20,7 +23,7 @@ from tests.unit.recommender_serving.serving_samples import (
 
 SIGNATURE = {
     "user_id": "INT64",
-    "user_features": "INT64",
+    "features": "FP32",
     "session_items": "INT64",
     "session_timestamps": "INT64",
     "session_values": "FP32",
@@ -50,9 +53,10 @@ def test_the_inputs_are_those_of_the_contract(vocabulary: Vocabulary) -> None:
 
 
 def test_an_empty_session_is_padding_alone_of_length_one(vocabulary: Vocabulary) -> None:
-    assert values(request(), vocabulary) == {
+    sent = values(request(), vocabulary)
+    assert all(map(math.isnan, sent.pop("features")))
+    assert sent == {
         "user_id": [1],
-        "user_features": [-1, -1, -1],
         "session_items": [-1],
         "session_timestamps": [0],
         "session_values": [0.0],
@@ -73,11 +77,30 @@ def test_a_long_session_keeps_its_newest_events(vocabulary: Vocabulary) -> None:
     assert sent["session_items"] == list(range(10))[-HISTORY_LENGTH:]
 
 
-def test_categories_become_indices_and_unknown_ones_minus_one(vocabulary: Vocabulary) -> None:
-    known = request(age=24, gender="M", occupation="student")
-    assert values(known, vocabulary)["user_features"] == [24, 1, 1]
-    unknown = request(age=0, gender="X", occupation=None)
-    assert values(unknown, vocabulary)["user_features"] == [0, -1, -1]
+def columns(vocabulary: Vocabulary, **features: Any) -> list[float | None]:
+    """What the models get of each feature; None for NaN."""
+    sent = values(request(features=features), vocabulary)["features"]
+    return [None if math.isnan(value) else value for value in sent]
+
+
+def test_numbers_stay_and_categories_become_indices(vocabulary: Vocabulary) -> None:
+    assert columns(vocabulary, age=24.0, gender="M", occupation="student") == [24, 1, 1]
+    assert columns(vocabulary, occupation="artist") == [None, None, 0]
+
+
+def test_what_is_left_out_or_unknown_is_nan(vocabulary: Vocabulary) -> None:
+    assert columns(vocabulary, age=0.0, gender="X") == [0, None, None]
+
+
+def test_the_columns_are_those_of_the_declaration_in_its_order() -> None:
+    shop = samples.vocabulary_of(samples.SHOP)
+    given = {"hour": 23.5, "member": "false", "logged_in": "true", "device": "desktop"}
+    assert columns(shop, **given) == [0, None, None, 0, 1, 23.5, None]
+
+
+def test_a_version_without_features_gets_one_column_without_a_value() -> None:
+    nothing = samples.vocabulary_of(samples.VOCABULARY | {"features": []})
+    assert columns(nothing) == [None]
 
 
 @pytest.mark.parametrize("user", [-1, 0, 2**63 - 1, -(2**63)])

@@ -1,0 +1,154 @@
+"""Schema of vocabulary.json (docs/contracts.md)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Annotated, Literal, Self
+
+import pydantic
+from pydantic import Field
+
+from recommender_serving.artifact.file_schemas import (
+    MAX_CATEGORIES,
+    MAX_FEATURES,
+    Category,
+    File,
+    Finite,
+    Group,
+    Int64,
+    Name,
+    check_unique,
+)
+from recommender_serving.domain.features import MAX_NUMBER, Place
+
+MAX_EDGES = 1000
+BOOLEANS = ["false", "true"]
+#: Names that fields of requests and drift features have.
+RESERVED = frozenset(
+    {
+        "user_id", "user", "context", "session", "session_items", "session_timestamps",
+        "session_values", "timestamp", "top_n", "session_id", "session_length", "mean_value",
+        "top_score",
+    }
+)  # fmt: skip
+
+Number = Annotated[Finite, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+Categories = Annotated[list[Category], Field(max_length=MAX_CATEGORIES)]
+
+
+class _Declared(File):
+    name: Name
+    of: Annotated[Place, Field(strict=False)]
+    served_as: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        default=None, alias="servedAs"
+    )
+
+
+class CategoricalColumn(_Declared):
+    """A feature with known categories; a category is its index."""
+
+    kind: Literal["Categorical"]
+    categories: Categories
+
+    @pydantic.model_validator(mode="after")
+    def _each_category_once(self) -> Self:
+        check_unique(self.categories, f"{self.name}: the category")
+        return self
+
+
+class BooleanColumn(_Declared):
+    """A feature that is false or true."""
+
+    kind: Literal["Boolean"]
+    categories: list[str]
+
+    @pydantic.model_validator(mode="after")
+    def _is_false_or_true(self) -> Self:
+        if self.categories != BOOLEANS:
+            raise ValueError(f"{self.name}: the categories of a Boolean are false and true")
+        if self.served_as not in (None, *BOOLEANS):
+            raise ValueError(f"{self.name}: servedAs is {self.served_as}, not false or true")
+        return self
+
+
+class NumericColumn(_Declared):
+    """A number, within bounds if it has any; `edges` separate its bands."""
+
+    kind: Literal["Numeric"]
+    minimum: Number | None = None
+    maximum: Number | None = None
+    edges: list[Number] = Field(max_length=MAX_EDGES)
+
+    @pydantic.model_validator(mode="after")
+    def _bounds_fit(self) -> Self:
+        if any(a >= b for a, b in itertools.pairwise(self.edges)):
+            raise ValueError(f"the edges of {self.name} do not increase")
+        if None not in (self.minimum, self.maximum) and self.minimum > self.maximum:  # type: ignore[operator]
+            raise ValueError(f"{self.name}: the minimum is above the maximum")
+        if self.served_as is not None and not _is_number(self.served_as):
+            raise ValueError(f"{self.name}: servedAs is {self.served_as}, not a number")
+        return self
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text)) and abs(float(text)) <= MAX_NUMBER
+    except ValueError:
+        return False
+
+
+Column = Annotated[CategoricalColumn | BooleanColumn | NumericColumn, Field(discriminator="kind")]
+
+
+class ItemColumn(File):
+    """A feature of items, by the index of each item's first category; -1 none."""
+
+    name: Name
+    categories: Categories
+    primary: list[Group]
+
+
+class ItemsTable(File):
+    """The catalogue."""
+
+    ids: list[Int64] = Field(min_length=1)
+    features: list[ItemColumn] = Field(default_factory=list, max_length=MAX_FEATURES)
+
+    @pydantic.model_validator(mode="after")
+    def _columns_fit(self) -> Self:
+        for each in self.features:
+            check_unique(each.categories, f"{each.name}: the category")
+            if len(each.primary) != len(self.ids):
+                raise ValueError(
+                    f"{each.name} has {len(each.primary)} primary categories for "
+                    f"{len(self.ids)} items"
+                )
+            highest = max(each.primary)
+            if highest >= len(each.categories):
+                item = self.ids[each.primary.index(highest)]
+                raise ValueError(
+                    f"item {item} has the primary category {highest} of "
+                    f"{len(each.categories)} of {each.name}"
+                )
+        return self
+
+
+class VocabularyFile(File):
+    """vocabulary.json."""
+
+    schema_: Literal["recommender.dev/vocabulary/v2"] = Field(alias="schema")
+    history_length: int = Field(alias="historyLength", ge=1, le=10_000)
+    features: list[Column] = Field(max_length=MAX_FEATURES)
+    items: ItemsTable
+    max_top_n: int = Field(alias="maxTopN", ge=1, le=10_000)
+
+    @pydantic.model_validator(mode="after")
+    def _each_name_once(self) -> Self:
+        own = [each.name for each in (*self.features, *self.items.features)]
+        for name in own:
+            if name in RESERVED:
+                raise ValueError(f"the feature {name} has the name of a field of every request")
+        drift = [f"last_{each.name}" for each in self.items.features]
+        check_unique([*own, *drift], "the feature")
+        return self

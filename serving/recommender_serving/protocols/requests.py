@@ -1,0 +1,65 @@
+"""Build a request from its fields, which both protocols share: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from recommender_serving.domain.features import Value
+from recommender_serving.domain.types import RecommendRequest, SessionEvent
+from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.validation import MAX_SESSION_ID, Problems
+
+#: Item, seconds since 1970 or None, and value of an event as given.
+RawEvent = tuple[int, int | None, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: its limits, its time in seconds since 1970, and the problems found so far."""
+
+    limits: Limits
+    now: int
+    problems: Problems
+
+
+def request_of(
+    prefix: str,
+    fields: Mapping[str, object],
+    session: Sequence[RawEvent],
+    features: Mapping[str, Value],
+    call: Call,
+) -> RecommendRequest | None:
+    """Return the request; None if the call has a problem, which the caller reports.
+
+    `prefix` is the path of the fields in messages.
+    """
+    limits, problems = call.limits, call.problems
+    user_id = problems.user(f"{prefix}user_id", fields.get("user_id"))
+    if fields.get("user_id") is None:
+        problems.add(f"{prefix}user_id", None, "it is required: give the user id")
+    session_id = problems.text(f"{prefix}session_id", fields.get("session_id"), MAX_SESSION_ID)
+    timestamp = problems.timestamp(f"{prefix}timestamp", fields.get("timestamp"))
+    remedy = f"give a whole number from 1 to {limits.max_top_n}"
+    top_n = problems.integer(f"{prefix}top_n", fields.get("top_n"), 1, limits.max_top_n, remedy)
+    if user_id is None or problems.found:
+        return None
+    at = call.now if timestamp is None else timestamp
+    return RecommendRequest(
+        user_id=user_id,
+        timestamp=at,
+        top_n=limits.default_top_n if top_n is None else top_n,
+        session=_ordered(session, at),
+        features=features,
+        session_id=session_id,
+    )
+
+
+def _ordered(events: Sequence[RawEvent], now: int) -> tuple[SessionEvent, ...]:
+    """Order a session by time; one without times happened just before the request."""
+    count = len(events)
+    dated = [
+        SessionEvent(item, max(0, now - count + index) if at is None else at, value)
+        for index, (item, at, value) in enumerate(events)
+    ]
+    return tuple(sorted(dated, key=lambda event: event.timestamp))

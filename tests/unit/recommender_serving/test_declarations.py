@@ -1,0 +1,167 @@
+"""Whatever a team declares, requests are read as its artifact says, or refused."""
+
+from __future__ import annotations
+
+import math
+import struct
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from recommender_serving.answering.fallback import popular
+from recommender_serving.answering.popularity import list_of
+from recommender_serving.artifact.loader import Artifact
+from recommender_serving.monitoring.drift_features import Bins
+from recommender_serving.protocols.codec import inputs
+from recommender_serving.protocols.limits import INSTANCE_FIELDS, Limits
+from recommender_serving.protocols.v1 import parse_v1
+from recommender_serving.protocols.v2 import parse_v2
+from recommender_serving.protocols.validation import InvalidRequest
+from recommender_serving.triton.inputs import build
+from tests.unit.recommender_serving import serving_declarations as declarations
+from tests.unit.recommender_serving.serving_declarations import Content
+from tests.unit.recommender_serving.serving_samples import (
+    SHOP,
+    VOCABULARY,
+    sample_artifact,
+    vocabulary_of,
+)
+
+NOW = 2_000
+
+
+def loaded(contents: dict[str, Content]) -> Artifact:
+    with tempfile.TemporaryDirectory() as folder:
+        return sample_artifact(Path(folder), **contents)
+
+
+def limits_of(artifact: Artifact) -> Limits:
+    return Limits(features=artifact.vocabulary.features)
+
+
+@given(st.data())
+def test_every_valid_request_is_read_as_the_artifact_says(data: st.DataObject) -> None:
+    contents = data.draw(declarations.artifacts())
+    artifact, vocabulary = loaded(contents), contents["vocabulary"]
+    instance = data.draw(declarations.instances(vocabulary))
+    limits = limits_of(artifact)
+    (request,) = parse_v1({"instances": [instance]}, limits, NOW)
+    assert parse_v2(declarations.tensors_of(instance, vocabulary), limits, NOW) == request
+
+    (sent,) = (each for each in build(request, artifact.vocabulary) if each.name == "features")
+    expected = [
+        declarations.code(each, declarations.given(each, instance))
+        for each in vocabulary["features"]
+    ] or [math.nan]
+    assert (sent.datatype, sent.shape) == ("FP32", (1, len(expected)))
+    assert sent.data == struct.pack(f"<{len(expected)}f", *expected)
+
+    listed = list_of(request, artifact.popularity)
+    assert [item for item, _ in listed] == declarations.popular_items(instance, contents)
+
+    placed = list(Bins(artifact).place(request, popular(listed, request)))
+    assert placed == [
+        (each["name"], declarations.bin_of(each, instance, vocabulary))
+        for each in contents["reference"]["features"]
+    ]
+
+
+@given(declarations.artifacts())
+def test_the_metadata_lists_what_requests_may_give(contents: dict[str, Content]) -> None:
+    datatypes = {"Categorical": "BYTES", "Boolean": "BOOL", "Numeric": "FP64"}
+    told = {each["name"]: each["datatype"] for each in inputs(limits_of(loaded(contents)))}
+    for each in contents["vocabulary"]["features"]:
+        expected = None if "servedAs" in each else datatypes[each["kind"]]
+        assert told.get(each["name"]) == expected
+
+
+OF_NO_KIND = st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(max_size=2), st.none())
+HOSTILE: dict[str, st.SearchStrategy[Any]] = {
+    "Categorical": st.just("") | st.text(min_size=65, max_size=70) | st.integers() | st.floats(),
+    "Boolean": st.integers() | st.floats() | st.text(max_size=5),
+    "Numeric": st.booleans()
+    | st.text(max_size=5)
+    | st.sampled_from([math.nan, math.inf, -math.inf, 1e31, 10**400, -(10**400)]),
+}
+
+
+def bad_values(feature: Content) -> st.SearchStrategy[Any]:
+    if "servedAs" in feature:
+        return declarations.values(feature)
+    if feature["kind"] != "Numeric":
+        return HOSTILE[feature["kind"]] | OF_NO_KIND
+    low, high = declarations.bounds(feature)
+    outside = st.sampled_from([math.nextafter(low, -math.inf), math.nextafter(high, math.inf)])
+    return st.one_of(outside, HOSTILE["Numeric"] | OF_NO_KIND)
+
+
+def refused(instance: Content, contents: dict[str, Content]) -> str:
+    with pytest.raises(InvalidRequest) as error:
+        parse_v1({"instances": [instance]}, limits_of(loaded(contents)), NOW)
+    return str(error.value)
+
+
+def has_features(contents: dict[str, Content]) -> bool:
+    return bool(contents["vocabulary"]["features"])
+
+
+@pytest.mark.parametrize("kind", declarations.KINDS)
+@given(st.data())
+def test_a_hostile_value_is_always_refused_by_name(kind: str, data: st.DataObject) -> None:
+    contents = data.draw(declarations.artifacts((kind,)).filter(has_features))
+    instance = data.draw(declarations.instances(contents["vocabulary"]))
+    feature = data.draw(st.sampled_from(contents["vocabulary"]["features"]))
+    instance[feature["of"]][feature["name"]] = data.draw(bad_values(feature))
+    expected = f"instances[0].{feature['of']}.{feature['name']}: got "
+    assert expected in refused(instance, contents)
+
+
+@given(st.data(), declarations.artifacts().filter(has_features))
+def test_a_feature_in_another_place_is_told_where_it_belongs(
+    data: st.DataObject, contents: dict[str, Content]
+) -> None:
+    instance = data.draw(declarations.instances(contents["vocabulary"]))
+    feature = data.draw(st.sampled_from(contents["vocabulary"]["features"]))
+    others = sorted({"user", "context", ""} - {feature["of"]})
+    place = data.draw(st.sampled_from(others))
+    value = data.draw(st.none() | declarations.values(feature))
+    (instance[place] if place else instance)[feature["name"]] = value
+    path = f"{place}.{feature['name']}".removeprefix(".")
+    own = f"did you mean {feature['of']}.{feature['name']}?"
+    remedy = "it is set by the version" if "servedAs" in feature else own
+    message = refused(instance, contents)
+    assert f"instances[0].{path}: got " in message
+    assert remedy in message
+
+
+@given(st.data(), declarations.artifacts(), st.text(max_size=200))
+def test_any_other_name_is_refused(
+    data: st.DataObject, contents: dict[str, Content], name: str
+) -> None:
+    instance = data.draw(declarations.instances(contents["vocabulary"]))
+    place = data.draw(st.sampled_from(["user", "context", ""]))
+    where = instance[place] if place else instance
+    declared = [each["name"] for each in contents["vocabulary"]["features"]]
+    assume(name not in (*declared, *INSTANCE_FIELDS))
+    where[name] = data.draw(st.none() | st.integers() | OF_NO_KIND)
+    assert f"{name[:100]}: got " in refused(instance, contents)
+
+
+@pytest.mark.parametrize("vocabulary", [VOCABULARY, SHOP])
+@given(st.data())
+def test_any_values_of_any_types_are_read_or_refused(
+    vocabulary: Content, data: st.DataObject
+) -> None:
+    names = st.sampled_from([each["name"] for each in vocabulary["features"]]) | st.text()
+    given = st.dictionaries(names, st.none() | OF_NO_KIND | st.one_of(*HOSTILE.values()))
+    instance = {"user_id": 1, "user": data.draw(given), "context": data.draw(given)}
+    limits = Limits(features=vocabulary_of(vocabulary).features)
+    try:
+        (request,) = parse_v1({"instances": [instance]}, limits, NOW)
+    except InvalidRequest:
+        return
+    assert request.features.keys() <= limits.features.keys()
