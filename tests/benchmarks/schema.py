@@ -49,9 +49,9 @@ THREADS = 1
 MAPPING = {
     "interactions": {
         "files": "impressions/*", "user": "user_id", "item": "item_id", "session": "session_id",
-        "timestamp": {"column": "time", "unit": "ISO8601"},
-        "eventType": {"column": "clicked", "types": [{"type": "false", "value": 1},
-                                                     {"type": "true", "value": 5}]},
+        "timestamp": "time", "timestampUnit": "ISO8601",
+        "eventType": "clicked", "eventTypes": [{"type": "false", "value": 1},
+                                                     {"type": "true", "value": 5}],
     },
     "users": {"files": "users/*", "id": "user_id", "gender": "loyalty_tier",
               "occupation": "region"},

@@ -21,8 +21,8 @@ MAPPING: dict[str, Any] = {
         "files": "*.inter",
         "user": "user_id:token",
         "item": "item_id:token",
-        "timestamp": {"column": "timestamp:float"},
-        "value": {"column": "rating:float"},
+        "timestamp": "timestamp:float",
+        "value": "rating:float",
     },
     "users": {
         "files": "*.user",

@@ -214,13 +214,13 @@ def test_a_spec_that_makes_no_sense_is_refused_with_field_and_reason(
 
 
 SOURCE: Json = {"claimName": "raw-data", "path": "shop", "format": "CSV"}
-EVENTS: Json = {"files": "events/*.csv", "user": "u", "item": "i", "timestamp": {"column": "t"},
-                "value": {"column": "v"}}  # fmt: skip
+EVENTS: Json = {"files": "events/*.csv", "user": "u", "item": "i", "timestamp": "t",
+                "value": "v"}  # fmt: skip
 UNVALUED = {name: value for name, value in EVENTS.items() if name != "value"}
 
 
 def typed(*types: Json) -> Json:
-    return {"interactions": UNVALUED | {"eventType": {"column": "e", "types": list(types)}}}
+    return {"interactions": UNVALUED | {"eventType": "e", "eventTypes": list(types)}}
 
 
 @pytest.mark.parametrize("kind", ["CSV", "JSONLines", "Parquet", "Delta"])
@@ -255,11 +255,11 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
         ({"mapping": typed({"type": "view", "value": 6})}, "less than or equal to 5"),
         ({"mapping": typed()}, "should have at least 1 items"),
         (
-            {"mapping": {"interactions": EVENTS | {"value": {"column": "v", "highest": 1}}}},
+            {"mapping": {"interactions": EVENTS | {"value": "v", "highest": 1}}},
             "must be below highest",
         ),
         (
-            {"mapping": {"interactions": EVENTS | {"timestamp": {"column": "t", "unit": "Days"}}}},
+            {"mapping": {"interactions": EVENTS | {"timestamp": "t", "timestampUnit": "Days"}}},
             "Unsupported value",
         ),
         ({"mapping": {"interactions": EVENTS | {"user": ""}}}, "at least 1 chars"),

@@ -192,7 +192,7 @@ def test_too_many_bad_rows_reject_the_whole_source(folders: tuple[Path, Path]) -
     assert lake.newest(path, "interactions") is None
     assert table(path, "batches").height == 0
     assert table(path, "quarantine").height == 5
-    fixed = declare(interactions={**EVENTS, "timestamp": {"column": "at", "unit": "Milliseconds"},
+    fixed = declare(interactions={**EVENTS, "timestamp": "at", "timestampUnit": "Milliseconds",
                     "eventType": None, "session": None, "segment": None})  # fmt: skip
     error = failure(source, path, fixed, share=0.3)
     assert "TimestampLooksLikeSeconds 3" in error.message
@@ -328,8 +328,8 @@ def test_movielens_by_mapping_gives_the_same_data_version(tmp_path: Path) -> Non
     synthetic.generate(source, synthetic.Size(30, 20, 300), seed=2)
     mapping = declare(
         interactions={"files": "*.inter", "user": "user_id:token", "item": "item_id:token",
-                      "timestamp": {"column": "timestamp:float"},
-                      "value": {"column": "rating:float"}},
+                      "timestamp": "timestamp:float",
+                      "value": "rating:float"},
         users={"files": "*.user", "id": "user_id:token", "age": "age:token",
                "gender": "gender:token", "occupation": "occupation:token"},
         items={"files": "*.item", "id": "item_id:token", "title": "movie_title:token_seq",

@@ -74,8 +74,9 @@ MAPPING: dict[str, Any] = {
         "files": "events/*.csv",
         "user": "u$(HOME)",
         "item": 'größe, "x"',
-        "timestamp": {"column": "at", "unit": "ISO8601"},
-        "value": {"column": "stars"},
+        "timestamp": "at",
+        "timestampUnit": "ISO8601",
+        "value": "stars",
     },
     "items": {"files": "items.csv", "id": "id", "genres": "tags"},
 }
@@ -117,8 +118,8 @@ def test_the_longest_mapping_fits_one_argument_of_a_process() -> None:
     types = [{"type": f"{number:064}", "value": 5} for number in range(50)]
     mapping = {
         "interactions": {**name, "user": column, "item": column, "session": column,
-                         "timestamp": {"column": column}, "segment": column,
-                         "eventType": {"column": column, "types": types}},
+                         "timestamp": column, "segment": column,
+                         "eventType": column, "eventTypes": types},
         "users": {**name, "id": column},
         "items": {**name, "id": column},
     }  # fmt: skip

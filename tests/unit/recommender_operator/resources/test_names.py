@@ -94,7 +94,7 @@ def test_a_mapping_makes_a_version_and_its_defaults_written_out_the_same() -> No
     def digest(sections: dict[str, Any] | None = None, **changes: Any) -> str:
         mapping = {
             "interactions": {"files": "*.csv", "user": "u", "item": "i",
-                             "timestamp": {"column": "t"}, "value": {"column": "v"}} | changes
+                             "timestamp": "t", "value": "v"} | changes
         } | (sections or {})  # fmt: skip
         source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
         return names.spec_hash(DataSpec.model_validate({"source": source}), TrainingSpec())

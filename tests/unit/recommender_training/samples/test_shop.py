@@ -222,9 +222,9 @@ def test_both_formats_give_the_same_data_version(tmp_path: Path) -> None:
     mapping = {
         "interactions": {
             "files": "impressions/*", "user": "user_id", "item": "item_id",
-            "timestamp": {"column": "time", "unit": "ISO8601"},
-            "eventType": {"column": "clicked", "types": [{"type": "false", "value": 1},
-                                                         {"type": "true", "value": 5}]},
+            "timestamp": "time", "timestampUnit": "ISO8601",
+            "eventType": "clicked", "eventTypes": [{"type": "false", "value": 1},
+                                                         {"type": "true", "value": 5}],
         },
         "items": {"files": "items/*", "id": "item_id", "genres": "categories"},
         "ids": {"user": "Text", "item": "Text"},
