@@ -10,11 +10,12 @@ import pytest
 import yaml
 from pydantic.alias_generators import to_camel
 
-from recommender_operator.api import spec_mapping
+from recommender_operator.api import spec_features, spec_mapping
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_training import DataFormat
-from recommender_training.cli import main
+from recommender_training.cli import main, options
 from recommender_training.common.errors import InputError
+from recommender_training.config import declaration
 from recommender_training.ingestion import mapping
 from recommender_training.ingestion.ids import IdKind
 from recommender_training.ingestion.mapping import Format, Mapping, parse_mapping
@@ -211,10 +212,21 @@ def test_the_command_line_of_the_operators_job_is_valid() -> None:
     pod = yaml.safe_load(golden.read_text(encoding="utf-8"))["spec"]["template"]["spec"]
     command = [part.replace("$$", "$") for part in pod["containers"][0]["command"]]  # as a kubelet
     arguments = main.parser().parse_args(command[1:])
-    found = parse_mapping(arguments.mapping, Format(arguments.format))
+    found = options.mapping(arguments, Format(arguments.format))
     assert found is not None
     assert found.interactions.user == "u$(HOME)"
     assert found.interactions.item == 'größe, "x"'
+    assert found.items is not None
+    assert [feature.source for feature in found.items.features] == ["tags"]
+
+
+def test_a_mapping_may_come_in_parts() -> None:
+    text = json.dumps({"interactions": INTERACTIONS})
+    parts = ["check", "--lake", "l", "--source", "s", "--format", "CSV"]
+    for start in range(0, len(text), 7):
+        parts += ["--mapping", text[start : start + 7]]
+    arguments = main.parser().parse_args(parts)
+    assert options.mapping(arguments, Format.CSV) == declare()
 
 
 def test_formats_and_units_match_the_operator() -> None:
@@ -223,8 +235,37 @@ def test_formats_and_units_match_the_operator() -> None:
         (mapping.TimeUnit, spec_mapping.TimeUnit),
         (mapping.PartitionBy, spec_mapping.PartitionBy),
         (IdKind, spec_mapping.IdKind),
+        (declaration.Kind, spec_features.Kind),
+        (declaration.TimeOf, spec_features.TimeOf),
     ):
         assert {entry.value for entry in ours} == {entry.value for entry in theirs}
+
+
+def test_features_have_the_settings_limits_and_names_of_the_operator() -> None:
+    ours, theirs = (
+        kind.model_json_schema(by_alias=True)["properties"]
+        for kind in (declaration.Feature, spec_features.Feature)
+    )
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert _limits(ours[name]) == _limits(theirs[name]), name
+    assert set(spec_features.RESERVED) == declaration.RESERVED
+    assert declaration.MAX_FEATURES == spec_features.MAX_FEATURES
+    only = {to_camel(name): kinds for name, kinds in declaration._ONLY.items()}
+    assert only == spec_features.ONLY
+    assert declaration.KINDS[declaration.Place.USERS] == spec_features.SINGLE
+
+
+def _limits(node: Any) -> dict[str, Any]:
+    """The limits of a setting; an empty list and none at all are the same."""
+    found: dict[str, Any] = {}
+    for option in (node, *node.get("anyOf", ())):
+        keys = ("minimum", "maximum", "maxLength", "maxItems", "pattern")
+        found |= {key: option[key] for key in keys if key in option}
+        if "items" in option:
+            found["items"] = _limits(option["items"])
+    default = node.get("default")
+    return found | {"default": None if default in ([], None) else default}
 
 
 def _fields(kind: Any) -> set[str]:
