@@ -25,7 +25,8 @@ RESERVED = (
 MAX_FEATURES = 50
 
 Text = Annotated[str, Field(min_length=1, max_length=64)]
-Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
+#: Bounds that fit 64-bit integers: the API server compares whole numbers as such.
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
 
 
 class Kind(enum.StrEnum):

@@ -34,7 +34,7 @@ MAX_FEATURES = 50
 BANDS = 16
 
 Text = Annotated[str, Field(min_length=1, max_length=64)]
-Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
 
 
 class Kind(enum.StrEnum):

@@ -124,8 +124,8 @@ def long_features(count: int) -> list[dict[str, Any]]:
     text = "\U0001f3ac" * 64
     return [
         {"name": f"f{number:039}", "kind": "Numeric", "column": text, "missing": [text] * 10,
-         "edges": [-1.2345678901234567e29 + place * 1e25 for place in range(100)],
-         "minimum": -9.2345678901234567e29, "maximum": 9.2345678901234567e29,
+         "edges": [-1.2345678901234567e14 + place * 1e10 for place in range(100)],
+         "minimum": -9.2345678901234567e14, "maximum": 9.2345678901234567e14,
          "fairness": True}
         for number in range(count)
     ]  # fmt: skip
