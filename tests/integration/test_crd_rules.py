@@ -339,6 +339,7 @@ def test_as_many_features_as_possible_are_taken(server: Server) -> None:
 
     tables = {table: many(table) for table in ("users", "items", "interactions")}
     body = changed("data.source", declared(**tables))
+    body["metadata"]["name"] = "longest"
     server.create(body, dry_run="All", field_validation="Strict")
 
 
