@@ -80,6 +80,8 @@ CASES = [
     (put(*USERS, "columns", "age", "nulls", value=0.3), "nulls", "users.age", "warn"),
     (put("tables", "interactions", "numbers", "value", "high", value=10.0), "ranges",
      "interactions.value", "warn"),
+    (put("tables", "items", "columns", "release_year", "nulls", value=1.0), "features",
+     "items.release_year", "warn"),
     (put(*USERS, "numbers", "age", "low", value=-1.0), "ranges", "users.age", "warn"),
     (put(*USERS, "categories", "gender", "counts", "m", value=1), "categories", "users.gender",
      "warn"),
@@ -122,7 +124,7 @@ def test_a_level_can_be_overridden(
         put(*USERS, "columns", "age", "nulls", value=0.049),
         put(*USERS, "numbers", "age", "largest", value=120.0),  # one old user is no new range
         put("shares", "positive", value={"value": 0.99, "error": 0.5}),  # as unsure as that
-        drop("tables", "items", "categories", "genres"),
+        drop("tables", "items", "categories", "genre"),
     ],
 )
 def test_small_or_random_changes_are_not_reported(profiled: Profiled, change: Change) -> None:
