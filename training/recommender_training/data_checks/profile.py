@@ -50,7 +50,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     Raises InputError: DataVersionMissing, NoRowsInWindow.
     """
     scans = lake.scan_version(lake_path, data_version)
-    tables, declaration = scans.tables, scans.declaration
+    tables, declared = scans.tables, scans.declaration
     rows = tables["interactions"]
     types = {
         name: {column: str(kind) for column, kind in table.collect_schema().items()}
@@ -58,7 +58,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     }
     first, last, count = _ends(rows, window_days)
     rows = rows.collect().lazy() if count <= parts.PART_ROWS else rows
-    seen = _scan(types["interactions"], declaration, parts.of_window(rows, first, last))
+    seen = _scan(types["interactions"], declared, parts.of_window(rows, first, last))
     starts = _part_starts(rows, seen.hours)
     users = _by_part(seen.users, starts, parts.of_window(rows, first, last))
     drawn = sample.draw(users.select("user_id", "rows"))
@@ -72,13 +72,13 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
         "polars": pl.__version__,
         "dataVersion": data_version,
         "windowDays": window_days,
-        "declaration": json.loads(declaration.text()),
+        "declaration": json.loads(declared.text()),
         "window": {"start": first, "end": last, "validationStart": starts[0],
                    "testStart": starts[1]},
         "tables": {
             "interactions": seen.table.facts(),
             **{
-                name: _facts(columns.Table(name, types[name], declaration), tables[name])
+                name: _facts(columns.Table(name, types[name], declared), tables[name])
                 for name in ("users", "items")
             },
         },
