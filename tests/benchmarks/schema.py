@@ -50,12 +50,13 @@ MAPPING = {
     "interactions": {
         "files": "impressions/*", "user": "user_id", "item": "item_id", "session": "session_id",
         "timestamp": "time", "timestampUnit": "ISO8601",
-        "eventType": "clicked", "eventTypes": [{"type": "false", "value": 1},
-                                                     {"type": "true", "value": 5}],
+        "value": "clicked", "lowest": 0, "highest": 1,
     },
-    "users": {"files": "users/*", "id": "user_id", "gender": "loyalty_tier",
-              "occupation": "region"},
-    "items": {"files": "items/*", "id": "item_id", "genres": "categories"},
+    "users": {"files": "users/*", "id": "user_id", "features": [
+        {"name": "loyalty_tier", "kind": "Categorical"},
+        {"name": "region", "kind": "Categorical"}]},
+    "items": {"files": "items/*", "id": "item_id", "features": [
+        {"name": "category", "kind": "MultiCategorical", "column": "categories"}]},
     "ids": {"user": "Text", "item": "Text"},
 }  # fmt: skip
 

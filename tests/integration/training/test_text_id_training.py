@@ -28,7 +28,13 @@ MAPPING = {
         "timestamp": "at",
         "value": "rating",
     },
-    "items": {"files": "things.csv", "id": "sku", "genres": "tags", "genreSeparator": " "},
+    "items": {
+        "files": "things.csv",
+        "id": "sku",
+        "features": [
+            {"name": "tag", "kind": "MultiCategorical", "column": "tags", "separator": " "}
+        ],
+    },
     "ids": {"user": "Text", "item": "Text"},
 }
 

@@ -223,10 +223,11 @@ def test_both_formats_give_the_same_data_version(tmp_path: Path) -> None:
         "interactions": {
             "files": "impressions/*", "user": "user_id", "item": "item_id",
             "timestamp": "time", "timestampUnit": "ISO8601",
-            "eventType": "clicked", "eventTypes": [{"type": "false", "value": 1},
-                                                         {"type": "true", "value": 5}],
+            "value": "clicked", "lowest": 0, "highest": 1,
+            "features": [{"name": "device", "kind": "Categorical"}],
         },
-        "items": {"files": "items/*", "id": "item_id", "genres": "categories"},
+        "items": {"files": "items/*", "id": "item_id", "features": [
+            {"name": "category", "kind": "MultiCategorical", "column": "categories"}]},
         "ids": {"user": "Text", "item": "Text"},
     }  # fmt: skip
     found = []
