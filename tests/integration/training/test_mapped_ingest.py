@@ -141,8 +141,7 @@ def test_a_segment_can_be_any_text(folders: tuple[Path, Path]) -> None:
     source, path = folders
     names = ["gold/plus", "prämie, neu", "a b=c%20"]
     write(source / "events/a.csv", [event(n, 1, START, segment=s) for n, s in enumerate(names)])
-    result = check(source, path, declare(interactions=EVENTS | {"eventType": None}
-                                         | {"session": None}))  # fmt: skip
+    result = check(source, path, declare(interactions=INTERACTIONS | {"segment": "segment"}))
     found = lake.read_version(path, result.data_version).interactions
     assert set(found["segment"].to_list()) == set(names)
 
@@ -153,7 +152,7 @@ def test_too_many_segments_are_refused(
     source, path = folders
     monkeypatch.setattr(mapped, "MAX_SEGMENTS", 2)
     write(source / "events/a.csv", [event(n, 1, START, who=f"u{n}") for n in range(4)])
-    mapping = declare(interactions=EVENTS | {"eventType": None, "session": None, "segment": "who"})
+    mapping = declare(interactions=INTERACTIONS | {"segment": "who"})
     error = failure(source, path, mapping)
     assert error.reason == "TooManySegments"
     assert "u0, u1, u2" in error.message
@@ -201,8 +200,7 @@ def test_too_many_bad_rows_reject_the_whole_source(folders: tuple[Path, Path]) -
     assert lake.newest(path, "interactions") is None
     assert table(path, "batches").height == 0
     assert table(path, "quarantine").height == 5
-    fixed = declare(interactions={**EVENTS, "timestamp": "at", "timestampUnit": "Milliseconds",
-                    "eventType": None, "eventTypes": [], "session": None, "segment": None})  # fmt: skip
+    fixed = declare(interactions=INTERACTIONS | {"timestampUnit": "Milliseconds"})
     error = failure(source, path, fixed, share=0.3)
     assert "TimestampLooksLikeSeconds 3" in error.message
 
@@ -306,11 +304,10 @@ def test_the_last_row_of_a_user_counts_and_is_remembered(folders: tuple[Path, Pa
     write(source / "events/a.csv", ROWS[:1])
     write(source / "people/1.csv", [{"id": 1, "age": 20}, {"id": 1, "age": 30}])
     check(source, path, declare(users={"files": "people/*", "id": "id", "features": [AGE]}))
-    assert table(path, "users").rows() == [(1, 30, None, None, "25-34")]
+    assert table(path, "users").rows() == [(1, 30.0, "25-44")]
     write(source / "events/b.csv", ROWS[2:])
     check(source, path, declare())
-    assert table(path, "users")["age"].to_list() == [30]
-    assert table(path, "interactions")["segment"].to_list() == ["25-34", "25-34"]
+    assert table(path, "interactions")["segment"].to_list() == ["25-44", "25-44"]
 
 
 def test_one_lake_accepts_movielens_and_mapped_files(

@@ -26,7 +26,7 @@ from tests.mapped_files import (
     write,
 )
 
-AGE = {"name": "age", "kind": "Numeric"}
+AGE = {"name": "age", "kind": "Numeric", "edges": [25, 35], "fairness": True}
 BOTH = {"user": "Text", "item": "Text"}
 TEXTS = ["a,b", '"quoted"', "naïve-ß", "日本", "  spaced  ", "7", "'", "\u2028", "\\"]
 EVENTS = [event(text, TEXTS[-1 - at], START + at) for at, text in enumerate(TEXTS)]
