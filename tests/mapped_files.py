@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from recommender_training.config.declaration import Declaration
 from recommender_training.data import lake, schema
 from recommender_training.ingestion import ingest
 from recommender_training.ingestion.mapping import Format, Mapping, parse_mapping
@@ -23,15 +24,13 @@ INTERACTIONS: dict[str, Any] = {
     "files": "events/*",
     "user": "user",
     "item": "item",
-    "timestamp": {"column": "at"},
-    "value": {"column": "rating"},
+    "timestamp": "at",
+    "value": "rating",
 }
 EVENTS: dict[str, Any] = {
     **INTERACTIONS,
-    "eventType": {
-        "column": "event",
-        "types": [{"type": "view", "value": 2}, {"type": "buy", "value": 5}],
-    },
+    "eventType": "event",
+    "eventTypes": [{"type": "view", "value": 2}, {"type": "buy", "value": 5}],
     "session": "session",
     "segment": "segment",
 }
@@ -79,14 +78,15 @@ def check(
 
 
 def table(path: Path, name: str) -> pl.DataFrame:
-    columns = {
-        "interactions": schema.MAPPED_INTERACTIONS_SCHEMA,
+    """The newest rows of a table with all of its columns; no rows if it is missing."""
+    empty = {
+        **schema.tables(Declaration()),
         "quarantine": schema.MAPPED_QUARANTINE_SCHEMA,
-        "users": schema.USERS_SCHEMA,
-        "items": schema.ITEMS_SCHEMA,
         "batches": schema.BATCHES_SCHEMA,
     }[name]
-    return lake.scan(path, name, columns).collect()
+    if lake.newest(path, name) is None:
+        return pl.DataFrame(schema=empty)
+    return pl.scan_delta(str(path / name)).collect()
 
 
 def reasons(path: Path) -> dict[str, int]:

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from recommender_training.data import lake, schema
+from recommender_training.data import declarations, lake, schema
 from recommender_training.data_checks import profile
+from recommender_training.ingestion import raw
 from tests.benchmarks.machine import machine
 
 DAYS, SEGMENTS, START = 100, 4, 1_700_000_000 // 86_400 * 86_400
@@ -29,25 +30,26 @@ def generate(path: Path, rows: int, users: int, items: int) -> str:
     """Write the tables and return the data version; its digest is not computed."""
     rng = np.random.default_rng(17)
     ids = np.arange(users)
-    segments = schema.AGE_BANDS[:SEGMENTS]
+    columns = schema.tables(raw.declaration())
+    segments = ("0-17", "18-24", "25-34", "35-44")[:SEGMENTS]
     people = pl.DataFrame(
         {
             "user_id": ids,
-            "age": rng.integers(10, 80, users),
+            "age": rng.integers(10, 80, users).astype(np.float64),
             "gender": rng.choice(["F", "M"], users),
             "occupation": rng.choice(["a", "b", "c"], users),
             "segment": np.asarray(segments)[ids % SEGMENTS],
         },
-        schema=schema.USERS_SCHEMA,
+        schema=columns["users"],
     )
     things = pl.DataFrame(
         {
             "item_id": np.arange(items),
             "title": [f"t{n}" for n in range(items)],
-            "release_year": rng.integers(1950, 2020, items),
-            "genres": rng.choice(["x y", "y", "z"], items),
+            "genre": rng.choice(["x y", "y", "z"], items),
+            "release_year": rng.integers(-20, 50, items) * 31_556_952,
         },
-        schema=schema.ITEMS_SCHEMA,
+        schema=columns["items"],
     )
     lake.overwrite(path, "users", people)
     lake.overwrite(path, "items", things)
@@ -65,9 +67,11 @@ def generate(path: Path, rows: int, users: int, items: int) -> str:
                 "segment": np.asarray(segments)[user % SEGMENTS],
             }
         ).with_columns(pl.from_epoch("timestamp").dt.strftime("%Y-%m-%d").alias("event_date"))
-        frame = frame.select(pl.col(n).cast(k) for n, k in schema.INTERACTIONS_SCHEMA.items())
+        frame = lake.select(frame.lazy(), columns["interactions"]).collect()
         version = lake.append(path, "interactions", frame, ["event_date", "segment"])
-    return lake.name_version(version, 0, 0, "0" * 16)
+    found = lake.name_version(version, 0, 0, "0" * 16)
+    declarations.write(path, found, raw.declaration())
+    return found
 
 
 def main() -> None:

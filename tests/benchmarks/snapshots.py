@@ -32,8 +32,8 @@ MAPPING = json.dumps(
             "files": "*.parquet",
             "user": "user",
             "item": "item",
-            "timestamp": {"column": "at"},
-            "value": {"column": "value"},
+            "timestamp": "at",
+            "value": "value",
             "segment": "segment",
         }
     }

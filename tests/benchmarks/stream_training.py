@@ -27,13 +27,16 @@ MAPPING = {
         "files": "events/*.parquet",
         "user": "user",
         "item": "item",
-        "timestamp": {"column": "time"},
-        "value": {"column": "rating"},
+        "timestamp": "time",
+        "value": "rating",
     },
-    "users": {"files": "users/*.parquet", "id": "user", "age": "age", "gender": "gender",
-              "occupation": "occupation"},
-    "items": {"files": "items/*.parquet", "id": "item", "title": "title",
-              "releaseYear": "year", "genres": "genres", "genreSeparator": " "},
+    "users": {"files": "users/*.parquet", "id": "user", "features": [
+        {"name": "age", "kind": "Numeric", "edges": [18, 25, 35, 45, 50, 56], "fairness": True},
+        {"name": "gender", "kind": "Categorical", "fairness": True},
+        {"name": "occupation", "kind": "Categorical"}]},
+    "items": {"files": "items/*.parquet", "id": "item", "title": "title", "features": [
+        {"name": "year", "kind": "Timestamp", "unit": "Year"},
+        {"name": "genre", "kind": "MultiCategorical", "column": "genres", "separator": " "}]},
 }  # fmt: skip
 NAMES = {
     "inter": {"user_id:token": "user", "item_id:token": "item", "rating:float": "rating",

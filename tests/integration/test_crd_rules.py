@@ -214,13 +214,13 @@ def test_a_spec_that_makes_no_sense_is_refused_with_field_and_reason(
 
 
 SOURCE: Json = {"claimName": "raw-data", "path": "shop", "format": "CSV"}
-EVENTS: Json = {"files": "events/*.csv", "user": "u", "item": "i", "timestamp": {"column": "t"},
-                "value": {"column": "v"}}  # fmt: skip
+EVENTS: Json = {"files": "events/*.csv", "user": "u", "item": "i", "timestamp": "t",
+                "value": "v"}  # fmt: skip
 UNVALUED = {name: value for name, value in EVENTS.items() if name != "value"}
 
 
 def typed(*types: Json) -> Json:
-    return {"interactions": UNVALUED | {"eventType": {"column": "e", "types": list(types)}}}
+    return {"interactions": UNVALUED | {"eventType": "e", "eventTypes": list(types)}}
 
 
 @pytest.mark.parametrize("kind", ["CSV", "JSONLines", "Parquet", "Delta"])
@@ -232,8 +232,9 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
     mapping = created["spec"]["data"]["source"]["mapping"]
     assert mapping["partitionBy"] == "Day"
     assert mapping["ids"] == {"user": "Integer", "item": "Integer"}
-    assert mapping["interactions"]["value"] == {"column": "v", "lowest": 1, "highest": 5}
-    assert mapping["interactions"]["timestamp"] == {"column": "t", "unit": "Seconds"}
+    assert mapping["interactions"] == EVENTS | {
+        "lowest": 1, "highest": 5, "timestampUnit": "Seconds",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -246,8 +247,8 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
         ),
         ({"format": "Excel"}, "Unsupported value"),
         ({"mapping": {}}, "mapping.interactions: Required value"),
-        ({"mapping": {"interactions": UNVALUED}}, "requires value, or eventType.types"),
-        ({"mapping": typed({"type": "view"})}, "requires value, or eventType.types"),
+        ({"mapping": {"interactions": UNVALUED}}, "requires value, or eventTypes"),
+        ({"mapping": typed({"type": "view"})}, "requires value, or eventTypes"),
         (
             {"mapping": typed({"type": "view", "value": 1}, {"type": "view", "value": 2})},
             "must not contain a type twice",
@@ -255,11 +256,15 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
         ({"mapping": typed({"type": "view", "value": 6})}, "less than or equal to 5"),
         ({"mapping": typed()}, "should have at least 1 items"),
         (
-            {"mapping": {"interactions": EVENTS | {"value": {"column": "v", "highest": 1}}}},
+            {"mapping": {"interactions": EVENTS | {"value": "v", "highest": 1}}},
             "must be below highest",
         ),
         (
-            {"mapping": {"interactions": EVENTS | {"timestamp": {"column": "t", "unit": "Days"}}}},
+            {"mapping": {"interactions": EVENTS | {"eventTypes": [{"type": "a"}]}}},
+            "requires eventType",
+        ),
+        (
+            {"mapping": {"interactions": EVENTS | {"timestamp": "t", "timestampUnit": "Days"}}},
             "Unsupported value",
         ),
         ({"mapping": {"interactions": EVENTS | {"user": ""}}}, "at least 1 chars"),
@@ -290,6 +295,98 @@ def test_an_invalid_mapping_is_refused_with_its_field(
     server: Server, source: Json, message: str
 ) -> None:
     body = changed("data.source", SOURCE | source)
+    assert message in refusal(lambda: server.create(body, dry_run="All"))
+
+
+def declared(**tables: list[Json]) -> Json:
+    """A mapping with these features of each table."""
+    mapping: Json = {"interactions": dict(EVENTS)}
+    for table, features in tables.items():
+        mapping.setdefault(table, {"files": f"{table}.csv", "id": "id"})["features"] = features
+    return SOURCE | {"mapping": mapping}
+
+
+KINDS = {
+    "Categorical": {"maxCategories": 10, "fairness": True, "missing": ["-1", "N/A"]},
+    "MultiCategorical": {"separator": "|", "maxCategories": 10},
+    "Boolean": {"column": "x"},
+    "Numeric": {"minimum": 0, "maximum": 9, "edges": [1, 2.5, 9], "fairness": True},
+    "Timestamp": {"unit": "Year"},
+    "Embedding": {"length": 1024},
+}
+
+
+def test_features_of_each_kind_are_taken(server: Server) -> None:
+    items = [{"name": f"a_{kind.lower()}", "kind": kind, **more} for kind, more in KINDS.items()]
+    users = [{"name": "age", "kind": "Numeric", "bands": 4, "coldStart": True}]
+    context = [{"name": "position", "kind": "Numeric", "minimum": 1, "servedAs": "1"},
+               {"name": "logged_in", "kind": "Boolean", "servedAs": "true"}]  # fmt: skip
+    body = changed("data.source", declared(items=items, users=users, interactions=context))
+    body["metadata"]["name"] = "declared"
+    created = server.create(body, dry_run="All", field_validation="Strict")
+    mapping = created["spec"]["data"]["source"]["mapping"]
+    assert mapping["users"]["features"] == [users[0] | {"fairness": False}]
+    assert RecommenderModelSpec.model_validate(created["spec"]) == (
+        RecommenderModelSpec.model_validate(body["spec"])
+    )
+
+
+def test_as_many_features_as_possible_are_taken(server: Server) -> None:
+    def many(table: str) -> list[Json]:
+        return [{"name": f"{table[:2]}{place:038}", "kind": "Numeric",
+                 "edges": list(range(100)), "missing": [f"{n:064}" for n in range(10)]}
+                for place in range(50)]  # fmt: skip
+
+    tables = {table: many(table) for table in ("users", "items", "interactions")}
+    body = changed("data.source", declared(**tables))
+    body["metadata"]["name"] = "longest"
+    server.create(body, dry_run="All", field_validation="Strict")
+
+
+NUMBER: Json = {"name": "price", "kind": "Numeric"}
+TEXT: Json = {"name": "brand", "kind": "Categorical"}
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ({"users": [TEXT, TEXT]}, "mapping.users.features must not have a name twice"),
+        ({"users": [TEXT], "items": [TEXT]}, "mapping.users and one of mapping.items"),
+        ({"interactions": [TEXT], "items": [TEXT]}, "mapping.items and one of mapping.interact"),
+        ({"interactions": [TEXT], "users": [TEXT]}, "mapping.users and one of mapping.interact"),
+        ({"items": [TEXT], "users": [TEXT | {"name": "last_brand"}]}, "drift metrics use this"),
+        ({"users": [TEXT | {"name": "segment"}]}, "is taken by a field"),
+        ({"users": [TEXT | {"name": "Brand"}]}, "features[0].name"),
+        ({"users": [TEXT | {"kind": "Colour"}]}, "Unsupported value"),
+        ({"users": [TEXT | {"kind": "MultiCategorical"}]}, "Categorical, Boolean or Numeric"),
+        ({"interactions": [{"name": "a", "kind": "Timestamp"}]}, "Categorical, Boolean or Num"),
+        ({"items": [{"name": "a", "kind": "Embedding"}]}, "requires length"),
+        ({"items": [{"name": "a", "kind": "Embedding", "length": 1025}]}, "length"),
+        ({"items": [TEXT | {"length": 3}]}, "length in mapping.items.features requires kind"),
+        ({"items": [TEXT | {"edges": [1]}]}, "edges in mapping.items.features requires kind"),
+        ({"items": [TEXT | {"unit": "Year"}]}, "unit in mapping.items.features requires kind"),
+        ({"items": [NUMBER | {"separator": "|"}]}, "requires kind MultiCategorical"),
+        ({"items": [NUMBER | {"maxCategories": 3}]}, "Categorical or MultiCategorical"),
+        ({"items": [NUMBER | {"edges": [1], "bands": 3}]}, "mutually exclusive"),
+        ({"items": [NUMBER | {"edges": [2, 1]}]}, "must be strictly increasing"),
+        ({"items": [NUMBER | {"edges": [1, 1]}]}, "must be strictly increasing"),
+        ({"items": [NUMBER | {"minimum": 1, "maximum": 1}]}, "must be below maximum"),
+        ({"items": [NUMBER | {"minimum": 1, "edges": [1, 2]}]}, "must be above minimum"),
+        ({"items": [NUMBER | {"maximum": 1, "edges": [1, 2]}]}, "not above maximum"),
+        ({"items": [NUMBER | {"minimum": -2e15}]}, "minimum"),
+        ({"items": [{"name": "a", "kind": "Timestamp", "fairness": True}]}, "categories or bands"),
+        ({"items": [TEXT | {"coldStart": True}]}, "coldStart is not a setting of mapping.items"),
+        ({"items": [TEXT | {"servedAs": "x"}]}, "servedAs is not a setting of mapping.items"),
+        ({"users": [TEXT | {"servedAs": "x"}]}, "servedAs is not a setting of mapping.users"),
+        ({"interactions": [NUMBER | {"servedAs": "first"}]}, "must be a number from minimum"),
+        ({"interactions": [NUMBER | {"servedAs": "0", "minimum": 1}]}, "from minimum to maximum"),
+        ({"interactions": [TEXT | {"kind": "Boolean", "servedAs": "1"}]}, "must be true or false"),
+    ],
+)
+def test_an_invalid_feature_is_refused_with_the_place_and_the_remedy(
+    server: Server, tables: Json, message: str
+) -> None:
+    body = changed("data.source", declared(**tables))
     assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 

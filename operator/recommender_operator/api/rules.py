@@ -14,6 +14,7 @@ from recommender_operator.api import (
     base_url,
     host_names,
     rules_export,
+    rules_features,
     rules_search,
     rules_workers,
     sub_paths,
@@ -94,22 +95,23 @@ _DATA: Rules = {
     ),
     "source.mapping.interactions": (
         (
-            "has(self.value) || has(self.eventType) && has(self.eventType.types) && "
-            "self.eventType.types.all(t, has(t.value))",
-            "mapping.interactions requires value, or eventType.types with a value for each type",
+            "has(self.value) || has(self.eventTypes) && self.eventTypes.all(t, has(t.value))",
+            "mapping.interactions requires value, or eventTypes with a value for each type",
+        ),
+        (
+            "!has(self.eventTypes) || has(self.eventType)",
+            "mapping.interactions.eventTypes requires eventType, the column with the types",
+        ),
+        (
+            "!has(self.lowest) || !has(self.highest) || self.lowest < self.highest",
+            "lowest of mapping.interactions must be below highest",
         ),
     ),
     "source.mapping.interactions.files": _FILES,
-    "source.mapping.interactions.value": (
-        (
-            "!has(self.lowest) || !has(self.highest) || self.lowest < self.highest",
-            "lowest of mapping.interactions.value must be below highest",
-        ),
-    ),
-    "source.mapping.interactions.eventType.types": (
+    "source.mapping.interactions.eventTypes": (
         (
             "self.all(t, self.exists_one(u, u.type == t.type))",
-            "mapping.interactions.eventType.types must not contain a type twice",
+            "mapping.interactions.eventTypes must not contain a type twice",
         ),
     ),
     "source.mapping.users.files": _FILES,
@@ -125,6 +127,9 @@ _DATA: Rules = {
 
 def _under(prefix: str, rules: Rules) -> Rules:
     return {f"{prefix}.{path}".removesuffix("."): value for path, value in rules.items()}
+
+
+_MAPPING = _under("spec.data.source.mapping", rules_features.rules())
 
 
 RECOMMENDER_MODEL: Rules = {
@@ -160,6 +165,7 @@ RECOMMENDER_MODEL: Rules = {
         ),
     ),
     **_under("spec.data", _DATA),
+    **_MAPPING,
     "spec.training": (
         *rules_search.TRAINING,
         *rules_workers.TRAINING,

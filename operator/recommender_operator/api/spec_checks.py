@@ -34,6 +34,10 @@ class CheckLevels(ApiModel):
         default=CheckLevel.WARN,
         description="No user of the validation part is in the training part.",
     )
+    features: CheckLevel = Field(
+        default=CheckLevel.WARN,
+        description="A declared feature has no values, or more categories than its maxCategories.",
+    )
     schema_: CheckLevel = Field(
         default=CheckLevel.BLOCK,
         alias="schema",

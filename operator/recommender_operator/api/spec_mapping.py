@@ -1,7 +1,7 @@
 """The mapping of the raw files' columns: `spec.data.source.mapping`.
 
 `recommender_training.ingestion.mapping` has the same settings; a test compares the two. All
-lengths are limited, so that the mapping fits into one argument of the Job.
+lengths are limited, so that the mapping fits into the arguments of the Job.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_features import Features
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]
 Files = Annotated[str, Field(max_length=253, pattern=r"^[^/\x00-\x1f][^\x00-\x1f]*$")]
@@ -42,23 +43,6 @@ class IdKinds(ApiModel):
     item: IdKind = Field(default=IdKind.INTEGER, description="Type of the item ids.")
 
 
-class TimestampMapping(ApiModel):
-    column: Column = Field(description="Column with the time of the event.")
-    unit: TimeUnit = Field(
-        default=TimeUnit.SECONDS,
-        description="Seconds or Milliseconds since 1970, or ISO8601 (UTC without a zone). Times "
-        "that only make sense in another unit are quarantined, and the reason names that unit.",
-    )
-
-
-class ValueMapping(ApiModel):
-    column: Column = Field(description="Column with a number, for example a rating.")
-    lowest: float = Field(default=1.0, description="Worst value; mapped to 1.")
-    highest: float = Field(
-        default=5.0, description="Best value; mapped to 5. A response of 4 or more is positive."
-    )
-
-
 class EventTypeValue(ApiModel):
     type: str = Field(
         min_length=1, max_length=64, description="Event type, exactly as in the column."
@@ -71,15 +55,7 @@ class EventTypeValue(ApiModel):
     )
 
 
-class EventTypeMapping(ApiModel):
-    column: Column = Field(description="Column with the event type.")
-    types: Annotated[tuple[EventTypeValue, ...], Field(min_length=1, max_length=50)] | None = (
-        Field(
-            default=None,
-            description="The allowed types; rows with others are quarantined. All types are "
-            "allowed if absent.",
-        )
-    )
+EventTypes = Annotated[tuple[EventTypeValue, ...], Field(min_length=1, max_length=50)]
 
 
 class InteractionsMapping(ApiModel):
@@ -87,13 +63,34 @@ class InteractionsMapping(ApiModel):
     columns: Columns | None = Field(default=None, description=_COLUMNS)
     user: Column = Field(description="Column with the user id, of the type ids.user.")
     item: Column = Field(description="Column with the item id, of the type ids.item.")
-    timestamp: TimestampMapping = Field(description="Time of the event.")
-    value: ValueMapping | None = Field(
-        default=None,
-        description="Strength of the event; required unless each event type has a value.",
+    timestamp: Column = Field(description="Column with the time of the event.")
+    timestamp_unit: TimeUnit = Field(
+        default=TimeUnit.SECONDS,
+        description="Seconds or Milliseconds since 1970, or ISO8601 (UTC without a zone). Times "
+        "that only make sense in another unit are quarantined, and the reason names that unit.",
     )
-    event_type: EventTypeMapping | None = Field(
-        default=None, description="Type of the event. Rows that differ in it are different events."
+    value: Column | None = Field(
+        default=None,
+        description="Column with the strength of the event: a number such as a rating, or true "
+        "and false. Required unless each event type has a value.",
+    )
+    lowest: float = Field(
+        default=1.0, description="The worst number of the column of values; mapped to 1."
+    )
+    highest: float = Field(
+        default=5.0,
+        description="The best number of the column of values; mapped to 5. A response of 4 or "
+        "more is positive. True and false are 1 and 0, with 0 as the worst and 1 as the best "
+        "unless lowest and highest are set.",
+    )
+    event_type: Column | None = Field(
+        default=None,
+        description="Column with the event type. Rows that differ in it are different events.",
+    )
+    event_types: EventTypes | None = Field(
+        default=None,
+        description="The allowed event types; rows with others are quarantined. All types are "
+        "allowed if absent.",
     )
     session: Column | None = Field(
         default=None,
@@ -102,7 +99,12 @@ class InteractionsMapping(ApiModel):
     segment: Column | None = Field(
         default=None,
         description="Column with the user's segment at the time of the event. Default: the "
-        "segment of the user, or the age band.",
+        "segment of the user.",
+    )
+    features: Features | None = Field(
+        default=None,
+        description="Features of the context of an event, such as the device or the position in "
+        "a list. Requests give their values, except for those with servedAs.",
     )
 
 
@@ -110,11 +112,15 @@ class UsersMapping(ApiModel):
     files: Files = Field(description=_FILES)
     columns: Columns | None = Field(default=None, description=_COLUMNS)
     id: Column = Field(description="Column with the user id, of the type ids.user.")
-    age: Column | None = Field(default=None, description="Column with the age in years.")
-    gender: Column | None = Field(default=None, description="Column with the gender.")
-    occupation: Column | None = Field(default=None, description="Column with the occupation.")
     segment: Column | None = Field(
-        default=None, description="Column with the segment; the age band if absent."
+        default=None,
+        description="Column with the segment. If absent, the band or category of the first "
+        "feature with fairness.",
+    )
+    features: Features | None = Field(
+        default=None,
+        description="Features of users. A request may give their values; otherwise those of the "
+        "last check apply.",
     )
 
 
@@ -123,19 +129,7 @@ class ItemsMapping(ApiModel):
     columns: Columns | None = Field(default=None, description=_COLUMNS)
     id: Column = Field(description="Column with the item id, of the type ids.item.")
     title: Column | None = Field(default=None, description="Column with the title.")
-    release_year: Column | None = Field(
-        default=None, description="Column with the year of release."
-    )
-    genres: Column | None = Field(
-        default=None,
-        description="Column with the genres, a string or a list; the first is the primary genre.",
-    )
-    genre_separator: str = Field(
-        default="|",
-        min_length=1,
-        max_length=8,
-        description="Separator between two genres in a string.",
-    )
+    features: Features | None = Field(default=None, description="Features of items.")
 
 
 class CsvLayout(ApiModel):
@@ -154,10 +148,10 @@ class CsvLayout(ApiModel):
 class DataMapping(ApiModel):
     interactions: InteractionsMapping = Field(description="The interactions.")
     users: UsersMapping | None = Field(
-        default=None, description="Attributes of users; unknown if absent."
+        default=None, description="Users and their features; unknown if absent."
     )
     items: ItemsMapping | None = Field(
-        default=None, description="Attributes of items; unknown if absent."
+        default=None, description="Items and their features; unknown if absent."
     )
     csv: CsvLayout | None = Field(
         default=None, description="Delimiter and quote of CSV files; RFC 4180 if absent."

@@ -10,6 +10,8 @@ from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import names
 
 REPORT = "/dev/termination-log"
+#: Characters of a part of a long argument: at most 4 bytes each, and Linux allows 128 KiB.
+_PART = 30_000
 
 
 def command(
@@ -104,13 +106,20 @@ def _data_checks(data: DataSpec) -> list[str]:
 
 
 def _mapping(source: DataSource) -> list[str]:
-    """Return the mapping as one argument; `$$` prevents the kubelet from expanding `$(NAME)`."""
+    """Return the mapping in parts, which the command joins: Linux limits the length of each.
+
+    `$$` prevents the kubelet from expanding `$(NAME)`.
+    """
     if source.mapping is None:
         return []
-    text = json.dumps(
-        source.mapping.dump(), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    content = source.mapping.model_dump(
+        mode="json", by_alias=True, exclude_none=True, exclude_defaults=True
     )
-    return ["--mapping", text.replace("$", "$$")]
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    arguments = []
+    for start in range(0, len(text), _PART):
+        arguments += ["--mapping", text[start : start + _PART].replace("$", "$$")]
+    return arguments
 
 
 def _train(

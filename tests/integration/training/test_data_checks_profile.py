@@ -7,15 +7,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from recommender_training.artifact import reference, vocabulary
 from recommender_training.common.durable_files import canonical_json
 from recommender_training.common.errors import InputError
 from recommender_training.data import dataset, lake, load, splits
 from recommender_training.data.sessions import sample_requests
-from recommender_training.data_checks import columns, parts, profile, sample
+from recommender_training.data_checks import parts, profile, sample
 from recommender_training.ingestion import ingest
 from tests.training_fixtures import Trained
 
@@ -80,38 +78,6 @@ def test_a_missing_version_is_named(trained: Trained, version: str) -> None:
     with pytest.raises(InputError) as caught:
         profile.build(trained.lake, version, None)
     assert caught.value.reason == "DataVersionMissing"
-
-
-@given(st.lists(st.one_of(st.none(), st.integers(0, 120)), max_size=200))
-def test_a_range_is_exact_at_its_resolution(ages: list[int | None]) -> None:
-    table = columns.Table("users", {"age": "Int64"})
-    for half in (ages[: len(ages) // 3], ages[len(ages) // 3 :]):
-        table.add(pl.DataFrame({"age": half}, schema={"age": pl.Int64}))
-    facts = table.facts()
-    found = facts["numbers"]["age"]
-    assert facts["columns"]["age"]["nulls"] == pytest.approx(
-        ages.count(None) / max(len(ages), 1), abs=1e-9
-    )
-    known = np.array([age for age in ages if age is not None])
-    if len(known) == 0:
-        assert found is None
-        return
-    assert found is not None
-    assert (found["least"], found["largest"]) == (known.min(), known.max())
-    for name, share in (("low", 0.01), ("median", 0.5), ("high", 0.99)):
-        expected = np.quantile(known, share, method="inverted_cdf")
-        assert found[name] == expected, name
-
-
-def test_an_item_of_two_genres_counts_for_each_and_rare_categories_are_summed() -> None:
-    genres = ["Drama", "Drama Comedy", None, *(f"g{n:03}" for n in range(300))]
-    table = columns.Table("items", {"genres": "String"})
-    table.add(pl.DataFrame({"genres": genres, "release_year": 1990}))
-    found = table.facts()["categories"]["genres"]
-    assert next(iter(found["counts"])) == "Drama"
-    assert found["counts"]["Drama"] == 2
-    assert len(found["counts"]) == columns.MAX_CATEGORIES
-    assert found["others"] + sum(found["counts"].values()) == 303
 
 
 def test_a_sample_has_whole_users_and_does_not_depend_on_others(

@@ -24,6 +24,7 @@ from tests.mapped_files import (
 )
 
 EVENTS: dict[str, Any] = {**INTERACTIONS, "files": "events"}
+AGE = {"name": "age", "kind": "Numeric", "column": "years"}
 MAPPING = declare(Format.DELTA, interactions=EVENTS)
 
 
@@ -97,7 +98,7 @@ def test_several_tables_match_one_pattern_and_the_newest_attributes_count(tmp_pa
     mapping = declare(
         Format.DELTA,
         interactions={**EVENTS, "files": "events/*"},
-        users={"files": "people", "id": "id", "age": "years"},
+        users={"files": "people", "id": "id", "features": [AGE]},
     )
     assert check(source, lake, mapping, Format.DELTA).new_rows == 2
     assert table(lake, "users").sort("user_id")["age"].to_list() == [40, None]

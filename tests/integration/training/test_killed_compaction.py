@@ -90,7 +90,7 @@ def test_after_a_kill_at_any_write_readers_see_the_same_rows_and_the_next_run_co
     version = crowded[1][1]
     path = shutil.copytree(crowded[0], tmp_path / "lake")
     before = seen(path, version)
-    scans = lake.scan_version(path, version)
+    scans = lake.scan_version(path, version).tables
     assert before[1].height == 5
     for number, step in enumerate(steps):
         step.take(path)

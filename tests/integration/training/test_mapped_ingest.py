@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
 
 from recommender_training.common.errors import InputError
+from recommender_training.config.declaration import Place
 from recommender_training.data import lake, ordered
-from recommender_training.ingestion import ingest, mapped, readers, staging
+from recommender_training.ingestion import ingest, mapped, raw, readers, staging
 from recommender_training.ingestion.mapping import Format
 from recommender_training.samples import synthetic
 from tests.mapped_files import (
@@ -29,6 +31,7 @@ from tests.mapped_files import (
 
 FORMATS = list(EXTENSIONS)
 ROWS = [event(1, 10, START, 5), event(2, 11, START + 60, 1), event(1, 11, START + 86_400, 3)]
+AGE = {"name": "age", "kind": "Numeric", "edges": [25, 45], "fairness": True}
 
 
 @pytest.fixture
@@ -59,10 +62,16 @@ def test_events_are_read_with_attributes_of_users_and_items(
     mapping = declare(
         kind,
         interactions=EVENTS,
-        users={"files": "people.*", "id": "id", "age": "years", "gender": "sex",
-               "occupation": "job"},
-        items={"files": "things.*", "id": "id", "title": "name", "releaseYear": "year",
-               "genres": "tags"},
+        users={"files": "people.*", "id": "id", "features": [
+            {"name": "age", "kind": "Numeric", "column": "years", "edges": [25, 35],
+             "fairness": True},
+            {"name": "gender", "kind": "Categorical", "column": "sex"},
+            {"name": "job", "kind": "Categorical"},
+        ]},
+        items={"files": "things.*", "id": "id", "title": "name", "features": [
+            {"name": "year", "kind": "Timestamp", "unit": "Year"},
+            {"name": "tag", "kind": "MultiCategorical", "column": "tags", "separator": "|"},
+        ]},
     )  # fmt: skip
     result = check(source, path, mapping, kind, share=0.0)
     assert (result.rows, result.new_rows, result.quarantined_rows) == (3, 3, 0)
@@ -72,11 +81,11 @@ def test_events_are_read_with_attributes_of_users_and_items(
         (1, 11, 3.0, START + 86_400, "2026-01-02", "25-34", "view", "s-1"),
     ]
     assert table(path, "users").sort("user_id").rows() == [
-        (1, 30, "F", "cook, head", "25-34"),
+        (1, 30.0, "F", "cook, head", "25-34"),
         (2, None, None, None, "unknown"),
     ]
     assert table(path, "items").sort("item_id").rows() == [
-        (10, 'A "b", ü', 1999, "Science-Fiction War"),
+        (10, 'A "b", ü', 915_148_800, "Science-Fiction War"),
         (11, None, None, None),
     ]
     read = lake.read_version(path, result.data_version)
@@ -132,8 +141,7 @@ def test_a_segment_can_be_any_text(folders: tuple[Path, Path]) -> None:
     source, path = folders
     names = ["gold/plus", "prämie, neu", "a b=c%20"]
     write(source / "events/a.csv", [event(n, 1, START, segment=s) for n, s in enumerate(names)])
-    result = check(source, path, declare(interactions=EVENTS | {"eventType": None}
-                                         | {"session": None}))  # fmt: skip
+    result = check(source, path, declare(interactions=INTERACTIONS | {"segment": "segment"}))
     found = lake.read_version(path, result.data_version).interactions
     assert set(found["segment"].to_list()) == set(names)
 
@@ -144,7 +152,7 @@ def test_too_many_segments_are_refused(
     source, path = folders
     monkeypatch.setattr(mapped, "MAX_SEGMENTS", 2)
     write(source / "events/a.csv", [event(n, 1, START, who=f"u{n}") for n in range(4)])
-    mapping = declare(interactions=EVENTS | {"eventType": None, "session": None, "segment": "who"})
+    mapping = declare(interactions=INTERACTIONS | {"segment": "who"})
     error = failure(source, path, mapping)
     assert error.reason == "TooManySegments"
     assert "u0, u1, u2" in error.message
@@ -187,13 +195,12 @@ def test_too_many_bad_rows_reject_the_whole_source(folders: tuple[Path, Path]) -
         assert error.reason == "TooManyQuarantinedRows"
         assert "5 of 8 rows of interactions" in error.message
         assert "TimestampLooksLikeMilliseconds 5" in error.message
-        assert "set timestamp.unit of the mapping to Milliseconds" in error.message
+        assert "set timestampUnit of the mapping to Milliseconds" in error.message
         assert "events/b.csv line 2" in error.message
     assert lake.newest(path, "interactions") is None
     assert table(path, "batches").height == 0
     assert table(path, "quarantine").height == 5
-    fixed = declare(interactions={**EVENTS, "timestamp": {"column": "at", "unit": "Milliseconds"},
-                    "eventType": None, "session": None, "segment": None})  # fmt: skip
+    fixed = declare(interactions=INTERACTIONS | {"timestampUnit": "Milliseconds"})
     error = failure(source, path, fixed, share=0.3)
     assert "TimestampLooksLikeSeconds 3" in error.message
 
@@ -296,12 +303,11 @@ def test_the_last_row_of_a_user_counts_and_is_remembered(folders: tuple[Path, Pa
     source, path = folders
     write(source / "events/a.csv", ROWS[:1])
     write(source / "people/1.csv", [{"id": 1, "age": 20}, {"id": 1, "age": 30}])
-    check(source, path, declare(users={"files": "people/*", "id": "id", "age": "age"}))
-    assert table(path, "users").rows() == [(1, 30, None, None, "25-34")]
+    check(source, path, declare(users={"files": "people/*", "id": "id", "features": [AGE]}))
+    assert table(path, "users").rows() == [(1, 30.0, "25-44")]
     write(source / "events/b.csv", ROWS[2:])
     check(source, path, declare())
-    assert table(path, "users")["age"].to_list() == [30]
-    assert table(path, "interactions")["segment"].to_list() == ["25-34", "25-34"]
+    assert table(path, "interactions")["segment"].to_list() == ["25-44", "25-44"]
 
 
 def test_one_lake_accepts_movielens_and_mapped_files(
@@ -323,22 +329,33 @@ def test_one_lake_accepts_movielens_and_mapped_files(
     assert lake.read_version(path, before.data_version).interactions.height == before.rows
 
 
-def test_movielens_by_mapping_gives_the_same_data_version(tmp_path: Path) -> None:
+def test_movielens_by_mapping_gives_the_same_tables(tmp_path: Path) -> None:
     source = tmp_path / "ml"
     synthetic.generate(source, synthetic.Size(30, 20, 300), seed=2)
+    shipped = raw.declaration()
+
+    def of(place: Place) -> list[dict[str, Any]]:
+        ends = {"genre": "class:token_seq"}
+        return [
+            each.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+            | {"column": ends.get(each.name, f"{each.name}:token")}
+            for each in shipped.of(place)
+        ]
+
     mapping = declare(
         interactions={"files": "*.inter", "user": "user_id:token", "item": "item_id:token",
-                      "timestamp": {"column": "timestamp:float"},
-                      "value": {"column": "rating:float"}},
-        users={"files": "*.user", "id": "user_id:token", "age": "age:token",
-               "gender": "gender:token", "occupation": "occupation:token"},
+                      "timestamp": "timestamp:float", "value": "rating:float"},
+        users={"files": "*.user", "id": "user_id:token", "features": of(Place.USERS)},
         items={"files": "*.item", "id": "item_id:token", "title": "movie_title:token_seq",
-               "releaseYear": "release_year:token", "genres": "class:token_seq",
-               "genreSeparator": " "},
+               "features": of(Place.ITEMS)},
         csv={"delimiter": "\t", "quote": "\x01"},
     )  # fmt: skip
     own = ingest.check(source, tmp_path / "own")
-    assert check(source, tmp_path / "mapped", mapping).data_version == own.data_version
+    mapped = check(source, tmp_path / "mapped", mapping)
+    one = lake.read_version(tmp_path / "own", own.data_version)
+    other = lake.read_version(tmp_path / "mapped", mapped.data_version)
+    for name in ("interactions", "users", "items"):
+        assert getattr(one, name).equals(getattr(other, name))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -382,7 +399,7 @@ def test_a_changed_user_table_reaches_users_that_only_events_had_named(
     write(source / "events/a.csv", ROWS)
     first = check(source, path, declare())
     write(source / "people.csv", [{"id": 2, "age": 50}])
-    mapping = declare(users={"files": "people.csv", "id": "id", "age": "age"})
+    mapping = declare(users={"files": "people.csv", "id": "id", "features": [AGE]})
     second = check(source, path, mapping)
     assert second.new_rows == 0
     assert second.data_version != first.data_version

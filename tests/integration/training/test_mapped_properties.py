@@ -24,7 +24,7 @@ from tests.mapped_files import (
     write,
 )
 
-MAPPING = {**EVENTS, "timestamp": {"column": "at", "unit": "ISO8601"}}
+MAPPING = {**EVENTS, "timestamp": "at", "timestampUnit": "ISO8601"}
 TEXT = st.sampled_from(
     ["", " ", "a,b", 'say "hi"', '"', "'", "é\u00fc", "日本", "two\nlines", "tab\there", "-1",
      "1e3", "９", "7.0", "007", "null", "true", "\u2028", "\\"]

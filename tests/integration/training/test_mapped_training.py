@@ -17,11 +17,10 @@ MAPPING = {
         "files": "*.parquet",
         "user": "user",
         "item": "item",
-        "timestamp": {"column": "at", "unit": "ISO8601"},
-        "eventType": {
-            "column": "kind",
-            "types": [{"type": "view", "value": 2}, {"type": "buy", "value": 5}],
-        },
+        "timestamp": "at",
+        "timestampUnit": "ISO8601",
+        "eventType": "kind",
+        "eventTypes": [{"type": "view", "value": 2}, {"type": "buy", "value": 5}],
     }
 }
 

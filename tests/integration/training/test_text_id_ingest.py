@@ -26,6 +26,7 @@ from tests.mapped_files import (
     write,
 )
 
+AGE = {"name": "age", "kind": "Numeric", "edges": [25, 35], "fairness": True}
 BOTH = {"user": "Text", "item": "Text"}
 TEXTS = ["a,b", '"quoted"', "naïve-ß", "日本", "  spaced  ", "7", "'", "\u2028", "\\"]
 EVENTS = [event(text, TEXTS[-1 - at], START + at) for at, text in enumerate(TEXTS)]
@@ -52,7 +53,7 @@ def test_texts_are_kept_byte_for_byte_and_hashed_in_the_tables(
     mapping = declare(
         kind,
         ids=BOTH,
-        users={"files": f"people.{end}", "id": "id", "age": "age"},
+        users={"files": f"people.{end}", "id": "id", "features": [AGE]},
         items={"files": f"things.{end}", "id": "id", "title": "name"},
     )
     result = check(source, path, mapping, kind, share=0.0)

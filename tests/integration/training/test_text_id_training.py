@@ -25,10 +25,16 @@ MAPPING = {
         "files": "events.csv",
         "user": "who",
         "item": "what",
-        "timestamp": {"column": "at"},
-        "value": {"column": "rating"},
+        "timestamp": "at",
+        "value": "rating",
     },
-    "items": {"files": "things.csv", "id": "sku", "genres": "tags", "genreSeparator": " "},
+    "items": {
+        "files": "things.csv",
+        "id": "sku",
+        "features": [
+            {"name": "tag", "kind": "MultiCategorical", "column": "tags", "separator": " "}
+        ],
+    },
     "ids": {"user": "Text", "item": "Text"},
 }
 

@@ -74,7 +74,7 @@ def test_check_accepts_a_mapping_and_reports_its_errors(tmp_path: Path) -> None:
     rows = [f"{user},{item},{1_700_000_000 + user},{3 + item % 2}\n" for user, item in events]
     (tmp_path / "raw/a.csv").write_text("u,i,t,v\n" + "".join(rows) + "x,1,1700000000,4\n")
     table = {"files": "*.csv", "user": "u", "item": "i"}
-    mapping = {"interactions": table | {"timestamp": {"column": "t"}, "value": {"column": "v"}}}
+    mapping = {"interactions": table | {"timestamp": "t", "value": "v"}}
     common = ("check", "--source", tmp_path / "raw", "--format", "CSV", "--min-rows", 20,
               "--lake", tmp_path / "lake")  # fmt: skip
     share = ("--max-quarantined-share", 0.1)

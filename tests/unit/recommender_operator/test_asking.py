@@ -76,8 +76,8 @@ async def test_one_write_has_the_smoke_result_and_the_next_stage(passed: bool, s
 async def test_the_smoke_inference_uses_the_id_types_of_the_version() -> None:
     rig = Rig()
     mapping = {
-        "interactions": {"files": "*", "user": "u", "item": "i", "timestamp": {"column": "t"},
-                         "value": {"column": "v"}},
+        "interactions": {"files": "*", "user": "u", "item": "i", "timestamp": "t",
+                         "value": "v"},
         "ids": {"user": "Text"},
     }  # fmt: skip
     source = {"claimName": "raw", "format": "CSV", "mapping": mapping}

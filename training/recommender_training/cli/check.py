@@ -15,7 +15,7 @@ from recommender_training.data_checks import lake_files
 from recommender_training.data_checks import run as data_checks
 from recommender_training.data_checks.policy import parse_checks
 from recommender_training.ingestion import ingest, time_travel
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
 
 
 def add(verbs: Verbs) -> None:
@@ -63,7 +63,7 @@ def check_source(arguments: argparse.Namespace, path: Path) -> Outcome:
         arguments.source,
         path,
         kind=kind,
-        mapping=parse_mapping(arguments.mapping, kind),
+        mapping=options.mapping(arguments, kind),
         window_days=arguments.window_days,
         min_rows=arguments.min_rows,
         max_quarantined_share=arguments.max_quarantined_share,

@@ -14,10 +14,10 @@ _EXAMPLES = """examples:
   recommender-training check --source ml-100k --lake lake/demo --min-rows 1000
   recommender-training check --source export --format CSV --lake lake/shop --mapping '{
       "interactions": {"files": "events/*.csv", "user": "customer", "item": "sku",
-        "timestamp": {"column": "at", "unit": "ISO8601"},
-        "eventType": {"column": "event", "types": [{"type": "view", "value": 2},
-                                                   {"type": "purchase", "value": 5}]}},
-      "items": {"files": "items.csv", "id": "sku", "title": "name", "genres": "tags"}}'
+        "timestamp": "at", "timestampUnit": "ISO8601", "eventType": "event",
+        "eventTypes": [{"type": "view", "value": 2}, {"type": "purchase", "value": 5}]},
+      "items": {"files": "items.csv", "id": "sku", "title": "name", "features": [
+        {"name": "tag", "kind": "MultiCategorical", "column": "tags", "separator": "|"}]}}'
   recommender-training check --source export --format Parquet --lake lake/shop \\
       --mapping @mapping.json
   recommender-training snapshot --source export --format Parquet --lake lake/shop \\

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping as Facts
 from pathlib import Path
 from typing import TypeAlias
 
-_FORMATS = ["MovieLens100K", "CSV", "JSONLines", "Parquet", "Delta"]
+from recommender_training.ingestion.mapping import Format, Mapping, parse_mapping
+
+_FORMATS = [kind.value for kind in Format]
 
 
 class Parser(argparse.ArgumentParser):
     """A parser with options that require another option."""
 
-    _dependent: Mapping[argparse.Action, tuple[argparse.Action, object]] = {}
+    _dependent: Facts[argparse.Action, tuple[argparse.Action, object]] = {}
 
     def require(self, required: argparse.Action, *options: str) -> None:
         """Refuse these options without `required`; with it, they keep their defaults."""
@@ -119,9 +121,11 @@ def raw_format(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--mapping",
+        action="append",
         metavar="JSON|@FILE",
-        help="files and columns of the tables, for all formats except MovieLens100K: "
-        "`spec.data.source.mapping` as JSON, or a file that holds it",
+        help="files, columns and features of the tables, for all formats except MovieLens100K: "
+        "`spec.data.source.mapping` as JSON, or a file that holds it; a long JSON may come in "
+        "parts, each with --mapping",
     )
     command.add_argument(
         "--max-quarantined-share",
@@ -130,6 +134,15 @@ def raw_format(command: argparse.ArgumentParser) -> None:
         metavar="F",
         help="largest share of quarantined rows, 0 to 1 (default: 0.01)",
     )
+
+
+def mapping(arguments: argparse.Namespace, kind: Format) -> Mapping | None:
+    """Return the mapping of `--mapping`, whose parts are joined.
+
+    Raises InputError `InvalidMapping`.
+    """
+    parts: list[str] | None = arguments.mapping
+    return parse_mapping(None if parts is None else "".join(parts), kind)
 
 
 def vacuum_limits(command: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from recommender_training.data import compaction, lake
 from recommender_training.data.snapshots import By
 from recommender_training.data_checks import lake_files
 from recommender_training.ingestion import ingest
-from recommender_training.ingestion.mapping import Format, parse_mapping
+from recommender_training.ingestion.mapping import Format
 
 
 def add(verbs: Verbs) -> None:
@@ -44,7 +44,7 @@ def add(verbs: Verbs) -> None:
 def run(arguments: argparse.Namespace) -> Outcome:
     """Ingest new rows, record the data version, and drop expired snapshots."""
     kind = Format(arguments.format)
-    mapping = parse_mapping(arguments.mapping, kind)
+    mapping = options.mapping(arguments, kind)
     compaction.check_retention(arguments.retention_hours)
     for version in arguments.keep:
         lake.table_versions(version)

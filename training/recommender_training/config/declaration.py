@@ -34,7 +34,7 @@ MAX_FEATURES = 50
 BANDS = 16
 
 Text = Annotated[str, Field(min_length=1, max_length=64)]
-Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e30, le=1e30)]
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
 
 
 class Kind(enum.StrEnum):
@@ -87,11 +87,11 @@ _ONLY = {
 class Feature(Section):
     """One declared feature. `column` defaults to the name."""
 
-    name: str = Field(pattern=NAME)
+    name: str = Field(pattern=NAME, max_length=40)
     kind: Kind
     column: Text | None = None
     #: Texts that stand for a missing value, beside an empty one.
-    missing: tuple[Text, ...] = Field(default=(), max_length=20)
+    missing: tuple[Text, ...] = Field(default=(), max_length=10)
     #: The most frequent categories are known, all others are not.
     max_categories: int | None = Field(default=None, ge=1, le=100_000)
     #: Between two categories of a MultiCategorical; without one, a text is one category and only

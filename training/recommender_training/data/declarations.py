@@ -52,12 +52,16 @@ def read(lake: Path, data_version: str) -> Declaration:
 def forget(lake: Path, keep: Collection[str], before: float) -> int:
     """Remove the declarations of data versions other than `keep`; return their number.
 
-    Files written since `before`, in seconds since 1970, stay: a training may read them.
+    The last one written stays, and so do files written since `before`, in seconds since 1970: a
+    training may read them. Unfinished files of killed writers go too.
     """
+    present = [*(lake / FOLDER).glob("*.json"), *(lake / FOLDER).glob(".*")]
+    times = {path: path.stat().st_mtime for path in present}
+    newest = max(times.values(), default=0)
     gone = [
         path
-        for path in sorted((lake / FOLDER).glob("*.json"))
-        if path.stem not in keep and path.stat().st_mtime < before
+        for path, time in sorted(times.items())
+        if path.stem not in keep and time < min(before, newest)
     ]
     for path in gone:
         path.unlink()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -26,7 +27,7 @@ def check(findings: Findings, checks: Checks, now: Profile, before: Profile) -> 
         current, reference = now["tables"][table], before["tables"][table]
         _schema(findings, table, current["columns"], reference["columns"])
         _lost(findings, table, current, reference)
-        _ranges(findings, table, current["numbers"], reference["numbers"])
+        _ranges(findings, table, current, reference)
         _categories(findings, table, current, reference)
     sizes = {
         "rows": [int(each["tables"]["interactions"]["rows"]) for each in (now, before)],
@@ -38,15 +39,17 @@ def check(findings: Findings, checks: Checks, now: Profile, before: Profile) -> 
 
 
 def _schema(findings: Findings, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
+    """Compare columns and types, which follow the declarations of both versions."""
     for column, facts in sorted(there.items()):
-        found = here[column]["type"] if column in here else "absent"
+        found = here[column]["type"] if column in here else "no longer declared"
         findings.add(
             "schema",
             f"{table}.{column}",
             holds=found == facts["type"],
             value=found,
             expected=facts["type"],
-            remedy=f"{_UPSTREAM}schema: Warn",
+            remedy="check the features of the mapping; if the change is intended, set "
+            "data.checks.levels.schema: Warn",
         )
 
 
@@ -91,18 +94,28 @@ def null_tests(checks: Checks, now: Profile, before: Profile) -> Iterator[Compar
 
 
 def _ranges(findings: Findings, table: str, here: dict[str, Any], there: dict[str, Any]) -> None:
-    for column, was in sorted(there.items()):
-        is_ = here.get(column)
+    types = {column: facts["type"] for column, facts in there["columns"].items()}
+    for column, was in sorted(there["numbers"].items()):
+        is_ = here["numbers"].get(column)
         if was is None or is_ is None:
             continue
         findings.add(
             "ranges",
             f"{table}.{column}",
             holds=is_["low"] >= was["least"] and is_["high"] <= was["largest"],
-            value=f"from {is_['low']:g} to {is_['high']:g}, without 1 % at each end",
-            expected=f"from {was['least']:g} to {was['largest']:g}, the range before",
+            value=f"{_span(types, column, is_['low'], is_['high'])}, without 1 % at each end",
+            expected=f"{_span(types, column, was['least'], was['largest'])}, the range before",
             remedy="the unit or the scale may have changed: " + _UPSTREAM + "ranges: Ignore",
         )
+
+
+def _span(types: dict[str, str], column: str, low: float, high: float) -> str:
+    """Return the two ends of a range as text; those of a Timestamp as dates."""
+    if types[column] == "Int64":
+        epoch = datetime.date(1970, 1, 1)
+        low_, high_ = (epoch + datetime.timedelta(seconds=end) for end in (low, high))
+        return f"from {low_} to {high_}"
+    return f"from {low:g} to {high:g}"
 
 
 def _categories(

@@ -34,13 +34,15 @@ def check(findings: Findings, profile: Profile) -> None:
         expected="2 or more",
         remedy="a recommender needs items to choose from: map the column that identifies items",
     )
+    values = profile["tables"]["interactions"]["numbers"]["value"]
+    highest = f" (the largest value is {values['largest']:g})" if values else ""
     for part in PARTS:
         rows, positive = (int(profile["labels"][part][key]) for key in ("rows", "positive"))
         findings.add(
             "labels",
             f"interactions.value[{part}]",
             holds=0 < positive < rows,
-            value=f"{positive} of {_counted(rows, 'row')} positive",
+            value=f"{positive} of {_counted(rows, 'row')} positive{'' if positive else highest}",
             expected="positive and other responses in each of the three parts of the window",
             remedy=f"values of 4 or more are positive: check the mapping of values, {_LONGER}"
             if rows

@@ -7,6 +7,7 @@ sessions.
 
 from __future__ import annotations
 
+import json
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
@@ -20,12 +21,13 @@ import polars as pl
 
 from recommender_training.artifact import reference
 from recommender_training.common.errors import InputError
+from recommender_training.config.declaration import Declaration
 from recommender_training.data import lake, schema, splits
 from recommender_training.data_checks import columns, parts, sample
 from recommender_training.data_checks.sample import Sessions
 from recommender_training.statistics.two_samples import ratio_error
 
-SCHEMA = "recommender.dev/data-profile/v1"
+SCHEMA = "recommender.dev/data-profile/v2"
 PARTS = ("train", "validation", "test")
 _HOUR = 3600
 #: Digits of shares and their errors: far below relevance, above float noise.
@@ -56,7 +58,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     }
     first, last, count = _ends(rows, window_days)
     rows = rows.collect().lazy() if count <= parts.PART_ROWS else rows
-    seen = _scan(types["interactions"], parts.of_window(rows, first, last))
+    seen = _scan(types["interactions"], declared, parts.of_window(rows, first, last))
     starts = _part_starts(rows, seen.hours)
     users = _by_part(seen.users, starts, parts.of_window(rows, first, last))
     drawn = sample.draw(users.select("user_id", "rows"))
@@ -71,11 +73,15 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
         "polars": pl.__version__,
         "dataVersion": data_version,
         "windowDays": window_days,
+        "declaration": json.loads(declared.text()),
         "window": {"start": first, "end": last, "validationStart": starts[0],
                    "testStart": starts[1]},
         "tables": {
             "interactions": seen.table.facts(),
-            **{name: _facts(name, types[name], tables[name]) for name in ("users", "items")},
+            **{
+                name: _facts(columns.Table(name, types[name], declared), tables[name])
+                for name in ("users", "items")
+            },
         },
         "active": {"users": users.height, "items": len(seen.items)},
         "labels": _labels(users),
@@ -86,8 +92,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     return Profiled(profile, sessions)
 
 
-def _facts(name: str, types: dict[str, str], rows: pl.LazyFrame) -> dict[str, Any]:
-    table = columns.Table(name, types)
+def _facts(table: columns.Table, rows: pl.LazyFrame) -> dict[str, Any]:
     table.add(rows.collect())
     return table.facts()
 
@@ -112,15 +117,17 @@ def _ends(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]:
     return *splits.window(int(first), int(last), window_days), int(count)
 
 
-def _scan(types: dict[str, str], window: Iterator[pl.DataFrame]) -> _Seen:
+def _scan(
+    types: dict[str, str], declaration: Declaration, window: Iterator[pl.DataFrame]
+) -> _Seen:
     positive = pl.col("value") >= schema.POSITIVE_VALUE
     sums = [pl.len().cast(pl.Int64).alias("rows"), positive.sum().cast(pl.Int64).alias("positive")]
     sums += [
         pl.col(name).null_count().cast(pl.Int64).alias(f"nulls.{name}")
-        for name in ("event_type", "session_id")
-        if name in types
+        for name in ("event_type", "session_id", *(each.name for each in declaration.context))
     ]
-    seen = _Seen(columns.Table("interactions", types), Counter(), pl.DataFrame(), pl.Series())
+    table = columns.Table("interactions", types, declaration)
+    seen = _Seen(table, Counter(), pl.DataFrame(), pl.Series())
     for part in window:
         seen.table.add(part)
         hours = part.group_by((pl.col("timestamp") // _HOUR).alias("hour")).len()

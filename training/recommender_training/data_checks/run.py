@@ -14,7 +14,14 @@ import polars as pl
 
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.data_checks import compare, fitness, lake_files, profile, shift
+from recommender_training.data_checks import (
+    compare,
+    declared,
+    fitness,
+    lake_files,
+    profile,
+    shift,
+)
 from recommender_training.data_checks.finding import Finding, Findings, named, of_level, summary
 from recommender_training.data_checks.policy import Checks
 from recommender_training.data_checks.profile import Profile, Profiled
@@ -100,6 +107,7 @@ def evaluate(checks: Checks, now: Profiled, before: Profile | None) -> list[Find
     """Return the findings of a profile, and of its comparison with the reference if given."""
     findings = Findings(checks.levels)
     fitness.check(findings, now.profile)
+    declared.check(findings, now.profile)
     if before is not None:
         compare.check(findings, checks, now.profile, before)
         tests = [

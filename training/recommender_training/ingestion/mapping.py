@@ -65,7 +65,7 @@ class Table(Section):
     """Files of one table, their columns if they have no header, and the declared features."""
 
     files: Files
-    columns: tuple[Column, ...] = Field(default=(), max_length=200)
+    columns: tuple[Column, ...] = Field(default=(), max_length=100)
     features: Features = ()
     _FIELDS: ClassVar[tuple[str, ...]] = ()
 
@@ -223,7 +223,7 @@ def field_of(feature: Feature) -> str:
 
 
 def parse_mapping(text: str | None, kind: Format) -> Mapping | None:
-    """Read `--mapping`, which is JSON, or `` and a file that holds it.
+    """Read `--mapping`, which is JSON, or `@` and a file that holds it.
 
     Raises InputError `InvalidMapping` with the field and its limits, or if the format needs a
     mapping and has none, or takes none and has one.

@@ -23,19 +23,23 @@ REMEDIES: Mapping[str, str] = {
     "ControlInItemId": "ids must not have control characters, such as line ends: clean the export",
     "UserIdCollision": "two texts have the same 63-bit hash: give that user another id",
     "ItemIdCollision": "two texts have the same 63-bit hash: give that item another id",
-    "TimestampLooksLikeSeconds": "set timestamp.unit of the mapping to Seconds",
-    "TimestampLooksLikeMilliseconds": "set timestamp.unit of the mapping to Milliseconds",
-    "TimestampLooksLikeMicroseconds": "export the times in milliseconds and set timestamp.unit of "
+    "TimestampLooksLikeSeconds": "set timestampUnit of the mapping to Seconds",
+    "TimestampLooksLikeMilliseconds": "set timestampUnit of the mapping to Milliseconds",
+    "TimestampLooksLikeMicroseconds": "export the times in milliseconds and set timestampUnit of "
     "the mapping to Milliseconds",
-    "TimestampLooksLikeNanoseconds": "export the times in milliseconds and set timestamp.unit of "
+    "TimestampLooksLikeNanoseconds": "export the times in milliseconds and set timestampUnit of "
     "the mapping to Milliseconds",
-    "TimestampLooksLikeISO8601": "set timestamp.unit of the mapping to ISO8601",
-    "TimestampIsNumber": "set timestamp.unit of the mapping to Seconds or Milliseconds",
+    "TimestampLooksLikeISO8601": "set timestampUnit of the mapping to ISO8601",
+    "TimestampIsNumber": "set timestampUnit of the mapping to Seconds or Milliseconds",
     "FutureTimestamp": "check the clock of the writer and the unit of the times",
-    "UnknownEventType": "add the type to eventType.types of the mapping",
-    "BadValue": "set value.lowest and value.highest of the mapping to the range of the column",
+    "UnknownEventType": "add the type to eventTypes of the mapping",
+    "BadValue": "set lowest and highest of the mapping to the range of the column of values",
     "WrongFieldCount": "quote fields that hold the delimiter, or set csv.delimiter of the mapping",
     "BadQuotes": "double the quotes inside a field, or set csv.quote of the mapping",
+    "BadFeature": "the text is no value of the feature's kind, or out of its range: check kind, "
+    "unit, minimum, maximum, length and missing in the features of the mapping",
+    "TextTooLong": "texts have at most 64 characters: map another column, or set the separator of "
+    "a MultiCategorical feature",
     "DuplicateEvent": "export one row per event, that is per user, item, time and type",
 }
 #: Reasons of rows whose event was already known.
@@ -97,8 +101,9 @@ def check(
     if first is not None:
         row = str(first["row"])[:120]
         parts.append(f"first: {first['file']} line {first['line']} {row!r} ({first['reason']})")
-    if remedies and ranked and ranked[0][0] in remedies:
-        parts.append(remedies[ranked[0][0]])
+    of = ranked[0][0].partition(":")[0] if ranked else ""  # without the name of the feature
+    if remedies and of in remedies:
+        parts.append(remedies[of])
     parts.append("repair the rows or raise data.maxQuarantinedShare")
     raise InputError(
         "TooManyQuarantinedRows",

@@ -25,8 +25,8 @@ from recommender_training.ingestion.mapping import CsvLayout, Format, Mapping, T
 
 #: Rows of a batch: some tens of megabytes.
 BATCH_ROWS = 50_000
-#: Numbers of embeddings in a batch, for the same size.
-BATCH_NUMBERS = 2_000_000
+#: Most numbers of embeddings in a batch, and its least rows: about a hundred megabytes.
+BATCH_NUMBERS, LEAST_ROWS = 2_000_000, 1000
 #: Line, row, reason, and the text of each field.
 _Row = tuple[int, str, str | None, Sequence[str | None]]
 
@@ -60,7 +60,7 @@ def read(
 def _batch_rows(table: Table) -> int:
     """Return the rows of a batch: fewer if the table has long embeddings."""
     numbers = sum(feature.length or 0 for feature in table.features)
-    return min(BATCH_ROWS, max(BATCH_NUMBERS // max(numbers, 1), 1000))
+    return min(BATCH_ROWS, max(BATCH_NUMBERS // max(numbers, 1), LEAST_ROWS))
 
 
 def _frame(batch: list[_Row], fields: list[str]) -> pl.DataFrame:

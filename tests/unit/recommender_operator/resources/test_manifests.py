@@ -21,8 +21,9 @@ from recommender_operator.resources import (
     labels,
     model_version,
 )
-from recommender_training.cli import main
+from recommender_training.cli import main, options
 from recommender_training.data_checks.policy import parse_checks
+from recommender_training.ingestion.mapping import Format
 from tests.unit.recommender_operator.resources.builder_inputs import (
     DIGEST,
     OPTIONS,
@@ -74,10 +75,17 @@ MAPPING: dict[str, Any] = {
         "files": "events/*.csv",
         "user": "u$(HOME)",
         "item": 'größe, "x"',
-        "timestamp": {"column": "at", "unit": "ISO8601"},
-        "value": {"column": "stars"},
+        "timestamp": "at",
+        "timestampUnit": "ISO8601",
+        "value": "stars",
     },
-    "items": {"files": "items.csv", "id": "id", "genres": "tags"},
+    "items": {
+        "files": "items.csv",
+        "id": "id",
+        "features": [
+            {"name": "tag", "kind": "MultiCategorical", "column": "tags", "separator": "|"}
+        ],
+    },
 }
 
 
@@ -112,22 +120,41 @@ def test_the_check_gets_non_default_settings_and_the_data_to_compare_with() -> N
     assert taken == spec.data.checks.model_dump(mode="json", by_alias=True)
 
 
-def test_the_longest_mapping_fits_one_argument_of_a_process() -> None:
-    column, name = "\U0001f3ac" * 64, {"files": "x" * 253, "columns": ["\U0001f3ac" * 64] * 100}
+def long_features(count: int) -> list[dict[str, Any]]:
+    text = "\U0001f3ac" * 64
+    return [
+        {"name": f"f{number:039}", "kind": "Numeric", "column": text, "missing": [text] * 10,
+         "edges": [-1.2345678901234567e14 + place * 1e10 for place in range(100)],
+         "minimum": -9.2345678901234567e14, "maximum": 9.2345678901234567e14,
+         "fairness": True}
+        for number in range(count)
+    ]  # fmt: skip
+
+
+def test_the_longest_mapping_fits_the_arguments_of_a_process() -> None:
+    column, name = "\U0001f3ac" * 64, {"files": "x" * 253, "columns": ["$" * 64] * 100}
     types = [{"type": f"{number:064}", "value": 5} for number in range(50)]
+    features = long_features(150)
     mapping = {
         "interactions": {**name, "user": column, "item": column, "session": column,
-                         "timestamp": {"column": column}, "segment": column,
-                         "eventType": {"column": column, "types": types}},
-        "users": {**name, "id": column},
-        "items": {**name, "id": column},
+                         "timestamp": column, "segment": column, "eventType": column,
+                         "eventTypes": types, "features": features[:50]},
+        "users": {**name, "id": column, "features": features[50:100]},
+        "items": {**name, "id": column, "features": features[100:]},
     }  # fmt: skip
     source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
     spec = version().spec.model_copy(update={"data": model(data={"source": source}).spec.data})
     mapped = dataclasses.replace(version(), spec=spec)
     manifest = jobs.job(model(), mapped, JobKind.CHECK, 1, {}, OPTIONS)
     command = manifest["spec"]["template"]["spec"]["containers"][0]["command"]
-    assert max(len(part.encode()) for part in command) < 128 * 1024  # MAX_ARG_STRLEN of Linux
+    sizes = [len(part.encode()) for part in command]
+    assert max(sizes) < 128 * 1024  # MAX_ARG_STRLEN of Linux
+    assert sum(sizes) < 1024 * 1024  # half of what Linux allows with the environment
+    arguments = main.parser().parse_args([part.replace("$$", "$") for part in command[1:]])
+    found = options.mapping(arguments, Format.CSV)
+    assert found is not None
+    assert [len(table.features) for table in found.tables().values()] == [50, 50, 50]
+    assert found.tables()["users"].columns == ("$" * 64,) * 100
 
 
 def test_the_job_after_a_deleted_model_is_as_expected(golden: Golden) -> None:

@@ -94,15 +94,18 @@ def test_a_mapping_makes_a_version_and_its_defaults_written_out_the_same() -> No
     def digest(sections: dict[str, Any] | None = None, **changes: Any) -> str:
         mapping = {
             "interactions": {"files": "*.csv", "user": "u", "item": "i",
-                             "timestamp": {"column": "t"}, "value": {"column": "v"}} | changes
+                             "timestamp": "t", "value": "v"} | changes
         } | (sections or {})  # fmt: skip
         source = {"claimName": "raw", "format": "CSV", "mapping": mapping}
         return names.spec_hash(DataSpec.model_validate({"source": source}), TrainingSpec())
 
-    assert digest() == digest(timestamp={"column": "t", "unit": "Seconds"})
+    assert digest() == digest(timestampUnit="Seconds", lowest=1)
     assert digest() == digest({"ids": {"item": "Integer"}})
     assert digest() != digest({"ids": {"item": "Text"}})
-    assert len({digest(), digest(user="v"), digest(timestamp={"column": "w"})}) == 3
+    device = {"name": "device", "kind": "Categorical"}
+    plain, used = (digest(features=[device | more]) for more in ({}, {"coldStart": True}))
+    assert plain == digest(features=[device | {"fairness": False}])
+    assert len({digest(), digest(user="v"), digest(timestamp="w"), plain, used}) == 5
 
 
 def test_a_search_makes_a_version_and_its_defaults_written_out_the_same() -> None:

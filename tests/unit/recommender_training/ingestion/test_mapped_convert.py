@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recommender_training.data import schema
 from recommender_training.ingestion import convert
-from recommender_training.ingestion.mapping import EventType, Interactions, Items, PartitionBy
+from recommender_training.ingestion.mapping import Interactions, Items, PartitionBy, Users
 from tests.mapped_files import NOW, START
 
 NOBODY = pl.DataFrame(schema={"user_id": pl.Int64, "segment": pl.String})
@@ -25,8 +25,8 @@ def frame(fields: dict[str, str | None]) -> pl.DataFrame:
 
 def convert_event(mapping: dict[str, Any] | None = None, **fields: str | None) -> Any:
     """The row as a dictionary, or the reason as text."""
-    base: dict[str, Any] = {"files": "*", "user": "u", "item": "i", "timestamp": {"column": "t"},
-                            "value": {"column": "v"}}  # fmt: skip
+    base: dict[str, Any] = {"files": "*", "user": "u", "item": "i", "timestamp": "t",
+                            "value": "v"}  # fmt: skip
     table = Interactions.model_validate(base | (mapping or {}))
     row = {"user": "1", "item": "2", "timestamp": str(START), "value": "5"} | fields
     good, bad = convert.interactions(frame(row), table, PartitionBy.DAY, NOBODY, NOW)
@@ -71,7 +71,7 @@ def test_any_other_id_has_a_reason(text: str | None) -> None:
     ],
 )
 def test_a_time_is_seconds_since_1970(text: str, unit: str, seconds: int) -> None:
-    row = convert_event({"timestamp": {"column": "t", "unit": unit}}, timestamp=text)
+    row = convert_event({"timestamp": "t", "timestampUnit": unit}, timestamp=text)
     assert row["timestamp"] == seconds
 
 
@@ -101,7 +101,7 @@ def test_a_time_is_seconds_since_1970(text: str, unit: str, seconds: int) -> Non
 def test_an_invalid_time_has_a_reason_that_names_the_likely_cause(
     text: str | None, unit: str, reason: str
 ) -> None:
-    assert convert_event({"timestamp": {"column": "t", "unit": unit}}, timestamp=text) == reason
+    assert convert_event({"timestamp": "t", "timestampUnit": unit}, timestamp=text) == reason
 
 
 @given(st.integers(convert._PLAUSIBLE_FROM, NOW + schema.CLOCK_TOLERANCE))
@@ -109,7 +109,7 @@ def test_a_plausible_time_is_accepted_only_in_its_own_unit(seconds: int) -> None
     units = {"Seconds": str(seconds), "Milliseconds": f"{seconds}000"}
     for unit in units:
         for other, text in units.items():
-            found = convert_event({"timestamp": {"column": "t", "unit": unit}}, timestamp=text)
+            found = convert_event({"timestamp": "t", "timestampUnit": unit}, timestamp=text)
             if unit == other:
                 assert found["timestamp"] == seconds
             else:
@@ -124,18 +124,28 @@ def test_a_plausible_time_is_accepted_only_in_its_own_unit(seconds: int) -> None
 def test_a_value_is_scaled_to_the_range_of_the_models(
     text: str, bounds: tuple[float, float], value: float
 ) -> None:
-    declared = {"value": {"column": "v", "lowest": bounds[0], "highest": bounds[1]}}
+    declared = {"value": "v", "lowest": bounds[0], "highest": bounds[1]}
     assert convert_event(declared, value=text)["value"] == value
 
 
-@pytest.mark.parametrize("text", ["0.99", "5.01", "five", "inf", "NaN", "1e999", None, "true"])
+@pytest.mark.parametrize("text", ["0.99", "5.01", "five", "inf", "NaN", "1e999", None, "yes"])
 def test_a_value_out_of_range_has_a_reason(text: str | None) -> None:
     assert convert_event(value=text) == "BadValue"
 
 
-TYPES = EventType.model_validate(
-    {"column": "e", "types": [{"type": "view", "value": 2}, {"type": "rate"}]}
-).model_dump()
+@pytest.mark.parametrize(
+    ("bounds", "values"),
+    [({}, (1.0, 5.0)), ({"lowest": 0, "highest": 1}, (1.0, 5.0)),
+     ({"lowest": -1, "highest": 1}, (3.0, 5.0))],
+)  # fmt: skip
+def test_a_boolean_value_counts_as_0_or_1(
+    bounds: dict[str, float], values: tuple[float, float]
+) -> None:
+    for text, value in zip(("false", "True"), values, strict=True):
+        assert convert_event(bounds, value=text)["value"] == value
+
+
+TYPES = {"eventType": "e", "eventTypes": [{"type": "view", "value": 2}, {"type": "rate"}]}
 
 
 @pytest.mark.parametrize(
@@ -153,12 +163,12 @@ TYPES = EventType.model_validate(
 def test_a_row_without_a_value_gets_that_of_its_type(
     what: str | None, value: str | None, found: Any
 ) -> None:
-    got = convert_event({"event_type": TYPES}, event_type=what, value=value)
+    got = convert_event(TYPES, event_type=what, value=value)
     assert (got if isinstance(got, str) else got["value"]) == found
 
 
 def test_all_types_are_accepted_if_none_is_listed() -> None:
-    row = convert_event({"event_type": {"column": "e"}}, event_type="anything")
+    row = convert_event({"eventType": "e"}, event_type="anything")
     assert (row["event_type"], row["value"]) == ("anything", 5.0)
 
 
@@ -169,8 +179,8 @@ def test_a_text_too_long_for_its_column_has_a_reason(name: str) -> None:
 
 def test_the_segment_of_the_row_overrides_that_of_the_user() -> None:
     table = Interactions.model_validate(
-        {"files": "*", "user": "u", "item": "i", "timestamp": {"column": "t"},
-         "value": {"column": "v"}, "segment": "s"}
+        {"files": "*", "user": "u", "item": "i", "timestamp": "t",
+         "value": "v", "segment": "s"}
     )  # fmt: skip
     known = pl.DataFrame({"user_id": [1], "segment": ["25-34"]})
     for user, text, expected in (
@@ -183,52 +193,53 @@ def test_the_segment_of_the_row_overrides_that_of_the_user() -> None:
         assert good["segment"].item() == expected
 
 
-@pytest.mark.parametrize(
-    ("fields", "found"),
-    [
-        ({"id": "3"}, (3, None, None, None, "unknown")),
-        ({"id": "3", "age": "30"}, (3, 30, None, None, "25-34")),
-        ({"id": "3", "age": "30.0"}, (3, 30, None, None, "25-34")),
-        ({"id": "3", "age": "-1"}, (3, None, None, None, "unknown")),
-        ({"id": "3", "age": "30", "segment": "gold"}, (3, 30, None, None, "gold")),
-        ({"id": "3", "gender": " F ", "occupation": ""}, (3, None, "F", None, "unknown")),
+def test_a_user_has_an_id_and_a_segment_or_a_reason() -> None:
+    table = Users(files="*", id="id")
+    for fields, found in (
+        ({"id": "3"}, (3, None)),
+        ({"id": "3", "segment": " gold "}, (3, "gold")),
         ({"id": "x"}, "BadUserId"),
         ({"id": None}, "BadUserId"),
-        ({"id": "3", "age": "old"}, "BadAge"),
-        ({"id": "3", "age": "121"}, "BadAge"),
-        ({"id": "3", "occupation": "x" * 65}, "TextTooLong"),
-    ],
-)
-def test_a_user_has_known_attributes_or_a_reason(
-    fields: dict[str, str | None], found: tuple[Any, ...] | str
-) -> None:
-    good, bad = convert.users(frame(fields))
-    if isinstance(found, str):
-        assert bad["reason"].to_list() == [found]
-    else:
-        assert good.select(schema.USERS_SCHEMA.names()).rows() == [found]
+        ({"id": "3", "segment": "x" * 65}, "TextTooLong"),
+    ):
+        good, bad = convert.users(frame(fields), table)
+        rows = good.select("user_id", "segment").rows() or bad["reason"].to_list()
+        assert rows == [found]
 
 
-@pytest.mark.parametrize(
-    ("fields", "found"),
-    [
-        ({"id": "3"}, (3, None, None, None)),
-        ({"id": "3", "title": "A, B", "release_year": "1999"}, (3, "A, B", 1999, None)),
-        ({"id": "3", "release_year": "12"}, (3, None, None, None)),
-        (
-            {"id": "3", "genres": "War| Science  Fiction ||"},
-            (3, None, None, "War Science-Fiction"),
-        ),
-        ({"id": "3", "genres": "War\x1fDrama"}, (3, None, None, "War Drama")),
-        ({"id": "3", "genres": "|"}, (3, None, None, None)),
+def test_an_item_has_an_id_and_a_title_or_a_reason() -> None:
+    table = Items(files="*", id="id")
+    for fields, found in (
+        ({"id": "3"}, (3, None)),
+        ({"id": "3", "title": "A, B"}, (3, "A, B")),
         ({"id": "a"}, "BadItemId"),
-    ],
-)
-def test_an_item_has_known_attributes_or_a_reason(
-    fields: dict[str, str | None], found: tuple[Any, ...] | str
-) -> None:
-    good, bad = convert.items(frame(fields), Items(files="*", id="id"))
-    if isinstance(found, str):
-        assert bad["reason"].to_list() == [found]
-    else:
-        assert good.select(schema.ITEMS_SCHEMA.names()).rows() == [found]
+    ):
+        good, bad = convert.items(frame(fields), table)
+        rows = good.select("item_id", "title").rows() or bad["reason"].to_list()
+        assert rows == [found]
+
+
+FEATURES = [{"name": "device", "kind": "Categorical"}, {"name": "place", "kind": "Numeric"}]
+
+
+def test_declared_features_are_columns_of_each_table() -> None:
+    fields = {"id": "3", "features.device": "tv", "features.place": "2"}
+    for convert_rows, kind in ((convert.users, Users), (convert.items, Items)):
+        table = kind.model_validate({"files": "*", "id": "id", "features": FEATURES})
+        good, _ = convert_rows(frame(fields), table)  # type: ignore[operator]
+        assert good.select("device", "place").rows() == [("tv", 2.0)]
+    event = convert_event(
+        {"features": FEATURES}, **{"features.device": "tv", "features.place": "2"}
+    )
+    assert (event["device"], event["place"]) == ("tv", 2.0)
+
+
+def test_a_bad_feature_quarantines_the_row_and_names_the_feature() -> None:
+    fields = {"features.device": "tv", "features.place": "first"}
+    assert convert_event({"features": FEATURES}, **fields) == "BadFeature:place"
+
+
+@pytest.mark.parametrize("name", ["line", "row", "reason", "number", "raw_user", "of_user"])
+def test_a_feature_may_have_the_name_of_a_working_column(name: str) -> None:
+    declared = {"features": [{"name": name, "kind": "Categorical"}]}
+    assert convert_event(declared, **{f"features.{name}": "x"})[name] == "x"

@@ -238,8 +238,7 @@ def test_a_typed_time_of_parquet_is_read_in_the_declared_unit(
 ) -> None:
     path = tmp_path / "a.parquet"
     pl.DataFrame({"user": [1], "item": [2], "at": values, "rating": [3]}).write_parquet(path)
-    time = {"column": "at", "unit": unit}
-    mapping = declare(Format.PARQUET, interactions=INTERACTIONS | {"timestamp": time})
+    mapping = declare(Format.PARQUET, interactions=INTERACTIONS | {"timestampUnit": unit})
     assert read(path, Format.PARQUET, mapping)["raw_timestamp"].to_list() == [text]
 
 
@@ -254,3 +253,91 @@ def test_batches_continue_the_row_numbers(
     first = 2 if kind is Format.CSV else 1
     assert pl.concat(batches)["line"].to_list() == list(range(first, first + 10))
     assert pl.concat(batches)["raw_user"].to_list() == [str(n) for n in range(10)]
+
+
+def of_items(kind: Format, *features: dict[str, Any]) -> Mapping:
+    return declare(kind, items={"files": "items/*", "id": "id", "features": list(features)})
+
+
+@pytest.mark.parametrize("kind", [Format.CSV, Format.PARQUET])
+def test_a_missing_column_of_a_feature_names_the_feature_and_the_place_of_the_mapping(
+    tmp_path: Path, kind: Format
+) -> None:
+    path = write(tmp_path / f"a.{EXTENSIONS[kind]}", [{"id": 1, "prize": 2}])
+    mapping = of_items(kind, {"name": "cost", "column": "price", "kind": "Numeric"})
+    with pytest.raises(InputError) as caught:
+        read(path, kind, mapping, "items")
+    assert caught.value.reason == "UnknownColumns"
+    for part in ("'price' (features.cost)", "'prize'", "mapping.items.features"):
+        assert part in caught.value.message
+
+
+LISTED = [
+    {"name": "tags", "kind": "MultiCategorical"},
+    {"name": "place", "kind": "Embedding", "length": 2},
+    {"name": "brand", "kind": "Categorical"},
+]
+
+
+def listed(path: Path, kind: Format) -> list[tuple[Any, ...]]:
+    fields = [f"raw_features.{name}" for name in ("tags", "place", "brand")]
+    return read(path, kind, of_items(kind, *LISTED), "items").select("reason", *fields).rows()  # type: ignore[no-any-return]
+
+
+def test_a_list_is_read_only_for_kinds_that_have_several_values(tmp_path: Path) -> None:
+    rows = [
+        {"id": 1, "tags": ["a b", None, "c"], "place": [1, 2.5], "brand": "x"},
+        {"id": 2, "tags": [], "place": [float("nan"), 1], "brand": True},
+        {"id": 3, "tags": [["a"]]},
+        {"id": 4, "brand": ["x"]},
+    ]
+    assert listed(write(tmp_path / "a.jsonl", rows), Format.JSON_LINES) == [
+        (None, "a b\x1f\x1fc", "1\x1f2.5", "x"),
+        (None, "", "\x1f1", "true"),
+        ("WrongType", None, None, None),
+        ("WrongType", None, None, None),
+    ]
+
+
+@pytest.mark.parametrize("kind", [pl.List(pl.Float32), pl.Array(pl.Float64, 2)])
+def test_typed_lists_of_parquet_are_the_text_of_the_other_formats(
+    tmp_path: Path, kind: pl.DataType
+) -> None:
+    frame = pl.DataFrame(
+        {
+            "id": [1, 2],
+            "tags": [["a b", None, "c"], None],
+            "place": pl.Series([[0.1, -2], [float("nan"), None]], dtype=kind),
+            "brand": ["x", None],
+        }
+    )
+    frame.write_parquet(tmp_path / "a.parquet")
+    assert listed(tmp_path / "a.parquet", Format.PARQUET) == [
+        (None, "a b\x1f\x1fc", "0.1\x1f-2.0", "x"),
+        (None, None, "NaN\x1f", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unit", "text"),
+    [("Year", "1965"), ("Seconds", "-157766400"), ("ISO8601", "1965-01-01T00:00:00.000000Z")],
+)
+def test_a_typed_time_of_a_feature_is_read_in_its_unit(
+    tmp_path: Path, unit: str, text: str
+) -> None:
+    path = tmp_path / "a.parquet"
+    pl.DataFrame({"id": [1], "made": [datetime.date(1965, 1, 1)]}).write_parquet(path)
+    mapping = of_items(Format.PARQUET, {"name": "made", "kind": "Timestamp", "unit": unit})
+    found = read(path, Format.PARQUET, mapping, "items")
+    assert found["raw_features.made"].to_list() == [text]
+
+
+def test_batches_with_long_embeddings_have_fewer_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readers, "BATCH_NUMBERS", 2000)
+    monkeypatch.setattr(readers, "LEAST_ROWS", 1)
+    path = write(tmp_path / "a.jsonl", [{"id": n} for n in range(5)])
+    long = {"name": "place", "kind": "Embedding", "length": 1000}
+    batches = readers.read(path, Format.JSON_LINES, of_items(Format.JSON_LINES, long), "items")
+    assert [batch.height for batch in batches] == [2, 2, 1]

@@ -10,11 +10,12 @@ import pytest
 import yaml
 from pydantic.alias_generators import to_camel
 
-from recommender_operator.api import spec_mapping
+from recommender_operator.api import spec_features, spec_mapping
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_training import DataFormat
-from recommender_training.cli import main
+from recommender_training.cli import main, options
 from recommender_training.common.errors import InputError
+from recommender_training.config import declaration
 from recommender_training.ingestion import mapping
 from recommender_training.ingestion.ids import IdKind
 from recommender_training.ingestion.mapping import Format, Mapping, parse_mapping
@@ -39,30 +40,45 @@ def refusal(kind: Format, text: str | None) -> str:
         ({"interactions": {**INTERACTIONS, "files": "a**"}}, "must be a whole path segment"),
         ({"interactions": {**INTERACTIONS, "value": None}}, "without `value`"),
         (
-            {"interactions": {**EVENTS, "value": None, "eventType": {"column": "e"}}},
+            {"interactions": {**INTERACTIONS, "value": None, "eventType": "e"}},
             "without `value`",
         ),
         (
-            {"interactions": {**INTERACTIONS, "timestamp": {"column": "t", "unit": "Days"}}},
+            {"interactions": {**INTERACTIONS, "timestamp": "t", "timestampUnit": "Days"}},
             "'Seconds', 'Milliseconds' or 'ISO8601'",
         ),
         (
-            {
-                "interactions": {
-                    **INTERACTIONS,
-                    "value": {"column": "v", "lowest": 1, "highest": 1},
-                }
-            },
+            {"interactions": {**INTERACTIONS, "lowest": 1, "highest": 1}},
             "lowest must be below highest",
         ),
         (
             {
                 "interactions": {
                     **INTERACTIONS,
-                    "eventType": {"column": "e", "types": [{"type": "a"}, {"type": "a"}]},
+                    "eventType": "e",
+                    "eventTypes": [{"type": "a"}, {"type": "a"}],
                 }
             },
-            "types has a duplicate",
+            "eventTypes has a duplicate",
+        ),
+        (
+            {"interactions": {**INTERACTIONS, "eventTypes": [{"type": "a", "value": 1}]}},
+            "eventTypes needs eventType",
+        ),
+        (
+            {"users": {"files": "u", "id": "id", "features": [{"name": "age"}]}},
+            "users.features.0.kind=",
+        ),
+        (
+            {
+                "interactions": {**INTERACTIONS, "features": [{"name": "a", "kind": "Numeric"}]},
+                "items": {"files": "i", "id": "i", "features": [{"name": "a", "kind": "Boolean"}]},
+            },
+            "context.a: two features have this name: rename one",
+        ),
+        (
+            {"users": {"files": "u", "id": "id", "age": "age"}},
+            "users.age='age': Extra inputs are not permitted",
         ),
         ({"csv": {"delimiter": "\n"}}, "neither may be a line end"),
         ({"csv": {"delimiter": '"'}}, "must differ"),
@@ -123,29 +139,50 @@ def test_a_schema_hash_depends_only_on_settings_that_affect_rows() -> None:
     assert {mapping.schema_hash("interactions", Format.CSV) for mapping in same} == {base}
     others = [
         declare(interactions=INTERACTIONS | {"user": "u"}),
-        declare(interactions=INTERACTIONS | {"value": {"column": "rating", "highest": 10}}),
+        declare(interactions=INTERACTIONS | {"value": "rating", "highest": 10}),
+        declare(interactions=INTERACTIONS | {"features": [{"name": "a", "kind": "Boolean"}]}),
         declare(csv={"delimiter": ";"}),
         declare(ids={"user": "Text"}),
         declare(ids={"item": "Text"}),
     ]
     hashes = [mapping.schema_hash("interactions", Format.CSV) for mapping in others]
     hashes.append(declare(Format.PARQUET).schema_hash("interactions", Format.PARQUET))
-    assert len({base, *hashes}) == 7
+    assert len({base, *hashes}) == 8
 
 
-def test_files_from_before_ids_had_a_kind_are_not_read_again() -> None:
-    """The hash is that of the release before."""
-    for one in (declare(), declare(ids={}), declare(ids={"user": "Integer"})):
-        assert one.schema_hash("interactions", Format.CSV) == "260800f5c06abfcb"
+def test_a_schema_hash_ignores_how_models_use_a_feature() -> None:
+    def hashed(**settings: Any) -> str:
+        feature = {"name": "place", "kind": "Numeric", **settings}
+        mapping = declare(interactions=INTERACTIONS | {"features": [feature]})
+        return mapping.schema_hash("interactions", Format.CSV)
+
+    used = hashed(fairness=True, coldStart=True, servedAs="1", edges=[1, 2])
+    assert used == hashed(bands=4) == hashed()
+    assert len({hashed(), hashed(maximum=5), hashed(missing=["-"]), hashed(column="p")}) == 4
 
 
+def test_the_declaration_of_a_mapping_has_the_features_of_all_tables() -> None:
+    found = declare(**FULL).declaration
+    assert [each.name for each in found.users] == ["age"]
+    assert [each.name for each in found.items] == ["brand", "made", "seen", "price"]
+    assert [each.name for each in found.context] == ["place"]
+
+
+CATEGORY = {"name": "brand", "kind": "MultiCategorical", "column": "b", "missing": ["-"],
+            "maxCategories": 100, "separator": "|", "fairness": True}  # fmt: skip
+NUMBER = {"name": "place", "kind": "Numeric", "minimum": 0, "maximum": 9, "edges": [1.5, 3],
+          "fairness": True, "coldStart": True, "servedAs": "1"}  # fmt: skip
+OTHERS = [{"name": "made", "kind": "Timestamp", "unit": "Year"},
+          {"name": "seen", "kind": "Embedding", "length": 8},
+          {"name": "price", "kind": "Numeric", "bands": 4}]  # fmt: skip
 FULL: dict[str, Any] = {
-    "interactions": {**EVENTS, "value": {"column": "v", "lowest": 0, "highest": 10},
-                     "timestamp": {"column": "t", "unit": "Milliseconds"}, "columns": ["a", "b"]},
-    "users": {"files": "u/*", "id": "id", "age": "a", "gender": "g", "occupation": "o",
-              "segment": "s", "columns": ["c"]},
-    "items": {"files": "i/**/*.csv", "id": "id", "title": "t", "releaseYear": "y", "genres": "g",
-              "genreSeparator": ",", "columns": ["d"]},
+    "interactions": {**EVENTS, "value": "v", "lowest": 0, "highest": 10,
+                     "timestamp": "t", "timestampUnit": "Milliseconds", "columns": ["a", "b"],
+                     "features": [NUMBER]},
+    "users": {"files": "u/*", "id": "id", "segment": "s", "columns": ["c"],
+              "features": [{"name": "age", "kind": "Numeric"}]},
+    "items": {"files": "i/**/*.csv", "id": "id", "title": "t", "columns": ["d"],
+              "features": [CATEGORY, *OTHERS]},
     "csv": {"delimiter": ";", "quote": "'"},
     "ids": {"user": "Text", "item": "Text"},
     "partitionBy": "Hour",
@@ -175,10 +212,21 @@ def test_the_command_line_of_the_operators_job_is_valid() -> None:
     pod = yaml.safe_load(golden.read_text(encoding="utf-8"))["spec"]["template"]["spec"]
     command = [part.replace("$$", "$") for part in pod["containers"][0]["command"]]  # as a kubelet
     arguments = main.parser().parse_args(command[1:])
-    found = parse_mapping(arguments.mapping, Format(arguments.format))
+    found = options.mapping(arguments, Format(arguments.format))
     assert found is not None
     assert found.interactions.user == "u$(HOME)"
     assert found.interactions.item == 'größe, "x"'
+    assert found.items is not None
+    assert [feature.source for feature in found.items.features] == ["tags"]
+
+
+def test_a_mapping_may_come_in_parts() -> None:
+    text = json.dumps({"interactions": INTERACTIONS})
+    parts = ["check", "--lake", "l", "--source", "s", "--format", "CSV"]
+    for start in range(0, len(text), 7):
+        parts += ["--mapping", text[start : start + 7]]
+    arguments = main.parser().parse_args(parts)
+    assert options.mapping(arguments, Format.CSV) == declare()
 
 
 def test_formats_and_units_match_the_operator() -> None:
@@ -187,8 +235,37 @@ def test_formats_and_units_match_the_operator() -> None:
         (mapping.TimeUnit, spec_mapping.TimeUnit),
         (mapping.PartitionBy, spec_mapping.PartitionBy),
         (IdKind, spec_mapping.IdKind),
+        (declaration.Kind, spec_features.Kind),
+        (declaration.TimeOf, spec_features.TimeOf),
     ):
         assert {entry.value for entry in ours} == {entry.value for entry in theirs}
+
+
+def test_features_have_the_settings_limits_and_names_of_the_operator() -> None:
+    ours, theirs = (
+        kind.model_json_schema(by_alias=True)["properties"]
+        for kind in (declaration.Feature, spec_features.Feature)
+    )
+    assert ours.keys() == theirs.keys()
+    for name in ours:
+        assert _limits(ours[name]) == _limits(theirs[name]), name
+    assert set(spec_features.RESERVED) == declaration.RESERVED
+    assert declaration.MAX_FEATURES == spec_features.MAX_FEATURES
+    only = {to_camel(name): kinds for name, kinds in declaration._ONLY.items()}
+    assert only == spec_features.ONLY
+    assert declaration.KINDS[declaration.Place.USERS] == spec_features.SINGLE
+
+
+def _limits(node: Any) -> dict[str, Any]:
+    """The limits of a setting; an empty list and none at all are the same."""
+    found: dict[str, Any] = {}
+    for option in (node, *node.get("anyOf", ())):
+        keys = ("minimum", "maximum", "maxLength", "maxItems", "pattern")
+        found |= {key: option[key] for key in keys if key in option}
+        if "items" in option:
+            found["items"] = _limits(option["items"])
+    default = node.get("default")
+    return found | {"default": None if default in ([], None) else default}
 
 
 def _fields(kind: Any) -> set[str]:

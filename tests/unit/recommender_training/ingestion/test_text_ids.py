@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 
 from recommender_serving.domain import ids as serving
 from recommender_training.ingestion import convert, ids
-from recommender_training.ingestion.mapping import Interactions, Items, PartitionBy
+from recommender_training.ingestion.mapping import Interactions, Items, PartitionBy, Users
 from recommender_training.ingestion.text_ids import TextIds
 from tests.id_vectors import vectors
 from tests.mapped_files import NOW, START
 
 ROUND = ["a,b", '"quoted"', "naïve-ß", "nai\u0308ve-ß", "日本", "  spaced  ", "spaced", "7", "7.0"]
 EVENTS = Interactions.model_validate(
-    {"files": "*", "user": "u", "item": "i", "timestamp": {"column": "t"},
-     "value": {"column": "v"}}
+    {"files": "*", "user": "u", "item": "i", "timestamp": "t",
+     "value": "v"}
 )  # fmt: skip
 NOBODY = pl.DataFrame(schema={"user_id": pl.Int64, "segment": pl.String})
+TABLE = Users(files="*", id="id")
 
 
 def frame(**columns: Sequence[str | None]) -> pl.DataFrame:
@@ -72,7 +73,7 @@ def test_any_text_is_an_id_or_a_reason_and_the_id_finds_the_text_again(texts: li
     ],
 )
 def test_an_invalid_id_has_a_reason(text: str | None, reason: str) -> None:
-    good, bad = convert.users(frame(id=[text, "fine"]), TextIds("User"))
+    good, bad = convert.users(frame(id=[text, "fine"]), TABLE, TextIds("User"))
     assert bad["reason"].to_list() == [reason]
     assert good["user_id"].to_list() == [ids.hashed("fine")]
 
@@ -80,10 +81,10 @@ def test_an_invalid_id_has_a_reason(text: str | None, reason: str) -> None:
 def test_ids_are_kept_byte_for_byte_and_the_longest_is_accepted() -> None:
     texts = [*ROUND, "é" * 128, "\u2028", "\ufeffx"]
     known = TextIds("User")
-    good, bad = convert.users(frame(id=texts, gender=[" F "] * len(texts)), known)
+    good, bad = convert.users(frame(id=texts, segment=[" F "] * len(texts)), TABLE, known)
     assert bad.height == 0
     assert good["user_id"].to_list() == [ids.hashed(text) for text in texts]
-    assert good["gender"].unique().to_list() == ["F"]
+    assert good["segment"].unique().to_list() == ["F"]
     assert known.new().height == len(set(texts))
 
 
@@ -102,7 +103,7 @@ def test_an_id_is_new_once() -> None:
     lake = pl.LazyFrame({"id": [ids.hashed("old")], "text": ["old"]})
     known = TextIds("User", lake)
     for texts in (["old", "new"], ["new", "old"], ["newer", "new", "newer"]):
-        _, bad = convert.users(frame(id=texts), known)
+        _, bad = convert.users(frame(id=texts), TABLE, known)
         assert bad.height == 0
     assert sorted(known.new()["text"]) == ["new", "newer"]
 
@@ -114,11 +115,11 @@ def test_two_texts_with_the_same_hash_never_share_an_id(monkeypatch: pytest.Monk
         (TextIds("User"), ["first", "second", "first"], "first"),
         (TextIds("User", lake), ["first", "old"], "old"),
     ):
-        good, bad = convert.users(frame(id=texts), known)
+        good, bad = convert.users(frame(id=texts), TABLE, known)
         assert good.height == texts.count(owner)
         assert set(bad["reason"]) == {"UserIdCollision"}
-        good, bad = convert.users(frame(id=["third", owner]), known)
-        assert (good["line"].to_list(), bad["line"].to_list()) == ([2], [1])
+        good, bad = convert.users(frame(id=["third", owner]), TABLE, known)
+        assert (good["_line"].to_list(), bad["line"].to_list()) == ([2], [1])
 
 
 @given(batches=st.lists(st.lists(st.text("abc", min_size=1, max_size=3), max_size=9), max_size=6))

@@ -1,0 +1,134 @@
+"""CEL rules of the features that `spec.data.source.mapping` declares.
+
+The check Job has the same rules (`recommender_training.config.declaration`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from recommender_operator.api.spec_features import ONLY, RESERVED, SINGLE, Kind
+
+Pairs = tuple[tuple[str, str], ...]
+_TABLES = ("users", "items", "interactions")
+_NUMBER = r"^[+-]?([0-9]{1,20}([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$"
+
+
+def rules() -> dict[str, Pairs]:
+    """Return the rules by path below `source.mapping`."""
+    found: dict[str, Pairs] = {"": tuple(_between_tables())}
+    for table in _TABLES:
+        path = f"{table}.features"
+        where = f"mapping.{path}"
+        found[path] = (
+            (
+                "self.all(f, self.exists_one(g, g.name == f.name))",
+                f"{where} must not have a name twice: rename a feature, and set its column",
+            ),
+        )
+        found[f"{path}[]"] = (*_of_each(where), *_of_table(table, where))
+    return found
+
+
+def _of_each(where: str) -> Iterator[tuple[str, str]]:
+    """Yield the rules of a feature of any table."""
+    yield (
+        f"!(self.name in {_listed(RESERVED)})",
+        f"name in {where} is taken by a field of the tables or requests: choose another name, "
+        "and set column",
+    )
+    for setting, kinds in ONLY.items():
+        yield (
+            f"!has(self.{setting}) || self.kind in {_listed(kinds)}",
+            f"{setting} in {where} requires kind {' or '.join(kinds)}",
+        )
+    yield (
+        "self.kind != 'Embedding' || has(self.length)",
+        f"kind Embedding in {where} requires length, how many numbers it has",
+    )
+    yield (
+        "!has(self.edges) || !has(self.bands)",
+        f"edges and bands in {where} are mutually exclusive: set only one of them",
+    )
+    yield (
+        "!has(self.edges) || self.edges.isSorted() && "
+        "self.edges.all(e, self.edges.exists_one(f, f == e))",
+        f"edges in {where} must be strictly increasing",
+    )
+    yield (
+        "!has(self.minimum) || !has(self.maximum) || self.minimum < self.maximum",
+        f"minimum in {where} must be below maximum",
+    )
+    yield (
+        "!has(self.edges) || (!has(self.minimum) || self.minimum < self.edges[0]) && "
+        "(!has(self.maximum) || self.edges[self.edges.size() - 1] <= self.maximum)",
+        f"edges in {where} must be above minimum and not above maximum",
+    )
+    yield (
+        "!(self.kind in ['Timestamp', 'Embedding']) || "
+        "!(has(self.fairness) && self.fairness || has(self.coldStart) && self.coldStart)",
+        f"fairness and coldStart in {where} require categories or bands, which Timestamp and "
+        "Embedding do not have",
+    )
+
+
+def _of_table(table: str, where: str) -> Iterator[tuple[str, str]]:
+    """Yield the rules of a feature of one table."""
+    if table != "items":
+        yield (
+            f"self.kind in {_listed(SINGLE)}",
+            f"kind in {where} must be {', '.join(SINGLE[:-1])} or {SINGLE[-1]}: only items have "
+            "the other kinds",
+        )
+    else:
+        yield (
+            "!has(self.coldStart) || !self.coldStart",
+            f"coldStart is not a setting of {where}: popularity lists depend on users",
+        )
+    if table != "interactions":
+        yield (
+            "!has(self.servedAs)",
+            f"servedAs is not a setting of {where}: only the context of an event is unknown at "
+            "serving",
+        )
+        return
+    yield (
+        "!has(self.servedAs) || self.kind != 'Boolean' || self.servedAs in ['false', 'true']",
+        f"servedAs in {where} must be true or false for a Boolean",
+    )
+    yield (
+        f"!has(self.servedAs) || self.kind != 'Numeric' || self.servedAs.matches(r'{_NUMBER}') && "
+        "(!has(self.minimum) || double(self.servedAs) >= self.minimum) && "
+        "(!has(self.maximum) || double(self.servedAs) <= self.maximum)",
+        f"servedAs in {where} must be a number from minimum to maximum for a Numeric",
+    )
+
+
+def _between_tables() -> Iterator[tuple[str, str]]:
+    """Yield the rules about names of several tables."""
+    for one, other in (("users", "items"), ("users", "interactions"), ("items", "interactions")):
+        yield (
+            f"{_absent(one)} || {_absent(other)} || self.{one}.features.all(f, "
+            f"!self.{other}.features.exists(g, g.name == f.name))",
+            f"a feature of mapping.{one} and one of mapping.{other} must not have the same name: "
+            "rename one, and set its column",
+        )
+    for table in ("users", "interactions"):
+        yield (
+            f"{_absent(table)} || {_absent('items')} || self.{table}.features.all(f, "
+            "!self.items.features.exists(g, 'last_' + g.name == f.name))",
+            f"a feature of mapping.{table} must not be named last_ and a feature of items: drift "
+            "metrics use this name",
+        )
+
+
+def _absent(table: str) -> str:
+    """Return an expression that is true if a table has no features."""
+    if table == "interactions":
+        return "!has(self.interactions.features)"
+    return f"!has(self.{table}) || !has(self.{table}.features)"
+
+
+def _listed(names: Iterable[str | Kind]) -> str:
+    """Return a CEL list of strings."""
+    return "[" + ", ".join(f"'{name}'" for name in names) + "]"

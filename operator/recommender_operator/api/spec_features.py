@@ -1,0 +1,152 @@
+"""The features that a mapping declares: `spec.data.source.mapping.<table>.features`.
+
+`recommender_training.config.declaration` has the same settings; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated
+
+from pydantic import Field
+
+from recommender_operator.api.base import ApiModel
+
+#: A name is a column of the tables, a field of requests and a label of metrics.
+NAME = r"^[a-z][a-z0-9_]{0,39}$"
+#: Names that tables, requests and metrics have already.
+RESERVED = (
+    "context", "event_date", "event_type", "id", "item", "item_id", "items", "mean_value",
+    "retrieval", "score", "segment", "session", "session_id", "session_items",
+    "session_length", "session_timestamps", "session_values", "taste", "timestamp", "title",
+    "top_n", "top_score", "user", "user_id", "valid_from", "value",
+)  # fmt: skip
+#: Most features of a table.
+MAX_FEATURES = 50
+
+Text = Annotated[str, Field(min_length=1, max_length=64)]
+#: Bounds that fit 64-bit integers: the API server compares whole numbers as such.
+Number = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
+
+
+class Kind(enum.StrEnum):
+    CATEGORICAL = "Categorical"
+    MULTI_CATEGORICAL = "MultiCategorical"
+    BOOLEAN = "Boolean"
+    NUMERIC = "Numeric"
+    TIMESTAMP = "Timestamp"
+    EMBEDDING = "Embedding"
+
+
+class TimeOf(enum.StrEnum):
+    SECONDS = "Seconds"
+    MILLISECONDS = "Milliseconds"
+    ISO8601 = "ISO8601"
+    YEAR = "Year"
+
+
+#: Kinds of users and of the context; items may have all.
+SINGLE = (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC)
+#: Settings that only some kinds have, by name in JSON.
+ONLY = {
+    "maxCategories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
+    "separator": (Kind.MULTI_CATEGORICAL,),
+    "edges": (Kind.NUMERIC,),
+    "bands": (Kind.NUMERIC,),
+    "minimum": (Kind.NUMERIC,),
+    "maximum": (Kind.NUMERIC,),
+    "unit": (Kind.TIMESTAMP,),
+    "length": (Kind.EMBEDDING,),
+}
+
+
+class Feature(ApiModel):
+    name: str = Field(
+        pattern=NAME,
+        max_length=40,
+        description="Name of the feature in requests, metrics and reports: lowercase letters, "
+        "digits and underscores, and unique in the mapping. Fields of the product, such as title "
+        "or segment, are taken.",
+    )
+    kind: Kind = Field(
+        description="Categorical: one of several texts. MultiCategorical: several of them. "
+        "Boolean: true or false. Numeric: a number. Timestamp: a time. Embedding: a list of "
+        "numbers. Users and interactions have Categorical, Boolean and Numeric features; items "
+        "have all kinds.",
+    )
+    column: Text | None = Field(
+        default=None, description="Column of the file; the name of the feature if absent."
+    )
+    missing: Annotated[tuple[Text, ...], Field(min_length=1, max_length=10)] | None = Field(
+        default=None,
+        description="Texts that stand for a missing value, such as -1 or N/A, besides an empty "
+        "one.",
+    )
+    max_categories: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Of Categorical and MultiCategorical: the models know this many of the most "
+        "frequent categories, and treat all others as unknown. All are known if absent.",
+    )
+    separator: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        description="Of MultiCategorical: the text between two categories, such as '|'. A list "
+        "of JSON or Parquet needs none. Without one, a text is one category.",
+    )
+    edges: Annotated[tuple[Number, ...], Field(min_length=1, max_length=100)] | None = Field(
+        default=None,
+        description="Of Numeric: the first value of each band except the lowest, increasing. For "
+        "example, 18 and 25 give the bands below 18, 18 to 24, and 25 or more. If absent, the "
+        "bands have about equal shares of the training rows.",
+    )
+    bands: int | None = Field(
+        default=None,
+        ge=2,
+        le=100,
+        description="Of Numeric: the number of bands without edges; 16 if absent.",
+    )
+    minimum: Number | None = Field(
+        default=None,
+        description="Of Numeric: the smallest value. Rows with a smaller one are quarantined, "
+        "and requests are rejected.",
+    )
+    maximum: Number | None = Field(
+        default=None,
+        description="Of Numeric: the largest value. Rows with a larger one are quarantined, and "
+        "requests are rejected.",
+    )
+    unit: TimeOf | None = Field(
+        default=None,
+        description="Of Timestamp: Seconds or Milliseconds since 1970, ISO8601 (UTC without a "
+        "zone), or Year; Seconds if absent.",
+    )
+    length: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Of Embedding, required: how many numbers it has. Rows with more or fewer "
+        "are quarantined.",
+    )
+    fairness: bool = Field(
+        default=False,
+        description="Whether the evaluation reports errors by value (users, interactions) or "
+        "exposure by value (items). The first such feature of the users is their segment unless "
+        "one is mapped, if it has edges or at most 20 values.",
+    )
+    cold_start: bool = Field(
+        default=False,
+        description="Of users and interactions: whether new users get the popular items of "
+        "their value.",
+    )
+    served_as: Text | None = Field(
+        default=None,
+        description="Of interactions: the value that every prediction uses, since the true one "
+        "is only known afterwards. For example, '1' for the position of an item in a list. "
+        "Requests cannot set it.",
+    )
+
+
+Features = Annotated[tuple[Feature, ...], Field(min_length=1, max_length=MAX_FEATURES)]
