@@ -21,6 +21,7 @@ from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, logistic
 from recommender_training.models.ranker import Ranker
+from recommender_training.statistics.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Knowledge:
     sources: RetrievalModels = field(default_factory=RetrievalModels)
 
 
-def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> dict[str, Tensor]:
+def shared_state(
+    known: Knowledge, calibration: Calibration, bonus: Bonus | None
+) -> dict[str, Tensor]:
     """Buffers of both models."""
     data, counts = known.data, known.state.counts
     of_items = np.zeros(data.items.count, dtype=np.float32)
@@ -59,7 +62,8 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
         "total": torch.from_numpy(counts.total),
         "centre": torch.tensor(known.constants.centre),
         "prior": torch.tensor(known.constants.prior),
-        "temperature": torch.tensor(temperature),
+        "temperature": torch.tensor(calibration.temperature),
+        "offset": torch.tensor(calibration.offset),
         "retrieval": _retrieval(known),
         "popularity": torch.from_numpy(item_weights.popularity_prior(counts))
         * known.sources.popularity_weight,
@@ -75,7 +79,7 @@ def _retrieval(known: Knowledge) -> Tensor:
 
 
 def ranker_module(
-    model: Ranker, known: Knowledge, temperature: float, bonus: Bonus | None = None
+    model: Ranker, known: Knowledge, calibration: Calibration, bonus: Bonus | None = None
 ) -> RankerServing:
     """The deep ranker as an exported module. Batch norms are folded into the layers before."""
     model.eval()
@@ -111,7 +115,7 @@ def ranker_module(
             **_extra_state(known),
         }
         detached = {name: value.detach().clone() for name, value in state.items()}
-    state = {**shared_state(known, temperature, bonus), **detached}
+    state = {**shared_state(known, calibration, bonus), **detached}
     return RankerServing(state, known.history_length, known.constants.groups).eval()
 
 
@@ -134,7 +138,7 @@ def _extra_state(known: Knowledge) -> dict[str, Tensor]:
 def logistic_module(
     model: logistic.LogisticModel,
     known: Knowledge,
-    temperature: float,
+    calibration: Calibration,
     bonus: Bonus | None = None,
 ) -> LogisticServing:
     """The logistic regression as an exported module; the standardisation is folded in."""
@@ -148,7 +152,7 @@ def logistic_module(
         "side": torch.from_numpy(model.side),
         "cross": torch.from_numpy(model.cross),
     }
-    shared = shared_state(known, temperature, bonus)
+    shared = shared_state(known, calibration, bonus)
     return LogisticServing({**shared, **state}, known.history_length).eval()
 
 

@@ -38,6 +38,7 @@ class Serving(TowerServing):
     centre: Tensor
     prior: Tensor
     temperature: Tensor
+    offset: Tensor
     retrieval: Tensor
     popularity: Tensor
     bonus: Tensor
@@ -86,6 +87,10 @@ class Serving(TowerServing):
             self.item_count,
             self.prior,
         )
+
+    def calibrated(self, logit: Tensor) -> Tensor:
+        """[B, C] what the calibration makes of the logits."""
+        return logit / self.temperature + self.offset
 
     def retrieved(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """[B, I] how well each item goes with the session."""

@@ -70,6 +70,8 @@ def header(
 ) -> dict[str, Any]:
     """The fields of the report that are no evaluation."""
     split, events = prepared.split, prepared.data.events
+    baseline = bundle.baseline_calibration
+    served = bundle.deep_calibration if bundle.deep else baseline
     return {
         "schema": page.SCHEMA,
         "dataVersion": data_version,
@@ -86,10 +88,10 @@ def header(
             "end": times.iso_time(int(events.time[-1])),
         },
         "calibration": {
-            "temperature": round(
-                bundle.deep_temperature if bundle.deep else bundle.baseline_temperature, 6
-            ),
-            "baselineTemperature": round(bundle.baseline_temperature, 6),
+            "temperature": round(served.temperature, 6),
+            "offset": round(served.offset, 6),
+            "baselineTemperature": round(baseline.temperature, 6),
+            "baselineOffset": round(baseline.offset, 6),
         },
         "learning": {
             "bestEpoch": round(bundle.log.best_epoch, 3),

@@ -21,6 +21,16 @@ def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) 
     return label
 
 
+def base_rate(labels: Bools, rows: Ints, weight: Floats | None) -> float:
+    """Share of positives of the rows that are fitted on, weighted as their loss.
+
+    Half a row of either class is added, so that its logit is finite where a class is missing.
+    """
+    label = labels[rows]
+    counted = np.ones(len(rows)) if weight is None else weight[rows].astype(np.float64)
+    return float((counted @ label + 0.5) / (counted.sum() + 1.0))
+
+
 def training_weights(
     data: Dataset, rows: Ints, labels: Bools, config: TrainingConfig
 ) -> Floats | None:
