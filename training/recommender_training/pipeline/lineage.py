@@ -25,6 +25,7 @@ from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import variants
+from recommender_training.trainer import precision
 
 
 def write(
@@ -97,6 +98,7 @@ def header(
             "bestEpoch": round(bundle.log.best_epoch, 3),
             "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
         },
+        "precision": _precision(config),
         "retrieval": bundle.sources.facts(config.hyperparameters.retrieval),
     }
 
@@ -112,6 +114,7 @@ def lineage(
         "threads": threads,
         "algorithm": config.algorithm.value,
         "hyperparameters": config.hyperparameters.model_dump(by_alias=True),
+        "precision": report["precision"],
         "variant": report.get("variants", {}).get("served", variants.FULL),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -119,6 +122,12 @@ def lineage(
         "fault": _fault(config),
         **({"warmStart": report["warmStart"]} if "warmStart" in report else {}),
     }
+
+
+def _precision(config: TrainingConfig) -> dict[str, str]:
+    """The precision of the fits on the kind of device of this process."""
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    return precision.choose(config.hyperparameters.precision, kind).facts()
 
 
 def _fault(config: TrainingConfig) -> dict[str, Any] | None:
