@@ -27,8 +27,11 @@ def base_rate(labels: Bools, rows: Ints, weight: Floats | None) -> float:
     Half a row of either class is added, so that its logit is finite where a class is missing.
     """
     label = labels[rows]
-    counted = np.ones(len(rows)) if weight is None else weight[rows].astype(np.float64)
-    return float((counted @ label + 0.5) / (counted.sum() + 1.0))
+    if weight is None:
+        return float((label.sum() + 0.5) / (len(rows) + 1.0))
+    counted = weight[rows]
+    positive, every = (part.sum(dtype=np.float64) for part in (counted[label], counted))
+    return float((positive + 0.5) / (every + 1.0))
 
 
 def training_weights(
