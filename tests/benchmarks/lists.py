@@ -155,7 +155,7 @@ def cost(data: Dataset, end: float, config: TrainingConfig) -> dict[str, Any]:
         known = replace(repository.knowledge(prepared, one), sources=bundle.sources)
         assert bundle.deep is not None
         archive = torchscript.archive(
-            build.ranker_module(bundle.deep, known, bundle.deep_temperature)
+            build.ranker_module(bundle.deep, known, bundle.deep_calibration)
         )
         graphs[order.value] = torchscript.loaded(archive)
         words = vocabulary(prepared.data, prepared.history_length)

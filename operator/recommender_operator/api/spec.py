@@ -17,6 +17,7 @@ from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_gates import (
     AGAINST_BASELINE,
     LOWER_IS_BETTER,
+    NEARER_ONE,
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
     EvaluationSpec,
@@ -49,6 +50,7 @@ from recommender_operator.api.spec_training import (
 __all__ = [
     "AGAINST_BASELINE",
     "LOWER_IS_BETTER",
+    "NEARER_ONE",
     "WITH_CHAMPION_DIFFERENCE",
     "WITH_INTERVAL",
     "Algorithm",

@@ -15,8 +15,11 @@ from recommender_operator.api.base import ApiModel
 class GateMetric(enum.StrEnum):
     # Responses.
     AUC = "auc"
+    PR_AUC = "prAuc"
     LOG_LOSS = "logLoss"
+    NORMALISED_ENTROPY = "normalisedEntropy"
     CALIBRATION_ERROR = "calibrationError"
+    CALIBRATION_RATIO = "calibrationRatio"
     # Lists.
     PRECISION_AT_10 = "precisionAt10"
     RECALL_AT_10 = "recallAt10"
@@ -40,10 +43,11 @@ class GateMetric(enum.StrEnum):
     MODEL_LATENCY_P99_MILLISECONDS = "modelLatencyP99Milliseconds"
 
 
-#: Metrics for which lower is better; for all others, higher is better.
+#: Metrics for which lower is better; for all others but those of NEARER_ONE, higher is better.
 LOWER_IS_BETTER = frozenset(
     {
         GateMetric.LOG_LOSS,
+        GateMetric.NORMALISED_ENTROPY,
         GateMetric.CALIBRATION_ERROR,
         GateMetric.EXPOSURE_GINI_AT_10,
         GateMetric.LOG_LOSS_MINUS_BASELINE,
@@ -54,6 +58,8 @@ LOWER_IS_BETTER = frozenset(
         GateMetric.MODEL_LATENCY_P99_MILLISECONDS,
     }
 )
+#: Metrics for which nearer to 1 is better.
+NEARER_ONE = frozenset({GateMetric.CALIBRATION_RATIO})
 #: Metrics with an interval in the report: `<metric>Low` and `<metric>High`.
 WITH_INTERVAL = frozenset(
     {

@@ -32,6 +32,7 @@ class Algorithm(enum.StrEnum):
 
 
 class Precision(enum.StrEnum):
+    AUTO = "Auto"
     FLOAT32 = "Float32"
     BFLOAT16 = "BFloat16"
 
@@ -175,8 +176,10 @@ class Hyperparameters(ApiModel):
         "works for new users.",
     )
     precision: Precision = Field(
-        default=Precision.FLOAT32,
-        description="Precision of matrix products in training; the exported model is Float32.",
+        default=Precision.AUTO,
+        description="Precision of matrix products in training; the exported model is Float32. "
+        "Auto is the fastest one for this model on the kind of processor it is trained on; the "
+        "training report names it.",
     )
     features: tuple[FeatureGroup, ...] = Field(
         default=(FeatureGroup.DEMOGRAPHIC_RATES,),

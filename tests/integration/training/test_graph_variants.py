@@ -48,7 +48,7 @@ def known(prepared: Prepared) -> build.Knowledge:
 @pytest.fixture(scope="module")
 def full(bundle: Bundle, known: build.Knowledge) -> RankerServing:
     assert bundle.deep is not None
-    return build.ranker_module(bundle.deep, known, bundle.deep_temperature)
+    return build.ranker_module(bundle.deep, known, bundle.deep_calibration)
 
 
 @pytest.mark.parametrize("variant", list(Variant))

@@ -170,9 +170,9 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
     scorer = base if name == "baseline" else served
     assert bundle.deep is not None
     module: torch.nn.Module = (
-        build.logistic_module(bundle.baseline, known, bundle.baseline_temperature, bonus)
+        build.logistic_module(bundle.baseline, known, bundle.baseline_calibration, bonus)
         if name == "baseline"
-        else build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+        else build.ranker_module(bundle.deep, known, bundle.deep_calibration, bonus)
     )
     requests = ranking.reveal_half(data, prepared.split.test, prepared.history_length).requests
     for request in requests[:8]:

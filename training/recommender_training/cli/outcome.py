@@ -24,8 +24,8 @@ def summary(metrics: dict[str, float]) -> str:
     return (
         f"auc {metrics['auc']:.4f} (baseline {metrics['baselineAuc']:.4f}), "
         f"log loss {metrics['logLoss']:.4f}, calibration error "
-        f"{metrics['calibrationError']:.4f}, ndcg@10 {metrics['ndcgAt10']:.4f} "
-        f"(popularity {metrics['popularityNdcgAt10']:.4f})"
+        f"{metrics['calibrationError']:.4f} (ratio {metrics['calibrationRatio']:.3f}), "
+        f"ndcg@10 {metrics['ndcgAt10']:.4f} (popularity {metrics['popularityNdcgAt10']:.4f})"
     )
 
 

@@ -17,8 +17,11 @@ MAX_BYTES = 4096
 #: report.json; it would not fit here.
 OPERATOR_METRICS = (
     "auc",
+    "prAuc",
     "logLoss",
+    "normalisedEntropy",
     "calibrationError",
+    "calibrationRatio",
     "precisionAt10",
     "recallAt10",
     "ndcgAt10",
@@ -30,7 +33,6 @@ OPERATOR_METRICS = (
     "worstSegmentAucHigh",
     "baselineAuc",
     "baselineLogLoss",
-    "baselineCalibrationError",
     "baselineNdcgAt10",
     "popularityNdcgAt10",
     *(

@@ -30,8 +30,12 @@ class Algorithm(enum.StrEnum):
 
 
 class Precision(enum.StrEnum):
-    """Precision of matrix products while fitting a deep model; the export is always Float32."""
+    """Precision of matrix products while fitting a deep model; the export is always Float32.
 
+    Auto is never slower than Float32 (`trainer.precision`).
+    """
+
+    AUTO = "Auto"
     FLOAT32 = "Float32"
     BFLOAT16 = "BFloat16"
 
@@ -82,7 +86,7 @@ class Hyperparameters(Section):
     weight_decay: float = Field(default=1e-5, ge=0, le=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     user_dropout: float = Field(default=0.5, ge=0, le=1)
-    precision: Precision = Precision.FLOAT32
+    precision: Precision = Precision.AUTO
     features: tuple[FeatureGroup, ...] = Field(
         default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
     )

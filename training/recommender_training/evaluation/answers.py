@@ -200,11 +200,11 @@ def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking
     data, deep = prepared.data, bundle.deep
 
     def base(inputs: Inputs) -> Doubles:
-        return bundle.baseline.logits(inputs, data) / bundle.baseline_temperature
+        return bundle.baseline_calibration(bundle.baseline.logits(inputs, data))
 
     def served(inputs: Inputs) -> Doubles:
         assert deep is not None
         logits: Doubles = predict(deep, inputs, torch.arange(len(inputs))).numpy()
-        return logits / bundle.deep_temperature
+        return bundle.deep_calibration(logits)
 
     return base, base if deep is None else served

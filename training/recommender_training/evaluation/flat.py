@@ -8,6 +8,15 @@ from typing import Any
 from recommender_training.evaluation import intervals
 from recommender_training.evaluation.answers import TOP_K
 
+#: The metrics of responses, of all rows.
+RESPONSES = (
+    "auc",
+    "prAuc",
+    "logLoss",
+    "normalisedEntropy",
+    "calibrationError",
+    "calibrationRatio",
+)
 #: The metrics that have their interval's ends beside them.
 _WITH_INTERVAL = ("auc", "logLoss", f"ndcgAt{TOP_K}")
 
@@ -17,10 +26,11 @@ def point_values(models: Mapping[str, Any], worst_segment_auc: float) -> dict[st
     model, baseline = models["recommender"], models["baseline"]
     listed = [key for key in model if key.endswith(f"At{TOP_K}")]
     values = {
-        **{key: model[key] for key in ("auc", "logLoss", "calibrationError", *listed)},
+        **{key: model[key] for key in (*RESPONSES, *listed)},
         "worstSegmentAuc": worst_segment_auc,
         "baselineAuc": baseline["auc"],
         "baselineLogLoss": baseline["logLoss"],
+        "baselineNormalisedEntropy": baseline["normalisedEntropy"],
         "baselineCalibrationError": baseline["calibrationError"],
         "baselineNdcgAt10": baseline["ndcgAt10"],
         "popularityNdcgAt10": models["popularity"]["ndcgAt10"],

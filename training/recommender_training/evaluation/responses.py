@@ -17,14 +17,20 @@ MIN_CLASS_ROWS = 20
 
 
 def response_metrics(label: Bools, probability: Doubles) -> dict[str, float]:
-    """AUC, log loss and expected calibration error; the window holds both classes."""
-    area = metrics.auc(label, probability)
-    assert area is not None, "splits.temporal refuses a window of one class"
+    """Metrics of all rows; the window holds both classes."""
     return {
-        "auc": area,
+        "auc": _defined(metrics.auc(label, probability)),
+        "prAuc": _defined(metrics.average_precision(label, probability)),
         "logLoss": metrics.log_loss(label, probability),
+        "normalisedEntropy": _defined(metrics.normalised_entropy(label, probability)),
         "calibrationError": metrics.calibration_error(label, probability),
+        "calibrationRatio": _defined(metrics.calibration_ratio(label, probability)),
     }
+
+
+def _defined(value: float | None) -> float:
+    assert value is not None, "splits.temporal refuses a window of one class"
+    return value
 
 
 def segment_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
@@ -105,8 +111,7 @@ def worst_segment(segments: list[dict[str, Any]], overall: float) -> tuple[str, 
 
 def reliability(label: Bools, probability: Doubles) -> list[dict[str, float]]:
     """Mean probability and share of positives in each bin of the calibration error."""
-    bins = metrics.CALIBRATION_BINS
-    place = np.clip(np.ceil(probability * bins).astype(np.int64) - 1, 0, bins - 1)
+    place = metrics.calibration_bins(probability)
     result = []
     for index in np.unique(place):
         inside = place == index

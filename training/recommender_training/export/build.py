@@ -22,6 +22,7 @@ from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights, logistic
 from recommender_training.models.ranker import Ranker
+from recommender_training.statistics.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,9 @@ class Knowledge:
     sources: RetrievalModels = field(default_factory=RetrievalModels)
 
 
-def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> dict[str, Tensor]:
+def shared_state(
+    known: Knowledge, calibration: Calibration, bonus: Bonus | None
+) -> dict[str, Tensor]:
     """Buffers of both models."""
     data, counts = known.data, known.state.counts
     of_items = np.zeros(data.items.count, dtype=np.float32)
@@ -60,7 +63,8 @@ def shared_state(known: Knowledge, temperature: float, bonus: Bonus | None) -> d
         "total": torch.from_numpy(counts.total),
         "centre": torch.tensor(known.constants.centre),
         "prior": torch.tensor(known.constants.prior),
-        "temperature": torch.tensor(temperature),
+        "temperature": torch.tensor(calibration.temperature),
+        "offset": torch.tensor(calibration.offset),
         "retrieval": _retrieval(known),
         "popularity": torch.from_numpy(item_weights.popularity_prior(counts))
         * known.sources.popularity_weight,
@@ -83,7 +87,7 @@ def _retrieval(known: Knowledge) -> Tensor:
 
 
 def ranker_module(
-    model: Ranker, known: Knowledge, temperature: float, bonus: Bonus | None = None
+    model: Ranker, known: Knowledge, calibration: Calibration, bonus: Bonus | None = None
 ) -> RankerServing:
     """The deep ranker as an exported module. Batch norms are folded into the layers before."""
     model.eval()
@@ -119,7 +123,7 @@ def ranker_module(
             **_extra_state(known),
         }
         detached = {name: value.detach().clone() for name, value in state.items()}
-    state = {**shared_state(known, temperature, bonus), **detached}
+    state = {**shared_state(known, calibration, bonus), **detached}
     tags, groups = item_tags(known.data.items), known.constants.groups
     return RankerServing(state, known.history_length, tags, groups).eval()
 
@@ -148,7 +152,7 @@ def _extra_state(known: Knowledge) -> dict[str, Tensor]:
 def logistic_module(
     model: logistic.LogisticModel,
     known: Knowledge,
-    temperature: float,
+    calibration: Calibration,
     bonus: Bonus | None = None,
 ) -> LogisticServing:
     """The logistic regression as an exported module; the standardisation is folded in."""
@@ -164,7 +168,7 @@ def logistic_module(
         "cross": torch.from_numpy(model.cross),
         "crossed_tags": torch.from_numpy(logistic.crossed_tags(items)),
     }
-    shared = shared_state(known, temperature, bonus)
+    shared = shared_state(known, calibration, bonus)
     return LogisticServing({**shared, **state}, known.history_length, item_tags(items)).eval()
 
 

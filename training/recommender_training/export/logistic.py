@@ -108,4 +108,4 @@ class LogisticServing(Serving):
         weight = self.numbers
         logit = torch.matmul(per_item, weight[:cut]) + torch.matmul(pair, weight[end:])
         logit = logit + torch.matmul(session_part, weight[cut:end]).unsqueeze(1)
-        return (logit + self.side[side].sum(1, keepdim=True) + of_item) / self.temperature
+        return self.calibrated(logit + self.side[side].sum(1, keepdim=True) + of_item)

@@ -46,6 +46,7 @@ class Serving(TowerServing):
     centre: Tensor
     prior: Tensor
     temperature: Tensor
+    offset: Tensor
     retrieval: Tensor
     popularity: Tensor
     bonus: Tensor
@@ -100,6 +101,10 @@ class Serving(TowerServing):
             self.item_count,
             self.prior,
         )
+
+    def calibrated(self, logit: Tensor) -> Tensor:
+        """[B, C] what the calibration makes of the logits."""
+        return logit / self.temperature + self.offset
 
     def pair_part(
         self, session: tuple[Tensor, Tensor, Tensor, Tensor], tags: Tensor, shares: Tensor

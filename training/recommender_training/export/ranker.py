@@ -187,7 +187,7 @@ class RankerServing(Serving):
         numbers = torch.cat([model_numbers(per_item, session_part, pair_part), taste], 2)
         pooled, attended = self.attend(rows, present, values, timestamp - times, queries)
         numbers = torch.cat([(numbers - self.mean) / self.scale, attended], 2)
-        return self.score(user, items, pooled, numbers) / self.temperature
+        return self.calibrated(self.score(user, items, pooled, numbers))
 
     def attend(
         self, rows: Tensor, present: Tensor, values: Tensor, seconds: Tensor, queries: Tensor

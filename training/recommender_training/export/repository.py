@@ -74,12 +74,12 @@ def _graphs(
 ) -> tuple[nn.Module, nn.Module]:
     """The model that is to serve and the baseline; one module where they are the same."""
     baseline = build.logistic_module(
-        bundle.baseline, known, bundle.baseline_temperature, bundle.bonus.get("baseline")
+        bundle.baseline, known, bundle.baseline_calibration, bundle.bonus.get("baseline")
     )
     if bundle.deep is None:
         return baseline, baseline
     bonus = bundle.bonus.get("recommender")
-    full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+    full = build.ranker_module(bundle.deep, known, bundle.deep_calibration, bonus)
     return full if variant is None else compress(full, variant, config.export), baseline
 
 

@@ -64,6 +64,15 @@ def centred(values: Tensor, centre: Tensor) -> Tensor:
     return torch.where(values > 0, values - centre, torch.zeros_like(values))
 
 
+def added_events(prior: Tensor, least: float) -> Tensor:
+    """Events of the overall share `prior` that smoothing adds to a count.
+
+    `least`, and with rare positives as many as one positive is expected in: with fewer, an item
+    that has none yet would look far below the overall share after a few events.
+    """
+    return torch.clamp(1.0 / prior, min=least)
+
+
 def session_numbers(
     present: Tensor, values: Tensor, times: Tensor, now: Tensor, centre: Tensor, prior: Tensor
 ) -> Tensor:
@@ -76,7 +85,8 @@ def session_numbers(
     mean = deviation.sum(1) / (known_length + 2.0)
     spread = torch.sqrt((deviation * deviation).sum(1) / (known_length + 1.0))
     liked = ((values >= 4.0).to(torch.float32) * known).sum(1)
-    rate = (liked + 3.0 * prior) / (known_length + 3.0)
+    added = added_events(prior, 3.0)
+    rate = (liked + added * prior) / (known_length + added)
     gap = (now.unsqueeze(1) - times).clamp(min=0)
     far = torch.full_like(gap, 31_536_000)
     last = torch.where(present, gap, far).min(1).values.clamp(max=31_536_000).to(torch.float32)
@@ -126,7 +136,8 @@ def item_numbers(
     of the items, `times` [..., M] in seconds, the age: in years, in days, and whether it is known.
     """
     count = events.to(torch.float32)
-    rate = (positives.to(torch.float32) + 10.0 * prior) / (count + 10.0)
+    added = added_events(prior, 10.0)
+    rate = (positives.to(torch.float32) + added * prior) / (count + added)
     mean = (total.to(torch.float32) + float(item_count)) / float(item_count)
     popularity = torch.log((count + 1.0) / mean)
     known = (~torch.isnan(times)).to(torch.float32)
@@ -229,13 +240,14 @@ def demographic_numbers(
     """[..., A] how an item's share of positives differs among users of a group, as logits.
 
     `events`, `positives` and `known` are [..., A], of the item and the group; the item's own
-    counts [...]. Shrunk to the item by ten events; 0 where the group is unknown.
+    counts [...]. Shrunk to the item by `added_events`, at least ten; 0 where the group is unknown.
     """
-    rate = (item_positives.to(torch.float32) + 10.0 * prior) / (
-        item_events.to(torch.float32) + 10.0
+    added = added_events(prior, 10.0)
+    rate = (item_positives.to(torch.float32) + added * prior) / (
+        item_events.to(torch.float32) + added
     )
     rate = rate.unsqueeze(-1)
-    inside = (positives.to(torch.float32) + 10.0 * rate) / (events.to(torch.float32) + 10.0)
+    inside = (positives.to(torch.float32) + added * rate) / (events.to(torch.float32) + added)
     return (torch.logit(inside) - torch.logit(rate)) * known.to(torch.float32)
 
 

@@ -12,7 +12,7 @@ from recommender_training.data import splits
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import assembly, table
 
-#: Rows of the validation window that a fit is stopped by, and that temperatures are fitted on.
+#: Rows of the validation window that a fit is stopped by, and that calibrations are fitted on.
 MAX_HELD_OUT = 200_000
 
 

@@ -1,4 +1,4 @@
-"""Both models fitted on one data set, with their temperatures: what is evaluated and exported."""
+"""Both models fitted on one data set, with their calibrations: what is evaluated and exported."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import logistic, ranker
 from recommender_training.statistics import calibration
+from recommender_training.statistics.calibration import Calibration
 
 #: Rows that the logistic regression answers at a time.
 _ROWS = 65_536
@@ -37,9 +38,9 @@ class Bundle:
     """The fitted models. `deep` is absent where the algorithm is the logistic regression."""
 
     baseline: logistic.LogisticModel
-    baseline_temperature: float
+    baseline_calibration: Calibration
     deep: ranker.Ranker | None
-    deep_temperature: float
+    deep_calibration: Calibration
     log: FitLog
     #: Of the lists of `recommender` and `baseline`; empty where exposure is not constrained.
     bonus: Mapping[str, Bonus] = field(default_factory=dict)
@@ -48,7 +49,7 @@ class Bundle:
 
 
 def baseline_logits(baseline: logistic.LogisticModel, prepared: Prepared, rows: Ints) -> Doubles:
-    """[rows] logits of the logistic regression, before its temperature."""
+    """[rows] logits of the logistic regression, before its calibration."""
     parts = np.array_split(rows, max(1, -(-len(rows) // _ROWS)))
     logits = [
         baseline.logits(prepared.inputs.take(torch.from_numpy(part)), prepared.data)
@@ -60,7 +61,7 @@ def baseline_logits(baseline: logistic.LogisticModel, prepared: Prepared, rows: 
 def baseline_probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> Doubles:
     """Calibrated probabilities of the logistic regression."""
     logits = baseline_logits(bundle.baseline, prepared, rows)
-    return calibration.probability(logits / bundle.baseline_temperature)
+    return calibration.probability(bundle.baseline_calibration(logits))
 
 
 def probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> Doubles:
@@ -68,4 +69,4 @@ def probability(bundle: Bundle, prepared: Prepared, rows: Ints) -> Doubles:
     if bundle.deep is None:
         return baseline_probability(bundle, prepared, rows)
     logits = predict(bundle.deep, prepared.inputs, torch.from_numpy(rows)).numpy()
-    return calibration.probability(logits / bundle.deep_temperature)
+    return calibration.probability(bundle.deep_calibration(logits))

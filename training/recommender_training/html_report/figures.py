@@ -48,7 +48,8 @@ def reliability(model: Sequence[_Report], base: Sequence[_Report]) -> Markup | N
     if not model:
         return None
     top, bottom, foot = 34, 250, 300
-    x, y = Scale(0, 1, _LEFT, _RIGHT), Scale(0, 1, bottom, top)
+    end = _end_of(*model, *base)
+    x, y = Scale(0, end, _LEFT, _RIGHT), Scale(0, end, bottom, top)
     rows = Scale(0, max(point["rows"] for point in model), 0, foot - bottom - 22)
     bars = [
         chart.bar(
@@ -70,7 +71,7 @@ def reliability(model: Sequence[_Report], base: Sequence[_Report]) -> Markup | N
         340,
         chart.y_axis(y, _LEFT, _RIGHT, "share of positive responses"),
         chart.x_axis(x, foot, foot + 3, "predicted probability"),
-        chart.line(x(0), y(0), x(1), y(1), "dash"),
+        chart.line(x(0), y(0), x(end), y(end), "dash"),
         *bars,
         *series,
         chart.legend(334, [("model", "model"), ("hollow", "baseline")]),
@@ -80,6 +81,12 @@ def reliability(model: Sequence[_Report], base: Sequence[_Report]) -> Markup | N
         "bars at the bottom show the rows in each bin."
     )
     return figure("Reliability", caption, drawn)
+
+
+def _end_of(*points: _Report) -> float:
+    """Return the end of the axes: 1, or where positives are rare less, so that points differ."""
+    most = max(max(point["meanProbability"], point["positiveShare"]) for point in points)
+    return 1.0 if most > 0.5 else max(1.1 * most, 1e-6)
 
 
 #: Metrics of the gain figure: key, label, and 1 if higher is better, else -1.

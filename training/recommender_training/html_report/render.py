@@ -222,6 +222,7 @@ def _lineage(report: _Report, lineage: _Report, digest: str | None) -> Markup | 
         ("Threads", str(lineage.get("threads", ""))),
         ("Variant", str(lineage.get("variant", "")) or None),
         ("Settings", _code(settings if lineage.get("hyperparameters") else None)),
+        ("Precision", _precision(report.get("precision"))),
         ("PyTorch, Python", f"{lineage.get('torch', '')}, {lineage.get('python', '')}"),
         ("Injected fault", _code(json.dumps(fault, sort_keys=True)) if fault else None),
     ]
@@ -235,6 +236,10 @@ def _lineage(report: _Report, lineage: _Report, digest: str | None) -> Markup | 
         ],
     )
     return _section("Lineage", tables.facts(pairs), listed if files else None)
+
+
+def _precision(entry: _Report | None) -> str | None:
+    return f"{entry['chosen']} ({entry['requested']}: {entry['reason']})" if entry else None
 
 
 def _code(value: object) -> Markup | None:

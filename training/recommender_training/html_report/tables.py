@@ -13,9 +13,12 @@ _Report = Mapping[str, Any]
 #: Rows of the table of metrics: key, label, and the better direction, if any.
 _METRICS = (
     ("auc", "AUC", "higher"),
+    ("prAuc", "Area under precision and recall", "higher"),
     ("logLoss", "Log loss", "lower"),
+    ("normalisedEntropy", "Normalised entropy, 1 knows the base rate", "lower"),
     ("calibrationError", "Calibration error", "lower"),
     ("calibrationGap", "Calibration gap, signed", ""),
+    ("calibrationRatio", "Predicted / actual positives, 1 is calibrated", ""),
     ("precisionAt10", "Precision@10", "higher"),
     ("recallAt10", "Recall@10", "higher"),
     ("ndcgAt10", "NDCG@10", "higher"),

@@ -97,9 +97,14 @@ def _how(difference: Mapping[str, Any]) -> str:
 
 
 def _calibration(report: Mapping[str, Any]) -> str:
-    error = report["metrics"]["calibrationError"]
+    metrics = report["metrics"]
+    error, ratio = metrics["calibrationError"], metrics.get("calibrationRatio")
+    text = f"Its probabilities differ from the outcomes by {words.percent(error)}"
+    if ratio is None:  # a report of an earlier release
+        return f"{text} (calibration error)."
     return (
-        f"Its probabilities differ from the outcomes by {words.share(error)} (calibration error)."
+        f"{text} (calibration error); it predicts {words.number(ratio, 2)} times the positive "
+        "responses that there were."
     )
 
 

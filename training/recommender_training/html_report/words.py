@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,12 @@ def signed(value: float | None, digits: int = 4) -> str:
 def share(value: float | None) -> str:
     """Format a share from 0 to 1 as a percentage with one decimal."""
     return ABSENT if value is None else f"{100 * value:.1f} %"
+
+
+def percent(value: float) -> str:
+    """Format a small share as a percentage with two significant digits at least."""
+    digits = 1 if value >= 0.01 or value <= 0 else min(4, 1 - math.floor(math.log10(100 * value)))
+    return f"{100 * value:.{digits}f} %"
 
 
 def count(value: float | None) -> str:

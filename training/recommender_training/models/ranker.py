@@ -10,6 +10,7 @@ can compute the blocks of the user once and those of the items for the whole cat
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -85,6 +86,14 @@ class Ranker(nn.Module):
         self.wide = nn.Linear(numbers, 1, bias=False)
         self.drop = RowNoise(size.dropout)
         self.items_alone = False
+
+    def start_at(self, share: float) -> None:
+        """Let the output start at the logit of this share of positives, above 0 and below 1.
+
+        Else the first epochs of a fit with rare positives only learn how rare they are.
+        """
+        with torch.no_grad():
+            self.out.bias.fill_(math.log(share) - math.log1p(-share))
 
     def freeze_all_but_items(self) -> None:
         """Let a fit change nothing but the embeddings of the items."""

@@ -25,6 +25,7 @@ from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import variants
+from recommender_training.trainer import precision
 
 
 def write(
@@ -71,6 +72,8 @@ def header(
 ) -> dict[str, Any]:
     """The fields of the report that are no evaluation."""
     split, events = prepared.split, prepared.data.events
+    baseline = bundle.baseline_calibration
+    served = bundle.deep_calibration if bundle.deep else baseline
     return {
         "schema": page.SCHEMA,
         "dataVersion": data_version,
@@ -87,15 +90,16 @@ def header(
             "end": times.iso_time(int(events.time[-1])),
         },
         "calibration": {
-            "temperature": round(
-                bundle.deep_temperature if bundle.deep else bundle.baseline_temperature, 6
-            ),
-            "baselineTemperature": round(bundle.baseline_temperature, 6),
+            "temperature": round(served.temperature, 6),
+            "offset": round(served.offset, 6),
+            "baselineTemperature": round(baseline.temperature, 6),
+            "baselineOffset": round(baseline.offset, 6),
         },
         "learning": {
             "bestEpoch": round(bundle.log.best_epoch, 3),
             "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
         },
+        "precision": _precision(config),
         "retrieval": bundle.sources.facts(config.hyperparameters.retrieval),
     }
 
@@ -111,6 +115,7 @@ def lineage(
         "threads": threads,
         "algorithm": config.algorithm.value,
         "hyperparameters": config.hyperparameters.model_dump(by_alias=True),
+        "precision": report["precision"],
         "variant": report.get("variants", {}).get("served", variants.FULL),
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -118,6 +123,12 @@ def lineage(
         "fault": _fault(config),
         **({"warmStart": report["warmStart"]} if "warmStart" in report else {}),
     }
+
+
+def _precision(config: TrainingConfig) -> dict[str, str]:
+    """The precision of the fits on the kind of device of this process."""
+    kind = "cuda" if torch.cuda.is_available() else "cpu"
+    return precision.choose(config.hyperparameters.precision, kind).facts()
 
 
 def _fault(config: TrainingConfig) -> dict[str, Any] | None:

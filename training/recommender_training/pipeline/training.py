@@ -30,6 +30,7 @@ from recommender_training.pipeline import lineage, mitigation, variants, warm_st
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.search.choose import Choice, choose
 from recommender_training.search.objective import Source
+from recommender_training.trainer import precision
 from recommender_training.trainer.context import FitContext, Identity, with_checkpoints
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
@@ -173,6 +174,9 @@ def _fit(run: TrainingRun, ready: _Ready) -> _Fitted:
     """Fit without the validation window, decide by it, and fit again with it."""
     prepared, config, context, threads = ready.prepared, ready.config, ready.context, run.threads
     known = repository.knowledge(prepared, config)
+    found = precision.device()
+    chosen = precision.choose(config.hyperparameters.precision, found.kind)
+    say(f"train: {precision.remark(chosen, found)}")
     with context.ending_at_input_errors():
         held_out = mitigation.with_bonus(
             fit_models(prepared, config, threads, context), prepared, config

@@ -94,7 +94,7 @@ def measured(
     """
     assert bundle.deep is not None
     bonus = bundle.bonus.get("recommender")
-    full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+    full = build.ranker_module(bundle.deep, known, bundle.deep_calibration, bonus)
     graphs = graphs_of(full, settings)
     archives = {name: torchscript.archive(graph) for name, graph in graphs.items()}
     loaded = {name: torchscript.loaded(data) for name, data in archives.items()}
@@ -120,7 +120,7 @@ def serving(
     def answers_of(window: Window) -> Answers:
         assert bundle.deep is not None
         bonus = bundle.bonus.get("recommender")
-        full = build.ranker_module(bundle.deep, known, bundle.deep_temperature, bonus)
+        full = build.ranker_module(bundle.deep, known, bundle.deep_calibration, bonus)
         model = torchscript.loaded(torchscript.archive(compress(full, variant, settings)))
         words = vocabulary(prepared.data, prepared.history_length)
         return answer(model, words, variant, settings, window, bonus)

@@ -35,9 +35,22 @@ def log_losses(label: Bools, probability: Doubles) -> Doubles:
     return np.asarray(-np.where(label, np.log(clipped), np.log1p(-clipped)), dtype=np.float64)
 
 
+def calibration_bins(probability: Doubles, bins: int = CALIBRATION_BINS) -> Ints:
+    """[N] bin of each row, from 0: bins of equally many rows, by ascending probability.
+
+    Edges are quantiles (linear interpolation), and a row at an edge belongs to the lower bin, so
+    that rows of one probability share a bin. Bins of equal width would hold all rows in the first
+    one where positives are rare.
+    """
+    edges = np.percentile(probability, 100 * np.linspace(0, 1, bins + 1)[1:-1])
+    return np.searchsorted(edges, probability).astype(np.int64)
+
+
 def calibration_error(label: Bools, probability: Doubles, bins: int = CALIBRATION_BINS) -> float:
-    """Expected calibration error: bins of equal width, weighted by their share of the rows."""
-    place = np.clip(np.ceil(probability * bins).astype(np.int64) - 1, 0, bins - 1)
+    """Expected calibration error: gap between mean probability and share of positives in each of
+    the `calibration_bins`, weighted by the bin's share of the rows.
+    """
+    place = calibration_bins(probability, bins)
     gap = np.bincount(place, weights=label - probability, minlength=bins)
     return float(np.abs(gap).sum() / len(label))
 

@@ -17,7 +17,11 @@ from recommender_training.models import ranker
 from recommender_training.trainer import fit
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import WarmStart
-from recommender_training.trainer.training_rows import training_labels, training_weights
+from recommender_training.trainer.training_rows import (
+    base_rate,
+    training_labels,
+    training_weights,
+)
 
 Watch = Callable[[fit.FitLog], None]
 
@@ -49,12 +53,15 @@ def fit_ranker(
     data, settings, start = prepared.data, config.hyperparameters, context.start
     train = torch.from_numpy(prepared.split.train)
     model = new_ranker(prepared, config)
+    weights = training_weights(data, prepared.split.train, labels, config)
+    share = base_rate(labels, prepared.split.train, weights)
+    model.start_at(share)
     if start is not None:
         start.apply(model, data)
     say(f"train: deep ranker, {sum(p.numel() for p in model.parameters())} weights")
     validation = torch.from_numpy(held_out(prepared.split))
     target = torch.from_numpy(labels.astype(np.float32))
-    weight = _tensor(training_weights(data, prepared.split.train, labels, config))
+    weight = _tensor(weights)
     options = fit.FitOptions(
         group=context.group, slot=context.slot("first"), look_first=start is not None
     )
@@ -62,7 +69,7 @@ def fit_ranker(
     log = fit.fit(model, examples, settings, options, watch=watch)
     hide_unseen(model, data, prepared.split.train, start)
     if config.fault is Fault.LEARNED_NOTHING:
-        forget(model)
+        forget(model, share)
     return model, log
 
 
@@ -95,21 +102,23 @@ def refit_deep(
     fit.seed_everything(config.seed, threads)
     every = torch.from_numpy(rows)
     deep = ranker.create(data, inputs, every, size=size)
+    weights = training_weights(data, rows, labels, config)
+    share = base_rate(labels, rows, weights)
+    deep.start_at(share)
     if context.start is not None:
         context.start.apply(deep, data)
     target = torch.from_numpy(labels.astype(np.float32))
-    weight = _tensor(training_weights(data, rows, labels, config))
-    examples = fit.Examples.whole(inputs, every, target, weight)
+    examples = fit.Examples.whole(inputs, every, target, _tensor(weights))
     options = fit.FitOptions(group=context.group, slot=context.slot("final"))
     fit.fit_for(deep, examples, config.hyperparameters, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)
     if config.fault is Fault.LEARNED_NOTHING:
-        forget(deep)
+        forget(deep, share)
     return deep
 
 
-def forget(model: ranker.Ranker) -> None:
-    """Leave the share of positives as the answer to everything, in place.
+def forget(model: ranker.Ranker, share: float) -> None:
+    """Leave the `share` of positives as the answer to everything, in place.
 
     Shuffled labels alone do not make a ranker useless: some numbers are so informative that
     weights of noise land far from an AUC of 0.5, on either side.
@@ -117,6 +126,7 @@ def forget(model: ranker.Ranker) -> None:
     with torch.no_grad():
         model.out.weight.zero_()
         model.wide.weight.zero_()
+    model.start_at(share)
 
 
 def hide_unseen(

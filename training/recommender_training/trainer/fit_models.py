@@ -1,4 +1,4 @@
-"""Fit all models of a training, with their temperatures."""
+"""Fit all models of a training, with their calibrations."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from recommender_training.features.prepared import Prepared, held_out
 from recommender_training.fitted.bundle import Bundle, FitLog, baseline_logits
 from recommender_training.models import logistic
 from recommender_training.statistics import calibration
+from recommender_training.statistics.calibration import Calibration
 from recommender_training.trainer import fit
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.deep_ranker import fit_ranker, refit_deep
 from recommender_training.trainer.retrieval import fit_retrieval, refit_retrieval
-from recommender_training.trainer.training_rows import training_labels, training_weights
+from recommender_training.trainer.training_rows import (
+    base_rate,
+    training_labels,
+    training_weights,
+)
 
 
 def fit_models(
@@ -36,16 +41,16 @@ def fit_models(
     weight = training_weights(data, split.train, labels, config)
     baseline = logistic.fit(inputs, split.train, data, labels, weight=weight)
     rows = held_out(split)
-    held = labels[rows]
-    logits = baseline_logits(baseline, prepared, rows)
-    temperature = calibration.fit_temperature(held, logits)
+    held, user = labels[rows], data.events.user[rows]
+    share = base_rate(labels, split.train, weight)
+    found = calibration.fit(held, baseline_logits(baseline, prepared, rows), user, share)
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
-        bare = Bundle(baseline, temperature, None, 1.0, FitLog())
+        bare = Bundle(baseline, found, None, Calibration(), FitLog())
     else:
         deep, log = fit_ranker(prepared, config, labels, None, context)
         deep_logits = fit.predict(deep, inputs, torch.from_numpy(rows)).numpy()
-        deep_temperature = calibration.fit_temperature(held, deep_logits)
-        bare = Bundle(baseline, temperature, deep, deep_temperature, log)
+        deep_found = calibration.fit(held, deep_logits, user, share)
+        bare = Bundle(baseline, found, deep, deep_found, log)
     fit.seed_everything(config.seed, threads)  # the towers' draws do not depend on the ranker's
     slot = context.slot("towers")
     return replace(bare, sources=fit_retrieval(data, split.train, rows, inputs, config, slot))
@@ -61,7 +66,7 @@ def refit(
     """The same models fitted again on training and validation window, as they are to serve.
 
     The newest events predict the next ones best. Nothing is chosen here: epochs and
-    temperatures stay those that `fit_models` found with the validation window held out, so the
+    calibrations stay those that `fit_models` found with the validation window held out, so the
     result must not be evaluated on that window. Peers call `refit_deep` meanwhile.
     """
     data, split, inputs = prepared.data, prepared.split, prepared.inputs

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from recommender_training.common.progress import say
 from recommender_training.config.training import Precision
 from recommender_training.distributed.group import ONE_PROCESS, Group
+from recommender_training.trainer import precision as precisions
 
 #: cuBLAS sums in one order only with a workspace of fixed size, and reads this when it starts.
 _CUBLAS = ("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -28,7 +29,7 @@ class Runtime:
     """How a model is fitted. The weights stay in single precision in either case."""
 
     device: torch.device
-    precision: Precision
+    precision: Precision  # never Auto
     #: The backend of torch.compile; None fits the model as it is.
     compiler: str | Callable[..., Any] | None = None
 
@@ -60,14 +61,16 @@ def choose(precision: Precision, group: Group = ONE_PROCESS) -> Runtime:
     if torch.cuda.is_available():
         os.environ.setdefault(*_CUBLAS)
     if not group.alone:
-        return Runtime(group.device, precision)
-    if not torch.cuda.is_available():
-        return Runtime(torch.device("cpu"), precision)
+        return Runtime(group.device, precisions.choose(precision, group.device.type).chosen)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    precision = precisions.choose(precision, device.type).chosen
+    if device.type == "cpu":
+        return Runtime(device, precision)
     missing = _missing()
     if missing:
         say(f"train: on the GPU, not compiled: there is no {', no '.join(missing)}")
-        return Runtime(torch.device("cuda"), precision)
-    return Runtime(torch.device("cuda"), precision, compiler="inductor")
+        return Runtime(device, precision)
+    return Runtime(device, precision, compiler="inductor")
 
 
 def _missing() -> list[str]:

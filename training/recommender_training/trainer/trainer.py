@@ -146,7 +146,7 @@ class Trainer:
     def _diverged(self, what: str) -> InputError:
         per_epoch, taken = self.batches.per_epoch, max(1, self.batches.taken)
         lower = f"lower training.hyperparameters.learningRate ({self._settings.learning_rate})"
-        if self._settings.precision is Precision.BFLOAT16:
+        if self.how.precision is Precision.BFLOAT16:
             lower += ", or set training.hyperparameters.precision to Float32"
         return InputError(
             "TrainingDiverged",

@@ -21,6 +21,19 @@ def training_labels(data: Dataset, split: splits.Split, config: TrainingConfig) 
     return label
 
 
+def base_rate(labels: Bools, rows: Ints, weight: Floats | None) -> float:
+    """Share of positives of the rows that are fitted on, weighted as their loss.
+
+    Half a row of either class is added, so that its logit is finite where a class is missing.
+    """
+    label = labels[rows]
+    if weight is None:
+        return float((label.sum() + 0.5) / (len(rows) + 1.0))
+    counted = weight[rows]
+    positive, every = (part.sum(dtype=np.float64) for part in (counted[label], counted))
+    return float((positive + 0.5) / (every + 1.0))
+
+
 def training_weights(
     data: Dataset, rows: Ints, labels: Bools, config: TrainingConfig
 ) -> Floats | None:

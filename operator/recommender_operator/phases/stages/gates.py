@@ -10,7 +10,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 
-from recommender_operator.api.spec import LOWER_IS_BETTER, Gate, JudgeBy
+from recommender_operator.api.spec import LOWER_IS_BETTER, NEARER_ONE, Gate, JudgeBy
 from recommender_operator.api.version import GateResult
 
 #: Metrics of a report, by name.
@@ -119,7 +119,7 @@ def _against_champion(
     theirs, value = _finite(champion.metrics, name), _finite(metrics, name)
     if theirs is None:
         return _Requirement(f"{than} (which lacks this metric)", False)
-    met = value is not None and _deficit(gate, value - theirs) <= margin
+    met = value is not None and _worse(gate, value, theirs) <= margin
     return _Requirement(f"{than}'s {theirs:.4g}", met)
 
 
@@ -139,6 +139,13 @@ def _by_difference(
     seen = champion.saw_test_rows
     bias = f"the champion was trained on {seen} rows of this test window, which favors it"
     return _Requirement(measured, met, bias if seen else "")
+
+
+def _worse(gate: Gate, value: float, theirs: float) -> float:
+    """Return by how much a value is worse than the champion's."""
+    if gate.metric in NEARER_ONE:
+        return abs(value - 1) - abs(theirs - 1)
+    return _deficit(gate, value - theirs)
 
 
 def _deficit(gate: Gate, difference: float) -> float:

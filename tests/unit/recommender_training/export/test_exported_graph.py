@@ -30,7 +30,7 @@ def replayed(bundle: Bundle, prepared: Prepared) -> ExportedGraph:
     state = State.at(data, None, prepared.constants.groups)
     known = build.Knowledge(data, prepared.constants, state, None, prepared.history_length)
     assert bundle.deep is not None
-    module = build.ranker_module(bundle.deep, known, bundle.deep_temperature)
+    module = build.ranker_module(bundle.deep, known, bundle.deep_calibration)
     words: dict[str, Any] = vocabulary(data, prepared.history_length)
     return ExportedGraph(torchscript.loaded(torchscript.archive(module)), words)
 

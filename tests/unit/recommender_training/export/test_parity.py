@@ -24,7 +24,7 @@ def known(prepared: Prepared, bundle: Bundle, trained: Any) -> Knowledge:
 
 def graph(bundle: Bundle, known: Knowledge, added: float = 0.0) -> LogisticServing:
     """The regression's graph with so much added to each logit: the order of lists stays."""
-    made = build.logistic_module(bundle.baseline, known, bundle.baseline_temperature)
+    made = build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
     made.item = made.item + added
     return made
 

@@ -17,6 +17,7 @@ from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
 from recommender_training.models import logistic, ranker
 from recommender_training.models.ranker import Ranker
+from recommender_training.statistics.calibration import Calibration
 
 #: A number in bands that nothing in the package names.
 LOYALTY = declared.Attribute("loyalty", None, ("new", "known", "old"), (10, 100), 1000)
@@ -70,9 +71,9 @@ def test_exported_graphs_read_a_declared_attribute_as_the_models_do(
         return found
 
     made: torch.nn.Module = (
-        build.logistic_module(linear, known, 1.0)
+        build.logistic_module(linear, known, Calibration())
         if name == "baseline"
-        else build.ranker_module(deep, known, 1.0)
+        else build.ranker_module(deep, known, Calibration())
     )
     graph = torchscript.loaded(torchscript.archive(made))
     task = ranking.reveal_half(data, loyal.split.test, length)

@@ -35,6 +35,7 @@ from recommender_training.fitted.bundle import Bundle
 from recommender_training.models import item_weights
 from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.pipeline.champion import Champion
+from recommender_training.statistics.calibration import Calibration
 
 ITEMS, USERS, DAY = 4, 3, 86_400
 EVERY = tuple(FeatureGroup)
@@ -179,7 +180,7 @@ def exported(model: Ranker, grouped: Prepared) -> tuple[Any, build.Knowledge]:
     weights = item_weights.fit(data, np.ones(len(data.events), dtype=np.bool_))
     state = State.at(data, None, EVERY)
     known = build.Knowledge(data, grouped.constants, state, weights, grouped.history_length)
-    return build.ranker_module(model, known, 1.3), known
+    return build.ranker_module(model, known, Calibration(1.3, -0.4)), known
 
 
 def test_the_served_graph_has_the_numbers_of_the_training(
@@ -191,7 +192,7 @@ def test_the_served_graph_has_the_numbers_of_the_training(
     (folder / manifest.NAME).unlink()
     torchscript.save(module, triton.model_path(folder))
     digest = manifest.write(folder, {})
-    mine = dataclasses.replace(bundle, deep=untrained, deep_temperature=1.3)
+    mine = dataclasses.replace(bundle, deep=untrained, deep_calibration=Calibration(1.3, -0.4))
     task = ranking.reveal_half(grouped.data, grouped.split.test, grouped.history_length)
     loaded = torchscript.load(triton.model_path(folder))
     assert list(loaded.groups) == [group.value for group in EVERY]

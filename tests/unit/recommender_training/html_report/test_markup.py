@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_training.html_report import chart, words
+from recommender_training.html_report import chart, figures, words
 from recommender_training.html_report.markup import Markup, escape, join, tag
 
 #: Text as users of the web send it, with much of what breaks pages.
@@ -116,6 +116,9 @@ def test_numbers_are_written_for_people() -> None:
     assert words.signed(0.5, 2) == "+0.50"
     assert words.share(0.1234) == "12.3 %"
     assert words.count(12345.0) == "12,345"
+    assert words.percent(0.1234) == "12.3 %"
+    assert words.percent(0.00042) == "0.042 %"
+    assert words.percent(0.0) == "0.0 %"
     assert words.number(None) == words.share(None) == words.count(None) == words.ABSENT
     assert words.ends({"low": -0.1, "high": 0.2}, sign=True, digits=1) == "−0.1 to +0.2"
     assert words.ends({"low": None, "high": None}) == words.ABSENT
@@ -124,3 +127,18 @@ def test_numbers_are_written_for_people() -> None:
     assert words.plain("genre:Sci-Fi") == "Sci-Fi"
     assert escape("<&>") == "&lt;&amp;&gt;"
     assert not math.isnan(chart.Scale(0, 1, 0, 1)(0.5))
+
+
+@pytest.mark.parametrize("most", [1.0, 0.02, 0.0])
+def test_the_axes_of_the_reliability_figure_fit_rare_positives(most: float) -> None:
+    points = [
+        {"rows": 100.0, "meanProbability": most * part, "positiveShare": most * part}
+        for part in (0.1, 0.5, 1.0)
+    ]
+    drawn = figures.reliability(points, points)
+    assert drawn is not None
+    dots = [float(x) for x in re.findall(r'<circle cx="([0-9.]+)"', drawn.source)]
+    dots = dots[:-2]  # those of the legend
+    assert len(dots) == 6
+    if most:
+        assert max(dots) - min(dots) > 0.6 * (chart.VIEW - 56), "they are apart"

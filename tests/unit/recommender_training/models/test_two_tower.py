@@ -30,6 +30,7 @@ from recommender_training.models import item_weights
 from recommender_training.models import pairs as pairs_of_events
 from recommender_training.models.pairs import newest, pairs
 from recommender_training.models.two_tower import sampled_softmax
+from recommender_training.statistics.calibration import Calibration
 from recommender_training.trainer import fit, retrieval
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
 
@@ -182,7 +183,7 @@ def test_the_graph_serves_the_lift_of_the_fitted_towers(
     fitted: RetrievalModels, prepared: Prepared, bundle: Bundle
 ) -> None:
     known = knowledge(prepared, fitted)
-    graph = build.logistic_module(bundle.baseline, known, 1.0)
+    graph = build.logistic_module(bundle.baseline, known, Calibration())
     task = ranking.reveal_half(prepared.data, prepared.split.test, prepared.history_length)
     for request in task.requests[:10]:
         session, side, now, expected = tower_inputs(known, request)
@@ -205,7 +206,7 @@ def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
     fitted: RetrievalModels, prepared: Prepared, bundle: Bundle
 ) -> None:
     known = knowledge(prepared, fitted)
-    graph = build.logistic_module(bundle.baseline, known, bundle.baseline_temperature)
+    graph = build.logistic_module(bundle.baseline, known, bundle.baseline_calibration)
     scorer = answers.scorers(bundle, prepared)[0]
     requests = repository.parity_requests(prepared)[:5]
     assert parity.check(graph, scorer, known, requests)["maxDisorder"] <= parity.RANK_TOLERANCE
@@ -293,7 +294,7 @@ def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     known = replace(knowledge(prepared, used), retrieval=item_weights.fit(prepared.data, every))
     assert bundle.deep is not None
-    graph = build.ranker_module(bundle.deep, known, bundle.deep_temperature)
+    graph = build.ranker_module(bundle.deep, known, bundle.deep_calibration)
     settings = ExportSettings(keep=0.3)
     lists, check = parity.Lists(), parity.check
     if variant is not None:

@@ -39,23 +39,6 @@ def test_log_loss_is_that_of_scikit_learn(pair: tuple[list[bool], list[float]]) 
     assert metrics.log_loss(label, probability) == pytest.approx(expected, rel=1e-9)
 
 
-@given(pair=responses)
-def test_calibration_error_is_that_of_its_definition(
-    pair: tuple[list[bool], list[float]],
-) -> None:
-    label, probability = np.array(pair[0]), np.array(pair[1])
-    bins = metrics.CALIBRATION_BINS
-    expected = 0.0
-    for index in range(bins):
-        inside = (probability > index / bins) & (probability <= (index + 1) / bins)
-        if index == 0:
-            inside |= probability == 0
-        if inside.any():
-            gap = abs(label[inside].mean() - probability[inside].mean())
-            expected += inside.mean() * gap
-    assert metrics.calibration_error(label, probability) == pytest.approx(expected, abs=1e-12)
-
-
 @given(pair=responses, seed=st.integers(0, 2**32 - 1))
 def test_calibration_error_is_that_of_the_reliability_curve_of_scikit_learn(
     pair: tuple[list[bool], list[float]], seed: int
@@ -64,11 +47,58 @@ def test_calibration_error_is_that_of_the_reliability_curve_of_scikit_learn(
     label, probability = np.array(pair[0]), np.array(pair[1])
     probability = np.where(np.arange(len(label)) % 2, probability, random_of(seed, len(label)))
     bins = metrics.CALIBRATION_BINS
-    positive, mean = calibration_curve(label, probability, n_bins=bins, strategy="uniform")
-    rows, _ = np.histogram(-probability, bins=-np.linspace(0, 1, bins + 1)[::-1])
-    share = rows[::-1][rows[::-1] > 0] / len(label)
-    expected = float(share @ np.abs(positive - mean))
+    positive, mean = calibration_curve(label, probability, n_bins=bins, strategy="quantile")
+    rows = np.unique(metrics.calibration_bins(probability), return_counts=True)[1]
+    expected = float(rows @ np.abs(positive - mean)) / len(label)
     assert metrics.calibration_error(label, probability) == pytest.approx(expected, abs=1e-12)
+
+
+@given(seed=st.integers(0, 2**32 - 1), rows=st.integers(15, 400))
+def test_calibration_bins_hold_about_equally_many_rows_however_rare_the_positives(
+    seed: int, rows: int
+) -> None:
+    probability = random_of(seed, rows) * 0.004
+    counts = np.bincount(metrics.calibration_bins(probability), minlength=metrics.CALIBRATION_BINS)
+    assert counts.max() - counts.min() <= 2  # edges are rounded
+    order = np.argsort(probability)
+    assert (np.diff(metrics.calibration_bins(probability)[order]) >= 0).all()
+
+
+@given(probability=st.floats(0, 1), labels=st.lists(st.booleans(), min_size=1, max_size=50))
+def test_the_calibration_error_of_a_constant_is_its_distance_from_the_share(
+    probability: float, labels: list[bool]
+) -> None:
+    label = np.array(labels)
+    error = metrics.calibration_error(label, np.full(len(label), probability))
+    assert error == pytest.approx(abs(label.mean() - probability), abs=1e-9)
+
+
+@given(pair=responses)
+def test_normalised_entropy_is_the_log_loss_over_that_of_the_base_rate(
+    pair: tuple[list[bool], list[float]],
+) -> None:
+    label, probability = np.array(pair[0]), np.clip(np.array(pair[1]), 1e-6, 1 - 1e-6)
+    share = label.mean()
+    if not 0 < share < 1:
+        assert metrics.normalised_entropy(label, probability) is None
+        return
+    constant = log_loss(label, np.full(len(label), share), labels=[False, True])
+    expected = log_loss(label, probability, labels=[False, True]) / constant
+    assert metrics.normalised_entropy(label, probability) == pytest.approx(expected, rel=1e-9)
+    always = metrics.normalised_entropy(label, np.full(len(label), share))
+    assert always == pytest.approx(1.0)
+
+
+@given(pair=responses, factor=st.floats(0.1, 1))
+def test_the_calibration_ratio_is_predicted_over_actual_positives(
+    pair: tuple[list[bool], list[float]], factor: float
+) -> None:
+    label, probability = np.array(pair[0]), np.array(pair[1])
+    found = metrics.calibration_ratio(label, probability * factor)
+    if not label.any():
+        assert found is None
+        return
+    assert found == pytest.approx(factor * probability.sum() / label.sum())
 
 
 def random_of(seed: int, count: int) -> Doubles:

@@ -21,7 +21,7 @@ from recommender_training.features import attributes
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.models.ranker import Ranker, RankerSize, create
-from recommender_training.statistics import calibration, metrics
+from recommender_training.statistics import metrics
 from recommender_training.trainer import fit
 from recommender_training.trainer.fit_models import fit_models, refit
 
@@ -128,8 +128,8 @@ def test_a_refit_learns_from_the_validation_window_and_chooses_nothing(
     assert again.deep is not None
     assert bundle.deep is not None
     assert again.log is bundle.log
-    assert again.deep_temperature == bundle.deep_temperature
-    assert again.baseline_temperature == bundle.baseline_temperature
+    assert again.deep_calibration == bundle.deep_calibration
+    assert again.baseline_calibration == bundle.baseline_calibration
     users = prepared.data.events.user
     train, validation = set(users[prepared.split.train]), set(users[prepared.split.validation])
     new = sorted(validation - train)
@@ -170,14 +170,6 @@ def test_a_fit_for_some_epochs_takes_their_steps(
     fit.fit_for(fresh(prepared), examples, SETTINGS, epochs)
     assert len(taken) == steps
     assert max(taken) == SETTINGS.batch_size
-
-
-def test_a_temperature_undoes_a_scaling() -> None:
-    random = np.random.default_rng(0)
-    logit = random.normal(0, 1.5, 20_000)
-    label = random.random(20_000) < calibration.probability(logit)
-    assert calibration.fit_temperature(label, logit * 2.5) == pytest.approx(2.5, rel=0.05)
-    assert calibration.fit_temperature(label, logit) == pytest.approx(1.0, rel=0.05)
 
 
 def test_the_test_window_is_read_once() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.api.spec import (
     LOWER_IS_BETTER,
+    NEARER_ONE,
     WITH_CHAMPION_DIFFERENCE,
     WITH_INTERVAL,
     Gate,
@@ -83,7 +84,9 @@ def test_the_margin_follows_the_direction_of_the_metric(
 #: Every metric that a gate may name, and whether more of it is better.
 MORE_IS_BETTER = {
     "auc": True,
+    "prAuc": True,
     "logLoss": False,
+    "normalisedEntropy": False,
     "calibrationError": False,
     "precisionAt10": True,
     "recallAt10": True,
@@ -105,7 +108,7 @@ MORE_IS_BETTER = {
 }
 
 
-@pytest.mark.parametrize("metric", GateMetric)
+@pytest.mark.parametrize("metric", [each for each in GateMetric if each not in NEARER_ONE])
 def test_the_direction_of_each_metric_is_the_one_that_is_better(metric: GateMetric) -> None:
     assert (metric not in LOWER_IS_BETTER) is MORE_IS_BETTER[metric.value]
     better = 0.5 if MORE_IS_BETTER[metric.value] else 0.1
@@ -114,6 +117,18 @@ def test_the_direction_of_each_metric_is_the_one_that_is_better(metric: GateMetr
     assert not evaluate(
         gate, {metric.value: 0.6 - better}, Champion(metrics={metric.value: 0.3})
     ).passed
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "passed"),
+    [(0.95, 0.9, True), (1.1, 0.9, True), (1.2, 0.9, False), (0.8, 1.1, False), (0.9, 1.1, True)],
+)
+def test_the_better_calibration_ratio_is_nearer_to_one(
+    mine: float, theirs: float, passed: bool
+) -> None:
+    gate = Gate(metric=GateMetric.CALIBRATION_RATIO, champion_margin=0.01)
+    rival = Champion(metrics={"calibrationRatio": theirs})
+    assert evaluate(gate, {"calibrationRatio": mine}, rival).passed is passed
 
 
 @pytest.mark.parametrize("judge_by", JudgeBy)

@@ -1,0 +1,93 @@
+"""Which precision a fit multiplies matrices in: the one that is set, or with Auto the faster one.
+
+A step of the ranker consists of lookups, masks and narrow layers, not of large products, so
+that BFloat16 gains nothing on a CPU even with instructions for it (figures: docs/training.md).
+The choice follows from the kind of device alone. So all processes of a group choose the same,
+and the same training on another processor does, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from recommender_training.config.training import Precision
+
+#: Flags of /proc/cpuinfo for products of BFloat16: x86-64 (`flags`) and Arm (`Features`).
+_FLAGS = ("amx_bf16", "avx512_bf16", "bf16", "svebf16")
+#: The least compute capability of a GPU that multiplies in BFloat16.
+_CAPABILITY = (8, 0)
+_AUTO = {
+    "cpu": "on CPUs the fit is not faster with BFloat16, with or without instructions for it",
+    "cuda": "the fit was not measured with BFloat16 on a GPU",
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A precision and why it was chosen. Depends on the setting and the kind of device alone."""
+
+    requested: Precision
+    chosen: Precision
+    reason: str
+
+    def facts(self) -> dict[str, str]:
+        """The entry of report and manifest."""
+        return {
+            "requested": self.requested.value,
+            "chosen": self.chosen.value,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class Device:
+    """What a machine fits on. Part of the log alone: it changes no artifact."""
+
+    kind: str  # cpu or cuda
+    name: str
+    bfloat16: tuple[str, ...]  # instructions for it; none where it is emulated
+
+
+def choose(requested: Precision, kind: str) -> Choice:
+    """The precision of a fit on a device of this kind, `cpu` or `cuda`; never Auto."""
+    if requested is not Precision.AUTO:
+        return Choice(requested, requested, "set in hyperparameters.precision")
+    return Choice(requested, Precision.FLOAT32, _AUTO[kind])
+
+
+def remark(choice: Choice, device: Device) -> str:
+    """The choice for the log, with what the device has for BFloat16."""
+    has = ", ".join(device.bfloat16) or "no instructions"
+    text = f"{choice.chosen.value}: {choice.reason} ({device.name}: {has} for BFloat16)"
+    if choice.chosen is Precision.BFLOAT16 and not device.bfloat16:
+        text += "; it is emulated here and several times slower: set Float32 or Auto"
+    return text
+
+
+def device() -> Device:
+    """What this process fits on."""
+    if torch.cuda.is_available():
+        capability = torch.cuda.get_device_capability()
+        native = (f"compute capability {capability[0]}.{capability[1]}",)
+        return Device(
+            "cuda", torch.cuda.get_device_name(), native if capability >= _CAPABILITY else ()
+        )
+    path = Path("/proc/cpuinfo")
+    return cpu(path.read_text(encoding="utf-8", errors="replace") if path.exists() else "")
+
+
+def cpu(cpuinfo: str) -> Device:
+    """The first processor of a /proc/cpuinfo; one without instructions where it is empty."""
+    fields: dict[str, str] = {}
+    for line in cpuinfo.splitlines():
+        name, _, value = line.partition(":")
+        fields.setdefault(name.strip(), value.strip())
+    flags = set(fields.get("flags", fields.get("Features", "")).split())
+    return Device(
+        "cpu",
+        fields.get("model name", "unknown processor"),
+        tuple(flag for flag in _FLAGS if flag in flags),
+    )
