@@ -173,9 +173,9 @@ def _by_segment(window: Window) -> dict[str, Answers]:
     data = window.data
     if next(popularity.by_segment(data, None), None) is None:
         return {}
-    of_context = len(data.attributes) - data.users.side.shape[1]
+    shape = (len(window.task.requests), len(data.attributes) - data.users.side.shape[1])
     context = np.array([each.context for each in window.task.requests], dtype=np.float32)
-    segment = popularity.segment_of(data, window.request_user, context.reshape(-1, of_context))
+    segment = popularity.segment_of(data, window.request_user, context.reshape(shape))
     start, overall = int(data.events.time[window.rows[0]]), window.counts.positives
     scores = popularity.of_requests(data, start, segment, overall.astype(np.float64))
     return {"popularityBySegment": Answers(None, ranking.best(window.task, scores, TOP_K))}
