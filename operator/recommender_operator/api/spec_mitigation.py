@@ -10,7 +10,6 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 
-
 #: Groups of users and of items beside those of the declared features.
 SEGMENT, POPULARITY = "Segment", "Popularity"
 

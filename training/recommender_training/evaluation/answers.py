@@ -171,10 +171,13 @@ def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answ
 def _by_segment(window: Window) -> dict[str, Answers]:
     """The lists that are served where no model answers, from the events before the window."""
     data = window.data
-    if (popularity.segment_of(data) < 0).all():
+    if next(popularity.by_segment(data, None), None) is None:
         return {}
+    shape = (len(window.task.requests), len(data.attributes) - data.users.side.shape[1])
+    context = np.array([each.context for each in window.task.requests], dtype=np.float32)
+    segment = popularity.segment_of(data, window.request_user, context.reshape(shape))
     start, overall = int(data.events.time[window.rows[0]]), window.counts.positives
-    scores = popularity.of_users(data, start, window.request_user, overall.astype(np.float64))
+    scores = popularity.of_requests(data, start, segment, overall.astype(np.float64))
     return {"popularityBySegment": Answers(None, ranking.best(window.task, scores, TOP_K))}
 
 

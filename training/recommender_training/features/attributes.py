@@ -44,9 +44,11 @@ def rated(data: Dataset) -> tuple[int, ...]:
 
 
 def edges(attributes: Sequence[Attribute]) -> Tensor:
-    """[K, E] first value of each band but the lowest; an attribute of categories has none."""
+    """[K, E] first value of each band but the lowest; NaN, which no value reaches, where an
+    attribute has fewer.
+    """
     width = max((len(attribute.edges) for attribute in attributes), default=0)
-    filled = [[*each.edges, *[math.inf] * (width - len(each.edges))] for each in attributes]
+    filled = [[*each.edges, *[math.nan] * (width - len(each.edges))] for each in attributes]
     return torch.tensor(filled, dtype=torch.float32).reshape(len(attributes), width)
 
 
@@ -75,8 +77,17 @@ def buckets(data: Dataset, side: Floats) -> Tensor:
 def of_users(data: Dataset, name: str) -> Ints:
     """[U] index of each user's category or band of one attribute, -1 where it is unknown."""
     place = [attribute.name for attribute in data.attributes].index(name)
-    own = data.attributes[place]
-    side = torch.from_numpy(data.users.side[:, place : place + 1])
+    return _values(data.attributes[place], data.users.side[:, place])
+
+
+def of_context(data: Dataset, name: str, context: Floats) -> Ints:
+    """[R] the same of an attribute of the context, of its values [R, C]."""
+    place = [attribute.name for attribute in data.attributes].index(name)
+    return _values(data.attributes[place], context[:, place - data.users.side.shape[1]])
+
+
+def _values(own: Attribute, column: Floats) -> Ints:
+    side = torch.from_numpy(np.ascontiguousarray(column[:, None]))
     found = graph.side_buckets(side, edges([own]), banded([own]))
     return np.asarray(torch.as_tensor(found)[:, 0].numpy() - 1)
 
@@ -84,5 +95,6 @@ def of_users(data: Dataset, name: str) -> Ints:
 def of_events(data: Dataset, name: str, rows: Ints) -> Ints:
     """[R] the same of the events at `rows`, for an attribute of users or of context."""
     place = [attribute.name for attribute in data.attributes].index(name)
-    found = buckets(data, data.side_of_events(rows))
-    return np.asarray(found[:, place].numpy() - 1)
+    if data.attributes[place].place is Place.USERS:
+        return of_users(data, name)[data.events.user[rows]]
+    return of_context(data, name, data.events.context_of(rows))

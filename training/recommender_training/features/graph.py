@@ -1,6 +1,6 @@
 """Feature code that runs inside the exported model and in training alike: one code, no skew.
 
-All functions are TorchScript. Legend of shapes: B batch, L session, I items, G genres,
+All functions are TorchScript. Legend of shapes: B batch, L session, I items, G categories,
 S session statistics, F numbers, C candidates (1 in training, I when serving), K factors.
 """
 
@@ -133,7 +133,8 @@ def item_numbers(
     """[..., 2 + 3 M] numbers of items from their counts before the request; shapes broadcast.
 
     Popularity is relative to the mean item, so that it does not grow with the data. Of each time
-    of the items, `times` [..., M] in seconds, the age: in years, in days, and whether it is known.
+    of the items, `times` [..., M] in seconds, what has passed since, in years and in days, and
+    whether it is known.
     """
     count = events.to(torch.float32)
     added = added_events(prior, 10.0)
@@ -141,10 +142,10 @@ def item_numbers(
     mean = (total.to(torch.float32) + float(item_count)) / float(item_count)
     popularity = torch.log((count + 1.0) / mean)
     known = (~torch.isnan(times)).to(torch.float32)
-    age = (now.to(torch.float64).unsqueeze(-1) - times).nan_to_num(0.0).to(torch.float32)
-    days = (age / 86_400.0).clamp(min=0.0, max=36_525.0)
+    since = (now.to(torch.float64).unsqueeze(-1) - times).nan_to_num(0.0).to(torch.float32)
+    days = (since / 86_400.0).clamp(min=0.0, max=36_525.0)
     ages = torch.cat(
-        [torch.log1p(days / 365.2425) * known, torch.log1p(days) * known, known + age * 0.0], -1
+        [torch.log1p(days / 365.2425) * known, torch.log1p(days) * known, known + since * 0.0], -1
     )
     logit = torch.logit(rate)
     zero = torch.zeros_like(logit + now.to(torch.float32))  # gives all the common shape

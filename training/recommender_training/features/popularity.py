@@ -1,10 +1,12 @@
 """Popularity by segment: what users like oneself liked, by the features for cold start.
 
-A segment is one value of each of these features; users who lack one are in none.
+A segment is one value of each of these features, of users and of context; who lacks one is in
+none.
 
 An item's score in a segment is its share of the segment's positive events with WEIGHT events of
 the whole population added (a Dirichlet prior), so that a segment of few events has about the list
-of all. Legend of shapes: U users, I items.
+of all. Legend of shapes: U users, I items,
+R requests, S features for cold start, C features of the context.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.common.arrays import Doubles, Floats, Ints, Places
+from recommender_training.config.declaration import Place
 from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
@@ -33,18 +36,29 @@ def features(data: Dataset) -> tuple[Attribute, ...]:
 
 
 def values_of(data: Dataset) -> Ints:
-    """[U, S] category or band of each of the features; -1 where it is not known."""
-    none = np.zeros((data.users.count, 0), dtype=np.int64)
-    columns = [attributes.of_users(data, each.name)[:, None] for each in features(data)]
-    return np.concatenate([none, *columns], axis=1)
-
-
-def segment_of(data: Dataset) -> Ints:
-    """[U] number of the segment: its values are the digits; -1 where one is not known."""
-    values, code = values_of(data), np.zeros(data.users.count, dtype=np.int64)
+    """[U, S] category or band of each of the features; -1 where it is not known, and for the
+    context.
+    """
+    found = np.full((data.users.count, len(features(data))), -1, dtype=np.int64)
     for place, each in enumerate(features(data)):
-        code = code * len(each.categories) + values[:, place]
-    known = (values >= 0).all(1) if values.shape[1] else np.zeros(data.users.count, dtype=np.bool_)
+        if each.place is Place.USERS:
+            found[:, place] = attributes.of_users(data, each.name)
+    return found
+
+
+def segment_of(data: Dataset, users: Places, context: Floats) -> Ints:
+    """[R] number of the segment of the users at these rows in the context [R, C].
+
+    The values are its digits; -1 where one is not known.
+    """
+    code, known = np.zeros(len(users), dtype=np.int64), np.full(len(users), bool(features(data)))
+    for each in features(data):
+        if each.place is Place.USERS:
+            value = attributes.of_users(data, each.name)[users]
+        else:
+            value = attributes.of_context(data, each.name, context)
+        code = code * len(each.categories) + value
+        known &= value >= 0
     return np.where(known, code, -1)
 
 
@@ -64,7 +78,8 @@ def by_segment(data: Dataset, time: int | None) -> Iterator[tuple[int, Doubles]]
     """
     events, count = data.events, data.items.count
     known = events.label if time is None else events.label & (events.time < time)
-    item, segment = events.item[known], segment_of(data)[events.user[known]]
+    item = events.item[known]
+    segment = segment_of(data, events.user[known], events.context_of(known))
     total = np.bincount(item, minlength=count)
     codes, sizes = np.unique(segment[segment >= 0], return_counts=True)
     largest = np.argsort(-sizes, kind="stable")[:MAX_SEGMENTS]
@@ -78,10 +93,9 @@ def smoothed(own: npt.NDArray[Any], total: npt.NDArray[Any]) -> Doubles:
     return np.asarray((own + prior) / (own.sum() + WEIGHT), dtype=np.float64)
 
 
-def of_users(data: Dataset, time: int | None, users: Ints, overall: Doubles) -> Doubles:
-    """[R, I] scores of each user: those of the segment, else `overall` [I]."""
-    scores = np.tile(overall, (len(users), 1))
-    segment = segment_of(data)[users]
+def of_requests(data: Dataset, time: int | None, segment: Ints, overall: Doubles) -> Doubles:
+    """[R, I] scores of requests: those of the `segment` [R] of each, else `overall` [I]."""
+    scores = np.tile(overall, (len(segment), 1))
     for code, own in by_segment(data, time):
         scores[segment == code] = own
     return scores

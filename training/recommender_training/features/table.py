@@ -28,7 +28,8 @@ from recommender_training.features.taste import Fits
 
 #: Inputs are kept up to this size: about a million events with 20 past ones each.
 KEPT_BYTES = 768 * 1024 * 1024
-#: Events whose inputs are computed at a time: their parts by item and genre are larger than they.
+#: Events whose inputs are computed at a time: their parts by item and category are larger than
+#: they.
 _ROWS = 8192
 
 

@@ -57,7 +57,7 @@ def test_each_group_has_the_metrics_of_its_own_rows(
     said: dict[str, answers.Answers],
     part: str,
 ) -> None:
-    rows_of = responses.segment_rows if part == "segments" else responses.genre_rows
+    rows_of = responses.segment_rows if part == "segments" else responses.item_rows
     groups = rows_of(judged.data, judged.rows)
     for name in ("recommender", "baseline"):
         entries = {entry["name"]: entry for entry in report["models"][name][part]}
@@ -84,7 +84,7 @@ def test_segments_of_age_and_of_gender_each_divide_the_rows(
 ) -> None:
     data = judged.data
     if not known:  # of every third user
-        side = np.where(np.arange(data.users.count)[:, None] % 3 == 0, -1, data.users.side)
+        side = np.where(np.arange(data.users.count)[:, None] % 3 == 0, np.nan, data.users.side)
         data = dataclasses.replace(data, users=dataclasses.replace(data.users, side=side))
     segments = responses.segment_rows(data, judged.rows)
     assert {"age:unknown", "gender:unknown"} & segments.keys() == (

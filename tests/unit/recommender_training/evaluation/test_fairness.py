@@ -10,13 +10,13 @@ import numpy.typing as npt
 import pytest
 from sklearn.metrics import log_loss, roc_auc_score
 
-from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.evaluation import answers, fairness, ranking
 from recommender_training.evaluation.evaluate import report
 from recommender_training.features import taste
 from recommender_training.features.history import ItemCounts
 from recommender_training.features.state import State
 from recommender_training.statistics import bootstrap
+from tests import small_data
 
 USERS, ROWS_EACH, ITEMS = 120, 20, 30
 GENRES = ("Common", "Rare")
@@ -28,20 +28,15 @@ def judged() -> answers.Window:
     random = np.random.default_rng(11)
     count = USERS * ROWS_EACH
     item = random.integers(0, ITEMS, count)
-    events = Events(
-        user=np.tile(np.arange(USERS), ROWS_EACH),
-        item=item,
-        value=np.where(random.random(count) < 0.5, 5, 2).astype(np.float32),
-        time=np.arange(count),
+    value = np.where(random.random(count) < 0.5, 5.0, 2.0)
+    data = small_data.build(
+        [(row % USERS, int(item[row]), float(value[row]), row) for row in range(count)],
+        [
+            {"id": user, "age": 20 if user < USERS // 2 else 60, "gender": "FM"[user % 2]}
+            for user in range(USERS)
+        ],
+        [{"id": each, "genre": GENRES[each >= 20]} for each in range(ITEMS)],
     )
-    ages = np.where(np.arange(USERS) < USERS // 2, 20, 60)
-    side = np.stack([ages, np.arange(USERS) % 2, np.zeros(USERS, dtype=np.int64)], axis=1)
-    users = Users(np.arange(USERS), side, ("F", "M"), ("none",))
-    rare = (np.arange(ITEMS) >= 20).astype(np.int64)
-    items = Items(
-        np.arange(ITEMS), np.eye(2, dtype=np.float32)[rare], rare, np.zeros(ITEMS, int), GENRES
-    )
-    data = Dataset(events, users, items)
     zero = np.ones(ITEMS, dtype=np.int64)
     task = ranking.reveal_half(data, np.arange(count), 20)
     state = State(ItemCounts(zero, zero, zero), taste.nothing(len(zero)))

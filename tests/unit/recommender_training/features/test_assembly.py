@@ -16,7 +16,6 @@ from tests.unit.recommender_training.features.test_history_features import (
     LENGTH,
     dataset_of,
     event,
-    events_of,
 )
 
 Rows = list[tuple[int, int, float, int]]
@@ -26,12 +25,13 @@ Rows = list[tuple[int, int, float, int]]
 def test_an_event_has_the_inputs_of_its_item_in_the_catalogue_of_the_same_request(
     rows: Rows, pick: int
 ) -> None:
-    data = dataset_of(events_of(rows))
+    data = dataset_of(rows)
     events, row = data.events, pick % len(rows)
     features = table.Features.of(data, LENGTH, FROZEN)
     user, time = int(events.user[row]), int(events.time[row])
     past = features.parts.past.before(np.array([row]), LENGTH)[0]
-    request = Requests.one(user, time, past[past >= 0], LENGTH)
+    context = events.context_of(np.array([row]))[0]
+    request = Requests.one(user, time, past[past >= 0], LENGTH, context)
     known = state.State.at(data, time, FROZEN.groups)
     candidates = state.catalogue(data, known, FROZEN.groups, FROZEN.prior, request)
     listed = assemble(data, FROZEN, request, candidates).take(torch.tensor([events.item[row]]))
@@ -44,7 +44,7 @@ def test_an_event_has_the_inputs_of_its_item_in_the_catalogue_of_the_same_reques
 
 def test_the_candidates_of_one_request_are_not_mixed_with_those_of_another() -> None:
     rows: Rows = [(n % 3, n % 6, float(1 + n % 5), 1000 + n) for n in range(24)]
-    data = dataset_of(events_of(rows))
+    data = dataset_of(rows)
     parts = table.EventParts.of(data, LENGTH, FROZEN.groups, FROZEN.prior)
     both = table.Features.of(data, LENGTH, FROZEN).take(torch.tensor([22, 23]))
     for number, row in enumerate((22, 23)):

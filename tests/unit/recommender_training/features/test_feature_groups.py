@@ -16,8 +16,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_training.artifact import manifest, triton
+from recommender_training.config.declaration import Declaration
 from recommender_training.config.training import FeatureGroup
-from recommender_training.data.dataset import Dataset, Events, Items, Users
+from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers, ranking
 from recommender_training.export import build, parity, torchscript
 from recommender_training.features import (
@@ -27,8 +28,10 @@ from recommender_training.features import (
     extras,
     graph,
     history,
+    names,
     table,
 )
+from recommender_training.features.item_content import content
 from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
 from recommender_training.fitted.bundle import Bundle
@@ -36,6 +39,7 @@ from recommender_training.models import item_weights
 from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.pipeline.champion import Champion
 from recommender_training.statistics.calibration import Calibration
+from tests import small_data
 
 ITEMS, USERS, DAY = 4, 3, 86_400
 EVERY = tuple(FeatureGroup)
@@ -51,35 +55,65 @@ event = st.tuples(
 Rows = list[tuple[int, int, float, int]]
 
 
+#: Two features of users for cold start and one that is not; two of items, with a time.
+DECLARED = Declaration.model_validate(
+    {
+        "users": [
+            {"name": "points", "kind": "Numeric", "edges": [30], "coldStart": True},
+            {"name": "plan", "kind": "Categorical", "coldStart": True},
+            {"name": "town", "kind": "Categorical"},
+        ],
+        "items": [
+            {"name": "topic", "kind": "Categorical"},
+            {"name": "size", "kind": "Numeric", "edges": [1]},
+            {"name": "made", "kind": "Timestamp"},
+        ],
+        "context": [{"name": "device", "kind": "Categorical", "coldStart": True}],
+    }
+)
+
+
 def dataset_of(rows: Rows) -> Dataset:
-    user, item, value, time = (np.array(column) for column in zip(*rows, strict=True))
-    order = np.lexsort((item, user, time))
-    events = Events(user[order], item[order], value[order].astype(np.float32), time[order])
-    side = np.array([[20, 0, 0], [40, 1, 0], [-1, -1, -1]])
-    hot, zeros = np.ones((ITEMS, 1), dtype=np.float32), np.zeros(ITEMS, dtype=np.int64)
-    items = Items(np.arange(ITEMS) + 10, hot, zeros, zeros, ("a",))
-    return Dataset(events, Users(np.arange(USERS) + 1, side, ("F", "M"), ("x",)), items)
+    """Users are 1 and on, the last one unknown; items are 10 and on."""
+    return small_data.build(
+        [(user + 1, item + 10, value, time) for user, item, value, time in rows],
+        [
+            {"id": 1, "points": 20.0, "plan": "free", "town": "Ulm"},
+            {"id": 2, "points": 40.0, "plan": "paid", "town": "Ulm"},
+            {"id": 3},
+        ],
+        [{"id": 10 + item, "topic": "a"} for item in range(ITEMS)],
+        DECLARED,
+    )
 
 
 def test_the_table_in_the_documents_is_that_of_the_declaration() -> None:
     assert declared.table() in DOCS.read_text()
 
 
-def test_every_number_of_the_models_is_declared_and_every_declaration_has_its_number() -> None:
+def test_every_number_of_the_models_has_its_name_and_every_declaration_its_number() -> None:
     data = dataset_of([(0, 0, 4.0, 1_000_000), (1, 1, 1.0, 2_000_000)])
     frozen = assembly.Constants(3.0, 0.5, EVERY)
     inputs = table.build(data, 2, frozen)
-    assert inputs.numbers.shape[1] == len(graph.NUMBERS)
+    assert inputs.numbers.shape[1] == len(names.both_models(data))
     assert inputs.taste.shape[1] == len(graph.TASTE_NUMBERS)
-    assert inputs.extra.shape[1] == sum(len(declared.names(group)) for group in EVERY)
+    assert inputs.extra.shape[1] == len(names.of_groups(data, EVERY))
     for group in EVERY:
         alone = table.build(data, 2, dataclasses.replace(frozen, groups=(group,)))
-        assert alone.extra.shape[1] == len(declared.names(group)) > 0
-    numbers = {*graph.NUMBERS, *graph.TASTE_NUMBERS}
-    blocks = {feature.block for feature in declared.FEATURES if feature.name in numbers}
-    counted = [f for f in declared.FEATURES if f.block in blocks or f.block in EVERY]
+        assert alone.extra.shape[1] == len(names.of_groups(data, (group,))) > 0
+    # a name in capitals stands for one number of each feature of its kind
+    stands = {"TIME": ("made",), "ITEM": ("topic", "size"), "USER": ("points", "plan")}
+    told = [
+        feature.name.replace(word, name)
+        for feature in declared.FEATURES
+        if feature.block in {"item_numbers", "session_numbers", "pair_numbers", "taste_numbers"}
+        or feature.block in EVERY
+        for word in [next((word for word in stands if word in feature.name), "")]
+        for name in stands.get(word, ("",))
+    ]
+    found = names.number_names(data, EVERY)
+    assert sorted(found) == sorted(told)
     assert len({f.name for f in declared.FEATURES}) == len(declared.FEATURES)
-    assert len(counted) == len(numbers) + inputs.extra.shape[1]
 
 
 def test_groups_are_read_in_one_order_and_unknown_ones_refused() -> None:
@@ -167,12 +201,11 @@ def grouped(prepared: Prepared) -> Prepared:
 def untrained(grouped: Prepared) -> Ranker:
     """Random weights read every number, so that a wrong one shows."""
     torch.manual_seed(0)
-    users, told = grouped.data.users, grouped.kept
-    size = RankerSize(users.count, attributes.sizes(users), 8, 0.0, 0.0)
+    data, told = grouped.data, grouped.kept
+    size = RankerSize(data.users.count, attributes.sizes(data), 8, 0.0, 0.0)
     numbers = torch.cat([told.numbers, told.taste, told.extra], 1)
-    genres = torch.from_numpy(grouped.data.items.genres)
     scale = numbers.std(0).clamp(min=1e-3)
-    return Ranker(size, genres, numbers.mean(0), scale).eval()
+    return Ranker(size, content(data.items), numbers.mean(0), scale).eval()
 
 
 def exported(model: Ranker, grouped: Prepared) -> tuple[Any, build.Knowledge]:

@@ -7,12 +7,34 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_training.config.declaration import Declaration
 from recommender_training.config.training import FeatureGroup
-from recommender_training.data.dataset import Dataset, Events, Items, Users
+from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features import assembly, history, table
+from tests import small_data
 
 LENGTH = 4
-ITEMS, USERS, GENRES = 6, 3, 2
+ITEMS, USERS = 6, 3
+#: Users, items and context; the numbers have declared edges, so that bands stay where they are.
+DECLARED = Declaration.model_validate(
+    {
+        "users": [
+            {"name": "points", "kind": "Numeric", "edges": [30], "coldStart": True},
+            {"name": "plan", "kind": "Categorical", "coldStart": True},
+        ],
+        "items": [
+            {"name": "topic", "kind": "MultiCategorical", "separator": " "},
+            {"name": "made", "kind": "Timestamp"},
+            {"name": "look", "kind": "Embedding", "length": 2},
+        ],
+        "context": [
+            {"name": "device", "kind": "Categorical"},
+            {"name": "position", "kind": "Numeric", "edges": [2, 4], "servedAs": "1"},
+            {"name": "promoted", "kind": "Boolean"},
+        ],
+    }
+)
+Row = tuple[int, int, float, int]
 
 event = st.tuples(
     st.integers(0, USERS - 1),
@@ -22,7 +44,7 @@ event = st.tuples(
 )
 
 
-def events_of(rows: list[tuple[int, int, float, int]]) -> Events:
+def events_of(rows: list[Row]) -> Events:
     user, item, value, time = (np.array(column) for column in zip(*rows, strict=True))
     order = np.lexsort((item, user, time))
     return Events(
@@ -33,21 +55,47 @@ def events_of(rows: list[tuple[int, int, float, int]]) -> Events:
     )
 
 
-def dataset_of(events: Events) -> Dataset:
-    hot = np.zeros((ITEMS, GENRES), dtype=np.float32)
-    hot[np.arange(ITEMS), np.arange(ITEMS) % GENRES] = 1
-    items = Items(
-        np.arange(ITEMS) + 10, hot, np.arange(ITEMS) % GENRES, np.full(ITEMS, 1960), ("a", "b")
+def context_of(row: Row) -> dict[str, object]:
+    """What is declared of the context of an event; it differs from row to row."""
+    user, item, value, time = row
+    mixed = user + 3 * item + 5 * time + int(value)
+    return {
+        "device": ("phone", "tablet", None)[mixed % 3],
+        "position": (None, 1.0, 2.0, 3.0, 4.0)[mixed % 5],
+        "promoted": ("true", "false", None, None)[mixed % 4],
+    }
+
+
+def dataset_of(rows: list[Row]) -> Dataset:
+    """Users are 1 and on, the last one unknown; items are 10 and on."""
+    return small_data.build(
+        [
+            (user + 1, item + 10, *rest, context_of((user, item, *rest)))
+            for user, item, *rest in rows
+        ],
+        [
+            {"id": 1, "points": 20.0, "plan": "free"},
+            {"id": 2, "points": 40.0, "plan": "paid"},
+            {"id": 3},
+        ],
+        [
+            {
+                "id": 10 + item,
+                "topic": ("a", "b", "a b", None)[item % 4],
+                "made": item,
+                "look": "1 2",
+            }
+            for item in range(ITEMS)
+        ],
+        DECLARED,
     )
-    side = np.array([[20, 0, 0], [40, 1, 0], [-1, -1, -1]])
-    return Dataset(events, Users(np.arange(USERS) + 1, side, ("F", "M"), ("x",)), items)
 
 
 FROZEN = assembly.Constants(centre=3.5, prior=0.5, groups=tuple(FeatureGroup))
 
 
 @given(rows=st.lists(event, min_size=1, max_size=40))
-def test_the_history_is_that_of_a_plain_loop(rows: list[tuple[int, int, float, int]]) -> None:
+def test_the_history_is_that_of_a_plain_loop(rows: list[Row]) -> None:
     events = events_of(rows)
     found = history.previous_events(events, LENGTH)
     for row in range(len(events)):
@@ -60,7 +108,7 @@ def test_the_history_is_that_of_a_plain_loop(rows: list[tuple[int, int, float, i
 
 
 @given(rows=st.lists(event, min_size=1, max_size=40))
-def test_counts_are_those_of_a_plain_loop(rows: list[tuple[int, int, float, int]]) -> None:
+def test_counts_are_those_of_a_plain_loop(rows: list[Row]) -> None:
     events = events_of(rows)
     found = history.counts_before(events)
     for row in range(len(events)):
@@ -72,9 +120,7 @@ def test_counts_are_those_of_a_plain_loop(rows: list[tuple[int, int, float, int]
 
 
 @given(rows=st.lists(event, min_size=1, max_size=40), time=st.integers(1000, 1013))
-def test_counts_at_a_time_agree_with_those_of_the_rows(
-    rows: list[tuple[int, int, float, int]], time: int
-) -> None:
+def test_counts_at_a_time_agree_with_those_of_the_rows(rows: list[Row], time: int) -> None:
     events = events_of(rows)
     found = history.counts_at(events, time, ITEMS)
     rowwise = history.counts_before(events)
@@ -90,13 +136,13 @@ def test_counts_at_a_time_agree_with_those_of_the_rows(
     cut=st.integers(1000, 1013),
 )
 def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
-    rows: list[tuple[int, int, float, int]], later: list[tuple[int, int, float, int]], cut: int
+    rows: list[Row], later: list[Row], cut: int
 ) -> None:
     early = [row for row in rows if row[3] <= cut] or [(0, 0, 4.0, cut)]
     added = [(user, item, value, max(time, cut)) for user, item, value, time in later]
-    before, after = events_of(early), events_of(early + added)
-    inputs = table.build(dataset_of(before), LENGTH, FROZEN)
-    more = table.build(dataset_of(after), LENGTH, FROZEN)
+    one, two = dataset_of(early), dataset_of(early + added)
+    before, after = one.events, two.events
+    inputs, more = table.build(one, LENGTH, FROZEN), table.build(two, LENGTH, FROZEN)
     keys = list(zip(after.user, after.item, after.value, after.time, strict=True))
     places = [
         keys.index(key)
@@ -104,17 +150,19 @@ def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
     ]
     torch.testing.assert_close(inputs.numbers, more.numbers[places], rtol=0, atol=1e-5)
     torch.testing.assert_close(inputs.extra, more.extra[places], rtol=0, atol=1e-5)
-    for name in ("session", "present", "recency", "level", "value", "target", "user", "side"):
+    for name in ("session", "present", "recency", "level", "value", "target", "user"):
         assert torch.equal(getattr(inputs, name), getattr(more, name)[places]), name
+    known, later_known = one.side_of_events(np.arange(len(before))), two.side_of_events(places)
+    for place, (each, other) in enumerate(zip(one.attributes, two.attributes, strict=True)):
+        stated = each.stated(known[:, place])
+        assert stated.to_list() == other.stated(later_known[:, place]).to_list(), each.name
+        if each.name != "device":  # more categories may come, whose order is that of their names
+            assert torch.equal(inputs.side[:, place], more.side[places, place]), each.name
 
 
 def test_the_rows_own_value_is_in_none_of_its_features() -> None:
-    one = table.build(
-        dataset_of(events_of([(0, 1, 1.0, 1000), (0, 2, 1.0, 1001)])), LENGTH, FROZEN
-    )
-    two = table.build(
-        dataset_of(events_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)])), LENGTH, FROZEN
-    )
+    one = table.build(dataset_of([(0, 1, 1.0, 1000), (0, 2, 1.0, 1001)]), LENGTH, FROZEN)
+    two = table.build(dataset_of([(0, 1, 1.0, 1000), (0, 2, 5.0, 1001)]), LENGTH, FROZEN)
     assert torch.equal(one.numbers[1], two.numbers[1])
     assert torch.equal(one.extra[1], two.extra[1])
     assert one.label[1] != two.label[1]

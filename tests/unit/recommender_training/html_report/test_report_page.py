@@ -103,7 +103,7 @@ def test_the_verdict_comes_before_any_number_and_each_part_is_there(trained: Any
     figures = re.findall(r"<figcaption><b>(.*?)</b>", page)
     assert figures == ["Gain over the regression", "Gain over popularity", "Learning curve",
                        "Reliability", "AUC by user segment", "Popularity",
-                       "Exposure by genre"]  # fmt: skip
+                       "Exposure by category"]  # fmt: skip
 
 
 def test_every_drawing_is_sound_svg_inside_its_frame_with_words_for_who_cannot_see_it(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.common.arrays import Bools, Ints
-from recommender_training.config.mitigation import Dimension, Mitigation, Reweighting
+from recommender_training.config.mitigation import SEGMENT, Mitigation, Reweighting
 from recommender_training.config.training import TrainingConfig
-from recommender_training.data.dataset import Dataset, Users
+from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared import Prepared
 from recommender_training.mitigation.reweighting import (
     report,
@@ -21,6 +23,7 @@ from recommender_training.mitigation.reweighting import (
 )
 from recommender_training.models import logistic
 from recommender_training.statistics import calibration
+from tests import small_data
 
 #: Group (-1 unknown) and label of each row.
 ROWS = st.lists(st.tuples(st.integers(-1, 3), st.booleans()), min_size=1, max_size=60)
@@ -97,21 +100,27 @@ def test_a_strength_of_zero_gives_no_weights_at_all(data: Dataset) -> None:
         assert (weights(data.events.user, label, idle) == 1).all()
 
 
-def test_groups_are_age_bands_genders_or_the_segments_of_the_users_table(data: Dataset) -> None:
-    side = np.array([[17, 0, 0], [18, 1, 0], [-1, -1, 0], [70, 0, 0]])
-    users = Users(np.arange(4), side, ("F", "M"), ("x",), ("eu", "us"), np.array([1, 0, -1, 1]))
-    group, names = user_groups(users, Dimension.AGE)
+def test_groups_are_those_of_a_declared_feature_or_the_segments_of_the_users_table(
+    data: Dataset,
+) -> None:
+    ages, genders = (17, 18, None, 70), ("F", "M", None, "F")
+    users = [
+        {"id": 1 + row, "age": age, "gender": gender, "segment": segment}
+        for row, (age, gender, segment) in enumerate(
+            zip(ages, genders, ("us", "eu", "unknown", "us"), strict=True)
+        )
+    ]
+    some = small_data.build([(1, 1, 5.0, 0)], users, [{"id": 1}])
+    group, names = user_groups(some, "age")
     assert group.tolist() == [0, 1, -1, 6]
     assert names[6] == "56+"
-    assert user_groups(users, Dimension.GENDER)[0].tolist() == [0, 1, -1, 0]
-    group, names = user_groups(users, Dimension.SEGMENT)
-    assert [names[code] for code in group if code >= 0] == ["us", "eu", "us"]
-    none = Users(np.arange(4), side, ("F", "M"), ("x",))
-    assert (user_groups(none, Dimension.SEGMENT)[0] == -1).all(), "nobody has one"
-    bands, table = (
-        user_groups(data.users, Dimension.AGE),
-        user_groups(data.users, Dimension.SEGMENT),
-    )
+    assert user_groups(some, "gender")[0].tolist() == [0, 1, -1, 0]
+    group, names = user_groups(some, SEGMENT)
+    assert [names[code] if code >= 0 else None for code in group] == ["us", "eu", None, "us"]
+    none = dataclasses.replace(some.users, segments=(), segment=None)
+    without = dataclasses.replace(some, users=none)
+    assert (user_groups(without, SEGMENT)[0] == -1).all(), "nobody has one"
+    bands, table = user_groups(data, "age"), user_groups(data, SEGMENT)
     assert [bands[1][code] for code in bands[0]] == [table[1][code] for code in table[0]]
 
 
@@ -119,7 +128,7 @@ def test_weights_are_of_the_rows_that_are_fitted_on_and_are_reported_by_group(
     prepared: Prepared,
 ) -> None:
     data, rows = prepared.data, prepared.split.train
-    settings = Reweighting(by=Dimension.GENDER, size_strength=1)
+    settings = Reweighting(by="gender", size_strength=1)
     found = row_weights(data, rows, data.events.label, settings)
     assert found is not None
     held = np.setdiff1d(np.arange(len(data.events)), rows)
@@ -128,7 +137,7 @@ def test_weights_are_of_the_rows_that_are_fitted_on_and_are_reported_by_group(
     assert sum(entry["rows"] for entry in entries) == len(rows)
     gender = data.users.side[data.events.user[rows], 1]
     for entry in entries:
-        code = data.users.genders.index(entry["name"].removeprefix("gender:"))
+        code = data.attributes[1].categories.index(entry["name"].removeprefix("gender:"))
         inside = rows[(gender == code) & data.events.label[rows]]
         assert found[inside] == pytest.approx(entry["positiveWeight"], abs=1e-5)
         assert entry["positives"] == len(inside)
