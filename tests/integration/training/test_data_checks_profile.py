@@ -42,7 +42,15 @@ def test_the_parts_of_the_window_match_the_training(trained: Trained) -> None:
 def test_the_histograms_equal_reference_json(trained: Trained, tables: lake.Tables) -> None:
     found = profile.build(trained.lake, trained.data_version, None).profile["sessions"]
     words = vocabulary.vocabulary(dataset.build(tables), 20)
-    requests = list(sample_requests(tables.interactions, tables.users, tables.items, sample._SEED))
+    requests = list(
+        sample_requests(
+            tables.interactions,
+            tables.users,
+            tables.items,
+            sample._SEED,
+            declared=tables.declaration,
+        )
+    )
     expected = reference.reference(requests, [None] * len(requests), words)
     assert (found["sessions"], found["shareOfUsers"]) == (expected["sessions"], 1.0)
     mine = [{k: v for k, v in each.items() if k != "missing"} for each in found["features"]]

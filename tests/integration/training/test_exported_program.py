@@ -15,6 +15,8 @@ import torch
 from recommender_training.artifact import manifest
 from recommender_training.common.errors import InputError
 from recommender_training.config.training import parse_config
+from recommender_training.data import load
+from recommender_training.data.dataset import Dataset
 from recommender_training.export import parity, torch_export, torchscript
 from recommender_training.export.probes import probe
 from recommender_training.ingestion import ingest
@@ -30,15 +32,24 @@ CONFIG = {
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> training.TrainResult:
+def version(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The lake and its data version."""
     work = tmp_path_factory.mktemp("exported")
     raw = work / "raw"
     raw.mkdir()
     synthetic.generate(raw, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
-    version = ingest.check(raw, work / "lake").data_version
-    return training.train(
-        training.TrainingRun(work / "lake", version, parse_config(json.dumps(CONFIG)), work / "v")
-    )
+    return work / "lake", ingest.check(raw, work / "lake").data_version
+
+
+@pytest.fixture(scope="module")
+def data(version: tuple[Path, str]) -> Dataset:
+    return load.load(*version, None)[1]
+
+
+@pytest.fixture(scope="module")
+def trained(version: tuple[Path, str]) -> training.TrainResult:
+    config = parse_config(json.dumps(CONFIG))
+    return training.train(training.TrainingRun(*version, config, version[0].with_name("v")))
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +71,16 @@ def loaded(program: bytes, tmp_path_factory: pytest.TempPathFactory) -> torch.nn
 @pytest.mark.parametrize("batch", [1, 2, 7, 64, 1024])
 @pytest.mark.parametrize(("length", "wanted"), [(1, 10), (20, 3), (45, 10_000)])
 def test_it_answers_what_torchscript_answers(
-    trained: training.TrainResult, loaded: torch.nn.Module, batch: int, length: int, wanted: int
+    trained: training.TrainResult,
+    data: Dataset,
+    loaded: torch.nn.Module,
+    batch: int,
+    length: int,
+    wanted: int,
 ) -> None:
     scripted = torchscript.load(trained.staged / "repository/recommender/1/model.pt")
     random = np.random.default_rng(batch + length)
-    users, items = scripted.user_ids.numpy(), scripted.item_ids.numpy()
-    asked = probe(random, users, items, batch, length, wanted)
+    asked = probe(random, data, (batch, length, wanted))
     assert parity.between(loaded, scripted, [asked]) <= 1e-6
 
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from recommender_training.artifact import triton
+from recommender_training.artifact.vocabulary import vocabulary
 from recommender_training.cli import main
 from recommender_training.config.export import ExportSettings, Variant
 from recommender_training.evaluation import answers, ranking
@@ -21,6 +22,7 @@ from recommender_training.export import build, parity, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.probes import probe
 from recommender_training.export.ranker import RankerServing
+from recommender_training.features.item_content import item_tags
 from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
 from recommender_training.fitted.bundle import Bundle
@@ -59,12 +61,11 @@ def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
     state["retrieval"] = left_of(state["retrieval"], variant, SETTINGS)
     if variant is Variant.INT8:
         state["user_vectors"] = left_of(state["user_vectors"], variant, SETTINGS)
-    groups = known.constants.groups
-    plain = RankerServing(state, full.history_length, groups).eval()
+    groups, tags = known.constants.groups, item_tags(known.data.items)
+    plain = RankerServing(state, full.history_length, tags, groups).eval()
     small = compress(full, variant, SETTINGS)
     random = np.random.default_rng(1)
-    users, items = known.data.users.ids, known.data.items.ids
-    inputs = probe(random, users, items, 16, 20, 10)
+    inputs = probe(random, known.data, (16, 20, 10))
     with torch.inference_mode():
         for one, other in zip(small(*inputs), plain(*inputs), strict=True):
             torch.testing.assert_close(one, other, rtol=0, atol=1e-5)
@@ -76,11 +77,7 @@ def test_the_full_graph_is_judged_as_its_model_was(
 ) -> None:
     judged = answers.window(prepared, prepared.split.validation)
     model = torchscript.loaded(torchscript.archive(full))
-    words = {
-        "genders": prepared.data.users.genders,
-        "occupations": prepared.data.users.occupations,
-        "items": {"ids": prepared.data.items.ids.tolist()},
-    }
+    words = vocabulary(prepared.data, prepared.history_length)
     told = variants.answer(model, words, None, SETTINGS, judged)
     own = answers.answer(bundle, prepared, judged)["recommender"]
     assert own.probability is not None

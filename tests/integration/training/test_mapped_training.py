@@ -45,5 +45,5 @@ def test_a_model_is_trained_on_typed_events_alone_and_served(tmp_path: Path) -> 
     answer = json.loads(report.read_text())
     assert (code, answer["reason"]) == (0, "Done")
     loaded = loader.load(tmp_path / "work" / answer["path"])
-    assert len(loaded.vocabulary.genre_of) == events["item_id:token"].n_unique()
-    assert not loaded.vocabulary.genders
+    assert not loaded.vocabulary.features
+    assert not loaded.vocabulary.items.features

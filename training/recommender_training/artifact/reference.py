@@ -18,8 +18,11 @@ from recommender_training.statistics.design_effect import design_effect
 
 SCHEMA = "recommender.dev/reference/v1"
 MAX_BINS = 10
-#: Most categories of a feature with a bin of their own: each is a time series of the version.
-MAX_CATEGORIES = 50
+#: Most categories of a feature with a bin of their own, and most bins of all features with those
+#: of other, unknown and missing values: each is a time series of the version.
+MAX_CATEGORIES, MAX_ALL_BINS = 50, 2800
+#: Bins of a feature beside those of its categories, and bins of a number at most.
+_BESIDE, _OF_NUMBER = 3, MAX_BINS + 2
 #: Numbers that every version has; `top_score` is a feature of the answer.
 OF_SESSIONS, TOP_SCORE = ("session_length", "mean_value"), "top_score"
 #: Code of an unknown category.
@@ -113,16 +116,25 @@ def numeric_feature(name: str, values: Sequence[Value]) -> dict[str, Any]:
     }
 
 
+def most_categories(numbers: int, categorical: int) -> int:
+    """Return how many categories each of so many features may list, beside so many numbers."""
+    left = MAX_ALL_BINS - numbers * _OF_NUMBER - categorical * _BESIDE
+    return max(1, min(MAX_CATEGORIES, left // max(1, categorical)))
+
+
 def categorical_feature(
-    name: str, categories: Sequence[str], values: Sequence[Value]
+    name: str,
+    categories: Sequence[str],
+    values: Sequence[Value],
+    most: int = MAX_CATEGORIES,
 ) -> dict[str, Any]:
-    """Return the reference of a categorical feature: its MAX_CATEGORIES most frequent ones."""
+    """Return the reference of a categorical feature: its `most` most frequent categories."""
     counts = [0] * len(categories)
     for value in values:
         if value is not None and value != UNKNOWN:
             counts[int(value)] += 1
-    most = sorted(range(len(counts)), key=lambda code: (-counts[code], code))[:MAX_CATEGORIES]
-    listed = sorted(most)
+    ordered = sorted(range(len(counts)), key=lambda code: (-counts[code], code))
+    listed = sorted(ordered[:most])
     return {
         "name": name,
         "kind": "categorical",
@@ -134,11 +146,19 @@ def categorical_feature(
     }
 
 
-def feature(name: str, values: Sequence[Value], categories: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the reference of a feature; `categories` has the categories by feature."""
+def feature(
+    name: str,
+    values: Sequence[Value],
+    categories: Mapping[str, Any],
+    most: int = MAX_CATEGORIES,
+) -> dict[str, Any]:
+    """Return the reference of a feature; `categories` has the categories by feature.
+
+    A categorical feature lists its `most` most frequent categories.
+    """
     if name not in categories:
         return numeric_feature(name, values)
-    return categorical_feature(name, categories[name], values)
+    return categorical_feature(name, categories[name], values, most)
 
 
 def feature_design_effect(
@@ -168,7 +188,9 @@ def reference(
     rows = [reader.read(request) for request in requests]
     columns: dict[str, list[Value]] = {name: [row[name] for row in rows] for name in reader.names}
     columns[TOP_SCORE] = list(top_scores)
-    features = [feature(name, values, reader.categories) for name, values in columns.items()]
+    of_categories = len(reader.categories)
+    most = most_categories(len(columns) - of_categories, of_categories)
+    features = [feature(name, values, reader.categories, most) for name, values in columns.items()]
     users = [int(request["user_id"]) for request in requests]
     for each in features:
         each["designEffect"] = feature_design_effect(each, users, columns[each["name"]])

@@ -19,7 +19,25 @@ from recommender_training.trainer.fit_models import fit_models
 
 def test_the_limits_match_the_transformer() -> None:
     assert servable.MAX_FILE_BYTES == serving.MAX_FILE_BYTES
-    assert reference.MAX_CATEGORIES < file_schemas.MAX_BINS
+    assert reference.MAX_CATEGORIES <= file_schemas.MAX_BINS
+    assert reference.MAX_ALL_BINS == file_schemas.MAX_ALL_BINS
+
+
+@pytest.mark.parametrize(
+    ("numbers", "categorical"), [(3, 0), (3, 4), (28, 100), (0, 128), (120, 8)]
+)
+def test_the_bins_of_any_number_of_features_fit_the_transformer(
+    numbers: int, categorical: int
+) -> None:
+    most = reference.most_categories(numbers, categorical)
+    values = [code % 200 for code in range(400)]
+    listed = reference.categorical_feature(
+        "many", [str(code) for code in range(200)], values, most
+    )
+    number = reference.numeric_feature("x", [float(value) for value in values])
+    bins = categorical * (len(listed["counts"]) + 3) + numbers * (len(number["counts"]) + 2)
+    assert bins <= file_schemas.MAX_ALL_BINS
+    assert most == reference.MAX_CATEGORIES or categorical > 50
 
 
 def test_too_many_categories_of_items_are_refused_with_the_setting_to_change(

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+from recommender_serving.answering.popularity import list_of
 from recommender_serving.artifact.popularity import build_popularity
 from recommender_serving.artifact.popularity_file import PopularityFile
 from recommender_serving.artifact.vocabulary import build_vocabulary
 from recommender_serving.artifact.vocabulary_file import VocabularyFile
-
-from recommender_serving.answering.popularity import list_of
 from recommender_serving.domain.types import RecommendRequest
 from recommender_training.artifact import vocabulary
 from recommender_training.config.declaration import Declaration

@@ -22,8 +22,8 @@ def data_of(times: list[int], liked: list[bool]) -> Dataset:
     value = np.where(liked, 5.0, 1.0).astype(np.float32)
     events = Events(zeros, zeros, value, np.sort(np.array(times, dtype=np.int64)))
     none = np.zeros(1, dtype=np.int64)
-    users = Users(none, np.zeros((1, 3), dtype=np.int64), (), ())
-    items = Items(none, np.ones((1, 1), dtype=np.float32), none, none, ("g",))
+    users = Users(none, np.zeros((1, 0), dtype=np.float32))
+    items = Items(none, np.zeros((1, 0), dtype=np.float32))
     return Dataset(events, users, items)
 
 

@@ -32,7 +32,6 @@ from tests.unit.recommender_training.features.test_history_features import (
     LENGTH,
     dataset_of,
     event,
-    events_of,
 )
 
 
@@ -43,7 +42,7 @@ from tests.unit.recommender_training.features.test_history_features import (
 def test_a_batch_has_the_inputs_that_its_rows_have_among_all(
     rows: list[tuple[int, int, float, int]], drawn: list[int]
 ) -> None:
-    data = dataset_of(events_of(rows))
+    data = dataset_of(rows)
     wanted = torch.tensor(drawn) % len(rows)
     found = table.Features.of(data, LENGTH, FROZEN).take(wanted)
     kept = table.build(data, LENGTH, FROZEN).take(wanted)

@@ -14,7 +14,7 @@ from recommender_training.config.training import (
     Retrieval,
     TrainingConfig,
 )
-from recommender_training.data.dataset import Dataset, Events, Items, Users
+from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared import Prepared, prepare
 from recommender_training.fitted.bundle import Bundle, baseline_probability, probability
 from recommender_training.statistics import metrics
@@ -24,6 +24,7 @@ from recommender_training.trainer import fit
 from recommender_training.trainer.deep_ranker import new_ranker
 from recommender_training.trainer.fit_models import fit_models
 from recommender_training.trainer.training_rows import base_rate
+from tests import small_data
 
 ROWS, USERS, ITEMS, SHARE = 100_000, 2_000, 100, 0.003
 CONFIG = TrainingConfig(
@@ -43,16 +44,16 @@ def generated() -> tuple[Dataset, Doubles]:
     score = random.normal(0, 0.7, ITEMS)[item] + 1.2 * (gender[user] == genre[item])
     truth = logistic(score - 0.9 + logit_of(SHARE))
     value = np.where(random.random(ROWS) < truth, 5.0, 1.0).astype(np.float32)
-    side = np.stack([np.full(USERS, 30), gender, np.zeros(USERS, dtype=np.int64)], 1)
-    items = Items(
-        np.arange(ITEMS) + 1,
-        np.eye(2, dtype=np.float32)[genre],
-        genre,
-        np.full(ITEMS, 1990),
-        ("a", "b"),
+    rows = zip(
+        (user + 1).tolist(),
+        (item + 1).tolist(),
+        value.tolist(),
+        (1_000_000_000 + 60 * np.arange(ROWS)).tolist(),
+        strict=True,
     )
-    events = Events(user, item, value, 1_000_000_000 + 60 * np.arange(ROWS))
-    return Dataset(events, Users(np.arange(USERS) + 1, side, ("F", "M"), ("x",)), items), truth
+    users = [{"id": each + 1, "gender": "FM"[gender[each]]} for each in range(USERS)]
+    items = [{"id": each + 1, "genre": "ab"[genre[each]]} for each in range(ITEMS)]
+    return small_data.build(rows, users, items), truth
 
 
 @pytest.fixture(scope="module")
