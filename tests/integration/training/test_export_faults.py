@@ -70,19 +70,24 @@ def test_wrong_shape_answers_fewer_scores_than_items(sound: Any, tmp_path: Any) 
 
 
 def test_broken_features_leave_no_category_known() -> None:
-    items = {"ids": list(range(30)), "genre": [n % 3 for n in range(30)]}
+    primary = [n % 3 for n in range(30)]
+    kinds = {"name": "kind", "categories": ["a", "b", "c"], "primary": primary}
+    tier = {"name": "tier", "of": "user", "kind": "Categorical", "categories": ["gold", "new"]}
+    device = {**tier, "name": "device", "of": "context"}
     words = {
-        "genders": ["F", "M"],
-        "occupations": ["x"],
-        "genres": ["a", "b", "c"],
-        "items": items,
+        "features": [tier, device, {"name": "age", "of": "user", "kind": "Numeric", "edges": []}],
+        "items": {"ids": list(range(30)), "features": [kinds]},
     }
     broken = vocabulary.broken(words, seed=1)
-    assert not set(broken["genders"]) & {"F", "M"}
-    assert not set(broken["occupations"]) & {"x"}
-    assert broken["items"]["ids"] == items["ids"]
-    assert broken["items"]["genre"] != items["genre"]
-    assert sorted(broken["items"]["genre"]) == sorted(items["genre"])
+    assert [each.get("categories") for each in broken["features"]] == [
+        ["broken-gold", "broken-new"],
+        ["gold", "new"],
+        None,
+    ]
+    assert broken["items"]["ids"] == words["items"]["ids"]
+    (shuffled,) = broken["items"]["features"]
+    assert shuffled["primary"] != primary
+    assert sorted(shuffled["primary"]) == sorted(primary)
 
 
 def test_learned_nothing_shuffles_the_labels_of_training_and_no_others(
@@ -122,6 +127,7 @@ def test_the_artifact_names_its_fault_and_keeps_a_sound_reference(
     assert manifest.verify(result.staged)["fault"]["fault"] == "BrokenFeatures"
     assert result.report["fault"]["fault"] == "BrokenFeatures"
     words = json.loads((result.staged / "vocabulary.json").read_text())
-    assert words["genders"] == ["broken-F", "broken-M"]
+    (gender,) = (each for each in words["features"] if each["name"] == "gender")
+    assert gender["categories"] == ["broken-F", "broken-M"]
     sound = (trained.staged / "reference.json").read_text()
     assert (result.staged / "reference.json").read_text() == sound

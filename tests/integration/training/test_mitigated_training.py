@@ -196,7 +196,7 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
 
         ids, scores = module(
             torch.tensor([[int(data.users.ids[request.user])]]),
-            torch.full((1, 3), -1),
+            torch.full((1, 3), torch.nan),
             row(data.items.ids[events.item[session]]),
             row(events.time[session]),
             row(events.value[session]),

@@ -58,7 +58,7 @@ def compress(full: RankerServing, variant: Variant, settings: ExportSettings) ->
     """The variant of a full graph, which is left as it is."""
     state = dict(full.named_buffers())
     groups = tuple(FeatureGroup(name) for name in full.groups)
-    tags = ItemTags(full.tags, full.tag_shares, full.tag_ends, full.tag_count)
+    tags = ItemTags(full.tags, full.tag_shares, full.tag_ends[1:], full.tag_count)
     if variant is Variant.INT8:
         state["retrieval"], state["retrieval_scale"] = compression.to_int8(state["retrieval"])
         state["user_vectors"], state["user_scale"] = compression.to_int8(state["user_vectors"])

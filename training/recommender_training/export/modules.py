@@ -56,7 +56,7 @@ class Serving(TowerServing):
     def __init__(self, state: dict[str, Tensor], history_length: int, tags: ItemTags) -> None:
         super().__init__()
         self.history_length = history_length
-        self.tag_ends = tags.ends
+        self.tag_ends = [0, *tags.ends]  # TorchScript cannot tell the type of an empty list
         self.tag_count = tags.count
         self.item_count = int(state["item_ids"].shape[0])
         self.by_weights = state["retrieval"].numel() > 0
@@ -114,7 +114,7 @@ class Serving(TowerServing):
         """
         rows, present, values, _ = session
         profile = tag_profile(rows, present, values, self.tags, self.centre, self.tag_count)
-        return pair_numbers(tags, shares, profile, self.tag_ends)
+        return pair_numbers(tags, shares, profile, self.tag_ends[1:])
 
     def retrieved(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
         """[B, I] how well each item goes with the session."""

@@ -137,7 +137,7 @@ def assemble(
     def of_request(values: Tensor) -> Tensor:
         """[N, ...] the values [R, ...] of each candidate's request."""
         spread = values.unsqueeze(1).expand(-1, width, *values.shape[1:])
-        return spread.reshape(-1, *values.shape[1:])
+        return spread.flatten(0, 1)
 
     return Inputs(
         user=of_request(torch.from_numpy(requests.user) + 1),

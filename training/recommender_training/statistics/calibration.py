@@ -120,8 +120,10 @@ def _shift_helps(rows: _Rows, user: Ints) -> bool:
 
     Users differ in what no feature tells, so that their rows are not independent.
     """
-    number = np.unique(user, return_inverse=True)[1]
-    fold = np.random.default_rng(0).permutation(int(number.max()) + 1)[number] % FOLDS
+    users, number = np.unique(user, return_inverse=True)
+    if len(users) < FOLDS:
+        return False
+    fold = np.random.default_rng(0).permutation(len(users))[number] % FOLDS
     gain = np.zeros(len(user))
     for held in range(FOLDS):
         inside, others = rows.take(fold == held), rows.take(fold != held)

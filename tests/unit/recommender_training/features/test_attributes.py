@@ -1,84 +1,400 @@
-"""A user attribute is declared once: inputs, models and exported graphs follow from that."""
+"""A feature is declared once: inputs, models and exported graphs follow from that."""
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
 
 from recommender_training.common.arrays import Doubles
+from recommender_training.config.declaration import Declaration, Place
+from recommender_training.config.training import FeatureGroup
+from recommender_training.data.coding import Attribute
+from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
 from recommender_training.export import build, parity, torchscript
-from recommender_training.features import attributes, declared, table
-from recommender_training.features.assembly import Inputs
-from recommender_training.features.prepared import Prepared
+from recommender_training.features import attributes, table
+from recommender_training.features.assembly import Constants, Inputs
+from recommender_training.features.item_content import content
 from recommender_training.features.state import State
 from recommender_training.models import logistic, ranker
+from recommender_training.models.logistic import LogisticModel
 from recommender_training.models.ranker import Ranker
+from recommender_training.statistics import calibration
 from recommender_training.statistics.calibration import Calibration
+from tests import small_data
 
-#: A number in bands that nothing in the package names.
-LOYALTY = declared.Attribute("loyalty", None, ("new", "known", "old"), (10, 100), 1000)
-
-
-@pytest.fixture
-def loyal(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> Prepared:
-    """The data with one more declared attribute, and nothing else changed."""
-    monkeypatch.setattr(attributes, "USER_ATTRIBUTES", (*declared.USER_ATTRIBUTES, LOYALTY))
-    users = prepared.data.users
-    side = np.c_[users.side, np.arange(users.count) % 200 - 1]
-    data = dataclasses.replace(prepared.data, users=dataclasses.replace(users, side=side))
-    inputs = table.build(data, prepared.history_length, prepared.constants)
-    return dataclasses.replace(prepared, data=data, inputs=inputs)
-
-
-def deep_ranker(loyal: Prepared) -> Ranker:
-    """Its weights are random and large, so that a wrong bucket shows."""
-    torch.manual_seed(0)
-    data, rows = loyal.data, torch.from_numpy(loyal.split.train)
-    size = ranker.RankerSize(data.users.count, attributes.sizes(data.users), 8, 0.0, 0.0)
-    model = ranker.create(data, loyal.inputs, rows, size=size).eval()
-    for side in model.side:
-        torch.nn.init.normal_(side.get_parameter("weight"))
-    return model
-
-
-def test_an_attribute_that_is_declared_is_among_the_inputs(loyal: Prepared) -> None:
-    value = loyal.data.users.side[loyal.data.events.user, 3]
-    expected = np.where(value < 0, 0, np.digitize(value, LOYALTY.edges) + 1)
-    assert loyal.kept.side[:, 3].tolist() == expected.tolist()
-    assert set(expected) >= {0, 1, 2}, "unknown and two bands at least"
+LENGTH, EVENTS, USERS, ITEMS = 4, 80, 8, 9
+MODELS = ("recommender", "baseline")
+#: Every kind of each place.
+EVERY_KIND: dict[str, Any] = {
+    "users": [
+        {"name": "plan", "kind": "Categorical", "coldStart": True},
+        {"name": "member", "kind": "Boolean"},
+        {"name": "points", "kind": "Numeric", "minimum": -30, "maximum": 30, "edges": [0.1, 7]},
+        {"name": "spent", "kind": "Numeric", "bands": 3},
+    ],
+    "context": [
+        {"name": "device", "kind": "Categorical"},
+        {"name": "promoted", "kind": "Boolean"},
+        {"name": "position", "kind": "Numeric", "edges": [-4, 4], "servedAs": "1"},
+    ],
+    "items": [
+        {"name": "shelf", "kind": "Categorical"},
+        {"name": "topic", "kind": "MultiCategorical", "separator": " "},
+        {"name": "new", "kind": "Boolean"},
+        {"name": "price", "kind": "Numeric", "bands": 3},
+        {"name": "made", "kind": "Timestamp"},
+        {"name": "look", "kind": "Embedding", "length": 2},
+    ],
+}
+OF_REQUESTS = [each["name"] for place in ("users", "context") for each in EVERY_KIND[place]]
+OF_ITEMS = [each["name"] for each in EVERY_KIND["items"]]
 
 
-@pytest.mark.parametrize("name", ["recommender", "baseline"])
-def test_exported_graphs_read_a_declared_attribute_as_the_models_do(
-    loyal: Prepared, name: str
-) -> None:
-    data, length = loyal.data, loyal.history_length
-    state = State.at(data, None, loyal.constants.groups)
-    known = build.Knowledge(data, loyal.constants, state, None, length)
-    deep = deep_ranker(loyal)
-    rows = loyal.split.train
-    linear = logistic.fit(loyal.inputs, rows, data, data.events.label, penalty=1.0)
+def value_of(kind: str, random: np.random.Generator) -> Any:
+    """A value of a kind, now and then a missing one."""
+    if random.random() < 0.2:
+        return None
+    word, number = random.choice(["a", "b", "c"]), random.uniform(-30, 30)
+    return {
+        "Categorical": str(word),
+        "MultiCategorical": f"{word} d",
+        "Boolean": "true" if number > 0 else "false",
+        "Numeric": float(round(number, 1)),
+        "Timestamp": int(number * 1e6),
+        "Embedding": f"{number:.3f} 1.5",
+    }[kind]
 
-    def scorer(inputs: Inputs) -> Doubles:
+
+def data_of(declared: Declaration, seed: int) -> Dataset:
+    """Random events of random users and items, and in a random context."""
+    random = np.random.default_rng(seed)
+
+    def values(place: Place) -> dict[str, Any]:
+        return {each.name: value_of(each.kind.value, random) for each in declared.of(place)}
+
+    events = [
+        (
+            1 + int(random.integers(USERS)),
+            10 + int(random.integers(ITEMS)),
+            float(random.choice([1, 2, 4, 5])),
+            1_000_000 + 3600 * number,
+            values(Place.CONTEXT),
+        )
+        for number in range(EVENTS)
+    ]
+    users = [{"id": 1 + row, **values(Place.USERS)} for row in range(USERS)]
+    items = [{"id": 10 + row, **values(Place.ITEMS)} for row in range(ITEMS)]
+    return small_data.build(events, users, items, declared)
+
+
+@dataclasses.dataclass(frozen=True)
+class Fitted:
+    """A data set and both models of it. The ranker's weights are random and large, so that a wrong
+    bucket shows.
+    """
+
+    known: build.Knowledge
+    deep: Ranker
+    linear: LogisticModel
+
+    @property
+    def data(self) -> Dataset:
+        return self.known.data
+
+    def inputs(self, request: ranking.Request, data: Dataset | None = None) -> Inputs:
+        """Of every item."""
+        known = self.known
+        return ranking.catalogue_inputs(
+            data or known.data, known.constants, known.state, request, LENGTH
+        )
+
+    def score(self, name: str, inputs: Inputs, data: Dataset | None = None) -> Doubles:
+        """[I] logits of a model in eager mode."""
         if name == "baseline":
-            return linear.logits(inputs, data)
+            return self.linear.logits(inputs, data or self.data)
         with torch.inference_mode():
-            found: Doubles = deep(inputs).double().numpy()
+            found: Doubles = self.deep(inputs).double().numpy()
         return found
 
-    made: torch.nn.Module = (
-        build.logistic_module(linear, known, Calibration())
-        if name == "baseline"
-        else build.ranker_module(deep, known, Calibration())
-    )
-    graph = torchscript.loaded(torchscript.archive(made))
-    task = ranking.reveal_half(data, loyal.split.test, length)
-    parity.check(graph, scorer, known, task.requests[:10], parity.Lists())
-    inputs = ranking.catalogue_inputs(data, loyal.constants, state, task.requests[0], length)
+    def graph(self, name: str) -> torch.nn.Module:
+        """The TorchScript graph of a model."""
+        made: torch.nn.Module = (
+            build.logistic_module(self.linear, self.known, Calibration())
+            if name == "baseline"
+            else build.ranker_module(self.deep, self.known, Calibration())
+        )
+        return torchscript.loaded(torchscript.archive(made))
+
+
+def fitted(data: Dataset, groups: tuple[FeatureGroup, ...] = ()) -> Fitted:
+    torch.manual_seed(0)
+    frozen = Constants(centre=3.0, prior=0.5, groups=groups)
+    inputs, rows = table.build(data, LENGTH, frozen), np.arange(len(data.events))
+    size = ranker.RankerSize(data.users.count, attributes.sizes(data), 8, 0.0, 0.0)
+    deep = ranker.create(data, inputs, torch.from_numpy(rows), size=size).eval()
+    for each in (*deep.side, deep.of_content):
+        torch.nn.init.normal_(each.get_parameter("weight"))
+    linear = logistic.fit(inputs, rows, data, data.events.label, penalty=1.0)
+    state = State.at(data, None, groups)
+    return Fitted(build.Knowledge(data, frozen, state, None, LENGTH), deep, linear)
+
+
+@pytest.fixture(scope="module")
+def every() -> Fitted:
+    """Both models of data with a feature of every kind."""
+    data = data_of(Declaration.model_validate(EVERY_KIND), seed=1)
+    return fitted(data, (FeatureGroup.DEMOGRAPHIC_RATES,))
+
+
+def some_request(data: Dataset) -> ranking.Request:
+    context = data.as_served(data.events.context_of(np.array([EVENTS - 1])))[0]
+    return ranking.Request(0, np.arange(3), 2_000_000, context)
+
+
+def test_what_is_declared_is_among_the_inputs_as_the_bucket_of_its_value(every: Fitted) -> None:
+    data = every.data
+    assert [each.name for each in data.attributes] == OF_REQUESTS
+    inputs = table.build(data, LENGTH, every.known.constants)
+    side = data.side_of_events(np.arange(EVENTS))
+    for place, attribute in enumerate(data.attributes):
+        expected = [bucket(attribute, value) for value in side[:, place].tolist()]
+        assert inputs.side[:, place].tolist() == expected
+        assert len({0, *expected}) > 2, "two of those that are known, at least"
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", OF_REQUESTS)
+def test_every_declared_feature_of_users_and_context_changes_the_answer(
+    every: Fitted, model: str, name: str
+) -> None:
+    inputs = every.inputs(some_request(every.data))
+    place = OF_REQUESTS.index(name)
     other = inputs.side.clone()
-    other[:, 3] = (other[:, 3] + 1) % 4
-    assert not np.allclose(scorer(inputs), scorer(dataclasses.replace(inputs, side=other)))
+    other[:, place] = (other[:, place] + 1) % every.data.attributes[place].buckets
+    changed = every.score(model, dataclasses.replace(inputs, side=other))
+    assert not np.allclose(changed, every.score(model, inputs))
+
+
+def without(data: Dataset, name: str) -> Dataset:
+    """The data whose first item lacks one feature."""
+    items = data.items
+    tags, times, embeddings = items.tags.copy(), items.times.copy(), items.embeddings.copy()
+    for block in items.blocks:
+        if block.name == name:
+            tags[0, block.columns] = 0
+    if name in items.time_names:
+        times[0, items.time_names.index(name)] = np.nan
+    if name == "look":
+        embeddings[0] = 0
+    changed = dataclasses.replace(items, tags=tags, times=times, embeddings=embeddings)
+    return dataclasses.replace(data, items=changed)
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("name", OF_ITEMS)
+def test_every_declared_feature_of_items_changes_the_answer_and_the_regression_reads_no_embedding(
+    every: Fitted, model: str, name: str
+) -> None:
+    request = some_request(every.data)
+    full = dataclasses.replace(every.data.items)
+    filled = dataclasses.replace(
+        every.data,
+        items=dataclasses.replace(
+            full,
+            tags=_first_has_all(full.tags),
+            times=_first_has_all(full.times),
+            embeddings=_first_has_all(full.embeddings),
+        ),
+    )
+    scores = []
+    for data in (filled, without(filled, name)):
+        torch.manual_seed(0)
+        deep = Ranker(every.deep.size, content(data.items), every.deep.mean, every.deep.scale)
+        weights = {**every.deep.state_dict(), "content": content(data.items)}
+        deep.load_state_dict(weights)
+        own = dataclasses.replace(every, deep=deep.eval())
+        scores.append(own.score(model, own.inputs(request, data), data)[0])
+    if model == "baseline" and name == "look":
+        assert scores[0] == scores[1]
+    else:
+        assert abs(scores[0] - scores[1]) > 1e-6
+
+
+def _first_has_all(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    changed = values.copy()
+    changed[0] = 1
+    return changed
+
+
+def test_the_regression_crosses_only_features_of_few_values(
+    every: Fitted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = every.data
+    sizes = {each.name: each.buckets for each in data.attributes}
+    widths = {each.name: len(each.categories) for each in data.items.blocks}
+    assert len({*sizes.values()}) > 1 < len({*widths.values()})
+    most = 3
+    monkeypatch.setattr(logistic, "MAX_CROSSED", most)
+    few = fitted(data).linear
+    assert few.cross.shape == (
+        sum(sizes.values()),
+        sum(width for width in widths.values() if width <= most),
+    )
+    starts = dict(zip(sizes, attributes.offsets(tuple(sizes.values())), strict=True))
+    for name, size in sizes.items():
+        rows = few.cross[starts[name] : starts[name] + size]
+        assert rows.any() == (size <= most), name
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_exported_graphs_read_every_declared_feature_as_the_models_do(
+    every: Fitted, model: str
+) -> None:
+    holds_parity(every, model)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_exported_graphs_serve_data_without_a_declared_feature(model: str) -> None:
+    nothing = fitted(data_of(Declaration(), seed=2), (FeatureGroup.DEMOGRAPHIC_RATES,))
+    assert nothing.data.attributes == ()
+    holds_parity(nothing, model)
+
+
+def holds_parity(own: Fitted, model: str) -> None:
+    task = ranking.reveal_half(own.data, np.arange(EVENTS // 2, EVENTS), LENGTH)
+    assert len(task.requests) >= 3
+    scorer: Callable[[Inputs], Doubles] = functools.partial(own.score, model)
+    told = parity.check(own.graph(model), scorer, own.known, task.requests, parity.Lists())
+    assert told["requests"] == len(task.requests)
+
+
+def answered(graph: torch.nn.Module, user: int, features: list[float]) -> tuple[Tensor, Tensor]:
+    """Ids and probabilities of all items for a request without a session."""
+    one = torch.ones(1, 1, dtype=torch.int64)
+    found: tuple[Tensor, Tensor] = graph(
+        user * one,
+        torch.tensor([features or [float("nan")]], dtype=torch.float32),
+        -one,
+        0 * one,
+        torch.zeros(1, 1),
+        2_000_000 * one,
+        ITEMS * one,
+    )
+    return found
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_request_without_a_value_has_the_answer_of_the_value_at_serving(
+    every: Fitted, model: str
+) -> None:
+    graph, unknown = every.graph(model), [float("nan")] * len(OF_REQUESTS)
+    place = OF_REQUESTS.index("position")
+
+    def scores(position: float) -> list[float]:
+        features = [*unknown[:place], position, *unknown[place + 1 :]]
+        ids, found = answered(graph, 999, features)
+        return found[0, ids[0].argsort()].tolist()
+
+    assert scores(float("nan")) == scores(1.0)
+    assert scores(float("nan")) != scores(9.0)
+
+
+def bucket(attribute: Attribute, value: float) -> int:
+    """0 for a value that is missing or out of its limits, else its category or band and 1."""
+    low, high = attribute.limits
+    if not low <= value <= high:
+        return 0
+    if not attribute.banded:
+        return int(value) + 1
+    edges = [float(np.float32(edge)) for edge in attribute.edges]
+    return bisect.bisect_right(edges, value) + 1
+
+
+SETTINGS: Mapping[str, list[dict[str, Any]]] = {
+    "Categorical": [{}, {"maxCategories": 2}],
+    "MultiCategorical": [{"separator": " ", "maxCategories": 3}],
+    "Boolean": [{}],
+    "Numeric": [{}, {"bands": 3}, {"edges": [0.1]},
+                {"minimum": -30, "maximum": 30, "edges": [-9, 0, 9.5]}],
+    "Timestamp": [{}],
+    "Embedding": [{"length": 2}],
+}  # fmt: skip
+ALL_KINDS = st.sampled_from([(kind, each) for kind in SETTINGS for each in SETTINGS[kind]])
+OF_REQUEST = ALL_KINDS.filter(lambda each: each[0] in ("Categorical", "Boolean", "Numeric"))
+
+
+@st.composite
+def declarations(draw: st.DrawFn) -> Declaration:
+    def features(prefix: str, kinds: Any) -> list[dict[str, Any]]:
+        drawn = draw(st.lists(kinds, max_size=3))
+        return [{"name": f"{prefix}{n}", "kind": k, **s} for n, (k, s) in enumerate(drawn)]
+
+    context = features("context_", OF_REQUEST)
+    served = {"Categorical": "a", "Boolean": "true", "Numeric": "1.5"}
+    for each in context:
+        if draw(st.booleans()):
+            each["servedAs"] = served[each["kind"]]
+    return Declaration.model_validate(
+        {
+            "users": features("of_user_", OF_REQUEST),
+            "context": context,
+            "items": features("of_item_", ALL_KINDS),
+        }
+    )
+
+
+#: Missing or unknown, out of limits both ways, what a float of 32 bits cannot hold, and in
+#: between.
+GIVEN = st.sampled_from([float("nan"), -31.0, 1e30, float("inf"), 0.0, 1.0, 0.1, 9.5])
+
+
+#: A fit and two compilations an example: a failing one is not made smaller.
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
+@given(declared=declarations(), seed=st.integers(0, 999), drawn=st.data())
+def test_graphs_and_models_agree_on_any_declaration_and_any_request(
+    declared: Declaration, seed: int, drawn: st.DataObject
+) -> None:
+    own = fitted(data_of(declared, seed))
+    data = own.data
+    requests = [
+        (
+            drawn.draw(st.integers(0, USERS - 1)),
+            [
+                drawn.draw(GIVEN if each.banded else st.sampled_from([float("nan"), 0.0, 1.0]))
+                for each in data.attributes
+            ],
+        )
+        for _ in range(3)
+    ]
+    blank = np.full(len(declared.context), np.nan, dtype=np.float32)
+    for model in MODELS:
+        graph = own.graph(model)
+        for user, features in requests:
+            stored = [*data.users.side[user].tolist(), *blank.tolist()]
+            side = []
+            for each, said, known in zip(
+                data.attributes, np.array(features, dtype=np.float32), stored, strict=True
+            ):
+                values = [v for v in (float(said), known, each.served) if not np.isnan(v)]
+                side.append(bucket(each, values[0] if values else float("nan")))
+            request = ranking.Request(user, np.zeros(0, dtype=np.int64), 2_000_000, blank)
+            inputs = dataclasses.replace(
+                own.inputs(request),
+                side=torch.tensor([side] * ITEMS).reshape(ITEMS, len(side)).long(),
+            )
+            expected = calibration.probability(own.score(model, inputs))
+            ids, scores = answered(graph, int(data.users.ids[user]), features)
+            rows = np.searchsorted(data.items.ids, ids[0].numpy())
+            assert len(rows) == ITEMS
+            np.testing.assert_allclose(scores[0].numpy(), expected[rows], atol=1e-5)

@@ -69,10 +69,7 @@ def context_of(row: Row) -> dict[str, object]:
 def dataset_of(rows: list[Row]) -> Dataset:
     """Users are 1 and on, the last one unknown; items are 10 and on."""
     return small_data.build(
-        [
-            (user + 1, item + 10, *rest, context_of((user, item, *rest)))
-            for user, item, *rest in rows
-        ],
+        [(row[0] + 1, row[1] + 10, row[2], row[3], context_of(row)) for row in rows],
         [
             {"id": 1, "points": 20.0, "plan": "free"},
             {"id": 2, "points": 40.0, "plan": "paid"},
@@ -152,7 +149,10 @@ def test_no_feature_changes_when_later_or_simultaneous_events_are_added(
     torch.testing.assert_close(inputs.extra, more.extra[places], rtol=0, atol=1e-5)
     for name in ("session", "present", "recency", "level", "value", "target", "user"):
         assert torch.equal(getattr(inputs, name), getattr(more, name)[places]), name
-    known, later_known = one.side_of_events(np.arange(len(before))), two.side_of_events(places)
+    known, later_known = (
+        one.side_of_events(np.arange(len(before))),
+        two.side_of_events(np.array(places)),
+    )
     for place, (each, other) in enumerate(zip(one.attributes, two.attributes, strict=True)):
         stated = each.stated(known[:, place])
         assert stated.to_list() == other.stated(later_known[:, place]).to_list(), each.name
