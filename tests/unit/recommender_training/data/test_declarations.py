@@ -150,6 +150,33 @@ def test_a_feature_of_another_type_is_refused_and_nothing_is_written(
     assert lake.newest(path, "interactions") == 0
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"kind": "Categorical"}, {"kind": "Boolean"}),
+        ({"kind": "MultiCategorical"}, {"kind": "Embedding", "length": 2}),
+        ({"kind": "Embedding", "length": 2}, {"kind": "Embedding", "length": 3}),
+    ],
+)
+def test_a_feature_of_another_kind_or_length_is_refused(
+    source: Path, tmp_path: Path, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    path = tmp_path / "lake"
+    ingested(source, path, mapping([AGE], [{"name": "place", **before}], []))
+    with pytest.raises(InputError) as caught:
+        ingested(source, path, mapping([AGE], [{"name": "place", **after}], []))
+    assert caught.value.reason == "SchemaChanged"
+    assert "items.place" in caught.value.message
+    assert str(before["kind"]) in caught.value.message
+
+
+def test_uses_and_bounds_of_a_feature_may_change(source: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lake"
+    ingested(source, path)
+    used = AGE | {"fairness": True, "edges": [18], "maximum": 120}
+    assert ingested(source, path, mapping([used], [BRAND | {"maxCategories": 5}], []))
+
+
 def test_declarations_go_with_the_versions_that_nothing_keeps(
     source: Path, tmp_path: Path
 ) -> None:
