@@ -46,7 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
         synthetic.generate(source, synthetic.Size(943, 400, 60_000), seed=2)
     demo.write_demo(source, folder, 17, 4000)
     data = raw.read_source(folder / "initial")
-    tables = lake.Tables(data.interactions, data.users, data.items)
+    tables = lake.Tables(data.interactions, data.users, data.items, raw.declaration())
     words = vocabulary.vocabulary(dataset.build(tables), 20)
     requests = list(sample_requests(data.interactions, data.users, data.items, 17))
     counts = reference.reference(requests, [None] * len(requests), words)

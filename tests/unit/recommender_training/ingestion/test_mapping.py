@@ -262,8 +262,8 @@ def test_features_have_the_settings_limits_and_names_of_the_operator() -> None:
     assert set(spec_features.RESERVED) == declaration.RESERVED
     assert declaration.MAX_FEATURES == spec_features.MAX_FEATURES
     only = {to_camel(name): kinds for name, kinds in declaration._ONLY.items()}
-    assert only == spec_features.ONLY
-    assert declaration.KINDS[declaration.Place.USERS] == spec_features.SINGLE
+    assert only == dict[str, Any](spec_features.ONLY)
+    assert [*declaration.KINDS[declaration.Place.USERS]] == [*map(str, spec_features.SINGLE)]
 
 
 def _limits(node: Any) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def test_the_data_read_in_parts_are_those_of_the_whole_tables(
     if days is not None:
         rows = rows.filter(pl.col("timestamp") > pl.col("timestamp").max() - days * 86_400)
         assert 0 < rows.height < tables.interactions.height
-    whole = build(lake.Tables(rows, tables.users, tables.items))
+    whole = build(lake.Tables(rows, tables.users, tables.items, tables.declaration))
     assert side.users.equals(tables.users)
     for name in ("user", "item", "value", "time"):
         one, other = getattr(data.events, name), getattr(whole.events, name)
