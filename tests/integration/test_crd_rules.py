@@ -306,7 +306,7 @@ def declared(**tables: list[Json]) -> Json:
     return SOURCE | {"mapping": mapping}
 
 
-KINDS = {
+KINDS: dict[str, Json] = {
     "Categorical": {"maxCategories": 10, "fairness": True, "missing": ["-1", "N/A"]},
     "MultiCategorical": {"separator": "|", "maxCategories": 10},
     "Boolean": {"column": "x"},
@@ -318,8 +318,8 @@ KINDS = {
 
 def test_features_of_each_kind_are_taken(server: Server) -> None:
     items = [{"name": f"a_{kind.lower()}", "kind": kind, **more} for kind, more in KINDS.items()]
-    users = [{"name": "age", "kind": "Numeric", "bands": 4, "coldStart": True}]
-    context = [{"name": "position", "kind": "Numeric", "minimum": 1, "servedAs": "1"},
+    users: list[Json] = [{"name": "age", "kind": "Numeric", "bands": 4, "coldStart": True}]
+    context: list[Json] = [{"name": "position", "kind": "Numeric", "minimum": 1, "servedAs": "1"},
                {"name": "logged_in", "kind": "Boolean", "servedAs": "true"}]  # fmt: skip
     body = changed("data.source", declared(items=items, users=users, interactions=context))
     body["metadata"]["name"] = "declared"

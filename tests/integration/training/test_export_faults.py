@@ -74,7 +74,7 @@ def test_broken_features_leave_no_category_known() -> None:
     kinds = {"name": "kind", "categories": ["a", "b", "c"], "primary": primary}
     tier = {"name": "tier", "of": "user", "kind": "Categorical", "categories": ["gold", "new"]}
     device = {**tier, "name": "device", "of": "context"}
-    words = {
+    words: dict[str, Any] = {
         "features": [tier, device, {"name": "age", "of": "user", "kind": "Numeric", "edges": []}],
         "items": {"ids": list(range(30)), "features": [kinds]},
     }

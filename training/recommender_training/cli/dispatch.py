@@ -21,6 +21,7 @@ from recommender_training.cli import (
     export,
     fetch_movielens,
     full_disk,
+    init,
     measure,
     publish,
     remove,
@@ -58,6 +59,7 @@ class Command(Protocol):
 
 #: Commands in the order of `--help`.
 COMMANDS: dict[str, Command] = {
+    "init": init,
     "check": check,
     "snapshot": snapshot,
     "snapshots": snapshots,

@@ -12,6 +12,7 @@ _EXAMPLES = """examples:
   recommender-training run --source ml-100k --work build/run
   recommender-training report build/run
   recommender-training check --source ml-100k --lake lake/demo --min-rows 1000
+  recommender-training init export --output mapping.json
   recommender-training check --source export --format CSV --lake lake/shop --mapping '{
       "interactions": {"files": "events/*.csv", "user": "customer", "item": "sku",
         "timestamp": "at", "timestampUnit": "ISO8601", "eventType": "event",

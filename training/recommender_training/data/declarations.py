@@ -49,6 +49,17 @@ def read(lake: Path, data_version: str) -> Declaration:
     return declaration
 
 
+def last(lake: Path) -> Declaration | None:
+    """Return the declaration written last, or None if there is none that can be read."""
+    present = {path.stat().st_mtime_ns: path for path in (lake / FOLDER).glob("*.json")}
+    if not present:
+        return None
+    try:
+        return read(lake, present[max(present)].stem)
+    except InputError:  # the next one written takes its place
+        return None
+
+
 def forget(lake: Path, keep: Collection[str], before: float) -> int:
     """Remove the declarations of data versions other than `keep`; return their number.
 

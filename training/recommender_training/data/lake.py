@@ -21,7 +21,7 @@ from deltalake import DeltaTable, PostCommitHookProperties, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import Declaration
+from recommender_training.config.declaration import Declaration, Feature, Place
 from recommender_training.data import declarations, schema
 
 #: Property of the tables in data versions. By default, Delta expires log entries after 30 days,
@@ -174,6 +174,32 @@ def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFr
     if number is None or not merged.equals(sort(name, present)):
         number = overwrite(lake, name, merged)
     return number, merged
+
+
+def check_growth(lake: Path, declaration: Declaration) -> None:
+    """Check that the tables can have the features of a declaration.
+
+    Raises InputError `SchemaChanged` if a feature has another type than its column, or another
+    kind or length than in the last declaration: rows that stay would not be values of it.
+    """
+    for name, columns in schema.tables(declaration).items():
+        check_types(lake, name, columns)
+    before = declarations.last(lake) or Declaration()
+    for place in Place:
+        kinds = {each.name: each for each in before.of(place)}
+        for feature in declaration.of(place):
+            was = kinds.get(feature.name, feature)
+            if (was.kind, was.length) != (feature.kind, feature.length):
+                raise InputError(
+                    "SchemaChanged",
+                    f"{place}.{feature.name} in {lake} is declared as {_kind(feature)}, and its "
+                    f"rows were read as {_kind(was)}: give the feature another name (and set "
+                    "column), or rename the model",
+                )
+
+
+def _kind(feature: Feature) -> str:
+    return feature.kind + (f" of length {feature.length}" if feature.length else "")
 
 
 def check_types(lake: Path, name: str, columns: pl.Schema) -> None:

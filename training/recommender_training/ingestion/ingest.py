@@ -147,8 +147,7 @@ def check_rows(result: CheckResult, min_rows: int) -> None:
 
 
 def _movielens(source: Path, lake_path: Path, max_share: float, now: int) -> mapped.Ingested:
-    for name, columns in schema.tables(raw.declaration()).items():
-        lake.check_types(lake_path, name, columns)
+    lake.check_growth(lake_path, raw.declaration())
     id_table.check_kinds(lake_path, INTEGERS)
     data = raw.read_source(source, now)
     say(f"check: {data.interactions.height} rows, {data.quarantine.height} quarantined")

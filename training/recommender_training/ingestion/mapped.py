@@ -86,8 +86,7 @@ def ingest(
     """
     declaration = mapping.declaration
     columns = schema.tables(declaration)
-    for name in columns:
-        lake.check_types(path, name, columns[name])
+    lake.check_growth(path, declaration)
     files = source_files.find(source, mapping, kind)
     ids = id_table.open_readers(path, mapping.ids)
     staging = Staging(path / ".staging")

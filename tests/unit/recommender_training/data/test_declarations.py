@@ -81,10 +81,12 @@ def test_a_version_without_its_declaration_is_missing_until_the_next_check(
     path = tmp_path / "lake"
     version = ingested(source, path)
     change(path / "declarations" / f"{version}.json")
-    for read in (lake.read_version, lambda *of: load.verify(*of, None)):
-        with pytest.raises(InputError) as caught:
-            read(path, version)
-        assert caught.value.reason == "DataVersionMissing"
+    with pytest.raises(InputError) as caught:
+        lake.read_version(path, version)
+    assert caught.value.reason == "DataVersionMissing"
+    with pytest.raises(InputError) as caught:
+        load.verify(path, version, None)
+    assert caught.value.reason == "DataVersionMissing"
     assert ingested(source, path) == version
     assert lake.read_version(path, version).items["brand"].to_list() == ["x"]
 
@@ -148,6 +150,33 @@ def test_a_feature_of_another_type_is_refused_and_nothing_is_written(
         assert word in caught.value.message
     assert lake.read_version(path, version).interactions.height == 2
     assert lake.newest(path, "interactions") == 0
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"kind": "Categorical"}, {"kind": "Boolean"}),
+        ({"kind": "MultiCategorical"}, {"kind": "Embedding", "length": 2}),
+        ({"kind": "Embedding", "length": 2}, {"kind": "Embedding", "length": 3}),
+    ],
+)
+def test_a_feature_of_another_kind_or_length_is_refused(
+    source: Path, tmp_path: Path, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    path = tmp_path / "lake"
+    ingested(source, path, mapping([AGE], [{"name": "place", **before}], []))
+    with pytest.raises(InputError) as caught:
+        ingested(source, path, mapping([AGE], [{"name": "place", **after}], []))
+    assert caught.value.reason == "SchemaChanged"
+    assert "items.place" in caught.value.message
+    assert str(before["kind"]) in caught.value.message
+
+
+def test_uses_and_bounds_of_a_feature_may_change(source: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lake"
+    ingested(source, path)
+    used = AGE | {"fairness": True, "edges": [18], "maximum": 120}
+    assert ingested(source, path, mapping([used], [BRAND | {"maxCategories": 5}], []))
 
 
 def test_declarations_go_with_the_versions_that_nothing_keeps(

@@ -23,7 +23,9 @@ def facts(table: str, feature: dict[str, Any], *parts: list[Any]) -> dict[str, A
     """The facts of a table with one declared feature, whose values arrive in parts."""
     declaration = Declaration.model_validate({PLACES[table]: [feature]})
     kind = schema.TYPES[Feature.model_validate(feature).kind]
-    others = dict.fromkeys(columns.numbers_of(table, Declaration()), pl.Float64)
+    others: dict[str, type[pl.DataType]] = dict.fromkeys(
+        columns.numbers_of(table, Declaration()), pl.Float64
+    )
     others |= dict.fromkeys(columns.categories_of(table, Declaration()), pl.String)
     found = columns.Table(table, {feature["name"]: str(kind())}, declaration)
     for part in parts:

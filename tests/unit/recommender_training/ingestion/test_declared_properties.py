@@ -90,7 +90,7 @@ def column(draw: st.DrawFn, name: str, kinds: Sequence[Kind]) -> Column:
         ),
         Kind.MULTI_CATEGORICAL: (st.lists(WORD, max_size=4), pl.List(pl.String)),
         Kind.EMBEDDING: (
-            st.lists(NUMBER, min_size=feature.length, max_size=feature.length),
+            st.lists(NUMBER, min_size=feature.length or 0, max_size=feature.length),
             pl.List(pl.Float64),
         ),
     }
@@ -199,7 +199,7 @@ def stored(found: lake.Tables, of: Data, table: str, count: int) -> list[list[An
 
 
 #: Each example is six ingestions.
-EXAMPLES = max(settings.default.max_examples // 5, 8)
+EXAMPLES = max(settings().max_examples // 5, 8)
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -17,7 +18,7 @@ from tests.mapped_files import NOW, START
 NOBODY = pl.DataFrame(schema={"user_id": pl.Int64, "segment": pl.String})
 
 
-def frame(fields: dict[str, str | None]) -> pl.DataFrame:
+def frame(fields: Mapping[str, str | None]) -> pl.DataFrame:
     texts = {f"raw_{name}": pl.Series([text], dtype=pl.String) for name, text in fields.items()}
     facts = {"line": [1], "row": ["row"], "reason": pl.Series([None], dtype=pl.String)}
     return pl.DataFrame(facts | texts)
@@ -224,9 +225,10 @@ FEATURES = [{"name": "device", "kind": "Categorical"}, {"name": "place", "kind":
 
 def test_declared_features_are_columns_of_each_table() -> None:
     fields = {"id": "3", "features.device": "tv", "features.place": "2"}
-    for convert_rows, kind in ((convert.users, Users), (convert.items, Items)):
-        table = kind.model_validate({"files": "*", "id": "id", "features": FEATURES})
-        good, _ = convert_rows(frame(fields), table)  # type: ignore[operator]
+    declared = {"files": "*", "id": "id", "features": FEATURES}
+    users, _ = convert.users(frame(fields), Users.model_validate(declared))
+    items, _ = convert.items(frame(fields), Items.model_validate(declared))
+    for good in (users, items):
         assert good.select("device", "place").rows() == [("tv", 2.0)]
     event = convert_event(
         {"features": FEATURES}, **{"features.device": "tv", "features.place": "2"}

@@ -272,7 +272,7 @@ def test_a_missing_column_of_a_feature_names_the_feature_and_the_place_of_the_ma
         assert part in caught.value.message
 
 
-LISTED = [
+LISTED: list[dict[str, Any]] = [
     {"name": "tags", "kind": "MultiCategorical"},
     {"name": "place", "kind": "Embedding", "length": 2},
     {"name": "brand", "kind": "Categorical"},

@@ -21,6 +21,8 @@ from recommender_training.ingestion.ids import IdKind
 from recommender_training.ingestion.mapping import Format, Mapping, parse_mapping
 from tests.mapped_files import EVENTS, INTERACTIONS, declare
 
+ROOT = Path(__file__).resolve().parents[4]
+
 
 def refusal(kind: Format, text: str | None) -> str:
     with pytest.raises(InputError) as caught:
@@ -120,6 +122,14 @@ def test_csv_settings_are_refused_for_other_formats(sections: dict[str, Any]) ->
 def test_the_example_of_the_message_is_a_mapping() -> None:
     message = refusal(Format.CSV, None)
     assert parse_mapping(message[message.index("'{") + 1 : -1], Format.CSV) is not None
+
+
+def test_the_mapping_of_the_documentation_is_valid() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    (example,) = [part for part in text.split("```") if part.startswith('json\n{"interactions"')]
+    found = parse_mapping(example.removeprefix("json\n"), Format.CSV)
+    assert found is not None
+    assert [each.name for each in found.declaration.context] == ["device"]
 
 
 def test_a_mapping_can_be_read_from_a_file(tmp_path: Path) -> None:
@@ -252,8 +262,8 @@ def test_features_have_the_settings_limits_and_names_of_the_operator() -> None:
     assert set(spec_features.RESERVED) == declaration.RESERVED
     assert declaration.MAX_FEATURES == spec_features.MAX_FEATURES
     only = {to_camel(name): kinds for name, kinds in declaration._ONLY.items()}
-    assert only == spec_features.ONLY
-    assert declaration.KINDS[declaration.Place.USERS] == spec_features.SINGLE
+    assert only == dict[str, Any](spec_features.ONLY)
+    assert [*declaration.KINDS[declaration.Place.USERS]] == [*map(str, spec_features.SINGLE)]
 
 
 def _limits(node: Any) -> dict[str, Any]:

@@ -35,7 +35,11 @@ def test_the_users_of_movielens_are_in_age_bands() -> None:
 
 def test_a_mapped_segment_stays() -> None:
     fair = {"name": "member", "kind": "Boolean", "fairness": True}
-    rows = [{"member": "true", "segment": "gold"}, {"member": "true"}, {"member": None}]
+    rows: list[dict[str, Any]] = [
+        {"member": "true", "segment": "gold"},
+        {"member": "true"},
+        {"member": None},
+    ]
     assert filled([fair], rows) == ["gold", "true", "unknown"]
 
 
@@ -56,7 +60,7 @@ def test_without_categories_or_edges_all_users_are_in_one_segment(
 
 
 def test_only_the_first_fair_feature_counts() -> None:
-    features = [
+    features: list[dict[str, Any]] = [
         {"name": "a", "kind": "Categorical"},
         {"name": "b", "kind": "Numeric", "fairness": True, "edges": [10]},
         {"name": "c", "kind": "Categorical", "fairness": True},

@@ -1,0 +1,67 @@
+"""`init`: look at raw files and propose a mapping, for a person to edit."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import astuple
+from pathlib import Path
+
+from recommender_training.cli import options
+from recommender_training.cli.options import Verbs
+from recommender_training.cli.outcome import Outcome
+from recommender_training.common.durable_files import write_bytes
+from recommender_training.common.errors import InputError
+from recommender_training.ingestion import look, propose
+from recommender_training.ingestion.propose import Line
+
+
+def add(verbs: Verbs) -> None:
+    """Add the command."""
+    command = options.verb(
+        verbs,
+        "init",
+        "look at the first rows of CSV, JSON lines or Parquet files, and propose a mapping with a "
+        "kind of each column, to edit",
+    )
+    command.add_argument("data", type=Path, metavar="DATA", help="folder of the raw files")
+    command.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the mapping here, which must be new"
+    )
+    options.report(command)
+
+
+def run(arguments: argparse.Namespace) -> Outcome:
+    """Print the columns of raw files, and print or write a mapping of them."""
+    output: Path | None = arguments.output
+    if output is not None and output.exists():
+        raise InputError(
+            "OutputExists", f"{output} exists, perhaps with edits; move it or give another name"
+        )
+    found = propose.propose(look.tables(arguments.data))
+    text = json.dumps(found.mapping, indent=2, ensure_ascii=False) + "\n"
+    sys.stdout.writelines(f"{line}\n" for line in _lines(found.lines))
+    if output is None:
+        sys.stdout.write("\n" + text)
+    else:
+        write_bytes(output, text.encode())
+    sys.stdout.flush()
+    where = "above" if output is None else f"in {output}"
+    message = (
+        f"the mapping {where} is a proposal from the first {look.ROWS} rows: edit it, then run "
+        f"check --source {arguments.data} --format {found.kind} --mapping @FILE"
+    )
+    return message, {"format": found.kind.value, "columns": len(found.lines)}
+
+
+def _lines(lines: Sequence[Line]) -> list[str]:
+    """Return a table of the columns, one text per line."""
+    head = ("TABLE", "COLUMN", "USE", "DISTINCT", "MISSING", "WARNING")
+    texts = [head, *(tuple(map(str, astuple(line))) for line in lines)]
+    widths = [max(map(len, column)) for column in zip(*texts, strict=True)]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in texts
+    ]

@@ -1,0 +1,101 @@
+"""Guess the kind of a column from its name and its first values."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from recommender_training.ingestion.feature_values import MAX_TEXT
+
+#: Names of columns with a time.
+TIME = r"(timestamp|time|ts|at|date|datetime|created_at|event_time|occurred_at)"
+#: With more categories, `maxCategories` is proposed.
+_MANY = 1000
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
+_ID = r"(.*_)?id"
+
+
+def kind(column: str, values: Sequence[Any]) -> tuple[dict[str, Any], str]:
+    """Return the settings of a feature (none: left out) and a warning."""
+    if not values:
+        return {}, "no value in the first rows: left out"
+    if any(isinstance(value, list) for value in values):
+        return _of_lists([value for value in values if isinstance(value, list)])
+    if any(isinstance(value, dict) for value in values):
+        return {}, "nested values: left out"
+    if any(isinstance(value, datetime.date) for value in values):
+        return {"kind": "Timestamp", "unit": "ISO8601"}, ""
+    texts = [str(value).strip() for value in values]
+    distinct = len(set(texts))
+    if {text.lower() for text in texts} <= {"true", "false"}:
+        return {"kind": "Boolean"}, ""
+    if re.fullmatch(_ID, column.lower()):
+        return {}, "looks like an id: left out"
+    if all(_NUMBER.fullmatch(text) for text in texts):
+        return _of_numbers(column, [float(text) for text in texts], distinct)
+    if all(_ISO.fullmatch(text) for text in texts):
+        return {"kind": "Timestamp", "unit": "ISO8601"}, ""
+    return _of_texts(texts, distinct)
+
+
+def _of_lists(lists: Sequence[list[Any]]) -> tuple[dict[str, Any], str]:
+    lengths = {len(each) for each in lists}
+    entries = [entry for each in lists for entry in each if entry is not None]
+    if any(isinstance(entry, list | dict) for entry in entries):
+        return {}, "nested lists: left out"
+    numbers = all(number(entry) is not None for entry in entries)
+    if entries and numbers and len(lengths) == 1 and 1 < max(lengths) <= 1024:
+        return {"kind": "Embedding", "length": max(lengths)}, ""
+    return {"kind": "MultiCategorical"}, ""
+
+
+def _of_numbers(
+    column: str, numbers: Sequence[float], distinct: int
+) -> tuple[dict[str, Any], str]:
+    if {*numbers} == {0.0, 1.0}:
+        return {"kind": "Boolean"}, "0 and 1 are read as false and true"
+    if "year" in column.lower() and all(1000 <= number <= 2200 for number in numbers):
+        return {"kind": "Timestamp", "unit": "Year"}, ""
+    if re.fullmatch(TIME, column.lower()) and min(numbers) > 1e8:
+        return {"kind": "Timestamp", "unit": unit(numbers)}, "check the unit"
+    if distinct == 1:
+        return {"kind": "Numeric"}, "one value in the first rows"
+    few = distinct <= 10 and len(numbers) >= 100
+    settings: dict[str, Any] = {"kind": "Numeric"}
+    if -1 in numbers and min(numbers) == -1:
+        return settings | {"missing": ["-1", "-1.0"]}, "-1 is taken as missing"
+    return settings, "few values: is it a Categorical?" if few else ""
+
+
+def _of_texts(texts: Sequence[str], distinct: int) -> tuple[dict[str, Any], str]:
+    with_bar = sum("|" in text for text in texts)
+    if with_bar >= len(texts) / 10:
+        return {"kind": "MultiCategorical", "separator": "|"}, ""
+    if max(map(len, texts)) > MAX_TEXT:
+        return {}, f"texts of more than {MAX_TEXT} characters: left out"
+    if distinct > 20 and distinct > 0.9 * len(texts):
+        return {}, "almost each row has another text: left out"
+    if distinct > _MANY:
+        return {"kind": "Categorical", "maxCategories": _MANY}, "many categories"
+    return {"kind": "Categorical"}, ""
+
+
+def number(value: Any) -> float | None:
+    """Return the finite number that a value is, or None; true is 1."""
+    if isinstance(value, bool):
+        return float(value)
+    text = str(value).strip()
+    found = float(text) if _NUMBER.fullmatch(text) else math.nan
+    return found if math.isfinite(found) else None
+
+
+def unit(values: Sequence[Any]) -> str:
+    """Return the likely unit of times."""
+    known = [found for found in map(number, values) if found is not None]
+    if not known:
+        return "ISO8601"
+    return "Milliseconds" if max(known) > 1e11 else "Seconds"

@@ -1,0 +1,206 @@
+"""Propose a mapping of raw files, for a person to edit: tables, ids, and a kind of each column.
+
+The proposal follows the names and the first values of the columns, so it may be wrong; each doubt
+is a warning beside the column.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from recommender_training.common.errors import InputError
+from recommender_training.config.declaration import RESERVED
+from recommender_training.ingestion import guess
+from recommender_training.ingestion.look import Seen
+from recommender_training.ingestion.mapping import Format, Mapping
+
+_NAMES = {
+    "user": r"(user|customer|member|visitor|client|account)(_?id)?",
+    "item": r"(item|product|sku|movie|article|content|book|track)(_?id)?",
+    "timestamp": guess.TIME,
+    "value": r"(rating|stars|score|value|clicked|liked)",
+    "eventType": r"(event|event_type|action|type|kind)",
+    "title": r"(title|name|item_title|item_name|product_name|movie_title)",
+    "session": r"(session|session_id)",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One column of the printed table."""
+
+    table: str
+    column: str
+    use: str
+    distinct: int
+    missing: str
+    warning: str = ""
+
+
+@dataclass
+class Proposal:
+    """A mapping in the form of `--mapping`, its format, and what to know about each column."""
+
+    kind: Format
+    mapping: dict[str, Any] = field(default_factory=dict)
+    lines: list[Line] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
+
+    def note(self, table: str, column: str, values: Sequence[Any], use: str, warn: str) -> None:
+        """Add a column to the printed table."""
+        known = [str(value) for value in values if value is not None]
+        share = f"{1 - len(known) / max(len(values), 1):.0%}"
+        self.lines.append(Line(table, column, use, len(set(known)), share, warn))
+
+    def name(self, table: str, column: str) -> str:
+        """Return a free name of a feature for a column."""
+        text = re.sub(r"[^a-z0-9]+", "_", column.lower()).strip("_")
+        text = text if re.match(r"[a-z]", text) else f"{table[0]}_{text}"
+        if text in RESERVED or text in self._names or text.startswith("last_"):
+            text = f"{table.rstrip('s')}_{text}"
+        name, number = text[:40], 1
+        while name in RESERVED or name in self._names:
+            number += 1
+            name = f"{text[:36]}_{number}"
+        self._names.add(name)
+        return name
+
+
+def propose(seen: Sequence[Seen]) -> Proposal:
+    """Return a proposal for the tables of a source.
+
+    Raises InputError `InvalidMapping` if no table looks like interactions.
+    """
+    events = next(
+        (each for each in seen if all(map(_found(each).get, ("user", "item", "timestamp")))), None
+    )
+    if events is None:
+        found = "; ".join(f"{each.files}: {', '.join(each.columns)}"[:200] for each in seen)
+        raise InputError(
+            "InvalidMapping",
+            "no table has columns whose names say user, item and time, such as user_id, item_id "
+            f"and timestamp; write the mapping yourself, see docs/training.md. Found: {found}",
+        )
+    result = Proposal(events.kind)
+    others = [each for each in seen if each is not events and each.kind is events.kind]
+    users = next((each for each in others if {"user"} == {*_found(each)} & {"user", "item"}), None)
+    items = next((each for each in others if {"item"} == {*_found(each)} & {"user", "item"}), None)
+    ids = {of: _id_kind(events.columns[_found(events)[of]]) for of in ("user", "item")}
+    _interactions(result, events)
+    for name, key, table in (("users", "user", users), ("items", "item", items)):
+        if table is not None:
+            _side(result, name, key, table)
+    if "Text" in ids.values():
+        result.mapping["ids"] = ids
+    if events.kind is Format.CSV and events.delimiter != ",":
+        result.mapping["csv"] = {"delimiter": events.delimiter}
+    try:
+        Mapping.model_validate(result.mapping)
+    except ValueError as error:
+        raise InputError(
+            "InvalidMapping", f"no mapping fits these files ({error}); write it yourself"
+        ) from error
+    return result
+
+
+def _found(seen: Seen) -> dict[str, str]:
+    """Return the column of each role that a name says."""
+    roles: dict[str, str] = {}
+    for column in seen.columns:
+        for role, pattern in _NAMES.items():
+            if role not in roles and re.fullmatch(pattern, column.lower()):
+                roles[role] = column
+    return roles
+
+
+def _interactions(result: Proposal, seen: Seen) -> None:
+    roles = _found(seen)
+    section: dict[str, Any] = {"files": seen.files}
+    used = ["user", "item", "timestamp"]
+    section |= {role: roles[role] for role in used}
+    section["timestampUnit"] = guess.unit(seen.columns[roles["timestamp"]])
+    warnings = {roles["timestamp"]: f"check the unit {section['timestampUnit']}"}
+    if "value" in roles:
+        used.append("value")
+        section["value"] = roles["value"]
+        numbers = [guess.number(value) for value in seen.columns[roles["value"]]]
+        known = [number for number in numbers if number is not None]
+        if known and {*known} <= {0.0, 1.0}:
+            section |= {"lowest": 0, "highest": 1}
+        elif known and (min(known) < 1 or max(known) > 5) and min(known) < max(known):
+            section |= {"lowest": min(known), "highest": max(known)}
+        warnings[roles["value"]] = "check lowest and highest; 4 or more of 5 is positive"
+    elif "eventType" in roles:
+        used.append("eventType")
+        texts = Counter(str(each) for each in seen.columns[roles["eventType"]] if each is not None)
+        ranked = sorted(texts, key=lambda text: (-texts[text], text))[:50]
+        section["eventType"] = roles["eventType"]
+        section["eventTypes"] = [
+            {"type": text[:64], "value": 2 if place == 0 else 5}
+            for place, text in enumerate(ranked)
+        ]
+        warnings[roles["eventType"]] = "set the value of each type, from 1 to 5"
+    else:
+        raise InputError(
+            "InvalidMapping",
+            f"{seen.files} has no column whose name says value or event type, such as rating or "
+            f"event_type; write the mapping yourself. Found: {', '.join(seen.columns)[:300]}",
+        )
+    if "session" in roles:
+        used.append("session")
+        section["session"] = roles["session"]
+    taken = {roles[role]: role for role in used}
+    for column, role in taken.items():
+        warn = warnings.get(column, "")
+        result.note("interactions", column, seen.columns[column], role, warn)
+    result.mapping["interactions"] = section
+    _features(result, "interactions", seen, {*taken})
+
+
+def _side(result: Proposal, table: str, key: str, seen: Seen) -> None:
+    roles = _found(seen)
+    section: dict[str, Any] = {"files": seen.files, "id": roles[key]}
+    taken = {roles[key]: "id"}
+    if table == "items" and "title" in roles:
+        section["title"] = roles["title"]
+        taken[roles["title"]] = "title"
+    for column, role in taken.items():
+        result.note(table, column, seen.columns[column], role, "")
+    result.mapping[table] = section
+    _features(result, table, seen, {*taken})
+
+
+def _features(result: Proposal, table: str, seen: Seen, taken: set[str]) -> None:
+    features: list[dict[str, Any]] = []
+    for column, values in seen.columns.items():
+        if column in taken:
+            continue
+        settings, warn = guess.kind(column, [value for value in values if value is not None])
+        single = settings.get("kind") in ("Categorical", "Boolean", "Numeric")
+        if settings and table != "items" and not single:
+            settings, warn = {}, f"{settings['kind']} is a kind of items only: left out"
+        if settings and len(features) == 50:
+            settings, warn = {}, "more than 50 features: left out"
+        if settings and table == "interactions":
+            warn = warn or "is it known before the outcome?"
+        if not 1 <= len(column) <= 64:
+            settings, warn = {}, "the name of the column is longer than 64 characters: left out"
+        result.note(table, column[:64], values, settings.get("kind", "-"), warn)
+        if settings:
+            name = result.name(table, column)
+            features.append(
+                {"name": name} | ({"column": column} if name != column else {}) | settings
+            )
+    if features:
+        result.mapping[table]["features"] = features
+
+
+def _id_kind(values: Sequence[Any]) -> str:
+    whole = all(
+        re.fullmatch(r"\d{1,18}(\.0*)?", str(value)) for value in values if value is not None
+    )
+    return "Integer" if whole else "Text"
