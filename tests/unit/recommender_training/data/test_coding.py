@@ -167,7 +167,7 @@ def test_values_of_the_context_are_those_of_the_interactions() -> None:
     declared = Declaration.model_validate(
         {"context": [{"name": "device", "kind": "Categorical", "maxCategories": 1}]}
     )
-    events = [(1, 1, 5.0, 0, {"device": "web"}), (1, 1, 5.0, 1, {"device": "app"}),
+    events: list[small_data.Event] = [(1, 1, 5.0, 0, {"device": "web"}), (1, 1, 5.0, 1, {"device": "app"}),
               (1, 1, 5.0, 2, {"device": "web"}), (1, 1, 5.0, 3)]  # fmt: skip
     data = small_data.build(events, [{"id": 1}], [{"id": 1}], declared)
     assert data.attributes[0].categories == ("web",)
