@@ -8,11 +8,6 @@ from recommender_training.config.declaration import Declaration, Feature, Kind
 
 _Columns = dict[str, type[pl.DataType]]
 
-#: The bands of MovieLens 1M, until the models follow the declaration.
-AGE_EDGES = (18, 25, 35, 45, 50, 56)
-AGE_BANDS = ("0-17", "18-24", "25-34", "35-44", "45-49", "50-55", "56+")
-MAX_AGE = 120
-
 #: Least value of a positive response.
 POSITIVE_VALUE = 4.0
 #: Range of an event's value.

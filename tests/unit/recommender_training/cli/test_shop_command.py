@@ -18,7 +18,11 @@ def test_it_writes_the_raw_files_and_separately_the_truth(tmp_path: Path) -> Non
     rates = ["--positive-rate", "0.01", "--new-item-share", "0.2", "--seed", "3"]
     out = ["shop", "--out", str(tmp_path / "shop"), "--format", "JSONLines"]
     assert main([*out, *SIZES, *changes, *rates]) == 0
-    assert {path.name for path in (tmp_path / "shop").iterdir()} == {"raw", "truth"}
+    assert {path.name for path in (tmp_path / "shop").iterdir()} == {
+        "raw",
+        "truth",
+        "mapping.json",
+    }
     log = pl.read_ndjson(tmp_path / "shop/raw/impressions/*.jsonl")
     assert log.height == 600
     found = json.loads((tmp_path / "shop/truth/parameters.json").read_text())
