@@ -54,7 +54,7 @@ class Population:
 
 def population(folder: Path) -> Population:
     """Read a folder of atomic files."""
-    data = raw.read_source(folder)
+    data, declared = raw.read_source(folder), raw.declaration()
     tables = {"users": data.users.lazy(), "items": data.items.lazy()}
     counts = data.interactions.group_by("user_id").agg(
         pl.len().cast(pl.Int64).alias("rows"),
@@ -62,12 +62,13 @@ def population(folder: Path) -> Population:
     )
     counts = counts.sort("user_id")
     rows = data.interactions.join(data.users.drop("segment"), on="user_id").join(
-        data.items.with_columns(pl.col("genres").str.split(" ").list.first().alias("genre")),
-        on="item_id",
+        data.items.with_columns(pl.col("genre").str.split(" ").list.first()), on="item_id"
     )
     names = ("age", "gender", "occupation", "value", "genre")
     return Population(
-        sample.read(tables, data.interactions.select(sample.COLUMNS), counts, 1.0),
+        sample.read(
+            tables, data.interactions.select(sample.columns(declared)), counts, 1.0, declared
+        ),
         counts,
         rows["user_id"].to_numpy(),
         {name: rows[name].rank("dense").fill_null(0).cast(pl.Int64).to_numpy() for name in names},

@@ -14,10 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from recommender_training.artifact.reference import FeatureReader, edges_of
-from recommender_training.data.sessions import sample_requests
+from recommender_training.artifact.vocabulary import content
+from recommender_training.data import coding
+from recommender_training.data.coding import Coding
+from recommender_training.data.sessions import HISTORY_LENGTH, sample_requests
+from recommender_training.ingestion import raw
 from recommender_training.statistics.design_effect import design_effect
 
 NUMERIC = ("age", "session_length", "mean_value")
@@ -86,34 +89,13 @@ def design_effects(user: npt.NDArray[np.int64], rows: Rows, binner: Binner) -> d
 
 
 def _movielens(folder: Path, seed: int) -> Sessions:
-    def table(name: str) -> pl.DataFrame:
-        frame = pl.read_csv(
-            folder / f"ml-100k.{name}", separator="\t", infer_schema=False, quote_char=None
-        )
-        return frame.rename({column: column.split(":")[0] for column in frame.columns})
-
-    interactions = table("inter").select(
-        pl.col("user_id", "item_id").cast(pl.Int64),
-        pl.col("rating").cast(pl.Float64).alias("value"),
-        pl.col("timestamp").cast(pl.Float64).cast(pl.Int64),
-    )
-    users = table("user").with_columns(pl.col("user_id", "age").cast(pl.Int64))
-    items = table("item").select(
-        pl.col("item_id").cast(pl.Int64), pl.col("class").str.split(" ").list.first()
-    )
-    genres = items["class"].fill_null("unknown").unique().sort().to_list()
-    vocabulary = {
-        "genders": users["gender"].unique().sort().to_list(),
-        "occupations": users["occupation"].unique().sort().to_list(),
-        "genres": genres,
-        "historyLength": 20,
-        "items": {
-            "ids": items["item_id"].to_list(),
-            "genre": [genres.index(g) for g in items["class"].fill_null("unknown")],
-        },
-    }
-    reader = FeatureReader(vocabulary)
-    requests = list(sample_requests(interactions, users, items, seed))
+    data, declared = raw.read_source(folder), raw.declaration()
+    users, items = data.users, data.items.sort("item_id")
+    coded = Coding.of(declared, users, items, data.interactions.lazy())
+    first = dict(zip(coded.blocks, coding.tags(coded.blocks, items)[1], strict=True))
+    ids = items["item_id"].to_numpy().astype(np.int64)
+    reader = FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))
+    requests = list(sample_requests(data.interactions, users, items, seed, declared=declared))
     rows = [reader.read(request) for request in requests]
     return Sessions(
         source=f"MovieLens 100K, {len(rows)} sessions of {len(users)} users",

@@ -25,9 +25,8 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training.config.mitigation import (
-    Dimension,
+    POPULARITY,
     Exposure,
-    ItemGrouping,
     Mitigation,
     Reweighting,
 )
@@ -48,11 +47,11 @@ from tests.benchmarks.quality import SEEDS, load
 ENDS = (0.9, 0.8)
 #: What is compared with equal weights.
 WEIGHTS = {
-    "label": Reweighting(by=Dimension.AGE, label_strength=1, size_strength=0),
-    "size": Reweighting(by=Dimension.AGE, label_strength=0, size_strength=1),
+    "label": Reweighting(by="age", label_strength=1, size_strength=0),
+    "size": Reweighting(by="age", label_strength=0, size_strength=1),
 }
 #: What is compared with the lists of the model alone.
-GROUPS = {grouping.value.lower(): Exposure(by=grouping) for grouping in ItemGrouping}
+GROUPS = {by.lower(): Exposure(by=by) for by in ("genre", POPULARITY)}
 
 
 def compare(data: Dataset, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -236,7 +236,9 @@ def run(data: Dataset, seeds: tuple[int, ...]) -> dict[str, Any]:
 def by_segment(data: Dataset, rows: Ints, user: Ints, task: Task) -> Doubles:
     """[R, I] what serves where no model answers: the popularity of each user's segment."""
     overall = np.asarray(task.past.liked.sum(0), dtype=np.float64).ravel()
-    return popularity.of_users(data, int(data.events.time[rows[0]]), user, overall)
+    context = np.stack([request.context for request in task.task.requests])
+    segment = popularity.segment_of(data, user, context)
+    return popularity.of_requests(data, int(data.events.time[rows[0]]), segment, overall)
 
 
 def _mean(reports: list[dict[str, Any]], name: str) -> float:

@@ -12,19 +12,25 @@ import argparse
 import json
 import resource
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import torch
 
 from recommender_training.config.training import TrainingConfig
-from recommender_training.data import splits
-from recommender_training.data.dataset import Dataset, Events, Items, Users
+from recommender_training.data import dataset, schema, splits
+from recommender_training.data.dataset import Dataset, Events
+from recommender_training.data.lake import Tables
 from recommender_training.features import attributes, table, taste
 from recommender_training.features.prepared import held_out
+from recommender_training.ingestion import raw
 from recommender_training.models import logistic, ranker
 from recommender_training.trainer import deep_ranker, fit, runtime, training_rows
 
 GENRES, BATCH, STEPS = 6, 2048, 20
+_1990 = 631_152_000
 
 
 def draw(count: int, users: int, items: int) -> Dataset:
@@ -36,14 +42,33 @@ def draw(count: int, users: int, items: int) -> Dataset:
     seconds = np.arange(count, dtype=np.int64)
     seconds //= 3
     seconds += 1_700_000_000
-    genre = np.arange(items) % GENRES
-    side = np.stack([np.full(users, 30), np.arange(users) % 2, np.arange(users) % 4], 1)
-    return Dataset(
-        Events(user, item, value, seconds),
-        Users(np.arange(users), side, ("F", "M"), ("a", "b", "c", "d")),
-        Items(np.arange(items), np.eye(GENRES, dtype=np.float32)[genre], genre,
-              np.full(items, 1990), tuple("abcdef")),
-    )  # fmt: skip
+    return replace(sides(users, items), events=Events(user, item, value, seconds))
+
+
+def sides(users: int, items: int) -> Dataset:
+    """Users and items of the columns of MovieLens, without events."""
+    declared = raw.declaration()
+    columns = schema.tables(declared)
+    user, item = pl.int_range(users, eager=True), pl.int_range(items, eager=True)
+    words = {"gender": list("FM"), "occupation": list("abcd")}
+    people = pl.DataFrame({
+        "user_id": user,
+        "age": pl.repeat(30.0, users, eager=True),
+        **{name: _each(user % len(each), each) for name, each in words.items()},
+        "segment": pl.repeat("unknown", users, eager=True),
+    }, schema=columns["users"])  # fmt: skip
+    things = pl.DataFrame({
+        "item_id": item,
+        "title": pl.repeat("t", items, eager=True),
+        "genre": _each(item % GENRES, "abcdef"),
+        "release_year": pl.repeat(_1990, items, eager=True),
+    }, schema=columns["items"])  # fmt: skip
+    nothing = pl.DataFrame(schema=columns["interactions"])
+    return dataset.build(Tables(nothing, people, things, declaration=declared))
+
+
+def _each(codes: pl.Series, words: Sequence[str]) -> pl.Series:
+    return codes.replace_strict(dict(enumerate(words)), return_dtype=pl.String)
 
 
 def tell(what: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import itertools
+import json
 import re
 import stat
 import subprocess
@@ -20,6 +21,8 @@ import yaml
 from recommender_operator.api import crd
 from recommender_operator.api.base import API_VERSION, GROUP
 from recommender_operator.api.spec import RecommenderModelSpec
+from recommender_operator.api.spec_mapping import DataMapping
+from recommender_training.ingestion.mapping import Format, parse_mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {
@@ -127,6 +130,21 @@ def test_the_readme_shows_a_model_that_the_operator_takes() -> None:
     spec = RecommenderModelSpec.model_validate(manifest["spec"])
     # The schema prunes what it does not know; here a misspelt field must show.
     assert dropped(manifest["spec"], spec.dump()) == []
+
+
+def test_the_pages_show_mappings_that_both_sides_take() -> None:
+    training = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    own = README[README.index("## Your own columns") :]
+    shown = [
+        yaml.safe_load(re.findall(r"```yaml\n(.*?)```", own, flags=re.DOTALL)[0])["mapping"],
+        json.loads(re.findall(r"```json\n(.*?)```", training, flags=re.DOTALL)[0]),
+    ]
+    for mapping in shown:
+        kind = Format.CSV if "csv" in mapping else Format.PARQUET
+        read = parse_mapping(json.dumps(mapping), kind)
+        assert read is not None
+        assert read.declaration.users
+        assert dropped(mapping, DataMapping.model_validate(mapping).dump()) == []
 
 
 def dropped(given: object, taken: object, at: str = "spec") -> list[str]:

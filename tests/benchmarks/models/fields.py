@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_training.common.arrays import Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.features import attributes
 from recommender_training.features.assembly import Inputs
 
 #: Columns of `FieldInputs.event`; the last ones are those of `FieldInputs.history`.
@@ -49,21 +49,17 @@ class FieldInputs:
 
 def sizes(data: Dataset) -> dict[str, int]:
     """Numbers of values of the fields, the unknown one included."""
-    users, items = data.users, data.items
     return {
-        "user": users.count + 1,
-        **{each.name: each.buckets for each in attributes.of_users(users)},
-        "item": items.count + 1,
-        "year": len(np.unique(items.years[items.years > 0])) + 1,
+        "user": data.users.count + 1,
+        **{each.name: each.buckets for each in data.attributes},
+        "item": data.items.count + 1,
+        "year": int(_years(data).max(initial=0)) + 1,
     }
 
 
 def build(inputs: Inputs, data: Dataset) -> FieldInputs:
     """The categories among the inputs of all events."""
-    known = np.unique(data.items.years[data.items.years > 0])
-    place = np.searchsorted(known, data.items.years) + 1
-    years = np.concatenate([[0], np.where(data.items.years > 0, place, 0)])
-    year = torch.from_numpy(years)
+    year = torch.from_numpy(np.concatenate([[0], _years(data)]))
     columns = [inputs.user, *inputs.side.unbind(1), inputs.target, year[inputs.target]]
     return FieldInputs(
         event=torch.stack(columns, 1),
@@ -71,3 +67,11 @@ def build(inputs: Inputs, data: Dataset) -> FieldInputs:
         present=inputs.present,
         label=inputs.label,
     )
+
+
+def _years(data: Dataset) -> Ints:
+    """[I] number of each item's year of release, from 1; 0 where it is unknown."""
+    seconds = data.items.times[:, data.items.time_names.index("release_year")]
+    known = ~np.isnan(seconds)
+    place = np.searchsorted(np.unique(seconds[known]), seconds) + 1
+    return np.where(known, place, 0).astype(np.int64)

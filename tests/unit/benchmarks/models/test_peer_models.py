@@ -154,10 +154,10 @@ def test_the_fields_are_those_of_the_data(prepared: Prepared) -> None:
     by = dict(zip(EVENT_FIELDS, built.event.unbind(1), strict=True))
     assert by["user"].tolist() == (events.user + 1).tolist()
     assert by["item"].tolist() == (events.item + 1).tolist()
-    years = data.items.years[events.item]
-    told = np.unique(years[years > 0])
-    assert (by["year"].numpy() > 0).tolist() == (years > 0).tolist()
-    assert (told[by["year"].numpy()[years > 0] - 1] == years[years > 0]).all()
+    years = data.items.times[events.item, data.items.time_names.index("release_year")]
+    known = ~np.isnan(years)
+    assert (by["year"].numpy() > 0).tolist() == known.tolist()
+    assert (np.unique(years[known])[by["year"].numpy()[known] - 1] == years[known]).all()
     for name, size in fields.sizes(data).items():
         assert int(by[name].min()) >= 0
         assert int(by[name].max()) < size

@@ -167,8 +167,12 @@ def test_values_of_the_context_are_those_of_the_interactions() -> None:
     declared = Declaration.model_validate(
         {"context": [{"name": "device", "kind": "Categorical", "maxCategories": 1}]}
     )
-    events: list[small_data.Event] = [(1, 1, 5.0, 0, {"device": "web"}), (1, 1, 5.0, 1, {"device": "app"}),
-              (1, 1, 5.0, 2, {"device": "web"}), (1, 1, 5.0, 3)]  # fmt: skip
+    events: list[small_data.Event] = [
+        (1, 1, 5.0, 0, {"device": "web"}),
+        (1, 1, 5.0, 1, {"device": "app"}),
+        (1, 1, 5.0, 2, {"device": "web"}),
+        (1, 1, 5.0, 3),
+    ]
     data = small_data.build(events, [{"id": 1}], [{"id": 1}], declared)
     assert data.attributes[0].categories == ("web",)
     assert unknown_to_none(data.events.context_of(np.arange(4))[:, 0]) == [0, None, 0, None]
