@@ -129,7 +129,7 @@ def test_the_mapping_of_the_documentation_is_valid() -> None:
     (example,) = [part for part in text.split("```") if part.startswith('json\n{"interactions"')]
     found = parse_mapping(example.removeprefix("json\n"), Format.CSV)
     assert found is not None
-    assert [each.name for each in found.declaration.context] == ["device"]
+    assert [each.name for each in found.declaration.context] == ["device", "position"]
 
 
 def test_a_mapping_can_be_read_from_a_file(tmp_path: Path) -> None:
