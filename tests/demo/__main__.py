@@ -30,7 +30,9 @@ def up(arguments: argparse.Namespace) -> int:
     screen = Screen()
     started = time.monotonic()
     mode = arguments.traffic
-    platform = make_platform(cache_folder() / "demo-data", screen.say, knative=mode == "Knative")
+    platform = make_platform(
+        cache_folder() / install.DATA_FOLDER, screen.say, knative=mode == "Knative"
+    )
     world = platform.world(NAMESPACE, {"rollout": {"traffic": mode}})
     with install.timed(screen.say, "remove the objects of an earlier run"):
         world.remove()

@@ -14,7 +14,7 @@ from tests.cluster import locks
 from tests.cluster.settings import cache_folder
 from tests.e2e import worlds
 from tests.e2e.worlds import MODES
-from tests.scenario import stories
+from tests.scenario import install, stories
 from tests.scenario.setup import Platform, join_platform, make_platform
 from tests.scenario.traffic import TrafficWatch
 from tests.scenario.world import World, merged
@@ -22,7 +22,7 @@ from tests.scenario.world import World, merged
 #: At a weight of 10 %, a step has its 40 requests after 14 s.
 REQUESTS_A_SECOND = 30.0
 NewWorld = Callable[..., World]
-DATA = cache_folder() / "demo-data"
+DATA = cache_folder() / install.DATA_FOLDER
 ENDS_WORLD = pytest.StashKey[bool]()
 #: Maximum length of a failure, in characters; the last ones show the difference.
 SHOWN_AT_ONCE = 8000

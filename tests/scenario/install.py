@@ -22,6 +22,8 @@ RELEASE = "recommender"
 SYSTEM_NAMESPACE = "recommender-system"
 DATA_CLAIM, STORE_CLAIM = "movielens", "artifacts"
 LOADER = "data-loader"
+#: In the cache; its number is that of the format of the requests.
+DATA_FOLDER = "demo-data-2"
 #: Allows the operator to change the group of the store's files.
 STORAGE = {"recommender.dev/storage": "true"}
 SEED = 17

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_checks import DataChecks
 from recommender_operator.api.spec_export import ExportSpec
+from recommender_operator.api.spec_features import NAME
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.api.spec_mitigation import MitigationSpec
 from recommender_operator.api.spec_resources import TrainingResources
@@ -218,6 +219,13 @@ class FaultInjection(ApiModel):
         ge=0,
         le=60000,
         description="Delay that the fault Latency adds to each response.",
+    )
+    feature: str | None = Field(
+        default=None,
+        pattern=NAME,
+        max_length=40,
+        description="Declared feature of users, context or items that the fault BrokenFeatures "
+        "breaks; all categorical features of users and items if absent.",
     )
 
 

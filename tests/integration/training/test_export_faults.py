@@ -88,6 +88,11 @@ def test_broken_features_leave_no_category_known() -> None:
     (shuffled,) = broken["items"]["features"]
     assert shuffled["primary"] != primary
     assert sorted(shuffled["primary"]) == sorted(primary)
+    alone = vocabulary.broken(words, seed=1, feature="device")
+    assert [each["name"] for each in alone["features"] if each not in words["features"]] == [
+        "device"
+    ]
+    assert alone["items"] == words["items"]
 
 
 def test_learned_nothing_shuffles_the_labels_of_training_and_no_others(

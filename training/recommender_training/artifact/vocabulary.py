@@ -73,21 +73,27 @@ def item_ids(texts: Sequence[str]) -> dict[str, Any]:
     return {"schema": "recommender.dev/item-ids/v1", "texts": list(texts)}
 
 
-def broken(content: dict[str, Any], seed: int) -> dict[str, Any]:
-    """Return the vocabulary with the fault BrokenFeatures.
+def broken(content: dict[str, Any], seed: int, feature: str | None = None) -> dict[str, Any]:
+    """Return the vocabulary with the fault BrokenFeatures: of one feature, or of all.
 
-    The categories of users have other names, and the categories of the items are shuffled, so that
-    the transformer of this version finds unknown categories.
+    The categories of requests have other names, so that the transformer of this version finds
+    unknown ones, and the categories of the items are shuffled. All are those of users and items.
     """
     random, items = np.random.default_rng(seed), content["items"]
+
+    def breaks(each: dict[str, Any]) -> bool:
+        if feature is not None:
+            return bool(each["name"] == feature)
+        return bool(each.get("of", "item") != "context")
+
     features = [
         {**each, "categories": [f"broken-{name}" for name in each["categories"]]}
-        if each["of"] == "user" and each["kind"] == Kind.CATEGORICAL
+        if each["kind"] == Kind.CATEGORICAL and breaks(each)
         else each
         for each in content["features"]
     ]
     of_items = [
-        {**each, "primary": random.permutation(each["primary"]).tolist()}
+        {**each, "primary": random.permutation(each["primary"]).tolist()} if breaks(each) else each
         for each in items["features"]
     ]
     return {**content, "features": features, "items": {**items, "features": of_items}}

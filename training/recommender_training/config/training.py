@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError
 from recommender_training.common.errors import InputError
 from recommender_training.common.section import Section
 from recommender_training.config import search_space
+from recommender_training.config.declaration import NAME
 from recommender_training.config.export import ExportSettings
 from recommender_training.config.mitigation import Exposure, Mitigation, Reweighting
 from recommender_training.config.search import Sampler, SearchSettings
@@ -112,6 +113,8 @@ class FaultInjection(Section):
 
     fault: Fault
     latency_milliseconds: int = Field(default=500, ge=0, le=60000)
+    #: The declared feature that BrokenFeatures breaks; all if absent.
+    feature: str | None = Field(default=None, pattern=NAME, max_length=40)
 
 
 class TrainingConfig(Section):

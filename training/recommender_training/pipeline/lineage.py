@@ -53,8 +53,9 @@ def write(
     scores = tensors.top_scores(served, requests, words)
     facts = reference.reference(requests, scores, words)
     write_bytes(root / "reference.json", canonical_json({**facts, "seed": config.seed}))
-    if config.fault is Fault.BROKEN_FEATURES:
-        words = vocabulary.broken(words, config.seed)
+    injected = config.fault_injection
+    if injected is not None and injected.fault is Fault.BROKEN_FEATURES:
+        words = vocabulary.broken(words, config.seed, injected.feature)
     write_bytes(root / "vocabulary.json", canonical_json(words))
 
 

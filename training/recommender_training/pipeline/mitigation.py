@@ -9,12 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.config.declaration import Place
-from recommender_training.config.mitigation import POPULARITY, SEGMENT, Exposure
+from recommender_training.config.mitigation import Exposure
 from recommender_training.config.training import Retrieval, TrainingConfig
-from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import answers, catalogue, fairness, ranking
 from recommender_training.evaluation.answers import TOP_K, Window
 from recommender_training.evaluation.mitigated import Before
@@ -25,22 +22,6 @@ from recommender_training.trainer.context import FitContext
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
 from recommender_training.trainer.training_rows import training_labels
-
-
-def check(config: TrainingConfig, data: Dataset) -> None:
-    """Raise InputError `InvalidConfig` if the groups of a measure are of no declared feature."""
-    users = [each.name for each in data.attributes if each.place is Place.USERS]
-    items = [block.name for block in data.items.blocks]
-    for where, measure, other, names in (
-        ("reweighting", config.reweighting, SEGMENT, users),
-        ("exposure", config.exposure, POPULARITY, items),
-    ):
-        if measure is not None and measure.by not in (other, *names):
-            raise InputError(
-                "InvalidConfig",
-                f"mitigation.{where}.by={measure.by}: the data declares no such feature: use "
-                f"{other}{' or one of ' if names else ''}{', '.join(names)}",
-            )
 
 
 def with_bonus(bundle: Bundle, prepared: Prepared, config: TrainingConfig) -> Bundle:

@@ -26,7 +26,7 @@ from recommender_training.features.prepared import Prepared, prepare
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
-from recommender_training.pipeline import lineage, mitigation, variants, warm_start
+from recommender_training.pipeline import declared_names, lineage, mitigation, variants, warm_start
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.search.choose import Choice, choose
 from recommender_training.search.objective import Source
@@ -150,7 +150,7 @@ def _read(run: TrainingRun) -> _Ready:
     ids = id_table.named(run.lake_path, data)
     config, group, found = run.config, run.group, None
     servable.check(data, ids.items, config.hyperparameters.history_length)
-    mitigation.check(config, data)
+    declared_names.check(config, data)
     if config.search is not None:
         source = Source(run.lake_path, run.data_version, run.window_days)
         found = choose(source, data, config, run.journals, run.threads)

@@ -1,0 +1,38 @@
+"""Settings that name a declared feature, against the data: refused before the first fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from recommender_training.common.errors import InputError
+from recommender_training.config.declaration import Kind, Place
+from recommender_training.config.mitigation import POPULARITY, SEGMENT
+from recommender_training.config.training import TrainingConfig
+from recommender_training.data.dataset import Dataset
+
+
+def check(config: TrainingConfig, data: Dataset) -> None:
+    """Raise InputError `InvalidConfig` if a setting names a feature that the data lacks."""
+    for setting, value, known in _named(config, data):
+        if value not in known:
+            allowed = " or ".join(filter(None, [", ".join(known[:-1]), *known[-1:]]))
+            remedy = f"use {allowed}" if known else "declare it, or remove the setting"
+            raise InputError(
+                "InvalidConfig",
+                f"{setting}={value}: the data declares no such feature; {remedy}",
+            )
+
+
+def _named(config: TrainingConfig, data: Dataset) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield each setting that names a feature, its value, and the values that it may have."""
+    users = [each.name for each in data.attributes if each.place is Place.USERS]
+    items = [block.name for block in data.items.blocks]
+    if config.reweighting is not None:
+        yield "mitigation.reweighting.by", config.reweighting.by, [SEGMENT, *users]
+    if config.exposure is not None:
+        yield "mitigation.exposure.by", config.exposure.by, [POPULARITY, *items]
+    injected = config.fault_injection
+    if injected is not None and injected.feature is not None:
+        categorical = (each.feature for each in data.attributes)
+        named = [each.name for each in categorical if each.kind is Kind.CATEGORICAL]
+        yield "faultInjection.feature", injected.feature, [*named, *items]
