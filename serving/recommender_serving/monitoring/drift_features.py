@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.artifact.reference_file import (
@@ -16,7 +16,7 @@ from recommender_serving.artifact.reference_file import (
 )
 from recommender_serving.artifact.vocabulary import Vocabulary, last_name
 from recommender_serving.domain.features import Feature, Value
-from recommender_serving.domain.types import Answer, RecommendRequest, Source
+from recommender_serving.domain.types import Answer, RecommendRequest, SessionEvent, Source
 
 
 class Missing(enum.StrEnum):
@@ -82,7 +82,17 @@ def row_of(request: RecommendRequest, answer: Answer, vocabulary: Vocabulary) ->
     row["mean_value"] = sum(known) / len(known) if known else Missing.NULL
     by_model = answer.source is Source.MODEL
     row["top_score"] = answer.scores[0] if by_model else Missing.NULL
-    return row | _last(session[-1].item if session else None, vocabulary)
+    return row | _last(_newest(session), vocabulary)
+
+
+def _newest(session: Sequence[SessionEvent]) -> int | None:
+    """Return the newest item; of those of one second that with the largest id.
+
+    A page shows several items at once, whose order in a request is not that of the log.
+    """
+    if not session:
+        return None
+    return max(session, key=lambda event: (event.timestamp, event.item)).item
 
 
 def _seen(value: Value | None, feature: Feature) -> Value | Missing:

@@ -60,7 +60,7 @@ class FeatureReader:
         """Return the features of one request, without `top_score`."""
         session = request.get("session", [])[-self._history_length :]
         values = [event["value"] for event in session if event.get("value", 0) > 0]
-        row = self._row.get(session[-1]["item"]) if session else None
+        row = self._row.get(_newest(session)) if session else None
         last = {
             f"last_{each['name']}": self._last(each["primary"], row) if session else None
             for each in self._of_items
@@ -83,6 +83,14 @@ class FeatureReader:
             return float(value)
         name = str(value).lower() if feature["kind"] == Kind.BOOLEAN else value
         return self._index[feature["name"]].get(name, UNKNOWN)
+
+
+def _newest(session: Sequence[Mapping[str, Any]]) -> Any:
+    """Return the newest item; of those of one second that with the largest id.
+
+    A page shows several items at once, whose order in a request is not that of the log.
+    """
+    return max(session, key=lambda event: (event.get("timestamp", 0), event["item"]))["item"]
 
 
 def edges_of(values: Sequence[float]) -> list[float]:

@@ -104,6 +104,17 @@ def test_only_strictly_earlier_events_count(folder: Path) -> None:
     assert (row["session_length"], row["mean_value"], row["last_genre"]) == (1, 4.0, "action")
 
 
+@pytest.mark.parametrize("items", [(3, 4, 5), (5, 3, 4)])
+def test_the_order_of_the_items_of_one_page_does_not_matter(
+    folder: Path, items: tuple[int, ...]
+) -> None:
+    vocabulary = load(folder).vocabulary
+    page = tuple(SessionEvent(item, NOW - 5, 1.0) for item in items)
+    shown = row_of(request(session=(*session(1), *page)), BY_MODEL, vocabulary)
+    last = row_of(request(session=(SessionEvent(5, NOW - 5, 1.0),)), BY_MODEL, vocabulary)
+    assert shown["last_genre"] == last["last_genre"]
+
+
 def test_unknown_values_are_left_out_of_the_mean(folder: Path) -> None:
     events = (*session(1, 2, value=0.0), SessionEvent(3, NOW - 1, 3.0))
     row = row_of(request(session=events), BY_MODEL, load(folder).vocabulary)

@@ -33,7 +33,7 @@ def instances(vocabulary: dict[str, Any], seed: int, count: int = 400) -> list[d
         return [
             {
                 "item": draw.randrange(CATALOGUE + 5),
-                "timestamp": NOW - 100 + index,
+                "timestamp": NOW - 100 + index // 2,
                 "value": float(draw.randrange(6)),
             }
             for index in range(length)
