@@ -110,7 +110,7 @@ def test_the_order_of_the_items_of_one_page_does_not_matter(
 ) -> None:
     vocabulary = load(folder).vocabulary
     page = tuple(SessionEvent(item, NOW - 5, 1.0) for item in items)
-    shown = row_of(request(session=(*session(1), *page)), BY_MODEL, vocabulary)
+    shown = row_of(request(session=(SessionEvent(1, NOW - 9, 1.0), *page)), BY_MODEL, vocabulary)
     last = row_of(request(session=(SessionEvent(5, NOW - 5, 1.0),)), BY_MODEL, vocabulary)
     assert shown["last_genre"] == last["last_genre"]
 
