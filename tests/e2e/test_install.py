@@ -24,9 +24,9 @@ def test_given_a_spec_with_missing_data_when_applied_then_describe_shows_what_to
     world = new_world({"data": {"source": {"path": "nowhere"}}})
     version = world.new_version_after(world.apply)
     assert world.until_decided(version) in {"Failed", "Rejected"}
-    reported = world.describe()
-    assert "nowhere" in world.condition("Ready")["message"]
-    assert "nowhere" in reported
+    # The model's status follows that of its version.
+    world.until("a message", lambda: "nowhere" in world.condition("Ready").get("message", ""), 60)
+    assert "nowhere" in world.describe()
     world.apply({"data": {"source": {"path": "raw"}}})
     world.until("the version of the corrected spec", lambda: bool(world.champion), 300)
     world.cluster.kubectl(

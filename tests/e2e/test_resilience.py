@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e.conftest import REQUESTS_A_SECOND, Better, NewWorld
 from tests.scenario import faults, stories
+from tests.scenario.kube import Manifest
 from tests.scenario.traffic import TrafficWatch
 from tests.scenario.world import World
 
@@ -54,8 +55,13 @@ def test_given_a_canary_when_the_operator_is_upgraded_then_there_is_one_verdict(
         champion.until_settled()
     assert champion.champion == version
     assert stories.left_by_a_rollout(champion) == better.left
-    promoted = [event for event in champion.events("StepsPassed") if version in event["message"]]
-    assert len(promoted) == 1, promoted
+
+    def promoted() -> list[Manifest]:
+        found = champion.events("StepsPassed")
+        return [event for event in found if version in event["message"]]
+
+    champion.until("the Event of the promotion", lambda: bool(promoted()), 60)
+    assert len(promoted()) == 1, promoted()
 
 
 @pytest.mark.parametrize("world", ["Gateway"], indirect=True)
@@ -67,11 +73,16 @@ def test_given_a_champion_when_a_training_runs_out_of_memory_then_it_says_so_and
     version = champion.new_version_after(lambda: champion.apply(starved))
     assert champion.until_decided(version) == "Failed", champion.describe()
     assert champion.decision(version)["reason"] == "OOMKilled", champion.decision(version)
+    # The model's status follows that of its version.
+    champion.until(
+        "the model to report it",
+        lambda: champion.condition("Ready").get("reason") == "CandidateFailed",
+        60,
+    )
     reported = champion.condition("UpToDate")
     assert (reported["status"], reported["reason"]) == ("False", "OOMKilled")
     assert "more memory than its limit of 200Mi: raise" in reported["message"]
-    ready = champion.condition("Ready")
-    assert (ready["status"], ready["reason"]) == ("True", "CandidateFailed")
+    assert champion.condition("Ready")["status"] == "True"
     assert champion.champion == stable
     assert champion.answer()["version"] == stable
 
