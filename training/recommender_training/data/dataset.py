@@ -108,6 +108,11 @@ class Dataset:
     items: Items
     attributes: tuple[Attribute, ...] = ()  # [K] of users first, then of context
 
+    @property
+    def context_width(self) -> int:
+        """C, the number of declared features of the context."""
+        return len(self.attributes) - int(self.users.side.shape[1])
+
     def until(self, time: int) -> Dataset:
         """Return the same with the events strictly earlier than `time`."""
         return replace(self, events=self.events.take(self.events.time < time))
@@ -115,6 +120,11 @@ class Dataset:
     def side(self, users: Places, context: Floats) -> Floats:
         """Return [R, K] what is known of the users at these rows and of the context [R, C]."""
         return np.concatenate([self.users.side[users], context], axis=1)
+
+    def side_of_users(self, users: Places) -> Floats:
+        """Return [R, K] what is known of the users at these rows; the context is unknown."""
+        context = np.full((len(users), self.context_width), np.nan, dtype=np.float32)
+        return self.side(users, context)
 
     def side_of_events(self, rows: Places) -> Floats:
         """Return [R, K] what is known at the events at these rows."""

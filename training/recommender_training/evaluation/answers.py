@@ -173,7 +173,7 @@ def _by_segment(window: Window) -> dict[str, Answers]:
     data = window.data
     if next(popularity.by_segment(data, None), None) is None:
         return {}
-    shape = (len(window.task.requests), len(data.attributes) - data.users.side.shape[1])
+    shape = (len(window.task.requests), data.context_width)
     context = np.array([each.context for each in window.task.requests], dtype=np.float32)
     segment = popularity.segment_of(data, window.request_user, context.reshape(shape))
     start, overall = int(data.events.time[window.rows[0]]), window.counts.positives

@@ -48,7 +48,7 @@ def shared_state(
     own, tags = data.attributes, item_tags(data.items)
     return {
         "user_ids": torch.from_numpy(data.users.ids),
-        "user_side": torch.from_numpy(_stored(data)),
+        "user_side": torch.from_numpy(data.side_of_users(np.arange(data.users.count))),
         "side_limits": attributes.limits(own),
         "side_served": attributes.served(own),
         "side_edges": attributes.edges(own),
@@ -71,13 +71,6 @@ def shared_state(
         "bonus": torch.from_numpy(of_items),
         **towers.state(known.sources),
     }
-
-
-def _stored(data: Dataset) -> Floats:
-    """[U, K] what is known of each user; NaN for the context."""
-    users = np.arange(data.users.count)
-    context = np.full((len(users), len(data.attributes) - data.users.side.shape[1]), np.nan)
-    return data.side(users, context.astype(np.float32))
 
 
 def _retrieval(known: Knowledge) -> Tensor:

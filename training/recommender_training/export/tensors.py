@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -30,10 +30,11 @@ def to_tensors(
             for session in sessions
         ]
 
+    codes = [(each["of"], each["name"], _code(each)) for each in vocabulary["features"]]
     wanted = [[top_n or request.get("top_n", 10)] for request in requests]
     return (
         torch.tensor([[request["user_id"]] for request in requests]),
-        torch.tensor([_features(request, vocabulary) for request in requests]),
+        torch.tensor([_features(request, codes) for request in requests]),
         torch.tensor(column("item", PADDING), dtype=torch.int64),
         torch.tensor(column("timestamp", 0), dtype=torch.int64),
         torch.tensor(column("value", 0.0), dtype=torch.float32),
@@ -42,22 +43,21 @@ def to_tensors(
     )
 
 
-def _features(request: Request, vocabulary: dict[str, Any]) -> list[float]:
+#: What a value of a feature is in a graph; NaN where it is unknown.
+_Code = Callable[[Any], float]
+
+
+def _features(request: Request, codes: Sequence[tuple[str, str, _Code]]) -> list[float]:
     """The declared features of a request as the graph reads them; NaN where one is unknown."""
-    values = []
-    for feature in vocabulary["features"]:
-        value = request.get(feature["of"], {}).get(feature["name"])
-        values.append(math.nan if value is None else _value(value, feature))
-    return values or [math.nan]
+    stated = [(request.get(place, {}).get(name), code) for place, name, code in codes]
+    return [math.nan if value is None else code(value) for value, code in stated] or [math.nan]
 
 
-def _value(value: object, feature: Mapping[str, Any]) -> float:
-    if feature["kind"] == Kind.NUMERIC:
-        return float(value)  # type: ignore[arg-type]
-    if feature["kind"] == Kind.BOOLEAN:
-        return float(bool(value))
-    names = feature["categories"]
-    return float(names.index(value)) if value in names else math.nan
+def _code(feature: Mapping[str, Any]) -> _Code:
+    if feature["kind"] != Kind.CATEGORICAL:  # a number, or a Boolean, whose index is 0 or 1
+        return float
+    index = {name: float(code) for code, name in enumerate(feature["categories"])}
+    return lambda name: index.get(name, math.nan)
 
 
 def top_scores(

@@ -67,9 +67,9 @@ def width(data: Dataset) -> int:
 
 def buckets(data: Dataset, user: Places) -> Ints:
     """[N, D] columns of the users among the A, one a rated attribute."""
-    unknown = np.full((len(user), len(data.attributes) - data.users.side.shape[1]), np.nan)
-    side = data.side(user, unknown.astype(np.float32))
-    found = attributes.buckets(data, side)[:, list(attributes.rated(data))].numpy()
+    found = attributes.buckets(data, data.side_of_users(user))[
+        :, list(attributes.rated(data))
+    ].numpy()
     return np.asarray(found + first_columns(data))
 
 

@@ -38,12 +38,9 @@ def item_tags(items: Items) -> ItemTags:
 
 def tag_shares(items: Items) -> Tensor:
     """[I, G] categories of an item, weighted so that those of each feature sum to one."""
-    tags = torch.from_numpy(items.tags)
-    parts = [tags[:, :0]]
-    for block in items.blocks:
-        own = tags[:, block.columns]
-        parts.append(own / own.sum(1, keepdim=True).clamp(min=1.0))
-    return torch.cat(parts, 1)
+    tags = item_tags(items)
+    shares = torch.zeros(items.count, tags.count + 1).scatter_(1, tags.places, tags.shares)
+    return shares[:, : tags.count]
 
 
 def content(items: Items) -> Tensor:

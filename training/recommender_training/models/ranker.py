@@ -10,7 +10,6 @@ can compute the blocks of the user once and those of the items for the whole cat
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +26,7 @@ from recommender_training.features.item_content import content
 from recommender_training.features.table import Source, columns
 from recommender_training.models.lookup import lookup
 from recommender_training.models.noise import RowNoise
+from recommender_training.statistics.calibration import logit_of
 
 HIDDEN, HIDDEN_2 = 64, 32
 #: Numbers that the attention adds to those of the features.
@@ -93,7 +93,7 @@ class Ranker(nn.Module):
         Else the first epochs of a fit with rare positives only learn how rare they are.
         """
         with torch.no_grad():
-            self.out.bias.fill_(math.log(share) - math.log1p(-share))
+            self.out.bias.fill_(logit_of(share))
 
     def freeze_all_but_items(self) -> None:
         """Let a fit change nothing but the embeddings of the items."""
