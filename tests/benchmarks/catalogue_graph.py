@@ -58,7 +58,7 @@ def catalogue(items: int) -> Dataset:
     random, declared = np.random.default_rng(SEED), Declaration.model_validate(DECLARED)
     columns = schema.tables(declared)
     liked = np.minimum(items, np.ceil(items ** random.random(EVENTS))).astype(np.int64)
-    frames = {
+    frames: dict[str, dict[str, Any]] = {
         "interactions": {
             "user_id": random.integers(1, USERS + 1, EVENTS),
             "item_id": random.permutation(items)[liked - 1] + 1,
@@ -87,12 +87,11 @@ def catalogue(items: int) -> Dataset:
         name: pl.DataFrame({key: found[key] for key in columns[name].names() if key in found})
         for name, found in frames.items()
     }
-    cast = {name: table.cast(_types(table, columns[name])) for name, table in tables.items()}
+    cast = {
+        name: table.select(pl.col(key).cast(columns[name][key]) for key in table.columns)
+        for name, table in tables.items()
+    }
     return dataset.build(Tables(**cast, declaration=declared))
-
-
-def _types(table: pl.DataFrame, wanted: Any) -> dict[str, Any]:
-    return {name: wanted[name] for name in table.columns}
 
 
 def make(path: Path, items: int) -> dict[str, Any]:
