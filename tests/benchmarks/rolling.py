@@ -3,8 +3,8 @@
 One window has too few requests to tell. Each window is a tenth of the events. A peer has the
 setting that is best on the tenth before it, and is fitted to all events before the window; so are
 the package's models, which stop and calibrate by the tenth before it. The best peer is the one
-with the best lists over all windows. The package's own settings were chosen on the windows that end at
-0.6 to 0.9 (ADR 0008, ADR 0013): `fresh` is the ratio on the others.
+with the best lists over all windows. The package's own settings were chosen on the windows that
+end at 0.6 to 0.9 (ADR 0008, ADR 0013): `fresh` is the ratio on the others.
 
 The last line is one JSON object; intervals resample users over all windows.
 """
