@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     EVENTS,
     HTTP_ROUTES,
     JOBS,

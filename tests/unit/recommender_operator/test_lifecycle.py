@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.finalizer import FINALIZER
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
     EVENTS,
     INFERENCE_SERVICES,
@@ -23,6 +22,7 @@ from recommender_operator.adapters.kube import (
     KubeError,
     Resource,
 )
+from recommender_operator.adapters.objects.finalizer import FINALIZER
 from tests.fakes import FakeKServe, FakeKube, add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
 from tests.unit.recommender_operator.operator_rig import KEY, Rig

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.finalizer import FINALIZER
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     EVENTS,
     HTTP_ROUTES,
     JOBS,
@@ -20,7 +19,8 @@ from recommender_operator.adapters.kube import (
     NotLeaderError,
     Resource,
 )
-from recommender_operator.adapters.traffic import TrafficError
+from recommender_operator.adapters.objects.finalizer import FINALIZER
+from recommender_operator.adapters.traffic.port import TrafficError
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.window import SESSIONS
