@@ -79,19 +79,13 @@ def fitted(prepared: Prepared, config: TrainingConfig) -> Bundle:
 def judge(bundle: Bundle, prepared: Prepared, end: float, seed: int) -> Judged:
     """The lists of the judged window with and without the towers in the order."""
     both = answers.window(prepared, prepared.split.test, bundle.sources)
-    logits = ranking.score_task(
-        both.task,
-        prepared.data,
-        prepared.constants,
-        both.state,
-        prepared.history_length,
-        answers.scorers(bundle, prepared)[1],
-    )
-    windows = {Retrieval.WEIGHTS: replace(both, sources=RetrievalModels()), Retrieval.BOTH: both}
-    found = {
-        name: ranking.per_request(window.task, window.best(logits))["ndcg"]
-        for name, window in windows.items()
-    }
+    _, scorer = answers.scorers(bundle, prepared)
+    alone = replace(both, sources=RetrievalModels(bundle.sources.plan))
+    windows = {Retrieval.WEIGHTS: alone, Retrieval.BOTH: both}
+    found = {}
+    for name, window in windows.items():
+        top = window.plain.best(window.scores(window.plain, scorer), answers.TOP_K)
+        found[name] = ranking.per_request(window.task, top)["ndcg"]
     return Judged(end, seed, both.request_user, found)
 
 

@@ -99,7 +99,11 @@ def rolling_tasks(data: Dataset) -> list[Task]:
 
 def ndcg(task: Task, scores: Doubles) -> Doubles:
     """[R] NDCG@10 of each request."""
-    return ranking.per_request(task.task, ranking.best(task.task, scores, TOP_K))["ndcg"]
+    order = np.zeros(scores.shape)
+    order[task.task.excluded.nonzero()] = -np.inf
+    every = np.tile(np.arange(scores.shape[1], dtype=np.int64), (len(scores), 1))
+    top = ranking.Shortlist(every, order).best(scores, TOP_K)
+    return ranking.per_request(task.task, top)["ndcg"]
 
 
 def tune(tasks: list[Task]) -> dict[str, tuple[peers.Setting, float]]:

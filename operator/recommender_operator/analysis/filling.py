@@ -66,9 +66,11 @@ def counted(start: Sample, now: Sample) -> int | None:
 
 
 def pause(counted: int, needed: int, seconds: float) -> float:
-    """Return the pause before the next reading: half of the remaining time at the current rate."""
-    if counted <= 0 or seconds <= 0:
-        return LONGEST
+    """Return the pause before the next reading: half of the remaining time at the current rate.
+
+    Before the first session, the rate is below one in the time so far.
+    """
+    counted = max(1, counted)
     return first_pause(counted, max(0, needed - counted), seconds)
 
 

@@ -52,6 +52,12 @@ class Retrieval(enum.StrEnum):
     BOTH = "Both"
 
 
+class ItemWeights(enum.StrEnum):
+    AUTO = "Auto"
+    DENSE = "Dense"
+    SPARSE = "Sparse"
+
+
 class RetrievalLoss(enum.StrEnum):
     SAMPLED_SOFTMAX = "SampledSoftmax"
     FULL_SOFTMAX = "FullSoftmax"
@@ -196,6 +202,20 @@ class Hyperparameters(ApiModel):
         default=RetrievalLoss.SAMPLED_SOFTMAX,
         description="Loss of the two towers: a softmax over the items of the batch with logQ "
         "correction, or over the whole catalogue.",
+    )
+    item_weights: ItemWeights = Field(
+        default=ItemWeights.AUTO,
+        description="Form of the item-to-item weights. Dense takes at most 10000 items; Sparse "
+        "keeps the largest weights of each item. Auto is Dense up to 2000 items; the training "
+        "report names the form.",
+    )
+    candidates: int | None = Field(
+        default=None,
+        ge=250,
+        le=10000,
+        description="Number of items that the model scores for a request: the first ones by "
+        "item-to-item weights, popularity, towers and bonus. If absent, it scores every item of a "
+        "catalogue of up to 2000 items, and 500 of a larger one; the training report names it.",
     )
 
 

@@ -62,7 +62,7 @@ def test_a_variant_answers_as_the_full_graph_with_the_tables_that_it_leaves(
     if variant is Variant.INT8:
         state["user_vectors"] = left_of(state["user_vectors"], variant, SETTINGS)
     groups, tags = known.constants.groups, item_tags(known.data.items)
-    plain = RankerServing(state, full.history_length, tags, groups).eval()
+    plain = RankerServing(state, full.history_length, tags, 0, groups).eval()
     small = compress(full, variant, SETTINGS)
     random = np.random.default_rng(1)
     inputs = probe(random, known.data, (16, 20, 10))

@@ -17,7 +17,8 @@ from recommender_training.common.arrays import Doubles, Floats
 from recommender_training.common.errors import InputError
 from recommender_training.config import mitigation as own
 from recommender_training.config.training import Hyperparameters, parse_config
-from recommender_training.evaluation import answers, list_prior, ranking
+from recommender_training.evaluation import answers, ranking
+from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import build, torchscript
 from recommender_training.features import attributes, groups
 from recommender_training.features.prepared import Prepared
@@ -174,19 +175,13 @@ def test_the_graph_lists_by_the_sum_that_the_evaluation_lists_by_and_scores_as_e
         else build.ranker_module(bundle.deep, known, bundle.deep_calibration, bonus)
     )
     requests = ranking.reveal_half(data, prepared.split.test, prepared.history_length).requests
+    then = ranking.Known(data, known.constants, known.state, known.history_length)
+    assert known.retrieval is not None
+    weights = known.retrieval * item_weights.RETRIEVAL_WEIGHT
+    first = FirstStage(then, known.sources, weights)
     for request in requests[:8]:
-        logits = scorer(
-            ranking.catalogue_inputs(
-                data, known.constants, known.state, request, known.history_length
-            )
-        )
-        assert known.retrieval is not None
-        weights = (
-            known.retrieval[data.events.item[request.session]] * item_weights.RETRIEVAL_WEIGHT
-        )
-        retrieved = list_prior.retrieved(weights, data, request)
-        rank = logits + retrieved + item_weights.popularity_prior(counts)
-        rank = rank + bonus.of_items(membership)
+        logits = scorer(then.inputs([request], np.arange(data.items.count)[None]))
+        rank = logits + first.scores([request])[0] + bonus.of_items(membership)
         session = request.session
         rank[data.events.item[session]] = -np.inf
         events = data.events

@@ -7,7 +7,7 @@ run (the champion) is compared by its answers on the same rows.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,9 @@ import torch
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import list_prior, ranking
+from recommender_training.evaluation import ranking
+from recommender_training.evaluation.first_stage import FirstStage
+from recommender_training.evaluation.ranking import Shortlist
 from recommender_training.features import groups, history, popularity
 from recommender_training.features.assembly import Inputs
 from recommender_training.features.prepared import Prepared
@@ -25,6 +27,7 @@ from recommender_training.fitted.predict import predict
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
 from recommender_training.models import item_weights
+from recommender_training.models.item_weights import Weights
 
 #: Items in a list: precision, recall and NDCG are those at this rank.
 TOP_K = 10
@@ -48,17 +51,25 @@ class Answers:
 class Window:
     """The rows to evaluate on, and what was known at their start."""
 
-    data: Dataset
+    known: ranking.Known  # before the first row
     rows: Ints  # [N] of the events
     task: ranking.RankingTask
-    state: State  # before the first row
     sources: RetrievalModels = field(default_factory=RetrievalModels)  # what lists are ordered by
-    inputs: Sequence[Inputs] | None = None  # of each request, where towers read them
+
+    @property
+    def data(self) -> Dataset:
+        """The data set of the rows."""
+        return self.known.data
+
+    @property
+    def start(self) -> int:
+        """Time of the first row."""
+        return int(self.data.events.time[self.rows[0]])
 
     @property
     def counts(self) -> history.ItemCounts:
         """[I] events of each item before the first row."""
-        return self.state.counts
+        return self.known.state.counts
 
     @property
     def label(self) -> Bools:
@@ -93,52 +104,40 @@ class Window:
         return {}
 
     @functools.cached_property
-    def prior(self) -> Doubles:
-        """[R, I] ranking prior added to the logits of any model without its own.
-
-        Popularity, retrieval from the events before the window, and the lift of the towers.
-        """
-        return self.prior_with(self.retrieval)
+    def retrieval(self) -> Weights | None:
+        """[I, I] item-to-item weights from the events before the window, where lists have them."""
+        form = self.sources.plan.weights
+        if form is None:
+            return None
+        before = self.data.events.time < self.start
+        return item_weights.fit(self.data, before, form) * np.float32(
+            item_weights.RETRIEVAL_WEIGHT
+        )
 
     @functools.cached_property
-    def retrieval(self) -> Floats | None:
-        """[I, I] item-to-item weights from the events before the window, where lists have them."""
-        if not self.sources.weights:
-            return None
-        known = self.data.events.time < self.data.events.time[self.rows[0]]
-        return np.asarray(item_weights.fit(self.data, known) * item_weights.RETRIEVAL_WEIGHT)
+    def plain(self) -> Shortlist:
+        """The candidates of any model, without the bonus of item groups."""
+        return self.shortlist()
 
-    def prior_with(self, weights: Floats | None) -> Doubles:
-        """[R, I] what `prior` is with these item-to-item weights [I, I]."""
-        data, requests = self.data, self.task.requests
-        given: Sequence[Inputs | None] = self.inputs or [None] * len(requests)
-        rows = []
-        for request, inputs in zip(requests, given, strict=True):
-            of_session = None if weights is None else weights[data.events.item[request.session]]
-            rows.append(
-                list_prior.prior(data, self.counts, of_session, self.sources, request, inputs)
-            )
-        return np.array(rows, dtype=np.float64).reshape(len(requests), data.items.count)
+    def shortlist(self, added: Floats | None = None, weights: Weights | None = None) -> Shortlist:
+        """The candidates with `added` [I] in their order; with other item-to-item weights [I, I]
+        if these are given.
+        """
+        weights = self.retrieval if weights is None else weights
+        return FirstStage(self.known, self.sources, weights).shortlist(self.task, added)
 
-    def best(self, logits: Doubles, prior: Doubles | None = None) -> Ints:
-        """[R, K] the lists of a model by its logits [R, I], and by a `prior` of its own."""
-        added = self.prior if prior is None else prior
-        return ranking.best(self.task, logits + added, TOP_K)
+    def scores(self, shortlist: Shortlist, scorer: ranking.Scorer) -> Doubles:
+        """[R, C] scores of the candidates."""
+        return self.known.scores(self.task.requests, shortlist.items, scorer)
 
 
 def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = None) -> Window:
     """The window of these rows, which are sorted by time; lists are ordered by `sources`."""
     data, frozen, length = prepared.data, prepared.constants, prepared.history_length
     start = int(data.events.time[rows[0]])
+    known = ranking.Known(data, frozen, State.at(data, start, frozen.groups), length)
     task = ranking.reveal_half(data, rows, length)
-    state, inputs = State.at(data, start, frozen.groups), None
-    if sources is not None and sources.towers is not None:
-        first = torch.tensor([0])
-        inputs = [
-            ranking.catalogue_inputs(data, frozen, state, request, length).take(first)
-            for request in task.requests
-        ]
-    return Window(data, rows, task, state, sources or RetrievalModels(), inputs)
+    return Window(known, rows, task, sources or RetrievalModels())
 
 
 def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answers]:
@@ -146,56 +145,63 @@ def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answ
 
     The last one is there where some user is in a segment of the features for cold start.
     """
-    task, data = window.task, prepared.data
-    shape = (len(task.requests), data.items.count)
 
     def listed(name: str, found: Doubles, scorer: ranking.Scorer) -> Answers:
-        length, frozen = prepared.history_length, prepared.constants
-        logits = ranking.score_task(task, data, frozen, window.state, length, scorer)
-        return with_lists(window, found, logits, bundle.bonus.get(name))
+        def score(shortlist: Shortlist) -> Doubles:
+            return window.scores(shortlist, scorer)
+
+        return with_lists(window, found, score, bundle.bonus.get(name))
 
     base_scorer, scorer = scorers(bundle, prepared)
-    popular = np.broadcast_to(window.counts.positives.astype(np.float64), shape)
     base = listed("baseline", baseline_probability(bundle, prepared, window.rows), base_scorer)
     served = base
     if bundle.deep is not None:
         served = listed("recommender", probability(bundle, prepared, window.rows), scorer)
+    popular = window.counts.positives.astype(np.float64)
     return {
         "recommender": served,
         "baseline": base,
-        "popularity": Answers(None, ranking.best(task, popular, TOP_K)),
+        "popularity": Answers(None, ranking.best_of_all(popular, window.task.excluded, TOP_K)),
         **_by_segment(window),
     }
 
 
 def _by_segment(window: Window) -> dict[str, Answers]:
     """The lists that are served where no model answers, from the events before the window."""
-    data = window.data
+    data, excluded = window.data, window.task.excluded
     if next(popularity.by_segment(data, None), None) is None:
         return {}
-    shape = (len(window.task.requests), data.context_width)
     context = np.array([each.context for each in window.task.requests], dtype=np.float32)
-    segment = popularity.segment_of(data, window.request_user, context.reshape(shape))
-    start, overall = int(data.events.time[window.rows[0]]), window.counts.positives
-    scores = popularity.of_requests(data, start, segment, overall.astype(np.float64))
-    return {"popularityBySegment": Answers(None, ranking.best(window.task, scores, TOP_K))}
+    segment = popularity.segment_of(
+        data, window.request_user, context.reshape(len(context), data.context_width)
+    )
+    top = ranking.best_of_all(window.counts.positives.astype(np.float64), excluded, TOP_K)
+    for code, scores in popularity.by_segment(data, window.start):
+        own = np.flatnonzero(segment == code)
+        if len(own):
+            top[own] = ranking.best_of_all(scores, excluded[own], top.shape[1])
+    return {"popularityBySegment": Answers(None, top)}
 
 
 def with_lists(
     window: Window,
     probability: Doubles | None,
-    logits: Doubles,
+    score: Callable[[Shortlist], Doubles],
     bonus: Bonus | None,
-    prior: Doubles | None = None,
+    weights: Weights | None = None,
 ) -> Answers:
     """The answers of a model that predicts `probability` [N]: its lists are ordered by its logits
-    [R, I] and its bonus.
+    of candidates and its bonus; by `weights` [I, I] of its own where these are given.
     """
-    plain = window.best(logits, prior)
+    plain = window.plain if weights is None else window.shortlist(weights=weights)
+    logits = score(plain)
+    top = plain.best(logits, TOP_K)
     if bonus is None:
-        return Answers(probability, plain)
-    of_items = bonus.of_items(window.membership(bonus.by))
-    return Answers(probability, window.best(logits + of_items, prior), plain)
+        return Answers(probability, top)
+    raised = window.shortlist(bonus.of_items(window.membership(bonus.by)), weights)
+    if not np.array_equal(raised.items, plain.items):
+        logits = score(raised)
+    return Answers(probability, raised.best(logits, TOP_K), top)
 
 
 def scorers(bundle: Bundle, prepared: Prepared) -> tuple[ranking.Scorer, ranking.Scorer]:

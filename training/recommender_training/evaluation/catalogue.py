@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.mitigation import POPULARITY
 from recommender_training.evaluation.answers import Window
+from recommender_training.evaluation.ranking import RankingTask
 from recommender_training.features import groups
 from recommender_training.features.history import ItemCounts
 from recommender_training.statistics import metrics
@@ -63,16 +64,16 @@ def group_exposure(top: Ints, membership: Doubles) -> Doubles:
     return np.asarray(exposed, dtype=np.float64)
 
 
-def group_relevance(relevant: Bools, membership: Doubles) -> Doubles:
+def group_relevance(task: RankingTask, membership: Doubles) -> Doubles:
     """[R, G] share of each request's relevant items that is of each group of items."""
-    wanted = relevant / np.maximum(relevant.sum(1, keepdims=True), 1)
-    return np.asarray(wanted @ membership, dtype=np.float64)
+    found = task.relevant @ membership
+    return np.asarray(found / np.maximum(task.wanted, 1)[:, None], dtype=np.float64)
 
 
 def popularity_bands(window: Window, lists: dict[str, Ints]) -> list[dict[str, Any]]:
     """One entry a band: items, share of the relevance, share of each model's exposure."""
     membership = window.membership(POPULARITY)
-    relevance = mean_share(group_relevance(window.task.relevant, membership))
+    relevance = mean_share(group_relevance(window.task, membership))
     exposure = {name: mean_share(group_exposure(top, membership)) for name, top in lists.items()}
     return [
         {

@@ -101,7 +101,7 @@ def exposure(drawn: Resamples, window: Window, top: Ints) -> list[dict[str, Any]
 def _exposure(drawn: Resamples, window: Window, top: Ints, by: str) -> list[dict[str, Any]]:
     users, membership = window.request_user, window.membership(by)
     shown = _columns(drawn, catalogue.group_exposure(top, membership), users)
-    wanted = _columns(drawn, catalogue.group_relevance(window.task.relevant, membership), users)
+    wanted = _columns(drawn, catalogue.group_relevance(window.task, membership), users)
     return [
         {
             "name": name,

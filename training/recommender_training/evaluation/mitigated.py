@@ -131,7 +131,7 @@ def _groups(
 ) -> list[dict[str, Any]]:
     """One entry an item group: shares in the evaluated window."""
     membership = window.membership(bonus.by)
-    relevance = catalogue.mean_share(catalogue.group_relevance(window.task.relevant, membership))
+    relevance = catalogue.mean_share(catalogue.group_relevance(window.task, membership))
     shown = (catalogue.group_exposure(each.top, membership) for each in (old, new))
     sides = [catalogue.mean_share(each) for each in shown]
     return [

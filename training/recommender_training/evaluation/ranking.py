@@ -1,28 +1,32 @@
-"""Ranking over the full catalogue: reveal the first half of each test user, predict the rest.
+"""Lists over the full catalogue: reveal the first half of each test user, predict the rest.
 
 For every user of the window with a relevant event in the second half of his events, one request
 is made at the time of the first event of that half: the session is what the user did strictly
-before, everything revealed is excluded from the ranking, and item statistics are those at the
-start of the window. Relevant are the positive events of the second half.
+before, everything revealed is excluded from the list, and item statistics are those at the start
+of the window. Relevant are the positive events of the second half. Legend of shapes: R requests,
+C candidates of each, I items, K ranks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.sparse as sp
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features.assembly import Constants, Inputs, Requests, assemble
-from recommender_training.features.state import State, catalogue
+from recommender_training.features.state import State, candidates
 from recommender_training.statistics import metrics
 
-#: Users whose lists are evaluated: scores of the whole catalogue are held for each.
+#: Users whose lists are evaluated.
 MAX_REQUESTS = 2000
+#: Candidates whose inputs are held at once.
+_BLOCK = 32_768
 
-#: Scores of every item, [I], for the inputs of one request (one row an item).
+#: Scores [N] of the candidates of requests, one row of the inputs each.
 Scorer = Callable[[Inputs], Doubles]
 
 
@@ -33,17 +37,41 @@ class Request:
     user: int
     session: Ints  # rows of Events, oldest first
     time: int
-    context: Floats  # [C] values of the declared features, as they are at serving
+    context: Floats  # [A] values of the declared features, as they are at serving
 
 
 @dataclass(frozen=True)
 class RankingTask:
-    """Requests, and which items are excluded and which are relevant, both [R, I]."""
+    """Requests, and which items are excluded and which are relevant, both [R, I] of ones."""
 
     requests: list[Request]
-    excluded: Bools
-    relevant: Bools
+    excluded: sp.csr_matrix
+    relevant: sp.csr_matrix
     users: int = 0  # of whom the requests are, before any were drawn
+
+    @property
+    def wanted(self) -> Ints:
+        """[R] number of relevant items."""
+        return np.asarray(np.diff(self.relevant.indptr), dtype=np.int64)
+
+    def hits(self, top: Ints) -> Bools:
+        """[R, K] which items of lists [R, K] are relevant."""
+        rows = np.arange(len(top))[:, None]
+        return np.asarray(self.relevant[rows, top].todense() > 0).reshape(top.shape)
+
+
+@dataclass(frozen=True)
+class Shortlist:
+    """Items of each request that a model scores, ascending, and what orders them before that."""
+
+    items: Ints  # [R, C]
+    order: Doubles  # [R, C] -inf for items that the request may not get
+
+    def best(self, scores: Doubles, k: int) -> Ints:
+        """[R, K] items by scores [R, C] and order; fewer than `k` where a request has fewer."""
+        left = np.isfinite(self.order).sum(1)
+        top = metrics.top_k(scores + self.order, min(k, int(left.min(initial=k))))
+        return np.asarray(np.take_along_axis(self.items, top, 1))
 
 
 def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
@@ -65,21 +93,15 @@ def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
     requests, excluded, relevant = [], [], []
     for rows, earlier in zip(chosen, before, strict=True):
         hidden = rows[len(rows) // 2 :]
-        liked = events.item[hidden[label[hidden]]]
         user, now = int(events.user[rows[0]]), int(events.time[hidden[0]])
         known = np.r_[earlier, rows[: len(rows) // 2]]
         session = known[events.time[known] < now][-length:]
         context = data.as_served(events.context_of(hidden[:1]))[0]
         requests.append(Request(user, session, now, context))
-        excluded.append(_mask(events.item[known], data.items.count))
-        relevant.append(_mask(liked, data.items.count))
-    shape = (len(requests), data.items.count)
-    return RankingTask(
-        requests,
-        np.array(excluded, dtype=np.bool_).reshape(shape),
-        np.array(relevant, dtype=np.bool_).reshape(shape),
-        len(groups),
-    )
+        excluded.append(events.item[known])
+        relevant.append(events.item[hidden[label[hidden]]])
+    count = data.items.count
+    return RankingTask(requests, _marks(excluded, count), _marks(relevant, count), len(groups))
 
 
 def _by_user(events: Events, rows: Ints) -> list[Ints]:
@@ -98,44 +120,69 @@ def _earlier(events: Events, first: int, users: list[int]) -> list[Ints]:
     return np.split(ordered, starts[1:]) if users else []
 
 
-def catalogue_inputs(
-    data: Dataset, frozen: Constants, state: State, request: Request, length: int
-) -> Inputs:
-    """Inputs of one request against every item: I rows."""
-    single = Requests.one(request.user, request.time, request.session, length, request.context)
-    candidates = catalogue(data, state, frozen.groups, frozen.prior, single)
-    return assemble(data, frozen, single, candidates)
+def together(data: Dataset, requests: Sequence[Request], length: int) -> Requests:
+    """The requests as one batch, with sessions of `length` events at most."""
+    return Requests.padded(
+        np.array([each.user for each in requests], dtype=np.int64),
+        np.array([each.time for each in requests], dtype=np.int64),
+        [each.session[-length:] for each in requests],
+        length,
+        np.array([each.context for each in requests], dtype=np.float32).reshape(
+            len(requests), data.context_width
+        ),
+    )
 
 
-def score_task(
-    task: RankingTask,
-    data: Dataset,
-    frozen: Constants,
-    state: State,
-    length: int,
-    scorer: Scorer,
-) -> Doubles:
-    """[R, I] scores of every request and item."""
-    rows = [
-        scorer(catalogue_inputs(data, frozen, state, request, length)) for request in task.requests
-    ]
-    return np.array(rows, dtype=np.float64).reshape(len(task.requests), data.items.count)
+def blocks(requests: int, width: int, most: int = _BLOCK) -> list[Ints]:
+    """Places of the requests, some at a time: about `most` candidates, `width` of each."""
+    count = -(-requests * max(1, width) // most)
+    return np.array_split(np.arange(requests, dtype=np.int64), max(1, min(requests, count)))
 
 
-def best(task: RankingTask, scores: Doubles, k: int) -> Ints:
-    """[R, K] items of each request by score; fewer than `k` where a request has fewer left."""
-    left = (~task.excluded).sum(1)
-    return metrics.top_k(scores, task.excluded, min(k, int(left.min(initial=k))))
+@dataclass(frozen=True)
+class Known:
+    """What a list is made from: the data, and what was known when it was asked for."""
+
+    data: Dataset
+    frozen: Constants
+    state: State
+    length: int
+
+    def inputs(self, requests: Sequence[Request], items: Ints) -> Inputs:
+        """The inputs of the candidates [R, C] of the requests, those of the first one first."""
+        batch = together(self.data, requests, self.length)
+        frozen = self.frozen
+        found = candidates(self.data, self.state, frozen.groups, frozen.prior, batch, items)
+        return assemble(self.data, frozen, batch, found)
+
+    def scores(self, requests: Sequence[Request], items: Ints, scorer: Scorer) -> Doubles:
+        """[R, C] scores of the candidates [R, C]."""
+        found = np.empty(items.shape)
+        for part in blocks(*items.shape):
+            asked = [requests[place] for place in part]
+            found[part] = scorer(self.inputs(asked, items[part])).reshape(len(part), -1)
+        return found
+
+
+def best_of_all(scores: Doubles, excluded: sp.csr_matrix, k: int) -> Ints:
+    """[R, K] items by the same scores [I] for all requests, without those `excluded` [R, I]."""
+    most = int(np.diff(excluded.indptr).max(initial=0))
+    first = np.argsort(-scores, kind="stable")[: k + most]
+    out = excluded[:, first].toarray() > 0
+    left = (~out).sum(1)
+    order = np.argsort(out, axis=1, kind="stable")[:, : min(k, int(left.min(initial=k)))]
+    return np.asarray(first[order], dtype=np.int64)
 
 
 def per_request(task: RankingTask, top: Ints) -> dict[str, Doubles]:
     """[R] precision, recall and NDCG of each list."""
     if top.shape[1] == 0:
         return dict.fromkeys(("precision", "recall", "ndcg"), np.zeros(len(top)))
+    hits, wanted = task.hits(top), task.wanted
     return {
-        "precision": metrics.precision_at_k(top, task.relevant),
-        "recall": metrics.recall_at_k(top, task.relevant),
-        "ndcg": metrics.ndcg_at_k(top, task.relevant),
+        "precision": metrics.precision_at_k(hits),
+        "recall": metrics.recall_at_k(hits, wanted),
+        "ndcg": metrics.ndcg_at_k(hits, wanted),
     }
 
 
@@ -147,7 +194,10 @@ def ranking_metrics(task: RankingTask, top: Ints, k: int) -> dict[str, float]:
     }
 
 
-def _mask(items: Ints, count: int) -> Bools:
-    mask = np.zeros(count, dtype=np.bool_)
-    mask[items] = True
-    return mask
+def _marks(items: Sequence[Ints], count: int) -> sp.csr_matrix:
+    """[R, I] ones at the items of each request."""
+    rows = np.repeat(np.arange(len(items)), [len(each) for each in items])
+    columns = np.concatenate([np.zeros(0, dtype=np.int64), *items])
+    marks = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(items), count))
+    marks.data[:] = 1.0
+    return marks

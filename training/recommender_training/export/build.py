@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+import scipy.sparse as sp
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
@@ -14,13 +16,15 @@ from recommender_training.data.dataset import Dataset
 from recommender_training.export import towers
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
+from recommender_training.export.request import places_of
 from recommender_training.features import attributes, extras, groups
 from recommender_training.features.assembly import Constants
 from recommender_training.features.item_content import item_tags
 from recommender_training.features.state import State
 from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.mitigation.exposure import Bonus
-from recommender_training.models import item_weights, logistic
+from recommender_training.models import item_weights, logistic, neighbours
+from recommender_training.models.item_weights import Weights
 from recommender_training.models.ranker import Ranker
 from recommender_training.statistics.calibration import Calibration
 
@@ -32,7 +36,7 @@ class Knowledge:
     data: Dataset
     constants: Constants
     state: State
-    retrieval: Floats | None  # [I, I]; None where lists are not ordered by it
+    retrieval: Weights | None  # [I, I]; None where lists are not ordered by it
     history_length: int
     sources: RetrievalModels = field(default_factory=RetrievalModels)
 
@@ -65,18 +69,36 @@ def shared_state(
         "prior": torch.tensor(known.constants.prior),
         "temperature": torch.tensor(calibration.temperature),
         "offset": torch.tensor(calibration.offset),
-        "retrieval": _retrieval(known),
-        "popularity": torch.from_numpy(item_weights.popularity_prior(counts))
-        * known.sources.popularity_weight,
         "bonus": torch.from_numpy(of_items),
-        **towers.state(known.sources),
+        "standing": _standing(known, of_items),
+        **_retrieval(known.retrieval),
+        **towers.state(known.sources, places_of(data.items.count)),
     }
 
 
-def _retrieval(known: Knowledge) -> Tensor:
-    if known.retrieval is None:
-        return torch.zeros(0, 0)
-    return torch.from_numpy(known.retrieval) * item_weights.RETRIEVAL_WEIGHT
+def _standing(known: Knowledge, bonus: Floats) -> Tensor:
+    """[P] what items are ordered by whatever the request: popularity, bonus, towers."""
+    popularity = item_weights.popularity_prior(known.state.counts)
+    order = torch.from_numpy(popularity) * known.sources.popularity_weight
+    order = order + torch.from_numpy(bonus)
+    lift = towers.standing(known.sources)
+    if lift is not None:
+        order = order + lift
+    room = places_of(len(order)) - len(order) - 1
+    return functional.pad(order, (1, room), value=float("-inf"))
+
+
+def _retrieval(weights: Weights | None) -> dict[str, Tensor]:
+    """[I, I] dense weights, or of sparse ones the places [I, K] and weights [I, K]; else empty."""
+    state = {"retrieval": torch.zeros(0, 0), "neighbour_weights": torch.zeros(0, 0)}
+    state["neighbours"] = torch.zeros(0, 0, dtype=torch.int32)
+    if sp.issparse(weights):
+        places, values = neighbours.table(weights)
+        state["neighbours"] = torch.from_numpy(places)
+        state["neighbour_weights"] = torch.from_numpy(values) * item_weights.RETRIEVAL_WEIGHT
+    elif weights is not None:
+        state["retrieval"] = torch.from_numpy(weights) * item_weights.RETRIEVAL_WEIGHT
+    return state
 
 
 def ranker_module(
@@ -118,7 +140,8 @@ def ranker_module(
         detached = {name: value.detach().clone() for name, value in state.items()}
     state = {**shared_state(known, calibration, bonus), **detached}
     tags, groups = item_tags(known.data.items), known.constants.groups
-    return RankerServing(state, known.history_length, tags, groups).eval()
+    candidates = known.sources.plan.candidates or 0
+    return RankerServing(state, known.history_length, tags, candidates, groups).eval()
 
 
 def _joined(tables: nn.ModuleList, like: Tensor) -> Tensor:
@@ -162,7 +185,10 @@ def logistic_module(
         "crossed_tags": torch.from_numpy(logistic.crossed_tags(items)),
     }
     shared = shared_state(known, calibration, bonus)
-    return LogisticServing({**shared, **state}, known.history_length, item_tags(items)).eval()
+    candidates = known.sources.plan.candidates or 0
+    return LogisticServing(
+        {**shared, **state}, known.history_length, item_tags(items), candidates
+    ).eval()
 
 
 def _folded(norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -62,9 +62,9 @@ def compress(full: RankerServing, variant: Variant, settings: ExportSettings) ->
     if variant is Variant.INT8:
         state["retrieval"], state["retrieval_scale"] = compression.to_int8(state["retrieval"])
         state["user_vectors"], state["user_scale"] = compression.to_int8(state["user_vectors"])
-        return Int8Ranker(state, full.history_length, tags, groups).eval()
+        return Int8Ranker(state, full.history_length, tags, full.candidates, groups).eval()
     state["kept"], state["retrieval"] = compression.keep_largest(state["retrieval"], settings.keep)
-    return PrunedRanker(state, full.history_length, tags, groups).eval()
+    return PrunedRanker(state, full.history_length, tags, full.candidates, groups).eval()
 
 
 def left_of(weights: Tensor, variant: Variant, settings: ExportSettings) -> Tensor:

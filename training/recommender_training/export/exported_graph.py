@@ -18,14 +18,18 @@ from torch import Tensor
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
+from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import Window
+from recommender_training.evaluation.ranking import Shortlist
 from recommender_training.features import attributes, declared, extras
 from recommender_training.features.assembly import Candidates, Requests
-from recommender_training.features.state import catalogue
+from recommender_training.features.state import candidates
 from recommender_training.features.table import EventParts
 from recommender_training.statistics import calibration
 
 _BATCH = 2048
+#: Candidates that are scored at a time.
+_CANDIDATES = 65_536
 
 
 class GraphError(Exception):
@@ -80,20 +84,20 @@ class ExportedGraph:
         logits = [self.logits(data, *parts.take(batch))[:, 0] for batch in batches]
         return calibration.probability(np.concatenate(logits))
 
-    def catalogue_logits(self, window: Window) -> Doubles:
-        """[R, I] of each request, from what was known before the window."""
-        self._check(window.data)
-        data, start = window.data, int(window.data.events.time[window.rows[0]])
-        tables = extras.Tables.at(data, start) if self._groups else None
-        state = replace(window.state, extras=tables)
-        logits = np.empty((len(window.task.requests), data.items.count))
-        for row, request in enumerate(window.task.requests):
-            session = request.session[-self._model.history_length :]
-            length = max(1, len(session))
-            single = Requests.one(request.user, request.time, session, length, request.context)
-            candidates = catalogue(data, state, self._groups, self._prior, single)
-            logits[row] = self.logits(data, single, candidates)[0]
-        return logits
+    def scores(self, window: Window, shortlist: Shortlist) -> Doubles:
+        """[R, C] logits of the candidates, from what was known before the window."""
+        data, known = window.data, window.known
+        self._check(data)
+        tables = extras.Tables.at(data, window.start) if self._groups else None
+        state = replace(known.state, extras=tables)
+        length, requests = self._model.history_length, window.task.requests
+        found: Doubles = np.empty(shortlist.items.shape)
+        for part in ranking.blocks(len(requests), shortlist.items.shape[1], _CANDIDATES):
+            batch = ranking.together(data, [requests[place] for place in part], length)
+            items = shortlist.items[part]
+            of = candidates(data, state, self._groups, self._prior, batch, items)
+            found[part] = self.logits(data, batch, of)
+        return found
 
     def logits(self, data: Dataset, requests: Requests, candidates: Candidates) -> Doubles:
         """[R, C] calibrated logits of the candidates."""

@@ -14,7 +14,7 @@ from recommender_training.features.graph import (
 
 
 class LogisticServing(Serving):
-    """The logistic regression over the whole catalogue, with the same signature."""
+    """The logistic regression, with the same signature and stages."""
 
     numbers: Tensor
     item: Tensor
@@ -36,17 +36,32 @@ class LogisticServing(Serving):
         _, side = self.read_user(user_id, features)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
-        crossed = torch.matmul(self.cross[side].sum(1), self.crossed_tags.t())
+        weights = self.cross[side].sum(1)
+        order = self.first_stage(session, seen, side, timestamp)
+        if self.candidates == 0:
+            crossed = torch.matmul(weights, self.crossed_tags.t())
+            logit = self.logits(
+                side,
+                session,
+                timestamp,
+                self.catalogue_numbers(timestamp),
+                self.tags,
+                self.tag_shares,
+                self.item[1:] + crossed,
+            )
+            return self.every_item(logit, order, top_n)
+        rows, first = self.shortlisted(order)
+        crossed = torch.matmul(self.crossed_tags[rows], weights.unsqueeze(2)).squeeze(2)
         logit = self.logits(
             side,
             session,
             timestamp,
-            self.catalogue_numbers(timestamp),
-            self.tags,
-            self.tag_shares,
-            self.item[1:] + crossed,
+            self.numbers_of(timestamp, rows),
+            self.tags[rows],
+            self.tag_shares[rows],
+            self.item[rows + 1] + crossed,
         )
-        return self.best(logit, session, seen, top_n, side, timestamp)
+        return self.of_candidates(logit, rows, first, top_n)
 
     @torch.jit.export
     def judge(

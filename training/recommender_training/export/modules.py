@@ -6,15 +6,29 @@ depend on seed and data alone.
 
 Beside `forward`, which serves, each has `judge`: a later evaluation calls it (`exported_graph`).
 
+An answer has two stages. The first scores every item by what is cheap: item-to-item weights,
+popularity, the bonus of item groups and the lift of the towers. The response model then scores the
+candidates, the best of the first stage, or every item of a small catalogue. The order of the
+answer is the sum of both.
+
 Legend of shapes: B batch, L session, I items, C candidates, D embedding, H hidden, W categories of
-an item, M times of items, K declared features of user and context, T taste numbers.
+an item, M times of items, K declared features of user and context, T taste numbers, P places of
+the scan: column 0 is the unknown item, then come the items, then room up to a multiple of SCAN.
 """
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from recommender_training.export.request import choose, last, read_session, retrieve
+from recommender_training.export.request import (
+    choose,
+    last,
+    nearby,
+    read_session,
+    retrieve,
+    shortlist,
+)
 from recommender_training.export.towers import TowerServing
 from recommender_training.features.graph import (
     item_numbers,
@@ -48,18 +62,25 @@ class Serving(TowerServing):
     temperature: Tensor
     offset: Tensor
     retrieval: Tensor
-    popularity: Tensor
+    neighbours: Tensor
+    neighbour_weights: Tensor
     bonus: Tensor
+    standing: Tensor
 
     tag_ends: list[int]
 
-    def __init__(self, state: dict[str, Tensor], history_length: int, tags: ItemTags) -> None:
+    def __init__(
+        self, state: dict[str, Tensor], history_length: int, tags: ItemTags, candidates: int
+    ) -> None:
+        """`candidates` are those of a request that the model scores; 0 for every item."""
         super().__init__()
+        self.candidates = candidates
         self.history_length = history_length
         self.tag_ends = [0, *tags.ends]  # TorchScript cannot tell the type of an empty list
         self.tag_count = tags.count
         self.item_count = int(state["item_ids"].shape[0])
         self.by_weights = state["retrieval"].numel() > 0
+        self.by_neighbours = state["neighbours"].numel() > 0
         self.by_towers = state["tower_items"].numel() > 0
         for name, value in state.items():
             self.register_buffer(name, value.contiguous())
@@ -90,8 +111,20 @@ class Serving(TowerServing):
         rows, present = read_session(self.item_ids, last(items, length, -1.0), times, timestamp)
         return rows, present, last(values, length, 0.0), times
 
+    def numbers_of(self, timestamp: Tensor, rows: Tensor) -> Tensor:
+        """[B, C, 2 + 3 M] numbers of the items at `rows` [B, C] from the counts of the export."""
+        return item_numbers(
+            self.events[rows],
+            self.positives[rows],
+            self.total[rows],
+            self.times[rows],
+            timestamp,
+            self.item_count,
+            self.prior,
+        )
+
     def catalogue_numbers(self, timestamp: Tensor) -> Tensor:
-        """[B, I, 2 + 3 M] numbers of all items from the counts of the export."""
+        """[B, I, 2 + 3 M] the same of all items."""
         return item_numbers(
             self.events,
             self.positives,
@@ -120,24 +153,44 @@ class Serving(TowerServing):
         """[B, I] how well each item goes with the session."""
         return retrieve(self.retrieval, session[0], session[1], session[2])
 
-    def best(
+    def first_stage(
         self,
-        logit: Tensor,
         session: tuple[Tensor, Tensor, Tensor, Tensor],
         seen: Tensor,
-        top_n: Tensor,
         side: Tensor,
         timestamp: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        """Ids and probabilities of the best items.
+    ) -> Tensor:
+        """[B, P] what every item is ordered by before the response; -inf for those `seen` [B, L].
 
-        Best by the sum of logit [B, I], retrieval, popularity, the bonus of item groups and the
-        lift of the towers, which read `side` [B, K] (`read_user`).
+        `side` is [B, K] (`read_user`).
         """
-        rank = logit
-        if self.by_weights:
-            rank = rank + self.retrieved(session)
-        rank = rank + self.popularity + self.bonus
         if self.by_towers:
-            rank = rank + self.lift(session, side, timestamp)
-        return choose(rank, torch.sigmoid(logit), self.item_ids, seen, top_n)
+            request = self.request_vectors(session, side, timestamp)
+            order = torch.addmm(self.standing, request, self.tower_items)
+        else:
+            order = self.standing.repeat(seen.size(0), 1)
+        if self.by_neighbours:
+            order = nearby(order, self.neighbours, self.neighbour_weights, session)
+        if self.by_weights:
+            order = order + pad(
+                self.retrieved(session), (1, order.size(1) - self.item_count - 1), value=0.0
+            )
+        return order.scatter(1, seen + 1, float("-inf"))
+
+    def every_item(self, logit: Tensor, order: Tensor, top_n: Tensor) -> tuple[Tensor, Tensor]:
+        """Ids and probabilities of the best items, by logit [B, I] and first stage [B, P]."""
+        best = choose(logit, order[:, 1 : self.item_count + 1], top_n)
+        return self.item_ids[best], torch.gather(torch.sigmoid(logit), 1, best)
+
+    def shortlisted(self, order: Tensor) -> tuple[Tensor, Tensor]:
+        """[B, C] rows of the candidates, and [B, C] what they are ordered by."""
+        places, value = shortlist(order, self.candidates)
+        return (places - 1).clamp(min=0, max=self.item_count - 1), value
+
+    def of_candidates(
+        self, logit: Tensor, rows: Tensor, order: Tensor, top_n: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Ids and probabilities of the best candidates, whose `rows` and `order` are [B, C]."""
+        best = choose(logit, order, top_n)
+        ids = self.item_ids[torch.gather(rows, 1, best)]
+        return ids, torch.gather(torch.sigmoid(logit), 1, best)

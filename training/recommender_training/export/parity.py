@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.common.arrays import Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import list_prior, ranking
+from recommender_training.evaluation import ranking
+from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export.build import Knowledge
 from recommender_training.export.probes import probes
 from recommender_training.features import groups
@@ -37,29 +38,29 @@ class Lists:
     """What the lists of a graph are to be ordered by, beside what is known."""
 
     bonus: Bonus | None = None
-    #: [L, I] what a variant leaves of item-to-item weights [L, I].
+    #: [I, I] what a variant leaves of item-to-item weights [I, I].
     left: Callable[[Tensor], Tensor] | None = None
 
-    def rank(
-        self,
-        known: Knowledge,
-        request: ranking.Request,
-        inputs: Inputs,
-        logits: Doubles,
-    ) -> Doubles:
-        """[I] in eager mode, from logits [I]; items that are seen come last."""
-        data, counts = known.data, known.state.counts
-        seen, weights = data.events.item[request.session], None
-        if known.retrieval is not None:
-            weights = known.retrieval[seen] * np.float32(item_weights.RETRIEVAL_WEIGHT)
-            if self.left is not None and len(seen):
+    def first_stage(self, known: Knowledge) -> FirstStage:
+        """The order before the response, in eager mode."""
+        weights = known.retrieval
+        if weights is not None:
+            weights = weights * np.float32(item_weights.RETRIEVAL_WEIGHT)
+            if self.left is not None:
                 weights = self.left(torch.from_numpy(weights)).numpy()
-        rank = logits + list_prior.prior(data, counts, weights, known.sources, request, inputs)
-        if self.bonus is not None:
-            members = groups.membership(self.bonus.by, data.items, counts)
-            rank = rank + self.bonus.of_items(members)
-        rank[seen] = -np.inf
-        return rank
+        return FirstStage(before(known), known.sources, weights)
+
+    def added(self, known: Knowledge) -> Floats | None:
+        """[I] the bonus of each item, if any."""
+        if self.bonus is None:
+            return None
+        members = groups.membership(self.bonus.by, known.data.items, known.state.counts)
+        return self.bonus.of_items(members)
+
+
+def before(known: Knowledge) -> ranking.Known:
+    """What is known when the graph answers."""
+    return ranking.Known(known.data, known.constants, known.state, known.history_length)
 
 
 _PLAIN = Lists()
@@ -89,7 +90,7 @@ def check(
     lists: Lists = _PLAIN,
 ) -> dict[str, Any]:
     """Largest difference of the probabilities: of the first 50 items that the graph serves, and of
-    all items by `judge`; and of what these items are ordered by. Raises ParityError.
+    all candidates by `judge`; and of what these are ordered by. Raises ParityError.
     """
     apart = _apart(module, scorer, known, requests, lists)
     if not apart.eager <= TOLERANCE:
@@ -166,27 +167,51 @@ def _apart(
     own: bool = False,
 ) -> _Apart:
     """With `own`, lists are compared by the graph's own logits, not those of eager mode."""
-    apart = _Apart()
+    apart, first = _Apart(), lists.first_stage(known)
+    added = lists.added(known)
     for request in requests:
         tensors = _request(known, request)
         ids, scores = _answer(module, tensors)
-        inputs = ranking.catalogue_inputs(
-            known.data, known.constants, known.state, request, known.history_length
-        )
-        logits, by_graph = scorer(inputs), _replayed(module, known, tensors, inputs)
+        served = np.searchsorted(known.data.items.ids, ids)
+        order = first.scores([request])[0].astype(np.float64)
+        if added is not None:
+            order += added
+        order[known.data.events.item[request.session]] = -np.inf
+        rows = _scored(order, known.sources.plan.candidates, served)
+        if not np.isin(served, rows).all():
+            raise ParityError("the exported graph serves items that are none of its candidates")
+        inputs = first.known.inputs([request], rows[None])
+        logits, by_graph = scorer(inputs), _replayed(module, known, tensors, rows, inputs)
         expected, replayed = calibration.probability(logits), calibration.probability(by_graph)
-        rows = np.searchsorted(known.data.items.ids, ids)
+        at = np.searchsorted(rows, served)
         apart.eager = _larger(
             apart.eager,
-            float(np.abs(expected[rows] - scores).max(initial=0.0)),
+            float(np.abs(expected[at] - scores).max(initial=0.0)),
             float(np.abs(expected - replayed).max()),
         )
         apart.replayed = _larger(
-            apart.replayed, float(np.abs(replayed[rows] - scores).max(initial=0.0))
+            apart.replayed, float(np.abs(replayed[at] - scores).max(initial=0.0))
         )
-        rank = lists.rank(known, request, inputs, by_graph if own else logits)
-        apart.rank = _larger(apart.rank, _disorder(rank, rows))
+        rank = order[rows] + (by_graph if own else logits)
+        apart.rank = _larger(apart.rank, _disorder(rank, at))
     return apart
+
+
+def _scored(order: Doubles, candidates: int | None, served: Ints) -> Ints:
+    """[C] ascending rows of the items that a graph has to score: its candidates by `order` [I].
+
+    Where the order of an item is the last candidate's but for the arithmetic, the graph may score
+    it or not; what is `served` then shows which.
+    """
+    if candidates is None:
+        return np.arange(len(order), dtype=np.int64)
+    last = np.partition(-order, candidates - 1)[candidates - 1]
+    if not np.isfinite(last):
+        return np.flatnonzero(np.isfinite(order))
+    surely = order > -last + RANK_TOLERANCE
+    shown = np.zeros(len(order), dtype=np.bool_)
+    shown[served] = True
+    return np.flatnonzero(surely | (shown & (order >= -last - RANK_TOLERANCE)))
 
 
 def _larger(*differences: float) -> float:
@@ -238,14 +263,18 @@ def _answer(
 
 
 def _replayed(
-    module: nn.Module, known: Knowledge, tensors: tuple[Tensor, ...], inputs: Inputs
+    module: nn.Module,
+    known: Knowledge,
+    tensors: tuple[Tensor, ...],
+    rows: Ints,
+    inputs: Inputs,
 ) -> np.ndarray[Any, Any]:
-    """[I] logits of the whole catalogue, from the same counts and numbers as `inputs` have."""
-    items, counts = known.data.items, known.state.counts
+    """[C] logits of the items at `rows`, from the same counts and numbers as `inputs` have."""
+    items, counts = known.data.items, known.state.counts.take(rows)
     with torch.inference_mode():
         logits: Tensor = module.judge(  # type: ignore[operator]
             *tensors,
-            torch.from_numpy(items.ids[None, :]),
+            torch.from_numpy(items.ids[rows][None, :]),
             torch.from_numpy(counts.events[None, :]),
             torch.from_numpy(counts.positives[None, :]),
             torch.from_numpy(counts.total[None, :1]),

@@ -1,4 +1,7 @@
-"""The deep ranker as it serves and as it is evaluated. Legend: `export.modules`, and F numbers."""
+"""The deep ranker as it serves and as it is evaluated.
+
+Legend: `export.modules`, and F numbers, E numbers of the feature groups, R rated features.
+"""
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
@@ -24,7 +27,7 @@ from recommender_training.features.item_content import ItemTags
 
 
 class RankerServing(Serving):
-    """The deep ranker over the whole catalogue."""
+    """The deep ranker over the candidates of a request, or over the whole catalogue."""
 
     taste_centre: Tensor
     taste_bias: Tensor
@@ -60,10 +63,11 @@ class RankerServing(Serving):
         state: dict[str, Tensor],
         history_length: int,
         tags: ItemTags,
+        candidates: int,
         groups: tuple[FeatureGroup, ...],
     ) -> None:
         """`groups` are the feature groups that it reads; `judge` reads their numbers."""
-        super().__init__(state, history_length, tags)
+        super().__init__(state, history_length, tags, candidates)
         self.groups = [group.value for group in groups]
         self.reads_demographics = FeatureGroup.DEMOGRAPHIC_RATES in groups
         self.reads_rolling = FeatureGroup.ROLLING_POPULARITY in groups
@@ -83,18 +87,34 @@ class RankerServing(Serving):
         user, side = self.read_user(user_id, features)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
+        vector = self.user_vector(user, side)
+        order = self.first_stage(session, seen, side, timestamp)
+        if self.candidates == 0:
+            logit = self.logits(
+                vector,
+                session,
+                timestamp,
+                self.catalogue_numbers(timestamp),
+                self.tags,
+                self.tag_shares,
+                self.catalogue_extras(self.catalogue_taste(session), side, timestamp),
+                self.item_vectors[1:],
+                self.queries[1:],
+            )
+            return self.every_item(logit, order, top_n)
+        rows, first = self.shortlisted(order)
         logit = self.logits(
-            self.user_vector(user, side),
+            vector,
             session,
             timestamp,
-            self.catalogue_numbers(timestamp),
-            self.tags,
-            self.tag_shares,
-            self.catalogue_extras(self.catalogue_taste(session), side, timestamp),
-            self.item_vectors[1:],
-            self.queries[1:],
+            self.numbers_of(timestamp, rows),
+            self.tags[rows],
+            self.tag_shares[rows],
+            self.extras_of(self.taste_of(session, rows), side, timestamp, rows),
+            self.item_vectors[rows + 1],
+            self.queries[rows + 1],
         )
-        return self.best(logit, session, seen, top_n, side, timestamp)
+        return self.of_candidates(logit, rows, first, top_n)
 
     @torch.jit.export
     def judge(
@@ -135,27 +155,54 @@ class RankerServing(Serving):
             self.queries[place + 1],
         )
 
-    def catalogue_taste(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-        """[B, I, T] numbers of all items from the factors of the export."""
+    def session_taste(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """[B, 1, K + 1] taste of the session by the factors of the export."""
         rows, present, values, _ = session
-        bias, factors = self.taste_bias, self.taste_factors
-        vector = taste_vector(rows, present, values, self.taste_centre, bias, factors)
-        return taste_numbers(vector.unsqueeze(1), bias, factors)
+        return taste_vector(
+            rows, present, values, self.taste_centre, self.taste_bias, self.taste_factors
+        ).unsqueeze(1)
+
+    def catalogue_taste(self, session: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
+        """[B, I, T] numbers of all items."""
+        return taste_numbers(self.session_taste(session), self.taste_bias, self.taste_factors)
+
+    def taste_of(self, session: tuple[Tensor, Tensor, Tensor, Tensor], rows: Tensor) -> Tensor:
+        """[B, C, T] numbers of the items at `rows` [B, C]."""
+        return taste_numbers(
+            self.session_taste(session), self.taste_bias[rows], self.taste_factors[rows]
+        )
+
+    def rated_columns(self, side: Tensor) -> Tensor:
+        """[B, R] rows of `by_bucket` for the buckets of each request."""
+        return side[:, self.rated] - self.side_offsets[self.rated] + self.rated_offsets
 
     def catalogue_extras(self, taste: Tensor, side: Tensor, timestamp: Tensor) -> Tensor:
         """[B, I, T + E] the taste numbers and, behind them, those of the feature groups.
 
         Windows and rates are those of the export: their time stands still, as that of the counts.
         """
-        batch, items = taste.size(0), taste.size(1)
         parts = [taste]
         if self.reads_demographics:
-            rated = side[:, self.rated] - self.side_offsets[self.rated] + self.rated_offsets
-            parts.append(self.by_bucket[rated].transpose(1, 2))
+            parts.append(self.by_bucket[self.rated_columns(side)].transpose(1, 2))
         if self.reads_rolling:
-            parts.append(self.rolling.unsqueeze(0).expand(batch, -1, -1))
+            parts.append(self.rolling.unsqueeze(0).expand(taste.size(0), -1, -1))
+        return self.with_calendar(parts, timestamp)
+
+    def extras_of(self, taste: Tensor, side: Tensor, timestamp: Tensor, rows: Tensor) -> Tensor:
+        """[B, C, T + E] the same of the items at `rows` [B, C]."""
+        parts = [taste]
+        if self.reads_demographics:
+            columns = self.rated_columns(side).unsqueeze(1)
+            parts.append(self.by_bucket[columns, rows.unsqueeze(2)])
+        if self.reads_rolling:
+            parts.append(self.rolling[rows])
+        return self.with_calendar(parts, timestamp)
+
+    def with_calendar(self, parts: list[Tensor], timestamp: Tensor) -> Tensor:
+        """[B, C, T + E] the parts [B, C, .] joined, and the calendar if it is read."""
         if self.reads_calendar:
-            parts.append(calendar_numbers(timestamp[:, 0]).unsqueeze(1).expand(-1, items, -1))
+            numbers = calendar_numbers(timestamp[:, 0]).unsqueeze(1)
+            parts.append(numbers.expand(-1, parts[0].size(1), -1))
         return torch.cat(parts, 2)
 
     def user_vector(self, user: Tensor, side: Tensor) -> Tensor:

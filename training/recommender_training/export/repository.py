@@ -15,7 +15,7 @@ from recommender_training.artifact.triton import MODELS
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
 from recommender_training.config.export import Variant
-from recommender_training.config.training import Retrieval, TrainingConfig
+from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import ranking
 from recommender_training.evaluation.answers import scorers
 from recommender_training.export import build, faults, parity, torch_export, torchscript
@@ -95,12 +95,12 @@ def knowledge(prepared: Prepared, config: TrainingConfig) -> build.Knowledge:
     """All that is known at the end of the data: the weights are older, the counts are not."""
     data = prepared.data
     every = np.ones(len(data.events), dtype=np.bool_)
-    weighed = config.hyperparameters.retrieval is not Retrieval.TWO_TOWER
+    form = config.hyperparameters.list_plan(data.items.count).weights
     return build.Knowledge(
         data=data,
         constants=prepared.constants,
         state=State.at(data, None, prepared.constants.groups),
-        retrieval=item_weights.fit(data, every) if weighed else None,
+        retrieval=item_weights.fit(data, every, form) if form else None,
         history_length=prepared.history_length,
     )
 

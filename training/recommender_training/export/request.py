@@ -1,6 +1,7 @@
 """What both exported models share: reading a request and choosing the items. TorchScript.
 
-Legend of shapes: B batch, L session, I items, U users.
+Legend of shapes: B batch, L session, I items, U users, P places and C candidates
+(`export.modules`).
 """
 
 from __future__ import annotations
@@ -12,6 +13,14 @@ from torch.nn.functional import pad
 
 from recommender_training.features import graph
 from recommender_training.features.graph import locate
+
+#: Places of a block of the scan.
+SCAN = 32
+
+
+def places_of(items: int) -> int:
+    """P, the places of so many items and the unknown one: whole blocks."""
+    return -(-(items + 1) // SCAN) * SCAN
 
 
 def read_session(
@@ -42,22 +51,52 @@ def retrieve(weights: Tensor, rows: Tensor, present: Tensor, values: Tensor) -> 
     return torch.matmul(event.unsqueeze(1), weights[rows.clamp(min=0)]).squeeze(1)
 
 
-def choose(
-    rank: Tensor, probability: Tensor, item_ids: Tensor, seen: Tensor, top_n: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Raw ids and probabilities of the best items by `rank` [B, I], without those seen [B, L].
+def nearby(
+    order: Tensor,
+    neighbours: Tensor,
+    weights: Tensor,
+    session: tuple[Tensor, Tensor, Tensor, Tensor],
+) -> Tensor:
+    """[B, P] `order` with the weights of the session's neighbours added.
+
+    `neighbours` [I, K] are places (0 for none) and `weights` [I, K] their weights.
+    """
+    rows, present, values, _ = session
+    event = graph.event_weights(present, values) * (rows >= 0).to(torch.float32)
+    at = rows.clamp(min=0)
+    added = weights[at] * event.unsqueeze(2)
+    return order.scatter_add(1, neighbours[at].to(torch.int64).flatten(1), added.flatten(1))
+
+
+def shortlist(order: Tensor, count: int, scan: int = SCAN) -> tuple[Tensor, Tensor]:
+    """[B, C] places of the `count` largest of `order` [B, P], and their values. Exact.
+
+    `scan` places make a block; the largest values are in the blocks with the largest maxima, so
+    that a sort reads those alone. P is a multiple of `scan`.
+    """
+    blocks = order.size(1) // scan
+    parted = order.view(order.size(0), scan, blocks)
+    wanted = min(count, blocks)
+    largest = torch.topk(parted.amax(1), wanted, 1, True, False).indices
+    inside = torch.gather(parted, 2, largest.unsqueeze(1).expand(-1, scan, -1)).flatten(1)
+    value, at = torch.topk(inside, count, 1)
+    block = torch.gather(largest, 1, torch.remainder(at, wanted))
+    return torch.div(at, wanted, rounding_mode="floor") * blocks + block, value
+
+
+def choose(logit: Tensor, order: Tensor, top_n: Tensor) -> Tensor:
+    """[B, N] columns of the best by the sum of both [B, C], without those of order -inf.
 
     Every row of the batch gets as many as the largest `top_n` wants, or as there are left.
     """
-    batch, items = rank.size(0), rank.size(1)
-    excluded = torch.zeros(batch, items + 1, dtype=torch.bool).scatter_(1, seen + 1, True)[:, 1:]
-    left = items - excluded.sum(1).max()
+    columns, excluded = order.size(1), torch.eq(order, float("-inf"))
+    rank = (logit + order).masked_fill(excluded, float("-inf"))  # also where the logit is NaN
+    left = columns - excluded.sum(1).max()
     wanted = torch.minimum(top_n.max().clamp(min=1), left)
     if is_scripting():
         count = int(wanted)
     else:  # torch.export cannot know the number, but has to know its limits
         count = wanted.item()  # type: ignore[assignment]
         torch._check(count >= 0)  # type: ignore[no-untyped-call]
-        torch._check(count <= items)  # type: ignore[no-untyped-call]
-    best = torch.topk(rank.masked_fill(excluded, float("-inf")), count, 1).indices
-    return item_ids[best], torch.gather(probability, 1, best)
+        torch._check(count <= columns)  # type: ignore[no-untyped-call]
+    return torch.topk(rank, count, 1).indices

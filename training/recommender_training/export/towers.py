@@ -1,8 +1,11 @@
-"""The two towers inside of an exported model. Legend: `export.modules`; D width of the towers."""
+"""The two towers inside of an exported model. Legend: `export.modules`; D width of the towers,
+P places of the scan: the unknown item, the catalogue, and room up to a whole number of blocks.
+"""
 
 # No `from __future__ import annotations`: TorchScript evaluates the class annotations itself.
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from recommender_training.features.graph import add_rows, newer_events, recency_bucket, value_level
 from recommender_training.fitted.retrieval import RetrievalModels
@@ -13,7 +16,6 @@ class TowerServing(nn.Module):
     """What the towers add to the order of a list; a model without them has empty buffers."""
 
     tower_items: Tensor
-    tower_offset: Tensor
     tower_level: Tensor
     tower_level_bias: Tensor
     tower_recency: Tensor
@@ -25,13 +27,17 @@ class TowerServing(nn.Module):
     tower_down: Tensor
     tower_down_bias: Tensor
 
-    def lift(
+    def request_vectors(
         self, session: tuple[Tensor, Tensor, Tensor, Tensor], side: Tensor, timestamp: Tensor
     ) -> Tensor:
-        """[B, I] weighted lift of every item; `side` [B, K] as `Serving.read_user` has it."""
+        """[B, D] vectors of the requests; `side` [B, K] as `Serving.read_user` has it.
+
+        Their product with `tower_items` [D, P] is the weighted lift of every item, but for what
+        does not depend on the request. Column by column, a scan reads memory as it lies.
+        """
         rows, present, values, times = session
         level = value_level(values)
-        keys = self.tower_items[rows + 1] + self.tower_level[level]
+        keys = self.tower_items.t()[rows + 1] + self.tower_level[level]
         newer = newer_events(present).clamp(max=self.tower_newer.size(0) - 1)
         logits = self.tower_newer[newer] + self.tower_level_bias[level]
         logits = logits + self.tower_recency[recency_bucket(timestamp - times)]
@@ -43,25 +49,32 @@ class TowerServing(nn.Module):
         by_side = add_rows(none, self.tower_side, side)
         hidden = torch.relu(torch.matmul(pooled, self.tower_up) + self.tower_up_bias + by_side)
         request = torch.matmul(pooled, self.tower_out)
-        request = request + torch.matmul(hidden, self.tower_down) + self.tower_down_bias
-        return torch.matmul(request, self.tower_items[1:].t()) + self.tower_offset
+        return request + torch.matmul(hidden, self.tower_down) + self.tower_down_bias
 
 
-def state(sources: RetrievalModels) -> dict[str, Tensor]:
+def state(sources: RetrievalModels, places: int) -> dict[str, Tensor]:
     """Buffers of the towers; the weight of their lift is folded into the last layer."""
     towers = sources.towers
     if towers is None:
         return {name: torch.zeros(0) for name in TowerServing.__annotations__}
     with torch.no_grad():
-        found = _state(towers.eval(), sources.lift_weight)
+        found = _state(towers.eval(), sources.lift_weight, places)
     return {name: value.detach().clone() for name, value in found.items()}
 
 
-def _state(towers: TwoTower, weight: float) -> dict[str, Tensor]:
+def standing(sources: RetrievalModels) -> Tensor | None:
+    """[I] the weighted lift of every item that does not depend on the request, if any."""
+    towers = sources.towers
+    if towers is None:
+        return None
+    return ((towers.bias - towers.log_share) * sources.lift_weight).detach()
+
+
+def _state(towers: TwoTower, weight: float, places: int) -> dict[str, Tensor]:
     by_side = towers.by_side.weight.t()
+    items = towers.item_vectors()
     return {
-        "tower_items": towers.item_vectors(),
-        "tower_offset": (towers.bias - towers.log_share) * weight,
+        "tower_items": functional.pad(items, (0, 0, 0, places - len(items))).t().contiguous(),
         "tower_level": towers.level.weight,
         "tower_level_bias": towers.level_bias.weight[:, 0],
         "tower_recency": towers.recency.weight[:, 0],

@@ -1,8 +1,8 @@
 """The model's inputs, assembled in one place from a request, its candidates and the catalogue.
 
-Training rows (`features.table`), the evaluation of a whole catalogue (`features.state`) and the
-comparison of exported graphs make the same two parts and differ in where these come from: a row
-of the data set is a request with one candidate, a list is a request with all items. The formulas
+Training rows (`features.table`), the evaluation of lists (`features.state`) and the comparison of
+exported graphs make the same two parts and differ in where these come from: a row of the data set
+is a request with one candidate, a list is a request with several or with all items. The formulas
 are those of `features.graph`, which the exported graphs hold as well, and the names of the
 columns those of `features.declared`.
 
@@ -13,6 +13,7 @@ the request, A of them context.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -96,14 +97,17 @@ class Requests:
     context: Floats  # [R, A] values of the declared features; NaN unknown
 
     @classmethod
-    def one(cls, user: int, time: int, session: Ints, length: int, context: Floats) -> Requests:
-        """One request whose `session`, rows of at most `length` events, is padded at the left.
+    def padded(
+        cls, user: Ints, time: Ints, sessions: Sequence[Ints], length: int, context: Floats
+    ) -> Requests:
+        """Requests whose `sessions`, rows of at most `length` events each, are padded at the left.
 
-        `context` is [A].
+        `context` is [R, A].
         """
-        padded = np.full((1, length), -1, dtype=np.int64)
-        padded[0, length - len(session) :] = session
-        return cls(np.array([user]), np.array([time]), padded, context[None, :])
+        rows = np.full((len(sessions), length), -1, dtype=np.int64)
+        for place, session in enumerate(sessions):
+            rows[place, length - len(session) :] = session
+        return cls(user, time, rows, context)
 
     def sessions(self, events: Events) -> Sessions:
         """The sessions as tensors."""
@@ -153,6 +157,22 @@ def assemble(
         label=torch.zeros(candidates.item.size) if label is None else label,
         extra=candidates.extra.flatten(0, 1),
     )
+
+
+def of_requests(data: Dataset, frozen: Constants, requests: Requests) -> Inputs:
+    """[R] the inputs of requests without a candidate: what a model reads of them alone.
+
+    The columns of the candidate are those of the first item, without an event.
+    """
+    item = np.zeros((len(requests.user), 1), dtype=np.int64)
+    shape = (len(item), 1)
+    none = Candidates(
+        item,
+        ItemCounts(item, item, item),
+        torch.zeros(*shape, len(graph.TASTE_NUMBERS)),
+        torch.zeros(*shape, 0),
+    )
+    return assemble(data, frozen, requests, none)
 
 
 def _numbers(

@@ -1,11 +1,11 @@
 """The numbers of the feature groups that the ranker reads on demand (`declared.FeatureGroup`).
 
-Of all events of a data set, each from strictly earlier ones; of one request against every item,
+Of all events of a data set, each from strictly earlier ones; of requests and their candidates,
 from the tables as they were at a time; in the exported model, from those of the export. The
 numbers themselves are those of `features.graph` in all three.
 
-Legend of shapes: N events, I items, D rated attributes of the user, A buckets of these together,
-W windows, E numbers of the groups.
+Legend of shapes: N events, I items, R requests, C candidates of each, D rated attributes of the
+user, A buckets of these together, W windows, E numbers of the groups.
 """
 
 from __future__ import annotations
@@ -152,29 +152,54 @@ class OfEvents:
         )
 
 
-def of_catalogue(
+@dataclass(frozen=True)
+class Asked:
+    """Items that are asked for: rows of the data set."""
+
+    user: Ints  # [R]
+    time: Ints  # [R] seconds since 1970
+    item: Ints  # [R, C]
+
+
+def of_candidates(
     data: Dataset,
     wanted: Sequence[FeatureGroup],
     prior: float,
     counts: history.ItemCounts,
     tables: Tables | None,
-    user: int,
-    time: int,
+    asked: Asked,
 ) -> Tensor:
-    """[I, E] numbers of every item for one request; `counts` and `tables` as they were then."""
-    count = data.items.count
-    parts = [torch.zeros(count, 0)]
+    """[R, C, E] numbers of the items of each request; `counts` and `tables` as they were then."""
+    shape = asked.item.shape
+    parts = [torch.zeros(*shape, 0)]
     if wanted and tables is None:
         raise ValueError(f"{', '.join(wanted)} need a State made with these groups")
     if tables is not None and FeatureGroup.DEMOGRAPHIC_RATES in wanted:
-        columns = buckets(data, np.array([user]))[0]
-        by_bucket = demographic_table(counts, tables, prior, first_columns(data))
-        parts.append(by_bucket[torch.from_numpy(columns)].t())
+        parts.append(_rates_of(data, prior, counts, tables, asked))
     if tables is not None and FeatureGroup.ROLLING_POPULARITY in wanted:
-        parts.append(rolling_table(tables))
+        recent, total = (torch.from_numpy(each) for each in (tables.recent, tables.recent_total))
+        parts.append(graph.rolling_numbers(recent[asked.item], total, data.items.count))
     if FeatureGroup.CALENDAR in wanted:
-        parts.append(graph.calendar_numbers(torch.tensor([time])).expand(count, -1))
-    return torch.cat(parts, 1)
+        numbers = graph.calendar_numbers(torch.from_numpy(asked.time))
+        parts.append(numbers.unsqueeze(1).expand(-1, shape[1], -1))
+    return torch.cat(parts, 2)
+
+
+def _rates_of(
+    data: Dataset, prior: float, counts: history.ItemCounts, tables: Tables, asked: Asked
+) -> Tensor:
+    """[R, C, D] numbers of the groups of each request's user."""
+    columns = buckets(data, asked.user)
+    at, group = asked.item[:, :, None], columns[:, None, :]
+    known = torch.from_numpy(columns != first_columns(data)).unsqueeze(1)
+    return graph.demographic_numbers(
+        torch.from_numpy(tables.group_events[at, group]),
+        torch.from_numpy(tables.group_positives[at, group]),
+        torch.from_numpy(counts.events[asked.item]),
+        torch.from_numpy(counts.positives[asked.item]),
+        known,
+        torch.tensor(prior),
+    )
 
 
 def demographic_table(

@@ -1,6 +1,6 @@
-"""What is known of every item at a time, and the inputs of a request against all of them.
+"""What is known of every item at a time, and requests with candidates that are known like this.
 
-Legend of shapes: R requests, I items, L history length, T taste numbers.
+Legend of shapes: R requests, C candidates of each, I items, L history length, T taste numbers.
 """
 
 from __future__ import annotations
@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from recommender_training.common.arrays import Ints
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import extras, graph, history
 from recommender_training.features.assembly import Candidates, Requests, Sessions
-from recommender_training.features.history import ItemCounts
 from recommender_training.features.taste import Taste, fit_before
 
 
@@ -36,31 +35,28 @@ class State:
         return cls(counts, fitted, extras.Tables.at(data, time) if groups else None)
 
 
-def catalogue(
+def candidates(
     data: Dataset,
     state: State,
     groups: Sequence[FeatureGroup],
     prior: float,
-    request: Requests,
+    requests: Requests,
+    items: Ints,
 ) -> Candidates:
-    """Every item as a candidate of one request, as the items were known at the time of `state`.
+    """The items [R, C] as candidates of the requests, as they were known at the time of `state`.
 
     `groups` are the feature groups to compute, `prior` the share of positives that they shrink to.
     """
-    counts, user, time = state.counts, int(request.user[0]), int(request.time[0])
-    numbers = extras.of_catalogue(data, groups, prior, counts, state.extras, user, time)
-    return Candidates(
-        np.arange(data.items.count, dtype=np.int64)[None, :],
-        ItemCounts(counts.events[None, :], counts.positives[None, :], counts.total[None, :]),
-        _taste(state.taste, request.sessions(data.events)),
-        numbers.unsqueeze(0),
-    )
+    asked = extras.Asked(requests.user, requests.time, items)
+    numbers = extras.of_candidates(data, groups, prior, state.counts, state.extras, asked)
+    taste = _taste(state.taste, requests.sessions(data.events), torch.from_numpy(items))
+    return Candidates(items, state.counts.take(items), taste, numbers)
 
 
-def _taste(taste: Taste, sessions: Sessions) -> Tensor:
-    """[R, I, T] taste numbers of all items."""
+def _taste(taste: Taste, sessions: Sessions, items: Tensor) -> Tensor:
+    """[R, C, T] taste numbers of the items [R, C]."""
     centre, bias, factors = taste.tensors()
     vector = graph.taste_vector(
         sessions.item, sessions.present, sessions.value, centre, bias, factors
     )
-    return torch.as_tensor(graph.taste_numbers(vector.unsqueeze(1), bias, factors))
+    return torch.as_tensor(graph.taste_numbers(vector.unsqueeze(1), bias[items], factors[items]))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from recommender_training.common.arrays import Floats
+from recommender_training.config.lists import ListPlan
 from recommender_training.config.training import Retrieval
 from recommender_training.features.assembly import Inputs
 from recommender_training.models import two_tower
@@ -20,13 +21,18 @@ BESIDE_WEIGHTS, WITHOUT_WEIGHTS = 4.0, 4.0
 
 @dataclass(frozen=True)
 class RetrievalModels:
-    """What a list is ordered by. `towers` are absent where the settings want none."""
+    """What a list is ordered by, and how. `towers` are absent where the settings want none."""
 
-    weights: bool = True
+    plan: ListPlan = field(default_factory=ListPlan)
     towers: two_tower.TwoTower | None = None
     #: Epochs and validation loss of the towers at their best.
     epochs: float = 0.0
     loss: float = 0.0
+
+    @property
+    def weights(self) -> bool:
+        """Whether lists are ordered by item-to-item weights."""
+        return self.plan.weights is not None
 
     @property
     def lift_weight(self) -> float:
@@ -41,11 +47,11 @@ class RetrievalModels:
     def facts(self, orders: Retrieval) -> dict[str, object]:
         """Facts for the report: `epochs` and `validationLoss` are those of the towers."""
         if self.towers is None:
-            return {"orders": orders.value}
+            return {"orders": orders.value, **self.plan.facts}
         facts = {"loss": self.towers.size.loss.value, "epochs": round(self.epochs, 3)}
         if math.isfinite(self.loss):  # a window without a liked item has none
             facts["validationLoss"] = round(self.loss, 6)
-        return {"orders": orders.value, **facts}
+        return {"orders": orders.value, **self.plan.facts, **facts}
 
     def lift(self, inputs: Inputs) -> Floats:
         """[B, I] weighted lift of every item for each row of the inputs; needs towers."""

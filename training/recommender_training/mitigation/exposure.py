@@ -9,7 +9,8 @@ addition, the same for every request, and items of the same groups keep their or
 
 The multipliers are found by subgradient ascent on held-out requests, where relevance is
 known. No bonus is above `max_bonus`, so nothing is shown whose rank is further below that of what
-it displaces. Legend: R requests, I items, G groups, C candidates, K ranks.
+it displaces. Of a large catalogue the candidates alone are ordered. Legend: R requests, I items,
+G groups, C candidates, K ranks.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ _DIGITS = 4
 class Wanted:
     """What the lists are compared with, on the requests that the bonus is found on."""
 
-    scores: Doubles  # [R, I] ranks, -inf for items that a request may not get
+    items: Ints  # [R, C] candidates of each request
+    scores: Doubles  # [R, C] their ranks, -inf for items that a request may not get
     membership: Doubles  # [I, G] rows sum to one at most
     relevance: Doubles  # [G] share of the relevant items
     bound: Bools  # [G] groups that the constraint is for
@@ -131,8 +133,9 @@ class _Lists:
             return
         last = -np.partition(-scores, self._k - 1, axis=1)[:, self._k - 1 : self._k]
         width = max(self._k, int((scores >= last - max_bonus).sum(1).max()))
-        self._items = np.argsort(-scores, axis=1, kind="stable")[:, :width].astype(np.int64)
-        self._scores = np.take_along_axis(scores, self._items, axis=1)
+        order = np.argsort(-scores, axis=1, kind="stable")[:, :width]
+        self._items = np.take_along_axis(wanted.items, order, axis=1)
+        self._scores = np.take_along_axis(scores, order, axis=1)
 
     def shown(self, value: Doubles) -> tuple[Doubles, float]:
         """[G] share of the exposure with this bonus, and the mean discounted rank of a list."""

@@ -26,7 +26,7 @@ import numpy as np
 
 from recommender_training.artifact import manifest, triton
 from recommender_training.common.arrays import Ints
-from recommender_training.evaluation.answers import Answers, Window
+from recommender_training.evaluation.answers import TOP_K, Answers, Window
 from recommender_training.export import torchscript
 from recommender_training.export.exported_graph import ExportedGraph, GraphError
 
@@ -83,11 +83,12 @@ class Champion:
 
     def _top(self, window: Window) -> Ints:
         """[R, K] its lists. It cannot recommend an item that it does not know."""
-        logits, ids = self.graph.catalogue_logits(window), window.data.items.ids
+        ids = window.data.items.ids
         known = self.graph.knows(ids)
-        logits[:, ~known] = -np.inf
-        logits[:, known] += self.graph.bonus(ids[known])
-        return window.best(logits)
+        added = np.full(len(ids), -np.inf, dtype=np.float32)
+        added[known] = self.graph.bonus(ids[known])
+        shortlist = window.shortlist(added)
+        return shortlist.best(self.graph.scores(window, shortlist), TOP_K)
 
 
 class Comparison:

@@ -35,9 +35,9 @@ def with_bonus(bundle: Bundle, prepared: Prepared, config: TrainingConfig) -> Bu
     say("exposure: the bonus of each item group, on the validation window")
     window = answers.window(prepared, prepared.split.validation, bundle.sources)
     base, served = answers.scorers(bundle, prepared)
-    found = {"baseline": _bonus(window, prepared, base, settings)}
+    found = {"baseline": _bonus(window, base, settings)}
     if bundle.deep is not None:
-        found["recommender"] = _bonus(window, prepared, served, settings)
+        found["recommender"] = _bonus(window, served, settings)
     for name, bonus in found.items():
         if not bonus.met:
             say(
@@ -47,16 +47,13 @@ def with_bonus(bundle: Bundle, prepared: Prepared, config: TrainingConfig) -> Bu
     return replace(bundle, bonus=found)
 
 
-def _bonus(
-    window: Window, prepared: Prepared, scorer: ranking.Scorer, settings: Exposure
-) -> exposure.Bonus:
-    data, task = window.data, window.task
-    length, frozen = prepared.history_length, prepared.constants
-    ranks = ranking.score_task(task, data, frozen, window.state, length, scorer) + window.prior
+def _bonus(window: Window, scorer: ranking.Scorer, settings: Exposure) -> exposure.Bonus:
+    plain = window.plain
     membership = window.membership(settings.by)
-    relevance = catalogue.mean_share(catalogue.group_relevance(task.relevant, membership))
+    relevance = catalogue.mean_share(catalogue.group_relevance(window.task, membership))
     wanted = exposure.Wanted(
-        scores=np.where(task.excluded, -np.inf, ranks),
+        items=plain.items,
+        scores=window.scores(plain, scorer) + plain.order,
         membership=membership,
         relevance=relevance,
         bound=relevance >= fairness.MIN_RELEVANCE_SHARE,

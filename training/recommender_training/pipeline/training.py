@@ -151,6 +151,7 @@ def _read(run: TrainingRun) -> _Ready:
     config, group, found = run.config, run.group, None
     servable.check(data, ids.items, config.hyperparameters.history_length)
     declared_names.check(config, data)
+    variants.check(config, data.items.count)
     if config.search is not None:
         source = Source(run.lake_path, run.data_version, run.window_days)
         found = choose(source, data, config, run.journals, run.threads)

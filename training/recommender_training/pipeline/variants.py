@@ -18,12 +18,15 @@ from typing import Any
 import torch
 
 from recommender_training.artifact.vocabulary import vocabulary
-from recommender_training.common.arrays import Ints
+from recommender_training.common.arrays import Doubles, Ints
+from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
 from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.lists import MAX_DENSE_ITEMS, ItemWeights
 from recommender_training.config.training import TrainingConfig
 from recommender_training.evaluation import answers, intervals
 from recommender_training.evaluation.answers import Answers, Window
+from recommender_training.evaluation.ranking import Shortlist
 from recommender_training.export import build, latency, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
 from recommender_training.export.exported_graph import ExportedGraph
@@ -65,6 +68,22 @@ class Candidate:
                 name: self.minus[name] for name in _QUALITY if name in self.minus
             }
         return fields
+
+
+def check(config: TrainingConfig, items: int) -> None:
+    """Raise InputError `InvalidConfig` if there is nothing for a variant to compress.
+
+    `CatalogueTooLarge` if dense item-to-item weights are set for too many items.
+    """
+    weights = config.hyperparameters.list_plan(items).weights
+    if config.export.variants and weights is not ItemWeights.DENSE:
+        raise InputError(
+            "InvalidConfig",
+            "training.export.variants compress dense item-to-item weights, and those of "
+            f"{items} items are sparse (training.hyperparameters.itemWeights="
+            f"{config.hyperparameters.item_weights.value}): leave the variants out, or set "
+            f"itemWeights to Dense, which takes at most {MAX_DENSE_ITEMS} items",
+        )
 
 
 def decide(
@@ -143,13 +162,14 @@ def answer(
     bonus: Bonus | None = None,
 ) -> Answers:
     """Answers of an exported graph on a window, with its lists as the variant orders them."""
-    graph = ExportedGraph(model, words)
-    prior = None
+    graph, left = ExportedGraph(model, words), None
     if variant is not None and window.retrieval is not None:
-        left = left_of(torch.from_numpy(window.retrieval), variant, settings)
-        prior = window.prior_with(left.numpy())
-    logits = graph.catalogue_logits(window)
-    return answers.with_lists(window, graph.probability(window), logits, bonus, prior)
+        left = left_of(torch.from_numpy(window.retrieval), variant, settings).numpy()
+
+    def score(shortlist: Shortlist) -> Doubles:
+        return graph.scores(window, shortlist)
+
+    return answers.with_lists(window, graph.probability(window), score, bonus, left)
 
 
 def _candidates(

@@ -55,27 +55,24 @@ def calibration_error(label: Bools, probability: Doubles, bins: int = CALIBRATIO
     return float(np.abs(gap).sum() / len(label))
 
 
-def top_k(score: Doubles, excluded: Bools, k: int) -> Ints:
-    """[R, K] items by score, best first, ties by the lower row; excluded ones never appear.
+def top_k(score: Doubles, k: int) -> Ints:
+    """[R, K] columns by score [R, C], best first, ties by the lower column.
 
-    Raises ValueError when a request has fewer than K items left.
+    Raises ValueError when a request has fewer than K scores above -inf.
     """
-    if int((~excluded).sum(1).min(initial=k)) < k:
+    if int((score != -np.inf).sum(1).min(initial=k)) < k:
         raise ValueError(f"a request has fewer than {k} items left to rank")
-    masked = np.where(excluded, -np.inf, score)
-    return np.argsort(-masked, axis=1, kind="stable")[:, :k].astype(np.int64)
+    return np.argsort(-score, axis=1, kind="stable")[:, :k].astype(np.int64)
 
 
-def precision_at_k(top: Ints, relevant: Bools) -> Doubles:
-    """[R] share of the K ranked items that are relevant."""
-    hits = np.take_along_axis(relevant, top, axis=1)
+def precision_at_k(hits: Bools) -> Doubles:
+    """[R] share of the K ranked items that are relevant; `hits` [R, K] marks these."""
     return np.asarray(hits.mean(1), dtype=np.float64)
 
 
-def recall_at_k(top: Ints, relevant: Bools) -> Doubles:
-    """[R] share of the relevant items that are among the K; 0 for a request without any."""
-    hits = np.take_along_axis(relevant, top, axis=1).sum(1)
-    return np.asarray(hits / np.maximum(relevant.sum(1), 1), dtype=np.float64)
+def recall_at_k(hits: Bools, wanted: Ints) -> Doubles:
+    """[R] share of the `wanted` [R] relevant items that are among the K; 0 without any."""
+    return np.asarray(hits.sum(1) / np.maximum(wanted, 1), dtype=np.float64)
 
 
 def discounts(k: int) -> Doubles:
@@ -97,17 +94,16 @@ def gini(share: Doubles) -> float:
     return float((weight * ordered).sum() / (count * total))
 
 
-def ndcg_at_k(top: Ints, relevant: Bools) -> Doubles:
+def ndcg_at_k(hits: Bools, wanted: Ints) -> Doubles:
     """[R] normalised discounted gain with binary relevance.
 
-    The ideal has min(K, relevant items) hits, so that a perfect ranking always scores 1. A
-    request without a relevant item scores 0; leave such requests out.
+    The ideal has min(K, `wanted` [R]) hits, so that a perfect ranking always scores 1. A request
+    without a relevant item scores 0; leave such requests out.
     """
-    k = top.shape[1]
+    k = hits.shape[1]
     discount = discounts(k)
-    hits = np.take_along_axis(relevant, top, axis=1)
     gain = (hits * discount).sum(1)
-    ideal = np.r_[0.0, np.cumsum(discount)][np.minimum(relevant.sum(1), k)]
+    ideal = np.r_[0.0, np.cumsum(discount)][np.minimum(wanted, k)]
     return np.asarray(np.where(ideal > 0, gain / np.maximum(ideal, _TINY), 0.0), dtype=np.float64)
 
 

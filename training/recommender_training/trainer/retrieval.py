@@ -33,9 +33,9 @@ def fit_retrieval(
     slot: Slot | None = None,
 ) -> RetrievalModels:
     """Fit the towers, if the settings want them, on the rows `train`; stop by the rows `held`."""
-    wanted = config.hyperparameters.retrieval
-    if wanted is Retrieval.WEIGHTS:
-        return RetrievalModels()
+    plan = config.hyperparameters.list_plan(data.items.count)
+    if config.hyperparameters.retrieval is Retrieval.WEIGHTS:
+        return RetrievalModels(plan)
     train = newest(data.events, train)
     every, fitted, held_out = training_and_held(inputs, data.events, train, held)
     towers = _create(data, config.hyperparameters, every.target[fitted])
@@ -44,7 +44,7 @@ def fit_retrieval(
     options = fit.FitOptions(loss=_own, slot=slot)
     log = fit.fit(towers, examples, _settings(config), options)
     _hide_unseen(towers, data.events.item[train])
-    return RetrievalModels(wanted is Retrieval.BOTH, towers, log.best_epoch, log.best_loss)
+    return RetrievalModels(plan, towers, log.best_epoch, log.best_loss)
 
 
 def refit_retrieval(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_operator.analysis import filling
@@ -85,6 +85,7 @@ def test_a_new_window_is_expected_to_fill_like_the_one_before(
     needed=st.integers(20, 10_000),
     start=st.floats(1, 15),
 )
+@example(rate=0.5, needed=20, start=1.0)
 def test_at_an_even_rate_a_full_window_is_seen_within_the_shortest_pause(
     rate: float, needed: int, start: float
 ) -> None:

@@ -8,11 +8,12 @@ from collections import defaultdict
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.sparse as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.config.mitigation import POPULARITY
-from recommender_training.evaluation import answers, catalogue
+from recommender_training.evaluation import answers, catalogue, ranking
 from recommender_training.features import groups
 from recommender_training.features.history import ItemCounts
 from recommender_training.features.prepared import Prepared
@@ -85,7 +86,9 @@ def test_exposure_and_relevance_of_groups_share_out_every_request(drawn: Lists, 
     relevant = random.random((len(top), len(events))) < 0.4
     relevant[:, 0] = True
     exposed = catalogue.group_exposure(top, membership)
-    wanted = catalogue.group_relevance(relevant, membership)
+    marks = sp.csr_matrix(relevant.astype(np.float64))
+    task = ranking.RankingTask([], sp.csr_matrix(marks.shape), marks)
+    wanted = catalogue.group_relevance(task, membership)
     assert exposed.sum(1) == pytest.approx(np.ones(len(top)))
     assert wanted.sum(1) == pytest.approx(np.ones(len(top)))
     row, weight = top[0], metrics.discounts(top.shape[1])

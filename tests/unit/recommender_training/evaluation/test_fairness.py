@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import scipy.sparse as sp
 from sklearn.metrics import log_loss, roc_auc_score
 
 from recommender_training.evaluation import answers, fairness, ranking
 from recommender_training.evaluation.evaluate import report
 from recommender_training.features import taste
+from recommender_training.features.assembly import Constants
 from recommender_training.features.history import ItemCounts
 from recommender_training.features.state import State
 from recommender_training.statistics import bootstrap
@@ -40,7 +42,8 @@ def judged() -> answers.Window:
     zero = np.ones(ITEMS, dtype=np.int64)
     task = ranking.reveal_half(data, np.arange(count), 20)
     state = State(ItemCounts(zero, zero, zero), taste.nothing(len(zero)))
-    return answers.Window(data, np.arange(count), task, state)
+    known = ranking.Known(data, Constants(3.0, 0.5), state, 20)
+    return answers.Window(known, np.arange(count), task)
 
 
 def probabilities(judged: answers.Window) -> npt.NDArray[np.float64]:
@@ -59,8 +62,10 @@ def said(judged: answers.Window) -> dict[str, answers.Answers]:
     common = random.random(shape) - 0.3 * (np.arange(ITEMS) >= 20)
     any_item = random.random(shape)
     # a request may exclude more than half of the common items, so the lists are short
-    short = {name: ranking.best(judged.task, score, 3) for name, score in
-             (("common", common), ("any", any_item))}  # fmt: skip
+    every = judged.shortlist()
+    order = np.where(np.isfinite(every.order), 0.0, -np.inf)
+    lists = ranking.Shortlist(every.items, order)
+    short = {"common": lists.best(common, 3), "any": lists.best(any_item, 3)}
     noise = np.clip(0.5 + random.normal(0, 0.1, len(judged.rows)), 0.01, 0.99)
     return {
         "recommender": answers.Answers(probabilities(judged), short["common"]),
@@ -140,8 +145,7 @@ def test_a_genre_that_is_wanted_and_hardly_shown_is_the_least_exposed(
 
 
 def test_exposure_of_a_window_without_requests_is_told_as_absent(judged: answers.Window) -> None:
-    shape = (0, ITEMS)
-    nothing = ranking.RankingTask([], np.zeros(shape, np.bool_), np.zeros(shape, np.bool_))
+    nothing = ranking.RankingTask([], sp.csr_matrix((0, ITEMS)), sp.csr_matrix((0, ITEMS)))
     empty = dataclasses.replace(judged, task=nothing)
     none = np.zeros((0, 10), dtype=np.int64)
     said = {

@@ -31,9 +31,11 @@ def test_an_event_has_the_inputs_of_its_item_in_the_catalogue_of_the_same_reques
     user, time = int(events.user[row]), int(events.time[row])
     past = features.parts.past.before(np.array([row]), LENGTH)[0]
     context = events.context_of(np.array([row]))[0]
-    request = Requests.one(user, time, past[past >= 0], LENGTH, context)
+    session = past[past >= 0]
+    request = Requests.padded(np.array([user]), np.array([time]), [session], LENGTH, context[None])
     known = state.State.at(data, time, FROZEN.groups)
-    candidates = state.catalogue(data, known, FROZEN.groups, FROZEN.prior, request)
+    every = np.arange(data.items.count)[None]
+    candidates = state.candidates(data, known, FROZEN.groups, FROZEN.prior, request, every)
     listed = assemble(data, FROZEN, request, candidates).take(torch.tensor([events.item[row]]))
     own = features.take(torch.tensor([row]))
     for field in fields(Inputs):

@@ -115,9 +115,8 @@ class Fitted:
     def inputs(self, request: ranking.Request, data: Dataset | None = None) -> Inputs:
         """Of every item."""
         known = self.known
-        return ranking.catalogue_inputs(
-            data or known.data, known.constants, known.state, request, LENGTH
-        )
+        asked = ranking.Known(data or known.data, known.constants, known.state, LENGTH)
+        return asked.inputs([request], np.arange(asked.data.items.count)[None])
 
     def score(self, name: str, inputs: Inputs, data: Dataset | None = None) -> Doubles:
         """[I] logits of a model in eager mode."""

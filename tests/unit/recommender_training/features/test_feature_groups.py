@@ -133,6 +133,11 @@ def test_a_window_is_closed_on_the_left_and_open_on_the_right(rows: Rows, days: 
         assert own[row] == (inside & (events.item == events.item[row])).sum()
 
 
+def asked_of(user: int, time: int) -> extras.Asked:
+    """One request with every item as a candidate."""
+    return extras.Asked(np.array([user]), np.array([time]), np.arange(ITEMS)[None])
+
+
 @given(rows=st.lists(event, min_size=1, max_size=25))
 @example(rows=[(n % 2, 0, 4.0 if n % 4 else 1.0, 1_000_000 + n) for n in range(25)])
 def test_one_request_against_the_catalogue_has_the_numbers_of_the_row_in_training(
@@ -146,8 +151,9 @@ def test_one_request_against_the_catalogue_has_the_numbers_of_the_row_in_trainin
         time, user = int(events.time[row]), int(events.user[row])
         counts = history.counts_at(events, time, ITEMS)
         tables = extras.Tables.at(data, time)
-        asked = extras.of_catalogue(data, EVERY, 0.4, counts, tables, user, time)
-        torch.testing.assert_close(asked[int(events.item[row])], found[row], rtol=0, atol=1e-5)
+        asked = asked_of(user, time)
+        listed = extras.of_candidates(data, EVERY, 0.4, counts, tables, asked)[0]
+        torch.testing.assert_close(listed[int(events.item[row])], found[row], rtol=0, atol=1e-5)
     some = every[::2]
     assert torch.equal(numbers.take(some), found[::2])
 
@@ -167,7 +173,8 @@ def test_rates_tell_what_a_group_thinks_of_an_item_and_nothing_of_unknown_users(
     data = dataset_of(rows)
     counts, tables = history.counts_at(data.events, None, ITEMS), extras.Tables.at(data, None)
     numbers = [
-        extras.of_catalogue(data, (EVERY[0],), 0.5, counts, tables, user, 0) for user in range(3)
+        extras.of_candidates(data, (EVERY[0],), 0.5, counts, tables, asked_of(user, 0))[0]
+        for user in range(3)
     ]
     hers, his, unknown = (float(each[0, 1]) for each in numbers)
     rate = (26 + 10 * 0.5) / (46 + 10)

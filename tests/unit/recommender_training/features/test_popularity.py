@@ -176,11 +176,12 @@ def test_the_report_judges_the_lists_that_would_be_served(
     scores = dict(popularity.by_segment(before, None))
     nothing = np.zeros((len(judged.request_user), 0), dtype=np.float32)
     segment = popularity.segment_of(data, judged.request_user, nothing)
-    expected = metrics.top_k(
-        np.array([scores[code] for code in segment]), judged.task.excluded, answers.TOP_K
-    )
+    of_segments = np.array([scores[code] for code in segment])
+    of_segments[judged.task.excluded.nonzero()] = -np.inf
+    expected = metrics.top_k(of_segments, answers.TOP_K)
     assert (said["popularityBySegment"].top == expected).all()
     unknown = np.full_like(data.users.side, np.nan)
     users = dataclasses.replace(data.users, side=unknown)
-    nobody = dataclasses.replace(judged, data=dataclasses.replace(data, users=users))
+    known = dataclasses.replace(judged.known, data=dataclasses.replace(data, users=users))
+    nobody = dataclasses.replace(judged, known=known)
     assert "popularityBySegment" not in answers._by_segment(nobody)

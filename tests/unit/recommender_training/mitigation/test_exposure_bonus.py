@@ -16,6 +16,11 @@ from recommender_training.statistics import metrics
 K = 5
 
 
+def every(scores: Doubles) -> Ints:
+    """[R, I] all items, as candidates of each request."""
+    return np.tile(np.arange(scores.shape[1], dtype=np.int64), (len(scores), 1))
+
+
 def asked(seed: int, *, groups: int = 3, gap: float = 0.0, mixed: bool = False) -> Wanted:
     """Requests for a third of each group; the ranks of the last group are lower by `gap`."""
     random = np.random.default_rng(seed)
@@ -27,7 +32,7 @@ def asked(seed: int, *, groups: int = 3, gap: float = 0.0, mixed: bool = False) 
     scores = random.normal(0, 1, (requests, items)) - gap * (group == groups - 1)
     scores[random.random(scores.shape) < 0.2] = -np.inf
     relevance = np.full(groups, 1 / groups)
-    return Wanted(scores, membership, relevance, relevance > 0)
+    return Wanted(every(scores), scores, membership, relevance, relevance > 0)
 
 
 def lists(scores: Doubles, k: int = K) -> Ints:
@@ -109,7 +114,7 @@ def test_a_group_without_items_or_that_nobody_asks_for_needs_no_bonus() -> None:
     wanted = asked(3, gap=3)
     membership = np.pad(wanted.membership, ((0, 0), (0, 1)))
     relevance = np.r_[wanted.relevance, 0.0]
-    padded = Wanted(wanted.scores, membership, relevance, relevance > 0)
+    padded = Wanted(wanted.items, wanted.scores, membership, relevance, relevance > 0)
     settings = Exposure(min_exposure_ratio=1, max_bonus=6)
     bonus, plain = exposure.fit(padded, settings, K), exposure.fit(wanted, settings, K)
     assert bonus.value.tolist() == [*plain.value.tolist(), 0.0]
@@ -122,7 +127,7 @@ def test_a_group_without_items_or_that_nobody_asks_for_needs_no_bonus() -> None:
 def test_no_request_and_no_item_left_are_no_failure() -> None:
     wanted = asked(4)
     for scores in (wanted.scores[:0], np.full_like(wanted.scores, -np.inf)):
-        none = Wanted(scores, wanted.membership, wanted.relevance, wanted.bound)
+        none = Wanted(every(scores), scores, wanted.membership, wanted.relevance, wanted.bound)
         assert (exposure.fit(none, Exposure(), K).value == 0).all()
 
 

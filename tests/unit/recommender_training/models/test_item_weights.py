@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from recommender_training.common.errors import InputError
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.export.request import retrieve
 from recommender_training.features import graph
-from recommender_training.models import item_weights
+from recommender_training.models import following, item_weights
+from recommender_training.models.ease import liked_together
 
 ITEMS = 12
 
@@ -29,7 +29,7 @@ def some_events(count: int = 150, seed: int = 2) -> Events:
 def test_ease_is_the_best_linear_model_without_a_diagonal() -> None:
     """Each column solves its ridge regression on the other items."""
     events = some_events()
-    weights = item_weights.liked_together(events, ITEMS, penalty=3.0)
+    weights = liked_together(events, ITEMS, penalty=3.0)
     liked = np.zeros((9, ITEMS))
     liked[events.user[events.label], events.item[events.label]] = 1
     for item in (0, 5, 11):
@@ -48,15 +48,15 @@ def test_following_is_that_of_a_plain_loop() -> None:
     for user in range(9):
         rows = np.flatnonzero(events.user == user)
         for place, late in enumerate(rows):
-            for lag, early in enumerate(rows[:place][::-1][: item_weights.LAGS], start=1):
-                age = (newest - events.time[late]) / 86_400 / item_weights.FOLLOWING_DAYS
-                weight = math.exp(-lag / item_weights.LAG_SCALE - age)
+            for lag, early in enumerate(rows[:place][::-1][: following.LAGS], start=1):
+                age = (newest - events.time[late]) / 86_400 / following.FOLLOWING_DAYS
+                weight = math.exp(-lag / following.LAG_SCALE - age)
                 total[events.item[early], events.item[late]] += weight
                 if events.time[early] == events.time[late]:
                     total[events.item[late], events.item[early]] += weight
-    popularity = np.bincount(events.item, minlength=ITEMS) + item_weights.ADDED_EVENTS
-    expected = total / popularity[:, None] ** item_weights.EARLIER_POWER
-    expected = expected / popularity[None, :] ** item_weights.LATER_POWER
+    popularity = np.bincount(events.item, minlength=ITEMS) + following.ADDED_EVENTS
+    expected = total / popularity[:, None] ** following.EARLIER_POWER
+    expected = expected / popularity[None, :] ** following.LATER_POWER
     np.testing.assert_allclose(item_weights.following(events, ITEMS), expected, rtol=1e-4)
 
 
@@ -83,15 +83,6 @@ def test_only_known_events_make_the_weights(data: Dataset) -> None:
 
 def test_no_events_are_no_weights(data: Dataset) -> None:
     assert not item_weights.fit(data, np.zeros(len(data.events), dtype=np.bool_)).any()
-
-
-def test_a_catalogue_that_is_too_large_is_told(
-    data: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(item_weights, "MAX_ITEMS", data.items.count - 1)
-    with pytest.raises(InputError, match="leave out items") as caught:
-        item_weights.fit(data, np.ones(len(data.events), dtype=np.bool_))
-    assert caught.value.reason == "CatalogueTooLarge"
 
 
 def test_newer_and_liked_events_weigh_more_and_padding_nothing() -> None:

@@ -10,18 +10,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from recommender_training.config.export import ExportSettings, Variant
+from recommender_training.config.lists import ListPlan
 from recommender_training.config.training import Retrieval, TrainingConfig, parse_config
 from recommender_training.data.dataset import Dataset
-from recommender_training.evaluation import answers, list_prior, ranking
+from recommender_training.evaluation import answers, ranking
+from recommender_training.evaluation.first_stage import FirstStage
 from recommender_training.export import build, parity, repository, torchscript
 from recommender_training.export.compressed_ranker import compress, left_of
-from recommender_training.features import table
+from recommender_training.export.modules import Serving
+from recommender_training.features import assembly, table
+from recommender_training.features import graph as formulas
+from recommender_training.features.history import ItemCounts
 from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
 from recommender_training.fitted.bundle import Bundle
@@ -163,13 +169,17 @@ def knowledge(prepared: Prepared, used: RetrievalModels) -> build.Knowledge:
     return build.Knowledge(prepared.data, prepared.constants, state, None, length, used)
 
 
+def with_weights(fitted: RetrievalModels) -> RetrievalModels:
+    """Weights and towers."""
+    return RetrievalModels(ListPlan(), fitted.towers)
+
+
 def tower_inputs(
     known: build.Knowledge, request: ranking.Request
 ) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor], Tensor, Tensor, Tensor]:
     """Session, side, time as the graph has them, and what eager mode says."""
-    inputs = ranking.catalogue_inputs(
-        known.data, known.constants, known.state, request, known.history_length
-    ).take(torch.tensor([0]))
+    batch = ranking.together(known.data, [request], known.history_length)
+    inputs = assembly.of_requests(known.data, known.constants, batch)
     events, session = known.data.events, request.session
     rows = torch.from_numpy(events.item[session])[None, :]
     values = torch.from_numpy(events.value[session])[None, :]
@@ -177,6 +187,19 @@ def tower_inputs(
     present = torch.ones_like(rows, dtype=torch.bool)
     expected = torch.from_numpy(known.sources.lift(inputs))
     return (rows, present, values, times), inputs.side, torch.tensor([[request.time]]), expected
+
+
+def lift(
+    graph: Serving,
+    session: tuple[Tensor, Tensor, Tensor, Tensor],
+    side: Tensor,
+    now: Tensor,
+) -> Tensor:
+    """[B, I] the order of a graph without item-to-item weights, less popularity."""
+    seen = torch.full_like(session[0], -1)
+    order = graph.first_stage(session, seen, side, now)[:, 1 : graph.item_count + 1]
+    counts = ItemCounts(*(each.numpy() for each in (graph.events, graph.positives, graph.total)))
+    return order - WITHOUT_WEIGHTS * torch.from_numpy(item_weights.popularity_prior(counts))
 
 
 def test_the_graph_serves_the_lift_of_the_fitted_towers(
@@ -188,7 +211,7 @@ def test_the_graph_serves_the_lift_of_the_fitted_towers(
     for request in task.requests[:10]:
         session, side, now, expected = tower_inputs(known, request)
         side = side + graph.side_offsets
-        found = graph.lift(session, side, now)
+        found = lift(graph, session, side, now)
         torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
         assert float(found.std()) > 0.01
         # One event more that is no part of the past yet, and one of padding, change nothing.
@@ -199,7 +222,8 @@ def test_the_graph_serves_the_lift_of_the_fitted_towers(
             torch.nn.functional.pad(values, (1, 1), value=5.0),
             torch.cat([now, times, now], 1),
         )
-        torch.testing.assert_close(graph.lift(more, side, now), expected, atol=1e-4, rtol=1e-4)
+        again = lift(graph, more, side, now)
+        torch.testing.assert_close(again, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
@@ -210,7 +234,7 @@ def test_parity_refuses_a_graph_whose_lists_are_ordered_otherwise(
     scorer = answers.scorers(bundle, prepared)[0]
     requests = repository.parity_requests(prepared)[:5]
     assert parity.check(graph, scorer, known, requests)["maxDisorder"] <= parity.RANK_TOLERANCE
-    graph.tower_offset = graph.tower_offset.flip(0)
+    graph.tower_items = graph.tower_items.flip(1)
     with pytest.raises(parity.ParityError, match="ordered otherwise"):
         parity.check(graph, scorer, known, requests)
 
@@ -220,19 +244,28 @@ def test_lists_are_ordered_by_what_the_resource_asks_for(
 ) -> None:
     state = State.at(data, None, prepared.constants.groups)
     task = ranking.reveal_half(data, prepared.split.test, prepared.history_length)
-    request = task.requests[0]
-    weights = np.ones((len(request.session), data.items.count), np.float32)
-    inputs = ranking.catalogue_inputs(data, prepared.constants, state, request, 20)
-    popular = list_prior.prior(data, state.counts, None, RetrievalModels(), request, None)
-    both = RetrievalModels(True, fitted.towers)
-    lift = both.lift(inputs.take(torch.tensor([0])))[0]
-    found = list_prior.prior(data, state.counts, weights, both, request, inputs)
-    retrieved = list_prior.retrieved(weights, data, request)
-    np.testing.assert_allclose(found, popular + retrieved + lift, rtol=1e-5)
-    alone = RetrievalModels(False, fitted.towers)
-    found = list_prior.prior(data, state.counts, None, alone, request, inputs)
+    requests, count = task.requests[:2], data.items.count
+    weights = np.random.default_rng(1).random((count, count), dtype=np.float32)
+    known = ranking.Known(data, prepared.constants, state, 20)
+    batch = ranking.together(data, requests, 20)
+    lift = with_weights(fitted).lift(assembly.of_requests(data, prepared.constants, batch))
+    popular = FirstStage(known, RetrievalModels(), None).scores(requests)
+    both = FirstStage(known, with_weights(fitted), weights)
+    events = data.events
+    retrieved = [
+        formulas.event_weights(
+            torch.ones(1, len(each.session)), torch.from_numpy(events.value[each.session])[None]
+        ).numpy()[0]
+        @ weights[events.item[each.session]]
+        for each in requests
+    ]
+    np.testing.assert_allclose(both.scores(requests), popular + retrieved + lift, rtol=1e-4)
+    sparse = FirstStage(known, with_weights(fitted), sp.csr_matrix(weights))
+    np.testing.assert_allclose(sparse.scores(requests), both.scores(requests), rtol=1e-4)
+    alone = FirstStage(known, RetrievalModels(ListPlan(None), fitted.towers), None)
     ratio = WITHOUT_WEIGHTS / BESIDE_WEIGHTS
-    np.testing.assert_allclose(found, WITHOUT_WEIGHTS * popular + ratio * lift, rtol=1e-5)
+    expected = WITHOUT_WEIGHTS * popular + ratio * lift
+    np.testing.assert_allclose(alone.scores(requests), expected, rtol=1e-4)
 
 
 def test_towers_learn_the_same_from_inputs_that_are_computed_by_batch(
@@ -290,7 +323,7 @@ def test_towers_that_were_ended_go_on_to_the_same_weights(
 def test_a_graph_with_weights_and_towers_is_ordered_by_both_in_every_form(
     fitted: RetrievalModels, prepared: Prepared, bundle: Bundle, variant: Variant | None
 ) -> None:
-    used = RetrievalModels(True, fitted.towers)
+    used = with_weights(fitted)
     every = np.ones(len(prepared.data.events), dtype=np.bool_)
     known = replace(knowledge(prepared, used), retrieval=item_weights.fit(prepared.data, every))
     assert bundle.deep is not None

@@ -115,7 +115,8 @@ def test_rankings_are_judged_as_trec_eval_judges_them(seed: int, k: int) -> None
     relevant[np.arange(7), np.argmin(excluded, axis=1)] = True
     if (~excluded).sum(1).min() < k:
         return
-    top = metrics.top_k(score, excluded, k)
+    top = metrics.top_k(np.where(excluded, -np.inf, score), k)
+    hits, wanted = np.take_along_axis(relevant, top, axis=1), relevant.sum(1)
     truth = {
         str(r): {str(i): int(relevant[r, i]) for i in range(20) if not excluded[r, i]}
         for r in range(7)
@@ -127,13 +128,9 @@ def test_rankings_are_judged_as_trec_eval_judges_them(seed: int, k: int) -> None
     measures = {f"P_{k}", f"recall_{k}", f"ndcg_cut_{k}"}
     judged = pytrec_eval.RelevanceEvaluator(truth, measures).evaluate(run)
     for r in range(7):
-        assert metrics.precision_at_k(top, relevant)[r] == pytest.approx(judged[str(r)][f"P_{k}"])
-        assert metrics.recall_at_k(top, relevant)[r] == pytest.approx(
-            judged[str(r)][f"recall_{k}"]
-        )
-        assert metrics.ndcg_at_k(top, relevant)[r] == pytest.approx(
-            judged[str(r)][f"ndcg_cut_{k}"]
-        )
+        assert metrics.precision_at_k(hits)[r] == pytest.approx(judged[str(r)][f"P_{k}"])
+        assert metrics.recall_at_k(hits, wanted)[r] == pytest.approx(judged[str(r)][f"recall_{k}"])
+        assert metrics.ndcg_at_k(hits, wanted)[r] == pytest.approx(judged[str(r)][f"ndcg_cut_{k}"])
 
 
 @given(seed=st.integers(0, 2**32 - 1), k=st.integers(1, 20))
@@ -142,9 +139,9 @@ def test_ndcg_is_that_of_scikit_learn(seed: int, k: int) -> None:
     score = random.permutation(5 * 20).reshape(5, 20).astype(np.float64)
     relevant = random.random((5, 20)) < 0.3
     relevant[:, 0] = True
-    top = metrics.top_k(score, np.zeros((5, 20), dtype=np.bool_), k)
+    hits = np.take_along_axis(relevant, metrics.top_k(score, k), axis=1)
     expected = ndcg_score(relevant.astype(np.float64), score, k=k)
-    assert metrics.ndcg_at_k(top, relevant).mean() == pytest.approx(expected, abs=1e-12)
+    assert metrics.ndcg_at_k(hits, relevant.sum(1)).mean() == pytest.approx(expected, abs=1e-12)
 
 
 @given(shares=st.lists(st.floats(0, 1e6), min_size=1, max_size=60))
@@ -164,7 +161,7 @@ def test_gini_of_one_owner_of_all_and_of_equal_shares() -> None:
 
 
 def test_excluded_items_are_never_ranked_and_too_few_are_refused() -> None:
-    score = np.array([[3.0, 2.0, 1.0]])
-    assert metrics.top_k(score, np.array([[True, False, False]]), 2).tolist() == [[1, 2]]
+    score = np.array([[-np.inf, 2.0, 1.0]])
+    assert metrics.top_k(score, 2).tolist() == [[1, 2]]
     with pytest.raises(ValueError, match="fewer than 3"):
-        metrics.top_k(score, np.array([[True, False, False]]), 3)
+        metrics.top_k(score, 3)

@@ -1,0 +1,101 @@
+"""What orders items before the response: popularity, item-to-item weights, the towers' lift.
+
+In eager mode, as the exported models do it (`export.modules.Serving.first_stage`). The best items
+of this order are the candidates that a model scores. Legend of shapes: R requests, I items, L
+events of a session, C candidates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from recommender_training.common.arrays import Doubles, Floats, Ints
+from recommender_training.evaluation.ranking import (
+    Known,
+    RankingTask,
+    Request,
+    Shortlist,
+    blocks,
+    together,
+)
+from recommender_training.features import assembly, graph
+from recommender_training.fitted.retrieval import RetrievalModels
+from recommender_training.models import item_weights
+from recommender_training.models.item_weights import Weights
+
+#: Scores of items that are held at once.
+_BLOCK = 16_000_000
+
+
+@dataclass(frozen=True)
+class FirstStage:
+    """What orders the items of a time, before any response."""
+
+    known: Known
+    sources: RetrievalModels
+    #: [I, I] with their weight in the order, where `sources` has them.
+    weights: Weights | None
+
+    def scores(self, requests: Sequence[Request]) -> Floats:
+        """[R, I] of every item."""
+        known, sources = self.known, self.sources
+        popularity = item_weights.popularity_prior(known.state.counts)
+        standing = popularity * np.float32(sources.popularity_weight)
+        total = np.tile(standing, (len(requests), 1))
+        if self.weights is not None:
+            total += self.retrieved(requests)
+        if sources.towers is not None:
+            batch = together(known.data, requests, known.length)
+            total += sources.lift(assembly.of_requests(known.data, known.frozen, batch))
+        return total
+
+    def retrieved(self, requests: Sequence[Request]) -> Floats:
+        """[R, I] how well each item goes with the session of each request."""
+        found = _session_events(self.known, requests) @ self.weights
+        dense = found.toarray() if sp.issparse(found) else found
+        return np.asarray(dense, dtype=np.float32)
+
+    def shortlist(self, task: RankingTask, added: Floats | None = None) -> Shortlist:
+        """The candidates of each request of the task, without what it excludes.
+
+        `added` [I] is added to the order of each item: -inf leaves one out.
+        """
+        requests, count = task.requests, self.known.data.items.count
+        wanted = self.sources.plan.candidates or count
+        items = np.empty((len(requests), min(wanted, count)), dtype=np.int64)
+        order = np.empty(items.shape)
+        for part in blocks(len(requests), count, _BLOCK):
+            scores = self.scores([requests[place] for place in part]).astype(np.float64)
+            if added is not None:
+                scores += added
+            scores[task.excluded[part].nonzero()] = -np.inf
+            items[part] = largest(scores, items.shape[1])
+            order[part] = np.take_along_axis(scores, items[part], 1)
+        return Shortlist(items, order)
+
+
+def largest(scores: Doubles, count: int) -> Ints:
+    """[R, C] columns of the `count` largest scores [R, I], ascending; any of equal ones."""
+    width = scores.shape[1]
+    if count >= width:
+        return np.tile(np.arange(width, dtype=np.int64), (len(scores), 1))
+    return np.sort(np.argpartition(-scores, count - 1, axis=1)[:, :count], axis=1)
+
+
+def _session_events(known: Known, requests: Sequence[Request]) -> sp.csr_matrix:
+    """[R, I] summed weights of the events of each session, by item."""
+    events, sessions = known.data.events, [each.session for each in requests]
+    weights, items = [np.zeros(0, dtype=np.float32)], [np.zeros(0, dtype=np.int64)]
+    for session in sessions:
+        values = torch.from_numpy(events.value[session])[None, :]
+        present = torch.ones(values.shape, dtype=torch.bool)
+        weights.append(graph.event_weights(present, values).numpy()[0])
+        items.append(events.item[session])
+    row = np.repeat(np.arange(len(sessions)), [len(each) for each in sessions])
+    shape = (len(sessions), known.data.items.count)
+    return sp.csr_matrix((np.concatenate(weights), (row, np.concatenate(items))), shape=shape)
