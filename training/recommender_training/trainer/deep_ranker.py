@@ -63,7 +63,10 @@ def fit_ranker(
     target = torch.from_numpy(labels.astype(np.float32))
     weight = _tensor(weights)
     options = fit.FitOptions(
-        group=context.group, slot=context.slot("first"), look_first=start is not None
+        group=context.group,
+        slot=context.slot("first"),
+        look_first=start is not None,
+        prior=model.prior,
     )
     examples = fit.Examples(prepared.inputs, train, validation, target, weight)
     log = fit.fit(model, examples, settings, options, watch=watch)
@@ -109,7 +112,9 @@ def refit_deep(
         context.start.apply(deep, data)
     target = torch.from_numpy(labels.astype(np.float32))
     examples = fit.Examples.whole(inputs, every, target, _tensor(weights))
-    options = fit.FitOptions(group=context.group, slot=context.slot("final"))
+    options = fit.FitOptions(
+        group=context.group, slot=context.slot("final"), prior=deep.prior
+    )
     fit.fit_for(deep, examples, config.hyperparameters, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)
     if config.fault is Fault.LEARNED_NOTHING:
@@ -125,7 +130,8 @@ def forget(model: ranker.Ranker, share: float) -> None:
     """
     with torch.no_grad():
         model.out.weight.zero_()
-        model.wide.weight.zero_()
+        for wide in (model.wide, model.wide_user, model.wide_item, model.wide_match):
+            wide.weight.zero_()
     model.start_at(share)
 
 

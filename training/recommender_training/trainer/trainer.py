@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -70,6 +71,8 @@ class FitOptions:
     """How a fit runs, beside its hyperparameters."""
 
     loss: LossFunction = response
+    #: Added to the sum of the loss over all rows of an epoch; None for nothing.
+    prior: Callable[[], Tensor] | None = None
     #: Device and precision; None chooses them by the devices of this machine.
     how: Runtime | None = None
     #: The processes that share the fit.
@@ -98,6 +101,7 @@ class Trainer:
         how = options.how or runtime.choose(settings.precision, group)
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
         self._settings, self._slot, self._of = settings, options.slot, options.loss
+        self._prior, self._rows = options.prior, len(examples.train)
         self._replica = Replica(model, how, group)
         self.inputs, self.target = examples.inputs.to(how.device), examples.target.to(how.device)
         self.weight = None if examples.weight is None else examples.weight.to(how.device)
@@ -123,6 +127,8 @@ class Trainer:
         with self.how.autocast():
             logits = self._replica.forward(self.inputs.take(own))
         loss = self._loss(logits.float(), own, len(rows))
+        if self._prior is not None:
+            loss = loss + self._prior() / self._rows
         for weights in self._weights:  # the optimizer's own way takes longer than some layers
             weights.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
