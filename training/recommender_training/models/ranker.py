@@ -89,8 +89,8 @@ class Ranker(nn.Module):
         self.out = nn.Linear(HIDDEN_2, 1)
         nn.init.zeros_(self.out.weight)  # a fit starts without the network
         self.wide = nn.Linear(numbers, 1, bias=False)
-        # Main effects of both sides, and the products of each of their features with one another,
-        # as a factorization machine has them: rare positives are too few to find them in a network.
+        # Main effects of both sides, and products of their features as a factorization machine has
+        # them: a network does not find these from a few hundred positives.
         self.wide_user, self.wide_item, self.wide_match = (
             nn.Linear(width, 1, bias=False) for _ in range(3)
         )
@@ -107,16 +107,15 @@ class Ranker(nn.Module):
             self.out.bias.fill_(logit_of(share))
 
     def prior(self) -> Tensor:
-        """Negative logarithm of the weights' prior, up to a constant, in the units of a loss summed
-        over all rows.
+        """Negative logarithm of the weights' prior, up to a constant.
 
-        So embeddings shrink where few positives say otherwise, and less the more data there is.
+        In the units of a loss summed over all rows, so that embeddings shrink where few positives
+        say otherwise, and less the more data there is.
         """
-        of_features = [table.get_parameter("weight") for table in self.side]
-        of_features.append(self.of_content.weight)
+        of_sides = [table.get_parameter("weight") for table in self.side]
         squares = (
             (ID_VARIANCE, [self.user.weight, self.item.weight]),
-            (FEATURE_VARIANCE, of_features),
+            (FEATURE_VARIANCE, [*of_sides, self.of_content.weight]),
             (NETWORK_VARIANCE, [self.out.weight]),
         )
         terms = [weights.square().sum() / (2 * variance)
