@@ -23,6 +23,9 @@ from recommender_training.trainer.training_rows import (
     training_weights,
 )
 
+#: Epochs over which the weights of a ranker are averaged (ADR 0029).
+AVERAGED_EPOCHS = 0.5
+
 Watch = Callable[[fit.FitLog], None]
 
 
@@ -67,6 +70,7 @@ def fit_ranker(
         slot=context.slot("first"),
         look_first=start is not None,
         prior=model.prior,
+        average=AVERAGED_EPOCHS,
     )
     examples = fit.Examples(prepared.inputs, train, validation, target, weight)
     log = fit.fit(model, examples, settings, options, watch=watch)
@@ -113,7 +117,10 @@ def refit_deep(
     target = torch.from_numpy(labels.astype(np.float32))
     examples = fit.Examples.whole(inputs, every, target, _tensor(weights))
     options = fit.FitOptions(
-        group=context.group, slot=context.slot("final"), prior=deep.prior
+        group=context.group,
+        slot=context.slot("final"),
+        prior=deep.prior,
+        average=AVERAGED_EPOCHS,
     )
     fit.fit_for(deep, examples, config.hyperparameters, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)
