@@ -200,9 +200,7 @@ def new_items(
     )
     end = (START_MS + settings.days * DAY_MS) // 1000
     world = World.of(settings, seed)
-    return schema_new_items.order(
-        world, model.bundle, model.prepared, (places[0], places[1]), end
-    )
+    return schema_new_items.order(world, model.bundle, model.prepared, (places[0], places[1]), end)
 
 
 def _places(table: Path, column: str, known: Ints) -> Ints:

@@ -10,6 +10,7 @@ can compute the blocks of the user once and those of the items for the whole cat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -106,20 +107,24 @@ class Ranker(nn.Module):
         with torch.no_grad():
             self.out.bias.fill_(logit_of(share))
 
-    def prior(self) -> Tensor:
-        """Negative logarithm of the weights' prior, up to a constant.
+    def prior(self, centre: Mapping[str, Tensor] | None = None) -> Tensor:
+        """Negative logarithm of the weights' normal prior, up to a constant.
 
         In the units of a loss summed over all rows, so that embeddings shrink where few positives
-        say otherwise, and less the more data there is.
+        say otherwise, and less the more data there is. `centre` has means by name; 0 else.
         """
-        of_sides = [table.get_parameter("weight") for table in self.side]
-        squares = (
-            (ID_VARIANCE, [self.user.weight, self.item.weight]),
-            (FEATURE_VARIANCE, [*of_sides, self.of_content.weight]),
-            (NETWORK_VARIANCE, [self.out.weight]),
+        sides = [f"side.{place}.weight" for place in range(len(self.side))]
+        groups = (
+            (ID_VARIANCE, ["user.weight", "item.weight"]),
+            (FEATURE_VARIANCE, [*sides, "of_content.weight"]),
+            (NETWORK_VARIANCE, ["out.weight"]),
         )
-        terms = [weights.square().sum() / (2 * variance)
-                 for variance, group in squares for weights in group]  # fmt: skip
+        means, terms = centre or {}, []
+        for variance, names in groups:
+            for name in names:
+                weights: Tensor = self.get_parameter(name)
+                away = weights - means[name] if name in means else weights
+                terms.append(away.square().sum() / (2 * variance))
         return torch.stack(terms).sum()
 
     def freeze_all_but_items(self) -> None:

@@ -11,6 +11,7 @@ from recommender_training.features.prepared import Prepared
 from recommender_training.models import ranker
 from recommender_training.models.ranker import Ranker, RankerSize
 from recommender_training.trainer import fit
+from recommender_training.trainer.prior import Prior
 
 
 def fresh(prepared: Prepared) -> Ranker:
@@ -55,10 +56,9 @@ def test_a_prior_shortens_embeddings_and_less_with_more_rows(prepared: Prepared)
             options = fit.FitOptions(prior=model.prior if with_prior else None)
             examples = fit.Examples.whole(prepared.kept, part, prepared.kept.label)
             fit.fit_for(model, examples, settings, 200 * 250 / len(part), options)
-            lengths.append(float(model.user.weight.square().mean()))
+            lengths.append(model.of_content.weight.detach().square().mean().item())
         shortened.append(lengths[0] / lengths[1])
-    assert shortened[1] < 0.8 * shortened[0]
-    assert shortened[0] < 0.9
+    assert shortened[1] < shortened[0] < 0.95
 
 
 def test_a_fresh_ranker_reads_no_network_yet_but_the_matches_of_its_features(
@@ -72,3 +72,16 @@ def test_a_fresh_ranker_reads_no_network_yet_but_the_matches_of_its_features(
         assert torch.equal(model(batch), before)
         model.wide_match.weight.zero_()
         assert not torch.equal(model(batch), before)
+
+
+def test_the_prior_of_a_fit_that_starts_from_a_champion_is_about_its_weights(
+    prepared: Prepared,
+) -> None:
+    model = fresh(prepared)
+    about_start, about_zero = (Prior.of(model, started=started) for started in (True, False))
+    assert about_start().item() == 0.0
+    assert about_zero().item() > 0.0
+    with torch.no_grad():
+        model.item.weight[1, 0] += 0.1
+    expected = 0.1**2 / (2 * ranker.ID_VARIANCE)
+    assert about_start().item() == pytest.approx(expected, rel=1e-4)
