@@ -36,7 +36,7 @@ ATTENDED = 2
 ITEM_DROPOUT = 0.1
 #: Variances of the normal priors of a fit: of a weight of an embedding of an id, of one of a
 #: declared feature or of an item's content, and of one of the network's last layer. Chosen on the
-#: validation days of a generated shop (ADR 0029).
+#: validation days of a generated shop (ADR 0031).
 ID_VARIANCE, FEATURE_VARIANCE, NETWORK_VARIANCE = 0.003, 0.03, 0.003
 #: Newest rows that the numbers are standardised on.
 MAX_STANDARD = 1_000_000

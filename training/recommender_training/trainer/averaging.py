@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 #: Steps until the first weights count 1 / e of what they did, at the start of a fit.
 _WARM_UP = 10
+#: Updates within the steps of a mean at least: more cost time on large tables and change nothing.
+_UPDATES = 64
 
 
 class Average:
@@ -18,6 +20,7 @@ class Average:
     def __init__(self, model: nn.Module, steps: float) -> None:
         """Start at the model's own weights."""
         self._model, self._steps = model, max(1.0, steps)
+        self._every = max(1, int(steps) // _UPDATES)
         self.weights: dict[str, Tensor] = {
             name: value.clone() for name, value in model.state_dict().items()
         }
@@ -30,7 +33,9 @@ class Average:
     @torch.no_grad()
     def update(self, taken: int) -> None:
         """Count the weights after step number `taken`, the first one being 1."""
-        share = max(1.0 / self._steps, 1.0 / (1.0 + taken / _WARM_UP))
+        if taken % self._every:
+            return
+        share = self._every * max(1.0 / self._steps, 1.0 / (1.0 + taken / _WARM_UP))
         for name, value in self._model.state_dict().items():
             mean = self.weights[name]
             if mean.is_floating_point():

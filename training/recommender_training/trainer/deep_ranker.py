@@ -24,7 +24,7 @@ from recommender_training.trainer.training_rows import (
     training_weights,
 )
 
-#: Epochs over which the weights of a ranker are averaged (ADR 0029).
+#: Epochs over which the weights of a ranker are averaged (ADR 0031).
 AVERAGED_EPOCHS = 0.5
 
 Watch = Callable[[fit.FitLog], None]

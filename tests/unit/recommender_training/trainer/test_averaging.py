@@ -9,19 +9,20 @@ from torch import nn
 from recommender_training.trainer.averaging import Average
 
 
-def test_the_mean_varies_less_than_weights_that_jump() -> None:
+@pytest.mark.parametrize("steps", [50, 300])
+def test_the_mean_varies_less_than_weights_that_jump(steps: int) -> None:
     model = nn.Linear(1, 1)
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
         model.weight.fill_(2.0)
-    average = Average(model, 50)
+    average = Average(model, steps)
     seen = []
-    for taken in range(1, 401):
+    for taken in range(1, 2001):
         with torch.no_grad():
             model.weight.copy_(2.0 + torch.randn(1, 1, generator=random))
         average.update(taken)
         seen.append(float(average.weights["weight"]))
-    assert torch.tensor(seen[200:]).std() < 0.2
+    assert torch.tensor(seen[1000:]).std() < 0.2
     assert seen[-1] == pytest.approx(2.0, abs=0.4)
 
 
