@@ -135,6 +135,9 @@ def ranker_module(
             "out": model.out.weight[0],
             "out_bias": model.out.bias,
             "wide": model.wide.weight[0],
+            "wide_user": model.wide_user.weight[0],
+            "wide_item": model.wide_item.weight[0],
+            "wide_match": model.wide_match.weight[0],
             **_extra_state(known),
         }
         detached = {name: value.detach().clone() for name, value in state.items()}

@@ -52,6 +52,9 @@ class RankerServing(Serving):
     out: Tensor
     out_bias: Tensor
     wide: Tensor
+    wide_user: Tensor
+    wide_item: Tensor
+    wide_match: Tensor
     by_bucket: Tensor
     rated: Tensor
     rated_offsets: Tensor
@@ -260,4 +263,9 @@ class RankerServing(Serving):
             + torch.matmul(numbers, self.by_numbers)
         )
         second = torch.relu(torch.matmul(torch.relu(first), self.hidden) + self.hidden_bias)
-        return torch.matmul(second, self.out) + torch.matmul(numbers, self.wide) + self.out_bias
+        linear = torch.matmul(vector, self.wide_user).unsqueeze(1)
+        # one product with the items for main effects and matches
+        of_items = (vector * self.wide_match + self.wide_item).unsqueeze(2)
+        linear = linear + torch.matmul(items, of_items).squeeze(2)
+        network = torch.matmul(second, self.out) + self.out_bias
+        return network + torch.matmul(numbers, self.wide) + linear

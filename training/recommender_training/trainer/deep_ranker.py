@@ -17,11 +17,15 @@ from recommender_training.models import ranker
 from recommender_training.trainer import fit
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import NEW_ROWS_STEP, WarmStart
+from recommender_training.trainer.prior import Prior
 from recommender_training.trainer.training_rows import (
     base_rate,
     training_labels,
     training_weights,
 )
+
+#: Epochs over which the weights of a ranker are averaged (ADR 0031).
+AVERAGED_EPOCHS = 0.5
 
 Watch = Callable[[fit.FitLog], None]
 
@@ -64,7 +68,11 @@ def fit_ranker(
     target = torch.from_numpy(labels.astype(np.float32))
     weight = _tensor(weights)
     options = fit.FitOptions(
-        group=context.group, slot=context.slot("first"), look_first=start is not None
+        group=context.group,
+        slot=context.slot("first"),
+        look_first=start is not None,
+        prior=Prior.of(model, started=start is not None),
+        average=AVERAGED_EPOCHS,
     )
     examples = fit.Examples(prepared.inputs, train, validation, target, weight)
     log = fit.fit(model, examples, settings, options, watch=watch)
@@ -111,7 +119,12 @@ def refit_deep(
         context.start.apply(deep, data)
     target = torch.from_numpy(labels.astype(np.float32))
     examples = fit.Examples.whole(inputs, torch.from_numpy(fitted), target, _tensor(weights))
-    options = fit.FitOptions(group=context.group, slot=context.slot("final"))
+    options = fit.FitOptions(
+        group=context.group,
+        slot=context.slot("final"),
+        prior=Prior.of(deep, started=context.start is not None),
+        average=AVERAGED_EPOCHS,
+    )
     fit.fit_for(deep, examples, settings, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)
     if config.fault is Fault.LEARNED_NOTHING:
@@ -140,7 +153,8 @@ def forget(model: ranker.Ranker, share: float) -> None:
     """
     with torch.no_grad():
         model.out.weight.zero_()
-        model.wide.weight.zero_()
+        for wide in (model.wide, model.wide_user, model.wide_item, model.wide_match):
+            wide.weight.zero_()
     model.start_at(share)
 
 

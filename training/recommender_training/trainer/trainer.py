@@ -6,8 +6,10 @@ rows of the batch, the gradients over all processes, so that a step is that of o
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -22,6 +24,7 @@ from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.fitted.bundle import FitLog
 from recommender_training.fitted.predict import Rows, predict
 from recommender_training.trainer import runtime
+from recommender_training.trainer.averaging import Average
 from recommender_training.trainer.batches import Batches
 from recommender_training.trainer.checkpoints import Slot
 from recommender_training.trainer.replica import Replica
@@ -70,6 +73,10 @@ class FitOptions:
     """How a fit runs, beside its hyperparameters."""
 
     loss: LossFunction = response
+    #: Added to the sum of the loss over all rows of an epoch; None for nothing.
+    prior: Callable[[], Tensor] | None = None
+    #: Evaluate and leave the mean of the weights over about so many epochs; 0 for the last ones.
+    average: float = 0.0
     #: Device and precision; None chooses them by the devices of this machine.
     how: Runtime | None = None
     #: The processes that share the fit.
@@ -98,6 +105,7 @@ class Trainer:
         how = options.how or runtime.choose(settings.precision, group)
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
         self._settings, self._slot, self._of = settings, options.slot, options.loss
+        self._prior, self._rows = options.prior, len(examples.train)
         self._replica = Replica(model, how, group)
         self.inputs, self.target = examples.inputs.to(how.device), examples.target.to(how.device)
         self.weight = None if examples.weight is None else examples.weight.to(how.device)
@@ -111,6 +119,8 @@ class Trainer:
         )
         self.batches = Batches(examples.train, settings.batch_size, how.device)
         self.best = copy.deepcopy(model.state_dict())
+        steps = options.average * self.batches.per_epoch
+        self._average = Average(model, steps) if steps else None
         self._resume()
         model.train()
 
@@ -123,10 +133,14 @@ class Trainer:
         with self.how.autocast():
             logits = self._replica.forward(self.inputs.take(own))
         loss = self._loss(logits.float(), own, len(rows))
+        if self._prior is not None:
+            loss = loss + self._prior() / self._rows
         for weights in self._weights:  # the optimizer's own way takes longer than some layers
             weights.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        if self._average is not None:
+            self._average.update(self.batches.taken)
 
     def _loss(self, logits: Tensor, own: Tensor, rows: int) -> Tensor:
         """What this process minimises. Its mean over the processes is that of the whole batch."""
@@ -157,6 +171,10 @@ class Trainer:
 
     def look(self) -> None:
         """Evaluate the weights on the validation window; keep them if they are the best so far."""
+        with contextlib.nullcontext() if self._average is None else self._average.applied():
+            self._look()
+
+    def _look(self) -> None:
         epoch = self.batches.epochs
         own = self.validation[self.group.share(len(self.validation)).own]
         logits = self.group.join(predict(self.model, self.inputs, own), len(self.validation))
@@ -181,6 +199,7 @@ class Trainer:
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "best": self.best,
+                "average": None if self._average is None else self._average.weights,
                 "log": vars(self.log),
                 "generators": _generators(self.how.device),
             }
@@ -195,6 +214,8 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.best = state["best"]
+        if self._average is not None:
+            self._average.restore(state["average"])
         log = dict(state["log"])
         self.log = FitLog(**{**log, "looks": [(at, loss) for at, loss in log["looks"]]})
         self.batches.restore(state["batches"])
@@ -202,11 +223,14 @@ class Trainer:
         say(f"train: resuming from epoch {self.batches.epochs:.2f} of a checkpoint")
 
     def finish(self, weights: dict[str, Any] | None = None) -> None:
-        """Leave the model on the CPU, whole in this process, with these weights if any.
+        """Leave the model on the CPU, whole in this process, with these weights.
 
-        Raises InputError `TrainingDiverged` where they are not finite: the last step was no
-        part of any loss.
+        Without `weights` they are the mean ones where these are kept, else the last. Raises
+        InputError `TrainingDiverged` where they are not finite: the last step was no part of any
+        loss.
         """
+        if weights is None and self._average is not None:
+            weights = self._average.weights
         if weights is not None:
             self.model.load_state_dict(weights)
         self._replica.restore()
