@@ -7,8 +7,8 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
-from recommender_operator.adapters.finalizer import FINALIZER
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.counters.port import SampleError
+from recommender_operator.adapters.kubernetes.port import (
     CLAIMS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
@@ -19,7 +19,8 @@ from recommender_operator.adapters.kube import (
     Object,
     Resource,
 )
-from recommender_operator.adapters.ports import PodRef, SampleError
+from recommender_operator.adapters.objects.finalizer import FINALIZER
+from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke
 from recommender_operator.observed import Sample

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
@@ -20,7 +20,7 @@ from recommender_operator.adapters.kube import (
     Kube,
     Object,
 )
-from recommender_operator.adapters.ports import PodRef
+from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.observed import Sample
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK

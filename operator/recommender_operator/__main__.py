@@ -86,8 +86,8 @@ def _run() -> int:
         return USAGE
     logs.set_up(settings.log_level, settings.log_format)
     # Imported here, so that `version` and invalid settings end at once.
-    from recommender_operator.adapters.kube import KubeError
-    from recommender_operator.adapters.transport import log_in
+    from recommender_operator.adapters.kubernetes.port import KubeError
+    from recommender_operator.adapters.kubernetes.transport import log_in
 
     try:
         asyncio.run(log_in())

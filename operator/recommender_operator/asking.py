@@ -12,9 +12,9 @@ import logging
 from collections.abc import Callable, Sequence
 
 from recommender_operator import actions as do
-from recommender_operator.adapters import pods as podstates
-from recommender_operator.adapters.kube import PODS, Kube, Object
-from recommender_operator.adapters.ports import SmokeTester
+from recommender_operator.adapters.kubernetes.port import PODS, Kube, Object
+from recommender_operator.adapters.pods import states as podstates
+from recommender_operator.adapters.pods.port import SmokeTester
 from recommender_operator.api.spec_mapping import IdKinds
 from recommender_operator.api.version import Smoke
 from recommender_operator.observe import Snapshot

@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     ConflictError,
     KubeError,
     NotLeaderError,

@@ -8,16 +8,20 @@ from collections.abc import Callable
 from typing import assert_never
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.baselines import BaselineStore
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     JOBS,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
     Kube,
 )
-from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError, OwnedObjects
-from recommender_operator.adapters.traffic import Subject, Traffic
+from recommender_operator.adapters.objects.baselines import BaselineStore
+from recommender_operator.adapters.objects.owned_writes import (
+    Claim,
+    ForeignObjectError,
+    OwnedObjects,
+)
+from recommender_operator.adapters.traffic.port import Subject, Traffic
 from recommender_operator.api.version import ModelVersionStatus
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Snapshot

@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Generic
 
-from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
+from recommender_operator.adapters.counters.port import SampleError, SampleProvider
+from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.schedule import K

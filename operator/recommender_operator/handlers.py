@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import kopf
 
 from recommender_operator import instances, login
-from recommender_operator.adapters.kube import MODELS, Resource
+from recommender_operator.adapters.kubernetes.port import MODELS, Resource
 from recommender_operator.api.base import GROUP
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import labels

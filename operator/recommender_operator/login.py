@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import kopf
 
-from recommender_operator.adapters.kube import NotLeaderError
+from recommender_operator.adapters.kubernetes.port import NotLeaderError
 
 #: HTTP methods that change nothing; a watch is a GET.
 READS = frozenset({"GET", "HEAD", "OPTIONS"})

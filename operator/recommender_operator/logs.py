@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 
-from recommender_operator.adapters.redaction import redacted
+from recommender_operator.adapters.pods.redaction import redacted
 
 #: Attributes of a record that become JSON fields.
 FIELDS = ("model", "namespace", "version", "reason", "seconds")

@@ -10,13 +10,8 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from recommender_operator.adapters import groups, owned
-from recommender_operator.adapters import pods as podstates
-from recommender_operator.adapters.baselines import BaselineStore
-from recommender_operator.adapters.claims import ClaimReader
-from recommender_operator.adapters.hosts import HostReader
-from recommender_operator.adapters.jobs import JobReader, phase_of
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.counters.port import SampleError, SampleProvider
+from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
     JOBS,
     KINDS,
@@ -26,12 +21,18 @@ from recommender_operator.adapters.kube import (
     Kube,
     Object,
 )
-from recommender_operator.adapters.owners import OwnerReader
-from recommender_operator.adapters.platform import PlatformReader
-from recommender_operator.adapters.ports import PodRef, SampleError, SampleProvider
-from recommender_operator.adapters.seen import Seen
-from recommender_operator.adapters.traffic import Subject, Traffic, TrafficView
-from recommender_operator.adapters.typed import model_object, version_object
+from recommender_operator.adapters.objects import groups, owned
+from recommender_operator.adapters.objects.baselines import BaselineStore
+from recommender_operator.adapters.objects.claims import ClaimReader
+from recommender_operator.adapters.objects.jobs import JobReader, phase_of
+from recommender_operator.adapters.objects.owners import OwnerReader
+from recommender_operator.adapters.objects.platform import PlatformReader
+from recommender_operator.adapters.objects.seen import Seen
+from recommender_operator.adapters.objects.typed import model_object, version_object
+from recommender_operator.adapters.pods import states as podstates
+from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.adapters.traffic.hosts import HostReader
+from recommender_operator.adapters.traffic.port import Subject, Traffic, TrafficView
 from recommender_operator.api.spec import TrafficMode
 from recommender_operator.observed import (
     ModelObject,

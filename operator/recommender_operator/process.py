@@ -11,8 +11,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn
 
 from recommender_operator import handlers, probes
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.transport import Transport
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.transport import Transport
 from recommender_operator.election import Elector
 from recommender_operator.health import StaleError
 from recommender_operator.lease import Terms

@@ -10,10 +10,8 @@ import time
 from collections.abc import Awaitable, Callable
 
 from recommender_operator.actions import Decision, Event, RunSmoke, SaveBaseline
-from recommender_operator.adapters import pods as podstates
-from recommender_operator.adapters.events import EventRecorder
-from recommender_operator.adapters.finalizer import Finalizers, is_held
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.counters.port import SampleProvider
+from recommender_operator.adapters.kubernetes.port import (
     MODELS,
     ConflictError,
     Kube,
@@ -21,10 +19,12 @@ from recommender_operator.adapters.kube import (
     NotLeaderError,
     Object,
 )
-from recommender_operator.adapters.owned_writes import OwnedObjects
-from recommender_operator.adapters.ports import SampleProvider
-from recommender_operator.adapters.traffic import TrafficError
-from recommender_operator.adapters.typed import ObservationError, model_object
+from recommender_operator.adapters.objects.events import EventRecorder
+from recommender_operator.adapters.objects.finalizer import Finalizers, is_held
+from recommender_operator.adapters.objects.owned_writes import OwnedObjects
+from recommender_operator.adapters.objects.typed import ObservationError, model_object
+from recommender_operator.adapters.pods import states as podstates
+from recommender_operator.adapters.traffic.port import TrafficError
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.api.conditions import ConditionType, find
 from recommender_operator.asking import SmokeAsker

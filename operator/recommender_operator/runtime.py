@@ -13,22 +13,22 @@ from collections.abc import Callable
 import aiohttp
 
 from recommender_operator import instances
-from recommender_operator.adapters import prometheus
-from recommender_operator.adapters.baselines import BaselineStore
-from recommender_operator.adapters.cached import CachedKube
-from recommender_operator.adapters.caches import Caches
-from recommender_operator.adapters.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.hosts import HostReader
-from recommender_operator.adapters.knative_traffic import KnativeTraffic
-from recommender_operator.adapters.kube import Kube, NotLeaderError, Object
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.platform import PlatformReader
-from recommender_operator.adapters.pod_scrape import PodScrape
-from recommender_operator.adapters.ports import SampleProvider
-from recommender_operator.adapters.smoke import HttpSmokeTester
-from recommender_operator.adapters.traffic import Traffic
-from recommender_operator.adapters.transport import LogIn, Transport, log_in
-from recommender_operator.adapters.watching import ApiSource
+from recommender_operator.adapters.caches.cached_kube import CachedKube
+from recommender_operator.adapters.caches.kinds import Caches
+from recommender_operator.adapters.caches.watching import ApiSource
+from recommender_operator.adapters.counters import prometheus
+from recommender_operator.adapters.counters.pod_scrape import PodScrape
+from recommender_operator.adapters.counters.port import SampleProvider
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import Kube, NotLeaderError, Object
+from recommender_operator.adapters.kubernetes.transport import LogIn, Transport, log_in
+from recommender_operator.adapters.objects.baselines import BaselineStore
+from recommender_operator.adapters.objects.platform import PlatformReader
+from recommender_operator.adapters.pods.smoke import HttpSmokeTester
+from recommender_operator.adapters.traffic.gateway import GatewayTraffic
+from recommender_operator.adapters.traffic.hosts import HostReader
+from recommender_operator.adapters.traffic.knative import KnativeTraffic
+from recommender_operator.adapters.traffic.port import Traffic
 from recommender_operator.api.spec import Provider, TrafficMode
 from recommender_operator.asking import SmokeAsker
 from recommender_operator.decide import decide

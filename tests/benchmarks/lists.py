@@ -63,7 +63,7 @@ class Judged:
 def rolling(data: Dataset, end: float, config: TrainingConfig) -> Prepared:
     """The data before this share of its events; the last tenth is judged, by the one before it."""
     count, times = len(data.events), data.events.time
-    known = past(data, int(times[int(count * end)]))
+    known = past(data, int(times[int(count * end)])) if end < 1 else data
     first, second = (int(times[int(count * (end - less))]) for less in (0.2, 0.1))
     rows = np.arange(len(known.events), dtype=np.int64)
     train, validation, test = np.split(rows, np.searchsorted(known.events.time, [first, second]))

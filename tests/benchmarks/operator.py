@@ -35,8 +35,11 @@ import tempfile
 import time
 from typing import Any
 
-from recommender_operator.adapters.informer import Informer, Observer
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.caches.informer import Informer, Observer
+from recommender_operator.adapters.caches.store import Store
+from recommender_operator.adapters.caches.watching import ApiSource, Scope
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
     CLAIMS,
     HTTP_ROUTES,
     MODELS,
@@ -44,9 +47,6 @@ from recommender_operator.adapters.kube import (
     Object,
     Resource,
 )
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.store import Store
-from recommender_operator.adapters.watching import ApiSource, Scope
 from recommender_operator.metrics import version as operator_version
 from recommender_operator.resources import http_route
 from recommender_operator.resources import labels as marks

@@ -29,8 +29,12 @@ import os
 import pathlib
 import time
 
-from recommender_operator.adapters.informer import Informer, Observer
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.caches.informer import Informer, Observer
+from recommender_operator.adapters.caches.store import Store
+from recommender_operator.adapters.caches.watching import ApiSource, Scope
+from recommender_operator.adapters.counters.pod_scrape import PORT
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
@@ -39,11 +43,7 @@ from recommender_operator.adapters.kube import (
     Object,
     Resource,
 )
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.pod_scrape import PORT
-from recommender_operator.adapters.store import Store
-from recommender_operator.adapters.transport import Transport
-from recommender_operator.adapters.watching import ApiSource, Scope
+from recommender_operator.adapters.kubernetes.transport import Transport
 from recommender_operator.resources import labels as marks
 from tests.integration import operator_api_rig as rig
 from tests.scripted import ended, report

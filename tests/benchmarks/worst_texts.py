@@ -26,7 +26,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from recommender_operator.adapters import jobs, metrics_page, prometheus, redaction
+from recommender_operator.adapters.counters import metrics_page, prometheus
+from recommender_operator.adapters.objects import jobs
+from recommender_operator.adapters.pods import redaction
 from tests.benchmarks.machine import machine
 
 KIB = 1024

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.kubernetes.client import OfficialKube
 from tests.integration import operator_api_rig as rig
 
 #: Tests that share a server or what has to be trained first, the longest ones first.

@@ -11,9 +11,9 @@ import yaml
 from kubernetes.aio import client as official
 from kubernetes.aio import config as official_config
 
-from recommender_operator.adapters.kube import Object
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.transport import Transport
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import Object
+from recommender_operator.adapters.kubernetes.transport import Transport
 from tests.cluster import api
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

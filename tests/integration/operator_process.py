@@ -15,8 +15,8 @@ import urllib.request
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from recommender_operator.adapters.kube import MODELS
-from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import MODELS
 from recommender_operator.settings import variable
 from tests.integration import operator_account as account
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters import events
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
     EVENTS,
     HTTP_ROUTES,
@@ -21,6 +20,7 @@ from recommender_operator.adapters.kube import (
     Object,
     Resource,
 )
+from recommender_operator.adapters.objects import events
 from recommender_operator.observed import Baseline, JobKind
 from recommender_operator.resources import (
     baselines,

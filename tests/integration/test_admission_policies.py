@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     EVENTS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,

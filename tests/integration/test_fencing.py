@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.knative_traffic import KnativeTraffic
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     MODELS,
@@ -18,11 +17,16 @@ from recommender_operator.adapters.kube import (
     Object,
     Resource,
 )
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.owned_writes import Claim, ForeignObjectError, OwnedObjects
-from recommender_operator.adapters.seen import Seen
-from recommender_operator.adapters.traffic import Subject
-from recommender_operator.adapters.typed import model_object, version_object
+from recommender_operator.adapters.objects.owned_writes import (
+    Claim,
+    ForeignObjectError,
+    OwnedObjects,
+)
+from recommender_operator.adapters.objects.seen import Seen
+from recommender_operator.adapters.objects.typed import model_object, version_object
+from recommender_operator.adapters.traffic.gateway import GatewayTraffic
+from recommender_operator.adapters.traffic.knative import KnativeTraffic
+from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.observed import ModelObject
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import http_route, model_version, names

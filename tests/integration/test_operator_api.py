@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.knative_traffic import KnativeTraffic
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
@@ -17,9 +16,10 @@ from recommender_operator.adapters.kube import (
     KubeError,
     Resource,
 )
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.traffic import Subject
-from recommender_operator.adapters.typed import model_object, version_object
+from recommender_operator.adapters.objects.typed import model_object, version_object
+from recommender_operator.adapters.traffic.gateway import GatewayTraffic
+from recommender_operator.adapters.traffic.knative import KnativeTraffic
+from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.observed import JobKind, ModelObject, VersionObject
 from recommender_operator.resources import jobs, model_version, names
 from tests.integration.operator_api_rig import kubectl, manifest, new_namespace, refusal

@@ -13,10 +13,13 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_operator.adapters.cached import CachedKube
-from recommender_operator.adapters.caches import Caches
-from recommender_operator.adapters.informer import Informer, Rhythm
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.caches.cached_kube import CachedKube
+from recommender_operator.adapters.caches.informer import Informer, Rhythm
+from recommender_operator.adapters.caches.kinds import Caches
+from recommender_operator.adapters.caches.store import Store
+from recommender_operator.adapters.caches.watching import ApiSource, Scope
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     TRAIN_JOBS,
     VERSIONS,
@@ -24,9 +27,6 @@ from recommender_operator.adapters.kube import (
     Object,
     Resource,
 )
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.store import Store
-from recommender_operator.adapters.watching import ApiSource, Scope
 from recommender_operator.resources import labels
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig

@@ -14,16 +14,16 @@ import pytest
 import yaml
 
 from recommender_operator.__main__ import LOST_LEASE, OK
-from recommender_operator.adapters.finalizer import FINALIZER
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
     EVENTS,
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
     VERSIONS,
 )
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.owned_writes import OwnedObjects
+from recommender_operator.adapters.objects.finalizer import FINALIZER
+from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.election import LEASES
 from tests.integration import operator_api_rig as rig
 from tests.integration.operator_process import Process, delete_model, status_of, until

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
@@ -21,7 +22,6 @@ from recommender_operator.adapters.kube import (
     Kube,
     Object,
 )
-from recommender_operator.adapters.official import OfficialKube
 from recommender_operator.reconcile import Key
 from recommender_operator.resources import http_route
 from tests.integration import operator_account as account

@@ -8,14 +8,14 @@ import signal
 
 import pytest
 
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
     EVENTS,
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
     VERSIONS,
 )
-from recommender_operator.adapters.official import OfficialKube
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.integration.operator_process import Process, delete_model, status_of, until

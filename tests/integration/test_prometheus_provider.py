@@ -8,9 +8,10 @@ import prometheus_client
 import pytest
 from prometheus_client.registry import CollectorRegistry
 
-from recommender_operator.adapters.pod_scrape import PodScrape
-from recommender_operator.adapters.ports import PodRef, SampleError
-from recommender_operator.adapters.prometheus import Prometheus
+from recommender_operator.adapters.counters.pod_scrape import PodScrape
+from recommender_operator.adapters.counters.port import SampleError
+from recommender_operator.adapters.counters.prometheus import Prometheus
+from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis.window import window_stats
 from recommender_operator.observed import Sample
 from tests.integration.prometheus_server import running

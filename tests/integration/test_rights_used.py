@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from recommender_operator.actions import Event
-from recommender_operator.adapters.events import QUIET, EventRecorder
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
@@ -22,8 +22,8 @@ from recommender_operator.adapters.kube import (
     PODS,
     VERSIONS,
 )
-from recommender_operator.adapters.official import OfficialKube
-from recommender_operator.adapters.typed import model_object
+from recommender_operator.adapters.objects.events import QUIET, EventRecorder
+from recommender_operator.adapters.objects.typed import model_object
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, names
 from tests.cluster import settings

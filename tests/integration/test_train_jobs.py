@@ -11,8 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from recommender_operator.adapters.kube import MODELS, PODS, TRAIN_JOBS, TRAINING_RUNTIMES
-from recommender_operator.adapters.official import OfficialKube
+from recommender_operator.adapters.kubernetes.client import OfficialKube
+from recommender_operator.adapters.kubernetes.port import (
+    MODELS,
+    PODS,
+    TRAIN_JOBS,
+    TRAINING_RUNTIMES,
+)
 from recommender_operator.resources import train_jobs
 from tests.cluster import api
 from tests.integration import operator_account as account

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from recommender_operator.adapters import caches, kube
+from recommender_operator.adapters.caches import kinds as caches
+from recommender_operator.adapters.kubernetes import port as kube
 from tests.chart import (
     CHART,
     CLUSTER_WIDE,

@@ -136,8 +136,8 @@ class Feature(ApiModel):
     fairness: bool = Field(
         default=False,
         description="Whether the evaluation reports errors by value (users, interactions) or "
-        "exposure by value (items; not of a Timestamp). The first such feature of the users is their segment unless "
-        "one is mapped, if it has edges or at most 20 values.",
+        "exposure by value (items; not of a Timestamp). The first such feature of the users is "
+        "their segment unless one is mapped, if it has edges or at most 20 values.",
     )
     cold_start: bool = Field(
         default=False,

@@ -224,11 +224,22 @@ class WarmMode(enum.StrEnum):
     ITEM_EMBEDDINGS = "ItemEmbeddings"
 
 
+class WarmEvents(enum.StrEnum):
+    ALL = "All"
+    NEW = "New"
+
+
 class WarmStart(ApiModel):
     mode: WarmMode = Field(
         default=WarmMode.ALL_WEIGHTS,
         description="Which weights the training updates: all of them, or the item embeddings "
         "only.",
+    )
+    events: WarmEvents = Field(
+        default=WarmEvents.ALL,
+        description="Events that the ranker is fitted on: all of the training window, or only "
+        "those that the champion has not seen, with a third of the learning rate. With fewer than "
+        "1000 new events, all of them.",
     )
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
-from recommender_operator.adapters.baselines import BaselineStore
-from recommender_operator.adapters.gateway_traffic import GatewayTraffic
-from recommender_operator.adapters.hosts import HostReader
-from recommender_operator.adapters.knative_traffic import KnativeTraffic
-from recommender_operator.adapters.kube import Kube
-from recommender_operator.adapters.platform import PlatformReader
-from recommender_operator.adapters.ports import SampleProvider
-from recommender_operator.adapters.traffic import Traffic
+from recommender_operator.adapters.counters.port import SampleProvider
+from recommender_operator.adapters.kubernetes.port import Kube
+from recommender_operator.adapters.objects.baselines import BaselineStore
+from recommender_operator.adapters.objects.platform import PlatformReader
+from recommender_operator.adapters.traffic.gateway import GatewayTraffic
+from recommender_operator.adapters.traffic.hosts import HostReader
+from recommender_operator.adapters.traffic.knative import KnativeTraffic
+from recommender_operator.adapters.traffic.port import Traffic
 from recommender_operator.asking import SmokeAsker
 from recommender_operator.decide import decide
 from recommender_operator.execute import Executor

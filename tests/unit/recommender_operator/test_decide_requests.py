@@ -8,7 +8,7 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import VersionStage
-from tests.unit.recommender_operator.test_decide import (
+from tests.unit.recommender_operator.started_worlds import (
     in_canary,
     promoted_first,
     rolled_out_second,

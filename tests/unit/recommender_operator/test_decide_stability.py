@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from recommender_operator.api.version import VersionStage
-from tests.unit.recommender_operator.test_decide import in_canary
+from tests.unit.recommender_operator.started_worlds import in_canary
 from tests.unit.recommender_operator.world import World
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import election
-from recommender_operator.adapters.kube import ConflictError, KubeError, NotLeaderError
+from recommender_operator.adapters.kubernetes.port import ConflictError, KubeError, NotLeaderError
 from recommender_operator.election import LEASES, Elector, LostLeaseError
 from recommender_operator.lease import Record, Terms
 from tests.fakes import FakeKube

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
@@ -23,7 +23,7 @@ from recommender_operator.adapters.kube import (
     KubeError,
     Resource,
 )
-from recommender_operator.adapters.typed import version_object
+from recommender_operator.adapters.objects.typed import version_object
 from recommender_operator.api.version import (
     Artifact,
     ModelVersionSpec,

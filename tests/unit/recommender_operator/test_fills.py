@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.ports import PodRef, SampleError
+from recommender_operator.adapters.counters.port import SampleError
+from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.window import SESSIONS

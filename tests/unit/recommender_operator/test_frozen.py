@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     EVENTS,
     HTTP_ROUTES,
     JOBS,
@@ -29,7 +29,7 @@ from recommender_operator.adapters.kube import (
 from recommender_operator.resources import http_route
 from tests.fakes import FakeKube, Place, copied
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
-from tests.unit.recommender_operator.test_lifecycle import MODES, WRITES, Story, end_of_two
+from tests.unit.recommender_operator.stories import MODES, WRITES, Story, end_of_two
 
 #: For how long an operator stays frozen after the model has settled.
 PAUSE = datetime.timedelta(minutes=10)

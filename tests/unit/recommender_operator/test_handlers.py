@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from recommender_operator import handlers
-from recommender_operator.adapters.finalizer import FINALIZER
+from recommender_operator.adapters.objects.finalizer import FINALIZER
 from recommender_operator.reconcile import Key
 
 

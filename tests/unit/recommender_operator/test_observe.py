@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from recommender_operator.adapters.kube import (
+from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     JOBS,
     MODELS,
@@ -17,8 +17,8 @@ from recommender_operator.adapters.kube import (
     TRAIN_JOBS,
     VERSIONS,
 )
-from recommender_operator.adapters.traffic import Subject
-from recommender_operator.adapters.typed import ObservationError, version_object
+from recommender_operator.adapters.objects.typed import ObservationError, version_object
+from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.api.version import VersionStage
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import JobKind

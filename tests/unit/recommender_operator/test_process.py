@@ -18,7 +18,7 @@ import yaml
 from aiohttp import web
 
 from recommender_operator import handlers, login, probes
-from recommender_operator.adapters.kube import NotLeaderError
+from recommender_operator.adapters.kubernetes.port import NotLeaderError
 from recommender_operator.election import LostLeaseError
 from recommender_operator.health import StaleError
 from recommender_operator.process import Process

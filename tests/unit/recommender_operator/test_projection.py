@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from recommender_operator import actions as do
-from recommender_operator.adapters.kube import MODELS
-from recommender_operator.adapters.owned_writes import OwnedObjects
-from recommender_operator.adapters.typed import model_object
+from recommender_operator.adapters.kubernetes.port import MODELS
+from recommender_operator.adapters.objects.owned_writes import OwnedObjects
+from recommender_operator.adapters.objects.typed import model_object
 from recommender_operator.api.status import RecommenderModelStatus, Stage
 from recommender_operator.phases.conditions.progress import LONGEST
 from recommender_operator.projection import Projection

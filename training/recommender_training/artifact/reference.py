@@ -83,7 +83,7 @@ class FeatureReader:
         if feature["kind"] == Kind.NUMERIC:
             return float(value)
         if feature["kind"] == Kind.TIMESTAMP:
-            return max(0.0, (request["timestamp"] - value) / SECONDS_A_DAY)
+            return max(0.0, float(request["timestamp"] - value) / SECONDS_A_DAY)
         name = str(value).lower() if feature["kind"] == Kind.BOOLEAN else value
         return self._index[feature["name"]].get(name, UNKNOWN)
 

@@ -112,10 +112,18 @@ class WarmMode(enum.StrEnum):
     ITEM_EMBEDDINGS = "ItemEmbeddings"
 
 
+class WarmEvents(enum.StrEnum):
+    """Events of the training window that the deep ranker is fitted on after a warm start."""
+
+    ALL = "All"
+    NEW = "New"
+
+
 class WarmStartSettings(Section):
     """Start from the weights of the champion."""
 
     mode: WarmMode = WarmMode.ALL_WEIGHTS
+    events: WarmEvents = WarmEvents.ALL
 
 
 class FaultInjection(Section):

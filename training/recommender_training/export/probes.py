@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Floats, Ints
-from recommender_training.data.dataset import Dataset
 from recommender_training.data.coding import SECONDS_A_DAY
+from recommender_training.data.dataset import Dataset
 
 #: Batch, session length and items wanted; the largest batch is Triton's.
 _SHAPES = ((1, 1, 10), (1, 20, 1), (2, 3, 5), (7, 20, 10), (2, 90, 50), (64, 20, 10))

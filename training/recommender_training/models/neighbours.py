@@ -20,7 +20,7 @@ from recommender_training.models.ease import liked_together
 from recommender_training.models.following import LAGS, Following
 
 #: Items that EASE is fitted to: their Gram matrix is dense, [J, J].
-HEAD_ITEMS = 5_000
+HEAD_ITEMS = 3_000
 #: Neighbours kept of an item, and of all items together, 8 bytes each in the graph.
 MOST_NEIGHBOURS, LEAST_NEIGHBOURS, ALL_NEIGHBOURS = 100, 20, 20_000_000
 #: Newest events that are read, and a user's newest positive ones that are paired.
@@ -86,10 +86,13 @@ def _ease(events: Events, head: Ints, count: int, most: int) -> sp.csr_matrix:
     place[head] = np.arange(len(head))
     inside = events.take(place[events.item] >= 0)
     own = Events(inside.user, place[inside.item], inside.value, inside.time)
-    found = _Sum(len(head), most)
-    found.add(sp.csr_matrix(liked_together(own, len(head))))
-    scaled = found.scaled().tocoo()
-    return sp.csr_matrix((scaled.data, (head[scaled.row], head[scaled.col])), shape=(count, count))
+    weights = liked_together(own, len(head))
+    size = np.sqrt(np.einsum("ij,ij->", weights, weights, dtype=np.float64) / len(head))
+    kept = min(most, len(head))
+    columns = np.argpartition(-weights, kept - 1, axis=1)[:, :kept]
+    values = np.take_along_axis(weights, columns, 1) / (size or 1.0)
+    rows = np.repeat(head, kept)
+    return sp.csr_matrix((values.ravel(), (rows, head[columns.ravel()])), shape=(count, count))
 
 
 def _liked(events: Events, count: int) -> sp.csr_matrix:

@@ -202,7 +202,8 @@ def _evaluate(run: TrainingRun, ready: _Ready, fitted: _Fitted) -> dict[str, Any
     if decision is not None:
         report["variants"] = decision.section
     if ready.warm is not None:
-        report["warmStart"] = ready.warm
+        lost = warm_start.forgotten(ready.context.start, prepared, config, fitted.held_out)
+        report["warmStart"] = ready.warm | lost
     if champion is not None:
         say(f"evaluate: champion: {champion.facts}")
         # The message may name paths of this machine, which are none of the artifact's business.

@@ -5,18 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from recommender_training.artifact import checkpoint, manifest
 from recommender_training.artifact.checkpoint import CheckpointError
 from recommender_training.common.errors import InputError
 from recommender_training.common.progress import say
-from recommender_training.config.training import Algorithm, TrainingConfig
+from recommender_training.config.training import Algorithm, TrainingConfig, WarmEvents
 from recommender_training.distributed.group import Group
 from recommender_training.features.prepared import Prepared
 from recommender_training.fitted.bundle import Bundle
+from recommender_training.fitted.predict import predict
+from recommender_training.statistics import calibration, metrics
 from recommender_training.trainer.deep_ranker import new_ranker
 from recommender_training.trainer.initial_weights import WarmStart
+
+#: Old rows that a fit on new ones is asked about.
+MAX_OLD_ROWS = 50_000
 
 
 def resolve(
@@ -38,7 +44,8 @@ def resolve(
             raise CheckpointError("there is no champion yet")
         artifact, section["champion"] = champion
         manifest.verify(artifact, section["champion"])
-        start = WarmStart(checkpoint.read(artifact), mode, section["champion"])
+        events = config.warm_start.events
+        start = WarmStart(checkpoint.read(artifact), mode, section["champion"], events)
         groups = prepared.constants.groups
         start.check(prepared.data, groups, prepared.split.validation_start)
         with torch.random.fork_rng(devices=[]):  # a warm start that fails leaves no trace
@@ -49,8 +56,42 @@ def resolve(
         say(f"train: {error.message}")
         return None, _cold(section, f"the champion's artifact is refused: {error.reason}")
     section |= {"warm": True, "seenUntil": start.checkpoint.seen_until, **start.new(prepared.data)}
-    say(f"train: warm start from {section['champion']}, {mode.value}")
+    new = start.new_rows(prepared.data, prepared.split.train)
+    section["events"] = (WarmEvents.ALL if new is None else WarmEvents.NEW).value
+    section["rows"] = len(prepared.split.train if new is None else new)
+    say(f"train: warm start from {section['champion']}, {mode.value}, {section['rows']} rows")
     return start, section
+
+
+def forgotten(
+    start: WarmStart | None, prepared: Prepared, config: TrainingConfig, fitted: Bundle
+) -> dict[str, Any]:
+    """What a fit on new events alone has forgotten: the field `forgotten` of the section.
+
+    The log loss on rows of the training window that the champion was fitted on, by its weights
+    and by those of `fitted`, which are uncalibrated. Empty where all events were fitted on.
+    """
+    data, rows = prepared.data, prepared.split.train
+    if start is None or fitted.deep is None or start.new_rows(data, rows) is None:
+        return {}
+    old = rows[data.events.time[rows] < start.checkpoint.seen_until]
+    if len(old) == 0:
+        return {}
+    if len(old) > MAX_OLD_ROWS:
+        drawn = np.random.default_rng(0).choice(old, MAX_OLD_ROWS, replace=False)
+        old = np.sort(drawn)
+    with torch.random.fork_rng(devices=[]):
+        before = new_ranker(prepared, config)
+    start.apply(before, data)
+    losses = []
+    for model in (before, fitted.deep):
+        logits = predict(model, prepared.inputs, torch.from_numpy(old)).numpy()
+        losses.append(metrics.log_loss(data.events.label[old], calibration.probability(logits)))
+    found = dict(zip(("logLossBefore", "logLossAfter"), losses, strict=True))
+    say(f"train: log loss of old events {losses[0]:.4f}, and {losses[1]:.4f} after the fit")
+    return {
+        "forgotten": {"rows": len(old), **{key: round(loss, 6) for key, loss in found.items()}}
+    }
 
 
 def shared(group: Group, config: TrainingConfig, start: WarmStart | None) -> WarmStart | None:

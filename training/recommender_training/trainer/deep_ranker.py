@@ -9,14 +9,14 @@ import torch
 
 from recommender_training.common.arrays import Bools, Floats, Ints
 from recommender_training.common.progress import say
-from recommender_training.config.training import Fault, TrainingConfig
+from recommender_training.config.training import Fault, Hyperparameters, TrainingConfig
 from recommender_training.data.dataset import Dataset
 from recommender_training.features import attributes
 from recommender_training.features.prepared import Prepared, held_out
 from recommender_training.models import ranker
 from recommender_training.trainer import fit
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
-from recommender_training.trainer.initial_weights import WarmStart
+from recommender_training.trainer.initial_weights import NEW_ROWS_STEP, WarmStart
 from recommender_training.trainer.training_rows import (
     base_rate,
     training_labels,
@@ -50,8 +50,9 @@ def fit_ranker(
     context: FitContext,
 ) -> tuple[ranker.Ranker, fit.FitLog]:
     """The same on these labels [N], with the random generators as they are."""
-    data, settings, start = prepared.data, config.hyperparameters, context.start
-    train = torch.from_numpy(prepared.split.train)
+    data, start = prepared.data, context.start
+    rows, settings = _to_fit(data, prepared.split.train, config.hyperparameters, start)
+    train = torch.from_numpy(rows)
     model = new_ranker(prepared, config)
     weights = training_weights(data, prepared.split.train, labels, config)
     share = base_rate(labels, prepared.split.train, weights)
@@ -101,6 +102,7 @@ def refit_deep(
     labels = training_labels(data, split, config)
     fit.seed_everything(config.seed, threads)
     every = torch.from_numpy(rows)
+    fitted, settings = _to_fit(data, rows, config.hyperparameters, context.start)
     deep = ranker.create(data, inputs, every, size=size)
     weights = training_weights(data, rows, labels, config)
     share = base_rate(labels, rows, weights)
@@ -108,13 +110,26 @@ def refit_deep(
     if context.start is not None:
         context.start.apply(deep, data)
     target = torch.from_numpy(labels.astype(np.float32))
-    examples = fit.Examples.whole(inputs, every, target, _tensor(weights))
+    examples = fit.Examples.whole(inputs, torch.from_numpy(fitted), target, _tensor(weights))
     options = fit.FitOptions(group=context.group, slot=context.slot("final"))
-    fit.fit_for(deep, examples, config.hyperparameters, log.best_epoch, options)
+    fit.fit_for(deep, examples, settings, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)
     if config.fault is Fault.LEARNED_NOTHING:
         forget(deep, share)
     return deep
+
+
+def _to_fit(
+    data: Dataset, rows: Ints, settings: Hyperparameters, start: WarmStart | None
+) -> tuple[Ints, Hyperparameters]:
+    """The rows that are fitted on, and the settings: smaller steps on new rows alone."""
+    new = None if start is None else start.new_rows(data, rows)
+    if new is None:
+        return rows, settings
+    say(f"train: {len(new)} of {len(rows)} rows are new")
+    return new, settings.model_copy(
+        update={"learning_rate": settings.learning_rate * NEW_ROWS_STEP}
+    )
 
 
 def forget(model: ranker.Ranker, share: float) -> None:

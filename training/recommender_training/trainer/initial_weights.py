@@ -17,10 +17,14 @@ from torch import Tensor
 
 from recommender_training.artifact.checkpoint import Checkpoint, CheckpointError, Words
 from recommender_training.common.arrays import Bools, Ints
-from recommender_training.config.training import FeatureGroup, WarmMode
+from recommender_training.config.training import FeatureGroup, WarmEvents, WarmMode
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.item_content import content_names
 from recommender_training.models.ranker import Ranker
+
+#: New rows that a fit on them alone takes at least, and the share of the step size that it has:
+#: with the whole one it forgets as fast as it learns (ADR 0030).
+LEAST_NEW_ROWS, NEW_ROWS_STEP = 1_000, 1 / 3
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class WarmStart:
     mode: WarmMode
     #: Of the artifact that it is of.
     digest: str
+    #: Whether only events that it has not seen are fitted on.
+    events: WarmEvents = WarmEvents.ALL
 
     def state(self) -> dict[str, Any]:
         """The same as tensors, numbers and texts, for other processes."""
@@ -42,6 +48,7 @@ class WarmStart:
             "words": had.words.state(),
             "seen_until": had.seen_until,
             "mode": self.mode.value,
+            "events": self.events.value,
             "digest": self.digest,
         }
 
@@ -51,7 +58,8 @@ class WarmStart:
         words = Words.restore(state["words"])
         ids = [np.asarray(state[name].numpy()) for name in ("user_ids", "item_ids")]
         kept = Checkpoint(state["weights"], ids[0], ids[1], words, state["seen_until"])
-        return cls(kept, WarmMode(state["mode"]), state["digest"])
+        mode, events = WarmMode(state["mode"]), WarmEvents(state["events"])
+        return cls(kept, mode, state["digest"], events)
 
     def check(self, data: Dataset, groups: Iterable[FeatureGroup], validation_start: int) -> None:
         """Raise CheckpointError where a training on this data cannot start from it."""
@@ -90,6 +98,17 @@ class WarmStart:
         model.load_state_dict(merged)
         if self.mode is WarmMode.ITEM_EMBEDDINGS:
             model.freeze_all_but_items()
+
+    def new_rows(self, data: Dataset, rows: Ints) -> Ints | None:
+        """Of the `rows` those that it has not seen, where these alone are to be fitted on.
+
+        None where all are: also where fewer than LEAST_NEW_ROWS are new, since a fit on a few
+        would follow their noise.
+        """
+        if self.events is WarmEvents.ALL:
+            return None
+        new = rows[data.events.time[rows] >= self.checkpoint.seen_until]
+        return new if len(new) >= LEAST_NEW_ROWS else None
 
     def known(self, data: Dataset) -> tuple[Bools, Bools]:
         """[I + 1] and [U + 1] rows that the champion learned, not copied from the unknown."""

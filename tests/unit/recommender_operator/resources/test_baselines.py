@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.adapters import metrics_page
+from recommender_operator.adapters.counters import metrics_page
 from recommender_operator.api.baseline import PACKED_LIMIT
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines

@@ -1,0 +1,251 @@
+"""The observed objects of one kind, updated by a watch and by the responses of own writes.
+
+Both report the same object at different times and in any order, so the entry with the highest
+resourceVersion wins: within a kind they are increasing integers (guaranteed since Kubernetes 1.35,
+and true for etcd before). Objects are stored as JSON text: a quarter of the memory of parsed
+objects, no work for the garbage collector, and a separate copy for every reader.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+
+from recommender_operator.adapters.kubernetes.port import Object
+from recommender_operator.resources import labels
+
+#: Maximum number of remembered deletions, so that no late response of a write restores an object.
+REMEMBERED = 10_000
+
+#: Namespace and name of an object.
+Place = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """A stored object. A change of `meaning` triggers a look."""
+
+    uid: str
+    version: int
+    model: str
+    deleting: bool
+    meaning: int
+    text: bytes
+
+
+def version_of(thing: Object) -> int:
+    """Return the resourceVersion of an object as a number; 0 if it has none."""
+    text = str(thing["metadata"].get("resourceVersion") or "0")
+    return int(text) if text.isdigit() else 0
+
+
+def place_of(thing: Object) -> Place:
+    """Return the namespace and the name of an object."""
+    return str(thing["metadata"].get("namespace", "")), str(thing["metadata"]["name"])
+
+
+def name_of(thing: Object) -> str:
+    """Return the name of a RecommenderModel, which is that of its model."""
+    return str(thing["metadata"]["name"])
+
+
+def label_of(thing: Object) -> str:
+    """Return the model of a child object, from its label; empty without the label."""
+    return str((thing["metadata"].get("labels") or {}).get(labels.MODEL, ""))
+
+
+class Store:
+    """A cache of one kind. Methods that change it return whether a look is needed."""
+
+    def __init__(
+        self,
+        *,
+        slim: Callable[[Object], Object] = lambda thing: thing,
+        meaning: Callable[[Object], Object] | None = None,
+        model_of: Callable[[Object], str] = label_of,
+    ) -> None:
+        """`slim` removes unused fields. A change of `meaning` triggers a look; if it is None,
+        every change does. `model_of` returns the model of an object.
+        """
+        self._slim = slim
+        self._meaning = meaning
+        self.model_of = model_of
+        self._entries: dict[Place, Entry] = {}
+        self._by_model: dict[Place, dict[Place, None]] = {}
+        self._hidden: dict[str, int] = {}
+        self._gone: collections.OrderedDict[str, int] = collections.OrderedDict()
+        self._lists = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    # --- reading
+
+    def find(self, place: Place) -> Entry | None:
+        """Return an entry; None if it is missing, or the operator has deleted it."""
+        entry = self._entries.get(place)
+        return None if entry is None or entry.uid in self._hidden else entry
+
+    def get(self, place: Place) -> Object | None:
+        """Return a copy of an object."""
+        entry = self.find(place)
+        return None if entry is None else _parsed(entry)
+
+    def models(self) -> frozenset[Place]:
+        """Return the namespace and the model of all objects."""
+        return frozenset(self._by_model)
+
+    def select(self, namespace: str | None, wanted: Mapping[str, str]) -> list[Object]:
+        """Return copies of the objects with all labels, by namespace and name."""
+        model = wanted.get(labels.MODEL)
+        found = []
+        for place in sorted(self._places(namespace, model)):
+            thing = self.get(place)
+            own = (thing["metadata"].get("labels") or {}) if thing is not None else {}
+            if thing is not None and all(own.get(k) == value for k, value in wanted.items()):
+                found.append(thing)
+        return found
+
+    def _places(self, namespace: str | None, model: str | None) -> Iterable[Place]:
+        if namespace is not None and model is not None:
+            return self._by_model.get((namespace, model), ())
+        return [place for place in self._entries if namespace in (None, place[0])]
+
+    # --- updates
+
+    def entry(self, thing: Object) -> Entry:
+        """Return the entry of an object."""
+        kept, version = self._slim(thing), version_of(thing)
+        return Entry(
+            uid=str(thing["metadata"].get("uid", "")),
+            version=version,
+            model=self.model_of(thing),
+            deleting=bool(thing["metadata"].get("deletionTimestamp")),
+            meaning=version if self._meaning is None else hash(_text(self._meaning(kept))),
+            text=_text(kept),
+        )
+
+    def put(self, thing: Object) -> bool:
+        """Add an object, unless the stored one is as new."""
+        return self._take(place_of(thing), self.entry(thing))
+
+    def _take(self, place: Place, entry: Entry) -> bool:
+        before = self._entries.get(place)
+        if before is not None and before.version >= entry.version:
+            return False
+        if self._gone.get(entry.uid, -1) >= entry.version:
+            return False
+        if entry.deleting:
+            # An object that the operator deleted still exists: it waits for its finalizers.
+            self._hidden.pop(entry.uid, None)
+        self._set(place, entry)
+        return before is None or before.uid != entry.uid or before.meaning != entry.meaning
+
+    def remove(self, thing: Object) -> bool:
+        """Remove an object that was deleted at its resourceVersion."""
+        place, version = place_of(thing), version_of(thing)
+        uid = str(thing["metadata"].get("uid", ""))
+        self._bury(uid, version)
+        entry = self._entries.get(place)
+        if entry is None or entry.version > version:
+            return False
+        self._drop(place)
+        return True
+
+    def hide(self, place: Place, uid: str) -> bool:
+        """Hide an object that the operator has deleted, until a watch or list reports it."""
+        entry = self._entries.get(place)
+        if entry is None or entry.uid != uid or entry.deleting:
+            return False
+        self._hidden[uid] = self._lists
+        return True
+
+    def forget(self, place: Place, entry: Entry) -> bool:
+        """Remove an entry whose object was not found by a read."""
+        if self._entries.get(place) is not entry:
+            return False
+        self._bury(entry.uid, entry.version)
+        self._drop(place)
+        return True
+
+    def start_list(self) -> int:
+        """Return the number of the next list."""
+        self._lists += 1
+        return self._lists
+
+    def replace(self, number: int, listed: Mapping[Place, Entry], version: int) -> set[Place]:
+        """Replace the content by a list at a resourceVersion; return the models that need a look.
+
+        Objects that the operator has written meanwhile are newer than the list, and stay.
+        """
+        changed: set[Place] = set()
+        for uid, before in list(self._hidden.items()):
+            if before < number:
+                del self._hidden[uid]
+                changed |= {self._owner(place) for place in self._with(uid)}
+        for place, entry in listed.items():
+            if self._take(place, entry):
+                changed.add(self._owner(place))
+        for place, entry in list(self._entries.items()):
+            if place not in listed and entry.version <= version:
+                changed.add(self._owner(place))
+                self._bury(entry.uid, entry.version)
+                self._drop(place)
+        return changed
+
+    def clear(self) -> set[Place]:
+        """Remove all entries; return their models."""
+        known = set(self._by_model)
+        self._entries.clear()
+        self._by_model.clear()
+        self._hidden.clear()
+        self._gone.clear()
+        return known
+
+    # --- storage
+
+    def _with(self, uid: str) -> list[Place]:
+        return [place for place, entry in self._entries.items() if entry.uid == uid]
+
+    def _owner(self, place: Place) -> Place:
+        """Return the namespace and the model that an object belongs to."""
+        return place[0], self._entries[place].model
+
+    def _set(self, place: Place, entry: Entry) -> None:
+        before = self._entries.get(place)
+        if before is not None and before.model != entry.model:
+            self._unlink(place, before.model)
+        if before is not None and before.uid != entry.uid:
+            self._hidden.pop(before.uid, None)
+            self._bury(before.uid, before.version)
+        self._entries[place] = entry
+        if entry.model:
+            self._by_model.setdefault((place[0], entry.model), {})[place] = None
+
+    def _drop(self, place: Place) -> None:
+        entry = self._entries.pop(place)
+        self._hidden.pop(entry.uid, None)
+        self._unlink(place, entry.model)
+
+    def _unlink(self, place: Place, model: str) -> None:
+        places = self._by_model.get((place[0], model))
+        if places is not None:
+            places.pop(place, None)
+            if not places:
+                del self._by_model[place[0], model]
+
+    def _bury(self, uid: str, version: int) -> None:
+        self._gone[uid] = max(version, self._gone.pop(uid, -1))
+        while len(self._gone) > REMEMBERED:
+            self._gone.popitem(last=False)
+
+
+def _text(thing: Object) -> bytes:
+    return json.dumps(thing, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _parsed(entry: Entry) -> Object:
+    found: Object = json.loads(entry.text)
+    return found

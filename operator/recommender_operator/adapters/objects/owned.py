@@ -1,0 +1,77 @@
+"""Ownership of observed objects: by the uid of the controller, not by labels.
+
+Anybody who may create a pod in the namespace can give it the labels of a model. Only the uid in
+the controller's owner reference counts, up to an object with a known uid.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Mapping
+
+from recommender_operator.adapters.kubernetes.port import Object
+from recommender_operator.adapters.pods.states import label
+from recommender_operator.observed import VersionObject
+from recommender_operator.resources import labels, ownership
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Controller:
+    """The owner reference of an object's controller."""
+
+    group: str
+    kind: str
+    name: str
+    uid: str
+
+
+def controller_of(thing: Object) -> Controller | None:
+    """Return the controller of an object; None if it has none."""
+    owner = ownership.controller_of(thing)
+    if owner is None:
+        return None
+    group, slash, _ = str(owner.get("apiVersion", "")).partition("/")
+    return Controller(
+        group=group if slash else "",
+        kind=str(owner.get("kind", "")),
+        name=str(owner.get("name", "")),
+        uid=str(owner.get("uid", "")),
+    )
+
+
+def controlled_by(things: Iterable[Object], uids: Collection[str]) -> list[Object]:
+    """Return the objects whose controller has one of the uids."""
+    return [thing for thing in things if ownership.owned_by(thing, uids)]
+
+
+def pods_of_jobs(
+    pods: Iterable[Object], owners: Mapping[str, str], jobs: Iterable[Object]
+) -> dict[str, list[Object]]:
+    """Return the pods by uid of their Job or TrainJob; `owners` has the owner's uid by pod."""
+    result: dict[str, list[Object]] = {job["metadata"]["uid"]: [] for job in jobs}
+    for pod in pods:
+        owner = owners.get(pod["metadata"]["uid"])
+        if owner in result:
+            result[owner].append(pod)
+    return result
+
+
+def serving_pods(
+    pods: Iterable[Object],
+    owners: Mapping[str, str],
+    model_uid: str,
+    versions: Iterable[VersionObject],
+) -> dict[str, list[Object]]:
+    """Return the serving pods by version.
+
+    In Knative mode one InferenceService, which the model owns, serves all versions, and its
+    template names the version; in Gateway mode the version itself is the owner.
+    """
+    names = {version.uid: version.name for version in versions}
+    result: dict[str, list[Object]] = {}
+    for pod in pods:
+        version = label(pod, labels.VERSION)
+        owner = owners.get(pod["metadata"]["uid"])
+        if version and (owner == model_uid or names.get(owner or "") == version):
+            result.setdefault(version, []).append(pod)
+    return result

@@ -1,0 +1,63 @@
+"""The APIs of the cluster, checked at most every half minute."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from recommender_operator.adapters.kubernetes.port import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    JOB_SETS,
+    REVISIONS,
+    TRAIN_JOBS,
+    TRAINING_RUNTIMES,
+    Kube,
+    Resource,
+)
+from recommender_operator.api.spec import TrafficMode
+from recommender_operator.observed import Platform
+from recommender_operator.resources.options import Options
+
+#: Lifetime of a cached result, in seconds.
+FRESH = 30.0
+NEEDED: dict[TrafficMode, tuple[Resource, ...]] = {
+    TrafficMode.GATEWAY: (INFERENCE_SERVICES, HTTP_ROUTES),
+    TrafficMode.KNATIVE: (INFERENCE_SERVICES, REVISIONS),
+}
+#: Resources of Kubeflow Trainer v2, and of JobSet, which it uses.
+NEEDED_BY_WORKERS = (TRAIN_JOBS, TRAINING_RUNTIMES, JOB_SETS)
+
+
+class PlatformReader:
+    """Uses discovery, which every account may read, so no access to CRDs is needed."""
+
+    def __init__(
+        self, kube: Kube, options: Options, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._kube = kube
+        self._options = options
+        self._clock = clock
+        self._known: dict[Resource, tuple[float, bool]] = {}
+
+    async def read(self, mode: TrafficMode, workers: int = 1) -> Platform:
+        """Return the names of the missing CRDs for a traffic mode and a number of workers."""
+        needed = NEEDED_BY_WORKERS if workers > 1 else ()
+        return Platform(
+            missing=await self._lacks(NEEDED[mode]),
+            missing_for_workers=await self._lacks(needed),
+            domain=self._options.domain,
+            host_policy=self._options.host_policy,
+            prometheus_urls=self._options.prometheus_urls,
+        )
+
+    async def _lacks(self, needed: tuple[Resource, ...]) -> tuple[str, ...]:
+        return tuple([need.name for need in needed if not await self._has(need)])
+
+    async def _has(self, resource: Resource) -> bool:
+        known = self._known.get(resource)
+        if known is not None and self._clock() - known[0] < FRESH:
+            return known[1]
+        found = await self._kube.serves(resource)
+        self._known[resource] = (self._clock(), found)
+        return found

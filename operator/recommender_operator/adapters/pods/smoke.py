@@ -1,0 +1,140 @@
+"""The smoke inference: requests to a pod of a version before users reach it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from typing import Any
+
+import aiohttp
+
+from recommender_operator.adapters.pods.http import ExchangeError, exchange, pod_url
+from recommender_operator.adapters.pods.json_types import json_type
+from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.api.spec_mapping import IdKind, IdKinds
+from recommender_operator.api.version import Smoke
+
+PORT = 8080
+PATH = "/v1/models/recommender:predict"
+#: Maximum size of a response in bytes; ten items have less than 1 kB.
+LIMIT = 2**20
+#: Time limit in seconds. The first inference may be slow, because TorchScript optimizes then.
+TIMEOUT = aiohttp.ClientTimeout(total=15, connect=2)
+TOP_N = 10
+#: Users that no data set has: the model must answer for a cold start.
+USERS = {IdKind.INTEGER: -1, IdKind.TEXT: "smoke.recommender.dev"}
+#: Types of ids in JSON, and their names in messages.
+TYPES = {IdKind.INTEGER: (int, "an integer"), IdKind.TEXT: (str, "a text")}
+INTEGERS = IdKinds()
+#: Sources of fallbacks (docs/contracts.md).
+FALLBACKS = ("baseline", "popularity")
+
+
+class HttpSmokeTester:
+    """A `SmokeTester` with the v1 REST protocol of the transformer (docs/contracts.md)."""
+
+    def __init__(self, session: aiohttp.ClientSession, *, port: int = PORT) -> None:
+        self._session = session
+        self._port = port
+
+    @classmethod
+    def session(cls) -> aiohttp.ClientSession:
+        """Return a client session with the time limits of the test; the caller closes it."""
+        return aiohttp.ClientSession(timeout=TIMEOUT)
+
+    async def smoke(self, pod: PodRef, now: datetime.datetime, ids: IdKinds = INTEGERS) -> Smoke:
+        """Request items for a user without a session, then for a session with the returned items.
+
+        `ids` are the types of ids that the version must accept and return.
+        """
+        try:
+            first = await self._request(pod, [], ids)
+            session: list[dict[str, object]] = [
+                {"item": item, "timestamp": int(now.timestamp()) - 60 * (i + 1), "value": 4.0}
+                for i, item in enumerate(first[:2])
+            ]
+            second = await self._request(pod, session, ids)
+        except (ExchangeError, ValueError) as error:
+            return Smoke(passed=False, message=f"{pod.name}: {error}"[:2048], at=now)
+        message = (
+            f"{pod.name} returned {len(first)} items for a user without a session and "
+            f"{len(second)} for one with a session of {len(session)}, by the model"
+        )
+        return Smoke(passed=True, message=message, at=now)
+
+    async def _request(
+        self, pod: PodRef, session: list[dict[str, object]], ids: IdKinds
+    ) -> list[int] | list[str]:
+        who = f"with a session of {len(session)}" if session else "without a session"
+        instance = {"user_id": USERS[ids.user], "session": session, "top_n": TOP_N}
+        try:
+            body = await exchange(
+                self._session,
+                "POST",
+                pod_url(pod.ip, self._port, PATH),
+                limit=LIMIT,
+                json={"instances": [instance]},
+            )
+            return check_answer(body, ids.item)
+        except ValueError as error:
+            raise ValueError(f"request for a user {who}: {error}") from error
+
+
+def check_answer(body: bytes, kind: IdKind = IdKind.INTEGER) -> list[int] | list[str]:
+    """Return the items of a response after checking it against the contract; ids are of `kind`.
+
+    Raises:
+        ValueError: the response violates the contract. The message names the field, its type and
+            the expected one, but quotes nothing: it goes into a status, and the pod's owner
+            controls the response.
+    """
+    prediction = _prediction(body)
+    items, scores = prediction.get("items"), prediction.get("scores")
+    source = prediction.get("source")
+    if source != "model":
+        source_text = source if source in FALLBACKS else json_type(source)
+        raise ValueError(f"source is {source_text}, not model: a fallback answered")
+    if not isinstance(items, list):
+        raise ValueError(f"items is {json_type(items)}, not an array")
+    if not items:
+        raise ValueError("items is empty")
+    wanted, expected = TYPES[kind]
+    for i, item in enumerate(items):
+        if not isinstance(item, wanted) or isinstance(item, bool):
+            raise ValueError(f"items[{i}] is {json_type(item)}, not {expected}")
+    if len(set(items)) != len(items):
+        raise ValueError("items contains an item twice")
+    _check_scores(scores, len(items))
+    return items
+
+
+def _check_scores(scores: object, wanted: int) -> None:
+    if not isinstance(scores, list):
+        raise ValueError(f"scores is {json_type(scores)}, not an array")
+    if len(scores) != wanted:
+        raise ValueError(f"scores has {len(scores)} values for {wanted} items")
+    for i, score in enumerate(scores):
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            raise ValueError(f"scores[{i}] is {json_type(score)}, not a number")
+        if isinstance(score, float) and not math.isfinite(score):
+            raise ValueError(f"scores[{i}] is {score}, not finite")
+        if not 0 <= score <= 1:
+            raise ValueError(f"scores[{i}] is not within 0 and 1")
+
+
+def _prediction(body: bytes) -> dict[str, Any]:
+    try:
+        answer: Any = json.loads(body)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"the response is not JSON: invalid at character {error.pos}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"the response is not JSON: {type(error).__name__}") from None
+    predictions = answer.get("predictions") if isinstance(answer, dict) else None
+    if not isinstance(predictions, list):
+        raise ValueError(f"predictions is {json_type(predictions)}, not an array of one")
+    if len(predictions) != 1:
+        raise ValueError(f"predictions has {len(predictions)} entries, not one")
+    if not isinstance(predictions[0], dict):
+        raise ValueError(f"predictions[0] is {json_type(predictions[0])}, not an object")
+    return predictions[0]

@@ -1,0 +1,158 @@
+"""Traffic by the Gateway API: one InferenceService per version, and a weighted HTTPRoute."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from recommender_operator.adapters.kubernetes.port import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    KINDS,
+    VERSIONS,
+    Kube,
+    Object,
+)
+from recommender_operator.adapters.objects.owned_writes import OwnedObjects
+from recommender_operator.adapters.traffic.port import (
+    Subject,
+    TrafficView,
+    created_at,
+    ready_condition,
+    service_state,
+)
+from recommender_operator.observed import ServiceState, TrafficState
+from recommender_operator.resources import http_route, inference_service, labels
+from recommender_operator.resources.options import Options
+from recommender_operator.resources.ownership import Foreign, foreign, owned_by
+
+#: Hex digits of the digest of observations.
+DIGEST_DIGITS = 16
+
+
+class GatewayTraffic:
+    """KServe in Standard mode, with the operator's own route."""
+
+    def __init__(self, kube: Kube, options: Options) -> None:
+        self._kube = kube
+        self._objects = OwnedObjects(kube)
+        self._options = options
+
+    async def observe(self, subject: Subject) -> TrafficView:
+        model = subject.model
+        found = await self._kube.list(
+            INFERENCE_SERVICES, model.namespace, labels.of_model(model.name)
+        )
+        subject.seen.read(INFERENCE_SERVICES, found)
+        services, others = _services(subject, found)
+        route = await self._kube.get(HTTP_ROUTES, model.namespace, model.name)
+        subject.seen.read(HTTP_ROUTES, [route] if route is not None else [])
+        if route is None or owned_by(route, subject.owners):
+            state = route_state(route)
+        else:
+            others.append(foreign(KINDS[HTTP_ROUTES], route))
+            state = TrafficState(message=others[-1].message)
+        return TrafficView(services=services, traffic=state, foreign=tuple(others))
+
+    async def ensure(self, subject: Subject, version: str) -> None:
+        manifest = inference_service.standard(
+            subject.model, subject.versions[version], self._options
+        )
+        await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
+
+    async def release(self, subject: Subject, version: str) -> None:
+        namespace = subject.model.namespace
+        await self._objects.delete(INFERENCE_SERVICES, namespace, version, subject.claim)
+
+    async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
+        manifest = http_route.http_route(subject.model, weights, self._options, host)
+        manifest["metadata"].setdefault("annotations", {})[labels.DECIDED_ON] = _basis(subject)
+        await self._objects.apply(HTTP_ROUTES, manifest, subject.claim)
+
+    async def withdraw(self, subject: Subject) -> None:
+        namespace, name = subject.model.namespace, subject.model.name
+        await self._objects.delete(HTTP_ROUTES, namespace, name, subject.claim)
+
+
+def _services(
+    subject: Subject, found: Sequence[Object]
+) -> tuple[dict[str, ServiceState], list[Foreign]]:
+    """Return the services of the versions, and foreign objects with their names."""
+    digest = inference_service.serving_digest(subject.model.spec.serving)
+    services: dict[str, ServiceState] = {}
+    others = []
+    for service in found:
+        metadata = service["metadata"]
+        version = (metadata.get("labels") or {}).get(labels.VERSION)
+        if not version or metadata.get("deletionTimestamp"):
+            continue
+        if owned_by(service, subject.owners):
+            services[version] = service_state(
+                version,
+                owner=service,
+                condition=ready_condition(service),
+                pods=subject.pods.get(version, ()),
+                outdated=(metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) != digest,
+            )
+        elif metadata["name"] in subject.versions:
+            others.append(foreign(KINDS[INFERENCE_SERVICES], service))
+    return services, others
+
+
+def _basis(subject: Subject) -> str:
+    """Return a digest of the versions that a split is based on.
+
+    With it, every decision changes the route, even if the split stays the same, so that a later
+    write by an operator that was suspended in between gets a conflict.
+    """
+    seen = [subject.seen.get(VERSIONS, name) for name in sorted(subject.versions)]
+    texts = [
+        f"{thing['metadata']['uid']}@{thing['metadata']['resourceVersion']}"
+        for thing in seen
+        if thing is not None
+    ]
+    return hashlib.sha256(" ".join(texts).encode()).hexdigest()[:DIGEST_DIGITS]
+
+
+def route_state(route: Object | None) -> TrafficState:
+    """Return the split of a route, and whether every parent has applied this generation."""
+    if route is None or route["metadata"].get("deletionTimestamp"):
+        return TrafficState()
+    message = _not_taken(route)
+    hosts = route["spec"].get("hostnames") or [""]
+    return TrafficState(
+        weights=http_route.weights_of(route),
+        accepted=not message,
+        message=message,
+        host=str(hosts[0]),
+        created_at=created_at(route),
+    )
+
+
+def _not_taken(route: Object) -> str:
+    """Return why a route is not applied; empty if it is."""
+    wanted = len(route["spec"].get("parentRefs") or [])
+    parents = route.get("status", {}).get("parents") or []
+    if not parents or len(parents) < wanted:
+        return "no Gateway controller has accepted the HTTPRoute; check its parentRefs"
+    generation = int(route["metadata"].get("generation") or 0)
+    for parent in parents:
+        for kind in ("Accepted", "ResolvedRefs"):
+            if problem := _problem(parent, kind, generation):
+                return problem
+    return ""
+
+
+def _problem(parent: Object, kind: str, generation: int) -> str:
+    condition = next((c for c in parent.get("conditions") or [] if c.get("type") == kind), None)
+    if condition is None:
+        return f"the Gateway controller has not yet reported {kind}"
+    if int(condition.get("observedGeneration") or 0) < generation:
+        return (
+            f"the Gateway controller has not yet observed generation {generation} of the HTTPRoute"
+        )
+    if condition.get("status") != "True":
+        return f"{kind} is {condition.get('status')}: {condition.get('reason')} " + str(
+            condition.get("message") or ""
+        )
+    return ""

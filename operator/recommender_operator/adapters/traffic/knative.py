@@ -1,0 +1,303 @@
+"""Traffic by KServe's canary: one InferenceService, whose template changes.
+
+KServe 0.20 in Knative mode behaves as follows (from its `ksvc_reconciler.go`, and by experiment):
+
+- The first rollout ignores `canaryTrafficPercent`: without a rolled-out revision, the newest one
+  receives all requests as soon as it is ready.
+- With the field, the newest ready revision receives that percent, and the last rolled-out revision
+  the rest. Removing the field promotes the newest ready revision, so the operator removes it only
+  if that revision belongs to the right version.
+- Only two revisions receive requests, so there is one canary at a time: a new latest version
+  replaces the open canary, at 0 percent, and the rolled-out revision keeps its share. If a
+  revision fails, the split does not change.
+- A version that is neither the latest nor rolled out has no pods. To keep the previous champion
+  warm, the operator makes it the latest at 0 percent until the next candidate; to restore it, the
+  operator does the same and then promotes it.
+- From the last step on, the candidate is the rolled-out revision. At 0 percent KServe then returns
+  to the revision before, whose pods may have to start: requests wait for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import urllib.parse
+from collections.abc import Mapping
+
+from recommender_operator.adapters.kubernetes.port import (
+    INFERENCE_SERVICES,
+    KINDS,
+    REVISIONS,
+    Kube,
+    Object,
+)
+from recommender_operator.adapters.objects.owned_writes import ForeignObjectError, OwnedObjects
+from recommender_operator.adapters.traffic.port import (
+    Subject,
+    TrafficError,
+    TrafficView,
+    ready_condition,
+    service_state,
+)
+from recommender_operator.api.base import GROUP
+from recommender_operator.api.version import TERMINAL
+from recommender_operator.observed import ServiceState, TrafficState
+from recommender_operator.resources import inference_service, labels
+from recommender_operator.resources.options import Options
+from recommender_operator.resources.ownership import foreign, owned_by
+
+#: Annotation with the version that the stable version replaces as the latest.
+RETIRING = f"{GROUP}/retiring"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class View:
+    """The InferenceService and its revisions, by version."""
+
+    service: Object
+    revisions: Mapping[str, Object]
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """The annotations of the InferenceService."""
+        return self.service["metadata"].get("annotations") or {}
+
+    @property
+    def top(self) -> str:
+        """The version in the template: the latest one."""
+        return str(self.annotations.get(labels.VERSION, ""))
+
+    @property
+    def percent(self) -> int | None:
+        """The canaryTrafficPercent in the spec."""
+        value = self.service["spec"]["predictor"].get("canaryTrafficPercent")
+        return None if value is None else int(value)
+
+    @property
+    def predictor(self) -> Object:
+        """The status of the predictor."""
+        found: Object = self.service.get("status", {}).get("components", {}).get("predictor", {})
+        return found
+
+    def version_of(self, revision: str | None) -> str:
+        """Return the version of a revision; empty if it is unknown."""
+        found = self.revisions.get(revision or "")
+        marks = (found or {}).get("metadata", {}).get("labels") or {}
+        return str(marks.get(labels.VERSION, ""))
+
+    @property
+    def newest_ready(self) -> str:
+        """The version of the newest ready revision."""
+        return self.version_of(self.predictor.get("latestReadyRevision"))
+
+    @property
+    def rolled_out(self) -> str:
+        """The version of the rolled-out revision, which receives the rest of the requests."""
+        return self.version_of(self.predictor.get("latestRolledoutRevision"))
+
+    @property
+    def previous(self) -> str:
+        """The version of the revision that was rolled out before it."""
+        return self.version_of(self.predictor.get("previousRolledoutRevision"))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the newest revision is ready and belongs to the latest version."""
+        made = self.predictor.get("latestCreatedRevision")
+        ready = self.predictor.get("latestReadyRevision")
+        return bool(made) and made == ready and self.version_of(made) == self.top
+
+    def reported(self) -> dict[str, int]:
+        """Return the split that Knative reports, by version."""
+        weights: dict[str, int] = {}
+        for target in self.predictor.get("traffic") or []:
+            version = self.version_of(target.get("revisionName"))
+            if version and target.get("percent"):
+                weights[version] = weights.get(version, 0) + int(target["percent"])
+        return weights
+
+    def desired(self) -> dict[str, int]:
+        """Return the desired split of the spec, by version."""
+        percent = 100 if self.percent is None or not self.rolled_out else self.percent
+        weights = {self.top: percent}
+        if percent < 100:
+            weights[self.rolled_out] = weights.get(self.rolled_out, 0) + 100 - percent
+        return {version: weight for version, weight in weights.items() if weight > 0}
+
+
+class KnativeTraffic:
+    """KServe in Knative mode."""
+
+    def __init__(self, kube: Kube, options: Options) -> None:
+        self._kube = kube
+        self._objects = OwnedObjects(kube)
+        self._options = options
+
+    async def _view(self, subject: Subject) -> View | None:
+        """Return the InferenceService and its revisions, as observed by the look.
+
+        Raises:
+            ForeignObjectError: the InferenceService does not belong to the model.
+        """
+        model = subject.model
+        service = await self._objects.read(
+            INFERENCE_SERVICES, model.namespace, model.name, subject.claim
+        )
+        if service is None or service["metadata"].get("deletionTimestamp"):
+            return None
+        if not owned_by(service, subject.owners):
+            raise ForeignObjectError(foreign(KINDS[INFERENCE_SERVICES], service))
+        revisions = await self._kube.list(REVISIONS, model.namespace, labels.of_model(model.name))
+        by_name = {revision["metadata"]["name"]: revision for revision in revisions}
+        return View(service=service, revisions=by_name)
+
+    async def observe(self, subject: Subject) -> TrafficView:
+        model = subject.model
+        service = await self._kube.get(INFERENCE_SERVICES, model.namespace, model.name)
+        subject.seen.read(INFERENCE_SERVICES, [service] if service is not None else [])
+        try:
+            view = await self._view(subject)
+        except ForeignObjectError as error:
+            nothing = TrafficState(message=error.foreign.message)
+            return TrafficView(services={}, traffic=nothing, foreign=(error.foreign,))
+        if view is None:
+            return TrafficView(services={}, traffic=TrafficState())
+        digest = inference_service.serving_digest(subject.model.spec.serving)
+        services: dict[str, ServiceState] = {}
+        for version, revision in _served(view).items():
+            on_top = version == view.top
+            services[version] = service_state(
+                version,
+                owner=revision or view.service,
+                condition=_condition(view, revision),
+                pods=subject.pods.get(version, ()),
+                outdated=on_top and view.annotations.get(labels.SERVING_DIGEST) != digest,
+            )
+        retiring = view.annotations.get(RETIRING)
+        if retiring and retiring not in services:
+            services[retiring] = ServiceState(
+                version=retiring,
+                ready=False,
+                reason="Retiring",
+                message="its pods are terminating",
+            )
+        return TrafficView(services=services, traffic=_traffic(view))
+
+    async def ensure(self, subject: Subject, version: str) -> None:
+        view = await self._view(subject)
+        if view is None or not view.rolled_out:
+            await self._put(subject, version, None)
+        elif view.top == version:
+            # The settings are outdated: apply them, but keep the share.
+            retiring = view.annotations.get(RETIRING, "")
+            await self._put(subject, version, view.percent, retiring)
+        elif view.top == view.rolled_out or _gives_way(subject, view.top, version):
+            await self._put(subject, version, 0)
+
+    async def release(self, subject: Subject, version: str) -> None:
+        view = await self._view(subject)
+        if view is None:
+            return
+        if subject.model.deleting:
+            await self.withdraw(subject)
+            return
+        stable = view.rolled_out
+        if view.top == version and stable and stable != version and view.percent is not None:
+            # The stable version becomes the latest, still at 0 percent: until that revision
+            # is ready, the newest ready one is that of the version which must get nothing.
+            await self._put(subject, stable, 0, retiring=version)
+        elif view.annotations.get(RETIRING) == version and view.top == stable:
+            if view.settled:
+                await self._put(subject, stable, None)
+        elif view.top == version and not view.reported():
+            await self.withdraw(subject)
+
+    async def split(self, subject: Subject, weights: Mapping[str, int], _host: str = "") -> None:
+        view = await self._view(subject)
+        if view is None:
+            raise TrafficError("the InferenceService does not exist yet")
+        wanted = {version: weight for version, weight in weights.items() if weight > 0}
+        if set(wanted) == {view.top}:
+            if view.top == view.rolled_out and view.annotations.get(RETIRING):
+                return
+            if view.newest_ready != view.top:
+                raise TrafficError(
+                    f"{view.top} is not ready: a promotion now would promote {view.newest_ready!r}"
+                )
+            await self._put(subject, view.top, None)
+            return
+        rest = view.rolled_out
+        if set(wanted) == {view.previous} and view.top == rest:
+            await self._put(subject, view.top, 0)
+            return
+        if not rest or not set(wanted) <= {view.top, rest}:
+            raise TrafficError(
+                f"Knative mode can split only between {view.top!r} (latest) and {rest!r} (rolled "
+                f"out), not {sorted(wanted)}"
+            )
+        share = wanted.get(view.top, 0)
+        if share > 0 and view.newest_ready != view.top:
+            raise TrafficError(f"{view.top} is not ready: its share would go to another version")
+        await self._put(subject, view.top, share)
+
+    async def withdraw(self, subject: Subject) -> None:
+        model = subject.model
+        await self._objects.delete(INFERENCE_SERVICES, model.namespace, model.name, subject.claim)
+
+    async def _put(
+        self, subject: Subject, version: str, percent: int | None, retiring: str = ""
+    ) -> None:
+        if version not in subject.versions:
+            raise TrafficError(f"there is no ModelVersion {version!r}")
+        manifest = inference_service.knative(
+            subject.model, subject.versions[version], percent, self._options
+        )
+        if retiring:
+            manifest["metadata"]["annotations"][RETIRING] = retiring
+        await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
+
+
+def _gives_way(subject: Subject, top: str, version: str) -> bool:
+    """Return whether a version may become the latest; only a candidate replaces a candidate."""
+    return not _on_its_way(subject, top) or _on_its_way(subject, version)
+
+
+def _on_its_way(subject: Subject, version: str) -> bool:
+    found = subject.versions.get(version)
+    return found is not None and found.status.stage not in TERMINAL
+
+
+def _served(view: View) -> dict[str, Object | None]:
+    """Return the versions that have pods, or soon will, with their revisions."""
+    served: dict[str, Object | None] = {}
+    rolled_out = view.predictor.get("latestRolledoutRevision")
+    if view.rolled_out:
+        served[view.rolled_out] = view.revisions.get(str(rolled_out))
+    if view.top and view.top not in served:
+        made = view.predictor.get("latestCreatedRevision")
+        own = view.version_of(made) == view.top
+        served[view.top] = view.revisions.get(str(made)) if own else None
+    return served
+
+
+def _condition(view: View, revision: Object | None) -> Object:
+    if revision is not None:
+        return ready_condition(revision)
+    found = ready_condition(view.service, "PredictorReady") or ready_condition(view.service)
+    # Until this version has a revision, the condition is about the earlier one.
+    return {"status": "False", "reason": "Pending", "message": str(found.get("message") or "")}
+
+
+def _traffic(view: View) -> TrafficState:
+    reported = view.reported()
+    host = urllib.parse.urlsplit(str(view.predictor.get("url") or "")).hostname or ""
+    # Without a host, no requests are possible, even if the split is reported.
+    accepted = bool(reported) and reported == view.desired() and bool(host)
+    message = ""
+    if not accepted:
+        condition = ready_condition(view.service)
+        message = (
+            f"desired split {view.desired()}, Knative reports {reported} at {host or 'no host'}"
+        )
+        if condition.get("status") != "True":
+            message += f": {condition.get('reason', '')} {condition.get('message', '')}".rstrip()
+    return TrafficState(weights=reported, accepted=accepted, message=message, host=host)

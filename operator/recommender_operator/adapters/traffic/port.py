@@ -1,0 +1,154 @@
+"""The traffic port: serve versions, split requests between them, and observe both.
+
+It has two implementations (`docs/adr/0003-traffic-port.md`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from recommender_operator.adapters.kubernetes.port import Object
+from recommender_operator.adapters.objects.owned_writes import Claim
+from recommender_operator.adapters.objects.seen import Seen
+from recommender_operator.adapters.pods import redaction
+from recommender_operator.adapters.pods import restarts as podrestarts
+from recommender_operator.adapters.pods import states as podstates
+from recommender_operator.observed import (
+    ModelObject,
+    ServiceState,
+    TrafficState,
+    VersionObject,
+)
+from recommender_operator.resources.ownership import Foreign
+
+
+class TrafficError(Exception):
+    """The data plane cannot apply the split yet, usually because a status lags behind.
+
+    The look is repeated; only if the error persists, it is reported.
+    """
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The subject of a traffic call: a model, its versions, and their observed serving pods.
+
+    `seen` has the objects that the look observed, which are the preconditions of writes.
+    """
+
+    model: ModelObject
+    versions: Mapping[str, VersionObject]
+    pods: Mapping[str, Sequence[Object]] = dataclasses.field(default_factory=dict)
+    seen: Seen = dataclasses.field(default_factory=Seen)
+
+    @property
+    def owners(self) -> Collection[str]:
+        """The uids that may control the model's serving objects."""
+        return frozenset({self.model.uid, *(v.uid for v in self.versions.values())})
+
+    @property
+    def claim(self) -> Claim:
+        """The owners and observed objects for writes."""
+        return Claim(owners=self.owners, seen=self.seen)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrafficView:
+    """The observed services, and the traffic split."""
+
+    services: Mapping[str, ServiceState]
+    traffic: TrafficState
+    #: Foreign objects with the names of the model's objects.
+    foreign: tuple[Foreign, ...] = ()
+
+
+class Traffic(Protocol):
+    """Each call is idempotent and sets a desired state, without waiting. All raise KubeError.
+
+    Writes raise ForeignObjectError if a foreign object has the name, and ConflictError if an
+    object has changed since the look observed it.
+    """
+
+    async def observe(self, subject: Subject) -> TrafficView:
+        """Return the services by version and the split that the data plane reports."""
+        ...
+
+    async def ensure(self, subject: Subject, version: str) -> None:
+        """Serve a version, without requests if another one receives them.
+
+        Raises:
+            NotPublishedError: the version has no artifact.
+        """
+        ...
+
+    async def release(self, subject: Subject, version: str) -> None:
+        """Stop serving a version that receives no requests."""
+        ...
+
+    async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
+        """Set the split of the requests at a host, in percent, with a sum of 100.
+
+        An empty host is the model's default host.
+
+        Raises:
+            TrafficError: the data plane cannot apply the split yet.
+        """
+        ...
+
+    async def withdraw(self, subject: Subject) -> None:
+        """Stop routing requests to the model."""
+        ...
+
+
+def created_at(thing: Object) -> datetime.datetime | None:
+    """Return the creation time of an object."""
+    text = thing["metadata"].get("creationTimestamp")
+    return datetime.datetime.fromisoformat(text) if text else None
+
+
+def ready_condition(thing: Object, kind: str = "Ready") -> Object:
+    """Return a condition of an object; empty if it is not set."""
+    for condition in thing.get("status", {}).get("conditions") or []:
+        if condition.get("type") == kind:
+            found: Object = condition
+            return found
+    return {}
+
+
+def service_state(
+    version: str,
+    *,
+    owner: Object,
+    condition: Object,
+    pods: Sequence[Object],
+    outdated: bool,
+) -> ServiceState:
+    """Return the state of a version's service.
+
+    It is ready if KServe reports Ready and a pod is ready: KServe's condition may precede the
+    pods, and stays True for a while after they are gone.
+    """
+    ready_pods = sum(1 for pod in pods if podstates.is_ready(pod))
+    ready = condition.get("status") == "True" and ready_pods > 0
+    reason, message = "", ""
+    if not ready:
+        newest = sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+        reason, message = podstates.obstacle(newest[-1]) if newest else ("", "")
+        reason = reason or str(condition.get("reason") or "") or "NotReady"
+        message = message or str(condition.get("message") or "") or f"{ready_pods} pods are ready"
+    restarts, restart_reason = podrestarts.restarts(pods)
+    return ServiceState(
+        version=version,
+        ready=ready,
+        reason=reason,
+        message=message[: redaction.SHOWN_LIMIT],
+        ready_pods=ready_pods,
+        uid=str(owner["metadata"].get("uid") or ""),
+        restarts=restarts,
+        restart_reason=restart_reason,
+        disrupted=not ready and podrestarts.disrupted(pods),
+        outdated=outdated,
+    )

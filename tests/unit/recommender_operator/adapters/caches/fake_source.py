@@ -1,0 +1,80 @@
+"""An in-memory API server for lists and watches of one kind, which a test controls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from recommender_operator.adapters.caches.watching import Event, EventType, Page, Scope
+from recommender_operator.adapters.kubernetes.port import PODS, KubeError, Object
+
+SCOPE = Scope(PODS, None, "recommender.dev/model")
+
+
+def thing(
+    name: str, version: int, *, uid: str = "", model: str = "movies", **metadata: Any
+) -> Object:
+    """Return an object as the API server would."""
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": "team",
+            "uid": uid or f"uid-{name}",
+            "resourceVersion": str(version),
+            "labels": {"recommender.dev/model": model},
+            **metadata,
+        }
+    }
+
+
+class FakeSource:
+    """Holds the truth; a watch sees only what the test lets through."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, Object] = {}
+        self.version = 1
+        self.page_size = 100
+        self.lists = 0
+        #: The resourceVersion of each watch.
+        self.watches: list[str] = []
+        self.errors: list[KubeError] = []
+        self._stream: asyncio.Queue[Event | KubeError | None] = asyncio.Queue()
+
+    def put(self, name: str, **values: Any) -> Object:
+        self.version += 1
+        self.objects[name] = thing(name, self.version, **values)
+        return self.objects[name]
+
+    def drop(self, name: str) -> Object:
+        self.version += 1
+        gone = self.objects.pop(name)
+        metadata = {**gone["metadata"], "resourceVersion": str(self.version)}
+        return {**gone, "metadata": metadata}
+
+    def say(self, kind: EventType, about: Object) -> None:
+        self._stream.put_nowait(Event(kind, about))
+
+    def bookmark(self) -> None:
+        self.say("BOOKMARK", {"metadata": {"resourceVersion": str(self.version)}})
+
+    def end(self, error: KubeError | None = None) -> None:
+        """End the stream, by the server's own will or with an error."""
+        self._stream.put_nowait(error)
+
+    async def page(self, scope: Scope, more: str) -> Page:
+        await asyncio.sleep(0)
+        if self.errors:
+            raise self.errors.pop(0)
+        start = int(more or 0)
+        self.lists += start == 0
+        items = list(self.objects.values())
+        end = start + self.page_size
+        return Page(items[start:end], str(self.version), str(end) if end < len(items) else "")
+
+    async def watch(self, scope: Scope, version: str, seconds: int) -> AsyncGenerator[Event, None]:
+        self.watches.append(version)
+        while (event := await self._stream.get()) is not None:
+            if isinstance(event, KubeError):
+                raise event
+            yield event

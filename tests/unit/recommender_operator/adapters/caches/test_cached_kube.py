@@ -1,0 +1,274 @@
+"""The port with caches: reads without requests, own writes at once, stale objects read once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
+
+import pytest
+
+from recommender_operator.adapters.caches.cached_kube import ABSENT, CachedKube
+from recommender_operator.adapters.caches.informer import Informer
+from recommender_operator.adapters.caches.kinds import CHILDREN, KINDS, Caches
+from recommender_operator.adapters.caches.watching import Event, Page, Scope
+from recommender_operator.adapters.kubernetes.port import (
+    BASELINES,
+    CLAIMS,
+    HTTP_ROUTES,
+    JOBS,
+    MODELS,
+    REVISIONS,
+    VERSIONS,
+    ConflictError,
+    KubeError,
+    Object,
+    Resource,
+)
+from recommender_operator.resources import labels
+from tests.fakes import FakeKube, add_model
+
+MARKS = labels.of_model("movies")
+
+
+class FrozenSource:
+    """Lists what the fake API server holds; its watches bring nothing until they are thawed."""
+
+    def __init__(self, kube: FakeKube) -> None:
+        self._kube = kube
+        self.missing: set[Resource] = {REVISIONS}
+
+    async def page(self, scope: Scope, more: str) -> Page:
+        if scope.resource in self.missing:
+            raise KubeError("no such kind", status=404)
+        items = await self._kube.list(scope.resource, scope.namespace, {})
+        newest = [int(item["metadata"]["resourceVersion"]) for item in items]
+        return Page(items, str(max(newest, default=1)), "")
+
+    async def watch(self, scope: Scope, version: str, seconds: int) -> Any:
+        await asyncio.Event().wait()
+        yield Event("BOOKMARK", {})
+
+
+class Unseen:
+    def watch_caches(self, caches: Any) -> None: ...
+
+    def cache_listed(self, resource: str, why: str) -> None: ...
+
+
+class World:
+    def __init__(self) -> None:
+        self.server = FakeKube()
+        self.woken: list[tuple[str, str]] = []
+        self.source = FrozenSource(self.server)
+        self.caches = Caches(
+            self.source,
+            namespaces=(),
+            wake=lambda namespace, model: self.woken.append((namespace, model)),
+            figures=Unseen(),
+        )
+        self.time = 0.0
+        self.kube = CachedKube(self.server, self.caches, clock=lambda: self.time)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        await self.caches.start()
+        for kind in KINDS:
+            await self.of(kind).ready()
+        self.server.reads.clear()
+        self.woken.clear()
+        try:
+            yield
+        finally:
+            await self.caches.stop()
+
+    def of(self, resource: Resource) -> Informer:
+        found = self.caches.of(resource, "team")
+        assert found is not None
+        return found
+
+
+def child(name: str, **values: Any) -> Object:
+    metadata = {"name": name, "namespace": "team", "labels": MARKS}
+    return {"metadata": metadata, **values}
+
+
+def status(of: Object, stage: str) -> Object:
+    seen = {key: of["metadata"][key] for key in ("name", "namespace", "uid", "resourceVersion")}
+    return {"metadata": seen, "status": {"stage": stage}}
+
+
+def names(things: Iterable[Object]) -> list[str]:
+    return [thing["metadata"]["name"] for thing in things]
+
+
+async def test_cached_reads_need_no_request() -> None:
+    world = World()
+    add_model(world.server)
+    world.server.put(VERSIONS, child("v1"))
+    async with world.running():
+        assert await world.kube.get(MODELS, "team", "movies") is not None
+        for kind in CHILDREN:
+            await world.kube.list(kind, "team", MARKS)
+        assert await world.kube.serves(HTTP_ROUTES)
+        assert not await world.kube.serves(REVISIONS)
+        assert world.server.reads == []
+        await world.kube.get(CLAIMS, "team", "artifacts")
+        assert world.server.reads == [("get", "persistentvolumeclaims")]
+
+
+async def test_a_missing_object_is_read_from_the_server_because_it_may_lack_labels() -> None:
+    world = World()
+    async with world.running():
+        world.server.put(HTTP_ROUTES, {"metadata": {"name": "movies", "namespace": "team"}})
+        found = await world.kube.get(HTTP_ROUTES, "team", "movies")
+        assert found is not None
+        assert await world.kube.get(REVISIONS, "team", "none-of-this-kind") is None
+        assert world.server.reads == [("get", "httproutes")]
+
+
+async def test_a_missing_object_is_not_read_at_each_look() -> None:
+    world = World()
+    async with world.running():
+        for _ in range(3):
+            assert await world.kube.get(HTTP_ROUTES, "team", "movies") is None
+        assert world.server.reads == [("get", "httproutes")]
+        world.server.put(HTTP_ROUTES, {"metadata": {"name": "movies", "namespace": "team"}})
+        world.time = ABSENT
+        assert await world.kube.get(HTTP_ROUTES, "team", "movies") is not None
+        assert await world.kube.get(HTTP_ROUTES, "team", "movies") is not None
+
+
+async def test_a_creation_that_is_refused_shows_what_was_thought_absent() -> None:
+    world = World()
+    async with world.running():
+        assert await world.kube.get(HTTP_ROUTES, "team", "movies") is None
+        world.server.put(HTTP_ROUTES, {"metadata": {"name": "movies", "namespace": "team"}})
+        with pytest.raises(ConflictError):
+            await world.kube.apply(HTTP_ROUTES, child("movies"), over=None)
+        assert await world.kube.get(HTTP_ROUTES, "team", "movies") is not None
+
+
+async def test_own_writes_are_read_back_at_once_and_are_a_cause_to_look() -> None:
+    world = World()
+    async with world.running():
+        made = await world.kube.create(VERSIONS, child("v1"))
+        assert made is not None
+        assert names(await world.kube.list(VERSIONS, "team", MARKS)) == ["v1"]
+        await world.kube.apply_status(VERSIONS, status(made, "Training"))
+        (found,) = await world.kube.list(VERSIONS, "team", MARKS)
+        assert found["status"] == {"stage": "Training"}
+        uid = made["metadata"]["uid"]
+        assert await world.kube.delete(VERSIONS, "team", "v1", uid=uid)
+        assert await world.kube.list(VERSIONS, "team", MARKS) == []
+        assert world.server.reads == []
+        assert world.woken == [("team", "movies")] * 3
+
+
+async def test_a_window_that_the_operator_starts_is_no_cause_to_look() -> None:
+    world = World()
+    async with world.running():
+        assert await world.kube.create(BASELINES, child("b1")) is not None
+        assert names(await world.kube.list(BASELINES, "team", MARKS)) == ["b1"]
+        assert world.woken == []
+
+
+async def test_after_a_conflict_the_same_stale_object_is_not_read_again() -> None:
+    world = World()
+    world.server.put(VERSIONS, child("v1"))
+    async with world.running():
+        (stale,) = await world.kube.list(VERSIONS, "team", MARKS)
+        world.server.touch(VERSIONS, "v1")
+        with pytest.raises(ConflictError):
+            await world.kube.apply_status(VERSIONS, status(stale, "Training"))
+        (fresh,) = await world.kube.list(VERSIONS, "team", MARKS)
+        assert fresh["metadata"]["resourceVersion"] != stale["metadata"]["resourceVersion"]
+        await world.kube.list(VERSIONS, "team", MARKS)
+        assert world.server.reads == [("list", "modelversions")]
+        await world.kube.apply_status(VERSIONS, status(fresh, "Training"))
+
+
+async def test_a_conflict_over_a_model_reads_the_model() -> None:
+    world = World()
+    add_model(world.server)
+    async with world.running():
+        stale = await world.kube.get(MODELS, "team", "movies")
+        assert stale is not None
+        world.server.touch(MODELS, "movies")
+        with pytest.raises(ConflictError):
+            await world.kube.apply_status(MODELS, status(stale, "Serving"))
+        fresh = await world.kube.get(MODELS, "team", "movies")
+        assert fresh is not None
+        await world.kube.apply_status(MODELS, status(fresh, "Serving"))
+
+
+async def test_a_conflict_that_the_watch_has_answered_costs_no_read() -> None:
+    world = World()
+    world.server.put(VERSIONS, child("v1"))
+    async with world.running():
+        (stale,) = await world.kube.list(VERSIONS, "team", MARKS)
+        now = world.server.touch(VERSIONS, "v1")
+        with pytest.raises(ConflictError):
+            await world.kube.apply_status(VERSIONS, status(stale, "Training"))
+        world.of(VERSIONS).take(now)
+        await world.kube.list(VERSIONS, "team", MARKS)
+        assert world.server.reads == []
+
+
+async def test_an_object_deleted_at_a_write_is_missing_in_the_next_look() -> None:
+    world = World()
+    world.server.put(VERSIONS, child("v1"))
+    async with world.running():
+        (stale,) = await world.kube.list(VERSIONS, "team", MARKS)
+        uid = stale["metadata"]["uid"]
+        await world.server.delete(VERSIONS, "team", "v1", uid=uid)
+        assert await world.kube.apply_status(VERSIONS, status(stale, "Training")) is None
+        assert await world.kube.list(VERSIONS, "team", MARKS) == []
+
+
+async def test_a_job_that_exists_though_no_watch_has_brought_it_is_read() -> None:
+    world = World()
+    async with world.running():
+        world.server.put(JOBS, child("check"))
+        assert await world.kube.create(JOBS, child("check")) is None
+        assert names(await world.kube.list(JOBS, "team", MARKS)) == ["check"]
+
+
+async def test_a_write_whose_answer_was_lost_is_looked_up() -> None:
+    world = World()
+    async with world.running():
+        world.server.fault = lambda verb, *_: KubeError("lost") if verb == "create" else None
+        with pytest.raises(KubeError):
+            await world.kube.create(JOBS, child("check"))
+        world.server.put(JOBS, child("check"))
+        assert names(await world.kube.list(JOBS, "team", MARKS)) == ["check"]
+
+
+async def test_without_caches_everything_goes_to_the_server() -> None:
+    world = World()
+    add_model(world.server)
+    assert await world.kube.get(MODELS, "team", "movies") is not None
+    assert await world.kube.list(VERSIONS, "team", MARKS) == []
+    assert world.server.reads == [("get", "recommendermodels"), ("list", "modelversions")]
+
+
+async def test_a_restart_begins_with_empty_caches() -> None:
+    world = World()
+    add_model(world.server)
+    async with world.running():
+        assert await world.kube.get(MODELS, "team", "movies") is not None
+    uid = world.server.find(MODELS, "movies")["metadata"]["uid"]
+    await world.server.delete(MODELS, "team", "movies", uid=uid)
+    async with world.running():
+        assert await world.kube.get(MODELS, "team", "movies") is None
+
+
+async def test_an_object_without_the_label_is_not_cached_without_a_watch() -> None:
+    world = World()
+    async with world.running():
+        bare = {"metadata": {"name": "bare", "namespace": "team"}}
+        assert await world.kube.create(HTTP_ROUTES, bare) is not None
+        assert len(world.of(HTTP_ROUTES).store) == 0
+        assert await world.kube.create(HTTP_ROUTES, child("marked")) is not None
+        assert len(world.of(HTTP_ROUTES).store) == 1

@@ -1,0 +1,46 @@
+"""The APIs of the cluster that a model needs."""
+
+from __future__ import annotations
+
+from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, REVISIONS
+from recommender_operator.adapters.objects.platform import PlatformReader
+from recommender_operator.api.spec import TrafficMode
+from tests.fakes import FakeKube
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
+
+
+async def test_a_missing_api_is_reported_and_checked_again_later() -> None:
+    kube = FakeKube()
+    kube.kinds.discard(HTTP_ROUTES)
+    time = 0.0
+    reader = PlatformReader(kube, OPTIONS, clock=lambda: time)
+    missing = ("httproutes.gateway.networking.k8s.io",)
+    for _ in range(3):
+        assert (await reader.read(TrafficMode.GATEWAY)).missing == missing
+    assert len(kube.reads) == 2
+    kube.kinds.add(HTTP_ROUTES)
+    time = 31.0
+    platform = await reader.read(TrafficMode.GATEWAY)
+    assert (platform.missing, platform.domain) == ((), "models.example")
+
+
+async def test_each_mode_needs_its_own_pieces() -> None:
+    kube = FakeKube()
+    kube.kinds.discard(REVISIONS)
+    reader = PlatformReader(kube, OPTIONS)
+    assert (await reader.read(TrafficMode.GATEWAY)).missing == ()
+    assert (await reader.read(TrafficMode.KNATIVE)).missing == ("revisions.serving.knative.dev",)
+
+
+async def test_what_workers_need_is_looked_for_when_there_are_several() -> None:
+    kube = FakeKube()
+    reader = PlatformReader(kube, OPTIONS)
+    assert (await reader.read(TrafficMode.GATEWAY, 1)).missing_for_workers == ()
+    assert len(kube.reads) == 2
+    platform = await reader.read(TrafficMode.GATEWAY, 2)
+    assert platform.missing == ()
+    assert platform.missing_for_workers == (
+        "trainjobs.trainer.kubeflow.org",
+        "trainingruntimes.trainer.kubeflow.org",
+        "jobsets.jobset.x-k8s.io",
+    )

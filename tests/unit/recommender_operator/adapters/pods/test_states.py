@@ -1,0 +1,83 @@
+"""The states of pods."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recommender_operator.adapters.pods import states as pods
+from tests.fakes import pod
+
+
+def container(state: dict[str, Any], last: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"name": "main", "state": state, "lastState": last or {}}
+
+
+CASES: list[tuple[dict[str, Any], str]] = [
+    ({"reason": "Evicted", "message": "low on memory"}, "Evicted"),
+    (
+        {
+            "conditions": [
+                {"type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                 "message": "0/1 nodes"}
+            ]
+        },
+        "Unschedulable",
+    ),
+    (
+        {"containerStatuses": [container({"waiting": {"reason": "ImagePullBackOff"}})]},
+        "ImagePullBackOff",
+    ),
+    (
+        {"initContainerStatuses": [container({"waiting": {"reason": "ErrImagePull"}})]},
+        "ErrImagePull",
+    ),
+    (
+        {
+            "containerStatuses": [
+                container(
+                    {"waiting": {"reason": "CrashLoopBackOff"}},
+                    {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+                )
+            ]
+        },
+        "OOMKilled",
+    ),
+    (
+        {"containerStatuses": [container({"terminated": {"exitCode": 3, "reason": "Error"}})]},
+        "Error",
+    ),
+    ({"containerStatuses": [container({"running": {}})]}, ""),
+    ({"containerStatuses": [container({"waiting": {"reason": "PodInitializing"}})]}, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "reason"), CASES)
+def test_what_keeps_a_pod_from_working_is_named(status: dict[str, Any], reason: str) -> None:
+    assert pods.obstacle({"metadata": {"name": "p"}, "status": status})[0] == reason
+
+
+def test_a_pod_on_its_way_out_is_not_ready() -> None:
+    leaving = pod("p", "v")
+    assert pods.is_ready(leaving)
+    leaving["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert not pods.is_ready(leaving)
+
+
+def test_an_oom_killed_container_is_reported_with_its_limit_and_the_remedy() -> None:
+    limits = {"limits": {"memory": "200Mi"}}
+    pod = {
+        "spec": {"containers": [{"name": "other"}, {"name": "main", "resources": limits}]},
+        "status": {"containerStatuses": [container({"terminated": {"reason": "OOMKilled"}})]},
+    }
+    reason, message = pods.obstacle(pod)
+    assert reason == "OOMKilled"
+    assert "container main used more memory than its limit of 200Mi: raise" in message
+
+
+@pytest.mark.parametrize("phase", ["Failed", "Succeeded"])
+def test_a_terminated_pod_has_no_address(phase: str) -> None:
+    evicted = pod("movies-1-a", "movies-1", ready=False, phase=phase, reason="Evicted")
+    assert pods.pod_ref(evicted).ip == ""
+    assert pods.pod_ref(pod("movies-1-b", "movies-1", ready=False)).ip == "10.0.0.1"

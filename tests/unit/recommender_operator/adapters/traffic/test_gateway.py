@@ -1,0 +1,228 @@
+"""Traffic by the Gateway API: the reported split, and the desired one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from recommender_operator.adapters.kubernetes.port import (
+    HTTP_ROUTES,
+    INFERENCE_SERVICES,
+    ConflictError,
+    Resource,
+)
+from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
+from recommender_operator.adapters.traffic.gateway import GatewayTraffic, route_state
+from recommender_operator.adapters.traffic.port import Subject
+from recommender_operator.resources import http_route
+from recommender_operator.resources.inference_service import NotPublishedError
+from tests.fakes import FakeKube, copied, pod
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
+
+NAME = "movies-0123abcd"
+
+
+def subject(*pods: dict[str, Any], **sections: object) -> Subject:
+    return Subject(model=model(**sections), versions={NAME: version()}, pods={NAME: pods})
+
+
+async def served(kube: FakeKube, *, ready: str = "True") -> GatewayTraffic:
+    traffic = GatewayTraffic(kube, OPTIONS)
+    await traffic.ensure(subject(), NAME)
+    service = kube.find(INFERENCE_SERVICES, NAME)
+    condition = {"type": "Ready", "status": ready, "reason": "Because", "message": "of this"}
+    service["status"] = {"conditions": [condition]}
+    return traffic
+
+
+async def test_a_service_is_ready_if_kserve_reports_it_and_a_pod_is_ready() -> None:
+    traffic = await served(FakeKube())
+    view = await traffic.observe(subject(pod("p", NAME)))
+    state = view.services[NAME]
+    assert (state.ready, state.ready_pods, state.outdated) == (True, 1, False)
+    assert state.uid
+
+
+async def test_kserve_alone_makes_no_service_ready() -> None:
+    traffic = await served(FakeKube())
+    for pods in ([], [pod("p", NAME, ready=False)]):
+        state = (await traffic.observe(subject(*pods))).services[NAME]
+        assert (state.ready, state.ready_pods) == (False, 0)
+
+
+async def test_pods_alone_make_no_service_ready_and_kserves_reason_is_shown() -> None:
+    traffic = await served(FakeKube(), ready="False")
+    state = (await traffic.observe(subject(pod("p", NAME)))).services[NAME]
+    assert (state.ready, state.reason, state.message) == (False, "Because", "of this")
+
+
+async def test_what_keeps_the_pod_from_starting_is_shown_first() -> None:
+    traffic = await served(FakeKube(), ready="False")
+    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+    stuck = pod(
+        "p", NAME, ready=False, containerStatuses=[{"name": "x", "state": {"waiting": waiting}}]
+    )
+    state = (await traffic.observe(subject(stuck))).services[NAME]
+    assert state.reason == "ImagePullBackOff"
+    assert "no such image" in state.message
+
+
+async def test_a_service_made_from_other_settings_is_outdated_until_it_is_applied_again() -> None:
+    kube = FakeKube()
+    traffic = await served(kube)
+    changed = subject(pod("p", NAME), serving={"replicas": 3})
+    assert (await traffic.observe(changed)).services[NAME].outdated
+    await traffic.ensure(changed, NAME)
+    assert not (await traffic.observe(changed)).services[NAME].outdated
+    assert kube.find(INFERENCE_SERVICES, NAME)["spec"]["predictor"]["minReplicas"] == 3
+
+
+async def test_a_service_being_deleted_does_not_serve() -> None:
+    kube = FakeKube()
+    traffic = await served(kube)
+    kube.find(INFERENCE_SERVICES, NAME)["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert (await traffic.observe(subject())).services == {}
+
+
+async def test_an_unpublished_version_is_refused() -> None:
+    unpublished = Subject(model=model(), versions={NAME: version(published=False)})
+    with pytest.raises(NotPublishedError):
+        await GatewayTraffic(FakeKube(), OPTIONS).ensure(unpublished, NAME)
+
+
+async def test_releasing_and_withdrawing_twice_is_the_same_as_once() -> None:
+    kube = FakeKube()
+    traffic = await served(kube)
+    await traffic.split(subject(), {NAME: 100})
+    for _ in range(2):
+        await traffic.release(subject(), NAME)
+        await traffic.withdraw(subject())
+    assert kube.objects == {}
+
+
+async def test_a_split_is_one_write() -> None:
+    kube = FakeKube()
+    traffic = GatewayTraffic(kube, OPTIONS)
+    await traffic.split(subject(), {NAME: 90, "movies-1": 10})
+    assert kube.writes == [("apply", "httproutes", "movies")]
+    view = await traffic.observe(subject())
+    assert view.traffic.weights == {NAME: 90, "movies-1": 10}
+    assert not view.traffic.accepted
+
+
+async def test_the_host_of_a_split_is_the_one_that_is_reported_again() -> None:
+    kube = FakeKube()
+    traffic = GatewayTraffic(kube, OPTIONS)
+    await traffic.split(subject(), {NAME: 100}, "films.shop.example")
+    view = await traffic.observe(subject())
+    assert view.traffic.host == "films.shop.example"
+    assert view.traffic.created_at is not None
+
+
+def route(
+    *, generation: int = 2, accepted: str = "True", resolved: str = "True", seen: int = 2
+) -> dict[str, Any]:
+    thing = http_route.http_route(model(), {NAME: 100}, OPTIONS)
+    thing["metadata"]["generation"] = generation
+    conditions = [
+        {"type": "Accepted", "status": accepted, "observedGeneration": seen, "reason": "R"},
+        {"type": "ResolvedRefs", "status": resolved, "observedGeneration": seen, "reason": "R"},
+    ]
+    thing["status"] = {"parents": [{"conditions": conditions}]}
+    return thing
+
+
+def test_a_route_counts_once_its_gateway_has_observed_and_accepted_this_generation() -> None:
+    assert route_state(route()).accepted
+    for problem, word in (
+        (route(seen=1), "generation 2"),
+        (route(accepted="False"), "Accepted is False"),
+        (route(resolved="False"), "ResolvedRefs is False"),
+    ):
+        state = route_state(problem)
+        assert not state.accepted
+        assert word in state.message
+        assert state.weights == {NAME: 100}
+
+
+def test_a_route_without_all_conditions_or_parents_is_not_accepted() -> None:
+    thing = route()
+    thing["status"]["parents"][0]["conditions"].pop()
+    assert "not yet reported ResolvedRefs" in route_state(thing).message
+    thing["status"]["parents"] = []
+    assert "no Gateway controller" in route_state(thing).message
+
+
+def test_no_route_is_no_split() -> None:
+    assert route_state(None).weights == {}
+    gone = route()
+    gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    assert route_state(gone).weights == {}
+
+
+def of_another(kube: FakeKube, resource: Resource, name: str) -> dict[str, Any]:
+    """Put an object of another in the place of one of the model's."""
+    owner = {"apiVersion": "v1", "kind": "Shop", "name": "web", "uid": "u", "controller": True}
+    metadata = {"name": name, "namespace": "team", "ownerReferences": [owner]}
+    return copied(kube.put(resource, {"metadata": metadata, "spec": {"hostnames": ["shop"]}}))
+
+
+async def test_a_foreign_route_is_not_a_split_and_is_not_changed() -> None:
+    kube = FakeKube()
+    traffic = await served(kube)
+    other = of_another(kube, HTTP_ROUTES, "movies")
+    seen = subject(pod("p", NAME))
+    view = await traffic.observe(seen)
+    assert (dict(view.traffic.weights), view.traffic.accepted) == ({}, False)
+    assert "HTTPRoute team/movies does not belong to this model" in view.traffic.message
+    assert [found.name for found in view.foreign] == ["movies"]
+    assert view.services[NAME].ready, "the rest is observed as ever"
+    for write in (traffic.split(seen, {NAME: 100}), traffic.withdraw(seen)):
+        with pytest.raises(ForeignObjectError, match="Shop/web"):
+            await write
+    assert kube.find(HTTP_ROUTES, "movies") == other
+
+
+async def test_a_foreign_service_does_not_serve_and_is_not_changed() -> None:
+    kube = FakeKube()
+    other = of_another(kube, INFERENCE_SERVICES, NAME)
+    traffic, seen = GatewayTraffic(kube, OPTIONS), subject()
+    assert (await traffic.observe(seen)).services == {}
+    with pytest.raises(ForeignObjectError, match=f"InferenceService team/{NAME}"):
+        await traffic.ensure(seen, NAME)
+    assert kube.find(INFERENCE_SERVICES, NAME) == other
+
+
+async def test_a_service_with_only_the_models_labels_is_foreign() -> None:
+    kube = FakeKube()
+    traffic = await served(kube)
+    kube.find(INFERENCE_SERVICES, NAME)["metadata"]["ownerReferences"] = []
+    seen = subject(pod("p", NAME))
+    view = await traffic.observe(seen)
+    assert view.services == {}
+    assert [(other.kind, other.name) for other in view.foreign] == [("InferenceService", NAME)]
+    with pytest.raises(ForeignObjectError, match="no owner"):
+        await traffic.release(seen, NAME)
+    assert kube.names(INFERENCE_SERVICES) == [NAME]
+
+
+async def test_a_split_over_a_route_that_another_operator_has_changed_is_a_conflict() -> None:
+    kube = FakeKube()
+    traffic, frozen = GatewayTraffic(kube, OPTIONS), subject()
+    await traffic.split(subject(), {NAME: 90, "movies-1": 10})
+    await traffic.observe(frozen)
+    await traffic.split(subject(), {NAME: 100})
+    with pytest.raises(ConflictError):
+        await traffic.split(frozen, {NAME: 50, "movies-1": 50})
+    assert http_route.weights_of(kube.find(HTTP_ROUTES, "movies")) == {NAME: 100}
+
+
+async def test_a_status_of_the_gateway_does_not_delay_a_split() -> None:
+    kube = FakeKube()
+    traffic, seen = GatewayTraffic(kube, OPTIONS), subject()
+    await traffic.split(subject(), {NAME: 90, "movies-1": 10})
+    await traffic.observe(seen)
+    kube.touch(HTTP_ROUTES, "movies")["status"] = {"parents": []}
+    await traffic.split(seen, {NAME: 100})
+    assert http_route.weights_of(kube.find(HTTP_ROUTES, "movies")) == {NAME: 100}

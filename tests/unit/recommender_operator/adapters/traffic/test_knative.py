@@ -1,0 +1,303 @@
+"""Traffic by KServe's canary, against a stand-in that follows KServe's rules."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_operator.adapters.kubernetes.port import INFERENCE_SERVICES, ConflictError, Object
+from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
+from recommender_operator.adapters.traffic.knative import KnativeTraffic
+from recommender_operator.adapters.traffic.port import Subject, TrafficError, TrafficView
+from recommender_operator.api.version import VersionStage
+from tests.fakes import FakeKServe, FakeKube, copied, pod
+from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
+
+V1, V2, V3 = "movies-1", "movies-2", "movies-3"
+DONE = VersionStage.PROMOTED
+
+
+class Rig:
+    def __init__(self) -> None:
+        self.kube = FakeKube()
+        self.kserve = FakeKServe(self.kube)
+        self.traffic = KnativeTraffic(self.kube, OPTIONS)
+        self.stages = {
+            V1: VersionStage.CANARY, V2: VersionStage.CANARY, V3: VersionStage.CANARY
+        }  # fmt: skip
+        self.model = model()
+
+    @property
+    def subject(self) -> Subject:
+        versions = {}
+        for name, stage in self.stages.items():
+            made = version(name)
+            status = made.status.model_copy(update={"stage": stage})
+            versions[name] = dataclasses.replace(made, status=status)
+        pods = {name: [pod(f"{name}-pod", name)] for name in self.stages}
+        return Subject(model=self.model, versions=versions, pods=pods)
+
+    async def view(self) -> TrafficView:
+        return await self.traffic.observe(self.subject)
+
+    async def ensure(self, name: str) -> TrafficView:
+        await self.traffic.ensure(self.subject, name)
+        self.kserve.settle()
+        return await self.view()
+
+    async def split(self, **weights: int) -> TrafficView:
+        wanted = {f"movies-{name[1]}": weight for name, weight in weights.items()}
+        await self.traffic.split(self.subject, wanted)
+        self.kserve.settle()
+        return await self.view()
+
+    async def release(self, name: str) -> TrafficView:
+        await self.traffic.release(self.subject, name)
+        self.kserve.settle()
+        return await self.view()
+
+    async def with_champion(self) -> Rig:
+        await self.ensure(V1)
+        self.stages[V1] = DONE
+        await self.split(v1=100)
+        return self
+
+
+async def test_the_first_version_receives_everything_as_soon_as_it_is_ready() -> None:
+    view = await Rig().ensure(V1)
+    assert view.services[V1].ready
+    assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, True)
+    assert view.traffic.host == "movies-predictor.team.knative.example"
+
+
+async def test_a_split_without_a_host_is_not_accepted() -> None:
+    rig = Rig()
+    rig.kserve.url = ""
+    view = await rig.ensure(V1)
+    assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, False)
+    assert "no host" in view.traffic.message
+
+
+async def test_a_candidate_starts_without_requests() -> None:
+    rig = await Rig().with_champion()
+    view = await rig.ensure(V2)
+    assert set(view.services) == {V1, V2}
+    assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, True)
+
+
+async def test_a_candidate_goes_up_step_by_step_and_is_promoted() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    assert (await rig.split(v1=90, v2=10)).traffic.weights == {V1: 90, V2: 10}
+    assert (await rig.split(v1=50, v2=50)).traffic.accepted
+    view = await rig.split(v2=100)
+    assert (view.traffic.weights, view.traffic.accepted) == ({V2: 100}, True)
+
+
+async def test_a_rollback_from_any_step_is_one_write() -> None:
+    for percent in (10, 50, 100):
+        rig = await Rig().with_champion()
+        await rig.ensure(V2)
+        await rig.split(**({"v1": 100 - percent, "v2": percent}))
+        rig.kube.writes.clear()
+        view = await rig.split(v1=100)
+        assert rig.kube.writes == [("apply", "inferenceservices", "movies")]
+        assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, True), percent
+
+
+async def test_a_candidate_that_never_gets_ready_keeps_the_split_and_gets_no_share() -> None:
+    rig = await Rig().with_champion()
+    rig.kserve.broken = {V2}
+    view = await rig.ensure(V2)
+    assert not view.services[V2].ready
+    assert view.traffic.weights == {V1: 100}
+    with pytest.raises(TrafficError, match="movies-2 is not ready"):
+        await rig.split(v1=90, v2=10)
+    with pytest.raises(TrafficError, match="would promote 'movies-1'"):
+        await rig.split(v2=100)
+    assert (await rig.view()).traffic.weights == {V1: 100}
+
+
+async def test_a_candidate_that_is_released_gives_its_place_back_without_a_request() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=90, v2=10)
+    await rig.split(v1=100)
+    rig.stages[V2] = VersionStage.ROLLED_BACK
+    view = await rig.release(V2)
+    assert view.services[V2].reason == "Retiring"
+    assert view.traffic.weights == {V1: 100}
+    view = await rig.release(V2)
+    assert set(view.services) == {V1}
+    assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, True)
+    predictor = rig.kube.find(INFERENCE_SERVICES, "movies")["spec"]["predictor"]
+    assert "canaryTrafficPercent" not in predictor
+
+
+async def test_the_stable_version_is_not_promoted_before_its_new_revision_is_ready() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=100)
+    rig.stages[V2] = VersionStage.ROLLED_BACK
+    rig.kserve.broken = {V1}
+    for _ in range(3):
+        view = await rig.release(V2)
+        assert view.traffic.weights == {V1: 100}
+        assert V2 in view.services, "it is released until nothing of it is left"
+
+
+async def test_one_canary_at_a_time_and_a_new_one_replaces_the_open_one_without_share() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=90, v2=10)
+    await rig.split(v1=100)
+    rig.stages[V2] = VersionStage.SUPERSEDED
+    rig.kserve.broken = {V3}
+    view = await rig.ensure(V3)
+    assert view.traffic.weights == {V1: 100}
+    with pytest.raises(TrafficError):
+        await rig.split(v1=90, v3=10)
+
+
+async def test_the_former_champion_is_kept_warm_and_comes_back_at_once() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    rig.stages[V2] = DONE
+    await rig.split(v2=100)
+    view = await rig.ensure(V1)
+    assert set(view.services) == {V1, V2}
+    assert view.traffic.weights == {V2: 100}
+    view = await rig.split(v1=100)
+    assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, True)
+
+
+async def test_a_version_kept_warm_gives_way_to_a_candidate_and_not_the_other_way_round() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    rig.stages[V2] = DONE
+    await rig.split(v2=100)
+    await rig.ensure(V1)
+    view = await rig.ensure(V3)
+    assert set(view.services) == {V2, V3}
+    view = await rig.ensure(V1)
+    assert set(view.services) == {V2, V3}
+    assert view.traffic.weights == {V2: 100}
+
+
+async def test_only_the_latest_and_the_rolled_out_version_can_be_split() -> None:
+    rig = await Rig().with_champion()
+    with pytest.raises(TrafficError, match="movies-3"):
+        await rig.split(v1=50, v3=50)
+
+
+async def test_changed_settings_keep_the_share() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=90, v2=10)
+    rig.model = model(serving={"replicas": 3})
+    assert (await rig.view()).services[V2].outdated
+    view = await rig.ensure(V2)
+    assert view.traffic.weights == {V1: 90, V2: 10}
+    assert not view.services[V2].outdated
+
+
+async def test_a_withdrawn_or_deleted_model_leaves_nothing() -> None:
+    rig = await Rig().with_champion()
+    await rig.traffic.withdraw(rig.subject)
+    assert (await rig.view()).services == {}
+    await rig.with_champion()
+    rig.model = dataclasses.replace(rig.model, deleting=True)
+    assert (await rig.release(V1)).services == {}
+
+
+async def test_a_foreign_service_is_not_changed() -> None:
+    rig = Rig()
+    metadata: dict[str, Any] = {"name": "movies", "namespace": "team", "ownerReferences": []}
+    spec: Object = {"predictor": {"model": {}}}
+    other = copied(rig.kube.put(INFERENCE_SERVICES, {"metadata": metadata, "spec": spec}))
+    view = await rig.view()
+    assert (view.services, dict(view.traffic.weights)) == ({}, {})
+    assert (
+        "InferenceService team/movies does not belong to this model (no owner)"
+        in view.traffic.message
+    )
+    assert [found.kind for found in view.foreign] == ["InferenceService"]
+    for write in (
+        rig.traffic.ensure(rig.subject, V1),
+        rig.traffic.split(rig.subject, {V1: 100}),
+        rig.traffic.release(rig.subject, V1),
+        rig.traffic.withdraw(rig.subject),
+    ):
+        with pytest.raises(ForeignObjectError):
+            await write
+    assert rig.kube.find(INFERENCE_SERVICES, "movies") == other
+
+
+async def test_a_split_over_what_another_operator_has_changed_is_a_conflict() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=90, v2=10)
+    frozen = rig.subject
+    await rig.traffic.observe(frozen)
+    await rig.split(v1=100)
+    with pytest.raises(ConflictError):
+        await rig.traffic.split(frozen, {V1: 50, V2: 50})
+    assert (await rig.view()).traffic.weights == {V1: 100}
+
+
+async def test_a_status_of_kserve_does_not_delay_a_split() -> None:
+    rig = await Rig().with_champion()
+    await rig.ensure(V2)
+    await rig.split(v1=90, v2=10)
+    seen = rig.subject
+    await rig.traffic.observe(seen)
+    service = rig.kube.touch(INFERENCE_SERVICES, "movies")
+    service["status"] |= {"observedGeneration": 7}
+    await rig.traffic.split(seen, {V1: 100})
+    rig.kserve.settle()
+    assert (await rig.view()).traffic.weights == {V1: 100}
+
+
+Moves = st.lists(
+    st.tuples(
+        st.sampled_from(["ensure", "split", "release", "step", "break", "mend"]),
+        st.sampled_from([V1, V2, V3]),
+        st.sampled_from([0, 10, 50, 100]),
+    ),
+    max_size=14,
+)
+
+
+@given(Moves)
+async def test_no_order_of_calls_gives_a_share_to_another_version(
+    moves: list[tuple[str, str, int]],
+) -> None:
+    rig = await Rig().with_champion()
+    allowed = {V1}
+    for verb, name, percent in moves:
+        if verb == "break":
+            rig.kserve.broken.add(name)
+        elif verb == "mend":
+            rig.kserve.broken.discard(name)
+        elif verb == "ensure":
+            await rig.traffic.ensure(rig.subject, name)
+        elif verb == "release" and name not in allowed:
+            await rig.traffic.release(rig.subject, name)
+        elif verb == "split":
+            stable = V1
+            wanted = {name: percent, stable: 100 - percent} if name != stable else {stable: 100}
+            try:
+                await rig.traffic.split(rig.subject, wanted)
+            except TrafficError:
+                continue
+            # What had a share may keep it until Knative has followed.
+            allowed |= {version for version, weight in wanted.items() if weight > 0}
+        else:
+            rig.kserve.step()
+        reported = (await rig.view()).traffic.weights
+        assert set(reported) <= allowed
+        assert sum(reported.values()) in (0, 100)

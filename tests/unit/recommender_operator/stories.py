@@ -1,0 +1,177 @@
+"""A story of a model, from its creation, with fakes in either traffic mode."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+from collections.abc import Callable
+from typing import Any
+
+from recommender_operator.adapters.kubernetes.port import (
+    INFERENCE_SERVICES,
+    JOBS,
+    MODELS,
+    VERSIONS,
+)
+from tests.fakes import FakeKServe, FakeKube, add_model
+from tests.scripted import GrowingSamples, ScriptedCluster
+from tests.unit.recommender_operator.operator_rig import KEY, Rig
+
+MODES = ("Gateway", "Knative")
+
+
+WRITES = ("create", "apply", "apply_status", "patch", "delete")
+
+
+class Died(BaseException):
+    """The operator is gone; what it wrote before is there."""
+
+
+class MortalKube:
+    """The API server to an operator that dies after each write that changes something."""
+
+    def __init__(self, kube: FakeKube) -> None:
+        self._kube = kube
+        self.deaths = 0
+
+    def __getattr__(self, name: str) -> Any:
+        call = getattr(self._kube, name)
+        return self._deadly(call) if name in WRITES else call
+
+    def _deadly(self, call: Any) -> Any:
+        async def write(*arguments: Any, **preconditions: Any) -> Any:
+            before = copy.deepcopy(self._kube.objects)
+            answer = await call(*arguments, **preconditions)
+            if self._kube.objects != before:
+                self.deaths += 1
+                raise Died
+            return answer
+
+        return write
+
+
+class Story:
+    """A model, the operator, and a cluster that plays along."""
+
+    def __init__(
+        self,
+        mode: str,
+        *,
+        mortal: bool = False,
+        jump: tuple[int, datetime.timedelta] | None = None,
+    ) -> None:
+        """`jump`: the number of a look, and by how much the clock is wrong from then on."""
+        self.mode = mode
+        self.looks = 0
+        self.jump = jump
+        #: Looks at which something changed for the user.
+        self.turns: list[int] = []
+        self._shown: object = None
+        self.samples = GrowingSamples()
+        kube = FakeKube()
+        self.operators_kube: Any = MortalKube(kube) if mortal else kube
+        self.rig = self._born(kube)
+        self.cluster = ScriptedCluster(self.rig.kube)
+        self.kserve = FakeKServe(self.rig.kube)
+        add_model(
+            self.rig.kube,
+            finalizers=[],
+            spec={
+                "rollout": {"traffic": mode},
+                "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "minRequests": 100},
+                "drift": {"enabled": False},
+            },
+        )
+
+    def _born(self, kube: FakeKube) -> Rig:
+        knative = self.mode == "Knative"
+        rig = Rig(kube=self.operators_kube, samples=self.samples, knative=knative)
+        rig.kube = kube
+        return rig
+
+    async def reconcile(self) -> None:
+        """Let the operator look once; its successor comes to life if it dies."""
+        try:
+            await self.rig.reconciler.reconcile(KEY)
+        except Died:
+            time = self.rig.time
+            self.rig = self._born(self.rig.kube)
+            self.rig.time = time
+
+    async def look(self) -> None:
+        self.looks += 1
+        if self.jump is not None and self.looks == self.jump[0]:
+            self.rig.time += self.jump[1]
+        await self.reconcile()
+        await self.cluster.step()
+        if self.mode == "Knative":
+            self.kserve.broken = set(self.cluster.broken)
+            self.kserve.step()
+            for name in self.rig.kube.names(INFERENCE_SERVICES):
+                service = self.rig.kube.find(INFERENCE_SERVICES, name)
+                for version in self.rig.kube.names(VERSIONS):
+                    await self.cluster.serve(version, service)
+        self.rig.time += datetime.timedelta(seconds=10)
+        shown = (self.stages, self.status.get("stage"), self.status.get("candidateWeight"))
+        if shown != self._shown:
+            self._shown = shown
+            self.turns.append(self.looks)
+
+    async def until(self, condition: Callable[[], bool], looks: int = 80) -> None:
+        for _ in range(looks):
+            if condition():
+                return
+            await self.look()
+        raise AssertionError(f"not within {looks} looks: {self.status} {self.stages}")
+
+    @property
+    def status(self) -> dict[str, Any]:
+        status: dict[str, Any] = self.rig.kube.find(MODELS, "movies").get("status", {})
+        return status
+
+    @property
+    def stages(self) -> dict[str, str]:
+        return {
+            name: self.rig.kube.find(VERSIONS, name).get("status", {}).get("stage", "")
+            for name in self.rig.kube.names(VERSIONS)
+        }
+
+    async def weights(self) -> dict[str, int]:
+        snapshot = await self.rig.observer.observe(self.rig.kube.find(MODELS, "movies"))
+        return dict(snapshot.observed.traffic.weights)
+
+    def change(self, **training: Any) -> None:
+        thing = self.rig.kube.find(MODELS, "movies")
+        thing["spec"]["training"] = training
+        thing["metadata"]["generation"] += 1
+
+    async def first(self) -> str:
+        await self.until(lambda: bool(self.status.get("champion")))
+        return str(self.status["champion"])
+
+    async def second(self) -> str:
+        before = set(self.stages)
+        self.change(seed=18)
+        await self.until(lambda: set(self.stages) != before)
+        return (set(self.stages) - before).pop()
+
+
+async def end_of_two(story: Story, bad: bool) -> dict[str, Any]:
+    """Live through a first version and a second one, which is good or bad."""
+    await story.first()
+    second = await story.second()
+    if bad:
+        story.samples.bad.add(second)
+    end = "RolledBack" if bad else "Promoted"
+    await story.until(lambda: story.stages[second] == end, looks=200)
+    await story.until(lambda: not story.status.get("candidate"))
+    for _ in range(8):
+        await story.look()
+    return {
+        "stages": story.stages,
+        "weights": await story.weights(),
+        "champion": story.status["champion"],
+        "stage": story.status["stage"],
+        "jobs": story.rig.kube.names(JOBS),
+        "services": story.rig.kube.names(INFERENCE_SERVICES),
+    }
