@@ -318,14 +318,18 @@ KINDS: dict[str, Json] = {
 
 def test_features_of_each_kind_are_taken(server: Server) -> None:
     items = [{"name": f"a_{kind.lower()}", "kind": kind, **more} for kind, more in KINDS.items()]
-    users: list[Json] = [{"name": "age", "kind": "Numeric", "bands": 4, "coldStart": True}]
+    users: list[Json] = [{"name": "age", "kind": "Numeric", "bands": 4, "coldStart": True},
+             {"name": "signed_up", "kind": "Timestamp", "edges": [30, 365]}]  # fmt: skip
     context: list[Json] = [{"name": "position", "kind": "Numeric", "minimum": 1, "servedAs": "1"},
                {"name": "logged_in", "kind": "Boolean", "servedAs": "true"}]  # fmt: skip
     body = changed("data.source", declared(items=items, users=users, interactions=context))
     body["metadata"]["name"] = "declared"
     created = server.create(body, dry_run="All", field_validation="Strict")
     mapping = created["spec"]["data"]["source"]["mapping"]
-    assert mapping["users"]["features"] == [users[0] | {"fairness": False}]
+    assert mapping["users"]["features"] == [
+        users[0] | {"fairness": False},
+        users[1] | {"fairness": False, "coldStart": False},
+    ]
     assert RecommenderModelSpec.model_validate(created["spec"]) == (
         RecommenderModelSpec.model_validate(body["spec"])
     )
@@ -344,6 +348,7 @@ def test_as_many_features_as_possible_are_taken(server: Server) -> None:
 
 
 NUMBER: Json = {"name": "price", "kind": "Numeric"}
+TIME: Json = {"name": "a", "kind": "Timestamp"}
 TEXT: Json = {"name": "brand", "kind": "Categorical"}
 
 
@@ -358,8 +363,21 @@ TEXT: Json = {"name": "brand", "kind": "Categorical"}
         ({"users": [TEXT | {"name": "segment"}]}, "is taken by a field"),
         ({"users": [TEXT | {"name": "Brand"}]}, "features[0].name"),
         ({"users": [TEXT | {"kind": "Colour"}]}, "Unsupported value"),
-        ({"users": [TEXT | {"kind": "MultiCategorical"}]}, "Categorical, Boolean or Numeric"),
-        ({"interactions": [{"name": "a", "kind": "Timestamp"}]}, "Categorical, Boolean or Num"),
+        (
+            {"users": [TEXT | {"kind": "MultiCategorical"}]},
+            "Categorical, Boolean, Numeric or Timestamp",
+        ),
+        ({"interactions": [TIME | {"edges": [0, 1]}]}, "must be above 0 for a Timestamp"),
+        (
+            {"interactions": [TIME | {"servedAs": "1"}]},
+            "servedAs in mapping.interactions.features",
+        ),
+        ({"users": [TIME | {"coldStart": True}]}, "values that time does not change"),
+        ({"items": [TIME | {"bands": 3}]}, "only the age of users and interactions has bands"),
+        (
+            {"items": [{"name": "a", "kind": "Embedding", "length": 2, "fairness": True}]},
+            "requires categories or bands",
+        ),
         ({"items": [{"name": "a", "kind": "Embedding"}]}, "requires length"),
         ({"items": [{"name": "a", "kind": "Embedding", "length": 1025}]}, "length"),
         ({"items": [TEXT | {"length": 3}]}, "length in mapping.items.features requires kind"),
@@ -374,7 +392,7 @@ TEXT: Json = {"name": "brand", "kind": "Categorical"}
         ({"items": [NUMBER | {"minimum": 1, "edges": [1, 2]}]}, "must be above minimum"),
         ({"items": [NUMBER | {"maximum": 1, "edges": [1, 2]}]}, "not above maximum"),
         ({"items": [NUMBER | {"minimum": -2e15}]}, "minimum"),
-        ({"items": [{"name": "a", "kind": "Timestamp", "fairness": True}]}, "categories or bands"),
+        ({"items": [TIME | {"fairness": True}]}, "edges, bands and fairness of a Timestamp"),
         ({"items": [TEXT | {"coldStart": True}]}, "coldStart is not a setting of mapping.items"),
         ({"items": [TEXT | {"servedAs": "x"}]}, "servedAs is not a setting of mapping.items"),
         ({"users": [TEXT | {"servedAs": "x"}]}, "servedAs is not a setting of mapping.users"),

@@ -65,9 +65,16 @@ def _of_each(where: str) -> Iterator[tuple[str, str]]:
         f"edges in {where} must be above minimum and not above maximum",
     )
     yield (
-        "!(self.kind in ['Timestamp', 'Embedding']) || "
-        "!(has(self.fairness) && self.fairness || has(self.coldStart) && self.coldStart)",
-        f"fairness and coldStart in {where} require categories or bands, which Timestamp and "
+        "self.kind != 'Timestamp' || !has(self.edges) || self.edges[0] > 0.0",
+        f"edges in {where} must be above 0 for a Timestamp: they are ages in days",
+    )
+    yield (
+        "self.kind != 'Embedding' || !has(self.fairness) || !self.fairness",
+        f"fairness in {where} requires categories or bands, which Embedding does not have",
+    )
+    yield (
+        "!(self.kind in ['Timestamp', 'Embedding']) || !has(self.coldStart) || !self.coldStart",
+        f"coldStart in {where} requires values that time does not change, which Timestamp and "
         "Embedding do not have",
     )
 
@@ -82,6 +89,12 @@ def _of_table(table: str, where: str) -> Iterator[tuple[str, str]]:
         )
     else:
         yield (
+            "self.kind != 'Timestamp' || !has(self.edges) && !has(self.bands) && "
+            "!(has(self.fairness) && self.fairness)",
+            f"edges, bands and fairness of a Timestamp are not settings of {where}: only the age "
+            "of users and interactions has bands",
+        )
+        yield (
             "!has(self.coldStart) || !self.coldStart",
             f"coldStart is not a setting of {where}: popularity lists depend on users",
         )
@@ -92,6 +105,10 @@ def _of_table(table: str, where: str) -> Iterator[tuple[str, str]]:
             "serving",
         )
         return
+    yield (
+        "!has(self.servedAs) || self.kind != 'Timestamp'",
+        f"servedAs in {where} is not a setting of a Timestamp, which ages with each request",
+    )
     yield (
         "!has(self.servedAs) || self.kind != 'Boolean' || self.servedAs in ['false', 'true']",
         f"servedAs in {where} must be true or false for a Boolean",

@@ -46,13 +46,13 @@ class TimeOf(enum.StrEnum):
 
 
 #: Kinds of users and of the context; items may have all.
-SINGLE = (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC)
+SINGLE = (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC, Kind.TIMESTAMP)
 #: Settings that only some kinds have, by name in JSON.
 ONLY = {
     "maxCategories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
     "separator": (Kind.MULTI_CATEGORICAL,),
-    "edges": (Kind.NUMERIC,),
-    "bands": (Kind.NUMERIC,),
+    "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
+    "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
     "minimum": (Kind.NUMERIC,),
     "maximum": (Kind.NUMERIC,),
     "unit": (Kind.TIMESTAMP,),
@@ -70,9 +70,10 @@ class Feature(ApiModel):
     )
     kind: Kind = Field(
         description="Categorical: one of several texts. MultiCategorical: several of them. "
-        "Boolean: true or false. Numeric: a number. Timestamp: a time. Embedding: a list of "
-        "numbers. Users and interactions have Categorical, Boolean and Numeric features; items "
-        "have all kinds.",
+        "Boolean: true or false. Numeric: a number. Timestamp: a time, of which the "
+        "models read the age at the request. Embedding: a list of numbers. Users and "
+        "interactions have Categorical, Boolean, Numeric and Timestamp features; items have all "
+        "kinds.",
     )
     column: Text | None = Field(
         default=None, description="Column of the file; the name of the feature if absent."
@@ -98,15 +99,17 @@ class Feature(ApiModel):
     )
     edges: Annotated[tuple[Number, ...], Field(min_length=1, max_length=100)] | None = Field(
         default=None,
-        description="Of Numeric: the first value of each band except the lowest, increasing. For "
-        "example, 18 and 25 give the bands below 18, 18 to 24, and 25 or more. If absent, the "
-        "bands have about equal shares of the training rows.",
+        description="Of Numeric, and of a Timestamp of users or interactions, whose age in days "
+        "counts: the first value of each band except the lowest, increasing. For example, 18 and "
+        "25 give the bands below 18, 18 to 24, and 25 or more. If absent, the bands have about "
+        "equal shares of the training rows.",
     )
     bands: int | None = Field(
         default=None,
         ge=2,
         le=100,
-        description="Of Numeric: the number of bands without edges; 16 if absent.",
+        description="Of Numeric, and of a Timestamp of users or interactions: the number of bands "
+        "without edges; 16 if absent.",
     )
     minimum: Number | None = Field(
         default=None,
@@ -133,13 +136,13 @@ class Feature(ApiModel):
     fairness: bool = Field(
         default=False,
         description="Whether the evaluation reports errors by value (users, interactions) or "
-        "exposure by value (items). The first such feature of the users is their segment unless "
-        "one is mapped, if it has edges or at most 20 values.",
+        "exposure by value (items; not of a Timestamp). The first such feature of the users is "
+        "their segment unless one is mapped, if it has edges or at most 20 values.",
     )
     cold_start: bool = Field(
         default=False,
         description="Of users and interactions: whether new users get the popular items of "
-        "their value.",
+        "their value. Not of a Timestamp, whose age changes.",
     )
     served_as: Text | None = Field(
         default=None,

@@ -10,6 +10,7 @@ from recommender_serving.artifact.vocabulary_file import (
     Column,
     ItemColumn,
     NumericColumn,
+    TimestampColumn,
     VocabularyFile,
 )
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Kind
@@ -56,7 +57,7 @@ class Vocabulary:
     def drift_kinds(self) -> Mapping[str, str]:
         """Return the kind of each drift feature, by its name."""
         declared = {
-            name: NUMERIC if feature.kind is Kind.NUMERIC else CATEGORICAL
+            name: CATEGORICAL if feature.kind in (Kind.CATEGORICAL, Kind.BOOLEAN) else NUMERIC
             for name, feature in self.features.items()
             if feature.served_as is None
         }
@@ -90,6 +91,8 @@ def build_vocabulary(file: VocabularyFile) -> Vocabulary:
 
 def _feature(column: Column) -> Feature:
     kind = Kind(column.kind)
+    if isinstance(column, TimestampColumn):
+        return Feature(column.name, column.of, kind, edges=tuple(column.edges))
     if not isinstance(column, NumericColumn):
         index = {category: i for i, category in enumerate(column.categories)}
         return Feature(column.name, column.of, kind, index, served_as=column.served_as)

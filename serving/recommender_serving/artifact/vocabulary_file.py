@@ -91,6 +91,21 @@ class NumericColumn(_Declared):
         return self
 
 
+class TimestampColumn(File):
+    """A time; `edges` separate the bands of its age in days."""
+
+    name: Name
+    of: Annotated[Place, Field(strict=False)]
+    kind: Literal["Timestamp"]
+    edges: list[Annotated[Number, Field(gt=0)]] = Field(max_length=MAX_EDGES)
+
+    @pydantic.model_validator(mode="after")
+    def _edges_increase(self) -> Self:
+        if any(a >= b for a, b in itertools.pairwise(self.edges)):
+            raise ValueError(f"the edges of {self.name} do not increase")
+        return self
+
+
 def _is_number(text: str) -> bool:
     try:
         return math.isfinite(float(text)) and abs(float(text)) <= MAX_NUMBER
@@ -98,7 +113,10 @@ def _is_number(text: str) -> bool:
         return False
 
 
-Column = Annotated[CategoricalColumn | BooleanColumn | NumericColumn, Field(discriminator="kind")]
+Column = Annotated[
+    CategoricalColumn | BooleanColumn | NumericColumn | TimestampColumn,
+    Field(discriminator="kind"),
+]
 
 
 class ItemColumn(File):

@@ -11,7 +11,10 @@ from dataclasses import dataclass, field
 UNKNOWN = -1  # group of a value that is absent, or of a category that the version does not know
 MAX_NUMBER = 1e30  # fits single precision, which the models compute in
 
-#: A category, or a number. The categories of a Boolean are "false" and "true".
+SECONDS_A_DAY = 86_400
+
+#: A category, or a number; a time is in seconds since 1970. The categories of a Boolean are
+#: "false" and "true".
 Value = str | float
 
 
@@ -28,6 +31,7 @@ class Kind(enum.StrEnum):
     CATEGORICAL = "Categorical"
     BOOLEAN = "Boolean"
     NUMERIC = "Numeric"
+    TIMESTAMP = "Timestamp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Feature:
     place: Place
     kind: Kind
     index: Mapping[str, int] = field(default_factory=dict)  # of the known categories
-    edges: tuple[float, ...] = ()  # first number of each band but the lowest
+    edges: tuple[float, ...] = ()  # first number, or age in days, of each band but the lowest
     low: float = -MAX_NUMBER
     high: float = MAX_NUMBER
     served_as: Value | None = None  # set by the version, never by a request
@@ -50,15 +54,22 @@ class Feature:
 
     @property
     def groups(self) -> int:
-        """The number of categories or bands."""
+        """The number of categories or bands; 0 of a time, whose band changes with the request."""
+        if self.kind is Kind.TIMESTAMP:
+            return 0
         return len(self.edges) + 1 if self.kind is Kind.NUMERIC else len(self.index)
 
     def code(self, value: Value | None) -> float:
-        """Return the number or the category's index for the models; NaN if absent or unknown."""
+        """Return the number or the category's index for the models; NaN if absent or unknown.
+
+        A time is in days since 1970; the models subtract it from the time of the request.
+        """
         if value is None:
             return math.nan
         if self.kind is Kind.NUMERIC:
             return float(value)
+        if self.kind is Kind.TIMESTAMP:
+            return float(value) / SECONDS_A_DAY
         return self.index.get(str(value), math.nan)
 
     def group(self, value: Value | None) -> int:
@@ -71,7 +82,13 @@ class Feature:
 
     def knows(self, value: Value) -> bool:
         """Return whether the models know the value."""
-        return self.kind is Kind.NUMERIC or value in self.index
+        return self.kind in (Kind.NUMERIC, Kind.TIMESTAMP) or value in self.index
+
+    def at(self, value: Value, now: int) -> Value:
+        """Return the value at a request of the time `now`: the age in days of a time."""
+        if self.kind is not Kind.TIMESTAMP:
+            return value
+        return max(0.0, (now - float(value)) / SECONDS_A_DAY)
 
 
 #: The declared features by name, in the order of the models' input.

@@ -74,7 +74,7 @@ def row_of(request: RecommendRequest, answer: Answer, vocabulary: Vocabulary) ->
     session = earlier[-vocabulary.history_length :]
     known = [event.value for event in session if event.value != 0.0]
     row: Row = {
-        name: _seen(request.features.get(name), feature)
+        name: _seen(request.features.get(name), feature, request.timestamp)
         for name, feature in vocabulary.features.items()
         if feature.served_as is None
     }
@@ -95,11 +95,11 @@ def _newest(session: Sequence[SessionEvent]) -> int | None:
     return max(session, key=lambda event: (event.timestamp, event.item)).item
 
 
-def _seen(value: Value | None, feature: Feature) -> Value | Missing:
-    """Return the value as the models see it."""
+def _seen(value: Value | None, feature: Feature, now: int) -> Value | Missing:
+    """Return the value as the models see it at the time of the request."""
     if value is None:
         return Missing.NULL
-    return value if feature.knows(value) else Missing.UNKNOWN
+    return feature.at(value, now) if feature.knows(value) else Missing.UNKNOWN
 
 
 def _last(item: int | None, vocabulary: Vocabulary) -> Row:

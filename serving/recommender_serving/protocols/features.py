@@ -47,6 +47,8 @@ def value_of(path: str, raw: object, feature: Feature, problems: Problems) -> Va
         return problems.text(path, raw, MAX_CATEGORY)
     if feature.kind is Kind.NUMERIC:
         return problems.number(path, raw, feature.low, feature.high, f"give {_range(feature)}")
+    if feature.kind is Kind.TIMESTAMP:
+        return problems.past(path, raw)
     if not isinstance(raw, bool):
         problems.add(path, raw, "give true or false")
         return None

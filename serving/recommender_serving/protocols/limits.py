@@ -25,6 +25,7 @@ OF_KIND = {
     Kind.CATEGORICAL: ("BYTES",),
     Kind.BOOLEAN: ("BOOL",),
     Kind.NUMERIC: ("FP64", "FP32", "INT64", "INT32"),
+    Kind.TIMESTAMP: ("INT64",),
 }
 
 

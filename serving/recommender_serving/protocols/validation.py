@@ -10,6 +10,7 @@ from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 LATEST_TIMESTAMP = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
+EARLIEST_PAST = -62_135_596_800  # the year 1
 MAX_CATEGORY = 64  # characters
 MAX_SESSION_ID = 128
 MAX_VALUE = 1e6
@@ -94,6 +95,11 @@ class Problems:
         """Accept seconds; a common mistake is milliseconds."""
         remedy = "give whole seconds since 1970 (not milliseconds), before the year 2100"
         return self.integer(name, value, 0, LATEST_TIMESTAMP, remedy)
+
+    def past(self, name: str, value: object) -> int | None:
+        """Accept the seconds of a feature, which may be before 1970."""
+        remedy = "give whole seconds since 1970 (not milliseconds), from the year 1 to 2100"
+        return self.integer(name, value, EARLIEST_PAST, LATEST_TIMESTAMP, remedy)
 
     def number(
         self, name: str, value: object, low: float, high: float, remedy: str

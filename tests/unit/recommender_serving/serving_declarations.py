@@ -20,7 +20,9 @@ from tests.unit.recommender_serving.serving_samples import (
 )
 
 Content = dict[str, Any]
-KINDS = ("Categorical", "Boolean", "Numeric")
+KINDS = ("Categorical", "Boolean", "Numeric", "Timestamp")
+#: Seconds of the years 1 to 2100.
+TIMES = (-62_135_596_800, 4_102_444_800)
 POPULAR: Content = {"items": [0, 1], "scores": [1.0, 0.5]}
 #: Prefixed, so that no name is that of a field or of another feature's drift feature.
 names = st.text(string.ascii_lowercase + "_0", min_size=1, max_size=4).map("f_".__add__)
@@ -40,6 +42,9 @@ def columns(draw: st.DrawFn, name: str, kinds: tuple[str, ...]) -> Content:
     elif kind == "Boolean":
         settings = {"categories": ["false", "true"]}
         default = st.sampled_from(["false", "true"])
+    elif kind == "Timestamp":
+        edges = st.lists(st.floats(1e-3, 1e6), max_size=4)
+        return declared(name, of, kind, edges=sorted(set(draw(edges))))
     else:
         low, high = sorted(draw(st.tuples(numbers, numbers)))
         settings = {
@@ -81,7 +86,7 @@ def references(draw: st.DrawFn, vocabulary: Content) -> Content:
     for each in vocabulary["features"]:
         if "servedAs" in each:
             continue
-        if each["kind"] == "Numeric":
+        if each["kind"] in ("Numeric", "Timestamp"):
             features.append(numeric(each["name"], each["edges"], [1] * (len(each["edges"]) + 1)))
         else:
             features.append(draw(listed(each["name"], each["categories"])))
@@ -102,9 +107,10 @@ def listed(draw: st.DrawFn, name: str, known: list[str]) -> Content:
 @st.composite
 def popularities(draw: st.DrawFn, vocabulary: Content) -> Content:
     """The list of all users, and lists by some of the features."""
-    if not vocabulary["features"]:
+    grouped = [each for each in vocabulary["features"] if each["kind"] != "Timestamp"]
+    if not grouped:
         return POPULAR
-    of = draw(st.lists(st.sampled_from(vocabulary["features"]), min_size=1, max_size=2))
+    of = draw(st.lists(st.sampled_from(grouped), min_size=1, max_size=2))
     of = list({each["name"]: each for each in of}.values())
     groups = st.tuples(*(st.integers(-1, group_count(each) - 1) for each in of)).map(list)
     segments = draw(st.lists(groups, unique_by=tuple, max_size=6))
@@ -135,6 +141,8 @@ def values(draw: st.DrawFn, feature: Content) -> Any:
     if feature["kind"] == "Categorical":
         known = feature["categories"]
         return draw(st.sampled_from(known) | texts if known else texts)
+    if feature["kind"] == "Timestamp":
+        return draw(st.integers(-(10**9), 2_000) | st.integers(*TIMES))
     low, high = bounds(feature)
     whole = (
         st.integers(math.ceil(low), math.floor(high)) if math.ceil(low) <= high else st.nothing()
@@ -166,7 +174,9 @@ def instances(draw: st.DrawFn, vocabulary: Content) -> Content:
 
 def tensors_of(instance: Content, vocabulary: Content) -> list[NamedTensor]:
     """The same request by the v2 protocol."""
-    datatypes = {"Categorical": "BYTES", "Boolean": "BOOL", "Numeric": "FP64"}
+    datatypes = {
+        "Categorical": "BYTES", "Boolean": "BOOL", "Numeric": "FP64", "Timestamp": "INT64",
+    }  # fmt: skip
     items = [event["item"] for event in instance["session"]]
     inputs = [
         NamedTensor("user_id", "INT64", [1], [instance["user_id"]]),
@@ -191,6 +201,8 @@ def code(feature: Content, value: Any) -> float:
         return math.nan
     if feature["kind"] == "Numeric":
         return float(value)
+    if feature["kind"] == "Timestamp":
+        return float(value) / 86_400
     word = str(value).lower() if isinstance(value, bool) else value
     known = feature["categories"]
     return known.index(word) if word in known else math.nan
@@ -238,6 +250,8 @@ def bin_of(drift: Content, instance: Content, vocabulary: Content) -> str:
         value = given(columns[name], instance)
         if value is None:
             return "null"
+        if columns[name]["kind"] == "Timestamp":
+            value = max(0.0, (instance["timestamp"] - value) / 86_400)
         if drift["kind"] == "numeric":
             return str(sum(edge <= value for edge in drift["edges"]))
         known, number = columns[name]["categories"], code(columns[name], value)

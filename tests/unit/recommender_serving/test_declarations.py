@@ -72,7 +72,9 @@ def test_every_valid_request_is_read_as_the_artifact_says(data: st.DataObject) -
 
 @given(declarations.artifacts())
 def test_the_metadata_lists_what_requests_may_give(contents: dict[str, Content]) -> None:
-    datatypes = {"Categorical": "BYTES", "Boolean": "BOOL", "Numeric": "FP64"}
+    datatypes = {
+        "Categorical": "BYTES", "Boolean": "BOOL", "Numeric": "FP64", "Timestamp": "INT64",
+    }  # fmt: skip
     told = {each["name"]: each["datatype"] for each in inputs(limits_of(loaded(contents)))}
     for each in contents["vocabulary"]["features"]:
         expected = None if "servedAs" in each else datatypes[each["kind"]]
@@ -83,6 +85,10 @@ OF_NO_KIND = st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(max_s
 HOSTILE: dict[str, st.SearchStrategy[Any]] = {
     "Categorical": st.just("") | st.text(min_size=65, max_size=70) | st.integers() | st.floats(),
     "Boolean": st.integers() | st.floats() | st.text(max_size=5),
+    "Timestamp": st.booleans()
+    | st.floats()
+    | st.just("2026-01-01")
+    | st.sampled_from([declarations.TIMES[0] - 1, declarations.TIMES[1] + 1, 1_764_000_000_000]),
     "Numeric": st.booleans()
     | st.text(max_size=5)
     | st.sampled_from([math.nan, math.inf, -math.inf, 1e31, 10**400, -(10**400)]),

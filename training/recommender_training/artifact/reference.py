@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from recommender_training.config.declaration import Kind
+from recommender_training.data.coding import SECONDS_A_DAY
 from recommender_training.data.sessions import Request
 from recommender_training.statistics.design_effect import design_effect
 
@@ -81,6 +82,8 @@ class FeatureReader:
             return None
         if feature["kind"] == Kind.NUMERIC:
             return float(value)
+        if feature["kind"] == Kind.TIMESTAMP:
+            return max(0.0, float(request["timestamp"] - value) / SECONDS_A_DAY)
         name = str(value).lower() if feature["kind"] == Kind.BOOLEAN else value
         return self._index[feature["name"]].get(name, UNKNOWN)
 

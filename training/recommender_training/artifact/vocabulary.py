@@ -58,7 +58,9 @@ def _feature(attribute: Attribute) -> dict[str, Any]:
     own = attribute.feature
     place = "user" if attribute.place is Place.USERS else "context"
     entry: dict[str, Any] = {"name": own.name, "of": place, "kind": own.kind.value}
-    if attribute.banded:
+    if attribute.timed:
+        entry |= {"edges": list(attribute.edges)}
+    elif attribute.banded:
         entry |= {"minimum": own.minimum, "maximum": own.maximum, "edges": list(attribute.edges)}
     else:
         entry["categories"] = list(attribute.categories)

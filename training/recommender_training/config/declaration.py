@@ -67,16 +67,16 @@ class Place(enum.StrEnum):
 
 #: Kinds that each place may declare.
 KINDS = {
-    Place.USERS: (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC),
-    Place.CONTEXT: (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC),
+    Place.USERS: (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC, Kind.TIMESTAMP),
+    Place.CONTEXT: (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC, Kind.TIMESTAMP),
     Place.ITEMS: tuple(Kind),
 }
 #: Settings that only some kinds have.
 _ONLY = {
     "max_categories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
     "separator": (Kind.MULTI_CATEGORICAL,),
-    "edges": (Kind.NUMERIC,),
-    "bands": (Kind.NUMERIC,),
+    "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
+    "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
     "minimum": (Kind.NUMERIC,),
     "maximum": (Kind.NUMERIC,),
     "unit": (Kind.TIMESTAMP,),
@@ -97,7 +97,8 @@ class Feature(Section):
     #: Between two categories of a MultiCategorical; without one, a text is one category and only
     #: lists have several.
     separator: str | None = Field(default=None, min_length=1, max_length=8)
-    #: First value of each band of a number but the lowest; quantiles if absent.
+    #: First value of each band but the lowest, of a number or of the days since a Timestamp;
+    #: quantiles if absent.
     edges: tuple[Number, ...] = Field(default=(), max_length=100)
     bands: int | None = Field(default=None, ge=2, le=100)
     #: Smallest and largest value; rows with others are quarantined.
@@ -124,8 +125,12 @@ class Feature(Section):
         if self.kind is Kind.EMBEDDING and self.length is None:
             raise ValueError("an Embedding needs its length: set length")
         self._bands_are_consistent()
-        if (self.fairness or self.cold_start) and self.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
-            raise ValueError(f"fairness and coldStart need categories or bands, not {self.kind}")
+        if self.fairness and self.kind is Kind.EMBEDDING:
+            raise ValueError("fairness needs categories or bands, not Embedding: remove it")
+        if self.cold_start and self.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
+            raise ValueError(
+                f"coldStart needs values that time does not change, not {self.kind}: remove it"
+            )
         if self.served_as is not None:
             self._served_value_is_one(self.served_as)
         return self
@@ -141,6 +146,8 @@ class Feature(Section):
             raise ValueError("edges must be above minimum and not above maximum")
 
     def _served_value_is_one(self, value: str) -> None:
+        if self.kind is Kind.TIMESTAMP:
+            raise ValueError(f"servedAs={value!r}: a Timestamp ages with each request: remove it")
         if self.kind is Kind.BOOLEAN and value not in ("false", "true"):
             raise ValueError(f"servedAs={value!r}: a Boolean is true or false")
         if self.kind is not Kind.NUMERIC:
@@ -159,7 +166,9 @@ class Feature(Section):
 
     @property
     def lowest(self) -> float:
-        """The smallest value."""
+        """The smallest value; of a Timestamp the smallest age."""
+        if self.kind is Kind.TIMESTAMP:
+            return 0.0
         return -math.inf if self.minimum is None else self.minimum
 
     @property
@@ -194,6 +203,8 @@ class Declaration(Section):
                     problems.append(f"{where}: kind={feature.kind}: use one of {allowed}")
                 if feature.served_as is not None and place is not Place.CONTEXT:
                     problems.append(f"{where}: servedAs is a setting of the context: remove it")
+                if place is Place.ITEMS and feature.kind is Kind.TIMESTAMP:
+                    problems += _only_of_requests(where, feature)
                 if feature.cold_start and place is Place.ITEMS:
                     problems.append(f"{where}: coldStart is a setting of users: remove it")
                 if place is not Place.ITEMS and feature.name in last:
@@ -216,3 +227,13 @@ class Declaration(Section):
     def parse(cls, text: str) -> Declaration:
         """Read the JSON of `text`. Raises ValueError."""
         return cls.model_validate(json.loads(text))
+
+
+def _only_of_requests(where: str, feature: Feature) -> list[str]:
+    """The settings of a Timestamp that the items, whose bands are fixed, do not have."""
+    given = {"edges": feature.edges, "bands": feature.bands, "fairness": feature.fairness}
+    return [
+        f"{where}: {name} of a Timestamp is a setting of users and context: remove it"
+        for name, value in given.items()
+        if value
+    ]

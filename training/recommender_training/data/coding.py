@@ -2,7 +2,9 @@
 
 What a request says of its user and context is a row of floats: the index of a category, or the
 number itself; NaN is missing or unknown. What is known of items is zero or one by category.
-Numbers fall into bands, whose edges are the declared ones or the quantiles of the data.
+Numbers fall into bands, whose edges are the declared ones or the quantiles of the data. A time is
+in days since 1970, as single precision holds it to two minutes; `features.graph` makes an age of
+it, which falls into bands as a number does.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from recommender_training.data import bands
 #: Categories of a feature that declares no maxCategories: the most frequent ones.
 MAX_CATEGORIES = 1000
 BOOLEANS = ("false", "true")
+SECONDS_A_DAY = 86_400
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,13 @@ class Attribute:
 
     @property
     def banded(self) -> bool:
-        """Whether a value is a number that falls into bands, not the index of a category."""
-        return self.feature.kind is Kind.NUMERIC
+        """Whether a value is a number or a time that falls into bands, no index of a category."""
+        return self.feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP)
+
+    @property
+    def timed(self) -> bool:
+        """Whether a value is a time, of which the age in days falls into bands."""
+        return self.feature.kind is Kind.TIMESTAMP
 
     @property
     def buckets(self) -> int:
@@ -49,7 +57,7 @@ class Attribute:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Smallest and largest known value."""
+        """Smallest and largest known value; of a time, those of its age."""
         if self.banded:
             return self.feature.lowest, self.feature.highest
         return 0.0, len(self.categories) - 1.0
@@ -63,6 +71,9 @@ class Attribute:
 
     def stated(self, values: Floats) -> pl.Series:
         """[N] the values as a table has them; null where unknown."""
+        if self.timed:
+            seconds = pl.Series(self.name, values.astype(np.float64) * SECONDS_A_DAY)
+            return seconds.fill_nan(None).round().cast(pl.Int64)
         if self.banded:
             return pl.Series(self.name, values, dtype=pl.Float64).fill_nan(None)
         names = [*self.categories, None]
@@ -72,6 +83,8 @@ class Attribute:
     def codes(self, frame: pl.DataFrame) -> Floats:
         """[N] values of the column of this feature in `frame`."""
         column = frame[self.name]
+        if self.timed:
+            column = column.cast(pl.Float64) / SECONDS_A_DAY
         if self.banded:
             values = column.cast(pl.Float32, strict=False)
             return np.asarray(values.fill_null(math.nan).to_numpy(), dtype=np.float32)
@@ -116,7 +129,11 @@ class Coding:
         interactions: pl.LazyFrame,
     ) -> Coding:
         """The coding of the values in these tables."""
-        attributes = [_attribute(each, Place.USERS, users.lazy()) for each in declared.users]
+        known = users.lazy()
+        attributes = [
+            _attribute(each, Place.USERS, _of_users(each, known, interactions))
+            for each in declared.users
+        ]
         attributes += [_attribute(each, Place.CONTEXT, interactions) for each in declared.context]
         blocks: list[Block] = []
         for feature in declared.items:
@@ -210,6 +227,14 @@ def embeddings(features: Sequence[Feature], items: pl.DataFrame) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
+def _of_users(feature: Feature, users: pl.LazyFrame, interactions: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows whose values are coded: users, or for a time, which ages, their interactions."""
+    if feature.kind is not Kind.TIMESTAMP:
+        return users
+    events = interactions.select("user_id", "timestamp")
+    return events.join(users.select("user_id", feature.name), on="user_id")
+
+
 def _attribute(feature: Feature, place: Place, rows: pl.LazyFrame) -> Attribute:
     categories, edges = _known(feature, rows)
     return Attribute(feature, place, categories, edges)
@@ -219,9 +244,10 @@ def _known(feature: Feature, rows: pl.LazyFrame) -> tuple[tuple[str, ...], tuple
     """The categories of a feature, or the names of its bands, and the edges of these."""
     if feature.kind is Kind.BOOLEAN:
         return BOOLEANS, ()
-    if feature.kind is Kind.NUMERIC:
+    if feature.kind in (Kind.NUMERIC, Kind.TIMESTAMP):
         edges = feature.edges or _quantiles(feature, rows)
-        return bands.names(edges, feature.minimum), edges
+        minimum = 0.0 if feature.kind is Kind.TIMESTAMP else feature.minimum
+        return bands.names(edges, minimum), edges
     column = pl.col(feature.name).drop_nulls()
     if feature.kind is Kind.MULTI_CATEGORICAL:
         column = column.str.split(" ").explode(empty_as_null=True)
@@ -233,8 +259,11 @@ def _known(feature: Feature, rows: pl.LazyFrame) -> tuple[tuple[str, ...], tuple
 
 def _quantiles(feature: Feature, rows: pl.LazyFrame) -> tuple[float, ...]:
     """At most `bands` - 1 increasing inner quantiles, all above the smallest value."""
-    number = pl.col(feature.name).drop_nulls().cast(pl.Float32)
-    found = rows.select(number).collect(engine="streaming")[feature.name].to_numpy()
+    number = pl.col(feature.name)
+    if feature.kind is Kind.TIMESTAMP:
+        number = ((pl.col("timestamp") - number) / SECONDS_A_DAY).clip(lower_bound=0.0)
+    known = rows.select(number.drop_nulls().cast(pl.Float32).alias("value"))
+    found = known.collect(engine="streaming")["value"].to_numpy()
     if len(found) == 0:
         return ()
     count = feature.bands or BANDS

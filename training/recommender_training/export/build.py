@@ -57,6 +57,7 @@ def shared_state(
         "side_served": attributes.served(own),
         "side_edges": attributes.edges(own),
         "side_banded": attributes.banded(own),
+        "side_timed": attributes.timed(own),
         "side_offsets": torch.from_numpy(attributes.offsets(attributes.sizes(data))),
         "item_ids": torch.from_numpy(data.items.ids),
         "times": torch.from_numpy(data.items.times),

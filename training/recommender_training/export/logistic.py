@@ -33,7 +33,7 @@ class LogisticServing(Serving):
         top_n: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and outputs: docs/contracts.md."""
-        _, side = self.read_user(user_id, features)
+        _, side = self.read_user(user_id, features, timestamp)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         weights = self.cross[side].sum(1)
@@ -85,7 +85,7 @@ class LogisticServing(Serving):
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T].
         """
-        _, side = self.read_user(user_id, features)
+        _, side = self.read_user(user_id, features, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         place = locate(self.item_ids, item_ids)
         known, at = place >= 0, place.clamp(min=0)

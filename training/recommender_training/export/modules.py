@@ -31,6 +31,7 @@ from recommender_training.export.request import (
 )
 from recommender_training.export.towers import TowerServing
 from recommender_training.features.graph import (
+    aged,
     item_numbers,
     locate,
     pair_numbers,
@@ -49,6 +50,7 @@ class Serving(TowerServing):
     side_served: Tensor
     side_edges: Tensor
     side_banded: Tensor
+    side_timed: Tensor
     side_offsets: Tensor
     item_ids: Tensor
     times: Tensor
@@ -85,12 +87,14 @@ class Serving(TowerServing):
         for name, value in state.items():
             self.register_buffer(name, value.contiguous())
 
-    def read_user(self, user_id: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+    def read_user(
+        self, user_id: Tensor, features: Tensor, timestamp: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """[B] rows of the users (-1 unknown) and [B, K] rows of what is known of the request.
 
         The rows are those of a table of the buckets of all attributes. A value that the request
         leaves out (NaN) is read from the table of known users, else it is the one declared for
-        serving; a value outside its limits is unknown.
+        serving; a value outside its limits is unknown. Of a time the age at the request counts.
         """
         row = locate(self.user_ids, user_id[:, 0])
         given = features[:, : self.side_served.size(0)]
@@ -98,6 +102,7 @@ class Serving(TowerServing):
         use_stored = torch.isnan(given) & (row >= 0).unsqueeze(1)
         side = torch.where(use_stored, stored, given)
         side = torch.where(torch.isnan(side), self.side_served, side)
+        side = aged(side, self.side_timed, timestamp[:, 0])
         inside = (side >= self.side_limits[0]) & (side <= self.side_limits[1])
         side = side.masked_fill(~inside, float("nan"))
         return row, side_buckets(side, self.side_edges, self.side_banded) + self.side_offsets

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.common.arrays import Floats, Ints
+from recommender_training.data.coding import SECONDS_A_DAY
 from recommender_training.data.dataset import Dataset
 
 #: Batch, session length and items wanted; the largest batch is Triton's.
@@ -57,6 +58,8 @@ def _features(random: np.random.Generator, data: Dataset, batch: int) -> Floats:
     for place, each in enumerate(data.attributes):
         low, high = (each.edges[0], each.edges[-1]) if each.edges else (0.0, float(each.buckets))
         found[:, place] = random.uniform(low - 1, high + 1, batch)
+        if each.timed:
+            found[:, place] = _NOW / SECONDS_A_DAY - found[:, place]
         if not each.banded:
             found[:, place] = np.floor(found[:, place])
     found[random.random(found.shape) < 0.3] = np.nan

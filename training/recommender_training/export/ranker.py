@@ -87,7 +87,7 @@ class RankerServing(Serving):
         top_n: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Inputs and outputs: docs/contracts.md."""
-        user, side = self.read_user(user_id, features)
+        user, side = self.read_user(user_id, features, timestamp)
         seen, _ = read_session(self.item_ids, session_items, session_timestamps, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         vector = self.user_vector(user, side)
@@ -141,7 +141,7 @@ class RankerServing(Serving):
         before each row. `item_ids`, `events` and `positives` are [B, C], `total` is [B, 1],
         `taste` is [B, C, T + E]: the taste numbers, then those of the groups that it reads.
         """
-        user, side = self.read_user(user_id, features)
+        user, side = self.read_user(user_id, features, timestamp)
         session = self.last_events(session_items, session_timestamps, session_values, timestamp)
         place = locate(self.item_ids, item_ids)
         known, at = place >= 0, place.clamp(min=0)

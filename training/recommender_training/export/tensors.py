@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.config.declaration import Kind
+from recommender_training.data.coding import SECONDS_A_DAY
 from recommender_training.data.sessions import Request
 
 PADDING = -1
@@ -54,6 +55,8 @@ def _features(request: Request, codes: Sequence[tuple[str, str, _Code]]) -> list
 
 
 def _code(feature: Mapping[str, Any]) -> _Code:
+    if feature["kind"] == Kind.TIMESTAMP:
+        return lambda seconds: seconds / SECONDS_A_DAY
     if feature["kind"] != Kind.CATEGORICAL:  # a number, or a Boolean, whose index is 0 or 1
         return float
     index = {name: float(code) for code, name in enumerate(feature["categories"])}

@@ -136,7 +136,7 @@ def assemble(
     `label` is [N]; zeros where it is not given.
     """
     sessions, now = requests.sessions(data.events), torch.from_numpy(requests.time)
-    width = candidates.item.shape[1]
+    side, width = data.side(requests.user, requests.context), candidates.item.shape[1]
 
     def of_request(values: Tensor) -> Tensor:
         """[N, ...] the values [R, ...] of each candidate's request."""
@@ -145,7 +145,7 @@ def assemble(
 
     return Inputs(
         user=of_request(torch.from_numpy(requests.user) + 1),
-        side=of_request(attributes.buckets(data, data.side(requests.user, requests.context))),
+        side=of_request(attributes.buckets(data, side, requests.time)),
         target=torch.from_numpy(candidates.item).flatten() + 1,
         session=of_request(sessions.item + 1),
         present=of_request(sessions.present),

@@ -57,6 +57,11 @@ def banded(attributes: Sequence[Attribute]) -> Tensor:
     return torch.tensor([attribute.banded for attribute in attributes], dtype=torch.bool)
 
 
+def timed(attributes: Sequence[Attribute]) -> Tensor:
+    """[K] whether an attribute is a time, whose age falls into bands."""
+    return torch.tensor([attribute.timed for attribute in attributes], dtype=torch.bool)
+
+
 def limits(attributes: Sequence[Attribute]) -> Tensor:
     """[2, K] smallest and largest known value of each attribute."""
     found = [attribute.limits for attribute in attributes]
@@ -68,14 +73,18 @@ def served(attributes: Sequence[Attribute]) -> Tensor:
     return torch.tensor([attribute.served for attribute in attributes], dtype=torch.float32)
 
 
-def buckets(data: Dataset, side: Floats) -> Tensor:
-    """[N, K] buckets of what is known of N requests, [N, K] (`Dataset.side`)."""
+def buckets(data: Dataset, side: Floats, times: Ints) -> Tensor:
+    """[N, K] buckets of what is known of N requests, [N, K] (`Dataset.side`), at `times` [N]."""
     own = data.attributes
-    return torch.as_tensor(graph.side_buckets(torch.from_numpy(side), edges(own), banded(own)))
+    values = graph.aged(torch.from_numpy(side), timed(own), torch.from_numpy(times))
+    return torch.as_tensor(graph.side_buckets(values, edges(own), banded(own)))
 
 
 def of_users(data: Dataset, name: str) -> Ints:
-    """[U] index of each user's category or band of one attribute, -1 where it is unknown."""
+    """[U] index of each user's category or band of one attribute, -1 where it is unknown.
+
+    Not of a time, whose age depends on the request.
+    """
     place = [attribute.name for attribute in data.attributes].index(name)
     return _values(data.attributes[place], data.users.side[:, place])
 
@@ -95,6 +104,12 @@ def _values(own: Attribute, column: Floats) -> Ints:
 def of_events(data: Dataset, name: str, rows: Ints) -> Ints:
     """[R] the same of the events at `rows`, for an attribute of users or of context."""
     place = [attribute.name for attribute in data.attributes].index(name)
-    if data.attributes[place].place is Place.USERS:
+    own = data.attributes[place]
+    if own.timed:
+        column = torch.from_numpy(data.side_of_events(rows)[:, [place]])
+        now = torch.from_numpy(data.events.time[rows])
+        ages = graph.aged(column, timed([own]), now).numpy()
+        return _values(own, ages[:, 0])
+    if own.place is Place.USERS:
         return of_users(data, name)[data.events.user[rows]]
     return of_context(data, name, data.events.context_of(rows))

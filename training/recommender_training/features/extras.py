@@ -67,7 +67,8 @@ def width(data: Dataset) -> int:
 
 def buckets(data: Dataset, user: Places) -> Ints:
     """[N, D] columns of the users among the A, one a rated attribute."""
-    found = attributes.buckets(data, data.side_of_users(user))[
+    no_time = np.zeros(len(user), dtype=np.int64)  # what is rated has no age
+    found = attributes.buckets(data, data.side_of_users(user), no_time)[
         :, list(attributes.rated(data))
     ].numpy()
     return np.asarray(found + first_columns(data))

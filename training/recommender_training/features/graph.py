@@ -28,6 +28,16 @@ def locate(sorted_ids: Tensor, ids: Tensor) -> Tensor:
     return torch.where(sorted_ids[place] == ids, place, torch.full_like(place, -1))
 
 
+def aged(side: Tensor, timed: Tensor, now: Tensor) -> Tensor:
+    """[N, K] the same with ages for times: days from each to its request, 0 if it comes later.
+
+    The value of a `timed` [K] attribute is a time in days since 1970, `now` [N] is in seconds.
+    The difference is taken in double precision.
+    """
+    days = now.to(torch.float64).unsqueeze(1) / 86_400.0 - side.to(torch.float64)
+    return torch.where(timed, days.clamp(min=0.0).to(torch.float32), side)
+
+
 def side_buckets(side: Tensor, edges: Tensor, banded: Tensor) -> Tensor:
     """[..., K] buckets of what a request says: 0 for unknown (NaN), else category or band + 1.
 

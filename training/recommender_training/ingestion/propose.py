@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recommender_training.common.errors import InputError
-from recommender_training.config.declaration import RESERVED
-from recommender_training.ingestion import guess
+from recommender_training.config.declaration import KINDS, RESERVED, Place
+from recommender_training.data import schema
+from recommender_training.ingestion import guess, leaks
 from recommender_training.ingestion.look import Seen
 from recommender_training.ingestion.mapping import Format, Mapping
 
@@ -158,7 +159,35 @@ def _interactions(result: Proposal, seen: Seen) -> None:
         warn = warnings.get(column, "")
         result.note("interactions", column, seen.columns[column], role, warn)
     result.mapping["interactions"] = section
-    _features(result, "interactions", seen, {*taken})
+    _features(result, "interactions", seen, {*taken}, _outcome(section, seen))
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """Which events are positive by the proposed mapping, None where that is unknown."""
+
+    column: str
+    positive: Sequence[bool | None]
+
+
+def _outcome(section: dict[str, Any], seen: Seen) -> _Outcome:
+    """Return the outcome of each event that was read."""
+    if "value" in section:
+        low, high = (
+            section.get("lowest", schema.MIN_VALUE),
+            section.get("highest", schema.MAX_VALUE),
+        )
+        span = schema.MAX_VALUE - schema.MIN_VALUE
+        least = low + (schema.POSITIVE_VALUE - schema.MIN_VALUE) / span * (high - low)
+        numbers = [guess.number(value) for value in seen.columns[section["value"]]]
+        known = [None if number is None else number >= least for number in numbers]
+        return _Outcome(section["value"], known)
+    positive = {
+        each["type"] for each in section["eventTypes"] if each["value"] >= schema.POSITIVE_VALUE
+    }
+    texts = seen.columns[section["eventType"]]
+    known = [None if text is None else str(text) in positive for text in texts]
+    return _Outcome(section["eventType"], known)
 
 
 def _side(result: Proposal, table: str, key: str, seen: Seen) -> None:
@@ -174,15 +203,20 @@ def _side(result: Proposal, table: str, key: str, seen: Seen) -> None:
     _features(result, table, seen, {*taken})
 
 
-def _features(result: Proposal, table: str, seen: Seen, taken: set[str]) -> None:
+def _features(
+    result: Proposal, table: str, seen: Seen, taken: set[str], outcome: _Outcome | None = None
+) -> None:
     features: list[dict[str, Any]] = []
     for column, values in seen.columns.items():
         if column in taken:
             continue
         settings, warn = guess.kind(column, [value for value in values if value is not None])
-        single = settings.get("kind") in ("Categorical", "Boolean", "Numeric")
+        single = settings.get("kind") in KINDS[Place.USERS]
         if settings and table != "items" and not single:
             settings, warn = {}, f"{settings['kind']} is a kind of items only: left out"
+        leak = leaks.warning(values, outcome.positive, outcome.column) if outcome else ""
+        if settings and leak:
+            settings, warn = {}, leak
         if settings and len(features) == 50:
             settings, warn = {}, "more than 50 features: left out"
         if settings and table == "interactions":

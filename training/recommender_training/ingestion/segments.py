@@ -30,6 +30,8 @@ def fill(users: pl.DataFrame, present: pl.DataFrame, declaration: Declaration) -
 
 def _of(feature: Feature, values: pl.Series) -> pl.Expr:
     column = pl.col(feature.name)
+    if feature.kind is Kind.TIMESTAMP:  # its bands change with time
+        return pl.lit(UNKNOWN)
     if feature.kind is Kind.NUMERIC:
         if not feature.edges:
             return pl.lit(UNKNOWN)

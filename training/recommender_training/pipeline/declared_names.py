@@ -25,7 +25,8 @@ def check(config: TrainingConfig, data: Dataset) -> None:
 
 def _named(config: TrainingConfig, data: Dataset) -> Iterator[tuple[str, str, list[str]]]:
     """Yield each setting that names a feature, its value, and the values that it may have."""
-    users = [each.name for each in data.attributes if each.place is Place.USERS]
+    of_users = (each for each in data.attributes if each.place is Place.USERS)
+    users = [each.name for each in of_users if not each.timed]  # an age changes with the request
     items = [block.name for block in data.items.blocks]
     if config.reweighting is not None:
         yield "mitigation.reweighting.by", config.reweighting.by, [SEGMENT, *users]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -239,3 +240,53 @@ def test_without_features_there_are_no_columns() -> None:
     assert hot.shape == (2, 0)
     assert first == ()
     assert coding.listed(blocks, hot).places.shape == (2, 0)
+
+
+DAY = coding.SECONDS_A_DAY
+SIGN_UP: dict[str, Any] = {"users": [{"name": "it", "kind": "Timestamp", "bands": 4}]}
+
+
+def test_bands_of_a_time_of_users_share_out_its_ages_at_their_events() -> None:
+    declared = Declaration.model_validate(SIGN_UP)
+    events: list[small_data.Event] = [(1, 1, 5.0, (10 + day) * DAY) for day in range(400)]
+    users = [{"id": 1, "it": 10 * DAY}, {"id": 2, "it": 0}, {"id": 3}]
+    (attribute,) = small_data.build(events, users, [{"id": 1}], declared).attributes
+    assert attribute.edges == (100, 200, 299), "those of users without an event do not count"
+    assert attribute.categories == ("0-99", "100-199", "200-298", "299+")
+
+
+@given(st.lists(st.none() | st.integers(-(10**9), 4 * 10**9), min_size=1, max_size=9))
+def test_a_time_is_in_days_and_stated_to_two_minutes(seconds: list[int | None]) -> None:
+    attribute, users = of_users({"kind": "Timestamp", "edges": [30]}, seconds)
+    codes = attribute.codes(users)
+    expected = [math.nan if each is None else each / DAY for each in seconds]
+    np.testing.assert_array_equal(codes, np.array(expected, dtype=np.float32))
+    stated = attribute.stated(codes)
+    for each, known in zip(stated.to_list(), seconds, strict=True):
+        assert (each is None) == (known is None)
+        assert known is None or abs(each - known) <= 170
+    np.testing.assert_array_equal(attribute.codes(pl.DataFrame({"it": stated})), codes)
+
+
+TIME = {"name": "it", "kind": "Timestamp"}
+
+
+@pytest.mark.parametrize(
+    ("declared", "words"),
+    [
+        ({"users": [TIME | {"coldStart": True}]}, "coldStart needs values that time does not"),
+        ({"users": [TIME | {"edges": [0, 3]}]}, "edges must be above minimum"),
+        ({"users": [TIME | {"minimum": 1}]}, "minimum is a setting of Numeric, not of Timestamp"),
+        ({"context": [TIME | {"servedAs": "3"}]}, "servedAs='3': a Timestamp ages"),
+        (
+            {"items": [TIME | {"edges": [3]}]},
+            "items.it: edges of a Timestamp is a setting of users",
+        ),
+        ({"items": [TIME | {"fairness": True}]}, "items.it: fairness of a Timestamp"),
+    ],
+)
+def test_settings_that_a_time_cannot_have_are_refused_by_name(
+    declared: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        Declaration.model_validate(declared)

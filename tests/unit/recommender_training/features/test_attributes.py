@@ -15,6 +15,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from recommender_training.artifact.reference import FeatureReader
 from recommender_training.common.arrays import Doubles
 from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.training import FeatureGroup
@@ -22,7 +23,7 @@ from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
 from recommender_training.evaluation import ranking
 from recommender_training.export import build, parity, torchscript
-from recommender_training.features import attributes, table
+from recommender_training.features import attributes, graph, table
 from recommender_training.features.assembly import Constants, Inputs
 from recommender_training.features.item_content import content
 from recommender_training.features.state import State
@@ -42,10 +43,12 @@ EVERY_KIND: dict[str, Any] = {
         {"name": "member", "kind": "Boolean"},
         {"name": "points", "kind": "Numeric", "minimum": -30, "maximum": 30, "edges": [0.1, 7]},
         {"name": "spent", "kind": "Numeric", "bands": 3},
+        {"name": "joined", "kind": "Timestamp", "edges": [3, 12.5, 180]},
     ],
     "context": [
         {"name": "device", "kind": "Categorical"},
         {"name": "promoted", "kind": "Boolean"},
+        {"name": "opened", "kind": "Timestamp", "bands": 3},
         {"name": "position", "kind": "Numeric", "edges": [-4, 4], "servedAs": "1"},
     ],
     "items": [
@@ -167,7 +170,10 @@ def test_what_is_declared_is_among_the_inputs_as_the_bucket_of_its_value(every: 
     inputs = table.build(data, LENGTH, every.known.constants)
     side = data.side_of_events(np.arange(EVENTS))
     for place, attribute in enumerate(data.attributes):
-        expected = [bucket(attribute, value) for value in side[:, place].tolist()]
+        expected = [
+            bucket(attribute, value, int(now))
+            for value, now in zip(side[:, place].tolist(), data.events.time, strict=True)
+        ]
         assert inputs.side[:, place].tolist() == expected
         assert len({0, *expected}) > 2, "two of those that are known, at least"
 
@@ -309,8 +315,13 @@ def test_a_request_without_a_value_has_the_answer_of_the_value_at_serving(
     assert scores(float("nan")) != scores(9.0)
 
 
-def bucket(attribute: Attribute, value: float) -> int:
-    """0 for a value that is missing or out of its limits, else its category or band and 1."""
+def bucket(attribute: Attribute, value: float, now: int) -> int:
+    """0 for a value that is missing or out of its limits, else its category or band and 1.
+
+    Of a time, days since 1970, that of its age at the request.
+    """
+    if attribute.timed:
+        value = float(np.float32(max(0.0, now / 86_400 - value))) if value == value else value
     low, high = attribute.limits
     if not low <= value <= high:
         return 0
@@ -324,13 +335,22 @@ SETTINGS: Mapping[str, list[dict[str, Any]]] = {
     "Categorical": [{}, {"maxCategories": 2}],
     "MultiCategorical": [{"separator": " ", "maxCategories": 3}],
     "Boolean": [{}],
-    "Numeric": [{}, {"bands": 3}, {"edges": [0.1]},
-                {"minimum": -30, "maximum": 30, "edges": [-9, 0, 9.5]}],
+    "Numeric": [
+        {},
+        {"bands": 3},
+        {"edges": [0.1]},
+        {"minimum": -30, "maximum": 30, "edges": [-9, 0, 9.5]},
+    ],
     "Timestamp": [{}],
     "Embedding": [{"length": 2}],
-}  # fmt: skip
+}
+AGES: list[tuple[str, dict[str, Any]]] = [
+    ("Timestamp", {"bands": 3}), ("Timestamp", {"edges": [0.1, 20]}),
+]  # fmt: skip
 ALL_KINDS = st.sampled_from([(kind, each) for kind in SETTINGS for each in SETTINGS[kind]])
-OF_REQUEST = ALL_KINDS.filter(lambda each: each[0] in ("Categorical", "Boolean", "Numeric"))
+OF_REQUEST = ALL_KINDS.filter(
+    lambda each: each[0] in ("Categorical", "Boolean", "Numeric", "Timestamp")
+) | st.sampled_from(AGES)
 
 
 @st.composite
@@ -342,7 +362,7 @@ def declarations(draw: st.DrawFn) -> Declaration:
     context = features("context_", OF_REQUEST)
     served = {"Categorical": "a", "Boolean": "true", "Numeric": "1.5"}
     for each in context:
-        if draw(st.booleans()):
+        if each["kind"] in served and draw(st.booleans()):
             each["servedAs"] = served[each["kind"]]
     return Declaration.model_validate(
         {
@@ -386,7 +406,7 @@ def test_graphs_and_models_agree_on_any_declaration_and_any_request(
                 data.attributes, np.array(features, dtype=np.float32), stored, strict=True
             ):
                 values = [v for v in (float(said), known, each.served) if not np.isnan(v)]
-                side.append(bucket(each, values[0] if values else float("nan")))
+                side.append(bucket(each, values[0] if values else float("nan"), 2_000_000))
             request = ranking.Request(user, np.zeros(0, dtype=np.int64), 2_000_000, blank)
             inputs = dataclasses.replace(
                 own.inputs(request),
@@ -397,3 +417,46 @@ def test_graphs_and_models_agree_on_any_declaration_and_any_request(
             rows = np.searchsorted(data.items.ids, ids[0].numpy())
             assert len(rows) == ITEMS
             np.testing.assert_allclose(scores[0].numpy(), expected[rows], atol=1e-5)
+
+
+@given(st.integers(0, 4 * 10**9), st.integers(-(10**9), 4 * 10**9), st.integers(0, 10**8))
+def test_the_age_of_a_time_never_falls_and_is_that_of_the_drift_features(
+    now: int, then: int, later: int
+) -> None:
+    """Drift counts exact seconds; models hold a time to two minutes."""
+    side = torch.tensor([[then / 86_400]] * 2, dtype=torch.float32)
+    found = graph.aged(side, torch.tensor([True]), torch.tensor([now, now + later]))
+    first, second = found[:, 0].tolist()
+    assert first <= second
+    reader = FeatureReader(
+        {"historyLength": 1, "items": {"ids": [], "features": []},
+         "features": [{"name": "it", "of": "user", "kind": "Timestamp", "edges": []}]}
+    )  # fmt: skip
+    exact = reader.read({"user": {"it": then}, "timestamp": now})["it"]
+    assert exact == max(0.0, (now - then) / 86_400)
+    assert first == pytest.approx(exact, rel=1e-6, abs=170 / 86_400)
+
+
+def test_fairness_parts_events_by_the_age_at_each(every: Fitted) -> None:
+    data, rows = every.data, np.arange(EVENTS)
+    place = OF_REQUESTS.index("opened")
+    expected = [
+        bucket(data.attributes[place], value, int(now)) - 1
+        for value, now in zip(data.side_of_events(rows)[:, place].tolist(), data.events.time,
+                              strict=True)
+    ]  # fmt: skip
+    assert attributes.of_events(data, "opened", rows).tolist() == expected
+    assert len(set(expected)) > 2
+
+
+def test_later_events_do_not_change_the_age_of_an_event(every: Fitted) -> None:
+    data = every.data
+    early = data.until(int(data.events.time[EVENTS // 2]))
+    for whole, part in zip(_buckets(data)[: len(early.events)], _buckets(early), strict=True):
+        assert whole == part
+
+
+def _buckets(data: Dataset) -> list[list[int]]:
+    side = data.side_of_events(np.arange(len(data.events)))
+    found: list[list[int]] = attributes.buckets(data, side, data.events.time).tolist()
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.mapped_files import START, write
 
 EVENTS = [
     {"customer_id": f"c{n % 3}", "sku": n, "created_at": START + n, "event": "view",
-     "device": "phone", "position": n % 4 + 1}
+     "device": "phone", "position": n % 4 + 1, "tags_seen": "a|b"}
     for n in range(30)
 ]  # fmt: skip
 PEOPLE = [
@@ -62,7 +63,7 @@ def test_tables_roles_and_kinds_follow_names_and_values(source: Path) -> None:
     assert kinds(found, "interactions") == {"device": "Categorical", "position": "Numeric"}
     assert kinds(found, "users") == {
         "age": "Numeric", "newsletter": "Boolean", "home_town": "Categorical",
-        "user_segment": "Categorical",
+        "user_segment": "Categorical", "signed_up": "Timestamp",
     }  # fmt: skip
     assert found.mapping["items"]["title"] == "name"
     assert kinds(found, "items") == {
@@ -76,7 +77,7 @@ def test_each_column_is_listed_and_doubts_are_warnings(source: Path) -> None:
     assert len(lines) == len(EVENTS[0]) + len(PEOPLE[0]) + len(THINGS[0])
     for table, column, words in (
         ("interactions", "event", "set the value of each type"),
-        ("users", "signed_up", "a kind of items only"),
+        ("interactions", "tags_seen", "a kind of items only"),
         ("items", "text", "more than 64 characters"),
         ("items", "id", "looks like an id"),
     ):
@@ -98,6 +99,31 @@ def test_a_check_reads_the_generated_shop_by_the_proposal(tmp_path: Path, kind: 
     declared = {each.name: each.kind.value for each in tables.declaration.items}
     assert declared["embedding"] == "Embedding"
     assert declared["categories"] == "MultiCategorical"
+    (signed_up,) = (each for each in tables.declaration.users if each.name == "signed_up_at")
+    assert signed_up.kind.value == "Timestamp"
+
+
+@pytest.mark.parametrize(
+    ("of_label", "label"),
+    [
+        (lambda click: {"clicked": int(click)}, "clicked"),
+        (lambda click: {"rating": 5 if click else 3}, "rating"),
+    ],
+)
+def test_what_is_known_only_after_the_event_is_left_out(
+    tmp_path: Path, of_label: Callable[[bool], dict[str, int]], label: str
+) -> None:
+    rows = [
+        {"user": n, "item": n, "time": START + n, "place": n % 3, "revenue": 3 * (n % 4 == 0),
+         **of_label(n % 4 == 0)}
+        for n in range(80)
+    ]  # fmt: skip
+    write(tmp_path / "raw/a.csv", rows)
+    found = proposed(tmp_path / "raw")
+    assert kinds(found, "interactions") == {"place": "Numeric"}
+    (revenue,) = (line for line in found.lines if line.column == "revenue")
+    assert revenue.use == "-"
+    assert f"only where {label} is positive, so known only after" in revenue.warning
 
 
 def test_only_the_first_rows_are_read(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:

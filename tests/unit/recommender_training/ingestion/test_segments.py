@@ -75,3 +75,8 @@ def test_a_feature_with_more_categories_than_folders_is_no_segment(
     fair = {"name": "city", "kind": "Categorical", "fairness": True}
     here = [{"city": f"c{number}"} for number in range(segments.MAX_VALUES)]
     assert filled([fair], [{"city": "elsewhere"}] * known + here, known)[0] == expected
+
+
+def test_a_time_makes_no_segment_since_its_band_changes() -> None:
+    fair = {"name": "joined", "kind": "Timestamp", "edges": [30], "fairness": True}
+    assert filled([fair], [{"joined": 5}, {"joined": None}]) == ["unknown", "unknown"]

@@ -16,7 +16,11 @@ from tests import small_data
 
 DECLARED = Declaration.model_validate(
     {
-        "users": [{"name": "tier", "kind": "Categorical"}, {"name": "points", "kind": "Numeric"}],
+        "users": [
+            {"name": "tier", "kind": "Categorical"},
+            {"name": "points", "kind": "Numeric"},
+            {"name": "joined", "kind": "Timestamp"},
+        ],
         "items": [{"name": "brand", "kind": "Categorical"}, {"name": "made", "kind": "Timestamp"}],
         "context": [{"name": "device", "kind": "Categorical"}],
     }
