@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from recommender_training.features.item_content import Content
 from recommender_training.models.lookup import lookup
@@ -44,12 +43,9 @@ class ItemContent(nn.Module):
         at, known = (rows - 1).clamp(min=0), (rows > 0).unsqueeze(1).to(weights.dtype)
         found = weights.new_zeros(len(rows), weights.shape[1])
         if self.places.shape[1]:
-            found = functional.embedding_bag(
-                self.places.index_select(0, at),
-                weights,
-                per_sample_weights=self.shares.index_select(0, at) * known,
-                mode="sum",
-            )
+            shares = self.shares.index_select(0, at) * known
+            each = lookup(weights, self.places.index_select(0, at))
+            found = torch.bmm(shares.unsqueeze(1), each).squeeze(1)
         width = self.numbers.shape[1]
         if width:
             numbers = self.numbers.index_select(0, at) * known
@@ -78,15 +74,15 @@ def hidden_ids(rows: Tensor, count: int) -> Tensor:
     return rows.masked_fill(hidden.index_select(0, rows), 0)
 
 
-def distinct(count: int, *named: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """[R] the rows below `count` that are named, ascending, and the place in it of each name.
+def named_rows(count: int, *named: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """[R] rows of a table of `count` rows that hold all that is named, and where each name is.
 
-    Marks, not a sort: quicker at the sizes of a batch.
+    The whole table where it is no longer than the names, else one row a name. Repeated names are
+    not merged: the number of different ones would make shapes depend on data, which no compiled
+    step can have.
     """
-    seen = torch.zeros(count, dtype=torch.bool, device=named[0].device)
-    for each in named:
-        seen.index_fill_(0, each.reshape(-1), True)
-    place = seen.cumsum(0) - 1
-    return seen.nonzero().squeeze(1), [
-        place.index_select(0, each.reshape(-1)).view(each.shape) for each in named
-    ]
+    if count <= sum(each.numel() for each in named):
+        return torch.arange(count, device=named[0].device), list(named)
+    rows = torch.cat([each.reshape(-1) for each in named])
+    parts = torch.arange(len(rows), device=rows.device).split([each.numel() for each in named])
+    return rows, [part.view(each.shape) for part, each in zip(parts, named, strict=True)]

@@ -26,8 +26,8 @@ from recommender_training.features.item_content import Content, content
 from recommender_training.features.table import Source, columns
 from recommender_training.models.item_vectors import (
     ItemContent,
-    distinct,
     hidden_ids,
+    named_rows,
     whole_table,
 )
 from recommender_training.models.lookup import lookup
@@ -153,7 +153,7 @@ class Ranker(nn.Module):
 
     def forward(self, batch: Inputs) -> Tensor:
         """[B] logits."""
-        rows, (of_target, of_session) = distinct(
+        rows, (of_target, of_session) = named_rows(
             len(self.item.weight), batch.target, batch.session
         )
         items = self.vectors_of(rows)

@@ -35,8 +35,8 @@ from recommender_training.features.graph import (
 from recommender_training.features.item_content import Content, content
 from recommender_training.models.item_vectors import (
     ItemContent,
-    distinct,
     hidden_ids,
+    named_rows,
     whole_table,
 )
 from recommender_training.models.lookup import lookup
@@ -137,7 +137,7 @@ class TwoTower(nn.Module):
             items = self.vectors_of(torch.arange(len(self.item.weight), device=liked.device))
             logits = self.logits(items, batch.inputs)
             return functional.cross_entropy(logits, liked, reduction="none")
-        rows, (of_target, of_session) = distinct(
+        rows, (of_target, of_session) = named_rows(
             len(self.item.weight), batch.target, batch.inputs.session
         )
         items = self.vectors_of(rows)
