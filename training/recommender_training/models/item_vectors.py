@@ -55,13 +55,14 @@ class ItemContent(nn.Module):
 
 def vectors_of(rows: Tensor, ids: Tensor, weights: Tensor, content: ItemContent) -> Tensor:
     """[R, D] vectors of the items at `rows` [R], from the table `ids` [I + 1, D]."""
-    return lookup(ids, rows) + content(rows, weights)
+    side: Tensor = content(rows, weights)
+    return lookup(ids, rows) + side
 
 
 def whole_table(ids: Tensor, weights: Tensor, content: ItemContent) -> Tensor:
     """[I + 1, D] vectors of all items; row 0 is the unknown one, which has no content."""
     rows = torch.arange(len(ids), device=ids.device)
-    blocks = rows.split(_BLOCK)
+    blocks = torch.split(rows, _BLOCK)
     return torch.cat([vectors_of(each, ids, weights, content) for each in blocks])
 
 
@@ -84,5 +85,7 @@ def named_rows(count: int, *named: Tensor) -> tuple[Tensor, list[Tensor]]:
     if count <= sum(each.numel() for each in named):
         return torch.arange(count, device=named[0].device), list(named)
     rows = torch.cat([each.reshape(-1) for each in named])
-    parts = torch.arange(len(rows), device=rows.device).split([each.numel() for each in named])
+    parts = torch.split(
+        torch.arange(len(rows), device=rows.device), [each.numel() for each in named]
+    )
     return rows, [part.view(each.shape) for part, each in zip(parts, named, strict=True)]
