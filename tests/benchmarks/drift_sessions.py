@@ -92,7 +92,7 @@ def _movielens(folder: Path, seed: int) -> Sessions:
     data, declared = raw.read_source(folder), raw.declaration()
     users, items = data.users, data.items.sort("item_id")
     coded = Coding.of(declared, users, items, data.interactions.lazy())
-    first = dict(zip(coded.blocks, coding.tags(coded.blocks, items)[1], strict=True))
+    first = dict(zip(coded.blocks, coding.first(coded.blocks, items), strict=True))
     ids = items["item_id"].to_numpy().astype(np.int64)
     reader = FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))
     requests = list(sample_requests(data.interactions, users, items, seed, declared=declared))

@@ -89,7 +89,6 @@ def write(
         "words": words.state(),
     }
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    del tensors["content"]  # data, not learned
     tensors[_USER_IDS] = torch.from_numpy(data.users.ids.copy())
     tensors[_ITEM_IDS] = torch.from_numpy(data.items.ids.copy())
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"))

@@ -9,6 +9,7 @@ it, which falls into bands as a number does.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -160,21 +161,6 @@ def values(attributes: Sequence[Attribute], frame: pl.DataFrame) -> Floats:
     return np.stack([each.codes(frame) for each in attributes], axis=1)
 
 
-def tags(blocks: Sequence[Block], items: pl.DataFrame) -> tuple[Floats, tuple[Ints, ...]]:
-    """[I, G] zero or one, and of each block [I] the first category of each item, -1 for none."""
-    width = blocks[-1].columns.stop if blocks else 0
-    hot, first = np.zeros((items.height, width), dtype=np.float32), []
-    for block in blocks:
-        index = {name: code for code, name in enumerate(block.categories)}
-        own = np.full(items.height, -1, dtype=np.int64)
-        for row, names in enumerate(_names(block, items[block.name])):
-            codes = [index[name] for name in names if name in index]
-            hot[row, [block.start + code for code in codes]] = 1.0
-            own[row] = codes[0] if codes else -1
-        first.append(own)
-    return hot, tuple(first)
-
-
 @dataclass(frozen=True)
 class Listed:
     """The categories of each item, W at most: so many places for each feature as an item has
@@ -185,25 +171,57 @@ class Listed:
     shares: Floats  # [I, W] those of a feature sum to one; 0 for none
     ends: tuple[int, ...]  # where the places of each feature end
 
+    @classmethod
+    def nothing(cls, count: int) -> Listed:
+        """Of so many items without features."""
+        none = np.zeros((count, 0), dtype=np.int64)
+        return cls(none, none.astype(np.float32), ())
 
-def listed(blocks: Sequence[Block], hot: Floats) -> Listed:
-    """Return the categories of items from `hot` [I, G], zero or one."""
-    count, none = hot.shape
-    places, shares, ends = [np.zeros((count, 0), dtype=np.int64)], [hot[:, :0]], [0]
+
+def first(blocks: Sequence[Block], items: pl.DataFrame) -> tuple[Ints, ...]:
+    """Of each block [I] the first category of each item, -1 for none."""
+    return tuple(_first(_codes(block, items)) for block in blocks)
+
+
+def listed(blocks: Sequence[Block], items: pl.DataFrame) -> tuple[Listed, tuple[Ints, ...]]:
+    """The categories of the items as a list, and of each block [I] the first one, -1 for none.
+
+    Memory follows the categories that the items have, not those that there are.
+    """
+    none = blocks[-1].columns.stop if blocks else 0
+    bare = Listed.nothing(items.height)
+    places, shares, ends, heads = [bare.places], [bare.shares], [0], []
     for block in blocks:
-        own = hot[:, block.columns]
-        each = own.sum(1).astype(np.int64)
-        width = int(each.max(initial=0))
-        rows, columns = np.nonzero(own)
-        at = np.full((count, width), none, dtype=np.int64)
-        share = np.zeros((count, width), dtype=np.float32)
-        nth = np.arange(len(rows)) - np.repeat(np.cumsum(each) - each, each)
+        codes = _codes(block, items)
+        heads.append(_first(codes))
+        own = [sorted(set(each)) for each in codes]
+        each = np.fromiter(map(len, own), dtype=np.int64, count=len(own))
+        width, total = int(each.max(initial=0)), int(each.sum())
+        columns = np.fromiter(itertools.chain.from_iterable(own), dtype=np.int64, count=total)
+        rows = np.repeat(np.arange(len(own)), each)
+        nth = np.arange(total) - np.repeat(np.cumsum(each) - each, each)
+        at = np.full((len(own), width), none, dtype=np.int64)
+        share = np.zeros((len(own), width), dtype=np.float32)
         at[rows, nth] = block.start + columns
         share[rows, nth] = 1.0 / each[rows]
         places.append(at)
         shares.append(share)
         ends.append(ends[-1] + width)
-    return Listed(np.concatenate(places, 1), np.concatenate(shares, 1), tuple(ends[1:]))
+    found = Listed(np.concatenate(places, 1), np.concatenate(shares, 1), tuple(ends[1:]))
+    return found, tuple(heads)
+
+
+def _codes(block: Block, items: pl.DataFrame) -> list[list[int]]:
+    """Of each item the indices of its known categories, in its own order."""
+    index = {name: code for code, name in enumerate(block.categories)}
+    return [
+        [index[name] for name in names if name in index]
+        for names in _names(block, items[block.name])
+    ]
+
+
+def _first(codes: list[list[int]]) -> Ints:
+    return np.array([each[0] if each else -1 for each in codes], dtype=np.int64)
 
 
 def times(features: Sequence[Feature], items: pl.DataFrame) -> Doubles:

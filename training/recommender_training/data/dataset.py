@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
+import scipy.sparse as sp
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints, Places
 from recommender_training.config.declaration import Place
@@ -25,7 +26,7 @@ class Items:
     """The catalogue, sorted by raw id."""
 
     ids: Ints  # [I]
-    tags: Floats  # [I, G] zero or one: the categories of each declared feature
+    listed: Listed  # [I, W] the categories of each item
     blocks: tuple[Block, ...] = ()  # the features, whose columns follow one another
     first: tuple[Ints, ...] = ()  # of each block [I]: an item's first category, -1 none
     times: Doubles = field(default_factory=lambda: np.zeros((0, 0)))  # [I, M] seconds since 1970
@@ -42,10 +43,19 @@ class Items:
         """[G] `feature:category`."""
         return tuple(f"{block.name}:{each}" for block in self.blocks for each in block.categories)
 
+    @property
+    def category_count(self) -> int:
+        """G, the number of categories of all features."""
+        return self.blocks[-1].columns.stop if self.blocks else 0
+
     @functools.cached_property
-    def listed(self) -> Listed:
-        """The categories of each item as a list."""
-        return coding.listed(self.blocks, self.tags)
+    def tags(self) -> sp.csr_matrix:
+        """[I, G] sparse, one for each category that an item has."""
+        has = self.listed.shares > 0
+        ends = np.r_[0, np.cumsum(has.sum(1))]
+        places = self.listed.places[has]
+        ones = np.ones(len(places), dtype=np.float32)
+        return sp.csr_matrix((ones, places, ends), shape=(self.count, self.category_count))
 
     @property
     def fairness(self) -> tuple[Block, ...]:
@@ -193,10 +203,10 @@ def _users(frame: pl.DataFrame, coded: Coding) -> Users:
 
 def _items(frame: pl.DataFrame, coded: Coding) -> Items:
     frame = frame.sort("item_id")
-    hot, first = coding.tags(coded.blocks, frame)
+    listed, first = coding.listed(coded.blocks, frame)
     return Items(
         frame["item_id"].to_numpy().astype(np.int64),
-        hot,
+        listed,
         coded.blocks,
         first,
         coding.times(coded.times, frame),

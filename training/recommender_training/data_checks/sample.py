@@ -92,7 +92,7 @@ def read(
     side = _semi(tables["users"], drawn.select("user_id"))
     items = _semi(tables["items"], events.select(pl.col("item_id").unique())).sort("item_id")
     coded = Coding.of(declared, side, items, events.lazy())
-    first = dict(zip(coded.blocks, coding.tags(coded.blocks, items)[1], strict=True))
+    first = dict(zip(coded.blocks, coding.first(coded.blocks, items), strict=True))
     ids = items["item_id"].to_numpy().astype(np.int64)
     reader = reference.FeatureReader(content(coded.attributes, ids, first, HISTORY_LENGTH))
     users: list[int] = []

@@ -57,7 +57,7 @@ def item_rows(data: Dataset, rows: Ints) -> dict[str, Bools]:
     """
     found: dict[str, Bools] = {}
     for block in data.items.fairness:
-        tags = data.items.tags[:, block.columns][data.events.item[rows]] > 0
+        tags = data.items.tags[:, block.columns][data.events.item[rows]].toarray() > 0
         found |= {f"{block.name}:{each}": tags[:, at] for at, each in enumerate(block.categories)}
     return found
 

@@ -186,7 +186,7 @@ def logistic_module(
         "item": torch.from_numpy(item.astype(np.float32)),
         "side": torch.from_numpy(model.side),
         "cross": torch.from_numpy(model.cross),
-        "crossed_tags": torch.from_numpy(logistic.crossed_tags(items)),
+        "crossed_tags": torch.from_numpy(logistic.crossed_tags(items).toarray()),
     }
     shared = shared_state(known, calibration, bonus)
     candidates = known.sources.plan.candidates or 0

@@ -23,7 +23,7 @@ def membership(by: str, items: Items, counts: ItemCounts) -> Doubles:
     """
     if by == POPULARITY:
         return np.eye(POPULARITY_BANDS)[band_of_items(counts)]
-    own = items.tags[:, _block(by, items).columns].astype(np.float64)
+    own = items.tags[:, _block(by, items).columns].toarray().astype(np.float64)
     shares = own / np.maximum(own.sum(1, keepdims=True), 1.0)
     without = own.sum(1) == 0
     return np.column_stack([shares, without]) if without.any() else np.asarray(shares)
@@ -35,7 +35,7 @@ def names(by: str, items: Items) -> tuple[str, ...]:
         return tuple(f"popularity:{band + 1}" for band in range(POPULARITY_BANDS))
     block = _block(by, items)
     found = tuple(f"{by}:{name}" for name in block.categories)
-    without = (items.tags[:, block.columns].sum(1) == 0).any()
+    without = (items.tags[:, block.columns].getnnz(1) == 0).any()
     return (*found, f"{by}:unknown") if without else found
 
 

@@ -1,7 +1,9 @@
-"""What is known of an item beside its id: its categories and its embeddings, as one matrix.
+"""What is known of an item beside its id: its categories, embeddings and the bands of its times.
+
+Categories and bands are listed, so that memory follows what the items have.
 
 Legend of shapes: I items, G categories of all features, W of them an item has at most, E numbers
-of the embeddings, T bands of the items' times.
+of the embeddings, M times, T bands of all times, P = W or W + M listed columns.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.common.arrays import Floats
+from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.data.dataset import Items
 
 #: Bands of a time of items, of about equal shares.
@@ -23,7 +25,7 @@ TIME_BANDS = 16
 class ItemTags:
     """The categories of each item, as the graphs hold them (`data.coding.Listed`)."""
 
-    places: Tensor  # [I, W] column of `Items.tags`; G for none
+    places: Tensor  # [I, W] column of the categories; G for none
     shares: Tensor  # [I, W] those of a feature sum to one; 0 for none
     ends: list[int]  # where the places of each feature end
     count: int  # G
@@ -33,23 +35,48 @@ def item_tags(items: Items) -> ItemTags:
     """The categories of the items, feature by feature."""
     found = items.listed
     places, shares = torch.from_numpy(found.places), torch.from_numpy(found.shares)
-    return ItemTags(places, shares, list(found.ends), items.tags.shape[1])
+    return ItemTags(places, shares, list(found.ends), items.category_count)
 
 
-def tag_shares(items: Items) -> Tensor:
-    """[I, G] categories of an item, weighted so that those of each feature sum to one."""
-    tags = item_tags(items)
-    shares = torch.zeros(items.count, tags.count + 1).scatter_(1, tags.places, tags.shares)
-    return shares[:, : tags.count]
+@dataclass(frozen=True)
+class Content:
+    """A matrix of what is known of the items, of which the columns with few values are listed.
+
+    Columns: the G categories, the E numbers of the embeddings, the T bands of the times.
+    """
+
+    places: Tensor  # [I, P] listed columns; any of them where the share is 0
+    shares: Tensor  # [I, P]
+    numbers: Tensor  # [I, E] the embeddings, scaled to a mean length of one
+    start: int  # G, the column of the first number
+    columns: int  # G + E, or G + E + T
+
+    @property
+    def count(self) -> int:
+        """I, the number of items."""
+        return int(self.places.shape[0])
 
 
-def content(items: Items) -> Tensor:
-    """[I, G + E] shares of the categories, and the embeddings scaled to a mean length of one."""
+def content(items: Items, *, times: bool = False) -> Content:
+    """The categories and embeddings of the items, and the bands of their times if asked for."""
+    tags, numbers = item_tags(items), _scaled(items)
+    start, columns = tags.count, tags.count + numbers.shape[1]
+    places = tags.places.masked_fill(tags.shares == 0, 0)
+    shares = tags.shares
+    if times:
+        band, known = time_bands(items)
+        first = columns + TIME_BANDS * torch.arange(band.shape[1])
+        places = torch.cat([places, (band + first).masked_fill(~known, 0)], 1)
+        shares = torch.cat([shares, known.float()], 1)
+        columns += TIME_BANDS * band.shape[1]
+    return Content(places, shares, numbers, start, columns)
+
+
+def _scaled(items: Items) -> Tensor:
     found = items.embeddings
     length = np.sqrt((found.astype(np.float64) ** 2).sum(1))
     mean = float(length[length > 0].mean()) if (length > 0).any() else 1.0
-    scaled = torch.from_numpy((found / mean).astype(np.float32))
-    return torch.cat([tag_shares(items), scaled.reshape(items.count, -1)], 1)
+    return torch.from_numpy((found / mean).astype(np.float32)).reshape(items.count, -1)
 
 
 def content_names(items: Items) -> tuple[str, ...]:
@@ -60,18 +87,19 @@ def content_names(items: Items) -> tuple[str, ...]:
     )
 
 
-def time_bands(items: Items) -> Tensor:
-    """[I, T] zero or one: the band of each time; no band where it is unknown."""
-    parts = [np.zeros((items.count, 0), dtype=np.float32)]
-    parts += [_bands(items.times[:, place]) for place in range(items.times.shape[1])]
-    return torch.from_numpy(np.concatenate(parts, axis=1))
+def time_bands(items: Items) -> tuple[Tensor, Tensor]:
+    """[I, M] the band of each time, and [I, M] whether it is known; the band is 0 where not."""
+    times = items.times.reshape(items.count, -1)
+    known = ~np.isnan(times)
+    bands = np.zeros(times.shape, dtype=np.int64)
+    for column in range(times.shape[1]):
+        own = known[:, column]
+        bands[own, column] = _bands(times[own, column])
+    return torch.from_numpy(bands), torch.from_numpy(known)
 
 
-def _bands(time: np.ndarray) -> Floats:
-    known = ~np.isnan(time)
-    hot = np.zeros((len(time), TIME_BANDS), dtype=np.float32)
-    if known.any():
-        inner = np.quantile(time[known], np.arange(1, TIME_BANDS) / TIME_BANDS, method="nearest")
-        band = np.searchsorted(np.unique(inner), time[known], side="right")
-        hot[np.flatnonzero(known), band] = 1.0
-    return hot
+def _bands(time: Doubles) -> Ints:
+    if not len(time):
+        return np.zeros(0, dtype=np.int64)
+    inner = np.quantile(time, np.arange(1, TIME_BANDS) / TIME_BANDS, method="nearest")
+    return np.searchsorted(np.unique(inner), time, side="right")

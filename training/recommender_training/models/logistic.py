@@ -50,18 +50,24 @@ class LogisticModel:
         """Logit of each row."""
         numbers = (inputs.numbers.numpy() - self.mean) / self.scale
         target = inputs.target.numpy() - 1
-        side = side_hot(inputs.side, data)
-        crossed = ((side @ self.cross) * crossed_tags(data.items)[target]).sum(1)
-        of_items = (self.item + data.items.tags @ self.tag)[target]
+        side, tags = side_hot(inputs.side, data), data.items.tags[target]
+        few = tags[:, crossed_columns(data.items)]
+        crossed = np.asarray(few.multiply(side @ self.cross).sum(1)).ravel()
+        of_items = self.item[target] + tags @ self.tag
         linear = numbers @ self.numbers + of_items + side @ self.side
         return np.asarray(linear + crossed + self.bias, dtype=np.float64)
 
 
-def crossed_tags(items: Items) -> Floats:
-    """[I, X] the categories of the features that are crossed."""
-    none = items.tags[:, :0]
+def crossed_columns(items: Items) -> Ints:
+    """[X] the columns of the categories of the features that are crossed."""
     few = [each.columns for each in items.blocks if len(each.categories) <= MAX_CROSSED]
-    return np.concatenate([none, *(items.tags[:, columns] for columns in few)], axis=1)
+    none = np.zeros(0, dtype=np.int64)
+    return np.concatenate([none, *(np.arange(each.start, each.stop) for each in few)])
+
+
+def crossed_tags(items: Items) -> sp.csr_matrix:
+    """[I, X] sparse, the categories of the features that are crossed."""
+    return items.tags[:, crossed_columns(items)]
 
 
 def crossed_side(data: Dataset) -> Ints:
@@ -109,7 +115,7 @@ def fit(
     scale = np.where(scale < 1e-6, np.float32(1.0), scale)
     target = wanted.numpy() - 1
     count, items = len(rows), data.items.count
-    tags = sp.csr_matrix(data.items.tags)[target]
+    tags = data.items.tags[target]
     item_hot = sp.csr_matrix(
         (np.ones(count, dtype=np.float32), target, np.arange(count + 1)), shape=(count, items)
     )
@@ -124,16 +130,16 @@ def fit(
 
 def _crossed(side: sp.csr_matrix, target: Ints, data: Dataset) -> list[sp.csr_matrix]:
     """X matrices [N, P]: the crossed attributes of rows whose item is of each category."""
-    few = sp.csc_matrix(crossed_tags(data.items))
+    few = crossed_tags(data.items)[target].tocsc()
     own = side[:, crossed_side(data)]
-    return [own.multiply(few[:, [at]].toarray()[target]) for at in range(few.shape[1])]
+    return [own.multiply(few[:, [at]].toarray()) for at in range(few.shape[1])]
 
 
 def _unpack(
     model: LogisticRegression, mean: Floats, scale: Floats, data: Dataset
 ) -> LogisticModel:
-    width, tags = sum(attributes.sizes(data)), data.items.tags.shape[1]
-    few, own = crossed_tags(data.items).shape[1], crossed_side(data)
+    width, tags = sum(attributes.sizes(data)), data.items.category_count
+    few, own = len(crossed_columns(data.items)), crossed_side(data)
     sizes = [len(mean), data.items.count, tags, width, len(own) * few]
     weights = model.coef_[0].astype(np.float32)
     numbers, item, tag, side, crossed = np.split(weights, np.cumsum(sizes)[:-1])

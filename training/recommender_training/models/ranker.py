@@ -23,8 +23,14 @@ from recommender_training.features.graph import (
     RECENCY_BUCKETS,
     VALUE_LEVELS,
 )
-from recommender_training.features.item_content import content
+from recommender_training.features.item_content import Content, content
 from recommender_training.features.table import Source, columns
+from recommender_training.models.item_vectors import (
+    ItemContent,
+    hidden_ids,
+    named_rows,
+    whole_table,
+)
 from recommender_training.models.lookup import lookup
 from recommender_training.models.noise import RowNoise
 from recommender_training.statistics.calibration import logit_of
@@ -32,8 +38,6 @@ from recommender_training.statistics.calibration import logit_of
 HIDDEN, HIDDEN_2 = 64, 32
 #: Numbers that the attention adds to those of the features.
 ATTENDED = 2
-#: Share of items whose id is hidden in a batch, so that new items work.
-ITEM_DROPOUT = 0.1
 #: Variances of the normal priors of a fit: of a weight of an embedding of an id, of one of a
 #: declared feature or of an item's content, and of one of the network's last layer. Chosen on the
 #: validation days of a generated shop (ADR 0031).
@@ -56,24 +60,23 @@ class RankerSize:
 class Ranker(nn.Module):
     """Logit of a positive response for pairs of a request and an item."""
 
-    content: Tensor
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, size: RankerSize, content: Tensor, mean: Tensor, scale: Tensor) -> None:
-        """`content` [I, .] is what is known of the items (`item_content`); `mean` and `scale`
-        [F + T + E] standardise numbers.
+    def __init__(self, size: RankerSize, content: Content, mean: Tensor, scale: Tensor) -> None:
+        """`content` is what is known of the items; `mean` and `scale` [F + T + E] standardise
+        numbers.
         """
         super().__init__()
         width = size.embedding_dim
         self.size = size
-        self.register_buffer("content", content)
+        self.content = ItemContent(content)
         self.register_buffer("mean", mean)
         self.register_buffer("scale", scale)
         self.user = _embedding(size.users + 1, width)
         self.side = nn.ModuleList(_embedding(buckets, width) for buckets in size.side)
-        self.item = _embedding(content.shape[0] + 1, width)
-        self.of_content = _embedding(content.shape[1], width)
+        self.item = _embedding(content.count + 1, width)
+        self.of_content = _embedding(content.columns, width)
         self.level = _embedding(VALUE_LEVELS, width)
         self.recency = _embedding(RECENCY_BUCKETS, 1)
         self.query = nn.Linear(width, width, bias=False)
@@ -143,12 +146,15 @@ class Ranker(nn.Module):
 
     def item_vectors(self) -> Tensor:
         """[I + 1, D] vectors of the items; row 0 is the unknown item, which has no content."""
-        ids = self.item.weight
+        return whole_table(self.item.weight, self.of_content.weight, self.content)
+
+    def vectors_of(self, rows: Tensor) -> Tensor:
+        """[R, D] vectors of the items at `rows` [R]; in training some ids are hidden."""
+        ids, own = self.item.weight, rows
         if self.training:
-            hidden = torch.rand(ids.shape[0], 1, device=ids.device) < ITEM_DROPOUT
-            ids = torch.where(hidden, ids[:1], ids)
-        side = functional.pad(self.content @ self.of_content.weight, (0, 0, 1, 0))
-        return ids + side
+            own = hidden_ids(rows, len(ids))
+        vectors: Tensor = lookup(ids, own) + self.content(rows, self.of_content.weight)
+        return vectors
 
     def user_vectors(self, user: Tensor, side: Tensor) -> Tensor:
         """[B, D] vectors of the users; in training some ids are hidden."""
@@ -179,10 +185,13 @@ class Ranker(nn.Module):
 
     def forward(self, batch: Inputs) -> Tensor:
         """[B] logits."""
-        items = self.item_vectors()
+        rows, (of_target, of_session) = named_rows(
+            len(self.item.weight), batch.target, batch.session
+        )
+        items = self.vectors_of(rows)
         user = self.user_vectors(batch.user, batch.side)
-        target = lookup(items, batch.target)
-        session = lookup(items, batch.session)
+        target = lookup(items, of_target)
+        session = lookup(items, of_session)
         pooled, attended = self.attend(target, batch, session)
         numbers = (
             torch.cat([batch.numbers, batch.taste, batch.extra], 1) - self.mean

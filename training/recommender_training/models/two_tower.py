@@ -16,7 +16,7 @@ Legend of shapes: B batch, L session, I items, D width.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -32,12 +32,16 @@ from recommender_training.features.graph import (
     VALUE_LEVELS,
     newer_events,
 )
-from recommender_training.features.item_content import content, time_bands
+from recommender_training.features.item_content import Content, content
+from recommender_training.models.item_vectors import (
+    ItemContent,
+    hidden_ids,
+    named_rows,
+    whole_table,
+)
 from recommender_training.models.lookup import lookup
 from recommender_training.models.pairs import Batch
 
-#: Share of items whose id is hidden in a batch, so that new items work.
-ITEM_DROPOUT = 0.1
 #: Rows whose loss over the catalogue is held in memory at once.
 _EVALUATION_ROWS = 1024
 
@@ -56,18 +60,17 @@ class TowerSize:
 class TwoTower(nn.Module):
     """Loss of the liked item of each pair; `lift` is what is served."""
 
-    content: Tensor
     log_share: Tensor
 
-    def __init__(self, size: TowerSize, content: Tensor, log_share: Tensor) -> None:
-        """`content` [I, .] is what is known of the items; `log_share` [I] of the liked items."""
+    def __init__(self, size: TowerSize, content: Content, log_share: Tensor) -> None:
+        """`content` is what is known of the items; `log_share` [I] of the liked items."""
         super().__init__()
         width = size.width
         self.size = size
-        self.register_buffer("content", content)
+        self.content = ItemContent(content)
         self.register_buffer("log_share", log_share)
-        self.item = _embedding(content.shape[0] + 1, width)
-        self.of_content = _embedding(content.shape[1], width)
+        self.item = _embedding(content.count + 1, width)
+        self.of_content = _embedding(content.columns, width)
         self.side = nn.ModuleList(_embedding(buckets, width) for buckets in size.side)
         self.level = _embedding(VALUE_LEVELS, width)
         self.level_bias = _embedding(VALUE_LEVELS, 1)
@@ -85,14 +88,18 @@ class TwoTower(nn.Module):
 
     def item_vectors(self) -> Tensor:
         """[I + 1, D] vectors of the items; row 0 is the unknown item."""
-        ids = self.item.weight
+        return whole_table(self.item.weight, self.of_content.weight, self.content)
+
+    def vectors_of(self, rows: Tensor) -> Tensor:
+        """[R, D] vectors of the items at `rows` [R]; in training some ids are hidden."""
+        ids, own = self.item.weight, rows
         if self.training:
-            hidden = torch.rand(ids.shape[0], 1, device=ids.device) < ITEM_DROPOUT
-            ids = torch.where(hidden, ids[:1], ids)
-        return ids + functional.pad(self.content @ self.of_content.weight, (0, 0, 1, 0))
+            own = hidden_ids(rows, len(ids))
+        vectors: Tensor = lookup(ids, own) + self.content(rows, self.of_content.weight)
+        return vectors
 
     def request_vectors(self, items: Tensor, inputs: Inputs) -> Tensor:
-        """[B, D] vectors of the requests; `items` are `item_vectors`.
+        """[B, D] vectors of the requests; the session names rows of `items`.
 
         A null key with the logit 0 takes the weight of an empty session.
         """
@@ -114,8 +121,9 @@ class TwoTower(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """[B] negative log likelihood of the liked items; over the catalogue when evaluating."""
-        items, liked = self.item_vectors(), batch.target - 1
+        liked = batch.target - 1
         if not self.training:
+            items = self.item_vectors()
             parts = torch.split(torch.arange(len(liked), device=liked.device), _EVALUATION_ROWS)
             return torch.cat(
                 [
@@ -126,11 +134,16 @@ class TwoTower(nn.Module):
                 ]
             )
         if self.size.loss is RetrievalLoss.FULL_SOFTMAX:
+            items = self.vectors_of(torch.arange(len(self.item.weight), device=liked.device))
             logits = self.logits(items, batch.inputs)
             return functional.cross_entropy(logits, liked, reduction="none")
-        vectors = self.request_vectors(items, batch.inputs)
+        rows, (of_target, of_session) = named_rows(
+            len(self.item.weight), batch.target, batch.inputs.session
+        )
+        items = self.vectors_of(rows)
+        vectors = self.request_vectors(items, replace(batch.inputs, session=of_session))
         return sampled_softmax(
-            vectors @ lookup(items, batch.target).t() + self.bias[liked], self.log_share, liked
+            vectors @ lookup(items, of_target).t() + self.bias[liked], self.log_share, liked
         )
 
     def logits(self, items: Tensor, inputs: Inputs) -> Tensor:
@@ -163,8 +176,7 @@ def create(data: Dataset, liked: Ints, size: TowerSize) -> TwoTower:
     """Towers with fresh weights; `liked` [M] are the rows of the items of the training pairs."""
     counts = np.bincount(liked, minlength=data.items.count) + 1.0
     share = np.log(counts / counts.sum()).astype(np.float32)
-    known = torch.cat([content(data.items), time_bands(data.items)], 1)
-    return TwoTower(size, known, torch.from_numpy(share))
+    return TwoTower(size, content(data.items, times=True), torch.from_numpy(share))
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:

@@ -81,7 +81,7 @@ class WarmStart:
         Raises CheckpointError where a shape is another; the model is then as it was.
         """
         fresh = model.state_dict()
-        merged = {name: value for name, value in fresh.items() if name == "content"}
+        merged: dict[str, Tensor] = {}
         places = self._places(data)
         for name, value in self.checkpoint.weights.items():
             merged[name] = _rows(name, value, places[name]) if name in places else value

@@ -184,7 +184,7 @@ def test_an_item_has_each_of_its_known_categories_and_the_first_of_them() -> Non
     items = of_items(feature, ["War Drama", "Drama", None, "Rare", "Rare War", "War"])
     (block,) = items.blocks
     assert block.categories == ("Drama", "War")
-    assert items.tags.tolist() == [[1, 1], [1, 0], [0, 0], [0, 0], [0, 1], [0, 1]]
+    assert items.tags.toarray().tolist() == [[1, 1], [1, 0], [0, 0], [0, 0], [0, 1], [0, 1]]
     assert items.first[0].tolist() == [1, 0, -1, -1, 1, 1]
     assert items.tag_names == ("it:Drama", "it:War")
     shares = items.listed.shares
@@ -207,7 +207,7 @@ def test_an_item_has_one_category_or_band_of_the_other_kinds(
     items = of_items(feature, values)
     assert items.first[0].tolist() == expected
     hot = [[float(place == code) for place in range(items.tags.shape[1])] for code in expected]
-    assert items.tags.tolist() == hot
+    assert items.tags.toarray().tolist() == hot
 
 
 def test_features_of_items_follow_one_another_among_the_columns() -> None:
@@ -218,7 +218,7 @@ def test_features_of_items_follow_one_another_among_the_columns() -> None:
     found = small_data.build([(1, 0, 5.0, 0)], [{"id": 1}], items, declared).items
     one, two = found.blocks
     assert (one.columns, two.columns) == (slice(0, 2), slice(2, 4))
-    assert found.tags.tolist() == [[1, 0, 0, 1], [0, 1, 0, 0]]
+    assert found.tags.toarray().tolist() == [[1, 0, 0, 1], [0, 1, 0, 0]]
     assert found.listed.ends == (1, 2)
 
 
@@ -236,10 +236,9 @@ def test_without_features_there_are_no_columns() -> None:
     found = coding.values((), pl.DataFrame({"user_id": [1, 2]}))
     assert found.shape == (2, 0)
     blocks: tuple[Block, ...] = ()
-    hot, first = coding.tags(blocks, pl.DataFrame({"item_id": [1, 2]}))
-    assert hot.shape == (2, 0)
+    listed, first = coding.listed(blocks, pl.DataFrame({"item_id": [1, 2]}))
     assert first == ()
-    assert coding.listed(blocks, hot).places.shape == (2, 0)
+    assert listed.places.shape == listed.shares.shape == (2, 0)
 
 
 DAY = coding.SECONDS_A_DAY

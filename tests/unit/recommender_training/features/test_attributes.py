@@ -19,8 +19,8 @@ from recommender_training.artifact.reference import FeatureReader
 from recommender_training.common.arrays import Doubles
 from recommender_training.config.declaration import Declaration, Place
 from recommender_training.config.training import FeatureGroup
-from recommender_training.data.coding import Attribute
-from recommender_training.data.dataset import Dataset
+from recommender_training.data.coding import Attribute, Listed
+from recommender_training.data.dataset import Dataset, Items
 from recommender_training.evaluation import ranking
 from recommender_training.export import build, parity, torchscript
 from recommender_training.features import attributes, graph, table
@@ -194,15 +194,19 @@ def test_every_declared_feature_of_users_and_context_changes_the_answer(
 def without(data: Dataset, name: str) -> Dataset:
     """The data whose first item lacks one feature."""
     items = data.items
-    tags, times, embeddings = items.tags.copy(), items.times.copy(), items.embeddings.copy()
-    for block in items.blocks:
+    times, embeddings = items.times.copy(), items.embeddings.copy()
+    places, shares = items.listed.places.copy(), items.listed.shares.copy()
+    for block, start, end in zip(
+        items.blocks, (0, *items.listed.ends), items.listed.ends, strict=False
+    ):
         if block.name == name:
-            tags[0, block.columns] = 0
+            places[0, start:end], shares[0, start:end] = items.category_count, 0.0
+    listed = dataclasses.replace(items.listed, places=places, shares=shares)
     if name in items.time_names:
         times[0, items.time_names.index(name)] = np.nan
     if name == "look":
         embeddings[0] = 0
-    changed = dataclasses.replace(items, tags=tags, times=times, embeddings=embeddings)
+    changed = dataclasses.replace(items, listed=listed, times=times, embeddings=embeddings)
     return dataclasses.replace(data, items=changed)
 
 
@@ -217,7 +221,7 @@ def test_every_declared_feature_of_items_changes_the_answer_and_the_regression_r
         every.data,
         items=dataclasses.replace(
             full,
-            tags=_first_has_all(full.tags),
+            listed=_first_has_all_features(full),
             times=_first_has_all(full.times),
             embeddings=_first_has_all(full.embeddings),
         ),
@@ -226,14 +230,24 @@ def test_every_declared_feature_of_items_changes_the_answer_and_the_regression_r
     for data in (filled, without(filled, name)):
         torch.manual_seed(0)
         deep = Ranker(every.deep.size, content(data.items), every.deep.mean, every.deep.scale)
-        weights = {**every.deep.state_dict(), "content": content(data.items)}
-        deep.load_state_dict(weights)
+        deep.load_state_dict(every.deep.state_dict())
         own = dataclasses.replace(every, deep=deep.eval())
         scores.append(own.score(model, own.inputs(request, data), data)[0])
     if model == "baseline" and name == "look":
         assert scores[0] == scores[1]
     else:
         assert abs(scores[0] - scores[1]) > 1e-6
+
+
+def _first_has_all_features(items: Items) -> Listed:
+    """The categories of the items, of which the first has one of each feature at least."""
+    places, shares, start = items.listed.places.copy(), items.listed.shares.copy(), 0
+    for block, end in zip(items.blocks, items.listed.ends, strict=True):
+        width = end - start
+        places[0, start:end] = np.arange(block.start, block.start + width)
+        shares[0, start:end] = 1.0 / width
+        start = end
+    return dataclasses.replace(items.listed, places=places, shares=shares)
 
 
 def _first_has_all(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

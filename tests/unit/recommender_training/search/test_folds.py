@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from recommender_training.common.errors import InputError
 from recommender_training.data import splits
+from recommender_training.data.coding import Listed
 from recommender_training.data.dataset import Dataset, Events, Items, Users
 from recommender_training.search import folds
 
@@ -23,7 +24,7 @@ def data_of(times: list[int], liked: list[bool]) -> Dataset:
     events = Events(zeros, zeros, value, np.sort(np.array(times, dtype=np.int64)))
     none = np.zeros(1, dtype=np.int64)
     users = Users(none, np.zeros((1, 0), dtype=np.float32))
-    items = Items(none, np.zeros((1, 0), dtype=np.float32))
+    items = Items(none, Listed.nothing(1))
     return Dataset(events, users, items)
 
 

@@ -1,0 +1,91 @@
+"""Vectors of items: the embedding of the id, plus what is known of the item times its weights.
+
+Only those that a batch names are computed, so that a step costs what its batch holds, whatever
+the catalogue. Legend of shapes: R rows, I items, D embedding, P listed columns, E numbers.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from recommender_training.features.item_content import Content
+from recommender_training.models.lookup import lookup
+
+#: Share of items whose id is hidden in a batch, so that new items work.
+ITEM_DROPOUT = 0.1
+#: Items whose vectors are computed at once for the whole table.
+_BLOCK = 65_536
+
+
+class ItemContent(nn.Module):
+    """What is known of the items (`Content`), on the device of the model.
+
+    It is data and not learned, so it is no part of a state.
+    """
+
+    places: Tensor
+    shares: Tensor
+    numbers: Tensor
+
+    def __init__(self, content: Content) -> None:
+        """`content` of all items."""
+        super().__init__()
+        for name in ("places", "shares", "numbers"):
+            self.register_buffer(name, getattr(content, name), persistent=False)
+        self.start, self.count = content.start, content.count
+
+    def forward(self, rows: Tensor, weights: Tensor) -> Tensor:
+        """[R, D] content of the items at `rows` [R] (row + 1, 0 unknown) times `weights` [., D].
+
+        The unknown item has none.
+        """
+        at, known = (rows - 1).clamp(min=0), (rows > 0).unsqueeze(1).to(weights.dtype)
+        found = weights.new_zeros(len(rows), weights.shape[1])
+        if self.places.shape[1]:
+            shares = self.shares.index_select(0, at) * known
+            each = lookup(weights, self.places.index_select(0, at))
+            found = torch.bmm(shares.unsqueeze(1), each).squeeze(1)
+        width = self.numbers.shape[1]
+        if width:
+            numbers = self.numbers.index_select(0, at) * known
+            found = found + numbers @ weights[self.start : self.start + width]
+        return found
+
+
+def vectors_of(rows: Tensor, ids: Tensor, weights: Tensor, content: ItemContent) -> Tensor:
+    """[R, D] vectors of the items at `rows` [R], from the table `ids` [I + 1, D]."""
+    side: Tensor = content(rows, weights)
+    return lookup(ids, rows) + side
+
+
+def whole_table(ids: Tensor, weights: Tensor, content: ItemContent) -> Tensor:
+    """[I + 1, D] vectors of all items; row 0 is the unknown one, which has no content."""
+    rows = torch.arange(len(ids), device=ids.device)
+    blocks = torch.split(rows, _BLOCK)
+    return torch.cat([vectors_of(each, ids, weights, content) for each in blocks])
+
+
+def hidden_ids(rows: Tensor, count: int) -> Tensor:
+    """`rows` [R] with those of hidden ids turned into 0.
+
+    Drawn for all `count` rows of the table: processes that share a batch hide the same.
+    """
+    hidden = torch.rand(count, device=rows.device) < ITEM_DROPOUT
+    return rows.masked_fill(hidden.index_select(0, rows), 0)
+
+
+def named_rows(count: int, *named: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """[R] rows of a table of `count` rows that hold all that is named, and where each name is.
+
+    The whole table where it is no longer than the names, else one row a name. Repeated names are
+    not merged: the number of different ones would make shapes depend on data, which no compiled
+    step can have.
+    """
+    if count <= sum(each.numel() for each in named):
+        return torch.arange(count, device=named[0].device), list(named)
+    rows = torch.cat([each.reshape(-1) for each in named])
+    parts = torch.split(
+        torch.arange(len(rows), device=rows.device), [each.numel() for each in named]
+    )
+    return rows, [part.view(each.shape) for part, each in zip(parts, named, strict=True)]
