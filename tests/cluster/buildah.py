@@ -18,7 +18,7 @@ from tests.cluster import debian
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import ImageLayout, outdated
 from tests.cluster.progress import say, step
-from tests.cluster.recipes import REPOSITORY, TORCH, Recipe, RetrievalModels
+from tests.cluster.recipes import REPOSITORY, TORCH, ImageSources, Recipe
 from tests.cluster.settings import cache_folder
 
 PACKAGES = "buildah debootstrap skopeo"
@@ -43,7 +43,7 @@ class Buildah:
         """Bytes of the image's unpacked layers."""
         return self.layout.size(name)
 
-    def build(self, recipe: Recipe, sources: RetrievalModels) -> None:
+    def build(self, recipe: Recipe, sources: ImageSources) -> None:
         """Build the image, and the torch under it where that is missing."""
         if not self._stored(debian.NAME):
             with step(f"made {debian.NAME}"):
@@ -76,7 +76,7 @@ class Buildah:
             f"oci:{self.layout.folder}:{name}", f"docker://{target}",
         )  # fmt: skip
 
-    def bud(self, recipe: Recipe, sources: RetrievalModels) -> None:
+    def bud(self, recipe: Recipe, sources: ImageSources) -> None:
         packages = self.folder / "packages"
         packages.mkdir(parents=True, exist_ok=True)
         arguments = [f"--volume={packages}:{PACKAGE_CACHE}:rw"]

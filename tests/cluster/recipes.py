@@ -63,8 +63,8 @@ def variant() -> str:
 
 
 @dataclass(frozen=True)
-class RetrievalModels:
-    """The files that images are built from, and what follows from them."""
+class ImageSources:
+    """The source files of the images, and the tags and build arguments that follow from them."""
 
     root: Path = ROOT
 
@@ -107,10 +107,10 @@ class RetrievalModels:
         return sorted(p for p in found if p.suffix != ".pyc" and "__pycache__" not in p.parts)
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[RetrievalModels]:
+    def snapshot(self) -> Iterator[ImageSources]:
         """A copy that nobody edits while images are built from it."""
         with tempfile.TemporaryDirectory(prefix="images-") as scratch:
-            copy = RetrievalModels(Path(scratch))
+            copy = ImageSources(Path(scratch))
             for name in ("pyproject.toml", "uv.lock", ".dockerignore"):
                 shutil.copy(self.root / name, copy.root / name)
             for recipe in (TORCH, *ROLES):
