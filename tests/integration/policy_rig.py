@@ -30,7 +30,7 @@ from recommender_operator.resources import (
     model_version,
     train_jobs,
 )
-from tests.fakes import NOW
+from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.test_train_jobs import group, runtime
 

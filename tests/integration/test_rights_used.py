@@ -27,7 +27,7 @@ from recommender_operator.adapters.objects.typed import model_object
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, names
 from tests.cluster import settings
-from tests.fakes import controller, pod
+from tests.fakes.objects import controller, pod
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.integration.test_operator_lifecycle import SPEC, Life

@@ -13,7 +13,9 @@ from recommender_operator.adapters.kubernetes.port import (
     MODELS,
     VERSIONS,
 )
-from tests.fakes import FakeKServe, FakeKube, add_model
+from tests.fakes.kserve import FakeKServe
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 

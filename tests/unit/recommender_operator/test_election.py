@@ -14,7 +14,7 @@ from recommender_operator import election
 from recommender_operator.adapters.kubernetes.port import ConflictError, KubeError, NotLeaderError
 from recommender_operator.election import LEASES, Elector, LostLeaseError
 from recommender_operator.lease import Record, Terms
-from tests.fakes import FakeKube
+from tests.fakes.kube import FakeKube
 
 TERMS = Terms(10)
 Sleep = Callable[[float], Awaitable[None]]

@@ -35,7 +35,8 @@ from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Claim, JobKind, Observed
 from recommender_operator.resources import baselines, model_version, names
-from tests.fakes import NOW, copied
+from tests.fakes.documents import copied
+from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 

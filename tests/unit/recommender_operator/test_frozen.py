@@ -27,7 +27,8 @@ from recommender_operator.adapters.kubernetes.port import (
     Resource,
 )
 from recommender_operator.resources import http_route
-from tests.fakes import FakeKube, Place, copied
+from tests.fakes.documents import copied
+from tests.fakes.kube import FakeKube, Place
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.stories import MODES, WRITES, Story, end_of_two
 

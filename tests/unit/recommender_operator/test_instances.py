@@ -24,7 +24,7 @@ from recommender_operator.instances import (
 from recommender_operator.metrics import Metrics
 from recommender_operator.reconcile import Key, Refused
 from recommender_operator.resources.labels import INSTANCE
-from tests.fakes import NOW, FakeKube
+from tests.fakes.kube import NOW, FakeKube
 
 KEY = Key("team", "movies")
 GRACE = 120.0

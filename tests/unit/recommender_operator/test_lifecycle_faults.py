@@ -17,7 +17,7 @@ from recommender_operator.adapters.kubernetes.port import (
     KubeError,
     Resource,
 )
-from tests.fakes import FakeKServe
+from tests.fakes.kserve import FakeKServe
 from tests.unit.recommender_operator.stories import MODES, Story, end_of_two
 
 

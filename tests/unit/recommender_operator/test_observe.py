@@ -23,7 +23,8 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, train_jobs
-from tests.fakes import NOW, FakeKube, add_model, controller, model, pod
+from tests.fakes.kube import NOW, FakeKube
+from tests.fakes.objects import add_model, controller, model, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 

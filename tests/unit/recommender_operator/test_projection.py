@@ -11,7 +11,8 @@ from recommender_operator.adapters.objects.typed import model_object
 from recommender_operator.api.status import RecommenderModelStatus, Stage
 from recommender_operator.phases.conditions.progress import LONGEST
 from recommender_operator.projection import Projection
-from tests.fakes import NOW, FakeKube, add_model
+from tests.fakes.kube import NOW, FakeKube
+from tests.fakes.objects import add_model
 
 ACTED = (do.DropBaseline(key="k"),)
 MOVED = RecommenderModelStatus(stage=Stage.TRAINING)

@@ -15,7 +15,7 @@ from recommender_operator.adapters.kubernetes.port import (
     NotLeaderError,
     Resource,
 )
-from tests.fakes import add_model
+from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.reconcile_helpers import status_writes
 

@@ -13,7 +13,8 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.adapters.objects.finalizer import FINALIZER
 from recommender_operator.resources import names
-from tests.fakes import NOW, add_model
+from tests.fakes.kube import NOW
+from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.reconcile_helpers import always
 

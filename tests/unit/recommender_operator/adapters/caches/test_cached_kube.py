@@ -27,7 +27,8 @@ from recommender_operator.adapters.kubernetes.port import (
     Resource,
 )
 from recommender_operator.resources import labels
-from tests.fakes import FakeKube, add_model
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import add_model
 
 MARKS = labels.of_model("movies")
 

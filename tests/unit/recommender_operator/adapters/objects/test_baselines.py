@@ -20,7 +20,9 @@ from recommender_operator.adapters.objects.owned_writes import Claim, ForeignObj
 from recommender_operator.adapters.objects.seen import Seen
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines
-from tests.fakes import NOW, FakeKube, controller, copied
+from tests.fakes.documents import copied
+from tests.fakes.kube import NOW, FakeKube
+from tests.fakes.objects import controller
 from tests.unit.recommender_operator.resources.builder_inputs import model, version
 
 KEY = f"step/{version().name}"

@@ -10,7 +10,7 @@ import pytest
 from recommender_operator.adapters.objects import jobs
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.resources.train_jobs import JOB_SET, RANK
-from tests.fakes import FakeKube
+from tests.fakes.kube import FakeKube
 
 LABELS = {
     "recommender.dev/model": "movies",

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.adapters.objects import jobs
 from recommender_operator.observed import JobKind, JobState
-from tests.fakes import FakeKube
+from tests.fakes.kube import FakeKube
 
 LABELS = {
     "recommender.dev/model": "movies",

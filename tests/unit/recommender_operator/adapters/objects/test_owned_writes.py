@@ -22,7 +22,9 @@ from recommender_operator.adapters.objects.owned_writes import (
 )
 from recommender_operator.adapters.objects.seen import Seen
 from recommender_operator.resources import http_route
-from tests.fakes import FakeKube, add_model, copied
+from tests.fakes.documents import copied
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 
 STRANGER = [

@@ -17,7 +17,8 @@ from recommender_operator.adapters.kubernetes.port import (
     Resource,
 )
 from recommender_operator.adapters.objects.owners import LOOKUPS, OwnerReader
-from tests.fakes import FakeKube, controller, pod
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import controller, pod
 
 KINDS = {
     "ReplicaSet": REPLICA_SETS,

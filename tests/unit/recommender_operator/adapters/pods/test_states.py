@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.pods import states as pods
-from tests.fakes import pod
+from tests.fakes.objects import pod
 
 
 def container(state: dict[str, Any], last: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -17,7 +17,9 @@ from recommender_operator.adapters.traffic.gateway import GatewayTraffic, route_
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.resources import http_route
 from recommender_operator.resources.inference_service import NotPublishedError
-from tests.fakes import FakeKube, copied, pod
+from tests.fakes.documents import copied
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import pod
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
 NAME = "movies-0123abcd"

@@ -14,7 +14,10 @@ from recommender_operator.adapters.objects.owned_writes import ForeignObjectErro
 from recommender_operator.adapters.traffic.knative import KnativeTraffic
 from recommender_operator.adapters.traffic.port import Subject, TrafficError, TrafficView
 from recommender_operator.api.version import VersionStage
-from tests.fakes import FakeKServe, FakeKube, copied, pod
+from tests.fakes.documents import copied
+from tests.fakes.kserve import FakeKServe
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import pod
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
 V1, V2, V3 = "movies-1", "movies-2", "movies-3"

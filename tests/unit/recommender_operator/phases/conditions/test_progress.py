@@ -20,7 +20,7 @@ from recommender_operator.api.status import (
     Stage,
 )
 from recommender_operator.phases.conditions import progress
-from tests.fakes import NOW
+from tests.fakes.kube import NOW
 
 
 def condition(kind: ConditionType, status: Any = "False", reason: str = "Training") -> Condition:
