@@ -11,8 +11,9 @@ from unittest import mock
 
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.analysis.window import WindowStats
+from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.test_decide_properties import Oracle
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.world import World
 
 DRIFT = {"windowSessions": 20, "consecutiveWindows": 3, "cooldownSeconds": 3600}
 

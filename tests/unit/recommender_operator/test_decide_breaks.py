@@ -16,7 +16,7 @@ from tests.unit.recommender_operator.drift_worlds import (
     serving,
     settle,
 )
-from tests.unit.recommender_operator.world import Mix
+from tests.unit.recommender_operator.simulation.counters import Mix
 
 
 def test_a_break_of_only_the_candidate_rolls_it_back_after_three_windows() -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from recommender_operator.actions import Decision
 from recommender_operator.observed import JobKind
-from tests.unit.recommender_operator.world import BAD, World, spec
+from tests.unit.recommender_operator.simulation.cluster import BAD, spec
+from tests.unit.recommender_operator.world import World
 
 HOUR = datetime.timedelta(hours=1)
 JUMPS = (HOUR, -HOUR)

@@ -16,7 +16,7 @@ from tests.unit.recommender_operator.drift_worlds import (
     serving,
     settle,
 )
-from tests.unit.recommender_operator.world import USUAL, Mix
+from tests.unit.recommender_operator.simulation.counters import USUAL, Mix
 
 
 def test_three_shifted_windows_in_a_row_name_the_feature_and_retrain() -> None:

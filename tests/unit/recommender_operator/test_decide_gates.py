@@ -8,7 +8,8 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.observed import JobKind
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.world import World
 
 GATE = {"metric": "auc", "championMargin": 0.01, "judgeBy": "Interval"}
 NO_WORSE = {"aucMinusChampion": 0.0, "aucMinusChampionLow": -0.005, "aucMinusChampionHigh": 0.005}

@@ -26,7 +26,8 @@ from recommender_operator.analysis.window import WindowStats
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind
 from recommender_operator.phases.stages import breaks, windows
-from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
+from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD, spec
+from tests.unit.recommender_operator.world import World
 
 SEEDS = st.sampled_from([17, 2, 3])
 QUALITIES = st.sampled_from([GOOD, BAD, {}, {"auc": float("nan")}, {"auc": 0.60001}])

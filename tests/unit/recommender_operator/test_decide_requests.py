@@ -8,12 +8,13 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import VersionStage
+from tests.unit.recommender_operator.simulation.cluster import BAD, spec
 from tests.unit.recommender_operator.started_worlds import (
     in_canary,
     promoted_first,
     rolled_out_second,
 )
-from tests.unit.recommender_operator.world import BAD, World, spec
+from tests.unit.recommender_operator.world import World
 
 
 def results(world: World) -> dict[str, str]:

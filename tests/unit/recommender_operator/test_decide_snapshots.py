@@ -9,8 +9,9 @@ import pytest
 from recommender_operator import actions as a
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.observed import JobKind, JobState
+from tests.unit.recommender_operator.simulation.cluster import START, spec
 from tests.unit.recommender_operator.test_decide_properties import DRIFT, Oracle
-from tests.unit.recommender_operator.world import START, World, spec
+from tests.unit.recommender_operator.world import World
 
 HOUR = datetime.timedelta(hours=1)
 SOURCE = {"source": {"claimName": "raw"}}

@@ -10,8 +10,9 @@ from recommender_operator.actions import CreateVersion
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.spec import Algorithm
 from recommender_training.config.training import parse_config
+from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD, spec
 from tests.unit.recommender_operator.test_decide_properties import Oracle
-from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
+from tests.unit.recommender_operator.world import World
 
 POLICY = {"onFailure": "DeployBaseline"}
 

@@ -13,7 +13,8 @@ from recommender_operator.api.conditions import find
 from recommender_operator.api.version import VersionStage
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind, Platform
-from tests.unit.recommender_operator.world import BAD, World, spec
+from tests.unit.recommender_operator.simulation.cluster import BAD, spec
+from tests.unit.recommender_operator.world import World
 
 MISSING = ("trainjobs.trainer.kubeflow.org", "jobsets.jobset.x-k8s.io")
 

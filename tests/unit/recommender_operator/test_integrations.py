@@ -19,7 +19,8 @@ import pytest
 import yaml
 
 from recommender_operator.api.version import VersionStage
-from tests.unit.recommender_operator.world import BAD, World, spec
+from tests.unit.recommender_operator.simulation.cluster import BAD, spec
+from tests.unit.recommender_operator.world import World
 
 INTEGRATIONS = pathlib.Path(__file__).parents[3] / "manifests/integrations"
 SCRIPT = (INTEGRATIONS / "argocd/health.lua").read_text(encoding="utf-8")

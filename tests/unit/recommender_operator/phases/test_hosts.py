@@ -7,7 +7,8 @@ from recommender_operator import actions as a
 from recommender_operator.api import host_names
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.observed import Platform, Rival
-from tests.unit.recommender_operator.world import START, World, spec
+from tests.unit.recommender_operator.simulation.cluster import START, spec
+from tests.unit.recommender_operator.world import World
 
 DEFAULT = "movies.shop.recommender.local"
 HOST = "films.shop.example"
