@@ -16,7 +16,7 @@ from tests.integration import operator_api_rig as rig
 ROOMS = ("processes", "cluster", "served", "training")
 SERVED = ("test_transformer", "test_triton_contract", "test_report_in_browser")
 #: Reads what the other tests of the API server have left in its log.
-LOOKS_BACK = "test_every_right_is_used_and_nothing_was_refused"
+LOOKS_BACK = "test_every_right_is_used_and_no_request_is_denied"
 
 
 def room_of(nodeid: str) -> str:

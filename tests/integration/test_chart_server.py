@@ -56,7 +56,7 @@ def apply(manifests: list[Manifest], *options: str) -> str:
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
-def test_the_server_takes_all_that_the_chart_renders(mode: str) -> None:
+def test_the_api_server_accepts_everything_that_the_chart_renders(mode: str) -> None:
     namespace = new_namespace()
     values = dict(MODES[mode])
     if "watchNamespaces" in values:
@@ -103,7 +103,7 @@ def allowed(account: str, namespace: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "its own"])
-def test_the_operator_works_in_the_namespaces_that_it_watches_and_in_no_other(named: bool) -> None:
+def test_the_operator_has_rights_only_in_the_namespaces_that_it_watches(named: bool) -> None:
     home, watched, other = new_namespace(), new_namespace(), new_namespace()
     wanted = {"Role", "RoleBinding", "ServiceAccount"}
     manifests = render({"watchNamespaces": f"{{{watched}}}"} if named else {}, home)
@@ -142,7 +142,7 @@ def install(
     )  # fmt: skip
 
 
-def test_somebody_without_rights_on_the_cluster_installs_once_the_crds_are_there(
+def test_a_user_with_rights_in_one_namespace_can_install_once_the_crds_exist(
     tmp_path: pathlib.Path,
 ) -> None:
     namespace = new_namespace()

@@ -93,7 +93,7 @@ def versions_of(things: list[Object]) -> dict[str, str]:
     return {t["metadata"]["name"]: t["metadata"]["resourceVersion"] for t in things}
 
 
-async def test_after_a_storm_of_writes_by_anybody_the_cache_equals_a_list(
+async def test_after_a_storm_of_writes_by_all_clients_the_cache_equals_a_list(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     chance = random.Random(7)
@@ -146,7 +146,7 @@ async def test_own_writes_are_read_back_at_once(
             assert await own.list(HTTP_ROUTES, namespace, marks) == []
 
 
-async def test_a_write_on_what_another_has_changed_is_refused_once_and_then_decided_anew(
+async def test_a_write_to_a_changed_object_conflicts_once_and_is_decided_again(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     await kube.create(HTTP_ROUTES, route(namespace, "movies"))
@@ -206,7 +206,7 @@ class Proxy:
 
 
 @pytest.mark.parametrize("fault", ["cut", "freeze"])
-async def test_a_watch_that_breaks_or_goes_silent_is_healed_and_has_missed_nothing(
+async def test_a_broken_or_silent_watch_recovers_and_misses_nothing(
     fault: str, kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
@@ -291,7 +291,7 @@ async def test_a_kind_that_is_installed_later_is_found_without_a_restart(
         await transport.close()
 
 
-async def test_a_cluster_without_kubeflow_is_no_error(
+async def test_a_cluster_without_kubeflow_is_not_an_error(
     namespace: str, tmp_path: pathlib.Path
 ) -> None:
     async with caching(account.namespaced(namespace).config(tmp_path), namespace) as (own, caches):

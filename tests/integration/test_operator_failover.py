@@ -149,7 +149,7 @@ async def replicas(
         yield made
 
 
-async def test_another_replica_takes_over_after_a_kill_and_after_a_clean_end(
+async def test_another_replica_takes_over_after_a_kill_and_after_a_graceful_shutdown(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     await kube.create(MODELS, rig.manifest(namespace))
@@ -180,7 +180,7 @@ async def test_another_replica_takes_over_after_a_kill_and_after_a_clean_end(
     assert len(await kube.list(VERSIONS, namespace, {})) == 1
 
 
-async def test_a_leader_that_is_stopped_after_a_write_and_goes_on_later_changes_nothing(
+async def test_a_leader_that_is_stopped_after_a_write_and_resumed_later_changes_nothing(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     """Once for each stage that starts a Job: after the first write of the stage that is seen."""
@@ -275,7 +275,7 @@ def config_through(proxy: Proxy, folder: pathlib.Path) -> pathlib.Path:
     return path
 
 
-async def test_an_api_server_that_is_away_restarts_nothing_and_work_goes_on_afterwards(
+async def test_an_outage_of_the_api_server_restarts_nothing_and_work_continues_afterwards(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     look, stall = 2, 6
@@ -311,7 +311,7 @@ async def test_an_api_server_that_is_away_restarts_nothing_and_work_goes_on_afte
             assert "no other process led in between" in process.text
 
 
-async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_another(
+async def test_only_one_of_two_releases_manages_a_model_and_a_label_moves_it_to_the_other(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     def process(name: str, instance: str = "") -> Process:
@@ -361,7 +361,7 @@ async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_anoth
             assert "recommender_operator_foreign_models 0.0" in page
 
 
-async def test_a_release_leaves_no_trace_on_a_model_that_another_one_acts_on(
+async def test_a_release_writes_nothing_to_a_model_that_another_release_manages(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     process = Process(

@@ -171,7 +171,7 @@ async def operator(tmp_path: pathlib.Path) -> Any:
 
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
-async def test_an_operator_that_dies_after_its_writes_reaches_the_same_end_as_one_that_lives(
+async def test_an_operator_that_crashes_after_its_writes_reaches_the_same_end_as_one_that_does_not(
     bad: bool, operator: OfficialKube, kube: OfficialKube
 ) -> None:
     immortal = Life(operator, kube, rig.new_namespace(), None)
@@ -185,7 +185,9 @@ async def test_an_operator_that_dies_after_its_writes_reaches_the_same_end_as_on
         assert mortal.deaths >= mortal.kube.writes // every - 1 > 4
 
 
-async def test_a_settled_model_costs_no_write(operator: OfficialKube, kube: OfficialKube) -> None:
+async def test_a_settled_model_causes_no_writes(
+    operator: OfficialKube, kube: OfficialKube
+) -> None:
     life = Life(operator, kube, rig.new_namespace(), None)
     await two_versions(life, bad=False)
     before = life.kube.writes

@@ -33,7 +33,7 @@ def own_lines(log: str, namespace: str) -> str:
 
 
 @pytest.mark.parametrize("mode", ["clusterwide", "namespaced"])
-async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_phase(
+async def test_a_model_completes_its_jobs_though_the_operator_is_killed_in_each_stage(
     mode: str, kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     wide = mode == "clusterwide"
@@ -89,7 +89,7 @@ async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_pha
         assert version["status"]["stage"] == "Deploying"
 
 
-async def test_a_model_made_while_the_operator_was_away_is_taken_up(
+async def test_a_model_created_while_the_operator_was_down_is_reconciled(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     await kube.create(MODELS, rig.manifest(namespace))
@@ -118,7 +118,7 @@ async def test_a_request_by_annotation_wakes_the_operator_and_is_recorded(
         await until("the request to be handled", handled, process)
 
 
-def test_without_a_cluster_the_command_says_so(tmp_path: pathlib.Path) -> None:
+def test_the_command_reports_that_there_is_no_cluster(tmp_path: pathlib.Path) -> None:
     process = Process(tmp_path / "nothing", tmp_path, "")
     process.start()
     assert process.wait() == 3

@@ -96,9 +96,7 @@ async def eventually(url: str, requests: int) -> Sample:
     raise AssertionError(f"not {requests} requests in 30 s, but {seen}")
 
 
-async def test_prometheus_gives_the_counters_that_the_pods_give(
-    url: str, pods: dict[str, Pod]
-) -> None:
+async def test_prometheus_returns_the_counters_of_the_pods(url: str, pods: dict[str, Pod]) -> None:
     pods["films-1-a"].answer(30, errors=2)
     pods["films-1-b"].answer(10)
     pods["films-2-a"].answer(500)

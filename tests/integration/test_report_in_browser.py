@@ -104,7 +104,7 @@ def look(browser: Browser, report: Path, size: tuple[int, int], **context: Any) 
     return seen
 
 
-def test_the_page_asks_for_nothing_but_itself_and_the_browser_complains_of_nothing(
+def test_the_page_requests_no_other_resource_and_the_browser_reports_no_error(
     browser: Browser, report: Path
 ) -> None:
     seen = look(browser, report, DESK)
@@ -112,7 +112,7 @@ def test_the_page_asks_for_nothing_but_itself_and_the_browser_complains_of_nothi
     assert seen.complaints == []
 
 
-def test_the_first_screen_has_the_verdict_and_the_headline_metrics(
+def test_the_first_screen_shows_the_verdict_and_the_headline_metrics(
     browser: Browser, report: Path
 ) -> None:
     page = look(browser, report, DESK).page
@@ -132,7 +132,7 @@ def test_the_page_fits_the_width_of_a_screen(
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_no_text_of_a_figure_is_cut_off_or_written_over_another(
+def test_no_text_in_a_figure_is_cut_off_or_overlaps_another(
     browser: Browser, report: Path, size: tuple[int, int]
 ) -> None:
     page = look(browser, report, size).page
@@ -141,7 +141,7 @@ def test_no_text_of_a_figure_is_cut_off_or_written_over_another(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_text_can_be_read_by_day_and_by_night(
+def test_all_text_is_readable_in_light_and_dark_mode(
     browser: Browser, report: Path, scheme: str
 ) -> None:
     page = look(browser, report, DESK, color_scheme=scheme).page
@@ -150,7 +150,7 @@ def test_all_text_can_be_read_by_day_and_by_night(
     assert lowest[0][0] >= LEAST_CONTRAST, lowest[:5]
 
 
-def test_the_page_prints_with_all_of_its_figures(browser: Browser, report: Path) -> None:
+def test_the_page_prints_with_all_figures(browser: Browser, report: Path) -> None:
     page = look(browser, report, DESK).page
     page.emulate_media(media="print")
     for figure in page.locator("svg").all():

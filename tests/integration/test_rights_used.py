@@ -84,7 +84,9 @@ async def test_a_version_that_lost_its_owner_is_adopted_again(life: Life) -> Non
     assert found["metadata"]["ownerReferences"][0]["controller"] is True
 
 
-async def test_what_has_the_name_of_a_version_or_a_job_is_read_and_left(life: Life) -> None:
+async def test_foreign_objects_named_like_a_version_or_a_job_are_read_but_not_changed(
+    life: Life,
+) -> None:
     raw = await life.admin.create(MODELS, rig.manifest(life.namespace, **SPEC))
     assert raw is not None
     model = model_object(raw)
@@ -107,7 +109,7 @@ async def test_what_has_the_name_of_a_version_or_a_job_is_read_and_left(life: Li
         await life.operator.reconciler.reconcile(life.key)
 
 
-async def test_versions_beyond_the_history_go(life: Life) -> None:
+async def test_versions_beyond_the_history_limit_are_deleted(life: Life) -> None:
     made = {await serving(life, history={"limit": 1})}
     for seed in (18, 19, 20):
         made.add(await promoted(life, seed))
@@ -125,7 +127,7 @@ async def promoted(life: Life, seed: int) -> str:
     return new
 
 
-async def test_a_route_of_unfit_versions_alone_goes(life: Life) -> None:
+async def test_a_route_with_only_unfit_versions_is_deleted(life: Life) -> None:
     version = await serving(life)
     unfit = json.dumps({"status": {"stage": "Failed"}})
     rig.kubectl(
@@ -181,7 +183,7 @@ async def test_in_knative_mode_the_revisions_are_read(life: Life) -> None:
     assert len(await life.admin.list(INFERENCE_SERVICES, life.namespace, {})) == 1
 
 
-async def test_pods_of_others_with_the_models_labels_do_not_serve(life: Life) -> None:
+async def test_foreign_pods_with_the_models_labels_do_not_serve(life: Life) -> None:
     version = await serving(life)
     kinds = (
         "ReplicaSet", "Deployment", "InferenceService", "Revision", "Configuration", "Service",
@@ -197,7 +199,7 @@ async def test_pods_of_others_with_the_models_labels_do_not_serve(life: Life) ->
     assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-pod"]
 
 
-async def test_an_event_that_is_said_again_is_counted(life: Life, tmp_path: pathlib.Path) -> None:
+async def test_a_repeated_event_is_counted(life: Life, tmp_path: pathlib.Path) -> None:
     await life.admin.create(MODELS, rig.manifest(life.namespace))
     model = model_object(await life.model())
     event = Event(type="Normal", reason="Promoted", message="it is better")
@@ -207,7 +209,7 @@ async def test_an_event_that_is_said_again_is_counted(life: Life, tmp_path: path
     assert len(reported) == 1
 
 
-def test_every_right_is_used_and_nothing_was_refused(request: pytest.FixtureRequest) -> None:
+def test_every_right_is_used_and_no_request_is_denied(request: pytest.FixtureRequest) -> None:
     ran = {item.path.stem for item in request.session.items}
     if missing := sorted(NEEDED - ran):
         pytest.skip(f"run {', '.join(missing)} in the same session")

@@ -136,7 +136,7 @@ def test_a_break_that_short_steps_missed_is_detected_after_the_promotion() -> No
     assert world.status.retrain is None
 
 
-def test_a_break_window_whose_start_could_not_be_kept_is_tried_again_after_a_while() -> None:
+def test_a_break_window_whose_start_cannot_be_stored_is_retried_later() -> None:
     world, oracle = serving()
     name = canary(world, oracle)
     key = windows.break_key(world.versions[name])

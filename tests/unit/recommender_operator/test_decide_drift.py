@@ -141,7 +141,7 @@ def test_nothing_is_retrained_from_an_outdated_spec() -> None:
     assert "was not trained from the current spec" in world.message("Drifted")
 
 
-def test_drift_blocks_the_promotion_of_what_was_trained_before_it() -> None:
+def test_drift_blocks_the_promotion_of_versions_trained_before_it() -> None:
     world, oracle = serving(retrain={"onDrift": False})
     oracle.window = Verdict.FAIL
     candidate = canary(world, oracle)
@@ -184,7 +184,7 @@ def test_new_users_are_reported_as_drift_which_ends_after_a_retraining() -> None
     assert world.status.drift.windows > 3
 
 
-def test_the_same_users_are_no_drift() -> None:
+def test_unchanged_users_are_not_drift() -> None:
     world = live(500)
     world.settle_served(60)
     assert world.status.drift.windows > 10
@@ -208,7 +208,7 @@ def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retrainin
     assert world.versions[world.stable()].spec.training.seed == 2
 
 
-def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after_a_while() -> None:
+def test_a_window_whose_start_cannot_be_stored_is_reported_and_retried_later() -> None:
     world, oracle = serving()
     key = windows.drift_key(world.stable())
     failed = Baseline(key=key, taken_at=world.now, samples={}, error="too large")

@@ -291,22 +291,22 @@ def test_a_benign_life_ends_the_same_however_the_clock_jumps(jumps: dict[int, in
 
 
 @given(st.lists(st.integers(0, 5), max_size=120))
-def test_a_benign_life_ends_the_same_wherever_the_operator_died(crashes: list[int]) -> None:
+def test_a_benign_life_ends_the_same_wherever_the_operator_crashes(crashes: list[int]) -> None:
     assert play(tuple(crashes)) == BENIGN
 
 
-def test_a_benign_life_ends_the_same_if_the_operator_dies_after_every_single_write() -> None:
+def test_a_benign_life_ends_the_same_if_the_operator_crashes_after_every_write() -> None:
     assert play((), mortal=True) == BENIGN
 
 
-def test_the_benign_life_is_the_one_that_was_meant() -> None:
+def test_the_benign_life_reaches_the_intended_stages() -> None:
     assert BENIGN["stages"] == {17: "Promoted", 2: "RolledBack", 3: "Rejected", 4: "RolledBack"}
     assert BENIGN["route"] == {17: 100}
     assert BENIGN["rollbacks"] == 1
 
 
 @given(SEEDS, st.sampled_from([Verdict.PASS, Verdict.FAIL]), QUALITIES)
-def test_where_nothing_changes_nothing_is_done(
+def test_without_a_change_there_is_no_action(
     seed: int, verdict: Verdict, quality: dict[str, float]
 ) -> None:
     world, oracle = World(spec=spec(drift=DRIFT)), Oracle(step=verdict)

@@ -24,7 +24,7 @@ def test_a_step_whose_candidate_gets_too_few_requests_is_held_at_its_deadline() 
     assert len(held) == 1, "said the same at each look"
 
 
-def test_a_step_without_a_verdict_is_rolled_back_where_the_policy_says_so() -> None:
+def test_a_step_without_a_verdict_is_rolled_back_if_the_policy_requires_it() -> None:
     deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
     world = in_canary(analysis=deadline | {"onDeadline": "RollBack"})
     world.requests_per_second = 0

@@ -46,7 +46,7 @@ def test_workers_make_a_version_like_any_other() -> None:
     assert cancelled(seen) == []
 
 
-def test_without_trainer_the_condition_says_so_with_the_remedy_and_it_starts_when_it_comes() -> (
+def test_the_condition_reports_a_missing_trainer_and_training_starts_once_it_is_installed() -> (
     None
 ):
     seen = world(platform=Platform(missing_for_workers=MISSING))
@@ -73,7 +73,7 @@ def test_one_worker_needs_no_trainer() -> None:
     assert seen.stages() == {17: "Promoted"}
 
 
-def test_without_trainer_the_champion_serves_on() -> None:
+def test_without_trainer_the_champion_continues_to_serve() -> None:
     seen = world({"workers": 1})
     seen.settle()
     champion = seen.stable()
@@ -119,7 +119,7 @@ def test_a_paused_model_keeps_its_training() -> None:
     assert cancelled(seen) == []
 
 
-def test_a_group_that_is_taken_up_again_while_its_data_are_checked_is_left_alone() -> None:
+def test_a_group_is_not_cancelled_while_its_data_are_checked_again() -> None:
     seen = world()
     old = until_training(seen)
     version = seen.versions[old.version]

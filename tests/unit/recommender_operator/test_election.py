@@ -109,7 +109,7 @@ async def test_a_standby_leads_within_fifteen_seconds_of_a_kill(bench: Bench) ->
     assert (bench.record.holder, bench.record.transitions) == ("b", 1)
 
 
-async def test_after_a_clean_end_a_standby_waits_at_most_one_pause(bench: Bench) -> None:
+async def test_after_a_graceful_shutdown_a_standby_waits_at_most_one_pause(bench: Bench) -> None:
     first, second = bench.elector("a"), bench.elector("b")
     await first.acquire()
     waiting = asyncio.create_task(second.acquire())
@@ -194,7 +194,7 @@ async def test_a_renewal_with_a_lost_response_does_not_lose_the_lease(bench: Ben
         assert bench.time > 1010
 
 
-async def test_of_two_processes_that_take_the_lease_at_once_one_leads(bench: Bench) -> None:
+async def test_only_one_of_two_processes_that_take_the_lease_at_once_leads(bench: Bench) -> None:
     both = [bench.elector("a"), bench.elector("b")]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(elector.acquire()) for elector in both]

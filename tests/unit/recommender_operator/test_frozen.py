@@ -153,7 +153,7 @@ UNSENT = [Freeze(3, sent=False)]
 @pytest.mark.parametrize("freeze", SENT + UNSENT, ids=str)
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 @pytest.mark.parametrize("mode", MODES)
-async def test_an_operator_resumed_at_any_write_changes_nothing_that_is_there(
+async def test_an_operator_resumed_at_any_write_changes_no_existing_object(
     mode: str, bad: bool, freeze: Freeze
 ) -> None:
     """By the preconditions alone: only what was deleted meanwhile may be created anew."""
@@ -176,7 +176,7 @@ def collect(kube: FakeKube) -> None:
 @pytest.mark.parametrize("freeze", SENT + UNSENT, ids=str)
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 @pytest.mark.parametrize("mode", MODES)
-async def test_what_an_operator_creates_anew_without_a_fence_is_collected_or_taken_away(
+async def test_objects_that_an_unfenced_operator_recreates_are_garbage_collected_or_deleted(
     mode: str, bad: bool, freeze: Freeze
 ) -> None:
     """And it never gets requests that the leader has not given to it."""
@@ -192,7 +192,7 @@ async def test_what_an_operator_creates_anew_without_a_fence_is_collected_or_tak
     assert everything(kube) == before
 
 
-async def test_a_version_that_comes_back_from_the_dead_is_superseded_and_runs_nothing() -> None:
+async def test_a_recreated_version_is_superseded_and_runs_nothing() -> None:
     story = ChainOfOperators("Gateway", NEVER, fenced=False)
     await story.first()
     second = await story.second()

@@ -54,7 +54,7 @@ def test_kopf_does_not_remove_the_operators_finalizer() -> None:
     assert settings.persistence.finalizer != FINALIZER
 
 
-def test_no_wait_of_kopf_is_without_a_limit() -> None:
+def test_every_wait_of_kopf_has_a_limit() -> None:
     settings: Any = handlers.settings(namespaced=False)
     watching, networking = settings.watching, settings.networking
     limits = (

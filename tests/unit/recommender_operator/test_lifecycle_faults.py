@@ -23,7 +23,7 @@ from tests.unit.recommender_operator.stories import MODES, Story, end_of_two
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 @pytest.mark.parametrize("mode", MODES)
-async def test_an_operator_that_dies_after_every_single_write_reaches_the_same_end(
+async def test_an_operator_that_crashes_after_every_write_reaches_the_same_end(
     mode: str, bad: bool
 ) -> None:
     expected = await end_of_two(Story(mode), bad)
@@ -133,7 +133,7 @@ FAILURE = KubeError("no answer", status=503)
     [("Gateway", True, CONFLICT), ("Knative", False, CONFLICT), ("Gateway", False, FAILURE)],
     ids=["bad-conflict", "knative-conflict", "failure"],
 )
-async def test_a_look_that_ends_at_any_write_loses_and_doubles_no_event(
+async def test_a_look_that_ends_at_any_write_neither_loses_nor_repeats_an_event(
     mode: str, bad: bool, error: KubeError
 ) -> None:
     straight = Story(mode)

@@ -161,7 +161,7 @@ async def test_only_the_pods_that_a_job_made_report_for_it() -> None:
     assert state.report == {"by": "a-made"}
 
 
-async def test_a_job_that_ended_before_its_pods_watch_said_so_is_not_without_a_report() -> None:
+async def test_a_job_that_ends_before_the_watch_shows_its_pods_still_has_a_report() -> None:
     rig = Rig()
     add_model(rig.kube)
     version = add_version(rig, stage="CheckingData")
@@ -224,7 +224,7 @@ async def test_only_the_counters_of_serving_versions_are_read() -> None:
     assert observed.samples == {"movies-a": {"pod": {"s": 1.0}}}
 
 
-async def test_a_version_that_gives_no_counters_says_why() -> None:
+async def test_a_version_without_counters_has_the_reason() -> None:
     rig = Rig()
     add_model(rig.kube)
     add_version(rig, stage="Canary")

@@ -62,7 +62,7 @@ def test_a_standby_that_cannot_read_the_lease_is_alive_and_not_ready() -> None:
         rig.process.ready()
 
 
-def test_a_process_whose_election_stands_still_is_restarted() -> None:
+def test_a_process_whose_election_stalls_is_restarted() -> None:
     rig = Rig(leading=False)
     rig.election.untried = 181
     with pytest.raises(StaleError, match="no try to take or renew the lease for 181 s"):
@@ -100,7 +100,7 @@ async def port_of(check: probes.Check) -> AsyncIterator[int]:
         yield port
 
 
-async def test_a_probe_that_fails_says_why() -> None:
+async def test_a_failing_probe_reports_the_reason() -> None:
     def stale() -> dict[str, float]:
         raise StaleError("the watch has missed a change")
 
@@ -156,7 +156,7 @@ async def test_a_process_that_may_not_write_starts_no_look_and_reports_no_error(
     assert looks.count == 0
 
 
-async def test_a_look_that_loses_the_lease_on_its_way_is_no_error() -> None:
+async def test_a_look_that_loses_the_lease_midway_is_not_an_error() -> None:
     class Losing:
         async def reconcile(self, _key: Key) -> float:
             raise NotLeaderError("another one leads")

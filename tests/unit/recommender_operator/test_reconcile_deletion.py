@@ -42,7 +42,7 @@ async def test_a_model_that_goes_with_its_namespace_waits_for_no_removal_of_arti
     assert rig.kube.names(MODELS) == []
 
 
-async def test_a_deleted_model_goes_when_the_decision_says_so() -> None:
+async def test_a_deleted_model_loses_its_finalizer_once_the_decision_is_finished() -> None:
     rig = Rig()
     add_model(rig.kube, deletionTimestamp=NOW.isoformat(), spec={"deletionPolicy": "Delete"})
     for _ in range(3):

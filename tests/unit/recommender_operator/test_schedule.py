@@ -25,7 +25,7 @@ def test_a_key_added_twice_is_taken_once() -> None:
     assert queue.take(0) is None
 
 
-def test_a_key_added_while_it_is_worked_on_is_taken_once_more_afterwards() -> None:
+def test_a_key_added_while_in_work_is_taken_again_afterwards() -> None:
     queue = schedule()
     queue.add("a", 0)
     queue.take(0)
@@ -333,7 +333,7 @@ def test_beside_500_failing_models_another_tenants_look_is_less_than_a_second_la
     assert max(late) < 1
 
 
-def test_what_is_often_brought_forward_leaves_nothing_behind() -> None:
+def test_keys_often_brought_forward_leave_no_stale_entries() -> None:
     queue = schedule()
     for number in range(10_000, 0, -1):
         queue.add("a", number)

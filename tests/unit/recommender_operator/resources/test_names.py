@@ -133,7 +133,7 @@ def test_data_training_and_token_each_make_another_version() -> None:
     assert len(digests) == 4
 
 
-def test_what_is_not_data_or_training_makes_no_new_version() -> None:
+def test_fields_outside_data_and_training_make_no_new_version() -> None:
     base = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
     one = RecommenderModelSpec.model_validate(base)
     two = RecommenderModelSpec.model_validate(base | {"serving": {"replicas": 9}, "paused": True})
