@@ -21,7 +21,7 @@ def available() -> bool:
 
 
 class Docker:
-    """The engine where Docker is."""
+    """The engine with Docker."""
 
     def exists(self, name: str) -> bool:
         command = ["docker", "image", "inspect", name]
@@ -32,7 +32,7 @@ class Docker:
         return int(run("image", "inspect", "--format={{.Size}}", name))
 
     def build(self, recipe: Recipe, sources: ImageSources) -> None:
-        """Build the image, and the torch under it where that is missing."""
+        """Build the image, and its torch base image if that is missing."""
         for each in (TORCH, recipe) if recipe.on_torch else (recipe,):
             if self.exists(sources.image(each)):
                 continue

@@ -76,7 +76,7 @@ def check_size(recipe: Recipe, size: int) -> None:
 
 
 def load(names: Mapping[str, str], builder: Engine) -> dict[str, str]:
-    """Bring built images to the cluster, where they are missing; their names there by role."""
+    """Load built images that the cluster lacks; returns their names there by role."""
     backend = backends.selected()
     if backend.pulls:
         registry = image_registry(os.environ)

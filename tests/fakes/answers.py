@@ -1,4 +1,4 @@
-"""What serving pods answer: their counters and the smoke inference."""
+"""Fake answers of serving pods: their counters and the smoke inference."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recommender_operator.observed import Sample
 
 
 class FakeSamples:
-    """Counters by version; a version without an entry gives an error."""
+    """Counters by version; a version without an entry raises SampleError."""
 
     def __init__(self) -> None:
         self.counters: dict[str, Sample] = {}
@@ -29,7 +29,7 @@ class FakeSamples:
 
 
 class FakeSmoke:
-    """Answers for every pod alike."""
+    """Gives the same answer for every pod."""
 
     def __init__(self, *, passed: bool = True) -> None:
         self.passed = passed

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def copied(value: T) -> T:
-    """Copy what is read from JSON: several times faster than `copy.deepcopy`, which takes all."""
+    """Copy a JSON value; several times faster than `copy.deepcopy`, which accepts any object."""
     copy: Any = value
     if isinstance(value, dict):
         copy = {key: copied(inner) for key, inner in value.items()}
@@ -18,7 +18,7 @@ def copied(value: T) -> T:
 
 
 def merged(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
+    """Apply a JSON merge patch (RFC 7386)."""
     if not isinstance(patch, dict):
         return copied(patch)
     result = dict(target) if isinstance(target, dict) else {}
@@ -31,7 +31,7 @@ def merged(target: Any, patch: Any) -> Any:
 
 
 def without(target: Any, owned: Any, kept: Any) -> Any:
-    """Return target less what was owned before and is not kept, as a server-side apply does."""
+    """Return target without owned fields that are not kept, as a server-side apply does."""
     if not (isinstance(target, dict) and isinstance(owned, dict)):
         return target
     keep = kept if isinstance(kept, dict) else {}

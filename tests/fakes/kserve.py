@@ -9,7 +9,7 @@ from tests.fakes.kube import FakeKube
 
 
 class FakeKServe:
-    """What KServe 0.20 and Knative make of the one InferenceService in Knative mode.
+    """What KServe 0.20 and Knative do with the one InferenceService in Knative mode.
 
     Follows createKnativeService and PropagateStatus of KServe. `broken` versions never become
     ready.

@@ -23,7 +23,7 @@ Fault = Callable[[str, Resource, str], KubeError | None]
 
 
 class FakeKube:
-    """An API server in memory, with the parts of its behaviour that the operator leans on."""
+    """An API server in memory, with the behaviour that the operator relies on."""
 
     def __init__(self) -> None:
         self.objects: dict[Place, Object] = {}
@@ -53,7 +53,7 @@ class FakeKube:
         return stored
 
     def touch(self, resource: Resource, name: str, namespace: str = "team") -> Object:
-        """Give an object a new resourceVersion, as a write by another does; return it."""
+        """Give an object a new resourceVersion, as another client's write does; return it."""
         thing = self.find(resource, name, namespace)
         thing["metadata"]["resourceVersion"] = str(next(self._revisions))
         return thing
@@ -102,7 +102,7 @@ class FakeKube:
                 raise ConflictError(f"{name}: {key} {value}, it has {live}", status=409)
 
     def _store(self, place: Place, before: Object, after: Object) -> Object:
-        """Keep what a write made; one that changes nothing leaves the resourceVersion."""
+        """Store the result of a write; a write without a change keeps the resourceVersion."""
         metadata = after["metadata"] = dict(after["metadata"])
         metadata["uid"] = before["metadata"]["uid"]
         metadata["resourceVersion"] = before["metadata"]["resourceVersion"]
@@ -148,7 +148,7 @@ class FakeKube:
         if before.get("status") == manifest["status"]:
             return copied(before)
         after = {**before, "status": copied(manifest["status"])}
-        # The API server's record of who changed what, as far as it speaks of the status.
+        # The API server's record of who changed which fields, for the status.
         seconds = int(before["metadata"]["resourceVersion"])
         moment = (self.now + datetime.timedelta(seconds=seconds)).isoformat()
         record = {"manager": "status", "subresource": "status", "time": moment}

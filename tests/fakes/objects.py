@@ -11,7 +11,7 @@ from tests.fakes.kube import NOW, FakeKube
 
 
 def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) -> Object:
-    """Return a RecommenderModel as the API server would, once a look has held it."""
+    """Return a RecommenderModel as the API server would, once it has the finalizer."""
     base: Object = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
     return {
         "apiVersion": "recommender.dev/v1alpha1",
@@ -30,7 +30,7 @@ def model(name: str = "movies", *, spec: Object | None = None, **metadata: Any) 
 
 
 def add_claim(kube: FakeKube, name: str, **labels: str) -> Object:
-    """Put a claim that can be used."""
+    """Store a bound claim."""
     metadata = {"name": name, "namespace": "team", "labels": labels}
     spec = {"accessModes": ["ReadWriteOnce"]}
     return kube.put(CLAIMS, {"metadata": metadata, "spec": spec, "status": {"phase": "Bound"}})
@@ -43,7 +43,7 @@ def add_model(kube: FakeKube, **changes: Any) -> Object:
 
 
 def controller(kind: str, name: str, uid: str) -> list[Object]:
-    """Return the owner references of an object that a controller made."""
+    """Return the owner references of an object that a controller created."""
     groups = {
         "ReplicaSet": "apps/v1",
         "Deployment": "apps/v1",
@@ -70,7 +70,7 @@ def pod(
     owners: list[Object] | None = None,
     **status: Any,
 ) -> Object:
-    """Return a serving pod; `owners` stand for the chain up to the model, its owner by default."""
+    """Return a serving pod; `owners` are its owner references, by default the model."""
     own = marks.of_version(model_name, version)
     if revision:
         own["serving.knative.dev/revision"] = revision

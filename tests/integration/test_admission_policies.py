@@ -1,4 +1,4 @@
-"""Which writes of the operator's account the policies of a cluster-wide release allow."""
+"""The policies of a cluster-wide release allow the operator's own writes and deny all others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.integration
 
 DENIED = "ValidatingAdmissionPolicy"
 KINDS = sorted(OWN)
-#: Whose pods the operator shapes, and where their spec is.
+#: The kinds with a pod template of the operator, and the path of its pod spec.
 PODS = {"job": hostile.POD, "runtime": hostile.RUNTIME_POD, "service": PREDICTOR}
 LABELS, UNOWNED = "it lacks the labels", "no RecommenderModel and no ModelVersion controls it"
 Case = tuple[str, Change, str]
@@ -39,7 +39,7 @@ Case = tuple[str, Change, str]
 
 @pytest.fixture(scope="module")
 def requests(tmp_path_factory: pytest.TempPathFactory) -> Requests:
-    """The API server for an account that only this module uses; its policies are in force."""
+    """The API server for an account that only this module uses, with its policies enforced."""
     install_trainer()
     return Requests(account.clusterwide("policed").config(tmp_path_factory.mktemp("policed")))
 
@@ -117,7 +117,7 @@ CREATED: list[Case] = [
     ("job", put(f"{hostile.POD}.initContainers.0.image", hostile.IMAGE), "with the image"),
     ("job", add(f"{hostile.POD}.initContainers.0.env", hostile.SECRET_KEY), "from a Secret"),
     ("job", put(f"{hostile.POD}.initContainers.0.securityContext", None), "are privileged"),
-    # The API server refuses it in a Job, and drops it from an InferenceService.
+    # The API server rejects it in a Job, and drops it from an InferenceService.
     (
         "runtime",
         put(
@@ -264,7 +264,7 @@ KEPT = {"finalizers": ["example.com/theirs"], "labels": {"team": "web"}}
 
 @pytest.fixture
 def model(space: str, request: pytest.FixtureRequest) -> Object:
-    """A model with a label, an annotation and a finalizer of people."""
+    """A model with a label, an annotation and a finalizer that people set."""
     manifest = rig.manifest(space, f"m{abs(hash(request.node.name)) % 10**8}")
     manifest["metadata"] |= {**KEPT, "annotations": {"example.com/a": "b"}}
     return by_people(manifest)

@@ -48,7 +48,7 @@ def leaders(*replicas: str, labels: str = OWN) -> list[dict[str, str]]:
     ]
 
 
-#: Alert, series, and after which time it fires, or does not.
+#: Alert, series, and the time after which it fires, or does not.
 CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
     "nobody leads": (
         "RecommenderOperatorWithoutLeader", leaders("0x40", "0x40"), "90s", True),

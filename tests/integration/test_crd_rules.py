@@ -85,7 +85,7 @@ def server() -> Iterator[Server]:
 
 
 def _until_served(server: Server) -> None:
-    """A new definition takes a moment; the probe is a write that is never stored."""
+    """A new definition takes a moment to apply; the probe is a dry run."""
     for attempt in range(200):
         try:
             server.create(sample("minimal"), dry_run="All")

@@ -46,7 +46,7 @@ async def there(kube: OfficialKube, resource: Resource, namespace: str, name: st
 
 
 async def stored(kube: OfficialKube, namespace: str, **spec: Any) -> Subject:
-    """Create a model with two published versions, and return what a look would see of it."""
+    """Create a model with two published versions, and return it as a look would observe it."""
     raw = await kube.create(MODELS, manifest(namespace, **spec))
     assert raw is not None
     model = model_object(raw)
@@ -107,7 +107,7 @@ async def test_a_route_deleted_since_it_was_seen_is_not_recreated(
 async def test_a_route_created_since_none_was_seen_is_not_overwritten(
     kube: OfficialKube, namespace: str
 ) -> None:
-    """By the same field manager, whose writes never conflict with one another by fields."""
+    """Both use the same field manager, so their fields never conflict."""
     subject = await stored(kube, namespace)
     traffic = GatewayTraffic(kube, builder_inputs.OPTIONS)
     frozen = again(subject)

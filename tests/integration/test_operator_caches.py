@@ -1,4 +1,4 @@
-"""Caches against a real API server: equal to a list after a storm, healed after a cut."""
+"""Caches with a real API server: equal to a list after a storm of writes, and after a cut."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.integration import operator_api_rig as rig
 
 pytestmark = pytest.mark.integration
 SECONDS = 60.0
-#: So that a cut connection and a new kind are noticed within a test.
+#: Short, so that a test sees the reaction to a cut connection and to a new kind.
 QUICK = Rhythm(watch=2.0, silence=2.0, absent=0.5, pause=0.1, longest_pause=0.5)
 
 
@@ -56,7 +56,7 @@ async def until(what: str, condition: Callable[[], bool]) -> None:
 async def caching(
     config: pathlib.Path, namespace: str
 ) -> AsyncIterator[tuple[CachedKube, Caches]]:
-    """The caches of one namespace with the rights that the chart gives there."""
+    """The caches of one namespace, with the rights of the chart there."""
     transport = rig.transport_to(config)
     direct = OfficialKube(transport)
     caches = Caches(
@@ -162,7 +162,7 @@ async def test_a_write_to_a_changed_object_conflicts_once_and_is_decided_again(
 
 
 class Proxy:
-    """A TCP proxy before the API server, whose connections can be frozen or cut."""
+    """A TCP proxy in front of the API server that can freeze or cut connections."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
@@ -175,7 +175,7 @@ class Proxy:
         return int(self._server.sockets[0].getsockname()[1])
 
     def freeze(self) -> None:
-        """Bring nothing any more, and break nothing: as a network that drops packets."""
+        """Forward nothing but keep connections open, like a network that drops packets."""
         self._flows.clear()
 
     def heal(self) -> None:

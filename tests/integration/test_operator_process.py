@@ -1,4 +1,4 @@
-"""The real command against a real API server, with no more rights than the chart gives."""
+"""The real command with a real API server, with only the rights of the chart."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WITH_JOBS = {"CheckingData", "Training", "Publishing"}
 
 
 def own_lines(log: str, namespace: str) -> str:
-    """Return the log without what is said of the namespaces that other tests have left."""
+    """Return the log without the lines about namespaces of other tests."""
     spaces = re.compile(r"\b(?:it|rules)-[0-9a-f]{8}\b")
     lines = [line for line in log.splitlines() if set(spaces.findall(line)) <= {namespace}]
     return "\n".join(lines)
@@ -48,7 +48,7 @@ async def test_a_model_completes_its_jobs_though_the_operator_is_killed_in_each_
             # The stage of the version: the model's status repeats it when its looks pause.
             stage = ""
             for version in await kube.list(VERSIONS, namespace, {}):
-                # The pods of the service never start: nothing is there to answer.
+                # The pods of the service never start, because nothing runs them.
                 script.broken.add(version["metadata"]["name"])
                 stage = (version.get("status") or {}).get("stage", "")
             if stage and stage not in deaths:
@@ -80,7 +80,7 @@ async def test_a_model_completes_its_jobs_though_the_operator_is_killed_in_each_
         await until("the finalizer to go", gone, process)
         assert process.end(signal.SIGTERM) == 0
     reasons = {event["reason"] for event in await kube.list(EVENTS, namespace, {})}
-    # A process that dies may leave an Event unsaid, but never all of them.
+    # A process that crashes may lose one Event, but never all of them.
     assert reasons & {"VersionCreated", "CheckingData", "Training", "Publishing", "Deploying"}
     reported = own_lines(process.text, namespace)
     assert "orbidden" not in reported

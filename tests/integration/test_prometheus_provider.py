@@ -1,4 +1,4 @@
-"""The provider Prometheus against a real server that scrapes real pages."""
+"""The Prometheus provider with a real server that scrapes real metrics pages."""
 
 import asyncio
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ REFS = [PodRef(name=f"films-1-{x}", ip="127.0.0.1", ready=True) for x in "ab"]
 
 
 async def eventually(url: str, requests: int) -> Sample:
-    """Return the first sample in which so many requests are seen."""
+    """Return the first sample with this number of requests."""
     seen: object = None
     async with Prometheus.session() as session:
         provider = Prometheus(session, url)

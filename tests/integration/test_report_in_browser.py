@@ -1,4 +1,4 @@
-"""report.html as people see it in a browser: on a desk, a phone, in the dark and on paper."""
+"""report.html in a real browser: on a desktop, on a phone, in dark mode and in print."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 DESK, PHONE = (1280, 900), (360, 740)
 CONFIG = """{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256},
  "search": {"trials": 5, "folds": 2, "seeds": 2, "space": {"learningRate": {}, "dropout": {}}}}"""
-#: WCAG 2.2, success criterion 1.4.3: the least contrast of text and what lies behind it.
+#: WCAG 2.2, success criterion 1.4.3: the minimum contrast of text and background.
 LEAST_CONTRAST = 4.5
 
 #: Text of a figure that is cut off at its edge, or lies over other text of the same figure.
@@ -68,7 +68,7 @@ OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElemen
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """A page, and all that it asked for and complained of."""
+    """A page, its requests and its errors."""
 
     page: Page
     asked_for: list[str]
@@ -77,7 +77,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a trained artifact, made by the command that people use."""
+    """The page of a trained artifact, written by the command that users run."""
     raw, work = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("work")
     synthetic.generate(raw, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
     status = main.main(["run", "--source", str(raw), "--work", str(work), "--config", CONFIG])

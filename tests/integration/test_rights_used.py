@@ -1,6 +1,6 @@
-"""Every right that the chart gives is used, and no more is asked for: by the API server's own log.
+"""By the API server's audit log, the operator uses every right of the chart and needs no other.
 
-Runs after the others of its room, whose operators act with the same account.
+It runs after the other tests of its room, whose operators use the same account.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ from tests.unit.recommender_operator.resources import builder_inputs
 
 pytestmark = pytest.mark.integration
 
-#: Their operators act with the account; without them the log says too little.
+#: Their operators use the account; without them the log is incomplete.
 NEEDED = {"test_operator_process", "test_operator_lifecycle", "test_train_jobs"}
 CONTAINER = {"containers": [{"name": "main", "image": "example/image:1"}]}
 FINALIZER = "recommender.dev/operator"
-#: When the session collected its tests: what is older in the log was another one's.
+#: When this session collected its tests; older lines of the log are from another session.
 STARTED = datetime.datetime.now(datetime.UTC)
 #: Followed from a pod to its version. No controller makes them here; in the end-to-end tests they
 #: are there.
@@ -51,7 +51,7 @@ CHAIN = {
     "jobset.x-k8s.io": ("jobsets",),
     "serving.knative.dev": ("revisions", "configurations", "services"),
 }
-#: Rights that no story here needs, and why the operator has them.
+#: Rights that no test here needs, and why the operator has them.
 EXCUSED = {
     Right(group, resource, "get"): "whose a pod is"
     for group, resources in CHAIN.items()
@@ -67,7 +67,7 @@ async def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> An
 
 
 async def serving(life: Life, **spec: Any) -> str:
-    """Live until the first version serves; return its name."""
+    """Run until the first version serves; return its name."""
     assert await life.admin.create(MODELS, rig.manifest(life.namespace, **{**SPEC, **spec}))
     await life.until(lambda status, _: status.get("stage") == "Serving")
     (version,) = await life.versions()
@@ -117,7 +117,7 @@ async def test_versions_beyond_the_history_limit_are_deleted(life: Life) -> None
 
 
 async def promoted(life: Life, seed: int) -> str:
-    """Live until a version of another seed is promoted; return its name."""
+    """Run until a version with another seed is promoted; return its name."""
     known = set(await life.versions())
     change = {"spec": {"training": {"seed": seed}}}
     await life.admin.patch(MODELS, life.namespace, "movies", change)
@@ -155,7 +155,7 @@ async def test_a_snapshot_of_a_deleted_model_is_stopped(life: Life) -> None:
         await life.operator.reconciler.reconcile(life.key)
         if await snapshots():
             break
-        # It plays the Job controller, but for the snapshot: that one goes on.
+        # It plays the Job controller, except for the snapshot, which keeps running.
         await life.script.step()
     assert await snapshots()
     rig.kubectl("-n", life.namespace, "delete", "recommendermodel", "movies", "--wait=false")
@@ -166,7 +166,7 @@ async def test_a_snapshot_of_a_deleted_model_is_stopped(life: Life) -> None:
 
 
 class KnativeLife(Life):
-    """A life whose traffic KServe splits."""
+    """A lifecycle whose traffic KServe splits."""
 
     def _born(self) -> None:
         self.operator = Rig(kube=self.kube, samples=self.samples, key=self.key, knative=True)

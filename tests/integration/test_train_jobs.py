@@ -1,6 +1,6 @@
 """Trainings of several workers against a real API server with the kinds of Trainer and JobSet.
 
-Trainer itself is played by a script; the end-to-end tests have the real one.
+A script plays Trainer; the end-to-end tests run the real one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def remove_trainer() -> None:
 
 @pytest.fixture
 async def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
-    """An operator with the rights that the chart gives it, and the script."""
+    """An operator with the rights of the chart, and the script."""
     operator = rig.open_kube(account.clusterwide_config(tmp_path))
     yield Life(operator, kube, namespace, None)
     await operator.close()

@@ -1,4 +1,4 @@
-"""The transformer process in front of a real Triton, as callers and the kubelet see it."""
+"""The transformer process in front of a real Triton, as clients and the kubelet see it."""
 
 from __future__ import annotations
 
@@ -263,7 +263,7 @@ def test_sigterm_under_load_loses_no_request(
         with Traffic(running) as traffic:
             traffic.reach("model")
             running.process.send_signal(signal.SIGTERM)
-            # The kubelet sees it unready, and routes are taken away while requests still come.
+            # The kubelet sees it unready and its routes are removed while requests still arrive.
             until(lambda: running.get("/v2/health/ready")[0] == 503, "unready")
             traffic.reach("model")
         assert traffic.failures == []

@@ -1,4 +1,4 @@
-"""Our `pytorch` backend serves a TorchScript repository as the contract says."""
+"""Our `pytorch` backend serves a TorchScript repository according to the contract."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class WrongType(torch.nn.Module):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     repository = tmp_path_factory.mktemp("repository")
-    # The delay makes Triton hand over several requests in one call of the backend.
+    # The delay makes Triton pass several requests to the backend in one call.
     save(
         FaultyOnDemand(),
         repository / "recommender",
@@ -58,7 +58,7 @@ def client(request: pytest.FixtureRequest, server: TritonServer) -> Iterator[Cli
 
 
 class Client:
-    """Asks by one protocol."""
+    """A client for one protocol."""
 
     def __init__(self, module: ModuleType, url: str) -> None:
         self.module = module

@@ -19,7 +19,7 @@ DRIFT = {"windowSessions": 20, "consecutiveWindows": 3, "cooldownSeconds": 3600}
 
 
 def serving(*seeds: int, **sections: object) -> tuple[World, Oracle]:
-    """A world that has promoted the seeds, one after the other, and an oracle that is quiet."""
+    """A world that has promoted the seeds in turn, and an oracle without a verdict."""
     oracle = Oracle(window=Verdict.INCONCLUSIVE, broken=Verdict.INCONCLUSIVE)
     world = World(spec=spec(drift=DRIFT, **sections))
     with oracle.speaks():
@@ -60,5 +60,5 @@ def live(window: int) -> World:
 
 
 def losing(count: int = 1) -> contextlib.AbstractContextManager[object]:
-    """Let every window have lost the counters of so many pods."""
+    """Make every window lose the counters of this number of pods."""
     return mock.patch.object(WindowStats, "lost", property(lambda _: count))

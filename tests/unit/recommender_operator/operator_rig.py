@@ -1,4 +1,4 @@
-"""The reconcile with fakes: everything except Kopf and the API server."""
+"""The reconciler with fakes: everything except Kopf and the API server."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def test_a_break_after_the_promotion_needs_a_warm_version_to_return_to() -> None
 NO_GENDER: Mix = {"gender": {"0": 0.2, "1": 0.4, "null": 0.4}}
 
 
-#: A loss below what fails a step at once, and above what a full window lets pass.
+#: A loss too small to fail a step at once, and too large for a full window to pass.
 LESS_GENDER: Mix = {"gender": {"0": 0.27, "1": 0.65, "null": 0.08}}
 
 
@@ -143,7 +143,7 @@ def test_a_break_window_whose_start_cannot_be_stored_is_retried_later() -> None:
     world.baselines[key] = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
     look(world, oracle, 1)
     assert world.baselines[key].error
-    # Looks come at their pace: in the model's time a gap between two counts for little.
+    # Looks at their usual interval: model time hardly counts a longer gap.
     for _ in range(40):
         world.now += datetime.timedelta(seconds=10)
         look(world, oracle, 1)

@@ -58,7 +58,7 @@ def test_a_champion_alone_waits_for_its_window_and_for_nothing_else() -> None:
     oracle.window = Verdict.INCONCLUSIVE
     look(world, oracle, 2)
     with oracle.speaks():
-        # A candidate, and later the probation of the new champion, want whole looks.
+        # A candidate, and later the probation of the new champion, require whole looks.
         assert world.status.candidate is not None
         assert world.reconcile().filling is None
         world.settle()
@@ -225,7 +225,7 @@ def test_a_window_whose_start_cannot_be_stored_is_reported_and_retried_later() -
 
 
 def test_counters_that_are_only_remembered_are_not_judged_for_drift() -> None:
-    """They are without those of the features."""
+    """These counters lack those of the features."""
     world, oracle = serving()
     name = world.stable()
     key = windows.drift_key(name)

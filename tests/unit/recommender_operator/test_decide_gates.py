@@ -27,7 +27,7 @@ def trainings(world: World) -> list[a.StartJob]:
 
 
 def reported(world: World, **fields: object) -> None:
-    """What the next training says of the champion of now."""
+    """The comparison of the next training with the current champion."""
     artifact = world.versions[world.stable()].status.artifact
     assert artifact is not None
     champion = {"digest": artifact.digest, "compared": True} | fields

@@ -1,6 +1,6 @@
 """`decide` through arbitrary observations: the promises hold in every sequence.
 
-The world checks each action (see `world.py`): weights sum to 100, none for a version that failed a
+Each action is checked (see `simulation`): weights sum to 100, none for a version that failed a
 gate or its smoke inference, the stable version's service stays, nothing moves forward while
 paused, never two candidates. The analysis is replaced by arbitrary verdicts.
 """
@@ -36,7 +36,7 @@ DRIFT = {"windowSessions": 20, "consecutiveWindows": 2, "cooldownSeconds": 60}
 
 @dataclasses.dataclass
 class Oracle:
-    """Says what the analysis is to say."""
+    """Supplies the verdicts of the analysis."""
 
     step: Verdict = Verdict.PASS
     window: Verdict = Verdict.PASS
@@ -85,7 +85,7 @@ class AnyCluster(RuleBasedStateMachine):
 
     @initialize(seeds=st.sampled_from([(), (17,), (2, 17), (3, 2)]), next_seed=SEEDS)
     def begin(self, seeds: tuple[int, ...], next_seed: int) -> None:
-        """Begin anywhere in a life, with another version asked for."""
+        """Start anywhere in a lifecycle, with another version requested."""
         self.oracle.window = self.oracle.broken = Verdict.INCONCLUSIVE
         with self.oracle.speaks():
             for seed in seeds:
@@ -260,7 +260,7 @@ def play(
     mortal: bool = False,
     jumps: Mapping[int, datetime.timedelta] | None = None,
 ) -> dict[str, object]:
-    """A benign life: a first version, a better one, a bad one, a former one, a rollbackTo."""
+    """A lifecycle: a first version, a better one, a bad one, a former one, a rollbackTo."""
     world, oracle = World(spec=spec(drift=DRIFT | {"windowSessions": 1000000})), Oracle()
     world.mortal, world.jumps = mortal, jumps or {}
     oracle.window = oracle.broken = Verdict.INCONCLUSIVE

@@ -23,7 +23,7 @@ def watched(every: str = "Hourly", **sections: object) -> World:
 
 
 def started(world: World) -> list[int]:
-    """The numbers of the snapshots that were started, as often as they were."""
+    """The numbers of the started snapshots, one entry per start."""
     jobs = [each for each in world.log if isinstance(each, a.StartJob)]
     return [each.attempt for each in jobs if each.kind is JobKind.SNAPSHOT]
 
@@ -145,7 +145,7 @@ def test_a_failed_snapshot_reports_the_reason_and_is_retried_in_the_next_hour() 
     assert [e.type for e in world.events if e.reason == "UnreadableData"] == ["Warning"]
     reported = world.status.snapshots
     assert reported is not None
-    # what was taken last stays readable
+    # the last snapshot stays readable
     assert reported.data_version == f"i{number(START)}.u1.t0-{number(START):016x}"
     assert started(world) == [number(START), number(START + HOUR)]
     world.now = START + 2 * HOUR

@@ -150,7 +150,7 @@ def test_the_version_of_the_spec_is_kept_while_its_stand_in_serves() -> None:
     world.seed(3)
     world.reconcile()
     world.tick()
-    world.seed(2)  # 3 is superseded, and ended later than 2
+    world.seed(2)  # 3 is superseded, and ends later than 2
     world.settle()
     assert world.stages() == {17: "Promoted", 2: "Rejected", -2: "Promoted", 3: "Superseded"}
     made = [x for x in world.log if isinstance(x, CreateVersion)]

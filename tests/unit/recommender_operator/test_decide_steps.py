@@ -52,7 +52,7 @@ def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
 
 
 def test_changing_numbers_are_written_once_per_interval_and_a_new_verdict_at_once() -> None:
-    # Each write wakes the operator; a write at each look would never let it rest.
+    # Each write wakes the operator, so a write at each look would keep it busy forever.
     world = in_canary(analysis={"intervalSeconds": 30, "stepSeconds": 600, "minRequests": 100000})
     candidate = world.status.candidate or ""
     writes: list[int] = []

@@ -24,7 +24,7 @@ def world(training: dict[str, Any] | None = None, **fields: Any) -> World:
 
 
 def until_training(world: World) -> a.StartJob:
-    """Go on to the moment when the training has been started."""
+    """Continue until the training has started."""
     for _ in range(10):
         world.reconcile()
         started = [each for each in world.log if isinstance(each, a.StartJob)]
@@ -159,7 +159,7 @@ def test_a_group_is_checked_soon_after_its_first_worker_ends() -> None:
 
 
 def test_a_failed_group_fails_the_version_and_is_not_cancelled() -> None:
-    """Its pods have ended, and its TrainJob tells why."""
+    """Its pods have ended, and its TrainJob has the reason."""
     seen = world()
     until_training(seen)
     seen.fail_job(JobKind.TRAIN, "OOMKilled", "worker 1 used more memory")

@@ -21,7 +21,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Bench:
-    """Processes that share a Lease; `asyncio.sleep` moves the clock of all."""
+    """Processes that share a Lease; `asyncio.sleep` advances the clock of all."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -281,7 +281,7 @@ async def test_a_conflict_counts_as_a_response(
 
 @pytest.mark.parametrize("verb", ["get", "patch"])
 async def test_a_renewal_counts_from_before_its_request(bench: Bench, verb: str) -> None:
-    """Others count from what they read, which may be as early as the request."""
+    """Others count from the time of their read, which may be as early as the request."""
     first = bench.elector("a")
     await first.acquire()
     bench.kube.find(LEASES, "operator")["spec"]["holderIdentity"] = ""

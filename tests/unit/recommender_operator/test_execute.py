@@ -199,7 +199,7 @@ def group_snapshot(rig: Rig) -> Snapshot:
 
 
 async def test_a_group_is_started_runtime_first_and_cancelled_as_a_whole() -> None:
-    """Trainer's webhook refuses a TrainJob whose runtime it has not seen yet."""
+    """Trainer's webhook denies a TrainJob whose runtime it has not seen yet."""
     rig = Rig()
     shot = group_snapshot(rig)
     start = do.StartJob(kind=JobKind.TRAIN, version=NAME, attempt=3, inputs={"data_version": "1"})
@@ -222,7 +222,7 @@ async def test_the_data_of_a_group_are_checked_by_one_job() -> None:
 
 
 def of_another(rig: Rig, resource: Resource, name: str) -> Any:
-    """Put an object of another in the place of one of the model's."""
+    """Replace an object of the model with a foreign one."""
     metadata: dict[str, Any] = {"name": name, "namespace": "team"}
     return copied(rig.kube.put(resource, {"metadata": metadata}))
 
@@ -285,7 +285,7 @@ async def test_a_status_that_another_operator_has_written_since_is_not_overwritt
 
 
 def as_seen_by_another(shot: Snapshot) -> Snapshot:
-    """Return the same look as another operator makes it."""
+    """Return the same observation as another operator makes it."""
     return Snapshot(observed=shot.observed, pods=shot.pods)
 
 

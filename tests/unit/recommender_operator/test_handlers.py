@@ -49,7 +49,7 @@ def test_kopf_has_no_handler_that_adds_a_finalizer_or_annotations() -> None:
 
 
 def test_kopf_does_not_remove_the_operators_finalizer() -> None:
-    """It removes its own from whatever it watches, where no handler needs it."""
+    """Kopf removes its finalizer from watched objects if no handler needs it."""
     settings: Any = handlers.settings(namespaced=False)
     assert settings.persistence.finalizer != FINALIZER
 

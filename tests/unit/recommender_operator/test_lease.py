@@ -1,4 +1,4 @@
-"""The record of the election: who may take it, and when, by each process's own clock."""
+"""The record of the election: who may take the Lease, and when, by each process's own clock."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_released_lease_has_no_holder_and_keeps_its_count() -> None:
 def test_a_lease_is_taken_only_if_its_record_was_unchanged_for_its_whole_duration(
     steps: list[tuple[float, bool]], wall: datetime.datetime
 ) -> None:
-    """The holder's wall clock may say anything."""
+    """The holder's wall clock may show any time."""
     view, now, changed, count = View("me", TERMS), 0.0, 0.0, 0
     view.see(Record("other", 10, renewed=wall.isoformat()), now)
     for pause, renews in steps:

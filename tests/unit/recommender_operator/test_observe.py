@@ -172,7 +172,7 @@ async def test_a_job_that_ends_before_the_watch_shows_its_pods_still_has_a_repor
     rig.observer._direct = now
     (state,) = (await look(rig)).observed.jobs
     assert state.report == {"by": "a-made"}
-    # A pod that is gone for good is looked for once.
+    # A deleted pod is looked up only once.
     (state,) = (await look(rig)).observed.jobs
     assert now.reads == [("list", "pods")]
 

@@ -128,7 +128,7 @@ class Looks:
 
 
 def runtime(looks: Any, fence: Any = lambda: None) -> Runtime:
-    # Less than a setting may be.
+    # Less than the minimum of the setting.
     settings = SETTINGS.model_copy(update={"look_seconds": 0.01})
     made = Runtime(settings, fence=fence)
     made._reconciler = looks
@@ -201,7 +201,7 @@ async def test_kopf_can_always_read_but_writes_only_through_the_fence(
         async with session.get(f"{address}/api"):
             pass
         for method in ("PATCH", "POST", "PUT", "DELETE"):
-            # Kopf tries again what fails like this.
+            # Kopf retries this kind of failure.
             with pytest.raises(aiohttp.ClientConnectionError, match="another one leads"):
                 await session.request(method, f"{address}/api")
     await runner.cleanup()
@@ -209,7 +209,7 @@ async def test_kopf_can_always_read_but_writes_only_through_the_fence(
 
 
 class Ended(BaseException):
-    """The process is gone, and tidies nothing up."""
+    """The process exits without cleanup."""
 
 
 def end(lost: BaseException) -> NoReturn:
@@ -288,6 +288,6 @@ def test_writes_of_a_process_pass_its_own_fence_and_its_renewals_come_in_time() 
     assert runtime._fence == runtime._kube._fence == fence
     limit = process._leases._transport._timeout.total
     assert limit is not None
-    # Two tries fit before the fence closes.
+    # Two attempts fit before the fence closes.
     assert 2 * limit <= process._terms.deadline
     assert process._leases._pauses == ()

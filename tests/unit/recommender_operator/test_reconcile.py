@@ -1,4 +1,4 @@
-"""The reconcile: level-based, one status write, and idle without changes."""
+"""The reconciler: level-based, one status write, and idle without changes."""
 
 from __future__ import annotations
 

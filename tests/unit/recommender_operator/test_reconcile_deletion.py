@@ -55,7 +55,7 @@ async def test_a_deleted_model_loses_its_finalizer_once_the_decision_is_finished
 
 
 async def test_a_model_that_is_deleted_already_is_not_held() -> None:
-    """The API server takes no new finalizer then."""
+    """The API server accepts no new finalizer on a deleted object."""
     rig = Rig()
     add_model(rig.kube, finalizers=["example.com/theirs"], deletionTimestamp=NOW.isoformat())
     assert await rig.reconciler.reconcile(KEY) is None

@@ -243,7 +243,7 @@ def test_due_keys_without_the_end_of_work_are_a_stall_but_a_backlog_is_not() -> 
 
 @dataclasses.dataclass
 class Model:
-    """The promises, kept in the slowest way."""
+    """The same promises in a simple but slow implementation."""
 
     workers: int
     due: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -295,12 +295,12 @@ def test_every_take_is_fair_and_due(workers: int, turns: list[tuple[str, str, fl
         assert queue.depth(now) == sum(at <= now for at in model.due.values())
 
 
-#: Seconds that a look at a failing model takes of a worker: a time limit of one request.
+#: Seconds for which a look at a failing model occupies a worker: the limit of one request.
 SLOW, QUICK = 15.0, 0.05
 
 
 def waits(workers: int, noisy: int, seconds: float) -> list[float]:
-    """Return how long the looks of a quiet namespace were late, beside a failing one."""
+    """Return the delays of the looks in a quiet namespace beside a failing one."""
     queue: Schedule[str] = Schedule(10_000, jitter=lambda: 0.5, group=space, workers=workers)
     for number in range(noisy):
         queue.add(f"n{number}", 0)

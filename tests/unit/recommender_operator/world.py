@@ -30,17 +30,17 @@ def _key(version: VersionObject) -> int:
 
 @dataclasses.dataclass
 class World(Cluster):
-    """The cluster, its users, and an operator that looks at it."""
+    """The cluster, its users, and an operator that reconciles it."""
 
     events: list[a.Event] = dataclasses.field(default_factory=list)
     finished: bool = False
-    #: Jumps of the clock on the wall, by the number of the look before which they happen.
+    #: Jumps of the wall clock, by the number of the look that follows them.
     jumps: Mapping[int, datetime.timedelta] = dataclasses.field(default_factory=dict)
     looks: int = 0
-    #: The operator dies after every write that changes something; the model's status is one.
+    #: The operator crashes after every write that changes something, also of the status.
     mortal: bool = False
 
-    # --- what a user does
+    # --- actions of a user
 
     def edit(self, **sections: object) -> None:
         was = self.spec.paused
@@ -53,10 +53,10 @@ class World(Cluster):
     def seed(self, seed: int) -> None:
         self.edit(training={"seed": seed})
 
-    # --- what happens by itself
+    # --- events of the cluster
 
     def tick(self, seconds: float = 5) -> None:
-        """Time passes, and requests are served as the route says."""
+        """Let time pass and serve requests according to the route."""
         self.now += datetime.timedelta(seconds=seconds)
         for version, weight in self.route.items():
             service = self.services.get(version)
@@ -67,7 +67,7 @@ class World(Cluster):
                 service.failed += int(served * self.error_share.get(self.seed_of(version), 0))
 
     def watch(self, seconds: float, every: float = 5) -> None:
-        """So much time passes under the operator's eyes; the last look is the caller's."""
+        """Let this time pass with regular looks; the caller makes the last look."""
         while seconds > 0:
             self.reconcile()
             self.tick(min(every, seconds))
@@ -89,7 +89,7 @@ class World(Cluster):
                     job, phase="Failed", reason=reason, message=message
                 )
 
-    # --- what the operator sees and does
+    # --- the operator
 
     def observe(self) -> Observed:
         return observe(self)
@@ -99,7 +99,7 @@ class World(Cluster):
         return storage.check(self.observe())
 
     def reconcile(self, crash_after: int | None = None) -> a.Decision:
-        """One look. With `crash_after`, the operator dies after so many actions."""
+        """Look once. With `crash_after`, the operator crashes after this number of actions."""
         self.looks += 1
         self.now += self.jumps.get(self.looks, datetime.timedelta())
         decision = decide(self.observe(), self.now)
@@ -119,12 +119,12 @@ class World(Cluster):
         return decision
 
     def _written(self) -> tuple[object, ...]:
-        """Return what actions write."""
+        """Return the state that actions write."""
         state = (self.versions, self.jobs, self.services, self.route, self.baselines)
         return tuple(dict(part) for part in state)
 
     def settle(self, looks: int = 200, crashes: tuple[int, ...] = ()) -> None:
-        """Let benign time pass until nothing is left to do."""
+        """Let time pass without faults until nothing is left to do."""
         left = list(crashes)
         quiet = 0
         for _ in range(looks):
@@ -140,13 +140,13 @@ class World(Cluster):
         raise AssertionError(f"not settled after {looks} looks: {self.summary()}")
 
     def settle_served(self, looks: int = 40) -> None:
-        """Let benign time pass while requests are served."""
+        """Let time pass without faults while requests are served."""
         for _ in range(looks):
             self.reconcile()
             self.finish_jobs()
             self.tick()
 
-    # --- the truth, computed apart from the operator
+    # --- the state that tests compare
 
     def check(self) -> None:
         assert len(self.unfinished()) <= 1, f"two candidates: {self.unfinished()}"
@@ -163,7 +163,7 @@ class World(Cluster):
         return next(c for c in self.status.conditions if c.type == kind).message
 
     def summary(self) -> dict[str, object]:
-        """Everything that matters at the end, without times and numbers."""
+        """The state at the end, without times and numbers."""
         return {
             "stages": self.stages(),
             "decisions": {

@@ -16,7 +16,7 @@ from recommender_operator.resources import names
 from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
 from tests.unit.recommender_operator.simulation.observing import observe
 
-#: What the default gate asks for.
+#: The minimum of the default gate.
 LEAST_AUC = 0.6
 
 
@@ -129,7 +129,7 @@ def _delete_version(cluster: Cluster, name: str) -> None:
         assert name != cluster.champion(), "deleted the champion"
     cluster.versions.pop(name, None)
     cluster.services.pop(name, None)
-    # Removals belong to the model, and outlive the version.
+    # Jobs of kind REMOVE belong to the model and outlive the version.
     cluster.jobs = {
         key: job
         for key, job in cluster.jobs.items()
@@ -169,7 +169,7 @@ def _check_fit(cluster: Cluster, version: str) -> None:
 
 
 def _check_pause(cluster: Cluster, version: str, weight: int) -> None:
-    """While paused a version gets no more than it had, unless requests go back to it."""
+    """While paused, a version never gains weight, unless it is the target of a rollback."""
     goal = cluster.spec.rollback_to or cluster.annotations.get("rollback-to", "").split("#")[0]
     if cluster.frozen is None or version in (goal, cluster.status.previous):
         return

@@ -57,7 +57,7 @@ class Service:
                 seen[label] = seen.get(label, 0) + count * share
 
     def crash(self) -> None:
-        """The pod's container starts again, and its counters with it."""
+        """The pod's container restarts, which resets its counters."""
         self.restarts += 1
         self.served = self.failed = 0
         self.sessions = {}
@@ -80,35 +80,35 @@ class Cluster:
     accepted: bool = True
     baselines: dict[str, Baseline] = dataclasses.field(default_factory=dict)
     platform: Platform = dataclasses.field(default_factory=Platform)
-    #: Host of the route, since when the route exists, and other routes.
+    #: Host of the route, its creation time, and other routes.
     route_host: str = ""
     route_since: datetime.datetime | None = None
     rivals: tuple[Rival, ...] = ()
-    #: Claims of the namespace; those that are not here are not looked at.
+    #: Claims of the namespace; claims that are missing here are not checked.
     claims: dict[str, Claim | None] = dataclasses.field(default_factory=dict)
-    #: What is true of a version, by its seed: offline metrics, smoke inference, share of errors.
+    #: The truth about a version, by seed: offline metrics, smoke inference, share of errors.
     metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
-    #: What is true of the baseline, trained in place of a version that failed a gate.
+    #: The truth about the baseline that is trained in place of a version that failed a gate.
     baseline_metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(
         default_factory=dict
     )
     smoke_fails: set[int] = dataclasses.field(default_factory=set)
     error_share: dict[int, float] = dataclasses.field(default_factory=dict)
-    #: Seeds whose versions come out byte for byte alike.
+    #: Seeds whose versions are byte for byte equal.
     twins: set[int] = dataclasses.field(default_factory=set)
-    #: Fields of reports that are not as they should be.
+    #: Invalid fields of reports.
     odd_reports: dict[JobKind, dict[str, object]] = dataclasses.field(default_factory=dict)
-    #: Versions that have no counters to give.
+    #: Versions without counters.
     mute: set[str] = dataclasses.field(default_factory=set)
     requests_per_second: int = 40
-    #: Sessions as they come in now, and as a seed's broken version sees them.
+    #: Current sessions, and those that a seed's broken version sees.
     mix: Mix = dataclasses.field(default_factory=lambda: USUAL)
     broken_mix: dict[int, Mix] = dataclasses.field(default_factory=dict)
     #: The sessions that a version was trained on.
     trained_on: dict[str, Mix] = dataclasses.field(default_factory=dict)
-    #: The weights that were asked for when the model was paused.
+    #: The requested weights when the model was paused.
     frozen: dict[str, int] | None = None
-    #: Every action that was executed.
+    #: Executed actions.
     log: list[a.Action] = dataclasses.field(default_factory=list)
 
     def truth_of(self, version: str) -> Mapping[str, float | None]:

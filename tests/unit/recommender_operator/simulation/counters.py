@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 Mix = Mapping[str, Mapping[str, float]]
-#: Sessions as they were trained on: shares of the bins by feature.
+#: Sessions of the training data: shares of the bins by feature.
 USUAL: Mix = {
     "age": {"0": 0.2, "1": 0.3, "2": 0.3, "3": 0.2},
     "gender": {"0": 0.3, "1": 0.7, "null": 0.0},
@@ -14,7 +14,7 @@ USUAL: Mix = {
 
 
 def counters(version: str, served: int, failed: int = 0, fallbacks: int = 0) -> dict[str, float]:
-    """Return the counters of a pod after so many requests, `failed` of them with errors."""
+    """Return the counters of a pod after `served` requests, `failed` of them with errors."""
     labels = f'model="movies",version="{version}"'
     good = served - failed
     buckets = [0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 5]

@@ -1,4 +1,4 @@
-"""What the operator observes of the simulated cluster."""
+"""The operator's observation of the simulated cluster."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def observe(cluster: Cluster) -> Observed:
 
 
 def samples(cluster: Cluster) -> dict[str, Sample]:
-    """Only versions that serve, or are about to, are asked for counters."""
+    """Return the counters of the versions that serve or are about to."""
     requested = {name for name, weight in cluster.route.items() if weight > 0}
     requested |= {cluster.status.champion or "", *cluster.unfinished()} - cluster.mute
     return {

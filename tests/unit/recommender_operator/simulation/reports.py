@@ -1,4 +1,4 @@
-"""The reports that the Jobs of the simulated cluster end with."""
+"""The reports of the Jobs in the simulated cluster."""
 
 from __future__ import annotations
 
