@@ -181,17 +181,21 @@ def _fit(events: Events, item_count: int) -> Taste:
 
 
 def _ridge(seen: sp.csr_matrix, target: sp.csr_matrix, basis: Doubles, ridge: Doubles) -> Doubles:
-    """For each row of `target` the weights of `basis` that explain its stored entries best."""
+    """For each row of `target` the weights of `basis` that explain its stored entries best.
+
+    Zeros for a row without an entry.
+    """
     width = basis.shape[1]
+    found = np.zeros((seen.shape[0], width))
+    filled = np.flatnonzero(np.diff(seen.indptr))
     upper = np.triu_indices(width)
     products = basis[:, upper[0]] * basis[:, upper[1]]
-    parts = []
-    for start in range(0, seen.shape[0], _BLOCK):
-        rows = slice(start, start + _BLOCK)
+    for start in range(0, len(filled), _BLOCK):
+        rows = filled[start : start + _BLOCK]
         sums = seen[rows] @ products
         gram = np.zeros((len(sums), width, width))
         gram[:, upper[0], upper[1]] = sums
         gram[:, upper[1], upper[0]] = sums
         gram += np.diag(ridge)
-        parts.append(np.linalg.solve(gram, (target[rows] @ basis)[:, :, None])[:, :, 0])
-    return np.concatenate(parts)
+        found[rows] = np.linalg.solve(gram, (target[rows] @ basis)[:, :, None])[:, :, 0]
+    return found

@@ -20,6 +20,9 @@ from recommender_training.models.pairs import newest, pairs, training_and_held
 from recommender_training.trainer import fit
 from recommender_training.trainer.checkpoints import Slot
 
+#: Scores of the validation window that stops the fit, a liked item against the catalogue each, and
+#: liked items at least: with many items fewer pairs tell as much, in a bounded time.
+MAX_HELD_SCORES, LEAST_HELD = 100_000_000, 2_000
 #: Step size, batch and epochs of the towers; the hyperparameters are those of the ranker.
 _SETTINGS = {"learning_rate": 0.01, "batch_size": 512, "epochs": 20, "patience": 2}
 
@@ -36,7 +39,7 @@ def fit_retrieval(
     plan = config.hyperparameters.list_plan(data.items.count)
     if config.hyperparameters.retrieval is Retrieval.WEIGHTS:
         return RetrievalModels(plan)
-    train = newest(data.events, train)
+    train, held = newest(data.events, train), held_pairs(data, held)
     every, fitted, held_out = training_and_held(inputs, data.events, train, held)
     towers = _create(data, config.hyperparameters, every.target[fitted])
     say(f"train: two towers, {towers.size.loss.value}, {len(fitted)} pairs")
@@ -45,6 +48,15 @@ def fit_retrieval(
     log = fit.fit(towers, examples, _settings(config), options)
     _hide_unseen(towers, data.events.item[train])
     return RetrievalModels(plan, towers, log.best_epoch, log.best_loss)
+
+
+def held_pairs(data: Dataset, held: Ints) -> Ints:
+    """Of the rows `held` those that stop the fit: all, or as many liked ones as are affordable."""
+    most = max(LEAST_HELD, MAX_HELD_SCORES // max(1, data.items.count))
+    liked = held[data.events.label[held]]
+    if len(liked) <= most:
+        return held
+    return np.sort(np.random.default_rng(0).choice(liked, most, replace=False))
 
 
 def refit_retrieval(

@@ -163,6 +163,22 @@ def test_items_without_an_event_keep_genres_and_year_alone(
     assert not torch.equal(towers.item.weight[seen[0]], towers.item.weight[0])
 
 
+def test_a_large_catalogue_is_judged_by_fewer_pairs(
+    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, held = prepared.data, prepared.split.validation
+    assert retrieval.held_pairs(data, held) is held
+    monkeypatch.setattr(retrieval, "MAX_HELD_SCORES", 50 * data.items.count)
+    monkeypatch.setattr(retrieval, "LEAST_HELD", 10)
+    found = retrieval.held_pairs(data, held)
+    assert len(np.unique(found)) == 50
+    assert np.isin(found, held).all()
+    assert data.events.label[found].all()
+    assert np.array_equal(found, retrieval.held_pairs(data, held)), "every fit has the same ones"
+    monkeypatch.setattr(retrieval, "LEAST_HELD", 60)
+    assert len(retrieval.held_pairs(data, held)) == 60
+
+
 def knowledge(prepared: Prepared, used: RetrievalModels) -> build.Knowledge:
     state = State.at(prepared.data, None, prepared.constants.groups)
     length = prepared.history_length
