@@ -20,7 +20,7 @@ USUAL = 0.1
 
 
 def window(sessions: int, **missing: int) -> WindowStats:
-    """Return a window whose features have no known value in so many sessions."""
+    """Return a window in which this number of sessions have no known value of the features."""
     bins: dict[str, Bins] = {
         feature: {"0": sessions - count, "unknown": count - count // 2, "null": count // 2}
         for feature, count in missing.items()

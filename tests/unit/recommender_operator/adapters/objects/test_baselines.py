@@ -31,7 +31,7 @@ UIDS = {model().uid, version().uid}
 
 
 def claim(*found: Object) -> Claim:
-    """Return what a look that saw these baselines writes on behalf of."""
+    """Return the claim of a look that observed these baselines."""
     seen = Seen()
     seen.read(BASELINES, [copied(thing) for thing in found])
     return Claim(owners=UIDS, seen=seen)
@@ -83,7 +83,7 @@ async def test_a_baseline_that_is_saved_twice_in_one_look_is_written_over() -> N
     assert await kept(store) == {KEY: baseline(value=2.0)}
 
 
-async def test_what_was_written_since_the_look_is_not_written_over() -> None:
+async def test_a_baseline_written_since_the_look_is_not_overwritten() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
     await store.save(model(), version(), baseline(), claim())
@@ -96,7 +96,7 @@ async def test_what_was_written_since_the_look_is_not_written_over() -> None:
     assert await kept(store) == {KEY: baseline()}
 
 
-async def test_a_baseline_that_is_made_anew_since_the_look_is_not_dropped() -> None:
+async def test_a_baseline_recreated_since_the_look_is_not_dropped() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
     await store.save(model(), version(), baseline(), claim())

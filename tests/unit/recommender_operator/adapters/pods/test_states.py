@@ -54,7 +54,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("status", "reason"), CASES)
-def test_what_keeps_a_pod_from_working_is_named(status: dict[str, Any], reason: str) -> None:
+def test_the_reason_that_a_pod_does_not_work_is_named(status: dict[str, Any], reason: str) -> None:
     assert pods.obstacle({"metadata": {"name": "p"}, "status": status})[0] == reason
 
 
