@@ -24,7 +24,7 @@ from recommender_operator.adapters.pods.port import PodRef
 from recommender_operator.observed import Sample
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK
-from tests.fakes import controller
+from tests.fakes.objects import controller
 
 AT = "2026-01-01T12:00:00Z"
 

@@ -1,6 +1,6 @@
 """Catalogues of several sizes: time and memory of an answer, and a whole training.
 
-An untrained graph of each size answers single requests in a process of its own, as Triton runs it
+An untrained graph of each size answers single requests in a separate process, as Triton runs it
 (`catalogue_graph`): its time depends on shapes alone. `bound_ratio` is the time of the exact scan
 of the largest catalogue, its choice of candidates included, over the time to read the same memory
 once, in turn. `candidate_recall` is the share of the exact best of the first stage that the scan
@@ -41,7 +41,7 @@ TRAINED_ITEMS, TRAINED_EVENTS, ASKED, TOP = 50_000, 200_000, 200, 10
 
 
 def size(folder: Path, items: int, calls: int) -> dict[str, Any]:
-    """Figures of one size, each step in a process of its own."""
+    """Figures of one size, each step in a separate process."""
     path = folder / f"{items}.pt"
     told: dict[str, Any] = {}
     for step in ("make", "ask"):

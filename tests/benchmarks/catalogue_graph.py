@@ -1,4 +1,4 @@
-"""One size of the catalogue benchmark: an untrained graph of so many items, and the time it takes.
+"""One size of the catalogue benchmark: the time and memory of an untrained graph.
 
 Its weights are random, as its answers are: the time of an answer depends on shapes alone. Counts,
 factors of taste and item-to-item weights are fitted to generated events, features are declared as
@@ -54,7 +54,7 @@ SESSION, THREADS, WARM_UP = 20, 2, 20
 
 
 def catalogue(items: int) -> Dataset:
-    """A shop of so many items, of which a few have most events."""
+    """A shop with this number of items, of which a few have most events."""
     random, declared = np.random.default_rng(SEED), Declaration.model_validate(DECLARED)
     columns = schema.tables(declared)
     liked = np.minimum(items, np.ceil(items ** random.random(EVENTS))).astype(np.int64)
@@ -95,7 +95,7 @@ def catalogue(items: int) -> Dataset:
 
 
 def make(path: Path, items: int) -> dict[str, Any]:
-    """Write the graph of the ranker over so many items."""
+    """Write the graph of the ranker over this number of items."""
     torch.manual_seed(SEED)
     data, settings = catalogue(items), TrainingConfig().hyperparameters
     plan, frozen = settings.list_plan(items), Constants(3.0, 0.3, settings.features)

@@ -1,9 +1,9 @@
-"""False alarms of the shift checks where two windows are of one population, and what they find.
+"""False alarms of the shift checks on two windows of one population, and the shifts they detect.
 
 Each pair of windows is made of two halves of the users of one population, so that no user is in
 both: the hardest case without a shift. Populations are generated in the likeness of MovieLens
-(`synthetic.generate`), or are the real one where `MOVIELENS_DIR` names its atomic files. Beside
-the checks stand the same tests with sessions, and with rows, taken for independent.
+(`synthetic.generate`), or the real one if `MOVIELENS_DIR` names its atomic files. Beside
+the checks run the same tests with sessions, and with rows, treated as independent.
 
 The last line is one JSON object; rates are pairs with a finding, of 1000.
 """
@@ -76,7 +76,7 @@ def population(folder: Path) -> Population:
 
 
 def part(of: Population, users: Ints) -> tuple[dict[str, Any], Sessions]:
-    """What the shift checks read of a profile, of these users, and their sessions."""
+    """The profile of these users that the shift checks read, and their sessions."""
     inside = np.flatnonzero(np.isin(of.sessions.user_S, users))
     columns = {
         name: [values[row] for row in inside] for name, values in of.sessions.columns.items()

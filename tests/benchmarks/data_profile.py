@@ -1,7 +1,7 @@
 """Time and memory of the profile of a large window: rows of one lake, generated in parts.
 
-The lake is written straight into its tables, since what is measured is the profile alone; it is
-made in a process of its own. The last line is one JSON object.
+The lake is written straight into its tables, since only the profile is measured; it is
+made in a separate process. The last line is one JSON object.
 """
 
 from __future__ import annotations

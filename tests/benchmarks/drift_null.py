@@ -1,4 +1,4 @@
-"""False alarms of drift rules where nothing drifts, and what they find where something does.
+"""False alarms of drift rules without drift, and detections with drift.
 
 Each reference is drawn from one half of the users, each window from sessions of the other half,
 so that no user is on both sides. The peers' rules are written from their documented definitions;

@@ -1,4 +1,4 @@
-"""Session rows for the drift benchmark: of MovieLens 100K, or generated where it is not at hand.
+"""Session rows for the drift benchmark: of MovieLens 100K, or generated if it is not available.
 
 `MOVIELENS_DIR` is a folder with the atomic files of MovieLens 100K (`ml-100k.inter`,
 `ml-100k.user`, `ml-100k.item`, tab-separated with a header).
@@ -39,7 +39,7 @@ class Sessions:
 
 
 def load(seed: int) -> Sessions:
-    """Return one row a session of MovieLens, or of generated users."""
+    """Return one row per session of MovieLens, or of generated users."""
     folder = os.environ.get("MOVIELENS_DIR")
     return _movielens(Path(folder), seed) if folder else _generated(seed)
 

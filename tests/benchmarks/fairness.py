@@ -1,8 +1,8 @@
-"""Mitigation of unfairness on MovieLens 100K, each part before and after, three seeds.
+"""Mitigation of unfairness on MovieLens 100K: each part before and after, with three seeds.
 
 Judged on rolling windows that end before the test window, which is cut off before anything is
 read. In each the models are fitted as `train` fits them: epochs, temperature and bonus from the
-validation window before it, weights of the model from all that came before it. Differences are
+validation window before it, weights of the model from all earlier data. Differences are
 paired: the same seed, the same rows, the same requests.
 
 The last line is one JSON object: means over windows and seeds with their standard deviation, and
@@ -43,14 +43,14 @@ from recommender_training.trainer.fit_models import fit_models, refit
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import SEEDS, load
 
-#: Ends of the data that is known, as shares of all events; the last tenth of it is judged.
+#: Ends of the known data, as shares of all events; the last tenth of it is judged.
 ENDS = (0.9, 0.8)
-#: What is compared with equal weights.
+#: Parts that are compared with equal weights.
 WEIGHTS = {
     "label": Reweighting(by="age", label_strength=1, size_strength=0),
     "size": Reweighting(by="age", label_strength=0, size_strength=1),
 }
-#: What is compared with the lists of the model alone.
+#: Parts that are compared with the lists of the model alone.
 GROUPS = {by.lower(): Exposure(by=by) for by in ("genre", POPULARITY)}
 
 
@@ -93,7 +93,7 @@ def _exposure(
 
 
 def summary(runs: list[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Of each metric the mean before and after, the mean difference and its deviation."""
+    """For each metric the mean before and after, the mean difference and its deviation."""
     result = {}
     for name in runs[0]["before"]:
         pairs = [(run["before"][name], run["after"][name]) for run in runs]

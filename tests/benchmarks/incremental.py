@@ -49,7 +49,7 @@ class Side:
     aucs: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     epochs: list[float] = field(default_factory=list)
-    old: list[float] = field(default_factory=list)  # log loss of what the champion has seen
+    old: list[float] = field(default_factory=list)  # log loss on data that the champion has seen
 
 
 def probability(model: Ranker, prepared: Prepared, rows: Ints) -> Doubles:
@@ -58,7 +58,7 @@ def probability(model: Ranker, prepared: Prepared, rows: Ints) -> Doubles:
 
 
 def champion(data: Dataset, end: float, config: TrainingConfig) -> checkpoint.Checkpoint:
-    """What an artifact keeps of a training one window earlier."""
+    """The part of a training one window earlier that an artifact keeps."""
     prepared = rolling(data, end - 0.1, config)
     model, _ = fit_deep(prepared, config, 1)
     until, groups = prepared.split.validation_start, prepared.constants.groups

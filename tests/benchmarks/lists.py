@@ -2,7 +2,7 @@
 
 Judged on rolling windows of a tenth of the events that end before the test window, which is cut
 off before anything is fitted. In each the models are fitted as `train` fits them: epochs and
-temperature from the tenth before it, weights from all that came before it. The order is the whole
+temperature from the tenth before it, weights from all earlier data. The order is the whole
 one that is served, response and popularity included. Differences are paired: both orders have the
 same ranker, the same requests, the same seed. The interval resamples users over all windows, of
 the mean over seeds.
@@ -47,7 +47,7 @@ SEEDS = (17, 1, 2, 3, 4)
 
 @dataclass(frozen=True)
 class Judged:
-    """NDCG@10 of the requests of one window, fitted with one seed, by what orders the lists."""
+    """NDCG@10 of the requests of one window, fitted with one seed, with and without towers."""
 
     end: float
     seed: int
@@ -72,7 +72,7 @@ def rolling(data: Dataset, end: float, config: TrainingConfig) -> Prepared:
 
 
 def fitted(prepared: Prepared, config: TrainingConfig) -> Bundle:
-    """The models as they would serve after the window that they were chosen by."""
+    """The models as they would serve after the window that they were chosen on."""
     return refit(fit_models(prepared, config, 1), prepared, config, 1)
 
 
@@ -90,7 +90,7 @@ def judge(bundle: Bundle, prepared: Prepared, end: float, seed: int) -> Judged:
 
 
 def compare(runs: list[Judged]) -> dict[str, Any]:
-    """The difference over all windows and seeds, by window, by seed, and what the rule says."""
+    """The difference over all windows and seeds, by window, by seed, and the rule's result."""
     seeds, ends = sorted({run.seed for run in runs}), sorted({run.end for run in runs})
     at = {(run.end, run.seed): run for run in runs}
     user = np.concatenate([at[end, seeds[0]].user for end in ends])

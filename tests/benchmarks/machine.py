@@ -1,4 +1,4 @@
-"""What a benchmark ran on."""
+"""The machine that runs a benchmark."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import platform
 
 
 def machine() -> str:
-    """Return processor and Python, as the JSON line of a benchmark has them."""
+    """Return processor and Python for the JSON line of a benchmark."""
     return f"{platform.machine()}, Python {platform.python_version()}"

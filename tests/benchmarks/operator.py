@@ -1,21 +1,21 @@
-"""A fleet of models on a real API server: how fast it converges, and what it costs at rest.
+"""A fleet of models on a real API server: how fast it converges, and its cost at rest.
 
-The operator is its real process. Everything else of Kubernetes is played by a process of its own
+The operator is its real process. A separate process simulates the rest of Kubernetes
 (`operator_cluster.py`): no container runs, Jobs and pods are ready within milliseconds, so that
-the operator and the API server are what is measured. Pods answer on 127.0.0.0/8, each on a
-socket of its own, with small pages of counters.
+only the operator and the API server are measured. Pods answer on 127.0.0.0/8, each on a
+separate socket, with small pages of counters.
 
     converge_s        from the creation of all models until each serves its first version, or is
                       known to be paused
     rollout_s         from new specs for a tenth of them until each is promoted, in three steps
     verdict_to_route  from a weight in the status of a version to the same weight in the HTTPRoute,
                       as a watch sees both
-    idle              no version moves and drift is not watched: what remains is looks for nothing
+    idle              no version moves and drift is not watched: only looks without changes remain
     watched           drift is watched: the counters of every champion are read every 15 s
     recovery          from the start of a killed operator until it has looked at every model, and
                       has answered what changed while it was away
 
-The API server and etcd run on the same cores, so times are of the whole, not of the operator. It
+The API server and etcd run on the same cores, so times include them. It
 is the API server of the integration tests, started afresh.
 The last line is one JSON object.
 """
@@ -60,14 +60,14 @@ logger = logging.getLogger("bench")
 NAMESPACES = 10
 SYSTEM = "recommender-system"
 MERGE = "application/merge-patch+json"
-#: Requests at a time when models are made or changed.
+#: Concurrent requests when models are created or changed.
 TOGETHER = 16
 SPEC: dict[str, Any] = {
     "analysis": {"stepSeconds": 5, "intervalSeconds": 2},
     "drift": {"enabled": False},
     "serving": {"keepPrevious": False},
 }
-#: Longest that anything may take, in seconds.
+#: The time limit of each step, in seconds.
 PATIENCE = 1800.0
 #: Flux 2.x: https://fluxcd.io/flux/installation/configuration/vertical-scaling/ and its benchmark.
 FLUX = {"objects": 1000, "converge_s": 253, "rss_mib": 223}
@@ -103,7 +103,7 @@ class Routes:
 
 
 class Fleet:
-    """The models, and what is seen of them."""
+    """The models and their observed state."""
 
     def __init__(self, count: int, config: pathlib.Path) -> None:
         transport = rig.transport_to(config)
@@ -137,7 +137,7 @@ class Fleet:
             await informer.ready()
 
     async def _bind(self, space: str) -> None:
-        """Bind the claims, as a provisioner does: one that waits is read again at each look."""
+        """Bind the claims, as a provisioner does; each look reads an unbound claim again."""
         for claim in ("raw", "store"):
             path = CLAIMS.path(space, claim, "status")
             bound = {"status": {"phase": "Bound"}}
@@ -179,7 +179,7 @@ class Fleet:
         return {place: status.get("champion") or "" for place, status in pairs}
 
     async def until(self, what: str, done: Any) -> float:
-        """Return after how many seconds a condition holds of all models that it is asked of."""
+        """Return the seconds until a condition holds for all these models."""
         started = time.monotonic()
         shown = started
         while (left := done()) > 0:
@@ -211,7 +211,7 @@ def paused(status: Object) -> bool:
 
 
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
-    # What an earlier run has left would be worked on as well.
+    # The operator would also reconcile objects of an earlier run.
     api.stop_apiserver()
     config = rig.kubeconfig()
     with tempfile.TemporaryDirectory() as folder:
@@ -284,7 +284,7 @@ def quantile(ordered: list[float], share: float) -> float:
 
 
 async def _rest(options: argparse.Namespace, operator: Operator, name: str) -> dict[str, Any]:
-    """Measure windows of rest; the median of their CPU counts, for the cores are shared."""
+    """Measure idle windows; the median of their CPU counts, because the cores are shared."""
     await asyncio.sleep(options.settle)
     marks_: list[Figures] = [operator.figures()]
     for _ in range(options.windows):

@@ -1,18 +1,18 @@
-"""Plays Kubernetes for a fleet of models: Jobs end, pods start and answer, routes are accepted.
+"""Simulates Kubernetes for a fleet of models: Jobs end, pods start, routes are accepted.
 
-A process of its own, so that its work is not counted as the operator's. It watches what the
-operator makes, and answers within milliseconds, with the writes of those whom it plays:
+A separate process, so that its work is not counted as the operator's. It watches the objects
+of the operator, and reacts within milliseconds with the writes of these components:
 
-    Job controller    the pod, with the finalizer that counts it; the status at the start, with the
-                      ended pod, and complete; the finalizer taken away
+    Job controller    the pod, with the finalizer of Jobs; the status at the start, with the
+                      ended pod, and complete; removal of the finalizer
     scheduler         a binding of each pod
     kubelet           the status of each pod: running; then ended with its report, or ready
     KServe            the status of an InferenceService: not ready, then ready
     Gateway           the status of each generation of a route
 
-They are merge patches and no server-side applies, as those write. Not played are the Deployment,
+Like theirs, the writes are merge patches, not server-side applies. Not simulated are Deployment,
 ReplicaSet, Service and HorizontalPodAutoscaler behind an InferenceService, Events of all of them,
-and the renewals of a node. Each serving pod has an address of its own in 127.0.0.0/8, where this
+and the renewals of a node. Each serving pod has a separate address in 127.0.0.0/8, where this
 process answers on the port of the transformer with counters that grow with time and with an
 inference that passes the smoke test.
 """
@@ -52,16 +52,16 @@ WORKERS = 16
 #: The container of a serving pod, and the finalizer of the pods of Jobs.
 CONTAINER, TRACKING = "transformer-container", "batch.kubernetes.io/job-tracking"
 MERGE = "application/merge-patch+json"
-#: Second number of the pods' addresses: another one for each of several simulators.
+#: Second number of the pods' addresses, different for each simulator.
 NET = 2 + os.getpid() % 250
-#: Requests a second that each pod claims to answer.
+#: Requests per second that each pod reports.
 RATE = 30
 BUCKETS = ("0.005", "0.01", "0.05", "0.1", "0.5", "5", "+Inf")
 Key = tuple[str, str]
 
 
 def page(model: str, version: str, age: float) -> bytes:
-    """Return the metrics page of a pod after so many seconds."""
+    """Return the metrics page of a pod after this number of seconds."""
     own, served = f'model="{model}",version="{version}"', int(age * RATE)
     lines = [
         f'recommender_requests_total{{{own},outcome="ok"}} {served}',
@@ -90,7 +90,7 @@ PREDICTION = json.dumps(
 
 
 class Answering(asyncio.Protocol):
-    """The two questions that the operator asks of a pod, over a connection that stays open."""
+    """The two requests of the operator to a pod, over a connection that stays open."""
 
     def __init__(self, model: str, version: str, born: float) -> None:
         self._model, self._version, self._born = model, version, born
@@ -124,7 +124,7 @@ class Answering(asyncio.Protocol):
 
 @dataclasses.dataclass
 class Pod:
-    """A serving pod and the socket that answers for it."""
+    """A serving pod and its listening socket."""
 
     name: str
     uid: str

@@ -1,4 +1,4 @@
-"""The processes of the operator and of the simulator; what /proc and /metrics say of the first."""
+"""The processes of the operator and the simulator, and the operator's resource figures."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LOOKS = re.compile(r"recommender_operator_reconcile_duration_seconds_count (\S+
 class Figures:
     """At a moment `at` in seconds: CPU seconds, memory, looks, and requests since the start.
 
-    Reads are those of looks: the lists and watches of caches are none.
+    Reads are those of looks; lists and watches of caches do not count.
     """
 
     at: float
@@ -121,7 +121,7 @@ def _kib(status: str, field: str) -> int:
 
 
 class Simulator:
-    """The process that plays Kubernetes, for as long as the context lasts."""
+    """The process that simulates Kubernetes, for the duration of the context."""
 
     def __init__(self, config: pathlib.Path, log: pathlib.Path) -> None:
         self._config, self._log = config, log

@@ -1,8 +1,8 @@
 """Quality on MovieLens 100K: responses against logistic regression, lists against four peers.
 
-Everything is chosen on windows before the test window: the peers' settings in this run, our own
-before it (ADR 0008). Then all models, three seeds of ours among them, are fitted on what came
-before the test window, which is opened once. Never compare with figures of another protocol.
+All settings are chosen on windows before the test window: the peers' in this run, our own
+before it (ADR 0008). Then all models, ours with three seeds, are fitted on the data
+before the test window, which is read once. Never compare with figures of another protocol.
 
 The last line is one JSON object: means over the seeds, and the least favourable end of their
 intervals. `--rehearse` does the same on the data without its test window, to choose with.
@@ -67,7 +67,7 @@ def load(folder: Path) -> Dataset:
 
 
 def task_of(data: Dataset, rows: Ints) -> Task:
-    """The requests of a window with all that was revealed, and the positive events before it."""
+    """The requests of a window with all revealed events, and the positive events before it."""
     events, count = data.events, data.items.count
     task = ranking.reveal_half(data, rows, _EVERYTHING)
     before = np.flatnonzero((events.time < events.time[rows[0]]) & events.label)
@@ -167,7 +167,7 @@ def ratio_interval(mine: Doubles, theirs: Doubles, user: Ints) -> tuple[float, f
 
 
 def run(data: Dataset, seeds: tuple[int, ...]) -> dict[str, Any]:
-    """Tune, fit, open the last tenth of the events once, judge all on it."""
+    """Tune, fit, read the last tenth of the events once, and judge all models on it."""
     split = splits.temporal(data.events)
     window = OnceOnly(split.test)
     tuned = tune(rolling_tasks(data))
@@ -238,7 +238,7 @@ def run(data: Dataset, seeds: tuple[int, ...]) -> dict[str, Any]:
 
 
 def by_segment(data: Dataset, rows: Ints, user: Ints, task: Task) -> Doubles:
-    """[R, I] what serves where no model answers: the popularity of each user's segment."""
+    """[R, I] scores of the baseline: the popularity of each user's segment."""
     overall = np.asarray(task.past.liked.sum(0), dtype=np.float64).ravel()
     context = np.stack([request.context for request in task.task.requests])
     segment = popularity.segment_of(data, user, context)
@@ -250,7 +250,7 @@ def _mean(reports: list[dict[str, Any]], name: str) -> float:
 
 
 def without_test(data: Dataset) -> Dataset:
-    """The data as it was before the test window: its last ninth takes the part of that."""
+    """The data before the test window; its last ninth replaces the test window."""
     known = data.events.time < splits.temporal(data.events).test_start
     return Dataset(data.events.take(known), data.users, data.items)
 

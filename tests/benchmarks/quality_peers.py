@@ -1,7 +1,7 @@
 """Retrieval peers: popularity, ItemKNN, EASE and iALS, each from its paper in a few lines.
 
-All score a request from what its user did before it: [R, I] from sessions [R, I]. Positive events
-are a one; what is told of the other events is a choice of the grid. Legend of shapes: U users,
+All score a request from the user's earlier events: [R, I] from sessions [R, I]. Positive events
+are a one; the grid chooses the value of the other events. Legend of shapes: U users,
 I items, R requests, F factors.
 """
 
@@ -18,8 +18,8 @@ import scipy.sparse as sp
 Array = npt.NDArray[np.float64]
 Setting = dict[str, Any]
 
-#: Settings that are tried on the rolling windows. `positives` says whether sessions hold positive
-#: events alone, `last` how many of their events count (0: all).
+#: Settings to try on the rolling windows. `positives` tells whether sessions hold only positive
+#: events, `last` how many of their events count (0: all).
 _SESSIONS: list[Setting] = [
     {"positives": positives, "last": last} for positives in (True, False) for last in (0, 20)
 ]
@@ -47,7 +47,7 @@ GRID: dict[str, list[Setting]] = {
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the peers share of one past: the positive events as a matrix of ones."""
+    """The training data of the peers: the positive events as a matrix of ones."""
 
     liked: sp.csr_matrix  # [U, I]
 
@@ -75,7 +75,7 @@ def score(name: str, setting: Setting, model: Any, session: sp.csr_matrix) -> Ar
 
 
 def without_sessions(setting: Setting) -> tuple[tuple[str, Any], ...]:
-    """What of a setting the fit depends on."""
+    """The part of a setting that the fit depends on."""
     return tuple((k, v) for k, v in sorted(setting.items()) if k not in ("positives", "last"))
 
 
@@ -118,7 +118,7 @@ def ials(
 
 
 def half_step(liked: sp.csr_matrix, other: Array, alpha: float, penalty: float) -> Array:
-    """[rows, F] the best factors of each row of `liked`, the other side's being fixed."""
+    """[rows, F] the best factors of each row of `liked`, with the other side's fixed."""
     upper = np.triu_indices(other.shape[1])
     products = other[:, upper[0]] * other[:, upper[1]]
     every = other.T @ other + penalty * np.eye(other.shape[1])

@@ -1,4 +1,4 @@
-"""Lists against tuned peers, over rolling windows: is the lead larger than chance?
+"""Lists against tuned peers over rolling windows: is the lead larger than chance?
 
 One window has too few requests to tell. Each window is a tenth of the events. A peer has the
 setting that is best on the tenth before it, and is fitted to all events before the window; so are
@@ -47,12 +47,12 @@ class Window:
 
     @property
     def chosen_on(self) -> bool:
-        """Whether settings of the package were chosen on it."""
+        """Whether settings of the package were chosen on this window."""
         return self.end in quality.WINDOWS
 
 
 def judge(data: Dataset, end: float, seeds: tuple[int, ...]) -> Window:
-    """The lists of all on one window."""
+    """The lists of all models on one window."""
     lists, user, task, tuned = [], None, None, {}
     for seed in seeds:
         config = TrainingConfig(seed=seed)

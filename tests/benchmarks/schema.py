@@ -1,7 +1,7 @@
-"""Clicks of a generated shop with known truth: how much of it a model finds that reads them.
+"""Clicks of a generated shop with known probabilities: how well a model estimates them.
 
-Three shops and trainings, one a seed. Each is held against the true probabilities on the last
-days, and so is the best of two scikit-learn models that read every column (`schema_peer`).
+Three shops and trainings, one per seed. Each is compared with the true probabilities on the last
+days, as is the best of two scikit-learn models that read every column (`schema_peer`).
 The package reads the shop's columns as samples/mappings/shop.json declares them; a user's time of
 sign-up is the one that it cannot read. `auc_gain_low` is the lower end of the 95 % interval, users
 resampled, of its AUC minus that of the same model fitted without any declared feature;

@@ -24,7 +24,7 @@ CATEGORICAL = ("loyalty_tier", "region", "device", "page", "slot_position", "bra
 NUMERIC = ("log_price", "age_days", "tenure_days", "click_recency")
 #: Inverse strengths of the regression's penalty, and most leaves of a tree, to choose from.
 STRENGTHS, LEAVES = (0.03, 0.1, 0.3), (4, 8)
-#: Rows that a category needs to be one of its own to the regression; a tree takes 255 of them.
+#: Rows that a category needs for its own column in the regression; a tree takes 255 of them.
 _LEAST_ROWS, _TREE_CATEGORIES = 500, 250
 _BINS = 10
 #: Seconds after which a click of the session counts e times less.
@@ -33,7 +33,7 @@ _CLICK_SECONDS = 300.0
 
 @dataclass(frozen=True)
 class Peer:
-    """Probabilities of all rows, and what they come from."""
+    """Probabilities of all rows, and the setting behind them."""
 
     name: str
     setting: float
@@ -104,7 +104,7 @@ def _trees(rows: pl.DataFrame, label: Bools, train: Bools) -> Iterator[Peer]:
 
 
 def design(rows: pl.DataFrame, train: Bools) -> sp.csr_matrix:
-    """One-hot categories, numbers and their bins, and the crosses that a shop would think of."""
+    """One-hot categories, numbers and their bins, and the crosses that a shop would choose."""
     hot = {name: _one_hot(rows[name], train) for name in CATEGORICAL}
     numbers = rows.select(
         "log_price",
@@ -132,7 +132,7 @@ def _cross(one: sp.csr_matrix, other: sp.csr_matrix) -> sp.csr_matrix:
 
 
 def _one_hot(values: pl.Series, train: Bools) -> sp.csr_matrix:
-    """Null is a category; rare ones and those that training never had are one together."""
+    """Null is a category; rare and unseen categories share one."""
     texts = values.cast(pl.String).fill_null("").to_numpy().reshape(-1, 1)
     encoder = OneHotEncoder(
         min_frequency=_LEAST_ROWS, handle_unknown="infrequent_if_exist", dtype=np.float32

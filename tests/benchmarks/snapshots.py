@@ -1,4 +1,4 @@
-"""What hourly snapshots cost: bytes of the lake, and CPU time of a snapshot and of a past check.
+"""The cost of hourly snapshots: bytes of the lake, and CPU time of a snapshot and of a past check.
 
 Each hour brings a file of events, a twentieth of them late by up to a week. Whatever the record
 does not name is removed at once, so that the bytes are those that the record alone keeps;
@@ -65,14 +65,14 @@ def spent(work: Callable[[], object]) -> float:
 
 
 def run(command: str, lake: Path, *arguments: object) -> None:
-    """Run a command that has to succeed."""
+    """Run a command that must succeed."""
     told = [command, "--lake", str(lake), *map(str, arguments)]
     if command_line(told) != 0:
         raise SystemExit(f"{told} failed")
 
 
 def measure(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
-    """Take the snapshots, and tell what is there at the end."""
+    """Take the snapshots, and return the figures at the end."""
     raw, lake = folder / "raw", folder / "lake"
     raw.mkdir()
     source = ("--source", raw, "--format", "Parquet", "--mapping", MAPPING)

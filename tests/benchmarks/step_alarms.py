@@ -1,4 +1,4 @@
-"""How often a good candidate is rolled back by chance, and how soon a bad one is found.
+"""How often a good candidate is rolled back by chance, and how soon a bad one is detected.
 
 A step of a rollout is watched for an hour with a look every 10 s and 20 requests between looks.
 Compared with the usual rules of progressive delivery, as documented: the share of errors since the

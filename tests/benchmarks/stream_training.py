@@ -1,8 +1,8 @@
 """Memory and pace of a large training: generated events, ingested, one epoch of the ranker.
 
 The events are made by the package's own generator in parts, each of other users (and of another
-quality of the same items, so quality is not what is measured). Each step is a process of its own;
-its peak is what the kernel says of it. `--whole` runs all of `recommender-training train` besides:
+quality of the same items, so quality is not measured). Each step is a separate process;
+the kernel reports its peak. `--whole` also runs all of `recommender-training train`:
 both fits, evaluation, export. The last line is one JSON object.
 """
 
@@ -118,7 +118,7 @@ def epoch(folder: Path) -> dict[str, Any]:
 
 
 def whole(folder: Path) -> dict[str, Any]:
-    """All that `recommender-training train` does, with one epoch."""
+    """All of `recommender-training train`, with one epoch."""
     from recommender_training.config.training import TrainingConfig
     from recommender_training.pipeline import training
 
@@ -143,7 +143,7 @@ def _peak_gib() -> float:
 
 
 def _step(arguments: argparse.Namespace) -> dict[str, Any]:
-    """One step, in this process: what it did, how long it took and what it held."""
+    """Run one step in this process; returns its result, duration and memory."""
     if arguments.kept_mebibytes is not None:
         from recommender_training.features import table
 

@@ -2,10 +2,10 @@
 
     make bench-training
 
-Each side runs in a process of its own with two threads, batches of 2048 and, for DeepFM and DIN,
+Each side runs in a separate process with two threads, batches of 2048 and, for DeepFM and DIN,
 the same rows, fields, widths, dropout, learning rate and epochs; the processes alternate, in an
-order that moves on with each repeat. RecBole runs in an environment of its own (`peers`), DIN
-without the autograd anomaly mode that it leaves on. Ours multiplies in bfloat16 and factors DIN's
+order that rotates with each repeat. RecBole runs in a separate environment (`peers`), DIN
+without its default autograd anomaly mode. Ours multiplies in bfloat16 and factors DIN's
 first layer, which is the same function. Samples per second are of the training steps of an epoch,
 the first epoch left out (DeepFM, DIN), or of a whole fit with its looks at the validation window
 (ranker and bare loop). AUC: DeepFM and DIN on the test window with the weights that were best on
@@ -57,7 +57,7 @@ Result = dict[str, Any]
 
 
 def one(side: str, repeat: int, asked: dict[str, Any], peer: Path, scratch: Path) -> Result:
-    """Run one side in a process of its own; raises RuntimeError with what it said, if it fails."""
+    """Run one side in a separate process; raises RuntimeError with its output if it fails."""
     of_peer = side.startswith("recbole")
     named = asked | {"model": MODELS[side], "seed": 1 + repeat, "folder": str(scratch)}
     if of_peer:
@@ -76,7 +76,7 @@ def one(side: str, repeat: int, asked: dict[str, Any], peer: Path, scratch: Path
         text=True,
         check=False,
         env=os.environ | {"OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-        cwd=None if not of_peer else scratch,  # RecBole writes logs where it stands
+        cwd=None if not of_peer else scratch,  # RecBole writes logs to the current folder
     )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)}\n{done.stderr.strip()[-3000:]}")
@@ -95,7 +95,7 @@ def paces(side: str, result: Result) -> list[float]:
 
 
 def pace(side: str, results: list[Result]) -> dict[str, float]:
-    """Median of the processes' medians, and the least and the largest of these."""
+    """Median of the processes' medians, and their minimum and maximum."""
     medians = [float(np.median(paces(side, result))) for result in results]
     return {
         "median": round(float(np.median(medians))),
@@ -105,9 +105,9 @@ def pace(side: str, results: list[Result]) -> dict[str, float]:
 
 
 def within_repeats(ours: list[float], theirs: list[float]) -> dict[str, float]:
-    """Median, least and largest of the ratios of each repeat, whose sides ran side by side.
+    """Median, minimum and maximum of the ratios of each repeat, whose sides ran in turn.
 
-    What disturbs a while of the machine disturbs both sides of a repeat, and not both medians.
+    A busy period of the machine slows both sides of a repeat, but not both medians.
     """
     ratios = [mine / other for mine, other in zip(ours, theirs, strict=True)]
     return {
@@ -146,7 +146,7 @@ def area(
 def over_seeds(resampled: Doubles, random: np.random.Generator) -> Doubles:
     """[B] means of repeats [S, B], of which each resample draws S with replacement.
 
-    What is drawn of few is too much alike: deviations grow by sqrt(S / (S - 1)).
+    Resamples of few vary too little: deviations grow by sqrt(S / (S - 1)).
     """
     seeds, count = resampled.shape
     mean: Doubles = resampled.mean(0)
@@ -175,7 +175,7 @@ def areas(results: dict[str, list[Result]]) -> dict[str, Any]:
 
 
 def summary(results: dict[str, list[Result]], asked: dict[str, Any]) -> dict[str, Any]:
-    """The report: figures, ratios, targets and what was run."""
+    """The report: figures, ratios, targets and settings."""
     figures = {side: pace(side, results[side]) for side in SIDES}
     of = {f"{side}_samples_per_s": figures[side]["median"] for side in SIDES}
     ratios = {
@@ -189,7 +189,7 @@ def summary(results: dict[str, list[Result]], asked: dict[str, Any]) -> dict[str
         "benchmark": "training",
         **of,
         **{name: round(value, 3) for name, value in ratios.items()},
-        # To the best other library: the smaller of the two.
+        # Relative to the better other library: the smaller ratio.
         "ratio": round(min(ratios["deepfm_ratio"], ratios["din_ratio"]), 3),
         "within_repeats": {
             name: within_repeats(of_repeats[ours], of_repeats[other])

@@ -34,7 +34,7 @@ _1990 = 631_152_000
 
 
 def draw(count: int, users: int, items: int) -> Dataset:
-    """Events without any taste, three a second."""
+    """Events without any taste, three per second."""
     random = np.random.default_rng(0)
     user = random.integers(0, users, count, dtype=np.int32)
     item = random.integers(0, items, count, dtype=np.int32)
@@ -79,7 +79,7 @@ def tell(what: str) -> None:
 
 
 def measure(data: Dataset) -> None:
-    """The parts of a training that hold something, in their order."""
+    """The parts of a training that hold memory, in order."""
     config = TrainingConfig()
     settings = config.hyperparameters
     split = splits.temporal(data.events)

@@ -27,14 +27,14 @@ PARTS = ("train", "valid", "test")
 
 @dataclass(frozen=True)
 class Task:
-    """Rows of the global temporal split, and what the models read of them."""
+    """Rows of the global temporal split, and the fields that the models read."""
 
     prepared: Prepared
     inputs: FieldInputs
     newest: int | None  # of the training rows; all if None
 
     def rows(self, part: str, model: str) -> Tensor:
-        """The rows of a part; DIN, in RecBole as here, leaves out those without a history."""
+        """The rows of a part; DIN, here as in RecBole, omits those without a history."""
         split = self.prepared.split
         of = {"train": split.train, "valid": split.validation, "test": split.test}
         rows = torch.from_numpy(of[part])
@@ -67,7 +67,7 @@ def make(folder: Path, newest: int | None = None) -> Task:
 
 
 def load(folder: Path) -> Task:
-    """What `make` left."""
+    """The task that `make` wrote."""
     task = pickle.loads((folder / "task.pickle").read_bytes())
     assert isinstance(task, Task)
     return task
@@ -76,7 +76,7 @@ def load(folder: Path) -> Task:
 def write_recbole(task: Task, model: str, folder: Path) -> Path:
     """Write the task as RecBole's atomic files, already split; returns its `data_path`.
 
-    Ids are our rows, so that both sides tell the same things apart, and 0 is an id like others.
+    Ids are our row numbers, so both sides distinguish the same entities, and 0 is an ordinary id.
     """
     home = folder / model
     (home / DATASET).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One side of the training benchmark in a process of its own, as RecBole has one.
+"""One side of the training benchmark in a separate process, as for RecBole.
 
     python -m tests.benchmarks.training_sides SETTINGS.json
 
@@ -108,7 +108,7 @@ def bare(
 
 
 def run(asked: dict[str, Any]) -> dict[str, Any]:
-    """Fit one side; the seconds of the epochs, or of the whole fit, and what it answers."""
+    """Fit one side; returns seconds of the epochs, or of the whole fit, and its predictions."""
     task = training_data.load(Path(asked["folder"]))
     fit.seed_everything(asked["seed"], asked["threads"])
     of_peers = asked["model"] in ("DeepFM", "DIN")

@@ -1,8 +1,8 @@
-"""What the transformer adds to a call of Triton, and its latency at a steady rate.
+"""The time that the transformer adds to a call of Triton, and its latency at a steady rate.
 
 Closed loop: one client, the sides interleaved request by request, so that a busy moment of the
-machine hits them all. Open loop: requests leave on schedule whatever came back; latency counts
-from the scheduled time. Each against a real Triton and against one that does no work.
+machine affects all sides. Open loop: requests leave on schedule, late answers or not; latency is
+measured from the scheduled time. Both against a real Triton and against one that does no work.
 
     python -m tests.benchmarks.transformer_overhead [--artifact FOLDER]
 
@@ -186,7 +186,7 @@ def measure(
 
 
 def main() -> None:
-    """Print the figures; the last line is JSON."""
+    """Print the figures; the last line is a JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--artifact", type=Path, help="a published artifact; default: a sample")
     parser.add_argument("--count", type=int, default=1000)

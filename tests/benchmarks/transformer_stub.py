@@ -1,7 +1,7 @@
-"""A Triton that does no work, so that what remains is the transformer's own time.
+"""A Triton that does no work, to measure the transformer's own time.
 
 `python -m tests.benchmarks.transformer_stub PORT`: the inference protocol over gRPC, ten items
-for every request. It runs in a process of its own, since KServe and tritonclient cannot share one.
+for every request. It runs in a separate process, since KServe and tritonclient cannot share one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ANSWER = pb.ModelInferResponse(
 
 
 class Stub(services.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """Ready and quick."""
+    """Always ready, and answers at once."""
 
     async def ModelReady(self, request: Any, context: Any) -> Any:
         return pb.ModelReadyResponse(ready=True)
@@ -39,7 +39,7 @@ class Stub(services.GRPCInferenceServiceServicer):  # type: ignore[misc]
 
 
 async def serve(port: int) -> None:
-    """Serve until the process is ended."""
+    """Serve until the process ends."""
     server = grpc.aio.server()
     services.add_GRPCInferenceServiceServicer_to_server(Stub(), server)
     server.add_insecure_port(f"127.0.0.1:{port}")

@@ -2,7 +2,7 @@
 
 One training as `train` does it with `export.variants: [Int8, Pruned]`: the models are fitted
 without the validation window, the variants judged on it by their gate, the models fitted again
-with it. Then size, time and answers of all three graphs on the test window, which is opened once
+with it. Then size, time and answers of all three graphs on the test window, which is read once
 and decides nothing. Differences are paired, on the same rows, requests and resamples of users.
 
 The last line is one JSON object. `--rehearse` does the same on the data without its test window.
@@ -39,7 +39,7 @@ SEED = 17
 
 
 def run(data: Dataset, config: TrainingConfig) -> dict[str, Any]:
-    """Fit, decide on the validation window, and tell the figures of the last one."""
+    """Fit, decide on the validation window, and return the figures of the test window."""
     split = splits.temporal(data.events)
     window = OnceOnly(split.test)
     prepared = prepare_split(data, split, config)
@@ -63,7 +63,7 @@ def run(data: Dataset, config: TrainingConfig) -> dict[str, Any]:
 
 
 def figures(found: Sequence[Candidate]) -> dict[str, Any]:
-    """Of each graph its size, times and quality, and what it has more than the full one."""
+    """For each graph its size, times and quality, and its differences to the full one."""
     told: dict[str, Any] = {}
     for one in found:
         name = one.name.lower()

@@ -1,11 +1,11 @@
-"""The worst texts that a pod can write, read by all that the operator reads texts with.
+"""The worst texts that a pod can write, read by every function of the operator that reads texts.
 
 Each function gets each text at 16 and at 64 KiB, in turn, so that a busy moment of the machine
-hits all of them; what a function remembers is forgotten before each call. `ms` is time of the
+affects all of them; caches of a function are cleared before each call. `ms` is time of the
 processor, of the text that took longest at the median. `ratio` is the least time for 64 KiB over
 four times the least for 16 KiB, of the text where it is largest: 1 is linear, 4 grows with the
 square. Then all 64 KiB texts are read in a thread, as the operator reads them, and a clock in the
-event loop tells its longest stall.
+event loop measures its longest stall.
 
     python -m tests.benchmarks.worst_texts [--repeats N]
 
@@ -45,7 +45,7 @@ def repeated(unit: str) -> Maker:
 
 
 def numbered(line: str) -> Maker:
-    """Return lines that all differ, as far as they fit."""
+    """Return as many different lines as fit."""
 
     def make(size: int) -> str:
         lines: list[str] = []
@@ -130,7 +130,7 @@ Place = tuple[str, str, int]
 
 
 def seconds(function: Callable[[str], Any], text: str) -> float:
-    """Return how long a call takes; a text that is refused took its time as well."""
+    """Return the duration of a call, whether the text is accepted or rejected."""
     started = time.thread_time()
     with contextlib.suppress(ValueError, RecursionError):
         function(text)
@@ -162,7 +162,7 @@ def figures(name: str, taken: dict[Place, list[float]]) -> dict[str, Any]:
         for size in (SMALL, LARGE)
     }
     worst = max(kinds, key=lambda kind: medians[kind, LARGE])
-    # Below a fifth of a millisecond it is the call that is measured, and not the text.
+    # Below a fifth of a millisecond the call dominates, not the text.
     slow = [kind for kind in kinds if medians[kind, LARGE] > 2e-4] or [worst]
     ratio = max(
         min(taken[name, kind, LARGE]) / (4 * min(taken[name, kind, SMALL])) for kind in slow
@@ -176,7 +176,7 @@ def figures(name: str, taken: dict[Place, list[float]]) -> dict[str, Any]:
 
 
 async def stall(repeats: int) -> dict[str, float]:
-    """Return the longest and the median delay of the event loop beside all the reading, in ms."""
+    """Return the longest and the median delay of the event loop during all reads, in ms."""
     delays: list[float] = []
     done = asyncio.Event()
 

@@ -94,7 +94,7 @@ def kubectl_for(kubeconfig: Path) -> Kubectl:
 
 
 def ensure_up(knative: bool = True, trainer: bool = False) -> Cluster:
-    """Start the selected cluster unless it runs, which takes a second to check."""
+    """Start the selected cluster unless it runs; the check takes a second."""
     backend = backends.selected()
     backend.up(knative, trainer)
     return Cluster(backend)
@@ -110,7 +110,7 @@ def find_up() -> Cluster | None:
 def ensure_apiserver() -> Path:
     """Start only etcd and kube-apiserver; returns the kubeconfig's path.
 
-    It has its own ports and state, and needs no root if RECOMMENDER_STATE and RECOMMENDER_CACHE
+    It has separate ports and state, and needs no root if RECOMMENDER_STATE and RECOMMENDER_CACHE
     are writable. It has no controllers for Deployments or Jobs.
     """
     return apiserver.up_alone()

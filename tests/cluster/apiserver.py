@@ -30,7 +30,7 @@ def up_alone() -> Path:
         preflight.check(binaries.is_cold((ETCD, KUBERNETES)), with_node=False)
         built = alone_binaries()
         if not processes.running(layout.state):
-            shutil.rmtree(layout.state, ignore_errors=True)  # left by a killed one
+            shutil.rmtree(layout.state, ignore_errors=True)  # left by a killed process
         layout.state.mkdir(parents=True, exist_ok=True)
         Authority(layout.pki).prepare()
         start(layout, built, with_node=False)

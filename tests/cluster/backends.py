@@ -44,7 +44,7 @@ class Local:
 
     def down(self) -> None:
         teardown.down()
-        apiserver.down_alone()  # that of the integration tests, which keep it for the next run
+        apiserver.down_alone()  # that of the integration tests, kept for the next run
 
     def status(self) -> tuple[str, bool]:
         return local.status()

@@ -36,7 +36,7 @@ def go_version() -> str:
 
 
 def group_folder(group: Group) -> Path:
-    """Where the group's binaries and manifests lie."""
+    """The folder of the group's binaries and manifests."""
     return cache_folder() / "bin" / group.name / key(group, go_version(), inputs(group))
 
 
@@ -45,7 +45,7 @@ def go_build_cache() -> Path:
 
 
 def is_cold(groups: Sequence[Group]) -> bool:
-    """Whether something has to be built first."""
+    """Whether something must be built first."""
     return any(
         not (group_folder(group) / name).exists() for group in groups for name, _ in group.commands
     )
@@ -69,7 +69,7 @@ class Binaries:
         return self._groups[group.name] / f"{output}.yaml"
 
     def manifests(self, group: Group, prefix: str) -> list[Path]:
-        """All manifests of a group whose name begins so."""
+        """All manifests of a group whose name begins with `prefix`."""
         names = [source.output for source in group.sources if source.output.startswith(prefix)]
         return [self.manifest(group, name) for name in names]
 
@@ -133,7 +133,7 @@ def _build(group: Group, name: str, package: str, folder: Path) -> None:
     say(f"building {name} ...")
     unfinished = folder / f".{name}.part"
     with step(f"built {name}"):
-        # Nice, because the person at the machine works on while this takes minutes.
+        # Nice, because this takes minutes and someone may be working at the machine.
         _go(
             group,
             "nice", "-n", "5", "go", "build", "-p", str(os.cpu_count() or 1), "-trimpath",

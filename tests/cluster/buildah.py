@@ -1,6 +1,6 @@
 """Builds images without Docker: buildah in its own storage, exported to one OCI layout.
 
-The layout holds uncompressed layers, each once whatever number of images has it.
+The layout holds uncompressed layers, each once however many images share it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from tests.cluster import debian
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import ImageLayout, outdated
 from tests.cluster.progress import say, step
-from tests.cluster.recipes import REPOSITORY, TORCH, Recipe, RetrievalModels
+from tests.cluster.recipes import REPOSITORY, TORCH, ImageSources, Recipe
 from tests.cluster.settings import cache_folder
 
 PACKAGES = "buildah debootstrap skopeo"
 PACKAGE_CACHE = "/tmp/.cache/uv"  # where uv keeps it in a build, whose HOME is /tmp
-CERTIFICATES = "/run/certificates.pem"  # where a build finds the machine's authorities
+CERTIFICATES = "/run/certificates.pem"  # where a build finds the machine's certificate authorities
 STORAGE_LIMIT = 12 * 2**30
 """Bytes in buildah's storage above which layers that only serve as a cache are deleted."""
 
 
 class Buildah:
-    """The engine where there is no Docker."""
+    """The engine without Docker."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or cache_folder() / "images"
@@ -43,8 +43,8 @@ class Buildah:
         """Bytes of the image's unpacked layers."""
         return self.layout.size(name)
 
-    def build(self, recipe: Recipe, sources: RetrievalModels) -> None:
-        """Build the image, and the torch under it where that is missing."""
+    def build(self, recipe: Recipe, sources: ImageSources) -> None:
+        """Build the image, and its torch base image if that is missing."""
         if not self._stored(debian.NAME):
             with step(f"made {debian.NAME}"):
                 debian.make_base(self)
@@ -57,7 +57,7 @@ class Buildah:
             self.export(sources.image(recipe))
 
     def export(self, name: str) -> None:
-        """Write the image into the layout: layers as they are, and only those it lacks."""
+        """Write the image into the layout: unchanged layers, and only the missing ones."""
         self.layout.folder.mkdir(parents=True, exist_ok=True)
         where = f"[overlay@{self.storage}+{self.folder / 'run'}]{name}"
         self.call(
@@ -76,7 +76,7 @@ class Buildah:
             f"oci:{self.layout.folder}:{name}", f"docker://{target}",
         )  # fmt: skip
 
-    def bud(self, recipe: Recipe, sources: RetrievalModels) -> None:
+    def bud(self, recipe: Recipe, sources: ImageSources) -> None:
         packages = self.folder / "packages"
         packages.mkdir(parents=True, exist_ok=True)
         arguments = [f"--volume={packages}:{PACKAGE_CACHE}:rw"]
@@ -157,7 +157,7 @@ def index_settings(environment: Mapping[str, str], configured: str) -> dict[str,
 
 
 def pip_index() -> str:
-    """The index that the configuration of pip names, or nothing."""
+    """The index in pip's configuration, or nothing."""
     if (pip := shutil.which("pip3") or shutil.which("pip")) is None:
         return ""
     command = [pip, "config", "get", "global.index-url"]
@@ -165,7 +165,7 @@ def pip_index() -> str:
 
 
 def authorities(environment: Mapping[str, str]) -> str | None:
-    """The file of certificate authorities that this machine trusts, if it names one."""
+    """The file of certificate authorities that this machine trusts, if one is set."""
     path = environment.get("SSL_CERT_FILE")
     return path if path and Path(path).is_file() else None
 

@@ -22,7 +22,7 @@ def https_ready(layout: Layout, url: str) -> Callable[[], str | None]:
         try:
             context = ssl.create_default_context(cafile=str(authority.certificate))
             context.load_cert_chain(*authority.issue("admin", "admin", "system:masters"))
-            # Answers whether the process is well, whatever name it gave itself.
+            # Checks the health of the process, whatever name its certificate has.
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
             with urllib.request.urlopen(url, timeout=3, context=context):
@@ -75,7 +75,7 @@ def etcd(layout: Layout, binaries: Binaries) -> Part:
 
 
 def apiserver(layout: Layout, binaries: Binaries, with_node: bool) -> Part:
-    """kube-apiserver; without a node nothing makes service accounts or endpoints."""
+    """kube-apiserver; without a node nothing creates service accounts or endpoints."""
     authority = Authority(layout.pki)
     address = settings.NODE_IP if with_node else "127.0.0.1"
     serving, serving_key = authority.issue(
@@ -97,7 +97,7 @@ def apiserver(layout: Layout, binaries: Binaries, with_node: bool) -> Part:
     arguments = [
         str(binaries.path("kube-apiserver")),
         f"--advertise-address={address}",
-        # Pods reach the API at the bridge's address, people at 127.0.0.1.
+        # Pods reach the API server at the bridge's address, people at 127.0.0.1.
         f"--bind-address={'0.0.0.0' if with_node else '127.0.0.1'}",
         f"--secure-port={layout.api_port}",
         f"--etcd-servers=https://127.0.0.1:{layout.etcd_port}",
@@ -138,7 +138,7 @@ def apiserver(layout: Layout, binaries: Binaries, with_node: bool) -> Part:
 
 
 def _audit(layout: Layout) -> list[str]:
-    """The log of what the operator asks for, which tests compare with its rights."""
+    """The audit log of the operator's requests, which tests compare with its rights."""
     return [
         f"--audit-policy-file={settings.MANIFESTS / 'audit.yaml'}",
         f"--audit-log-path={layout.audit_log}",
@@ -147,10 +147,10 @@ def _audit(layout: Layout) -> list[str]:
 
 
 def _plugins(with_node: bool) -> list[str]:
-    """Admission plugins beside the default ones."""
+    """Admission plugins in addition to the default ones."""
     if with_node:
         return ["NodeRestriction"]
-    # Some clusters have it: who sets an owner reference that blocks needs rights on the owner.
+    # Some clusters enable it: a blocking owner reference then requires rights on the owner.
     return ["NodeRestriction", "OwnerReferencesPermissionEnforcement"]
 
 

@@ -1,6 +1,6 @@
-"""The base image that every Dockerfile starts from, made by debootstrap.
+"""The base image of every Dockerfile, built by debootstrap.
 
-The same as the public image of that name for what we build on it: Debian 12, the packages
+For our builds it equals the public image of that name: Debian 12, the packages
 of the variant minbase, no documentation, no translations.
 """
 
@@ -31,7 +31,7 @@ APT::AutoRemove::SuggestsImportant "false";
 
 
 def make_base(buildah: Buildah) -> None:
-    """Make the image and give it its public name in buildah's storage."""
+    """Build the image and give it its public name in buildah's storage."""
     container = buildah.run("from", "scratch").strip()
     try:
         root = Path(buildah.run("mount", container).strip())
@@ -54,7 +54,7 @@ def make_base(buildah: Buildah) -> None:
 
 
 def trim(root: Path) -> None:
-    """Take out what an image does not need, and keep apt from bringing it back."""
+    """Remove what an image does not need, and stop apt from installing it again."""
     (root / "etc/dpkg/dpkg.cfg.d/slim").write_text(DPKG)
     (root / "etc/apt/apt.conf.d/slim").write_text(APT)
     for name in LEFT_OUT:
@@ -77,7 +77,7 @@ def trim(root: Path) -> None:
 
 
 def add_updates(sources: Path) -> None:
-    """Add the suites of updates and of security to what debootstrap wrote."""
+    """Add the suites of updates and security to the sources that debootstrap wrote."""
     kind, mirror, suite, *components = sources.read_text().split()[:4]
     parts = " ".join(components)
     sources.write_text(

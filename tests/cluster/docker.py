@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import outdated
 from tests.cluster.progress import say, step
-from tests.cluster.recipes import REPOSITORY, TORCH, Recipe, RetrievalModels
+from tests.cluster.recipes import REPOSITORY, TORCH, ImageSources, Recipe
 
 
 def available() -> bool:
@@ -21,7 +21,7 @@ def available() -> bool:
 
 
 class Docker:
-    """The engine where Docker is."""
+    """The engine with Docker."""
 
     def exists(self, name: str) -> bool:
         command = ["docker", "image", "inspect", name]
@@ -31,8 +31,8 @@ class Docker:
         """Bytes of the image's unpacked layers."""
         return int(run("image", "inspect", "--format={{.Size}}", name))
 
-    def build(self, recipe: Recipe, sources: RetrievalModels) -> None:
-        """Build the image, and the torch under it where that is missing."""
+    def build(self, recipe: Recipe, sources: ImageSources) -> None:
+        """Build the image, and its torch base image if that is missing."""
         for each in (TORCH, recipe) if recipe.on_torch else (recipe,):
             if self.exists(sources.image(each)):
                 continue

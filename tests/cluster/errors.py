@@ -8,7 +8,7 @@ TAIL_LINES = 25
 
 
 class ClusterError(Exception):
-    """A failure of a named part; people read the message."""
+    """A failure of a named part, with a message for people."""
 
     def __init__(self, part: str, message: str, log: Path | None = None) -> None:
         self.part = part

@@ -16,7 +16,7 @@ PRIVATE_SERVICE = "recommender-gateway-private"
 
 
 def system() -> str:
-    """GatewayClass, Gateway, and the Services that lead to the host process."""
+    """GatewayClass, Gateway, and the Services that point to the host process."""
     return fill(
         (settings.MANIFESTS / "gateway.yaml").read_text(),
         {
@@ -28,7 +28,7 @@ def system() -> str:
 
 
 def traefik(layout: Layout, binaries: Binaries, knative: bool) -> Part:
-    """Traefik with the Gateway provider and, if asked for, the Knative one."""
+    """Traefik with the Gateway provider and, on request, the Knative one."""
     kubeconfig = Authority(layout.pki).kubeconfig(
         layout.state / "traefik.kubeconfig", layout.api_url, "recommender:gateway"
     )
@@ -42,7 +42,7 @@ def traefik(layout: Layout, binaries: Binaries, knative: bool) -> Part:
         "--metrics.prometheus.entrypoint=admin",
         "--providers.kubernetesgateway=true",
         f"--providers.kubernetesgateway.statusaddress.ip={settings.NODE_IP}",
-        # Traefik's own 2 s are so long the errors of users whose version has lost its pods.
+        # Shorter than Traefik's 2 s, in which users of a version that lost its pods get errors.
         "--providers.providersthrottleduration=500ms",
         "--global.checknewversion=false",
         "--global.sendanonymoususage=false",

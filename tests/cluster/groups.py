@@ -1,4 +1,4 @@
-"""What is built out of each Go module folder, and which manifests are read from it."""
+"""The binaries to build from each Go module folder, and the manifests to read from it."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def cluster_groups(knative: bool, trainer: bool = False) -> tuple[Group, ...]:
 
 
 def key(group: Group, go_version: str, files: Sequence[tuple[str, bytes]]) -> str:
-    """Names a build by all that goes into it, so that nothing stale is ever used."""
+    """The digest of all inputs of a build, so that no stale build is used."""
     digest = hashlib.sha256()
     for part in (group.name, go_version, group.ldflags, repr(group.commands)):
         digest.update(part.encode() + b"\0")

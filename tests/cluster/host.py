@@ -1,4 +1,4 @@
-"""Changes of the cluster to the machine, and their reversal."""
+"""The cluster's changes to the machine, and their reversal."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from tests.cluster.docker import Docker
 from tests.cluster.errors import ClusterError
 from tests.cluster.locks import held
 from tests.cluster.progress import say, step
-from tests.cluster.recipes import REPOSITORY, ROLES, Recipe, RetrievalModels
+from tests.cluster.recipes import REPOSITORY, ROLES, ImageSources, Recipe
 from tests.cluster.settings import NAMESPACE, Layout, cache_folder, cluster_layout
 
 KEEP = 2
@@ -49,7 +49,7 @@ def locked() -> contextlib.AbstractContextManager[None]:
     return held(cache_folder() / "images" / "lock", "another build of images")
 
 
-def build(recipes: Sequence[Recipe], sources: RetrievalModels, builder: Engine) -> dict[str, str]:
+def build(recipes: Sequence[Recipe], sources: ImageSources, builder: Engine) -> dict[str, str]:
     """Build what is missing; the full name of each image by its role."""
     names = {recipe.name: sources.image(recipe) for recipe in recipes}
     built = False
@@ -76,7 +76,7 @@ def check_size(recipe: Recipe, size: int) -> None:
 
 
 def load(names: Mapping[str, str], builder: Engine) -> dict[str, str]:
-    """Bring built images to the cluster, where they are missing; their names there by role."""
+    """Load built images that the cluster lacks; returns their names there by role."""
     backend = backends.selected()
     if backend.pulls:
         registry = image_registry(os.environ)
@@ -188,11 +188,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run(command: str, recipes: Sequence[Recipe]) -> dict[str, str]:
     """The full name of each image by its role, after the command."""
     if command == "tags":
-        return {recipe.name: RetrievalModels().image(recipe) for recipe in recipes}
+        return {recipe.name: ImageSources().image(recipe) for recipe in recipes}
     builder = engine()
     if isinstance(builder, Buildah) and os.geteuid() == 0:
         packages.ensure_packages()
-    with locked(), RetrievalModels().snapshot() as sources:
+    with locked(), ImageSources().snapshot() as sources:
         if command == "prune":
             builder.prune(KEEP)
             if isinstance(builder, Buildah) and isinstance(backends.selected(), backends.Local):

@@ -27,7 +27,7 @@ COPY = 4 * 2**20  # layers are gigabytes
 
 @dataclass(frozen=True)
 class BinaryImage:
-    """An image that holds one static binary and nothing else."""
+    """An image with only one static binary."""
 
     name: str
     binary: str
@@ -138,7 +138,7 @@ def stored(layout: Layout) -> dict[str, str]:
 
 
 def import_system_images(layout: Layout, binaries: Binaries, knative: bool) -> None:
-    """Bring the images of our own binaries into the store, where they are missing or old."""
+    """Import the images of our own binaries that are missing or outdated in the store."""
     present = stored(layout)
     for image in system_images(knative):
         binary = binaries.path(image.binary)

@@ -30,7 +30,7 @@ FEATURES = (
 CONFIGURATION = {
     "config-deployment": {
         "queue-sidecar-image": imagestore.KNATIVE["queue"].name,
-        # There is no registry to resolve a tag at.
+        # There is no registry that resolves tags.
         "registries-skipping-tag-resolving": "index.docker.io,docker.io,localhost",
         # Several revisions may start side by side on two cores.
         "progress-deadline": "180s",
@@ -64,6 +64,6 @@ def rewrite(documents: Iterable[Manifest]) -> list[Manifest]:
 
 
 def system(binaries: Binaries) -> list[Manifest]:
-    """Everything but the CRDs; webhook configurations come last on purpose."""
+    """Everything except the CRDs; webhook configurations must come last."""
     documents = rewrite(objects.read(binaries.manifests(KNATIVE, "system")))
     return sorted(documents, key=lambda document: document["kind"].endswith("Configuration"))

@@ -85,7 +85,7 @@ def system(layout: Layout, binaries: Binaries) -> str:
 
 def manager(layout: Layout, binaries: Binaries, knative: bool) -> Part:
     """The controller. It looks for Knative's CRDs once, at its start: `knative` is part of
-    its key, so that it starts anew when Knative arrives."""
+    its key, so that it restarts when Knative is installed."""
     authority = Authority(layout.pki)
     kubeconfig = authority.kubeconfig(layout.state / "kserve.kubeconfig", layout.api_url, USER)
     certificate, key = authority.issue("kserve-webhook", "kserve", hosts=("127.0.0.1",))

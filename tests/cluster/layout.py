@@ -15,7 +15,7 @@ CONTAINERD_NAME = "io.containerd.image.name"
 
 
 class ImageLayout:
-    """What `buildah push oci:<folder>:<name>` writes."""
+    """The layout that `buildah push oci:<folder>:<name>` writes."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -33,7 +33,7 @@ class ImageLayout:
         return [entry["annotations"][REFERENCE] for entry in self.entries()]
 
     def manifest(self, name: str) -> dict[str, Any] | None:
-        """The descriptor of an image whose blobs are all there."""
+        """The descriptor of an image, if all of its blobs exist."""
         for entry in self.entries():
             if entry["annotations"][REFERENCE] == name and all(
                 self.blob(digest).exists() for digest in self.blobs(entry)
@@ -62,7 +62,7 @@ class ImageLayout:
         return sum(self.blob(digest).stat().st_size for digest in self.blobs(entry)[2:])
 
     def write_archive(self, name: str, known: Collection[str], stream: IO[bytes]) -> int:
-        """Write an OCI archive of one image without the blobs that the reader has already.
+        """Write an OCI archive of one image without the blobs that the reader already has.
 
         Returns the number of bytes in the blobs that were written.
         """
@@ -104,7 +104,7 @@ class ImageLayout:
 
 
 def outdated(names: Sequence[str], keep: int) -> list[str]:
-    """Of full image names, oldest first: those beyond the newest `keep` tags of their image."""
+    """The image names beyond the newest `keep` tags of their image, given oldest first."""
     seen: Counter[str] = Counter()
     gone = []
     for name in reversed(names):

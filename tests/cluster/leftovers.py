@@ -20,7 +20,7 @@ LOG_LINKS = Path("/var/log/containers")
 
 
 def mounts_below(mountinfo: str, folder: Path) -> list[str]:
-    """Mount points below a folder out of /proc/self/mountinfo, the deepest first."""
+    """Mount points below a folder, from /proc/self/mountinfo, deepest first."""
     points = [
         line.split()[4].replace("\\040", " ") for line in mountinfo.splitlines() if line.strip()
     ]
@@ -29,7 +29,7 @@ def mounts_below(mountinfo: str, folder: Path) -> list[str]:
 
 
 def without_our_rules(rules: str) -> str:
-    """The output of iptables-save less our chains, and less the rules that lead to them."""
+    """The output of iptables-save without our chains and the rules that jump to them."""
     kept = []
     for line in rules.splitlines():
         if line.startswith(":"):
@@ -54,7 +54,7 @@ def _mounts(layout: Layout) -> list[str]:
 def _pod_processes() -> list[int]:
     pids: set[int] = set()
     for folder in cgroup_folders():
-        # os.walk forgives folders that vanish under it; Path.rglob does not.
+        # os.walk ignores folders that vanish during the walk; Path.rglob does not.
         for path, _, _ in os.walk(folder):
             with contextlib.suppress(OSError):
                 pids.update(map(int, Path(path, "cgroup.procs").read_text().split()))
@@ -67,7 +67,7 @@ def _veths() -> list[str]:
 
 
 def _shim_sockets(layout: Layout) -> list[Path]:
-    """containerd 1.6 puts its shims' sockets below /run, whatever its own state folder is."""
+    """containerd 1.6 always puts its shims' sockets below /run."""
     addresses = (layout.state / "containerd" / "run").glob("*runtime.v2.task/*/*/address")
     return [Path(path.read_text().removeprefix("unix://")) for path in addresses]
 
@@ -146,6 +146,6 @@ def _run(*command: str, stdin: str | None = None) -> str:
     """A command whose failure shows in `find` rather than here."""
     try:
         result = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-    except FileNotFoundError:  # the package is not installed: nothing can be left
+    except FileNotFoundError:  # the package is not installed, so nothing can remain
         return ""
     return result.stdout

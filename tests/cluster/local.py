@@ -39,7 +39,7 @@ from tests.cluster.progress import say, step
 from tests.cluster.settings import Layout
 
 CONTROL_PLANE = {"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"}
-# What the controllers look for once, at their start.
+# The controllers check for these only at their start.
 RESOURCES = (
     "gatewayclasses.gateway.networking.k8s.io",
     "gateways.gateway.networking.k8s.io",
@@ -65,7 +65,7 @@ EXECUTABLES = (
 
 
 def setup_key(*options: bool) -> str:
-    """Changes when anything that `up` does with these options may have changed."""
+    """A key that changes with everything that `up` does with these options."""
     digest = hashlib.sha256(repr(options).encode())
     here = settings.HERE
     for path in sorted([*here.glob("*.py"), *here.glob("manifests/*"), *here.glob("go/*/*")]):
@@ -75,7 +75,7 @@ def setup_key(*options: bool) -> str:
 
 
 def is_up(layout: Layout, with_knative: bool, with_trainer: bool) -> bool:
-    """Whether a cluster of this very set-up runs and answers."""
+    """Whether a cluster with exactly this set-up runs and responds."""
     stamp = layout.ready_stamp
     if not stamp.exists() or stamp.read_text() != setup_key(with_knative, with_trainer):
         return False
@@ -100,7 +100,7 @@ def up(with_knative: bool = True, with_trainer: bool = False) -> Layout:
         packages.ensure_packages()
         built = binaries.ensure(groups)
         if layout.state.exists() and not processes.running(layout.state):
-            # After a reboot, say: its pods, mounts and addresses are gone or stale.
+            # For example after a reboot: its pods, mounts and addresses are gone or stale.
             with step("removed the remains of a dead cluster"):
                 teardown.clear(layout)
         layout.state.mkdir(parents=True, exist_ok=True)
@@ -124,7 +124,7 @@ def gateway_url() -> str:
 
 
 def _start(layout: Layout, built: Binaries, with_knative: bool) -> None:
-    """Launch first and wait later, so that the parts start side by side."""
+    """Launch first and wait later, so that the parts start in parallel."""
     Authority(layout.pki).prepare()
     host.prepare_host(layout)
     containerd = node.containerd(layout)
@@ -132,7 +132,7 @@ def _start(layout: Layout, built: Binaries, with_knative: bool) -> None:
     apiserver.start(layout, built, with_node=True)
     kubectl = Kubectl(built.path("kubectl"), layout.kubeconfig)
     with ThreadPoolExecutor(1) as pool:
-        # The CRDs are megabytes of schema and keep the API server busy for seconds.
+        # The CRDs have megabytes of schema, which keep the API server busy for seconds.
         crds = pool.submit(_apply_crds, layout, built, kubectl, with_knative)
         parts = [
             controlplane.controller_manager(layout, built),
@@ -183,16 +183,16 @@ def _apply_crds(layout: Layout, built: Binaries, kubectl: Kubectl, with_knative:
 
 
 def _forget_dead_pods(layout: Layout, containerd: Part) -> None:
-    """After a crash or a `down` the store may still list containers that run no more.
+    """After a crash or a `down` the store may still list containers that no longer run.
 
-    A containerd that was restarted under living shims keeps its pods: those have tasks.
+    A containerd that restarts while shims run keeps its pods, because they have tasks.
     """
     tasks = imagestore.ctr(layout, "tasks", "ls", "-q").split()
     names = imagestore.ctr(layout, "containers", "ls", "-q").split()
     if tasks or not names:
         return
     imagestore.ctr(layout, "containers", "rm", *names)
-    # Its CRI plugin read the list at its start; let it read again.
+    # Its CRI plugin reads the list only at its start.
     processes.stop([p for p in processes.running(layout.state) if p.executable == "containerd"])
     root = node.image_store(layout) / "io.containerd.grpc.v1.cri"
     shutil.rmtree(root, ignore_errors=True)
@@ -200,7 +200,7 @@ def _forget_dead_pods(layout: Layout, containerd: Part) -> None:
 
 
 def _install(layout: Layout, built: Binaries, kubectl: Kubectl, with_knative: bool) -> None:
-    """What needs the CRDs: Gateway, Knative, KServe and their controllers."""
+    """The parts that need the CRDs: Gateway, Knative, KServe and their controllers."""
     if with_knative:
         with step("Knative applied"):
             kubectl.apply(objects.dump(knative.system(built)))

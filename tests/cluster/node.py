@@ -36,7 +36,7 @@ def image_store(layout: Layout) -> Path:
 
 
 def containerd(layout: Layout) -> Part:
-    """containerd with a root, state and socket of its own."""
+    """containerd with a separate root, state and socket."""
     folder = layout.state / "containerd"
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "config.toml"
@@ -71,7 +71,7 @@ def containerd(layout: Layout) -> Part:
 
 
 def cni_network(layout: Layout) -> dict[str, Any]:
-    """Pods on one bridge, each able to reach itself through its own Service (hairpin)."""
+    """Pods on one bridge; each can reach itself through its Service (hairpin)."""
     return {
         "cniVersion": "0.4.0",
         "name": settings.CNI_NETWORK,
@@ -139,10 +139,10 @@ def kubelet(layout: Layout, binaries: Binaries) -> Part:
             "podLogsDir": str(layout.state / "pod-logs"),
             "volumePluginDir": str(layout.state / "volume-plugins"),
             "nodeStatusUpdateFrequency": "2s",
-            # How old the sizes of volumes may be by which pods are evicted; a minute by default.
+            # Maximum age of the volume sizes that evictions use; a minute by default.
             "volumeStatsAggPeriod": "10s",
             "serializeImagePulls": False,
-            # Images are loaded by hand and cannot be pulled again: never collect them.
+            # Images are imported and cannot be pulled again, so they are never garbage-collected.
             "imageGCHighThresholdPercent": 100,
             "imageGCLowThresholdPercent": 99,
             "evictionHard": {
@@ -187,7 +187,7 @@ def kube_proxy(layout: Layout, binaries: Binaries) -> Part:
             "metricsBindAddress": f"127.0.0.1:{settings.PROXY_METRICS_PORT}",
             "clientConnection": {"kubeconfig": str(kubeconfig)},
             "oomScoreAdj": 0,
-            # Node ports at 127.0.0.1 would need a switch of the whole machine.
+            # Node ports at 127.0.0.1 would require a machine-wide setting.
             "nodePortAddresses": ["primary"],
             "iptables": {"localhostNodePorts": False},
             # Leave the machine's connection tracking limits alone.
@@ -226,7 +226,7 @@ def storage(layout: Layout, binaries: Binaries) -> Part:
 
 
 def upstream_resolvers(text: str) -> str:
-    """The machine's name servers for pods; a loopback one would lead a pod to itself."""
+    """The machine's name servers for pods; a loopback address would be the pod itself."""
     servers = []
     for line in text.splitlines():
         words = line.split()
@@ -234,14 +234,14 @@ def upstream_resolvers(text: str) -> str:
             address = words[1].partition("%")[0]
             if not ipaddress.ip_address(address).is_loopback:
                 servers.append(line.strip())
-    # CoreDNS refuses to start without one; a dead one only fails names outside the cluster.
+    # CoreDNS does not start without one; an unreachable one fails only external names.
     return "\n".join(servers or ["nameserver 192.0.2.1"]) + "\n"
 
 
 def _write(path: Path, text: str) -> dict[str, str]:
-    """Write a configuration file; returns what makes it part of the part's key.
+    """Write a configuration file; returns its contribution to the key of the part.
 
-    An equal file is not touched: kube-proxy ends when its own changes.
+    An equal file is not rewritten, because kube-proxy exits when its file changes.
     """
     if not path.exists() or path.read_text() != text:
         path.write_text(text)

@@ -82,7 +82,7 @@ class Kubectl:
     def wait_served(self, resources: Iterable[str], timeout: float = 90) -> None:
         """Wait until the API server serves these resources (plural.group).
 
-        A CRD's own condition comes earlier than that, and reading all CRDs is slow.
+        The condition of a CRD is true earlier, and reading all CRDs is slow.
         """
         wanted = set(resources)
         deadline = time.monotonic() + timeout
@@ -106,7 +106,7 @@ def is_workload(manifest: Manifest) -> bool:
 
 
 def call_at(configuration: Manifest, webhook: str, authority: bytes) -> None:
-    """Let the API server call a configuration's webhooks at a host process, not at a Service."""
+    """Make the API server call a configuration's webhooks at a host process, not a Service."""
     bundle = base64.b64encode(authority).decode()
     for hook in configuration["webhooks"]:
         path = hook["clientConfig"]["service"]["path"]

@@ -22,7 +22,7 @@ def installed(listing: str) -> set[str]:
 
 
 def ensure_packages(names: Sequence[str] = DEBIAN_PACKAGES) -> None:
-    """Install what is missing."""
+    """Install missing packages."""
     if _missing(names):
         with cache_held("debian", "another installation of Debian packages"):
             _install(_missing(names))
@@ -43,7 +43,7 @@ def _install(wanted: Sequence[str]) -> None:
         return
     with step(f"Debian packages {' '.join(wanted)}"):
         _apt("update", "-qq")
-        # invoke-rc.d asks this file; 101 forbids to start the packages' own services, which
+        # invoke-rc.d runs this file; 101 forbids it to start the packages' own services, which
         # the cluster neither uses nor touches.
         ours = not POLICY.exists()
         if ours:

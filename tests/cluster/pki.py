@@ -1,6 +1,6 @@
-"""Certificates and kubeconfig files, made with the openssl command.
+"""Certificates and kubeconfig files, created with the openssl command.
 
-One authority signs everything; a new one is made for each cluster and dies with it.
+One authority signs everything; each cluster has a new one, deleted with the cluster.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Authority:
         self.key = folder / "ca.key"
 
     def prepare(self) -> None:
-        """Make the authority and the key that signs service account tokens, once."""
+        """Create the authority and the key that signs service account tokens, once."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not self.certificate.exists():
             new_key(self.key)
@@ -68,7 +68,7 @@ class Authority:
         return certificate, key
 
     def kubeconfig(self, path: Path, server: str, user: str, group: str = "") -> Path:
-        """A kubeconfig with its own client certificate inside."""
+        """A kubeconfig with an embedded client certificate."""
         if path.exists():
             return path
         certificate, key = self.issue(f"client-{path.stem}", user, group)
@@ -82,7 +82,7 @@ class Authority:
 
 
 def subject_alternative_names(hosts: Sequence[str]) -> str:
-    """One openssl extension line; numbers are addresses, all else are names."""
+    """One openssl extension line of IP addresses and DNS names."""
     if not hosts:
         return ""
     entries = [("IP:" if host[0].isdigit() else "DNS:") + host for host in hosts]
@@ -125,7 +125,7 @@ def render_kubeconfig(server: str, authority: bytes, certificate: bytes, key: by
 
 
 def new_key(path: Path) -> None:
-    """An elliptic curve key that only the owner can read."""
+    """An elliptic curve key that only its owner can read."""
     _openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(path))
     path.chmod(0o600)
 

@@ -55,7 +55,7 @@ def look(cold: bool) -> Machine:
 
 
 def go_numbers(version: str) -> tuple[int, ...]:
-    """go1.26.8 -> (1, 26, 8); a version without numbers is older than all."""
+    """go1.26.8 -> (1, 26, 8); a version without numbers is older than any other."""
     return tuple(int(number) for number in re.findall(r"\d+", version.partition(" ")[0]))
 
 
@@ -96,6 +96,6 @@ def check(cold: bool, with_node: bool = True) -> None:
 
 
 def message(problems: Sequence[str]) -> str:
-    """The text that a person reads."""
+    """The problems as text."""
     lines = "\n".join(f"  - {problem}" for problem in problems)
     return f"this machine cannot run the local cluster yet:\n{lines}"

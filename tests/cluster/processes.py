@@ -1,4 +1,4 @@
-"""Host processes: started away from the calling shell, found again by a mark.
+"""Host processes: detached from the calling shell, and found by a mark.
 
 The mark is in the environment of each process. Unlike a file with a process id it cannot
 go stale after a crash or a reboot, and containerd's shims, which outlive containerd,
@@ -44,7 +44,7 @@ class Part:
 
     @property
     def key(self) -> str:
-        """Changes with the command line, so that a changed part is started anew."""
+        """A key that changes with the command line, so that a changed part restarts."""
         text = repr((list(self.argv), sorted(self.env.items())))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -65,11 +65,11 @@ class _Daemon(subprocess.Popen[bytes]):
     """
 
     def __del__(self) -> None:
-        """Leave it running; `alive` reaps it where it is still a child."""
+        """Leave it running; `alive` reaps it if it is still a child."""
 
 
 def parse_environ(raw: bytes) -> dict[str, str]:
-    """What /proc/<pid>/environ says."""
+    """The environment in /proc/<pid>/environ."""
     pairs = (entry.partition(b"=") for entry in raw.split(b"\0") if b"=" in entry)
     return {
         name.decode(errors="replace"): value.decode(errors="replace") for name, _, value in pairs
@@ -94,7 +94,7 @@ def running(state: Path) -> list[Found]:
 
 @contextlib.contextmanager
 def locked(layout: Layout) -> Iterator[None]:
-    """One command at a time: two `up`s side by side would start everything twice."""
+    """One command at a time: two concurrent `up`s would start everything twice."""
     layout.state.parent.mkdir(parents=True, exist_ok=True)
     with layout.state.with_name(layout.state.name + ".lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -102,7 +102,7 @@ def locked(layout: Layout) -> Iterator[None]:
 
 
 def start(layout: Layout, part: Part) -> bool:
-    """Start the part unless it runs as it should; True when it was started."""
+    """Start the part unless it runs with this key; True if it was started."""
     same_program = [p for p in running(layout.state) if p.executable == part.executable]
     if any(process.key == part.key for process in same_program):
         return False
@@ -132,9 +132,9 @@ def start(layout: Layout, part: Part) -> bool:
 
 
 def _wait_marked(pid: int) -> None:
-    """Until the mark can be read: exec lays the environment out after Popen has returned.
+    """Wait until the mark is readable: exec sets the environment after Popen returns.
 
-    A look in that moment would not find the process, and take it for one that has ended.
+    A check before that would not find the process and would consider it ended.
     """
     with contextlib.suppress(OSError):  # it has ended already
         while alive(pid) and not Path(f"/proc/{pid}/environ").read_bytes():
@@ -142,10 +142,10 @@ def _wait_marked(pid: int) -> None:
 
 
 def _hurry(pid: int) -> None:
-    """A control plane that waits behind a training run misses its time-outs.
+    """Raise the priority: a control plane that waits behind a training misses its time-outs.
 
-    Linux weighs whole sessions (autogroups) against one another where that is switched on;
-    a process's own niceness counts only inside its session then.
+    With autogroups, Linux weighs whole sessions against each other;
+    the niceness of a process then counts only inside its session.
     """
     with contextlib.suppress(OSError):  # not root, or not Linux's default scheduler
         os.setpriority(os.PRIO_PROCESS, pid, -5)
@@ -153,7 +153,7 @@ def _hurry(pid: int) -> None:
 
 
 def wait_ready(layout: Layout, part: Part, timeout: float = 90.0) -> None:
-    """Wait until the part answers; fail at once when its process has ended."""
+    """Wait until the part is ready; fail at once if its process ends."""
     deadline = time.monotonic() + timeout
     with step(f"{part.name} ready"):
         while (missing := part.ready()) is not None:
@@ -166,14 +166,14 @@ def wait_ready(layout: Layout, part: Part, timeout: float = 90.0) -> None:
 
 
 def run_part(layout: Layout, part: Part) -> bool:
-    """Start the part and wait for it; True when it was started."""
+    """Start the part and wait for it; True if it was started."""
     started = start(layout, part)
     wait_ready(layout, part)
     return started
 
 
 def stop(processes: Sequence[Found], seconds: float = STOP_SECONDS) -> None:
-    """Ask politely, then insist."""
+    """Send SIGTERM, then SIGKILL."""
     for process in processes:
         send(process.pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds
@@ -186,13 +186,13 @@ def stop(processes: Sequence[Found], seconds: float = STOP_SECONDS) -> None:
 
 
 def send(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process that may have gone already."""
+    """Send a signal to a process that may have ended."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
 
 
 def alive(pid: int) -> bool:
-    """Whether the process still runs; a zombie that nobody reaped does not count."""
+    """Whether the process still runs; a zombie does not count."""
     try:
         status = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

@@ -11,13 +11,13 @@ _started = time.monotonic()
 
 
 def say(message: str) -> None:
-    """One line with the time since the command began."""
+    """Print one line with the time since the command began."""
     print(f"[{time.monotonic() - _started:6.1f}s] {message}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
 def step(done: str) -> Iterator[None]:
-    """Say `done` with its own duration when the block ends without an error."""
+    """Print `done` with the duration of the block if it ends without an error."""
     began = time.monotonic()
     yield
     say(f"{done} ({time.monotonic() - began:.1f}s)")

@@ -13,12 +13,12 @@ from tests.cluster.versions import PACKAGES
 
 
 def stale(present: set[Path], used: set[Path]) -> list[Path]:
-    """Folders that are there but not used, in a steady order."""
+    """Existing folders that are not used, in a stable order."""
     return sorted(present - used)
 
 
 def prune(with_images: bool) -> None:
-    """Delete old binaries and the Go build cache, and the image store when asked to."""
+    """Delete old binaries and the Go build cache, and on request the image store."""
     layout = settings.cluster_layout()
     root = layout.cache / "bin"
     used = {binaries.group_folder(group) for group in cluster_groups(knative=True)}

@@ -1,6 +1,6 @@
-"""Which images there are, what goes into each, and the tag that follows from it.
+"""The images, their contents, and the tags that follow from these.
 
-A tag is a digest of exactly the files and packages that an image is made of: while none of
+A tag is a digest of exactly the files and packages in an image: while none of
 them changes, nothing is built or loaded again.
 """
 
@@ -63,8 +63,8 @@ def variant() -> str:
 
 
 @dataclass(frozen=True)
-class RetrievalModels:
-    """The files that images are built from, and what follows from them."""
+class ImageSources:
+    """The source files of the images, and the tags and build arguments that follow from them."""
 
     root: Path = ROOT
 
@@ -79,7 +79,7 @@ class RetrievalModels:
         return {"TORCH_VARIANT": variant()} if recipe == TORCH else {}
 
     def tag(self, recipe: Recipe) -> str:
-        """The first hex digits of a digest over all that goes into the image."""
+        """The first hex digits of a digest over everything in the image."""
         digest = hashlib.sha256()
         for name, content in self.ingredients(recipe):
             digest.update(f"{name}\0{len(content)}\0".encode())
@@ -87,7 +87,7 @@ class RetrievalModels:
         return digest.hexdigest()[:TAG_DIGITS]
 
     def ingredients(self, recipe: Recipe) -> Iterator[tuple[str, bytes]]:
-        """Names and contents of what goes into the image, in a stable order."""
+        """Names and contents of everything in the image, in a stable order."""
         dockerfile = (self.root / recipe.dockerfile).read_bytes()
         yield recipe.dockerfile, dockerfile
         yield "version", project_version(self.root).encode()
@@ -99,7 +99,7 @@ class RetrievalModels:
             yield path.relative_to(self.root).as_posix(), path.read_bytes()
 
     def files(self, recipe: Recipe) -> list[Path]:
-        """The files of the image, as .dockerignore leaves them."""
+        """The files of the image that .dockerignore does not exclude."""
         found: list[Path] = []
         for name in recipe.files:
             path = self.root / name
@@ -107,10 +107,10 @@ class RetrievalModels:
         return sorted(p for p in found if p.suffix != ".pyc" and "__pycache__" not in p.parts)
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[RetrievalModels]:
-        """A copy that nobody edits while images are built from it."""
+    def snapshot(self) -> Iterator[ImageSources]:
+        """A copy that no edit can change during a build."""
         with tempfile.TemporaryDirectory(prefix="images-") as scratch:
-            copy = RetrievalModels(Path(scratch))
+            copy = ImageSources(Path(scratch))
             for name in ("pyproject.toml", "uv.lock", ".dockerignore"):
                 shutil.copy(self.root / name, copy.root / name)
             for recipe in (TORCH, *ROLES):

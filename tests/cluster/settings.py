@@ -75,12 +75,12 @@ class Layout:
 
     @property
     def audit_log(self) -> Path:
-        """What the accounts of the operator's namespace ask of the API server."""
+        """The audit log of requests by accounts of the operator's namespace."""
         return self.logs / "audit.log"
 
     @property
     def ready_stamp(self) -> Path:
-        """Written when everything is up; holds the key of the set-up."""
+        """The file with the key of the set-up, written when everything is up."""
         return self.state / "ready"
 
     @property
@@ -102,7 +102,7 @@ def cache_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """What lives and dies with one cluster."""
+    """The folder that is deleted with the cluster."""
     given = os.environ.get("RECOMMENDER_STATE")
     if given:
         return Path(given)
@@ -119,7 +119,7 @@ def cluster_layout() -> Layout:
 def apiserver_layout() -> Layout:
     """Only etcd and an API server, beside the cluster, for integration tests.
 
-    Checkouts that test at the same time need a RECOMMENDER_STATE each, and ports of their own:
+    Checkouts that test at the same time each need their own RECOMMENDER_STATE and ports:
     RECOMMENDER_PORT_OFFSET moves them.
     """
     state = state_folder()

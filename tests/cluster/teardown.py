@@ -13,7 +13,7 @@ from tests.cluster.settings import Layout
 
 
 def down() -> None:
-    """Stop the cluster; fail loudly if anything of it is left."""
+    """Stop the cluster; raise ClusterError if anything of it remains."""
     layout = settings.cluster_layout()
     with processes.locked(layout):
         with step("stopped"):
@@ -25,13 +25,13 @@ def down() -> None:
 
 
 def clear(layout: Layout) -> None:
-    """Stop whatever runs and remove whatever is there."""
+    """Stop all processes and remove all leftovers."""
     found = processes.running(layout.state)
     keep = {"etcd", "kube-apiserver", "containerd", "containerd-shim-runc-v2"}
     processes.stop([p for p in found if p.executable not in keep])
     leftovers.kill_pods()
     _drop_containers(layout)
-    # The API server waits for its clients; its data is deleted in a moment anyway.
+    # The API server would wait for its clients, but its data is deleted anyway.
     processes.stop(processes.running(layout.state), seconds=2)
     host.restore_switches(layout)
     leftovers.remove(layout)
@@ -40,9 +40,9 @@ def clear(layout: Layout) -> None:
 
 
 def _drop_containers(layout: Layout) -> None:
-    """Let a living containerd delete tasks and containers: it knows their mounts best.
+    """Let a running containerd delete tasks and containers, because it knows their mounts.
 
-    Without a living one the next `up` forgets the containers.
+    If none runs, the next `up` forgets the containers.
     """
     if not any(p.executable == "containerd" for p in processes.running(layout.state)):
         return

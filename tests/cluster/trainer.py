@@ -1,4 +1,4 @@
-"""JobSet and Kubeflow Trainer: their controllers as host processes, as KServe's is."""
+"""JobSet and Kubeflow Trainer: their controllers as host processes, like KServe's."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def install(layout: Layout, built: Binaries) -> None:
     for part in parts:
         processes.start(layout, part)
     for controller, part in zip(CONTROLLERS, parts, strict=True):
-        # The webhooks come after what answers them: without it they refuse everything.
+        # The webhooks come after their servers, because without these they deny everything.
         kubectl.apply(objects.dump(role(built, controller)))
         processes.wait_ready(layout, part)
         kubectl.apply(objects.dump(webhooks(layout, built, controller)))
@@ -98,7 +98,7 @@ def _apply_crds(layout: Layout, built: Binaries, kubectl: Kubectl) -> None:
 
 
 def role(built: Binaries, controller: Controller) -> list[Manifest]:
-    """The role of the module, under a name of our own, for the controller's user."""
+    """The role of the module, renamed, for the controller's user."""
     (found,) = objects.read(built.manifests(controller.group, "system-role"))
     found["metadata"] = {"name": controller.user}
     binding = {
@@ -126,7 +126,7 @@ def webhooks(layout: Layout, built: Binaries, controller: Controller) -> list[Ma
 def rewrite(
     documents: Iterable[Manifest], controller: Controller, authority: bytes
 ) -> list[Manifest]:
-    """The webhook configurations alone, called at the host process, named after the controller."""
+    """The webhook configurations, named after the controller and served by the host process."""
 
     def change(manifest: Manifest) -> Manifest | None:
         if not manifest["kind"].endswith("WebhookConfiguration"):
@@ -139,7 +139,7 @@ def rewrite(
 
 
 def configuration(controller: Controller) -> Manifest:
-    """One replica that has its certificate already, and whose metrics nobody reads."""
+    """One replica with an existing certificate and without metrics."""
     certificates = "internalCertManagement" if controller is JOB_SETS else "certManagement"
     return {
         "apiVersion": controller.config,
@@ -162,7 +162,7 @@ def manager(layout: Layout, built: Binaries, controller: Controller) -> Part:
     certificate, key = authority.issue(
         f"{controller.name}-webhook", controller.name, hosts=("127.0.0.1",)
     )
-    # controller-runtime looks for them in the folder for temporary files.
+    # controller-runtime looks for them in the temporary folder.
     serving = folder / "k8s-webhook-server" / "serving-certs"
     serving.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(certificate, serving / "tls.crt")

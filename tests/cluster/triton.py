@@ -36,7 +36,7 @@ REQUIREMENTS = SOURCE / "requirements.txt"
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
-TRIES = 3  # another process may take a port between our look and Triton's
+TRIES = 3  # another process may take a port before Triton does
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class TritonServer:
 
 
 class _PortTakenError(Exception):
-    """Triton could not listen where we told it to."""
+    """Triton could not listen on the given ports."""
 
 
 def install() -> Path:
@@ -86,7 +86,7 @@ def _server(folder: Path) -> Path:
 
 
 def _libpython_folder() -> str | None:
-    """Where the dynamic linker must look for libpython: "" where it finds it by itself."""
+    """The folder of libpython for the dynamic linker: "" if it needs none."""
     if ctypes.util.find_library(f"python{PYTHON}"):
         return ""
     folder = sysconfig.get_config_var("LIBDIR")
@@ -116,7 +116,7 @@ def lay_backends(installed: Path, folder: Path) -> None:
     """A folder of backends for one server, which must own it: Triton changes its modes.
 
     The Python backend starts an interpreter that reads no PYTHONPATH and knows no virtual
-    environment, but looks beside its own helper module: there go links to our packages.
+    environment, but looks beside its helper module, so links to our packages go there.
     """
     triton = installed / "pytriton" / "tritonserver"
     shutil.copytree(SOURCE / "pytorch", folder / "pytorch")
@@ -132,9 +132,9 @@ def lay_backends(installed: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def run_triton(repository: Path, *flags: str) -> Iterator[TritonServer]:
-    """A server over this model repository, with all its models ready, until the block ends.
+    """A server with all models of this repository ready, for the duration of the context.
 
-    Raises ClusterError with the end of its log when a model does not load.
+    Raises ClusterError with the end of its log if a model does not load.
     """
     installed = install()
     with tempfile.TemporaryDirectory(prefix="triton-") as scratch:
@@ -187,7 +187,7 @@ def _spawn(
             stdout=output,
             stderr=subprocess.STDOUT,
             env=environment,
-            start_new_session=True,  # one group with the interpreters that it starts
+            start_new_session=True,  # one process group with the interpreters that it starts
         )
     address = "127.0.0.1:{}".format
     return TritonServer(address(http), address(grpc), address(metrics), log, process)
@@ -227,7 +227,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     deadline = time.monotonic() + STOP_SECONDS
-    while group_members(process.pid):  # a kill is no death yet: memory is given back first
+    while group_members(process.pid):  # a killed process frees its memory before it ends
         if time.monotonic() > deadline:
             left = ", ".join(group_members(process.pid))
             raise ClusterError("triton", f"still there after a kill: {left}")
@@ -238,7 +238,7 @@ def group_members(group: int) -> list[str]:
     """Names of the processes of a group that have not ended."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended while we looked
+        with contextlib.suppress(OSError):  # it ended in the meantime
             head, _, fields = stat.read_text(errors="replace").rpartition(")")
             state, _, of_group = fields.split()[:3]
             if int(of_group) == group and state not in "ZX":
@@ -247,7 +247,7 @@ def group_members(group: int) -> list[str]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Distinct TCP ports of the loopback address that nobody listens on now."""
+    """Distinct free TCP ports of the loopback address."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for each in sockets:

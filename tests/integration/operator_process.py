@@ -20,7 +20,7 @@ from recommender_operator.adapters.kubernetes.port import MODELS
 from recommender_operator.settings import variable
 from tests.integration import operator_account as account
 
-#: A process takes many seconds to start on a machine that does much.
+#: On a busy machine a process takes many seconds to start.
 SECONDS = 300.0
 
 
@@ -43,9 +43,9 @@ class Process:
         of: account.Account | None = None,
         **settings: object,
     ) -> None:
-        """`watched` is the namespace, all of them if empty; `settings` are by their fields' names.
+        """`watched` is the namespace, all of them if empty; `settings` are keyed by field name.
 
-        All other settings are those that the chart gives the operator `of` a release.
+        All other settings are those of the chart for the operator `of` a release.
         """
         self.name = name
         self.health, self.metrics = free_port(), free_port()
@@ -60,7 +60,7 @@ class Process:
             "RECOMMENDER_HEALTH_PORT": str(self.health),
             "RECOMMENDER_METRICS_PORT": str(self.metrics),
             "RECOMMENDER_POD_NAME": name,
-            # A process that was killed holds the lease for so long.
+            # A killed process holds the Lease for this long.
             "RECOMMENDER_LEASE_SECONDS": "4",
             **{variable(field): str(value) for field, value in settings.items()},
         }
@@ -78,7 +78,7 @@ class Process:
         self._process.send_signal(what)
 
     def wait(self, seconds: float = 30) -> int:
-        """Wait until it has ended, and return its exit code."""
+        """Wait until the process ends, and return its exit code."""
         assert self._process is not None
         code = self._process.wait(timeout=seconds)
         self._process = None

@@ -30,7 +30,7 @@ from recommender_operator.resources import (
     model_version,
     train_jobs,
 )
-from tests.fakes import NOW
+from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 from tests.unit.recommender_operator.resources.test_train_jobs import group, runtime
 
@@ -38,7 +38,7 @@ Change = Callable[[Object], None]
 POD = "spec.template.spec"
 RUNTIME_POD = "spec.template.spec.replicatedJobs.0.template.spec.template.spec"
 PREDICTOR = "spec.predictor"
-#: A controller that is none of ours.
+#: A foreign controller.
 STRANGER = {
     "apiVersion": "apps/v1",
     "kind": "Deployment",
@@ -86,7 +86,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
 
 
 def own(kind: str, namespace: str) -> Object:
-    """Return a manifest as the operator writes it, under a name of its own."""
+    """Return a manifest as the operator writes it, with a unique name."""
     manifest = copy.deepcopy(OWN[kind][1]())
     metadata = manifest["metadata"]
     metadata["namespace"] = namespace
@@ -99,7 +99,7 @@ def own(kind: str, namespace: str) -> Object:
 
 
 def _reach(manifest: Object, names: list[str]) -> Any:
-    """Return what lies at a path; mappings that are missing on the way are made."""
+    """Return the value at a path; missing mappings on the way are created."""
     at: Any = manifest
     for name in names:
         at = at[int(name)] if isinstance(at, list) else at.setdefault(name, {})

@@ -46,7 +46,7 @@ def _unpack(folder: Path) -> None:
         except (OSError, subprocess.CalledProcessError, StopIteration) as error:
             shown = getattr(error, "stderr", "") or error
             raise RuntimeError(f"{REMEDY}; {shown}") from error
-        with contextlib.suppress(OSError):  # Another run was first.
+        with contextlib.suppress(OSError):  # Another run fetched it first.
             (Path(scratch) / "root").rename(folder)
 
 
@@ -56,7 +56,7 @@ def _run(command: list[str], folder: str) -> None:
 
 @contextlib.contextmanager
 def running(folder: Path, scrape_configs: list[dict[str, object]]) -> Iterator[str]:
-    """Run a server that scrapes each second; give its address. `folder` holds data and log."""
+    """Run a server that scrapes every second; yields its address. `folder` holds data and log."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -48,6 +48,6 @@ class Requests:
     def shown(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
     ) -> str:
-        """Return the message of a refusal; empty for a request that was granted."""
+        """Return the message of a denied request; empty if it was allowed."""
         status, text = self.send(method, path, body, content_type)
         return "" if status < 300 else str(json.loads(text).get("message", text))

@@ -1,4 +1,4 @@
-"""Which writes of the operator's account the policies of a cluster-wide release allow."""
+"""The policies of a cluster-wide release allow the operator's own writes and deny all others."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.integration
 
 DENIED = "ValidatingAdmissionPolicy"
 KINDS = sorted(OWN)
-#: Whose pods the operator shapes, and where their spec is.
+#: The kinds with a pod template of the operator, and the path of its pod spec.
 PODS = {"job": hostile.POD, "runtime": hostile.RUNTIME_POD, "service": PREDICTOR}
 LABELS, UNOWNED = "it lacks the labels", "no RecommenderModel and no ModelVersion controls it"
 Case = tuple[str, Change, str]
@@ -39,7 +39,7 @@ Case = tuple[str, Change, str]
 
 @pytest.fixture(scope="module")
 def requests(tmp_path_factory: pytest.TempPathFactory) -> Requests:
-    """The API server for an account that only this module uses; its policies are in force."""
+    """The API server for an account that only this module uses, with its policies enforced."""
     install_trainer()
     return Requests(account.clusterwide("policed").config(tmp_path_factory.mktemp("policed")))
 
@@ -76,14 +76,12 @@ def patched(requests: Requests, resource: Resource, thing: Object, patch: Any) -
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_what_the_operator_writes_is_let_through(
-    kind: str, requests: Requests, space: str
-) -> None:
+def test_the_operators_own_writes_are_allowed(kind: str, requests: Requests, space: str) -> None:
     assert create(requests, kind, own(kind, space)) == ""
 
 
 @pytest.mark.parametrize("kind", ["service", "knative", "route"])
-def test_what_the_operator_applies_again_is_let_through(
+def test_a_repeated_apply_of_the_operator_is_allowed(
     kind: str, requests: Requests, space: str
 ) -> None:
     manifest = own(kind, space)
@@ -119,7 +117,7 @@ CREATED: list[Case] = [
     ("job", put(f"{hostile.POD}.initContainers.0.image", hostile.IMAGE), "with the image"),
     ("job", add(f"{hostile.POD}.initContainers.0.env", hostile.SECRET_KEY), "from a Secret"),
     ("job", put(f"{hostile.POD}.initContainers.0.securityContext", None), "are privileged"),
-    # The API server refuses it in a Job, and drops it from an InferenceService.
+    # The API server rejects it in a Job, and drops it from an InferenceService.
     (
         "runtime",
         put(
@@ -167,7 +165,7 @@ CREATED: list[Case] = [
     CREATED,
     ids=[f"{index}-{kind}" for index, (kind, _, _) in enumerate(CREATED)],
 )
-def test_a_hostile_object_is_refused_with_the_reason(
+def test_a_hostile_object_is_denied_with_the_reason(
     kind: str, change: Change, message: str, requests: Requests, space: str
 ) -> None:
     manifest = own(kind, space)
@@ -179,7 +177,9 @@ def test_a_hostile_object_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("kind", ["service", "route"])
-def test_an_object_of_others_is_not_taken_over(kind: str, requests: Requests, space: str) -> None:
+def test_the_operator_cannot_take_over_a_foreign_object(
+    kind: str, requests: Requests, space: str
+) -> None:
     manifest = own(kind, space)
     foreign = copy.deepcopy(manifest)
     foreign["metadata"] |= {"labels": {"team": "web"}, "ownerReferences": []}
@@ -193,7 +193,9 @@ DELETED = {"job": JOBS, "service": INFERENCE_SERVICES, "route": HTTP_ROUTES, "ve
 
 
 @pytest.mark.parametrize("kind", sorted(DELETED))
-def test_an_object_of_others_is_not_deleted(kind: str, requests: Requests, space: str) -> None:
+def test_the_operator_cannot_delete_a_foreign_object(
+    kind: str, requests: Requests, space: str
+) -> None:
     for change, message in (
         (put("metadata.labels", {"team": "web"}), LABELS),
         (put("metadata.ownerReferences", [hostile.STRANGER]), "its controller is another one"),
@@ -208,7 +210,7 @@ def test_an_object_of_others_is_not_deleted(kind: str, requests: Requests, space
         assert message in reported
 
 
-def test_an_object_stays_with_its_controller_and_keeps_its_labels(
+def test_the_operator_cannot_change_the_controller_or_remove_the_labels_of_an_object(
     requests: Requests, space: str
 ) -> None:
     thing = by_people(own("version", space))
@@ -243,7 +245,7 @@ def status_of(kind: str, thing: Object) -> Object:
     }
 
 
-def test_the_status_of_an_own_version_and_of_a_model_are_written_and_no_other(
+def test_the_operator_writes_only_the_status_of_models_and_its_own_versions(
     requests: Requests, space: str
 ) -> None:
     version = by_people(own("version", space))
@@ -262,13 +264,13 @@ KEPT = {"finalizers": ["example.com/theirs"], "labels": {"team": "web"}}
 
 @pytest.fixture
 def model(space: str, request: pytest.FixtureRequest) -> Object:
-    """A model with a label, an annotation and a finalizer of people."""
+    """A model with a label, an annotation and a finalizer that people set."""
     manifest = rig.manifest(space, f"m{abs(hash(request.node.name)) % 10**8}")
     manifest["metadata"] |= {**KEPT, "annotations": {"example.com/a": "b"}}
     return by_people(manifest)
 
 
-def test_the_operator_puts_its_finalizer_on_a_model_and_takes_it_away(
+def test_the_operator_can_add_and_remove_its_finalizer_on_a_model(
     model: Object, requests: Requests
 ) -> None:
     held: Object = {"finalizers": [*KEPT["finalizers"], FINALIZER]}
@@ -289,7 +291,7 @@ def test_the_operator_puts_its_finalizer_on_a_model_and_takes_it_away(
         ({"metadata": {"finalizers": [FINALIZER]}}, "it changes finalizers"),
     ],
 )
-def test_everything_else_of_a_model_is_of_people(
+def test_the_operator_cannot_change_anything_else_of_a_model(
     patch: Object, message: str, model: Object, requests: Requests
 ) -> None:
     reported = patched(requests, MODELS, model, patch)
@@ -297,7 +299,9 @@ def test_everything_else_of_a_model_is_of_people(
     assert message in reported
 
 
-def test_an_event_about_others_is_not_changed(requests: Requests, space: str) -> None:
+def test_the_operator_cannot_change_events_about_other_objects(
+    requests: Requests, space: str
+) -> None:
     event = own("event", space)
     assert create(requests, "event", event) == ""
     count = {"count": 2}
@@ -307,7 +311,7 @@ def test_an_event_about_others_is_not_changed(requests: Requests, space: str) ->
     assert "not of recommender.dev" in patched(requests, EVENTS, by_people(foreign), count)
 
 
-def test_people_and_other_accounts_are_not_held(space: str) -> None:
+def test_the_policies_do_not_restrict_people_and_other_accounts(space: str) -> None:
     thing = own("job", space)
     put(f"{hostile.POD}.containers.0.image", hostile.IMAGE)(thing)
     assert by_people(thing)["metadata"]["uid"]

@@ -32,7 +32,7 @@ def promtool(*arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_prometheus_takes_the_rules(rules: Path) -> None:
+def test_prometheus_accepts_the_rules(rules: Path) -> None:
     promtool("check", "rules", "--lint-fatal", str(rules))
 
 
@@ -48,7 +48,7 @@ def leaders(*replicas: str, labels: str = OWN) -> list[dict[str, str]]:
     ]
 
 
-#: Alert, series, and after which time it fires, or does not.
+#: Alert, series, and the time after which it fires, or does not.
 CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
     "nobody leads": (
         "RecommenderOperatorWithoutLeader", leaders("0x40", "0x40"), "90s", True),

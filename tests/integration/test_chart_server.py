@@ -17,9 +17,9 @@ from tests.cluster.objects import Kubectl
 
 pytestmark = pytest.mark.integration
 
-#: Their CRDs belong to the Prometheus Operator, which is not here.
+#: Their CRDs belong to the Prometheus Operator, which is not installed.
 MONITORING = "monitoring.coreos.com/"
-#: The operator's pod is one that the strictest of Kubernetes' own standards lets in.
+#: The operator's pod meets the strictest of the Pod Security Standards.
 RESTRICTED = "pod-security.kubernetes.io/enforce=restricted"
 
 
@@ -56,7 +56,7 @@ def apply(manifests: list[Manifest], *options: str) -> str:
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
-def test_the_server_takes_all_that_the_chart_renders(mode: str) -> None:
+def test_the_api_server_accepts_everything_that_the_chart_renders(mode: str) -> None:
     namespace = new_namespace()
     values = dict(MODES[mode])
     if "watchNamespaces" in values:
@@ -64,7 +64,7 @@ def test_the_server_takes_all_that_the_chart_renders(mode: str) -> None:
     manifests = render(values, namespace)
     shown_text = apply(manifests, "--dry-run=server")
     assert shown_text.count("serverside-applied") == len(manifests)
-    # What the restricted standard has to say comes as a warning about the Deployment.
+    # Violations of the restricted standard appear as a warning about the Deployment.
     assert "violate" not in shown_text.lower()
 
 
@@ -83,7 +83,7 @@ MAY_NOT = {
 
 
 def allowed(account: str, namespace: str) -> set[tuple[str, str]]:
-    """Return what of the above an account may do, by asking the server's own authorizer."""
+    """Return which of these rights an account has, according to the server's authorizer."""
     requested = sorted(MAY | MAY_NOT)
     reviews = []
     for verb, kind in requested:
@@ -103,7 +103,7 @@ def allowed(account: str, namespace: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "its own"])
-def test_the_operator_works_in_the_namespaces_that_it_watches_and_in_no_other(named: bool) -> None:
+def test_the_operator_has_rights_only_in_the_namespaces_that_it_watches(named: bool) -> None:
     home, watched, other = new_namespace(), new_namespace(), new_namespace()
     wanted = {"Role", "RoleBinding", "ServiceAccount"}
     manifests = render({"watchNamespaces": f"{{{watched}}}"} if named else {}, home)
@@ -115,7 +115,7 @@ def test_the_operator_works_in_the_namespaces_that_it_watches_and_in_no_other(na
 
 
 def installer(namespace: str, folder: pathlib.Path) -> pathlib.Path:
-    """Return a kubeconfig of an account that may do everything in a namespace and nothing else."""
+    """Return a kubeconfig of an account with all rights in one namespace and none elsewhere."""
     run = kubectl()
     run("-n", namespace, "create", "serviceaccount", "installer")
     run("-n", namespace, "create", "role", "owner", "--verb=*", "--resource=*.*")
@@ -135,14 +135,14 @@ def installer(namespace: str, folder: pathlib.Path) -> pathlib.Path:
 def install(
     release: str, namespace: str, config: pathlib.Path, *settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Install a release from the chart, without waiting for pods that nobody runs here."""
+    """Install a release from the chart, without waiting for pods, because nothing runs them."""
     return run_helm(
         "install", release, str(CHART), "--kubeconfig", str(config), "--namespace", namespace,
         "--set", "crds.install=false", *settings,
     )  # fmt: skip
 
 
-def test_somebody_without_rights_on_the_cluster_installs_once_the_crds_are_there(
+def test_a_user_with_rights_in_one_namespace_can_install_once_the_crds_exist(
     tmp_path: pathlib.Path,
 ) -> None:
     namespace = new_namespace()
@@ -151,7 +151,7 @@ def test_somebody_without_rights_on_the_cluster_installs_once_the_crds_are_there
     assert done.returncode == 0, done.stderr
     assert f"the models of {namespace}" in done.stdout
     assert "An administrator must install them" in done.stdout
-    # What is of the cluster is not theirs to install.
+    # This account must not install cluster-scoped objects.
     wide = install("wide", namespace, config, "--set", "clusterWide=true")
     assert wide.returncode != 0
     assert "forbidden" in wide.stderr

@@ -85,7 +85,7 @@ def server() -> Iterator[Server]:
 
 
 def _until_served(server: Server) -> None:
-    """A new definition takes a moment; the probe is a write that is never stored."""
+    """A new definition takes a moment to apply; the probe is a dry run."""
     for attempt in range(200):
         try:
             server.create(sample("minimal"), dry_run="All")
@@ -128,7 +128,9 @@ def test_a_definition_is_established_and_structural(server: Server, name: str) -
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SAMPLES.glob("*.yaml")))
-def test_a_sample_is_taken_and_gets_the_defaults_of_the_models(server: Server, name: str) -> None:
+def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
+    server: Server, name: str
+) -> None:
     body = sample(name)
     created = server.create(body, field_validation="Strict")
     expected = RecommenderModelSpec.model_validate(body["spec"])
@@ -207,7 +209,7 @@ def test_a_sample_is_taken_and_gets_the_defaults_of_the_models(server: Server, n
         ("metadata.name", "1a", "must be a DNS label"),
     ],
 )
-def test_a_spec_that_makes_no_sense_is_refused_with_field_and_reason(
+def test_an_invalid_spec_is_rejected_with_field_and_reason(
     server: Server, path: str, value: Any, message: str
 ) -> None:
     assert message in refusal(lambda: server.create(changed(path, value), dry_run="All"))
@@ -224,7 +226,7 @@ def typed(*types: Json) -> Json:
 
 
 @pytest.mark.parametrize("kind", ["CSV", "JSONLines", "Parquet", "Delta"])
-def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str) -> None:
+def test_a_mapping_is_accepted_for_files_of_each_format(server: Server, kind: str) -> None:
     source = SOURCE | {"format": kind, "mapping": {"interactions": EVENTS}}
     body = changed("data.source", source)
     body["metadata"]["name"] = "mapped"
@@ -291,7 +293,7 @@ def test_files_with_a_mapping_are_taken_in_each_format(server: Server, kind: str
         ),
     ],
 )
-def test_an_invalid_mapping_is_refused_with_its_field(
+def test_an_invalid_mapping_is_rejected_with_its_field(
     server: Server, source: Json, message: str
 ) -> None:
     body = changed("data.source", SOURCE | source)
@@ -316,7 +318,7 @@ KINDS: dict[str, Json] = {
 }
 
 
-def test_features_of_each_kind_are_taken(server: Server) -> None:
+def test_features_of_each_kind_are_accepted(server: Server) -> None:
     items = [{"name": f"a_{kind.lower()}", "kind": kind, **more} for kind, more in KINDS.items()]
     users: list[Json] = [{"name": "age", "kind": "Numeric", "bands": 4, "coldStart": True},
              {"name": "signed_up", "kind": "Timestamp", "edges": [30, 365]}]  # fmt: skip
@@ -335,7 +337,7 @@ def test_features_of_each_kind_are_taken(server: Server) -> None:
     )
 
 
-def test_as_many_features_as_possible_are_taken(server: Server) -> None:
+def test_the_maximum_number_of_features_is_accepted(server: Server) -> None:
     def many(table: str) -> list[Json]:
         return [{"name": f"{table[:2]}{place:038}", "kind": "Numeric",
                  "edges": list(range(100)), "missing": [f"{n:064}" for n in range(10)]}
@@ -401,7 +403,7 @@ TEXT: Json = {"name": "brand", "kind": "Categorical"}
         ({"interactions": [TEXT | {"kind": "Boolean", "servedAs": "1"}]}, "must be true or false"),
     ],
 )
-def test_an_invalid_feature_is_refused_with_the_place_and_the_remedy(
+def test_an_invalid_feature_is_rejected_with_its_place_and_the_remedy(
     server: Server, tables: Json, message: str
 ) -> None:
     body = changed("data.source", declared(**tables))
@@ -423,7 +425,7 @@ def searched(space: Json, **others: Any) -> Json:
         {"dropout": {"min": 0, "max": 0.999}, "weightDecay": {"choices": [0, 1]}},
     ],
 )  # fmt: skip
-def test_a_search_is_taken_with_the_defaults_of_the_model(server: Server, space: Json) -> None:
+def test_a_search_is_accepted_with_the_defaults_of_the_model(server: Server, space: Json) -> None:
     body = changed("training", searched(space))
     body["metadata"]["name"] = "searched"
     created = server.create(body, dry_run="All", field_validation="Strict")
@@ -457,14 +459,14 @@ def test_a_search_is_taken_with_the_defaults_of_the_model(server: Server, space:
         ({"search": {"folds": 6}}, "less than or equal to 5"),
     ],
 )
-def test_a_search_that_makes_no_sense_is_refused_with_its_field(
+def test_an_invalid_search_is_rejected_with_its_field(
     server: Server, training: Json, message: str
 ) -> None:
     body = changed("training", training)
     assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 
-def test_a_host_of_ones_own_needs_the_gateway(server: Server) -> None:
+def test_a_custom_host_requires_the_gateway(server: Server) -> None:
     body = changed("serving", {"host": "movies.example"})
     body["metadata"]["name"] = "own-host"
     server.create(body, dry_run="All")
@@ -480,7 +482,9 @@ def test_a_host_of_ones_own_needs_the_gateway(server: Server) -> None:
         ({"rollout": {"traffic": "Knative"}}, "rollout.traffic is immutable"),
     ],
 )
-def test_what_may_not_change_is_refused(server: Server, change: Json, message: str) -> None:
+def test_a_change_of_an_immutable_field_is_rejected(
+    server: Server, change: Json, message: str
+) -> None:
     body = sample("minimal")
     body["metadata"]["name"] = f"fixed-{uuid.uuid4().hex[:6]}"
     server.create(body)
@@ -510,7 +514,7 @@ def test_a_partial_value_keeps_the_other_defaults(server: Server) -> None:
     assert resources == {"cpu": "2", "memory": "3Gi", "gpus": 0}
 
 
-def test_variants_without_weights_to_compress_are_refused_with_the_reason(server: Server) -> None:
+def test_variants_without_weights_to_compress_are_rejected_with_the_reason(server: Server) -> None:
     body = changed(
         "training",
         {"export": {"variants": ["Int8"]}, "hyperparameters": {"retrieval": "TwoTower"}},
@@ -519,7 +523,7 @@ def test_variants_without_weights_to_compress_are_refused_with_the_reason(server
 
 
 @pytest.mark.parametrize("workers", [1, 2, 16])
-def test_workers_are_taken(server: Server, workers: int) -> None:
+def test_valid_workers_are_accepted(server: Server, workers: int) -> None:
     body = changed("training", {"workers": workers})
     body["metadata"]["name"] = f"workers-{workers}"
     created = server.create(body, dry_run="All", field_validation="Strict")
@@ -542,7 +546,7 @@ def test_workers_are_taken(server: Server, workers: int) -> None:
         ({"workers": 2, "search": {}}, "training.search requires training.workers 1"),
     ],
 )
-def test_workers_that_make_no_sense_are_refused_with_the_reason(
+def test_invalid_workers_are_rejected_with_the_reason(
     server: Server, training: Json, message: str
 ) -> None:
     body = changed("training", training)

@@ -46,7 +46,7 @@ async def there(kube: OfficialKube, resource: Resource, namespace: str, name: st
 
 
 async def stored(kube: OfficialKube, namespace: str, **spec: Any) -> Subject:
-    """Create a model with two published versions, and return what a look would see of it."""
+    """Create a model with two published versions, and return it as a look would observe it."""
     raw = await kube.create(MODELS, manifest(namespace, **spec))
     assert raw is not None
     model = model_object(raw)
@@ -75,7 +75,7 @@ def claim_of(model: ModelObject, resource: Resource, *found: Object) -> Claim:
     return Claim(owners={model.uid}, seen=seen)
 
 
-async def test_a_route_that_was_decided_on_before_a_change_is_not_written(
+async def test_a_split_decided_before_a_change_of_the_route_is_not_written(
     kube: OfficialKube, namespace: str
 ) -> None:
     subject = await stored(kube, namespace)
@@ -90,7 +90,7 @@ async def test_a_route_that_was_decided_on_before_a_change_is_not_written(
     assert http_route.weights_of(route) == {V1: 100}
 
 
-async def test_a_route_that_went_since_it_was_seen_is_not_brought_back(
+async def test_a_route_deleted_since_it_was_seen_is_not_recreated(
     kube: OfficialKube, namespace: str
 ) -> None:
     subject = await stored(kube, namespace)
@@ -104,10 +104,10 @@ async def test_a_route_that_went_since_it_was_seen_is_not_brought_back(
     assert await kube.get(HTTP_ROUTES, namespace, "movies") is None
 
 
-async def test_a_route_that_was_made_since_none_was_seen_is_not_overwritten(
+async def test_a_route_created_since_none_was_seen_is_not_overwritten(
     kube: OfficialKube, namespace: str
 ) -> None:
-    """By the same field manager, whose writes never conflict with one another by fields."""
+    """Both use the same field manager, so their fields never conflict."""
     subject = await stored(kube, namespace)
     traffic = GatewayTraffic(kube, builder_inputs.OPTIONS)
     frozen = again(subject)
@@ -122,7 +122,7 @@ async def test_a_route_that_was_made_since_none_was_seen_is_not_overwritten(
 
 
 @pytest.mark.parametrize("mode", ["Gateway", "Knative"])
-async def test_the_status_and_metadata_of_others_hold_no_split_up(
+async def test_status_and_metadata_writes_of_others_do_not_delay_a_split(
     mode: str, kube: OfficialKube, namespace: str
 ) -> None:
     subject = await stored(kube, namespace, rollout={"traffic": mode})
@@ -157,7 +157,7 @@ async def test_the_status_and_metadata_of_others_hold_no_split_up(
     await kube.patch(resource, namespace, "movies", {"metadata": {"finalizers": []}})
 
 
-async def test_a_service_that_another_operator_changed_is_not_written_over(
+async def test_a_service_that_another_operator_changed_is_not_overwritten(
     kube: OfficialKube, namespace: str
 ) -> None:
     subject = await stored(kube, namespace, rollout={"traffic": "Knative"})
@@ -172,7 +172,7 @@ async def test_a_service_that_another_operator_changed_is_not_written_over(
     assert service["spec"]["predictor"]["canaryTrafficPercent"] == 10
 
 
-async def test_a_status_is_written_over_bookkeeping_and_over_no_other_decision(
+async def test_a_status_overwrites_bookkeeping_but_no_other_decision(
     kube: OfficialKube, namespace: str
 ) -> None:
     subject = await stored(kube, namespace)
@@ -199,7 +199,7 @@ async def test_a_status_is_written_over_bookkeeping_and_over_no_other_decision(
     assert subject.model.name == "movies"
 
 
-async def test_a_status_of_an_object_made_anew_is_a_conflict(
+async def test_a_status_of_a_recreated_object_is_a_conflict(
     kube: OfficialKube, namespace: str
 ) -> None:
     await stored(kube, namespace)
@@ -214,7 +214,7 @@ async def test_a_status_of_an_object_made_anew_is_a_conflict(
     assert "status" not in await there(kube, VERSIONS, namespace, V1)
 
 
-async def test_a_second_controller_is_refused_by_the_server_itself(
+async def test_the_api_server_rejects_a_second_controller(
     kube: OfficialKube, namespace: str
 ) -> None:
     subject = await stored(kube, namespace)
@@ -228,9 +228,7 @@ async def test_a_second_controller_is_refused_by_the_server_itself(
 
 
 @pytest.mark.parametrize("owners", [[], ["Shop"]], ids=["no owner", "another controller"])
-async def test_objects_of_others_are_left_as_they_are(
-    owners: list[str], kube: OfficialKube
-) -> None:
+async def test_foreign_objects_are_not_changed(owners: list[str], kube: OfficialKube) -> None:
     namespace = new_namespace()
     subject = await stored(kube, namespace)
     references = [
@@ -250,7 +248,7 @@ async def test_objects_of_others_are_left_as_they_are(
     assert await kube.get(HTTP_ROUTES, namespace, "movies") == before
 
 
-async def test_an_orphan_is_adopted_as_it_was_seen_or_not_at_all(
+async def test_an_orphan_is_adopted_only_if_it_has_not_changed(
     kube: OfficialKube, namespace: str
 ) -> None:
     subject = await stored(kube, namespace)
@@ -281,7 +279,7 @@ async def test_an_orphan_is_adopted_as_it_was_seen_or_not_at_all(
     assert adopted["metadata"]["ownerReferences"][0]["uid"] == subject.model.uid
 
 
-async def test_a_model_names_a_route_of_another_and_its_life_goes_on(
+async def test_a_model_reports_a_foreign_route_and_its_lifecycle_continues(
     kube: OfficialKube, namespace: str
 ) -> None:
     raw = await kube.create(MODELS, manifest(namespace))

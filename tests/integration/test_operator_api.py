@@ -49,7 +49,7 @@ NONSENSE: list[tuple[dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("spec", "field", "reason"), NONSENSE, ids=lambda value: str(value)[:40])
-def test_a_spec_that_makes_no_sense_is_refused_with_the_field_and_the_reason(
+def test_an_invalid_spec_is_rejected_with_the_field_and_the_reason(
     spec: dict[str, Any], field: str, reason: str
 ) -> None:
     shown = refusal(manifest("default", **spec))
@@ -58,11 +58,11 @@ def test_a_spec_that_makes_no_sense_is_refused_with_the_field_and_the_reason(
 
 
 @pytest.mark.parametrize("name", ["x" * 41, "1st"])
-def test_a_name_whose_children_could_not_be_named_is_refused(name: str) -> None:
+def test_a_name_that_leaves_no_valid_names_for_children_is_rejected(name: str) -> None:
     assert "the name" in refusal(manifest("default", name=name))
 
 
-def test_the_least_spec_is_taken() -> None:
+def test_the_smallest_spec_is_accepted() -> None:
     assert refusal(manifest("default")) == ""
 
 
@@ -92,7 +92,7 @@ async def stored(
     return model, version_object(found)
 
 
-async def test_defaults_of_the_server_are_those_of_the_models(
+async def test_the_api_server_sets_the_defaults_of_the_models(
     kube: OfficialKube, namespace: str
 ) -> None:
     model, version = await stored(kube, namespace)
@@ -102,7 +102,9 @@ async def test_defaults_of_the_server_are_those_of_the_models(
     assert version.status.artifact is not None
 
 
-async def test_what_may_not_change_is_refused(kube: OfficialKube, namespace: str) -> None:
+async def test_a_change_of_an_immutable_field_is_rejected(
+    kube: OfficialKube, namespace: str
+) -> None:
     await stored(kube, namespace)
     for change, word in (
         ({"storage": {"claimName": "other"}}, "storage.claimName is immutable"),
@@ -125,7 +127,7 @@ async def test_a_namespace_that_is_being_deleted_is_recognised(kube: OfficialKub
     assert caught.value.namespace_terminating
 
 
-async def test_a_status_write_leaves_the_spec_and_removes_what_it_no_longer_says(
+async def test_a_status_write_keeps_the_spec_and_removes_omitted_fields(
     kube: OfficialKube, namespace: str
 ) -> None:
     model, version = await stored(kube, namespace)
@@ -144,7 +146,7 @@ async def test_a_status_write_leaves_the_spec_and_removes_what_it_no_longer_says
     assert "artifact" not in found["status"]
 
 
-async def test_every_job_is_taken_by_the_server(kube: OfficialKube, namespace: str) -> None:
+async def test_the_api_server_accepts_every_job(kube: OfficialKube, namespace: str) -> None:
     model, version = await stored(kube, namespace)
     inputs = {
         JobKind.CHECK: {},
@@ -206,7 +208,7 @@ async def test_a_promotion_in_knative_mode_removes_the_percent_from_the_object(
     assert "canaryTrafficPercent" not in service["spec"]["predictor"]
 
 
-async def test_kinds_are_found_where_they_are_and_missed_where_they_are_not(
+async def test_installed_kinds_are_found_and_missing_ones_are_not(
     kube: OfficialKube,
 ) -> None:
     assert await kube.serves(INFERENCE_SERVICES)

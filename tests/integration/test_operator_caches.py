@@ -1,4 +1,4 @@
-"""Caches against a real API server: equal to a list after a storm, healed after a cut."""
+"""Caches with a real API server: equal to a list after a storm of writes, and after a cut."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tests.integration import operator_api_rig as rig
 
 pytestmark = pytest.mark.integration
 SECONDS = 60.0
-#: So that a cut connection and a new kind are noticed within a test.
+#: Short, so that a test sees the reaction to a cut connection and to a new kind.
 QUICK = Rhythm(watch=2.0, silence=2.0, absent=0.5, pause=0.1, longest_pause=0.5)
 
 
@@ -56,7 +56,7 @@ async def until(what: str, condition: Callable[[], bool]) -> None:
 async def caching(
     config: pathlib.Path, namespace: str
 ) -> AsyncIterator[tuple[CachedKube, Caches]]:
-    """The caches of one namespace with the rights that the chart gives there."""
+    """The caches of one namespace, with the rights of the chart there."""
     transport = rig.transport_to(config)
     direct = OfficialKube(transport)
     caches = Caches(
@@ -93,7 +93,7 @@ def versions_of(things: list[Object]) -> dict[str, str]:
     return {t["metadata"]["name"]: t["metadata"]["resourceVersion"] for t in things}
 
 
-async def test_after_a_storm_of_writes_by_anybody_the_cache_equals_a_list(
+async def test_after_a_storm_of_writes_by_all_clients_the_cache_equals_a_list(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     chance = random.Random(7)
@@ -146,7 +146,7 @@ async def test_own_writes_are_read_back_at_once(
             assert await own.list(HTTP_ROUTES, namespace, marks) == []
 
 
-async def test_a_write_on_what_another_has_changed_is_refused_once_and_then_decided_anew(
+async def test_a_write_to_a_changed_object_conflicts_once_and_is_decided_again(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     await kube.create(HTTP_ROUTES, route(namespace, "movies"))
@@ -162,7 +162,7 @@ async def test_a_write_on_what_another_has_changed_is_refused_once_and_then_deci
 
 
 class Proxy:
-    """A TCP proxy before the API server, whose connections can be frozen or cut."""
+    """A TCP proxy in front of the API server that can freeze or cut connections."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
@@ -175,7 +175,7 @@ class Proxy:
         return int(self._server.sockets[0].getsockname()[1])
 
     def freeze(self) -> None:
-        """Bring nothing any more, and break nothing: as a network that drops packets."""
+        """Forward nothing but keep connections open, like a network that drops packets."""
         self._flows.clear()
 
     def heal(self) -> None:
@@ -206,7 +206,7 @@ class Proxy:
 
 
 @pytest.mark.parametrize("fault", ["cut", "freeze"])
-async def test_a_watch_that_breaks_or_goes_silent_is_healed_and_has_missed_nothing(
+async def test_a_broken_or_silent_watch_recovers_and_misses_nothing(
     fault: str, kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     config = yaml.safe_load(rig.kubeconfig().read_text(encoding="utf-8"))
@@ -291,7 +291,7 @@ async def test_a_kind_that_is_installed_later_is_found_without_a_restart(
         await transport.close()
 
 
-async def test_a_cluster_without_kubeflow_is_no_error(
+async def test_a_cluster_without_kubeflow_is_not_an_error(
     namespace: str, tmp_path: pathlib.Path
 ) -> None:
     async with caching(account.namespaced(namespace).config(tmp_path), namespace) as (own, caches):

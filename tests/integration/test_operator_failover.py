@@ -31,7 +31,7 @@ from tests.scripted import ScriptedCluster
 
 pytestmark = pytest.mark.integration
 
-#: Of the leases in these tests, in seconds: a process may be slow on a machine that does much.
+#: The duration of Leases in seconds: long, because a process is slow on a busy machine.
 LEASE = 3
 #: How often a leader is stopped in one test.
 STOPS = 4
@@ -40,7 +40,7 @@ STOPS = 4
 async def deployed(
     script: ScriptedCluster, kube: OfficialKube, namespace: str, process: Process
 ) -> None:
-    """Let the Jobs end until the version waits for its service, whose pods never start."""
+    """Complete the Jobs until the version waits for its service, whose pods never start."""
 
     async def waits() -> bool:
         for version in await kube.list(VERSIONS, namespace, {}):
@@ -52,7 +52,7 @@ async def deployed(
 
 
 class Replicas:
-    """The processes of one release, their model, and the script of the rest of the cluster."""
+    """The processes of one release, their model, and a script for the rest of the cluster."""
 
     def __init__(self, kube: OfficialKube, namespace: str, folder: pathlib.Path) -> None:
         self.kube = kube
@@ -67,7 +67,7 @@ class Replicas:
         }  # fmt: skip
 
     async def holder(self) -> str:
-        """Return the name of the process that holds the lease; empty if none does."""
+        """Return the name of the process that holds the Lease; empty if none does."""
         lease = await self.kube.get(LEASES, self.namespace, "recommender-operator")
         return str(((lease or {}).get("spec") or {}).get("holderIdentity") or "").split("_")[0]
 
@@ -111,7 +111,7 @@ class Replicas:
         }
 
     async def settled(self, process: Process) -> dict[str, str]:
-        """Wait until a leader has reconciled and writes nothing more, and return what there is."""
+        """Wait until a leader has reconciled and stopped writing, and return the objects."""
         seen, since = await self.versions(), time.monotonic()
 
         async def quiet() -> bool:
@@ -126,7 +126,7 @@ class Replicas:
 
 
 def idle(process: Process) -> bool:
-    """Whether a process has reconciled, and is not at it."""
+    """Whether a process has reconciled and is idle."""
     _, page = process.read(process.metrics, "/metrics")
     figures = dict(re.findall(r"^recommender_operator_(\w+) (\S+)$", page, re.MULTILINE))
     busy = ("queue_depth", "queue_working")
@@ -139,7 +139,7 @@ def idle(process: Process) -> bool:
 async def replicas(
     kube: OfficialKube, namespace: str, folder: pathlib.Path
 ) -> AsyncIterator[Replicas]:
-    """Start one process, and the other one when the first leads."""
+    """Start one process, and the second once the first leads."""
     made = Replicas(kube, namespace, folder)
     with contextlib.ExitStack() as stack:
         for process in made.processes.values():
@@ -149,7 +149,7 @@ async def replicas(
         yield made
 
 
-async def test_another_replica_takes_over_after_a_kill_and_after_a_clean_end(
+async def test_another_replica_takes_over_after_a_kill_and_after_a_graceful_shutdown(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     await kube.create(MODELS, rig.manifest(namespace))
@@ -163,7 +163,7 @@ async def test_another_replica_takes_over_after_a_kill_and_after_a_clean_end(
         killed = time.monotonic()
         first.end(signal.SIGKILL)
         assert await both.leader(other_than=first.name) is second
-        # The lease, a round of the standby, and what a busy machine adds.
+        # The Lease, one retry of the standby, and a margin for a busy machine.
         assert time.monotonic() - killed < LEASE * 1.5 + 5
 
         await both.deployed(second)
@@ -180,7 +180,7 @@ async def test_another_replica_takes_over_after_a_kill_and_after_a_clean_end(
     assert len(await kube.list(VERSIONS, namespace, {})) == 1
 
 
-async def test_a_leader_that_is_stopped_after_a_write_and_goes_on_later_changes_nothing(
+async def test_a_leader_that_is_stopped_after_a_write_and_resumed_later_changes_nothing(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     """Once for each stage that starts a Job: after the first write of the stage that is seen."""
@@ -212,7 +212,7 @@ async def test_a_leader_that_is_stopped_after_a_write_and_goes_on_later_changes_
 
 
 class Proxy:
-    """A way to the API server that can be cut without a word, as a lost network is."""
+    """A connection to the API server that can be cut silently, like a lost network."""
 
     def __init__(self, port: int) -> None:
         self._upstream = port
@@ -247,7 +247,7 @@ class Proxy:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        # What ends the test ends the connections, and is no fault of theirs.
+        # The end of the test ends the connections; that is not an error.
         with contextlib.suppress(OSError, asyncio.CancelledError):
             await self._flows.wait()
             reader, writer = await asyncio.open_connection("127.0.0.1", self._upstream)
@@ -275,7 +275,7 @@ def config_through(proxy: Proxy, folder: pathlib.Path) -> pathlib.Path:
     return path
 
 
-async def test_an_api_server_that_is_away_restarts_nothing_and_work_goes_on_afterwards(
+async def test_an_outage_of_the_api_server_restarts_nothing_and_work_continues_afterwards(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     look, stall = 2, 6
@@ -311,7 +311,7 @@ async def test_an_api_server_that_is_away_restarts_nothing_and_work_goes_on_afte
             assert "no other process led in between" in process.text
 
 
-async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_another(
+async def test_only_one_of_two_releases_manages_a_model_and_a_label_moves_it_to_the_other(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     def process(name: str, instance: str = "") -> Process:
@@ -361,7 +361,7 @@ async def test_of_two_releases_one_acts_on_a_model_and_a_label_moves_it_to_anoth
             assert "recommender_operator_foreign_models 0.0" in page
 
 
-async def test_a_release_leaves_no_trace_on_a_model_that_another_one_acts_on(
+async def test_a_release_writes_nothing_to_a_model_that_another_release_manages(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     process = Process(
@@ -379,7 +379,7 @@ async def test_a_release_leaves_no_trace_on_a_model_that_another_one_acts_on(
             return "recommender_operator_foreign_models 1.0" in page
 
         await until("a refusal", refused, process)
-        # A second model shows that the operator, and Kopf, have come so far.
+        # A second model shows that the operator and Kopf have reached this point.
         second = {**rig.manifest(namespace), "metadata": {"name": "own", "namespace": namespace}}
         await kube.create(MODELS, second)
 
@@ -392,7 +392,7 @@ async def test_a_release_leaves_no_trace_on_a_model_that_another_one_acts_on(
         assert after == before
         uid = before["metadata"]["uid"]
         assert await kube.delete(MODELS, namespace, "movies", uid=uid)
-        # Nothing holds it.
+        # It has no finalizer.
         assert await kube.get(MODELS, namespace, "movies") is None
         await delete_model(kube, namespace, "own")
 

@@ -49,7 +49,7 @@ async def in_canary(life: Life, *, bad: bool) -> str:
 
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
-async def test_two_operators_at_once_reach_one_verdict_and_give_every_request_a_version(
+async def test_two_concurrent_operators_reach_one_verdict_and_route_every_request(
     bad: bool, kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     operator = rig.open_kube(account.clusterwide_config(tmp_path))

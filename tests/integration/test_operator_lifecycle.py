@@ -1,6 +1,6 @@
 """Whole lifecycles against a real API server, with the chart's rights and a mortal operator.
 
-Jobs, pods and the route are played by a script; the smoke inference and the counters are fakes.
+A script plays Jobs, pods and the route; the smoke inference and the counters are fakes.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ WRITES = ("create", "apply", "apply_status", "patch", "delete")
 
 
 class Died(BaseException):
-    """The process is gone; whatever it wrote before is there."""
+    """The process has crashed; its earlier writes remain."""
 
 
 class MortalKube:
-    """An API server whose client dies after every so many writes."""
+    """An API server whose client crashes after each given number of writes."""
 
     def __init__(self, kube: Kube, every: int | None) -> None:
         self._kube = kube
@@ -75,7 +75,7 @@ class Life:
         self.script = ScriptedCluster(admin, namespace=namespace)
         self.time = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
         self.deaths = 0
-        #: Stages of versions that were seen.
+        #: Observed stages of versions.
         self.stages: set[str] = set()
         self._born()
 
@@ -99,7 +99,7 @@ class Life:
         return found
 
     async def versions(self) -> dict[str, str]:
-        """Return the versions with their stages: the truth, of which the status is a copy."""
+        """Return the versions with their stages, which the model's status only copies."""
         found = await self.admin.list(VERSIONS, self.namespace, {})
         return {
             thing["metadata"]["name"]: (thing.get("status") or {}).get("stage", "")
@@ -145,7 +145,7 @@ SPEC: dict[str, Any] = {
 
 
 async def two_versions(life: Life, bad: bool) -> dict[str, Any]:
-    """Live through a first version and a second one, which is good or bad."""
+    """Run the lifecycle of a first version and of a second one, which is good or bad."""
     assert await life.admin.create(MODELS, rig.manifest(life.namespace, **SPEC))
     await life.until(lambda status, _: status.get("stage") == "Serving")
     first = set(await life.versions())
@@ -171,7 +171,7 @@ async def operator(tmp_path: pathlib.Path) -> Any:
 
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
-async def test_an_operator_that_dies_after_its_writes_reaches_the_same_end_as_one_that_lives(
+async def test_an_operator_that_crashes_after_its_writes_reaches_the_same_end_as_one_that_does_not(
     bad: bool, operator: OfficialKube, kube: OfficialKube
 ) -> None:
     immortal = Life(operator, kube, rig.new_namespace(), None)
@@ -185,7 +185,9 @@ async def test_an_operator_that_dies_after_its_writes_reaches_the_same_end_as_on
         assert mortal.deaths >= mortal.kube.writes // every - 1 > 4
 
 
-async def test_a_settled_model_costs_no_write(operator: OfficialKube, kube: OfficialKube) -> None:
+async def test_a_settled_model_causes_no_writes(
+    operator: OfficialKube, kube: OfficialKube
+) -> None:
     life = Life(operator, kube, rig.new_namespace(), None)
     await two_versions(life, bad=False)
     before = life.kube.writes

@@ -1,4 +1,4 @@
-"""The real command against a real API server, with no more rights than the chart gives."""
+"""The real command with a real API server, with only the rights of the chart."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ WITH_JOBS = {"CheckingData", "Training", "Publishing"}
 
 
 def own_lines(log: str, namespace: str) -> str:
-    """Return the log without what is said of the namespaces that other tests have left."""
+    """Return the log without the lines about namespaces of other tests."""
     spaces = re.compile(r"\b(?:it|rules)-[0-9a-f]{8}\b")
     lines = [line for line in log.splitlines() if set(spaces.findall(line)) <= {namespace}]
     return "\n".join(lines)
 
 
 @pytest.mark.parametrize("mode", ["clusterwide", "namespaced"])
-async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_phase(
+async def test_a_model_completes_its_jobs_though_the_operator_is_killed_in_each_stage(
     mode: str, kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     wide = mode == "clusterwide"
@@ -48,7 +48,7 @@ async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_pha
             # The stage of the version: the model's status repeats it when its looks pause.
             stage = ""
             for version in await kube.list(VERSIONS, namespace, {}):
-                # The pods of the service never start: nothing is there to answer.
+                # The pods of the service never start, because nothing runs them.
                 script.broken.add(version["metadata"]["name"])
                 stage = (version.get("status") or {}).get("stage", "")
             if stage and stage not in deaths:
@@ -80,7 +80,7 @@ async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_pha
         await until("the finalizer to go", gone, process)
         assert process.end(signal.SIGTERM) == 0
     reasons = {event["reason"] for event in await kube.list(EVENTS, namespace, {})}
-    # A process that dies may leave an Event unsaid, but never all of them.
+    # A process that crashes may lose one Event, but never all of them.
     assert reasons & {"VersionCreated", "CheckingData", "Training", "Publishing", "Deploying"}
     reported = own_lines(process.text, namespace)
     assert "orbidden" not in reported
@@ -89,7 +89,7 @@ async def test_the_command_carries_a_model_through_its_jobs_and_dies_in_each_pha
         assert version["status"]["stage"] == "Deploying"
 
 
-async def test_a_model_made_while_the_operator_was_away_is_taken_up(
+async def test_a_model_created_while_the_operator_was_down_is_reconciled(
     kube: OfficialKube, namespace: str, tmp_path: pathlib.Path
 ) -> None:
     await kube.create(MODELS, rig.manifest(namespace))
@@ -118,7 +118,7 @@ async def test_a_request_by_annotation_wakes_the_operator_and_is_recorded(
         await until("the request to be handled", handled, process)
 
 
-def test_without_a_cluster_the_command_says_so(tmp_path: pathlib.Path) -> None:
+def test_the_command_reports_that_there_is_no_cluster(tmp_path: pathlib.Path) -> None:
     process = Process(tmp_path / "nothing", tmp_path, "")
     process.start()
     assert process.wait() == 3

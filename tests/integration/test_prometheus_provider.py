@@ -1,4 +1,4 @@
-"""The provider Prometheus against a real server that scrapes real pages."""
+"""The Prometheus provider with a real server that scrapes real metrics pages."""
 
 import asyncio
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ REFS = [PodRef(name=f"films-1-{x}", ip="127.0.0.1", ready=True) for x in "ab"]
 
 
 async def eventually(url: str, requests: int) -> Sample:
-    """Return the first sample in which so many requests are seen."""
+    """Return the first sample with this number of requests."""
     seen: object = None
     async with Prometheus.session() as session:
         provider = Prometheus(session, url)
@@ -96,9 +96,7 @@ async def eventually(url: str, requests: int) -> Sample:
     raise AssertionError(f"not {requests} requests in 30 s, but {seen}")
 
 
-async def test_prometheus_gives_the_counters_that_the_pods_give(
-    url: str, pods: dict[str, Pod]
-) -> None:
+async def test_prometheus_returns_the_counters_of_the_pods(url: str, pods: dict[str, Pod]) -> None:
     pods["films-1-a"].answer(30, errors=2)
     pods["films-1-b"].answer(10)
     pods["films-2-a"].answer(500)

@@ -1,4 +1,4 @@
-"""report.html as people see it in a browser: on a desk, a phone, in the dark and on paper."""
+"""report.html in a real browser: on a desktop, on a phone, in dark mode and in print."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 DESK, PHONE = (1280, 900), (360, 740)
 CONFIG = """{"seed": 3, "hyperparameters": {"epochs": 3, "embeddingDim": 8, "batchSize": 256},
  "search": {"trials": 5, "folds": 2, "seeds": 2, "space": {"learningRate": {}, "dropout": {}}}}"""
-#: WCAG 2.2, success criterion 1.4.3: the least contrast of text and what lies behind it.
+#: WCAG 2.2, success criterion 1.4.3: the minimum contrast of text and background.
 LEAST_CONTRAST = 4.5
 
 #: Text of a figure that is cut off at its edge, or lies over other text of the same figure.
@@ -68,7 +68,7 @@ OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElemen
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """A page, and all that it asked for and complained of."""
+    """A page, its requests and its errors."""
 
     page: Page
     asked_for: list[str]
@@ -77,7 +77,7 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a trained artifact, made by the command that people use."""
+    """The page of a trained artifact, written by the command that users run."""
     raw, work = tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("work")
     synthetic.generate(raw, synthetic.Size(users=120, items=60, interactions=3000), seed=5)
     status = main.main(["run", "--source", str(raw), "--work", str(work), "--config", CONFIG])
@@ -104,7 +104,7 @@ def look(browser: Browser, report: Path, size: tuple[int, int], **context: Any) 
     return seen
 
 
-def test_the_page_asks_for_nothing_but_itself_and_the_browser_complains_of_nothing(
+def test_the_page_requests_no_other_resource_and_the_browser_reports_no_error(
     browser: Browser, report: Path
 ) -> None:
     seen = look(browser, report, DESK)
@@ -112,7 +112,7 @@ def test_the_page_asks_for_nothing_but_itself_and_the_browser_complains_of_nothi
     assert seen.complaints == []
 
 
-def test_the_first_screen_has_the_verdict_and_the_headline_metrics(
+def test_the_first_screen_shows_the_verdict_and_the_headline_metrics(
     browser: Browser, report: Path
 ) -> None:
     page = look(browser, report, DESK).page
@@ -132,7 +132,7 @@ def test_the_page_fits_the_width_of_a_screen(
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_no_text_of_a_figure_is_cut_off_or_written_over_another(
+def test_no_text_in_a_figure_is_cut_off_or_overlaps_another(
     browser: Browser, report: Path, size: tuple[int, int]
 ) -> None:
     page = look(browser, report, size).page
@@ -141,7 +141,7 @@ def test_no_text_of_a_figure_is_cut_off_or_written_over_another(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_text_can_be_read_by_day_and_by_night(
+def test_all_text_is_readable_in_light_and_dark_mode(
     browser: Browser, report: Path, scheme: str
 ) -> None:
     page = look(browser, report, DESK, color_scheme=scheme).page
@@ -150,7 +150,7 @@ def test_all_text_can_be_read_by_day_and_by_night(
     assert lowest[0][0] >= LEAST_CONTRAST, lowest[:5]
 
 
-def test_the_page_prints_with_all_of_its_figures(browser: Browser, report: Path) -> None:
+def test_the_page_prints_with_all_figures(browser: Browser, report: Path) -> None:
     page = look(browser, report, DESK).page
     page.emulate_media(media="print")
     for figure in page.locator("svg").all():

@@ -1,6 +1,6 @@
-"""Every right that the chart gives is used, and no more is asked for: by the API server's own log.
+"""By the API server's audit log, the operator uses every right of the chart and needs no other.
 
-Runs after the others of its room, whose operators act with the same account.
+It runs after the other tests of its room, whose operators use the same account.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from recommender_operator.adapters.objects.typed import model_object
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, names
 from tests.cluster import settings
-from tests.fakes import controller, pod
+from tests.fakes.objects import controller, pod
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.integration.test_operator_lifecycle import SPEC, Life
@@ -38,11 +38,11 @@ from tests.unit.recommender_operator.resources import builder_inputs
 
 pytestmark = pytest.mark.integration
 
-#: Their operators act with the account; without them the log says too little.
+#: Their operators use the account; without them the log is incomplete.
 NEEDED = {"test_operator_process", "test_operator_lifecycle", "test_train_jobs"}
 CONTAINER = {"containers": [{"name": "main", "image": "example/image:1"}]}
 FINALIZER = "recommender.dev/operator"
-#: When the session collected its tests: what is older in the log was another one's.
+#: When this session collected its tests; older lines of the log are from another session.
 STARTED = datetime.datetime.now(datetime.UTC)
 #: Followed from a pod to its version. No controller makes them here; in the end-to-end tests they
 #: are there.
@@ -51,7 +51,7 @@ CHAIN = {
     "jobset.x-k8s.io": ("jobsets",),
     "serving.knative.dev": ("revisions", "configurations", "services"),
 }
-#: Rights that no story here needs, and why the operator has them.
+#: Rights that no test here needs, and why the operator has them.
 EXCUSED = {
     Right(group, resource, "get"): "whose a pod is"
     for group, resources in CHAIN.items()
@@ -67,7 +67,7 @@ async def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> An
 
 
 async def serving(life: Life, **spec: Any) -> str:
-    """Live until the first version serves; return its name."""
+    """Run until the first version serves; return its name."""
     assert await life.admin.create(MODELS, rig.manifest(life.namespace, **{**SPEC, **spec}))
     await life.until(lambda status, _: status.get("stage") == "Serving")
     (version,) = await life.versions()
@@ -84,7 +84,9 @@ async def test_a_version_that_lost_its_owner_is_adopted_again(life: Life) -> Non
     assert found["metadata"]["ownerReferences"][0]["controller"] is True
 
 
-async def test_what_has_the_name_of_a_version_or_a_job_is_read_and_left(life: Life) -> None:
+async def test_foreign_objects_named_like_a_version_or_a_job_are_read_but_not_changed(
+    life: Life,
+) -> None:
     raw = await life.admin.create(MODELS, rig.manifest(life.namespace, **SPEC))
     assert raw is not None
     model = model_object(raw)
@@ -107,7 +109,7 @@ async def test_what_has_the_name_of_a_version_or_a_job_is_read_and_left(life: Li
         await life.operator.reconciler.reconcile(life.key)
 
 
-async def test_versions_beyond_the_history_go(life: Life) -> None:
+async def test_versions_beyond_the_history_limit_are_deleted(life: Life) -> None:
     made = {await serving(life, history={"limit": 1})}
     for seed in (18, 19, 20):
         made.add(await promoted(life, seed))
@@ -115,7 +117,7 @@ async def test_versions_beyond_the_history_go(life: Life) -> None:
 
 
 async def promoted(life: Life, seed: int) -> str:
-    """Live until a version of another seed is promoted; return its name."""
+    """Run until a version with another seed is promoted; return its name."""
     known = set(await life.versions())
     change = {"spec": {"training": {"seed": seed}}}
     await life.admin.patch(MODELS, life.namespace, "movies", change)
@@ -125,7 +127,7 @@ async def promoted(life: Life, seed: int) -> str:
     return new
 
 
-async def test_a_route_of_unfit_versions_alone_goes(life: Life) -> None:
+async def test_a_route_with_only_unfit_versions_is_deleted(life: Life) -> None:
     version = await serving(life)
     unfit = json.dumps({"status": {"stage": "Failed"}})
     rig.kubectl(
@@ -153,7 +155,7 @@ async def test_a_snapshot_of_a_deleted_model_is_stopped(life: Life) -> None:
         await life.operator.reconciler.reconcile(life.key)
         if await snapshots():
             break
-        # It plays the Job controller, but for the snapshot: that one goes on.
+        # It plays the Job controller, except for the snapshot, which keeps running.
         await life.script.step()
     assert await snapshots()
     rig.kubectl("-n", life.namespace, "delete", "recommendermodel", "movies", "--wait=false")
@@ -164,7 +166,7 @@ async def test_a_snapshot_of_a_deleted_model_is_stopped(life: Life) -> None:
 
 
 class KnativeLife(Life):
-    """A life whose traffic KServe splits."""
+    """A lifecycle whose traffic KServe splits."""
 
     def _born(self) -> None:
         self.operator = Rig(kube=self.kube, samples=self.samples, key=self.key, knative=True)
@@ -181,7 +183,7 @@ async def test_in_knative_mode_the_revisions_are_read(life: Life) -> None:
     assert len(await life.admin.list(INFERENCE_SERVICES, life.namespace, {})) == 1
 
 
-async def test_pods_of_others_with_the_models_labels_do_not_serve(life: Life) -> None:
+async def test_foreign_pods_with_the_models_labels_do_not_serve(life: Life) -> None:
     version = await serving(life)
     kinds = (
         "ReplicaSet", "Deployment", "InferenceService", "Revision", "Configuration", "Service",
@@ -197,7 +199,7 @@ async def test_pods_of_others_with_the_models_labels_do_not_serve(life: Life) ->
     assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-pod"]
 
 
-async def test_an_event_that_is_said_again_is_counted(life: Life, tmp_path: pathlib.Path) -> None:
+async def test_a_repeated_event_is_counted(life: Life, tmp_path: pathlib.Path) -> None:
     await life.admin.create(MODELS, rig.manifest(life.namespace))
     model = model_object(await life.model())
     event = Event(type="Normal", reason="Promoted", message="it is better")
@@ -207,7 +209,7 @@ async def test_an_event_that_is_said_again_is_counted(life: Life, tmp_path: path
     assert len(reported) == 1
 
 
-def test_every_right_is_used_and_nothing_was_refused(request: pytest.FixtureRequest) -> None:
+def test_every_right_is_used_and_no_request_is_denied(request: pytest.FixtureRequest) -> None:
     ran = {item.path.stem for item in request.session.items}
     if missing := sorted(NEEDED - ran):
         pytest.skip(f"run {', '.join(missing)} in the same session")

@@ -1,6 +1,6 @@
 """Trainings of several workers against a real API server with the kinds of Trainer and JobSet.
 
-Trainer itself is played by a script; the end-to-end tests have the real one.
+A script plays Trainer; the end-to-end tests run the real one.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def remove_trainer() -> None:
 
 @pytest.fixture
 async def life(tmp_path: pathlib.Path, kube: OfficialKube, namespace: str) -> Any:
-    """An operator with the rights that the chart gives it, and the script."""
+    """An operator with the rights of the chart, and the script."""
     operator = rig.open_kube(account.clusterwide_config(tmp_path))
     yield Life(operator, kube, namespace, None)
     await operator.close()
@@ -75,7 +75,7 @@ async def until_training(life: Life) -> None:
     raise AssertionError(await life.model())
 
 
-async def test_without_trainer_the_condition_says_so_and_the_training_starts_when_it_comes(
+async def test_the_condition_reports_a_missing_trainer_and_training_starts_once_it_is_installed(
     life: Life,
 ) -> None:
     remove_trainer()
@@ -106,7 +106,7 @@ async def test_a_training_of_two_workers_is_published_and_serves(life: Life) -> 
     assert len(pods) == 2
 
 
-async def test_a_worker_without_memory_fails_the_version_and_is_named(life: Life) -> None:
+async def test_a_worker_that_runs_out_of_memory_fails_the_version_and_is_named(life: Life) -> None:
     install_trainer()
     assert await life.admin.create(MODELS, rig.manifest(life.namespace, **WORKERS))
     await life.until(lambda _, versions: bool(versions))
@@ -117,7 +117,7 @@ async def test_a_worker_without_memory_fails_the_version_and_is_named(life: Life
     assert "raise the memory" in reported["message"]
 
 
-async def test_a_changed_spec_takes_the_group_away(life: Life) -> None:
+async def test_a_changed_spec_deletes_the_group(life: Life) -> None:
     install_trainer()
     life.script.trains = False
     assert await life.admin.create(MODELS, rig.manifest(life.namespace, **WORKERS))

@@ -1,4 +1,4 @@
-"""The transformer process in front of a real Triton, as callers and the kubelet see it."""
+"""The transformer process in front of a real Triton, as clients and the kubelet see it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_an_unknown_user_is_answered_by_the_model(
 
 
 @pytest.mark.parametrize("top_n", [1, 20])
-def test_as_many_items_come_as_are_asked_for(transformer: Running, top_n: int) -> None:
+def test_the_answer_has_the_requested_number_of_items(transformer: Running, top_n: int) -> None:
     assert len(transformer.ask(user_id=1, top_n=top_n)["items"]) == top_n
 
 
@@ -102,7 +102,7 @@ def test_as_many_items_come_as_are_asked_for(transformer: Running, top_n: int) -
         ({"user_id": 1, "age": 30}, "instances[0].age: got 30; did you mean user.age?"),
     ],
 )
-def test_a_bad_request_gets_400_and_counts_as_invalid_alone(
+def test_a_bad_request_gets_400_and_counts_only_as_invalid(
     transformer: Running, instance: dict[str, Any], remedy: str
 ) -> None:
     with (
@@ -145,7 +145,7 @@ def test_tritonclient_gets_recommendations(transformer: Running, protocol: str) 
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_tritonclient_is_told_what_is_wrong(transformer: Running, protocol: str) -> None:
+def test_tritonclient_gets_the_reason_of_an_error(transformer: Running, protocol: str) -> None:
     with (
         counted(transformer, "recommender_requests_total", outcome="invalid"),
         pytest.raises(InferenceServerException, match="top_n: got 99; give a whole number"),
@@ -163,7 +163,7 @@ def test_tritonclient_sees_readiness(transformer: Running) -> None:
     ("user", "reason"),
     [(BREAKS, "error"), (NOT_FINITE, "nonfinite"), (EMPTY, "empty"), (MISSHAPEN, "shape")],
 )
-def test_a_model_that_breaks_is_answered_for_by_the_baseline_and_counted(
+def test_the_baseline_answers_for_a_failing_model_and_the_fallback_is_counted(
     transformer: Running, user: int, reason: str
 ) -> None:
     with (
@@ -177,7 +177,7 @@ def test_a_model_that_breaks_is_answered_for_by_the_baseline_and_counted(
     assert (answer["items"], answer["source"]) == ([47, 46], "baseline")
 
 
-def test_a_slow_model_is_answered_for_in_time_and_used_again_later(
+def test_the_baseline_answers_for_a_slow_model_in_time_and_the_model_is_used_again_later(
     artifact: Path, triton: TritonServer, tmp_path: Path
 ) -> None:
     flags = ("--timeout-ms", "150")
@@ -190,7 +190,7 @@ def test_a_slow_model_is_answered_for_in_time_and_used_again_later(
         until(lambda: running.ask(user_id=1)["source"] == "model", "used again")
 
 
-def test_a_session_counts_once_whatever_its_requests(transformer: Running) -> None:
+def test_a_session_counts_once_however_many_requests_it_has(transformer: Running) -> None:
     with (
         counted(transformer, "recommender_sessions_total", 2),
         counted(transformer, "recommender_feature_values_total", 2, feature="age", bin="0"),
@@ -199,7 +199,7 @@ def test_a_session_counts_once_whatever_its_requests(transformer: Running) -> No
             transformer.ask(user_id=1, user={"age": 10}, session_id=name)
 
 
-def test_requests_leave_no_line_in_the_log(transformer: Running) -> None:
+def test_requests_are_not_logged(transformer: Running) -> None:
     before = transformer.log.read_text()
     for _ in range(20):
         transformer.ask(user_id=1)
@@ -208,7 +208,7 @@ def test_requests_leave_no_line_in_the_log(transformer: Running) -> None:
     assert transformer.log.read_text() == before
 
 
-def test_when_triton_dies_in_mid_traffic_no_request_fails_and_it_recovers(
+def test_no_request_fails_when_triton_dies_under_load_and_the_model_recovers(
     artifact: Path, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
@@ -234,7 +234,7 @@ def test_when_triton_dies_in_mid_traffic_no_request_fails_and_it_recovers(
             until(lambda: running.ask(user_id=1)["source"] == "model", "used again")
 
 
-def test_before_triton_is_up_it_is_alive_and_unready_yet_answers(
+def test_before_triton_is_ready_the_transformer_is_live_and_unready_but_answers(
     artifact: Path, tmp_path: Path
 ) -> None:
     (port,) = free_ports(1)
@@ -263,7 +263,7 @@ def test_sigterm_under_load_loses_no_request(
         with Traffic(running) as traffic:
             traffic.reach("model")
             running.process.send_signal(signal.SIGTERM)
-            # The kubelet sees it unready, and routes are taken away while requests still come.
+            # The kubelet sees it unready and its routes are removed while requests still arrive.
             until(lambda: running.get("/v2/health/ready")[0] == 503, "unready")
             traffic.reach("model")
         assert traffic.failures == []
@@ -304,7 +304,9 @@ def serve(*flags: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_taken_port_ends_it_with_a_message(artifact: Path, transformer: Running) -> None:
+def test_a_port_in_use_ends_the_process_with_a_message(
+    artifact: Path, transformer: Running
+) -> None:
     taken = transformer.http.rsplit(":", 1)[1]
     (free,) = free_ports(1)
     ended = serve("--artifact", str(artifact), "--http-port", taken, "--grpc-port", str(free))
@@ -313,7 +315,9 @@ def test_a_taken_port_ends_it_with_a_message(artifact: Path, transformer: Runnin
     assert taken in ended.stderr
 
 
-def test_a_broken_artifact_ends_it_with_the_file_and_no_stack_trace(tmp_path: Path) -> None:
+def test_a_broken_artifact_ends_the_process_and_names_the_file_without_a_stack_trace(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "vocabulary.json").write_text("{}")
     ended = serve("--artifact", str(tmp_path))
     assert ended.returncode == 1

@@ -27,23 +27,23 @@ def transformer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield running
 
 
-def test_v1_takes_texts_and_answers_those_of_the_items(transformer: Running) -> None:
+def test_v1_accepts_text_ids_and_returns_text_ids_of_items(transformer: Running) -> None:
     session = [{"item": text} for text in SEEN]
     answer = transformer.ask(user_id="naïve-ß", session=session, top_n=len(LEFT))
     assert (answer["items"], answer["source"]) == (LEFT, "model")
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
-def test_tritonclient_sends_texts_and_gets_those_of_the_items(
-    transformer: Running, protocol: str
-) -> None:
+def test_tritonclient_sends_and_receives_text_ids(transformer: Running, protocol: str) -> None:
     result = infer(transformer, protocol, user_id=["日本"], session_items=SEEN, top_n=[len(LEFT)])
     assert [item.decode() for item in result.as_numpy("item_ids")] == LEFT
     with pytest.raises(InferenceServerException, match="send it as BYTES: the ids of this"):
         infer(transformer, protocol, user_id=[1])
 
 
-def test_a_number_for_a_text_gets_400_and_counts_as_invalid(transformer: Running) -> None:
+def test_a_number_in_place_of_a_text_id_gets_400_and_counts_as_invalid(
+    transformer: Running,
+) -> None:
     with counted(transformer, "recommender_requests_total", outcome="invalid"):
         status, body = transformer.post(PREDICT, {"instances": [{"user_id": 1}]})
     assert status == 400

@@ -1,4 +1,4 @@
-"""Our `pytorch` backend serves a TorchScript repository as the contract says."""
+"""Our `pytorch` backend serves a TorchScript repository according to the contract."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class WrongType(torch.nn.Module):
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TritonServer]:
     repository = tmp_path_factory.mktemp("repository")
-    # The delay makes Triton hand over several requests in one call of the backend.
+    # The delay makes Triton pass several requests to the backend in one call.
     save(
         FaultyOnDemand(),
         repository / "recommender",
@@ -58,7 +58,7 @@ def client(request: pytest.FixtureRequest, server: TritonServer) -> Iterator[Cli
 
 
 class Client:
-    """Asks by one protocol."""
+    """A client for one protocol."""
 
     def __init__(self, module: ModuleType, url: str) -> None:
         self.module = module
@@ -122,30 +122,30 @@ def test_answers_each_row_of_a_batch(client: Client) -> None:
 
 
 @pytest.mark.parametrize("top_n", [0, 1, CATALOGUE])
-def test_answers_with_as_many_items_as_wanted(client: Client, top_n: int) -> None:
+def test_returns_the_requested_number_of_items(client: Client, top_n: int) -> None:
     assert client.ask([5], top_n=top_n).as_numpy("item_ids__0").shape == (1, top_n)
 
 
-def test_returns_only_the_outputs_that_were_asked_for(client: Client) -> None:
+def test_returns_only_the_requested_outputs(client: Client) -> None:
     result = client.ask([5], outputs=["scores__1"])
 
     assert result.as_numpy("item_ids__0") is None
     assert result.as_numpy("scores__1").shape == (1, 3)
 
 
-def test_an_exception_of_the_model_is_an_error_of_the_request_alone(client: Client) -> None:
+def test_an_exception_of_the_model_fails_only_its_request(client: Client) -> None:
     with pytest.raises(Exception, match="this user breaks the model"):
         client.ask([BREAKS])
 
     assert client.ask([5]).as_numpy("item_ids__0").tolist() == [best_items(5, 3)]
 
 
-def test_a_result_of_another_type_than_promised_is_an_error(client: Client) -> None:
+def test_a_result_of_the_wrong_type_is_an_error(client: Client) -> None:
     with pytest.raises(Exception, match=r"item_ids__0: forward returned torch\.float32"):
         client.ask([5], model="baseline")
 
 
-def test_requests_of_different_shapes_at_once_get_their_own_answers(client: Client) -> None:
+def test_concurrent_requests_of_different_shapes_get_their_own_answers(client: Client) -> None:
     sessions = [(-1,), (1, 2), (3,), (4, 5, 6), (7, 8), (-1,), (9, 10, 11), (12,)]
 
     with concurrent.futures.ThreadPoolExecutor(len(sessions)) as pool:
@@ -171,7 +171,7 @@ def test_one_bad_request_does_not_fail_those_batched_with_it(server: TritonServe
     assert failed == [user == BREAKS for user in users]
 
 
-def test_a_repository_whose_model_does_not_fit_its_configuration_is_refused(
+def test_a_repository_whose_model_does_not_match_its_configuration_is_rejected(
     tmp_path: Path,
 ) -> None:
     save(FaultyOnDemand(), tmp_path / "recommender")
@@ -182,7 +182,7 @@ def test_a_repository_whose_model_does_not_fit_its_configuration_is_refused(
         pass
 
 
-def test_no_process_outlives_the_block_even_if_the_server_is_killed(tmp_path: Path) -> None:
+def test_no_process_outlives_the_context_even_if_the_server_is_killed(tmp_path: Path) -> None:
     save(FaultyOnDemand(), tmp_path / "recommender")
 
     with run_triton(tmp_path) as running:

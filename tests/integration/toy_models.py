@@ -22,7 +22,7 @@ INPUTS = {
 
 
 class FaultyOnDemand(torch.nn.Module):
-    """Item i scores `(i + user) mod 50 / 50`; some users make it fail in their own way."""
+    """Item i scores `(i + user) mod 50 / 50`; each special user triggers one kind of failure."""
 
     def forward(
         self,

@@ -1,4 +1,4 @@
-"""Callers of a transformer under test, and exact looks at what it counted."""
+"""Clients of a transformer under test, and exact checks of its counters."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def clients(running: Running) -> dict[str, Any]:
 
 
 def infer(running: Running, protocol: str, **inputs: list[Any]) -> Any:
-    """One v2 call by tritonclient, inputs sent raw."""
+    """One v2 call by tritonclient with raw inputs."""
     module, url = clients(running)[protocol]
     tensors = []
     for name, values in inputs.items():
@@ -53,13 +53,13 @@ def infer(running: Running, protocol: str, **inputs: list[Any]) -> Any:
 
 
 def in_flight(running: Running) -> float:
-    """Calls that KServe has handed to the model and that are not answered yet."""
+    """Calls that KServe has passed to the model and that are still in flight."""
     started = running.metric("request_preprocess_seconds_count", model_name="recommender")
     return started - running.metric("recommender_requests_total", outcome="ok")
 
 
 class Traffic:
-    """Callers that ask without a pause until they are told to stop."""
+    """Clients that send requests without a pause until they are stopped."""
 
     def __init__(self, running: Running, callers: int = 4) -> None:
         self.running = running
@@ -79,7 +79,7 @@ class Traffic:
             thread.join(60)
 
     def reach(self, source: str, count: int = 50) -> None:
-        """Wait for so many more answers from a source."""
+        """Wait for this number of further answers from a source."""
         start = self.answers.count(source)
         until(lambda: self.answers.count(source) >= start + count, f"answered by {source}")
 

@@ -86,7 +86,7 @@ class Running:
         return dict(body["predictions"][0])
 
     def ready(self) -> bool:
-        """Whether the probe passes; a refused connection is none."""
+        """Whether the probe passes; a refused connection is a failure."""
         with contextlib.suppress(OSError):
             return self.get("/v2/health/ready")[0] == 200
         return False
@@ -102,7 +102,7 @@ class Running:
         raise AssertionError(f"no series {name} {labels}")
 
     def stop(self, seconds: float = 30) -> int:
-        """End the process by SIGTERM; returns its exit code."""
+        """Stop the process with SIGTERM; returns its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(seconds)
 
@@ -111,7 +111,7 @@ class Running:
 def run_transformer(
     artifact: Path, triton: str, log: Path, *flags: str, wait: bool = True
 ) -> Iterator[Running]:
-    """A transformer until the block ends, ready when it begins."""
+    """A transformer for the duration of the context, ready at its start."""
     http, grpc = free_ports(2)
     command = [
         sys.executable, "-m", "recommender_serving", "serve",
@@ -144,7 +144,7 @@ def until(
     process: subprocess.Popen[bytes] | None = None,
     seconds: float = 60,
 ) -> None:
-    """Wait for a condition; fail when it does not come or the process ends."""
+    """Wait for a condition; fail if it does not become true or the process ends."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert process is None or process.poll() is None, f"the process ended: {what}"

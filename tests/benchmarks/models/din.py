@@ -1,6 +1,6 @@
 """DIN (Zhou et al., KDD 2018): a network weighs each event of the history against the target.
 
-As `DeepFM`, it is no algorithm of the resource; see there. The attention's first layer reads
+Like `DeepFM`, it is not an algorithm of the resource; see there. The attention's first layer reads
 [q, k, q - k, q * k] for target q and event k. Its weights W = [Wq, Wk, Wd, Wp] are applied as
 (Wq + Wd) q + (Wk - Wd) k + Wp (q * k), the same function: the part of the target is computed once
 a row and not once an event, and half of the multiplications go.

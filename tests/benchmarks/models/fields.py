@@ -40,7 +40,7 @@ class FieldInputs:
         return FieldInputs(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     def without_history(self) -> FieldInputs:
-        """The same for a model that reads no history: a batch of it need not be gathered."""
+        """The same for a model that reads no history, so batches need not gather it."""
         return FieldInputs(self.event, self.history[:, :0], self.present[:, :0], self.label)
 
     def __len__(self) -> int:

@@ -1,4 +1,4 @@
-"""RecBole in an environment of its own, in the cache, because it needs older packages than ours.
+"""RecBole in a separate environment in the cache, because it needs older packages than ours.
 
 2.4 GB. It is made once for each set of versions, beside the last one, and appears complete or not
 at all. torch 2.5 is the last that loads RecBole's checkpoints, and faster for RecBole than ours.
@@ -35,7 +35,7 @@ _CHECK = "import recbole.trainer, torch; assert not torch.cuda.is_available()"
 
 
 def key() -> str:
-    """Names the environment by all that it is made of."""
+    """The name of the environment: a digest of everything in it."""
     parts = (*TORCH, PYTHON, REQUIREMENTS.read_text(), Path(torch_stubs.__file__).read_text())
     return f"recbole-{VERSION}-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:12]}"
 

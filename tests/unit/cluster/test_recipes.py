@@ -16,7 +16,7 @@ from tests.cluster.recipes import (
     TORCH,
     TRAINING,
     TRITON,
-    RetrievalModels,
+    ImageSources,
 )
 from tests.cluster.uv import uv_version
 
@@ -24,16 +24,16 @@ LOCK = b"numpy==2.4.6 --hash=sha256:00\n"
 
 
 @pytest.fixture
-def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RetrievalModels:
+def sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageSources:
     """A copy of what images are made of, with a lock file that the test can change."""
     monkeypatch.delenv("TORCH_VARIANT", raising=False)
     monkeypatch.setattr(recipes, "requirements", lambda root, flags: LOCK)
-    with RetrievalModels().snapshot() as snapshot:
+    with ImageSources().snapshot() as snapshot:
         shutil.copytree(snapshot.root, tmp_path / "root")
-    return RetrievalModels(tmp_path / "root")
+    return ImageSources(tmp_path / "root")
 
 
-def tags(sources: RetrievalModels) -> dict[str, str]:
+def tags(sources: ImageSources) -> dict[str, str]:
     return {recipe.name: sources.tag(recipe) for recipe in (TORCH, *ROLES)}
 
 
@@ -54,7 +54,7 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     ],
 )
 def test_an_edit_changes_the_tags_of_the_images_that_hold_the_file(
-    sources: RetrievalModels, path: str, rebuilt: set[str]
+    sources: ImageSources, path: str, rebuilt: set[str]
 ) -> None:
     before = tags(sources)
 
@@ -64,7 +64,7 @@ def test_an_edit_changes_the_tags_of_the_images_that_hold_the_file(
     assert changed(before, tags(sources)) == rebuilt
 
 
-def test_a_new_and_a_renamed_file_change_the_tag(sources: RetrievalModels) -> None:
+def test_a_new_and_a_renamed_file_change_the_tag(sources: ImageSources) -> None:
     folder = sources.root / "operator" / "recommender_operator"
     first = sources.tag(OPERATOR)
     (folder / "new.py").write_text("")
@@ -74,7 +74,7 @@ def test_a_new_and_a_renamed_file_change_the_tag(sources: RetrievalModels) -> No
     assert len({first, second, sources.tag(OPERATOR)}) == 3
 
 
-def test_what_python_leaves_behind_changes_no_tag(sources: RetrievalModels) -> None:
+def test_what_python_leaves_behind_changes_no_tag(sources: ImageSources) -> None:
     before = tags(sources)
     cache = sources.root / "operator" / "recommender_operator" / "__pycache__"
     cache.mkdir()
@@ -84,7 +84,7 @@ def test_what_python_leaves_behind_changes_no_tag(sources: RetrievalModels) -> N
 
 
 def test_a_change_of_the_project_file_that_no_package_sees_changes_no_tag(
-    sources: RetrievalModels,
+    sources: ImageSources,
 ) -> None:
     before = tags(sources)
     with (sources.root / "pyproject.toml").open("a") as file:
@@ -94,7 +94,7 @@ def test_a_change_of_the_project_file_that_no_package_sees_changes_no_tag(
 
 
 def test_other_locked_packages_change_the_tags(
-    sources: RetrievalModels, monkeypatch: pytest.MonkeyPatch
+    sources: ImageSources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tags(sources)
 
@@ -107,7 +107,7 @@ def test_other_locked_packages_change_the_tags(
 
 
 def test_the_variant_of_torch_is_part_of_the_tags_above_it(
-    sources: RetrievalModels, monkeypatch: pytest.MonkeyPatch
+    sources: ImageSources, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = tags(sources)
     monkeypatch.setenv("TORCH_VARIANT", "cuda")
@@ -115,7 +115,7 @@ def test_the_variant_of_torch_is_part_of_the_tags_above_it(
     assert changed(before, tags(sources)) == {"torch", "training", "triton"}
 
 
-def test_a_snapshot_has_the_same_tags_and_keeps_them(sources: RetrievalModels) -> None:
+def test_a_snapshot_has_the_same_tags_and_keeps_them(sources: ImageSources) -> None:
     with sources.snapshot() as snapshot:
         before = tags(sources)
         (sources.root / "operator" / "recommender_operator" / "__init__.py").write_text("edited")

@@ -11,14 +11,15 @@ from unittest import mock
 
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.analysis.window import WindowStats
+from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.test_decide_properties import Oracle
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.world import World
 
 DRIFT = {"windowSessions": 20, "consecutiveWindows": 3, "cooldownSeconds": 3600}
 
 
 def serving(*seeds: int, **sections: object) -> tuple[World, Oracle]:
-    """A world that has promoted the seeds, one after the other, and an oracle that is quiet."""
+    """A world that has promoted the seeds in turn, and an oracle without a verdict."""
     oracle = Oracle(window=Verdict.INCONCLUSIVE, broken=Verdict.INCONCLUSIVE)
     world = World(spec=spec(drift=DRIFT, **sections))
     with oracle.speaks():
@@ -59,5 +60,5 @@ def live(window: int) -> World:
 
 
 def losing(count: int = 1) -> contextlib.AbstractContextManager[object]:
-    """Let every window have lost the counters of so many pods."""
+    """Make every window lose the counters of this number of pods."""
     return mock.patch.object(WindowStats, "lost", property(lambda _: count))

@@ -1,4 +1,4 @@
-"""The reconcile with fakes: everything except Kopf and the API server."""
+"""The reconciler with fakes: everything except Kopf and the API server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from recommender_operator.fills import Fills
 from recommender_operator.metrics import Metrics
 from recommender_operator.observe import Observer
 from recommender_operator.reconcile import Decide, Key, Reconciler
-from tests.fakes import NOW, FakeKube, FakeSamples, FakeSmoke
+from tests.fakes.answers import FakeSamples, FakeSmoke
+from tests.fakes.kube import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
 
 KEY = Key("team", "movies")

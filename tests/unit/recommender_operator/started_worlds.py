@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.world import World
 
 
 def promoted_first() -> World:

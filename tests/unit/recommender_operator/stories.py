@@ -1,4 +1,4 @@
-"""A story of a model, from its creation, with fakes in either traffic mode."""
+"""The lifecycle of a model from its creation, with fakes, in either traffic mode."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from recommender_operator.adapters.kubernetes.port import (
     MODELS,
     VERSIONS,
 )
-from tests.fakes import FakeKServe, FakeKube, add_model
+from tests.fakes.kserve import FakeKServe
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import add_model
 from tests.scripted import GrowingSamples, ScriptedCluster
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 
@@ -24,11 +26,11 @@ WRITES = ("create", "apply", "apply_status", "patch", "delete")
 
 
 class Died(BaseException):
-    """The operator is gone; what it wrote before is there."""
+    """The operator has crashed; its earlier writes remain."""
 
 
 class MortalKube:
-    """The API server to an operator that dies after each write that changes something."""
+    """The API server for an operator that crashes after each write that changes something."""
 
     def __init__(self, kube: FakeKube) -> None:
         self._kube = kube
@@ -51,7 +53,7 @@ class MortalKube:
 
 
 class Story:
-    """A model, the operator, and a cluster that plays along."""
+    """A model, the operator, and a simulated cluster."""
 
     def __init__(
         self,
@@ -60,11 +62,11 @@ class Story:
         mortal: bool = False,
         jump: tuple[int, datetime.timedelta] | None = None,
     ) -> None:
-        """`jump`: the number of a look, and by how much the clock is wrong from then on."""
+        """`jump`: the number of a look, and the error of the clock from then on."""
         self.mode = mode
         self.looks = 0
         self.jump = jump
-        #: Looks at which something changed for the user.
+        #: Looks after which the user sees a change.
         self.turns: list[int] = []
         self._shown: object = None
         self.samples = GrowingSamples()
@@ -90,7 +92,7 @@ class Story:
         return rig
 
     async def reconcile(self) -> None:
-        """Let the operator look once; its successor comes to life if it dies."""
+        """Let the operator look once; a successor starts if it crashes."""
         try:
             await self.rig.reconciler.reconcile(KEY)
         except Died:
@@ -157,7 +159,7 @@ class Story:
 
 
 async def end_of_two(story: Story, bad: bool) -> dict[str, Any]:
-    """Live through a first version and a second one, which is good or bad."""
+    """Run the lifecycle of a first version and of a second one, which is good or bad."""
     await story.first()
     second = await story.second()
     if bad:

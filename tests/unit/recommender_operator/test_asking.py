@@ -16,7 +16,8 @@ from recommender_operator.decide import decide
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Observed, ServiceState
 from recommender_operator.resources import model_version, names
-from tests.fakes import NOW, pod
+from tests.fakes.kube import NOW
+from tests.fakes.objects import pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 

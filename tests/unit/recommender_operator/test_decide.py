@@ -7,12 +7,13 @@ import pytest
 from recommender_operator import actions as a
 from recommender_operator.api.spec import RecommenderModelSpec
 from recommender_operator.observed import JobKind
+from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import (
     in_canary,
     promoted_first,
     rolled_out_second,
 )
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.world import World
 
 
 def test_the_first_version_receives_all_requests_and_is_ready() -> None:

@@ -16,7 +16,7 @@ from tests.unit.recommender_operator.drift_worlds import (
     serving,
     settle,
 )
-from tests.unit.recommender_operator.world import Mix
+from tests.unit.recommender_operator.simulation.counters import Mix
 
 
 def test_a_break_of_only_the_candidate_rolls_it_back_after_three_windows() -> None:
@@ -88,7 +88,7 @@ def test_a_break_after_the_promotion_needs_a_warm_version_to_return_to() -> None
 NO_GENDER: Mix = {"gender": {"0": 0.2, "1": 0.4, "null": 0.4}}
 
 
-#: A loss below what fails a step at once, and above what a full window lets pass.
+#: A loss too small to fail a step at once, and too large for a full window to pass.
 LESS_GENDER: Mix = {"gender": {"0": 0.27, "1": 0.65, "null": 0.08}}
 
 
@@ -136,14 +136,14 @@ def test_a_break_that_short_steps_missed_is_detected_after_the_promotion() -> No
     assert world.status.retrain is None
 
 
-def test_a_break_window_whose_start_could_not_be_kept_is_tried_again_after_a_while() -> None:
+def test_a_break_window_whose_start_cannot_be_stored_is_retried_later() -> None:
     world, oracle = serving()
     name = canary(world, oracle)
     key = windows.break_key(world.versions[name])
     world.baselines[key] = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
     look(world, oracle, 1)
     assert world.baselines[key].error
-    # Looks come at their pace: in the model's time a gap between two counts for little.
+    # Looks at their usual interval: model time hardly counts a longer gap.
     for _ in range(40):
         world.now += datetime.timedelta(seconds=10)
         look(world, oracle, 1)

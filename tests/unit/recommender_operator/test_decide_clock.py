@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from recommender_operator.actions import Decision
 from recommender_operator.observed import JobKind
-from tests.unit.recommender_operator.world import BAD, World, spec
+from tests.unit.recommender_operator.simulation.cluster import BAD, spec
+from tests.unit.recommender_operator.world import World
 
 HOUR = datetime.timedelta(hours=1)
 JUMPS = (HOUR, -HOUR)
@@ -21,7 +22,7 @@ ANALYSIS = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 120}
 
 
 def good_and_bad(world: World) -> None:
-    """A better version, one that fails a gate, one that fails its users; a human unlocks."""
+    """A better version, one that fails a gate, one that fails in production; a person unlocks."""
     world.metrics[3] = BAD
     world.settle()
     for seed in (2, 3):
@@ -37,7 +38,7 @@ def good_and_bad(world: World) -> None:
 
 
 def brought_back(world: World) -> None:
-    """A former champion is brought back by annotation, and asked for anew by the spec."""
+    """An annotation rolls back to a former champion, and the spec then requests it again."""
     world.settle()
     first = world.stable()
     world.seed(2)
@@ -51,7 +52,7 @@ def brought_back(world: World) -> None:
 
 
 def data_that_come_late(world: World) -> None:
-    """A check of the data fails, and is repeated by itself."""
+    """A data check fails and is retried automatically."""
     world.reconcile()
     world.reconcile()
     world.fail_job(JobKind.CHECK, "TooFewRows", "12 rows, 1000 asked")
@@ -64,7 +65,7 @@ def data_that_come_late(world: World) -> None:
 
 
 def without_requests(world: World) -> None:
-    """Nobody sends requests: the deadline of the step decides."""
+    """There are no requests, so the deadline of the step decides."""
     world.settle()
     world.requests_per_second = 0
     world.seed(2)
@@ -90,7 +91,7 @@ def never_ready(world: World) -> None:
 
 
 def unready_for_a_while(world: World) -> None:
-    """The candidate is not ready for less than its deadline, in the midst of its rollout."""
+    """During its rollout, the candidate is unready for less than its deadline."""
     world.settle()
     world.seed(2)
     while not world.route.get(world.status.candidate or ""):
@@ -117,7 +118,7 @@ Life = Callable[[World], None]
 
 @dataclasses.dataclass
 class Witness(World):
-    """Notes the looks at which something went on: a phase begins or ends there."""
+    """Records the looks at which a phase begins or ends."""
 
     turns: set[int] = dataclasses.field(default_factory=set)
     last: object = None

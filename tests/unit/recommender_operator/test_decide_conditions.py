@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from recommender_operator.observed import Platform
+from tests.unit.recommender_operator.simulation.cluster import GOOD
 from tests.unit.recommender_operator.started_worlds import promoted_first
-from tests.unit.recommender_operator.world import GOOD, World
+from tests.unit.recommender_operator.world import World
 
 
 def test_a_model_without_a_version_has_no_pending_split() -> None:

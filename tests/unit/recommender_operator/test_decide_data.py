@@ -27,12 +27,12 @@ WARNED = {
 
 
 def checked_against(world: World) -> list[str | None]:
-    """What each check Job was told to compare with."""
+    """The data version that each check Job compares with."""
     started = [each for each in world.log if isinstance(each, a.StartJob)]
     return [each.inputs.get("against") for each in started if each.kind is JobKind.CHECK]
 
 
-def test_a_warning_goes_on_and_names_the_features() -> None:
+def test_a_warning_does_not_stop_the_version_and_names_the_features() -> None:
     world = World(odd_reports={JobKind.CHECK: {"checks": WARNED}})
     world.settle()
     assert world.stages() == {17: "Promoted"}
@@ -83,7 +83,7 @@ def test_a_blocking_check_fails_the_version_and_the_champion_serves() -> None:
 
 
 def test_the_data_is_compared_with_that_of_the_champion() -> None:
-    """A version that failed its gates is no measure for those that come after it."""
+    """Later versions are not compared with a version that failed its gates."""
     world = World(metrics={2: {"auc": 0.5}})
     for seed in (17, 2, 3):
         world.seed(seed)

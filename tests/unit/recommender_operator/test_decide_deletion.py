@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from recommender_operator import actions as a
 from recommender_operator.observed import JobKind
+from tests.unit.recommender_operator.simulation.cluster import spec
 from tests.unit.recommender_operator.started_worlds import rolled_out_second
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.world import World
 
 
 def test_history_beyond_the_limit_is_deleted_with_its_artifacts() -> None:

@@ -16,7 +16,7 @@ from tests.unit.recommender_operator.drift_worlds import (
     serving,
     settle,
 )
-from tests.unit.recommender_operator.world import USUAL, Mix
+from tests.unit.recommender_operator.simulation.counters import USUAL, Mix
 
 
 def test_three_shifted_windows_in_a_row_name_the_feature_and_retrain() -> None:
@@ -58,7 +58,7 @@ def test_a_champion_alone_waits_for_its_window_and_for_nothing_else() -> None:
     oracle.window = Verdict.INCONCLUSIVE
     look(world, oracle, 2)
     with oracle.speaks():
-        # A candidate, and later the probation of the new champion, want whole looks.
+        # A candidate, and later the probation of the new champion, require whole looks.
         assert world.status.candidate is not None
         assert world.reconcile().filling is None
         world.settle()
@@ -141,7 +141,7 @@ def test_nothing_is_retrained_from_an_outdated_spec() -> None:
     assert "was not trained from the current spec" in world.message("Drifted")
 
 
-def test_drift_blocks_the_promotion_of_what_was_trained_before_it() -> None:
+def test_drift_blocks_the_promotion_of_versions_trained_before_it() -> None:
     world, oracle = serving(retrain={"onDrift": False})
     oracle.window = Verdict.FAIL
     candidate = canary(world, oracle)
@@ -184,7 +184,7 @@ def test_new_users_are_reported_as_drift_which_ends_after_a_retraining() -> None
     assert world.status.drift.windows > 3
 
 
-def test_the_same_users_are_no_drift() -> None:
+def test_unchanged_users_are_not_drift() -> None:
     world = live(500)
     world.settle_served(60)
     assert world.status.drift.windows > 10
@@ -208,7 +208,7 @@ def test_a_candidate_that_fits_the_new_users_is_the_cure_and_starts_no_retrainin
     assert world.versions[world.stable()].spec.training.seed == 2
 
 
-def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after_a_while() -> None:
+def test_a_window_whose_start_cannot_be_stored_is_reported_and_retried_later() -> None:
     world, oracle = serving()
     key = windows.drift_key(world.stable())
     failed = Baseline(key=key, taken_at=world.now, samples={}, error="too large")
@@ -225,7 +225,7 @@ def test_a_window_whose_start_could_not_be_kept_says_so_and_is_tried_again_after
 
 
 def test_counters_that_are_only_remembered_are_not_judged_for_drift() -> None:
-    """They are without those of the features."""
+    """These counters lack those of the features."""
     world, oracle = serving()
     name = world.stable()
     key = windows.drift_key(name)

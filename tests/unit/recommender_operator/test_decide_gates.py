@@ -8,7 +8,8 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.observed import JobKind
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.world import World
 
 GATE = {"metric": "auc", "championMargin": 0.01, "judgeBy": "Interval"}
 NO_WORSE = {"aucMinusChampion": 0.0, "aucMinusChampionLow": -0.005, "aucMinusChampionHigh": 0.005}
@@ -26,7 +27,7 @@ def trainings(world: World) -> list[a.StartJob]:
 
 
 def reported(world: World, **fields: object) -> None:
-    """What the next training says of the champion of now."""
+    """The comparison of the next training with the current champion."""
     artifact = world.versions[world.stable()].status.artifact
     assert artifact is not None
     champion = {"digest": artifact.digest, "compared": True} | fields

@@ -8,8 +8,9 @@ import pytest
 
 from recommender_operator.api.version import SearchResult, VersionStage
 from recommender_operator.observed import JobKind, JobState
+from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD
 from tests.unit.recommender_operator.started_worlds import promoted_first
-from tests.unit.recommender_operator.world import BAD, GOOD, World
+from tests.unit.recommender_operator.world import World
 
 FOUND = {"sampler": "TPE", "trials": 20, "bestTrial": 4, "bestLogLoss": 0.5}
 

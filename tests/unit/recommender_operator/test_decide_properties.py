@@ -1,6 +1,6 @@
 """`decide` through arbitrary observations: the promises hold in every sequence.
 
-The world checks each action (see `world.py`): weights sum to 100, none for a version that failed a
+Each action is checked (see `simulation`): weights sum to 100, none for a version that failed a
 gate or its smoke inference, the stable version's service stays, nothing moves forward while
 paused, never two candidates. The analysis is replaced by arbitrary verdicts.
 """
@@ -26,7 +26,8 @@ from recommender_operator.analysis.window import WindowStats
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind
 from recommender_operator.phases.stages import breaks, windows
-from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
+from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD, spec
+from tests.unit.recommender_operator.world import World
 
 SEEDS = st.sampled_from([17, 2, 3])
 QUALITIES = st.sampled_from([GOOD, BAD, {}, {"auc": float("nan")}, {"auc": 0.60001}])
@@ -35,7 +36,7 @@ DRIFT = {"windowSessions": 20, "consecutiveWindows": 2, "cooldownSeconds": 60}
 
 @dataclasses.dataclass
 class Oracle:
-    """Says what the analysis is to say."""
+    """Supplies the verdicts of the analysis."""
 
     step: Verdict = Verdict.PASS
     window: Verdict = Verdict.PASS
@@ -84,7 +85,7 @@ class AnyCluster(RuleBasedStateMachine):
 
     @initialize(seeds=st.sampled_from([(), (17,), (2, 17), (3, 2)]), next_seed=SEEDS)
     def begin(self, seeds: tuple[int, ...], next_seed: int) -> None:
-        """Begin anywhere in a life, with another version asked for."""
+        """Start anywhere in a lifecycle, with another version requested."""
         self.oracle.window = self.oracle.broken = Verdict.INCONCLUSIVE
         with self.oracle.speaks():
             for seed in seeds:
@@ -259,7 +260,7 @@ def play(
     mortal: bool = False,
     jumps: Mapping[int, datetime.timedelta] | None = None,
 ) -> dict[str, object]:
-    """A benign life: a first version, a better one, a bad one, a former one, a rollbackTo."""
+    """A lifecycle: a first version, a better one, a bad one, a former one, a rollbackTo."""
     world, oracle = World(spec=spec(drift=DRIFT | {"windowSessions": 1000000})), Oracle()
     world.mortal, world.jumps = mortal, jumps or {}
     oracle.window = oracle.broken = Verdict.INCONCLUSIVE
@@ -290,22 +291,22 @@ def test_a_benign_life_ends_the_same_however_the_clock_jumps(jumps: dict[int, in
 
 
 @given(st.lists(st.integers(0, 5), max_size=120))
-def test_a_benign_life_ends_the_same_wherever_the_operator_died(crashes: list[int]) -> None:
+def test_a_benign_life_ends_the_same_wherever_the_operator_crashes(crashes: list[int]) -> None:
     assert play(tuple(crashes)) == BENIGN
 
 
-def test_a_benign_life_ends_the_same_if_the_operator_dies_after_every_single_write() -> None:
+def test_a_benign_life_ends_the_same_if_the_operator_crashes_after_every_write() -> None:
     assert play((), mortal=True) == BENIGN
 
 
-def test_the_benign_life_is_the_one_that_was_meant() -> None:
+def test_the_benign_life_reaches_the_intended_stages() -> None:
     assert BENIGN["stages"] == {17: "Promoted", 2: "RolledBack", 3: "Rejected", 4: "RolledBack"}
     assert BENIGN["route"] == {17: 100}
     assert BENIGN["rollbacks"] == 1
 
 
 @given(SEEDS, st.sampled_from([Verdict.PASS, Verdict.FAIL]), QUALITIES)
-def test_where_nothing_changes_nothing_is_done(
+def test_without_a_change_there_is_no_action(
     seed: int, verdict: Verdict, quality: dict[str, float]
 ) -> None:
     world, oracle = World(spec=spec(drift=DRIFT)), Oracle(step=verdict)

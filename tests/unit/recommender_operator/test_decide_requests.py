@@ -8,12 +8,13 @@ import pytest
 
 from recommender_operator import actions as a
 from recommender_operator.api.version import VersionStage
+from tests.unit.recommender_operator.simulation.cluster import BAD, spec
 from tests.unit.recommender_operator.started_worlds import (
     in_canary,
     promoted_first,
     rolled_out_second,
 )
-from tests.unit.recommender_operator.world import BAD, World, spec
+from tests.unit.recommender_operator.world import World
 
 
 def results(world: World) -> dict[str, str]:
@@ -216,7 +217,7 @@ def test_rollback_to_ends_the_candidate() -> None:
 
 
 @pytest.mark.parametrize("crash", range(5))
-def test_rollback_to_ends_the_same_wherever_the_operator_dies(crash: int) -> None:
+def test_rollback_to_reaches_the_same_end_wherever_the_operator_crashes(crash: int) -> None:
     world = rolled_out_second()
     first = world.status.previous
     world.annotations["rollback-to"] = f"{first}"
@@ -265,7 +266,7 @@ def test_a_pin_is_stronger_than_the_annotation() -> None:
     assert "pins" in results(world)[f"rollback-to {world.status.previous}"]
 
 
-def test_paused_starts_nothing() -> None:
+def test_a_paused_model_starts_nothing() -> None:
     world = promoted_first()
     world.edit(paused=True)
     world.seed(2)
@@ -330,7 +331,7 @@ def test_a_version_that_fails_while_paused_still_loses_its_requests() -> None:
     assert world.route == {world.stable(): 100}
 
 
-def test_paused_no_deadline_rolls_back() -> None:
+def test_no_deadline_rolls_back_a_paused_model() -> None:
     deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
     world = in_canary(analysis=deadline | {"onDeadline": "RollBack"})
     world.edit(paused=True)
@@ -341,7 +342,7 @@ def test_paused_no_deadline_rolls_back() -> None:
 
 
 @pytest.mark.parametrize("action", ["retry", "promote"])
-def test_paused_refuses_promote_and_retry(action: str) -> None:
+def test_a_paused_model_refuses_promote_and_retry(action: str) -> None:
     world = in_canary()
     world.edit(paused=True)
     world.annotations[action] = "1"
@@ -350,7 +351,7 @@ def test_paused_refuses_promote_and_retry(action: str) -> None:
     assert world.route[world.status.candidate or ""] == 10
 
 
-def test_paused_obeys_abort_and_rollback_to() -> None:
+def test_a_paused_model_obeys_abort_and_rollback_to() -> None:
     world = in_canary()
     world.edit(paused=True)
     world.annotations["abort"] = "1"

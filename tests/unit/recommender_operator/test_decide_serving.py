@@ -22,7 +22,7 @@ def test_a_route_that_somebody_edits_is_written_again() -> None:
 
 
 def test_a_candidate_with_all_requests_counts_for_a_champion_without_pods() -> None:
-    # So it is in Knative mode, whose last step makes the candidate the rolled-out revision.
+    # As in Knative mode, whose last step makes the candidate the rolled-out revision.
     world = in_canary()
     candidate, champion = world.status.candidate or "", world.champion() or ""
     for _ in range(400):

@@ -9,8 +9,9 @@ import pytest
 from recommender_operator import actions as a
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.observed import JobKind, JobState
+from tests.unit.recommender_operator.simulation.cluster import START, spec
 from tests.unit.recommender_operator.test_decide_properties import DRIFT, Oracle
-from tests.unit.recommender_operator.world import START, World, spec
+from tests.unit.recommender_operator.world import World
 
 HOUR = datetime.timedelta(hours=1)
 SOURCE = {"source": {"claimName": "raw"}}
@@ -22,7 +23,7 @@ def watched(every: str = "Hourly", **sections: object) -> World:
 
 
 def started(world: World) -> list[int]:
-    """The numbers of the snapshots that were started, as often as they were."""
+    """The numbers of the started snapshots, one entry per start."""
     jobs = [each for each in world.log if isinstance(each, a.StartJob)]
     return [each.attempt for each in jobs if each.kind is JobKind.SNAPSHOT]
 
@@ -35,7 +36,7 @@ def snapshot_jobs(world: World) -> list[JobState]:
     return [job for job in world.jobs.values() if job.kind is JobKind.SNAPSHOT]
 
 
-def test_without_a_schedule_nothing_is_taken() -> None:
+def test_without_a_schedule_no_snapshot_is_taken() -> None:
     world = World()
     world.settle()
     world.now += 48 * HOUR
@@ -45,7 +46,7 @@ def test_without_a_schedule_nothing_is_taken() -> None:
     assert world.status.snapshots is None
 
 
-def test_an_hourly_snapshot_is_taken_once_in_each_number() -> None:
+def test_an_hourly_snapshot_is_taken_once_per_hour() -> None:
     world = watched()
     world.settle()
     assert started(world) == [number(START)]
@@ -58,7 +59,7 @@ def test_an_hourly_snapshot_is_taken_once_in_each_number() -> None:
     assert started(world) == [number(START), number(START + HOUR)]
 
 
-def test_a_daily_snapshot_is_taken_once_in_each_day_of_utc() -> None:
+def test_a_daily_snapshot_is_taken_once_per_day_of_utc() -> None:
     world = watched("Daily")
     world.settle()
     for _ in range(30):
@@ -115,7 +116,7 @@ def test_a_snapshot_waits_for_a_check_that_ingests_the_same_rows() -> None:
     assert len(snapshot_jobs(world)) == 1
 
 
-def test_a_long_snapshot_is_waited_for() -> None:
+def test_a_long_snapshot_delays_the_next_one() -> None:
     world = watched()
     world.settle()
     world.now = START + HOUR
@@ -131,7 +132,7 @@ def test_a_long_snapshot_is_waited_for() -> None:
     assert started(world)[-1] == number(START + 3 * HOUR)
 
 
-def test_a_failed_snapshot_says_why_and_the_next_hour_tries_again() -> None:
+def test_a_failed_snapshot_reports_the_reason_and_is_retried_in_the_next_hour() -> None:
     world = watched()
     world.settle()
     champion = world.champion()
@@ -144,7 +145,7 @@ def test_a_failed_snapshot_says_why_and_the_next_hour_tries_again() -> None:
     assert [e.type for e in world.events if e.reason == "UnreadableData"] == ["Warning"]
     reported = world.status.snapshots
     assert reported is not None
-    # what was taken last stays readable
+    # the last snapshot stays readable
     assert reported.data_version == f"i{number(START)}.u1.t0-{number(START):016x}"
     assert started(world) == [number(START), number(START + HOUR)]
     world.now = START + 2 * HOUR
@@ -244,7 +245,7 @@ def test_snapshots_without_new_rows_start_no_retraining() -> None:
     assert world.status.retrain is None
 
 
-def test_a_retraining_for_snapshots_waits_until_the_one_on_its_way_has_ended() -> None:
+def test_a_retraining_for_snapshots_waits_until_the_current_one_has_ended() -> None:
     rollout = {"steps": [{"weight": 10}, {"weight": 100}]}
     world = watched(retrain={"afterSnapshots": 1}, rollout=rollout)
     world.settle()
@@ -285,7 +286,7 @@ def test_a_locked_model_continues_to_take_snapshots() -> None:
 
 
 @pytest.mark.parametrize("pin", [{"version": VERSION}, {"asOf": "2025-12-01T00:00:00Z"}])
-def test_nothing_is_retrained_on_data_that_are_pinned(pin: dict[str, str]) -> None:
+def test_a_model_with_pinned_data_is_not_retrained(pin: dict[str, str]) -> None:
     oracle = Oracle(window=Verdict.INCONCLUSIVE, broken=Verdict.INCONCLUSIVE)
     data = {**SOURCE, **pin, "snapshots": {"every": "Hourly"}}
     world = World(spec=spec(data=data, drift=DRIFT, retrain={"afterSnapshots": 1}))

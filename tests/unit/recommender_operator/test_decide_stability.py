@@ -22,7 +22,7 @@ def look(world: World, times: int = 1) -> None:
 
 
 def crash(world: World, name: str) -> None:
-    """The container ends, and is back a look later."""
+    """The container crashes, and is ready again one look later."""
     service = world.services[name]
     service.crash()
     service.ready, service.pods = False, 0

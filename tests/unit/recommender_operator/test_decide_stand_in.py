@@ -10,8 +10,9 @@ from recommender_operator.actions import CreateVersion
 from recommender_operator.analysis.verdict import Verdict
 from recommender_operator.api.spec import Algorithm
 from recommender_training.config.training import parse_config
+from tests.unit.recommender_operator.simulation.cluster import BAD, GOOD, spec
 from tests.unit.recommender_operator.test_decide_properties import Oracle
-from tests.unit.recommender_operator.world import BAD, GOOD, World, spec
+from tests.unit.recommender_operator.world import World
 
 POLICY = {"onFailure": "DeployBaseline"}
 
@@ -22,7 +23,7 @@ def world_with(**evaluation: object) -> World:
     return world
 
 
-def test_the_baseline_serves_in_place_of_a_first_version_that_failed_and_says_so() -> None:
+def test_the_baseline_serves_in_place_of_a_failed_first_version_and_is_reported() -> None:
     world = world_with()
     world.settle()
     assert world.stages() == {17: "Rejected", -17: "Promoted"}
@@ -41,7 +42,7 @@ def test_the_baseline_serves_in_place_of_a_first_version_that_failed_and_says_so
         assert reported in world.message(kind), kind
 
 
-def test_it_replaces_a_champion_step_by_step_as_any_version() -> None:
+def test_a_stand_in_replaces_a_champion_step_by_step_like_any_version() -> None:
     world = World(spec=spec(evaluation=POLICY))
     world.settle()
     world.metrics[2] = BAD
@@ -62,7 +63,7 @@ def test_a_baseline_that_fails_the_same_gates_is_never_served() -> None:
     assert world.condition("Ready") == ("False", "GateFailed")
 
 
-def test_nothing_is_searched_for_the_baseline_in_place_of_a_version_with_a_search() -> None:
+def test_the_stand_in_for_a_version_with_a_search_runs_no_search() -> None:
     training = {"seed": 17, "search": {"trials": 3}}
     world = World(spec=spec(evaluation=POLICY, training=training))
     world.metrics[17] = BAD
@@ -75,7 +76,7 @@ def test_nothing_is_searched_for_the_baseline_in_place_of_a_version_with_a_searc
     assert parse_config(json.dumps(baseline.dump())).algorithm == "LogisticRegression"
 
 
-def test_without_the_policy_nothing_follows() -> None:
+def test_without_the_policy_there_is_no_stand_in() -> None:
     world = World()
     world.metrics[17] = BAD
     world.settle()
@@ -149,7 +150,7 @@ def test_the_version_of_the_spec_is_kept_while_its_stand_in_serves() -> None:
     world.seed(3)
     world.reconcile()
     world.tick()
-    world.seed(2)  # 3 is superseded, and ended later than 2
+    world.seed(2)  # 3 is superseded, and ends later than 2
     world.settle()
     assert world.stages() == {17: "Promoted", 2: "Rejected", -2: "Promoted", 3: "Superseded"}
     made = [x for x in world.log if isinstance(x, CreateVersion)]
@@ -157,7 +158,9 @@ def test_the_version_of_the_spec_is_kept_while_its_stand_in_serves() -> None:
 
 
 @pytest.mark.parametrize("crashes", [(0, 1, 0, 2, 1, 3, 0, 1), (2, 0, 1, 1, 0, 4, 2, 0, 1, 0)])
-def test_it_ends_the_same_wherever_the_operator_dies(crashes: tuple[int, ...]) -> None:
+def test_a_stand_in_reaches_the_same_end_wherever_the_operator_crashes(
+    crashes: tuple[int, ...],
+) -> None:
     ends = []
     for died in ((), crashes):
         world, oracle = world_with(), Oracle(step=Verdict.PASS)

@@ -24,7 +24,7 @@ def test_a_step_whose_candidate_gets_too_few_requests_is_held_at_its_deadline() 
     assert len(held) == 1, "said the same at each look"
 
 
-def test_a_step_without_a_verdict_is_rolled_back_where_the_policy_says_so() -> None:
+def test_a_step_without_a_verdict_is_rolled_back_if_the_policy_requires_it() -> None:
     deadline = {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300}
     world = in_canary(analysis=deadline | {"onDeadline": "RollBack"})
     world.requests_per_second = 0
@@ -52,7 +52,7 @@ def test_a_version_without_counters_is_an_error_that_promotes_nothing() -> None:
 
 
 def test_changing_numbers_are_written_once_per_interval_and_a_new_verdict_at_once() -> None:
-    # Each write wakes the operator; a write at each look would never let it rest.
+    # Each write wakes the operator, so a write at each look would keep it busy forever.
     world = in_canary(analysis={"intervalSeconds": 30, "stepSeconds": 600, "minRequests": 100000})
     candidate = world.status.candidate or ""
     writes: list[int] = []

@@ -13,7 +13,8 @@ from recommender_operator.api.conditions import find
 from recommender_operator.api.version import VersionStage
 from recommender_operator.decide import decide
 from recommender_operator.observed import JobKind, Platform
-from tests.unit.recommender_operator.world import BAD, World, spec
+from tests.unit.recommender_operator.simulation.cluster import BAD, spec
+from tests.unit.recommender_operator.world import World
 
 MISSING = ("trainjobs.trainer.kubeflow.org", "jobsets.jobset.x-k8s.io")
 
@@ -23,7 +24,7 @@ def world(training: dict[str, Any] | None = None, **fields: Any) -> World:
 
 
 def until_training(world: World) -> a.StartJob:
-    """Go on to the moment when the training has been started."""
+    """Continue until the training has started."""
     for _ in range(10):
         world.reconcile()
         started = [each for each in world.log if isinstance(each, a.StartJob)]
@@ -45,7 +46,7 @@ def test_workers_make_a_version_like_any_other() -> None:
     assert cancelled(seen) == []
 
 
-def test_without_trainer_the_condition_says_so_with_the_remedy_and_it_starts_when_it_comes() -> (
+def test_the_condition_reports_a_missing_trainer_and_training_starts_once_it_is_installed() -> (
     None
 ):
     seen = world(platform=Platform(missing_for_workers=MISSING))
@@ -72,7 +73,7 @@ def test_one_worker_needs_no_trainer() -> None:
     assert seen.stages() == {17: "Promoted"}
 
 
-def test_without_trainer_the_champion_serves_on() -> None:
+def test_without_trainer_the_champion_continues_to_serve() -> None:
     seen = world({"workers": 1})
     seen.settle()
     champion = seen.stable()
@@ -118,7 +119,7 @@ def test_a_paused_model_keeps_its_training() -> None:
     assert cancelled(seen) == []
 
 
-def test_a_group_that_is_taken_up_again_while_its_data_are_checked_is_left_alone() -> None:
+def test_a_group_is_not_cancelled_while_its_data_are_checked_again() -> None:
     seen = world()
     old = until_training(seen)
     version = seen.versions[old.version]
@@ -158,7 +159,7 @@ def test_a_group_is_checked_soon_after_its_first_worker_ends() -> None:
 
 
 def test_a_failed_group_fails_the_version_and_is_not_cancelled() -> None:
-    """Its pods have ended, and its TrainJob tells why."""
+    """Its pods have ended, and its TrainJob has the reason."""
     seen = world()
     until_training(seen)
     seen.fail_job(JobKind.TRAIN, "OOMKilled", "worker 1 used more memory")

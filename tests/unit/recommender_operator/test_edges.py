@@ -26,7 +26,7 @@ ENVIRONMENT = {
 }
 
 
-def test_what_is_not_set_has_its_default() -> None:
+def test_an_unset_setting_has_its_default() -> None:
     settings = load(ENVIRONMENT)
     assert settings == Settings(
         training_image="training:1", serving_image="serving:1", namespace="operator"
@@ -34,7 +34,7 @@ def test_what_is_not_set_has_its_default() -> None:
     assert (settings.workers, settings.watch_namespaces) == (10, ())
 
 
-def test_everything_can_be_set_and_reaches_the_manifests() -> None:
+def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
     settings = load(
         ENVIRONMENT
         | {

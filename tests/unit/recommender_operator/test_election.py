@@ -14,14 +14,14 @@ from recommender_operator import election
 from recommender_operator.adapters.kubernetes.port import ConflictError, KubeError, NotLeaderError
 from recommender_operator.election import LEASES, Elector, LostLeaseError
 from recommender_operator.lease import Record, Terms
-from tests.fakes import FakeKube
+from tests.fakes.kube import FakeKube
 
 TERMS = Terms(10)
 Sleep = Callable[[float], Awaitable[None]]
 
 
 class Bench:
-    """Processes that share a Lease; `asyncio.sleep` moves the clock of all."""
+    """Processes that share a Lease; `asyncio.sleep` advances the clock of all."""
 
     def __init__(self) -> None:
         self.time = 1000.0
@@ -109,7 +109,7 @@ async def test_a_standby_leads_within_fifteen_seconds_of_a_kill(bench: Bench) ->
     assert (bench.record.holder, bench.record.transitions) == ("b", 1)
 
 
-async def test_after_a_clean_end_a_standby_waits_at_most_one_pause(bench: Bench) -> None:
+async def test_after_a_graceful_shutdown_a_standby_waits_at_most_one_pause(bench: Bench) -> None:
     first, second = bench.elector("a"), bench.elector("b")
     await first.acquire()
     waiting = asyncio.create_task(second.acquire())
@@ -194,7 +194,7 @@ async def test_a_renewal_with_a_lost_response_does_not_lose_the_lease(bench: Ben
         assert bench.time > 1010
 
 
-async def test_of_two_processes_that_take_the_lease_at_once_one_leads(bench: Bench) -> None:
+async def test_only_one_of_two_processes_that_take_the_lease_at_once_leads(bench: Bench) -> None:
     both = [bench.elector("a"), bench.elector("b")]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(elector.acquire()) for elector in both]
@@ -281,7 +281,7 @@ async def test_a_conflict_counts_as_a_response(
 
 @pytest.mark.parametrize("verb", ["get", "patch"])
 async def test_a_renewal_counts_from_before_its_request(bench: Bench, verb: str) -> None:
-    """Others count from what they read, which may be as early as the request."""
+    """Others count from the time of their read, which may be as early as the request."""
     first = bench.elector("a")
     await first.acquire()
     bench.kube.find(LEASES, "operator")["spec"]["holderIdentity"] = ""

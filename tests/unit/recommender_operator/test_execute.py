@@ -35,7 +35,8 @@ from recommender_operator.execute import ExecutionError
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import Claim, JobKind, Observed
 from recommender_operator.resources import baselines, model_version, names
-from tests.fakes import NOW, copied
+from tests.fakes.documents import copied
+from tests.fakes.kube import NOW
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -198,7 +199,7 @@ def group_snapshot(rig: Rig) -> Snapshot:
 
 
 async def test_a_group_is_started_runtime_first_and_cancelled_as_a_whole() -> None:
-    """Trainer's webhook refuses a TrainJob whose runtime it has not seen yet."""
+    """Trainer's webhook denies a TrainJob whose runtime it has not seen yet."""
     rig = Rig()
     shot = group_snapshot(rig)
     start = do.StartJob(kind=JobKind.TRAIN, version=NAME, attempt=3, inputs={"data_version": "1"})
@@ -221,7 +222,7 @@ async def test_the_data_of_a_group_are_checked_by_one_job() -> None:
 
 
 def of_another(rig: Rig, resource: Resource, name: str) -> Any:
-    """Put an object of another in the place of one of the model's."""
+    """Replace an object of the model with a foreign one."""
     metadata: dict[str, Any] = {"name": name, "namespace": "team"}
     return copied(rig.kube.put(resource, {"metadata": metadata}))
 
@@ -284,7 +285,7 @@ async def test_a_status_that_another_operator_has_written_since_is_not_overwritt
 
 
 def as_seen_by_another(shot: Snapshot) -> Snapshot:
-    """Return the same look as another operator makes it."""
+    """Return the same observation as another operator makes it."""
     return Snapshot(observed=shot.observed, pods=shot.pods)
 
 

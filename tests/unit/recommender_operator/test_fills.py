@@ -68,21 +68,21 @@ async def test_a_window_that_fills_is_read_by_its_counters_alone() -> None:
     assert world.readings == 2
 
 
-async def test_a_full_window_is_for_a_whole_look() -> None:
+async def test_a_full_window_requires_a_whole_look() -> None:
     world = World(sessions=600)
     world.look()
     assert await world.fills.pause("m") is None
     assert world.readings == 0
 
 
-async def test_a_model_that_was_not_looked_at_is() -> None:
+async def test_a_model_without_a_look_requires_a_whole_look() -> None:
     world = World()
     assert await world.fills.pause("m") is None
     assert world.requested == []
 
 
 @pytest.mark.parametrize("when", ["before", "in the look", "in the reading"])
-async def test_whatever_happens_to_a_model_is_a_cause_for_a_whole_look(when: str) -> None:
+async def test_any_event_of_a_model_requires_a_whole_look(when: str) -> None:
     world = World()
     world.look(cause=when == "in the look")
     if when == "before":
@@ -101,7 +101,7 @@ async def test_a_whole_look_comes_when_it_is_due() -> None:
     assert await world.fills.pause("m") is None
 
 
-async def test_pods_that_do_not_answer_are_for_a_whole_look() -> None:
+async def test_pods_that_do_not_answer_require_a_whole_look() -> None:
     world = World(fails=True)
     world.look()
     assert await world.fills.pause("m") is None

@@ -1,8 +1,8 @@
-"""An operator that was frozen at a write, and resumed beside a new one, changes nothing.
+"""An operator that is frozen at a write and resumed beside a new one changes nothing.
 
 Each operator of a chain is frozen (as by SIGSTOP) right after a write of a whole lifecycle, or
-right before it is sent; a new one takes over, until it is frozen in its turn. When the model has
-settled and ten minutes have passed, all of them go on with the looks that they were in.
+right before it is sent; a new one takes over until it is frozen too. When the model has
+settled and ten minutes have passed, all of them resume their interrupted looks.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ from recommender_operator.adapters.kubernetes.port import (
     Resource,
 )
 from recommender_operator.resources import http_route
-from tests.fakes import FakeKube, Place, copied
+from tests.fakes.documents import copied
+from tests.fakes.kube import FakeKube, Place
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.stories import MODES, WRITES, Story, end_of_two
 
-#: For how long an operator stays frozen after the model has settled.
+#: How long an operator stays frozen after the model has settled.
 PAUSE = datetime.timedelta(minutes=10)
 
 
 @dataclasses.dataclass(frozen=True)
 class Freeze:
-    """When an operator is frozen: at which of its writes, before or after it is made."""
+    """When an operator is frozen: at which of its writes, and before or after it."""
 
     write: int
     sent: bool
@@ -49,7 +50,7 @@ NEVER = Freeze(0, sent=False)
 
 
 class FreezingKube:
-    """The API server to an operator that is frozen at one of its writes; Events do not count."""
+    """The API server for an operator that is frozen at one of its writes; Events do not count."""
 
     def __init__(self, kube: FakeKube, freeze: Freeze, leads: Callable[[], bool]) -> None:
         self._kube = kube
@@ -72,7 +73,7 @@ class FreezingKube:
                 return await call(resource, *arguments, **preconditions)
             before = everything(self._kube)
             answer = await call(resource, *arguments, **preconditions)
-            # A write that changes nothing is made anew by each successor, which must get on.
+            # Each successor repeats a write that changes nothing, and must get past it.
             await self._count(everything(self._kube) != before)
             return answer
 
@@ -91,7 +92,7 @@ def everything(kube: FakeKube) -> dict[Place, Any]:
 
 
 class ChainOfOperators(Story):
-    """A model whose operators are frozen one after another; each one's successor goes on."""
+    """A model whose operators are frozen in turn; a successor takes over from each."""
 
     def __init__(self, mode: str, freeze: Freeze, *, fenced: bool) -> None:
         self.freeze = freeze
@@ -126,7 +127,7 @@ class ChainOfOperators(Story):
         self.rig.time = time
 
     async def resume_all(self) -> None:
-        """Let every frozen operator end the look that it was in the middle of."""
+        """Let every frozen operator finish its interrupted look."""
         for rig, port, look in self.frozen:
             rig.time = self.rig.time
             port.resumed.set()
@@ -145,17 +146,17 @@ async def settled(
 
 
 SENT = [Freeze(1, sent=True), Freeze(3, sent=True)]
-#: An operator that is frozen before an earlier write may never get on.
+#: An operator that is frozen before an earlier write may never make progress.
 UNSENT = [Freeze(3, sent=False)]
 
 
 @pytest.mark.parametrize("freeze", SENT + UNSENT, ids=str)
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 @pytest.mark.parametrize("mode", MODES)
-async def test_an_operator_resumed_at_any_write_changes_nothing_that_is_there(
+async def test_an_operator_resumed_at_any_write_changes_no_existing_object(
     mode: str, bad: bool, freeze: Freeze
 ) -> None:
-    """By the preconditions alone: only what was deleted meanwhile may be created anew."""
+    """Preconditions alone: only objects deleted in the meantime may be created again."""
     story = await settled(mode, bad, freeze)
     before = everything(story.rig.kube)
     await story.resume_all()
@@ -164,7 +165,7 @@ async def test_an_operator_resumed_at_any_write_changes_nothing_that_is_there(
 
 
 def collect(kube: FakeKube) -> None:
-    """Remove what no owner is left of, as Kubernetes' garbage collector does."""
+    """Delete objects without an existing owner, as Kubernetes' garbage collector does."""
     uids = {thing["metadata"]["uid"] for thing in kube.objects.values()}
     for place, thing in list(kube.objects.items()):
         owners = thing["metadata"].get("ownerReferences") or []
@@ -175,10 +176,10 @@ def collect(kube: FakeKube) -> None:
 @pytest.mark.parametrize("freeze", SENT + UNSENT, ids=str)
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 @pytest.mark.parametrize("mode", MODES)
-async def test_what_an_operator_creates_anew_without_a_fence_is_collected_or_taken_away(
+async def test_objects_that_an_unfenced_operator_recreates_are_garbage_collected_or_deleted(
     mode: str, bad: bool, freeze: Freeze
 ) -> None:
-    """And it never gets requests that the leader has not given to it."""
+    """It also never gets requests that the leader has not routed to it."""
     story = await settled(mode, bad, freeze)
     kube = story.rig.kube
     collect(kube)
@@ -191,7 +192,7 @@ async def test_what_an_operator_creates_anew_without_a_fence_is_collected_or_tak
     assert everything(kube) == before
 
 
-async def test_a_version_that_comes_back_from_the_dead_is_superseded_and_runs_nothing() -> None:
+async def test_a_recreated_version_is_superseded_and_runs_nothing() -> None:
     story = ChainOfOperators("Gateway", NEVER, fenced=False)
     await story.first()
     second = await story.second()
@@ -223,7 +224,7 @@ async def test_an_operator_resumed_beside_a_new_leader_creates_nothing_either(
 
 
 async def test_a_split_decided_before_an_abort_never_reaches_a_route_that_was_right() -> None:
-    """The new leader had nothing to take back, and yet its write stops the older one."""
+    """The new leader had nothing to revert, but its write still stops the older one."""
     story = ChainOfOperators("Gateway", NEVER, fenced=False)
     candidate, kube = await about_to_get_requests(story), story.rig.kube
     ((_, port, look),) = story.frozen

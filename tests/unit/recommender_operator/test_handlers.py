@@ -49,12 +49,12 @@ def test_kopf_has_no_handler_that_adds_a_finalizer_or_annotations() -> None:
 
 
 def test_kopf_does_not_remove_the_operators_finalizer() -> None:
-    """It removes its own from whatever it watches, where no handler needs it."""
+    """Kopf removes its finalizer from watched objects if no handler needs it."""
     settings: Any = handlers.settings(namespaced=False)
     assert settings.persistence.finalizer != FINALIZER
 
 
-def test_no_wait_of_kopf_is_without_a_limit() -> None:
+def test_every_wait_of_kopf_has_a_limit() -> None:
     settings: Any = handlers.settings(namespaced=False)
     watching, networking = settings.watching, settings.networking
     limits = (

@@ -49,7 +49,7 @@ def test_a_thousand_due_models_require_no_restart_while_looks_end() -> None:
 
 
 def test_an_api_outage_of_ten_minutes_requires_no_restart() -> None:
-    """Each look fails at its own limit, and the watch brings nothing."""
+    """Each look fails at its own limit, and the watch delivers nothing."""
     rig = Liveness()
     for number in range(30):
         rig.schedule.add(f"m{number}", 0)

@@ -24,7 +24,7 @@ from recommender_operator.instances import (
 from recommender_operator.metrics import Metrics
 from recommender_operator.reconcile import Key, Refused
 from recommender_operator.resources.labels import INSTANCE
-from tests.fakes import NOW, FakeKube
+from tests.fakes.kube import NOW, FakeKube
 
 KEY = Key("team", "movies")
 GRACE = 120.0
@@ -191,7 +191,7 @@ async def test_the_claim_of_a_missing_release_ends_with_its_last_possible_look()
 
 
 async def test_a_label_that_changed_back_and_forth_starts_the_wait_again() -> None:
-    """The former release may have looked in between."""
+    """The former release may have had a look in between."""
     world = World()
     await world.release("a/a").look()
     blue = world.release("b/b", "blue")

@@ -1,4 +1,4 @@
-"""What Argo CD and Flux make of the statuses that `decide` writes in each stage of a life.
+"""How Argo CD and Flux read the statuses that `decide` writes in each stage of a lifecycle.
 
 The Lua script runs in Lua, the expressions in a CEL interpreter, and kstatus is an oracle written
 from its rules for custom resources (kubernetes-sigs/cli-utils, pkg/kstatus: README, generic.go).
@@ -19,7 +19,8 @@ import pytest
 import yaml
 
 from recommender_operator.api.version import VersionStage
-from tests.unit.recommender_operator.world import BAD, World, spec
+from tests.unit.recommender_operator.simulation.cluster import BAD, spec
+from tests.unit.recommender_operator.world import World
 
 INTEGRATIONS = pathlib.Path(__file__).parents[3] / "manifests/integrations"
 SCRIPT = (INTEGRATIONS / "argocd/health.lua").read_text(encoding="utf-8")
@@ -52,7 +53,7 @@ def program(source: str) -> Any:
 
 
 def flux(thing: Manifest) -> str:
-    """Return what the expressions say, in the order in which Flux asks them."""
+    """Return the result of the expressions, in the order in which Flux evaluates them."""
     values = celpy.adapter.json_to_cel(json.loads(json.dumps(thing)))
     for name, word in (("inProgress", "InProgress"), ("failed", "Failed"), ("current", "Current")):
         if program(EXPRESSIONS[name]).evaluate(values):

@@ -1,4 +1,4 @@
-"""The record of the election: who may take it, and when, by each process's own clock."""
+"""The record of the election: who may take the Lease, and when, by each process's own clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_the_default_of_ten_seconds_gives_the_usual_deadline_and_retry() -> None
     assert (TERMS.duration, TERMS.deadline, TERMS.retry) == (10, 7, 2)
 
 
-def test_a_record_survives_the_lease_and_what_is_odd_counts_as_not_there() -> None:
+def test_a_record_survives_the_lease_and_an_invalid_one_counts_as_absent() -> None:
     record = Record("a", 10, "t1", "t2", 3)
     assert Record.of({"spec": record.spec()}) == record
     odd = {"holderIdentity": None, "leaseDurationSeconds": "ten", "leaseTransitions": None}
@@ -34,7 +34,7 @@ def test_a_lease_without_a_holder_is_taken_at_once() -> None:
     assert taken.acquired == taken.renewed == "2026-01-01T12:00:00.000005Z"
 
 
-def test_the_first_holder_is_no_transition() -> None:
+def test_the_first_holder_is_not_a_transition() -> None:
     assert View("me", TERMS).claim(NOW).transitions == 0
 
 
@@ -74,10 +74,10 @@ def test_a_released_lease_has_no_holder_and_keeps_its_count() -> None:
     st.lists(st.tuples(st.floats(0, 20), st.booleans()), max_size=30),
     st.datetimes(timezones=st.just(datetime.UTC)),
 )
-def test_a_lease_is_taken_only_when_its_record_stood_still_for_its_whole_duration(
+def test_a_lease_is_taken_only_if_its_record_was_unchanged_for_its_whole_duration(
     steps: list[tuple[float, bool]], wall: datetime.datetime
 ) -> None:
-    """The holder's wall clock may say anything."""
+    """The holder's wall clock may show any time."""
     view, now, changed, count = View("me", TERMS), 0.0, 0.0, 0
     view.see(Record("other", 10, renewed=wall.isoformat()), now)
     for pause, renews in steps:

@@ -1,4 +1,4 @@
-"""Whole lifecycles with fakes: the same core and stories in both traffic modes."""
+"""Whole lifecycles with fakes: the same core in both traffic modes."""
 
 from __future__ import annotations
 

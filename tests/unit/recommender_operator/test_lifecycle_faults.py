@@ -17,13 +17,13 @@ from recommender_operator.adapters.kubernetes.port import (
     KubeError,
     Resource,
 )
-from tests.fakes import FakeKServe
+from tests.fakes.kserve import FakeKServe
 from tests.unit.recommender_operator.stories import MODES, Story, end_of_two
 
 
 @pytest.mark.parametrize("bad", [False, True], ids=["good", "bad"])
 @pytest.mark.parametrize("mode", MODES)
-async def test_an_operator_that_dies_after_every_single_write_reaches_the_same_end(
+async def test_an_operator_that_crashes_after_every_write_reaches_the_same_end(
     mode: str, bad: bool
 ) -> None:
     expected = await end_of_two(Story(mode), bad)
@@ -33,7 +33,7 @@ async def test_an_operator_that_dies_after_every_single_write_reaches_the_same_e
 
 
 def decided(story: Story) -> dict[str, Any]:
-    """Return what was decided about each version, and why."""
+    """Return the decision about each version, and its reason."""
     versions = {name: story.rig.kube.find(VERSIONS, name) for name in story.stages}
     decisions = {name: version["status"].get("decision", {}) for name, version in versions.items()}
     return {
@@ -62,7 +62,7 @@ async def test_a_clock_an_hour_back_or_forward_in_any_phase_reaches_the_same_end
 
 
 class LateKServe(FakeKServe):
-    """KServe whose InferenceService names a revision as ready some steps after the revision."""
+    """KServe whose InferenceService reports a revision as ready some steps after the revision."""
 
     late = 0
 
@@ -91,7 +91,7 @@ async def test_a_late_status_of_kserve_is_not_a_failure(bad: bool) -> None:
 
 
 class Disturbed(Story):
-    """A story in which one write fails, and the look that it ends is repeated at once."""
+    """A lifecycle in which one write fails and ends its look, which is repeated at once."""
 
     def __init__(self, mode: str, number: int, error: KubeError) -> None:
         """`number` of the write, counted from 1."""
@@ -115,7 +115,7 @@ class Disturbed(Story):
 
 
 def reported(story: Story) -> list[tuple[str, str, str]]:
-    """Return what the Events of a story say, less the numbers of requests, which grow by look."""
+    """Return the messages of the Events, without numbers of requests, which grow with looks."""
     kube = story.rig.kube
     events = [kube.find(EVENTS, name) for name in kube.names(EVENTS)]
     shown_text = [(e["type"], e["reason"], e["message"].partition(" (at ")[0]) for e in events]
@@ -133,7 +133,7 @@ FAILURE = KubeError("no answer", status=503)
     [("Gateway", True, CONFLICT), ("Knative", False, CONFLICT), ("Gateway", False, FAILURE)],
     ids=["bad-conflict", "knative-conflict", "failure"],
 )
-async def test_a_look_that_ends_at_any_write_loses_and_doubles_no_event(
+async def test_a_look_that_ends_at_any_write_neither_loses_nor_repeats_an_event(
     mode: str, bad: bool, error: KubeError
 ) -> None:
     straight = Story(mode)

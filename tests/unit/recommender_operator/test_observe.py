@@ -23,7 +23,8 @@ from recommender_operator.api.version import VersionStage
 from recommender_operator.observe import Snapshot
 from recommender_operator.observed import JobKind
 from recommender_operator.resources import jobs, labels, model_version, train_jobs
-from tests.fakes import NOW, FakeKube, add_model, controller, model, pod
+from tests.fakes.kube import NOW, FakeKube
+from tests.fakes.objects import add_model, controller, model, pod
 from tests.unit.recommender_operator.operator_rig import Rig
 from tests.unit.recommender_operator.resources import builder_inputs
 
@@ -160,7 +161,7 @@ async def test_only_the_pods_that_a_job_made_report_for_it() -> None:
     assert state.report == {"by": "a-made"}
 
 
-async def test_a_job_that_ended_before_its_pods_watch_said_so_is_not_without_a_report() -> None:
+async def test_a_job_that_ends_before_the_watch_shows_its_pods_still_has_a_report() -> None:
     rig = Rig()
     add_model(rig.kube)
     version = add_version(rig, stage="CheckingData")
@@ -171,7 +172,7 @@ async def test_a_job_that_ended_before_its_pods_watch_said_so_is_not_without_a_r
     rig.observer._direct = now
     (state,) = (await look(rig)).observed.jobs
     assert state.report == {"by": "a-made"}
-    # A pod that is gone for good is looked for once.
+    # A deleted pod is looked up only once.
     (state,) = (await look(rig)).observed.jobs
     assert now.reads == [("list", "pods")]
 
@@ -223,7 +224,7 @@ async def test_only_the_counters_of_serving_versions_are_read() -> None:
     assert observed.samples == {"movies-a": {"pod": {"s": 1.0}}}
 
 
-async def test_a_version_that_gives_no_counters_says_why() -> None:
+async def test_a_version_without_counters_has_the_reason() -> None:
     rig = Rig()
     add_model(rig.kube)
     add_version(rig, stage="Canary")

@@ -62,7 +62,7 @@ def test_a_standby_that_cannot_read_the_lease_is_alive_and_not_ready() -> None:
         rig.process.ready()
 
 
-def test_a_process_whose_election_stands_still_is_restarted() -> None:
+def test_a_process_whose_election_stalls_is_restarted() -> None:
     rig = Rig(leading=False)
     rig.election.untried = 181
     with pytest.raises(StaleError, match="no try to take or renew the lease for 181 s"):
@@ -100,7 +100,7 @@ async def port_of(check: probes.Check) -> AsyncIterator[int]:
         yield port
 
 
-async def test_a_probe_that_fails_says_why() -> None:
+async def test_a_failing_probe_reports_the_reason() -> None:
     def stale() -> dict[str, float]:
         raise StaleError("the watch has missed a change")
 
@@ -128,7 +128,7 @@ class Looks:
 
 
 def runtime(looks: Any, fence: Any = lambda: None) -> Runtime:
-    # Less than a setting may be.
+    # Less than the minimum of the setting.
     settings = SETTINGS.model_copy(update={"look_seconds": 0.01})
     made = Runtime(settings, fence=fence)
     made._reconciler = looks
@@ -156,7 +156,7 @@ async def test_a_process_that_may_not_write_starts_no_look_and_reports_no_error(
     assert looks.count == 0
 
 
-async def test_a_look_that_loses_the_lease_on_its_way_is_no_error() -> None:
+async def test_a_look_that_loses_the_lease_midway_is_not_an_error() -> None:
     class Losing:
         async def reconcile(self, _key: Key) -> float:
             raise NotLeaderError("another one leads")
@@ -201,7 +201,7 @@ async def test_kopf_can_always_read_but_writes_only_through_the_fence(
         async with session.get(f"{address}/api"):
             pass
         for method in ("PATCH", "POST", "PUT", "DELETE"):
-            # Kopf tries again what fails like this.
+            # Kopf retries this kind of failure.
             with pytest.raises(aiohttp.ClientConnectionError, match="another one leads"):
                 await session.request(method, f"{address}/api")
     await runner.cleanup()
@@ -209,7 +209,7 @@ async def test_kopf_can_always_read_but_writes_only_through_the_fence(
 
 
 class Ended(BaseException):
-    """The process is gone, and tidies nothing up."""
+    """The process exits without cleanup."""
 
 
 def end(lost: BaseException) -> NoReturn:
@@ -288,6 +288,6 @@ def test_writes_of_a_process_pass_its_own_fence_and_its_renewals_come_in_time() 
     assert runtime._fence == runtime._kube._fence == fence
     limit = process._leases._transport._timeout.total
     assert limit is not None
-    # Two tries fit before the fence closes.
+    # Two attempts fit before the fence closes.
     assert 2 * limit <= process._terms.deadline
     assert process._leases._pauses == ()

@@ -11,7 +11,8 @@ from recommender_operator.adapters.objects.typed import model_object
 from recommender_operator.api.status import RecommenderModelStatus, Stage
 from recommender_operator.phases.conditions.progress import LONGEST
 from recommender_operator.projection import Projection
-from tests.fakes import NOW, FakeKube, add_model
+from tests.fakes.kube import NOW, FakeKube
+from tests.fakes.objects import add_model
 
 ACTED = (do.DropBaseline(key="k"),)
 MOVED = RecommenderModelStatus(stage=Stage.TRAINING)
@@ -27,7 +28,7 @@ class World:
         self.projection = Projection(OwnedObjects(self.kube), clock=lambda: self.time)
 
     async def look(self, **decision: object) -> bool:
-        """Return whether nothing was left to the next look."""
+        """Return whether nothing is left for the next look."""
         raw = await self.kube.get(MODELS, "team", "movies")
         assert raw is not None
         values: dict[str, object] = {"actions": ACTED, "status": MOVED}
@@ -55,7 +56,7 @@ async def test_a_status_is_behind_for_no_longer_than_its_bound() -> None:
     world.time = LONGEST.total_seconds()
     assert await world.look()
     assert world.stage == "Training"
-    # The next series of looks has the whole time again.
+    # The next series of looks has the full time again.
     assert not await world.look(status=RecommenderModelStatus(stage=Stage.EVALUATING))
 
 

@@ -1,4 +1,4 @@
-"""The reconcile: level-based, one status write, and idle without changes."""
+"""The reconciler: level-based, one status write, and idle without changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.analysis import filling
 from recommender_operator.analysis.filling import Filling
 from recommender_operator.analysis.window import SESSIONS
-from tests.fakes import add_model
+from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.reconcile_helpers import always, status_writes
 

@@ -1,4 +1,4 @@
-"""A reconcile that others interrupt: conflicts, another leader, a crash, an edit."""
+"""A reconcile that is interrupted: conflicts, another leader, a crash, an edit."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from recommender_operator.adapters.kubernetes.port import (
     NotLeaderError,
     Resource,
 )
-from tests.fakes import add_model
+from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.reconcile_helpers import status_writes
 
 
 async def test_a_crash_after_any_write_reaches_the_same_end() -> None:
-    """Die after the first, second, ... write, then go on with a new process."""
+    """Crash after the first, second, ... write, then continue with a new process."""
 
     class Crash(BaseException): ...
 

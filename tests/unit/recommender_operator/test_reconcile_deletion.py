@@ -13,7 +13,8 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.adapters.objects.finalizer import FINALIZER
 from recommender_operator.resources import names
-from tests.fakes import NOW, add_model
+from tests.fakes.kube import NOW
+from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.reconcile_helpers import always
 
@@ -41,7 +42,7 @@ async def test_a_model_that_goes_with_its_namespace_waits_for_no_removal_of_arti
     assert rig.kube.names(MODELS) == []
 
 
-async def test_a_deleted_model_goes_when_the_decision_says_so() -> None:
+async def test_a_deleted_model_loses_its_finalizer_once_the_decision_is_finished() -> None:
     rig = Rig()
     add_model(rig.kube, deletionTimestamp=NOW.isoformat(), spec={"deletionPolicy": "Delete"})
     for _ in range(3):
@@ -54,7 +55,7 @@ async def test_a_deleted_model_goes_when_the_decision_says_so() -> None:
 
 
 async def test_a_model_that_is_deleted_already_is_not_held() -> None:
-    """The API server takes no new finalizer then."""
+    """The API server accepts no new finalizer on a deleted object."""
     rig = Rig()
     add_model(rig.kube, finalizers=["example.com/theirs"], deletionTimestamp=NOW.isoformat())
     assert await rig.reconciler.reconcile(KEY) is None

@@ -19,7 +19,8 @@ from recommender_operator.adapters.traffic.port import TrafficError
 from recommender_operator.api.status import Stage
 from recommender_operator.reconcile import TRAFFIC_GRACE, TRAFFIC_PAUSE
 from recommender_operator.resources import model_version
-from tests.fakes import add_model, copied
+from tests.fakes.documents import copied
+from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.operator_rig import KEY, Rig
 from tests.unit.recommender_operator.reconcile_helpers import always, status_writes
 from tests.unit.recommender_operator.resources import builder_inputs

@@ -25,7 +25,7 @@ def test_a_key_added_twice_is_taken_once() -> None:
     assert queue.take(0) is None
 
 
-def test_a_key_added_while_it_is_worked_on_is_taken_once_more_afterwards() -> None:
+def test_a_key_added_while_in_work_is_taken_again_afterwards() -> None:
     queue = schedule()
     queue.add("a", 0)
     queue.take(0)
@@ -243,7 +243,7 @@ def test_due_keys_without_the_end_of_work_are_a_stall_but_a_backlog_is_not() -> 
 
 @dataclasses.dataclass
 class Model:
-    """The promises, kept in the slowest way."""
+    """The same promises in a simple but slow implementation."""
 
     workers: int
     due: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -295,12 +295,12 @@ def test_every_take_is_fair_and_due(workers: int, turns: list[tuple[str, str, fl
         assert queue.depth(now) == sum(at <= now for at in model.due.values())
 
 
-#: Seconds that a look at a failing model takes of a worker: a time limit of one request.
+#: Seconds for which a look at a failing model occupies a worker: the limit of one request.
 SLOW, QUICK = 15.0, 0.05
 
 
 def waits(workers: int, noisy: int, seconds: float) -> list[float]:
-    """Return how long the looks of a quiet namespace were late, beside a failing one."""
+    """Return the delays of the looks in a quiet namespace beside a failing one."""
     queue: Schedule[str] = Schedule(10_000, jitter=lambda: 0.5, group=space, workers=workers)
     for number in range(noisy):
         queue.add(f"n{number}", 0)
@@ -333,7 +333,7 @@ def test_beside_500_failing_models_another_tenants_look_is_less_than_a_second_la
     assert max(late) < 1
 
 
-def test_what_is_often_brought_forward_leaves_nothing_behind() -> None:
+def test_keys_often_brought_forward_leave_no_stale_entries() -> None:
     queue = schedule()
     for number in range(10_000, 0, -1):
         queue.add("a", number)

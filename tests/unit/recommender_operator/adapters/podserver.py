@@ -32,7 +32,7 @@ def page(ok: int = 3) -> str:
 
 @contextlib.asynccontextmanager
 async def serving(handler: Handler, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
-    """Serve every path with one handler, and give the port."""
+    """Serve every path with one handler, and yield the port."""
     server = web.Server(handler)
     runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
@@ -54,7 +54,7 @@ def answering(body: bytes | str, status: int = 200) -> Handler:
 
 
 async def hanging(request: web.BaseRequest) -> web.StreamResponse:
-    """Never answer, as a pod whose process is stuck; ends with the connection."""
+    """Never answer, like a pod whose process hangs; ends with the connection."""
     await asyncio.Event().wait()
     raise AssertionError
 

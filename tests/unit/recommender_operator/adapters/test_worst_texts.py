@@ -12,9 +12,9 @@ from tests.benchmarks import worst_texts
 SMALL, LARGE = 16 * worst_texts.KIB, 256 * worst_texts.KIB
 #: The large text has 16 times the characters; with the square of them it would take 256 times.
 MOST_GROWTH = 80
-#: Less time of the processor than this, in seconds, is that of the call.
+#: CPU time below this, in seconds, is the overhead of the call.
 FLOOR = 2e-4
-#: What disturbs a measurement comes and goes; the square of a text's size stays.
+#: Disturbances of a measurement pass; quadratic cost stays.
 ATTEMPTS = 5
 CASES = [
     (name, kind)
@@ -25,7 +25,7 @@ CASES = [
 
 @pytest.fixture(autouse=True)
 def no_garbage_collection() -> Iterator[None]:
-    """A collection looks at all objects of the tests before it, whatever the text's size."""
+    """A collection visits all objects of earlier tests, regardless of the text's size."""
     gc.disable()
     yield
     gc.enable()

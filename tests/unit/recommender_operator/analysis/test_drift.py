@@ -88,7 +88,7 @@ def test_without_drift_hardly_a_window_of_a_thousand_alarms() -> None:
     assert alarms <= 3
 
 
-def test_few_users_with_many_sessions_each_are_no_drift() -> None:
+def test_few_users_with_many_sessions_each_are_not_drift() -> None:
     """Each user has one age and ten sessions: a tenth as many independent ages as sessions."""
     rng = np.random.default_rng(6)
     alarms = {1.0: 0, 10.0: 0}
@@ -147,7 +147,9 @@ def test_a_shift_just_below_the_floor_is_no_alarm_and_not_clear(rng: np.random.G
     assert (verdict.verdict, verdict.clear) == (Verdict.PASS, False)
 
 
-def test_too_few_sessions_are_inconclusive_however_far_they_are(rng: np.random.Generator) -> None:
+def test_too_few_sessions_are_inconclusive_however_large_the_shift(
+    rng: np.random.Generator,
+) -> None:
     verdict = evaluate_window(SPEC, window(rng, moved("gender", 0.7, "1", "0"), sessions=499))
     assert verdict.verdict is Verdict.INCONCLUSIVE
     assert "499 of 500 sessions" in verdict.message
@@ -163,12 +165,12 @@ def test_counters_that_are_missing_are_an_error_and_never_a_pass(rng: np.random.
     assert "age" in verdict.message
 
 
-def test_a_model_that_does_not_answer_is_no_drift(rng: np.random.Generator) -> None:
+def test_a_model_that_does_not_answer_is_not_drift(rng: np.random.Generator) -> None:
     stats = window(rng, {**USUAL, "top_score": evenly(10, null=0.5)})
     assert evaluate_window(SPEC, stats).verdict is Verdict.PASS
 
 
-def test_the_same_shift_on_both_arms_is_no_break_of_the_candidate() -> None:
+def test_the_same_shift_on_both_arms_is_not_a_break_of_the_candidate() -> None:
     rng = np.random.default_rng(2)
     broken = {**moved("mean_value", 0.08, "0", "null"), "top_score": lower_scores(4)}
     verdicts = [evaluate_break(SPEC, window(rng, broken), window(rng, broken)) for _ in range(40)]

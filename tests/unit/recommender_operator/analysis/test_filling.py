@@ -53,7 +53,7 @@ def test_only_the_counters_of_sessions_are_kept() -> None:
 @pytest.mark.parametrize(
     ("counted", "seconds", "pause"),
     [
-        # 500 are needed: half of the time that is left at this rate.
+        # 500 are needed: half of the remaining time at this rate.
         (100, 20, 40),
         (400, 160, 20),
         (499, 1000, filling.SHORTEST),

@@ -37,7 +37,7 @@ def test_quantiles_never_fall(counts: list[int], one: float, other: float) -> No
 
 
 @given(st.lists(st.floats(0, 2), min_size=1, max_size=200), st.floats(0.001, 1))
-def test_what_is_surely_above_a_latency_never_exceeds_what_truly_is(
+def test_the_certain_count_above_a_latency_never_exceeds_the_true_count(
     latencies: list[float], limit: float
 ) -> None:
     histogram = observed(latencies)

@@ -20,7 +20,7 @@ USUAL = 0.1
 
 
 def window(sessions: int, **missing: int) -> WindowStats:
-    """Return a window whose features have no known value in so many sessions."""
+    """Return a window in which this number of sessions have no known value of the features."""
     bins: dict[str, Bins] = {
         feature: {"0": sessions - count, "unknown": count - count // 2, "null": count // 2}
         for feature, count in missing.items()
@@ -56,7 +56,7 @@ def test_four_bad_sessions_are_not_yet_a_failure() -> None:
     assert verdict(window(4, age=4), window(1000, age=0)) == "Inconclusive"
 
 
-def test_the_more_features_are_looked_at_the_more_it_takes_to_blame_one() -> None:
+def test_more_features_require_stronger_evidence_against_one() -> None:
     sound = {f"feature_{number}": 0 for number in range(30)}
     assert verdict(window(5, age=5), window(1000, age=0)) == "Fail"
     assert verdict(window(5, age=5, **sound), window(1000, age=0, **sound)) == "Inconclusive"
@@ -74,7 +74,7 @@ def test_too_few_sessions_of_either_arm_never_pass(here: int, there: int) -> Non
     assert verdict(window(here, age=0), window(there, age=0)) == "Inconclusive"
 
 
-def test_what_both_arms_lack_is_not_blamed_on_the_candidate() -> None:
+def test_a_feature_missing_from_both_arms_is_not_blamed_on_the_candidate() -> None:
     assert verdict(window(500, age=500), window(500, age=500)) == "Pass"
     assert verdict(window(500, age=250), window(500, age=240)) == "Pass"
 
@@ -83,7 +83,7 @@ def test_an_increase_that_may_be_chance_is_inconclusive() -> None:
     assert verdict(window(30, age=4), window(300, age=0)) == "Inconclusive"
 
 
-def test_nulls_of_the_score_are_no_missing_feature() -> None:
+def test_nulls_of_the_score_are_not_a_missing_feature() -> None:
     assert verdict(window(100, age=0, top_score=100), window(100, age=0, top_score=0)) == "Pass"
 
 
@@ -122,7 +122,7 @@ def test_no_feature_that_is_missing_no_more_often_than_at_stable_fails(
     assert seen != "Error"
 
 
-def test_looking_at_every_session_fails_no_more_often_than_the_level_says() -> None:
+def test_looks_at_every_session_fail_no_more_often_than_the_level_allows() -> None:
     rng = np.random.default_rng(7)
     runs, failed = 120, 0
     for _ in range(runs):

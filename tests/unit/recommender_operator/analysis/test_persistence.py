@@ -65,7 +65,7 @@ def test_an_error_is_reported_and_does_not_count() -> None:
 
 
 @given(WINDOWS)
-def test_drift_is_confirmed_exactly_when_the_row_of_windows_says_so(
+def test_drift_is_confirmed_exactly_by_enough_windows_in_a_row(
     verdicts: list[DriftVerdict],
 ) -> None:
     status, reported = DriftStatus(), False

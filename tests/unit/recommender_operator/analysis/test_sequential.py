@@ -46,7 +46,7 @@ def test_the_upper_bound_lies_above_what_was_seen(trials: int, data: st.DataObje
     assert hits / trials <= bound <= 1
     if bound < 1:
         assert sequential.above(trials - hits, trials, 1 - bound, 0.01)
-    # And no farther above it than the data ask for.
+    # And no farther above it than the data require.
     assert not sequential.above(trials - hits, trials, 1 - max(hits / trials, bound - 2e-6), 0.01)
 
 

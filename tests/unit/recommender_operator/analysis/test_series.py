@@ -25,7 +25,7 @@ def test_the_order_of_labels_does_not_matter(
 
 
 @given(st.text())
-def test_any_other_text_is_refused_in_words(text: str) -> None:
+def test_any_other_text_is_rejected_with_a_message(text: str) -> None:
     try:
         name, labels = parse_series(text)
     except ValueError as error:

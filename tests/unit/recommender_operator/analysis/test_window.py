@@ -123,7 +123,7 @@ def test_the_reference_is_that_of_one_pod_and_not_the_sum() -> None:
 
 
 def test_a_missing_start_time_is_a_restart() -> None:
-    """Whatever answers now does not tell that it is the same process."""
+    """A current answer does not prove that the process is the same."""
     stats = window_stats({"a": pod(ok=5, **{CREATED: 1000.0})}, {"a": pod(ok=20)})
     assert (stats.requests, stats.resets) == (20, 1)
 

@@ -1,6 +1,6 @@
 """The rendered definitions are structural, described and bounded.
 
-That a real API server takes them, and refuses what the rules forbid, is tested in
+That a real API server accepts them and enforces their rules is tested in
 `tests/integration`.
 """
 

@@ -37,7 +37,7 @@ def test_only_finite_metrics_are_kept() -> None:
     assert parse(TrainReport, TRAIN).finite_metrics == {"auc": 0.7}
 
 
-def test_what_a_search_found_is_read_where_there_was_one() -> None:
+def test_the_result_of_a_search_is_read_if_there_was_one() -> None:
     assert parse(TrainReport, TRAIN).search is None
     found = {"sampler": "TPE", "trials": 9, "pruned": 2, "bestTrial": 4, "bestLogLoss": 0.5,
              "hyperparameters": {"learningRate": 0.01}}  # fmt: skip

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.api.status import ModelClock
 from recommender_operator.phases import clock
-from tests.unit.recommender_operator.world import START
+from tests.unit.recommender_operator.simulation.cluster import START
 
 PACE = datetime.timedelta(seconds=10)
 GAPS = st.lists(st.integers(-7200, 7200), max_size=40)

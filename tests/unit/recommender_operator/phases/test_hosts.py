@@ -7,7 +7,8 @@ from recommender_operator import actions as a
 from recommender_operator.api import host_names
 from recommender_operator.api.conditions import ConditionType, Reason
 from recommender_operator.observed import Platform, Rival
-from tests.unit.recommender_operator.world import START, World, spec
+from tests.unit.recommender_operator.simulation.cluster import START, spec
+from tests.unit.recommender_operator.world import World
 
 DEFAULT = "movies.shop.recommender.local"
 HOST = "films.shop.example"
@@ -146,7 +147,7 @@ def test_a_wildcard_of_another_namespace_holds_the_hosts_below_it(
 
 
 def test_two_models_with_the_same_host_get_one_route() -> None:
-    """Each sees the other's route as a rival; only the older one of the two stays."""
+    """Each model sees the other's route as a rival; only the older route stays."""
     first, second = world(HOST), world(HOST)
     first.settle()
     second.settle()
@@ -170,7 +171,7 @@ def test_in_knative_mode_the_routes_of_the_gateway_do_not_count() -> None:
 
 
 def test_of_two_indistinguishable_routes_the_models_keeps_its_host() -> None:
-    """A GRPCRoute of the same name and second: the API names no order between kinds."""
+    """A GRPCRoute with the same name and creation time: the API orders no kinds."""
     cluster = world(HOST)
     cluster.settle()
     assert cluster.route_since is not None

@@ -3,7 +3,8 @@ import pytest
 from recommender_operator.api.conditions import Reason
 from recommender_operator.observed import Claim, JobKind
 from recommender_operator.phases import storage
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.world import World
 
 GOOD = Claim(phase="Bound", access_modes=("ReadWriteOnce",))
 

@@ -27,13 +27,13 @@ from tests.unit.recommender_operator.resources.builder_inputs import model, vers
 
 Golden = Callable[[str, Any], None]
 AT = datetime.datetime(2026, 1, 1, 12, 0, 0, 5, tzinfo=datetime.UTC)
-#: Features of docs/contracts.md: as many as an artifact may count, under the longest names.
+#: Features of docs/contracts.md: the maximum number in an artifact, with the longest names.
 NUMBERS = ("session_length", "mean_value", "top_score")
 OF_NUMBERS = len(NUMBERS) * (reference.MAX_BINS + 2)
 CATEGORIES = tuple(
     f"last_{'f' * 37}{i:03}" for i in range((MAX_ALL_BINS - OF_NUMBERS) // (MAX_BINS + 3))
 )
-#: Pods of each arm that a baseline must take.
+#: Pods of each arm that must fit a baseline.
 PODS = 100
 
 
@@ -105,7 +105,7 @@ class Fleet:
                 yield name, place, self._random.randrange(100_000)
 
     def pods(self, count: int) -> dict[str, Mapping[str, float]]:
-        """Return counters after a million sessions or so, more of common categories."""
+        """Return counters after about a million sessions, with more of common categories."""
         chance = np.random.default_rng(self._seed)
         own = list(self._counters)
         ranks = np.array([rank for one in own if (rank := _rank(one)) is not None])
@@ -170,7 +170,7 @@ GARBAGE = [
     packed(ARM.replace(b'"q"', b'"x"'), b"1" * 8), packed(ARM.replace(b'"q"', b'"qq"'), b"1" * 16),
     packed(b"[" * 5_000), base64.b64encode(zlib.compress(b"0" * (33 * 2**20))).decode(),
     baselines.pack(baseline().samples)[:-8],
-    # All numbers, but not the checksum over them.
+    # All numbers, without their checksum.
     base64.b64encode(base64.b64decode(baselines.pack(baseline().samples))[:-4]).decode(),
 ]  # fmt: skip
 

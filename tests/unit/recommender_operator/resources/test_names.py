@@ -20,7 +20,7 @@ DATA = DataSpec.model_validate({"source": {"claimName": "raw"}})
 
 
 def test_the_digest_of_a_known_spec_never_changes() -> None:
-    """A release that changed it would train every model in the field again."""
+    """A release that changes it would retrain every existing model."""
     digest = names.spec_hash(DATA, TrainingSpec())
     assert digest == "8c4c05e3f65003ec48469b7e8cbab2de3ec6c81e45e360a235ebe6d88b31ead4"
     assert names.version_name("movies", digest) == f"movies-{digest[:8]}"
@@ -56,7 +56,7 @@ def test_an_optional_field_of_a_later_release_makes_no_new_version() -> None:
     ],
 )
 def test_data_without_a_mapping_keeps_its_name(data: dict[str, Any], digest: str) -> None:
-    """The digests are those of the release before."""
+    """The digests are those of the previous release."""
     spec = DataSpec.model_validate(data)
     assert names.spec_hash(spec, TrainingSpec()) == digest
     absent = {**data, "source": {**data["source"], "mapping": None}}
@@ -64,7 +64,7 @@ def test_data_without_a_mapping_keeps_its_name(data: dict[str, Any], digest: str
 
 
 def test_the_checks_of_the_data_at_their_defaults_make_no_new_version() -> None:
-    """As the API server fills them in, and as a manifest may write them out."""
+    """As the API server sets them, and as a manifest may spell them out."""
     same: tuple[dict[str, object], ...] = ({}, {"levels": {}}, DataChecks().dump())
     for checks in same:
         spec = DataSpec.model_validate({"source": {"claimName": "raw"}, "checks": checks})
@@ -133,7 +133,7 @@ def test_data_training_and_token_each_make_another_version() -> None:
     assert len(digests) == 4
 
 
-def test_what_is_not_data_or_training_makes_no_new_version() -> None:
+def test_fields_outside_data_and_training_make_no_new_version() -> None:
     base = {"data": {"source": {"claimName": "raw"}}, "storage": {"claimName": "store"}}
     one = RecommenderModelSpec.model_validate(base)
     two = RecommenderModelSpec.model_validate(base | {"serving": {"replicas": 9}, "paused": True})

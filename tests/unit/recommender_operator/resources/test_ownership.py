@@ -78,7 +78,7 @@ def test_a_version_that_lost_its_owner_may_be_adopted() -> None:
     "metadata",
     [
         {"name": "movies-0123abce"},
-        # Consistent but for the hash of its spec: somebody made it up.
+        # Consistent except for the hash of its spec, so it is forged.
         {"name": "movies-0123abce", "labels": labels.of_version("movies", "movies-0123abce")},
         {"labels": labels.of_version("movies", "movies-other")},
         {"labels": labels.of_version("books", "movies-0123abcd")},

@@ -84,7 +84,7 @@ def test_only_training_pods_request_a_gpu() -> None:
 
 
 def test_only_the_pods_have_the_labels_of_a_job() -> None:
-    """A Job with them would be taken for one of the operator's own."""
+    """The operator would take a Job with these labels for one of its own."""
     (node,) = runtime()["spec"]["template"]["spec"]["replicatedJobs"]
     assert not any("recommender" in key for key in node["template"]["metadata"]["labels"])
     assert job_of(runtime())["template"]["metadata"]["labels"][labels.JOB_KIND] == "train"

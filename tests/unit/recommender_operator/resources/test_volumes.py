@@ -36,7 +36,7 @@ def pod(kind: JobKind, inputs: dict[str, str], data: dict[str, Any] | None = Non
 
 
 def mounted(spec: Any, name: str = "store") -> dict[str, bool]:
-    """Return the paths of the mounts of a volume, and whether they only read."""
+    """Return the mount paths of a volume, and whether each is read-only."""
     (main,) = spec["containers"]
     return {
         mount["mountPath"]: mount.get("readOnly", False)

@@ -29,7 +29,7 @@ def thing(
 
 
 class FakeSource:
-    """Holds the truth; a watch sees only what the test lets through."""
+    """Holds the current objects; a watch delivers only the events that the test releases."""
 
     def __init__(self) -> None:
         self.objects: dict[str, Object] = {}
@@ -59,7 +59,7 @@ class FakeSource:
         self.say("BOOKMARK", {"metadata": {"resourceVersion": str(self.version)}})
 
     def end(self, error: KubeError | None = None) -> None:
-        """End the stream, by the server's own will or with an error."""
+        """End the stream, regularly or with an error."""
         self._stream.put_nowait(error)
 
     async def page(self, scope: Scope, more: str) -> Page:

@@ -27,13 +27,14 @@ from recommender_operator.adapters.kubernetes.port import (
     Resource,
 )
 from recommender_operator.resources import labels
-from tests.fakes import FakeKube, add_model
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import add_model
 
 MARKS = labels.of_model("movies")
 
 
 class FrozenSource:
-    """Lists what the fake API server holds; its watches bring nothing until they are thawed."""
+    """Lists the objects of the fake API server; its watches deliver nothing until thawed."""
 
     def __init__(self, kube: FakeKube) -> None:
         self._kube = kube
@@ -166,7 +167,7 @@ async def test_own_writes_are_read_back_at_once_and_are_a_cause_to_look() -> Non
         assert world.woken == [("team", "movies")] * 3
 
 
-async def test_a_window_that_the_operator_starts_is_no_cause_to_look() -> None:
+async def test_a_window_that_the_operator_starts_triggers_no_look() -> None:
     world = World()
     async with world.running():
         assert await world.kube.create(BASELINES, child("b1")) is not None
@@ -245,7 +246,7 @@ async def test_a_write_whose_answer_was_lost_is_looked_up() -> None:
         assert names(await world.kube.list(JOBS, "team", MARKS)) == ["check"]
 
 
-async def test_without_caches_everything_goes_to_the_server() -> None:
+async def test_without_caches_every_request_goes_to_the_server() -> None:
     world = World()
     add_model(world.server)
     assert await world.kube.get(MODELS, "team", "movies") is not None

@@ -66,7 +66,7 @@ class World:
             await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_list_in_pages_comes_first_and_the_watch_goes_on_from_it() -> None:
+async def test_a_paginated_list_comes_first_and_the_watch_continues_from_it() -> None:
     world = World()
     world.source.page_size = 2
     for name in "abcde":
@@ -80,7 +80,7 @@ async def test_a_list_in_pages_comes_first_and_the_watch_goes_on_from_it() -> No
         await world.until(lambda: "a" not in world.names())
 
 
-async def test_a_stream_that_breaks_goes_on_from_the_last_bookmark_without_a_list() -> None:
+async def test_a_broken_stream_resumes_from_the_last_bookmark_without_a_list() -> None:
     world = World()
     async with world.running():
         world.source.version = 70
@@ -91,7 +91,7 @@ async def test_a_stream_that_breaks_goes_on_from_the_last_bookmark_without_a_lis
         assert (world.source.lists, world.pauses) == (1, [0.5])
 
 
-async def test_a_watch_that_the_server_ends_goes_on_without_a_pause() -> None:
+async def test_a_watch_that_the_server_ends_resumes_without_a_pause() -> None:
     world = World()
     async with world.running():
         world.source.end()

@@ -106,7 +106,7 @@ def test_objects_are_found_by_their_labels_also_after_a_label_changed() -> None:
     assert store.models() == {("team", "movies")}
 
 
-def test_a_reader_gets_a_copy_of_its_own() -> None:
+def test_a_reader_gets_its_own_copy() -> None:
     store = Store()
     store.put(thing("a", 1))
     first = store.get(PLACE)
@@ -115,7 +115,7 @@ def test_a_reader_gets_a_copy_of_its_own() -> None:
     assert names(store, OF_MOVIES) == ["a"]
 
 
-def test_the_status_of_a_model_is_no_cause_to_look_and_its_spec_is_one() -> None:
+def test_a_change_of_the_spec_triggers_a_look_and_one_of_the_status_does_not() -> None:
     store = Store(meaning=wanted_of_model, model_of=name_of)
     model = thing("movies", 1) | {"spec": {"seed": 1}, "status": {}}
     assert store.put(model)
@@ -153,9 +153,7 @@ def test_unused_fields_are_not_kept() -> None:
 
 
 @hypothesis.given(st.permutations(range(1, 9)), st.integers(0, 8))
-def test_whatever_the_order_the_end_is_that_of_the_newest_event(
-    order: list[int], deleted: int
-) -> None:
+def test_in_any_order_the_newest_event_wins(order: list[int], deleted: int) -> None:
     store = Store()
     for version in order:
         if version == deleted:

@@ -25,7 +25,7 @@ from tests.unit.recommender_operator.adapters.podserver import (
 
 @contextlib.asynccontextmanager
 async def pods(handlers: Mapping[str, Handler]) -> AsyncIterator[tuple[list[PodRef], int]]:
-    """Serve each pod on an address of its own, all on one port, as in a cluster."""
+    """Serve each pod on a separate address with the same port, as in a cluster."""
     async with contextlib.AsyncExitStack() as stack:
         port = 0
         refs = []
@@ -92,7 +92,7 @@ async def test_a_stuck_pod_delays_the_others_by_at_most_the_time_limit() -> None
     async with pods({"a": hanging, "b": hanging, "c": answering(page())}) as (refs, port):
         start = time.monotonic()
         sample = await scraped(refs, port, timeout=0.5)
-        # One after the other would take twice the limit.
+        # Sequential requests would take twice the limit.
         assert time.monotonic() - start < 0.95
     assert sample["c"][OK] == 3
 

@@ -21,7 +21,7 @@ from tests.unit.recommender_operator.adapters.podserver import (
     serving,
 )
 
-#: What another server than Prometheus may answer, and nobody else may read.
+#: The answer of a server that is not Prometheus, which must stay private.
 SECRET = "ROOT-KEY9"
 PODS = [PodRef(name="a", ip="10.0.0.1", ready=True), PodRef(name="b", ip="10.0.0.2", ready=True)]
 OK = 'recommender_requests_total{outcome="ok"}'
@@ -75,7 +75,7 @@ async def test_an_answer_beyond_the_limit_is_not_read(monkeypatch: pytest.Monkey
         await requested(answering(answer(*[row("3", pod="a")] * 10)))
 
 
-def test_labels_of_the_server_are_no_part_of_the_key() -> None:
+def test_labels_of_the_server_are_not_part_of_the_key() -> None:
     more = {"job": "x", "instance": "10.0.0.1:8080", "container": "c", "model": "m", "team": "t"}
     assert parse_answer(answer(row("3", pod="a", **more)), "shop", PODS) == {"a": {OK: 3}}
 

@@ -27,12 +27,12 @@ MANIFEST: dict[str, Any] = {
     "metadata": {"name": "movies", "namespace": "team"},
     "status": {"stage": "Pending"},
 }
-#: The object as it was read before.
+#: The object from an earlier read.
 SEEN: dict[str, Any] = {"metadata": {"uid": "u-1", "resourceVersion": "7"}}
 
 
 class Server:
-    """Answers with what it was given, in order, and remembers what it was asked."""
+    """Gives the prepared answers in order, and records the requests."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, Any, dict[str, str]]] = []
@@ -133,7 +133,7 @@ async def test_what_must_not_exist_yet_is_not_forced(server: Server, kube: Offic
     assert body == {**MANIFEST, "metadata": unborn}
 
 
-async def test_a_status_is_written_to_the_subresource_by_a_manager_of_its_own(
+async def test_a_status_is_written_to_the_subresource_by_a_separate_manager(
     server: Server, kube: OfficialKube
 ) -> None:
     server.says(200)
@@ -209,7 +209,7 @@ async def test_a_lost_connection_is_retried_and_then_reported(kube: OfficialKube
     assert seen == [0, 0, 0]
 
 
-async def test_deleting_what_is_gone_succeeds(server: Server, kube: OfficialKube) -> None:
+async def test_deleting_a_missing_object_succeeds(server: Server, kube: OfficialKube) -> None:
     server.says(200)
     server.says(404, failure(404, "NotFound"))
     assert await kube.delete(MODELS, "team", "movies", uid="u-1")
@@ -230,7 +230,7 @@ async def test_another_object_of_the_name_is_not_deleted(
     assert len(server.requests) == 1
 
 
-async def test_a_log_is_bounded_and_its_absence_is_no_error(
+async def test_a_log_is_bounded_and_its_absence_is_not_an_error(
     server: Server, kube: OfficialKube
 ) -> None:
     server.says(200, b"caf\xe9\nlast")
@@ -250,7 +250,7 @@ async def test_kinds_are_found_by_discovery(server: Server, kube: OfficialKube) 
 async def test_a_write_whose_answer_was_lost_is_repeated_and_its_precondition_tells(
     server: Server, kube: OfficialKube
 ) -> None:
-    """The first try may have been made: then the second meets another resourceVersion."""
+    """If the first attempt was applied, the second meets another resourceVersion."""
     server.says(504, b"the answer was lost")
     server.says(409, failure(409, "Conflict", "the object has been modified"))
     with pytest.raises(ConflictError):

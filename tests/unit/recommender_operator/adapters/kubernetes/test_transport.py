@@ -20,7 +20,7 @@ SCOPE = Scope(PODS, "team", "recommender.dev/model")
 
 
 class Tokens:
-    """A login whose token is another one each time."""
+    """A login with a new token each time."""
 
     def __init__(self, url: str) -> None:
         self.count = 0

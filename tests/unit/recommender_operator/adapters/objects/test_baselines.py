@@ -20,7 +20,9 @@ from recommender_operator.adapters.objects.owned_writes import Claim, ForeignObj
 from recommender_operator.adapters.objects.seen import Seen
 from recommender_operator.observed import Baseline
 from recommender_operator.resources import baselines
-from tests.fakes import NOW, FakeKube, controller, copied
+from tests.fakes.documents import copied
+from tests.fakes.kube import NOW, FakeKube
+from tests.fakes.objects import controller
 from tests.unit.recommender_operator.resources.builder_inputs import model, version
 
 KEY = f"step/{version().name}"
@@ -29,7 +31,7 @@ UIDS = {model().uid, version().uid}
 
 
 def claim(*found: Object) -> Claim:
-    """Return what a look that saw these baselines writes on behalf of."""
+    """Return the claim of a look that observed these baselines."""
     seen = Seen()
     seen.read(BASELINES, [copied(thing) for thing in found])
     return Claim(owners=UIDS, seen=seen)
@@ -81,7 +83,7 @@ async def test_a_baseline_that_is_saved_twice_in_one_look_is_written_over() -> N
     assert await kept(store) == {KEY: baseline(value=2.0)}
 
 
-async def test_what_was_written_since_the_look_is_not_written_over() -> None:
+async def test_a_baseline_written_since_the_look_is_not_overwritten() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
     await store.save(model(), version(), baseline(), claim())
@@ -94,7 +96,7 @@ async def test_what_was_written_since_the_look_is_not_written_over() -> None:
     assert await kept(store) == {KEY: baseline()}
 
 
-async def test_a_baseline_that_is_made_anew_since_the_look_is_not_dropped() -> None:
+async def test_a_baseline_recreated_since_the_look_is_not_dropped() -> None:
     kube = FakeKube()
     store = BaselineStore(kube)
     await store.save(model(), version(), baseline(), claim())

@@ -10,7 +10,7 @@ from recommender_operator.adapters.kubernetes.port import CLAIMS
 from recommender_operator.adapters.objects import claims
 from recommender_operator.adapters.objects.claims import FRESH, FRESH_PROBLEM, ClaimReader
 from recommender_operator.observed import Claim
-from tests.fakes import FakeKube
+from tests.fakes.kube import FakeKube
 
 
 def put(kube: FakeKube, *, phase: str = "Bound", **metadata: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from recommender_operator.adapters.kubernetes.port import (
 )
 from recommender_operator.adapters.objects import events
 from recommender_operator.adapters.objects.events import OWED, EventRecorder
-from tests.fakes import NOW, FakeKube
+from tests.fakes.kube import NOW, FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import model
 
 SAID = Event(type="Normal", reason="Training", message="it trains")

@@ -10,7 +10,7 @@ import pytest
 from recommender_operator.adapters.objects import jobs
 from recommender_operator.observed import JobKind, JobState
 from recommender_operator.resources.train_jobs import JOB_SET, RANK
-from tests.fakes import FakeKube
+from tests.fakes.kube import FakeKube
 
 LABELS = {
     "recommender.dev/model": "movies",
@@ -82,7 +82,7 @@ async def test_the_report_is_that_of_rank_0(order: int) -> None:
     assert (state.phase, state.report, state.group) == ("Succeeded", REPORT, True)
 
 
-async def test_a_group_runs_until_its_train_job_says_otherwise() -> None:
+async def test_a_group_runs_until_its_train_job_ends() -> None:
     state = await read(group(), worker(0, REPORT), worker(1, code=None))
     assert (state.phase, state.report) == ("Running", REPORT)
 
@@ -126,7 +126,7 @@ async def test_invalid_input_is_reported_by_the_worker_that_found_it(
     assert (state.reason, state.message.splitlines()[0]) == ("TooFewRows", "9 rows")
 
 
-async def test_a_failed_group_whose_pods_are_gone_still_says_why() -> None:
+async def test_a_failed_group_without_pods_still_reports_the_reason() -> None:
     state = await read(group(FAILED))
     assert (state.reason, state.message) == (FAILED["reason"], FAILED["message"])
 
@@ -139,7 +139,7 @@ async def test_a_worker_that_cannot_start_is_reported_while_the_others_wait() ->
     assert (state.phase, state.reason) == ("Running", "ImagePullBackOff")
 
 
-async def test_a_suspended_group_says_so() -> None:
+async def test_a_suspended_group_is_reported() -> None:
     suspended = {"type": "Suspended", "status": "True", "message": "TrainJob is suspended"}
     state = await read(group(suspended))
     assert (state.phase, state.reason) == ("Running", "Suspended")

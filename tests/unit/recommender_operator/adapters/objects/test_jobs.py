@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.adapters.objects import jobs
 from recommender_operator.observed import JobKind, JobState
-from tests.fakes import FakeKube
+from tests.fakes.kube import FakeKube
 
 LABELS = {
     "recommender.dev/model": "movies",
@@ -60,7 +60,7 @@ async def read(thing: dict[str, Any], *pods: dict[str, Any], log: str = "") -> J
     return state
 
 
-async def test_a_finished_job_gives_its_report() -> None:
+async def test_a_finished_job_has_its_report() -> None:
     report = {"schema": "recommender.dev/report/v1", "kind": "train", "ok": True}
     state = await read(job(DONE), job_pod(json.dumps(report)))
     assert (state.kind, state.version, state.attempt) == (JobKind.TRAIN, "movies-0", 2)
@@ -91,7 +91,7 @@ async def test_the_deadline_is_reported() -> None:
     assert (await read(job(late), job_pod(code=143, reason="Error"))).reason == "DeadlineExceeded"
 
 
-async def test_a_job_whose_pods_are_gone_still_says_why_it_failed() -> None:
+async def test_a_failed_job_without_pods_still_reports_the_reason() -> None:
     state = await read(job(FAILED))
     assert (state.reason, state.message) == ("BackoffLimitExceeded", FAILED["message"])
 
@@ -104,7 +104,7 @@ async def test_an_ordinary_crash_shows_the_exit_code_and_the_redacted_log() -> N
     assert "hunter2" not in state.message
 
 
-async def test_a_running_job_says_what_it_waits_for() -> None:
+async def test_a_running_job_reports_what_it_waits_for() -> None:
     waiting = job_pod()
     waiting["status"] = {
         "containerStatuses": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_operator.adapters.objects import owned
-from tests.fakes import controller, pod
+from tests.fakes.objects import controller, pod
 from tests.unit.recommender_operator.resources.builder_inputs import version
 
 

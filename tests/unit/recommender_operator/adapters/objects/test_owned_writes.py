@@ -22,7 +22,9 @@ from recommender_operator.adapters.objects.owned_writes import (
 )
 from recommender_operator.adapters.objects.seen import Seen
 from recommender_operator.resources import http_route
-from tests.fakes import FakeKube, add_model, copied
+from tests.fakes.documents import copied
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import add_model
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 
 STRANGER = [
@@ -44,7 +46,7 @@ class Rig:
         self.claim = self.look()
 
     def look(self) -> Claim:
-        """Return a claim over what is there now."""
+        """Return a claim over the current objects."""
         seen = Seen()
         there = [copied(o) for (kind, _, _), o in self.kube.objects.items() if kind == HTTP_ROUTES]
         seen.read(HTTP_ROUTES, there)
@@ -107,7 +109,7 @@ async def test_an_object_that_loses_its_owner_after_the_look_is_not_changed() ->
     assert rig.weights == {"movies-a": 100}
 
 
-async def test_the_status_and_the_metadata_of_others_are_no_conflict() -> None:
+async def test_status_and_metadata_writes_of_others_are_not_a_conflict() -> None:
     rig = Rig(route(a=100))
     thing = rig.kube.touch(HTTP_ROUTES, "movies")
     thing["status"] = {"parents": []}

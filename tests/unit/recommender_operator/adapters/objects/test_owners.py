@@ -17,7 +17,8 @@ from recommender_operator.adapters.kubernetes.port import (
     Resource,
 )
 from recommender_operator.adapters.objects.owners import LOOKUPS, OwnerReader
-from tests.fakes import FakeKube, controller, pod
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import controller, pod
 
 KINDS = {
     "ReplicaSet": REPLICA_SETS,
@@ -70,7 +71,7 @@ async def test_a_pod_is_followed_to_its_owner_and_costs_nothing_at_the_next_look
 
 
 @pytest.mark.parametrize("place", range(3))
-async def test_a_name_is_no_owner_where_the_uid_is_of_another(place: int) -> None:
+async def test_a_name_with_another_uid_is_not_an_owner(place: int) -> None:
     kube = FakeKube()
     thing = chain(kube, *STANDARD)
     kind = STANDARD[place]
@@ -79,7 +80,7 @@ async def test_a_name_is_no_owner_where_the_uid_is_of_another(place: int) -> Non
 
 
 @pytest.mark.parametrize("place", range(3))
-async def test_an_owner_that_is_no_controller_does_not_count(place: int) -> None:
+async def test_an_owner_that_is_not_a_controller_does_not_count(place: int) -> None:
     kube = FakeKube()
     thing = chain(kube, *STANDARD)
     kind = STANDARD[place]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from recommender_operator.adapters.kubernetes.port import HTTP_ROUTES, REVISIONS
 from recommender_operator.adapters.objects.platform import PlatformReader
 from recommender_operator.api.spec import TrafficMode
-from tests.fakes import FakeKube
+from tests.fakes.kube import FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.pods import restarts
-from tests.fakes import pod
+from tests.fakes.objects import pod
 
 
 def crashed(count: int, reason: str = "OOMKilled", **state: Any) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.pods import states as pods
-from tests.fakes import pod
+from tests.fakes.objects import pod
 
 
 def container(state: dict[str, Any], last: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -54,7 +54,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("status", "reason"), CASES)
-def test_what_keeps_a_pod_from_working_is_named(status: dict[str, Any], reason: str) -> None:
+def test_the_reason_that_a_pod_does_not_work_is_named(status: dict[str, Any], reason: str) -> None:
     assert pods.obstacle({"metadata": {"name": "p"}, "status": status})[0] == reason
 
 

@@ -17,7 +17,9 @@ from recommender_operator.adapters.traffic.gateway import GatewayTraffic, route_
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.resources import http_route
 from recommender_operator.resources.inference_service import NotPublishedError
-from tests.fakes import FakeKube, copied, pod
+from tests.fakes.documents import copied
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import pod
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
 NAME = "movies-0123abcd"
@@ -57,7 +59,7 @@ async def test_pods_alone_make_no_service_ready_and_kserves_reason_is_shown() ->
     assert (state.ready, state.reason, state.message) == (False, "Because", "of this")
 
 
-async def test_what_keeps_the_pod_from_starting_is_shown_first() -> None:
+async def test_the_reason_that_a_pod_does_not_start_comes_first() -> None:
     traffic = await served(FakeKube(), ready="False")
     waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
     stuck = pod(
@@ -154,7 +156,7 @@ def test_a_route_without_all_conditions_or_parents_is_not_accepted() -> None:
     assert "no Gateway controller" in route_state(thing).message
 
 
-def test_no_route_is_no_split() -> None:
+def test_a_missing_route_is_not_a_split() -> None:
     assert route_state(None).weights == {}
     gone = route()
     gone["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
@@ -162,7 +164,7 @@ def test_no_route_is_no_split() -> None:
 
 
 def of_another(kube: FakeKube, resource: Resource, name: str) -> dict[str, Any]:
-    """Put an object of another in the place of one of the model's."""
+    """Replace an object of the model with a foreign one."""
     owner = {"apiVersion": "v1", "kind": "Shop", "name": "web", "uid": "u", "controller": True}
     metadata = {"name": name, "namespace": "team", "ownerReferences": [owner]}
     return copied(kube.put(resource, {"metadata": metadata, "spec": {"hostnames": ["shop"]}}))

@@ -9,7 +9,7 @@ import pytest
 
 from recommender_operator.adapters.kubernetes.port import GRPC_ROUTES, HTTP_ROUTES, Resource
 from recommender_operator.adapters.traffic.hosts import FRESH, FRESH_TO_WRITE, HostReader
-from tests.fakes import FakeKube
+from tests.fakes.kube import FakeKube
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model
 
 HOST = "films.shop.example"

@@ -14,7 +14,10 @@ from recommender_operator.adapters.objects.owned_writes import ForeignObjectErro
 from recommender_operator.adapters.traffic.knative import KnativeTraffic
 from recommender_operator.adapters.traffic.port import Subject, TrafficError, TrafficView
 from recommender_operator.api.version import VersionStage
-from tests.fakes import FakeKServe, FakeKube, copied, pod
+from tests.fakes.documents import copied
+from tests.fakes.kserve import FakeKServe
+from tests.fakes.kube import FakeKube
+from tests.fakes.objects import pod
 from tests.unit.recommender_operator.resources.builder_inputs import OPTIONS, model, version
 
 V1, V2, V3 = "movies-1", "movies-2", "movies-3"
@@ -89,7 +92,7 @@ async def test_a_candidate_starts_without_requests() -> None:
     assert (view.traffic.weights, view.traffic.accepted) == ({V1: 100}, True)
 
 
-async def test_a_candidate_goes_up_step_by_step_and_is_promoted() -> None:
+async def test_a_candidate_gains_weight_step_by_step_and_is_promoted() -> None:
     rig = await Rig().with_champion()
     await rig.ensure(V2)
     assert (await rig.split(v1=90, v2=10)).traffic.weights == {V1: 90, V2: 10}
@@ -237,7 +240,7 @@ async def test_a_foreign_service_is_not_changed() -> None:
     assert rig.kube.find(INFERENCE_SERVICES, "movies") == other
 
 
-async def test_a_split_over_what_another_operator_has_changed_is_a_conflict() -> None:
+async def test_a_split_over_a_service_that_another_operator_has_changed_is_a_conflict() -> None:
     rig = await Rig().with_champion()
     await rig.ensure(V2)
     await rig.split(v1=90, v2=10)
@@ -294,7 +297,7 @@ async def test_no_order_of_calls_gives_a_share_to_another_version(
                 await rig.traffic.split(rig.subject, wanted)
             except TrafficError:
                 continue
-            # What had a share may keep it until Knative has followed.
+            # A version with a share may keep it until Knative applies the change.
             allowed |= {version for version, weight in wanted.items() if weight > 0}
         else:
             rig.kserve.step()

@@ -1,6 +1,7 @@
 from recommender_operator.api.conditions import ConditionType, Reason, find
 from recommender_operator.observed import Platform
-from tests.unit.recommender_operator.world import World, spec
+from tests.unit.recommender_operator.simulation.cluster import spec
+from tests.unit.recommender_operator.world import World
 
 SERVER = "http://prom.monitoring:9090"
 

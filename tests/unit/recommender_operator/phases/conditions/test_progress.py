@@ -20,7 +20,7 @@ from recommender_operator.api.status import (
     Stage,
 )
 from recommender_operator.phases.conditions import progress
-from tests.fakes import NOW
+from tests.fakes.kube import NOW
 
 
 def condition(kind: ConditionType, status: Any = "False", reason: str = "Training") -> Condition:
@@ -104,11 +104,11 @@ def test_state_of_the_status_and_conditions_that_people_act_on_may_not_wait(
         (None, clock(), False),
         (clock(age=59), clock(), True),
         (clock(age=60), clock(), False),
-        # The clock on the wall went back.
+        # The wall clock went back.
         (clock(age=-1), clock(), False),
         (clock(age=29), clock(pace=30), True),
         (clock(age=31), clock(pace=30), False),
-        # A pace so short is not kept by a status that waits for as long as it may.
+        # A status that waits as long as allowed cannot keep such a short interval.
         (clock(), clock(pace=5), False),
     ],
 )

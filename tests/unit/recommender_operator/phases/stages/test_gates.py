@@ -81,7 +81,7 @@ def test_the_margin_follows_the_direction_of_the_metric(
     assert evaluate(gate, {metric.value: mine}, rival).passed is passed
 
 
-#: Every metric that a gate may name, and whether more of it is better.
+#: Every metric of a gate, and whether a higher value is better.
 MORE_IS_BETTER = {
     "auc": True,
     "prAuc": True,
@@ -175,7 +175,7 @@ def test_by_interval_the_worse_end_of_the_paired_difference_must_be_within_the_m
     name = f"{metric.value}MinusChampion"
     metrics = {metric.value: 0.5, name: difference, f"{name}Low": low, f"{name}High": high}
     gate = Gate(metric=metric, champion_margin=margin, judge_by=INTERVAL)
-    # What the champion had in its own report is of other rows, and says nothing here.
+    # The champion's own report covers other rows, so it does not count here.
     result = evaluate(gate, metrics, Champion(metrics={metric.value: 1e9}))
     more_is_better = MORE_IS_BETTER[metric.value]
     assert result.passed is (low >= -margin if more_is_better else high <= margin)

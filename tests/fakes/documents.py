@@ -1,0 +1,43 @@
+"""JSON documents as the API server copies, merges and prunes them."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+
+def copied(value: T) -> T:
+    """Copy a JSON value; several times faster than `copy.deepcopy`, which accepts any object."""
+    copy: Any = value
+    if isinstance(value, dict):
+        copy = {key: copied(inner) for key, inner in value.items()}
+    elif isinstance(value, list):
+        copy = [copied(inner) for inner in value]
+    return cast("T", copy)
+
+
+def merged(target: Any, patch: Any) -> Any:
+    """Apply a JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, dict):
+        return copied(patch)
+    result = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def without(target: Any, owned: Any, kept: Any) -> Any:
+    """Return target without owned fields that are not kept, as a server-side apply does."""
+    if not (isinstance(target, dict) and isinstance(owned, dict)):
+        return target
+    keep = kept if isinstance(kept, dict) else {}
+    result = {}
+    for key, value in target.items():
+        if key in owned and key not in keep:
+            continue
+        result[key] = without(value, owned[key], keep.get(key)) if key in owned else value
+    return result

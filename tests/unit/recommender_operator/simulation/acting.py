@@ -1,0 +1,176 @@
+"""Executes the actions of the operator on the simulated cluster, and checks each of them.
+
+An action that breaks a promise of the operator fails the test.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from recommender_operator import actions as a
+from recommender_operator.api.version import TERMINAL, ModelVersionStatus, Smoke
+from recommender_operator.observed import Baseline, JobKind, JobState, VersionObject
+from recommender_operator.phases import hosts
+from recommender_operator.resources import names
+from tests.unit.recommender_operator.simulation.cluster import Cluster, Service
+from tests.unit.recommender_operator.simulation.observing import observe
+
+#: The minimum of the default gate.
+LEAST_AUC = 0.6
+
+
+def execute(cluster: Cluster, action: a.Action) -> None:
+    cluster.log.append(action)
+    match action:
+        case a.CreateVersion():
+            if action.name not in cluster.versions:
+                cluster.versions[action.name] = VersionObject(
+                    name=action.name,
+                    uid=f"{action.name}-{len(cluster.log)}",
+                    spec=action.spec,
+                    status=ModelVersionStatus(),
+                )
+        case a.UpdateVersion():
+            assert action.name in cluster.versions, "wrote the status of what does not exist"
+            _write(cluster, action.name, ModelVersionStatus.model_validate(action.status.dump()))
+        case a.DeleteVersion():
+            _delete_version(cluster, action.name)
+        case a.StartJob():
+            _start(cluster, action)
+        case a.CancelGroup():
+            _cancel(cluster, action)
+        case a.CancelJob():
+            assert cluster.deleting, "cancelled a Job of a living model"
+            cluster.jobs.pop((action.kind, action.version, action.attempt), None)
+        case a.EnsureService():
+            _ensure(cluster, action.version)
+        case a.DeleteService():
+            _delete_service(cluster, action.version)
+        case a.RunSmoke():
+            _smoke(cluster, action.version)
+        case a.SetTraffic():
+            _set_traffic(cluster, action.weights, action.host)
+        case a.RemoveTraffic():
+            unhosted = hosts.resolve(observe(cluster)).host is None
+            assert cluster.champion() is None or unhosted, "took the route away from a champion"
+            cluster.route, cluster.route_host, cluster.route_since = {}, "", None
+        case a.SaveBaseline():
+            cluster.baselines[action.key] = Baseline(
+                key=action.key, taken_at=action.taken_at, samples=action.samples
+            )
+        case a.DropBaseline():
+            cluster.baselines.pop(action.key, None)
+
+
+def _write(cluster: Cluster, name: str, status: ModelVersionStatus) -> None:
+    cluster.versions[name] = dataclasses.replace(cluster.versions[name], status=status)
+
+
+def _start(cluster: Cluster, action: a.StartJob) -> None:
+    assert not cluster.spec.paused or cluster.deleting, "started a Job while paused"
+    key = (action.kind, action.version, action.attempt)
+    workers, incarnation = 1, ""
+    if action.kind is JobKind.REMOVE:
+        own = cluster.versions.get(action.version)
+        incarnation = names.incarnation(own.uid if own is not None else "u")
+        key = (action.kind, f"{action.version}-{incarnation}", action.attempt)
+    if action.kind is JobKind.TRAIN:
+        workers = cluster.versions[action.version].spec.training.workers
+        assert workers == 1 or not cluster.platform.missing_for_workers, "nothing runs TrainJobs"
+    if action.kind is JobKind.SNAPSHOT:
+        _check_writers(cluster, action)
+    if key not in cluster.jobs:
+        cluster.jobs[key] = JobState(
+            kind=action.kind,
+            version=action.version,
+            attempt=action.attempt,
+            phase="Running",
+            group=workers > 1,
+            incarnation=incarnation,
+        )
+
+
+def _check_writers(cluster: Cluster, action: a.StartJob) -> None:
+    assert action.version == "movies", "a snapshot is of a model"
+    writers = [
+        job
+        for job in cluster.jobs.values()
+        if job.phase == "Running" and job.kind is JobKind.SNAPSHOT
+    ]
+    assert not writers, "two snapshots at a time"
+
+
+def _cancel(cluster: Cluster, action: a.CancelGroup) -> None:
+    key = (JobKind.TRAIN, action.version, action.attempt)
+    job = cluster.jobs.pop(key, None)
+    version = cluster.versions[action.version]
+    if job is not None and job.phase == "Running" and version.status.attempt == job.attempt:
+        assert version.status.stage in TERMINAL, "cancelled a training that is waited for"
+
+
+def _ensure(cluster: Cluster, version: str) -> None:
+    assert cluster.versions[version].status.artifact is not None, "served what is not published"
+    if version not in cluster.services:
+        cluster.services[version] = Service(uid=f"service-{len(cluster.log)}")
+
+
+def _delete_service(cluster: Cluster, version: str) -> None:
+    if not cluster.deleting:
+        assert cluster.route.get(version, 0) == 0, f"deleted {version}, which has requests"
+        assert version != cluster.champion(), "deleted the stable version's service"
+    cluster.services.pop(version, None)
+
+
+def _delete_version(cluster: Cluster, name: str) -> None:
+    if not cluster.deleting:
+        known = cluster.versions[name].status.stage
+        assert known in TERMINAL, "deleted a version on its way"
+        assert name != cluster.champion(), "deleted the champion"
+    cluster.versions.pop(name, None)
+    cluster.services.pop(name, None)
+    # Jobs of kind REMOVE belong to the model and outlive the version.
+    cluster.jobs = {
+        key: job
+        for key, job in cluster.jobs.items()
+        if job.version != name or job.kind is JobKind.REMOVE
+    }
+
+
+def _smoke(cluster: Cluster, version: str) -> None:
+    passed = cluster.seed_of(version) not in cluster.smoke_fails
+    uid = cluster.services[version].uid if version in cluster.services else ""
+    smoke = Smoke(passed=passed, message="seen", at=cluster.now, service=uid)
+    status = cluster.versions[version].status.model_copy(update={"smoke": smoke})
+    _write(cluster, version, status)
+
+
+def _set_traffic(cluster: Cluster, weights: Mapping[str, int], host: str) -> None:
+    assert sum(weights.values()) == 100, f"weights sum to {sum(weights.values())}"
+    for version, weight in weights.items():
+        assert 0 < weight <= 100, f"{version} was given {weight}"
+        more = weight > cluster.route.get(version, 0)
+        if more and version != cluster.champion():
+            _check_fit(cluster, version)
+            _check_pause(cluster, version, weight)
+    cluster.route, cluster.route_host = dict(weights), host
+    cluster.route_since = cluster.route_since or cluster.now
+
+
+def _check_fit(cluster: Cluster, version: str) -> None:
+    status = cluster.versions[version].status
+    assert status.gates, f"{version} has requests before its gates"
+    assert all(gate.passed for gate in status.gates), f"{version} failed a gate"
+    auc = status.metrics.get("auc")
+    assert auc is not None, f"{version} has requests without a metric"
+    assert auc >= LEAST_AUC, f"{version} has requests with an auc of {auc}"
+    assert status.smoke is not None, f"{version} has requests before its smoke inference"
+    assert status.smoke.passed, f"{version} failed its smoke inference"
+
+
+def _check_pause(cluster: Cluster, version: str, weight: int) -> None:
+    """While paused, a version never gains weight, unless it is the target of a rollback."""
+    goal = cluster.spec.rollback_to or cluster.annotations.get("rollback-to", "").split("#")[0]
+    if cluster.frozen is None or version in (goal, cluster.status.previous):
+        return
+    assert weight <= cluster.frozen.get(version, 0), "moved forward while paused"

@@ -1,0 +1,138 @@
+"""The state of the simulated cluster, and the truth about its versions."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+
+from recommender_operator import actions as a
+from recommender_operator.api.spec import Algorithm, RecommenderModelSpec
+from recommender_operator.api.status import RecommenderModelStatus
+from recommender_operator.api.version import TERMINAL, VersionStage
+from recommender_operator.observed import (
+    Baseline,
+    Claim,
+    JobKind,
+    JobState,
+    Platform,
+    Rival,
+    VersionObject,
+)
+from tests.unit.recommender_operator.simulation.counters import USUAL, Mix
+
+START = datetime.datetime(2026, 1, 1, 12, 0, tzinfo=datetime.UTC)
+GOOD = {"auc": 0.8}
+BAD = {"auc": 0.5}
+JobKey = tuple[JobKind, str, int]
+
+
+def spec(**sections: object) -> RecommenderModelSpec:
+    """Return a spec with short times; drift is off unless asked for."""
+    base: dict[str, object] = {
+        "data": {"source": {"claimName": "raw"}},
+        "storage": {"claimName": "store"},
+        "analysis": {"stepSeconds": 20, "intervalSeconds": 5, "deadlineSeconds": 300},
+        "drift": {"enabled": False},
+    }
+    return RecommenderModelSpec.model_validate(base | sections)
+
+
+@dataclasses.dataclass
+class Service:
+    uid: str
+    ready: bool = True
+    pods: int = 1
+    served: int = 0
+    failed: int = 0
+    restarts: int = 0
+    disrupted: bool = False
+    sessions: dict[str, dict[str, float]] = dataclasses.field(default_factory=dict)
+
+    def serve(self, count: int, mix: Mix) -> None:
+        self.served += count
+        for feature, bins in mix.items():
+            seen = self.sessions.setdefault(feature, {})
+            for label, share in bins.items():
+                seen[label] = seen.get(label, 0) + count * share
+
+    def crash(self) -> None:
+        """The pod's container restarts, which resets its counters."""
+        self.restarts += 1
+        self.served = self.failed = 0
+        self.sessions = {}
+
+
+@dataclasses.dataclass
+class Cluster:
+    """The cluster. A test may change its fields as a user or an accident would."""
+
+    spec: RecommenderModelSpec = dataclasses.field(default_factory=spec)
+    now: datetime.datetime = START
+    generation: int = 1
+    annotations: dict[str, str] = dataclasses.field(default_factory=dict)
+    deleting: bool = False
+    status: RecommenderModelStatus = dataclasses.field(default_factory=RecommenderModelStatus)
+    versions: dict[str, VersionObject] = dataclasses.field(default_factory=dict)
+    jobs: dict[JobKey, JobState] = dataclasses.field(default_factory=dict)
+    services: dict[str, Service] = dataclasses.field(default_factory=dict)
+    route: dict[str, int] = dataclasses.field(default_factory=dict)
+    accepted: bool = True
+    baselines: dict[str, Baseline] = dataclasses.field(default_factory=dict)
+    platform: Platform = dataclasses.field(default_factory=Platform)
+    #: Host of the route, its creation time, and other routes.
+    route_host: str = ""
+    route_since: datetime.datetime | None = None
+    rivals: tuple[Rival, ...] = ()
+    #: Claims of the namespace; claims that are missing here are not checked.
+    claims: dict[str, Claim | None] = dataclasses.field(default_factory=dict)
+    #: The truth about a version, by seed: offline metrics, smoke inference, share of errors.
+    metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(default_factory=dict)
+    #: The truth about the baseline that is trained in place of a version that failed a gate.
+    baseline_metrics: dict[int, Mapping[str, float | None]] = dataclasses.field(
+        default_factory=dict
+    )
+    smoke_fails: set[int] = dataclasses.field(default_factory=set)
+    error_share: dict[int, float] = dataclasses.field(default_factory=dict)
+    #: Seeds whose versions are byte for byte equal.
+    twins: set[int] = dataclasses.field(default_factory=set)
+    #: Invalid fields of reports.
+    odd_reports: dict[JobKind, dict[str, object]] = dataclasses.field(default_factory=dict)
+    #: Versions without counters.
+    mute: set[str] = dataclasses.field(default_factory=set)
+    requests_per_second: int = 40
+    #: Current sessions, and those that a seed's broken version sees.
+    mix: Mix = dataclasses.field(default_factory=lambda: USUAL)
+    broken_mix: dict[int, Mix] = dataclasses.field(default_factory=dict)
+    #: The sessions that a version was trained on.
+    trained_on: dict[str, Mix] = dataclasses.field(default_factory=dict)
+    #: The requested weights when the model was paused.
+    frozen: dict[str, int] | None = None
+    #: Executed actions.
+    log: list[a.Action] = dataclasses.field(default_factory=list)
+
+    def truth_of(self, version: str) -> Mapping[str, float | None]:
+        known = self.versions.get(version)
+        baseline = known is not None and known.spec.training.algorithm is not Algorithm.DEEP_RANKER
+        truth = self.baseline_metrics if baseline else self.metrics
+        return truth.get(self.seed_of(version), GOOD)
+
+    def seed_of(self, version: str) -> int:
+        known = self.versions.get(version)
+        return known.spec.training.seed if known else -1
+
+    def champion(self) -> str | None:
+        promoted = [
+            (v.status.promotion, v.name)
+            for v in self.versions.values()
+            if v.status.stage is VersionStage.PROMOTED
+        ]
+        return max(promoted)[1] if promoted else None
+
+    def stable(self) -> str:
+        champion = self.champion()
+        assert champion is not None
+        return champion
+
+    def unfinished(self) -> list[str]:
+        return [n for n, v in self.versions.items() if v.status.stage not in TERMINAL]

@@ -1,0 +1,64 @@
+"""The operator's observation of the simulated cluster."""
+
+from __future__ import annotations
+
+from recommender_operator.analysis.window import CREATED
+from recommender_operator.observed import ModelObject, Observed, Sample, ServiceState, TrafficState
+from tests.unit.recommender_operator.simulation.cluster import Cluster
+from tests.unit.recommender_operator.simulation.counters import USUAL, counters, features
+
+
+def observe(cluster: Cluster) -> Observed:
+    model = ModelObject(
+        name="movies",
+        namespace="shop",
+        uid="u",
+        generation=cluster.generation,
+        spec=cluster.spec,
+        status=cluster.status,
+        annotations=dict(cluster.annotations),
+        deleting=cluster.deleting,
+    )
+    return Observed(
+        model=model,
+        versions=tuple(cluster.versions.values()),
+        jobs=tuple(cluster.jobs.values()),
+        services={
+            name: ServiceState(
+                version=name,
+                ready=s.ready,
+                ready_pods=s.pods,
+                uid=s.uid,
+                restarts=s.restarts,
+                restart_reason="container main: OOMKilled" if s.restarts else "",
+                disrupted=not s.ready and s.disrupted,
+            )
+            for name, s in cluster.services.items()
+        },
+        traffic=TrafficState(
+            weights=dict(cluster.route),
+            accepted=cluster.accepted,
+            host=cluster.route_host,
+            created_at=cluster.route_since,
+        ),
+        rivals=cluster.rivals,
+        claims=dict(cluster.claims),
+        samples=samples(cluster),
+        baselines=dict(cluster.baselines),
+        platform=cluster.platform,
+    )
+
+
+def samples(cluster: Cluster) -> dict[str, Sample]:
+    """Return the counters of the versions that serve or are about to."""
+    requested = {name for name, weight in cluster.route.items() if weight > 0}
+    requested |= {cluster.status.champion or "", *cluster.unfinished()} - cluster.mute
+    return {
+        name: {
+            f"{name}-pod": counters(name, s.served, s.failed)
+            | {CREATED: float(s.restarts)}
+            | features(name, s.sessions, cluster.trained_on.get(name, USUAL))
+        }
+        for name, s in cluster.services.items()
+        if s.ready and name in requested - cluster.mute
+    }
