@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> Outcome:
     lineage = manifest.verify(result.staged, result.digest)
     _record_training(arguments)
     warm = result.report.get("warmStart", {}).get("message")
-    parts = [summary(result.metrics), warm, _latencies(result.variant_times)]
+    lists = lists_of(result.report["retrieval"])
+    parts = [summary(result.metrics), lists, warm, _latencies(result.variant_times)]
     fields: dict[str, object] = {
         "dataVersion": arguments.data_version,
         "seed": config.seed,
@@ -122,6 +123,13 @@ def _fields(result: TrainResult, lineage: Mapping[str, Any]) -> dict[str, object
         "digest": result.digest,
         **({} if result.champion is None else {"champion": result.champion}),
     }
+
+
+def lists_of(retrieval: Mapping[str, Any]) -> str:
+    """Return what lists are made of, from the section `retrieval` of the report, as text."""
+    candidates, weights = retrieval["candidates"], retrieval.get("itemWeights")
+    text = "every item" if candidates == "All" else f"{candidates} candidates"
+    return f"lists of {text}" + (f", {weights.lower()} item weights" if weights else "")
 
 
 def _latencies(times: Mapping[str, Mapping[str, float]] | None) -> str | None:

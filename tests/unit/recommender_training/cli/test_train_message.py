@@ -1,0 +1,20 @@
+"""The message of a training names what its lists are made of."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_training.cli.train import lists_of
+from recommender_training.config.lists import ItemWeights, ListPlan
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (ListPlan(), "lists of every item, dense item weights"),
+        (ListPlan(ItemWeights.SPARSE, 500), "lists of 500 candidates, sparse item weights"),
+        (ListPlan(None, 300), "lists of 300 candidates"),
+    ],
+)
+def test_the_message_names_candidates_and_form_of_the_weights(plan: ListPlan, text: str) -> None:
+    assert lists_of(plan.facts) == text
