@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 import subprocess
 import time
@@ -92,6 +93,20 @@ class Kubectl:
                 return
             if time.monotonic() > deadline:
                 raise ClusterError("CRDs", f"not served after {timeout:.0f}s: {sorted(late)}")
+            time.sleep(0.2)
+
+    def wait_described(self, version: str, kind: str, timeout: float = 90) -> None:
+        """Wait until the OpenAPI of the API server describes a kind of this group and version.
+
+        Clients validate objects with it, and it follows later than the resource is served.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            with contextlib.suppress(ClusterError):
+                if f'"kind":"{kind}"' in self("get", "--raw", f"/openapi/v3/apis/{version}"):
+                    return
+            if time.monotonic() > deadline:
+                raise ClusterError("OpenAPI", f"no {kind} in {version} after {timeout:.0f}s")
             time.sleep(0.2)
 
 

@@ -29,6 +29,7 @@ def kubectl() -> Kubectl:
     result = api.kubectl_for(api.ensure_apiserver())
     for path in api.crd_paths()["kserve"]:
         result("apply", "--server-side", "--force-conflicts", "-f", str(path))
+    result.wait_described("serving.kserve.io/v1alpha1", "ServingRuntime")
     return result
 
 
