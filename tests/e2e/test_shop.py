@@ -16,7 +16,7 @@ from tests.scenario.world import World
 pytestmark = pytest.mark.e2e
 
 #: Keyed by the format of its requests.
-DATA = cache_folder() / "shop-data-1"
+DATA = cache_folder() / "shop-data-2"
 SPEC: dict[str, Any] = {
     "data": {
         "source": {"format": "Parquet", "mapping": json.loads(samples.mapping())},

@@ -72,7 +72,9 @@ def _requests(raw: pathlib.Path) -> Iterator[dict[str, Any]]:
         "device",
         "page",
     )
-    known = users.with_columns(_numbered(users["user_id"], user_ids))
+    known = users.with_columns(
+        _numbered(users["user_id"], user_ids), pl.col(pl.Datetime).dt.epoch("s")
+    )
     for request in sample_requests(
         events,
         known,
