@@ -43,7 +43,7 @@ from recommender_training.trainer.fit_models import fit_models, refit
 from tests.benchmarks.machine import machine
 from tests.benchmarks.quality import SEEDS, load
 
-#: Ends of the known data, as shares of all events; the last tenth of it is judged.
+#: Where the data ends in each run, as a share of all events; its last tenth is evaluated.
 ENDS = (0.9, 0.8)
 #: Parts that are compared with equal weights.
 WEIGHTS = {

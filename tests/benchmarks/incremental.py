@@ -23,7 +23,7 @@ import torch
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from recommender_training.artifact import checkpoint
-from recommender_training.common.arrays import Bools, Doubles, Ints
+from recommender_training.common.arrays import Doubles, Ints
 from recommender_training.config.training import TrainingConfig, WarmEvents, WarmMode
 from recommender_training.data.dataset import Dataset
 from recommender_training.features.prepared import Prepared
@@ -67,8 +67,8 @@ def champion(data: Dataset, end: float, config: TrainingConfig) -> checkpoint.Ch
         return checkpoint.read(Path(folder))
 
 
-def judge(data: Dataset, end: float, seed: int, sides: dict[str, Side]) -> tuple[Ints, Bools]:
-    """Train in each way; users and labels of the evaluated rows."""
+def judge(data: Dataset, end: float, seed: int, sides: dict[str, Side]) -> Ints:
+    """Train in each way; users of the evaluated rows."""
     config = TrainingConfig(seed=seed)
     kept = champion(data, end, config)
     prepared = rolling(data, end, config)
@@ -95,7 +95,7 @@ def judge(data: Dataset, end: float, seed: int, sides: dict[str, Side]) -> tuple
     starts[NEW].apply(fresh, prepared.data)  # type: ignore[union-attr]
     before = metrics.log_loss(events.label[seen], probability(fresh, prepared, seen))
     sides["champion"].old.append(before)
-    return events.user[rows].astype(np.int64), events.label[rows]
+    return events.user[rows].astype(np.int64)
 
 
 def compare(side: Side, cold: Side, user: Ints, seeds: int) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def main() -> None:
         data = load(Path(folder))
         for end in args.ends:
             for seed in args.seeds:
-                user, _ = judge(data, end, seed, sides)
+                user = judge(data, end, seed, sides)
                 found = {n: round(float(s.losses[-1].mean()), 4)
                          for n, s in sides.items() if s.losses}  # fmt: skip
                 print(f"to {end}, seed {seed}: {found}", flush=True)

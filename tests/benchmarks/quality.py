@@ -242,7 +242,10 @@ def by_segment(data: Dataset, rows: Ints, user: Ints, task: Task) -> Doubles:
     overall = np.asarray(task.past.liked.sum(0), dtype=np.float64).ravel()
     context = np.stack([request.context for request in task.task.requests])
     segment = popularity.segment_of(data, user, context)
-    return popularity.of_requests(data, int(data.events.time[rows[0]]), segment, overall)
+    scores = np.tile(overall, (len(segment), 1))
+    for code, own in popularity.by_segment(data, int(data.events.time[rows[0]])):
+        scores[segment == code] = own
+    return scores
 
 
 def _mean(reports: list[dict[str, Any]], name: str) -> float:

@@ -20,7 +20,7 @@ from recommender_training.samples.shop_world import DAY_MS, World
 from recommender_training.statistics import metrics
 
 TOP_K = 10
-#: Users of the test days whose lists are judged, drawn from a fixed seed.
+#: Number of users of the test days whose lists are evaluated; a fixed seed draws them.
 MAX_USERS = 500
 #: Impressions of the overall share of clicks that are added to those of a brand.
 _ADDED = 250.0

@@ -1,4 +1,4 @@
-"""New items are judged against the truth and against simple orders."""
+"""The order of new items is compared with the true probabilities and with simple orders."""
 
 from __future__ import annotations
 

@@ -91,11 +91,3 @@ def smoothed(own: npt.NDArray[Any], total: npt.NDArray[Any]) -> Doubles:
     """[I] shares of a segment's positive events `own` with those of all, `total`, added."""
     prior = WEIGHT * total / max(1, int(total.sum()))
     return np.asarray((own + prior) / (own.sum() + WEIGHT), dtype=np.float64)
-
-
-def of_requests(data: Dataset, time: int | None, segment: Ints, overall: Doubles) -> Doubles:
-    """[R, I] scores of requests: those of the `segment` [R] of each, else `overall` [I]."""
-    scores = np.tile(overall, (len(segment), 1))
-    for code, own in by_segment(data, time):
-        scores[segment == code] = own
-    return scores

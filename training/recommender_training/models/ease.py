@@ -29,6 +29,12 @@ def liked_together(events: Events, count: int, penalty: float = PENALTY) -> Floa
     return weights.astype(np.float32)
 
 
+def of_mean_square_one(weights: Floats) -> Floats:
+    """Scaled so that the sum of squares of a row is one on average; zeros stay."""
+    size = float(np.sqrt((weights.astype(np.float64) ** 2).sum() / len(weights)))
+    return np.asarray(weights / size if size > 0 else weights, dtype=np.float32)
+
+
 def _inverse(symmetric: np.ndarray) -> np.ndarray:
     """Inverse of a positive definite matrix by Cholesky: half the work of a general one."""
     lower, failed = lapack.dpotrf(symmetric, lower=1)

@@ -23,7 +23,7 @@ from recommender_training.config.lists import ItemWeights
 from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features.history import ItemCounts
 from recommender_training.models import neighbours
-from recommender_training.models.ease import liked_together
+from recommender_training.models.ease import liked_together, of_mean_square_one
 from recommender_training.models.following import Following, by_users
 
 RETRIEVAL_WEIGHT = 20.0
@@ -40,8 +40,8 @@ def fit(data: Dataset, known: Bools, form: ItemWeights = ItemWeights.DENSE) -> W
     events, count = data.events.take(known), data.items.count
     if form is ItemWeights.SPARSE:
         return neighbours.fit(events, count, FOLLOWING_WEIGHT)
-    weights = _of_mean_square_one(liked_together(events, count))
-    weights += FOLLOWING_WEIGHT * _of_mean_square_one(following(events, count))
+    weights = of_mean_square_one(liked_together(events, count))
+    weights += FOLLOWING_WEIGHT * of_mean_square_one(following(events, count))
     return np.asarray(weights, dtype=np.float32)
 
 
@@ -59,9 +59,3 @@ def popularity_prior(counts: ItemCounts) -> Floats:
     mean = (counts.total + counts.events.size) / counts.events.size
     relative = np.log((counts.events + 1.0) / mean)
     return np.asarray(POPULARITY_WEIGHT * relative, dtype=np.float32)
-
-
-def _of_mean_square_one(weights: Floats) -> Floats:
-    """Scaled so that the sum of squares of a row is one on average; zeros stay."""
-    size = float(np.sqrt((weights.astype(np.float64) ** 2).sum() / len(weights)))
-    return np.asarray(weights / size if size > 0 else weights, dtype=np.float32)

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 
 from recommender_training.common.arrays import Bools, Floats, Ints, Places
 from recommender_training.data.dataset import Events
-from recommender_training.models.ease import liked_together
+from recommender_training.models.ease import liked_together, of_mean_square_one
 from recommender_training.models.following import LAGS, Following
 
 #: Items that EASE is fitted to: their Gram matrix is dense, [J, J].
@@ -86,11 +86,10 @@ def _ease(events: Events, head: Ints, count: int, most: int) -> sp.csr_matrix:
     place[head] = np.arange(len(head))
     inside = events.take(place[events.item] >= 0)
     own = Events(inside.user, place[inside.item], inside.value, inside.time)
-    weights = liked_together(own, len(head))
-    size = np.sqrt(np.einsum("ij,ij->", weights, weights, dtype=np.float64) / len(head))
+    weights = of_mean_square_one(liked_together(own, len(head)))
     kept = min(most, len(head))
     columns = np.argpartition(-weights, kept - 1, axis=1)[:, :kept]
-    values = np.take_along_axis(weights, columns, 1) / (size or 1.0)
+    values = np.take_along_axis(weights, columns, 1)
     rows = np.repeat(head, kept)
     return sp.csr_matrix((values.ravel(), (rows, head[columns.ravel()])), shape=(count, count))
 
