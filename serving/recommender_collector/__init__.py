@@ -1,0 +1,1 @@
+"""The collector of events: a durable log, and the writers behind it."""

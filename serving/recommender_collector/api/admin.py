@@ -1,0 +1,98 @@
+"""Probes, metrics and the erasure of users: on a port of their own, which no route reaches."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from redis.exceptions import RedisError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from recommender_collector.api.bodies import Refused
+from recommender_collector.api.events import failure
+from recommender_collector.domain.effects import number
+from recommender_collector.domain.events import Erasure, line_of
+from recommender_collector.domain.validation import InvalidEvent, Rules, user_of
+from recommender_collector.log.port import EventLog, LogBusy, LogUnavailable
+from recommender_collector.metrics import CollectorMetrics
+from recommender_collector.store.users import OnlineStore
+from recommender_serving.domain.ids import IdKind
+
+
+class Erasures:
+    """Forgets users."""
+
+    def __init__(
+        self,
+        models: Mapping[str, Rules],
+        log: EventLog,
+        store: OnlineStore,
+        metrics: CollectorMetrics,
+    ) -> None:
+        self._models = models
+        self._log = log
+        self._store = store
+        self._metrics = metrics
+
+    async def delete(self, request: Request) -> Response:
+        """Answer 202 when the erasure is in the log and the online store has forgotten the user.
+
+        The writers then erase the user from the files, and once more from the store.
+        """
+        try:
+            await self._erase(request.path_params["model"], request.path_params["user"])
+        except Refused as refused:
+            return failure(refused)
+        self._metrics.erasures.inc()
+        return Response(
+            orjson.dumps({"store": "erased", "files": "pending"}),
+            202,
+            media_type="application/json",
+        )
+
+    async def _erase(self, model: str, text: str) -> None:
+        rules = self._models.get(model)
+        if rules is None:
+            known = ", ".join(sorted(self._models)[:10])
+            raise Refused(404, f"model: got {model[:60]!r}; give one of {known}")
+        is_number = rules.model.mapping.ids.user is IdKind.INTEGER and text.isdecimal()
+        try:
+            user = user_of(int(text) if is_number and len(text) <= 18 else text, rules)
+        except InvalidEvent as error:
+            raise Refused(400, str(error)) from None
+        try:
+            await self._log.append_erasure(model, line_of(Erasure(user)))
+            await self._store.forget(model, number(user))
+        except (LogBusy, LogUnavailable, RedisError, OSError) as error:
+            text = f"the store does not answer ({type(error).__name__}): send it again"
+            raise Refused(503, text, 1) from None
+
+
+def probes(
+    registry: CollectorRegistry, alive: Callable[[], bool], ready: Callable[[], Awaitable[bool]]
+) -> list[BaseRoute]:
+    """Return the routes of the probes and of the metrics."""
+
+    async def healthz(_: Request) -> Response:
+        return Response("ok\n" if alive() else "stalled\n", 200 if alive() else 503)
+
+    async def readyz(_: Request) -> Response:
+        is_ready = await ready()
+        return Response("ok\n" if is_ready else "not ready\n", 200 if is_ready else 503)
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+def admin_app(routes: list[BaseRoute], erasures: Erasures | None = None) -> Starlette:
+    """Build the application of the admin port."""
+    if erasures is not None:
+        path = "/v1/models/{model}/users/{user:path}"
+        routes = [*routes, Route(path, erasures.delete, methods=["DELETE"])]
+    return Starlette(routes=routes)

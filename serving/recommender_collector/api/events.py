@@ -1,0 +1,133 @@
+"""`POST /v1/events`."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from recommender_collector.api.bodies import Bodies, Refused
+from recommender_collector.domain import cloud_events
+from recommender_collector.domain.batches import Batch, InvalidBatch, check
+from recommender_collector.domain.events import Event, digest, line_of
+from recommender_collector.domain.validation import Rules
+from recommender_collector.log.group_commit import GroupCommit
+from recommender_collector.log.port import Line, LogBusy, LogUnavailable
+from recommender_collector.metrics import CollectorMetrics, Refusal
+
+_REASONS = {
+    400: Refusal.INVALID,
+    408: Refusal.SLOW,
+    413: Refusal.TOO_LARGE,
+    429: Refusal.BUSY,
+    503: Refusal.UNAVAILABLE,
+}
+
+
+class Events:
+    """Accepts events: checked, then durable, then acknowledged."""
+
+    def __init__(
+        self,
+        models: Mapping[str, Rules],
+        commits: Mapping[str, GroupCommit],
+        metrics: CollectorMetrics,
+        bodies: Bodies | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._models = models
+        self._commits = commits
+        self._metrics = metrics
+        self._bodies = bodies or Bodies()
+        self._clock = clock
+
+    async def post(self, request: Request) -> Response:
+        """Answer 200, 207 if some events are rejected, or the status of a refusal."""
+        try:
+            async with self._bodies.read(request) as body:
+                batch = self._check(request, body)
+                repeated = await self._append(batch)
+        except Refused as refused:
+            self._metrics.refused(_REASONS[refused.status])
+            return failure(refused)
+        except ClientDisconnect:
+            return Response(status_code=400)  # no client reads it
+        return _answer(batch, repeated)
+
+    def _check(self, request: Request, body: bytes) -> Batch:
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        try:
+            raw: Any = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise Refused(400, f"the body is not JSON: {error}") from None
+        unwrap = None
+        if "ce-specversion" in request.headers:
+            raw = cloud_events.from_headers(dict(request.headers), raw)
+            unwrap = cloud_events.unwrap
+        elif content_type in (cloud_events.CONTENT_TYPE, cloud_events.BATCH_CONTENT_TYPE):
+            unwrap = cloud_events.unwrap
+        try:
+            batch = check(raw, self._models, self._clock(), unwrap)
+        except InvalidBatch as error:
+            raise Refused(400, str(error)) from None
+        self._metrics.rejected.inc(len(batch.rejected))
+        return batch
+
+    async def _append(self, batch: Batch) -> int:
+        """Append the valid events of all models; return the number of repeated ids."""
+        start = time.perf_counter()
+        results = await asyncio.gather(
+            *(
+                self._one(model, [event for _, event in found])
+                for model, found in batch.events.items()
+            ),
+            return_exceptions=True,
+        )
+        repeated = 0
+        for result in results:
+            if isinstance(result, LogBusy):
+                raise Refused(429, f"{result}: send it again later", result.seconds)
+            if isinstance(result, LogUnavailable):
+                text = f"{result}: send the same events again, with the same ids"
+                raise Refused(503, text, 1)
+            if isinstance(result, BaseException):
+                raise result
+            repeated += result
+        self._metrics.append_seconds.observe(time.perf_counter() - start)
+        return repeated
+
+    async def _one(self, model: str, events: list[Event]) -> int:
+        lines = [Line(digest(event.id), line_of(event)) for event in events]
+        known = set(await self._commits[model].append(lines))
+        for index, event in enumerate(events):
+            if index not in known:
+                self._metrics.accepted(model, event.kind)
+        self._metrics.repeated(model, len(known))
+        return len(known)
+
+
+def _answer(batch: Batch, repeated: int) -> Response:
+    rejected = len(batch.rejected)
+    status = 200 if not rejected else 400 if rejected == batch.size else 207
+    content: dict[str, object] = {
+        "accepted": batch.size - rejected - repeated,
+        "repeated": repeated,
+        "rejected": [
+            {"index": each.index, "id": each.id, "field": each.field, "error": each.error}
+            for each in batch.rejected
+        ],
+    }
+    return Response(orjson.dumps(content), status, media_type="application/json")
+
+
+def failure(refused: Refused) -> Response:
+    """Return the answer of a refusal."""
+    headers = {} if refused.retry_after is None else {"retry-after": str(refused.retry_after)}
+    return Response(
+        orjson.dumps({"error": str(refused)}), refused.status, headers, "application/json"
+    )

@@ -1,0 +1,1 @@
+"""Events, declarations and what follows from them: pure."""

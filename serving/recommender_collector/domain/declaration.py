@@ -1,0 +1,172 @@
+"""What the collector is told of each model: pure.
+
+`mapping` is the section `data.source.mapping` of the RecommenderModel as it is. The operator
+validates that section, so parts that do not concern events are ignored here.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from typing import Annotated, Any, Self
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from recommender_collector.domain.events import Kind
+from recommender_serving.domain.ids import IdKind
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$")]
+Column = Annotated[str, Field(min_length=1, max_length=64)]
+Value = Annotated[float, Field(allow_inf_nan=False)]
+DAY = 86_400
+
+
+class DeclarationError(Exception):
+    """The declaration is invalid; the message names the field, the value and the remedy."""
+
+
+class TimeUnit(enum.StrEnum):
+    """Unit of the time column, as in the mapping."""
+
+    SECONDS = "Seconds"
+    MILLISECONDS = "Milliseconds"
+    ISO8601 = "ISO8601"
+
+
+class ContextKind(enum.StrEnum):
+    """Kinds of a context feature, as in the mapping."""
+
+    CATEGORICAL = "Categorical"
+    BOOLEAN = "Boolean"
+    NUMERIC = "Numeric"
+    TIMESTAMP = "Timestamp"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True
+    )
+
+
+class _Part(_Section):
+    """A part of the mapping; what does not concern events is ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class ContextFeature(_Part):
+    """A declared feature of the context of an event."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    kind: ContextKind
+    column: Column | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class EventValue(_Part):
+    """A type of interactions, and its value if all have the same."""
+
+    type: str = Field(min_length=1, max_length=64)
+    value: Value | None = None
+
+
+class Interactions(_Part):
+    """Columns of the interactions."""
+
+    user: Column
+    item: Column
+    timestamp: Column
+    timestamp_unit: TimeUnit = TimeUnit.SECONDS
+    value: Column | None = None
+    event_type: Column | None = None
+    event_types: tuple[EventValue, ...] = ()
+    session: Column | None = None
+    features: tuple[ContextFeature, ...] = ()
+
+
+class Ids(_Part):
+    """Kinds of user and item ids."""
+
+    user: IdKind = IdKind.INTEGER
+    item: IdKind = IdKind.INTEGER
+
+
+class Mapping(_Part):
+    """The mapping of the source."""
+
+    interactions: Interactions
+    ids: Ids = Ids()
+
+
+class Model(_Section):
+    """Events of one RecommenderModel."""
+
+    mapping: Mapping
+    #: Kinds that become rows of the interactions, with their value; null: the event's own value.
+    #: The kinds of `eventTypes` if absent.
+    interactions: dict[Kind, Value | None] | None = None
+    #: Ids stay known, and events are accepted, for this long.
+    max_age_seconds: int = Field(default=DAY, ge=60, le=30 * DAY)
+    #: How far clocks of clients may be ahead; such events happened when they were received.
+    max_ahead_seconds: int = Field(default=300, ge=0, le=3600)
+    #: Replace user ids by keyed hashes.
+    hash_users: bool = False
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.hash_users and self.mapping.ids.user is not IdKind.TEXT:
+            raise ValueError("hashUsers needs mapping.ids.user: Text, because hashes are texts")
+        if not self.values:
+            raise ValueError(
+                "no kind of event becomes an interaction: set interactions, as in "
+                '{"click": 1}, or give mapping.interactions.eventTypes a type among '
+                f"{', '.join(Kind)}"
+            )
+        columns = self.mapping.interactions
+        if self.interactions is not None and columns.event_types:
+            listed = {each.type for each in columns.event_types}
+            if missing := sorted(set(self.interactions) - listed):
+                raise ValueError(
+                    f"interactions has {missing[0]!r}, which mapping.interactions.eventTypes "
+                    "lacks, so ingestion would quarantine it: add the type, or remove the kind"
+                )
+        return self
+
+    @property
+    def values(self) -> dict[Kind, float | None]:
+        """The kinds that become interactions, with their value or None for the event's own."""
+        if self.interactions is not None:
+            return dict(self.interactions)
+        types = {each.type: each.value for each in self.mapping.interactions.event_types}
+        return {kind: types[kind] for kind in Kind if kind in types}
+
+
+class Declaration(_Section):
+    """The models whose events are collected."""
+
+    models: dict[Name, Model] = Field(min_length=1, max_length=100)
+
+
+def parse(text: str | bytes) -> Declaration:
+    """Read a declaration from JSON.
+
+    Raises:
+        DeclarationError: with the fields, their values and the remedies.
+    """
+    try:
+        return Declaration.model_validate(orjson.loads(text))
+    except orjson.JSONDecodeError as error:
+        raise DeclarationError(f"the declaration is not JSON: {error}") from None
+    except ValidationError as error:
+        raise DeclarationError(
+            "the declaration: " + "; ".join(map(_problem, error.errors()))
+        ) from (None)
+
+
+def _problem(issue: Any) -> str:
+    path = ".".join(str(part) for part in issue["loc"])
+    given = "" if isinstance(issue["input"], dict) else f" got {str(issue['input'])[:80]!r};"
+    return f"{path}:{given} {re.sub('^Value error, ', '', issue['msg'])}"

@@ -1,0 +1,53 @@
+"""What an event changes in the online store: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from recommender_collector.domain.events import Event, Id, Kind, digest
+from recommender_serving.domain.ids import hashed
+from recommender_serving.store.layout import Set, member
+
+_SETS = {
+    Kind.IMPRESSION: (Set.SEEN,),
+    Kind.VISIT: (Set.SEEN,),
+    Kind.CLICK: (Set.SEEN,),
+    Kind.DWELL: (Set.SEEN,),
+    Kind.BASKET: (Set.SEEN,),
+    Kind.PURCHASE: (Set.SEEN, Set.BOUGHT),
+    Kind.DISLIKE: (Set.SEEN, Set.DISLIKED),
+    Kind.SEARCH: (),
+}
+
+
+class Effect(NamedTuple):
+    """A member to add to a set of a user; `time` is in milliseconds since 1970."""
+
+    user: int
+    set: Set
+    member: str
+    time: int
+
+
+def number(id_: Id) -> int:
+    """Return the number that stands for an id in the store and in the models."""
+    return hashed(id_) if isinstance(id_, str) else id_
+
+
+def effects(event: Event, values: dict[Kind, float | None]) -> Iterator[Effect]:
+    """Yield the effects of an event. Applied again, in any order, they change nothing.
+
+    `values` has the kinds that are interactions, with their value or None for the event's own;
+    0 stands for an unknown value.
+    """
+    user = number(event.user)
+    sets = _SETS[event.kind]
+    for item in map(number, event.items):
+        for name in sets:
+            yield Effect(user, name, str(item), event.time)
+        if event.kind in values:
+            value = values[event.kind]
+            value = event.value if value is None else value
+            nonce = digest(event.id)[:6].hex()
+            yield Effect(user, Set.RECENT, member(item, value or 0.0, nonce), event.time)

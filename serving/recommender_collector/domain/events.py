@@ -1,0 +1,91 @@
+"""An event, and its form in the log: pure."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from typing import Any, NamedTuple
+
+import orjson
+
+FORMAT = 1
+#: Bytes of a digest. With the two bytes that Redis adds, a digest fills an allocation of 16.
+DIGEST_BYTES = 14
+
+Id = int | str
+
+
+class Kind(enum.StrEnum):
+    """What happened."""
+
+    IMPRESSION = "impression"  # items were shown
+    VISIT = "visit"  # a page was opened, of an item or of none
+    SEARCH = "search"
+    CLICK = "click"
+    BASKET = "basket"
+    PURCHASE = "purchase"
+    DWELL = "dwell"  # the value is in seconds
+    DISLIKE = "dislike"
+
+
+class Event(NamedTuple):
+    """One valid event."""
+
+    id: str  # unique in the model
+    kind: Kind
+    user: Id
+    items: tuple[Id, ...]  # at most one, but for an impression
+    time: int  # milliseconds since 1970
+    value: float | None = None  # money of a purchase, seconds of a dwell, else a rating
+    request: str | None = None  # id of the request whose answer was shown
+    session: str | None = None
+    query: str | None = None  # words of a search
+    context: dict[str, str | float | bool] | None = None  # by declared name
+
+
+class Erasure(NamedTuple):
+    """The request to forget a user. It covers everything before it in the log."""
+
+    user: Id
+
+
+class Unreadable(ValueError):  # noqa: N818 - it is the line that is unreadable
+    """A line of the log is neither an event nor an erasure."""
+
+
+def digest(id_: str) -> bytes:
+    """Return the 14 bytes of BLAKE2b (RFC 7693) that stand for an event's id."""
+    return hashlib.blake2b(id_.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def line_of(entry: Event | Erasure) -> bytes:
+    """Return an entry as one line of JSON, without the line break."""
+    if isinstance(entry, Erasure):
+        return orjson.dumps((FORMAT, "erase", entry.user))
+    return orjson.dumps((FORMAT, *entry))
+
+
+def entry_of(line: bytes) -> Event | Erasure:
+    """Return the entry of a line.
+
+    Raises:
+        Unreadable: the line does not have this format; the message says why.
+    """
+    try:
+        row: Any = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise Unreadable(f"not JSON: {error}") from None
+    if not isinstance(row, list) or not row or row[0] != FORMAT:
+        raise Unreadable(f"not a list that starts with the format {FORMAT}")
+    if len(row) == 3 and row[1] == "erase" and isinstance(row[2], Id):
+        return Erasure(row[2])
+    if len(row) != 1 + len(Event._fields):
+        raise Unreadable(f"{len(row)} fields in place of {1 + len(Event._fields)}")
+    _, id_, kind, user, items, time, *rest = row
+    try:
+        known = Kind(kind)
+    except ValueError:
+        raise Unreadable(f"unknown kind {str(kind)[:40]!r}") from None
+    if not (isinstance(user, Id) and isinstance(items, list) and isinstance(time, int)):
+        raise Unreadable("user, items or time has the wrong type")
+    return Event(id_, known, user, tuple(items), time, *rest)

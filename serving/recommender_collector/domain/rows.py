@@ -1,0 +1,63 @@
+"""Rows of the files that training reads, with the columns of the mapping: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, datetime
+
+import orjson
+
+from recommender_collector.domain.declaration import Model, TimeUnit
+from recommender_collector.domain.events import Event, Id
+
+
+def interactions(event: Event, model: Model) -> list[bytes]:
+    """Return the rows of an event, one for each item, as lines of JSON without line breaks.
+
+    An event of a kind that is no interaction has none, nor has one without an item or without
+    the value that its kind needs.
+    """
+    values = model.values
+    if event.kind not in values:
+        return []
+    value = values[event.kind]
+    if value is None:
+        value = event.value
+    columns = model.mapping.interactions
+    if columns.value is not None and value is None:
+        return []
+    row: dict[str, object] = {
+        columns.user: event.user,
+        columns.timestamp: _time(event.time, columns.timestamp_unit),
+    }
+    if columns.value is not None:
+        row[columns.value] = value
+    if columns.event_type is not None:
+        row[columns.event_type] = event.kind.value
+    if columns.session is not None:
+        row[columns.session] = event.session
+    given = event.context or {}
+    row |= {each.column or each.name: given.get(each.name) for each in columns.features}
+    return [orjson.dumps({**row, columns.item: item}) for item in event.items]
+
+
+def archived(event: Event) -> bytes:
+    """Return the whole event as one line of JSON, by the field names of requests."""
+    fields = event._asdict()
+    fields["time"] = _time(event.time, TimeUnit.ISO8601)
+    return orjson.dumps({name: value for name, value in fields.items() if value not in (None, ())})
+
+
+def is_of(line: bytes, column: str, users: Collection[Id]) -> bool:
+    """Return whether the line is a JSON object whose `column` is one of the users."""
+    found: object = orjson.loads(line)
+    return isinstance(found, dict) and found.get(column) in users
+
+
+def _time(milliseconds: int, unit: TimeUnit) -> int | str:
+    if unit is TimeUnit.MILLISECONDS:
+        return milliseconds
+    if unit is TimeUnit.SECONDS:
+        return milliseconds // 1000
+    at = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,105 @@
+"""Appends of many requests in one: while one append is on its way, the next ones gather."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recommender_collector.log.port import EventLog, Line, LogBusy, LogUnavailable
+
+MAX_WAITING = 20_000  # events of a model; the budget of bodies bounds their bytes
+
+
+@dataclass(slots=True)
+class _Waiting:
+    lines: Sequence[Line]
+    done: asyncio.Future[list[int]]
+
+
+class GroupCommit:
+    """Appends to the log of one model.
+
+    An append takes all requests that wait, up to `most` events. A sync to disk then serves many
+    small requests, and large ones do not wait for one another.
+    """
+
+    def __init__(
+        self, log: EventLog, model: str, most: int = 1000, max_waiting: int = MAX_WAITING
+    ) -> None:
+        self._log = log
+        self._model = model
+        self._most = most
+        self._max_waiting = max_waiting
+        self._queue: deque[_Waiting] = deque()
+        self._events = 0
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Events that are not durable yet."""
+        return self._events
+
+    async def append(self, lines: Sequence[Line]) -> list[int]:
+        """Append and return the indices of repeated ids, when the others are durable.
+
+        Raises:
+            LogBusy, LogUnavailable: see there.
+        """
+        if self._events + len(lines) > self._max_waiting:
+            raise LogBusy(f"{self._events} events wait for the store")
+        waiting = _Waiting(lines, asyncio.get_running_loop().create_future())
+        self._queue.append(waiting)
+        self._events += len(lines)
+        if self._running is None:
+            self._running = asyncio.create_task(self._drain())
+        return await waiting.done
+
+    async def _drain(self) -> None:
+        try:
+            while self._queue:
+                await self._commit(self._next())
+        finally:
+            self._running = None
+
+    def _next(self) -> list[_Waiting]:
+        taken = [self._queue.popleft()]
+        size = len(taken[0].lines)
+        while self._queue and size + len(self._queue[0].lines) <= self._most:
+            taken.append(self._queue.popleft())
+            size += len(taken[-1].lines)
+        return taken
+
+    async def _commit(self, taken: Sequence[_Waiting]) -> None:
+        lines = [line for each in taken for line in each.lines]
+        try:
+            repeated = await self._log.append(self._model, lines)
+        except (LogBusy, LogUnavailable) as error:
+            _finish(taken, error)
+        except BaseException as error:
+            _finish(taken, LogUnavailable(f"the append failed ({type(error).__name__})"))
+            raise
+        else:
+            _share(taken, repeated)
+        finally:
+            self._events -= len(lines)
+
+
+def _finish(taken: Sequence[_Waiting], error: Exception) -> None:
+    for each in taken:
+        if not each.done.done():  # the client may have gone
+            each.done.set_exception(error)
+
+
+def _share(taken: Sequence[_Waiting], repeated: Sequence[int]) -> None:
+    start, at = 0, 0
+    for each in taken:
+        end = start + len(each.lines)
+        own: list[int] = []
+        while at < len(repeated) and repeated[at] < end:
+            own.append(repeated[at] - start)
+            at += 1
+        start = end
+        if not each.done.done():
+            each.done.set_result(own)

@@ -1,0 +1,83 @@
+"""What the collector needs of a durable log. Redis is one; Kafka can be another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+START = "0-0"  # before the first record
+
+
+class LogBusy(Exception):  # noqa: N818 - a state, not an error
+    """The log takes no more for now; nothing was appended. `seconds` is when to try again."""
+
+    def __init__(self, reason: str, seconds: int = 1) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+
+
+class LogUnavailable(Exception):  # noqa: N818 - a state, not an error
+    """The log does not answer. The events may or may not be in it: send them again."""
+
+
+class Line(NamedTuple):
+    """An event to append: the digest of its id, and its line."""
+
+    digest: bytes
+    line: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Lines that were appended together, and their offset."""
+
+    offset: str
+    lines: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """State of the log: records not yet trimmed, and the share of its memory in use, 0 to 1."""
+
+    records: int
+    memory: float
+
+
+class EventLog(Protocol):
+    """A log of each model, in order."""
+
+    async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
+        """Append the events whose id is new; return when they are durable.
+
+        Returns:
+            The indices of the others, whose id is in the log's memory of ids or repeated.
+
+        Raises:
+            LogBusy, LogUnavailable: see there.
+        """
+        ...
+
+    async def append_erasure(self, model: str, line: bytes) -> None:
+        """Append an erasure; return when it is durable.
+
+        Raises:
+            LogBusy, LogUnavailable: see there.
+        """
+        ...
+
+    async def read(self, model: str, after: str, records: int, seconds: float) -> list[Record]:
+        """Return up to `records` records after the offset, waiting up to `seconds` for one.
+
+        Raises:
+            LogUnavailable: see there.
+        """
+        ...
+
+    async def trim(self, model: str, through: str) -> None:
+        """Remove the records up to and including the offset.
+
+        Raises:
+            LogUnavailable: see there.
+        """
+        ...

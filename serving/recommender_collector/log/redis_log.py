@@ -1,0 +1,119 @@
+"""The log in Redis: a stream a model, and the ids of its events."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+from redis.asyncio import Redis
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,
+    OutOfMemoryError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+)
+
+from recommender_collector.log.port import Backlog, Line, LogBusy, LogUnavailable, Record
+from recommender_collector.log.scripts import APPEND
+
+SETS = 4  # former sets of ids; ids are kept for one to 1 + 1/SETS times their age
+#: Share of the store's memory above which appends wait, so that the writers can go on.
+FULL = 0.85
+MAX_LINES = 1000  # Lua passes at most about 8,000 arguments to a command
+
+
+class RedisLog:
+    """The log of all models. `ages` are the seconds for which each model's ids are known."""
+
+    def __init__(self, redis: Redis, ages: Mapping[str, int]) -> None:
+        self._redis = redis
+        self._bucket = {model: -(-age // SETS) for model, age in ages.items()}
+        self._append = redis.register_script(APPEND)
+        self._full = False
+
+    async def append(self, model: str, lines: Sequence[Line]) -> list[int]:
+        """Append the events whose id is new; see `EventLog`."""
+        if not 1 <= len(lines) <= MAX_LINES:
+            raise ValueError(f"{len(lines)} lines: give 1 to {MAX_LINES}")
+        if self._full:
+            raise LogBusy("the store's memory is full")
+        arguments: list[Any] = [self._bucket[model], SETS, len(lines)]
+        arguments += [each.digest for each in lines]
+        arguments += [each.line for each in lines]
+        with _translated():
+            found = await self._append(keys=[stream(model), ids(model)], args=arguments)
+        return cast(list[int], found)
+
+    async def append_erasure(self, model: str, line: bytes) -> None:
+        """Append an erasure; see `EventLog`. A full store takes it."""
+        with _translated():
+            await self._redis.xadd(stream(model), {b"e": line})
+
+    async def read(self, model: str, after: str, records: int, seconds: float) -> list[Record]:
+        """Return records after the offset; see `EventLog`."""
+        block = max(1, int(seconds * 1000))
+        with _translated():
+            found = await self._redis.xread({stream(model): after}, count=records, block=block)
+        return [
+            Record(offset.decode(), tuple(fields[b"e"].split(b"\n")))
+            for _, entries in found or ()
+            for offset, fields in entries
+        ]
+
+    async def trim(self, model: str, through: str) -> None:
+        """Remove records; see `EventLog`."""
+        milliseconds, number = through.split("-")
+        first = f"{milliseconds}-{int(number) + 1}"
+        with _translated():
+            await self._redis.xtrim(stream(model), minid=first, approximate=False)
+
+    async def backlog(self) -> dict[str, Backlog]:
+        """Return the state of each model's log; appends stop while the memory is nearly full.
+
+        Raises:
+            LogUnavailable: see there.
+        """
+        with _translated():
+            pipeline = self._redis.pipeline(transaction=False)
+            for model in self._bucket:
+                pipeline.xlen(stream(model))
+            pipeline.info("memory")
+            *lengths, memory = await pipeline.execute()
+        limit = memory.get("maxmemory", 0)
+        share = memory["used_memory"] / limit if limit else 0.0
+        self._full = share >= FULL
+        return {
+            model: Backlog(length, share)
+            for model, length in zip(self._bucket, lengths, strict=True)
+        }
+
+
+def stream(model: str) -> str:
+    """Return the key of a model's stream."""
+    return f"{{{model}}}:events"
+
+
+def ids(model: str) -> str:
+    """Return the prefix of the keys of a model's ids."""
+    return f"{{{model}}}:ids:"
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except OutOfMemoryError as error:
+        raise LogBusy("the store's memory is full") from error
+    except BusyLoadingError as error:
+        raise LogUnavailable("the store is starting") from error
+    except (ConnectionError, TimeoutError, OSError) as error:
+        raise LogUnavailable(f"the store does not answer ({type(error).__name__})") from error
+    except ResponseError as error:
+        if str(error).startswith("OOM"):  # from inside a script
+            raise LogBusy("the store's memory is full") from error
+        raise LogUnavailable(f"the store refuses ({str(error)[:100]})") from error
+    except RedisError as error:
+        raise LogUnavailable(f"the store fails ({type(error).__name__})") from error

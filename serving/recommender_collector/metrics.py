@@ -1,0 +1,148 @@
+"""Metrics of the collector and of its writers; every series exists from the start, at zero."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from recommender_collector.domain.events import Kind
+
+BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Refusal(enum.StrEnum):
+    """Why a request was refused as a whole."""
+
+    INVALID = "invalid"
+    TOO_LARGE = "too_large"
+    BUSY = "busy"
+    UNAVAILABLE = "unavailable"
+    SLOW = "slow"
+
+
+class Target(enum.StrEnum):
+    """What a writer writes."""
+
+    STORE = "store"
+    LAKE = "lake"
+
+
+class CollectorMetrics:
+    """Metrics of the HTTP interface."""
+
+    def __init__(self, registry: CollectorRegistry, models: Iterable[str]) -> None:
+        names = tuple(models)
+        self._accepted = Counter(
+            "recommender_collector_events_total",
+            "Durable events by kind.",
+            ("model", "kind"),
+            registry=registry,
+        )
+        self._repeated = Counter(
+            "recommender_collector_repeated_events_total",
+            "Events whose id was known; they have no further effect.",
+            ("model",),
+            registry=registry,
+        )
+        for model in names:
+            self._repeated.labels(model)
+            for kind in Kind:
+                self._accepted.labels(model, kind.value)
+        self.rejected = Counter(
+            "recommender_collector_rejected_events_total",
+            "Events that violate the schema, in requests that were not refused as a whole.",
+            registry=registry,
+        )
+        refused = Counter(
+            "recommender_collector_refused_requests_total",
+            "Requests refused as a whole, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self._refused = {reason: refused.labels(reason.value) for reason in Refusal}
+        self.append_seconds = Histogram(
+            "recommender_collector_append_seconds",
+            "Time from valid events to their durable append.",
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        backlog = Gauge(
+            "recommender_collector_backlog_records",
+            "Records of the log that a writer has not finished.",
+            ("model",),
+            registry=registry,
+        )
+        self._backlog = {model: backlog.labels(model) for model in names}
+        self.memory = Gauge(
+            "recommender_collector_store_memory_share",
+            "Share of the store's maxmemory in use; 0 without a limit.",
+            registry=registry,
+        )
+        self.erasures = Counter(
+            "recommender_collector_erasures_total",
+            "Erasures of users that were accepted.",
+            registry=registry,
+        )
+
+    def accepted(self, model: str, kind: Kind) -> None:
+        """Count a durable event."""
+        self._accepted.labels(model, kind.value).inc()
+
+    def repeated(self, model: str, events: int) -> None:
+        """Count events whose id was known."""
+        self._repeated.labels(model).inc(events)
+
+    def refused(self, reason: Refusal) -> None:
+        """Count a refused request."""
+        self._refused[reason].inc()
+
+    def backlog(self, model: str, records: int) -> None:
+        """Set the length of a log."""
+        self._backlog[model].set(records)
+
+
+class WriterMetrics:
+    """Metrics of the writers of all models."""
+
+    def __init__(self, registry: CollectorRegistry, models: Iterable[str]) -> None:
+        labels = ("model", "target")
+        self._events = Counter(
+            "recommender_writer_events_total", "Events written.", labels, registry=registry
+        )
+        self._unreadable = Counter(
+            "recommender_writer_unreadable_lines_total",
+            "Lines of the log that are no events of this format.",
+            labels,
+            registry=registry,
+        )
+        self._failures = Counter(
+            "recommender_writer_failures_total",
+            "Attempts that failed and are repeated.",
+            labels,
+            registry=registry,
+        )
+        self._last = Gauge(
+            "recommender_writer_last_record_timestamp_seconds",
+            "Time of the last record that is written, or of the last look that found none.",
+            labels,
+            registry=registry,
+        )
+        for model in models:
+            for target in Target:
+                for metric in (self._events, self._unreadable, self._failures, self._last):
+                    metric.labels(model, target.value)
+
+    def wrote(self, model: str, target: Target, events: int, unreadable: int) -> None:
+        """Count what a write added."""
+        self._events.labels(model, target.value).inc(events)
+        self._unreadable.labels(model, target.value).inc(unreadable)
+
+    def failed(self, model: str, target: Target) -> None:
+        """Count a failed attempt."""
+        self._failures.labels(model, target.value).inc()
+
+    def reached(self, model: str, target: Target, seconds: float) -> None:
+        """Set how far a writer is, in seconds since 1970."""
+        self._last.labels(model, target.value).set(seconds)

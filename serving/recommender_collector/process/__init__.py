@@ -1,0 +1,1 @@
+"""Settings, start and shutdown."""

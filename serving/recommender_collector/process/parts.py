@@ -1,0 +1,90 @@
+"""Build what both commands need from the settings."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from recommender_collector.domain.declaration import Declaration, DeclarationError, parse
+from recommender_collector.domain.pseudonyms import Pseudonyms
+from recommender_collector.domain.validation import Rules
+from recommender_collector.log import durability
+from recommender_collector.process.settings import Settings, SettingsError, StoreSettings
+
+logger = logging.getLogger(__name__)
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+RETRY_SECONDS = 1.0
+
+
+def declaration(settings: Settings) -> Declaration:
+    """Read the declaration.
+
+    Raises:
+        DeclarationError: it is missing or invalid.
+    """
+    try:
+        text = settings.declaration.read_bytes()
+    except OSError as error:
+        raise DeclarationError(f"{settings.declaration} cannot be read: {error}") from None
+    return parse(text)
+
+
+def rules(declared: Declaration, key: bytes | None) -> dict[str, Rules]:
+    """Return the rules of each model.
+
+    Raises:
+        SettingsError: a model hashes users, and the key is missing or short.
+    """
+    pseudonyms = None
+    if any(model.hash_users for model in declared.models.values()):
+        if key is None:
+            raise SettingsError("hashUsers needs a key: set RECOMMENDER_USER_KEY")
+        try:
+            pseudonyms = Pseudonyms(key)
+        except ValueError as error:
+            raise SettingsError(f"RECOMMENDER_USER_KEY: {error}") from None
+    return {
+        name: Rules(model, pseudonyms if model.hash_users else None)
+        for name, model in declared.models.items()
+    }
+
+
+def connect(store: StoreSettings) -> Redis:
+    """Return a client of the store; it connects when it is used."""
+    client: Redis = Redis.from_url(
+        store.url,
+        password=store.password,
+        socket_connect_timeout=CONNECT_SECONDS,
+        socket_timeout=ANSWER_SECONDS,
+        socket_keepalive=True,
+        health_check_interval=30,
+        max_connections=64,
+    )
+    return client
+
+
+async def wait_until_durable(redis: Redis, store: StoreSettings, stop: asyncio.Event) -> bool:
+    """Wait until the store answers, and check its settings; return False if stopped before.
+
+    Raises:
+        NotDurable: see there.
+    """
+    while not stop.is_set():
+        try:
+            if store.durable:
+                await redis.get("recommender")  # any key shows whether it answers
+            else:
+                await durability.check(redis)
+            return True
+        except (RedisError, OSError) as error:
+            logger.warning("the store does not answer (%s): waiting", error)
+        try:
+            async with asyncio.timeout(RETRY_SECONDS):
+                await stop.wait()
+        except TimeoutError:
+            continue
+    return False

@@ -1,0 +1,186 @@
+"""Settings from flags and the environment."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+EXAMPLES = """\
+examples:
+  recommender-collector serve --declaration collector.json
+  recommender-collector write --declaration collector.json --files /data
+
+environment:
+  RECOMMENDER_STORE_URL       redis://HOST:PORT/DB, or rediss:// with TLS
+  RECOMMENDER_STORE_PASSWORD  password of the store (default: none)
+  RECOMMENDER_STORE_DURABLE   true: do not check that the store syncs each write
+  RECOMMENDER_USER_KEY        secret key of hashUsers, at least 16 bytes
+  RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
+
+exit codes: 0 success; 1 failure; 2 invalid settings or declaration"""
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+DAY = 86_400
+
+
+class SettingsError(Exception):
+    """A setting is missing or invalid; the message names it and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where the store is; the password is never shown."""
+
+    url: str
+    password: str | None
+    durable: bool
+
+    def __repr__(self) -> str:
+        return f"StoreSettings({self.url!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What both commands need."""
+
+    declaration: Path
+    store: StoreSettings
+    user_key: bytes | None
+    admin_port: int
+    log_level: str
+    keep_seconds: int  # of idle users in the online store
+
+
+@dataclass(frozen=True, slots=True)
+class ServeSettings(Settings):
+    """Settings of `serve`."""
+
+    port: int
+    drain: float  # seconds from SIGTERM until the port closes
+    grace: float  # seconds for requests in flight then
+
+
+@dataclass(frozen=True, slots=True)
+class WriteSettings(Settings):
+    """Settings of `write`; without `files`, only the online store is written."""
+
+    files: Path | None
+    flush_seconds: float
+    files_keep_seconds: float | None
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the command line of `recommender-collector`."""
+    parser = argparse.ArgumentParser(
+        prog="recommender-collector",
+        description="Collects events durably, and keeps what users did for the next answer.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="accept events over HTTP")
+    _add_shared(serve)
+    serve.add_argument("--port", type=_port, default=8080, help="port of events (default 8080)")
+    serve.add_argument(
+        "--drain-seconds", type=_seconds, default=5.0,
+        help="time after SIGTERM to keep serving while unready (default 5)",
+    )  # fmt: skip
+    serve.add_argument(
+        "--grace-seconds", type=_seconds, default=10.0,
+        help="time to wait for requests in flight after that (default 10)",
+    )  # fmt: skip
+    write = commands.add_parser("write", help="write events to the online store and to files")
+    _add_shared(write)
+    write.add_argument("--files", type=Path, help="folder of the files that training reads")
+    write.add_argument(
+        "--flush-seconds", type=_seconds, default=300.0,
+        help="time after which a micro-batch is written (default 300)",
+    )  # fmt: skip
+    write.add_argument(
+        "--retention-days", type=_days, help="age at which files are removed (default: never)"
+    )
+    return parser
+
+
+def _add_shared(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--declaration", type=Path, required=True, help="JSON file of the models")
+    add("--admin-port", type=_port, default=9090, help="port of probes, metrics and erasure")
+    add("--user-days", type=_days, default=30.0, help="days that an idle user is remembered (30)")
+
+
+def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteSettings:
+    """Read the command line and the environment.
+
+    Raises:
+        SettingsError: a setting is missing or invalid.
+        SystemExit: argparse refused the command line (code 2) or showed its help (code 0).
+    """
+    args = build_parser().parse_args(argv)
+    level = environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
+    if level not in LEVELS:
+        raise SettingsError(f"RECOMMENDER_LOG_LEVEL is {level!r}: give one of {', '.join(LEVELS)}")
+    key = environ.get("RECOMMENDER_USER_KEY")
+    shared = {
+        "declaration": args.declaration,
+        "store": _store(environ),
+        "user_key": key.encode() if key else None,
+        "admin_port": args.admin_port,
+        "log_level": level,
+        "keep_seconds": int(args.user_days * DAY),
+    }
+    if args.command == "write":
+        retention = args.retention_days
+        return WriteSettings(
+            **shared,
+            files=args.files,
+            flush_seconds=args.flush_seconds,
+            files_keep_seconds=None if retention is None else retention * DAY,
+        )
+    if args.port == args.admin_port:
+        raise SettingsError(
+            f"--port and --admin-port are both {args.port}: choose different ports"
+        )
+    return ServeSettings(
+        **shared, port=args.port, drain=args.drain_seconds, grace=args.grace_seconds
+    )
+
+
+def _store(environ: Mapping[str, str]) -> StoreSettings:
+    url = environ.get("RECOMMENDER_STORE_URL", "")
+    parts = urlsplit(url)
+    if parts.password is not None:
+        raise SettingsError(
+            "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
+        )
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise SettingsError(
+            f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://…"
+        )
+    durable = environ.get("RECOMMENDER_STORE_DURABLE", "false").lower()
+    if durable not in ("true", "false"):
+        raise SettingsError(f"RECOMMENDER_STORE_DURABLE is {durable[:20]!r}: give true or false")
+    return StoreSettings(url, environ.get("RECOMMENDER_STORE_PASSWORD") or None, durable == "true")
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"\d{1,5}", text) or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is not a port: give a number from 1 to 65535")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: give 0 to 3600 seconds")
+    return seconds
+
+
+def _days(text: str) -> float:
+    days = float(text)
+    if not 1 <= days <= 3650:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: give 1 to 3650 days")
+    return days

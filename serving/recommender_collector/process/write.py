@@ -1,0 +1,72 @@
+"""Write events to the online store and to files until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import uvloop
+from prometheus_client import CollectorRegistry
+
+from recommender_collector.api.admin import admin_app, probes
+from recommender_collector.log.redis_log import RedisLog
+from recommender_collector.metrics import WriterMetrics
+from recommender_collector.process import parts, servers
+from recommender_collector.process.settings import WriteSettings
+from recommender_collector.store.users import OnlineStore
+from recommender_collector.writers.batches import Batches
+from recommender_collector.writers.lake import LakeWriter, Pace
+from recommender_collector.writers.online import OnlineWriter
+from recommender_collector.writers.runner import Runner, Writer
+
+logger = logging.getLogger(__name__)
+STALL_SECONDS = 120.0
+GRACE_SECONDS = 5.0
+
+
+def run(settings: WriteSettings) -> None:
+    """Write until SIGTERM or SIGINT.
+
+    Raises:
+        DeclarationError, SettingsError, NotDurable: see there.
+        OSError: a port is in use, or the folder cannot be created.
+    """
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_write(settings))
+
+
+async def _write(settings: WriteSettings) -> None:
+    declared = parts.declaration(settings)
+    registry = CollectorRegistry()
+    metrics = WriterMetrics(registry, declared.models)
+    redis = parts.connect(settings.store)
+    log = RedisLog(redis, {name: each.max_age_seconds for name, each in declared.models.items()})
+    store = OnlineStore(redis, settings.keep_seconds)
+    pace = Pace(seconds=settings.flush_seconds, keep_seconds=settings.files_keep_seconds)
+    runners: list[Runner] = []
+    for name, model in declared.models.items():
+        writers: list[Writer] = [OnlineWriter(log, store, name, model, metrics)]
+        if settings.files is not None:
+            files = Batches(settings.files / name)
+            writers.append(LakeWriter(log, files, name, model, metrics, pace))
+        runners.append(Runner(log, name, writers, metrics))
+    stop = servers.on_signal()
+
+    def alive() -> bool:
+        return all(each.idle_seconds < STALL_SECONDS for each in runners)
+
+    async def ready() -> bool:
+        return not stop.is_set()
+
+    admin = servers.build(admin_app(probes(registry, alive, ready)), GRACE_SECONDS)
+    serving = asyncio.create_task(admin.serve([servers.listen(settings.admin_port)]))
+    try:
+        if await parts.wait_until_durable(redis, settings.store, stop):
+            logger.info("writing %s", ", ".join(declared.models))
+            async with asyncio.TaskGroup() as group:
+                for each in runners:
+                    group.create_task(each.run(stop))
+    finally:
+        admin.should_exit = True
+        await serving
+        await redis.aclose()

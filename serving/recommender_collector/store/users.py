@@ -1,0 +1,91 @@
+"""Writes to the online store, and its erasure of users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+
+from recommender_collector.domain.effects import Effect
+from recommender_collector.log.port import START
+from recommender_serving.store.layout import LIMITS, Set, key
+
+#: Adds members to sorted sets and moves the offset, if it is where the writer thinks it is.
+#:
+#: KEYS: the offset; keys to remove first. ARGV: the expected offset; the new one; seconds to live;
+#: n; n times key, most members, score, member. Returns 1, or 0 if another writer moved the offset.
+APPLY = """
+if (redis.call('GET', KEYS[1]) or '0-0') ~= ARGV[1] then return 0 end
+for i = 2, #KEYS do redis.call('UNLINK', KEYS[i]) end
+local seconds, n = ARGV[3], tonumber(ARGV[4])
+local most = {}
+for i = 0, n - 1 do
+  local name, at = ARGV[5 + 4 * i], 5 + 4 * i
+  redis.call('ZADD', name, 'GT', ARGV[at + 2], ARGV[at + 3])
+  most[name] = tonumber(ARGV[at + 1])
+end
+for name, limit in pairs(most) do
+  redis.call('ZREMRANGEBYRANK', name, 0, -(limit + 1))
+  redis.call('EXPIRE', name, seconds)
+end
+redis.call('SET', KEYS[1], ARGV[2])
+return 1
+"""
+
+
+class OnlineStore:
+    """The sets of users of all models. `keep_seconds` is how long an idle user is remembered."""
+
+    def __init__(self, redis: Redis, keep_seconds: int) -> None:
+        self._redis = redis
+        self._keep = keep_seconds
+        self._apply = redis.register_script(APPLY)
+
+    async def offset(self, model: str) -> str:
+        """Return the offset up to which the store has the effects of the log."""
+        found = await self._redis.get(offset_key(model))
+        return found.decode() if found else START
+
+    async def apply(
+        self,
+        model: str,
+        effects: Sequence[Effect],
+        before: str,
+        after: str,
+        forget: Iterable[int] = (),
+    ) -> bool:
+        """Forget users, apply effects and move the offset: all of it or nothing.
+
+        Returns:
+            False if the offset is not `before`: another writer was faster, nothing was written.
+        """
+        arguments: list[Any] = [before, after, self._keep, len(effects)]
+        for each in effects:
+            name = key(model, each.user, each.set)
+            arguments += (name, LIMITS[each.set], each.time, each.member)
+        keys = [offset_key(model), *_keys(model, forget)]
+        return bool(await self._apply(keys=keys, args=arguments))
+
+    async def forget(self, model: str, user: int) -> None:
+        """Remove everything about a user."""
+        await self._redis.unlink(*_keys(model, (user,)))
+
+
+def _keys(model: str, users: Iterable[int]) -> list[str]:
+    return [key(model, user, name) for user in users for name in Set]
+
+
+def offset_key(model: str) -> str:
+    """Return the key of the offset."""
+    return f"{{{model}}}:store:offset"
+
+
+def newest(effects: Iterable[Effect]) -> list[Effect]:
+    """Return one effect for each member of a set, the newest, so that a script does less."""
+    found: dict[tuple[int, Set, str], Effect] = {}
+    for each in effects:
+        name = (each.user, each.set, each.member)
+        if name not in found or found[name].time < each.time:
+            found[name] = each
+    return list(found.values())

@@ -1,0 +1,99 @@
+"""Runs the writers of all models until they are told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from redis.exceptions import RedisError
+
+from recommender_collector.log.port import START, EventLog, LogBusy, LogUnavailable
+from recommender_collector.metrics import Target, WriterMetrics
+from recommender_collector.writers.batches import BatchesDamaged
+
+logger = logging.getLogger(__name__)
+RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+TRANSIENT = (LogUnavailable, LogBusy, RedisError, OSError, BatchesDamaged)
+
+
+class Writer(Protocol):
+    """A writer of one model. A step that failed may be repeated."""
+
+    @property
+    def target(self) -> Target:
+        """What it writes."""
+        ...
+
+    async def step(self) -> str:
+        """Do what is next, or wait for it; return the offset up to which all is written."""
+        ...
+
+
+class Runner:
+    """Runs the writers of one model, and trims the log behind the slowest."""
+
+    def __init__(
+        self,
+        log: EventLog,
+        name: str,
+        writers: Sequence[Writer],
+        metrics: WriterMetrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._log = log
+        self._name = name
+        self._writers = writers
+        self._metrics = metrics
+        self._clock = clock
+        self._reached: dict[Target, str] = {writer.target: START for writer in writers}
+        self._trimmed = START
+        self._last = {writer.target: clock() for writer in writers}
+
+    @property
+    def idle_seconds(self) -> float:
+        """The longest time since a writer finished a step or failed in one."""
+        return self._clock() - min(self._last.values())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set."""
+        async with asyncio.TaskGroup() as group:
+            for writer in self._writers:
+                group.create_task(self._keep(writer, stop))
+
+    async def _keep(self, writer: Writer, stop: asyncio.Event) -> None:
+        failures = 0
+        while not stop.is_set():
+            try:
+                self._reached[writer.target] = await writer.step()
+                await self._trim()
+                failures = 0
+            except TRANSIENT as error:
+                self._metrics.failed(self._name, writer.target)
+                wait = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
+                failures += 1
+                logger.warning("%s: %s: %s; again in %s s", self._name, writer.target, error, wait)
+                await _wait(stop, wait)
+            self._last[writer.target] = self._clock()
+
+    async def _trim(self) -> None:
+        through = min(self._reached.values(), key=order)
+        if order(through) > order(self._trimmed):
+            await self._log.trim(self._name, through)
+            self._trimmed = through
+
+
+def order(offset: str) -> tuple[int, int]:
+    """Return a key that sorts offsets."""
+    milliseconds, _, number = offset.partition("-")
+    return int(milliseconds), int(number)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,1 @@
+"""The online store of users: its layout and its reader."""

@@ -1,0 +1,97 @@
+"""Keys and values of the online store: pure. The collector writes it, the transformer reads it.
+
+All keys of a model share the hash tag `{<model>}`, so that a script may use several of them. A
+user has up to four sorted sets, scored by time in milliseconds since 1970; the members of all but
+the first are items:
+
+    {<model>}:user:<id>:recent    interactions, "<item> <value> <nonce>"
+    {<model>}:user:<id>:seen      items that were shown or opened
+    {<model>}:user:<id>:bought    items that were bought
+    {<model>}:user:<id>:disliked  items that the user dislikes
+
+Ids are numbers: a text id is replaced by its hash, as in the models.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from recommender_serving.domain.types import SessionEvent
+
+SESSION_GAP = 1800  # seconds; a pause of this length ends a session, as in training
+
+
+class Set(enum.StrEnum):
+    """The sorted sets of a user."""
+
+    RECENT = "recent"
+    SEEN = "seen"
+    BOUGHT = "bought"
+    DISLIKED = "disliked"
+
+
+#: Most members of each set; the oldest go first.
+LIMITS = {Set.RECENT: 100, Set.SEEN: 500, Set.BOUGHT: 500, Set.DISLIKED: 200}
+
+
+def key(model: str, user: int, name: Set) -> str:
+    """Return the key of a set of a user."""
+    return f"{{{model}}}:user:{user}:{name}"
+
+
+def member(item: int, value: float, nonce: str) -> str:
+    """Return the member of `recent` for an interaction; `nonce` tells equal ones apart."""
+    return f"{item} {value:g} {nonce}"
+
+
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """What the store knows of a user."""
+
+    recent: tuple[SessionEvent, ...] = ()  # oldest first
+    seen: frozenset[int] = frozenset()
+    bought: frozenset[int] = frozenset()
+    disliked: frozenset[int] = frozenset()
+
+
+def state_of(
+    recent: Sequence[tuple[bytes, float]],
+    seen: Sequence[bytes],
+    bought: Sequence[bytes],
+    disliked: Sequence[bytes],
+) -> UserState:
+    """Return the state from the members of the sets, oldest first; `recent` with scores.
+
+    Raises:
+        ValueError: a member does not have this layout.
+    """
+    return UserState(
+        recent=tuple(_event(text, score) for text, score in recent),
+        seen=frozenset(map(int, seen)),
+        bought=frozenset(map(int, bought)),
+        disliked=frozenset(map(int, disliked)),
+    )
+
+
+def _event(text: bytes, milliseconds: float) -> SessionEvent:
+    item, value, _ = text.split(b" ", 2)
+    return SessionEvent(int(item), int(milliseconds) // 1000, float(value))
+
+
+def session(recent: Sequence[SessionEvent], now: int) -> tuple[SessionEvent, ...]:
+    """Return the session that a request at `now` (seconds since 1970) belongs to, oldest first.
+
+    It is the last run of interactions up to `now` with pauses under 30 minutes, including the one
+    before the request.
+    """
+    start = len(recent)
+    end = start
+    while end and recent[end - 1].timestamp > now:
+        end -= 1
+    start, after = end, now
+    while start and after - recent[start - 1].timestamp < SESSION_GAP:
+        start -= 1
+        after = recent[start].timestamp
+    return tuple(recent[start:end])

@@ -1,0 +1,133 @@
+"""A real Redis for the tests: Debian's binaries, unpacked into the cache, never installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "recommender-operator"
+PACKAGES = (
+    "redis-server", "redis-tools", "libhiredis0.14", "libjemalloc2", "liblua5.1-0", "liblzf1",
+    "lua-bitop", "lua-cjson",
+)  # fmt: skip
+REMEDY = (
+    "no Redis: put `redis-server` on PATH, or let `apt-get download redis-server` reach a Debian "
+    "mirror (`apt-get update` first)"
+)
+DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
+
+
+def binary(name: str = "redis-server") -> Path:
+    """Return a binary: the one on PATH, else Debian's, fetched once."""
+    found = shutil.which(name)
+    if found:
+        return Path(found)
+    folder = CACHE / "redis"
+    if not folder.exists():
+        _unpack(folder)
+    return folder / "usr" / "bin" / name
+
+
+def _unpack(folder: Path) -> None:
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+        # As root, apt-get drops its rights for the download where the folder allows it.
+        Path(scratch).chmod(0o777)
+        try:
+            _run(["apt-get", "download", *PACKAGES], scratch)
+            for package in Path(scratch).glob("*.deb"):
+                _run(["dpkg-deb", "-x", str(package), "root"], scratch)
+        except (OSError, subprocess.CalledProcessError) as error:
+            shown = getattr(error, "stderr", "") or error
+            raise RuntimeError(f"{REMEDY}; {shown}") from error
+        with contextlib.suppress(OSError):  # Another run fetched it first.
+            (Path(scratch) / "root").rename(folder)
+
+
+def _run(command: list[str], folder: str) -> None:
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True, timeout=300)
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which the unpacked binaries find their libraries."""
+    libraries = [str(path) for path in (CACHE / "redis" / "usr" / "lib").glob("*-linux-gnu")]
+    return {**os.environ, "LD_LIBRARY_PATH": ":".join(libraries)} if libraries else {**os.environ}
+
+
+class RedisServer:
+    """A server on a free port of 127.0.0.1 that can be killed and started again."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self._folder = folder
+        self._options = options or DURABLE
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = folder / "redis.log"
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = [
+            str(binary()), "--port", str(self.port), "--bind", "127.0.0.1",
+            "--dir", str(self._folder), "--daemonize", "no", *self._options,
+        ]  # fmt: skip
+        with self._log.open("ab") as out:
+            self._process = subprocess.Popen(command, stdout=out, stderr=out, env=environment())
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with contextlib.suppress(OSError), socket.create_connection(
+                ("127.0.0.1", self.port), 1
+            ) as connection:
+                connection.sendall(b"PING\r\n")
+                if connection.recv(16).startswith(b"+PONG"):
+                    return
+            time.sleep(0.02)
+        raise RuntimeError(f"Redis does not start; its log ends:\n{self._log.read_text()[-2000:]}")
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it as Kubernetes does."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+@contextlib.contextmanager
+def running(folder: Path, *options: str) -> Iterator[RedisServer]:
+    """Run a server whose data and log are in `folder`; durable without other options."""
+    server = RedisServer(folder, *options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
