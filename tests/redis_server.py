@@ -93,9 +93,10 @@ class RedisServer:
             self._process = subprocess.Popen(command, stdout=out, stderr=out, env=environment())
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(
-                ("127.0.0.1", self.port), 1
-            ) as connection:
+            with (
+                contextlib.suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port), 1) as connection,
+            ):
                 connection.sendall(b"PING\r\n")
                 if connection.recv(16).startswith(b"+PONG"):
                     return

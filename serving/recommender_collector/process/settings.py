@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -32,14 +32,11 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """Where the store is; the password is never shown."""
+    """Where the store is, and whether it is durable without a check of its settings."""
 
     url: str
-    password: str | None
+    password: str | None = field(repr=False)
     durable: bool
-
-    def __repr__(self) -> str:
-        return f"StoreSettings({self.url!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ class Settings:
 
     declaration: Path
     store: StoreSettings
-    user_key: bytes | None
+    user_key: bytes | None = field(repr=False)
     admin_port: int
     log_level: str
     keep_seconds: int  # of idle users in the online store

@@ -1,0 +1,112 @@
+"""Load on the collector while its parts are killed, and the count of what is lost or double."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import httpx
+from redis.asyncio import Redis
+
+from recommender_serving.domain.ids import hashed
+from recommender_serving.store.layout import Set, key
+from tests.collector_rig import Rig, Sender, clicks, until
+
+PARTS = ("redis", "serve", "write")
+BATCH = 40  # events, all of one user, so that the store's bound of a user is not reached
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What happened to the acknowledged events, in the files and in the store."""
+
+    events: int
+    kills: dict[str, int]
+    failed_attempts: int
+    repeated: int  # sent again although they were durable
+    lost: int
+    double: int
+
+
+async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -> Outcome:
+    """Send at least `events`, and on until `kills` parts were killed; then count.
+
+    Every part is killed in turn, then in a random order, at random times under load.
+    """
+    sender = Sender(rig.url)
+    killed: Counter[str] = Counter()
+    number = 0
+
+    async def stream(client: httpx.AsyncClient) -> None:
+        nonlocal number
+        while number * BATCH < events or killed.total() < kills:
+            number += 1
+            await sender.send(client, _batch(number - 1))
+            await asyncio.sleep(0.005)
+
+    async def kill() -> None:
+        choice = random.Random(seed)
+        while killed.total() < kills:
+            await asyncio.sleep(choice.uniform(0.05, 0.4))
+            name = PARTS[killed.total()] if killed.total() < 3 else choice.choice(PARTS)
+            await asyncio.to_thread(_kill, rig, name)
+            killed[name] += 1
+
+    async with httpx.AsyncClient(timeout=10) as client:
+        await asyncio.gather(kill(), *(stream(client) for _ in range(4)))
+    sent = number * BATCH
+    await asyncio.to_thread(until, lambda: len(rig.archived()) >= sent, 120)
+    files = Counter(row["item_id"] for row in rig.interactions())
+    archive = Counter(row["id"] for row in rig.archived())
+    stored = await _stored(rig, number, sent)
+    lost = double = 0
+    for found, expected in (
+        (files, [f"i{n}" for n in range(sent)]),
+        (archive, [f"e{n}" for n in range(sent)]),
+        (stored, [hashed(f"i{n}") for n in range(sent)]),
+    ):
+        lost += sum(1 for name in expected if not found[name])
+        double += found.total() - sum(1 for count in found.values() if count)
+    return Outcome(sent, dict(killed), sender.failed, sender.repeated, lost, double)
+
+
+def _kill(rig: Rig, name: str) -> None:
+    if name == "redis":
+        rig.redis.kill()
+        rig.redis.start()
+        return
+    part = rig.serve if name == "serve" else rig.write
+    part.kill()
+    part.start(rig.redis.url)
+
+
+def _batch(number: int) -> list[dict[str, object]]:
+    batch = clicks(number * BATCH, BATCH)
+    for event in batch:
+        event["user"] = f"u{number}"
+    return batch
+
+
+async def _stored(rig: Rig, users: int, sent: int) -> Counter[object]:
+    """The recent items of all users, when the writer has applied all or does not go on."""
+    client: Redis = Redis.from_url(rig.redis.url)
+    found: Counter[object] = Counter()
+    try:
+        for _ in range(600):
+            found = Counter(await _items(client, range(users)))
+            if found.total() >= sent:
+                break
+            await asyncio.sleep(0.1)
+    finally:
+        await client.aclose()
+    return found
+
+
+async def _items(client: Redis, users: Iterable[int]) -> list[int]:
+    pipeline = client.pipeline(transaction=False)
+    for user in users:
+        pipeline.zrange(key("shop", hashed(f"u{user}"), Set.RECENT), 0, -1)
+    return [int(m.split(b" ")[0]) for members in await pipeline.execute() for m in members]

@@ -1,0 +1,57 @@
+"""What the collector is told of the models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from recommender_collector.domain.declaration import DeclarationError, parse
+from recommender_collector.domain.events import Kind
+from tests.unit.recommender_collector.collector_samples import MAPPING, mapping, model
+
+
+def test_the_mapping_of_a_resource_is_taken_as_it_is() -> None:
+    columns = model().mapping.interactions
+    assert (columns.user, columns.item, columns.timestamp) == ("user_id", "item_id", "time")
+    assert [each.name for each in columns.features] == ["device", "slot", "logged_in"]
+
+
+def test_kinds_among_the_event_types_are_interactions_with_their_value() -> None:
+    values = model().values
+    assert values == {Kind.CLICK: 3.0, Kind.PURCHASE: 5.0, Kind.DWELL: None}
+
+
+def test_interactions_can_be_declared_for_a_mapping_without_event_types() -> None:
+    plain = mapping(eventType=None, eventTypes=[])
+    assert model(plain, interactions={"click": 1}).values == {Kind.CLICK: 1.0}
+
+
+def _declared(**settings: Any) -> bytes:
+    return orjson.dumps({"models": {"shop": {"mapping": MAPPING, **settings}}})
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (b"{", "not JSON"),
+        (b"{}", "models"),
+        (b'{"models": {}}', "models"),
+        (orjson.dumps({"models": {"Shop!": {"mapping": MAPPING}}}), "Shop!"),
+        (_declared(maxAgeSeconds=1), "maxAgeSeconds"),
+        (_declared(maxAge=100), "maxAge"),
+        (_declared(interactions={"clack": 1}), "clack"),
+        (_declared(interactions={"basket": 1}), "basket"),
+        (orjson.dumps({"models": {"a": {"mapping": mapping(eventTypes=[])}}}), "interactions"),
+        (
+            orjson.dumps(
+                {"models": {"a": {"hashUsers": True, "mapping": {**MAPPING, "ids": {}}}}}
+            ),
+            "hashUsers needs mapping.ids.user: Text",
+        ),
+    ],
+)
+def test_an_invalid_declaration_is_refused_by_name(text: bytes, named: str) -> None:
+    with pytest.raises(DeclarationError, match=named):
+        parse(text)

@@ -1,0 +1,63 @@
+"""What events change in the online store."""
+
+from __future__ import annotations
+
+import pytest
+
+from recommender_collector.domain.effects import effects
+from recommender_collector.domain.events import Event, Kind
+from recommender_serving.domain.ids import hashed
+from recommender_serving.store.layout import Set
+from tests.unit.recommender_collector.collector_samples import model
+
+EVENT = Event("e1", Kind.CLICK, "ada", ("tea",), 1_795_000_000_123)
+VALUES = model().values
+
+
+@pytest.mark.parametrize(
+    ("kind", "sets"),
+    [
+        (Kind.IMPRESSION, {Set.SEEN}),
+        (Kind.VISIT, {Set.SEEN}),
+        (Kind.SEARCH, set()),
+        (Kind.CLICK, {Set.SEEN, Set.RECENT}),
+        (Kind.BASKET, {Set.SEEN}),
+        (Kind.PURCHASE, {Set.SEEN, Set.BOUGHT, Set.RECENT}),
+        (Kind.DWELL, {Set.SEEN, Set.RECENT}),
+        (Kind.DISLIKE, {Set.SEEN, Set.DISLIKED}),
+    ],
+)
+def test_each_kind_goes_to_its_sets_and_interactions_to_the_recent_ones(
+    kind: Kind, sets: set[Set]
+) -> None:
+    found = list(effects(EVENT._replace(kind=kind, value=7.0), VALUES))
+    assert {each.set for each in found} == sets
+    assert {each.user for each in found} <= {hashed("ada")}
+    assert {each.time for each in found} <= {EVENT.time}
+
+
+def test_text_ids_are_the_numbers_of_the_models() -> None:
+    recent, seen = sorted(effects(EVENT, VALUES), key=lambda each: each.set)
+    assert seen.member == str(hashed("tea"))
+    assert recent.member.startswith(f"{hashed('tea')} 3 ")
+
+
+def test_numbers_stay_as_they_are() -> None:
+    found = list(effects(EVENT._replace(user=7, items=(5,)), VALUES))
+    assert {each.user for each in found} == {7}
+    assert found[0].member == "5"
+
+
+def test_two_clicks_on_one_item_are_two_recent_interactions() -> None:
+    first, second = EVENT, EVENT._replace(id="e2")
+    members = {e.member for event in (first, second) for e in effects(event, VALUES)
+               if e.set is Set.RECENT}  # fmt: skip
+    assert len(members) == 2
+
+
+def test_every_item_of_an_impression_was_seen() -> None:
+    shown = EVENT._replace(kind=Kind.IMPRESSION, items=("tea", "cup"))
+    assert {each.member for each in effects(shown, VALUES)} == {
+        str(hashed("tea")),
+        str(hashed("cup")),
+    }

@@ -1,0 +1,79 @@
+"""The form of events in the log."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_collector.domain.events import (
+    DIGEST_BYTES,
+    Erasure,
+    Event,
+    Kind,
+    Unreadable,
+    digest,
+    entry_of,
+    line_of,
+)
+
+labels = st.text(string.printable[:94], min_size=1, max_size=20)
+ids = st.one_of(st.integers(0, 10**18 - 1), labels)
+contexts = st.dictionaries(
+    labels, st.one_of(st.text(max_size=5), st.booleans(), st.floats(-1e9, 1e9)), max_size=3
+)
+events = st.builds(
+    Event,
+    id=labels,
+    kind=st.sampled_from(Kind),
+    user=ids,
+    items=st.lists(ids, max_size=3).map(tuple),
+    time=st.integers(0, 4 * 10**12),
+    value=st.none() | st.floats(-1e9, 1e9),
+    request=st.none() | labels,
+    session=st.none() | labels,
+    query=st.none() | st.text(st.characters(exclude_categories=["Cs"]), max_size=9),
+    context=st.none() | contexts,
+)
+
+
+@given(events)
+def test_an_event_comes_back_from_the_log_as_it_was(event: Event) -> None:
+    line = line_of(event)
+    assert b"\n" not in line
+    assert entry_of(line) == event
+
+
+@given(ids)
+def test_an_erasure_comes_back_from_the_log_as_it_was(user: int | str) -> None:
+    assert entry_of(line_of(Erasure(user))) == Erasure(user)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"[2]",
+        b'[1,"erase",[]]',
+        b'[1,"a","click","u",["i"]]',
+        b'[1,"a","clack","u",["i"],1,null,null,null,null,null]',
+        b'[1,"a",["click"],"u",["i"],1,null,null,null,null,null]',
+        b'[1,"a","click",null,["i"],1,null,null,null,null,null]',
+        b'[1,"a","click","u","i",1,null,null,null,null,null]',
+        b'[1,"a","click","u",["i"],"now",null,null,null,null,null]',
+    ],
+)
+def test_a_line_of_another_format_is_unreadable(line: bytes) -> None:
+    with pytest.raises(Unreadable):
+        entry_of(line)
+
+
+def test_a_digest_has_a_fixed_length_and_differs_by_id() -> None:
+    found = {digest(str(number)) for number in range(1000)}
+    assert len(found) == 1000
+    assert {len(each) for each in found} == {DIGEST_BYTES}

@@ -1,0 +1,62 @@
+"""Rows of the files that training reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.rows import archived, interactions, is_of
+from tests.unit.recommender_collector.collector_samples import mapping, model
+
+AT = 1_795_000_000_123
+EVENT = Event("e1", Kind.CLICK, "ada", ("tea",), AT, 9.0, "r", "s", None, {"device": "phone"})
+
+
+def _rows(event: Event, **changes: Any) -> list[Any]:
+    return [orjson.loads(line) for line in interactions(event, model(mapping(**changes)))]
+
+
+def test_a_row_has_the_columns_of_the_mapping() -> None:
+    assert _rows(EVENT) == [
+        {
+            "user_id": "ada", "item_id": "tea", "time": AT, "rating": 3.0, "kind": "click",
+            "visit": "s", "device": "phone", "pos": None, "logged_in": None,
+        }
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("unit", "time"),
+    [("Seconds", AT // 1000), ("Milliseconds", AT), ("ISO8601", "2026-11-18T11:06:40.123Z")],
+)
+def test_times_have_the_unit_of_the_mapping(unit: str, time: object) -> None:
+    assert _rows(EVENT, timestampUnit=unit)[0]["time"] == time
+
+
+def test_the_own_value_counts_where_the_type_has_none() -> None:
+    dwell = EVENT._replace(kind=Kind.DWELL, value=12.5)
+    assert _rows(dwell)[0]["rating"] == 12.5
+    assert _rows(dwell._replace(value=None)) == []
+
+
+@pytest.mark.parametrize("kind", [Kind.IMPRESSION, Kind.SEARCH, Kind.VISIT, Kind.DISLIKE])
+def test_other_kinds_are_no_interactions(kind: Kind) -> None:
+    assert _rows(EVENT._replace(kind=kind)) == []
+
+
+def test_an_event_is_archived_whole() -> None:
+    assert orjson.loads(archived(EVENT)) == {
+        "id": "e1", "kind": "click", "user": "ada", "items": ["tea"], "value": 9.0,
+        "time": "2026-11-18T11:06:40.123Z", "request": "r", "session": "s",
+        "context": {"device": "phone"},
+    }  # fmt: skip
+
+
+def test_the_rows_of_a_user_are_found_by_the_id_alone() -> None:
+    assert is_of(b'{"user":"ada"}', "user", {"ada"})
+    assert not is_of(b'{"user":"eve","item":"ada"}', "user", {"ada"})
+    assert not is_of(b'{"user":"adam"}', "user", {"ada"})
+    assert not is_of(b'{"user":5}', "user", {"5"})

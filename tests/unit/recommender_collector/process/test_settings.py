@@ -1,0 +1,80 @@
+"""Settings of both commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from recommender_collector.process.settings import (
+    ServeSettings,
+    SettingsError,
+    WriteSettings,
+    parse,
+)
+
+STORE = {"RECOMMENDER_STORE_URL": "redis://store:6379/0"}
+
+
+def test_serve_has_defaults() -> None:
+    found = parse(["serve", "--declaration", "c.json"], STORE)
+    assert isinstance(found, ServeSettings)
+    assert (found.port, found.admin_port, found.drain, found.grace) == (8080, 9090, 5, 10)
+    assert found.declaration == Path("c.json")
+    assert (found.store.durable, found.store.password, found.user_key) == (False, None, None)
+
+
+def test_write_keeps_files_forever_by_default() -> None:
+    found = parse(["write", "--declaration", "c.json", "--files", "/data"], STORE)
+    assert isinstance(found, WriteSettings)
+    assert (found.files, found.flush_seconds, found.files_keep_seconds) == (
+        Path("/data"),
+        300,
+        None,
+    )
+    found = parse(["write", "--declaration", "c", "--retention-days", "2"], STORE)
+    assert isinstance(found, WriteSettings)
+    assert (found.files, found.files_keep_seconds) == (None, 172_800)
+
+
+def test_secrets_come_from_the_environment_and_are_never_shown() -> None:
+    secrets = {"RECOMMENDER_STORE_PASSWORD": "pa55", "RECOMMENDER_USER_KEY": "k" * 16}
+    found = parse(["serve", "--declaration", "c.json"], {**STORE, **secrets})
+    assert (found.store.password, found.user_key) == ("pa55", b"k" * 16)
+    assert "pa55" not in repr(found.store)
+    assert "kkkk" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({}, "RECOMMENDER_STORE_URL"),
+        ({"RECOMMENDER_STORE_URL": "http://store"}, "RECOMMENDER_STORE_URL"),
+        ({"RECOMMENDER_STORE_URL": "redis://"}, "RECOMMENDER_STORE_URL"),
+        ({"RECOMMENDER_STORE_URL": "redis://:pa55@store"}, "RECOMMENDER_STORE_PASSWORD"),
+        ({**STORE, "RECOMMENDER_STORE_DURABLE": "maybe"}, "RECOMMENDER_STORE_DURABLE"),
+        ({**STORE, "RECOMMENDER_LOG_LEVEL": "LOUD"}, "RECOMMENDER_LOG_LEVEL"),
+    ],
+)
+def test_a_wrong_variable_is_named(environ: dict[str, str], named: str) -> None:
+    with pytest.raises(SettingsError, match=named) as caught:
+        parse(["serve", "--declaration", "c.json"], environ)
+    assert "pa55" not in str(caught.value)
+
+
+def test_one_port_cannot_serve_both() -> None:
+    with pytest.raises(SettingsError, match="both 9090"):
+        parse(["serve", "--declaration", "c.json", "--port", "9090"], STORE)
+
+
+@pytest.mark.parametrize(
+    "option",
+    [["--port", "0"], ["--port", "65536"], ["--user-days", "0"], ["--grace-seconds", "-1"]],
+)
+def test_a_value_out_of_range_is_refused(
+    option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(["serve", "--declaration", "c.json", *option], STORE)
+    assert caught.value.code == 2
+    assert "give" in capsys.readouterr().err

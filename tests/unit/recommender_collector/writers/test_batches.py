@@ -1,0 +1,101 @@
+"""Micro-batches appear whole, once, and keep the offset."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from recommender_collector.writers import batches
+from recommender_collector.writers.batches import Batches, BatchesDamaged
+
+
+def _names(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def _age(folder: Path, seconds: float) -> None:
+    os.utime(folder, (seconds, seconds))
+
+
+def test_a_batch_is_a_folder_with_its_files_and_its_offset(tmp_path: Path) -> None:
+    files = Batches(tmp_path / "shop")
+    assert files.newest() == (0, None)
+    assert files.commit(1, "5-0", {"interactions.jsonl": [b"{}", b"[]"], "events.jsonl": []})
+    assert files.newest() == (1, "5-0")
+    folder = tmp_path / "shop" / "000000000001"
+    assert _names(folder) == ["interactions.jsonl", "offset.json"]
+    assert (folder / "interactions.jsonl").read_bytes() == b"{}\n[]\n"
+
+
+def test_of_two_writers_of_one_number_the_first_wins(tmp_path: Path) -> None:
+    first, second = Batches(tmp_path), Batches(tmp_path)
+    assert first.commit(1, "5-0", {"a": [b"1"]})
+    assert not second.commit(1, "6-0", {"a": [b"2"], "b": [b"2"]})
+    assert _names(tmp_path) == ["000000000001/a", "000000000001/offset.json"]
+    assert second.newest() == (1, "5-0")
+
+
+def test_nothing_is_visible_of_a_batch_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = Batches(tmp_path)
+
+    def full(path: Path, content: bytes) -> None:
+        path.write_bytes(content[:1])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(batches, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        files.commit(1, "5-0", {"a": [b"1"]})
+    assert _names(tmp_path) == []
+    assert files.newest() == (0, None)
+
+
+def test_what_a_killed_writer_left_is_no_batch_and_is_swept(tmp_path: Path) -> None:
+    files = Batches(tmp_path)
+    left = tmp_path / ".0f"
+    left.mkdir()
+    (left / "a").write_text("half")
+    (tmp_path / "notes").mkdir()
+    assert files.newest() == (0, None)
+    _age(left, 100)
+    files.sweep(before=99)
+    assert left.exists(), "it may be in use"
+    files.sweep(before=101)
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"through": 5}', '{"through": "x-0"}', "[]"])
+def test_a_damaged_offset_stops_the_writer(tmp_path: Path, text: str) -> None:
+    files = Batches(tmp_path)
+    files.commit(1, "5-0", {})
+    (tmp_path / "000000000001" / "offset.json").write_text(text)
+    with pytest.raises(BatchesDamaged, match=r"offset\.json cannot be read.*restore it"):
+        files.newest()
+
+
+def test_retention_removes_old_batches_but_the_newest(tmp_path: Path) -> None:
+    files = Batches(tmp_path)
+    for number in (1, 2, 3):
+        files.commit(number, f"{number}-0", {"a": [b"1"]})
+        _age(tmp_path / f"{number:012d}", number * 100)
+    assert files.remove_before(250) == 2
+    assert files.remove_before(1000) == 0
+    assert files.newest() == (3, "3-0")
+    assert [path.name for path in tmp_path.iterdir()] == ["000000000003"]
+
+
+def test_a_rewrite_removes_lines_files_without_lines_and_nothing_else(tmp_path: Path) -> None:
+    files = Batches(tmp_path)
+    files.commit(1, "1-0", {"a": [b"x", b"y", b"x"], "b": [b"x"]})
+    files.commit(2, "2-0", {"a": [b"x"]})
+    files.commit(3, "3-0", {"a": [b"y"]})
+    _age(tmp_path / "000000000001", 100)
+    assert files.rewrite("a", lambda line: line != b"x") == 3
+    assert (tmp_path / "000000000001" / "a").read_bytes() == b"y\n"
+    assert _names(tmp_path / "000000000001") == ["a", "b", "offset.json"]
+    assert _names(tmp_path / "000000000002") == ["offset.json"]
+    assert files.newest() == (3, "3-0")
+    assert files.remove_before(150) == 1, "a rewrite does not make a batch younger"
