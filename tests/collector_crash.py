@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import Set, key
-from tests.collector_rig import Rig, Sender, clicks, until
+from tests.collector_rig import Rig, Sender, clicks
 
 PARTS = ("redis", "serve", "write")
 BATCH = 40  # events, all of one user, so that the store's bound of a user is not reached
@@ -58,7 +58,7 @@ async def kill_under_load(rig: Rig, *, events: int, kills: int, seed: int = 5) -
     async with httpx.AsyncClient(timeout=10) as client:
         await asyncio.gather(kill(), *(stream(client) for _ in range(4)))
     sent = number * BATCH
-    await asyncio.to_thread(until, lambda: len(rig.archived()) >= sent, 120)
+    await _settled(rig, sent)
     files = Counter(row["item_id"] for row in rig.interactions())
     archive = Counter(row["id"] for row in rig.archived())
     stored = await _stored(rig, number, sent)
@@ -90,12 +90,21 @@ def _batch(number: int) -> list[dict[str, object]]:
     return batch
 
 
+async def _settled(rig: Rig, sent: int) -> None:
+    """Wait until the files hold as many events as were sent, or do not grow for ten seconds."""
+    last, still = -1, 0
+    while still < 20 and last < sent:
+        count = len(await asyncio.to_thread(rig.archived))
+        still, last = (still + 1, last) if count == last else (0, count)
+        await asyncio.sleep(0.5)
+
+
 async def _stored(rig: Rig, users: int, sent: int) -> Counter[object]:
     """The recent items of all users, when the writer has applied all or does not go on."""
     client: Redis = Redis.from_url(rig.redis.url)
     found: Counter[object] = Counter()
     try:
-        for _ in range(600):
+        for _ in range(100):
             found = Counter(await _items(client, range(users)))
             if found.total() >= sent:
                 break

@@ -98,7 +98,7 @@ class RedisServer:
                 socket.create_connection(("127.0.0.1", self.port), 1) as connection,
             ):
                 connection.sendall(b"PING\r\n")
-                if connection.recv(16).startswith(b"+PONG"):
+                if connection.recv(16).startswith((b"+PONG", b"-NOAUTH")):
                     return
             time.sleep(0.02)
         raise RuntimeError(f"Redis does not start; its log ends:\n{self._log.read_text()[-2000:]}")

@@ -47,7 +47,11 @@ OPERATOR = Recipe(
 TRAINING = Recipe(
     "training", "training/Dockerfile", ("training/recommender_training",), on_torch=True
 )
-SERVING = Recipe("serving", "serving/Dockerfile", ("serving/recommender_serving",))
+SERVING = Recipe(
+    "serving",
+    "serving/Dockerfile",
+    ("serving/recommender_serving", "serving/recommender_collector"),
+)
 TRITON = Recipe(
     "triton",
     "serving/triton/Dockerfile",

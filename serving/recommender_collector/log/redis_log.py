@@ -30,7 +30,7 @@ class RedisLog:
 
     def __init__(self, redis: Redis, ages: Mapping[str, int]) -> None:
         self._redis = redis
-        self._bucket = {model: -(-age // SETS) for model, age in ages.items()}
+        self._bucket = {model: -(-seconds // SETS) for model, seconds in ages.items()}
         self._append = redis.register_script(APPEND)
         self._full = False
 

@@ -97,7 +97,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="time after which a micro-batch is written (default 300)",
     )  # fmt: skip
     write.add_argument(
-        "--retention-days", type=_days, help="age at which files are removed (default: never)"
+        "--retention-days", type=_days, help="days after which files are removed (default: never)"
     )
     return parser
 

@@ -52,8 +52,11 @@ async def _write(settings: WriteSettings) -> None:
         runners.append(Runner(log, name, writers, metrics))
     stop = servers.on_signal()
 
+    waiting = True
+
     def alive() -> bool:
-        return all(each.idle_seconds < STALL_SECONDS for each in runners)
+        # A restart would not bring back a store that it waits for.
+        return waiting or all(each.idle_seconds < STALL_SECONDS for each in runners)
 
     async def ready() -> bool:
         return not stop.is_set()
@@ -66,6 +69,7 @@ async def _write(settings: WriteSettings) -> None:
             async with asyncio.TaskGroup() as group:
                 for each in runners:
                     group.create_task(each.run(stop))
+                waiting = False
     finally:
         admin.should_exit = True
         await serving

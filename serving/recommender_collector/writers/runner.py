@@ -59,6 +59,7 @@ class Runner:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set."""
+        self._last = {writer.target: self._clock() for writer in self._writers}
         async with asyncio.TaskGroup() as group:
             for writer in self._writers:
                 group.create_task(self._keep(writer, stop))

@@ -1,0 +1,77 @@
+{{- /* Selector of a part of the collector: (dict "root" $ "part" "writer"). */ -}}
+{{- define "recommender-collector.selectorLabels" -}}
+app.kubernetes.io/name: recommender-collector
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .part }}
+{{- end -}}
+
+{{- define "recommender-collector.labels" -}}
+{{ include "recommender-collector.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "recommender-collector.name" -}}
+{{- printf "%s-%s" (include "recommender-operator.fullname" .root) .part -}}
+{{- end -}}
+
+{{- define "recommender-collector.declaration" -}}
+{{- $models := .Values.collector.models -}}
+{{- if not $models -}}
+{{- fail "collector.models is empty: give each model whose events are collected, with its mapping" -}}
+{{- end -}}
+{{- range $name, $model := $models -}}
+{{- if and $model.hashUsers (not $.Values.collector.userKey.secretName) -}}
+{{- fail (printf "collector.models.%s.hashUsers needs a key: set collector.userKey.secretName" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "models" $models | toJson -}}
+{{- end -}}
+
+{{- define "recommender-collector.environment" -}}
+- name: RECOMMENDER_STORE_URL
+  value: {{ .Values.collector.store.url | default (printf "redis://%s:6379/0" (include "recommender-collector.name" (dict "root" . "part" "store"))) }}
+- name: RECOMMENDER_STORE_DURABLE
+  value: {{ .Values.collector.store.durable | quote }}
+{{- with .Values.collector.store.password }}
+{{- if .secretName }}
+- name: RECOMMENDER_STORE_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secretName }}
+      key: {{ .secretKey }}
+{{- end }}
+{{- end }}
+{{- with .Values.collector.userKey }}
+{{- if .secretName }}
+- name: RECOMMENDER_USER_KEY
+  valueFrom:
+    secretKeyRef:
+      name: {{ .secretName }}
+      key: {{ .secretKey }}
+{{- end }}
+{{- end }}
+- name: RECOMMENDER_LOG_LEVEL
+  value: {{ .Values.collector.logLevel }}
+{{- end -}}
+
+{{- /* What the pods of the collector and of its writer have in common. */ -}}
+{{- define "recommender-collector.probes" -}}
+livenessProbe:
+  httpGet:
+    path: /healthz
+    port: admin
+  initialDelaySeconds: 10
+  periodSeconds: 15
+  timeoutSeconds: 5
+  failureThreshold: 4
+# Unready while the store does not answer: no event could become durable.
+readinessProbe:
+  httpGet:
+    path: /readyz
+    port: admin
+  periodSeconds: 5
+  timeoutSeconds: 5
+  failureThreshold: 2
+{{- end -}}

@@ -1,0 +1,74 @@
+"""The chart with the collector."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.chart import CHART, Manifest, run_helm
+from tests.collector_rig import MAPPING
+
+SHOP = {"mapping": MAPPING}
+DEFAULTS: dict[str, Any] = {"enabled": True, "models": {"shop": SHOP}}
+EVERYTHING: dict[str, Any] = {
+    "enabled": True,
+    "models": {"shop": {**SHOP, "hashUsers": True}},
+    "userKey": {"secretName": "user-key"},
+    "eventsFrom": [{"podSelector": {"matchLabels": {"app": "web"}}}],
+    "adminFrom": [{"podSelector": {"matchLabels": {"app": "privacy"}}}],
+    "writer": {"files": {"claimName": "raw-data", "subPath": "shop", "retentionDays": 30}},
+    "store": {
+        "password": {"secretName": "store-password"},
+        "volume": {"storageClassName": "fast"},
+        "readersFrom": [{"podSelector": {"matchLabels": {"app": "notebook"}}}],
+    },
+}
+EXTERNAL: dict[str, Any] = {
+    **DEFAULTS,
+    "replicas": 1,
+    "store": {"url": "rediss://store.example:6380/0", "durable": True},
+}
+
+
+def render(collector: dict[str, Any], **values: Any) -> tuple[int, str, str]:
+    """Return the exit code, the manifests and the errors of Helm."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "values.yaml"
+        path.write_text(json.dumps({"collector": collector, **values}))
+        done = run_helm(
+            "template", "recommender", str(CHART), "-n", "shops", "-f", str(path),
+        )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def manifests(collector: dict[str, Any], **values: Any) -> list[Manifest]:
+    """Return the collector's manifests."""
+    code, text, errors = render(collector, **values)
+    assert code == 0, errors
+    found = [each for each in yaml.load_all(text, Loader=yaml.CSafeLoader) if each]
+    return [
+        each
+        for each in found
+        if each["metadata"]["labels"].get("app.kubernetes.io/name") == "recommender-collector"
+    ]
+
+
+def named(found: list[Manifest], kind: str, part: str) -> Manifest:
+    """Return the manifest of a kind and a part."""
+    (only,) = [
+        each
+        for each in found
+        if each["kind"] == kind
+        and each["metadata"]["labels"]["app.kubernetes.io/component"] == part
+    ]
+    return only
+
+
+def container(manifest: Manifest) -> dict[str, Any]:
+    """Return the container of a Deployment or a StatefulSet."""
+    (only,) = manifest["spec"]["template"]["spec"]["containers"]
+    return dict(only)
