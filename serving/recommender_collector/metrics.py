@@ -46,10 +46,14 @@ class CollectorMetrics:
             ("model",),
             registry=registry,
         )
+        # Resolved once: a look-up for each event costs as much as its validation.
+        self._by_kind = {
+            (model, kind): self._accepted.labels(model, kind.value)
+            for model in names
+            for kind in Kind
+        }
         for model in names:
             self._repeated.labels(model)
-            for kind in Kind:
-                self._accepted.labels(model, kind.value)
         self.rejected = Counter(
             "recommender_collector_rejected_events_total",
             "Events that violate the schema, in requests that were not refused as a whole.",
@@ -86,9 +90,9 @@ class CollectorMetrics:
             registry=registry,
         )
 
-    def accepted(self, model: str, kind: Kind) -> None:
-        """Count a durable event."""
-        self._accepted.labels(model, kind.value).inc()
+    def accepted(self, model: str, kind: Kind, events: int) -> None:
+        """Count durable events of a kind."""
+        self._by_kind[model, kind].inc(events)
 
     def repeated(self, model: str, events: int) -> None:
         """Count events whose id was known."""

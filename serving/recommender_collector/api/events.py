@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from recommender_collector.api.bodies import Bodies, Refused
 from recommender_collector.domain import cloud_events
@@ -46,7 +49,12 @@ class Events:
         self._bodies = bodies or Bodies()
         self._clock = clock
 
-    async def post(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one POST."""
+        answer = await self._post(Request(scope, receive))
+        await answer(scope, receive, send)
+
+    async def _post(self, request: Request) -> Response:
         """Answer 200, 207 if some events are rejected, or the status of a refusal."""
         try:
             async with self._bodies.read(request) as body:
@@ -81,6 +89,12 @@ class Events:
     async def _append(self, batch: Batch) -> int:
         """Append the valid events of all models; return the number of repeated ids."""
         start = time.perf_counter()
+        if len(batch.events) == 1:  # without a task for it
+            ((model, found),) = batch.events.items()
+            with _refusing():
+                repeated = await self._one(model, [event for _, event in found])
+            self._metrics.append_seconds.observe(time.perf_counter() - start)
+            return repeated
         results = await asyncio.gather(
             *(
                 self._one(model, [event for _, event in found])
@@ -90,25 +104,34 @@ class Events:
         )
         repeated = 0
         for result in results:
-            if isinstance(result, LogBusy):
-                raise Refused(429, f"{result}: send it again later", result.seconds)
-            if isinstance(result, LogUnavailable):
-                text = f"{result}: send the same events again, with the same ids"
-                raise Refused(503, text, 1)
-            if isinstance(result, BaseException):
-                raise result
-            repeated += result
+            with _refusing():
+                if isinstance(result, BaseException):
+                    raise result
+                repeated += result
         self._metrics.append_seconds.observe(time.perf_counter() - start)
         return repeated
 
     async def _one(self, model: str, events: list[Event]) -> int:
         lines = [Line(digest(event.id), line_of(event)) for event in events]
-        known = set(await self._commits[model].append(lines))
-        for index, event in enumerate(events):
-            if index not in known:
-                self._metrics.accepted(model, event.kind)
-        self._metrics.repeated(model, len(known))
+        known = await self._commits[model].append(lines)
+        kinds = Counter(event.kind for event in events)
+        if known:
+            kinds.subtract(events[index].kind for index in known)
+            self._metrics.repeated(model, len(known))
+        for kind, count in kinds.items():
+            self._metrics.accepted(model, kind, count)
         return len(known)
+
+
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except LogBusy as busy:
+        raise Refused(429, f"{busy}: send it again later", busy.seconds) from busy
+    except LogUnavailable as gone:
+        text = f"{gone}: send the same events again, with the same ids"
+        raise Refused(503, text, 1) from gone
 
 
 def _answer(batch: Batch, repeated: int) -> Response:

@@ -69,16 +69,17 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
     if not _FIELDS.issuperset(raw):
         raise _unknown(raw)
     get = raw.get
-    named = get("kind")
+    named, id_ = get("kind"), get("id")
     kind = _KINDS.get(named) if isinstance(named, str) else None
     if kind is None:
         raise InvalidEvent("kind", named, f"give one of {', '.join(Kind)}")
-    id_ = _label("id", get("id"), MAX_EVENT_ID)
     if id_ is None:
         raise InvalidEvent("id", None, "it is required: give a text that no other event has")
+    id_ = _label("id", id_, MAX_EVENT_ID)
     ids = rules.model.mapping.ids
     user = user_of(get("user"), rules)
     items = _items(raw, kind, ids.item)
+    request, session, context = get("request"), get("session"), get("context")
     return Event(
         id_,
         kind,
@@ -86,10 +87,10 @@ def event_of(raw: object, rules: Rules, now: float) -> Event:
         items,
         _time(get("time"), rules.model, now),
         _value(get("value"), kind),
-        _label("request", get("request")),
-        _label("session", get("session")),
+        None if request is None else _label("request", request),
+        None if session is None else _label("session", session),
         _query(get("query"), kind),
-        _context(get("context"), rules.model),
+        None if context is None else _context(context, rules.model),
     )
 
 
@@ -198,9 +199,7 @@ def _value(value: object, kind: Kind) -> float | None:
     return number
 
 
-def _label(field: str, value: object, most: int = MAX_ID) -> str | None:
-    if value is None:
-        return None
+def _label(field: str, value: object, most: int = MAX_ID) -> str:
     if type(value) is str and 0 < len(value) <= most and value.isascii() and value.isprintable():
         return value
     raise InvalidEvent(field, value, f"give 1 to {most} printable ASCII characters")
@@ -224,8 +223,6 @@ def _is_text(value: str) -> bool:
 
 
 def _context(value: object, model: Model) -> dict[str, str | float | bool] | None:
-    if value is None:
-        return None
     features = {each.name: each for each in model.mapping.interactions.features}
     if not isinstance(value, dict):
         raise InvalidEvent("context", value, "give an object of the declared features")

@@ -88,7 +88,7 @@ async def _serve(settings: ServeSettings) -> None:
         return watch.ready and not stop.is_set()
 
     public = servers.build(
-        Starlette(routes=[Route("/v1/events", events.post, methods=["POST"])]), settings.grace
+        Starlette(routes=[Route("/v1/events", events, methods=["POST"])]), settings.grace
     )
     routes = probes(registry, lambda: True, ready)
     admin = servers.build(admin_app(routes, erasures), settings.grace)

@@ -38,7 +38,7 @@ class Desk:
         metrics = CollectorMetrics(self.registry, names)
         commits = {name: GroupCommit(self.log, name) for name in names}
         events = Events({name: rules() for name in names}, commits, metrics, bodies, lambda: NOW)
-        app = Starlette(routes=[Route("/v1/events", events.post, methods=["POST"])])
+        app = Starlette(routes=[Route("/v1/events", events, methods=["POST"])])
         self.client = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://collector"
         )
