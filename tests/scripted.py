@@ -137,7 +137,7 @@ class ScriptedCluster:
         metadata, spec = service["metadata"], service["spec"]
         owners = controller("InferenceService", metadata["name"], metadata["uid"])
         if "transformer" in spec:
-            pods = {name: spec[name]["labels"] for name in marks.Component}
+            pods = {str(name): spec[name]["labels"] for name in marks.Component}
         else:
             pods = {"pod": own}
         for name, its in pods.items():

@@ -199,7 +199,7 @@ async def test_foreign_pods_with_the_models_labels_do_not_serve(life: Life) -> N
         made_up["metadata"].pop("uid")
         assert await life.admin.create(PODS, made_up)
     snapshot = await life.operator.observer.observe(await life.model())
-    assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-pod"]
+    assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-transformer"]
 
 
 async def test_a_repeated_event_is_counted(life: Life, tmp_path: pathlib.Path) -> None:

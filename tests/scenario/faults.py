@@ -59,10 +59,16 @@ def fill_scratch(world: World, version: str) -> str:
     assert pod is not None
     name = str(pod.metadata.name)
     world.cluster.kubectl(
-        "-n", world.kube.namespace, "exec", name, "-c", "transformer-container", "--",
+        "-n", world.kube.namespace, "exec", name, "-c", answering_container(pod), "--",
         "dd", "if=/dev/zero", "of=/tmp/too-much", "bs=1M", f"count={TOO_MUCH_MIB}",
     )  # fmt: skip
     return name
+
+
+def answering_container(pod: Any) -> str:
+    """Return the container that answers requests: in Knative mode it is beside Triton."""
+    names = [container.name for container in pod.spec.containers]
+    return "transformer-container" if "transformer-container" in names else "kserve-container"
 
 
 def evicted(world: World, pod: str) -> bool:

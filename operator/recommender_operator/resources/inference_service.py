@@ -8,8 +8,8 @@ the requests to each component on its own, which would mix versions (kserve#1669
 KServe 0.20 (from its source) merges `predictor.model` into the runtime's `kserve-container`, and
 appends `--model_name`, `--predictor_host` and `--http_port` to the arguments of a transformer that
 lacks them. In Standard mode the Service of a component has the ports of its container: 80 for the
-first, the others with the same number, and appProtocol h2c if the name contains `h2c` or `grpc`. In
-Knative mode only one container may have a port and probes.
+first, the others with the same number, and appProtocol h2c if the name contains `h2c` or `grpc`.
+In Knative mode only one container may have a port and probes.
 """
 
 from __future__ import annotations
@@ -232,9 +232,7 @@ def _artifact(version: VersionObject) -> Artifact:
     return artifact
 
 
-def _pods(
-    model: ModelObject, replicas: int, marks: dict[str, str], options: Options
-) -> Manifest:
+def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Options) -> Manifest:
     return {
         "minReplicas": replicas,
         "maxReplicas": replicas,

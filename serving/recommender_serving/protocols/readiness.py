@@ -47,7 +47,7 @@ class Readiness:
         return await self.ready() and await self._triton_ready()
 
     async def open(self, warm_up: Callable[[], Awaitable[None]]) -> None:
-        """Wait for Triton, warm it up, and become ready; become ready without it after the wait."""
+        """Wait for Triton, warm it up, and become ready; after the wait without it."""
         try:
             async with asyncio.timeout(self._wait):
                 await self._until_triton_is_ready()

@@ -37,10 +37,11 @@ CHANNEL_OPTIONS = (
     # Channels to the same address would share one connection, and so one Triton of several.
     ("grpc.use_local_subchannel_pool", 1),
 )
-#: A Service assigns a Triton to a connection, not to a call. Several connections spread the calls,
-#: and one Triton that is lost takes only its connections along.
+#: A Service assigns a Triton to a connection, not to a call. Several connections spread the
+#: calls, and one Triton that is lost takes only its connections along.
 CHANNELS = 4
-#: Tries of a call that did not reach a Triton. An inference changes nothing, so it may be repeated.
+#: Tries of a call that lost its Triton. An inference changes nothing, so it may be repeated; but
+#: not more than once, because the call itself may be what ends each Triton that it reaches.
 TRIES = 2
 
 
@@ -82,8 +83,8 @@ class Triton:
     async def infer(self, model: str, tensors: Tensors, timeout: float) -> Any:
         """Call a model and return the ModelInferResponse.
 
-        A call that did not reach a Triton is repeated over other connections, within `timeout`
-        seconds in total.
+        A call that lost its Triton is repeated over another connection, within `timeout` seconds
+        in total.
 
         Raises:
             RankerError: timeout or error.

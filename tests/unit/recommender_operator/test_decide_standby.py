@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from recommender_operator import actions as a
@@ -84,7 +86,7 @@ def test_after_each_takeover_the_champion_must_hold_for_longer_until_it_was_calm
         held.append((world.now - since).total_seconds())
         service.turn(ready=False)
         world.reconcile()
-    assert all(later > earlier for earlier, later in zip(held, held[1:6], strict=False))
+    assert all(later > earlier for earlier, later in itertools.pairwise(held[:6]))
     assert max(held) <= LONGEST_HOLD.total_seconds() + 10
     assert record(world).count == 9
     service.turn(ready=True)
@@ -108,7 +110,7 @@ def test_a_standby_that_fails_too_gives_way_to_a_champion_that_at_least_answers(
 
 def test_if_both_have_no_pods_the_route_stays_and_is_not_written_again_and_again() -> None:
     world = taken_over()
-    champion, former = roles(world)
+    _, former = roles(world)
     world.services[former].turn(ready=False)
     written = len(world.log)
     world.watch(60)
@@ -198,7 +200,7 @@ def test_an_operator_that_crashes_in_the_takeover_repeats_it_once() -> None:
 
 def test_a_rollback_to_the_standby_makes_it_the_champion() -> None:
     world = taken_over()
-    champion, former = roles(world)
+    _, former = roles(world)
     world.annotations["rollback-to"] = f"{former}#1"
     world.settle()
     assert world.champion() == former

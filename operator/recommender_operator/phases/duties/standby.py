@@ -1,10 +1,10 @@
 """The standby: the former champion answers while the champion's model cannot.
 
 It is kept warm for `rollbackTo`, so one write of the route sends it all requests. The champion
-returns once it has been ready without a break; after each takeover it must hold for longer, so that
-a champion that crashes again and again does not receive and lose requests each time. The promotion
-is not touched: a rollout stops until the champion is back, because the candidate is compared with
-it.
+returns once it has been ready without a break; after each takeover it must hold for longer, so
+that a champion that crashes again and again does not receive and lose requests each time. The
+promotion is not touched. A rollout waits until the champion is back, because the candidate must
+be better than it.
 
 In Knative mode there is no standby: KServe would promote it, and Knative holds requests until a pod
 is ready.

@@ -138,12 +138,12 @@ def _evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVer
     """Return the verdict on all requests since the start of the step."""
     key = windows.step_key(version)
     baseline = turn.observed.baselines.get(key)
-    champion = _stable(turn)
+    beside = _stable(turn)
     replaced = (
         baseline is not None
-        and champion is not None
-        and champion.name in turn.observed.samples
-        and champion.name not in baseline.samples
+        and beside is not None
+        and beside.name in turn.observed.samples
+        and beside.name not in baseline.samples
     )
     if baseline is None or replaced or (baseline.error and not windows.must_wait(turn, key)):
         saved = _save_baselines(turn, version)
@@ -154,7 +154,7 @@ def _evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVer
     if candidate is None:
         message = _unkept(baseline) or _why_no_counters(turn, version)
         return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
-    stable = windows.since_baseline(turn, key, champion.name, unkept=True) if champion else None
+    stable = windows.since_baseline(turn, key, beside.name, unkept=True) if beside else None
     if stable is not None and stable.lost and record.weight >= 100:
         # It receives no requests, so no counters are missing.
         stable = None
@@ -168,8 +168,8 @@ def _evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVer
     if windows.lost(candidate, stable):
         # Only a window without loss may pass, so start another one.
         _save_baselines(turn, version)
-    if seen.verdict is Verdict.PASS and champion and stable is None and record.weight < 100:
-        message = _why_no_counters(turn, champion)
+    if seen.verdict is Verdict.PASS and beside and stable is None and record.weight < 100:
+        message = _why_no_counters(turn, beside)
         return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
     return seen
 

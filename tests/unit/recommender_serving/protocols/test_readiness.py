@@ -46,7 +46,9 @@ async def test_opening_waits_for_triton_and_then_for_the_warm_up(
     assert await readiness.ready()
 
 
-async def test_a_triton_that_dies_makes_the_model_unready_but_requests_are_still_answered() -> None:
+async def test_a_triton_that_dies_makes_the_model_unready_but_requests_are_still_answered() -> (
+    None
+):
     models = Models(True)
     readiness = Readiness(models.ready)
     await readiness.open(no_warm_up)
