@@ -38,6 +38,12 @@ def upgrade_operator(cluster: Cluster) -> None:
     """Replace the operator's pods one by one, like an upgrade, and wait until all are ready."""
     operator = f"deployment/{_deployment(cluster)}"
     cluster.kubectl("-n", install.SYSTEM_NAMESPACE, "rollout", "restart", operator)
+    until_operator_is_ready(cluster)
+
+
+def until_operator_is_ready(cluster: Cluster) -> None:
+    """Wait until all pods of the operator are ready."""
+    operator = f"deployment/{_deployment(cluster)}"
     cluster.kubectl(
         "-n", install.SYSTEM_NAMESPACE, "rollout", "status", operator, "--timeout=120s"
     )

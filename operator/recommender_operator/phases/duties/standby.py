@@ -6,8 +6,8 @@ that a champion that crashes again and again does not receive and lose requests 
 promotion is not touched. A rollout waits until the champion is back, because the candidate must
 be better than it.
 
-In Knative mode there is no standby: KServe would promote it, and Knative holds requests until a pod
-is ready.
+In Knative mode there is no standby: KServe would promote it, and Knative holds requests until a
+pod is ready.
 """
 
 from __future__ import annotations
