@@ -40,7 +40,7 @@ class ServingDataPlane(DataPlane):  # type: ignore[misc]
         """Answer a probe or, with the health check disabled, whether the model can answer."""
         if self._model_registry.get_model(model_name) is None:
             raise ModelNotFound(model_name)
-        return disable_predictor_health_check or await self._readiness.ready()
+        return disable_predictor_health_check or await self._readiness.model_ready()
 
     def decode(self, body: Any, *args: Any, **kwargs: Any) -> Any:
         """Decode a body; a malformed one is an error of the client, not of the server."""
