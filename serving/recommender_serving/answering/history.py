@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import enum
 from collections.abc import Callable
 from typing import Protocol
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
-from recommender_serving.domain.types import FallReason, RecommendRequest
+from recommender_serving.domain.types import FallReason, Lookup, RecommendRequest
 from recommender_serving.store.layout import UserState, session
 from recommender_serving.store.reader import StoreError
 
 BUDGET_SECONDS = 0.002
-
-
-class Lookup(enum.StrEnum):
-    """The outcome of a look into the store."""
-
-    FOUND = "found"
-    NOTHING = "nothing"
-    TIMEOUT = "timeout"
-    ERROR = "error"
 
 
 class Users(Protocol):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from recommender_serving.answering.fallback import Chain
+from recommender_serving.answering.history import History
 from recommender_serving.domain.types import Answer, RecommendRequest
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
@@ -24,12 +25,14 @@ class Recommender:
         sessions: SessionMemory,
         metrics: Metrics,
         clock: Callable[[], float],
+        history: History | None = None,
     ) -> None:
         self._chain = chain
         self._bins = bins
         self._sessions = sessions
         self._metrics = metrics
         self._clock = clock
+        self._history = history
 
     @property
     def metrics(self) -> Metrics:
@@ -53,6 +56,8 @@ class Recommender:
     async def _one(self, request: RecommendRequest) -> Answer:
         start = self._clock()
         try:
+            if self._history is not None:
+                request = await self._history.complete(request)
             answer = await self._chain.answer(request)
             if self._sessions.first_seen(request.session_id):
                 self._metrics.session(self._bins.place(request, answer))

@@ -27,6 +27,15 @@ class FallReason(StrEnum):
     EMPTY = "empty"
 
 
+class Lookup(StrEnum):
+    """The outcome of a look into the store of users."""
+
+    FOUND = "found"
+    NOTHING = "nothing"
+    TIMEOUT = "timeout"
+    ERROR = "error"
+
+
 class Outcome(StrEnum):
     """The outcome of an instance."""
 

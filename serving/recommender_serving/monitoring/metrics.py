@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from recommender_serving.domain.types import FallReason, Outcome, Source
+from recommender_serving.domain.types import FallReason, Lookup, Outcome, Source
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 LABELS = ("model", "version")
@@ -37,6 +37,12 @@ class Metrics:
             "reason",
             FallReason,
         )
+        self._lookups = self._by_label(
+            "recommender_history_lookups_total",
+            "Looks into the store of users, by outcome.",
+            "outcome",
+            Lookup,
+        )
         self._duration = Histogram(
             "recommender_request_duration_seconds",
             "Time from the parsed request to its answer.",
@@ -61,7 +67,11 @@ class Metrics:
             effect.labels(*self._names, feature).set(value)
 
     def _by_label(
-        self, name: str, text: str, label: str, values: type[Outcome | Source | FallReason]
+        self,
+        name: str,
+        text: str,
+        label: str,
+        values: type[Outcome | Source | FallReason | Lookup],
     ) -> dict[str, Counter]:
         counter = Counter(name, text, (*LABELS, label), registry=self._registry)
         return {value.value: counter.labels(*self._names, value.value) for value in values}
@@ -105,6 +115,10 @@ class Metrics:
         """Count a fallback of the model; those of the baseline show as answers by popularity."""
         if source is Source.MODEL:
             self._falls[reason].inc()
+
+    def looked_up(self, outcome: Lookup) -> None:
+        """Count a look into the store of users."""
+        self._lookups[outcome].inc()
 
     def session(self, row: Iterable[tuple[str, str]]) -> None:
         """Count a new session and the bins of its features."""

@@ -17,6 +17,7 @@ from prometheus_client import REGISTRY, disable_created_metrics
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.fallback import Chain, Stage
+from recommender_serving.answering.history import History
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.domain.types import Source
@@ -30,6 +31,7 @@ from recommender_serving.protocols.data_plane import ClosedRepository, ServingDa
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.transformer import Transformer
+from recommender_serving.store.reader import UserReader
 from recommender_serving.triton.client import Triton, TritonRanker
 
 logger = logging.getLogger(__name__)
@@ -74,7 +76,17 @@ def build_recommender(
         stages, artifact.vocabulary, artifact.popularity, metrics.fell, artifact.item_texts
     )
     sessions = SessionMemory(time.monotonic)
-    return Recommender(chain, bins, sessions, metrics, time.perf_counter)
+    return Recommender(
+        chain, bins, sessions, metrics, time.perf_counter, build_history(settings, metrics)
+    )
+
+
+def build_history(settings: ServeSettings, metrics: Metrics) -> History | None:
+    """Build the look into the collector's store, if there is one."""
+    if settings.store_url is None:
+        return None
+    users = UserReader(settings.store_url, settings.model, settings.store_password)
+    return History(users, metrics.looked_up)
 
 
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:

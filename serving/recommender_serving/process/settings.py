@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 EXAMPLES = """\
 examples:
@@ -18,6 +19,8 @@ environment of serve (a flag wins):
   RECOMMENDER_MODEL       name of the RecommenderModel, a label of every metric
   RECOMMENDER_VERSION     name of the version, a label of every metric and part of every answer
   RECOMMENDER_TIMEOUT_MS  timeout of the model; after it the baseline answers (default 200)
+  RECOMMENDER_STORE_URL       store of the collector, redis://HOST:PORT/DB (default: none)
+  RECOMMENDER_STORE_PASSWORD  its password (default: none)
 
 exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
@@ -46,6 +49,8 @@ class ServeSettings:
     drain: float = 5.0  # from the signal until the ports close
     grace: float = 20.0  # for requests that are still in flight then
     model_wait: float | None = None  # until it answers without Triton; None waits for it
+    store_url: str | None = None  # of the users' recent interactions; None reads none
+    store_password: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +216,25 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         drain=args.drain_seconds,
         grace=args.grace_seconds,
         model_wait=args.model_wait_seconds,
+        store_url=_store_url(environ),
+        store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
     )
+
+
+def _store_url(environ: Mapping[str, str]) -> str | None:
+    url = environ.get("RECOMMENDER_STORE_URL", "")
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if parts.password is not None:
+        raise SettingsError(
+            "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
+        )
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise SettingsError(
+            f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://..."
+        )
+    return url
 
 
 def _name(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:

@@ -1,0 +1,96 @@
+"""What users did lately becomes the session of their next request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from recommender_serving.answering.circuit_breaker import CircuitBreaker
+from recommender_serving.answering.history import History
+from recommender_serving.domain.types import Lookup, RecommendRequest, SessionEvent
+from recommender_serving.store.layout import SESSION_GAP, UserState
+from recommender_serving.store.reader import StoreError
+
+NOW = 1_795_000_000
+OLD, CLICK = SessionEvent(3, NOW - 10 - SESSION_GAP), SessionEvent(5, NOW - 10, 3.0)
+REQUEST = RecommendRequest(user_id=7, timestamp=NOW, top_n=10)
+
+
+class Users:
+    """Answers with a state, fails, or never answers."""
+
+    def __init__(self, answer: UserState | Exception | None) -> None:
+        self.answer = answer
+        self.reads = 0
+
+    async def read(self, user: int) -> UserState:
+        assert user == 7
+        self.reads += 1
+        if self.answer is None:
+            await asyncio.Event().wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        assert self.answer is not None
+        return self.answer
+
+
+class Desk:
+    def __init__(self, answer: UserState | Exception | None, budget: float = 5.0) -> None:
+        self.users = Users(answer)
+        self.counts: Counter[Lookup] = Counter()
+        breaker = CircuitBreaker(limit=4, open_after=3)
+        self.history = History(self.users, self._count, budget, breaker)
+
+    def _count(self, outcome: Lookup) -> None:
+        self.counts[outcome] += 1
+
+
+async def test_a_request_without_a_session_gets_the_current_one() -> None:
+    desk = Desk(UserState(recent=(OLD, CLICK)))
+    assert (await desk.history.complete(REQUEST)).session == (CLICK,)
+    assert desk.counts == {Lookup.FOUND: 1}
+
+
+async def test_the_session_of_a_request_counts_alone() -> None:
+    desk = Desk(UserState(recent=(CLICK,)))
+    given = RecommendRequest(user_id=7, timestamp=NOW, top_n=10, session=(OLD,))
+    assert await desk.history.complete(given) is given
+    assert desk.users.reads == 0
+
+
+@pytest.mark.parametrize("state", [UserState(), UserState(recent=(OLD,))])
+async def test_a_user_who_did_nothing_lately_has_no_session(state: UserState) -> None:
+    desk = Desk(state)
+    assert await desk.history.complete(REQUEST) is REQUEST
+    assert desk.counts == {Lookup.NOTHING: 1}
+
+
+async def test_a_store_that_fails_costs_the_session_and_not_the_answer() -> None:
+    desk = Desk(StoreError("gone"))
+    assert await desk.history.complete(REQUEST) is REQUEST
+    assert desk.counts == {Lookup.ERROR: 1}
+
+
+async def test_a_slow_store_costs_its_budget_and_not_the_answer() -> None:
+    desk = Desk(None, budget=0.001)
+    assert await desk.history.complete(REQUEST) is REQUEST
+    assert desk.counts == {Lookup.TIMEOUT: 1}
+
+
+async def test_after_failures_in_a_row_one_look_at_a_time_goes_through() -> None:
+    desk = Desk(StoreError("gone"))
+    for _ in range(3):
+        await desk.history.complete(REQUEST)
+    desk.users.answer = None
+    waiting = asyncio.create_task(desk.history.complete(REQUEST))
+    await asyncio.sleep(0)
+    assert [await desk.history.complete(REQUEST) for _ in range(5)] == [REQUEST] * 5
+    assert desk.users.reads == 4, "five requests did not wait"
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    desk.users.answer = UserState(recent=(CLICK,))
+    assert (await desk.history.complete(REQUEST)).session == (CLICK,)
+    assert (await desk.history.complete(REQUEST)).session == (CLICK,)
