@@ -76,6 +76,7 @@ class Settings(pydantic.BaseModel):
     gateway_domain: Name = "recommender.local"
     host_suffixes: HostPolicy = ()
     prometheus_urls: Addresses = ()
+    store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
     namespace: Name
     watch_namespaces: Names = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -111,6 +112,8 @@ class Settings(pydantic.BaseModel):
             domain=self.gateway_domain,
             host_policy=self.host_suffixes,
             prometheus_urls=self.prometheus_urls,
+            store_url=self.store_url,
+            store_namespace=self.namespace,
         )
 
 

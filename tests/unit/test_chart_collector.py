@@ -170,6 +170,30 @@ def test_an_external_store_replaces_the_embedded_one() -> None:
     assert egress[1] == {"ports": [{"port": 6380}]}
 
 
+@pytest.mark.parametrize(
+    ("collector", "url"),
+    [
+        (DEFAULTS, "redis://recommender-operator-store.shops.svc:6379/0"),
+        (EXTERNAL, "rediss://store.example:6380/0"),
+        (EVERYTHING, ""),  # a password, which the operator may not give to pods
+        ({}, ""),
+    ],
+)
+def test_served_models_read_the_store_if_it_has_no_password(
+    collector: dict[str, Any], url: str
+) -> None:
+    _, text, _ = render(collector)
+    (operator,) = (
+        each
+        for each in yaml.load_all(text, Loader=yaml.CSafeLoader)
+        if each
+        and each["kind"] == "Deployment"
+        and each["metadata"]["labels"]["app.kubernetes.io/name"] == "recommender-operator"
+    )
+    given = {each["name"]: each.get("value") for each in container(operator)["env"]}
+    assert given["RECOMMENDER_STORE_URL"] == url
+
+
 def test_secrets_are_referred_to_and_never_written() -> None:
     found = manifests(EVERYTHING)
     given = {each["name"]: each for each in container(named(found, "Deployment", "writer"))["env"]}

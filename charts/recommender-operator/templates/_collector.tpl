@@ -29,9 +29,23 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- dict "models" $models | toJson -}}
 {{- end -}}
 
+{{- define "recommender-collector.storeUrl" -}}
+{{- .Values.collector.store.url | default (printf "redis://%s.%s.svc:6379/0" (include "recommender-collector.name" (dict "root" . "part" "store")) .Release.Namespace) -}}
+{{- end -}}
+
+{{- /*
+The store that served models read: none with a password, because the operator gives no secrets to
+the pods that it creates.
+*/ -}}
+{{- define "recommender-collector.servedStore" -}}
+{{- if and .Values.collector.enabled (not .Values.collector.store.password.secretName) -}}
+{{- include "recommender-collector.storeUrl" . -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "recommender-collector.environment" -}}
 - name: RECOMMENDER_STORE_URL
-  value: {{ .Values.collector.store.url | default (printf "redis://%s:6379/0" (include "recommender-collector.name" (dict "root" . "part" "store"))) }}
+  value: {{ include "recommender-collector.storeUrl" . }}
 - name: RECOMMENDER_STORE_DURABLE
   value: {{ .Values.collector.store.durable | quote }}
 {{- with .Values.collector.store.password }}

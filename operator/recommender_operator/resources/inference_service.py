@@ -203,6 +203,13 @@ def knative(
     }
 
 
+def _store(model: ModelObject, options: Options) -> list[Manifest]:
+    """Return the variable of the store, which knows the models of one namespace by their names."""
+    if not options.store_url or model.namespace != options.store_namespace:
+        return []
+    return [{"name": "RECOMMENDER_STORE_URL", "value": options.store_url}]
+
+
 def serving_digest(serving: ServingSpec) -> str:
     """Return a short digest of the settings whose change restarts a served version.
 
@@ -309,6 +316,7 @@ def _transformer(
             {"name": "RECOMMENDER_MODEL", "value": model.name},
             {"name": "RECOMMENDER_VERSION", "value": version.name},
             {"name": "RECOMMENDER_TIMEOUT_MS", "value": str(serving.timeout_milliseconds)},
+            *_store(model, options),
         ],
         "resources": security.resources(serving.transformer_resources),
         "securityContext": security.container_security(),

@@ -17,6 +17,9 @@ class Options:
     image_pull_secrets: tuple[str, ...] = ()
     #: Name of the (Cluster)ServingRuntime of Triton.
     triton_runtime: str = "recommender-triton"
+    #: Store of the collector, which knows the users of the models of one namespace; none if empty.
+    store_url: str = ""
+    store_namespace: str = ""
     gateway_name: str = "recommender-gateway"
     gateway_namespace: str = "recommender-gateway"
     #: Listener of the Gateway; all of them if empty.

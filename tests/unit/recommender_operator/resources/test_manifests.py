@@ -22,6 +22,7 @@ from recommender_operator.resources import (
     labels,
     model_version,
 )
+from recommender_operator.resources.options import Options
 from recommender_serving.process import settings as serving_settings
 from recommender_training.cli import main, options
 from recommender_training.data_checks.policy import parse_checks
@@ -319,6 +320,23 @@ def test_in_knative_mode_one_container_has_a_port_and_probes() -> None:
     assert not {"securityContext", "deploymentStrategy", "terminationGracePeriodSeconds"} & set(
         predictor
     )
+
+
+def _environment(options: Options) -> dict[str, str]:
+    """The variables of the transformer, which its command takes."""
+    built = inference_service.standard(model(), version(), options)
+    (container,) = built["spec"]["transformer"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    serving_settings.parse(["serve", *container["args"]], environment)
+    return environment
+
+
+def test_transformers_of_the_collectors_namespace_alone_get_its_store() -> None:
+    url = "redis://store.team.svc:6379/0"
+    own = dataclasses.replace(OPTIONS, store_url=url, store_namespace="team")
+    assert _environment(own)["RECOMMENDER_STORE_URL"] == url
+    for others in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
+        assert "RECOMMENDER_STORE_URL" not in _environment(others)
 
 
 def test_a_version_that_was_not_published_is_not_served() -> None:
