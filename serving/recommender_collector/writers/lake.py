@@ -163,12 +163,11 @@ class LakeWriter:
         return done
 
     def _interactions(self, events: list[Event]) -> list[bytes]:
-        """Return the rows; ingestion refuses two of the same user, item, time and kind."""
+        """Return the rows; ingestion refuses two of the same user, item, second and kind."""
         found: dict[tuple[object, ...], bytes] = {}
-        unit = 1000 if self._model.mapping.interactions.timestamp_unit == "Seconds" else 1
         for event in events:
             for item, row in zip(event.items, rows.interactions(event, self._model), strict=False):
-                key = (event.user, item, event.time // unit, event.kind)
+                key = (event.user, item, event.time // 1000, event.kind)
                 found.setdefault(key, row)
         return list(found.values())
 

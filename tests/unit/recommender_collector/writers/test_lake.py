@@ -120,9 +120,9 @@ async def test_two_writers_write_each_event_once(desk: Desk) -> None:
     assert sorted(id_ for batch in desk.ids() for id_ in batch) == ["a", "b", "c", "d", "e"]
 
 
-async def test_interactions_are_one_row_for_each_user_item_time_and_kind(desk: Desk) -> None:
-    same = CLICK._replace(id="e2")
-    later = CLICK._replace(id="e3", time=CLICK.time + 1)
+async def test_interactions_are_one_row_for_each_user_item_second_and_kind(desk: Desk) -> None:
+    same = CLICK._replace(id="e2", time=CLICK.time + 999)
+    later = CLICK._replace(id="e3", time=CLICK.time + 1000)
     other = CLICK._replace(id="e4", kind=Kind.PURCHASE)
     shown = CLICK._replace(id="e5", kind=Kind.IMPRESSION)
     desk.put(CLICK, same, later, other, shown)
