@@ -13,7 +13,7 @@ from recommender_operator.adapters.kubernetes.client import OfficialKube
 from tests.integration import operator_api_rig as rig
 
 #: Tests that share a server or a training, the longest ones first.
-ROOMS = ("processes", "cluster", "served", "training")
+ROOMS = ("processes", "cluster", "served", "training", "collector")
 SERVED = ("test_transformer", "test_triton_contract", "test_report_in_browser")
 #: Reads the log that the other tests of the API server wrote.
 LOOKS_BACK = "test_every_right_is_used_and_no_request_is_denied"
@@ -24,8 +24,8 @@ def room_of(nodeid: str) -> str:
     path = pathlib.PurePath(nodeid.partition("::")[0])
     if path.stem == "test_distributed_training":
         return "processes"
-    if path.parent.name == "training":
-        return "training"
+    if path.parent.name in ("training", "collector"):
+        return path.parent.name
     return "served" if path.stem.startswith(SERVED) else "cluster"
 
 

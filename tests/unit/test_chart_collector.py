@@ -29,12 +29,13 @@ GOLDEN = Path(__file__).parent / "golden" / "chart"
 MODES: dict[str, dict[str, Any]] = {
     "collector": DEFAULTS, "collector-everything": EVERYTHING, "collector-external": EXTERNAL,
 }  # fmt: skip
-POLICIES = {"networkPolicy": {"enabled": True}}
+POLICIES: dict[str, Any] = {"networkPolicy": {"enabled": True}}
+MONITORS: dict[str, Any] = {"metrics": {"podMonitor": {"enabled": True}}}
 
 
 @pytest.mark.parametrize("mode", sorted(MODES))
 def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureRequest) -> None:
-    shown = manifests(MODES[mode], **POLICIES)
+    shown = manifests(MODES[mode], **POLICIES, **MONITORS)
     shown.sort(key=lambda m: (m["kind"], m["metadata"]["name"]))
     text = yaml.safe_dump_all(shown, sort_keys=True, width=98)
     golden = GOLDEN / f"{mode}.yaml"
@@ -151,6 +152,17 @@ def test_services_budgets_and_policies_select_the_pods_of_their_part() -> None:
     assert store["podSelector"]["matchLabels"] == pods["store"]
     readers = [peer["podSelector"].get("matchLabels") for peer in store["ingress"][0]["from"]]
     assert readers[:2] == [pods["collector"], pods["writer"]]
+
+
+def test_the_monitor_scrapes_the_port_that_both_parts_have() -> None:
+    found = manifests(DEFAULTS, **MONITORS)
+    spec = named(found, "PodMonitor", "collector")["spec"]
+    (endpoint,) = spec["podMetricsEndpoints"]
+    (expression,) = spec["selector"]["matchExpressions"]
+    for part in expression["values"]:
+        given = container(named(found, "Deployment", part))
+        assert endpoint["port"] in {port["name"] for port in given["ports"]}
+    assert "PodMonitor" not in {manifest["kind"] for manifest in manifests(DEFAULTS)}
 
 
 def test_the_store_is_never_open_to_all_pods() -> None:

@@ -53,8 +53,11 @@ def rules(declared: Declaration, key: bytes | None) -> dict[str, Rules]:
     }
 
 
-def connect(store: StoreSettings) -> Redis:
-    """Return a client of the store; it connects when it is used."""
+def connect(store: StoreSettings, models: int) -> Redis:
+    """Return a client of the store; it connects when it is used.
+
+    Each of the two writers of a model waits on a connection of its own.
+    """
     client: Redis = Redis.from_url(
         store.url,
         password=store.password,
@@ -62,7 +65,7 @@ def connect(store: StoreSettings) -> Redis:
         socket_timeout=ANSWER_SECONDS,
         socket_keepalive=True,
         health_check_interval=30,
-        max_connections=64,
+        max_connections=64 + 4 * models,
     )
     return client
 

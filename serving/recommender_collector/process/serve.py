@@ -77,7 +77,7 @@ async def _serve(settings: ServeSettings) -> None:
     models = parts.rules(declared, settings.user_key)
     registry = CollectorRegistry()
     metrics = CollectorMetrics(registry, models)
-    redis = parts.connect(settings.store)
+    redis = parts.connect(settings.store, len(declared.models))
     log = RedisLog(redis, {name: each.max_age_seconds for name, each in declared.models.items()})
     events = Events(models, {name: GroupCommit(log, name) for name in models}, metrics)
     erasures = Erasures(models, log, OnlineStore(redis, settings.keep_seconds), metrics)

@@ -39,7 +39,7 @@ async def _write(settings: WriteSettings) -> None:
     declared = parts.declaration(settings)
     registry = CollectorRegistry()
     metrics = WriterMetrics(registry, declared.models)
-    redis = parts.connect(settings.store)
+    redis = parts.connect(settings.store, len(declared.models))
     log = RedisLog(redis, {name: each.max_age_seconds for name, each in declared.models.items()})
     store = OnlineStore(redis, settings.keep_seconds)
     pace = Pace(seconds=settings.flush_seconds, keep_seconds=settings.files_keep_seconds)
