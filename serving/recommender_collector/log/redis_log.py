@@ -16,6 +16,7 @@ from redis.exceptions import (
     TimeoutError,
 )
 
+from recommender_collector.domain.events import DIGEST_BYTES
 from recommender_collector.log.port import Backlog, Line, LogBusy, LogUnavailable, Record
 from recommender_collector.log.scripts import APPEND
 
@@ -40,9 +41,14 @@ class RedisLog:
             raise ValueError(f"{len(lines)} lines: give 1 to {MAX_LINES}")
         if self._full:
             raise LogBusy("the store's memory is full")
-        arguments: list[Any] = [self._bucket[model], SETS, len(lines)]
-        arguments += [each.digest for each in lines]
-        arguments += [each.line for each in lines]
+        arguments: list[Any] = [
+            self._bucket[model],
+            SETS,
+            len(lines),
+            DIGEST_BYTES,
+            b"".join([each.digest for each in lines]),
+            b"\n".join([each.line for each in lines]),
+        ]
         with _translated():
             found = await self._append(keys=[stream(model), ids(model)], args=arguments)
         return cast(list[int], found)

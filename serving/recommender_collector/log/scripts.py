@@ -7,35 +7,45 @@ from __future__ import annotations
 #: Ids are remembered in sets of a fixed length of time by the clock of Redis, the only one that
 #: all collectors share. An id is looked up in the current and the former sets.
 #:
-#: KEYS: the stream; the prefix of the sets of ids. ARGV: seconds of a set, number of former sets,
-#: n, n digests, n lines. Returns the indices, from 0, of ids that are known.
+#: KEYS: the stream; the prefix of the sets of ids. ARGV: seconds of a set; number of former sets;
+#: n; bytes of a digest; n digests; n lines, joined by line breaks. (Two arguments for an event
+#: would cost more than the rest.) Returns the indices, from 0, of ids that are known.
 APPEND = """
-local length, former, n = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local now = tonumber(redis.call('TIME')[1])
-local bucket = math.floor(now / length)
-local ids = {}
-for i = 1, n do ids[i] = ARGV[3 + i] end
-local known = {}
+local length, former = tonumber(ARGV[1]), tonumber(ARGV[2])
+local n, size = tonumber(ARGV[3]), tonumber(ARGV[4])
+local ids, known, here, any = {}, {}, {}, false
+for i = 1, n do
+  local id = string.sub(ARGV[5], (i - 1) * size + 1, i * size)
+  ids[i] = id
+  if here[id] then known[i], any = true, true end
+  here[id] = true
+end
+local bucket = math.floor(tonumber(redis.call('TIME')[1]) / length)
 for back = 0, former do
   local name = KEYS[2] .. string.format('%d', bucket - back)
   local found = redis.call('SMISMEMBER', name, unpack(ids))
-  for i = 1, n do if found[i] == 1 then known[i] = true end end
+  for i = 1, n do if found[i] == 1 then known[i], any = true, true end end
 end
-local repeated, fresh, lines, here = {}, {}, {}, {}
-for i = 1, n do
-  if known[i] or here[ids[i]] then
-    repeated[#repeated + 1] = i - 1
-  else
-    here[ids[i]] = true
-    fresh[#fresh + 1] = ids[i]
-    lines[#lines + 1] = ARGV[3 + n + i]
+local repeated, fresh, lines = {}, ids, ARGV[6]
+if any then
+  local kept, i = {}, 0
+  fresh = {}
+  for line in string.gmatch(ARGV[6], '[^\\n]+') do
+    i = i + 1
+    if known[i] then
+      repeated[#repeated + 1] = i - 1
+    else
+      fresh[#fresh + 1] = ids[i]
+      kept[#kept + 1] = line
+    end
   end
+  lines = table.concat(kept, '\\n')
 end
 if #fresh > 0 then
   local name = KEYS[2] .. string.format('%d', bucket)
   redis.call('SADD', name, unpack(fresh))
   redis.call('EXPIREAT', name, (bucket + former + 1) * length)
-  redis.call('XADD', KEYS[1], '*', 'e', table.concat(lines, '\\n'))
+  redis.call('XADD', KEYS[1], '*', 'e', lines)
 end
 return repeated
 """
