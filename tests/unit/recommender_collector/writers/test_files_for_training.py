@@ -97,7 +97,7 @@ async def test_every_interaction_is_a_row_and_none_is_quarantined(
         max_quarantined_share=0.0,
     )  # fmt: skip
     assert read.quarantined_rows == 0
-    schema = {"user_id": pl.Int64, "event_type": pl.String, "value": pl.Float32}
+    schema = pl.Schema({"user_id": pl.Int64, "event_type": pl.String, "value": pl.Float32})
     rows = lake.scan(tmp_path / "lake", "interactions", schema).collect()
     interactions = [e for e in first + second if e.kind in rules.model.values]
     expected = {(e.user, e.items[0], e.time // 1000, e.kind) for e in interactions}
