@@ -1,8 +1,4 @@
-"""Triton over gRPC, with KServe's stub.
-
-`tritonclient.grpc` cannot be used in the same process: both define the protobuf package
-`inference`, so the second import fails.
-"""
+"""Triton over gRPC, by the open inference protocol."""
 
 from __future__ import annotations
 
@@ -12,10 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
-from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
 from recommender_serving.domain.types import FallReason, RankerError, Ranking
+from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.triton.inputs import Tensors
 
 ITEMS = "item_ids__0"
@@ -39,13 +34,17 @@ class Triton:
 
     def __init__(self, endpoint: str) -> None:
         self._channel = grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
-        self._stub: Any = GRPCInferenceServiceStub(self._channel)
+        self._infer = self._method("ModelInfer", pb.ModelInferRequest, pb.ModelInferResponse)
+        self._ready = self._method("ModelReady", pb.ModelReadyRequest, pb.ModelReadyResponse)
+
+    def _method(self, name: str, request: Any, response: Any) -> Any:
+        path = f"/inference.GRPCInferenceService/{name}"
+        return self._channel.unary_unary(path, request.SerializeToString, response.FromString)
 
     async def ready(self, models: Sequence[str]) -> bool:
         """Return whether Triton reports all these models ready; False if it is unreachable."""
         calls = [
-            self._stub.ModelReady(pb.ModelReadyRequest(name=name), timeout=READY_TIMEOUT)
-            for name in models
+            self._ready(pb.ModelReadyRequest(name=name), timeout=READY_TIMEOUT) for name in models
         ]
         try:
             return all(answer.ready for answer in await asyncio.gather(*calls))
@@ -69,7 +68,7 @@ class Triton:
             raw_input_contents=[tensor.data for tensor in tensors],
         )
         try:
-            return await self._stub.ModelInfer(request, timeout=timeout)
+            return await self._infer(request, timeout=timeout)
         except grpc.aio.AioRpcError as error:
             late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             reason = FallReason.TIMEOUT if late else FallReason.ERROR
