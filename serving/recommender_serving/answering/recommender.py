@@ -52,6 +52,7 @@ class Recommender:
 
     async def _one(self, request: RecommendRequest) -> Answer:
         start = self._clock()
+        self._metrics.started()
         try:
             answer = await self._chain.answer(request)
             if self._sessions.first_seen(request.session_id):
@@ -59,5 +60,7 @@ class Recommender:
         except Exception:
             self._metrics.failed(self._clock() - start)
             raise
+        finally:
+            self._metrics.ended()
         self._metrics.answered(answer.source, self._clock() - start)
         return answer
