@@ -27,7 +27,7 @@ class PositiveType(Section):
     """An event type that is positive, and what such a row weighs in the fit beside the others."""
 
     type: EventType
-    weight: float = Field(default=1.0, ge=0.01, le=100, allow_inf_nan=False)
+    weight: float = Field(default=1.0, gt=0, le=100, allow_inf_nan=False)
 
 
 class Attribution(Section):
@@ -59,7 +59,7 @@ class Label(Section):
     attribution: Attribution | None = None
     negatives: Negatives | None = None
     #: True share of positives, to which probabilities are corrected; that of the rows if absent.
-    positive_rate: float | None = Field(default=None, ge=1e-6, le=0.999999, allow_inf_nan=False)
+    positive_rate: float | None = Field(default=None, gt=0, lt=1, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -81,7 +81,7 @@ class Labelling:
 
         They take 24 bytes each in memory.
         """
-        wanted = window.filter(_is_positive(label) if label.attribution else pl.lit(value=False))
+        wanted = window.filter(is_positive(label) if label.attribution else pl.lit(value=False))
         found = wanted.select(*_PAIR, "event_type", pl.col("timestamp").alias("at"))
         return cls(label, found.collect(engine="streaming").sort("at"), newest)
 
@@ -90,53 +90,55 @@ class Labelling:
         """Seconds from a row until its label is known."""
         return self.label.attribution.seconds if self.label.attribution else 0
 
+    @property
+    def per_event(self) -> int:
+        """Rows that an event with a label stands for: itself and its drawn negatives."""
+        return 1 + (self.label.negatives.per_positive if self.label.negatives else 0)
+
+    def state(self) -> pl.Expr:
+        """What a row of the interactions is: HISTORY, LABELLED or OPEN."""
+        attribution = self.label.attribution
+        if attribution is None:
+            labelled = is_positive(self.label) if self.label.negatives else pl.lit(value=True)
+            return pl.when(labelled).then(LABELLED).otherwise(HISTORY).cast(pl.Int8)
+        shown = pl.col("event_type").is_in(list(attribution.impressions))
+        closed = pl.col("timestamp") + self.delay <= self.newest
+        found = pl.when(shown & closed).then(LABELLED).when(shown).then(OPEN)
+        return found.otherwise(HISTORY).cast(pl.Int8)
+
     def read(self, part: pl.DataFrame) -> pl.DataFrame:
         """Return COLUMNS of the rows of a part of the interactions, in their order."""
-        own = _is_positive(self.label)
+        own, state = is_positive(self.label).alias("positive"), self.state().alias("state")
         if self.label.attribution is None:
-            labelled = own if self.label.negatives else pl.lit(value=True)
-            return part.select(
-                own.alias("positive"),
-                own.alias("label"),
-                pl.when(labelled).then(LABELLED).otherwise(HISTORY).cast(pl.Int8).alias("state"),
-                _weight(self.label).alias("weight"),
-            )
-        shown = pl.col("event_type").is_in(list(self.label.attribution.impressions))
-        closed = pl.col("timestamp") + self.delay <= self.newest
-        state = pl.when(shown & closed).then(LABELLED).when(shown).then(OPEN).otherwise(HISTORY)
-        weight = self._attributed(part)
-        return part.select(
-            own.alias("positive"),
-            state.fill_null(HISTORY).cast(pl.Int8).alias("state"),
-        ).select(
-            "positive",
-            ((pl.col("state") == LABELLED) & (weight > 0)).alias("label"),
-            "state",
-            pl.when((pl.col("state") == LABELLED) & (weight > 0))
-            .then(weight)
-            .otherwise(1.0)
-            .cast(pl.Float32)
-            .alias("weight"),
-        )
+            weight = _weight(self.label).alias("weight")
+            return part.select(own, own.alias("label"), state, weight)
+        found = part.select(own, state).with_columns(self._attributed(part))
+        label = (pl.col("state") == LABELLED) & (pl.col("found") > 0)
+        weight = pl.when(label).then("found").otherwise(1.0).cast(pl.Float32)
+        return found.select("positive", label.alias("label"), "state", weight.alias("weight"))
 
     def _attributed(self, part: pl.DataFrame) -> pl.Series:
         """[N] the largest weight of the types that follow each row in its window; 0 for none."""
         rows = part.select(*_PAIR, pl.col("timestamp").alias("at")).with_row_index("_row")
-        rows = rows.sort("at").with_columns(pl.lit(0.0).alias("_weight"))
+        rows = rows.sort("at")
+        weight = np.zeros(part.height)
         for each in self.label.positive_types:
             later = self.conversions.filter(pl.col("event_type") == each.type)
-            later = later.select(*_PAIR, "at", pl.lit(each.weight).alias("_found"))
-            rows = rows.join_asof(
-                later, on="at", by=_PAIR, strategy="forward", tolerance=self.delay,
+            found = rows.join_asof(
+                later.select(*_PAIR, "at", pl.col("at").alias("found")),
+                on="at",
+                by=_PAIR,
+                strategy="forward",
+                tolerance=self.delay,
                 check_sortedness=False,
-            )  # fmt: skip
-            rows = rows.with_columns(pl.max_horizontal("_weight", "_found").alias("_weight"))
-            rows = rows.drop("_found")
-        return rows.sort("_row")["_weight"]
+            ).sort("_row")
+            came = found["found"].is_not_null().to_numpy()
+            weight = np.where(came, np.maximum(weight, each.weight), weight)
+        return pl.Series("found", weight)
 
 
-def _is_positive(label: Label) -> pl.Expr:
-    """Whether an event is positive by itself."""
+def is_positive(label: Label) -> pl.Expr:
+    """Return whether an event is positive by itself, from its type or value."""
     if label.positive_types:
         names = [each.type for each in label.positive_types]
         return pl.col("event_type").is_in(names).fill_null(value=False)
