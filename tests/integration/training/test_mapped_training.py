@@ -63,9 +63,7 @@ def shop(folder: Path) -> None:
     user, item = random.integers(0, 60, 2000), random.integers(0, 30, 2000)
     at = 1_700_000_000 + np.cumsum(random.integers(1, 600, 2000))
     bought = random.random(2000) < np.where(item % 2, 0.3, 0.03)
-    views = pl.DataFrame({"user": user, "item": item, "at": at}).with_columns(
-        kind=pl.lit("view")
-    )
+    views = pl.DataFrame({"user": user, "item": item, "at": at}).with_columns(kind=pl.lit("view"))
     buys = views.filter(bought).with_columns(pl.col("at") + 3600, kind=pl.lit("buy"))
     folder.mkdir()
     events = pl.concat([views, buys]).with_columns(pl.from_epoch("at", time_unit="s"))

@@ -45,9 +45,7 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         coded = Coding.of(scans.declaration, users, items, inside)
         label = scans.declaration.label
         labelling = None if label is None else Labelling.of(label, inside, last)
-        data = dataset.assemble(
-            _within(parts, first, last), count, users, items, coded, labelling
-        )
+        data = dataset.assemble(_within(parts, first, last), count, users, items, coded, labelling)
         for table in (users, items):
             list(digest.over([table]))
     if digest.text() != lake.digest_of(data_version):

@@ -113,7 +113,9 @@ def _revealed(events: Events, window: Ints, chosen: list[Ints]) -> list[Ints]:
     users = [int(events.user[rows[0]]) for rows in chosen]
     if events.labels is None:
         before = _earlier(events, int(window[0]), users)
-        return [np.r_[own, rows[: len(rows) // 2]] for own, rows in zip(before, chosen, strict=True)]
+        return [
+            np.r_[own, rows[: len(rows) // 2]] for own, rows in zip(before, chosen, strict=True)
+        ]
     logged = events.labels.logged  # with events that have no label themselves
     before = _earlier(events, int(window[-1]) + 1, users)
     return [

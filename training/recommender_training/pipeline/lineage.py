@@ -15,8 +15,8 @@ from recommender_training.common.code_version import code_version
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, TrainingConfig
-from recommender_training.data import load as load_data
 from recommender_training.data import labels, times
+from recommender_training.data import load as load_data
 from recommender_training.data.sessions import sample_requests
 from recommender_training.data_checks import sample
 from recommender_training.export import tensors

@@ -63,9 +63,7 @@ def parsed(section: dict[str, Any], interactions: dict[str, Any] = VIEW_AND_BUY)
         ({"positive": ["buy"]}, ": Extra inputs are not permitted"),
     ],
 )
-def test_an_invalid_label_is_refused_with_its_field(
-    section: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_label_is_refused_with_its_field(section: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         parsed(section)
     assert caught.value.reason == "InvalidMapping"
@@ -108,7 +106,15 @@ def test_the_settings_and_limits_of_both_sides_are_the_same(name: str) -> None:
 def _limits(node: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for option in (node, *node.get("anyOf", ())):
-        keys = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "maxLength", "maxItems", "minLength")
+        keys = (
+            "minimum",
+            "maximum",
+            "exclusiveMinimum",
+            "exclusiveMaximum",
+            "maxLength",
+            "maxItems",
+            "minLength",
+        )
         found |= {key: option[key] for key in keys if key in option}
         if "items" in option and "$ref" not in option["items"]:
             found["items"] = _limits(option["items"])

@@ -49,9 +49,7 @@ def drawn(found: Dataset) -> list[tuple[int, int, int]]:
     """User, item and time of each negative."""
     assert found.events.labels is not None
     rows = found.events.take(found.events.labels.state == DRAWN)
-    return list(
-        zip(rows.user.tolist(), rows.item.tolist(), rows.time.tolist(), strict=True)
-    )
+    return list(zip(rows.user.tolist(), rows.item.tolist(), rows.time.tolist(), strict=True))
 
 
 @given(ROWS, BY, st.integers(0, 3))
@@ -127,10 +125,9 @@ def test_no_history_or_count_of_an_event_sees_a_negative(rows: list[Row], by: Ne
     ):
         for name in ("events", "positives", "total"):
             assert (getattr(one, name) == getattr(other, name)).all(), name
-    for one, other in zip(
-        history.counts_within(plain.events, 5), history.counts_within(more.events, 5), strict=True
-    ):
-        assert (one == other[own]).all()
+    within = (history.counts_within(found.events, 5) for found in (plain, more))
+    for alone, beside in zip(*within, strict=True):
+        assert (alone == beside[own]).all()
 
 
 @given(ROWS, BY)
