@@ -81,8 +81,8 @@ class InteractionsMapping(ApiModel):
     highest: float = Field(
         default=5.0,
         description="The best number of the column of values; mapped to 5. A response of 4 or "
-        "more is positive unless label says otherwise. True and false are 1 and 0, with 0 as the worst and 1 as the best "
-        "unless lowest and highest are set.",
+        "more is positive unless label says otherwise. True and false are 1 and 0, with 0 as the "
+        "worst and 1 as the best unless lowest and highest are set.",
     )
     event_type: Column | None = Field(
         default=None,

@@ -1,7 +1,8 @@
 """The features and the label that a team declares of its users, items and interactions.
 
 A declaration says for each feature where it comes from, what kind it is and what it is used for,
-and which responses are positive (`config.label`). Ingestion, checks, models, requests, drift, fairness and popularity lists follow from it.
+and which responses are positive (`config.label`). Ingestion, checks, models, requests, drift,
+fairness and popularity lists follow from it.
 
 The other side of this contract is `recommender_operator.api.spec_features`; a test compares them.
 """

@@ -64,7 +64,9 @@ def test_types_weigh_as_declared_beside_one_another_and_one_on_average() -> None
     buy, click = (found[label & (said.weight == weight)] for weight in (4, 1))
     assert len(set(buy.tolist())) == len(set(click.tolist())) == 1
     assert buy[0] / click[0] == pytest.approx(4, rel=1e-5)
-    assert np.array_equal(training_weights(data, rows, label, CONFIG), found)  # type: ignore[arg-type]
+    same = training_weights(data, rows, label, CONFIG)
+    assert same is not None
+    assert np.array_equal(same, found)
 
 
 @pytest.mark.parametrize(
