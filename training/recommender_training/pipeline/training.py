@@ -134,7 +134,7 @@ def _train(run: TrainingRun) -> TrainResult:
     return TrainResult(
         run.output,
         digest,
-        len(ready.prepared.data.events),
+        len(ready.prepared.data.events.logged),
         report,
         latency.p99_milliseconds(run.output),
         None if run.champion is None else run.champion.facts,
