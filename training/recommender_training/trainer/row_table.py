@@ -2,7 +2,7 @@
 
 A row's update is AdamW's, with one second moment for the whole row (the mean over its columns, as
 in FBGEMM's `PARTIAL_ROWWISE_ADAM`). Steps that do not read a row have no gradient for it: what
-AdamW does in them has a closed form, and is done when the row is next read (ADR 0032).
+AdamW does in them has a closed form, and is done when the row is next read (ADR 0033).
 
 Legend of shapes: R rows of the table, U different rows of a batch, D width.
 """
@@ -104,8 +104,9 @@ class RowTable:
 
     def catch_up_all(self, done: int, kept: float) -> None:
         """Give all rows the steps up to `done`, a block at a time."""
-        rows = torch.arange(len(self.weights), device=self.weights.device)
-        for block in rows.split(_BLOCK):
+        count, device = len(self.weights), self.weights.device
+        for start in range(0, count, _BLOCK):
+            block = torch.arange(start, min(start + _BLOCK, count), device=device)
             self.catch_up(block, done, kept)
 
     def state(self) -> dict[str, Tensor]:

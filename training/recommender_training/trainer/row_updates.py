@@ -13,12 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from recommender_training.config.training import EmbeddingUpdates
 from recommender_training.distributed.group import Group
 from recommender_training.trainer.averaging import Average
+from recommender_training.trainer.embedding_plan import updates_by_row
 from recommender_training.trainer.row_table import Pull, RowSettings, RowTable
-
-#: Rows of a table from which on an update of the read rows alone is faster (ADR 0032).
-LEAST_ROWS = 50_000
 
 
 @runtime_checkable
@@ -38,16 +37,13 @@ class ReadsRows(Protocol):
         ...
 
 
-def by_row(model: nn.Module) -> tuple[str, ...]:
-    """The tables of a model that are updated by row: by their size alone.
-
-    A frozen table is not updated at all.
-    """
-    names = model.row_tables if isinstance(model, ReadsRows) else ()
-    tables = {name: model.get_parameter(name) for name in names}
-    return tuple(
-        name for name, table in tables.items() if len(table) >= LEAST_ROWS and table.requires_grad
-    )
+def by_row(model: nn.Module, wanted: EmbeddingUpdates) -> tuple[str, ...]:
+    """The tables of a model that are updated by row; a frozen one is not updated at all."""
+    if not isinstance(model, ReadsRows):
+        return ()
+    tables = {name: model.get_parameter(name) for name in model.row_tables}
+    learned = {name: table for name, table in tables.items() if table.requires_grad}
+    return tuple(name for name, table in learned.items() if updates_by_row(len(table), wanted))
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class Trainer:
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
         self._settings, self._slot, self._of = settings, options.slot, options.loss
         self._prior, self._rows = options.prior, len(examples.train)
-        self._by_row = by_row(model)
+        self._by_row = by_row(model, settings.embedding_updates)
         self._row_updates = RowUpdates(model, self._by_row, group)
         self._replica = Replica(model, how, group)
         self.inputs, self.target = examples.inputs.to(how.device), examples.target.to(how.device)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from recommender_training.config.training import (
+    EmbeddingUpdates,
     Hyperparameters,
     Precision,
     Retrieval,
@@ -22,7 +22,7 @@ from recommender_training.features import attributes
 from recommender_training.features.prepared import Prepared
 from recommender_training.models.ranker import ITEM_TABLE, USER_TABLE, Ranker, RankerSize, create
 from recommender_training.models.two_tower import BIAS_TABLE, TwoTower
-from recommender_training.trainer import fit, retrieval, row_updates
+from recommender_training.trainer import embedding_plan, fit, retrieval
 from recommender_training.trainer.checkpoints import Checkpoints, Slot
 from recommender_training.trainer.prior import Prior
 from recommender_training.trainer.row_updates import RowUpdates, by_row
@@ -33,10 +33,9 @@ FLOAT32 = Runtime(torch.device("cpu"), Precision.FLOAT32)
 
 
 @pytest.fixture
-def every_table(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def every_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables of any size are updated by row."""
-    monkeypatch.setattr(row_updates, "LEAST_ROWS", 0)
-    return
+    monkeypatch.setattr(embedding_plan, "LEAST_ROWS", 0)
 
 
 def fresh(prepared: Prepared) -> Ranker:
@@ -69,28 +68,30 @@ def furthest(one: torch.nn.Module, other: torch.nn.Module) -> float:
     return max(float((mine - theirs).detach().abs().max()) for mine, theirs in pairs)
 
 
-def test_the_size_of_a_table_alone_decides(
+def test_the_size_of_a_table_decides_where_the_settings_leave_it_open(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = fresh(prepared)
-    assert by_row(model) == ()
-    monkeypatch.setattr(row_updates, "LEAST_ROWS", len(model.user.weight))
+    assert by_row(model, EmbeddingUpdates.AUTO) == ()
+    monkeypatch.setattr(embedding_plan, "LEAST_ROWS", len(model.user.weight))
     assert len(model.item.weight) < len(model.user.weight)
-    assert by_row(model) == (USER_TABLE,)
+    assert by_row(model, EmbeddingUpdates.AUTO) == (USER_TABLE,)
+    assert by_row(model, EmbeddingUpdates.DENSE) == ()
+    assert by_row(model, EmbeddingUpdates.ROWS) == (ITEM_TABLE, USER_TABLE)
 
 
 @pytest.mark.usefixtures("every_table")
 def test_a_frozen_table_is_not_updated(prepared: Prepared) -> None:
     model = fresh(prepared)
     model.freeze_all_but_items()
-    assert by_row(model) == (ITEM_TABLE,)
+    assert by_row(model, EmbeddingUpdates.AUTO) == (ITEM_TABLE,)
 
 
 def test_the_fit_is_near_the_dense_one(
     prepared: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, dense = fitted(prepared)
-    monkeypatch.setattr(row_updates, "LEAST_ROWS", 0)
+    monkeypatch.setattr(embedding_plan, "LEAST_ROWS", 0)
     model, log = fitted(prepared)
     assert log.best_loss == pytest.approx(dense.best_loss, abs=0.01)
     assert log.looks[0][1] > log.best_loss, "it learned"
@@ -151,10 +152,10 @@ def test_processes_update_the_rows_that_any_of_them_read(prepared: Prepared) -> 
     updates.start(0.01, 0.0, {}, None)
     read = updates.read(batch, 1, 0.0, 8)
     assert read[USER_TABLE].shape == (4, 1, 8)
-    read[USER_TABLE].sum().backward()
+    read[USER_TABLE].sum().backward()  # type: ignore[no-untyped-call]
     updates.step(1)
     updates.restore()
-    touched = torch.cat([batch.user, batch.user + 1]).unique()
+    touched = torch.unique(torch.cat([batch.user, batch.user + 1]))
     changed = (model.user.weight != before).any(1).nonzero()[:, 0]
     assert torch.equal(changed, touched)
 
@@ -198,9 +199,9 @@ def towers(prepared: Prepared, loss: RetrievalLoss) -> TwoTower:
 @pytest.mark.usefixtures("every_table")
 def test_towers_of_sampled_items_are_fitted_by_row(prepared: Prepared) -> None:
     found = towers(prepared, RetrievalLoss.SAMPLED_SOFTMAX)
-    assert by_row(found) == (ITEM_TABLE, BIAS_TABLE)
-    assert by_row(towers(prepared, RetrievalLoss.FULL_SOFTMAX)) == ()
-    seen = torch.from_numpy(prepared.data.events.item[prepared.split.train]).unique() + 1
-    moved = (found.bias != found.log_share).nonzero()[:, 0] + 1
-    assert set(moved.tolist()) <= set(seen.tolist())
+    assert by_row(found, EmbeddingUpdates.AUTO) == (ITEM_TABLE, BIAS_TABLE)
+    assert by_row(towers(prepared, RetrievalLoss.FULL_SOFTMAX), EmbeddingUpdates.AUTO) == ()
+    seen = set(prepared.data.events.item[prepared.split.train].tolist())
+    moved = set((found.bias != found.log_share).nonzero()[:, 0].tolist())
+    assert moved <= seen
     assert len(moved) > len(seen) / 2
