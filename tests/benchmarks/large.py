@@ -121,9 +121,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--updates", choices=[each.value for each in EmbeddingUpdates],
                         default=EmbeddingUpdates.AUTO.value)  # fmt: skip
-    parser.add_argument(
-        "--work", type=Path, help="folder for the files; temporary if absent"
-    )
+    parser.add_argument("--work", type=Path, help="folder for the files; temporary if absent")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--step", choices=STEPS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
