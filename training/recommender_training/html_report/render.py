@@ -225,6 +225,7 @@ def _lineage(report: _Report, lineage: _Report, digest: str | None) -> Markup | 
         ("Variant", str(lineage.get("variant", "")) or None),
         ("Settings", _code(settings if lineage.get("hyperparameters") else None)),
         ("Precision", _precision(report.get("precision"))),
+        ("Embeddings", _embeddings(report.get("embeddings"))),
         ("PyTorch, Python", f"{lineage.get('torch', '')}, {lineage.get('python', '')}"),
         ("Injected fault", _code(json.dumps(fault, sort_keys=True)) if fault else None),
     ]
@@ -242,6 +243,18 @@ def _lineage(report: _Report, lineage: _Report, digest: str | None) -> Markup | 
 
 def _precision(entry: _Report | None) -> str | None:
     return f"{entry['chosen']} ({entry['requested']}: {entry['reason']})" if entry else None
+
+
+def _embeddings(entry: _Report | None) -> str | None:
+    """Size and updates of the tables of users and items; None in reports of earlier releases."""
+    if not entry or not entry["tables"]:
+        return None
+    tables = ", ".join(
+        f"{each['model']} {each['name']} {words.count(each['rows'])} x {each['width']} "
+        f"({each['updates']})"
+        for each in entry["tables"]
+    )
+    return f"{tables}; at most {words.count(round(entry['peakBytes'] / 1e6))} MB during the fits"
 
 
 def _code(value: object) -> Markup | None:

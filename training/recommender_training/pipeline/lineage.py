@@ -25,7 +25,7 @@ from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import variants
-from recommender_training.trainer import precision
+from recommender_training.trainer import embedding_plan, precision
 
 
 def write(
@@ -101,6 +101,7 @@ def header(
             "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
         },
         "precision": _precision(config),
+        "embeddings": embedding_plan.plan(prepared.data, config).facts(),
         "retrieval": bundle.sources.facts(config.hyperparameters.retrieval),
         **_label(prepared),
     }
