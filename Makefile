@@ -65,7 +65,7 @@ images: setup ## Build the operator, training, serving and Triton images
 	$(PY) -m tests.cluster.images build
 
 ##@ For developers
-.PHONY: setup format crds hooks help
+.PHONY: setup format crds proto hooks help
 setup: .venv/.stamp ## Create .venv from uv.lock; needs only Python 3.11 or 3.12
 
 .venv/.stamp: uv.lock pyproject.toml .ci/setup
@@ -77,6 +77,9 @@ format: setup ## Format the code and apply lint fixes
 
 crds: setup ## Generate the CRDs of manifests/ and the chart from the API models
 	$(PY) -m recommender_operator.api.crd
+
+proto: setup ## Generate the messages of the open inference protocol
+	$(PY) -m tests.generated_proto
 
 hooks: setup ## Install the git hooks that run the quick checks before each commit
 	.venv/bin/pre-commit install

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import warnings
 from pathlib import Path
 
 from recommender_serving.artifact import verify
@@ -51,10 +50,7 @@ def _serve(settings: ServeSettings) -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING
     )
     logging.getLogger("recommender_serving").setLevel(level)
-    # KServe's v1 responses use a class that FastAPI deprecates.
-    warnings.filterwarnings("ignore", message="ORJSONResponse is deprecated")
-    # KServe parses sys.argv on import, but this command line is not KServe's.
-    sys.argv = sys.argv[:1]
+    # Here, because `verify` needs no server.
     from recommender_serving.process import server
 
     try:

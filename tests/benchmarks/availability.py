@@ -66,14 +66,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
+        "--traffic", choices=["Gateway", "Knative"], default="Gateway",
+        help="traffic mode of the model (default Gateway)",
+    )  # fmt: skip
+    parser.add_argument(
         "--faults", nargs="+", choices=sorted(FAULTS), default=list(FAULTS), metavar="FAULT",
         help=f"the faults to cause, in this order (default: {' '.join(FAULTS)})",
     )  # fmt: skip
     arguments = parser.parse_args()
-    platform = make_platform(cache_folder() / install.DATA_FOLDER, says, knative=False)
+    platform = make_platform(cache_folder() / install.DATA_FOLDER, says, knative=True)
     namespace = f"recommender-bench-{secrets.token_hex(3)}"
-    world = platform.world(namespace, SPEC)
-    world.route = TrafficWatch(world.kube, world.name, "Gateway")
+    world = platform.world(namespace, SPEC | {"rollout": {"traffic": arguments.traffic}})
+    world.route = TrafficWatch(world.kube, world.name, arguments.traffic)
     try:
         found = effects(world, arguments.faults)
     finally:
@@ -84,7 +88,7 @@ def main() -> None:
         platform.remove(namespace)
     line = {
         "benchmark": "availability",
-        "traffic": "Gateway",
+        "traffic": arguments.traffic,
         "rate": availability.RATE,
         "requests": {name: effect.requests for name, effect in found.items()},
         "failed": {name: effect.failed for name, effect in found.items()},

@@ -3,8 +3,10 @@
 Closed loop: one client, the sides interleaved request by request, so that a busy moment of the
 machine affects all sides. Open loop: requests leave on schedule, late answers or not; latency is
 measured from the scheduled time. Both against a real Triton and against one that does no work.
+`--beside` interleaves the transformer of another checkout, `--stub-only` needs no Triton.
 
-    python -m tests.benchmarks.transformer_overhead [--artifact FOLDER]
+    python -m tests.benchmarks.transformer_overhead [--artifact FOLDER] [--beside serving] \
+        [--stub-only]
 
 The last line is one JSON object.
 """
@@ -19,6 +21,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import random
 import subprocess
 import sys
 import tempfile
@@ -39,6 +42,7 @@ from tests.integration.transformer_rig import (
     until,
     write_artifact,
 )
+from tests.unit.recommender_serving.serving_samples import write_files
 
 PREDICT = "/v1/models/recommender:predict"
 LENGTH = 5
@@ -54,6 +58,7 @@ V2: dict[str, list[Any]] = {
 }
 DIRECT = V2 | {"features": [float("nan")] * 3}
 Call = Callable[[], None]
+VERSIONS = ("starlette", "uvicorn", "grpcio")
 
 
 @contextlib.contextmanager
@@ -160,29 +165,75 @@ async def open_loop(running: Running, rate: float, seconds: float) -> dict[str, 
     return quantiles(taken) | {"count": len(taken), "failed": failed, "sendLagP99": lag}
 
 
-def measure(
-    artifact: Path, triton: str, folder: Path, count: int, seconds: float
-) -> dict[str, Any]:
-    """Both loops over one Triton."""
+async def throughput(running: Running, seconds: float) -> float:
+    """Answers a second to eight clients without a pause."""
+    done = 0
+    end = time.perf_counter() + seconds
+    async with aiohttp.ClientSession(running.http) as session:
+
+        async def one() -> None:
+            nonlocal done
+            while time.perf_counter() < end:
+                async with session.post(PREDICT, json=V1) as response:
+                    assert response.status == 200
+                    await response.read()
+                done += 1
+
+        await asyncio.gather(*(one() for _ in range(8)))
+    return done / seconds
+
+
+def processor_seconds(process: subprocess.Popen[bytes]) -> float:
+    """CPU time of a process."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def started(
+    artifact: Path, triton: str, log: Path, source: str
+) -> Iterator[tuple[Running, dict[str, Any]]]:
+    """A transformer, and what its start took."""
     start = time.perf_counter()
-    with run_transformer(artifact, triton, folder / "log") as running:
-        ready = round(time.perf_counter() - start, 1)
-        sides = {
-            "direct": grpc_call(triton, DIRECT, batched=True),
-            "grpc": grpc_call(running.grpc, V2, batched=False),
-            "restV1": rest_call(running, PREDICT, V1),
-            "restV2": rest_call(running, "/v2/models/recommender/infer", v2_body()),
-        }
-        closed = closed_loop(sides, count)
-        opened = asyncio.run(open_loop(running, 50, seconds))
-        assert running.metric("recommender_answers_total", source="model") > count
-        memory = running.metric("process_resident_memory_bytes") / 2**20
-    return {
-        "oneClient": closed,
-        "open50rps": opened,
-        "readySeconds": ready,
-        "memoryMiB": round(memory),
-    }
+    with run_transformer(artifact, triton, log, source=source) as running:
+        yield (
+            running,
+            {
+                "readySeconds": round(time.perf_counter() - start, 2),
+                "readyCpuSeconds": round(processor_seconds(running.process), 2),
+            },
+        )
+
+
+def measure(artifact: Path, triton: str, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """All loops over one Triton."""
+    sources = {"": ""} | ({"beside": str(args.beside.resolve())} if args.beside else {})
+    with contextlib.ExitStack() as stack:
+        report: dict[str, Any] = {}
+        sides = {"direct": grpc_call(triton, DIRECT, batched=True)}
+        servers: dict[str, Running] = {}
+        for name, source in sources.items():
+            log = folder / f"log-{name}"
+            running, taken = stack.enter_context(started(artifact, triton, log, source))
+            servers[name] = running
+            report[f"{name}start"] = taken
+            sides |= {
+                f"{name}grpc": grpc_call(running.grpc, V2, batched=False),
+                f"{name}restV1": rest_call(running, PREDICT, V1),
+                f"{name}restV2": rest_call(running, "/v2/models/recommender/infer", v2_body()),
+            }
+        report["oneClient"] = closed_loop(sides, args.count)
+        rates: dict[str, list[float]] = {name: [] for name in servers}
+        for _ in range(args.rounds):
+            for name, running in random.sample(sorted(servers.items()), len(servers)):
+                rates[name].append(asyncio.run(throughput(running, 1)))
+        for name, running in servers.items():
+            report[f"{name}open50rps"] = asyncio.run(open_loop(running, 50, args.seconds))
+            report[f"{name}throughputV1"] = round(float(np.median(rates[name])))
+            memory = running.metric("process_resident_memory_bytes") / 2**20
+            report[f"{name}memoryMiB"] = round(memory)
+        assert servers[""].metric("recommender_answers_total", source="model") > args.count
+    return report
 
 
 def main() -> None:
@@ -191,20 +242,27 @@ def main() -> None:
     parser.add_argument("--artifact", type=Path, help="a published artifact; default: a sample")
     parser.add_argument("--count", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--rounds", type=int, default=6, help="of a second, for the throughput")
+    parser.add_argument("--beside", type=Path, help="folder `serving` of another checkout")
+    parser.add_argument("--stub-only", action="store_true", help="without a real Triton")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        if args.artifact is None:
+        if args.artifact is None and args.stub_only:
+            write_files(folder / "artifact")
+        elif args.artifact is None:
             write_artifact(folder / "artifact")
         artifact = args.artifact or folder / "artifact"
-        with run_triton(artifact / "repository") as server:
-            real = measure(artifact, server.grpc_url, folder, args.count, args.seconds)
+        real = None
+        if not args.stub_only:
+            with run_triton(artifact / "repository") as server:
+                real = measure(artifact, server.grpc_url, folder, args)
         with stub() as endpoint:
-            idle = measure(artifact, endpoint, folder, args.count, args.seconds)
-    closed = real["oneClient"]
+            idle = measure(artifact, endpoint, folder, args)
+    closed = (real or idle)["oneClient"]
     report = {
         "compared": "Triton called directly, and through the transformer",
-        "versions": {name: importlib.metadata.version(name) for name in ("kserve", "grpcio")},
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONS},
         "machine": {
             "cpus": len(os.sched_getaffinity(0)),
             "python": platform.python_version(),

@@ -1,7 +1,7 @@
 """A Triton that does no work, to measure the transformer's own time.
 
 `python -m tests.benchmarks.transformer_stub PORT`: the inference protocol over gRPC, ten items
-for every request. It runs in a separate process, since KServe and tritonclient cannot share one.
+for every request.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ import sys
 from typing import Any
 
 import grpc
-from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc as services
+
+from recommender_serving.inference import inference_pb2 as pb
+from tests.fakes.inference import service
 
 COUNT = 10
 ANSWER = pb.ModelInferResponse(
@@ -28,20 +29,18 @@ ANSWER = pb.ModelInferResponse(
 )
 
 
-class Stub(services.GRPCInferenceServiceServicer):  # type: ignore[misc]
-    """Always ready, and answers at once."""
+async def ready(_: Any, __: Any) -> Any:
+    return pb.ModelReadyResponse(ready=True)
 
-    async def ModelReady(self, request: Any, context: Any) -> Any:
-        return pb.ModelReadyResponse(ready=True)
 
-    async def ModelInfer(self, request: Any, context: Any) -> Any:
-        return ANSWER
+async def infer(_: Any, __: Any) -> Any:
+    return ANSWER
 
 
 async def serve(port: int) -> None:
     """Serve until the process ends."""
-    server = grpc.aio.server()
-    services.add_GRPCInferenceServiceServicer_to_server(Stub(), server)
+    handler = service(ModelReady=ready, ModelInfer=infer)
+    server = grpc.aio.server(handlers=[handler])
     server.add_insecure_port(f"127.0.0.1:{port}")
     await server.start()
     await server.wait_for_termination()

@@ -12,12 +12,12 @@ from tests.cluster.settings import Layout
 
 NAMESPACE = "recommender-gateway"
 #: A request that a pod takes along when it dies goes to another pod; a recommendation may be asked
-#: for twice. Traefik retries for a lost connection only, whatever the status of an answer.
+#: for twice. Traefik retries after a lost connection only, and may choose the dead pod again.
 RETRY = """\
 http:
   middlewares:
     retry:
-      retry: {attempts: 3, initialInterval: 50ms, retryNonIdempotentMethod: true}
+      retry: {attempts: 10, initialInterval: 50ms, retryNonIdempotentMethod: true}
 """
 PUBLIC_SERVICE = "recommender-gateway"
 PRIVATE_SERVICE = "recommender-gateway-private"

@@ -275,7 +275,6 @@ def test_sigterm_waits_for_a_request_in_flight(
 ) -> None:
     flags = ("--drain-seconds", "0")
     with run_transformer(artifact, triton.grpc_url, tmp_path / "log", *flags) as running:
-        running.ask(user_id=1)  # KServe has its series from the first call on
         answers: list[str] = []
         rest = threading.Thread(target=lambda: answers.append(running.ask(user_id=SLOW)["source"]))
         grpc = threading.Thread(

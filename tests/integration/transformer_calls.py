@@ -53,9 +53,8 @@ def infer(running: Running, protocol: str, **inputs: list[Any]) -> Any:
 
 
 def in_flight(running: Running) -> float:
-    """Calls that KServe has passed to the model and that are still in flight."""
-    started = running.metric("request_preprocess_seconds_count", model_name="recommender")
-    return started - running.metric("recommender_requests_total", outcome="ok")
+    """Instances that are being answered."""
+    return running.metric("recommender_requests_in_flight")
 
 
 class Traffic:

@@ -109,9 +109,12 @@ class Running:
 
 @contextlib.contextmanager
 def run_transformer(
-    artifact: Path, triton: str, log: Path, *flags: str, wait: bool = True
+    artifact: Path, triton: str, log: Path, *flags: str, wait: bool = True, source: str = ""
 ) -> Iterator[Running]:
-    """A transformer for the duration of the context, ready at its start."""
+    """A transformer for the duration of the context, ready at its start.
+
+    `source` is the folder of another checkout's packages to run in place of this one's.
+    """
     http, grpc = free_ports(2)
     command = [
         sys.executable, "-m", "recommender_serving", "serve",
@@ -124,6 +127,8 @@ def run_transformer(
         "RECOMMENDER_MODEL": "movies",
         "RECOMMENDER_VERSION": VERSION,
     }
+    if source:
+        environment["PYTHONPATH"] = source
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, env=environment, stdout=output, stderr=subprocess.STDOUT

@@ -112,13 +112,14 @@ def _champions_pod(world: World, component: str) -> Any:
     return ready_pods(world, world.champion or "", component)[0]
 
 
-def _main_process(pod: Any) -> int:
-    """Return the process id of a serving container's first process, on this machine.
+def _main_process(pod: Any, component: str) -> int:
+    """Return the process id of the first process of a component's container, on this machine.
 
     Raises:
         ProcessLookupError: no process of this machine is in the container.
     """
-    name = faults.answering_container(pod)
+    answers = component == "transformer"
+    name = faults.answering_container(pod) if answers else "kserve-container"
     (state,) = (one for one in pod.status.container_statuses if one.name == name)
     container = state.container_id.rpartition("/")[2]
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
@@ -134,7 +135,7 @@ def _main_process(pod: Any) -> int:
 
 def _kill_process(world: World, component: str) -> None:
     pod = _champions_pod(world, component)
-    os.kill(_main_process(pod), signal.SIGKILL)
+    os.kill(_main_process(pod, component), signal.SIGKILL)
     uid = pod.metadata.uid
 
     def restarted() -> bool:
@@ -156,7 +157,7 @@ def kill_transformer(world: World) -> None:
 def kill_every_triton(world: World) -> None:
     """Kill all Tritons of the champion at once, as a request that crashes them would."""
     for pod in ready_pods(world, world.champion or "", "predictor"):
-        os.kill(_main_process(pod), signal.SIGKILL)
+        os.kill(_main_process(pod, "predictor"), signal.SIGKILL)
 
     def noticed() -> bool:
         return not ready_pods(world, world.champion or "", "predictor")

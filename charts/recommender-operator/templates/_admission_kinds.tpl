@@ -124,7 +124,7 @@ variables:
       has(object.spec.transformer) ? (has(object.spec.transformer.containers) ? object.spec.transformer.containers : [])
       + (has(object.spec.transformer.initContainers) ? object.spec.transformer.initContainers : []) : []
   - name: containers
-    expression: "[(has(object.spec.predictor.model) ? [object.spec.predictor.model] : []) + variables.beside, variables.answering]"
+    expression: "[(has(object.spec.predictor.model) ? [object.spec.predictor.model] : []) + variables.beside + variables.answering]"
 validations:
   - expression: >-
       variables.beside.all(c, c.name in ['transformer-container', 'verify-artifact'] && c.image == {{ .image | squote }})

@@ -55,6 +55,7 @@ class Recommender:
 
     async def _one(self, request: RecommendRequest) -> Answer:
         start = self._clock()
+        self._metrics.started()
         try:
             if self._history is not None:
                 request = await self._history.complete(request)
@@ -64,5 +65,7 @@ class Recommender:
         except Exception:
             self._metrics.failed(self._clock() - start)
             raise
+        finally:
+            self._metrics.ended()
         self._metrics.answered(answer.source, self._clock() - start)
         return answer

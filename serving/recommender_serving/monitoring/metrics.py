@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from recommender_serving.domain.types import FallReason, Lookup, Outcome, Source
+from recommender_serving.domain.types import FallReason, Lookup, Outcome, Refusal, Source
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 LABELS = ("model", "version")
@@ -56,6 +56,18 @@ class Metrics:
             LABELS,
             registry=registry,
         ).labels(*self._names)
+        self._refused = self._by_label(
+            "recommender_refused_total",
+            "Connections and bodies that were refused to bound memory.",
+            "reason",
+            Refusal,
+        )
+        self._in_flight = Gauge(
+            "recommender_requests_in_flight",
+            "Instances that are being answered.",
+            LABELS,
+            registry=registry,
+        ).labels(*self._names)
         self._features = self._bins(reference)
         effect = Gauge(
             "recommender_reference_design_effect",
@@ -71,7 +83,7 @@ class Metrics:
         name: str,
         text: str,
         label: str,
-        values: type[Outcome | Source | FallReason | Lookup],
+        values: type[Outcome | Source | FallReason | Lookup | Refusal],
     ) -> dict[str, Counter]:
         counter = Counter(name, text, (*LABELS, label), registry=self._registry)
         return {value.value: counter.labels(*self._names, value.value) for value in values}
@@ -95,6 +107,18 @@ class Metrics:
             gauge.labels(*self._names, feature, place).set(count)
             children[feature, place] = counter.labels(*self._names, feature, place)
         return children
+
+    def started(self) -> None:
+        """Count an instance in flight, which ends as answered, failed or cancelled."""
+        self._in_flight.inc()
+
+    def ended(self) -> None:
+        """Count the end of an instance in flight, whatever its outcome."""
+        self._in_flight.dec()
+
+    def refused(self, reason: Refusal) -> None:
+        """Count what was refused before it was a request."""
+        self._refused[reason].inc()
 
     def answered(self, source: Source, seconds: float) -> None:
         """Count an answered instance."""

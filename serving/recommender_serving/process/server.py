@@ -12,7 +12,6 @@ import time
 
 import grpc
 import uvloop
-from kserve.model_repository import ModelRepository
 from prometheus_client import REGISTRY, disable_created_metrics
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
@@ -26,11 +25,12 @@ from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
 from recommender_serving.process.settings import ServeSettings
 from recommender_serving.process.warm_up import warm_up
-from recommender_serving.protocols import grpc_server, rest_server
-from recommender_serving.protocols.data_plane import ClosedRepository, ServingDataPlane
+from recommender_serving.protocols import grpc_server, http_server, rest_server
+from recommender_serving.protocols.bodies import Bodies
+from recommender_serving.protocols.connections import Connections
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.readiness import Readiness
-from recommender_serving.protocols.transformer import Transformer
+from recommender_serving.protocols.service import Service
 from recommender_serving.store.reader import UserReader
 from recommender_serving.triton.client import Triton, TritonRanker
 
@@ -99,23 +99,18 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         ids=artifact.ids,
         features=artifact.vocabulary.features,
     )
-    model = Transformer(
-        MODEL_NAME, settings.version, recommender, limits, texts=artifact.item_texts
-    )
-    registry = ModelRepository()
-    registry.update(model)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
-    plane = ServingDataPlane(registry, readiness)
-    closed = ClosedRepository(registry)
-    invalid = recommender.metrics.invalid
-    app = rest_server.build_app(plane, closed, readiness, invalid)
-    http = rest_server.build_server(app, settings.grace)
-    rpc = grpc_server.build_server(
-        grpc_server.Servicer(plane, closed, invalid), settings.grpc_port
+    service = Service(
+        MODEL_NAME, settings.version, recommender, readiness, limits, texts=artifact.item_texts
     )
+    refused = recommender.metrics.refused
+    app = rest_server.build_app(service, Bodies(refused=refused), REGISTRY)
+    connections = Connections(refused=refused)
+    http = http_server.build_server(app, connections, settings.grace)
+    rpc, _ = grpc_server.build_server(service, settings.grpc_port)
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
-        listener = rest_server.listen(settings.http_port)
+        listener = http_server.listen(settings.http_port)
         await _until_signal(settings, readiness, http, listener, rpc)
     finally:
         opening.cancel()
@@ -127,7 +122,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
 async def _until_signal(
     settings: ServeSettings,
     readiness: Readiness,
-    http: rest_server.Server,
+    http: http_server.Server,
     listener: socket.socket,
     rpc: grpc.aio.Server,
 ) -> None:

@@ -1,1 +1,1 @@
-"""KServe's v1 and v2 protocols over REST and gRPC."""
+"""The v1 and v2 inference protocols over REST and gRPC."""

@@ -1,87 +1,178 @@
-"""gRPC: KServe's service, with a status and message for every error."""
+"""gRPC: the service of the open inference protocol, with a status and message for every error."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from importlib.metadata import version as version_of
 from typing import Any
 
 import grpc
-from kserve.errors import InvalidInput, ModelNotFound, ModelNotReady, ServerNotReady
-from kserve.protocol.dataplane import DataPlane
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
-    add_GRPCInferenceServiceServicer_to_server,
-)
-from kserve.protocol.grpc.servicer import InferenceServicer
-from kserve.protocol.model_repository_extension import ModelRepositoryExtension
 
-from recommender_serving.protocols.data_plane import MAX_BODY_BYTES, Invalid
-from recommender_serving.protocols.transformer import RefusedRequest
+from recommender_serving.inference import inference_pb2 as pb
+from recommender_serving.protocols import errors, v2_proto
+from recommender_serving.protocols.service import SERVER, Service
+from recommender_serving.protocols.tensors import Tensor, inputs, outputs
 
 logger = logging.getLogger(__name__)
-METHODS = (
-    "ServerMetadata",
-    "ServerLive",
-    "ServerReady",
-    "ModelReady",
-    "ModelMetadata",
-    "RepositoryModelLoad",
-    "RepositoryModelUnload",
-    "ModelInfer",
-)
-STATUS = (
-    (InvalidInput, grpc.StatusCode.INVALID_ARGUMENT),
-    (ModelNotFound, grpc.StatusCode.NOT_FOUND),
-    (ModelNotReady, grpc.StatusCode.UNAVAILABLE),
-    (ServerNotReady, grpc.StatusCode.UNAVAILABLE),
-    (NotImplementedError, grpc.StatusCode.UNIMPLEMENTED),
-)
+NAME = "inference.GRPCInferenceService"
+STATUS = {
+    errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.UnknownModel: grpc.StatusCode.NOT_FOUND,
+    errors.NotReady: grpc.StatusCode.UNAVAILABLE,
+    errors.TooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+Method = Callable[[Any], Awaitable[Any]]
 
 
-class Servicer(InferenceServicer):  # type: ignore[misc]
-    """KServe's service; each method maps an exception to its status."""
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What clients may hold: calls times `message_bytes` is the most memory of unread messages."""
 
-    def __init__(
-        self, plane: DataPlane, repository: ModelRepositoryExtension, invalid: Invalid
-    ) -> None:
-        super().__init__(plane, repository)
-        for name in METHODS:
-            setattr(self, name, _with_status(getattr(self, name), invalid))
+    calls: int = 256  # in flight, of all connections; more get RESOURCE_EXHAUSTED
+    connections: int = 1024
+    streams: int = 128  # of one connection; more wait at the client
+    message_bytes: int = 2**20  # one instance with the longest lists of the longest ids is smaller
+    read_seconds: float = 10.0  # from the call to the end of its message
+    handshake_seconds: float = 10.0
+    idle_seconds: float = 600.0  # of a connection without calls
+
+    def options(self) -> list[tuple[str, int]]:
+        """Return the options of gRPC's core."""
+        return [
+            ("grpc.so_reuseport", 0),  # a second process must fail, not share the port
+            ("grpc.max_receive_message_length", self.message_bytes),
+            ("grpc.max_concurrent_streams", self.streams),
+            ("grpc.max_allowed_incoming_connections", self.connections),
+            ("grpc.server_handshake_timeout_ms", round(1000 * self.handshake_seconds)),
+            ("grpc.http2.settings_timeout", round(1000 * self.handshake_seconds)),
+            ("grpc.max_connection_idle_ms", round(1000 * self.idle_seconds)),
+            # Finds a peer that disappeared without closing the connection.
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+        ]
 
 
-def _with_status(method: Callable[[Any, Any], Any], invalid: Invalid) -> Callable[[Any, Any], Any]:
-    async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+class Servicer:
+    """The methods of the service."""
+
+    def __init__(self, service: Service, bounds: Bounds) -> None:
+        self._service = service
+        self._bounds = bounds
+
+    def handler(self) -> grpc.GenericRpcHandler[Any, Any]:
+        """Return the service for a server."""
+        methods: dict[str, tuple[Method, Any]] = {
+            "ServerLive": (self.server_live, pb.ServerLiveRequest),
+            "ServerReady": (self.server_ready, pb.ServerReadyRequest),
+            "ModelReady": (self.model_ready, pb.ModelReadyRequest),
+            "ServerMetadata": (self.server_metadata, pb.ServerMetadataRequest),
+            "ModelMetadata": (self.model_metadata, pb.ModelMetadataRequest),
+            "ModelInfer": (self.model_infer, pb.ModelInferRequest),
+        }
+        # On the wire a stream with one message is the same as one message. A handler of a stream
+        # reads it itself, with a timeout; gRPC waits for a message alone as long as the client.
+        return grpc.method_handlers_generic_handler(
+            NAME,
+            {
+                name: grpc.stream_unary_rpc_method_handler(
+                    self._with_status(method), kind.FromString, _serialized
+                )
+                for name, (method, kind) in methods.items()
+            },
+        )
+
+    async def server_live(self, _: pb.ServerLiveRequest) -> pb.ServerLiveResponse:
+        """Answer that the process runs."""
+        return pb.ServerLiveResponse(live=True)
+
+    async def server_ready(self, _: pb.ServerReadyRequest) -> pb.ServerReadyResponse:
+        """Answer whether to send traffic."""
+        return pb.ServerReadyResponse(ready=await self._service.readiness.ready())
+
+    async def model_ready(self, request: pb.ModelReadyRequest) -> pb.ModelReadyResponse:
+        """Answer whether the model answers."""
+        self._service.check_model(request.name, request.version)
+        return pb.ModelReadyResponse(ready=await self._service.readiness.model_ready())
+
+    async def server_metadata(self, _: pb.ServerMetadataRequest) -> pb.ServerMetadataResponse:
+        """Describe the server."""
+        version = version_of("recommender-operator")
+        return pb.ServerMetadataResponse(name=SERVER, version=version)
+
+    async def model_metadata(self, request: pb.ModelMetadataRequest) -> pb.ModelMetadataResponse:
+        """Describe the tensors of the model."""
+        service = self._service
+        service.check_model(request.name, request.version)
+        return pb.ModelMetadataResponse(
+            name=service.name,
+            versions=[service.version],
+            inputs=map(_described, inputs(service.limits)),
+            outputs=map(_described, outputs(service.limits.ids)),
+        )
+
+    async def model_infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
+        """Answer a request."""
+        self._service.check_model(request.model_name, request.model_version)
+        _, reply = await self._service.infer(v2_proto.decode(request))
+        return v2_proto.encode(reply)
+
+    def _with_status(self, method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
+        async def call(requests: AsyncIterator[Any], context: Any) -> Any:
+            try:
+                return await method(await self._message(requests))
+            except errors.CallError as error:
+                if isinstance(error, errors.InvalidRequest):
+                    self._service.invalid(error.instances)
+                await context.abort(STATUS[type(error)], str(error))
+            except Exception as error:
+                logger.exception("internal error")
+                message = f"internal error ({type(error).__name__}); the server's log has more"
+                await context.abort(grpc.StatusCode.INTERNAL, message)
+
+        return call
+
+    async def _message(self, requests: AsyncIterator[Any]) -> Any:
+        """Return the first message.
+
+        Raises:
+            InvalidRequest: there is none.
+            TooSlow: it is not complete in time.
+        """
         try:
-            return await method(request, context)
-        except Exception as error:
-            if isinstance(error, InvalidInput) and not isinstance(error, RefusedRequest):
-                invalid(1)  # failed before the model could count it
-            await _abort(context, error)
-
-    return call
-
-
-async def _abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception) -> None:
-    for kind, status in STATUS:
-        if isinstance(error, kind):
-            await context.abort(status, str(error))
-    logger.error("internal error", exc_info=error)
-    message = f"internal error ({type(error).__name__}); the server's log has more"
-    await context.abort(grpc.StatusCode.INTERNAL, message)
+            async with asyncio.timeout(self._bounds.read_seconds):
+                return await anext(requests)
+        except StopAsyncIteration:
+            raise errors.InvalidRequest("the call has no message: send one") from None
+        except TimeoutError:
+            seconds = self._bounds.read_seconds
+            raise errors.TooSlow(f"the message is not complete after {seconds:g} s") from None
 
 
-def build_server(servicer: Servicer, port: int) -> grpc.aio.Server:
-    """Build the server and bind its port.
+def _described(tensor: Tensor) -> pb.ModelMetadataResponse.TensorMetadata:
+    return pb.ModelMetadataResponse.TensorMetadata(
+        name=tensor.name, datatype=tensor.datatype, shape=tensor.shape
+    )
+
+
+def _serialized(message: Any) -> bytes:
+    return bytes(message.SerializeToString())
+
+
+def build_server(
+    service: Service, port: int, bounds: Bounds | None = None
+) -> tuple[grpc.aio.Server, int]:
+    """Build the server and bind its port, or a free one for 0; returns both.
 
     Raises:
         RuntimeError: the port is in use.
     """
+    bounds = bounds or Bounds()
     server = grpc.aio.server(
-        options=[
-            ("grpc.so_reuseport", 0),  # a second process must fail, not share the port
-            ("grpc.max_receive_message_length", MAX_BODY_BYTES),
-        ]
+        handlers=[Servicer(service, bounds).handler()],
+        options=bounds.options(),
+        maximum_concurrent_rpcs=bounds.calls,
     )
-    add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    server.add_insecure_port(f"[::]:{port}")
-    return server
+    return server, server.add_insecure_port(f"[::]:{port}")

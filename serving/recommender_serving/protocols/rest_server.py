@@ -1,38 +1,166 @@
-"""REST: KServe's routes on a smaller application."""
+"""REST: the routes of the v1 and v2 protocols, probes and metrics."""
 
 from __future__ import annotations
 
-import contextlib
-import socket
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version as version_of
 from typing import Any
 
-import uvicorn
-from fastapi import APIRouter, FastAPI
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from kserve.errors import InvalidInput, ModelNotFound, ModelNotReady, ServerNotReady
-from kserve.protocol.dataplane import DataPlane
-from kserve.protocol.model_repository_extension import ModelRepositoryExtension
-from kserve.protocol.rest.server import metrics_handler
-from kserve.protocol.rest.v1_endpoints import register_v1_endpoints
-from kserve.protocol.rest.v2_endpoints import register_v2_endpoints
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recommender_serving.protocols.data_plane import MAX_BODY_BYTES, Invalid
+from recommender_serving.protocols import errors, v2_json
+from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.readiness import Readiness
-from recommender_serving.protocols.transformer import RefusedRequest
+from recommender_serving.protocols.service import SERVER, Service
+from recommender_serving.protocols.tensors import inputs, outputs
 
-BACKLOG = 2048
-# Longer than Go proxies (Traefik, Knative's queue-proxy) keep idle connections, 90 s. If the
-# server closes a connection just as a proxy sends a request on it, the user gets an error.
-KEEP_ALIVE_SECONDS = 120
+logger = logging.getLogger(__name__)
+VERSION_HEADER = "x-recommender-version"
+SOURCE_HEADER = "x-recommender-source"
+STATUS = {
+    errors.InvalidRequest: 400,
+    errors.UnknownModel: 404,
+    errors.TooSlow: 408,
+    errors.TooLarge: 413,
+    errors.NotReady: 503,
+    errors.Busy: 503,
+}
+#: After these a part of the body may still be on its way, which nobody reads.
+CLOSING = {408, 413}
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-class Envelope:
-    """Limits the size of bodies, and closes connections during the drain."""
+class Json(Response):
+    """A JSON response."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        """Encode the content."""
+        return orjson.dumps(content)
+
+
+class Rest:
+    """Handlers of the routes."""
+
+    def __init__(self, service: Service, bodies: Bodies, registry: CollectorRegistry) -> None:
+        self._service = service
+        self._bodies = bodies
+        self._registry = registry
+
+    def routes(self) -> list[Route]:
+        """Return the routes; the most frequent first, since they are tried in order."""
+        post, model = ["POST"], "/v2/models/{model}"
+        return [
+            Route("/v1/models/{model}:predict", self.predict, methods=post),
+            Route(f"{model}/infer", self.infer, methods=post),
+            Route(f"{model}/versions/{{version}}/infer", self.infer, methods=post),
+            Route("/v2/health/ready", self.server_ready),
+            Route("/v2/health/live", self.live),
+            Route("/metrics", self.metrics),
+            Route("/v1/models", self.models),
+            Route("/v1/models/{model}", self.v1_ready),
+            Route("/v2", self.server),
+            Route("/v2/models", self.models),
+            Route(model, self.metadata),
+            Route(f"{model}/versions/{{version}}", self.metadata),
+            Route(f"{model}/ready", self.v2_ready),
+            Route(f"{model}/versions/{{version}}/ready", self.v2_ready),
+            Route("/", self.alive),
+        ]
+
+    async def predict(self, request: Request) -> Response:
+        """Answer a v1 call; JSON is accepted under any content type."""
+        self._check_model(request)
+        body = v2_json.parse(await self._bodies.read(request.receive))
+        answers = await self._service.predict(body)
+        predictions = [self._service.prediction(answer) for answer in answers]
+        return Json({"predictions": predictions}, headers=self._headers(*answers))
+
+    async def infer(self, request: Request) -> Response:
+        """Answer a v2 call, in JSON or with raw contents."""
+        self._check_model(request)
+        length = request.headers.get(v2_json.LENGTH_HEADER)
+        call = v2_json.decode(await self._bodies.read(request.receive), length)
+        answer, reply = await self._service.infer(call)
+        content, size = v2_json.encode(reply)
+        headers = self._headers(answer)
+        if size is None:
+            return Response(content, media_type="application/json", headers=headers)
+        headers[v2_json.LENGTH_HEADER] = str(size)
+        return Response(content, media_type="application/octet-stream", headers=headers)
+
+    def _headers(self, *answers: Any) -> dict[str, str]:
+        sources = dict.fromkeys(answer.source.value for answer in answers)
+        return {VERSION_HEADER: self._service.version, SOURCE_HEADER: ",".join(sources)}
+
+    def _check_model(self, request: Request) -> str:
+        given = request.path_params
+        self._service.check_model(given["model"], given.get("version", ""))
+        return self._service.name
+
+    async def v1_ready(self, request: Request) -> Response:
+        """Answer whether to send traffic, by the v1 protocol."""
+        name = self._check_model(request)
+        await self._service.check_model_ready()
+        return Json({"name": name, "ready": True})
+
+    async def v2_ready(self, request: Request) -> Response:
+        """Answer whether to send traffic, by the v2 protocol."""
+        name = self._check_model(request)
+        await self._service.check_model_ready()
+        return Json({"name": name, "ready": True})
+
+    async def server_ready(self, _: Request) -> Response:
+        """Answer whether to send traffic."""
+        await self._service.check_ready()
+        return Json({"ready": True})
+
+    async def live(self, _: Request) -> Response:
+        """Answer that the process runs."""
+        return Json({"live": True})
+
+    async def alive(self, _: Request) -> Response:
+        """Answer that the process runs, where KServe's own servers do."""
+        return Json({"status": "alive"})
+
+    async def models(self, _: Request) -> Response:
+        """List the models."""
+        return Json({"models": [self._service.name]})
+
+    async def server(self, _: Request) -> Response:
+        """Describe the server."""
+        return Json({"name": SERVER, "version": version_of("recommender-operator"),
+                     "extensions": ["binary_tensor_data"]})  # fmt: skip
+
+    async def metadata(self, request: Request) -> Response:
+        """Describe the tensors of the model."""
+        name = self._check_model(request)
+        return Json(
+            {
+                "name": name,
+                "versions": [self._service.version],
+                "platform": "",
+                "inputs": inputs(self._service.limits),
+                "outputs": outputs(self._service.limits.ids),
+            }
+        )
+
+    async def metrics(self, _: Request) -> Response:
+        """Answer the metrics in Prometheus's text format."""
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class Closing:
+    """Asks clients to reconnect, elsewhere, while the server drains."""
 
     def __init__(self, app: ASGIApp, readiness: Readiness) -> None:
         self._app = app
@@ -40,120 +168,50 @@ class Envelope:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
-        if scope["type"] != "http":
+        if not self._readiness.draining:
             await self._app(scope, receive, send)
             return
-        read = 0
-
-        async def bounded() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > MAX_BODY_BYTES:
-                raise HTTPException(
-                    413, f"the body has more than {MAX_BODY_BYTES} bytes: send a smaller one"
-                )
-            return message
 
         async def closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and self._readiness.draining:
+            if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", []), (b"connection", b"close")]
             await send(message)
 
-        await self._app(scope, bounded, closing)
+        await self._app(scope, receive, closing)
 
 
-class Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers; the drain determines the shutdown."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture nothing."""
-        yield
-
-
-def build_app(
-    plane: DataPlane, repository: ModelRepositoryExtension, readiness: Readiness, invalid: Invalid
-) -> FastAPI:
+def build_app(service: Service, bodies: Bodies, registry: CollectorRegistry) -> ASGIApp:
     """Build the application: probes, metrics, and the routes of the v1 and v2 protocols."""
-    app = FastAPI(title="recommender", docs_url=None, redoc_url=None, openapi_url=None)
-    root = APIRouter()
-    root.add_api_route("/", plane.live)
-    root.add_api_route("/metrics", metrics_handler, methods=["GET"])
-    app.include_router(root)
-    register_v1_endpoints(app, plane, repository)
-    register_v2_endpoints(app, plane, repository)
-    app.add_middleware(Envelope, readiness=readiness)
-    _add_handlers(app, invalid)
-    return app
 
+    async def refused(_: Request, error: Exception) -> Response:
+        if isinstance(error, errors.InvalidRequest):
+            service.invalid(error.instances)
+        elif isinstance(error, errors.TooLarge | errors.TooSlow):
+            service.invalid(1)
+        return _error(STATUS[type(error)], str(error))
 
-def _add_handlers(app: FastAPI, invalid: Invalid) -> None:
-    async def refused(_: Request, error: Exception) -> JSONResponse:
-        if not isinstance(error, RefusedRequest):
-            invalid(1)  # failed before the model could count it
-        return _error(400, str(error))
-
-    async def unreadable(_: Request, error: Exception) -> JSONResponse:
-        invalid(1)
-        assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"][:6])
-        return _error(400, f"{field}: {first['msg']}; see the open inference protocol (v2)")
-
-    async def rejected(_: Request, error: Exception) -> JSONResponse:
+    async def no_route(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        if error.status_code in (400, 413):
-            invalid(1)
         return _error(error.status_code, str(error.detail))
 
-    async def failed(_: Request, error: Exception) -> JSONResponse:
+    async def gone(_: Request, __: Exception) -> Response:
+        return _error(400, "the client has left")  # nobody reads it
+
+    async def failed(_: Request, error: Exception) -> Response:
         return _error(500, f"internal error ({type(error).__name__}); the server's log has more")
 
-    def plain(status: int) -> Callable[[Request, Exception], Any]:
-        async def answer(_: Request, error: Exception) -> JSONResponse:
-            return _error(status, str(error))
-
-        return answer
-
-    app.add_exception_handler(InvalidInput, refused)
-    app.add_exception_handler(RequestValidationError, unreadable)
-    app.add_exception_handler(HTTPException, rejected)
-    app.add_exception_handler(ClientDisconnect, plain(400))  # no client reads it
-    app.add_exception_handler(ModelNotFound, plain(404))
-    app.add_exception_handler(ModelNotReady, plain(503))
-    app.add_exception_handler(ServerNotReady, plain(503))
-    app.add_exception_handler(NotImplementedError, plain(501))
-    app.add_exception_handler(Exception, failed)
-
-
-def _error(status: int, message: str) -> JSONResponse:
-    return JSONResponse({"error": message}, status_code=status)
-
-
-def listen(port: int) -> socket.socket:
-    """Bind the port on every address of the pod, including IPv6 if the kernel supports it.
-
-    Raises:
-        OSError: the port is in use.
-    """
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(
-            ("::", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
-        )
-    return socket.create_server(("", port), backlog=BACKLOG)
-
-
-def build_server(app: ASGIApp, grace: float) -> Server:
-    """Build the server of one process."""
-    return Server(
-        uvicorn.Config(
-            app,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            lifespan="off",
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=max(1, round(grace)),
-        )
+    app = Starlette(
+        routes=Rest(service, bodies, registry).routes(),
+        exception_handlers={
+            **dict.fromkeys(STATUS, refused),
+            HTTPException: no_route,
+            ClientDisconnect: gone,
+            Exception: failed,
+        },
     )
+    return Closing(app, service.readiness)
+
+
+def _error(status: int, message: str) -> Response:
+    headers = {"connection": "close"} if status in CLOSING else {}
+    return Json({"error": message}, status_code=status, headers=headers)

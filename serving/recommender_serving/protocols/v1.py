@@ -9,11 +9,12 @@ from collections.abc import Mapping
 
 from recommender_serving.domain.features import Place, Value
 from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.features import features_of
 from recommender_serving.protocols.limits import EVENT_FIELDS, Limits
 from recommender_serving.protocols.names import refuse_unknown, refuse_unknown_fields
 from recommender_serving.protocols.requests import Call, RawEvent, request_of
-from recommender_serving.protocols.validation import InvalidRequest, Problems
+from recommender_serving.protocols.validation import Problems
 
 
 def parse_v1(body: object, limits: Limits, now: int) -> list[RecommendRequest]:

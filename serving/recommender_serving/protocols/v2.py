@@ -6,24 +6,14 @@ Every bad input is reported with its name, its value and the remedy.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from recommender_serving.domain.types import RecommendRequest
+from recommender_serving.protocols.calls import NamedTensor
 from recommender_serving.protocols.features import value_of
 from recommender_serving.protocols.limits import DATATYPES, SESSION_TENSORS, Limits, datatypes
 from recommender_serving.protocols.names import refuse_unknown_tensor
 from recommender_serving.protocols.requests import Call, RawEvent, request_of
 from recommender_serving.protocols.validation import Problems
-
-
-@dataclass(frozen=True, slots=True)
-class NamedTensor:
-    """An input of the v2 protocol, decoded to Python values and flat."""
-
-    name: str
-    datatype: str
-    shape: Sequence[int]
-    values: Sequence[object]
 
 
 def parse_v2(tensors: Iterable[NamedTensor], limits: Limits, now: int) -> RecommendRequest:

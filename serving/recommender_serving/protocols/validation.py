@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from recommender_serving.domain import ids
 from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
+from recommender_serving.protocols.errors import InvalidRequest
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 LATEST_TIMESTAMP = 4_102_444_800  # 2100-01-01; milliseconds since 1971 are above it
@@ -15,14 +16,6 @@ MAX_CATEGORY = 64  # characters
 MAX_SESSION_ID = 128
 MAX_VALUE = 1e6
 MAX_REPORTED = 8
-
-
-class InvalidRequest(ValueError):  # noqa: N818 - it is the request that is invalid
-    """A request violates the schema; `instances` is the number of rejected instances."""
-
-    def __init__(self, message: str, instances: int = 1) -> None:
-        super().__init__(message)
-        self.instances = instances
 
 
 @dataclass(slots=True)
@@ -37,7 +30,7 @@ class Problems:
 
     def add(self, name: str, value: object, remedy: str) -> None:
         """Add a problem; the value is shortened."""
-        self.found.append(f"{name}: got {_short.repr(value)}; {remedy}")
+        self.found.append(f"{name}: got {shortened(value)}; {remedy}")
 
     @property
     def full(self) -> bool:
@@ -141,3 +134,8 @@ def number_text(value: float) -> str:
 
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60
+
+
+def shortened(value: object) -> str:
+    """Return the repr of a value, short however large or deep the value is."""
+    return _short.repr(value)

@@ -1,8 +1,4 @@
-"""Triton over gRPC, with KServe's stub.
-
-`tritonclient.grpc` cannot be used in the same process: both define the protobuf package
-`inference`, so the second import fails.
-"""
+"""Triton over gRPC, by the open inference protocol."""
 
 from __future__ import annotations
 
@@ -14,10 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import grpc
-from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import GRPCInferenceServiceStub
 
 from recommender_serving.domain.types import FallReason, RankerError, Ranking
+from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.triton.inputs import Tensors
 
 ITEMS = "item_ids__0"
@@ -45,6 +40,24 @@ CHANNELS = 4
 TRIES = 2
 
 
+class Stub:
+    """The two methods that are called, over one channel."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+        self.infer = self._method("ModelInfer", pb.ModelInferRequest, pb.ModelInferResponse)
+        self.ready = self._method("ModelReady", pb.ModelReadyRequest, pb.ModelReadyResponse)
+
+    def _method(self, name: str, request: Any, response: Any) -> Any:
+        path = f"/inference.GRPCInferenceService/{name}"
+        return self._channel.unary_unary(path, request.SerializeToString, response.FromString)
+
+    @property
+    def broken(self) -> bool:
+        """Whether the last connection failed and the next is not tried yet."""
+        return bool(self._channel.get_state(try_to_connect=True) is BROKEN)
+
+
 class Triton:
     """Channels to one or several Tritons behind an address.
 
@@ -52,27 +65,24 @@ class Triton:
     """
 
     def __init__(self, endpoint: str) -> None:
-        channels = [
+        self._channels = [
             grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS) for _ in range(CHANNELS)
         ]
-        self._channels = itertools.cycle(
-            [(channel, GRPCInferenceServiceStub(channel)) for channel in channels]
-        )
-        self._all = channels
+        self._turns = itertools.cycle([Stub(channel) for channel in self._channels])
 
-    def _stub(self) -> Any:
+    def _stub(self) -> Stub:
         """Return the stub of the next channel that is not known to be broken, else of the next."""
-        channel, stub = next(self._channels)
+        stub = next(self._turns)
         for _ in range(CHANNELS - 1):
-            if channel.get_state(try_to_connect=True) is not BROKEN:
+            if not stub.broken:
                 break
-            channel, stub = next(self._channels)
+            stub = next(self._turns)
         return stub
 
     async def ready(self, models: Sequence[str]) -> bool:
         """Return whether Triton reports all these models ready; False if it is unreachable."""
         calls = [
-            self._stub().ModelReady(pb.ModelReadyRequest(name=name), timeout=READY_TIMEOUT)
+            self._stub().ready(pb.ModelReadyRequest(name=name), timeout=READY_TIMEOUT)
             for name in models
         ]
         try:
@@ -103,7 +113,7 @@ class Triton:
         for left in reversed(range(TRIES)):
             try:
                 within = max(0.0, ends - time.monotonic())
-                return await self._stub().ModelInfer(request, timeout=within)
+                return await self._stub().infer(request, timeout=within)
             except grpc.aio.AioRpcError as error:
                 if left and error.code() is grpc.StatusCode.UNAVAILABLE:
                     continue
@@ -114,7 +124,7 @@ class Triton:
 
     async def close(self) -> None:
         """Close the channels; calls in flight end with an error."""
-        await asyncio.gather(*(channel.close() for channel in self._all))
+        await asyncio.gather(*(channel.close() for channel in self._channels))
 
 
 class TritonRanker:

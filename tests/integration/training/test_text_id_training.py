@@ -130,7 +130,7 @@ def test_the_transformer_answers_texts_with_the_models_of_the_artifact(shop: Sho
     ]
     request = {"session": session, "top_n": 20, "timestamp": session[-1]["timestamp"] + 1}
     body = {"instances": [{"user_id": "a,b", **request}, {"user_id": "a,b ", **request}]}
-    # kserve and tritonclient, which other tests here import, cannot be in one process.
+    # In a process of its own: its event loop and its torch are not those of this one.
     answer = subprocess.run(
         [sys.executable, "-m", "tests.integration.training.transformer_in_process",
          str(shop.artifact)],

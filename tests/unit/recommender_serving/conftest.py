@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    """A transformer that is ready; KServe is imported for the tests that need it alone."""
+    """A transformer that is ready; the server is imported for the tests that need it alone."""
     from tests.unit.recommender_serving import serving_served
 
     served = await serving_served.Served.opened(tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from recommender_serving.protocols.v2 import NamedTensor
+from recommender_serving.protocols.calls import NamedTensor
 from tests.unit.recommender_serving.serving_samples import (
     VOCABULARY,
     categorical,

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from kserve.model_repository import ModelRepository
 
 from recommender_serving.protocols import rest_server
-from recommender_serving.protocols.data_plane import ClosedRepository, ServingDataPlane
+from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.readiness import Readiness
-from recommender_serving.protocols.transformer import Transformer
+from recommender_serving.protocols.service import Service
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
 from tests.unit.recommender_serving.serving_samples import MAX_TOP_N, NOW
 
@@ -26,20 +25,17 @@ class Served:
         self.readiness = Readiness(self._ready)
         artifact = self.parts.artifact
         limits = Limits(MAX_TOP_N, ids=artifact.ids, features=artifact.vocabulary.features)
-        model = Transformer(
+        self.service = Service(
             "recommender",
             "movies-1",
             self.parts.recommender,
+            self.readiness,
             limits,
             lambda: NOW,
             artifact.item_texts,
         )
-        registry = ModelRepository()
-        registry.update(model)
-        self.plane = ServingDataPlane(registry, self.readiness)
-        self.closed = ClosedRepository(registry)
-        invalid = self.parts.metrics.invalid
-        self.app = rest_server.build_app(self.plane, self.closed, self.readiness, invalid)
+        self.bodies = Bodies()
+        self.app = rest_server.build_app(self.service, self.bodies, self.parts.registry)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://transformer")
 

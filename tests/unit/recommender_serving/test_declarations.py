@@ -16,11 +16,11 @@ from recommender_serving.answering.fallback import popular
 from recommender_serving.answering.popularity import list_of
 from recommender_serving.artifact.loader import Artifact
 from recommender_serving.monitoring.drift_features import Bins
-from recommender_serving.protocols.codec import inputs
+from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.limits import INSTANCE_FIELDS, Limits
+from recommender_serving.protocols.tensors import inputs
 from recommender_serving.protocols.v1 import parse_v1
 from recommender_serving.protocols.v2 import parse_v2
-from recommender_serving.protocols.validation import InvalidRequest
 from recommender_serving.triton.inputs import build
 from tests.unit.recommender_serving import serving_declarations as declarations
 from tests.unit.recommender_serving.serving_declarations import Content
@@ -75,7 +75,7 @@ def test_the_metadata_lists_what_requests_may_give(contents: dict[str, Content])
     datatypes = {
         "Categorical": "BYTES", "Boolean": "BOOL", "Numeric": "FP64", "Timestamp": "INT64",
     }  # fmt: skip
-    told = {each["name"]: each["datatype"] for each in inputs(limits_of(loaded(contents)))}
+    told = {each.name: each.datatype for each in inputs(limits_of(loaded(contents)))}
     for each in contents["vocabulary"]["features"]:
         expected = None if "servedAs" in each else datatypes[each["kind"]]
         assert told.get(each["name"]) == expected

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from recommender_serving.protocols.validation import InvalidRequest
+from recommender_serving.protocols.errors import InvalidRequest
 from tests.unit.recommender_serving.serving_parsing import LIMITS, SHOP_LIMITS, v1
 
 

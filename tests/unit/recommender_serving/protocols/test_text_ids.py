@@ -8,24 +8,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
-from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-from kserve.protocol.grpc.grpc_predict_v2_pb2_grpc import (
-    GRPCInferenceServiceStub,
-    add_GRPCInferenceServiceServicer_to_server,
-)
 
 from recommender_serving.artifact.loader import ArtifactError, load
 from recommender_serving.domain.ids import IdKind, IdKinds, hashed
 from recommender_serving.domain.types import Ranking
-from recommender_serving.protocols import grpc_server
+from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.triton.inputs import Tensors
 from tests.unit.recommender_serving.serving_fakes import FakeRanker, Parts, giving
+from tests.unit.recommender_serving.serving_rpc import calling
 from tests.unit.recommender_serving.serving_samples import TEXTS, write_files, write_text_files
 from tests.unit.recommender_serving.serving_served import Served
 
-pytestmark = pytest.mark.filterwarnings("ignore:ORJSONResponse is deprecated")
 PREDICT = "/v1/models/recommender:predict"
 INFER = "/v2/models/recommender/infer"
 BEST = Ranking(tuple(map(hashed, TEXTS)), tuple(1 - i / 10 for i in range(len(TEXTS))))
@@ -117,11 +111,6 @@ def packed(text: str) -> bytes:
 
 
 async def test_grpc_takes_texts_and_answers_texts_raw_and_typed(named: Served) -> None:
-    server = grpc.aio.server()
-    servicer = grpc_server.Servicer(named.plane, named.closed, named.parts.metrics.invalid)
-    add_GRPCInferenceServiceServicer_to_server(servicer, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
     head = {"name": "user_id", "datatype": "BYTES", "shape": [1]}
     raw = pb.ModelInferRequest(
         model_name="recommender", inputs=[head], raw_input_contents=[packed("naïve-ß")]
@@ -130,10 +119,8 @@ async def test_grpc_takes_texts_and_answers_texts_raw_and_typed(named: Served) -
         model_name="recommender",
         inputs=[head | {"contents": {"bytes_contents": ["naïve-ß".encode()]}}],
     )
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        stub: Any = GRPCInferenceServiceStub(channel)
+    async with calling(named.service) as (stub, _):
         by_raw, by_typed = await stub.ModelInfer(raw), await stub.ModelInfer(typed)
-    await server.stop(None)
     assert by_raw.raw_output_contents[0] == b"".join(map(packed, TEXTS))
     contents = by_typed.outputs[0].contents.bytes_contents
     assert [each.decode() for each in contents] == TEXTS

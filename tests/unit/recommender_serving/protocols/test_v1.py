@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
+from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.v1 import parse_v1
-from recommender_serving.protocols.validation import InvalidRequest
 from tests.unit.recommender_serving.serving_parsing import LIMITS, NOW, tensor, v1, v2
 
 

@@ -10,10 +10,9 @@ from typing import Any
 
 import grpc
 import pytest
-from kserve.protocol.grpc import grpc_predict_v2_pb2 as pb
-from kserve.protocol.grpc import grpc_predict_v2_pb2_grpc as services
 
 from recommender_serving.domain.types import FallReason, RankerError, Ranking
+from recommender_serving.inference import inference_pb2 as pb
 from recommender_serving.triton.client import (
     CHANNELS,
     ITEMS,
@@ -23,6 +22,7 @@ from recommender_serving.triton.client import (
     decode,
 )
 from recommender_serving.triton.inputs import Tensors, build
+from tests.fakes.inference import service
 from tests.unit.recommender_serving.serving_samples import request, sample_artifact, session
 
 
@@ -75,7 +75,7 @@ def test_an_output_of_another_shape_is_refused(broken: Any) -> None:
     assert fall.value.reason is FallReason.SHAPE
 
 
-class Server(services.GRPCInferenceServiceServicer):  # type: ignore[misc]
+class Server:
     """Gives a fixed answer; keeps the last request."""
 
     def __init__(self) -> None:
@@ -88,10 +88,10 @@ class Server(services.GRPCInferenceServiceServicer):  # type: ignore[misc]
         self.missed = 0
         self.peers: list[str] = []
 
-    async def ModelReady(self, asked: Any, context: Any) -> Any:
+    async def model_ready(self, asked: Any, context: Any) -> Any:
         return pb.ModelReadyResponse(ready=self.ready[asked.name])
 
-    async def ModelInfer(self, asked: Any, context: Any) -> Any:
+    async def model_infer(self, asked: Any, context: Any) -> Any:
         self.last = asked
         self.peers.append(context.peer())
         if self.missed:
@@ -110,8 +110,10 @@ class Running:
         self._server: Any = None
 
     async def start(self) -> None:
-        self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
-        services.add_GRPCInferenceServiceServicer_to_server(self.service, self._server)
+        methods = {"ModelReady": self.service.model_ready, "ModelInfer": self.service.model_infer}
+        self._server = grpc.aio.server(
+            handlers=[service(**methods)], options=[("grpc.so_reuseport", 0)]
+        )
         self.port = self._server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self._server.start()
 

@@ -1,0 +1,33 @@
+"""The tensors of a version, as the metadata of the v2 protocol describe them: pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from recommender_serving.domain.ids import IdKind, IdKinds
+from recommender_serving.protocols.calls import OUTPUTS
+from recommender_serving.protocols.limits import SESSION_TENSORS, Limits, datatypes
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A tensor of requests or answers; the size -1 is any."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+def inputs(limits: Limits) -> list[Tensor]:
+    """Describe the inputs."""
+    return [
+        Tensor(name, kinds[0], (-1 if name in SESSION_TENSORS else 1,))
+        for name, kinds in datatypes(limits).items()
+    ]
+
+
+def outputs(kinds: IdKinds) -> list[Tensor]:
+    """Describe the outputs."""
+    items = "BYTES" if kinds.item is IdKind.TEXT else "INT64"
+    tensors = zip(OUTPUTS, (items, "FP32", "BYTES", "BYTES"), (-1, -1, 1, 1), strict=True)
+    return [Tensor(name, kind, (size,)) for name, kind, size in tensors]
