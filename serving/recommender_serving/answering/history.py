@@ -8,18 +8,18 @@ from collections.abc import Callable
 from typing import Protocol
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
-from recommender_serving.domain.types import FallReason, Lookup, RecommendRequest
-from recommender_serving.store.layout import UserState, session
+from recommender_serving.domain.types import FallReason, Lookup, RecommendRequest, SessionEvent
+from recommender_serving.store.layout import session
 from recommender_serving.store.reader import StoreError
 
 BUDGET_SECONDS = 0.002
 
 
 class Users(Protocol):
-    """Where the state of a user comes from."""
+    """Where the interactions of users come from."""
 
-    async def read(self, user: int) -> UserState:
-        """Return the state of a user.
+    async def recent(self, user: int) -> tuple[SessionEvent, ...]:
+        """Return the newest interactions of a user, oldest first.
 
         Raises:
             StoreError: it cannot be read.
@@ -54,7 +54,7 @@ class History:
         failure: FallReason | None = None
         try:
             async with asyncio.timeout(self._budget):
-                state = await self._users.read(request.user_id)
+                recent = await self._users.recent(request.user_id)
         except TimeoutError:
             failure = FallReason.TIMEOUT
         except StoreError:
@@ -66,6 +66,6 @@ class History:
         if failure is not None:
             self._counted(Lookup.TIMEOUT if failure is FallReason.TIMEOUT else Lookup.ERROR)
             return request
-        events = session(state.recent, request.timestamp)
+        events = session(recent, request.timestamp)
         self._counted(Lookup.FOUND if events else Lookup.NOTHING)
         return dataclasses.replace(request, session=events) if events else request

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from recommender_serving.domain.types import SessionEvent
 
@@ -46,36 +45,12 @@ def member(item: int, value: float, nonce: str) -> str:
     return f"{item} {value:g} {nonce}"
 
 
-@dataclass(frozen=True, slots=True)
-class UserState:
-    """What the store knows of a user."""
-
-    recent: tuple[SessionEvent, ...] = ()  # oldest first
-    seen: frozenset[int] = frozenset()
-    bought: frozenset[int] = frozenset()
-    disliked: frozenset[int] = frozenset()
-
-
-def state_of(
-    recent: Sequence[tuple[bytes, float]],
-    seen: Sequence[bytes],
-    bought: Sequence[bytes],
-    disliked: Sequence[bytes],
-) -> UserState:
-    """Return the state from the members of the sets, oldest first; `recent` with scores.
+def interaction(text: bytes, milliseconds: float) -> SessionEvent:
+    """Return the interaction of a member of `recent` and its score.
 
     Raises:
-        ValueError: a member does not have this layout.
+        ValueError: the member does not have this layout.
     """
-    return UserState(
-        recent=tuple(_event(text, score) for text, score in recent),
-        seen=frozenset(map(int, seen)),
-        bought=frozenset(map(int, bought)),
-        disliked=frozenset(map(int, disliked)),
-    )
-
-
-def _event(text: bytes, milliseconds: float) -> SessionEvent:
     item, value, _ = text.split(b" ", 2)
     return SessionEvent(int(item), int(milliseconds) // 1000, float(value))
 

@@ -1,11 +1,12 @@
-"""Reads what the store knows of a user, in one round trip."""
+"""Reads what users did lately, in one round trip."""
 
 from __future__ import annotations
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
-from recommender_serving.store.layout import LIMITS, Set, UserState, key, state_of
+from recommender_serving.domain.types import SessionEvent
+from recommender_serving.store.layout import LIMITS, Set, interaction, key
 
 CONNECTIONS = 16
 CONNECT_SECONDS = 0.5
@@ -32,20 +33,17 @@ class UserReader:
         self._redis: Redis = Redis.from_pool(pool)
         self._model = model
 
-    async def read(self, user: int) -> UserState:
-        """Return what the store knows of the user; an unknown user has an empty state.
+    async def recent(self, user: int) -> tuple[SessionEvent, ...]:
+        """Return the newest interactions of the user, oldest first; none of an unknown user.
 
         Raises:
             StoreError: see there.
         """
-        pipeline = self._redis.pipeline(transaction=False)
-        for name in Set:
-            # The newest ones: a set may hold more for a moment.
-            name_ = key(self._model, user, name)
-            pipeline.zrange(name_, -LIMITS[name], -1, withscores=name is Set.RECENT)
+        name = key(self._model, user, Set.RECENT)
         try:
-            recent, seen, bought, disliked = await pipeline.execute()
-            return state_of(recent, seen, bought, disliked)
+            # The newest ones: a set may hold more for a moment.
+            found = await self._redis.zrange(name, -LIMITS[Set.RECENT], -1, withscores=True)
+            return tuple(interaction(member, score) for member, score in found)
         except (RedisError, OSError, ValueError, TypeError) as error:
             raise StoreError(f"{type(error).__name__}: {str(error)[:200]}") from error
 

@@ -44,21 +44,20 @@ async def test_an_event_is_in_the_session_of_the_next_request(tmp_path: Path) ->
         await users.close()
 
 
-async def test_an_unknown_user_has_an_empty_state(server: RedisServer) -> None:
+async def test_an_unknown_user_did_nothing(server: RedisServer) -> None:
     users = UserReader(server.url, "shop")
-    state = await users.read(5)
-    assert (state.recent, state.seen, state.bought) == ((), frozenset(), frozenset())
+    assert await users.recent(5) == ()
     await users.close()
 
 
 async def test_a_store_that_is_gone_is_an_error_and_comes_back(server: RedisServer) -> None:
     users = UserReader(server.url, "shop")
-    await users.read(5)
+    await users.recent(5)
     server.kill()
     with pytest.raises(StoreError):
-        await users.read(5)
+        await users.recent(5)
     server.start()
-    await users.read(5)
+    await users.recent(5)
     await users.close()
 
 
@@ -66,10 +65,10 @@ async def test_foreign_data_under_the_keys_are_an_error(redis: Redis, server: Re
     users = UserReader(server.url, "shop")
     await redis.zadd(key("shop", 5, Set.RECENT), {"junk": 1})
     with pytest.raises(StoreError, match="ValueError"):
-        await users.read(5)
-    await redis.set(key("shop", 6, Set.SEEN), "junk")
+        await users.recent(5)
+    await redis.set(key("shop", 6, Set.RECENT), "junk")
     with pytest.raises(StoreError, match="WRONGTYPE"):
-        await users.read(6)
+        await users.recent(6)
     await users.close()
 
 
@@ -86,5 +85,5 @@ async def test_reads_that_are_cut_short_do_not_mix_up_the_answers(
         await asyncio.gather(*map(hurried.complete, requests))
     assert Lookup.TIMEOUT in outcomes
     for user in range(50):
-        assert [event.item for event in (await users.read(user)).recent] == [user]
+        assert [event.item for event in await users.recent(user)] == [user]
     await users.close()

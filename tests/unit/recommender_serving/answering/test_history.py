@@ -10,7 +10,7 @@ import pytest
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.history import History
 from recommender_serving.domain.types import Lookup, RecommendRequest, SessionEvent
-from recommender_serving.store.layout import SESSION_GAP, UserState
+from recommender_serving.store.layout import SESSION_GAP
 from recommender_serving.store.reader import StoreError
 
 NOW = 1_795_000_000
@@ -19,13 +19,13 @@ REQUEST = RecommendRequest(user_id=7, timestamp=NOW, top_n=10)
 
 
 class Users:
-    """Answers with a state, fails, or never answers."""
+    """Answers, fails, or never answers."""
 
-    def __init__(self, answer: UserState | Exception | None) -> None:
+    def __init__(self, answer: tuple[SessionEvent, ...] | Exception | None) -> None:
         self.answer = answer
         self.reads = 0
 
-    async def read(self, user: int) -> UserState:
+    async def recent(self, user: int) -> tuple[SessionEvent, ...]:
         assert user == 7
         self.reads += 1
         if self.answer is None:
@@ -37,7 +37,9 @@ class Users:
 
 
 class Desk:
-    def __init__(self, answer: UserState | Exception | None, budget: float = 5.0) -> None:
+    def __init__(
+        self, answer: tuple[SessionEvent, ...] | Exception | None, budget: float = 5.0
+    ) -> None:
         self.users = Users(answer)
         self.counts: Counter[Lookup] = Counter()
         breaker = CircuitBreaker(limit=4, open_after=3)
@@ -48,21 +50,23 @@ class Desk:
 
 
 async def test_a_request_without_a_session_gets_the_current_one() -> None:
-    desk = Desk(UserState(recent=(OLD, CLICK)))
+    desk = Desk((OLD, CLICK))
     assert (await desk.history.complete(REQUEST)).session == (CLICK,)
     assert desk.counts == {Lookup.FOUND: 1}
 
 
 async def test_the_session_of_a_request_counts_alone() -> None:
-    desk = Desk(UserState(recent=(CLICK,)))
+    desk = Desk((CLICK,))
     given = RecommendRequest(user_id=7, timestamp=NOW, top_n=10, session=(OLD,))
     assert await desk.history.complete(given) is given
     assert desk.users.reads == 0
 
 
-@pytest.mark.parametrize("state", [UserState(), UserState(recent=(OLD,))])
-async def test_a_user_who_did_nothing_lately_has_no_session(state: UserState) -> None:
-    desk = Desk(state)
+@pytest.mark.parametrize("recent", [(), (OLD,)])
+async def test_a_user_who_did_nothing_lately_has_no_session(
+    recent: tuple[SessionEvent, ...],
+) -> None:
+    desk = Desk(recent)
     assert await desk.history.complete(REQUEST) is REQUEST
     assert desk.counts == {Lookup.NOTHING: 1}
 
@@ -91,6 +95,6 @@ async def test_after_failures_in_a_row_one_look_at_a_time_goes_through() -> None
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    desk.users.answer = UserState(recent=(CLICK,))
+    desk.users.answer = (CLICK,)
     assert (await desk.history.complete(REQUEST)).session == (CLICK,)
     assert (await desk.history.complete(REQUEST)).session == (CLICK,)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_serving.domain.types import SessionEvent
-from recommender_serving.store.layout import SESSION_GAP, Set, key, member, session, state_of
+from recommender_serving.store.layout import SESSION_GAP, Set, interaction, key, member, session
 
 NOW = 1_795_000_000
 
@@ -21,17 +21,15 @@ def test_keys_of_a_model_share_a_hash_tag() -> None:
 @given(st.integers(-(2**63), 2**63 - 1), st.integers(-1000, 1000), st.integers(0, 10**12))
 def test_an_interaction_comes_back_as_it_was(item: int, value: int, time: int) -> None:
     text = member(item, value / 8, "00ff").encode()
-    state = state_of([(text, float(time))], [b"5"], [], [b"-7"])
-    (event,) = state.recent
+    event = interaction(text, float(time))
     assert (event.item, event.timestamp) == (item, time // 1000)
     assert event.value == pytest.approx(value / 8, rel=1e-5)
-    assert (*state.seen, *state.bought, *state.disliked) == (5, -7)
 
 
 @pytest.mark.parametrize("text", [b"", b"5", b"5 1", b"x 1 n", b"5 y n"])
 def test_a_member_of_another_layout_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - Python's own messages
-        state_of([(text, 1.0)], [], [], [])
+        interaction(text, 1.0)
 
 
 def _events(*ages: int) -> list[SessionEvent]:
