@@ -38,8 +38,8 @@ def number(id_: Id) -> int:
 def effects(event: Event, values: dict[Kind, float | None]) -> Iterator[Effect]:
     """Yield the effects of an event. Applied again, in any order, they change nothing.
 
-    `values` has the kinds that are interactions, with their value or None for the event's own;
-    0 stands for an unknown value.
+    `values` has the kinds that are interactions, with their value or None for the event's own.
+    Without a value an event is no interaction, as in the files.
     """
     user = number(event.user)
     sets = _SETS[event.kind]
@@ -49,5 +49,6 @@ def effects(event: Event, values: dict[Kind, float | None]) -> Iterator[Effect]:
         if event.kind in values:
             value = values[event.kind]
             value = event.value if value is None else value
-            nonce = digest(event.id)[:6].hex()
-            yield Effect(user, Set.RECENT, member(item, value or 0.0, nonce), event.time)
+            if value is not None:
+                nonce = digest(event.id)[:6].hex()
+                yield Effect(user, Set.RECENT, member(item, value, nonce), event.time)

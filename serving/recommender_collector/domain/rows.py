@@ -23,9 +23,9 @@ def interactions(event: Event, model: Model) -> list[bytes]:
     value = values[event.kind]
     if value is None:
         value = event.value
-    columns = model.mapping.interactions
-    if columns.value is not None and value is None:
+    if value is None:
         return []
+    columns = model.mapping.interactions
     row: dict[str, object] = {
         columns.user: event.user,
         columns.timestamp: _time(event.time, columns.timestamp_unit),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
 from recommender_collector.domain.effects import effects
 from recommender_collector.domain.events import Event, Kind
+from recommender_collector.domain.rows import interactions
 from recommender_serving.domain.ids import hashed
 from recommender_serving.store.layout import Set
 from tests.unit.recommender_collector.collector_samples import model
@@ -53,6 +55,17 @@ def test_two_clicks_on_one_item_are_two_recent_interactions() -> None:
     members = {e.member for event in (first, second) for e in effects(event, VALUES)
                if e.set is Set.RECENT}  # fmt: skip
     assert len(members) == 2
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("value", [None, 7.0])
+def test_recent_interactions_are_the_rows_of_the_files(kind: Kind, value: float | None) -> None:
+    event = EVENT._replace(kind=kind, value=value, items=("tea", "cup"))
+    recent = [each for each in effects(event, VALUES) if each.set is Set.RECENT]
+    rows = [orjson.loads(line) for line in interactions(event, model())]
+    shown = [(hashed(row["item_id"]), row["rating"]) for row in rows]
+    found = [each.member.split(" ")[:2] for each in recent]
+    assert [(int(item), float(given)) for item, given in found] == shown
 
 
 def test_every_item_of_an_impression_was_seen() -> None:
