@@ -28,8 +28,8 @@ def test_the_mapping_shown_is_one_for_all_packages() -> None:
     assert parse(orjson.dumps({"models": VALUES["models"]})).models["shop"].values
     assert parse_mapping(json.dumps(mapping), Format.JSON_LINES) is not None
     taken = DataMapping.model_validate(mapping).interactions
-    assert [each.type for each in taken.event_types] == ["click", "purchase"]
-    assert [each.name for each in taken.features] == ["device"]
+    assert [each.type for each in taken.event_types or ()] == ["click", "purchase"]
+    assert [each.name for each in taken.features or ()] == ["device"]
 
 
 def test_the_events_shown_are_accepted() -> None:
