@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.popularity import list_of
+from recommender_serving.answering.selecting import depth_of, rest_of_candidates, select
 from recommender_serving.artifact.popularity import Listed, Popularity
-from recommender_serving.artifact.vocabulary import Vocabulary
+from recommender_serving.artifact.vocabulary import Items, Vocabulary
 from recommender_serving.domain.types import (
     Answer,
     FallReason,
@@ -65,16 +66,34 @@ class Chain:
 
     async def answer(self, request: RecommendRequest) -> Answer:
         """Answer from the first stage with a usable ranking; never fails."""
-        tensors = build(request, self._vocabulary)
+        items = self._vocabulary.items
+        depth = depth_of(request, self._vocabulary)
+        tensors = build(request, self._vocabulary, depth)
         for stage in self._stages:
             try:
-                ranking = await attempt(stage, tensors, request.top_n)
+                ranking = await attempt(stage, tensors, depth)
                 self._check_names(ranking)
             except RankerError as fall:
                 self._on_fall(stage.source, fall.reason)
-            else:
-                return Answer(ranking.items, ranking.scores, stage.source)
-        return popular(list_of(request, self._popularity), request)
+                continue
+            ranked = zip(ranking.items, ranking.scores, strict=True)
+            if chosen := select(ranked, request, items):
+                return self._answer(chosen, request, stage.source)
+            break  # the other model ranks the same catalogue
+        listed = list_of(request, self._popularity)
+        return self._answer(popular(listed, request, items), request, Source.POPULARITY)
+
+    def _answer(
+        self, chosen: Sequence[tuple[int, float]], request: RecommendRequest, source: Source
+    ) -> Answer:
+        """Return the answer, with the candidates that are not ranked after those that are."""
+        if request.selection.candidates and len(chosen) < request.top_n:
+            ranked = [item for item, _ in chosen]
+            rest = rest_of_candidates(request, ranked, self._vocabulary.items)
+            named = (pair for pair in rest if self._named is None or pair[0] in self._named)
+            chosen = [*chosen, *named][: request.top_n]
+        items, scores = zip(*chosen, strict=True) if chosen else ((), ())
+        return Answer(items, scores, source)
 
     def _check_names(self, ranking: Ranking) -> None:
         """Reject an item without a text, which no client could identify."""
@@ -142,13 +161,13 @@ def usable(ranking: Ranking, top_n: int) -> Ranking:
     return Ranking(items, tuple(first[item] for item in items))
 
 
-def popular(listed: Listed, request: RecommendRequest) -> Answer:
-    """Answer from a popularity list, without the items of the session.
+def popular(
+    listed: Listed, request: RecommendRequest, items: Items
+) -> Sequence[tuple[int, float]]:
+    """Return the best of a popularity list that are wanted, without the items of the session.
 
     If the session contains the whole list, known items are better than none.
     """
     seen = {event.item for event in request.session}
     fresh = [pair for pair in listed if pair[0] not in seen] or list(listed)
-    best = fresh[: request.top_n]
-    items = tuple(item for item, _ in best)
-    return Answer(items, tuple(score for _, score in best), Source.POPULARITY)
+    return select(fresh, request, items)

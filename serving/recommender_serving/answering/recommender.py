@@ -55,7 +55,8 @@ class Recommender:
         self._metrics.started()
         try:
             answer = await self._chain.answer(request)
-            if self._sessions.first_seen(request.session_id):
+            # Seeds are no session, and a selection changes the best score.
+            if request.selection.usual and self._sessions.first_seen(request.session_id):
                 self._metrics.session(self._bins.place(request, answer))
         except Exception:
             self._metrics.failed(self._clock() - start)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from recommender_serving.domain.features import Value
+from recommender_serving.domain.selection import ANY, Selection
 
 
 class Source(StrEnum):
@@ -64,6 +65,7 @@ class RecommendRequest:
     session: tuple[SessionEvent, ...] = ()
     features: Mapping[str, Value] = field(default_factory=dict)  # by declared name
     session_id: str | None = None
+    selection: Selection = ANY
 
 
 @dataclass(frozen=True, slots=True)

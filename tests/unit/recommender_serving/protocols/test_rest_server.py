@@ -113,7 +113,7 @@ BAD_BODIES: list[tuple[str, bytes, str]] = [
     (INFER, b"", "body"),
     (INFER, b"{", "body"),
     (INFER, b"[]", "body"),
-    (INFER, b'{"inputs": []}', "user_id: got None; it is required"),
+    (INFER, b'{"inputs": []}', "user_id: got None; give the user id"),
     (INFER, b'{"inputs": [{"name": "user_id"}]}', "body"),
     (INFER, json.dumps(v2(user_id=("INT64", [True]))).encode(), "user_id: got True"),
     (INFER, json.dumps(v2(user_id=("INT32", [1]))).encode(), "send it as INT64"),
