@@ -18,6 +18,13 @@ class Source(StrEnum):
     POPULARITY = "popularity"
 
 
+class ScoreKind(StrEnum):
+    """What the scores of an answer are; only popularity decreases along the list."""
+
+    PROBABILITY = "probability"  # of a positive response
+    POPULARITY = "popularity"  # relative to the most popular item of the list
+
+
 class FallReason(StrEnum):
     """Why the chain fell back from a model."""
 
@@ -83,6 +90,12 @@ class Answer:
     items: tuple[int, ...]
     scores: tuple[float, ...]
     source: Source
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the scores are."""
+        popular = self.source is Source.POPULARITY
+        return ScoreKind.POPULARITY if popular else ScoreKind.PROBABILITY
 
 
 class RankerError(Exception):

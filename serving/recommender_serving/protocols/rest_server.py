@@ -16,8 +16,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from recommender_serving.domain.types import Answer
 from recommender_serving.protocols import errors, v2_json
 from recommender_serving.protocols.bodies import Bodies
+from recommender_serving.protocols.calls import request_id
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import SERVER, Service
 from recommender_serving.protocols.tensors import inputs, outputs
@@ -25,6 +27,7 @@ from recommender_serving.protocols.tensors import inputs, outputs
 logger = logging.getLogger(__name__)
 VERSION_HEADER = "x-recommender-version"
 SOURCE_HEADER = "x-recommender-source"
+ID_HEADER = "x-request-id"
 STATUS = {
     errors.InvalidRequest: 400,
     errors.UnknownModel: 404,
@@ -80,27 +83,33 @@ class Rest:
     async def predict(self, request: Request) -> Response:
         """Answer a v1 call; JSON is accepted under any content type."""
         self._check_model(request)
-        body = v2_json.parse(await self._bodies.read(request.receive))
-        answers = await self._service.predict(body)
-        predictions = [self._service.prediction(answer) for answer in answers]
-        return Json({"predictions": predictions}, headers=self._headers(*answers))
+        read = self._bodies.read(request.receive)
+        # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
+        answers = await self._service.predict(v2_json.parse(await read))
+        id_ = request_id(request.headers.get(ID_HEADER))
+        ids = [id_] if len(answers) == 1 else [f"{id_}-{index}" for index in range(len(answers))]
+        predictions = list(map(self._service.prediction, answers, ids))
+        return Json({"predictions": predictions}, headers=self._headers(id_, *answers))
 
     async def infer(self, request: Request) -> Response:
         """Answer a v2 call, in JSON or with raw contents."""
         self._check_model(request)
         length = request.headers.get(v2_json.LENGTH_HEADER)
-        call = v2_json.decode(await self._bodies.read(request.receive), length)
+        header_id = request.headers.get(ID_HEADER)
+        call = v2_json.decode(await self._bodies.read(request.receive), length, header_id)
         answer, reply = await self._service.infer(call)
         content, size = v2_json.encode(reply)
-        headers = self._headers(answer)
+        headers = self._headers(reply.id, answer)
         if size is None:
             return Response(content, media_type="application/json", headers=headers)
         headers[v2_json.LENGTH_HEADER] = str(size)
         return Response(content, media_type="application/octet-stream", headers=headers)
 
-    def _headers(self, *answers: Any) -> dict[str, str]:
+    def _headers(self, id_: str, *answers: Answer) -> dict[str, str]:
         sources = dict.fromkeys(answer.source.value for answer in answers)
-        return {VERSION_HEADER: self._service.version, SOURCE_HEADER: ",".join(sources)}
+        headers = {VERSION_HEADER: self._service.version, SOURCE_HEADER: ",".join(sources)}
+        # The id of a v2 body may have characters that a header cannot have.
+        return headers | ({ID_HEADER: id_} if request_id(id_) == id_ else {})
 
     def _check_model(self, request: Request) -> str:
         given = request.path_params

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -70,13 +69,15 @@ class Service:
         del body  # the models may take a while
         return await self._recommender.recommend(requests)
 
-    def prediction(self, answer: Answer) -> dict[str, Any]:
+    def prediction(self, answer: Answer, request_id: str) -> dict[str, Any]:
         """Return the prediction of a v1 answer."""
         return {
             "items": self._ids(answer),
             "scores": answer.scores,
+            "score_kind": answer.score_kind.value,
             "source": answer.source.value,
             "version": self.version,
+            "request_id": request_id,
         }
 
     async def infer(self, call: InferCall) -> tuple[Answer, InferReply]:
@@ -92,10 +93,10 @@ class Service:
             "scores": ("FP32", answer.scores),
             "source": ("BYTES", [answer.source.value]),
             "version": ("BYTES", [self.version]),
+            "score_kind": ("BYTES", [answer.score_kind.value]),
         }
         outputs = [OutputTensor(name, *values[name], raw) for name, raw in call.wanted.items()]
-        id_ = call.id or str(uuid.uuid4())
-        return answer, InferReply(id_, self.name, self.version, outputs)
+        return answer, InferReply(call.id, self.name, self.version, outputs)
 
     def _ids(self, answer: Answer) -> Sequence[int] | Sequence[str]:
         """Return the items as clients know them."""

@@ -30,5 +30,7 @@ def inputs(limits: Limits) -> list[Tensor]:
 def outputs(kinds: IdKinds) -> list[Tensor]:
     """Describe the outputs."""
     items = "BYTES" if kinds.item is IdKind.TEXT else "INT64"
-    tensors = zip(OUTPUTS, (items, "FP32", "BYTES", "BYTES"), (-1, -1, 1, 1), strict=True)
-    return [Tensor(name, kind, (size,)) for name, kind, size in tensors]
+    many = {"item_ids": items, "scores": "FP32"}
+    return [
+        Tensor(name, many.get(name, "BYTES"), (-1 if name in many else 1,)) for name in OUTPUTS
+    ]
