@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from recommender_serving.domain.types import Answer
-from recommender_serving.protocols import errors, v2_json
+from recommender_serving.protocols import docs_page, errors, openapi, v2_json
 from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.calls import request_id
 from recommender_serving.protocols.readiness import Readiness
@@ -58,6 +58,8 @@ class Rest:
         self._service = service
         self._bodies = bodies
         self._registry = registry
+        self._document = openapi.document(service.limits, service.name, service.version)
+        self._page = docs_page.page(self._document)
 
     def routes(self) -> list[Route]:
         """Return the routes; the most frequent first, since they are tried in order."""
@@ -77,6 +79,8 @@ class Rest:
             Route(f"{model}/versions/{{version}}", self.metadata),
             Route(f"{model}/ready", self.v2_ready),
             Route(f"{model}/versions/{{version}}/ready", self.v2_ready),
+            Route("/openapi.json", self.description),
+            Route("/docs", self.docs),
             Route("/", self.alive),
         ]
 
@@ -162,6 +166,15 @@ class Rest:
                 "outputs": outputs(self._service.limits.ids),
             }
         )
+
+    async def description(self, _: Request) -> Response:
+        """Answer the OpenAPI description."""
+        return Json(self._document)
+
+    async def docs(self, _: Request) -> Response:
+        """Answer the description as a page for people."""
+        headers = {"content-security-policy": docs_page.POLICY}
+        return Response(self._page, media_type="text/html", headers=headers)
 
     async def metrics(self, _: Request) -> Response:
         """Answer the metrics in Prometheus's text format."""

@@ -55,7 +55,7 @@ async def test_an_answer_by_popularity_says_what_its_scores_are(tmp_path: Path) 
 
 @pytest.mark.parametrize("given", [None, "", "two words", "x" * 129, "é"])
 async def test_a_request_without_an_id_of_use_gets_one(served: Served, given: str | None) -> None:
-    headers = {} if given is None else {"x-request-id": given.encode("latin-1")}
+    headers = [] if given is None else [(b"x-request-id", given.encode("latin-1"))]
     ids = set()
     for _ in range(2):
         answer = await served.http.post(
