@@ -29,6 +29,7 @@ ROOMS = {
     "recommender_operator": ROOT / "operator",
     "recommender_training": ROOT / "training",
     "recommender_serving": ROOT / "serving",
+    "recommender_client": ROOT / "client",
 }
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
