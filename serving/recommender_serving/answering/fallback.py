@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from recommender_serving.answering.budget import share
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.popularity import list_of
 from recommender_serving.answering.selecting import depth_of, rest_of_candidates, select
@@ -46,6 +47,10 @@ class Stage:
     timeout: float
 
 
+class OutOfTime(Exception):  # noqa: N818
+    """The client's deadline left a model no or too little time."""
+
+
 class Chain:
     """Tries the stages in order and reports each fallback to `on_fall`."""
 
@@ -64,15 +69,22 @@ class Chain:
         self._on_fall = on_fall
         self._named = named
 
-    async def answer(self, request: RecommendRequest) -> Answer:
-        """Answer from the first stage with a usable ranking; never fails."""
+    async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
+        """Answer from the first stage with a usable ranking; never fails.
+
+        `deadline` is the time of the event loop at which the client stops to wait. A model that
+        it leaves less time than its timeout, and that does not answer in it, has not failed.
+        """
         items = self._vocabulary.items
         depth = depth_of(request, self._vocabulary)
         tensors = build(request, self._vocabulary, depth)
-        for stage in self._stages:
+        for index, stage in enumerate(self._stages):
             try:
-                ranking = await attempt(stage, tensors, depth)
+                seconds = self._seconds(index, deadline)
+                ranking = await attempt(stage, tensors, depth, seconds)
                 self._check_names(ranking)
+            except OutOfTime:
+                continue
             except RankerError as fall:
                 self._on_fall(stage.source, fall.reason)
                 continue
@@ -82,6 +94,13 @@ class Chain:
             break  # the other model ranks the same catalogue
         listed = list_of(request, self._popularity)
         return self._answer(popular(listed, request, items), request, Source.POPULARITY)
+
+    def _seconds(self, index: int, deadline: float | None) -> float:
+        """Return the time of a stage."""
+        timeouts = [stage.timeout for stage in self._stages[index:]]
+        if deadline is None:
+            return timeouts[0]
+        return share(timeouts, deadline - asyncio.get_running_loop().time())
 
     def _answer(
         self, chosen: Sequence[tuple[int, float]], request: RecommendRequest, source: Source
@@ -104,18 +123,24 @@ class Chain:
                 raise RankerError(FallReason.SHAPE, f"item {item} has no text in the artifact")
 
 
-async def attempt(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
-    """Call one stage, within its timeout and the limits of its circuit breaker.
+async def attempt(stage: Stage, tensors: Tensors, top_n: int, seconds: float) -> Ranking:
+    """Call one stage, within `seconds` (at most its timeout) and the limits of its breaker.
 
     Raises:
         RankerError: not admitted, late, failed or unusable.
+        OutOfTime: it was given less time than its timeout, and did not answer in it.
     """
+    if seconds <= 0:
+        raise OutOfTime
     rejection = stage.breaker.admit()
     if rejection is not None:
         raise RankerError(rejection, "not admitted")
     try:
-        ranking = await _rank(stage, tensors, top_n)
+        ranking = await _rank(stage, tensors, top_n, seconds)
     except RankerError as fall:
+        if fall.reason is FallReason.TIMEOUT and seconds < stage.timeout:
+            stage.breaker.abandon()
+            raise OutOfTime from fall
         stage.breaker.release(fall.reason)
         raise
     except BaseException:  # the client cancelled, or the process ends
@@ -125,10 +150,10 @@ async def attempt(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
     return ranking
 
 
-async def _rank(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
+async def _rank(stage: Stage, tensors: Tensors, top_n: int, seconds: float) -> Ranking:
     try:
-        async with asyncio.timeout(stage.timeout):
-            raw = await stage.ranker.rank(tensors, top_n, stage.timeout)
+        async with asyncio.timeout(seconds):
+            raw = await stage.ranker.rank(tensors, top_n, seconds)
         return usable(raw, top_n)
     except RankerError:
         raise

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from recommender_serving.protocols.errors import InvalidRequest
 
 OUTPUTS = ("item_ids", "scores", "source", "version", "score_kind")
+ID_HEADER = "x-request-id"
+DEADLINE_HEADER = "x-deadline-ms"  # how long the client waits; gRPC has its own
+MAX_DEADLINE_MS = 60_000
 MAX_ID = 128  # characters
 _ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
 

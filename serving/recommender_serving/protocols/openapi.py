@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from recommender_serving.domain.ids import IdKind
-from recommender_serving.protocols.calls import MAX_ID
+from recommender_serving.protocols.calls import DEADLINE_HEADER, ID_HEADER, MAX_DEADLINE_MS, MAX_ID
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.openapi_schemas import Schema, ref, schemas
 
@@ -74,17 +74,25 @@ def _post(operation: str, summary: str, name: str, examples: Mapping[str, Any]) 
         "schema": ref(f"{name}Request"),
         "examples": {key: {"value": value} for key, value in examples.items()},
     }
-    header = {
-        "name": "x-request-id",
-        "in": "header",
-        "description": "The id that the answer has, for events about it; a new one if absent.",
-        "schema": {"type": "string", "pattern": f"^[!-~]{{1,{MAX_ID}}}$"},
-    }
+    headers = [
+        {
+            "name": ID_HEADER,
+            "in": "header",
+            "description": "The id that the answer has, for events about it; a new one if absent.",
+            "schema": {"type": "string", "pattern": f"^[!-~]{{1,{MAX_ID}}}$"},
+        },
+        {
+            "name": DEADLINE_HEADER,
+            "in": "header",
+            "description": "How long the client waits; faster fallbacks answer in time.",
+            "schema": {"type": "integer", "minimum": 1, "maximum": MAX_DEADLINE_MS},
+        },
+    ]
     return {
         "post": {
             "operationId": operation,
             "summary": summary,
-            "parameters": [header],
+            "parameters": headers,
             "requestBody": {"required": True, "content": {JSON: content}},
             "responses": {"200": answer, **errors},
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version as version_of
@@ -19,7 +20,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from recommender_serving.domain.types import Answer
 from recommender_serving.protocols import docs_page, errors, openapi, v2_json
 from recommender_serving.protocols.bodies import Bodies
-from recommender_serving.protocols.calls import request_id
+from recommender_serving.protocols.calls import (
+    DEADLINE_HEADER,
+    ID_HEADER,
+    MAX_DEADLINE_MS,
+    request_id,
+)
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import SERVER, Service
 from recommender_serving.protocols.tensors import inputs, outputs
@@ -27,7 +33,6 @@ from recommender_serving.protocols.tensors import inputs, outputs
 logger = logging.getLogger(__name__)
 VERSION_HEADER = "x-recommender-version"
 SOURCE_HEADER = "x-recommender-source"
-ID_HEADER = "x-request-id"
 STATUS = {
     errors.InvalidRequest: 400,
     errors.UnknownModel: 404,
@@ -87,9 +92,10 @@ class Rest:
     async def predict(self, request: Request) -> Response:
         """Answer a v1 call; JSON is accepted under any content type."""
         self._check_model(request)
+        deadline = _deadline(request)
         read = self._bodies.read(request.receive)
         # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
-        answers = await self._service.predict(v2_json.parse(await read))
+        answers = await self._service.predict(v2_json.parse(await read), deadline)
         id_ = request_id(request.headers.get(ID_HEADER))
         ids = [id_] if len(answers) == 1 else [f"{id_}-{index}" for index in range(len(answers))]
         predictions = list(map(self._service.prediction, answers, ids))
@@ -98,10 +104,11 @@ class Rest:
     async def infer(self, request: Request) -> Response:
         """Answer a v2 call, in JSON or with raw contents."""
         self._check_model(request)
+        deadline = _deadline(request)
         length = request.headers.get(v2_json.LENGTH_HEADER)
         header_id = request.headers.get(ID_HEADER)
         call = v2_json.decode(await self._bodies.read(request.receive), length, header_id)
-        answer, reply = await self._service.infer(call)
+        answer, reply = await self._service.infer(call, deadline)
         content, size = v2_json.encode(reply)
         headers = self._headers(reply.id, answer)
         if size is None:
@@ -179,6 +186,24 @@ class Rest:
     async def metrics(self, _: Request) -> Response:
         """Answer the metrics in Prometheus's text format."""
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _deadline(request: Request) -> float | None:
+    """Return the time of the event loop at which the client stops to wait.
+
+    Raises:
+        InvalidRequest: the header is no number of milliseconds.
+    """
+    given = request.headers.get(DEADLINE_HEADER)
+    if given is None:
+        return None
+    milliseconds = int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
+    if not 1 <= milliseconds <= MAX_DEADLINE_MS:
+        raise errors.InvalidRequest(
+            f"{DEADLINE_HEADER}: got {given[:40]!r}; give whole milliseconds from 1 to "
+            f"{MAX_DEADLINE_MS}"
+        )
+    return asyncio.get_running_loop().time() + milliseconds / 1000
 
 
 class Closing:

@@ -59,15 +59,15 @@ class Service:
         if not await self.readiness.ready():
             raise NotReady(f"{self.name} is not ready for traffic")
 
-    async def predict(self, body: object) -> list[Answer]:
-        """Answer a v1 body, already decoded from JSON.
+    async def predict(self, body: object, deadline: float | None = None) -> list[Answer]:
+        """Answer a v1 body, already decoded from JSON, by the time `deadline` of the event loop.
 
         Raises:
             InvalidRequest: the body violates the schema.
         """
         requests = parse_v1(body, self.limits, int(self._now()))
         del body  # the models may take a while
-        return await self._recommender.recommend(requests)
+        return await self._recommender.recommend(requests, deadline)
 
     def prediction(self, answer: Answer, request_id: str) -> dict[str, Any]:
         """Return the prediction of a v1 answer."""
@@ -80,14 +80,16 @@ class Service:
             "request_id": request_id,
         }
 
-    async def infer(self, call: InferCall) -> tuple[Answer, InferReply]:
-        """Answer a v2 call.
+    async def infer(
+        self, call: InferCall, deadline: float | None = None
+    ) -> tuple[Answer, InferReply]:
+        """Answer a v2 call, by the time `deadline` of the event loop.
 
         Raises:
             InvalidRequest: an input violates the schema.
         """
         request = parse_v2(call.tensors, self.limits, int(self._now()))
-        answer = (await self._recommender.recommend([request]))[0]
+        answer = (await self._recommender.recommend([request], deadline))[0]
         values: dict[str, tuple[str, Sequence[object]]] = {
             "item_ids": ("INT64" if self._texts is None else "BYTES", self._ids(answer)),
             "scores": ("FP32", answer.scores),

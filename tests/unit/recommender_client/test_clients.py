@@ -105,6 +105,7 @@ async def test_the_host_and_the_id_are_sent(kind: str) -> None:
     assert found.items == (1, 2)
     assert asked[0].headers["host"] == "movies.default.local"
     assert asked[0].headers["x-request-id"] == "page-7"
+    assert 15_000 < int(asked[0].headers["x-deadline-ms"]) <= 20_000
     assert asked[0].url == "http://gateway/v1/models/other:predict"
 
 

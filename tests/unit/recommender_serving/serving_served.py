@@ -47,7 +47,7 @@ class Served:
     def break_down(self) -> None:
         """A bug: the recommender raises what nobody foresaw."""
 
-        async def fail(_: Any) -> Any:
+        async def fail(*_: Any) -> Any:
             raise ZeroDivisionError("a secret of the inside")
 
         self.parts.recommender.recommend = fail  # type: ignore

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import struct
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from recommender_serving.domain.types import Ranking
-from tests.unit.recommender_serving.serving_fakes import Parts, giving
+from tests.unit.recommender_serving.serving_fakes import PLAIN, HangingRanker, Parts, giving
 from tests.unit.recommender_serving.serving_served import Served
 
 PREDICT = "/v1/models/recommender:predict"
@@ -42,6 +43,30 @@ async def test_v1_answers_every_instance(served: Served) -> None:
     assert answer.headers["x-recommender-source"] == "model"
     assert answer.headers["x-request-id"] == "page-7"
     assert served.count("ok") == 2
+
+
+async def test_a_deadline_is_kept_by_a_fallback(tmp_path: Path) -> None:
+    slow = Parts(tmp_path, HangingRanker(), giving(PLAIN), timeout=60)
+    served = await Served.opened(tmp_path, slow)
+    async with served.http:
+        for path, body in (
+            (PREDICT, {"instances": [{"user_id": 1}]}),
+            (INFER, v2(user_id=("INT64", [1]))),
+        ):
+            async with asyncio.timeout(20):
+                answer = await served.http.post(path, json=body, headers={"x-deadline-ms": "200"})
+            assert answer.headers["x-recommender-source"] == "baseline"
+    assert served.count("ok") == 2
+
+
+@pytest.mark.parametrize("given", ["0", "60001", "-1", "1.5", "", "soon", "1" * 20, "٣"])
+async def test_a_deadline_that_is_none_is_refused(served: Served, given: str) -> None:
+    headers = [(b"x-deadline-ms", given.encode())]
+    answer = await served.http.post(PREDICT, json={"instances": [{"user_id": 1}]}, headers=headers)
+    assert answer.status_code == 400
+    assert "x-deadline-ms: got " in answer.json()["error"]
+    assert "give whole milliseconds from 1 to 60000" in answer.json()["error"]
+    assert served.count("invalid") == 1
 
 
 async def test_an_answer_by_popularity_says_what_its_scores_are(tmp_path: Path) -> None:
