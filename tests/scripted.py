@@ -130,14 +130,20 @@ class ScriptedCluster:
         await self._status(TRAIN_JOBS, group, status)
 
     async def serve(self, version: str, service: Object) -> None:
-        """Start the pod of a version, which its InferenceService owns without a Deployment."""
+        """Start the pods of a version, which its InferenceService owns without a Deployment."""
         ready = version not in self.broken
         own = marks.of_version(self._own[marks.MODEL], version)
         state = {"running": {"startedAt": AT}}
-        name = f"{version}-pod"
-        metadata = service["metadata"]
+        metadata, spec = service["metadata"], service["spec"]
         owners = controller("InferenceService", metadata["name"], metadata["uid"])
-        await self._pod(name, own, owners, "transformer-container", state, "Running", ready=ready)
+        if "transformer" in spec:
+            pods = {str(name): spec[name]["labels"] for name in marks.Component}
+        else:
+            pods = {"pod": own}
+        for name, its in pods.items():
+            await self._pod(
+                f"{version}-{name}", its, owners, "kserve-container", state, "Running", ready=ready
+            )
         if marks.VERSION in metadata["labels"]:
             word = "True" if ready else "False"
             condition = {"type": "Ready", "status": word, "lastTransitionTime": AT}
@@ -248,4 +254,4 @@ class GrowingSamples:
         for edge in ("0.005", "0.01", "0.05", "0.1", "0.5", "5", "+Inf"):
             count = 0 if edge == "0.005" else served
             series[f'{bucket}{{{own},le="{edge}"}}'] = count
-        return {f"{version}-pod": series}
+        return {f"{version}-transformer": series}

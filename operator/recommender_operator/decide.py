@@ -23,6 +23,7 @@ from recommender_operator.phases.duties import (
     rollback,
     services,
     snapshots,
+    standby,
     start,
     supersede,
 )
@@ -53,7 +54,14 @@ def decide(observed: Observed, now: datetime.datetime) -> Decision:
         delete.step(turn)
         return turn.finish()
     if not observed.platform.missing:
-        for step in (ledger.step, rollback.step, supersede.step, commands.step, start.step):
+        for step in (
+            ledger.step,
+            rollback.step,
+            standby.step,
+            supersede.step,
+            commands.step,
+            start.step,
+        ):
             step(turn)
         _advance(turn)
         ledger.step(turn)

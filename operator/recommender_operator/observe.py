@@ -56,7 +56,7 @@ class Snapshot:
     """The input of `decide`, and further data for the execution."""
 
     observed: Observed
-    #: Serving pods by version, without foreign pods that have the same labels.
+    #: Pods that answer requests, by version, without foreign pods that have the same labels.
     pods: Mapping[str, Sequence[Object]]
     #: The observed objects, which are the preconditions of writes.
     seen: Seen = dataclasses.field(default_factory=Seen)
@@ -123,10 +123,11 @@ class Observer:
         if not platform.missing:
             subject = Subject(model=model, versions=_by_name(versions), pods=serving, seen=seen)
             view = await self._traffic_of(model).observe(subject)
+        answering = {name: podstates.answering(pods) for name, pods in serving.items()}
         job_states, kept, (samples, errors), rivals, claims = await asyncio.gather(
             self._jobs.read(own_jobs, of_jobs),
             self._baselines.unpacked(model, stored, uids),
-            self._sample(model, versions, view, serving),
+            self._sample(model, versions, view, answering),
             self._rivals(model, versions, view, platform),
             self._claims.read(model.namespace, _claim_names(model)),
         )
@@ -145,7 +146,7 @@ class Observer:
         )
         return Snapshot(
             observed=observed,
-            pods=serving,
+            pods=answering,
             seen=seen,
             orphans=orphans,
             foreign=(*others, *view.foreign, *kept.foreign),

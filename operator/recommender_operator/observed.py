@@ -85,8 +85,10 @@ class ServiceState:
     ready: bool
     reason: str = ""
     message: str = ""
-    #: Number of pods that are Ready and not being deleted.
+    #: Number of pods that are Ready and not being deleted, of the component that has the fewest.
     ready_pods: int = 0
+    #: Whether requests are answered, at least from the fallbacks.
+    answers: bool = False
     #: uid of the serving object; it changes if the service is created again.
     uid: str = ""
     #: Restarts of its containers, and why the last one terminated.

@@ -50,7 +50,7 @@ from tests.scripted import ended, report
 
 WORKERS = 16
 #: The container of a serving pod, and the finalizer of the pods of Jobs.
-CONTAINER, TRACKING = "transformer-container", "batch.kubernetes.io/job-tracking"
+CONTAINER, TRACKING = "kserve-container", "batch.kubernetes.io/job-tracking"
 MERGE = "application/merge-patch+json"
 #: Second number of the pods' addresses, different for each simulator.
 NET = 2 + os.getpid() % 250
@@ -123,11 +123,10 @@ class Answering(asyncio.Protocol):
 
 
 @dataclasses.dataclass
-class Pod:
-    """A serving pod and its listening socket."""
+class Serving:
+    """The pods of a version, by name and uid, and the listening socket of the one that answers."""
 
-    name: str
-    uid: str
+    pods: dict[str, str]
     server: asyncio.AbstractServer
 
 
@@ -143,7 +142,7 @@ class Simulator:
         self._ended: set[str] = set()
         self._starting: set[tuple[Key, str]] = set()
         self._accepted: dict[str, int] = {}
-        self._pods: dict[Key, dict[str, Pod]] = {}
+        self._serving: dict[Key, dict[str, Serving]] = {}
         self._addresses = 0
         self._informers = {
             resource: Informer(
@@ -190,7 +189,7 @@ class Simulator:
                 self._ended.add(uid)
                 await self._end(job)
         services = self._children(INFERENCE_SERVICES, key)
-        pods = self._pods.setdefault(key, {})
+        pods = self._serving.setdefault(key, {})
         for service in services:
             version = service["metadata"]["labels"].get(marks.VERSION)
             if version and version not in pods and (key, version) not in self._starting:
@@ -199,9 +198,10 @@ class Simulator:
                 self._starting.discard((key, version))
         there = {service["metadata"]["labels"].get(marks.VERSION) for service in services}
         for version in [version for version in pods if version not in there]:
-            pod = pods.pop(version)
-            pod.server.close()
-            await self._kube.delete(PODS, key[0], pod.name, uid=pod.uid)
+            ended = pods.pop(version)
+            ended.server.close()
+            for name, uid in ended.pods.items():
+                await self._kube.delete(PODS, key[0], name, uid=uid)
         for route in self._children(HTTP_ROUTES, key):
             uid, generation = route["metadata"]["uid"], int(route["metadata"]["generation"])
             if self._accepted.get(uid) != generation:
@@ -233,21 +233,25 @@ class Simulator:
         }
         await self._status(JOBS, job, status)
 
-    async def _serve(self, key: Key, version: str, service: Object) -> Pod:
+    async def _serve(self, key: Key, version: str, service: Object) -> Serving:
         self._addresses += 1
         address = f"127.{NET}.{self._addresses // 250}.{self._addresses % 250 + 1}"
         born = time.monotonic()
         server = await asyncio.get_running_loop().create_server(
             functools.partial(Answering, key[1], version, born), address, PORT
         )
-        own = marks.of_version(key[1], version)
         await self._status(INFERENCE_SERVICES, service, _ready("False"))
-        owner = ("serving.kserve.io/v1beta1", "InferenceService", f"{version}-predictor-0")
-        made = await self._pod(service, owner, own, CONTAINER)
-        await self._status(PODS, made, _started(CONTAINER))
-        await self._status(PODS, made, _running(address))
+        pods = {}
+        for component in reversed(marks.Component):
+            own = marks.of_component(key[1], version, component)
+            name = f"{version}-{component}-0"
+            owner = ("serving.kserve.io/v1beta1", "InferenceService", name)
+            made = await self._pod(service, owner, own, CONTAINER)
+            await self._status(PODS, made, _started(CONTAINER))
+            await self._status(PODS, made, _running(address))
+            pods[made["metadata"]["name"]] = made["metadata"]["uid"]
         await self._status(INFERENCE_SERVICES, service, _ready("True"))
-        return Pod(made["metadata"]["name"], made["metadata"]["uid"], server)
+        return Serving(pods, server)
 
     async def _pod(
         self,

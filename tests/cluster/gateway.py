@@ -11,6 +11,14 @@ from tests.cluster.processes import Part
 from tests.cluster.settings import Layout
 
 NAMESPACE = "recommender-gateway"
+#: A request that a pod takes along when it dies goes to another pod; a recommendation may be asked
+#: for twice. Traefik retries after a lost connection only, and may choose the dead pod again.
+RETRY = """\
+http:
+  middlewares:
+    retry:
+      retry: {attempts: 10, initialInterval: 50ms, retryNonIdempotentMethod: true}
+"""
 PUBLIC_SERVICE = "recommender-gateway"
 PRIVATE_SERVICE = "recommender-gateway-private"
 
@@ -29,6 +37,8 @@ def system() -> str:
 
 def traefik(layout: Layout, binaries: Binaries, knative: bool) -> Part:
     """Traefik with the Gateway provider and, on request, the Knative one."""
+    middlewares = layout.state / "traefik.yaml"
+    middlewares.write_text(RETRY)
     kubeconfig = Authority(layout.pki).kubeconfig(
         layout.state / "traefik.kubeconfig", layout.api_url, "recommender:gateway"
     )
@@ -38,6 +48,8 @@ def traefik(layout: Layout, binaries: Binaries, knative: bool) -> Part:
         f"--entrypoints.private.address={settings.NODE_IP}:{settings.PRIVATE_PORT}",
         f"--entrypoints.admin.address=127.0.0.1:{settings.TRAEFIK_PORT}",
         "--entrypoints.web.transport.lifecycle.gracetimeout=2",
+        "--entrypoints.web.http.middlewares=retry@file",
+        f"--providers.file.filename={middlewares}",
         "--ping.entrypoint=admin",
         "--metrics.prometheus.entrypoint=admin",
         "--providers.kubernetesgateway=true",

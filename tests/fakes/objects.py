@@ -67,11 +67,14 @@ def pod(
     ready: bool = True,
     model_name: str = "movies",
     revision: str = "",
+    component: str = "",
     owners: list[Object] | None = None,
     **status: Any,
 ) -> Object:
     """Return a serving pod; `owners` are its owner references, by default the model."""
     own = marks.of_version(model_name, version)
+    if component:
+        own[marks.COMPONENT] = component
     if revision:
         own["serving.knative.dev/revision"] = revision
     return {

@@ -10,6 +10,7 @@ from typing import Any
 from recommender_operator.actions import Event
 from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
+    BUDGETS,
     EVENTS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
@@ -24,9 +25,11 @@ from recommender_operator.adapters.objects import events
 from recommender_operator.observed import Baseline, JobKind
 from recommender_operator.resources import (
     baselines,
+    disruption,
     http_route,
     inference_service,
     jobs,
+    labels,
     model_version,
     train_jobs,
 )
@@ -38,6 +41,7 @@ Change = Callable[[Object], None]
 POD = "spec.template.spec"
 RUNTIME_POD = "spec.template.spec.replicatedJobs.0.template.spec.template.spec"
 PREDICTOR = "spec.predictor"
+TRANSFORMER = "spec.transformer"
 #: A foreign controller.
 STRANGER = {
     "apiVersion": "apps/v1",
@@ -61,6 +65,13 @@ def _baseline() -> Object:
     return baselines.counter_baseline(model(), version(), baseline)
 
 
+def _budget() -> Object:
+    service = inference_service.standard(model(), version(), OPTIONS)
+    service["metadata"]["uid"] = "uid-service"
+    name = service["metadata"]["name"]
+    return disruption.budget("movies", name, labels.Component.TRANSFORMER, service)
+
+
 def _event() -> Object:
     event = Event(type="Normal", reason="Promoted", message="it is better")
     return events.manifest(model(), event, events.event_name(model(), event), NOW)
@@ -78,6 +89,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
         INFERENCE_SERVICES,
         lambda: inference_service.knative(model(), version(), 10, OPTIONS),
     ),
+    "budget": (BUDGETS, _budget),
     "route": (HTTP_ROUTES, _route),
     "version": (VERSIONS, _version),
     "baseline": (BASELINES, _baseline),
@@ -175,7 +187,7 @@ def pod_cases(kind: str, pod: str) -> list[tuple[str, Change, str]]:
         (kind, put(f"{main}.ports", [{"containerPort": 80, "hostPort": 80}]), "of the host"),
         *[
             (kind, put(f"{pod}.volumes.0", {"name": name, **source}), volume)
-            for name in ("store" if kind != "service" else "kserve-pvc-source",)
+            for name in ("kserve-pvc-source" if kind in ("service", "knative") else "store",)
             for source in (
                 {"secret": {"secretName": "s"}},
                 {"configMap": {"name": "c"}},

@@ -23,7 +23,7 @@ from recommender_operator.resources import labels
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
 from tests.integration import policy_rig as hostile
-from tests.integration.policy_rig import OWN, PREDICTOR, Change, add, own, put
+from tests.integration.policy_rig import OWN, PREDICTOR, TRANSFORMER, Change, add, own, put
 from tests.integration.raw_requests import APPLY, MERGE, Requests
 from tests.integration.test_train_jobs import install_trainer
 
@@ -32,8 +32,14 @@ pytestmark = pytest.mark.integration
 DENIED = "ValidatingAdmissionPolicy"
 KINDS = sorted(OWN)
 #: The kinds with a pod template of the operator, and the path of its pod spec.
-PODS = {"job": hostile.POD, "runtime": hostile.RUNTIME_POD, "service": PREDICTOR}
+PODS = {
+    "job": hostile.POD,
+    "runtime": hostile.RUNTIME_POD,
+    "service": TRANSFORMER,
+    "knative": PREDICTOR,
+}
 LABELS, UNOWNED = "it lacks the labels", "no RecommenderModel and no ModelVersion controls it"
+UNOWNED_BUDGET = "no InferenceService controls it"
 Case = tuple[str, Change, str]
 
 
@@ -80,7 +86,7 @@ def test_the_operators_own_writes_are_allowed(kind: str, requests: Requests, spa
     assert create(requests, kind, own(kind, space)) == ""
 
 
-@pytest.mark.parametrize("kind", ["service", "knative", "route"])
+@pytest.mark.parametrize("kind", ["service", "knative", "route", "budget"])
 def test_a_repeated_apply_of_the_operator_is_allowed(
     kind: str, requests: Requests, space: str
 ) -> None:
@@ -103,7 +109,11 @@ CREATED: list[Case] = [
         for kind in ("job", "route")
     ],
     *[
-        (kind, put("metadata.ownerReferences", owners), UNOWNED)
+        (
+            kind,
+            put("metadata.ownerReferences", owners),
+            UNOWNED_BUDGET if kind == "budget" else UNOWNED,
+        )
         for kind in KINDS
         if kind != "event"
         for owners in (None, [hostile.STRANGER])
@@ -151,7 +161,20 @@ CREATED: list[Case] = [
     ("service", put(f"{PREDICTOR}.model.storageUri", "s3://b/m"), "a PersistentVolumeClaim"),
     ("service", put(f"{PREDICTOR}.model.storage", {"key": "k"}), "a PersistentVolumeClaim"),
     ("service", add(f"{PREDICTOR}.model.env", hostile.SECRET_KEY), "from a Secret"),
-    ("service", put("spec.transformer", {"minReplicas": 1}), "a part beside the predictor"),
+    ("service", put("spec.explainer", {"minReplicas": 1}), "a part beside predictor"),
+    ("service", put(f"{TRANSFORMER}.logger", {"mode": "all"}), "logs or downloads"),
+    ("service", put(f"{TRANSFORMER}.containers.0.image", hostile.IMAGE), "kserve-container alone"),
+    ("service", put(f"{TRANSFORMER}.containers.0.name", "main"), "kserve-container alone"),
+    (
+        "service",
+        hostile.beside(f"{TRANSFORMER}.containers", name="other"),
+        "kserve-container alone",
+    ),
+    (
+        "service",
+        put(f"{TRANSFORMER}.initContainers", [{"name": "other", "image": hostile.IMAGE}]),
+        "kserve-container alone",
+    ),
     ("route", put("spec.parentRefs.0.name", "theirs"), "its parent must be the Gateway"),
     ("route", put("spec.parentRefs.0.namespace", None), "its parent must be the Gateway"),
     ("route", put("spec.parentRefs.0.sectionName", None), "its parent must be the Gateway"),

@@ -300,6 +300,72 @@ def test_an_invalid_mapping_is_rejected_with_its_field(
     assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 
+TYPED: Json = UNVALUED | {
+    "eventType": "e",
+    "eventTypes": [{"type": "view", "value": 2}, {"type": "buy", "value": 5}],
+}
+BUY: Json = {"positiveTypes": [{"type": "buy", "weight": 5}]}
+SHOWN: Json = {"attribution": {"impressions": ["view"], "hours": 24}}
+DRAWN: Json = {"negatives": {"perPositive": 4}, "positiveRate": 0.01}
+
+
+@pytest.mark.parametrize(
+    "label", [{"minimumValue": 3}, BUY | SHOWN, BUY | DRAWN, {"positiveRate": 0.1}]
+)
+def test_a_label_is_accepted(server: Server, label: Json) -> None:
+    body = changed("data.source", SOURCE | {"mapping": {"interactions": TYPED, "label": label}})
+    body["metadata"]["name"] = "labelled"
+    created = server.create(body, dry_run="All", field_validation="Strict")
+    found = created["spec"]["data"]["source"]["mapping"]["label"]
+    assert found.keys() == label.keys()
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ({"minimumValue": 3} | BUY, "minimumValue and positiveTypes of mapping.label"),
+        ({"minimumValue": 6}, "should be less than or equal to 5"),
+        (SHOWN, "mapping.label.attribution requires positiveTypes"),
+        (
+            BUY | {"attribution": {"impressions": ["buy"], "hours": 1}},
+            "must not be in positiveTypes and in attribution.impressions",
+        ),
+        (
+            BUY | {"attribution": {"impressions": ["view", "view"], "hours": 1}},
+            "attribution.impressions must not contain a type twice",
+        ),
+        (
+            BUY | {"attribution": {"impressions": ["view"], "hours": 0}},
+            "hours in body should be greater than 0",
+        ),
+        (
+            BUY | {"attribution": {"impressions": ["seen"], "hours": 1}},
+            "attribution.impressions must be in mapping.interactions.eventTypes",
+        ),
+        ({"positiveTypes": [{"type": "gift"}]}, "positiveTypes must be in mapping.interactions"),
+        (
+            {"positiveTypes": [{"type": "buy"}, {"type": "buy", "weight": 2}]},
+            "positiveTypes must not contain a type twice",
+        ),
+        (BUY | SHOWN | DRAWN, "negatives and attribution of mapping.label"),
+        ({"negatives": {}}, "mapping.label.negatives requires positiveRate"),
+        ({"positiveRate": 1}, "should be less than 1"),
+    ],
+)
+def test_an_invalid_label_is_rejected_with_its_field(
+    server: Server, label: Json, message: str
+) -> None:
+    body = changed("data.source", SOURCE | {"mapping": {"interactions": TYPED, "label": label}})
+    assert message in refusal(lambda: server.create(body, dry_run="All"))
+
+
+def test_positive_types_require_the_column_of_the_types(server: Server) -> None:
+    mapping: Json = {"interactions": dict(EVENTS), "label": BUY}
+    body = changed("data.source", SOURCE | {"mapping": mapping})
+    message = "positiveTypes requires mapping.interactions.eventType"
+    assert message in refusal(lambda: server.create(body, dry_run="All"))
+
+
 def declared(**tables: list[Json]) -> Json:
     """A mapping with these features of each table."""
     mapping: Json = {"interactions": dict(EVENTS)}

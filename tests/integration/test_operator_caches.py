@@ -54,14 +54,14 @@ async def until(what: str, condition: Callable[[], bool]) -> None:
 
 @contextlib.asynccontextmanager
 async def caching(
-    config: pathlib.Path, namespace: str
+    config: pathlib.Path, *namespaces: str
 ) -> AsyncIterator[tuple[CachedKube, Caches]]:
-    """The caches of one namespace, with the rights of the chart there."""
+    """The caches of some namespaces, or of all, with the rights of an account."""
     transport = rig.transport_to(config)
     direct = OfficialKube(transport)
     caches = Caches(
         ApiSource(transport),
-        namespaces=(namespace,),
+        namespaces=namespaces,
         wake=lambda *_: None,
         figures=Unseen(),
         rhythm=QUICK,

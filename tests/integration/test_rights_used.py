@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from recommender_operator.actions import Event
+from recommender_operator.adapters.caches.kinds import KINDS
 from recommender_operator.adapters.kubernetes.client import OfficialKube
 from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
@@ -30,7 +31,9 @@ from tests.cluster import settings
 from tests.fakes.objects import controller, pod
 from tests.integration import operator_account as account
 from tests.integration import operator_api_rig as rig
+from tests.integration.test_operator_caches import caching, until
 from tests.integration.test_operator_lifecycle import SPEC, Life
+from tests.integration.test_train_jobs import install_trainer
 from tests.scenario import audit
 from tests.scenario.audit import Right
 from tests.unit.recommender_operator.operator_rig import Rig
@@ -196,7 +199,7 @@ async def test_foreign_pods_with_the_models_labels_do_not_serve(life: Life) -> N
         made_up["metadata"].pop("uid")
         assert await life.admin.create(PODS, made_up)
     snapshot = await life.operator.observer.observe(await life.model())
-    assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-pod"]
+    assert [p["metadata"]["name"] for p in snapshot.pods[version]] == [f"{version}-transformer"]
 
 
 async def test_a_repeated_event_is_counted(life: Life, tmp_path: pathlib.Path) -> None:
@@ -209,12 +212,28 @@ async def test_a_repeated_event_is_counted(life: Life, tmp_path: pathlib.Path) -
     assert len(reported) == 1
 
 
-def test_every_right_is_used_and_no_request_is_denied(request: pytest.FixtureRequest) -> None:
+async def watch_every_kind(config: pathlib.Path) -> None:
+    """Watch each kind once; other tests watch only those that the API server serves just then."""
+    install_trainer()
+    every = {Right(kind.group, kind.plural, "watch") for kind in KINDS}
+    async with caching(config):
+        await until("watched", lambda: every <= used().rights)
+
+
+def used() -> audit.Use:
+    """The operator's requests in this session."""
+    log = settings.apiserver_layout().audit_log
+    return audit.use(audit.lines_of(log), account.clusterwide().user, STARTED)
+
+
+async def test_every_right_is_used_and_no_request_is_denied(
+    request: pytest.FixtureRequest, tmp_path: pathlib.Path
+) -> None:
     ran = {item.path.stem for item in request.session.items}
     if missing := sorted(NEEDED - ran):
         pytest.skip(f"run {', '.join(missing)} in the same session")
     operator = account.clusterwide()
-    log = settings.apiserver_layout().audit_log
-    reported = audit.use(audit.lines_of(log), operator.user, STARTED)
+    await watch_every_kind(account.clusterwide_config(tmp_path))
+    reported = used()
     assert reported.refused == ()
     assert audit.superfluous(audit.given(operator.rules), reported.rights, EXCUSED) == []

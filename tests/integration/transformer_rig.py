@@ -118,7 +118,7 @@ def run_transformer(
     http, grpc = free_ports(2)
     command = [
         sys.executable, "-m", "recommender_serving", "serve",
-        "--artifact", str(artifact), "--triton", triton,
+        "--artifact", str(artifact), "--predictor-host", triton,
         "--http-port", str(http), "--grpc-port", str(grpc), "--drain-seconds", "0.2",
         # A busy machine must not look like a slow model.
         "--timeout-ms", "30000", "--baseline-timeout-ms", "30000", *flags,

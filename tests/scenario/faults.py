@@ -38,6 +38,12 @@ def upgrade_operator(cluster: Cluster) -> None:
     """Replace the operator's pods one by one, like an upgrade, and wait until all are ready."""
     operator = f"deployment/{_deployment(cluster)}"
     cluster.kubectl("-n", install.SYSTEM_NAMESPACE, "rollout", "restart", operator)
+    until_operator_is_ready(cluster)
+
+
+def until_operator_is_ready(cluster: Cluster) -> None:
+    """Wait until all pods of the operator are ready."""
+    operator = f"deployment/{_deployment(cluster)}"
     cluster.kubectl(
         "-n", install.SYSTEM_NAMESPACE, "rollout", "status", operator, "--timeout=120s"
     )
@@ -59,10 +65,16 @@ def fill_scratch(world: World, version: str) -> str:
     assert pod is not None
     name = str(pod.metadata.name)
     world.cluster.kubectl(
-        "-n", world.kube.namespace, "exec", name, "-c", "transformer-container", "--",
+        "-n", world.kube.namespace, "exec", name, "-c", answering_container(pod), "--",
         "dd", "if=/dev/zero", "of=/tmp/too-much", "bs=1M", f"count={TOO_MUCH_MIB}",
     )  # fmt: skip
     return name
+
+
+def answering_container(pod: Any) -> str:
+    """Return the container that answers requests: in Knative mode it is beside Triton."""
+    names = [container.name for container in pod.spec.containers]
+    return "transformer-container" if "transformer-container" in names else "kserve-container"
 
 
 def evicted(world: World, pod: str) -> bool:

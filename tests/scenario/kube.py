@@ -26,6 +26,7 @@ KINDS = (
     ("batch/v1", "Job"),
     ("serving.kserve.io/v1beta1", "InferenceService"),
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),
+    ("policy/v1", "PodDisruptionBudget"),
     ("v1", "ConfigMap"),
 )
 
@@ -127,14 +128,19 @@ class Kube:
         items: list[Any] = listed.items
         return items
 
-    def serving_pod(self, version: str) -> Any | None:
-        """Return a pod that serves a version."""
-        running = [
+    def serving_pods(self, version: str, *, component: str = "transformer") -> list[Any]:
+        """Return the running pods of a component; in Knative mode a pod is both components."""
+        return [
             pod
             for pod in self.pods(version=version)
-            if pod.status.phase == "Running" and "predictor" in pod.metadata.name
+            if pod.status.phase == "Running"
+            and f"{GROUP}/job-kind" not in pod.metadata.labels
+            and pod.metadata.labels.get(f"{GROUP}/component", component) == component
         ]
-        return running[0] if running else None
+
+    def serving_pod(self, version: str) -> Any | None:
+        """Return a pod that answers requests of a version."""
+        return next(iter(self.serving_pods(version)), None)
 
     def finished_at(self, job: str) -> datetime.datetime | None:
         """Return when a Job completed."""

@@ -42,6 +42,7 @@ BASE_SPEC = {
     },
     # Three warm versions and a training must fit two cores.
     "serving": {
+        "replicas": 1,
         "timeoutMilliseconds": 1000,
         "resources": {"cpu": "200m"},
         "transformerResources": {"cpu": "200m"},

@@ -31,7 +31,7 @@ class OfRoute:
 
     def read(self, kube: Kube, found: Manifest) -> Split:
         return {
-            backend["name"].removesuffix("-predictor"): backend.get("weight", 1)
+            backend["name"].removesuffix("-transformer"): backend.get("weight", 1)
             for backend in found["spec"]["rules"][-1].get("backendRefs", [])
         }
 

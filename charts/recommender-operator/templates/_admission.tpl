@@ -56,12 +56,12 @@ validations:
   - expression: >-
       request.operation == 'DELETE' || (has(object.metadata.ownerReferences)
       && object.metadata.ownerReferences.exists(r, has(r.controller) && r.controller
-      && r.apiVersion.startsWith('recommender.dev/') && r.kind in ['RecommenderModel', 'ModelVersion']))
-    {{- include "recommender-operator.refusal" "no RecommenderModel and no ModelVersion controls it" | nindent 4 }}
+      && {{ .owner }}))
+    {{- include "recommender-operator.refusal" (printf "no %s controls it" .owners) | nindent 4 }}
   - expression: >-
       request.operation == 'CREATE' || !has(oldObject.metadata.ownerReferences)
       || oldObject.metadata.ownerReferences.all(r, !has(r.controller) || !r.controller
-      || (r.apiVersion.startsWith('recommender.dev/') && (request.operation == 'DELETE'
+      || ({{ .owner }} && (request.operation == 'DELETE'
       || (has(object.metadata.ownerReferences) && object.metadata.ownerReferences.exists(n, n.uid == r.uid)))))
     {{- include "recommender-operator.refusal" "its controller is another one" | nindent 4 }}
 {{- end -}}

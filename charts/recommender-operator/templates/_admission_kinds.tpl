@@ -26,7 +26,22 @@ matchConstraints:
       apiVersions: [v1alpha1]
       operations: [CREATE, UPDATE, DELETE]
       resources: [modelversions, modelversions/status, counterbaselines]
-{{ include "recommender-operator.ownedOnly" . }}
+{{ include "recommender-operator.ownedOnly" (dict
+  "owner" "r.apiVersion.startsWith('recommender.dev/') && r.kind in ['RecommenderModel', 'ModelVersion']"
+  "owners" "RecommenderModel and no ModelVersion") }}
+{{- end -}}
+
+{{- /* The budgets of a version end with its InferenceService. */ -}}
+{{- define "recommender-operator.budgetsPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [policy]
+      apiVersions: [v1]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [poddisruptionbudgets]
+{{ include "recommender-operator.ownedOnly" (dict
+  "owner" "r.apiVersion.startsWith('serving.kserve.io/') && r.kind == 'InferenceService'"
+  "owners" "InferenceService") }}
 {{- end -}}
 
 {{- /* The operator's own pods run the training image, and nothing else. */ -}}
@@ -99,17 +114,25 @@ matchConstraints:
       resources: [inferenceservices]
 variables:
   - name: pods
-    expression: "[object.spec.predictor]"
+    expression: "[object.spec.predictor] + (has(object.spec.transformer) ? [object.spec.transformer] : [])"
   - name: beside
     expression: >-
       (has(object.spec.predictor.containers) ? object.spec.predictor.containers : [])
       + (has(object.spec.predictor.initContainers) ? object.spec.predictor.initContainers : [])
+  - name: answering
+    expression: >-
+      has(object.spec.transformer) ? (has(object.spec.transformer.containers) ? object.spec.transformer.containers : [])
+      + (has(object.spec.transformer.initContainers) ? object.spec.transformer.initContainers : []) : []
   - name: containers
-    expression: "[(has(object.spec.predictor.model) ? [object.spec.predictor.model] : []) + variables.beside]"
+    expression: "[(has(object.spec.predictor.model) ? [object.spec.predictor.model] : []) + variables.beside + variables.answering]"
 validations:
   - expression: >-
       variables.beside.all(c, c.name in ['transformer-container', 'verify-artifact'] && c.image == {{ .image | squote }})
     {{- include "recommender-operator.refusal" (printf "beside the model server it may run transformer-container and verify-artifact alone, with the image %s" .image) | nindent 4 }}
+  - expression: >-
+      !has(object.spec.transformer) || (size(variables.answering) == 1
+      && variables.answering.all(c, c.name == 'kserve-container' && c.image == {{ .image | squote }}))
+    {{- include "recommender-operator.refusal" (printf "its transformer may run kserve-container alone, with the image %s" .image) | nindent 4 }}
   - expression: >-
       has(object.spec.predictor.model) && has(object.spec.predictor.model.runtime)
       && object.spec.predictor.model.runtime == {{ .root.Values.runtime.name | squote }}
@@ -123,9 +146,9 @@ validations:
       && !has(object.spec.predictor.storageUris) && !has(object.spec.predictor.storageContainerName)
     {{- include "recommender-operator.refusal" "its model must come from a PersistentVolumeClaim" | nindent 4 }}
   - expression: >-
-      !has(object.spec.transformer) && !has(object.spec.explainer) && !has(object.spec.predictor.workerSpec)
-      && !has(object.spec.predictor.logger)
-    {{- include "recommender-operator.refusal" "it has a part beside the predictor" | nindent 4 }}
+      !has(object.spec.explainer) && !has(object.spec.predictor.workerSpec) && !has(object.spec.predictor.logger)
+      && (!has(object.spec.transformer) || (!has(object.spec.transformer.logger) && !has(object.spec.transformer.storageUris)))
+    {{- include "recommender-operator.refusal" "it has a part beside predictor and transformer, or one that logs or downloads" | nindent 4 }}
   {{- include "recommender-operator.podRules" . | nindent 2 }}
 {{- end -}}
 

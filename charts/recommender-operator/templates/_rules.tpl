@@ -56,6 +56,10 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [serving.kserve.io]
   resources: [inferenceservices]
   verbs: [get, list, watch, create, patch, delete]
+# One pod of a served version at a time may be evicted. They are deleted with its InferenceService.
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, create, patch]
 # Objects that KServe creates for an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]

@@ -82,6 +82,9 @@ class Reason(enum.StrEnum):
     SETTLED = "Settled"
     BASELINE_SERVES = "BaselineServes"
     NO_CHAMPION = "NoChampion"
+    #: The former champion answers in place of the champion.
+    STANDBY_SERVES = "StandbyServes"
+    CHAMPION_RETURNED = "ChampionReturned"
     ROLLING_OUT = "RollingOut"
     SERVING = "Serving"
     CANDIDATE_FAILED = "CandidateFailed"

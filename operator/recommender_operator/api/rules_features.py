@@ -1,4 +1,4 @@
-"""CEL rules of the features that `spec.data.source.mapping` declares.
+"""CEL rules of the features and the label that `spec.data.source.mapping` declares.
 
 The check Job has the same rules (`recommender_training.config.declaration`).
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from recommender_operator.api import rules_label
 from recommender_operator.api.spec_features import ONLY, RESERVED, SINGLE, Kind
 
 Pairs = tuple[tuple[str, str], ...]
@@ -16,7 +17,8 @@ _NUMBER = r"^[+-]?([0-9]{1,20}([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?$"
 
 def rules() -> dict[str, Pairs]:
     """Return the rules by path below `source.mapping`."""
-    found: dict[str, Pairs] = {"": tuple(_between_tables())}
+    found: dict[str, Pairs] = {"": (*_between_tables(), *rules_label.BETWEEN)}
+    found |= rules_label.rules()
     for table in _TABLES:
         path = f"{table}.features"
         where = f"mapping.{path}"

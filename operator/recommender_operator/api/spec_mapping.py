@@ -13,6 +13,7 @@ from pydantic import Field
 
 from recommender_operator.api.base import ApiModel
 from recommender_operator.api.spec_features import Features
+from recommender_operator.api.spec_label import Label
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]
 Files = Annotated[str, Field(max_length=253, pattern=r"^[^/\x00-\x1f][^\x00-\x1f]*$")]
@@ -80,8 +81,8 @@ class InteractionsMapping(ApiModel):
     highest: float = Field(
         default=5.0,
         description="The best number of the column of values; mapped to 5. A response of 4 or "
-        "more is positive. True and false are 1 and 0, with 0 as the worst and 1 as the best "
-        "unless lowest and highest are set.",
+        "more is positive unless label says otherwise. True and false are 1 and 0, with 0 as the "
+        "worst and 1 as the best unless lowest and highest are set.",
     )
     event_type: Column | None = Field(
         default=None,
@@ -164,4 +165,9 @@ class DataMapping(ApiModel):
     )
     partition_by: PartitionBy = Field(
         default=PartitionBy.DAY, description="Period of one partition of the interactions, in UTC."
+    )
+    label: Label | None = Field(
+        default=None,
+        description="Which responses are positive, when that is known, and where negatives come "
+        "from. If absent, a value of 4 or more is positive.",
     )

@@ -30,7 +30,18 @@ class ServingSpec(ApiModel):
         max_length=host_names.MAX_LENGTH,
     )
     replicas: int = Field(
-        default=1, ge=1, le=100, description="Number of pods of each deployed version."
+        default=2,
+        ge=1,
+        le=100,
+        description="Number of Triton pods of each deployed version; in Knative mode, of its "
+        "pods. A version serves with one pod less than this, if the cluster has no room.",
+    )
+    transformer_replicas: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Number of transformer pods of each deployed version, which answer the "
+        "requests. Default: replicas. Not used in Knative mode, where a pod has both containers.",
     )
     timeout_milliseconds: int = Field(
         default=200,

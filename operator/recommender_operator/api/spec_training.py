@@ -32,6 +32,12 @@ class Algorithm(enum.StrEnum):
     LOGISTIC_REGRESSION = "LogisticRegression"
 
 
+class EmbeddingUpdates(enum.StrEnum):
+    AUTO = "Auto"
+    DENSE = "Dense"
+    ROWS = "Rows"
+
+
 class Precision(enum.StrEnum):
     AUTO = "Auto"
     FLOAT32 = "Float32"
@@ -187,6 +193,20 @@ class Hyperparameters(ApiModel):
         description="Precision of matrix products in training; the exported model is Float32. "
         "Auto is the fastest one for this model on the kind of processor it is trained on; the "
         "training report names it.",
+    )
+    embedding_updates: EmbeddingUpdates = Field(
+        default=EmbeddingUpdates.AUTO,
+        description="Which rows of the embeddings of users and items a training step updates: all "
+        "of them (Dense), or those that its batch reads (Rows), whose optimizer needs half of the "
+        "memory. Auto is Rows for tables of 50000 rows or more; the training report names it.",
+    )
+    max_embedding_megabytes: int | None = Field(
+        default=None,
+        ge=1,
+        le=1000000,
+        description="Most memory in millions of bytes for the embeddings of users and items and "
+        "their optimizer. A training that needs more fails before it starts, as one does that "
+        "needs more than the memory of its pod.",
     )
     features: tuple[FeatureGroup, ...] = Field(
         default=(FeatureGroup.DEMOGRAPHIC_RATES,),

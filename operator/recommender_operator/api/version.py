@@ -202,6 +202,23 @@ class Interruptions(ApiModel):
         return max(self.restarts, self.withdrawals)
 
 
+class Standby(ApiModel):
+    version: str = Field(max_length=253, description="Version that answers in its place.")
+    since: datetime.datetime = Field(description="Start of the takeover.")
+    ready_since: datetime.datetime | None = Field(
+        default=None, description="Time since which the champion is ready again."
+    )
+    until: datetime.datetime | None = Field(
+        default=None, description="Return of the champion; absent while the standby answers."
+    )
+    count: int = Field(
+        default=1,
+        ge=1,
+        le=100000,
+        description="Number of takeovers in a row; the champion must hold for longer after each.",
+    )
+
+
 class Smoke(ApiModel):
     passed: bool = Field(description="Whether the smoke inference passed.")
     message: str = Field(default="", max_length=2048, description="Details.")
@@ -275,6 +292,10 @@ class ModelVersionStatus(ApiModel):
     )
     interruptions: Interruptions = Field(
         default=Interruptions(), description="Interruptions of its rollout that it caused itself."
+    )
+    standby: Standby | None = Field(
+        default=None,
+        description="Last takeover by the former champion, while this champion was not ready.",
     )
     approved_at: datetime.datetime | None = Field(
         default=None, description="When a person skipped the remaining steps."

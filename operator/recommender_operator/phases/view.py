@@ -159,9 +159,19 @@ class View:
         if candidate is not None and candidate.status.stage is VersionStage.CANARY:
             share = candidate.status.weight
         weights = {candidate.name: share} if candidate is not None and share > 0 else {}
-        if champion is not None and share < 100:
-            weights[champion.name] = 100 - share
+        answering = self.standby or champion
+        if answering is not None and share < 100:
+            weights[answering.name] = 100 - share
         return weights
+
+    @property
+    def standby(self) -> VersionObject | None:
+        """The version that answers in place of the champion; None if the champion answers."""
+        champion = self.champion
+        record = champion.status.standby if champion is not None else None
+        if record is None or record.until is not None:
+            return None
+        return self.versions.get(record.version)
 
     @property
     def route_weights(self) -> dict[str, int]:

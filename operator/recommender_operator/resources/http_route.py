@@ -10,7 +10,7 @@ from recommender_operator.resources import labels
 from recommender_operator.resources.labels import Manifest
 from recommender_operator.resources.options import Options
 
-SERVICE_SUFFIX = "-predictor"
+SERVICE_SUFFIX = "-transformer"
 #: KServe maps the transformer's first port to port 80 of the Service, the others to themselves.
 HTTP_PORT = 80
 GRPC_PORT = 8081
@@ -18,7 +18,7 @@ GRPC_TYPES = ("application/grpc", "application/grpc+proto")
 
 
 def service_name(version: str) -> str:
-    """Return the Service that KServe creates for an InferenceService in Standard mode."""
+    """Return the Service that KServe creates for a transformer in Standard mode."""
     return f"{version}{SERVICE_SUFFIX}"
 
 

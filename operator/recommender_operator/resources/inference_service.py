@@ -1,9 +1,15 @@
-"""InferenceServices: Triton and the transformer in one pod.
+"""InferenceServices: the transformer answers requests, and Triton runs the models.
 
-KServe 0.20 (from its source) merges `predictor.model` into the runtime's `kserve-container` and
-adds the container `transformer-container`. In Standard mode the Service `<name>-predictor` has the
-transformer's ports: 80 for the first, the others with the same number, and appProtocol h2c if the
-name contains `h2c` or `grpc`. In Knative mode only one container may have a port and probes.
+In Standard mode they are KServe's two components, with pods of their own: while Triton restarts,
+the transformer answers from its fallbacks. In Knative mode they share a pod, because KServe splits
+the requests to each component on its own, which would mix versions (kserve#1669); see
+`docs/adr/0037-separate-failure-domains.md`.
+
+KServe 0.20 (from its source) merges `predictor.model` into the runtime's `kserve-container`, and
+appends `--model_name`, `--predictor_host` and `--http_port` to the arguments of a transformer that
+lacks them. In Standard mode the Service of a component has the ports of its container: 80 for the
+first, the others with the same number, and appProtocol h2c if the name contains `h2c` or `grpc`.
+In Knative mode only one container may have a port and probes.
 """
 
 from __future__ import annotations
@@ -14,8 +20,8 @@ import json
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
-from recommender_operator.resources import labels, security
-from recommender_operator.resources.labels import Manifest
+from recommender_operator.resources import disruption, labels, security
+from recommender_operator.resources.labels import Component, Manifest
 from recommender_operator.resources.options import Options
 
 API_VERSION = "serving.kserve.io/v1beta1"
@@ -25,14 +31,19 @@ VISIBILITY = "networking.kserve.io/visibility"
 HTTP_PORT = 8080
 GRPC_PORT = 8081
 TRITON_HTTP_PORT = 8000
+TRITON_GRPC_PORT = 9000
+#: Port of a component's Service for its container's first port.
+SERVICE_PORT = 80
 #: Probe period in seconds, and failed probes before a pod becomes unready (30 s in total). A node
 #: with too little CPU answers late, and a pod without its model answers from the popularity list:
 #: without its only pod a model gives no answers instead of slow ones.
 READY_PERIOD, READY_FAILURES = 5, 6
-#: Seconds that Triton runs after its pod is terminated. The transformer serves for 5 more seconds
-#: while it is removed from the endpoints (docs/serving.md); if Triton ended before, the last
-#: answers would be fallbacks, like those of a broken model.
+#: Seconds that Triton runs after its pod is terminated, while it is removed from the endpoints. In
+#: Knative mode the transformer serves for 5 of these seconds (docs/serving.md); if Triton ended
+#: before, the last answers would be fallbacks, like those of a broken model.
 TRITON_PRE_STOP_SECONDS = 8
+#: Seconds after which a transformer without Triton becomes ready, to answer from its fallbacks.
+MODEL_WAIT_SECONDS = 20
 #: Periods of the startup probe (2 s each) in which a container must load its models.
 STARTUP_PERIODS = 150
 #: KServe's name for the volume of a `pvc://` storageUri; it uses an existing volume of this name.
@@ -40,6 +51,8 @@ STARTUP_PERIODS = 150
 ARTIFACT_VOLUME = "kserve-pvc-source"
 #: Size limit of the scratch volume.
 SCRATCH = "512Mi"
+#: Number of this layout: a release that changes it deploys running versions again.
+LAYOUT = 2
 
 
 class NotPublishedError(Exception):
@@ -52,29 +65,14 @@ def standard(model: ModelObject, version: VersionObject, options: Options) -> Ma
     Raises:
         NotPublishedError: the version has no artifact.
     """
-    predictor = _predictor(model, version, options)
-    predictor["securityContext"] = {
-        "runAsNonRoot": True,
-        "seccompProfile": {"type": "RuntimeDefault"},
-    }
-    # Start a new pod first, so that a change of settings never reduces the number of pods.
-    predictor["deploymentStrategy"] = {
-        "type": "RollingUpdate",
-        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
-    }
-    predictor["model"].update(_probes("/v2/health/ready", "/v2/health/live", TRITON_HTTP_PORT))
-    predictor["model"]["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_PRE_STOP_SECONDS}}}
-    transformer = predictor["containers"][0]
-    transformer.update(_probes("/v2/health/ready", "/v2/health/live", HTTP_PORT))
-    transformer["ports"] = [
-        {"name": "http1", "containerPort": HTTP_PORT, "protocol": "TCP"},
-        {"name": "h2c", "containerPort": GRPC_PORT, "protocol": "TCP"},
-    ]
     return {
         "apiVersion": API_VERSION,
         "kind": "InferenceService",
         "metadata": _standard_metadata(model, version),
-        "spec": {"predictor": predictor},
+        "spec": {
+            "predictor": _standard_predictor(model, version, options),
+            "transformer": _standard_transformer(model, version, options),
+        },
     }
 
 
@@ -97,6 +95,61 @@ def _standard_metadata(model: ModelObject, version: VersionObject) -> Manifest:
     }
 
 
+def _standard_predictor(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
+    triton = _triton(model, _artifact(version), options)
+    triton.update(_probes("/v2/health/ready", "/v2/health/live", TRITON_HTTP_PORT))
+    triton["lifecycle"] = {"preStop": {"sleep": {"seconds": TRITON_PRE_STOP_SECONDS}}}
+    triton["ports"] = [{"name": "h2c", "containerPort": TRITON_GRPC_PORT, "protocol": "TCP"}]
+    return {
+        **_component(model, version, Component.PREDICTOR, model.spec.serving.replicas, options),
+        "model": triton,
+        "initContainers": [_verifier(_artifact(version), model.spec.serving, options)],
+    }
+
+
+def _standard_transformer(
+    model: ModelObject, version: VersionObject, options: Options
+) -> Manifest:
+    container = _transformer(
+        model,
+        version,
+        options,
+        name="kserve-container",
+        predictor=f"{version.name}-predictor.{model.namespace}:{SERVICE_PORT}",
+    )
+    container["args"] += ["--model-wait-seconds", str(MODEL_WAIT_SECONDS)]
+    container.update(_probes("/v2/health/ready", "/v2/health/live", HTTP_PORT))
+    container["ports"] = [
+        {"name": "http1", "containerPort": HTTP_PORT, "protocol": "TCP"},
+        {"name": "h2c", "containerPort": GRPC_PORT, "protocol": "TCP"},
+    ]
+    replicas = model.spec.serving.transformer_replicas or model.spec.serving.replicas
+    return {
+        **_component(model, version, Component.TRANSFORMER, replicas, options),
+        "containers": [container],
+    }
+
+
+def _component(
+    model: ModelObject,
+    version: VersionObject,
+    component: Component,
+    replicas: int,
+    options: Options,
+) -> Manifest:
+    """Return the fields that both components have in Standard mode."""
+    marks = labels.of_component(model.name, version.name, component)
+    return {
+        **_pods(model, replicas, marks, options),
+        "securityContext": {
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": disruption.spread(marks),
+        "deploymentStrategy": disruption.strategy(replicas),
+    }
+
+
 def knative(
     model: ModelObject, version: VersionObject, canary_percent: int | None, options: Options
 ) -> Manifest:
@@ -107,8 +160,13 @@ def knative(
     Raises:
         NotPublishedError: the version has no artifact.
     """
-    predictor = _predictor(model, version, options)
-    transformer = predictor["containers"][0]
+    transformer = _transformer(
+        model,
+        version,
+        options,
+        name="transformer-container",
+        predictor=f"localhost:{TRITON_GRPC_PORT}",
+    )
     transformer["ports"] = [{"containerPort": HTTP_PORT, "protocol": "TCP"}]
     transformer["readinessProbe"] = _probe(
         "/v2/health/ready", HTTP_PORT, READY_PERIOD, READY_FAILURES
@@ -116,6 +174,14 @@ def knative(
     transformer["livenessProbe"] = {
         **_probe("/v2/health/live", HTTP_PORT, 10, 6),
         "initialDelaySeconds": 30,
+    }
+    artifact = _artifact(version)
+    marks = labels.of_version(model.name, version.name)
+    predictor = {
+        **_pods(model, model.spec.serving.replicas, marks, options),
+        "model": _triton(model, artifact, options),
+        "initContainers": [_verifier(artifact, model.spec.serving, options)],
+        "containers": [transformer],
     }
     if canary_percent is not None:
         predictor["canaryTrafficPercent"] = canary_percent
@@ -140,49 +206,63 @@ def knative(
 def serving_digest(serving: ServingSpec) -> str:
     """Return a short digest of the settings whose change restarts a served version.
 
-    Images are not included: an upgrade of the operator restarts no served version.
+    Images are not included: an upgrade of the operator restarts no served version, unless it
+    changes the layout of the pods.
     """
     content = serving.model_dump(
         mode="json",
         by_alias=True,
         exclude_defaults=True,
-        include={"replicas", "timeout_milliseconds", "resources", "transformer_resources"},
+        include={
+            "replicas",
+            "transformer_replicas",
+            "timeout_milliseconds",
+            "resources",
+            "transformer_resources",
+        },
     )
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _predictor(model: ModelObject, version: VersionObject, options: Options) -> Manifest:
+def _artifact(version: VersionObject) -> Artifact:
     artifact = version.status.artifact
     if artifact is None:
         raise NotPublishedError(f"{version.name} has no artifact: it was not published")
-    serving = model.spec.serving
-    claim = model.spec.storage.claim_name
+    return artifact
+
+
+def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Options) -> Manifest:
     return {
-        "minReplicas": serving.replicas,
-        "maxReplicas": serving.replicas,
-        "labels": labels.of_version(model.name, version.name),
+        "minReplicas": replicas,
+        "maxReplicas": replicas,
+        "labels": marks,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         **security.pull_secrets(options),
-        "model": {
-            "modelFormat": {"name": "pytorch"},
-            "runtime": options.triton_runtime,
-            "protocolVersion": "v2",
-            "storageUri": f"pvc://{claim}/{artifact.path}/repository",
-            "resources": security.resources(serving.resources),
-            # The runtime defines user and root file system: Triton's images differ.
-            "securityContext": security.container_security(user=None, read_only=False),
-        },
-        "initContainers": [_verifier(artifact.path, artifact.digest, serving, options)],
-        "containers": [_transformer(model, version.name, artifact, options)],
         "volumes": [
             {
                 "name": ARTIFACT_VOLUME,
-                "persistentVolumeClaim": {"claimName": claim, "readOnly": True},
+                "persistentVolumeClaim": {
+                    "claimName": model.spec.storage.claim_name,
+                    "readOnly": True,
+                },
             },
             security.empty_dir("tmp", SCRATCH),
         ],
+    }
+
+
+def _triton(model: ModelObject, artifact: Artifact, options: Options) -> Manifest:
+    claim = model.spec.storage.claim_name
+    return {
+        "modelFormat": {"name": "pytorch"},
+        "runtime": options.triton_runtime,
+        "protocolVersion": "v2",
+        "storageUri": f"pvc://{claim}/{artifact.path}/repository",
+        "resources": security.resources(model.spec.serving.resources),
+        # The runtime defines user and root file system: Triton's images differ.
+        "securityContext": security.container_security(user=None, read_only=False),
     }
 
 
@@ -191,39 +271,43 @@ def _artifact_mount(path: str) -> Manifest:
     return {**mount, "subPath": path, "readOnly": True}
 
 
-def _verifier(path: str, digest: str, serving: ServingSpec, options: Options) -> Manifest:
+def _verifier(artifact: Artifact, serving: ServingSpec, options: Options) -> Manifest:
     return {
         "name": "verify-artifact",
         "image": options.serving_image,
         "imagePullPolicy": options.image_pull_policy,
-        "command": ["recommender-serving", "verify", "/artifact", "--digest", digest],
+        "command": ["recommender-serving", "verify", "/artifact", "--digest", artifact.digest],
         "resources": security.resources(serving.transformer_resources),
         "securityContext": security.container_security(),
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [_artifact_mount(path), {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108
+        "volumeMounts": [
+            _artifact_mount(artifact.path),
+            {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+        ],
     }
 
 
 def _transformer(
-    model: ModelObject, version: str, artifact: Artifact, options: Options
+    model: ModelObject, version: VersionObject, options: Options, *, name: str, predictor: str
 ) -> Manifest:
-    serving = model.spec.serving
+    serving, artifact = model.spec.serving, _artifact(version)
     return {
-        "name": "transformer-container",
+        "name": name,
         "image": options.serving_image,
         "imagePullPolicy": options.image_pull_policy,
-        "command": [
-            "recommender-serving", "serve",
+        "command": ["recommender-serving", "serve"],
+        "args": [
             "--artifact", "/artifact",
             # Verify the artifact at each start, including restarts in the same pod.
             "--digest", artifact.digest,
-            "--triton", "localhost:9000",
-            "--http-port", str(HTTP_PORT),
+            "--model_name", "recommender",
+            "--predictor_host", predictor,
+            "--http_port", str(HTTP_PORT),
             "--grpc-port", str(GRPC_PORT),
         ],
         "env": [
             {"name": "RECOMMENDER_MODEL", "value": model.name},
-            {"name": "RECOMMENDER_VERSION", "value": version},
+            {"name": "RECOMMENDER_VERSION", "value": version.name},
             {"name": "RECOMMENDER_TIMEOUT_MS", "value": str(serving.timeout_milliseconds)},
         ],
         "resources": security.resources(serving.transformer_resources),

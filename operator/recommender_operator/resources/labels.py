@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Any
 
 from recommender_operator.api.base import API_VERSION, GROUP
@@ -18,6 +19,8 @@ JOB_KIND = f"{GROUP}/job-kind"
 ATTEMPT = f"{GROUP}/attempt"
 #: Distinguishes the object whose files a Job removes from earlier ones of the same name.
 INCARNATION = f"{GROUP}/incarnation"
+#: Label of a serving pod in Gateway mode; in Knative mode one pod is both.
+COMPONENT = f"{GROUP}/component"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "recommender-operator"
 
@@ -31,6 +34,13 @@ SERVING_DIGEST = f"{GROUP}/serving-digest"
 DECIDED_ON = f"{GROUP}/decided-on"
 
 
+class Component(enum.StrEnum):
+    """The components of an InferenceService, as KServe names them."""
+
+    TRANSFORMER = "transformer"
+    PREDICTOR = "predictor"
+
+
 def of_model(model: str) -> dict[str, str]:
     """Return the labels of a child of a model."""
     return {MANAGED_BY: MANAGER, MODEL: model}
@@ -39,6 +49,11 @@ def of_model(model: str) -> dict[str, str]:
 def of_version(model: str, version: str) -> dict[str, str]:
     """Return the labels of a child of a version."""
     return {**of_model(model), VERSION: version}
+
+
+def of_component(model: str, version: str, component: Component) -> dict[str, str]:
+    """Return the labels of the pods of one component of a version."""
+    return {**of_version(model, version), COMPONENT: component.value}
 
 
 def of_job(model: str, version: str, kind: JobKind, attempt: int) -> dict[str, str]:
@@ -53,17 +68,24 @@ def selector(labels: dict[str, str]) -> str:
 
 def owned_by_model(model: ModelObject) -> list[Manifest]:
     """Return the owner references of a child of the RecommenderModel."""
-    return [_owner("RecommenderModel", model.name, model.uid)]
+    return [_owner(f"{GROUP}/{API_VERSION}", "RecommenderModel", model.name, model.uid)]
 
 
 def owned_by_version(version: VersionObject) -> list[Manifest]:
     """Return the owner references of a child of the ModelVersion."""
-    return [_owner("ModelVersion", version.name, version.uid)]
+    return [_owner(f"{GROUP}/{API_VERSION}", "ModelVersion", version.name, version.uid)]
 
 
-def _owner(kind: str, name: str, uid: str) -> Manifest:
+def owned_by_service(service: Manifest) -> list[Manifest]:
+    """Return the owner references of a child of a stored InferenceService."""
+    metadata = service["metadata"]
+    api_version, kind = service["apiVersion"], service["kind"]
+    return [_owner(api_version, kind, metadata["name"], metadata["uid"])]
+
+
+def _owner(api_version: str, kind: str, name: str, uid: str) -> Manifest:
     return {
-        "apiVersion": f"{GROUP}/{API_VERSION}",
+        "apiVersion": api_version,
         "kind": kind,
         "name": name,
         "uid": uid,

@@ -78,11 +78,11 @@ def build_recommender(
 
 
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
-    triton = Triton(settings.triton)
+    triton = Triton(settings.predictor)
     recommender_model, baseline_model = (TritonRanker(triton, name) for name in TRITON_MODELS)
     rankers = (recommender_model, baseline_model)
     recommender = build_recommender(settings, artifact, rankers)
-    readiness = Readiness(lambda: triton.ready(TRITON_MODELS))
+    readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
     service = Service(
         MODEL_NAME,
         settings.version,
@@ -136,7 +136,7 @@ async def _until_signal(
         settings.version,
         settings.http_port,
         settings.grpc_port,
-        settings.triton,
+        settings.predictor,
     )
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 EXAMPLES = """\
 examples:
-  recommender-serving serve --artifact /artifact --triton localhost:9000 \\
+  recommender-serving serve --artifact /artifact --predictor-host localhost:9000 \\
       --http-port 8080 --grpc-port 8081
   recommender-serving verify /artifact --digest sha256:4f0c...
 
@@ -34,7 +34,7 @@ class ServeSettings:
     """Settings of `serve`; times are in seconds."""
 
     artifact: Path
-    triton: str  # host:port of Triton's gRPC endpoint
+    predictor: str  # host:port of Triton's gRPC endpoint
     http_port: int
     grpc_port: int
     model: str
@@ -45,6 +45,7 @@ class ServeSettings:
     max_in_flight: int = 128  # calls to one Triton model at a time
     drain: float = 5.0  # from the signal until the ports close
     grace: float = 20.0  # for requests that are still in flight then
+    model_wait: float | None = None  # until it answers without Triton; None waits for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +123,34 @@ def _add_serve_options(serve: argparse.ArgumentParser) -> None:
     add = serve.add_argument
     add("--artifact", type=Path, required=True, help="folder of the artifact, read-only")
     add("--digest", type=_digest, help="verify the artifact before loading it (default: do not)")
-    add("--triton", type=_endpoint, default="localhost:9000", help="gRPC endpoint, HOST:PORT")
-    add("--http-port", type=_port, default=8080, help="port of REST and /metrics (default 8080)")
+    # KServe's spelling of its arguments, which it appends if they are missing, works too.
+    add(
+        "--predictor-host",
+        "--predictor_host",
+        type=_endpoint,
+        default="localhost:9000",
+        help="Triton's gRPC endpoint, HOST:PORT (default localhost:9000)",
+    )
+    add(
+        "--http-port",
+        "--http_port",
+        type=_port,
+        default=8080,
+        help="port of REST and /metrics (default 8080)",
+    )
+    add(
+        "--model-name",
+        "--model_name",
+        choices=["recommender"],
+        default="recommender",
+        help="name of the model in the protocols (always recommender)",
+    )
+    add(
+        "--model-wait-seconds",
+        type=_seconds,
+        help="become ready after this time without Triton, and answer from the fallbacks "
+        "(default: wait for Triton)",
+    )
     add("--grpc-port", type=_port, default=8081, help="port of gRPC (default 8081)")
     add("--model", help="name of the RecommenderModel")
     add("--version", help="name of the version")
@@ -172,7 +199,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
     baseline = args.baseline_timeout_ms or min(100.0, timeout / 2)
     return ServeSettings(
         artifact=args.artifact,
-        triton=args.triton,
+        predictor=args.predictor_host,
         http_port=args.http_port,
         grpc_port=args.grpc_port,
         model=_name(args.model, environ, "--model", "RECOMMENDER_MODEL"),
@@ -183,6 +210,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         max_in_flight=args.max_in_flight,
         drain=args.drain_seconds,
         grace=args.grace_seconds,
+        model_wait=args.model_wait_seconds,
     )
 
 

@@ -100,9 +100,9 @@ class Servicer:
     async def model_ready(
         self, request: pb.ModelReadyRequest, _: float | None
     ) -> pb.ModelReadyResponse:
-        """Answer whether to send traffic."""
+        """Answer whether the model answers."""
         self._service.check_model(request.name, request.version)
-        return pb.ModelReadyResponse(ready=await self._service.readiness.ready())
+        return pb.ModelReadyResponse(ready=await self._service.readiness.model_ready())
 
     async def server_metadata(
         self, _: pb.ServerMetadataRequest, __: float | None

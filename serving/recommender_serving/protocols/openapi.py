@@ -49,8 +49,8 @@ def _paths(limits: Limits, model: str) -> Iterator[tuple[str, Schema]]:
     probes = {
         "/v2/health/live": "Whether the process runs",
         "/v2/health/ready": "Whether it should receive traffic",
-        f"/v1/models/{model}": "Whether the model should receive traffic",
-        f"/v2/models/{model}/ready": "Whether the model should receive traffic",
+        f"/v1/models/{model}": "Whether the model answers, and not a fallback",
+        f"/v2/models/{model}/ready": "Whether the model answers, and not a fallback",
         f"/v2/models/{model}": "The tensors of the v2 protocol",
         "/v1/models": "The models",
         "/v2/models": "The models",

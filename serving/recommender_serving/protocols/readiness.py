@@ -1,4 +1,8 @@
-"""Readiness for traffic: both models are loaded and warm, and no shutdown has started."""
+"""Readiness for traffic: requests can be answered, and no shutdown has started.
+
+A pod that was warm stays ready while Triton restarts: its fallbacks answer. The readiness of the
+model shows whether Triton answers.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,18 @@ POLL_SECONDS = 0.2
 
 
 class Readiness:
-    """Ready after the warm-up, while Triton is ready and until the drain starts."""
+    """Ready from the warm-up, or from the end of the wait for Triton, until the drain."""
 
-    def __init__(self, triton_ready: Callable[[], Awaitable[bool]]) -> None:
+    def __init__(
+        self, triton_ready: Callable[[], Awaitable[bool]], wait: float | None = None
+    ) -> None:
+        """`wait` is the longest time to wait for Triton, in seconds; None waits until it is ready.
+
+        A pod that shares no fate with Triton must not wait for good: it can answer without it.
+        """
         self._triton_ready = triton_ready
-        self._warm = False
+        self._wait = wait
+        self._opened = False
         self._draining = False
 
     @property
@@ -28,13 +39,28 @@ class Readiness:
         self._draining = True
 
     async def ready(self) -> bool:
-        """Return whether to send traffic; queries Triton, so that a crash shows at once."""
-        return self._warm and not self._draining and await self._triton_ready()
+        """Return whether to send traffic."""
+        return self._opened and not self._draining
+
+    async def model_ready(self) -> bool:
+        """Return whether the model answers; queries Triton, so that a crash shows at once."""
+        return await self.ready() and await self._triton_ready()
 
     async def open(self, warm_up: Callable[[], Awaitable[None]]) -> None:
-        """Wait for Triton, warm it up, and become ready."""
+        """Wait for Triton, warm it up, and become ready; after the wait without it."""
+        try:
+            async with asyncio.timeout(self._wait):
+                await self._until_triton_is_ready()
+        except TimeoutError:
+            self._opened = True
+            logger.warning(
+                "Triton is not ready after %s s: ready to answer from the fallbacks", self._wait
+            )
+            await self._until_triton_is_ready()
+        await warm_up()
+        self._opened = True
+        logger.info("Triton has both models: ready")
+
+    async def _until_triton_is_ready(self) -> None:
         while not await self._triton_ready():
             await asyncio.sleep(POLL_SECONDS)
-        await warm_up()
-        self._warm = True
-        logger.info("Triton has both models: ready")

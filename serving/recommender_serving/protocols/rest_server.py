@@ -130,13 +130,13 @@ class Rest:
     async def v1_ready(self, request: Request) -> Response:
         """Answer whether to send traffic, by the v1 protocol."""
         name = self._check_model(request)
-        await self._service.check_ready()
+        await self._service.check_model_ready()
         return Json({"name": name, "ready": True})
 
     async def v2_ready(self, request: Request) -> Response:
         """Answer whether to send traffic, by the v2 protocol."""
         name = self._check_model(request)
-        await self._service.check_ready()
+        await self._service.check_model_ready()
         return Json({"name": name, "ready": True})
 
     async def server_ready(self, _: Request) -> Response:

@@ -59,6 +59,11 @@ class Service:
         if not await self.readiness.ready():
             raise NotReady(f"{self.name} is not ready for traffic")
 
+    async def check_model_ready(self) -> None:
+        """Raise NotReady if the model does not answer; fallbacks may."""
+        if not await self.readiness.model_ready():
+            raise NotReady(f"the model {self.name} is not ready: fallbacks answer in its place")
+
     async def predict(self, body: object, deadline: float | None = None) -> list[Answer]:
         """Answer a v1 body, already decoded from JSON, by the time `deadline` of the event loop.
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +18,7 @@ from recommender_serving.triton.inputs import Tensors
 ITEMS = "item_ids__0"
 SCORES = "scores__1"
 READY_TIMEOUT = 1.0
+BROKEN = grpc.ChannelConnectivity.TRANSIENT_FAILURE
 CHANNEL_OPTIONS = (
     # Reconnect to a restarted Triton within a second, instead of gRPC's default of two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
@@ -24,27 +27,63 @@ CHANNEL_OPTIONS = (
     # Detect a peer that disappeared without closing the connection.
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 5_000),
-    # Use no proxy between two containers of a pod.
+    # Use no proxy between the pods of a version.
     ("grpc.enable_http_proxy", 0),
+    # Channels to the same address would share one connection, and so one Triton of several.
+    ("grpc.use_local_subchannel_pool", 1),
 )
+#: A Service assigns a Triton to a connection, not to a call. Several connections spread the
+#: calls, and one Triton that is lost takes only its connections along.
+CHANNELS = 4
+#: Tries of a call that lost its Triton. An inference changes nothing, so it may be repeated; but
+#: not more than once, because the call itself may be what ends each Triton that it reaches.
+TRIES = 2
 
 
-class Triton:
-    """One channel to Triton; create and close it in the running event loop."""
+class Stub:
+    """The two methods that are called, over one channel."""
 
-    def __init__(self, endpoint: str) -> None:
-        self._channel = grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
-        self._infer = self._method("ModelInfer", pb.ModelInferRequest, pb.ModelInferResponse)
-        self._ready = self._method("ModelReady", pb.ModelReadyRequest, pb.ModelReadyResponse)
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+        self.infer = self._method("ModelInfer", pb.ModelInferRequest, pb.ModelInferResponse)
+        self.ready = self._method("ModelReady", pb.ModelReadyRequest, pb.ModelReadyResponse)
 
     def _method(self, name: str, request: Any, response: Any) -> Any:
         path = f"/inference.GRPCInferenceService/{name}"
         return self._channel.unary_unary(path, request.SerializeToString, response.FromString)
 
+    @property
+    def broken(self) -> bool:
+        """Whether the last connection failed and the next is not tried yet."""
+        return bool(self._channel.get_state(try_to_connect=True) is BROKEN)
+
+
+class Triton:
+    """Channels to one or several Tritons behind an address.
+
+    Create and close it in the running event loop.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        self._channels = [
+            grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS) for _ in range(CHANNELS)
+        ]
+        self._turns = itertools.cycle([Stub(channel) for channel in self._channels])
+
+    def _stub(self) -> Stub:
+        """Return the stub of the next channel that is not known to be broken, else of the next."""
+        stub = next(self._turns)
+        for _ in range(CHANNELS - 1):
+            if not stub.broken:
+                break
+            stub = next(self._turns)
+        return stub
+
     async def ready(self, models: Sequence[str]) -> bool:
         """Return whether Triton reports all these models ready; False if it is unreachable."""
         calls = [
-            self._ready(pb.ModelReadyRequest(name=name), timeout=READY_TIMEOUT) for name in models
+            self._stub().ready(pb.ModelReadyRequest(name=name), timeout=READY_TIMEOUT)
+            for name in models
         ]
         try:
             return all(answer.ready for answer in await asyncio.gather(*calls))
@@ -53,6 +92,9 @@ class Triton:
 
     async def infer(self, model: str, tensors: Tensors, timeout: float) -> Any:
         """Call a model and return the ModelInferResponse.
+
+        A call that lost its Triton is repeated over another connection, within `timeout` seconds
+        in total.
 
         Raises:
             RankerError: timeout or error.
@@ -67,16 +109,22 @@ class Triton:
             ],
             raw_input_contents=[tensor.data for tensor in tensors],
         )
-        try:
-            return await self._infer(request, timeout=timeout)
-        except grpc.aio.AioRpcError as error:
-            late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-            reason = FallReason.TIMEOUT if late else FallReason.ERROR
-            raise RankerError(reason, f"{error.code().name}: {error.details()}") from error
+        ends = time.monotonic() + timeout
+        for left in reversed(range(TRIES)):
+            try:
+                within = max(0.0, ends - time.monotonic())
+                return await self._stub().infer(request, timeout=within)
+            except grpc.aio.AioRpcError as error:
+                if left and error.code() is grpc.StatusCode.UNAVAILABLE:
+                    continue
+                late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+                reason = FallReason.TIMEOUT if late else FallReason.ERROR
+                raise RankerError(reason, f"{error.code().name}: {error.details()}") from error
+        raise AssertionError("the last try returns or raises")
 
     async def close(self) -> None:
-        """Close the channel; calls in flight end with an error."""
-        await self._channel.close()
+        """Close the channels; calls in flight end with an error."""
+        await asyncio.gather(*(channel.close() for channel in self._channels))
 
 
 class TritonRanker:

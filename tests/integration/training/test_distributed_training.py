@@ -140,6 +140,16 @@ def test_two_processes_end_with_the_metrics_of_one_and_one_artifact(
     assert not list(place.root.glob(".*.partial"))
 
 
+def test_two_processes_that_update_rows_end_with_the_metrics_of_one(place: Place) -> None:
+    settings = {**SETTINGS, "epochs": 4, "embeddingUpdates": "Rows", "retrieval": "Weights"}
+    more = ["--config", json.dumps({"seed": 3, "hyperparameters": settings})]
+    alone = place.train("one-rows", more=more)
+    both = place.train("two-rows", group(2), more=more)
+    assert (alone.code, both.code) == (0, 0), both.log
+    assert "ranker items 61 x 8 by row" in both.log
+    assert_near(both, alone)
+
+
 @pytest.mark.parametrize("mode", ["AllWeights", "ItemEmbeddings"])
 def test_two_processes_start_from_the_champion_as_one_does_and_towers_hold_nobody_up(
     place: Place, one: Ended, mode: str

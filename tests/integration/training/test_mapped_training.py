@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import jsonschema
+import numpy as np
 import polars as pl
+import pytest
 
 from recommender_serving.artifact import loader
 from recommender_training.cli import main
+from recommender_training.data import load, splits
+from recommender_training.data_checks import profile
 from recommender_training.samples import synthetic
+
+SCHEMA = Path(__file__).parents[3] / "docs" / "evaluation.schema.json"
 
 CONFIG = '{"algorithm": "LogisticRegression", "seed": 3}'
 MAPPING = {
@@ -47,3 +55,72 @@ def test_a_model_is_trained_on_typed_events_alone_and_served(tmp_path: Path) -> 
     loaded = loader.load(tmp_path / "work" / answer["path"])
     assert not loaded.vocabulary.features
     assert not loaded.vocabulary.items.features
+
+
+def shop(folder: Path) -> None:
+    """Half of 2,000 views are of good items, which are bought an hour later one time in three."""
+    random = np.random.default_rng(4)
+    user, item = random.integers(0, 60, 2000), random.integers(0, 30, 2000)
+    at = 1_700_000_000 + np.cumsum(random.integers(1, 600, 2000))
+    bought = random.random(2000) < np.where(item % 2, 0.3, 0.03)
+    views = pl.DataFrame({"user": user, "item": item, "at": at}).with_columns(kind=pl.lit("view"))
+    buys = views.filter(bought).with_columns(pl.col("at") + 3600, kind=pl.lit("buy"))
+    folder.mkdir()
+    events = pl.concat([views, buys]).with_columns(pl.from_epoch("at", time_unit="s"))
+    events.write_parquet(folder / "events.parquet")
+
+
+LABELS: dict[str, dict[str, Any]] = {
+    "attributed": {
+        "positiveTypes": [{"type": "buy"}],
+        "attribution": {"impressions": ["view"], "hours": 2},
+    },
+    "drawn": {
+        "positiveTypes": [{"type": "buy"}],
+        "negatives": {"perPositive": 3, "by": "Uniform"},
+        "positiveRate": 0.01,
+    },
+}
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_declared_label_is_checked_trained_and_carried_in_the_artifact(
+    label: str, tmp_path: Path
+) -> None:
+    shop(tmp_path / "shop")
+    report = tmp_path / "report.json"
+    code = main.main(
+        ["run", "--source", str(tmp_path / "shop"), "--format", "Parquet",
+         "--mapping", json.dumps(MAPPING | {"label": LABELS[label]}),
+         "--work", str(tmp_path / "work"), "--config", CONFIG, "--report", str(report)]
+    )  # fmt: skip
+    answer = json.loads(report.read_text())
+    assert (code, answer["reason"]) == (0, "Done"), answer
+    artifact = tmp_path / "work" / answer["path"]
+    page = json.loads((artifact / "report.json").read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(page)
+    assert page["label"]["declared"] == LABELS[label]
+    manifest = json.loads((artifact / "manifest.json").read_text())
+    assert manifest["label"] == LABELS[label]
+    assert "Events" in (artifact / "report.html").read_text() or label == "attributed"
+
+    lake, version = tmp_path / "work" / "lake" / "local", manifest["dataVersion"]
+    _, data = load.load(lake, version, None)
+    events, split = data.events, splits.temporal(data.events)
+    found = page["label"]
+    assert found["rows"] == len(events.rows)
+    assert found["positives"] == events.label.sum()
+    checked = profile.build(lake, version, None).profile
+    assert checked["window"]["validationStart"] == split.validation_start
+    assert checked["window"]["testStart"] == split.test_start
+    for part in profile.PARTS:
+        own = events.label[getattr(split, part)]
+        assert checked["labels"][part] == {"rows": len(own), "positive": int(own.sum())}
+    if label == "attributed":
+        assert found["openRows"] > 0
+        assert found["leftOutRows"] > 0
+        assert found["drawnNegatives"] == 0
+        assert page["metrics"]["auc"] > 0.6
+    else:
+        assert found["drawnNegatives"] == 3 * found["positives"]
+        assert found["logitShift"] == pytest.approx(np.log(3 * 0.01 / 0.99), abs=0.02)

@@ -42,6 +42,16 @@ def test_a_lost_service_of_the_champion_comes_back() -> None:
     world = rolled_out_second()
     del world.services[world.stable()]
     world.reconcile()
+    assert world.condition("Available") == ("True", "StandbyServes")
+    world.settle()
+    assert world.route == {world.stable(): 100}
+    assert world.champion() in world.services
+
+
+def test_a_lost_service_of_the_only_version_comes_back() -> None:
+    world = promoted_first()
+    del world.services[world.stable()]
+    world.reconcile()
     assert world.condition("Available") == ("False", "ChampionUnavailable")
     world.settle()
     assert world.champion() in world.services

@@ -113,7 +113,11 @@ async def test_actions_run_in_order_up_to_the_first_error() -> None:
     )
     with pytest.raises(KubeError, match="down"):
         await run(rig, snapshot(rig), ALL[4], ALL[5], ALL[2])
-    assert rig.kube.writes == [("apply", "inferenceservices", NAME)]
+    assert rig.kube.writes == [
+        ("apply", "inferenceservices", NAME),
+        ("apply", "poddisruptionbudgets", f"{NAME}-transformer"),
+        ("apply", "poddisruptionbudgets", f"{NAME}-predictor"),
+    ]
 
 
 async def test_a_status_that_says_nothing_new_is_not_written() -> None:

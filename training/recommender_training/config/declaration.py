@@ -1,7 +1,8 @@
-"""The features that a team declares of its users, its items and the context of an interaction.
+"""The features and the label that a team declares of its users, items and interactions.
 
-A declaration says for each feature where it comes from, what kind it is and what it is used for.
-Ingestion, checks, models, requests, drift, fairness and popularity lists follow from it.
+A declaration says for each feature where it comes from, what kind it is and what it is used for,
+and which responses are positive (`config.label`). Ingestion, checks, models, requests, drift,
+fairness and popularity lists follow from it.
 
 The other side of this contract is `recommender_operator.api.spec_features`; a test compares them.
 """
@@ -16,6 +17,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from recommender_training.common.section import Section
+from recommender_training.config.label import Label
 
 #: A name is a column of the tables, a field of requests and a label of metrics.
 NAME = r"^[a-z][a-z0-9_]{0,39}$"
@@ -181,11 +183,12 @@ Features = Annotated[tuple[Feature, ...], Field(max_length=MAX_FEATURES)]
 
 
 class Declaration(Section):
-    """All features of a data set."""
+    """All features of a data set, and its label; a value of 4 or more is positive without one."""
 
     users: Features = ()
     items: Features = ()
     context: Features = ()
+    label: Label | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

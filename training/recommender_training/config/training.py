@@ -42,6 +42,14 @@ class Precision(enum.StrEnum):
     BFLOAT16 = "BFloat16"
 
 
+class EmbeddingUpdates(enum.StrEnum):
+    """Rows of an embedding table that a step of a fit updates (`trainer.embedding_plan`)."""
+
+    AUTO = "Auto"
+    DENSE = "Dense"
+    ROWS = "Rows"
+
+
 class Retrieval(enum.StrEnum):
     """Part of the retrieval that ranks lists, beside predicted response and popularity."""
 
@@ -89,6 +97,8 @@ class Hyperparameters(Section):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     user_dropout: float = Field(default=0.5, ge=0, le=1)
     precision: Precision = Precision.AUTO
+    embedding_updates: EmbeddingUpdates = EmbeddingUpdates.AUTO
+    max_embedding_megabytes: int | None = Field(default=None, ge=1, le=1_000_000)
     features: tuple[FeatureGroup, ...] = Field(
         default=(FeatureGroup.DEMOGRAPHIC_RATES,), max_length=3
     )

@@ -16,8 +16,10 @@ import scipy.sparse as sp
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints, Places
 from recommender_training.config.declaration import Place
-from recommender_training.data import coding, schema
+from recommender_training.config.label import Label
+from recommender_training.data import coding, labels, schema
 from recommender_training.data.coding import Attribute, Block, Coding, Listed
+from recommender_training.data.labels import Labelling, Labels
 from recommender_training.data.lake import Tables
 
 
@@ -81,26 +83,57 @@ class Users:
 @dataclass(frozen=True)
 class Events:
     """Interactions, sorted by time, user and item; `build` makes them 20 bytes each, and 4 for
-    each feature of the context."""
+    each feature of the context. A declared label takes 7 more."""
 
     user: Places  # [N] row in Users
     item: Places  # [N] row in Items
     value: Floats  # [N]
     time: Ints  # [N] seconds since 1970
     context: Floats | None = None  # [N, C] values of the declared features; None: there are none
+    labels: Labels | None = None  # None: a value of POSITIVE_VALUE or more is positive
 
     def __len__(self) -> int:
         return len(self.time)
 
     @property
     def label(self) -> Bools:
-        """Whether each response is positive, [N]."""
-        return self.value >= schema.POSITIVE_VALUE
+        """[N] the target of fits and evaluations: whether each response is positive."""
+        return self.positive if self.labels is None else self.labels.label
+
+    @property
+    def positive(self) -> Bools:
+        """[N] whether each event is positive by itself, which is known at its own time."""
+        if self.labels is None:
+            return self.value >= schema.POSITIVE_VALUE
+        return self.labels.positive
+
+    @property
+    def rows(self) -> Ints:
+        """The rows that have a label, ascending."""
+        if self.labels is None:
+            return np.arange(len(self), dtype=np.int64)
+        return np.flatnonzero(self.labels.rows).astype(np.int64)
+
+    @property
+    def logged(self) -> Events:
+        """The events of users, without drawn negatives."""
+        if self.labels is None or self.labels.logged.all():
+            return self
+        return self.take(self.labels.logged)
+
+    def known_before(self, rows: Ints, time: int) -> Ints:
+        """Return those of `rows` whose label is known before `time`, and not only the event."""
+        if self.labels is None or not self.labels.delay:
+            return rows
+        return rows[self.time[rows] + self.labels.delay < time]
 
     def take(self, rows: Places | Bools) -> Events:
         """Return the events at these rows, which must be in the order of time."""
         context = None if self.context is None else self.context[rows]
-        return Events(self.user[rows], self.item[rows], self.value[rows], self.time[rows], context)
+        found = None if self.labels is None else self.labels.take(rows)
+        return Events(
+            self.user[rows], self.item[rows], self.value[rows], self.time[rows], context, found
+        )
 
     def context_of(self, rows: Places | Bools) -> Floats:
         """Return [R, C] the context of the events at these rows."""
@@ -117,6 +150,7 @@ class Dataset:
     users: Users
     items: Items
     attributes: tuple[Attribute, ...] = ()  # [K] of users first, then of context
+    label: Label | None = None
 
     @property
     def context_width(self) -> int:
@@ -153,7 +187,12 @@ def build(tables: Tables) -> Dataset:
     """Return the data set of the tables of a data version."""
     interactions = tables.interactions.sort("timestamp", "user_id", "item_id", "value")
     coded = Coding.of(tables.declaration, tables.users, tables.items, interactions.lazy())
-    return assemble([interactions], interactions.height, tables.users, tables.items, coded)
+    labelling = None
+    if tables.declaration.label is not None and interactions.height:
+        newest = int(interactions["timestamp"][-1])
+        labelling = Labelling.of(tables.declaration.label, interactions.lazy(), newest)
+    rows = interactions.height
+    return assemble([interactions], rows, tables.users, tables.items, coded, labelling)
 
 
 def assemble(
@@ -162,8 +201,11 @@ def assemble(
     users: pl.DataFrame,
     items: pl.DataFrame,
     coded: Coding,
+    labelling: Labelling | None = None,
 ) -> Dataset:
     """Return the data set of interactions that arrive in parts, with at most `rows` rows.
+
+    Has no drawn negatives yet (`negatives.add`).
 
     Parts and their rows must be sorted by time, user and item. Holds one part at a time beside the
     arrays.
@@ -173,6 +215,7 @@ def assemble(
     value, time = np.empty(rows, dtype=np.float32), np.empty(rows, dtype=np.int64)
     of_context = coded.of_place(Place.CONTEXT)
     context = np.empty((rows, len(of_context)), dtype=np.float32)
+    said: dict[str, list[pl.Series]] = {name: [] for name in labels.COLUMNS}
     end = 0
     for part in parts:
         at = slice(end, end + part.height)
@@ -181,10 +224,24 @@ def assemble(
         value[at] = part["value"].to_numpy()
         time[at] = part["timestamp"].to_numpy()
         context[at] = coding.values(of_context, part)
+        if labelling is not None:
+            found = labelling.read(part)
+            for name, column in said.items():
+                column.append(found[name])
         end = at.stop
     stated = context[:end] if of_context else None
-    events = Events(user[:end], item[:end], value[:end], time[:end], stated)
-    return Dataset(events, known, catalogue, coded.attributes)
+    own = None if labelling is None or not end else _labels(said, labelling)
+    events = Events(user[:end], item[:end], value[:end], time[:end], stated, own)
+    label = None if labelling is None else labelling.label
+    return Dataset(events, known, catalogue, coded.attributes, label)
+
+
+def _labels(said: dict[str, list[pl.Series]], labelling: Labelling) -> Labels:
+    """The columns of all parts; each part's own ones go as they are joined."""
+    positive, label, state, weight = (
+        pl.concat(said.pop(name)).to_numpy() for name in labels.COLUMNS
+    )
+    return Labels(positive, label, state, weight, labelling.delay)
 
 
 def _users(frame: pl.DataFrame, coded: Coding) -> Users:

@@ -13,9 +13,10 @@ import polars as pl
 
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
-from recommender_training.data import dataset, lake, ordered, splits
+from recommender_training.data import dataset, lake, negatives, ordered, splits
 from recommender_training.data.coding import Coding
 from recommender_training.data.dataset import Dataset
+from recommender_training.data.labels import Labelling
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ def load(path: Path, data_version: str, window_days: int | None) -> tuple[Side, 
         parts = digest.over(ordered.by_time(rows))
         inside = rows.filter(pl.col("timestamp").is_between(first, last))
         coded = Coding.of(scans.declaration, users, items, inside)
-        data = dataset.assemble(_within(parts, first, last), count, users, items, coded)
+        label = scans.declaration.label
+        labelling = None if label is None else Labelling.of(label, inside, last)
+        data = dataset.assemble(_within(parts, first, last), count, users, items, coded, labelling)
         for table in (users, items):
             list(digest.over([table]))
     if digest.text() != lake.digest_of(data_version):
         raise lake.changed(path, data_version)
-    return Side(users, items, scans.declaration), data
+    return Side(users, items, scans.declaration), negatives.add(data)
 
 
 def verify(path: Path, data_version: str, window_days: int | None) -> tuple[int, int, int]:

@@ -46,35 +46,55 @@ def places(count: int) -> tuple[int, int]:
 
 
 def temporal(events: Events) -> Split:
-    """Split at two times, so that each part has about its share of the events.
+    """Split the rows with a label at two times, so that each part has about its share.
 
-    Raises InputError `TooFewRows` if a part is empty or has only one class of labels.
+    Rows whose label is known only after the end of their part, because its attribution window is
+    still open, are in none: a fit at that time could not have had them. Raises InputError
+    `TooFewRows` if a part is empty or has only one class of labels.
     """
-    count = len(events)
+    rows = events.rows
+    count = len(rows)
     if count < 10:
-        raise InputError("TooFewRows", f"{count} rows cannot be split in time; add data")
-    first, second = (int(events.time[place]) for place in places(count))
-    rows = np.arange(count, dtype=np.int64)
-    starts = np.searchsorted(events.time, [first, second], side="left")
+        raise InputError(
+            "TooFewRows", f"{count} rows cannot be split in time; add data{_of_label(events)}"
+        )
+    time = events.time if count == len(events) else events.time[rows]
+    first, second = (int(time[place]) for place in places(count))
+    starts = np.searchsorted(time, [first, second], side="left")
     train, validation, test = np.split(rows, starts)  # views, no copies
     split = Split(
-        train=train,
-        validation=validation,
+        train=events.known_before(train, first),
+        validation=events.known_before(validation, second),
         test=test,
         validation_start=first,
         test_start=second,
     )
     for name in ("train", "validation", "test"):
         labels = events.label[getattr(split, name)]
+        if len(labels) == 0 and events.labels is not None and events.labels.delay:
+            raise InputError("TooFewRows", f"the {name} window has 0 rows{_of_label(events)}")
         if len(labels) == 0:
             raise InputError("TooFewRows", f"the {name} window has 0 rows: {SHARED_SECOND}")
         if labels.all() or not labels.any():
             raise InputError(
                 "TooFewRows",
                 f"the {name} window has {len(labels)} rows, {int(labels.sum())} of them positive; "
-                "both classes are needed in each window: add data or lengthen data.window.days",
+                "both classes are needed in each window: add data or lengthen data.window.days"
+                f"{_of_label(events)}",
             )
     return split
+
+
+def _of_label(events: Events) -> str:
+    """The remedy for too few rows that lies in a declared label."""
+    if events.labels is None:
+        return ""
+    if events.labels.delay:
+        return (
+            f"; label.attribution needs {events.labels.delay} s after each impression before its "
+            "label is known: check its impressions and hours, and label.positiveTypes"
+        )
+    return "; check minimumValue, positiveTypes and negatives of the mapping's label"
 
 
 class OnceOnly(Generic[T]):

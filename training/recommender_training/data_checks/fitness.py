@@ -5,6 +5,9 @@ These checks need no reference data. They block windows that `train` would refus
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from recommender_training.data.splits import SHARED_SECOND
 from recommender_training.data_checks.finding import Findings
 from recommender_training.data_checks.profile import PARTS, Profile
@@ -44,11 +47,22 @@ def check(findings: Findings, profile: Profile) -> None:
             holds=0 < positive < rows,
             value=f"{positive} of {_counted(rows, 'row')} positive{'' if positive else highest}",
             expected="positive and other responses in each of the three parts of the window",
-            remedy=f"values of 4 or more are positive: check the mapping of values, {_LONGER}"
-            if rows
-            else SHARED_SECOND,
+            remedy=_remedy(profile.get("declaration", {}).get("label"), rows),
         )
     _cold(findings, profile)
+
+
+def _remedy(label: Mapping[str, Any] | None, rows: int) -> str:
+    """What to do about a part whose responses are all alike, or that has none."""
+    if label is None:
+        mapped = f"values of 4 or more are positive: check the mapping of values, {_LONGER}"
+        return mapped if rows else SHARED_SECOND
+    if "attribution" in label:
+        return (
+            "impressions are positive if one of positiveTypes follows within attribution.hours: "
+            f"check the three settings of mapping.label, or {_LONGER}"
+        )
+    return f"check minimumValue, positiveTypes and negatives of mapping.label, or {_LONGER}"
 
 
 def _cold(findings: Findings, profile: Profile) -> None:

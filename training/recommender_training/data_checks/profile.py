@@ -22,7 +22,9 @@ import polars as pl
 from recommender_training.artifact import reference
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import Declaration
-from recommender_training.data import lake, schema, splits
+from recommender_training.config.label import Label
+from recommender_training.data import lake, splits
+from recommender_training.data.labels import LABELLED, Labelling, is_positive
 from recommender_training.data_checks import columns, parts, sample
 from recommender_training.data_checks.sample import Sessions
 from recommender_training.statistics.two_samples import ratio_error
@@ -58,9 +60,12 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
     }
     first, last, count = _ends(rows, window_days)
     rows = rows.collect().lazy() if count <= parts.PART_ROWS else rows
-    seen = _scan(types["interactions"], declared, parts.of_window(rows, first, last))
-    starts = _part_starts(rows, seen.hours)
-    users = _by_part(seen.users, starts, parts.of_window(rows, first, last))
+    inside = rows.filter(pl.col("timestamp").is_between(first, last))
+    labelling = Labelling.of(declared.label or Label(), inside, last)
+    window = parts.of_window(rows, first, last)
+    seen = _scan(types["interactions"], declared, labelling, window)
+    starts = _part_starts(rows.filter(labelling.state() == LABELLED), seen.hours, last)
+    users = _by_part(seen.users, starts, labelling, parts.of_window(rows, first, last))
     drawn = sample.draw(users.select("user_id", "rows"))
     events = [
         part.select(sample.columns(declared)).join(drawn, on="user_id", how="semi")
@@ -84,7 +89,7 @@ def build(lake_path: Path, data_version: str, window_days: int | None) -> Profil
             },
         },
         "active": {"users": users.height, "items": len(seen.items)},
-        "labels": _labels(users),
+        "labels": _labels(users, labelling),
         "cold": _cold(users),
         "shares": _shares(users),
         "sessions": histograms(sessions),
@@ -102,7 +107,7 @@ class _Seen:
     """Sums of the first pass over a window."""
 
     table: columns.Table
-    hours: Counter[int]  # rows
+    hours: Counter[int]  # rows with a label
     users: pl.DataFrame  # user_id, rows, positive, nulls of optional columns
     items: pl.Series
 
@@ -118,9 +123,12 @@ def _ends(rows: pl.LazyFrame, window_days: int | None) -> tuple[int, int, int]:
 
 
 def _scan(
-    types: dict[str, str], declaration: Declaration, window: Iterator[pl.DataFrame]
+    types: dict[str, str],
+    declaration: Declaration,
+    labelling: Labelling,
+    window: Iterator[pl.DataFrame],
 ) -> _Seen:
-    positive = pl.col("value") >= schema.POSITIVE_VALUE
+    positive = is_positive(labelling.label)
     sums = [pl.len().cast(pl.Int64).alias("rows"), positive.sum().cast(pl.Int64).alias("positive")]
     sums += [
         pl.col(name).null_count().cast(pl.Int64).alias(f"nulls.{name}")
@@ -130,7 +138,8 @@ def _scan(
     seen = _Seen(table, Counter(), pl.DataFrame(), pl.Series())
     for part in window:
         seen.table.add(part)
-        hours = part.group_by((pl.col("timestamp") // _HOUR).alias("hour")).len()
+        labelled = part.filter(labelling.state() == LABELLED)
+        hours = labelled.group_by((pl.col("timestamp") // _HOUR).alias("hour")).len()
         seen.hours.update(dict(hours.iter_rows()))
         seen.users = _sum(seen.users, part.group_by("user_id").agg(*sums))
         items = part["item_id"].unique()
@@ -145,12 +154,15 @@ def _sum(users: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([users, more]).group_by("user_id").sum()
 
 
-def _part_starts(rows: pl.LazyFrame, hours: Counter[int]) -> tuple[int, int]:
+def _part_starts(rows: pl.LazyFrame, hours: Counter[int], last: int) -> tuple[int, int]:
     """Return the first seconds of validation and test as `splits.temporal` does.
 
-    Reads only the rows of the two hours.
+    `rows` are those with a label; without any, both parts start after the `last` second. Reads
+    only the rows of the two hours.
     """
     ordered = sorted(hours)
+    if not ordered:
+        return last + 1, last + 1
     up_to = list(accumulate(hours[hour] for hour in ordered))
     found = []
     for place in splits.places(up_to[-1]):
@@ -163,13 +175,19 @@ def _part_starts(rows: pl.LazyFrame, hours: Counter[int]) -> tuple[int, int]:
 
 
 def _by_part(
-    users: pl.DataFrame, starts: tuple[int, int], window: Iterator[pl.DataFrame]
+    users: pl.DataFrame,
+    starts: tuple[int, int],
+    labelling: Labelling,
+    window: Iterator[pl.DataFrame],
 ) -> pl.DataFrame:
-    """Return users with their rows and positives in each part of the split, sorted by id."""
-    time, positive = pl.col("timestamp"), pl.col("value") >= schema.POSITIVE_VALUE
+    """Return users with their labelled rows and positives in each part of the split, sorted by
+    id. Rows whose label is known only after their part are in none, as in `splits.temporal`.
+    """
+    time, positive = pl.col("timestamp"), pl.col("label")
+    known = time + labelling.delay
     inside = {
-        "train": time < starts[0],
-        "validation": (time >= starts[0]) & (time < starts[1]),
+        "train": known < starts[0],
+        "validation": (time >= starts[0]) & (known < starts[1]),
         "test": time >= starts[1],
     }
     sums = [where.sum().cast(pl.Int64).alias(f"rows.{part}") for part, where in inside.items()]
@@ -179,14 +197,18 @@ def _by_part(
     ]
     split = pl.DataFrame()
     for part in window:
-        split = _sum(split, part.group_by("user_id").agg(*sums))
-    return users.join(split, on="user_id").sort("user_id")
+        labelled = part.select("user_id", "timestamp").hstack(labelling.read(part))
+        labelled = labelled.filter(pl.col("state") == LABELLED)
+        split = _sum(split, labelled.group_by("user_id").agg(*sums))
+    found = users.join(split, on="user_id", how="left").sort("user_id")
+    return found.with_columns(pl.col("^(rows|positive)[.].*$").fill_null(0))
 
 
-def _labels(users: pl.DataFrame) -> dict[str, dict[str, int]]:
+def _labels(users: pl.DataFrame, labelling: Labelling) -> dict[str, dict[str, int]]:
+    """Count rows and positives of each part, with the negatives to draw."""
     return {
         part: {
-            "rows": int(users[f"rows.{part}"].sum()),
+            "rows": int(users[f"rows.{part}"].sum()) * labelling.per_event,
             "positive": int(users[f"positive.{part}"].sum()),
         }
         for part in PARTS

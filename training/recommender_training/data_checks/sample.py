@@ -63,7 +63,7 @@ def draw(users: pl.DataFrame, seed: int = _SEED) -> pl.DataFrame:
 
 def of_users(data: Dataset) -> pl.DataFrame:
     """Return the events of a data set in COLUMNS, limited to the sample if there are too many."""
-    events, ids = data.events, data.users.ids
+    events, ids = data.events.logged, data.users.ids
     rows = np.bincount(events.user, minlength=len(ids))
     if len(events) > MAX_ROWS:
         drawn = draw(pl.DataFrame({"user_id": ids, "rows": rows}).filter(pl.col("rows") > 0))

@@ -60,13 +60,19 @@ class Group:
             dist.all_reduce(value)
         return value
 
+    def whole(self, own: Tensor, rows: int) -> Tensor:
+        """Return [rows, ...] on its device, joined from the part `own` of each process."""
+        if self.alone:
+            return own
+        found = own.new_zeros(rows, *own.shape[1:])
+        found[self.share(rows).own] = own
+        return self.total(found)
+
     def join(self, own: Tensor, rows: int) -> Tensor:
         """Return [rows] on the CPU, joined from the part `own` of each process."""
         if self.alone:
             return own
-        whole = torch.zeros(rows, dtype=own.dtype, device=self.device)
-        whole[self.share(rows).own] = own.to(self.device)
-        return self.total(whole).cpu()
+        return self.whole(own.to(self.device), rows).cpu()
 
     def from_first(self, value: dict[str, Any] | None) -> dict[str, Any] | None:
         """Broadcast a value of the first process: tensors, numbers and texts, or None."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from scipy.special import expit, logit
 
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints
 from recommender_training.data.dataset import Dataset
@@ -55,6 +56,7 @@ class Window:
     rows: Ints  # [N] of the events
     task: ranking.RankingTask
     sources: RetrievalModels = field(default_factory=RetrievalModels)  # what lists are ordered by
+    rate_shift: float = 0.0  # `Prepared.rate_shift`, which the rows themselves do not have
 
     @property
     def data(self) -> Dataset:
@@ -90,6 +92,15 @@ class Window:
     def request_user(self) -> Ints:
         """[R] user of each request."""
         return np.array([request.user for request in self.task.requests], dtype=np.int64)
+
+    def of_rows(self, probability: Doubles) -> Doubles:
+        """[N] probabilities as they are for rows with their own share of positives.
+
+        Models answer at the declared share (`positiveRate`); the rows are compared at theirs.
+        """
+        if not self.rate_shift:
+            return probability
+        return np.asarray(expit(logit(probability) - self.rate_shift), dtype=np.float64)
 
     def membership(self, by: str) -> Doubles:
         """[I, G] parts of each item in the groups (`groups.membership`), computed once."""
@@ -137,7 +148,7 @@ def window(prepared: Prepared, rows: Ints, sources: RetrievalModels | None = Non
     start = int(data.events.time[rows[0]])
     known = ranking.Known(data, frozen, State.at(data, start, frozen.groups), length)
     task = ranking.reveal_half(data, rows, length)
-    return Window(known, rows, task, sources or RetrievalModels())
+    return Window(known, rows, task, sources or RetrievalModels(), prepared.rate_shift)
 
 
 def answer(bundle: Bundle, prepared: Prepared, window: Window) -> dict[str, Answers]:
@@ -194,6 +205,7 @@ def with_lists(
     of candidates and its bonus; by `weights` [I, I] of its own where these are given.
     """
     plain = window.plain if weights is None else window.shortlist(weights=weights)
+    probability = None if probability is None else window.of_rows(probability)
     logits = score(plain)
     top = plain.best(logits, TOP_K)
     if bonus is None:

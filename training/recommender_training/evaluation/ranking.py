@@ -89,12 +89,10 @@ def reveal_half(data: Dataset, window: Ints, length: int) -> RankingTask:
     if len(groups) > MAX_REQUESTS:
         drawn = np.random.default_rng(0).choice(len(groups), MAX_REQUESTS, replace=False)
         chosen = [groups[number] for number in np.sort(drawn)]
-    before = _earlier(events, int(window[0]), [int(events.user[rows[0]]) for rows in chosen])
     requests, excluded, relevant = [], [], []
-    for rows, earlier in zip(chosen, before, strict=True):
+    for rows, known in zip(chosen, _revealed(events, window, chosen), strict=True):
         hidden = rows[len(rows) // 2 :]
         user, now = int(events.user[rows[0]]), int(events.time[hidden[0]])
-        known = np.r_[earlier, rows[: len(rows) // 2]]
         session = known[events.time[known] < now][-length:]
         context = data.as_served(events.context_of(hidden[:1]))[0]
         requests.append(Request(user, session, now, context))
@@ -108,6 +106,22 @@ def _by_user(events: Events, rows: Ints) -> list[Ints]:
     """The rows of each user, users ascending, rows in their order."""
     ordered = rows[np.argsort(events.user[rows], kind="stable")]
     return np.split(ordered, np.flatnonzero(np.diff(events.user[ordered])) + 1)
+
+
+def _revealed(events: Events, window: Ints, chosen: list[Ints]) -> list[Ints]:
+    """The events of each user before the second half of his `chosen` rows."""
+    users = [int(events.user[rows[0]]) for rows in chosen]
+    if events.labels is None:
+        before = _earlier(events, int(window[0]), users)
+        return [
+            np.r_[own, rows[: len(rows) // 2]] for own, rows in zip(before, chosen, strict=True)
+        ]
+    logged = events.labels.logged  # with events that have no label themselves
+    before = _earlier(events, int(window[-1]) + 1, users)
+    return [
+        own[(own < rows[len(rows) // 2]) & logged[own]]
+        for own, rows in zip(before, chosen, strict=True)
+    ]
 
 
 def _earlier(events: Events, first: int, users: list[int]) -> list[Ints]:

@@ -11,7 +11,7 @@ user, A buckets of these together, W windows, E numbers of the groups.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,9 +37,9 @@ class Tables:
     @classmethod
     def at(cls, data: Dataset, time: int | None) -> Tables:
         """From the events strictly earlier than `time` (all, if None)."""
-        events, count, columns = data.events, data.items.count, width(data)
+        events, count, columns = data.events.logged, data.items.count, width(data)
         end = len(events) if time is None else int(np.searchsorted(events.time, time))
-        item, label, user = events.item[:end], events.label[:end], events.user[:end]
+        item, label, user = events.item[:end], events.positive[:end], events.user[:end]
         newest = time if time is not None else int(events.time[-1]) + 1 if end else 0
         shape = (count, columns)
         seen, liked = (np.zeros(shape, dtype=np.int64) for _ in range(2))
@@ -233,7 +233,7 @@ def _counts_of_group(events: Events, column: Places) -> tuple[Places, Places]:
     earlier.
     """
     pairs = events.item * np.int32(int(column.max(initial=0)) + 1) + column
-    found = history.counts_before(Events(events.user, pairs, events.value, events.time))
+    found = history.counts_before(replace(events, item=pairs))
     return found.events, found.positives
 
 

@@ -16,9 +16,9 @@ from recommender_training.data.dataset import Events
 
 @dataclass(frozen=True)
 class Histories:
-    """Where the earlier events of each event are found: 8 bytes an event, whatever the length."""
+    """Where the earlier events of each row are found: 8 bytes a row, whatever the length."""
 
-    order: Places  # [N] rows sorted by user, then time
+    order: Places  # [logged rows] sorted by user, then time
     end: Places  # [N] place in `order` of the first event of the same user and second
     start: Places  # [N of users + 1] place in `order` of the first event of each user
     user: Places  # [N] of each event
@@ -31,8 +31,13 @@ class Histories:
         new = _differs(events.time[order])
         new[start[start < len(order)]] = True
         end = np.empty(len(order), dtype=np.int32)
-        end[order] = _last_true(new)
-        return cls(order, end, start, events.user)
+        if events.labels is None:
+            end[order] = _last_true(new)
+            return cls(order, end, start, events.user)
+        logged = events.labels.logged[order]
+        before = _counted(logged)
+        end[order] = before[_last_true(new)]
+        return cls(order[logged], end, before[start], events.user)
 
     def before(self, rows: Places, length: int) -> Ints:
         """[R, L] rows of the last `length` strictly earlier events of the user of each row.
@@ -47,6 +52,13 @@ class Histories:
 def previous_events(events: Events, length: int) -> Ints:
     """[N, L] rows of the last `length` strictly earlier events of each event's user."""
     return Histories.of(events).before(np.arange(len(events), dtype=np.int64), length)
+
+
+def _counted(marked: Bools) -> Places:
+    """[N + 1] how many are marked before each place."""
+    before = np.zeros(len(marked) + 1, dtype=np.int32)
+    np.cumsum(marked, dtype=np.int32, out=before[1:])
+    return before
 
 
 def _differs(values: Ints | Places) -> Bools:
@@ -85,21 +97,26 @@ def counts_before(events: Events) -> ItemCounts:
     order = np.argsort(events.item, kind="stable").astype(np.int32)  # they are sorted by time
     new_item = _differs(events.item[order])
     first = _last_true(_differs(events.time[order]) | new_item)
-    running = np.zeros(len(order) + 1, dtype=np.int32)
-    np.cumsum(events.label[order], dtype=np.int32, out=running[1:])
+    running = _counted(events.positive[order])
     item_start = _last_true(new_item)
     count, positives = (np.empty(len(order), dtype=np.int32) for _ in range(2))
     positives[order] = running[first] - running[item_start]
-    count[order] = first - item_start
     total = _last_true(_differs(events.time))
-    return ItemCounts(count, positives, total)
+    if events.labels is None:
+        count[order] = first - item_start
+        return ItemCounts(count, positives, total)
+    before = _counted(events.labels.logged[order])
+    count[order] = before[first] - before[item_start]
+    return ItemCounts(count, positives, _counted(events.labels.logged)[total])
 
 
 def counts_at(events: Events, time: int | None, item_count: int) -> ItemCounts:
     """[I] counts of each item over all events strictly earlier than `time` (all, if None)."""
+    events = events.logged
     known: Bools = np.ones(len(events), dtype=np.bool_) if time is None else events.time < time
     count = np.bincount(events.item[known], minlength=item_count).astype(np.int64)
-    liked = np.bincount(events.item[known & events.label], minlength=item_count).astype(np.int64)
+    liked = np.bincount(events.item[known & events.positive], minlength=item_count)
+    liked = liked.astype(np.int64)
     return ItemCounts(count, liked, np.full(item_count, int(known.sum()), dtype=np.int64))
 
 
@@ -112,6 +129,13 @@ def counts_within(events: Events, seconds: int) -> tuple[Places, Places]:
     first = np.searchsorted(events.time, events.time - seconds, side="left")
     end = np.searchsorted(events.time, events.time, side="left")
     start = events.item.astype(np.int64) * count
-    places = np.sort(start + np.arange(count))
+    places = start + np.arange(count)
+    if events.labels is not None:
+        places = places[events.labels.logged]
+        before = _counted(events.labels.logged)
+        total = before[end] - before[first]
+    else:
+        total = end - first
+    places.sort()
     own = np.searchsorted(places, start + end) - np.searchsorted(places, start + first)
-    return own.astype(np.int32), (end - first).astype(np.int32)
+    return own.astype(np.int32), total.astype(np.int32)

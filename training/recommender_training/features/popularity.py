@@ -77,7 +77,7 @@ def by_segment(data: Dataset, time: int | None) -> Iterator[tuple[int, Doubles]]
     From the events strictly earlier than `time` (all, if None).
     """
     events, count = data.events, data.items.count
-    known = events.label if time is None else events.label & (events.time < time)
+    known = events.positive if time is None else events.positive & (events.time < time)
     item = events.item[known]
     segment = segment_of(data, events.user[known], events.context_of(known))
     total = np.bincount(item, minlength=count)

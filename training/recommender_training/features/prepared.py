@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import logit
 
 from recommender_training.common.arrays import Ints
 from recommender_training.config.training import TrainingConfig
@@ -25,6 +26,20 @@ class Prepared:
     constants: assembly.Constants
     inputs: table.Source
     history_length: int
+
+    @property
+    def rate_shift(self) -> float:
+        """What is added to a logit, so that probabilities have the declared share of positives.
+
+        The odds of the declared share over those of the training rows, as a logarithm (King and
+        Zeng 2001, Logistic regression in rare events data, section 4.1); 0 if none is declared.
+        """
+        rate = self.data.label.positive_rate if self.data.label else None
+        if rate is None:
+            return 0.0
+        label = self.data.events.label[self.split.train]
+        share = (float(label.sum()) + 0.5) / (len(label) + 1.0)
+        return float(logit(rate) - logit(share))
 
     @property
     def kept(self) -> assembly.Inputs:

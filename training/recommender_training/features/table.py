@@ -34,12 +34,18 @@ _ROWS = 8192
 
 
 def constants(data: Dataset, rows: Ints, groups: Iterable[FeatureGroup] = ()) -> Constants:
-    """Constants of the training rows, and the feature groups to compute."""
-    return Constants(
-        centre=float(data.events.value[rows].mean(dtype=np.float64)),
-        prior=float(data.events.label[rows].mean()),
-        groups=ordered(groups),
-    )
+    """Constants of the training rows, and the feature groups to compute.
+
+    With a declared label, those of the events up to the last of these rows, which the features
+    count. The share of positives has half a row of each class more, as it may be 0 or 1.
+    """
+    events = data.events
+    if events.labels is None:
+        centre = float(events.value[rows].mean(dtype=np.float64))
+        return Constants(centre, float(events.label[rows].mean()), ordered(groups))
+    known = events.take(np.arange(int(rows.max(initial=-1)) + 1, dtype=np.int64)).logged
+    prior = (float(known.positive.sum()) + 0.5) / (len(known) + 1.0)
+    return Constants(float(known.value.mean(dtype=np.float64)), prior, ordered(groups))
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,7 @@ def fit_before(events: Events, time: int | None, item_count: int, first: int = F
 
     With fewer than `first` events nothing is known.
     """
+    events = events.logged
     end = len(events) if time is None else int(np.searchsorted(events.time, time, side="left"))
     if end < max(1, first):
         return nothing(item_count)
@@ -73,6 +74,7 @@ def fit_before(events: Events, time: int | None, item_count: int, first: int = F
 
 def fit_times(events: Events, first: int = FIRST, growth: float = GROWTH) -> list[int]:
     """Times before which a fit is made, ascending: those of the events of certain numbers."""
+    events = events.logged
     times: list[int] = []
     number = first
     while number < len(events):
@@ -103,6 +105,7 @@ class Fits:
         since: int | None = None,
     ) -> Fits:
         """All fits of these events, but those that no event from `since` on would take."""
+        events = events.logged
         times = fit_times(events, first, growth)
         if since is not None:
             times = times[max(0, int(np.searchsorted(times, since, side="left")) - 1) :]

@@ -9,6 +9,7 @@ from typing import Any
 from recommender_training.html_report import (
     checks,
     figures,
+    label,
     mitigation,
     search,
     tables,
@@ -123,6 +124,7 @@ def _sections(report: _Report) -> list[Markup | None]:
                 ),
             ),
         ),
+        _section("Label", *label.parts(report["label"])) if "label" in report else None,
         _section("Search", *search.parts(report["search"])) if "search" in report else None,
         _section("Variants of the graph", *variants.parts(report["variants"]))
         if "variants" in report
@@ -223,6 +225,7 @@ def _lineage(report: _Report, lineage: _Report, digest: str | None) -> Markup | 
         ("Variant", str(lineage.get("variant", "")) or None),
         ("Settings", _code(settings if lineage.get("hyperparameters") else None)),
         ("Precision", _precision(report.get("precision"))),
+        ("Embeddings", _embeddings(report.get("embeddings"))),
         ("PyTorch, Python", f"{lineage.get('torch', '')}, {lineage.get('python', '')}"),
         ("Injected fault", _code(json.dumps(fault, sort_keys=True)) if fault else None),
     ]
@@ -240,6 +243,18 @@ def _lineage(report: _Report, lineage: _Report, digest: str | None) -> Markup | 
 
 def _precision(entry: _Report | None) -> str | None:
     return f"{entry['chosen']} ({entry['requested']}: {entry['reason']})" if entry else None
+
+
+def _embeddings(entry: _Report | None) -> str | None:
+    """Size and updates of the tables of users and items; None in reports of earlier releases."""
+    if not entry or not entry["tables"]:
+        return None
+    tables = ", ".join(
+        f"{each['model']} {each['name']} {words.count(each['rows'])} x {each['width']} "
+        f"({each['updates']})"
+        for each in entry["tables"]
+    )
+    return f"{tables}; at most {words.count(round(entry['peakBytes'] / 1e6))} MB during the fits"
 
 
 def _code(value: object) -> Markup | None:

@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError, model_validator
 from recommender_training.common.errors import InputError
 from recommender_training.common.section import Section
 from recommender_training.config.declaration import Declaration, Feature, Features, Kind
+from recommender_training.config.label import Label
 from recommender_training.data import schema
 from recommender_training.ingestion.ids import IdKind
 
@@ -184,19 +185,35 @@ class Mapping(Section):
     csv: CsvLayout | None = None
     ids: Ids = INTEGERS
     partition_by: PartitionBy = PartitionBy.DAY
+    label: Label | None = None
 
     @model_validator(mode="after")
     def _features_are_consistent(self) -> Self:
         _ = self.declaration
         return self
 
+    @model_validator(mode="after")
+    def _label_names_known_types(self) -> Self:
+        named = self.label.types if self.label else ()
+        if named and self.interactions.event_type is None:
+            raise ValueError("label: event types need interactions.eventType, their column")
+        known = {entry.type for entry in self.interactions.event_types}
+        for name in named:
+            if known and name not in known:
+                raise ValueError(
+                    f"label: {name!r} is not in interactions.eventTypes, so its rows would be "
+                    "quarantined: add it there, or remove it from label"
+                )
+        return self
+
     @property
     def declaration(self) -> Declaration:
-        """The features of all tables; those of the interactions are the context."""
+        """The features of all tables, those of the interactions as context, and the label."""
         return Declaration(
             users=self.users.features if self.users else (),
             items=self.items.features if self.items else (),
             context=self.interactions.features,
+            label=self.label,
         )
 
     def tables(self) -> dict[str, Table]:

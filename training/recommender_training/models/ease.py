@@ -16,7 +16,7 @@ PENALTY = 800.0
 def liked_together(events: Events, count: int, penalty: float = PENALTY) -> Floats:
     """[I, I] weights of EASE on the positive events."""
     gram = np.zeros((count, count))
-    for liked in by_users(events.take(events.label)):
+    for liked in by_users(events.take(events.positive)):
         users, rows = np.unique(liked.user, return_inverse=True)
         ones = np.ones(len(liked), dtype=np.float64)
         matrix = sp.csr_matrix((ones, (rows, liked.item)), shape=(len(users), count))

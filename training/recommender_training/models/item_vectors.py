@@ -14,6 +14,8 @@ from recommender_training.models.lookup import lookup
 
 #: Share of items whose id is hidden in a batch, so that new items work.
 ITEM_DROPOUT = 0.1
+#: Odd numbers of 64 bits that spread the bits of a number (SplitMix64).
+_MIXERS = (-7046029254386353131, -7723592293110705685)
 #: Items whose vectors are computed at once for the whole table.
 _BLOCK = 65_536
 
@@ -73,6 +75,19 @@ def hidden_ids(rows: Tensor, count: int) -> Tensor:
     """
     hidden = torch.rand(count, device=rows.device) < ITEM_DROPOUT
     return rows.masked_fill(hidden.index_select(0, rows), 0)
+
+
+def hidden_names(rows: Tensor) -> Tensor:
+    """`rows` [...] with those of hidden ids turned into 0, in time that depends on them alone.
+
+    An id is hidden by a hash of it and of one number a batch: processes that share a batch hide
+    the same.
+    """
+    drawn = int(torch.randint(1 << 62, (), dtype=torch.int64))
+    mixed = (rows + drawn) * _MIXERS[0]
+    mixed = (mixed ^ ((mixed >> 32) & 0xFFFFFFFF)) * _MIXERS[1]
+    hidden = ((mixed >> 40) & 0xFFFFFF) < int(ITEM_DROPOUT * (1 << 24))
+    return rows.masked_fill(hidden, 0)
 
 
 def named_rows(count: int, *named: Tensor) -> tuple[Tensor, list[Tensor]]:

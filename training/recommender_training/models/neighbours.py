@@ -10,6 +10,7 @@ I items, J items of the head.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
@@ -73,7 +74,7 @@ def _newest(events: Events) -> Events:
 
 def _head(events: Events, count: int) -> Ints:
     """[J] the items with the most positive events, ascending."""
-    liked = np.bincount(events.item[events.label], minlength=count)
+    liked = np.bincount(events.item[events.positive], minlength=count)
     best = np.argsort(-liked, kind="stable")[:HEAD_ITEMS]
     return np.sort(best[liked[best] > 0]).astype(np.int64)
 
@@ -85,7 +86,7 @@ def _ease(events: Events, head: Ints, count: int, most: int) -> sp.csr_matrix:
     place = np.full(count, -1)
     place[head] = np.arange(len(head))
     inside = events.take(place[events.item] >= 0)
-    own = Events(inside.user, place[inside.item], inside.value, inside.time)
+    own = replace(inside, item=place[inside.item])
     weights = of_mean_square_one(liked_together(own, len(head)))
     kept = min(most, len(head))
     columns = np.argpartition(-weights, kept - 1, axis=1)[:, :kept]
@@ -96,7 +97,7 @@ def _ease(events: Events, head: Ints, count: int, most: int) -> sp.csr_matrix:
 
 def _liked(events: Events, count: int) -> sp.csr_matrix:
     """[U, I] ones for the newest MAX_LIKED positive events of each user."""
-    rows = np.flatnonzero(events.label)
+    rows = np.flatnonzero(events.positive)
     rows = rows[np.lexsort((-rows, events.user[rows]))]  # by user, newest first
     users, start, user = np.unique(events.user[rows], return_index=True, return_inverse=True)
     kept = np.arange(len(rows)) - start[user] < MAX_LIKED

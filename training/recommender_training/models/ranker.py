@@ -10,7 +10,7 @@ can compute the blocks of the user once and those of the items for the whole cat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -28,6 +28,7 @@ from recommender_training.features.table import Source, columns
 from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
+    hidden_names,
     named_rows,
     whole_table,
 )
@@ -42,6 +43,8 @@ ATTENDED = 2
 #: declared feature or of an item's content, and of one of the network's last layer. Chosen on the
 #: validation days of a generated shop (ADR 0031).
 ID_VARIANCE, FEATURE_VARIANCE, NETWORK_VARIANCE = 0.003, 0.03, 0.003
+#: The tables of ids.
+ITEM_TABLE, USER_TABLE = "item.weight", "user.weight"
 #: Newest rows that the numbers are standardised on.
 MAX_STANDARD = 1_000_000
 
@@ -110,24 +113,30 @@ class Ranker(nn.Module):
         with torch.no_grad():
             self.out.bias.fill_(logit_of(share))
 
-    def prior(self, centre: Mapping[str, Tensor] | None = None) -> Tensor:
+    def variances(self) -> dict[str, float]:
+        """The variance of the normal prior of each weight that has one, by name."""
+        sides = [f"side.{place}.weight" for place in range(len(self.side))]
+        return {
+            **dict.fromkeys((USER_TABLE, ITEM_TABLE), ID_VARIANCE),
+            **dict.fromkeys((*sides, "of_content.weight"), FEATURE_VARIANCE),
+            "out.weight": NETWORK_VARIANCE,
+        }
+
+    def prior(
+        self, centre: Mapping[str, Tensor] | None = None, without: Collection[str] = ()
+    ) -> Tensor:
         """Negative logarithm of the weights' normal prior, up to a constant.
 
         In the units of a loss summed over all rows, so that embeddings shrink where few positives
         say otherwise, and less the more data there is. `centre` has means by name; 0 else.
         """
-        sides = [f"side.{place}.weight" for place in range(len(self.side))]
-        groups = (
-            (ID_VARIANCE, ["user.weight", "item.weight"]),
-            (FEATURE_VARIANCE, [*sides, "of_content.weight"]),
-            (NETWORK_VARIANCE, ["out.weight"]),
-        )
         means, terms = centre or {}, []
-        for variance, names in groups:
-            for name in names:
-                weights: Tensor = self.get_parameter(name)
-                away = weights - means[name] if name in means else weights
-                terms.append(away.square().sum() / (2 * variance))
+        for name, variance in self.variances().items():
+            if name in without:
+                continue
+            weights: Tensor = self.get_parameter(name)
+            away = weights - means[name] if name in means else weights
+            terms.append(away.square().sum() / (2 * variance))
         return torch.stack(terms).sum()
 
     def freeze_all_but_items(self) -> None:
@@ -156,12 +165,19 @@ class Ranker(nn.Module):
         vectors: Tensor = lookup(ids, own) + self.content(rows, self.of_content.weight)
         return vectors
 
-    def user_vectors(self, user: Tensor, side: Tensor) -> Tensor:
-        """[B, D] vectors of the users; in training some ids are hidden."""
-        if self.training:
-            hidden = self.drop.uniform(user.shape[0], user.device) < self.size.user_dropout
-            user = torch.where(hidden, torch.zeros_like(user), user)
-        known: Tensor = self.user(user)
+    def hidden_users(self, user: Tensor) -> Tensor:
+        """[B] the rows of the users; in training some are 0, the unknown one."""
+        if not self.training:
+            return user
+        hidden = self.drop.uniform(user.shape[0], user.device) < self.size.user_dropout
+        return torch.where(hidden, torch.zeros_like(user), user)
+
+    def user_vectors(self, user: Tensor, side: Tensor, read: Tensor | None = None) -> Tensor:
+        """[B, D] vectors of the users; `read` [B, 1, D] are the rows of their ids.
+
+        Without them some ids are hidden in training.
+        """
+        known: Tensor = self.user(self.hidden_users(user)) if read is None else read[:, 0]
         for place, table in enumerate(self.side):
             known = known + table(side[:, place])
         return known
@@ -183,15 +199,42 @@ class Ranker(nn.Module):
         attended = torch.stack([(weights * batch.value).sum(1), weights.sum(1)], 1)
         return pooled, attended
 
-    def forward(self, batch: Inputs) -> Tensor:
-        """[B] logits."""
+    @property
+    def row_tables(self) -> tuple[str, ...]:
+        """The tables of which a batch reads few rows."""
+        return (ITEM_TABLE, USER_TABLE)
+
+    def rows_of(self, batch: Inputs, tables: Collection[str]) -> dict[str, Tensor]:
+        """[B, 1 + L] or [B, 1] the rows that `forward` reads of each of the `tables`.
+
+        In training some ids are hidden.
+        """
+        found = {}
+        if ITEM_TABLE in tables:
+            named = _named(batch)
+            found[ITEM_TABLE] = hidden_names(named) if self.training else named
+        if USER_TABLE in tables:
+            found[USER_TABLE] = self.hidden_users(batch.user).unsqueeze(1)
+        return found
+
+    def item_parts(self, batch: Inputs, read: Tensor | None) -> tuple[Tensor, Tensor]:
+        """[B, D] and [B, L, D] vectors of target and session; `read` are the rows of their ids."""
+        if read is not None:
+            named = _named(batch)
+            known: Tensor = self.content(named.reshape(-1), self.of_content.weight)
+            items = read + known.view(read.shape)
+            return items[:, 0], items[:, 1:]
         rows, (of_target, of_session) = named_rows(
             len(self.item.weight), batch.target, batch.session
         )
         items = self.vectors_of(rows)
-        user = self.user_vectors(batch.user, batch.side)
-        target = lookup(items, of_target)
-        session = lookup(items, of_session)
+        return lookup(items, of_target), lookup(items, of_session)
+
+    def forward(self, batch: Inputs, read: Mapping[str, Tensor] | None = None) -> Tensor:
+        """[B] logits. `read` has of some tables the rows that `rows_of` named, [B, ., D]."""
+        read = read or {}
+        target, session = self.item_parts(batch, read.get(ITEM_TABLE))
+        user = self.user_vectors(batch.user, batch.side, read.get(USER_TABLE))
         pooled, attended = self.attend(target, batch, session)
         numbers = (
             torch.cat([batch.numbers, batch.taste, batch.extra], 1) - self.mean
@@ -221,6 +264,11 @@ def create(data: Dataset, inputs: Source, rows: Tensor, *, size: RankerSize) -> 
     mean, scale = numbers.mean(0), numbers.std(0)
     scale = torch.where(scale < 1e-6, torch.ones_like(scale), scale)
     return Ranker(size, content(data.items), mean.float(), scale.float())
+
+
+def _named(batch: Inputs) -> Tensor:
+    """[B, 1 + L] rows of the items that a batch names: target, then session."""
+    return torch.cat([batch.target.unsqueeze(1), batch.session], 1)
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:

@@ -16,6 +16,7 @@ Legend of shapes: B batch, L session, I items, D width.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -36,12 +37,15 @@ from recommender_training.features.item_content import Content, content
 from recommender_training.models.item_vectors import (
     ItemContent,
     hidden_ids,
+    hidden_names,
     named_rows,
     whole_table,
 )
 from recommender_training.models.lookup import lookup
 from recommender_training.models.pairs import Batch
 
+#: The tables of items.
+ITEM_TABLE, BIAS_TABLE = "item.weight", "bias"
 #: Rows whose loss over the catalogue is held in memory at once.
 _EVALUATION_ROWS = 1024
 
@@ -119,8 +123,28 @@ class TwoTower(nn.Module):
         hidden = self.drop(torch.relu(self.up(pooled) + self.by_side(known)))
         return torch.as_tensor(self.out(pooled) + self.down(hidden))
 
-    def forward(self, batch: Batch) -> Tensor:
-        """[B] negative log likelihood of the liked items; over the catalogue when evaluating."""
+    @property
+    def row_tables(self) -> tuple[str, ...]:
+        """The tables of which a batch reads few rows; the whole softmax reads them all."""
+        return () if self.size.loss is RetrievalLoss.FULL_SOFTMAX else (ITEM_TABLE, BIAS_TABLE)
+
+    def rows_of(self, batch: Batch, tables: Collection[str]) -> dict[str, Tensor]:
+        """[B, 1 + L] or [B, 1] the rows that `forward` reads of each of the `tables`.
+
+        Some ids are hidden.
+        """
+        found = {}
+        if ITEM_TABLE in tables:
+            found[ITEM_TABLE] = hidden_names(_named(batch))
+        if BIAS_TABLE in tables:
+            found[BIAS_TABLE] = batch.target.unsqueeze(1) - 1
+        return found
+
+    def forward(self, batch: Batch, read: Mapping[str, Tensor] | None = None) -> Tensor:
+        """[B] negative log likelihood of the liked items; over the catalogue when evaluating.
+
+        `read` has of some tables the rows that `rows_of` named, [B, ., D].
+        """
         liked = batch.target - 1
         if not self.training:
             items = self.item_vectors()
@@ -137,14 +161,28 @@ class TwoTower(nn.Module):
             items = self.vectors_of(torch.arange(len(self.item.weight), device=liked.device))
             logits = self.logits(items, batch.inputs)
             return functional.cross_entropy(logits, liked, reduction="none")
-        rows, (of_target, of_session) = named_rows(
-            len(self.item.weight), batch.target, batch.inputs.session
-        )
-        items = self.vectors_of(rows)
+        read = read or {}
+        items, of_target, of_session = self.items_of(batch, read.get(ITEM_TABLE))
         vectors = self.request_vectors(items, replace(batch.inputs, session=of_session))
-        return sampled_softmax(
-            vectors @ lookup(items, of_target).t() + self.bias[liked], self.log_share, liked
-        )
+        bias = read[BIAS_TABLE].reshape(-1) if BIAS_TABLE in read else self.bias[liked]
+        logits = vectors @ lookup(items, of_target).t() + bias
+        return sampled_softmax(logits, self.log_share, liked)
+
+    def items_of(self, batch: Batch, read: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """[R, D] vectors of items, and which of them are target [B] and session [B, L].
+
+        `read` [B, 1 + L, D] are the rows of their ids.
+        """
+        if read is None:
+            rows, (of_target, of_session) = named_rows(
+                len(self.item.weight), batch.target, batch.inputs.session
+            )
+            return self.vectors_of(rows), of_target, of_session
+        named = _named(batch)
+        rows = named.reshape(-1)
+        known: Tensor = self.content(rows, self.of_content.weight)
+        places = torch.arange(len(rows), device=rows.device).view(named.shape)
+        return read.reshape(known.shape) + known, places[:, 0], places[:, 1:]
 
     def logits(self, items: Tensor, inputs: Inputs) -> Tensor:
         """[B, I] logits of the whole catalogue; `items` are `item_vectors`."""
@@ -177,6 +215,11 @@ def create(data: Dataset, liked: Ints, size: TowerSize) -> TwoTower:
     counts = np.bincount(liked, minlength=data.items.count) + 1.0
     share = np.log(counts / counts.sum()).astype(np.float32)
     return TwoTower(size, content(data.items, times=True), torch.from_numpy(share))
+
+
+def _named(batch: Batch) -> Tensor:
+    """[B, 1 + L] rows of the items that a batch names: target, then session."""
+    return torch.cat([batch.target.unsqueeze(1), batch.inputs.session], 1)
 
 
 def _embedding(rows: int, width: int) -> nn.Embedding:

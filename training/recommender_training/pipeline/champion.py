@@ -67,7 +67,7 @@ class Champion:
         top = self._top(window)
         if not np.isfinite(probability).all():
             raise ChampionError("its probabilities are not finite")
-        return Answers(probability, top)
+        return Answers(window.of_rows(probability), top)
 
     def saw(self, window: Window) -> int | None:
         """Rows of the window that it was fitted on; None if its report does not state it."""

@@ -15,8 +15,8 @@ from recommender_training.common.code_version import code_version
 from recommender_training.common.durable_files import canonical_json, write_bytes
 from recommender_training.common.progress import say
 from recommender_training.config.training import Fault, TrainingConfig
+from recommender_training.data import labels, times
 from recommender_training.data import load as load_data
-from recommender_training.data import times
 from recommender_training.data.sessions import sample_requests
 from recommender_training.data_checks import sample
 from recommender_training.export import tensors
@@ -25,7 +25,7 @@ from recommender_training.fitted.bundle import Bundle
 from recommender_training.html_report import page_file as page
 from recommender_training.ingestion import id_table
 from recommender_training.pipeline import variants
-from recommender_training.trainer import precision
+from recommender_training.trainer import embedding_plan, precision
 
 
 def write(
@@ -101,8 +101,31 @@ def header(
             "looks": [[epoch, round(loss, 6)] for epoch, loss in bundle.log.looks],
         },
         "precision": _precision(config),
+        "embeddings": embedding_plan.plan(prepared.data, config).facts(),
         "retrieval": bundle.sources.facts(config.hyperparameters.retrieval),
+        **_label(prepared),
     }
+
+
+def _label(prepared: Prepared) -> dict[str, Any]:
+    """The section of the declared label: its rows, and what is added to a logit."""
+    data, split = prepared.data, prepared.split
+    if data.label is None or data.events.labels is None:
+        return {}
+    found, rows = data.events.labels, data.events.rows
+    used = len(split.train) + len(split.validation) + len(split.test)
+    section = {
+        "declared": data.label.model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        "rows": len(rows),
+        "positives": int(found.label.sum()),
+        "drawnNegatives": int((found.state == labels.DRAWN).sum()),
+        "openRows": int((found.state == labels.OPEN).sum()),
+        "historyRows": int((found.state == labels.HISTORY).sum()),
+        "leftOutRows": len(rows) - used,
+        "trainShare": round(float(found.label[split.train].mean()), 6),
+        "logitShift": round(prepared.rate_shift, 6),
+    }
+    return {"label": section}
 
 
 def lineage(
@@ -123,6 +146,7 @@ def lineage(
         "metrics": report["metrics"],
         "fault": _fault(config),
         **({"warmStart": report["warmStart"]} if "warmStart" in report else {}),
+        **({"label": report["label"]["declared"]} if "label" in report else {}),
     }
 
 

@@ -17,6 +17,7 @@ from recommender_training.common.durable_files import canonical_json, write_byte
 from recommender_training.common.progress import say
 from recommender_training.config.training import TrainingConfig
 from recommender_training.data import load as load_data
+from recommender_training.data.dataset import Dataset
 from recommender_training.data.splits import OnceOnly
 from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.evaluation.evaluate import evaluate
@@ -30,7 +31,7 @@ from recommender_training.pipeline import declared_names, lineage, mitigation, v
 from recommender_training.pipeline.champion import Comparison
 from recommender_training.search.choose import Choice, choose
 from recommender_training.search.objective import Source
-from recommender_training.trainer import precision
+from recommender_training.trainer import embedding_plan, memory, precision
 from recommender_training.trainer.context import FitContext, Identity, with_checkpoints
 from recommender_training.trainer.fit_models import fit_models, refit
 from recommender_training.trainer.initial_weights import WarmStart
@@ -134,7 +135,7 @@ def _train(run: TrainingRun) -> TrainResult:
     return TrainResult(
         run.output,
         digest,
-        len(ready.prepared.data.events),
+        len(ready.prepared.data.events.logged),
         report,
         latency.p99_milliseconds(run.output),
         None if run.champion is None else run.champion.facts,
@@ -152,10 +153,12 @@ def _read(run: TrainingRun) -> _Ready:
     servable.check(data, ids.items, config.hyperparameters.history_length)
     declared_names.check(config, data)
     variants.check(config, data.items.count)
+    check_embeddings(data, config)
     if config.search is not None:
         source = Source(run.lake_path, run.data_version, run.window_days)
         found = choose(source, data, config, run.journals, run.threads)
         config = found.config
+        check_embeddings(data, config)
     group.tell("config", config.model_dump_json(by_alias=True))
     prepared = prepare(data, config)
     source_of_start = run.champion.source if run.champion else None
@@ -246,9 +249,19 @@ def validate(
     """
     with threadpool_limits(limits=threads):
         _, data = load_data.load(lake_path, data_version, window_days)
+        check_embeddings(data, config)
         prepared = prepare(data, config)
         bundle = mitigation.with_bonus(fit_models(prepared, config, threads), prepared, config)
         return dict(evaluate(bundle, prepared, prepared.split.validation)["metrics"])
+
+
+def check_embeddings(data: Dataset, config: TrainingConfig) -> None:
+    """Log the memory of the embeddings; raise InputError `EmbeddingsTooLarge` where it is too
+    much, before anything is fitted.
+    """
+    found = embedding_plan.plan(data, config)
+    say(f"train: {found.summary()}")
+    found.check(config.hyperparameters.max_embedding_megabytes, memory.container_limit())
 
 
 def _megabytes(path: Path) -> float:

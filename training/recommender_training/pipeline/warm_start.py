@@ -117,6 +117,7 @@ def write_checkpoint(
     window. None for a model with a fault, which nobody should start from.
     """
     if bundle.deep is not None and config.fault_injection is None:
-        until = prepared.split.validation_start
+        labels = prepared.data.events.labels
+        until = prepared.split.validation_start - (labels.delay if labels else 0)
         groups = prepared.constants.groups
         checkpoint.write(root, bundle.deep, prepared.data, groups, until)

@@ -26,7 +26,9 @@ def rolling_origin(events: Events, split: Split, count: int) -> tuple[Split, ...
 
     Raises InputError `TooFewRows` if a part of a fold has no rows or only one class.
     """
-    known = int(np.searchsorted(events.time, split.test_start, side="left"))
+    rows = events.rows
+    time = events.time[rows]
+    known = int(np.searchsorted(time, split.test_start, side="left"))
     size = len(split.validation)
     places = [known - size * left for left in range(count, 0, -1)]
     if places[0] < 1:
@@ -35,7 +37,7 @@ def rolling_origin(events: Events, split: Split, count: int) -> tuple[Split, ...
             f"{known} rows before the test window are too few for {count} folds of {size} rows; "
             "lower training.search.folds",
         )
-    starts = [int(events.time[place]) for place in places]
+    starts = [int(time[place]) for place in places]
     ends = [*starts[1:], split.test_start]
     return tuple(
         _fold(events, number, start, end)
@@ -44,10 +46,11 @@ def rolling_origin(events: Events, split: Split, count: int) -> tuple[Split, ...
 
 
 def _fold(events: Events, number: int, start: int, end: int) -> Split:
-    rows = np.arange(len(events), dtype=np.int64)
+    rows = events.rows
+    time = events.time[rows]
     fold = Split(
-        train=rows[events.time < start],
-        validation=rows[(events.time >= start) & (events.time < end)],
+        train=events.known_before(rows[time < start], start),
+        validation=events.known_before(rows[(time >= start) & (time < end)], end),
         test=rows[:0],
         validation_start=start,
         test_start=end,

@@ -9,7 +9,7 @@ lowers the loss of users that it was not fitted on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -42,6 +42,10 @@ class Calibration:
     def __call__(self, logit: Doubles) -> Doubles:
         """Calibrated logits."""
         return logit / self.temperature + self.offset
+
+    def moved(self, shift: float) -> Calibration:
+        """The same with another share of positives: `shift` is added to every logit."""
+        return replace(self, offset=self.offset + shift) if shift else self
 
 
 @dataclass(frozen=True)

@@ -44,12 +44,13 @@ def fit_models(
     held, user = labels[rows], data.events.user[rows]
     share = base_rate(labels, split.train, weight)
     found = calibration.fit(held, baseline_logits(baseline, prepared, rows), user, share)
+    found = found.moved(prepared.rate_shift)
     if config.algorithm is Algorithm.LOGISTIC_REGRESSION:
         bare = Bundle(baseline, found, None, Calibration(), FitLog())
     else:
         deep, log = fit_ranker(prepared, config, labels, None, context)
         deep_logits = fit.predict(deep, inputs, torch.from_numpy(rows)).numpy()
-        deep_found = calibration.fit(held, deep_logits, user, share)
+        deep_found = calibration.fit(held, deep_logits, user, share).moved(prepared.rate_shift)
         bare = Bundle(baseline, found, deep, deep_found, log)
     fit.seed_everything(config.seed, threads)  # the towers' draws do not depend on the ranker's
     slot = context.slot("towers")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from recommender_training.models.ranker import Ranker
+from recommender_training.trainer.row_table import Pull
 
 
 @dataclass
@@ -27,9 +28,23 @@ class Prior:
         named = model.named_parameters() if started else ()
         return cls(model, {name: weights.detach().clone() for name, weights in named})
 
-    def __call__(self) -> Tensor:
-        """A number."""
+    def __call__(self, without: Collection[str] = ()) -> Tensor:
+        """A number, `without` the tables that a fit updates by row."""
+        self._follow()
+        return self.model.prior(self.centre, without)
+
+    def pulls(self, names: Collection[str], rows: int) -> dict[str, Pull]:
+        """The prior of each of these tables, for a fit on so many rows an epoch."""
+        self._follow()
+        variances = self.model.variances()
+        return {
+            name: Pull(1.0 / (variances[name] * rows), self.centre.get(name))
+            for name in names
+            if name in variances
+        }
+
+    def _follow(self) -> None:
+        """Move the means to the device of the model."""
         device = self.model.user.weight.device
         if any(value.device != device for value in self.centre.values()):
             self.centre = {name: value.to(device) for name, value in self.centre.items()}
-        return self.model.prior(self.centre)

@@ -28,8 +28,8 @@ class Replica:
         self._norms: list[tuple[nn.Module, str, nn.BatchNorm1d]] = []
         self._noises = [part for part in model.modules() if isinstance(part, RowNoise)]
         self.forward = how.prepare(model)
-        if group.alone:
-            return
+        if group.alone or not any(weights.requires_grad for weights in model.parameters()):
+            return  # DDP refuses a model of which it sums no gradient
         for parent in list(model.modules()):
             for name, norm in list(parent.named_children()):
                 if isinstance(norm, nn.BatchNorm1d):

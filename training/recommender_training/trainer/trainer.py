@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,7 +28,21 @@ from recommender_training.trainer.averaging import Average
 from recommender_training.trainer.batches import Batches
 from recommender_training.trainer.checkpoints import Slot
 from recommender_training.trainer.replica import Replica
+from recommender_training.trainer.row_table import Pull
+from recommender_training.trainer.row_updates import RowUpdates, by_row
 from recommender_training.trainer.runtime import Runtime
+
+
+class PriorOfWeights(Protocol):
+    """What a fit adds to the sum of the loss over all rows of an epoch."""
+
+    def __call__(self, without: Collection[str] = ()) -> Tensor:
+        """A number, `without` the tables that are updated by row."""
+        ...
+
+    def pulls(self, names: Collection[str], rows: int) -> dict[str, Pull]:
+        """The same for the rows of these tables, by name."""
+        ...
 
 
 class LossFunction(Protocol):
@@ -74,7 +88,7 @@ class FitOptions:
 
     loss: LossFunction = response
     #: Added to the sum of the loss over all rows of an epoch; None for nothing.
-    prior: Callable[[], Tensor] | None = None
+    prior: PriorOfWeights | None = None
     #: Evaluate and leave the mean of the weights over about so many epochs; 0 for the last ones.
     average: float = 0.0
     #: Device and precision; None chooses them by the devices of this machine.
@@ -106,6 +120,8 @@ class Trainer:
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
         self._settings, self._slot, self._of = settings, options.slot, options.loss
         self._prior, self._rows = options.prior, len(examples.train)
+        self._by_row = by_row(model, settings.embedding_updates)
+        self._row_updates = RowUpdates(model, self._by_row, group)
         self._replica = Replica(model, how, group)
         self.inputs, self.target = examples.inputs.to(how.device), examples.target.to(how.device)
         self.weight = None if examples.weight is None else examples.weight.to(how.device)
@@ -120,9 +136,17 @@ class Trainer:
         self.batches = Batches(examples.train, settings.batch_size, how.device)
         self.best = copy.deepcopy(model.state_dict())
         steps = options.average * self.batches.per_epoch
-        self._average = Average(model, steps) if steps else None
+        self._average = Average(model, steps, self._by_row) if steps else None
+        self._start_rows()
         self._resume()
         model.train()
+
+    def _start_rows(self) -> None:
+        prior, settings = self._prior, self._settings
+        pulls = {} if prior is None else prior.pulls(self._by_row, self._rows)
+        self._row_updates.start(
+            settings.learning_rate, settings.weight_decay, pulls, self._average
+        )
 
     def step(self) -> None:
         """One batch."""
@@ -130,15 +154,18 @@ class Trainer:
         if len(rows) < 2:  # batch norm needs two rows
             return
         own = rows[self._replica.divide(len(rows))]
+        batch, step = self.inputs.take(own), self.batches.taken
+        read = self._row_updates.read(batch, step, self._kept, len(rows)) if self._by_row else {}
         with self.how.autocast():
-            logits = self._replica.forward(self.inputs.take(own))
+            logits = self._replica.forward(batch, read) if read else self._replica.forward(batch)
         loss = self._loss(logits.float(), own, len(rows))
         if self._prior is not None:
-            loss = loss + self._prior() / self._rows
+            loss = loss + self._prior(self._by_row) / self._rows
         for weights in self._weights:  # the optimizer's own way takes longer than some layers
             weights.grad = None
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        self._row_updates.step(step)
         if self._average is not None:
             self._average.update(self.batches.taken)
 
@@ -171,8 +198,13 @@ class Trainer:
 
     def look(self) -> None:
         """Evaluate the weights on the validation window; keep them if they are the best so far."""
+        self._row_updates.catch_up(self.batches.taken, self._kept)
         with contextlib.nullcontext() if self._average is None else self._average.applied():
             self._look()
+
+    @property
+    def _kept(self) -> float:
+        return 0.0 if self._average is None else self._average.kept
 
     def _look(self) -> None:
         epoch = self.batches.epochs
@@ -199,7 +231,8 @@ class Trainer:
                 "model": self.model.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "best": self.best,
-                "average": None if self._average is None else self._average.weights,
+                "average": None if self._average is None else self._average.state(),
+                "rows": self._row_updates.state(),
                 "log": vars(self.log),
                 "generators": _generators(self.how.device),
             }
@@ -216,6 +249,7 @@ class Trainer:
         self.best = state["best"]
         if self._average is not None:
             self._average.restore(state["average"])
+        self._row_updates.load(state["rows"])
         log = dict(state["log"])
         self.log = FitLog(**{**log, "looks": [(at, loss) for at, loss in log["looks"]]})
         self.batches.restore(state["batches"])
@@ -229,11 +263,13 @@ class Trainer:
         InputError `TrainingDiverged` where they are not finite: the last step was no part of any
         loss.
         """
+        self._row_updates.catch_up(self.batches.taken, self._kept)
         if weights is None and self._average is not None:
             weights = self._average.weights
         if weights is not None:
             self.model.load_state_dict(weights)
         self._replica.restore()
+        self._row_updates.restore()
         self.model.to("cpu").eval()
         for name, weight in self.model.named_parameters():
             if not bool(torch.isfinite(weight).all()):

@@ -38,4 +38,26 @@ def training_weights(
     data: Dataset, rows: Ints, labels: Bools, config: TrainingConfig
 ) -> Floats | None:
     """[N] the weight of each row that is fitted on; None where all weigh the same."""
-    return reweighting.row_weights(data, rows, labels, config.reweighting)
+    by_group = reweighting.row_weights(data, rows, labels, config.reweighting)
+    by_type = type_weights(data, rows)
+    if by_group is None or by_type is None:
+        return by_type if by_group is None else by_group
+    return by_group * by_type
+
+
+def type_weights(data: Dataset, rows: Ints) -> Floats | None:
+    """[N] the declared weight of the event type that makes a row positive; None for equal ones.
+
+    The positive rows among `rows` weigh 1 on average, as all others do, so that the types count
+    relative to one another and probabilities keep the share of positives.
+    """
+    said = data.events.labels
+    if said is None or data.label is None:
+        return None
+    if len({each.weight for each in data.label.positive_types}) < 2:
+        return None
+    positive = rows[said.label[rows]]
+    if len(positive) == 0:
+        return None
+    mean = float(said.weight[positive].mean(dtype=np.float64))
+    return np.where(said.label, said.weight / np.float32(mean), np.float32(1.0))

@@ -52,6 +52,7 @@ EVENTS = Resource("", "v1", "events")
 INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices")
 HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
 GRPC_ROUTES = Resource("gateway.networking.k8s.io", "v1", "grpcroutes")
+BUDGETS = Resource("policy", "v1", "poddisruptionbudgets")
 REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
 CONFIGURATIONS = Resource("serving.knative.dev", "v1", "configurations")
 KNATIVE_SERVICES = Resource("serving.knative.dev", "v1", "services")
@@ -68,6 +69,7 @@ KINDS = {
     BASELINES: "CounterBaseline",
     INFERENCE_SERVICES: "InferenceService",
     HTTP_ROUTES: "HTTPRoute",
+    BUDGETS: "PodDisruptionBudget",
     TRAIN_JOBS: "TrainJob",
     TRAINING_RUNTIMES: "TrainingRuntime",
 }

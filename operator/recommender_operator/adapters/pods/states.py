@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from recommender_operator.adapters.kubernetes.port import Object
 from recommender_operator.adapters.pods import redaction
 from recommender_operator.adapters.pods.port import PodRef
+from recommender_operator.resources import labels
+from recommender_operator.resources.labels import Component
 
 #: Maximum length of a reason in a message, in characters.
 REASON_LIMIT = 253
@@ -26,6 +30,11 @@ _STUCK = frozenset(
 def label(pod: Object, key: str) -> str:
     """Return the value of a label; empty if it is not set."""
     return str((pod["metadata"].get("labels") or {}).get(key, ""))
+
+
+def answering(pods: Iterable[Object]) -> list[Object]:
+    """Return the pods that answer requests: all except those that run only Triton."""
+    return [pod for pod in pods if label(pod, labels.COMPONENT) != Component.PREDICTOR]
 
 
 def is_ready(pod: Object) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 
 from recommender_operator.adapters.kubernetes.port import (
+    BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     KINDS,
@@ -22,7 +24,8 @@ from recommender_operator.adapters.traffic.port import (
     service_state,
 )
 from recommender_operator.observed import ServiceState, TrafficState
-from recommender_operator.resources import http_route, inference_service, labels
+from recommender_operator.resources import disruption, http_route, inference_service, labels
+from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import Foreign, foreign, owned_by
 
@@ -58,11 +61,20 @@ class GatewayTraffic:
         manifest = inference_service.standard(
             subject.model, subject.versions[version], self._options
         )
-        await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
+        service = await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
+        await self._limit_disruption(subject, version, service)
 
     async def release(self, subject: Subject, version: str) -> None:
         namespace = subject.model.namespace
         await self._objects.delete(INFERENCE_SERVICES, namespace, version, subject.claim)
+
+    async def _limit_disruption(self, subject: Subject, version: str, service: Object) -> None:
+        """Apply the budgets, which the service owns, so that they are deleted with it."""
+        owners = {*subject.claim.owners, service["metadata"]["uid"]}
+        claim = dataclasses.replace(subject.claim, owners=owners)
+        for component in Component:
+            budget = disruption.budget(subject.model.name, version, component, service)
+            await self._objects.apply(BUDGETS, budget, claim)
 
     async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
         manifest = http_route.http_route(subject.model, weights, self._options, host)
@@ -92,6 +104,7 @@ def _services(
                 owner=service,
                 condition=ready_condition(service),
                 pods=subject.pods.get(version, ()),
+                components=tuple(Component),
                 outdated=(metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) != digest,
             )
         elif metadata["name"] in subject.versions:

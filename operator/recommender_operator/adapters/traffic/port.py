@@ -22,6 +22,8 @@ from recommender_operator.observed import (
     TrafficState,
     VersionObject,
 )
+from recommender_operator.resources import labels
+from recommender_operator.resources.labels import Component
 from recommender_operator.resources.ownership import Foreign
 
 
@@ -124,19 +126,25 @@ def service_state(
     owner: Object,
     condition: Object,
     pods: Sequence[Object],
+    components: Sequence[Component] = (),
     outdated: bool,
 ) -> ServiceState:
-    """Return the state of a version's service.
+    """Return the state of a version's service, with pods of these components, or of one kind.
 
-    It is ready if KServe reports Ready and a pod is ready: KServe's condition may precede the
-    pods, and stays True for a while after they are gone.
+    It is ready if KServe reports Ready and a pod of each component is ready: KServe's condition
+    may precede the pods, and stays True for a while after they are gone.
     """
-    ready_pods = sum(1 for pod in pods if podstates.is_ready(pod))
+    by_component = _by_component(pods, components)
+    ready_by_component = [sum(map(podstates.is_ready, some)) for some in by_component]
+    ready_pods = min(ready_by_component)
     ready = condition.get("status") == "True" and ready_pods > 0
+    # Without a ready pod of a component, its pods tell why; otherwise those of all do.
+    lacking = [
+        some for some, count in zip(by_component, ready_by_component, strict=True) if count == 0
+    ]
     reason, message = "", ""
     if not ready:
-        newest = sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
-        reason, message = podstates.obstacle(newest[-1]) if newest else ("", "")
+        reason, message = _obstacle(lacking or by_component)
         reason = reason or str(condition.get("reason") or "") or "NotReady"
         message = message or str(condition.get("message") or "") or f"{ready_pods} pods are ready"
     restarts, restart_reason = podrestarts.restarts(pods)
@@ -146,9 +154,30 @@ def service_state(
         reason=reason,
         message=message[: redaction.SHOWN_LIMIT],
         ready_pods=ready_pods,
+        answers=sum(map(podstates.is_ready, podstates.answering(pods))) > 0,
         uid=str(owner["metadata"].get("uid") or ""),
         restarts=restarts,
         restart_reason=restart_reason,
-        disrupted=not ready and podrestarts.disrupted(pods),
+        disrupted=not ready and any(map(podrestarts.disrupted, lacking or [pods])),
         outdated=outdated,
     )
+
+
+def _by_component(
+    pods: Sequence[Object], components: Sequence[Component]
+) -> list[Sequence[Object]]:
+    if not components:
+        return [pods]
+    return [
+        [pod for pod in pods if podstates.label(pod, labels.COMPONENT) == component]
+        for component in components
+    ]
+
+
+def _obstacle(groups: Sequence[Sequence[Object]]) -> tuple[str, str]:
+    """Return what prevents the newest pod of a component from working."""
+    for pods in groups:
+        by_age = sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")))
+        if by_age and (found := podstates.obstacle(by_age[-1])) != ("", ""):
+            return found
+    return "", ""

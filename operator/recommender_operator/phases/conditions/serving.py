@@ -50,14 +50,19 @@ def _available(turn: Turn) -> ConditionValue:
         why = traffic.message or "no reason given"
         message = f"the data plane has not applied the route: {why}"
         return "False", Reason.ROUTE_NOT_ACCEPTED, message
+    if turn.standby is not None:
+        message = f"{name} answers in place of {champion.name}, which is not ready"
+        return "True", Reason.STANDBY_SERVES, message
     return "True", Reason.SERVING, f"{name} is ready"
 
 
 def _answering(turn: Turn, champion: VersionObject) -> VersionObject:
-    """Return the version that answers: the candidate while it receives all requests.
+    """Return the version that answers: the standby, or a candidate that receives all requests.
 
     In Knative mode the champion has no pods then, which is not an outage.
     """
+    if turn.standby is not None:
+        return turn.standby
     candidate = turn.candidate
     if candidate is not None and turn.route_weights == {candidate.name: 100}:
         return candidate

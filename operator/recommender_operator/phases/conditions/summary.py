@@ -38,7 +38,7 @@ def _ready(turn: Turn, available: ConditionValue, up_to_date: ConditionValue) ->
     champion = turn.champion
     if champion is None:
         return up_to_date
-    if available[0] != "True":
+    if available[0] != "True" or available[1] == Reason.STANDBY_SERVES:
         return available
     pin = turn.spec.rollback_to
     if up_to_date[0] == "True" or (pin is not None and pin != champion.name):

@@ -36,10 +36,12 @@ def step(turn: Turn) -> None:
         if not frozen:
             _take_all(turn, version)
         return
+    # A candidate must be better than the champion, which receives no requests now; it may fail.
+    held = turn.standby is not None
     record = steps.current(version.status)
     if record is not None:
-        _look(turn, version, record, frozen=frozen)
-    elif not frozen:
+        _look(turn, version, record, frozen=frozen or held)
+    elif not frozen and not (held and version.status.weight == 0):
         _next(turn, version)
 
 
@@ -76,9 +78,14 @@ def _next(turn: Turn, version: VersionObject) -> None:
         turn.requeue(_ROUTE)
 
 
+def _stable(turn: Turn) -> VersionObject | None:
+    """Return the version beside the candidate: the champion, or the standby in its place."""
+    return turn.standby or turn.champion
+
+
 def _save_baselines(turn: Turn, version: VersionObject) -> bool:
-    champion = turn.champion
-    arms = [version.name] if champion is None else [version.name, champion.name]
+    stable = _stable(turn)
+    arms = [version.name] if stable is None else [version.name, stable.name]
     if windows.rollout_key(version) not in turn.observed.baselines:
         windows.save(turn, windows.rollout_key(version), arms)
     return windows.save(turn, windows.step_key(version), arms)
@@ -131,7 +138,14 @@ def _evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVer
     """Return the verdict on all requests since the start of the step."""
     key = windows.step_key(version)
     baseline = turn.observed.baselines.get(key)
-    if baseline is None or (baseline.error and not windows.must_wait(turn, key)):
+    beside = _stable(turn)
+    replaced = (
+        baseline is not None
+        and beside is not None
+        and beside.name in turn.observed.samples
+        and beside.name not in baseline.samples
+    )
+    if baseline is None or replaced or (baseline.error and not windows.must_wait(turn, key)):
         saved = _save_baselines(turn, version)
         what = "the window of the step starts now" if saved else _why_no_counters(turn, version)
         kind = Verdict.INCONCLUSIVE if saved else Verdict.ERROR
@@ -140,8 +154,7 @@ def _evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVer
     if candidate is None:
         message = _unkept(baseline) or _why_no_counters(turn, version)
         return StepVerdict(verdict=Verdict.ERROR, metrics=(), message=message)
-    champion = turn.champion
-    stable = windows.since_baseline(turn, key, champion.name, unkept=True) if champion else None
+    stable = windows.since_baseline(turn, key, beside.name, unkept=True) if beside else None
     if stable is not None and stable.lost and record.weight >= 100:
         # It receives no requests, so no counters are missing.
         stable = None
@@ -155,8 +168,8 @@ def _evaluate(turn: Turn, version: VersionObject, record: StepRecord) -> StepVer
     if windows.lost(candidate, stable):
         # Only a window without loss may pass, so start another one.
         _save_baselines(turn, version)
-    if seen.verdict is Verdict.PASS and champion and stable is None and record.weight < 100:
-        message = _why_no_counters(turn, champion)
+    if seen.verdict is Verdict.PASS and beside and stable is None and record.weight < 100:
+        message = _why_no_counters(turn, beside)
         return StepVerdict(verdict=Verdict.ERROR, metrics=seen.metrics, message=message)
     return seen
 
@@ -167,7 +180,7 @@ def _unkept(baseline: Baseline) -> str:
 
 
 def _why_no_counters(turn: Turn, version: VersionObject) -> str:
-    champion = turn.champion
+    champion = _stable(turn)
     names = [version.name] + ([champion.name] if champion else [])
     errors = [
         f"{name}: {turn.observed.sample_errors.get(name, 'no pod answered')}"

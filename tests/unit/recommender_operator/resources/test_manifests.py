@@ -15,12 +15,14 @@ from recommender_operator.api.spec import Resources, ServingSpec
 from recommender_operator.api.spec_mapping import DataMapping
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import (
+    disruption,
     http_route,
     inference_service,
     jobs,
     labels,
     model_version,
 )
+from recommender_serving.process import settings as serving_settings
 from recommender_training.cli import main, options
 from recommender_training.data_checks.policy import parse_checks
 from recommender_training.ingestion.mapping import Format
@@ -32,6 +34,7 @@ from tests.unit.recommender_operator.resources.builder_inputs import (
 )
 
 Golden = Callable[[str, Any], None]
+NAMES = {"RECOMMENDER_MODEL": "movies", "RECOMMENDER_VERSION": "movies-0123abcd"}
 PAST = "i3.u1.t0-0123456789abcdef"
 INPUTS = {
     JobKind.CHECK: {},
@@ -179,12 +182,16 @@ def test_a_model_version_is_as_expected(golden: Golden) -> None:
 def pods() -> Iterator[labels.Manifest]:
     for kind in JobKind:
         yield job(kind)["spec"]["template"]["spec"]
-    yield standard()["spec"]["predictor"]
-    yield knative()["spec"]["predictor"]
+    yield from served()
+
+
+def served() -> Iterator[labels.Manifest]:
+    yield from standard()["spec"].values()
+    yield from knative()["spec"].values()
 
 
 def containers(pod: labels.Manifest) -> Iterator[labels.Manifest]:
-    yield from pod["containers"]
+    yield from pod.get("containers", [])
     yield from pod.get("initContainers", [])
     if "model" in pod:
         yield pod["model"]
@@ -203,6 +210,12 @@ def test_every_container_keeps_to_the_restricted_standard() -> None:
             assert "memory" in container["resources"]["limits"]
 
 
+def test_pods_are_spread_by_labels_that_they_have() -> None:
+    for pod in standard()["spec"].values():
+        for constraint in pod["topologySpreadConstraints"]:
+            assert constraint["labelSelector"]["matchLabels"].items() <= pod["labels"].items()
+
+
 def test_every_own_container_has_a_read_only_root_and_a_place_to_write() -> None:
     for pod in pods():
         for container in containers(pod):
@@ -213,11 +226,10 @@ def test_every_own_container_has_a_read_only_root_and_a_place_to_write() -> None
 
 
 def test_a_served_version_cannot_write_to_the_artifact_store() -> None:
-    for service in (standard(), knative()):
-        predictor = service["spec"]["predictor"]
-        claim = predictor["volumes"][0]["persistentVolumeClaim"]
+    for pod in served():
+        claim = pod["volumes"][0]["persistentVolumeClaim"]
         assert claim == {"claimName": "store", "readOnly": True}
-        for container in [*predictor["containers"], *predictor["initContainers"]]:
+        for container in [*pod.get("containers", []), *pod.get("initContainers", [])]:
             mount = container["volumeMounts"][0]
             assert mount["readOnly"] is True
             assert mount["subPath"] == "artifacts/movies/abababababababab"
@@ -265,6 +277,38 @@ def test_the_snapshot_job_has_a_valid_command_and_expires() -> None:
 def test_no_snapshot_is_built_for_a_model_without_a_schedule() -> None:
     with pytest.raises(KeyError, match=r"data\.snapshots"):
         jobs.job(model(), None, JobKind.SNAPSHOT, 1, {}, OPTIONS)
+
+
+def test_in_standard_mode_the_transformer_shares_no_pod_with_triton() -> None:
+    spec = standard()["spec"]
+    assert "containers" not in spec["predictor"]
+    assert "model" not in spec["transformer"]
+    arguments = spec["transformer"]["containers"][0]["args"]
+    settings = serving_settings.parse(["serve", *arguments], NAMES)
+    assert isinstance(settings, serving_settings.ServeSettings)
+    assert settings.predictor == "movies-0123abcd-predictor.team:80"
+    assert settings.model_wait is not None
+
+
+def test_kserve_appends_no_argument_of_its_own() -> None:
+    for pod in (standard()["spec"]["transformer"], knative()["spec"]["predictor"]):
+        arguments = pod["containers"][0]["args"]
+        assert {"--model_name", "--predictor_host", "--http_port"} <= set(arguments)
+
+
+@pytest.mark.parametrize(("replicas", "missing"), [(1, 0), (2, 1), (9, 1)])
+def test_of_several_pods_one_may_be_missing_and_the_only_one_is_replaced_first(
+    replicas: int, missing: int
+) -> None:
+    update = disruption.strategy(replicas)["rollingUpdate"]
+    assert update == {"maxSurge": 1, "maxUnavailable": missing}
+
+
+def test_a_disruption_budget_is_as_expected(golden: Golden) -> None:
+    stored = standard()
+    stored["metadata"]["uid"] = "uid-service"
+    component = labels.Component.TRANSFORMER
+    golden("disruption_budget", disruption.budget("movies", "movies-0123abcd", component, stored))
 
 
 def test_in_knative_mode_one_container_has_a_port_and_probes() -> None:
@@ -327,7 +371,8 @@ def test_a_job_uses_as_many_threads_as_it_has_cores(
 
 def test_the_serving_digest_covers_the_settings_of_running_versions() -> None:
     base = inference_service.serving_digest(ServingSpec())
-    assert inference_service.serving_digest(ServingSpec(replicas=2)) != base
+    assert inference_service.serving_digest(ServingSpec(replicas=3)) != base
+    assert inference_service.serving_digest(ServingSpec(transformer_replicas=3)) != base
     assert inference_service.serving_digest(ServingSpec(timeout_milliseconds=50)) != base
     assert inference_service.serving_digest(ServingSpec(host="a.example")) == base
     assert inference_service.serving_digest(ServingSpec(keep_previous=False)) == base

@@ -43,6 +43,8 @@ class Service:
     uid: str
     ready: bool = True
     pods: int = 1
+    #: Whether its fallbacks answer if it has no pods with a model.
+    falls_back: bool = False
     served: int = 0
     failed: int = 0
     restarts: int = 0
@@ -55,6 +57,10 @@ class Service:
             seen = self.sessions.setdefault(feature, {})
             for label, share in bins.items():
                 seen[label] = seen.get(label, 0) + count * share
+
+    def turn(self, *, ready: bool, falls_back: bool = False) -> None:
+        """Lose the pods with the model, or get them back."""
+        self.ready, self.pods, self.falls_back = ready, int(ready), falls_back
 
     def crash(self) -> None:
         """The pod's container restarts, which resets its counters."""

@@ -28,6 +28,7 @@ def observe(cluster: Cluster) -> Observed:
                 version=name,
                 ready=s.ready,
                 ready_pods=s.pods,
+                answers=s.pods > 0 or s.falls_back,
                 uid=s.uid,
                 restarts=s.restarts,
                 restart_reason="container main: OOMKilled" if s.restarts else "",
@@ -60,5 +61,5 @@ def samples(cluster: Cluster) -> dict[str, Sample]:
             | features(name, s.sessions, cluster.trained_on.get(name, USUAL))
         }
         for name, s in cluster.services.items()
-        if s.ready and name in requested - cluster.mute
+        if (s.ready or s.falls_back) and name in requested - cluster.mute
     }

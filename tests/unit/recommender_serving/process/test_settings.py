@@ -27,11 +27,23 @@ def test_serve_takes_its_names_and_timeout_from_the_environment() -> None:
     settings = serve(RECOMMENDER_TIMEOUT_MS="120")
     assert (settings.model, settings.version) == ("movies", "movies-1")
     assert settings.timeout == 0.12
-    assert (settings.triton, settings.http_port, settings.grpc_port) == (
+    assert (settings.predictor, settings.http_port, settings.grpc_port) == (
         "localhost:9000",
         8080,
         8081,
     )
+
+
+def test_kserves_spelling_of_its_arguments_is_understood() -> None:
+    settings = serve(
+        "--model_name", "recommender", "--predictor_host", "one.team:80", "--http_port", "8090"
+    )
+    assert (settings.predictor, settings.http_port) == ("one.team:80", 8090)
+
+
+def test_by_default_it_waits_for_triton_without_end() -> None:
+    assert serve().model_wait is None
+    assert serve("--model-wait-seconds", "20").model_wait == 20
 
 
 def test_a_flag_wins_over_the_environment() -> None:
@@ -73,9 +85,9 @@ def test_the_two_ports_must_differ() -> None:
     [
         ["--http-port", "0"],
         ["--grpc-port", "65536"],
-        ["--triton", "localhost"],
-        ["--triton", ":9000"],
-        ["--triton", "host:port"],
+        ["--predictor-host", "localhost"],
+        ["--predictor-host", ":9000"],
+        ["--predictor-host", "host:port"],
         ["--max-in-flight", "0"],
         ["--baseline-timeout-ms", "0"],
         ["--drain-seconds", "-1"],

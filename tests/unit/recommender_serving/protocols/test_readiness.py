@@ -1,6 +1,8 @@
-"""Traffic is welcome when both models are ready and warm, and no end is near."""
+"""Traffic is welcome when requests can be answered, and no end is near."""
 
 from __future__ import annotations
+
+import asyncio
 
 import pytest
 
@@ -44,14 +46,38 @@ async def test_opening_waits_for_triton_and_then_for_the_warm_up(
     assert await readiness.ready()
 
 
-async def test_a_triton_that_dies_makes_it_unready_and_its_return_ready() -> None:
+async def test_a_triton_that_dies_makes_the_model_unready_but_requests_are_still_answered() -> (
+    None
+):
     models = Models(True)
     readiness = Readiness(models.ready)
     await readiness.open(no_warm_up)
-    models.states = [False]
-    assert not await readiness.ready()
+    for state in (True, False, True):
+        models.states = [state]
+        assert await readiness.model_ready() is state
+        assert await readiness.ready()
+
+
+async def test_without_triton_it_is_ready_after_the_wait_and_warms_up_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "POLL_SECONDS", 0)
+    warm = asyncio.Event()
+
+    async def warm_up() -> None:
+        warm.set()
+
+    models = Models(False)
+    readiness = Readiness(models.ready, wait=0.01)
+    opening = asyncio.create_task(readiness.open(warm_up))
+    while not await readiness.ready():
+        await asyncio.sleep(0)
+    assert not await readiness.model_ready()
+    assert not warm.is_set()
     models.states = [True]
-    assert await readiness.ready()
+    await opening
+    assert warm.is_set()
+    assert await readiness.model_ready()
 
 
 async def test_draining_is_unready_whatever_triton_says() -> None:

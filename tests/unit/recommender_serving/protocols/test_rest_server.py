@@ -283,16 +283,15 @@ async def test_a_bug_gets_500_and_shows_nothing_of_the_inside(served: Served, pa
     assert "ZeroDivisionError" in answer.json()["error"]
 
 
-@pytest.mark.parametrize(
-    "path", ["/v2/health/ready", "/v2/models/recommender/ready", "/v1/models/recommender"]
-)
-async def test_every_probe_follows_triton_while_requests_are_answered(
+@pytest.mark.parametrize("path", ["/v2/models/recommender/ready", "/v1/models/recommender"])
+async def test_the_models_probes_follow_triton_while_requests_are_answered(
     served: Served, path: str
 ) -> None:
     assert (await served.http.get(path)).status_code == 200
     served.triton_ready = False
     assert (await served.http.get(path)).status_code == 503
-    assert (await served.http.get("/v2/health/live")).status_code == 200
+    for health in ("/v2/health/live", "/v2/health/ready"):
+        assert (await served.http.get(health)).status_code == 200
     for target, body in (
         (PREDICT, {"instances": [{"user_id": 1}]}),
         (INFER, v2(user_id=("INT64", [1]))),

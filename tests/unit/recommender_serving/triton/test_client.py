@@ -13,7 +13,14 @@ import pytest
 
 from recommender_serving.domain.types import FallReason, RankerError, Ranking
 from recommender_serving.inference import inference_pb2 as pb
-from recommender_serving.triton.client import ITEMS, SCORES, Triton, TritonRanker, decode
+from recommender_serving.triton.client import (
+    CHANNELS,
+    ITEMS,
+    SCORES,
+    Triton,
+    TritonRanker,
+    decode,
+)
 from recommender_serving.triton.inputs import Tensors, build
 from tests.fakes.inference import service
 from tests.unit.recommender_serving.serving_samples import request, sample_artifact, session
@@ -77,12 +84,19 @@ class Server:
         self.hold = asyncio.Event()
         self.hold.set()
         self.last: Any = None
+        #: Number of next calls that fail as if no Triton were there.
+        self.missed = 0
+        self.peers: list[str] = []
 
     async def model_ready(self, asked: Any, context: Any) -> Any:
         return pb.ModelReadyResponse(ready=self.ready[asked.name])
 
     async def model_infer(self, asked: Any, context: Any) -> Any:
         self.last = asked
+        self.peers.append(context.peer())
+        if self.missed:
+            self.missed -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "the connection was lost")
         await self.hold.wait()
         return self.answer()
 
@@ -163,6 +177,25 @@ async def test_a_server_that_fails_is_an_error(
 
     running.service.answer = fail
     assert await reason_of(triton, tensors) is FallReason.ERROR
+
+
+async def test_a_call_that_was_lost_is_repeated_once_over_another_connection(
+    running: Running, triton: Triton, tensors: Tensors
+) -> None:
+    running.service.missed = 1
+    assert await reason_of(triton, tensors) is None
+    assert len(set(running.service.peers)) == 2
+    running.service.missed = 2
+    assert await reason_of(triton, tensors) is FallReason.ERROR
+    assert len(running.service.peers) == 4
+
+
+async def test_calls_are_spread_over_all_connections(
+    running: Running, triton: Triton, tensors: Tensors
+) -> None:
+    for _ in range(2 * CHANNELS):
+        assert await reason_of(triton, tensors) is None
+    assert len(set(running.service.peers)) == CHANNELS
 
 
 async def test_a_server_that_went_and_came_back_is_used_again(

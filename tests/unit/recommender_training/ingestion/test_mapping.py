@@ -196,6 +196,7 @@ FULL: dict[str, Any] = {
     "csv": {"delimiter": ";", "quote": "'"},
     "ids": {"user": "Text", "item": "Text"},
     "partitionBy": "Hour",
+    "label": {"positiveTypes": [{"type": "buy", "weight": 5}], "positiveRate": 0.01},
 }  # fmt: skip
 
 

@@ -53,7 +53,7 @@ def test_a_prior_shortens_embeddings_and_less_with_more_rows(prepared: Prepared)
         lengths = []
         for with_prior in (True, False):
             model = fresh(prepared)
-            options = fit.FitOptions(prior=model.prior if with_prior else None)
+            options = fit.FitOptions(prior=Prior.of(model, started=False) if with_prior else None)
             examples = fit.Examples.whole(prepared.kept, part, prepared.kept.label)
             fit.fit_for(model, examples, settings, 200 * 250 / len(part), options)
             lengths.append(model.of_content.weight.detach().square().mean().item())

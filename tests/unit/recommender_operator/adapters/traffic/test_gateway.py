@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from recommender_operator.adapters.kubernetes.port import (
+    BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     ConflictError,
+    Object,
     Resource,
 )
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
@@ -17,6 +19,7 @@ from recommender_operator.adapters.traffic.gateway import GatewayTraffic, route_
 from recommender_operator.adapters.traffic.port import Subject
 from recommender_operator.resources import http_route
 from recommender_operator.resources.inference_service import NotPublishedError
+from recommender_operator.resources.labels import Component
 from tests.fakes.documents import copied
 from tests.fakes.kube import FakeKube
 from tests.fakes.objects import pod
@@ -38,12 +41,69 @@ async def served(kube: FakeKube, *, ready: str = "True") -> GatewayTraffic:
     return traffic
 
 
-async def test_a_service_is_ready_if_kserve_reports_it_and_a_pod_is_ready() -> None:
+def part(component: Component, *, ready: bool = True, name: str = "", **status: Any) -> Object:
+    return pod(name or component, NAME, ready=ready, component=component, **status)
+
+
+TRANSFORMER, PREDICTOR = Component.TRANSFORMER, Component.PREDICTOR
+PAIR = (part(TRANSFORMER), part(PREDICTOR))
+
+
+async def test_a_service_is_ready_if_kserve_reports_it_and_a_pod_of_each_component_is_ready() -> (
+    None
+):
     traffic = await served(FakeKube())
-    view = await traffic.observe(subject(pod("p", NAME)))
+    view = await traffic.observe(subject(*PAIR, part(TRANSFORMER, name="another")))
     state = view.services[NAME]
     assert (state.ready, state.ready_pods, state.outdated) == (True, 1, False)
+    assert state.answers
     assert state.uid
+
+
+@pytest.mark.parametrize("lost", list(Component))
+async def test_without_a_ready_pod_of_a_component_no_service_is_ready(lost: Component) -> None:
+    traffic = await served(FakeKube())
+    other = next(component for component in Component if component != lost)
+    for pods in ([part(other)], [part(other), part(lost, ready=False)]):
+        state = (await traffic.observe(subject(*pods))).services[NAME]
+        assert (state.ready, state.ready_pods) == (False, 0)
+        assert state.answers == (lost is PREDICTOR)
+
+
+async def test_the_reason_is_that_of_the_component_that_lacks_a_pod() -> None:
+    traffic = await served(FakeKube())
+    ended = {"exitCode": 1, "reason": "Error", "message": "no such model"}
+    statuses = [{"name": "kserve-container", "state": {"terminated": ended}}]
+    broken = part(PREDICTOR, ready=False, containerStatuses=statuses)
+    state = (await traffic.observe(subject(part(TRANSFORMER), broken))).services[NAME]
+    assert state.reason == "Error"
+    assert "no such model" in state.message
+
+
+@pytest.mark.parametrize("lost", list(Component))
+async def test_the_missing_pods_of_a_component_are_disrupted_whatever_the_other_does(
+    lost: Component,
+) -> None:
+    traffic = await served(FakeKube())
+    other = next(component for component in Component if component != lost)
+    state = (await traffic.observe(subject(part(other)))).services[NAME]
+    assert state.disrupted
+    crashed = part(lost, ready=False, containerStatuses=[{"name": "x", "restartCount": 2}])
+    state = (await traffic.observe(subject(part(other), crashed))).services[NAME]
+    assert not state.disrupted
+    assert state.restarts == 2
+
+
+async def test_a_version_has_a_disruption_budget_per_component() -> None:
+    kube = FakeKube()
+    await served(kube)
+    service = kube.find(INFERENCE_SERVICES, NAME)
+    for component in Component:
+        budget = kube.find(BUDGETS, f"{NAME}-{component}")
+        template = service["spec"][component]["labels"]
+        assert budget["spec"]["selector"]["matchLabels"].items() <= template.items()
+        (owner,) = budget["metadata"]["ownerReferences"]
+        assert owner["uid"] == service["metadata"]["uid"], "it is deleted with the service"
 
 
 async def test_kserve_alone_makes_no_service_ready() -> None:
@@ -55,17 +115,16 @@ async def test_kserve_alone_makes_no_service_ready() -> None:
 
 async def test_pods_alone_make_no_service_ready_and_kserves_reason_is_shown() -> None:
     traffic = await served(FakeKube(), ready="False")
-    state = (await traffic.observe(subject(pod("p", NAME)))).services[NAME]
+    state = (await traffic.observe(subject(*PAIR))).services[NAME]
     assert (state.ready, state.reason, state.message) == (False, "Because", "of this")
 
 
 async def test_the_reason_that_a_pod_does_not_start_comes_first() -> None:
     traffic = await served(FakeKube(), ready="False")
     waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
-    stuck = pod(
-        "p", NAME, ready=False, containerStatuses=[{"name": "x", "state": {"waiting": waiting}}]
-    )
-    state = (await traffic.observe(subject(stuck))).services[NAME]
+    statuses = [{"name": "x", "state": {"waiting": waiting}}]
+    stuck = part(TRANSFORMER, ready=False, containerStatuses=statuses)
+    state = (await traffic.observe(subject(stuck, part(PREDICTOR)))).services[NAME]
     assert state.reason == "ImagePullBackOff"
     assert "no such image" in state.message
 
@@ -73,11 +132,12 @@ async def test_the_reason_that_a_pod_does_not_start_comes_first() -> None:
 async def test_a_service_made_from_other_settings_is_outdated_until_it_is_applied_again() -> None:
     kube = FakeKube()
     traffic = await served(kube)
-    changed = subject(pod("p", NAME), serving={"replicas": 3})
+    changed = subject(*PAIR, serving={"replicas": 3, "transformerReplicas": 4})
     assert (await traffic.observe(changed)).services[NAME].outdated
     await traffic.ensure(changed, NAME)
     assert not (await traffic.observe(changed)).services[NAME].outdated
-    assert kube.find(INFERENCE_SERVICES, NAME)["spec"]["predictor"]["minReplicas"] == 3
+    spec = kube.find(INFERENCE_SERVICES, NAME)["spec"]
+    assert [spec[component]["minReplicas"] for component in Component] == [4, 3]
 
 
 async def test_a_service_being_deleted_does_not_serve() -> None:
@@ -100,7 +160,7 @@ async def test_releasing_and_withdrawing_twice_is_the_same_as_once() -> None:
     for _ in range(2):
         await traffic.release(subject(), NAME)
         await traffic.withdraw(subject())
-    assert kube.objects == {}
+    assert (kube.names(INFERENCE_SERVICES), kube.names(HTTP_ROUTES)) == ([], [])
 
 
 async def test_a_split_is_one_write() -> None:
@@ -174,7 +234,7 @@ async def test_a_foreign_route_is_not_a_split_and_is_not_changed() -> None:
     kube = FakeKube()
     traffic = await served(kube)
     other = of_another(kube, HTTP_ROUTES, "movies")
-    seen = subject(pod("p", NAME))
+    seen = subject(*PAIR)
     view = await traffic.observe(seen)
     assert (dict(view.traffic.weights), view.traffic.accepted) == ({}, False)
     assert "HTTPRoute team/movies does not belong to this model" in view.traffic.message
@@ -200,7 +260,7 @@ async def test_a_service_with_only_the_models_labels_is_foreign() -> None:
     kube = FakeKube()
     traffic = await served(kube)
     kube.find(INFERENCE_SERVICES, NAME)["metadata"]["ownerReferences"] = []
-    seen = subject(pod("p", NAME))
+    seen = subject(*PAIR)
     view = await traffic.observe(seen)
     assert view.services == {}
     assert [(other.kind, other.name) for other in view.foreign] == [("InferenceService", NAME)]

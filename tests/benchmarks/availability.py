@@ -1,0 +1,103 @@
+"""Requests that fail while parts of a served model are killed, evicted or replaced.
+
+A model with two pods of each component and a standby, on the local cluster, under constant load
+(open loop, Poisson arrivals). Each fault ends when the champion has all its pods again; a request
+fails if it gets no items within ten seconds. The faults, of `tests/scenario/availability.py`:
+
+    triton        one Triton of the champion is killed
+    every_triton  all its Tritons are killed at once: the standby takes over
+    transformer   one transformer is killed
+    pod           a pod of each component is deleted without notice
+    drain         every pod of the champion is evicted, as the budgets permit
+    operator      all pods of the operator are killed
+    memory        a process in a transformer's container uses all its memory
+    kubelet       the node's kubelet is killed, and started again after some seconds
+    promotion     a better version rolls out and is promoted
+    rollback      rollbackTo the former champion
+
+The last line is one JSON object: `requests`, `failed` and `fallbacks` by fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+
+from tests.benchmarks.machine import machine
+from tests.cluster.settings import cache_folder
+from tests.scenario import availability, install, stories
+from tests.scenario.availability import FAULTS, Effect
+from tests.scenario.setup import make_platform
+from tests.scenario.traffic import TrafficWatch
+from tests.scenario.world import World
+
+#: Shorter trainings and smaller pods than the defaults; the number of pods is the default.
+SPEC = {
+    "training": {"hyperparameters": {"retrieval": "Weights"}},
+    "serving": {
+        "replicas": 2,
+        "resources": {"cpu": "100m", "memory": "1Gi"},
+        "transformerResources": {"cpu": "100m", "memory": "384Mi"},
+    },
+    "analysis": {"stepSeconds": 10},
+}
+
+
+def says(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def effects(world: World, names: list[str]) -> dict[str, Effect]:
+    """Return the effect of each fault, on a world with a champion and a standby."""
+    stories.first_version(world)
+    world.start_load(availability.RATE)
+    stories.better_version(world)
+    found = {}
+    for name in names:
+        found[name] = availability.measured(world, FAULTS[name])
+        says(f"{name}: {found[name]}")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--traffic", choices=["Gateway", "Knative"], default="Gateway",
+        help="traffic mode of the model (default Gateway)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--faults", nargs="+", choices=sorted(FAULTS), default=list(FAULTS), metavar="FAULT",
+        help=f"the faults to cause, in this order (default: {' '.join(FAULTS)})",
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    platform = make_platform(cache_folder() / install.DATA_FOLDER, says, knative=True)
+    namespace = f"recommender-bench-{secrets.token_hex(3)}"
+    world = platform.world(namespace, SPEC | {"rollout": {"traffic": arguments.traffic}})
+    world.route = TrafficWatch(world.kube, world.name, arguments.traffic)
+    try:
+        found = effects(world, arguments.faults)
+    finally:
+        total = world.load.stop() if world.load is not None else {}
+        world.route.stop()
+        world.remove()
+        world.kube.changes.stop()
+        platform.remove(namespace)
+    line = {
+        "benchmark": "availability",
+        "traffic": arguments.traffic,
+        "rate": availability.RATE,
+        "requests": {name: effect.requests for name, effect in found.items()},
+        "failed": {name: effect.failed for name, effect in found.items()},
+        "fallbacks": {name: effect.fallbacks for name, effect in found.items()},
+        "total": {key: total[key] for key in ("sent", "failed", "p50_ms", "p99_ms")},
+        "machine": machine(),
+    }
+    print(json.dumps(line))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""No single failure is seen by the users of a model with two pods and a standby."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.conftest import SMALL, NewWorld
+from tests.scenario import availability, stories
+from tests.scenario.availability import FAULTS
+
+pytestmark = pytest.mark.e2e
+
+#: The kubelet's death would delay the worlds that run beside this one.
+STORY = ("triton", "transformer", "pod", "drain", "operator", "every_triton", "rollback")
+
+
+def test_given_two_pods_and_a_standby_when_parts_fail_then_every_request_is_answered(
+    new_world: NewWorld,
+) -> None:
+    world = new_world({"serving": {**SMALL["serving"], "replicas": 2}})
+    stories.first_version(world)
+    world.start_load(availability.RATE)
+    stories.better_version(world)
+    standby = world.status["previous"]
+    effects = {}
+    for name in STORY:
+        effects[name] = availability.measured(world, FAULTS[name])
+        print(name, effects[name])
+    assert {name: effect.causes for name, effect in effects.items() if effect.failed} == {}
+    assert all(effect.requests > 0 for effect in effects.values())
+    taken_over = world.events("StandbyServes")
+    assert any(standby in event["message"] for event in taken_over), taken_over
+    assert world.events("ChampionReturned")

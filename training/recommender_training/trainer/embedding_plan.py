@@ -1,0 +1,179 @@
+"""How the embedding tables of a training are updated, and the memory that they take.
+
+Both follow from the numbers of users and items and the hyperparameters, so that they are known
+before anything is fitted. Pure; bytes are exact sums over tensors, not measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from recommender_training.common.errors import InputError
+from recommender_training.config.training import (
+    Algorithm,
+    EmbeddingUpdates,
+    Retrieval,
+    RetrievalLoss,
+    TrainingConfig,
+)
+from recommender_training.data.dataset import Dataset
+
+#: Rows of a table from which on an update of the read rows alone is faster (ADR 0033).
+LEAST_ROWS = 50_000
+_FLOAT = 4
+_MEGABYTE = 1_000_000
+
+
+def updates_by_row(rows: int, wanted: EmbeddingUpdates) -> bool:
+    """Whether a step updates only the rows that it reads of a table of so many."""
+    if wanted is EmbeddingUpdates.AUTO:
+        return rows >= LEAST_ROWS
+    return wanted is EmbeddingUpdates.ROWS
+
+
+@dataclass(frozen=True)
+class Table:
+    """One embedding table of a model."""
+
+    model: str  # ranker or towers
+    name: str
+    rows: int
+    width: int
+    by_row: bool
+    #: Copies of the weights during the fit: the best ones, their mean, the own ones during a look,
+    #: the centre of the prior of a warm start.
+    copies: int
+
+    @property
+    def weights(self) -> int:
+        """Bytes of the weights."""
+        return self.rows * self.width * _FLOAT
+
+    @property
+    def optimizer(self) -> int:
+        """Bytes of the optimizer's state: two moments, or one and three numbers a row."""
+        return self.weights + 3 * self.rows * _FLOAT if self.by_row else 2 * self.weights
+
+    @property
+    def fitting(self) -> int:
+        """Bytes at the peak of the fit, when a checkpoint of all but the gradient is written."""
+        gradient = 0 if self.by_row else self.weights
+        kept = (1 + self.copies) * self.weights + self.optimizer
+        return 2 * kept + gradient
+
+    def facts(self) -> dict[str, Any]:
+        """The entry of the report."""
+        return {
+            "model": self.model,
+            "name": self.name,
+            "rows": self.rows,
+            "width": self.width,
+            "updates": (EmbeddingUpdates.ROWS if self.by_row else EmbeddingUpdates.DENSE).value,
+            "weightBytes": self.weights,
+            "optimizerBytes": self.optimizer,
+        }
+
+
+@dataclass(frozen=True)
+class EmbeddingPlan:
+    """All large tables of a training: those of ids. Other weights do not grow with the data."""
+
+    tables: tuple[Table, ...]
+    requested: EmbeddingUpdates
+
+    @property
+    def peak(self) -> int:
+        """Most bytes at once. Models are fitted one after another, and again with more data, while
+        those that are finished are kept.
+        """
+        ranker, towers = ([t for t in self.tables if t.model == m] for m in ("ranker", "towers"))
+        kept = _sum(table.weights for table in self.tables)
+        while_ranker = _sum(table.fitting for table in ranker)
+        while_towers = _sum(t.weights for t in ranker) + _sum(table.fitting for table in towers)
+        return kept + max(while_ranker, while_towers)
+
+    def facts(self) -> dict[str, Any]:
+        """The section `embeddings` of the report."""
+        return {
+            "updates": self.requested.value,
+            "peakBytes": self.peak,
+            "tables": [table.facts() for table in self.tables],
+        }
+
+    def summary(self) -> str:
+        """The same for the log."""
+        if not self.tables:
+            return "embeddings: none"
+        tables = ", ".join(
+            f"{t.model} {t.name} {t.rows} x {t.width} {'by row' if t.by_row else 'dense'}"
+            for t in self.tables
+        )
+        return f"embeddings: {tables}; {_megabytes(self.peak)} MB at most during the fits"
+
+    def check(self, most: int | None, limit: int | None) -> None:
+        """Raise InputError `EmbeddingsTooLarge` where they take more than is allowed.
+
+        `most` is hyperparameters.maxEmbeddingMegabytes, `limit` the bytes of memory of this
+        container; None for no limit.
+        """
+        if most is not None and self.peak > most * _MEGABYTE:
+            raise self._too_large(
+                f"hyperparameters.maxEmbeddingMegabytes={most}",
+                "raise it together with training.resources.memory",
+            )
+        if limit is not None and self.peak > limit:
+            raise self._too_large(
+                f"the {_megabytes(limit)} MB of memory of this container",
+                "raise training.resources.memory",
+            )
+
+    def _too_large(self, bound: str, remedy: str) -> InputError:
+        largest = max(self.tables, key=lambda table: table.fitting)
+        others = [f"lower hyperparameters.embeddingDim ({largest.width})"]
+        if any(table.model == "towers" for table in self.tables):
+            others.append("set hyperparameters.retrieval to Weights")
+        return InputError(
+            "EmbeddingsTooLarge",
+            f"the embeddings need {_megabytes(self.peak)} MB during the training, more than "
+            f"{bound}; the largest table is {largest.name} of the {largest.model}, "
+            f"{largest.rows} rows of {largest.width}: {remedy}, {', or '.join(others)}",
+        )
+
+
+def plan(data: Dataset, config: TrainingConfig) -> EmbeddingPlan:
+    """The tables of a training with this configuration."""
+    wanted = config.hyperparameters.embedding_updates
+    found = [*_of_ranker(data, config), *_of_towers(data, config)]
+    return EmbeddingPlan(tuple(found), wanted)
+
+
+def _of_ranker(data: Dataset, config: TrainingConfig) -> Iterator[Table]:
+    if config.algorithm is not Algorithm.DEEP_RANKER:
+        return
+    settings = config.hyperparameters
+    copies = 4 if config.warm_start is not None else 3
+    for name, count in (("users", data.users.count), ("items", data.items.count)):
+        rows, width = count + 1, settings.embedding_dim
+        by_row = updates_by_row(rows, settings.embedding_updates)
+        yield Table("ranker", name, rows, width, by_row, copies)
+
+
+def _of_towers(data: Dataset, config: TrainingConfig) -> Iterator[Table]:
+    settings, count = config.hyperparameters, data.items.count
+    if settings.retrieval is Retrieval.WEIGHTS:
+        return
+    sampled = settings.retrieval_loss is RetrievalLoss.SAMPLED_SOFTMAX
+    sizes = (("items", count + 1, settings.embedding_dim), ("biases", count, 1))
+    for name, rows, width in sizes:
+        by_row = sampled and updates_by_row(rows, settings.embedding_updates)
+        yield Table("towers", name, rows, width, by_row, copies=1)
+
+
+def _sum(sizes: Iterable[int]) -> int:
+    return sum(sizes)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / _MEGABYTE:,.0f}"
