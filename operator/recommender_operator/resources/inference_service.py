@@ -3,7 +3,7 @@
 In Standard mode they are KServe's two components, with pods of their own: while Triton restarts,
 the transformer answers from its fallbacks. In Knative mode they share a pod, because KServe splits
 the requests to each component on its own, which would mix versions (kserve#1669); see
-`docs/adr/0037-separate-failure-domains.md`.
+`docs/adr/0034-separate-failure-domains.md`.
 
 KServe 0.20 (from its source) merges `predictor.model` into the runtime's `kserve-container`, and
 appends `--model_name`, `--predictor_host` and `--http_port` to the arguments of a transformer that
@@ -35,17 +35,17 @@ TRITON_GRPC_PORT = 9000
 #: Port of a component's Service for its container's first port.
 SERVICE_PORT = 80
 #: Probe period in seconds, and failed probes before a pod becomes unready (30 s in total). A node
-#: with too little CPU answers late, and a pod without its model answers from the popularity list:
-#: without its only pod a model gives no answers instead of slow ones.
-READY_PERIOD, READY_FAILURES = 5, 6
+#: with too little CPU answers late, and slow answers are better than none. After its start a
+#: kubelet considers every pod unready until the first probe, so the period is short.
+READY_PERIOD, READY_FAILURES = 1, 30
 #: Seconds that Triton runs after its pod is terminated, while it is removed from the endpoints. In
 #: Knative mode the transformer serves for 5 of these seconds (docs/serving.md); if Triton ended
 #: before, the last answers would be fallbacks, like those of a broken model.
 TRITON_PRE_STOP_SECONDS = 8
 #: Seconds after which a transformer without Triton becomes ready, to answer from its fallbacks.
 MODEL_WAIT_SECONDS = 20
-#: Periods of the startup probe (2 s each) in which a container must load its models.
-STARTUP_PERIODS = 150
+#: Periods of the startup probe (1 s each) in which a container must load its models.
+STARTUP_PERIODS = 300
 #: KServe's name for the volume of a `pvc://` storageUri; it uses an existing volume of this name.
 #: A pod with two volumes of the same claim would never start (kubernetes#28502).
 ARTIFACT_VOLUME = "kserve-pvc-source"
@@ -331,7 +331,7 @@ def _probe(path: str, port: int, period: int, failures: int) -> Manifest:
 def _probes(ready: str, live: str, port: int) -> Manifest:
     """Return three probes; the startup probe limits the time for loading the models."""
     return {
-        "startupProbe": _probe(ready, port, 2, STARTUP_PERIODS),
+        "startupProbe": _probe(ready, port, 1, STARTUP_PERIODS),
         "readinessProbe": _probe(ready, port, READY_PERIOD, READY_FAILURES),
         "livenessProbe": _probe(live, port, 10, 6),
     }

@@ -40,11 +40,18 @@ CHANNELS = 4
 TRIES = 2
 
 
+#: Least age of a connection, in seconds, at which a lost call replaces it by a new one.
+LEAST_AGE = 1.0
+#: Seconds that calls in flight on a replaced connection have to end.
+GRACE = 10.0
+
+
 class Stub:
     """The two methods that are called, over one channel."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._channel = channel
+    def __init__(self, endpoint: str) -> None:
+        self.born = time.monotonic()
+        self._channel = grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS)
         self.infer = self._method("ModelInfer", pb.ModelInferRequest, pb.ModelInferResponse)
         self.ready = self._method("ModelReady", pb.ModelReadyRequest, pb.ModelReadyResponse)
 
@@ -57,6 +64,10 @@ class Stub:
         """Whether the last connection failed and the next is not tried yet."""
         return bool(self._channel.get_state(try_to_connect=True) is BROKEN)
 
+    async def close(self, grace: float | None = None) -> None:
+        """Close the channel; calls in flight have `grace` seconds to end."""
+        await self._channel.close(grace)
+
 
 class Triton:
     """Channels to one or several Tritons behind an address.
@@ -65,19 +76,32 @@ class Triton:
     """
 
     def __init__(self, endpoint: str) -> None:
-        self._channels = [
-            grpc.aio.insecure_channel(endpoint, options=CHANNEL_OPTIONS) for _ in range(CHANNELS)
-        ]
-        self._turns = itertools.cycle([Stub(channel) for channel in self._channels])
+        self._endpoint = endpoint
+        self._stubs = [Stub(endpoint) for _ in range(CHANNELS)]
+        self._turns = itertools.cycle(range(CHANNELS))
+        self._closing: set[asyncio.Task[None]] = set()
 
     def _stub(self) -> Stub:
         """Return the stub of the next channel that is not known to be broken, else of the next."""
-        stub = next(self._turns)
+        turn = next(self._turns)
         for _ in range(CHANNELS - 1):
-            if not stub.broken:
+            if not self._stubs[turn].broken:
                 break
-            stub = next(self._turns)
-        return stub
+            turn = next(self._turns)
+        return self._stubs[turn]
+
+    def _replace(self, lost: Stub) -> None:
+        """Connect again: a Triton that shuts down keeps its connections, but refuses calls.
+
+        The Service no longer leads to it. While all Tritons are gone, the channel's own backoff
+        is better than a new channel for each call.
+        """
+        if lost not in self._stubs or time.monotonic() - lost.born < LEAST_AGE:
+            return
+        self._stubs[self._stubs.index(lost)] = Stub(self._endpoint)
+        task = asyncio.create_task(lost.close(GRACE))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def ready(self, models: Sequence[str]) -> bool:
         """Return whether Triton reports all these models ready; False if it is unreachable."""
@@ -111,12 +135,15 @@ class Triton:
         )
         ends = time.monotonic() + timeout
         for left in reversed(range(TRIES)):
+            stub = self._stub()
             try:
                 within = max(0.0, ends - time.monotonic())
-                return await self._stub().infer(request, timeout=within)
+                return await stub.infer(request, timeout=within)
             except grpc.aio.AioRpcError as error:
-                if left and error.code() is grpc.StatusCode.UNAVAILABLE:
-                    continue
+                if error.code() is grpc.StatusCode.UNAVAILABLE:
+                    self._replace(stub)
+                    if left:
+                        continue
                 late = error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
                 reason = FallReason.TIMEOUT if late else FallReason.ERROR
                 raise RankerError(reason, f"{error.code().name}: {error.details()}") from error
@@ -124,7 +151,9 @@ class Triton:
 
     async def close(self) -> None:
         """Close the channels; calls in flight end with an error."""
-        await asyncio.gather(*(channel.close() for channel in self._channels))
+        for task in self._closing:
+            task.cancel()
+        await asyncio.gather(*(stub.close() for stub in self._stubs))
 
 
 class TritonRanker:

@@ -13,6 +13,7 @@ import pytest
 
 from recommender_serving.domain.types import FallReason, RankerError, Ranking
 from recommender_serving.inference import inference_pb2 as pb
+from recommender_serving.triton import client
 from recommender_serving.triton.client import (
     CHANNELS,
     ITEMS,
@@ -188,6 +189,22 @@ async def test_a_call_that_was_lost_is_repeated_once_over_another_connection(
     running.service.missed = 2
     assert await reason_of(triton, tensors) is FallReason.ERROR
     assert len(running.service.peers) == 4
+
+
+async def test_a_triton_that_refuses_calls_is_left_for_a_new_connection(
+    running: Running, triton: Triton, tensors: Tensors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(CHANNELS):
+        assert await reason_of(triton, tensors) is None
+    known = set(running.service.peers)
+    running.service.missed = 1
+    assert await reason_of(triton, tensors) is None
+    assert set(running.service.peers) == known, "a young connection is kept"
+    monkeypatch.setattr(client, "LEAST_AGE", 0.0)
+    running.service.missed = 1
+    for _ in range(2 * CHANNELS):
+        assert await reason_of(triton, tensors) is None
+    assert len(set(running.service.peers) - known) == 1
 
 
 async def test_calls_are_spread_over_all_connections(
