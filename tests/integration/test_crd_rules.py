@@ -279,6 +279,15 @@ def test_a_mapping_is_accepted_for_files_of_each_format(server: Server, kind: st
             "inside the source",
         ),
         (
+            {
+                "mapping": {
+                    "interactions": EVENTS,
+                    "users": {"files": "u", "id": "i", "validFromUnit": "Seconds"},
+                }
+            },
+            "mapping.users.validFromUnit requires validFrom",
+        ),
+        (
             {"mapping": {"interactions": EVENTS, "csv": {"delimiter": '"'}}},
             "must differ",
         ),

@@ -19,7 +19,7 @@ import polars as pl
 
 from recommender_training.common.arrays import Doubles, Floats, Ints
 from recommender_training.config.declaration import BANDS, Declaration, Feature, Kind, Place
-from recommender_training.data import bands
+from recommender_training.data import bands, user_history
 
 #: Categories of a feature that declares no maxCategories: the most frequent ones.
 MAX_CATEGORIES = 1000
@@ -130,9 +130,8 @@ class Coding:
         interactions: pl.LazyFrame,
     ) -> Coding:
         """The coding of the values in these tables."""
-        known = users.lazy()
         attributes = [
-            _attribute(each, Place.USERS, _of_users(each, known, interactions))
+            _attribute(each, Place.USERS, _of_users(each, users, interactions))
             for each in declared.users
         ]
         attributes += [_attribute(each, Place.CONTEXT, interactions) for each in declared.context]
@@ -245,12 +244,17 @@ def embeddings(features: Sequence[Feature], items: pl.DataFrame) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
-def _of_users(feature: Feature, users: pl.LazyFrame, interactions: pl.LazyFrame) -> pl.LazyFrame:
+def _of_users(feature: Feature, users: pl.DataFrame, interactions: pl.LazyFrame) -> pl.LazyFrame:
     """The rows whose values are coded: users, or for a time, which ages, their interactions."""
     if feature.kind is not Kind.TIMESTAMP:
-        return users
+        return users.lazy()
     events = interactions.select("user_id", "timestamp")
-    return events.join(users.select("user_id", feature.name), on="user_id")
+    known = user_history.newest(users.select("user_id", feature.name, *_since(users)))
+    return events.join(known.lazy().select("user_id", feature.name), on="user_id")
+
+
+def _since(users: pl.DataFrame) -> list[str]:
+    return [each for each in (user_history.COLUMN,) if each in users.columns]
 
 
 def _attribute(feature: Feature, place: Place, rows: pl.LazyFrame) -> Attribute:

@@ -137,10 +137,20 @@ class Interactions(Table):
 class Users(Table):
     """Users and their declared features."""
 
-    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "segment")
+    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "segment", "valid_from")
 
     id: Column
     segment: Column | None = None
+    #: The time that a row counts from; one row for each user if absent.
+    valid_from: Column | None = None
+    #: Seconds if absent.
+    valid_from_unit: TimeUnit | None = None
+
+    @model_validator(mode="after")
+    def _unit_has_a_column(self) -> Self:
+        if self.valid_from_unit is not None and self.valid_from is None:
+            raise ValueError("validFromUnit needs validFrom, the column of the times")
+        return self
 
 
 class Items(Table):
@@ -214,6 +224,7 @@ class Mapping(Section):
             items=self.items.features if self.items else (),
             context=self.interactions.features,
             label=self.label,
+            user_history=self.users is not None and self.users.valid_from is not None,
         )
 
     def tables(self) -> dict[str, Table]:

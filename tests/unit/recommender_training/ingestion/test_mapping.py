@@ -82,6 +82,10 @@ def refusal(kind: Format, text: str | None) -> str:
             {"users": {"files": "u", "id": "id", "age": "age"}},
             "users.age='age': Extra inputs are not permitted",
         ),
+        (
+            {"users": {"files": "u", "id": "id", "validFromUnit": "Seconds"}},
+            "validFromUnit needs validFrom",
+        ),
         ({"csv": {"delimiter": "\n"}}, "neither may be a line end"),
         ({"csv": {"delimiter": '"'}}, "must differ"),
         ({"csv": {"delimiter": "ab"}}, "csv.delimiter='ab'"),
@@ -190,6 +194,7 @@ FULL: dict[str, Any] = {
                      "timestamp": "t", "timestampUnit": "Milliseconds", "columns": ["a", "b"],
                      "features": [NUMBER]},
     "users": {"files": "u/*", "id": "id", "segment": "s", "columns": ["c"],
+              "validFrom": "since", "validFromUnit": "ISO8601",
               "features": [{"name": "age", "kind": "Numeric"}]},
     "items": {"files": "i/**/*.csv", "id": "id", "title": "t", "columns": ["d"],
               "features": [CATEGORY, *OTHERS]},
