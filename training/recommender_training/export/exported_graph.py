@@ -134,6 +134,8 @@ class ExportedGraph:
             if place is None or data.attributes[place].feature.kind.value != feature["kind"]:
                 continue
             own = data.attributes[place]
+            if own.feature.hash_buckets != feature.get("hashBuckets"):
+                continue  # their buckets hold other categories
             if own.banded:
                 found[:, column] = side[:, place]
             else:

@@ -24,7 +24,9 @@ from recommender_training.ingestion.ids import IdKind
 #: Increased when the same bytes give other rows, so that files are read again.
 _READER = "2"
 #: Settings of features that say how models use the values, not what the values are.
-_OF_MODELS = {"max_categories", "edges", "bands", "fairness", "cold_start", "served_as"}
+_OF_MODELS = {
+    "max_categories", "hash_buckets", "edges", "bands", "fairness", "cold_start", "served_as",
+}  # fmt: skip
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]
 Files = Annotated[str, Field(max_length=253, pattern=r"^[^/\x00-\x1f][^\x00-\x1f]*$")]

@@ -170,6 +170,8 @@ def test_a_schema_hash_ignores_how_models_use_a_feature() -> None:
         mapping = declare(interactions=INTERACTIONS | {"features": [feature]})
         return mapping.schema_hash("interactions", Format.CSV)
 
+    buckets = {"kind": "Categorical", "hashBuckets": 9}
+    assert hashed(kind="Categorical") == hashed(**buckets)
     used = hashed(fairness=True, coldStart=True, servedAs="1", edges=[1, 2])
     assert used == hashed(bands=4) == hashed()
     assert len({hashed(), hashed(maximum=5), hashed(missing=["-"]), hashed(column="p")}) == 4
