@@ -241,7 +241,8 @@ def by_segment(data: Dataset, rows: Ints, user: Ints, task: Task) -> Doubles:
     """[R, I] scores of the baseline: the popularity of each user's segment."""
     overall = np.asarray(task.past.liked.sum(0), dtype=np.float64).ravel()
     context = np.stack([request.context for request in task.task.requests])
-    segment = popularity.segment_of(data, user, context)
+    times = np.array([request.time for request in task.task.requests], dtype=np.int64)
+    segment = popularity.segment_of(data, user, times, context)
     scores = np.tile(overall, (len(segment), 1))
     for code, own in popularity.by_segment(data, int(data.events.time[rows[0]])):
         scores[segment == code] = own

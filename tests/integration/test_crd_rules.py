@@ -279,6 +279,15 @@ def test_a_mapping_is_accepted_for_files_of_each_format(server: Server, kind: st
             "inside the source",
         ),
         (
+            {
+                "mapping": {
+                    "interactions": EVENTS,
+                    "users": {"files": "u", "id": "i", "validFromUnit": "Seconds"},
+                }
+            },
+            "mapping.users.validFromUnit requires validFrom",
+        ),
+        (
             {"mapping": {"interactions": EVENTS, "csv": {"delimiter": '"'}}},
             "must differ",
         ),
@@ -390,6 +399,8 @@ def test_features_of_each_kind_are_accepted(server: Server) -> None:
              {"name": "signed_up", "kind": "Timestamp", "edges": [30, 365]}]  # fmt: skip
     context: list[Json] = [{"name": "position", "kind": "Numeric", "minimum": 1, "servedAs": "1"},
                {"name": "logged_in", "kind": "Boolean", "servedAs": "true"}]  # fmt: skip
+    items.append({"name": "words", "kind": "MultiCategorical", "hashBuckets": 100})
+    context.append({"name": "query", "kind": "Categorical", "hashBuckets": 100_000})
     body = changed("data.source", declared(items=items, users=users, interactions=context))
     body["metadata"]["name"] = "declared"
     created = server.create(body, dry_run="All", field_validation="Strict")
@@ -448,6 +459,14 @@ TEXT: Json = {"name": "brand", "kind": "Categorical"}
         ),
         ({"items": [{"name": "a", "kind": "Embedding"}]}, "requires length"),
         ({"items": [{"name": "a", "kind": "Embedding", "length": 1025}]}, "length"),
+        (
+            {"items": [TEXT | {"hashBuckets": 9, "maxCategories": 9}]},
+            "hashBuckets and maxCategories in mapping.items.features",
+        ),
+        (
+            {"users": [TEXT | {"hashBuckets": 9, "coldStart": True}]},
+            "hashBuckets in mapping.users.features excludes fairness and coldStart",
+        ),
         ({"items": [TEXT | {"length": 3}]}, "length in mapping.items.features requires kind"),
         ({"items": [TEXT | {"edges": [1]}]}, "edges in mapping.items.features requires kind"),
         ({"items": [TEXT | {"unit": "Year"}]}, "unit in mapping.items.features requires kind"),

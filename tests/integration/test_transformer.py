@@ -83,6 +83,25 @@ def test_an_unknown_user_is_answered_by_the_model(
     assert (len(answer["items"]), answer["source"]) == (10, "model")
 
 
+@pytest.mark.parametrize(
+    ("wish", "items"),
+    [
+        ({"user_id": 0, "candidate_items": [3, 40, 7]}, [40, 7, 3]),
+        ({"user_id": 0, "excluded_items": [49, 47]}, [48, 46, 45]),
+        ({"user_id": 0, "deny": {"genre": ["action"]}}, [49, 47, 46]),
+        ({"seed_items": [49]}, [0, 48, 47]),
+    ],
+)
+def test_the_answer_has_the_items_that_are_wanted(
+    transformer: Running, wish: dict[str, Any], items: list[int]
+) -> None:
+    with (
+        counted(transformer, "recommender_answers_total", source="model"),
+        counted(transformer, "recommender_sessions_total", 0),
+    ):
+        assert transformer.ask(**wish, top_n=3)["items"] == items
+
+
 @pytest.mark.parametrize("top_n", [1, 20])
 def test_the_answer_has_the_requested_number_of_items(transformer: Running, top_n: int) -> None:
     assert len(transformer.ask(user_id=1, top_n=top_n)["items"]) == top_n

@@ -54,7 +54,7 @@ def infer(running: Running, protocol: str, **inputs: list[Any]) -> Any:
 
 def in_flight(running: Running) -> float:
     """Instances that are being answered."""
-    return running.metric("recommender_requests_in_flight")
+    return running.metric("transformer_requests_in_flight")
 
 
 class Traffic:

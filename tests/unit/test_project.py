@@ -30,6 +30,7 @@ ROOMS = {
     "recommender_training": ROOT / "training",
     "recommender_serving": ROOT / "serving",
     "recommender_collector": ROOT / "serving",
+    "recommender_client": ROOT / "client",
 }
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -114,6 +114,12 @@ _DATA: Rules = {
             "mapping.interactions.eventTypes must not contain a type twice",
         ),
     ),
+    "source.mapping.users": (
+        (
+            "!has(self.validFromUnit) || has(self.validFrom)",
+            "mapping.users.validFromUnit requires validFrom, the column of the times",
+        ),
+    ),
     "source.mapping.users.files": _FILES,
     "source.mapping.items.files": _FILES,
     "source.mapping.csv": (

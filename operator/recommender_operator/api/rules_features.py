@@ -45,6 +45,16 @@ def _of_each(where: str) -> Iterator[tuple[str, str]]:
             f"{setting} in {where} requires kind {' or '.join(kinds)}",
         )
     yield (
+        "!has(self.hashBuckets) || !has(self.maxCategories)",
+        f"hashBuckets and maxCategories in {where} are mutually exclusive: set only one of them",
+    )
+    yield (
+        "!has(self.hashBuckets) || !(has(self.fairness) && self.fairness) && "
+        "!(has(self.coldStart) && self.coldStart)",
+        f"hashBuckets in {where} excludes fairness and coldStart, which need categories: buckets "
+        "mix them",
+    )
+    yield (
         "self.kind != 'Embedding' || has(self.length)",
         f"kind Embedding in {where} requires length, how many numbers it has",
     )

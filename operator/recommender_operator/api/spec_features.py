@@ -50,6 +50,7 @@ SINGLE = (Kind.CATEGORICAL, Kind.BOOLEAN, Kind.NUMERIC, Kind.TIMESTAMP)
 #: Settings that only some kinds have, by name in JSON.
 ONLY = {
     "maxCategories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
+    "hashBuckets": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
     "separator": (Kind.MULTI_CATEGORICAL,),
     "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
     "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
@@ -89,6 +90,14 @@ class Feature(ApiModel):
         le=100_000,
         description="Of Categorical and MultiCategorical: the models know this many of the most "
         "frequent categories, and treat all others as unknown. All are known if absent.",
+    )
+    hash_buckets: int | None = Field(
+        default=None,
+        ge=2,
+        le=100_000,
+        description="Of Categorical and MultiCategorical, instead of maxCategories: all "
+        "categories are known, and share so many buckets by a hash. For features with too many "
+        "values, such as an advertiser's user attributes. Excludes fairness and coldStart.",
     )
     separator: str | None = Field(
         default=None,

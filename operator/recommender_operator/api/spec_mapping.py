@@ -118,6 +118,15 @@ class UsersMapping(ApiModel):
         description="Column with the segment. If absent, the band or category of the first "
         "feature with fairness.",
     )
+    valid_from: Column | None = Field(
+        default=None,
+        description="Column with the time from which a row counts, if users have several rows. "
+        "An event is joined with the last row of its user up to its time; requests use the "
+        "newest row. Later rows are added, and no row is removed.",
+    )
+    valid_from_unit: TimeUnit | None = Field(
+        default=None, description="Unit of validFrom, as timestampUnit; Seconds if absent."
+    )
     features: Features | None = Field(
         default=None,
         description="Features of users. A request may give their values; otherwise those of the "

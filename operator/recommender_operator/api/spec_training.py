@@ -188,6 +188,19 @@ class Hyperparameters(ApiModel):
         description="Share of training rows whose user id is masked, so that the model also "
         "works for new users.",
     )
+    session_crop: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of training rows whose session is cropped to a random number of its "
+        "newest interactions.",
+    )
+    session_mask: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the interactions of sessions whose item is hidden in training.",
+    )
     precision: Precision = Field(
         default=Precision.AUTO,
         description="Precision of matrix products in training; the exported model is Float32. "

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from recommender_serving.answering.budget import share
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.popularity import list_of
+from recommender_serving.answering.selecting import depth_of, rest_of_candidates, select
 from recommender_serving.artifact.popularity import Listed, Popularity
-from recommender_serving.artifact.vocabulary import Vocabulary
+from recommender_serving.artifact.vocabulary import Items, Vocabulary
 from recommender_serving.domain.types import (
     Answer,
     FallReason,
@@ -45,6 +47,10 @@ class Stage:
     timeout: float
 
 
+class OutOfTime(Exception):  # noqa: N818
+    """The client's deadline left a model no or too little time."""
+
+
 class Chain:
     """Tries the stages in order and reports each fallback to `on_fall`."""
 
@@ -63,18 +69,50 @@ class Chain:
         self._on_fall = on_fall
         self._named = named
 
-    async def answer(self, request: RecommendRequest) -> Answer:
-        """Answer from the first stage with a usable ranking; never fails."""
-        tensors = build(request, self._vocabulary)
-        for stage in self._stages:
+    async def answer(self, request: RecommendRequest, deadline: float | None = None) -> Answer:
+        """Answer from the first stage with a usable ranking; never fails.
+
+        `deadline` is the time of the event loop at which the client stops to wait. A model that
+        it leaves less time than its timeout, and that does not answer in it, has not failed.
+        """
+        items = self._vocabulary.items
+        depth = depth_of(request, self._vocabulary)
+        tensors = build(request, self._vocabulary, depth)
+        for index, stage in enumerate(self._stages):
             try:
-                ranking = await attempt(stage, tensors, request.top_n)
+                seconds = self._seconds(index, deadline)
+                ranking = await attempt(stage, tensors, depth, seconds)
                 self._check_names(ranking)
+            except OutOfTime:
+                continue
             except RankerError as fall:
                 self._on_fall(stage.source, fall.reason)
-            else:
-                return Answer(ranking.items, ranking.scores, stage.source)
-        return popular(list_of(request, self._popularity), request)
+                continue
+            ranked = zip(ranking.items, ranking.scores, strict=True)
+            if chosen := select(ranked, request, items):
+                return self._answer(chosen, request, stage.source)
+            break  # the other model ranks the same catalogue
+        listed = list_of(request, self._popularity)
+        return self._answer(popular(listed, request, items), request, Source.POPULARITY)
+
+    def _seconds(self, index: int, deadline: float | None) -> float:
+        """Return the time of a stage."""
+        timeouts = [stage.timeout for stage in self._stages[index:]]
+        if deadline is None:
+            return timeouts[0]
+        return share(timeouts, deadline - asyncio.get_running_loop().time())
+
+    def _answer(
+        self, chosen: Sequence[tuple[int, float]], request: RecommendRequest, source: Source
+    ) -> Answer:
+        """Return the answer, with the candidates that are not ranked after those that are."""
+        if request.selection.candidates and len(chosen) < request.top_n:
+            ranked = [item for item, _ in chosen]
+            rest = rest_of_candidates(request, ranked, self._vocabulary.items)
+            named = (pair for pair in rest if self._named is None or pair[0] in self._named)
+            chosen = [*chosen, *named][: request.top_n]
+        items, scores = zip(*chosen, strict=True) if chosen else ((), ())
+        return Answer(items, scores, source)
 
     def _check_names(self, ranking: Ranking) -> None:
         """Reject an item without a text, which no client could identify."""
@@ -85,18 +123,24 @@ class Chain:
                 raise RankerError(FallReason.SHAPE, f"item {item} has no text in the artifact")
 
 
-async def attempt(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
-    """Call one stage, within its timeout and the limits of its circuit breaker.
+async def attempt(stage: Stage, tensors: Tensors, top_n: int, seconds: float) -> Ranking:
+    """Call one stage, within `seconds` (at most its timeout) and the limits of its breaker.
 
     Raises:
         RankerError: not admitted, late, failed or unusable.
+        OutOfTime: it was given less time than its timeout, and did not answer in it.
     """
+    if seconds <= 0:
+        raise OutOfTime
     rejection = stage.breaker.admit()
     if rejection is not None:
         raise RankerError(rejection, "not admitted")
     try:
-        ranking = await _rank(stage, tensors, top_n)
+        ranking = await _rank(stage, tensors, top_n, seconds)
     except RankerError as fall:
+        if fall.reason is FallReason.TIMEOUT and seconds < stage.timeout:
+            stage.breaker.abandon()
+            raise OutOfTime from fall
         stage.breaker.release(fall.reason)
         raise
     except BaseException:  # the client cancelled, or the process ends
@@ -106,10 +150,10 @@ async def attempt(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
     return ranking
 
 
-async def _rank(stage: Stage, tensors: Tensors, top_n: int) -> Ranking:
+async def _rank(stage: Stage, tensors: Tensors, top_n: int, seconds: float) -> Ranking:
     try:
-        async with asyncio.timeout(stage.timeout):
-            raw = await stage.ranker.rank(tensors, top_n, stage.timeout)
+        async with asyncio.timeout(seconds):
+            raw = await stage.ranker.rank(tensors, top_n, seconds)
         return usable(raw, top_n)
     except RankerError:
         raise
@@ -142,13 +186,13 @@ def usable(ranking: Ranking, top_n: int) -> Ranking:
     return Ranking(items, tuple(first[item] for item in items))
 
 
-def popular(listed: Listed, request: RecommendRequest) -> Answer:
-    """Answer from a popularity list, without the items of the session.
+def popular(
+    listed: Listed, request: RecommendRequest, items: Items
+) -> Sequence[tuple[int, float]]:
+    """Return the best of a popularity list that are wanted, without the items of the session.
 
     If the session contains the whole list, known items are better than none.
     """
     seen = {event.item for event in request.session}
     fresh = [pair for pair in listed if pair[0] not in seen] or list(listed)
-    best = fresh[: request.top_n]
-    items = tuple(item for item, _ in best)
-    return Answer(items, tuple(score for _, score in best), Source.POPULARITY)
+    return select(fresh, request, items)

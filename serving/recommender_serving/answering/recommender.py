@@ -39,28 +39,31 @@ class Recommender:
         """The metrics, which also count rejected requests."""
         return self._metrics
 
-    async def recommend(self, requests: Sequence[RecommendRequest]) -> list[Answer]:
-        """Answer every request, in order.
+    async def recommend(
+        self, requests: Sequence[RecommendRequest], deadline: float | None = None
+    ) -> list[Answer]:
+        """Answer every request, in order, by the time `deadline` of the event loop.
 
         Requests run concurrently, but in waves, so that a few large calls cannot use the whole
         capacity of the model.
         """
         if len(requests) == 1:
-            return [await self._one(requests[0])]
+            return [await self._one(requests[0], deadline)]
         answers: list[Answer] = []
         for start in range(0, len(requests), WAVE):
             wave = requests[start : start + WAVE]
-            answers += await asyncio.gather(*map(self._one, wave))
+            answers += await asyncio.gather(*(self._one(each, deadline) for each in wave))
         return answers
 
-    async def _one(self, request: RecommendRequest) -> Answer:
+    async def _one(self, request: RecommendRequest, deadline: float | None) -> Answer:
         start = self._clock()
         self._metrics.started()
         try:
             if self._history is not None:
                 request = await self._history.complete(request)
-            answer = await self._chain.answer(request)
-            if self._sessions.first_seen(request.session_id):
+            answer = await self._chain.answer(request, deadline)
+            # Seeds are no session, and a selection changes the best score.
+            if request.selection.usual and self._sessions.first_seen(request.session_id):
                 self._metrics.session(self._bins.place(request, answer))
         except Exception:
             self._metrics.failed(self._clock() - start)

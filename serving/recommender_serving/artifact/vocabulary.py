@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from recommender_serving.artifact.vocabulary_file import (
+    CategoricalColumn,
     Column,
     ItemColumn,
     NumericColumn,
@@ -14,6 +15,7 @@ from recommender_serving.artifact.vocabulary_file import (
     VocabularyFile,
 )
 from recommender_serving.domain.features import MAX_NUMBER, Feature, Features, Kind
+from recommender_serving.domain.hash_buckets import HashedIndex
 from recommender_serving.domain.rows import ABSENT, Rows
 
 NUMERIC, CATEGORICAL = "numeric", "categorical"  # kinds of reference.json
@@ -94,7 +96,9 @@ def _feature(column: Column) -> Feature:
     if isinstance(column, TimestampColumn):
         return Feature(column.name, column.of, kind, edges=tuple(column.edges))
     if not isinstance(column, NumericColumn):
-        index = {category: i for i, category in enumerate(column.categories)}
+        index: Mapping[str, int] = {name: i for i, name in enumerate(column.categories)}
+        if isinstance(column, CategoricalColumn) and column.hash_buckets is not None:
+            index = HashedIndex(column.categories)
         return Feature(column.name, column.of, kind, index, served_as=column.served_as)
     return Feature(
         column.name,

@@ -50,10 +50,16 @@ class CategoricalColumn(_Declared):
 
     kind: Literal["Categorical"]
     categories: Categories
+    hash_buckets: Annotated[int, Field(ge=2)] | None = Field(default=None, alias="hashBuckets")
 
     @pydantic.model_validator(mode="after")
     def _each_category_once(self) -> Self:
         check_unique(self.categories, f"{self.name}: the category")
+        if self.hash_buckets not in (None, len(self.categories)):
+            raise ValueError(
+                f"{self.name} has {len(self.categories)} categories for "
+                f"{self.hash_buckets} hashBuckets"
+            )
         return self
 
 

@@ -8,6 +8,8 @@ from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recommender_serving.domain.hash_buckets import HashedIndex
+
 UNKNOWN = -1  # group of a value that is absent, or of a category that the version does not know
 MAX_NUMBER = 1e30  # fits single precision, which the models compute in
 
@@ -41,7 +43,7 @@ class Feature:
     name: str
     place: Place
     kind: Kind
-    index: Mapping[str, int] = field(default_factory=dict)  # of the known categories
+    index: Mapping[str, int] = field(default_factory=dict)  # of known categories, or their buckets
     edges: tuple[float, ...] = ()  # first number, or age in days, of each band but the lowest
     low: float = -MAX_NUMBER
     high: float = MAX_NUMBER
@@ -85,7 +87,11 @@ class Feature:
         return self.kind in (Kind.NUMERIC, Kind.TIMESTAMP) or value in self.index
 
     def at(self, value: Value, now: int) -> Value:
-        """Return the value at a request of the time `now`: the age in days of a time."""
+        """Return the value at a request of the time `now`: the age in days of a time, and the name
+        of the bucket of a hashed category.
+        """
+        if isinstance(self.index, HashedIndex):
+            return self.index.name(str(value))
         if self.kind is not Kind.TIMESTAMP:
             return value
         return max(0.0, (now - float(value)) / SECONDS_A_DAY)

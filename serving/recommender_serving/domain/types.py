@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from recommender_serving.domain.features import Value
+from recommender_serving.domain.selection import ANY, Selection
 
 
 class Source(StrEnum):
@@ -15,6 +16,13 @@ class Source(StrEnum):
     MODEL = "model"
     BASELINE = "baseline"
     POPULARITY = "popularity"
+
+
+class ScoreKind(StrEnum):
+    """What the scores of an answer are; only popularity decreases along the list."""
+
+    PROBABILITY = "probability"  # of a positive response
+    POPULARITY = "popularity"  # relative to the most popular item of the list
 
 
 class FallReason(StrEnum):
@@ -73,6 +81,7 @@ class RecommendRequest:
     session: tuple[SessionEvent, ...] = ()
     features: Mapping[str, Value] = field(default_factory=dict)  # by declared name
     session_id: str | None = None
+    selection: Selection = ANY
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,12 @@ class Answer:
     items: tuple[int, ...]
     scores: tuple[float, ...]
     source: Source
+
+    @property
+    def score_kind(self) -> ScoreKind:
+        """What the scores are."""
+        popular = self.source is Source.POPULARITY
+        return ScoreKind.POPULARITY if popular else ScoreKind.PROBABILITY
 
 
 class RankerError(Exception):

@@ -62,8 +62,9 @@ class Metrics:
             "reason",
             Refusal,
         )
+        # Without the prefix of the others: the operator takes a counter that falls for a restart.
         self._in_flight = Gauge(
-            "recommender_requests_in_flight",
+            "transformer_requests_in_flight",
             "Instances that are being answered.",
             LABELS,
             registry=registry,

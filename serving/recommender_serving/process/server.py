@@ -28,7 +28,7 @@ from recommender_serving.process.warm_up import warm_up
 from recommender_serving.protocols import grpc_server, http_server, rest_server
 from recommender_serving.protocols.bodies import Bodies
 from recommender_serving.protocols.connections import Connections
-from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
 from recommender_serving.store.reader import UserReader
@@ -94,14 +94,14 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     recommender_model, baseline_model = (TritonRanker(triton, name) for name in TRITON_MODELS)
     rankers = (recommender_model, baseline_model)
     recommender = build_recommender(settings, artifact, rankers)
-    limits = Limits(
-        max_top_n=artifact.vocabulary.max_top_n,
-        ids=artifact.ids,
-        features=artifact.vocabulary.features,
-    )
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
     service = Service(
-        MODEL_NAME, settings.version, recommender, readiness, limits, texts=artifact.item_texts
+        MODEL_NAME,
+        settings.version,
+        recommender,
+        readiness,
+        limits_of(artifact),
+        texts=artifact.item_texts,
     )
     refused = recommender.metrics.refused
     app = rest_server.build_app(service, Bodies(refused=refused), REGISTRY)

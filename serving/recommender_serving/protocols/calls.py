@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recommender_serving.protocols.errors import InvalidRequest
 
-OUTPUTS = ("item_ids", "scores", "source", "version")
+OUTPUTS = ("item_ids", "scores", "source", "version", "score_kind")
+ID_HEADER = "x-request-id"
+DEADLINE_HEADER = "x-deadline-ms"  # how long the client waits; gRPC has its own
+MAX_DEADLINE_MS = 60_000
 MAX_ID = 128  # characters
+_ID = re.compile(rf"[!-~]{{1,{MAX_ID}}}")
+
+
+def request_id(given: str | None) -> str:
+    """Return the id that a client gave a request, or a new one if it gave none of use.
+
+    An id is of use if it has 1 to 128 visible ASCII characters, so that logs and headers can
+    have it.
+    """
+    return given if given and _ID.fullmatch(given) else str(uuid.uuid4())
 
 
 @dataclass(frozen=True, slots=True)

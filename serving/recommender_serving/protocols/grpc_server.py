@@ -24,7 +24,8 @@ STATUS = {
     errors.NotReady: grpc.StatusCode.UNAVAILABLE,
     errors.TooSlow: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
-Method = Callable[[Any], Awaitable[Any]]
+#: A method with its message, and the client's deadline in the time of the event loop.
+Method = Callable[[Any, float | None], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +85,35 @@ class Servicer:
             },
         )
 
-    async def server_live(self, _: pb.ServerLiveRequest) -> pb.ServerLiveResponse:
+    async def server_live(
+        self, _: pb.ServerLiveRequest, __: float | None
+    ) -> pb.ServerLiveResponse:
         """Answer that the process runs."""
         return pb.ServerLiveResponse(live=True)
 
-    async def server_ready(self, _: pb.ServerReadyRequest) -> pb.ServerReadyResponse:
+    async def server_ready(
+        self, _: pb.ServerReadyRequest, __: float | None
+    ) -> pb.ServerReadyResponse:
         """Answer whether to send traffic."""
         return pb.ServerReadyResponse(ready=await self._service.readiness.ready())
 
-    async def model_ready(self, request: pb.ModelReadyRequest) -> pb.ModelReadyResponse:
+    async def model_ready(
+        self, request: pb.ModelReadyRequest, _: float | None
+    ) -> pb.ModelReadyResponse:
         """Answer whether the model answers."""
         self._service.check_model(request.name, request.version)
         return pb.ModelReadyResponse(ready=await self._service.readiness.model_ready())
 
-    async def server_metadata(self, _: pb.ServerMetadataRequest) -> pb.ServerMetadataResponse:
+    async def server_metadata(
+        self, _: pb.ServerMetadataRequest, __: float | None
+    ) -> pb.ServerMetadataResponse:
         """Describe the server."""
         version = version_of("recommender-operator")
         return pb.ServerMetadataResponse(name=SERVER, version=version)
 
-    async def model_metadata(self, request: pb.ModelMetadataRequest) -> pb.ModelMetadataResponse:
+    async def model_metadata(
+        self, request: pb.ModelMetadataRequest, _: float | None
+    ) -> pb.ModelMetadataResponse:
         """Describe the tensors of the model."""
         service = self._service
         service.check_model(request.name, request.version)
@@ -113,16 +124,21 @@ class Servicer:
             outputs=map(_described, outputs(service.limits.ids)),
         )
 
-    async def model_infer(self, request: pb.ModelInferRequest) -> pb.ModelInferResponse:
+    async def model_infer(
+        self, request: pb.ModelInferRequest, deadline: float | None
+    ) -> pb.ModelInferResponse:
         """Answer a request."""
         self._service.check_model(request.model_name, request.model_version)
-        _, reply = await self._service.infer(v2_proto.decode(request))
+        _, reply = await self._service.infer(v2_proto.decode(request), deadline)
         return v2_proto.encode(reply)
 
     def _with_status(self, method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
         async def call(requests: AsyncIterator[Any], context: Any) -> Any:
             try:
-                return await method(await self._message(requests))
+                message = await self._message(requests)
+                left = context.time_remaining()
+                now = asyncio.get_running_loop().time()
+                return await method(message, None if left is None else now + left)
             except errors.CallError as error:
                 if isinstance(error, errors.InvalidRequest):
                     self._service.invalid(error.instances)

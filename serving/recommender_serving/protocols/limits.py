@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from recommender_serving.artifact.loader import Artifact
 from recommender_serving.domain.features import Features, Kind
 from recommender_serving.domain.ids import INTEGERS, IdKind, IdKinds
 
-INSTANCE_FIELDS = ("user_id", "user", "context", "session", "timestamp", "top_n", "session_id")
+#: Rules on the features of items; in the v2 protocol each feature has its own input.
+RULES = ("allow", "deny")
+ITEM_TENSORS = ("seed_items", "candidate_items", "excluded_items")
+INSTANCE_FIELDS = (
+    "user_id", "user", "context", "session", "timestamp", "top_n", "session_id",
+    *ITEM_TENSORS, *RULES,
+)  # fmt: skip
 EVENT_FIELDS = ("item", "timestamp", "value")
 SESSION_TENSORS = ("session_items", "session_timestamps", "session_values")
 DATATYPES = {
@@ -19,6 +26,7 @@ DATATYPES = {
     "timestamp": "INT64",
     "top_n": "INT64",
     "session_id": "BYTES",
+    **dict.fromkeys(ITEM_TENSORS, "INT64"),
 }
 #: Datatypes of a feature in the v2 protocol; the first describes it.
 OF_KIND = {
@@ -38,6 +46,7 @@ class Limits:
     max_instances: int = 64  # of one v1 call
     ids: IdKinds = INTEGERS
     features: Features = field(default_factory=dict)
+    item_features: tuple[str, ...] = ()  # that rules may name
 
     @property
     def default_top_n(self) -> int:
@@ -45,12 +54,36 @@ class Limits:
         return min(10, self.max_top_n)
 
 
+def limits_of(artifact: Artifact) -> Limits:
+    """Return the limits of a version."""
+    vocabulary = artifact.vocabulary
+    return Limits(
+        max_top_n=vocabulary.max_top_n,
+        ids=artifact.ids,
+        features=vocabulary.features,
+        item_features=tuple(feature.name for feature in vocabulary.items.features),
+    )
+
+
 def datatypes(limits: Limits) -> Mapping[str, tuple[str, ...]]:
     """Return the accepted datatypes of each input of the v2 protocol, by its name."""
-    texts = {"user_id": limits.ids.user, "session_items": limits.ids.item}
+    items = dict.fromkeys(("session_items", *ITEM_TENSORS), limits.ids.item)
+    texts = {"user_id": limits.ids.user, **items}
     of_all = {
         name: ("BYTES",) if texts.get(name) is IdKind.TEXT else (datatype,)
         for name, datatype in DATATYPES.items()
     }
+    rules = dict.fromkeys(rule_tensors(limits), ("BYTES",))
     given = (each for each in limits.features.values() if each.served_as is None)
-    return of_all | {feature.name: OF_KIND[feature.kind] for feature in given}
+    return of_all | rules | {feature.name: OF_KIND[feature.kind] for feature in given}
+
+
+def rule_tensors(limits: Limits) -> tuple[str, ...]:
+    """Return the inputs of rules, such as `allow.genre`."""
+    return tuple(f"{rule}.{name}" for rule in RULES for name in limits.item_features)
+
+
+def lists(limits: Limits) -> frozenset[str]:
+    """Return the inputs with any number of values; a declared feature has one."""
+    own = {*SESSION_TENSORS, *ITEM_TENSORS, *rule_tensors(limits)}
+    return frozenset(own - set(limits.features))

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from recommender_serving.domain.features import Value
+from recommender_serving.domain.selection import Selection
 from recommender_serving.domain.types import RecommendRequest, SessionEvent
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.validation import MAX_SESSION_ID, Problems
+
+#: The user of a request that names none; no model knows it.
+NOBODY = -1
 
 #: Item, seconds since 1970 or None, and value of an event as given.
 RawEvent = tuple[int, int | None, float]
@@ -28,6 +32,7 @@ def request_of(
     fields: Mapping[str, object],
     session: Sequence[RawEvent],
     features: Mapping[str, Value],
+    selection: Selection,
     call: Call,
 ) -> RecommendRequest | None:
     """Return the request; None if the call has a problem, which the caller reports.
@@ -37,7 +42,10 @@ def request_of(
     limits, problems = call.limits, call.problems
     user_id = problems.user(f"{prefix}user_id", fields.get("user_id"))
     if fields.get("user_id") is None:
-        problems.add(f"{prefix}user_id", None, "it is required: give the user id")
+        if not (session or selection.seeds):
+            remedy = "give the user id, or a session or seed items to go by"
+            problems.add(f"{prefix}user_id", None, remedy)
+        user_id = NOBODY
     session_id = problems.text(f"{prefix}session_id", fields.get("session_id"), MAX_SESSION_ID)
     timestamp = problems.timestamp(f"{prefix}timestamp", fields.get("timestamp"))
     remedy = f"give a whole number from 1 to {limits.max_top_n}"
@@ -49,10 +57,16 @@ def request_of(
         user_id=user_id,
         timestamp=at,
         top_n=limits.default_top_n if top_n is None else top_n,
-        session=_ordered(session, at),
+        session=_ordered(session, at) + _as_events(selection, at),
         features=features,
+        selection=selection,
         session_id=session_id,
     )
+
+
+def _as_events(selection: Selection, at: int) -> tuple[SessionEvent, ...]:
+    """Return seed items as the newest events, which is what the models go by most."""
+    return tuple(SessionEvent(item, max(0, at - 1)) for item in selection.seeds)
 
 
 def _ordered(events: Sequence[RawEvent], now: int) -> tuple[SessionEvent, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version as version_of
@@ -16,8 +17,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from recommender_serving.protocols import errors, v2_json
+from recommender_serving.domain.types import Answer
+from recommender_serving.protocols import docs_page, errors, openapi, v2_json
 from recommender_serving.protocols.bodies import Bodies
+from recommender_serving.protocols.calls import (
+    DEADLINE_HEADER,
+    ID_HEADER,
+    MAX_DEADLINE_MS,
+    request_id,
+)
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import SERVER, Service
 from recommender_serving.protocols.tensors import inputs, outputs
@@ -55,6 +63,8 @@ class Rest:
         self._service = service
         self._bodies = bodies
         self._registry = registry
+        self._document = openapi.document(service.limits, service.name, service.version)
+        self._page = docs_page.page(self._document)
 
     def routes(self) -> list[Route]:
         """Return the routes; the most frequent first, since they are tried in order."""
@@ -74,33 +84,43 @@ class Rest:
             Route(f"{model}/versions/{{version}}", self.metadata),
             Route(f"{model}/ready", self.v2_ready),
             Route(f"{model}/versions/{{version}}/ready", self.v2_ready),
+            Route("/openapi.json", self.description),
+            Route("/docs", self.docs),
             Route("/", self.alive),
         ]
 
     async def predict(self, request: Request) -> Response:
         """Answer a v1 call; JSON is accepted under any content type."""
         self._check_model(request)
-        body = v2_json.parse(await self._bodies.read(request.receive))
-        answers = await self._service.predict(body)
-        predictions = [self._service.prediction(answer) for answer in answers]
-        return Json({"predictions": predictions}, headers=self._headers(*answers))
+        deadline = _deadline(request)
+        read = self._bodies.read(request.receive)
+        # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
+        answers = await self._service.predict(v2_json.parse(await read), deadline)
+        id_ = request_id(request.headers.get(ID_HEADER))
+        ids = [id_] if len(answers) == 1 else [f"{id_}-{index}" for index in range(len(answers))]
+        predictions = list(map(self._service.prediction, answers, ids))
+        return Json({"predictions": predictions}, headers=self._headers(id_, *answers))
 
     async def infer(self, request: Request) -> Response:
         """Answer a v2 call, in JSON or with raw contents."""
         self._check_model(request)
+        deadline = _deadline(request)
         length = request.headers.get(v2_json.LENGTH_HEADER)
-        call = v2_json.decode(await self._bodies.read(request.receive), length)
-        answer, reply = await self._service.infer(call)
+        header_id = request.headers.get(ID_HEADER)
+        call = v2_json.decode(await self._bodies.read(request.receive), length, header_id)
+        answer, reply = await self._service.infer(call, deadline)
         content, size = v2_json.encode(reply)
-        headers = self._headers(answer)
+        headers = self._headers(reply.id, answer)
         if size is None:
             return Response(content, media_type="application/json", headers=headers)
         headers[v2_json.LENGTH_HEADER] = str(size)
         return Response(content, media_type="application/octet-stream", headers=headers)
 
-    def _headers(self, *answers: Any) -> dict[str, str]:
+    def _headers(self, id_: str, *answers: Answer) -> dict[str, str]:
         sources = dict.fromkeys(answer.source.value for answer in answers)
-        return {VERSION_HEADER: self._service.version, SOURCE_HEADER: ",".join(sources)}
+        headers = {VERSION_HEADER: self._service.version, SOURCE_HEADER: ",".join(sources)}
+        # The id of a v2 body may have characters that a header cannot have.
+        return headers | ({ID_HEADER: id_} if request_id(id_) == id_ else {})
 
     def _check_model(self, request: Request) -> str:
         given = request.path_params
@@ -154,9 +174,36 @@ class Rest:
             }
         )
 
+    async def description(self, _: Request) -> Response:
+        """Answer the OpenAPI description."""
+        return Json(self._document)
+
+    async def docs(self, _: Request) -> Response:
+        """Answer the description as a page for people."""
+        headers = {"content-security-policy": docs_page.POLICY}
+        return Response(self._page, media_type="text/html", headers=headers)
+
     async def metrics(self, _: Request) -> Response:
         """Answer the metrics in Prometheus's text format."""
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _deadline(request: Request) -> float | None:
+    """Return the time of the event loop at which the client stops to wait.
+
+    Raises:
+        InvalidRequest: the header is no number of milliseconds.
+    """
+    given = request.headers.get(DEADLINE_HEADER)
+    if given is None:
+        return None
+    milliseconds = int(given) if given.isascii() and given.isdigit() and len(given) < 7 else 0
+    if not 1 <= milliseconds <= MAX_DEADLINE_MS:
+        raise errors.InvalidRequest(
+            f"{DEADLINE_HEADER}: got {given[:40]!r}; give whole milliseconds from 1 to "
+            f"{MAX_DEADLINE_MS}"
+        )
+    return asyncio.get_running_loop().time() + milliseconds / 1000
 
 
 class Closing:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -65,42 +64,46 @@ class Service:
         if not await self.readiness.model_ready():
             raise NotReady(f"the model {self.name} is not ready: fallbacks answer in its place")
 
-    async def predict(self, body: object) -> list[Answer]:
-        """Answer a v1 body, already decoded from JSON.
+    async def predict(self, body: object, deadline: float | None = None) -> list[Answer]:
+        """Answer a v1 body, already decoded from JSON, by the time `deadline` of the event loop.
 
         Raises:
             InvalidRequest: the body violates the schema.
         """
         requests = parse_v1(body, self.limits, int(self._now()))
         del body  # the models may take a while
-        return await self._recommender.recommend(requests)
+        return await self._recommender.recommend(requests, deadline)
 
-    def prediction(self, answer: Answer) -> dict[str, Any]:
+    def prediction(self, answer: Answer, request_id: str) -> dict[str, Any]:
         """Return the prediction of a v1 answer."""
         return {
             "items": self._ids(answer),
             "scores": answer.scores,
+            "score_kind": answer.score_kind.value,
             "source": answer.source.value,
             "version": self.version,
+            "request_id": request_id,
         }
 
-    async def infer(self, call: InferCall) -> tuple[Answer, InferReply]:
-        """Answer a v2 call.
+    async def infer(
+        self, call: InferCall, deadline: float | None = None
+    ) -> tuple[Answer, InferReply]:
+        """Answer a v2 call, by the time `deadline` of the event loop.
 
         Raises:
             InvalidRequest: an input violates the schema.
         """
         request = parse_v2(call.tensors, self.limits, int(self._now()))
-        answer = (await self._recommender.recommend([request]))[0]
+        answer = (await self._recommender.recommend([request], deadline))[0]
         values: dict[str, tuple[str, Sequence[object]]] = {
             "item_ids": ("INT64" if self._texts is None else "BYTES", self._ids(answer)),
             "scores": ("FP32", answer.scores),
             "source": ("BYTES", [answer.source.value]),
             "version": ("BYTES", [self.version]),
+            "score_kind": ("BYTES", [answer.score_kind.value]),
         }
         outputs = [OutputTensor(name, *values[name], raw) for name, raw in call.wanted.items()]
-        id_ = call.id or str(uuid.uuid4())
-        return answer, InferReply(id_, self.name, self.version, outputs)
+        return answer, InferReply(call.id, self.name, self.version, outputs)
 
     def _ids(self, answer: Answer) -> Sequence[int] | Sequence[str]:
         """Return the items as clients know them."""

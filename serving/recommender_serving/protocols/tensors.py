@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from recommender_serving.domain.ids import IdKind, IdKinds
 from recommender_serving.protocols.calls import OUTPUTS
-from recommender_serving.protocols.limits import SESSION_TENSORS, Limits, datatypes
+from recommender_serving.protocols.limits import Limits, datatypes, lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,9 @@ class Tensor:
 
 def inputs(limits: Limits) -> list[Tensor]:
     """Describe the inputs."""
+    many = lists(limits)
     return [
-        Tensor(name, kinds[0], (-1 if name in SESSION_TENSORS else 1,))
+        Tensor(name, kinds[0], (-1 if name in many else 1,))
         for name, kinds in datatypes(limits).items()
     ]
 
@@ -29,5 +30,7 @@ def inputs(limits: Limits) -> list[Tensor]:
 def outputs(kinds: IdKinds) -> list[Tensor]:
     """Describe the outputs."""
     items = "BYTES" if kinds.item is IdKind.TEXT else "INT64"
-    tensors = zip(OUTPUTS, (items, "FP32", "BYTES", "BYTES"), (-1, -1, 1, 1), strict=True)
-    return [Tensor(name, kind, (size,)) for name, kind, size in tensors]
+    many = {"item_ids": items, "scores": "FP32"}
+    return [
+        Tensor(name, many.get(name, "BYTES"), (-1 if name in many else 1,)) for name in OUTPUTS
+    ]

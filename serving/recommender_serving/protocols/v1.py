@@ -14,6 +14,7 @@ from recommender_serving.protocols.features import features_of
 from recommender_serving.protocols.limits import EVENT_FIELDS, Limits
 from recommender_serving.protocols.names import refuse_unknown, refuse_unknown_fields
 from recommender_serving.protocols.requests import Call, RawEvent, request_of
+from recommender_serving.protocols.selecting import selection_of
 from recommender_serving.protocols.validation import Problems
 
 
@@ -62,7 +63,8 @@ def _instance(path: str, instance: object, call: Call) -> RecommendRequest | Non
         given = instance.get(place.value)
         features |= features_of(f"{path}.{place}", given, place, limits.features, problems)
     session = _session(f"{path}.session", instance.get("session"), call)
-    return request_of(f"{path}.", instance, session, features, call)
+    selection = selection_of(f"{path}.", instance, limits, problems)
+    return request_of(f"{path}.", instance, session, features, selection, call)
 
 
 def _session(path: str, session: object, call: Call) -> list[RawEvent]:

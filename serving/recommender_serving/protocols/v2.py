@@ -10,9 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from recommender_serving.domain.types import RecommendRequest
 from recommender_serving.protocols.calls import NamedTensor
 from recommender_serving.protocols.features import value_of
-from recommender_serving.protocols.limits import DATATYPES, SESSION_TENSORS, Limits, datatypes
+from recommender_serving.protocols.limits import (
+    DATATYPES,
+    ITEM_TENSORS,
+    SESSION_TENSORS,
+    Limits,
+    datatypes,
+    lists,
+    rule_tensors,
+)
 from recommender_serving.protocols.names import refuse_unknown_tensor
 from recommender_serving.protocols.requests import Call, RawEvent, request_of
+from recommender_serving.protocols.selecting import selection_of
 from recommender_serving.protocols.validation import Problems
 
 
@@ -25,14 +34,18 @@ def parse_v2(tensors: Iterable[NamedTensor], limits: Limits, now: int) -> Recomm
     problems = Problems(limits.ids)
     by_name = _by_name(tensors, limits, problems)
     problems.report()  # do not validate values of a wrong shape or type
-    scalars = {name: values[0] for name, values in by_name.items() if name not in SESSION_TENSORS}
+    many = lists(limits)
+    scalars = {name: values[0] for name, values in by_name.items() if name not in many}
     features = {
         name: value
         for name, feature in limits.features.items()
         if (value := value_of(name, scalars.get(name), feature, problems)) is not None
     }
     session = _session(by_name, limits, problems)
-    request = request_of("", scalars, session, features, Call(limits, now, problems))
+    wishes = _wishes(by_name, limits)
+    selection = selection_of("", wishes, limits, problems)
+    call = Call(limits, now, problems)
+    request = request_of("", scalars, session, features, selection, call)
     problems.report()
     assert request is not None
     return request
@@ -42,7 +55,7 @@ def _by_name(
     tensors: Iterable[NamedTensor], limits: Limits, problems: Problems
 ) -> dict[str, Sequence[object]]:
     by_name: dict[str, Sequence[object]] = {}
-    known = datatypes(limits)
+    known, many = datatypes(limits), lists(limits)
     for tensor in tensors:
         if problems.full:
             break
@@ -51,21 +64,21 @@ def _by_name(
             refuse_unknown_tensor(tensor.name, shape, list(known), limits.features, problems)
         elif tensor.name in by_name:
             problems.add(tensor.name, "a second input of this name", "give each input once")
-        elif (fault := _fault(tensor, known[tensor.name])) is not None:
+        elif (fault := _fault(tensor, known[tensor.name], tensor.name in many)) is not None:
             problems.add(tensor.name, *fault)
         else:
             by_name[tensor.name] = tensor.values
     return by_name
 
 
-def _fault(tensor: NamedTensor, accepted: Sequence[str]) -> tuple[object, str] | None:
+def _fault(tensor: NamedTensor, accepted: Sequence[str], many: bool) -> tuple[object, str] | None:
     """Return what is wrong with type, shape or values of a known input, and the remedy."""
     if tensor.datatype not in accepted:
         of_ids = accepted == ("BYTES",) and DATATYPES.get(tensor.name, "BYTES") != "BYTES"
         why = ": the ids of this version are texts" if of_ids else ""
         return f"datatype {tensor.datatype}", f"send it as {' or '.join(accepted)}{why}"
-    if not _fits(tensor):
-        wanted = "[n]" if tensor.name in SESSION_TENSORS else "[1]"
+    if not _fits(tensor, many):
+        wanted = "[n]" if many else "[1]"
         got = f"shape {list(tensor.shape)} with {len(tensor.values)} values"
         return got, f"send it with the shape {wanted}, one request a call"
     if None in tensor.values:
@@ -75,13 +88,28 @@ def _fault(tensor: NamedTensor, accepted: Sequence[str]) -> tuple[object, str] |
     return None
 
 
-def _fits(tensor: NamedTensor) -> bool:
+def _fits(tensor: NamedTensor, many: bool) -> bool:
     """Accept [n], and [1, n] from clients that send a batch dimension."""
     shape = list(tensor.shape)
     if len(shape) == 2 and shape[0] == 1:
         shape = shape[1:]
     count = len(tensor.values)
-    return shape == [count] and (count == 1 or tensor.name in SESSION_TENSORS)
+    return shape == [count] and (count == 1 or many)
+
+
+def _wishes(by_name: Mapping[str, Sequence[object]], limits: Limits) -> dict[str, object]:
+    """Return the fields that a v1 instance has for the same selection."""
+    many = lists(limits)
+    wishes: dict[str, object] = {
+        name: list(by_name[name]) for name in ITEM_TENSORS if name in by_name and name in many
+    }
+    for name in rule_tensors(limits):
+        if name in by_name:
+            rule, _, feature = name.partition(".")
+            rules = wishes.setdefault(rule, {})
+            assert isinstance(rules, dict)
+            rules[feature] = by_name[name]
+    return wishes
 
 
 def _session(

@@ -18,6 +18,7 @@ from recommender_serving.protocols.calls import (
     InferReply,
     NamedTensor,
     contents_of,
+    request_id,
     wanted_of,
 )
 from recommender_serving.protocols.errors import InvalidRequest
@@ -29,8 +30,10 @@ MAX_TENSORS = 256
 EXAMPLE = '{"inputs": [{"name": "user_id", "datatype": "INT64", "shape": [1], "data": [1]}]}'
 
 
-def decode(body: bytes, length: str | None) -> InferCall:
+def decode(body: bytes, length: str | None, header_id: str | None = None) -> InferCall:
     """Read a body; `length` is the header of the binary form, if there is one.
+
+    A body without an id gets `header_id`.
 
     JSON values stay as they are: converting them would let a bool or 3.7 pass for an integer.
 
@@ -52,7 +55,8 @@ def decode(body: bytes, length: str | None) -> InferCall:
             "binary_data_size as they are"
         )
     raw = bool(_parameters(call, "the body").get("binary_data_output", False))
-    return InferCall(_id(call.get("id")), tensors, wanted_of(list(_asked(call, raw)), raw))
+    id_ = _id(call.get("id")) or request_id(header_id)
+    return InferCall(id_, tensors, wanted_of(list(_asked(call, raw)), raw))
 
 
 def parse(body: bytes) -> object:

@@ -10,6 +10,7 @@ from recommender_serving.protocols.calls import (
     NamedTensor,
     OutputTensor,
     contents_of,
+    request_id,
     wanted_of,
 )
 from recommender_serving.protocols.errors import InvalidRequest
@@ -46,7 +47,7 @@ def decode(request: pb.ModelInferRequest) -> InferCall:
         for index, each in enumerate(request.inputs)
     ]
     asked = [(output.name, raw) for output in request.outputs]
-    return InferCall(request.id, tensors, wanted_of(asked, raw))
+    return InferCall(request.id or request_id(None), tensors, wanted_of(asked, raw))
 
 
 def encode(reply: InferReply) -> pb.ModelInferResponse:

@@ -27,8 +27,8 @@ class Tensor:
 Tensors = tuple[Tensor, ...]
 
 
-def build(request: RecommendRequest, vocabulary: Vocabulary) -> Tensors:
-    """Build the seven inputs of docs/contracts.md.
+def build(request: RecommendRequest, vocabulary: Vocabulary, top_n: int | None = None) -> Tensors:
+    """Build the seven inputs of docs/contracts.md; `top_n` is another than the request's.
 
     A session is always padded on the left to `historyLength`. Triton sees only two shapes (1 for
     an empty session, and `historyLength`), so its dynamic batcher can batch requests, and
@@ -47,7 +47,7 @@ def build(request: RecommendRequest, vocabulary: Vocabulary) -> Tensors:
         _int64("session_timestamps", [0] * gap + [event.timestamp for event in session]),
         _fp32("session_values", [0.0] * gap + [event.value for event in session]),
         _int64("timestamp", (request.timestamp,)),
-        _int64("top_n", (request.top_n,)),
+        _int64("top_n", (request.top_n if top_n is None else top_n,)),
     )
 
 

@@ -68,8 +68,23 @@ def shop(folder: Path) -> None:
     folder.mkdir()
     events = pl.concat([views, buys]).with_columns(pl.from_epoch("at", time_unit="s"))
     events.write_parquet(folder / "events.parquet")
+    (folder / "users").mkdir()
+    middle = int(at[1000])
+    users = [
+        {"id": number, "since": since, "tier": tier}
+        for number in range(60)
+        for since, tier in ((int(at[0]), "free"), (middle, "gold" if number % 2 else "free"))
+    ]
+    pl.DataFrame(users).write_parquet(folder / "users" / "users.parquet")
 
 
+#: Users have a row for each time that their tier may have changed.
+USERS = {
+    "files": "users/*.parquet",
+    "id": "id",
+    "validFrom": "since",
+    "features": [{"name": "tier", "kind": "Categorical", "fairness": True, "coldStart": True}],
+}
 LABELS: dict[str, dict[str, Any]] = {
     "attributed": {
         "positiveTypes": [{"type": "buy"}],
@@ -91,7 +106,7 @@ def test_a_declared_label_is_checked_trained_and_carried_in_the_artifact(
     report = tmp_path / "report.json"
     code = main.main(
         ["run", "--source", str(tmp_path / "shop"), "--format", "Parquet",
-         "--mapping", json.dumps(MAPPING | {"label": LABELS[label]}),
+         "--mapping", json.dumps(MAPPING | {"label": LABELS[label], "users": USERS}),
          "--work", str(tmp_path / "work"), "--config", CONFIG, "--report", str(report)]
     )  # fmt: skip
     answer = json.loads(report.read_text())
@@ -102,7 +117,8 @@ def test_a_declared_label_is_checked_trained_and_carried_in_the_artifact(
     assert page["label"]["declared"] == LABELS[label]
     manifest = json.loads((artifact / "manifest.json").read_text())
     assert manifest["label"] == LABELS[label]
-    assert "Events" in (artifact / "report.html").read_text() or label == "attributed"
+    said = "are positive." if label == "drawn" else "is positive if buy follows within 2 hours."
+    assert said in (artifact / "report.html").read_text()
 
     lake, version = tmp_path / "work" / "lake" / "local", manifest["dataVersion"]
     _, data = load.load(lake, version, None)
@@ -121,6 +137,9 @@ def test_a_declared_label_is_checked_trained_and_carried_in_the_artifact(
         assert found["leftOutRows"] > 0
         assert found["drawnNegatives"] == 0
         assert page["metrics"]["auc"] > 0.6
+        tier = data.side_of_events(np.arange(len(events)))[:, 0]
+        assert len(set(tier[events.user == 1].tolist())) == 2
+        assert len(set(tier[events.user == 2].tolist())) == 1
     else:
         assert found["drawnNegatives"] == 3 * found["positives"]
         assert found["logitShift"] == pytest.approx(np.log(3 * 0.01 / 0.99), abs=0.02)

@@ -5,6 +5,7 @@ The expectations are computed from the files' contents, not with the code under 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import string
 from typing import Any
@@ -38,6 +39,10 @@ def columns(draw: st.DrawFn, name: str, kinds: tuple[str, ...]) -> Content:
     kind = draw(st.sampled_from(kinds))
     if kind == "Categorical":
         settings: Content = {"categories": draw(categories)}
+        if draw(st.sampled_from([False, False, True])):
+            count = draw(st.integers(2, 5))
+            buckets = [f"#{number}" for number in range(count)]
+            settings = {"categories": buckets, "hashBuckets": count}
         default = texts
     elif kind == "Boolean":
         settings = {"categories": ["false", "true"]}
@@ -205,6 +210,9 @@ def code(feature: Content, value: Any) -> float:
         return float(value) / 86_400
     word = str(value).lower() if isinstance(value, bool) else value
     known = feature["categories"]
+    if "hashBuckets" in feature and word not in known:
+        digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
+        return float(int.from_bytes(digest, "big") % feature["hashBuckets"])
     return known.index(word) if word in known else math.nan
 
 

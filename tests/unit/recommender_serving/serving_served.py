@@ -9,11 +9,11 @@ import httpx
 
 from recommender_serving.protocols import rest_server
 from recommender_serving.protocols.bodies import Bodies
-from recommender_serving.protocols.limits import Limits
+from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
 from recommender_serving.protocols.service import Service
 from tests.unit.recommender_serving.serving_fakes import GOOD, PLAIN, Parts, giving
-from tests.unit.recommender_serving.serving_samples import MAX_TOP_N, NOW
+from tests.unit.recommender_serving.serving_samples import NOW
 
 
 class Served:
@@ -24,13 +24,12 @@ class Served:
         self.triton_ready = True
         self.readiness = Readiness(self._ready)
         artifact = self.parts.artifact
-        limits = Limits(MAX_TOP_N, ids=artifact.ids, features=artifact.vocabulary.features)
         self.service = Service(
             "recommender",
             "movies-1",
             self.parts.recommender,
             self.readiness,
-            limits,
+            limits_of(artifact),
             lambda: NOW,
             artifact.item_texts,
         )
@@ -48,7 +47,7 @@ class Served:
     def break_down(self) -> None:
         """A bug: the recommender raises what nobody foresaw."""
 
-        async def fail(_: Any) -> Any:
+        async def fail(*_: Any) -> Any:
             raise ZeroDivisionError("a secret of the inside")
 
         self.parts.recommender.recommend = fail  # type: ignore

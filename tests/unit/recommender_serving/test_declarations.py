@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from recommender_serving.answering.fallback import popular
 from recommender_serving.answering.popularity import list_of
 from recommender_serving.artifact.loader import Artifact
+from recommender_serving.domain.types import Answer, Source
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.protocols.errors import InvalidRequest
 from recommender_serving.protocols.limits import INSTANCE_FIELDS, Limits
@@ -63,7 +64,9 @@ def test_every_valid_request_is_read_as_the_artifact_says(data: st.DataObject) -
     listed = list_of(request, artifact.popularity)
     assert [item for item, _ in listed] == declarations.popular_items(instance, contents)
 
-    placed = list(Bins(artifact).place(request, popular(listed, request)))
+    items, scores = zip(*popular(listed, request, artifact.vocabulary.items), strict=True)
+    answer = Answer(items, scores, Source.POPULARITY)
+    placed = list(Bins(artifact).place(request, answer))
     assert placed == [
         (each["name"], declarations.bin_of(each, instance, vocabulary))
         for each in contents["reference"]["features"]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from recommender_training.config.declaration import Kind
+from recommender_training.data import hash_buckets
 from recommender_training.data.coding import SECONDS_A_DAY
 from recommender_training.data.sessions import Request
 from recommender_training.statistics.design_effect import design_effect
@@ -46,8 +47,9 @@ class FeatureReader:
         self.categories: dict[str, list[str]] = {
             each["name"]: each["categories"] for each in self._of_requests if "categories" in each
         } | {f"last_{each['name']}": each["categories"] for each in self._of_items}
+        hashed = {each["name"] for each in self._of_requests if "hashBuckets" in each}
         self._index = {
-            name: {category: code for code, category in enumerate(categories)}
+            name: hash_buckets.index(categories, hashed=name in hashed)
             for name, categories in self.categories.items()
         }
         #: Features of a request, in order.

@@ -64,6 +64,8 @@ def _feature(attribute: Attribute) -> dict[str, Any]:
         entry |= {"minimum": own.minimum, "maximum": own.maximum, "edges": list(attribute.edges)}
     else:
         entry["categories"] = list(attribute.categories)
+    if own.hash_buckets is not None:
+        entry["hashBuckets"] = own.hash_buckets
     return entry if own.served_as is None else {**entry, "servedAs": own.served_as}
 
 
@@ -89,7 +91,10 @@ def broken(content: dict[str, Any], seed: int, feature: str | None = None) -> di
         return bool(each.get("of", "item") != "context")
 
     features = [
-        {**each, "categories": [f"broken-{name}" for name in each["categories"]]}
+        {
+            **{key: value for key, value in each.items() if key != "hashBuckets"},
+            "categories": [f"broken-{name}" for name in each["categories"]],
+        }
         if each["kind"] == Kind.CATEGORICAL and breaks(each)
         else each
         for each in content["features"]

@@ -76,6 +76,7 @@ KINDS = {
 #: Settings that only some kinds have.
 _ONLY = {
     "max_categories": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
+    "hash_buckets": (Kind.CATEGORICAL, Kind.MULTI_CATEGORICAL),
     "separator": (Kind.MULTI_CATEGORICAL,),
     "edges": (Kind.NUMERIC, Kind.TIMESTAMP),
     "bands": (Kind.NUMERIC, Kind.TIMESTAMP),
@@ -96,6 +97,8 @@ class Feature(Section):
     missing: tuple[Text, ...] = Field(default=(), max_length=10)
     #: The most frequent categories are known, all others are not.
     max_categories: int | None = Field(default=None, ge=1, le=100_000)
+    #: All categories are known and share so many buckets, by a hash.
+    hash_buckets: int | None = Field(default=None, ge=2, le=100_000)
     #: Between two categories of a MultiCategorical; without one, a text is one category and only
     #: lists have several.
     separator: str | None = Field(default=None, min_length=1, max_length=8)
@@ -127,6 +130,8 @@ class Feature(Section):
         if self.kind is Kind.EMBEDDING and self.length is None:
             raise ValueError("an Embedding needs its length: set length")
         self._bands_are_consistent()
+        if self.hash_buckets is not None:
+            self._buckets_are_no_groups()
         if self.fairness and self.kind is Kind.EMBEDDING:
             raise ValueError("fairness needs categories or bands, not Embedding: remove it")
         if self.cold_start and self.kind in (Kind.TIMESTAMP, Kind.EMBEDDING):
@@ -136,6 +141,16 @@ class Feature(Section):
         if self.served_as is not None:
             self._served_value_is_one(self.served_as)
         return self
+
+    def _buckets_are_no_groups(self) -> None:
+        if self.max_categories is not None:
+            raise ValueError("hashBuckets and maxCategories exclude each other: remove one")
+        for name, given in (("fairness", self.fairness), ("coldStart", self.cold_start)):
+            if given:
+                raise ValueError(
+                    f"{name} needs categories, and hashBuckets={self.hash_buckets} mixes them in "
+                    "buckets: remove one"
+                )
 
     def _bands_are_consistent(self) -> None:
         if any(a >= b for a, b in zip(self.edges, self.edges[1:], strict=False)):
@@ -189,6 +204,8 @@ class Declaration(Section):
     items: Features = ()
     context: Features = ()
     label: Label | None = None
+    #: Whether the table of users has several rows for each, which count from a time on.
+    user_history: bool = False
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:

@@ -27,6 +27,8 @@ DECLARED: Mapping[str, SearchRange] = {
     "weightDecay": SearchRange(min=1e-6, max=0.1, log=True),
     "dropout": SearchRange(min=0.0, max=0.5),
     "userDropout": SearchRange(min=0.0, max=1.0),
+    "sessionCrop": SearchRange(min=0.0, max=0.5),
+    "sessionMask": SearchRange(min=0.0, max=0.5),
     "embeddingDim": SearchRange(choices=(16, 32, 64)),
     "historyLength": SearchRange(min=5, max=50, log=True),
     "batchSize": SearchRange(choices=(256, 512, 1024, 2048)),

@@ -96,6 +96,8 @@ class Hyperparameters(Section):
     weight_decay: float = Field(default=1e-5, ge=0, le=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     user_dropout: float = Field(default=0.5, ge=0, le=1)
+    session_crop: float = Field(default=0.0, ge=0, lt=1)
+    session_mask: float = Field(default=0.0, ge=0, lt=1)
     precision: Precision = Precision.AUTO
     embedding_updates: EmbeddingUpdates = EmbeddingUpdates.AUTO
     max_embedding_megabytes: int | None = Field(default=None, ge=1, le=1_000_000)

@@ -19,7 +19,7 @@ import polars as pl
 
 from recommender_training.common.arrays import Doubles, Floats, Ints
 from recommender_training.config.declaration import BANDS, Declaration, Feature, Kind, Place
-from recommender_training.data import bands
+from recommender_training.data import bands, hash_buckets, user_history
 
 #: Categories of a feature that declares no maxCategories: the most frequent ones.
 MAX_CATEGORIES = 1000
@@ -89,7 +89,7 @@ class Attribute:
         if self.banded:
             values = column.cast(pl.Float32, strict=False)
             return np.asarray(values.fill_null(math.nan).to_numpy(), dtype=np.float32)
-        return _indices(column, self.categories)
+        return _indices(column, self.categories, hashed=self.feature.hash_buckets is not None)
 
 
 @dataclass(frozen=True)
@@ -130,9 +130,8 @@ class Coding:
         interactions: pl.LazyFrame,
     ) -> Coding:
         """The coding of the values in these tables."""
-        known = users.lazy()
         attributes = [
-            _attribute(each, Place.USERS, _of_users(each, known, interactions))
+            _attribute(each, Place.USERS, _of_users(each, users, interactions))
             for each in declared.users
         ]
         attributes += [_attribute(each, Place.CONTEXT, interactions) for each in declared.context]
@@ -213,7 +212,8 @@ def listed(blocks: Sequence[Block], items: pl.DataFrame) -> tuple[Listed, tuple[
 
 def _codes(block: Block, items: pl.DataFrame) -> list[list[int]]:
     """Of each item the indices of its known categories, in its own order."""
-    index = {name: code for code, name in enumerate(block.categories)}
+    hashed = block.feature.hash_buckets is not None
+    index = hash_buckets.index(block.categories, hashed=hashed)
     return [
         [index[name] for name in names if name in index]
         for names in _names(block, items[block.name])
@@ -245,12 +245,17 @@ def embeddings(features: Sequence[Feature], items: pl.DataFrame) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
-def _of_users(feature: Feature, users: pl.LazyFrame, interactions: pl.LazyFrame) -> pl.LazyFrame:
+def _of_users(feature: Feature, users: pl.DataFrame, interactions: pl.LazyFrame) -> pl.LazyFrame:
     """The rows whose values are coded: users, or for a time, which ages, their interactions."""
     if feature.kind is not Kind.TIMESTAMP:
-        return users
+        return users.lazy()
     events = interactions.select("user_id", "timestamp")
-    return events.join(users.select("user_id", feature.name), on="user_id")
+    known = user_history.newest(users.select("user_id", feature.name, *_since(users)))
+    return events.join(known.lazy().select("user_id", feature.name), on="user_id")
+
+
+def _since(users: pl.DataFrame) -> list[str]:
+    return [each for each in (user_history.COLUMN,) if each in users.columns]
 
 
 def _attribute(feature: Feature, place: Place, rows: pl.LazyFrame) -> Attribute:
@@ -266,6 +271,8 @@ def _known(feature: Feature, rows: pl.LazyFrame) -> tuple[tuple[str, ...], tuple
         edges = feature.edges or _quantiles(feature, rows)
         minimum = 0.0 if feature.kind is Kind.TIMESTAMP else feature.minimum
         return bands.names(edges, minimum), edges
+    if feature.hash_buckets is not None:
+        return hash_buckets.names(feature.hash_buckets), ()
     column = pl.col(feature.name).drop_nulls()
     if feature.kind is Kind.MULTI_CATEGORICAL:
         column = column.str.split(" ").explode(empty_as_null=True)
@@ -305,13 +312,18 @@ def _names(block: Block, column: pl.Series) -> Iterable[Sequence[str]]:
     return [[text] if text is not None else [] for text in texts]
 
 
-def _indices(column: pl.Series, categories: tuple[str, ...]) -> Floats:
-    """[N] index of each category, NaN for others."""
+def _indices(column: pl.Series, categories: tuple[str, ...], *, hashed: bool) -> Floats:
+    """[N] index of each category, or its bucket; NaN for others."""
     if not categories:
         return np.full(len(column), math.nan, dtype=np.float32)
-    found = column.cast(pl.String).replace_strict(
-        list(categories),
-        list(range(len(categories))),
+    column = column.cast(pl.String)
+    present = column.drop_nulls().unique().to_list() if hashed else list(categories)
+    if not present:
+        return np.full(len(column), math.nan, dtype=np.float32)
+    index = hash_buckets.index(categories, hashed=hashed)
+    found = column.replace_strict(
+        present,
+        [index[name] for name in present],
         default=None,
         return_dtype=pl.Float32,
     )

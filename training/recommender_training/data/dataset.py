@@ -17,10 +17,11 @@ import scipy.sparse as sp
 from recommender_training.common.arrays import Bools, Doubles, Floats, Ints, Places
 from recommender_training.config.declaration import Place
 from recommender_training.config.label import Label
-from recommender_training.data import coding, labels, schema
+from recommender_training.data import coding, labels, schema, user_history
 from recommender_training.data.coding import Attribute, Block, Coding, Listed
 from recommender_training.data.labels import Labelling, Labels
 from recommender_training.data.lake import Tables
+from recommender_training.data.user_history import UserHistory
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,11 @@ class Users:
     side: Floats  # [U, A] values of the declared features (`coding.Attribute`); NaN unknown
     segments: tuple[str, ...] = ()
     segment: Ints | None = None  # [U] index of the segment, -1 unknown; None: no segments
+    history: UserHistory | None = None  # with a declared validFrom; `side` is the newest
+
+    def at(self, rows: Places, times: Ints) -> Floats:
+        """Return [R, A] what was known of the users at these rows, at `times` [R] in seconds."""
+        return self.side[rows] if self.history is None else self.history.at(rows, times)
 
     @property
     def count(self) -> int:
@@ -161,18 +167,31 @@ class Dataset:
         """Return the same with the events strictly earlier than `time`."""
         return replace(self, events=self.events.take(self.events.time < time))
 
-    def side(self, users: Places, context: Floats) -> Floats:
-        """Return [R, K] what is known of the users at these rows and of the context [R, C]."""
-        return np.concatenate([self.users.side[users], context], axis=1)
+    def side(self, users: Places, times: Ints, context: Floats) -> Floats:
+        """Return [R, K] what is known of the users at these rows, at `times` [R] in seconds, and
+        of the context [R, C].
+        """
+        return np.concatenate([self.users.at(users, times), context], axis=1)
 
-    def side_of_users(self, users: Places) -> Floats:
-        """Return [R, K] what is known of the users at these rows; the context is unknown."""
+    def side_of_users(self, users: Places, times: Ints | None = None) -> Floats:
+        """Return [R, K] what is known of the users at these rows, at `times` [R] or in the end;
+        the context is unknown.
+        """
+        known = self.users.side[users] if times is None else self.users.at(users, times)
         context = np.full((len(users), self.context_width), np.nan, dtype=np.float32)
-        return self.side(users, context)
+        return np.concatenate([known, context], axis=1)
 
     def side_of_events(self, rows: Places) -> Floats:
         """Return [R, K] what is known at the events at these rows."""
-        return self.side(self.events.user[rows], self.events.context_of(rows))
+        events = self.events
+        return self.side(events.user[rows], events.time[rows], events.context_of(rows))
+
+    @property
+    def at_the_end(self) -> Dataset:
+        """The same with the newest values of all users alone, as the exported graph has them."""
+        if self.users.history is None:
+            return self
+        return replace(self, users=replace(self.users, history=None))
 
     def as_served(self, context: Floats) -> Floats:
         """Return [R, C] the context as it is at serving, where some features are fixed."""
@@ -245,16 +264,28 @@ def _labels(said: dict[str, list[pl.Series]], labelling: Labelling) -> Labels:
 
 
 def _users(frame: pl.DataFrame, coded: Coding) -> Users:
-    frame = frame.sort("user_id")
+    every = frame
+    frame = user_history.newest(frame)
     segment = frame["segment"].replace("unknown", None)
     segments = tuple(sorted(segment.drop_nulls().unique().to_list()))
     index = {name: code for code, name in enumerate(segments)}
     codes = [-1 if name is None else index[name] for name in segment.to_list()]
+    ids = frame["user_id"].to_numpy().astype(np.int64)
     return Users(
-        frame["user_id"].to_numpy().astype(np.int64),
+        ids,
         coding.values(coded.of_place(Place.USERS), frame),
         segments,
         np.array(codes, dtype=np.int64),
+        _history(every, ids, coded) if user_history.COLUMN in every.columns else None,
+    )
+
+
+def _history(frame: pl.DataFrame, ids: Ints, coded: Coding) -> UserHistory:
+    frame = frame.sort("user_id", user_history.COLUMN)
+    return UserHistory(
+        np.searchsorted(ids, frame["user_id"].to_numpy()).astype(np.int64),
+        user_history.since(frame).to_numpy().astype(np.int64),
+        coding.values(coded.of_place(Place.USERS), frame),
     )
 
 

@@ -164,13 +164,17 @@ def _properties(name: str) -> dict[str, str]:
 def merge(lake: Path, name: str, incoming: pl.DataFrame) -> tuple[int, pl.DataFrame]:
     """Update users or items by id; return the version, a new one if any row changed, and rows.
 
+    Users with a history are updated by id and `valid_from`, so that earlier rows stay.
+
     Rows have the columns of `incoming`: null in the rows that were there before a column, while a
     column that is no longer declared goes. Raises InputError `SchemaChanged`.
     """
-    key = _ORDER[name][0]
+    key = _key(name, incoming)
     check_types(lake, name, incoming.schema)
     number, present = current(lake, name, incoming.schema)
-    merged = sort(name, pl.concat([present.join(incoming, on=key, how="anti"), incoming]))
+    present = present.unique(key, keep="last", maintain_order=True)  # those of a former history
+    rest = present.join(incoming, on=key, how="anti", nulls_equal=True)
+    merged = sort(name, pl.concat([rest, incoming]))
     if number is None or not merged.equals(sort(name, present)):
         number = overwrite(lake, name, merged)
     return number, merged
@@ -255,9 +259,15 @@ def name_version(interactions: int, users: int, items: int, digest: str) -> str:
 
 def sort(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Sort rows in the order that digests and training rely on."""
-    first = _ORDER[name]
+    first = _ORDER[name] if name == "interactions" else _key(name, frame)
     ties = [column for column in frame.columns if column not in first]
     return frame.sort([*first, *ties] if name == "interactions" else first)
+
+
+def _key(name: str, frame: pl.DataFrame) -> list[str]:
+    """Return the columns that identify a row of users or items."""
+    history = [each for each in ("valid_from",) if each in frame.columns]
+    return [*_ORDER[name], *history]
 
 
 @dataclass(frozen=True)

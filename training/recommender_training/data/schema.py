@@ -70,8 +70,13 @@ _EVENTS: _Columns = {
 
 
 def users_schema(declaration: Declaration) -> pl.Schema:
-    """Return the columns of the table of users: id, declared features, segment."""
+    """Return the columns of the table of users: id, declared features, segment.
+
+    With a declared history, `valid_from` in seconds since 1970 too: null in rows that always do.
+    """
     columns: _Columns = {"user_id": pl.Int64, **_columns(declaration.users), "segment": pl.String}
+    if declaration.user_history:
+        columns["valid_from"] = pl.Int64
     return pl.Schema(columns)
 
 

@@ -15,6 +15,7 @@ import polars as pl
 
 from recommender_training.common.arrays import Ints
 from recommender_training.config.declaration import Declaration, Feature, Kind
+from recommender_training.data.user_history import ALWAYS, COLUMN
 
 #: Seconds without an event that end a session.
 SESSION_GAP = 1800
@@ -47,7 +48,7 @@ def sample_requests(
     item, value = frame["item_id"].to_numpy(), frame["value"].to_numpy()
     if len(user) == 0:
         return
-    side = {row["user_id"]: row for row in users.iter_rows(named=True)}
+    side = _Side(users)
     context = [each for each in declared.context if each.served_as is None]
     stated = frame.select("user_id", *(each.name for each in context))
     drawn, user_start, time_start = _draw(user, time, seed)
@@ -61,12 +62,29 @@ def sample_requests(
         yield {
             "user_id": int(user[position]),
             "session": events,
-            "user": _stated(side.get(int(user[position]), {}), declared.users),
+            "user": _stated(side.at(int(user[position]), int(time[position])), declared.users),
             "context": _stated(stated.row(position, named=True), context),
             "timestamp": int(time[position]),
             "top_n": top_n,
             "session_id": f"{prefix}-{number}",
         }
+
+
+class _Side:
+    """Rows of the users, of which one counts at a time (`user_history`)."""
+
+    def __init__(self, users: pl.DataFrame) -> None:
+        self._rows: dict[int, list[tuple[int, dict[str, Any]]]] = {}
+        ordered = users.sort("user_id", *(each for each in (COLUMN,) if each in users.columns))
+        for row in ordered.iter_rows(named=True):
+            since = row.get(COLUMN)
+            found = self._rows.setdefault(row["user_id"], [])
+            found.append((ALWAYS if since is None else since, row))
+
+    def at(self, user: int, time: int) -> Mapping[str, Any]:
+        """The row of a user at a time; empty where nothing is known."""
+        known = [row for since, row in self._rows.get(user, ()) if since <= time]
+        return known[-1] if known else {}
 
 
 def _draw(user: Ints, time: Ints, seed: int) -> tuple[Ints, Ints, Ints]:

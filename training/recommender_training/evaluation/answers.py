@@ -183,9 +183,9 @@ def _by_segment(window: Window) -> dict[str, Answers]:
     if next(popularity.by_segment(data, None), None) is None:
         return {}
     context = np.array([each.context for each in window.task.requests], dtype=np.float32)
-    segment = popularity.segment_of(
-        data, window.request_user, context.reshape(len(context), data.context_width)
-    )
+    times = np.array([each.time for each in window.task.requests], dtype=np.int64)
+    context = context.reshape(len(context), data.context_width)
+    segment = popularity.segment_of(data, window.request_user, times, context)
     top = ranking.best_of_all(window.counts.positives.astype(np.float64), excluded, TOP_K)
     for code, scores in popularity.by_segment(data, window.start):
         own = np.flatnonzero(segment == code)

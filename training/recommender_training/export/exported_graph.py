@@ -103,10 +103,11 @@ class ExportedGraph:
         """[R, C] calibrated logits of the candidates."""
         sessions, counts = requests.sessions(data.events), candidates.counts
         items = np.where(requests.session < 0, -1, data.items.ids[sessions.item.numpy()])
+        side = data.side(requests.user, requests.time, requests.context)
         with torch.inference_mode():
             logits: Tensor = self._model.judge(
                 torch.from_numpy(data.users.ids[requests.user][:, None]),
-                torch.from_numpy(self._side(data, data.side(requests.user, requests.context))),
+                torch.from_numpy(self._side(data, side)),
                 torch.from_numpy(items),
                 sessions.time,
                 sessions.value,
@@ -133,6 +134,8 @@ class ExportedGraph:
             if place is None or data.attributes[place].feature.kind.value != feature["kind"]:
                 continue
             own = data.attributes[place]
+            if own.feature.hash_buckets != feature.get("hashBuckets"):
+                continue  # their buckets hold other categories
             if own.banded:
                 found[:, column] = side[:, place]
             else:

@@ -93,7 +93,7 @@ def _save(root: Path, name: str, module: nn.Module, features: int) -> nn.Module:
 
 def knowledge(prepared: Prepared, config: TrainingConfig) -> build.Knowledge:
     """All that is known at the end of the data: the weights are older, the counts are not."""
-    data = prepared.data
+    data = prepared.data.at_the_end
     every = np.ones(len(data.events), dtype=np.bool_)
     form = config.hyperparameters.list_plan(data.items.count).weights
     return build.Knowledge(

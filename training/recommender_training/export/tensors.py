@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from recommender_training.config.declaration import Kind
+from recommender_training.data import hash_buckets
 from recommender_training.data.coding import SECONDS_A_DAY
 from recommender_training.data.sessions import Request
 
@@ -59,8 +60,8 @@ def _code(feature: Mapping[str, Any]) -> _Code:
         return lambda seconds: seconds / SECONDS_A_DAY
     if feature["kind"] != Kind.CATEGORICAL:  # a number, or a Boolean, whose index is 0 or 1
         return float
-    index = {name: float(code) for code, name in enumerate(feature["categories"])}
-    return lambda name: index.get(name, math.nan)
+    index = hash_buckets.index(feature["categories"], hashed="hashBuckets" in feature)
+    return lambda name: float(index.get(name, math.nan))
 
 
 def top_scores(

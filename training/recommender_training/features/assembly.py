@@ -136,7 +136,8 @@ def assemble(
     `label` is [N]; zeros where it is not given.
     """
     sessions, now = requests.sessions(data.events), torch.from_numpy(requests.time)
-    side, width = data.side(requests.user, requests.context), candidates.item.shape[1]
+    side = data.side(requests.user, requests.time, requests.context)
+    width = candidates.item.shape[1]
 
     def of_request(values: Tensor) -> Tensor:
         """[N, ...] the values [R, ...] of each candidate's request."""

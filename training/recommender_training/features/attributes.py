@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from recommender_training.common.arrays import Floats, Ints
+from recommender_training.common.arrays import Floats, Ints, Places
 from recommender_training.config.declaration import Place
 from recommender_training.data.coding import Attribute
 from recommender_training.data.dataset import Dataset
@@ -81,12 +81,20 @@ def buckets(data: Dataset, side: Floats, times: Ints) -> Tensor:
 
 
 def of_users(data: Dataset, name: str) -> Ints:
-    """[U] index of each user's category or band of one attribute, -1 where it is unknown.
+    """[U] index of each user's newest category or band of one attribute, -1 where it is unknown.
 
     Not of a time, whose age depends on the request.
     """
     place = [attribute.name for attribute in data.attributes].index(name)
     return _values(data.attributes[place], data.users.side[:, place])
+
+
+def of_users_at(data: Dataset, name: str, users: Places, times: Ints) -> Ints:
+    """[R] the same of the users at these rows, as it was at `times` [R]."""
+    if data.users.history is None:
+        return of_users(data, name)[users]
+    place = [attribute.name for attribute in data.attributes].index(name)
+    return _values(data.attributes[place], data.users.at(users, times)[:, place])
 
 
 def of_context(data: Dataset, name: str, context: Floats) -> Ints:
@@ -111,5 +119,5 @@ def of_events(data: Dataset, name: str, rows: Ints) -> Ints:
         ages = graph.aged(column, timed([own]), now).numpy()
         return _values(own, ages[:, 0])
     if own.place is Place.USERS:
-        return of_users(data, name)[data.events.user[rows]]
+        return of_users_at(data, name, data.events.user[rows], data.events.time[rows])
     return of_context(data, name, data.events.context_of(rows))

@@ -10,7 +10,7 @@ user, A buckets of these together, W windows, E numbers of the groups.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,6 +23,8 @@ from recommender_training.data.dataset import Dataset, Events
 from recommender_training.features import attributes, declared, graph, history
 
 SECONDS_A_DAY = 86_400
+#: Rows whose users' values are looked up at a time.
+_ROWS = 262_144
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,8 @@ class Tables:
         newest = time if time is not None else int(events.time[-1]) + 1 if end else 0
         shape = (count, columns)
         seen, liked = (np.zeros(shape, dtype=np.int64) for _ in range(2))
-        for of_users in columns_of_users(data):
-            place = item * columns + of_users[user]
+        for column in columns_of_rows(data, user, events.time[:end]):
+            place = item * columns + column
             seen += np.bincount(place, minlength=count * columns).reshape(shape)
             liked += np.bincount(place[label], minlength=count * columns).reshape(shape)
         first = [newest - days * SECONDS_A_DAY for days in declared.WINDOW_DAYS]
@@ -65,22 +67,34 @@ def width(data: Dataset) -> int:
     return sum(buckets[place] for place in attributes.rated(data))
 
 
-def buckets(data: Dataset, user: Places) -> Ints:
-    """[N, D] columns of the users among the A, one a rated attribute."""
+def buckets(data: Dataset, user: Places, times: Ints | None = None) -> Ints:
+    """[N, D] columns of the users among the A, one a rated attribute, at `times` [N] or in the
+    end.
+    """
     no_time = np.zeros(len(user), dtype=np.int64)  # what is rated has no age
-    found = attributes.buckets(data, data.side_of_users(user), no_time)[
+    found = attributes.buckets(data, data.side_of_users(user, times), no_time)[
         :, list(attributes.rated(data))
     ].numpy()
     return np.asarray(found + first_columns(data))
 
 
-def columns_of_users(data: Dataset) -> Sequence[Places]:
-    """D times [U]: the same columns, by row of the user.
+def columns_of_rows(data: Dataset, user: Places, times: Ints) -> Iterator[Places]:
+    """D times [N]: the same columns of the users of rows at `times` [N], in 32 bits.
 
-    What is as long as the events is made of one of them at a time, in 32 bits.
+    What is as long as the rows is made of one of them at a time, unless users have a history.
     """
-    everyone = np.arange(data.users.count, dtype=np.int32)
-    return list(np.ascontiguousarray(buckets(data, everyone).T.astype(np.int32)))
+    if data.users.history is None:
+        everyone = np.arange(data.users.count, dtype=np.int32)
+        for of_users in np.ascontiguousarray(buckets(data, everyone).T.astype(np.int32)):
+            yield of_users[user]
+        return
+    parts = range(0, len(user), _ROWS)
+    found = [np.zeros((0, len(attributes.rated(data))), dtype=np.int32)]
+    found += [
+        buckets(data, user[start : start + _ROWS], times[start : start + _ROWS]).astype(np.int32)
+        for start in parts
+    ]
+    yield from np.ascontiguousarray(np.concatenate(found).T)
 
 
 @dataclass(frozen=True)
@@ -111,8 +125,8 @@ class OfEvents:
         windows: tuple[tuple[Places, Places], ...] = ()
         if FeatureGroup.DEMOGRAPHIC_RATES in wanted:
             inside = tuple(
-                _counts_of_group(events, of_users[events.user])
-                for of_users in columns_of_users(data)
+                _counts_of_group(events, column)
+                for column in columns_of_rows(data, events.user, events.time)
             )
         if FeatureGroup.ROLLING_POPULARITY in wanted:
             windows = tuple(
@@ -141,14 +155,15 @@ class OfEvents:
 
     def _rates(self, rows: Ints) -> Tensor:
         """[R, D] numbers of the groups of each event's user."""
-        before, users = self.before.take(rows), self.data.events.user[rows]
+        events, before = self.data.events, self.before.take(rows)
+        columns = buckets(self.data, events.user[rows], events.time[rows])
         seen, liked = ([pair[part][rows] for pair in self.inside] for part in (0, 1))
         return graph.demographic_numbers(
             _stacked(seen, len(rows)),
             _stacked(liked, len(rows)),
             torch.from_numpy(before.events),
             torch.from_numpy(before.positives),
-            torch.from_numpy(buckets(self.data, users) != first_columns(self.data)),
+            torch.from_numpy(columns != first_columns(self.data)),
             torch.tensor(self.prior),
         )
 
@@ -190,7 +205,7 @@ def _rates_of(
     data: Dataset, prior: float, counts: history.ItemCounts, tables: Tables, asked: Asked
 ) -> Tensor:
     """[R, C, D] numbers of the groups of each request's user."""
-    columns = buckets(data, asked.user)
+    columns = buckets(data, asked.user, asked.time)
     at, group = asked.item[:, :, None], columns[:, None, :]
     known = torch.from_numpy(columns != first_columns(data)).unsqueeze(1)
     return graph.demographic_numbers(

@@ -46,15 +46,15 @@ def values_of(data: Dataset) -> Ints:
     return found
 
 
-def segment_of(data: Dataset, users: Places, context: Floats) -> Ints:
-    """[R] number of the segment of the users at these rows in the context [R, C].
+def segment_of(data: Dataset, users: Places, times: Ints, context: Floats) -> Ints:
+    """[R] number of the segment of the users at these rows, at `times` [R] in the context [R, C].
 
     The values are its digits; -1 where one is not known.
     """
     code, known = np.zeros(len(users), dtype=np.int64), np.full(len(users), bool(features(data)))
     for each in features(data):
         if each.place is Place.USERS:
-            value = attributes.of_users(data, each.name)[users]
+            value = attributes.of_users_at(data, each.name, users, times)
         else:
             value = attributes.of_context(data, each.name, context)
         code = code * len(each.categories) + value
@@ -79,7 +79,7 @@ def by_segment(data: Dataset, time: int | None) -> Iterator[tuple[int, Doubles]]
     events, count = data.events, data.items.count
     known = events.positive if time is None else events.positive & (events.time < time)
     item = events.item[known]
-    segment = segment_of(data, events.user[known], events.context_of(known))
+    segment = segment_of(data, events.user[known], events.time[known], events.context_of(known))
     total = np.bincount(item, minlength=count)
     codes, sizes = np.unique(segment[segment >= 0], return_counts=True)
     largest = np.argsort(-sizes, kind="stable")[:MAX_SEGMENTS]

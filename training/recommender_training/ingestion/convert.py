@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from recommender_training.data import schema
+from recommender_training.data import schema, user_history
 from recommender_training.ingestion import feature_values, texts
 from recommender_training.ingestion.ids import IdKind, IdReader, IntegerIds
 from recommender_training.ingestion.mapping import (
@@ -31,13 +31,21 @@ USERS, ITEMS = IntegerIds("User"), IntegerIds("Item")
 Parts = tuple[pl.DataFrame, pl.DataFrame]
 
 
-def users(frame: pl.DataFrame, table: Users, ids: IdReader = USERS) -> Parts:
+def users(
+    frame: pl.DataFrame, table: Users, ids: IdReader = USERS, now: int = schema.MAX_TIMESTAMP
+) -> Parts:
     """Return rows of the users table, and bad rows with their reason.
 
-    `segment` is null where none is mapped; `segments.py` has the default.
+    `segment` is null where none is mapped; `segments.py` has the default. `now` is in seconds
+    since 1970; rows that count from a later time are bad.
     """
     frame = _complete(frame, ("segment",), {"raw_id": ids})
     frame = ids.read(frame, "raw_id", "user_id")
+    history = []
+    if table.valid_from is not None:
+        frame = frame.rename({"raw_valid_from": "raw_timestamp"})
+        frame = _with_time(frame, table.valid_from_unit or TimeUnit.SECONDS, now)
+        history.append(pl.col("timestamp").alias("valid_from"))
     frame = feature_values.read(frame, table.features)
     frame = flag(frame, _too_long("raw_segment", _MAX_ATTRIBUTE), "TextTooLong")
     return _parts(
@@ -45,6 +53,7 @@ def users(frame: pl.DataFrame, table: Users, ids: IdReader = USERS) -> Parts:
         pl.col("user_id"),
         *feature_values.columns(table.features),
         pl.col("raw_segment").alias("segment"),
+        *history,
     )
 
 
@@ -72,7 +81,8 @@ def interactions(
 ) -> Parts:
     """Return rows of the interactions table, and bad rows with their reason.
 
-    `segments` has `user_id` and `segment` of the known users; `now` is in seconds since 1970.
+    `segments` has `user_id` and `segment` of the known users, and `valid_from` if they have a
+    history; `now` is in seconds since 1970.
     """
     ids = {"raw_user": of_users, "raw_item": of_items}
     frame = _complete(frame, ("value", "event_type", "session", "segment"), ids)
@@ -86,9 +96,7 @@ def interactions(
         frame = flag(frame, _too_long(f"raw_{name}", limit), "TextTooLong")
     frame = of_users.settle(frame, "raw_user", "user_id")
     frame = of_items.settle(frame, "raw_item", "item_id")
-    frame = frame.join(
-        segments.select("user_id", pl.col("segment").alias("of_user")), on="user_id", how="left"
-    )
+    frame = _with_segment_of_user(frame, segments)
     form = "%Y-%m-%d" if partition_by is PartitionBy.DAY else "%Y-%m-%dT%H"
     date = pl.from_epoch("timestamp", time_unit="s").dt.strftime(form).alias("event_date")
     return _parts(
@@ -100,6 +108,24 @@ def interactions(
         pl.col("raw_session").alias("session_id"),
         *feature_values.columns(table.features),
     )
+
+
+def _with_segment_of_user(frame: pl.DataFrame, segments: pl.DataFrame) -> pl.DataFrame:
+    """Add `of_user`, the segment of each event's user at its time; null if it is unknown."""
+    found = segments.rename({"segment": "of_user"})
+    if "valid_from" not in found.columns:
+        return frame.join(found, on="user_id", how="left")
+    found = found.with_columns(user_history.since(found).alias("_since")).drop("valid_from")
+    numbered = frame.with_row_index("_place").sort("timestamp")
+    joined = numbered.join_asof(
+        found.sort("_since"),
+        left_on="timestamp",
+        right_on="_since",
+        by="user_id",
+        strategy="backward",
+        check_sortedness=False,
+    )
+    return joined.sort("_place").drop("_place", "_since", strict=False)
 
 
 def _complete(

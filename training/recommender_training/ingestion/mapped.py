@@ -106,9 +106,10 @@ def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> 
     fresh = _fresh(files["interactions"], done)
     _, present = lake.current(run.path, "users", run.columns["users"])
     users = segments.fill(users, present, run.declaration)
-    known = pl.concat([users, present]).unique("user_id", keep="first")
+    key = [each for each in ("user_id", "valid_from") if each in users.columns]
+    known = pl.concat([users, present]).unique(key, keep="first")
     for number, file in enumerate(fresh):
-        _read(run, number, file, known.select("user_id", "segment"))
+        _read(run, number, file, known.select(*key, "segment"))
     resolved = list(_resolve(run))
     run.quarantine.flush()
     batches = {file.batch for file in files["interactions"]}
@@ -133,7 +134,10 @@ def _ingest(run: _Run, files: dict[str, list[SourceFile]], max_share: float) -> 
 def _side(
     run: _Run, name: str, files: list[SourceFile]
 ) -> tuple[pl.DataFrame, quarantine_limits.Count]:
-    """Read users or items of the source, as every check does; the last row of an id counts."""
+    """Read users or items of the source, as every check does.
+
+    The last row of an id counts, or with a history, of an id and the time that it counts from.
+    """
     columns = run.columns[name]
     parts, bad_rows = [pl.DataFrame(schema=columns)], 0
     for file in files:
@@ -144,13 +148,14 @@ def _side(
             bad_rows += bad.height
     rows = pl.concat(parts)
     count = quarantine_limits.Count(name, rows.height, bad_rows)
-    return rows.unique(columns.names()[0], keep="last", maintain_order=True), count
+    key = [each for each in columns.names() if each in (columns.names()[0], "valid_from")]
+    return rows.unique(key, keep="last", maintain_order=True), count
 
 
 def _converted(run: _Run, name: str, frame: pl.DataFrame) -> convert.Parts:
     if name == "users":
         assert run.mapping.users is not None
-        return convert.users(frame, run.mapping.users, run.ids.user)
+        return convert.users(frame, run.mapping.users, run.ids.user, run.now)
     assert run.mapping.items is not None
     return convert.items(frame, run.mapping.items, run.ids.item)
 

@@ -24,7 +24,9 @@ from recommender_training.ingestion.ids import IdKind
 #: Increased when the same bytes give other rows, so that files are read again.
 _READER = "2"
 #: Settings of features that say how models use the values, not what the values are.
-_OF_MODELS = {"max_categories", "edges", "bands", "fairness", "cold_start", "served_as"}
+_OF_MODELS = {
+    "max_categories", "hash_buckets", "edges", "bands", "fairness", "cold_start", "served_as",
+}  # fmt: skip
 
 Column = Annotated[str, Field(min_length=1, max_length=64)]
 Files = Annotated[str, Field(max_length=253, pattern=r"^[^/\x00-\x1f][^\x00-\x1f]*$")]
@@ -137,10 +139,20 @@ class Interactions(Table):
 class Users(Table):
     """Users and their declared features."""
 
-    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "segment")
+    _FIELDS: ClassVar[tuple[str, ...]] = ("id", "segment", "valid_from")
 
     id: Column
     segment: Column | None = None
+    #: The time that a row counts from; one row for each user if absent.
+    valid_from: Column | None = None
+    #: Seconds if absent.
+    valid_from_unit: TimeUnit | None = None
+
+    @model_validator(mode="after")
+    def _unit_has_a_column(self) -> Self:
+        if self.valid_from_unit is not None and self.valid_from is None:
+            raise ValueError("validFromUnit needs validFrom, the column of the times")
+        return self
 
 
 class Items(Table):
@@ -214,6 +226,7 @@ class Mapping(Section):
             items=self.items.features if self.items else (),
             context=self.interactions.features,
             label=self.label,
+            user_history=self.users is not None and self.users.valid_from is not None,
         )
 
     def tables(self) -> dict[str, Table]:

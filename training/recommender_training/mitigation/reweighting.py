@@ -36,6 +36,15 @@ def user_groups(data: Dataset, by: str) -> tuple[Ints, tuple[str, ...]]:
     return attributes.of_users(data, by), found[by].categories
 
 
+def groups_of_events(data: Dataset, rows: Ints, by: str) -> tuple[Ints, tuple[str, ...]]:
+    """[R] group of the user of each event at `rows`, at its time, and the names of the groups."""
+    group, names = user_groups(data, by)
+    users = data.events.user[rows]
+    if by == SEGMENT or data.users.history is None:
+        return group[users], names
+    return attributes.of_users_at(data, by, users, data.events.time[rows]), names
+
+
 def weights(group: Ints, label: Bools, settings: Reweighting) -> Floats:
     """[N] weight of each row by its group (-1 unknown) and label; the mean is 1."""
     result = np.ones(len(group))
@@ -79,7 +88,7 @@ def row_weights(
     """
     if settings is None:
         return None
-    group = user_groups(data, settings.by)[0][data.events.user[rows]]
+    group, _ = groups_of_events(data, rows, settings.by)
     result = np.ones(len(data.events), dtype=np.float32)
     result[rows] = weights(group, labels[rows], settings)
     return result
@@ -89,8 +98,8 @@ def report(
     data: Dataset, rows: Ints, labels: Bools, settings: Reweighting
 ) -> list[dict[str, Any]]:
     """One entry a group with its rows, for the report: weights of its positive and other rows."""
-    group, names = user_groups(data, settings.by)
-    of_row, label = group[data.events.user[rows]], labels[rows]
+    of_row, names = groups_of_events(data, rows, settings.by)
+    label = labels[rows]
     weight = weights(of_row, label, settings)
 
     def first(inside: Bools) -> float | None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 _WARM_UP = 10
 #: Updates within the steps of a mean at least: more cost time on large tables and change nothing.
 _UPDATES = 64
-#: The most that one update counts: the mean keeps something of what was before.
+#: The most that an update counts in the logarithm, which has no value for all of it.
 _MOST = 1.0 - 1e-6
 
 
@@ -47,14 +47,13 @@ class Average:
         if taken % self._every:
             return
         share = self._every * max(1.0 / self._steps, 1.0 / (1.0 + taken / _WARM_UP))
-        share = min(_MOST, share)
-        self.kept += math.log1p(-share)
+        self.kept += math.log1p(-min(_MOST, share))
         for name, value in self._model.state_dict().items():
             if name in self._by_row:
                 continue
             mean = self.weights[name]
             if mean.is_floating_point():
-                mean.lerp_(value, share)
+                mean.lerp_(value, min(1.0, share))
             else:
                 mean.copy_(value)
 

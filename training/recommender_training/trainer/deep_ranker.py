@@ -15,6 +15,7 @@ from recommender_training.features import attributes
 from recommender_training.features.prepared import Prepared, held_out
 from recommender_training.models import ranker
 from recommender_training.trainer import fit
+from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.context import DEFAULT_CONTEXT, FitContext
 from recommender_training.trainer.initial_weights import NEW_ROWS_STEP, WarmStart
 from recommender_training.trainer.prior import Prior
@@ -73,6 +74,7 @@ def fit_ranker(
         look_first=start is not None,
         prior=Prior.of(model, started=start is not None),
         average=AVERAGED_EPOCHS,
+        augmentation=Augmentation.of(config.hyperparameters),
     )
     examples = fit.Examples(prepared.inputs, train, validation, target, weight)
     log = fit.fit(model, examples, settings, options, watch=watch)
@@ -124,6 +126,7 @@ def refit_deep(
         slot=context.slot("final"),
         prior=Prior.of(deep, started=context.start is not None),
         average=AVERAGED_EPOCHS,
+        augmentation=Augmentation.of(config.hyperparameters),
     )
     fit.fit_for(deep, examples, settings, log.best_epoch, options)
     hide_unseen(deep, data, rows, context.start)

@@ -42,9 +42,10 @@ class Table:
     rows: int
     width: int
     by_row: bool
-    #: Copies of the weights during the fit: the best ones, their mean, the own ones during a look,
-    #: the centre of the prior of a warm start.
+    #: Copies of the weights that a checkpoint has too: the best ones, and their mean.
     copies: int
+    #: Whether the champion's weights are held, as the mean of the prior.
+    centred: bool = False
 
     @property
     def weights(self) -> int:
@@ -58,10 +59,10 @@ class Table:
 
     @property
     def fitting(self) -> int:
-        """Bytes at the peak of the fit, when a checkpoint of all but the gradient is written."""
-        gradient = 0 if self.by_row else self.weights
-        kept = (1 + self.copies) * self.weights + self.optimizer
-        return 2 * kept + gradient
+        """Bytes at the peak of the fit, when a checkpoint is written: it is made in memory."""
+        others = (0 if self.by_row else self.weights) + (self.weights if self.centred else 0)
+        saved = (1 + self.copies) * self.weights + self.optimizer
+        return 2 * saved + others
 
     def facts(self) -> dict[str, Any]:
         """The entry of the report."""
@@ -153,11 +154,11 @@ def _of_ranker(data: Dataset, config: TrainingConfig) -> Iterator[Table]:
     if config.algorithm is not Algorithm.DEEP_RANKER:
         return
     settings = config.hyperparameters
-    copies = 4 if config.warm_start is not None else 3
+    centred = config.warm_start is not None
     for name, count in (("users", data.users.count), ("items", data.items.count)):
         rows, width = count + 1, settings.embedding_dim
         by_row = updates_by_row(rows, settings.embedding_updates)
-        yield Table("ranker", name, rows, width, by_row, copies)
+        yield Table("ranker", name, rows, width, by_row, copies=2, centred=centred)
 
 
 def _of_towers(data: Dataset, config: TrainingConfig) -> Iterator[Table]:

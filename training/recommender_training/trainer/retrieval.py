@@ -18,6 +18,7 @@ from recommender_training.fitted.retrieval import RetrievalModels
 from recommender_training.models import two_tower
 from recommender_training.models.pairs import newest, pairs, training_and_held
 from recommender_training.trainer import fit
+from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.checkpoints import Slot
 
 #: Scores of the validation window that stops the fit, a liked item against the catalogue each, and
@@ -44,7 +45,8 @@ def fit_retrieval(
     towers = _create(data, config.hyperparameters, every.target[fitted])
     say(f"train: two towers, {towers.size.loss.value}, {len(fitted)} pairs")
     examples = fit.Examples(every, fitted, held_out, torch.zeros(len(every)))
-    options = fit.FitOptions(loss=_own, slot=slot)
+    augmentation = Augmentation.of(config.hyperparameters)
+    options = fit.FitOptions(loss=_own, slot=slot, augmentation=augmentation)
     log = fit.fit(towers, examples, _settings(config), options)
     _hide_unseen(towers, data.events.item[train])
     return RetrievalModels(plan, towers, log.best_epoch, log.best_loss)
@@ -75,7 +77,8 @@ def refit_retrieval(
     towers = _create(data, config.hyperparameters, every.target)
     order = torch.arange(len(every))
     examples = fit.Examples.whole(every, order, torch.zeros(len(every)))
-    options = fit.FitOptions(loss=_own, slot=slot)
+    augmentation = Augmentation.of(config.hyperparameters)
+    options = fit.FitOptions(loss=_own, slot=slot, augmentation=augmentation)
     fit.fit_for(towers, examples, _settings(config), sources.epochs, options)
     _hide_unseen(towers, data.events.item[rows])
     return replace(sources, towers=towers)

@@ -24,6 +24,7 @@ from recommender_training.distributed.group import ONE_PROCESS, Group
 from recommender_training.fitted.bundle import FitLog
 from recommender_training.fitted.predict import Rows, predict
 from recommender_training.trainer import runtime
+from recommender_training.trainer.augmentation import Augmentation
 from recommender_training.trainer.averaging import Average
 from recommender_training.trainer.batches import Batches
 from recommender_training.trainer.checkpoints import Slot
@@ -99,6 +100,8 @@ class FitOptions:
     slot: Slot | None = None
     #: Evaluate the weights before the first step, too: they may not get better if not fresh.
     look_first: bool = False
+    #: What is done to the sessions of the rows of a step; None for nothing.
+    augmentation: Augmentation | None = None
 
 
 DEFAULT_OPTIONS = FitOptions()
@@ -119,6 +122,7 @@ class Trainer:
         how = options.how or runtime.choose(settings.precision, group)
         self.model, self.how, self.log, self.group = model, how, FitLog(), group
         self._settings, self._slot, self._of = settings, options.slot, options.loss
+        self._augmentation = options.augmentation
         self._prior, self._rows = options.prior, len(examples.train)
         self._by_row = by_row(model, settings.embedding_updates)
         self._row_updates = RowUpdates(model, self._by_row, group)
@@ -153,8 +157,11 @@ class Trainer:
         rows = self.batches.take()
         if len(rows) < 2:  # batch norm needs two rows
             return
+        share = self.group.share(len(rows))
         own = rows[self._replica.divide(len(rows))]
         batch, step = self.inputs.take(own), self.batches.taken
+        if self._augmentation is not None:
+            batch = self._augmentation.apply(batch, share)
         read = self._row_updates.read(batch, step, self._kept, len(rows)) if self._by_row else {}
         with self.how.autocast():
             logits = self._replica.forward(batch, read) if read else self._replica.forward(batch)

@@ -28,7 +28,12 @@ from tests.unit.recommender_serving.serving_fakes import (
     failing,
     giving,
 )
-from tests.unit.recommender_serving.serving_samples import request, session
+from tests.unit.recommender_serving.serving_samples import (
+    VOCABULARY,
+    request,
+    session,
+    vocabulary_of,
+)
 
 NAN = Ranking((1, 2), (0.5, math.nan))
 BROKEN: list[tuple[FakeRanker, FallReason]] = [
@@ -153,13 +158,12 @@ def test_a_usable_ranking_repeats_no_item_and_keeps_the_order(
     assert list(ranking.scores) == [scores[items.index(item)] for item in ranking.items]
 
 
+CATALOGUE = vocabulary_of(VOCABULARY).items
 LISTED = tuple((item, item / 100) for item in range(30, 20, -1))
 
 
 @given(st.lists(st.integers(15, 35), max_size=20), st.integers(1, 20))
 def test_the_popularity_list_leaves_out_the_session(seen: list[int], top_n: int) -> None:
-    answer = popular(LISTED, request(session=session(*seen), top_n=top_n))
-    fresh = [item for item, _ in LISTED if item not in seen]
-    assert list(answer.items) == (fresh or [item for item, _ in LISTED])[:top_n]
-    assert list(answer.scores) == [item / 100 for item in answer.items]
-    assert answer.source is Source.POPULARITY
+    chosen = popular(LISTED, request(session=session(*seen), top_n=top_n), CATALOGUE)
+    fresh = [pair for pair in LISTED if pair[0] not in seen]
+    assert chosen == (fresh or list(LISTED))[:top_n]

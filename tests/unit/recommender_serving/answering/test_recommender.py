@@ -39,6 +39,28 @@ def test_every_series_exists_before_the_first_request(tmp_path: Path) -> None:
             assert parts.value("recommender_reference_sessions", **labels) == count
 
 
+def test_what_the_operator_reads_never_falls(tmp_path: Path) -> None:
+    # It takes a series that falls for a restart of the process.
+    parts = Parts(tmp_path, giving(GOOD), giving(PLAIN))
+    gauges = {
+        family.name
+        for family in parts.registry.collect()
+        if family.type == "gauge" and family.name.startswith("recommender_")
+    }
+    assert gauges == {"recommender_reference_sessions", "recommender_reference_design_effect"}
+
+
+async def test_instances_in_flight_are_counted_while_they_are(tmp_path: Path) -> None:
+    hanging = HangingRanker()
+    parts = Parts(tmp_path, hanging, giving(PLAIN), timeout=60)
+    task = asyncio.create_task(parts.recommender.recommend([request()]))
+    await hanging.started.wait()
+    assert parts.value("transformer_requests_in_flight") == 1
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert parts.value("transformer_requests_in_flight") == 0
+
+
 def test_the_buckets_are_those_of_the_contract(tmp_path: Path) -> None:
     assert BUCKETS == (
         0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5,

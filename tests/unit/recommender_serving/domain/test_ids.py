@@ -105,7 +105,7 @@ def test_a_number_is_refused_for_a_text_and_a_text_for_a_number_in_tensors_too()
 
 
 def test_null_is_a_missing_id_not_a_text() -> None:
-    with pytest.raises(InvalidRequest, match="user_id: got None; it is required"):
+    with pytest.raises(InvalidRequest, match="user_id: got None; give the user id"):
         v1(user_id=None)
     with pytest.raises(InvalidRequest, match="item: got None; it is required"):
         v1(user_id="a", session=[{"item": None}])

@@ -101,6 +101,15 @@ async def test_calls_beyond_the_bound_are_refused_and_the_others_answered(
         assert (await first).outputs[0].name == "item_ids"
 
 
+async def test_the_deadline_of_a_call_is_kept_by_a_fallback(tmp_path: Path) -> None:
+    parts = Parts(tmp_path, HangingRanker(), giving(PLAIN), timeout=60)
+    served = await Served.opened(tmp_path, parts)
+    async with calling(served.service) as (stub, _):
+        answer = await stub.ModelInfer(ASKED, timeout=1.5)
+    assert struct.unpack("<3q", answer.raw_output_contents[0]) == PLAIN.items
+    assert answer.raw_output_contents[2][4:] == b"baseline"
+
+
 async def test_a_connection_that_never_speaks_is_closed(served: Served) -> None:
     async with calling(served.service, Bounds(handshake_seconds=0.2)) as (_, port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)

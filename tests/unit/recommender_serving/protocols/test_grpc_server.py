@@ -84,7 +84,7 @@ async def test_grpc_takes_the_declared_features_and_describes_them(
         (infer_request(user_id=("FP32", b"1234")), "send it as INT64"),
         (infer_request(gender=("BYTES", b"\xff\xff\xff\xff")), "gender"),
         (infer_request(user_id=("NONSENSE", b"1")), "user_id: got 1 bytes of raw contents"),
-        (infer_request(), "user_id: got None; it is required"),
+        (infer_request(), "user_id: got None; give the user id"),
     ],
 )
 async def test_a_bad_grpc_request_is_an_invalid_argument_and_counts(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from recommender_serving.domain.types import Ranking
+from tests.unit.recommender_serving.serving_fakes import PLAIN, HangingRanker, Parts, giving
 from tests.unit.recommender_serving.serving_served import Served
 
 PREDICT = "/v1/models/recommender:predict"
@@ -26,17 +30,80 @@ def v2(**tensors: Any) -> dict[str, Any]:
 
 async def test_v1_answers_every_instance(served: Served) -> None:
     body = {"instances": [{"user_id": 1, "top_n": 2}, {"user_id": 2, "top_n": 1}]}
-    answer = await served.http.post(PREDICT, json=body)
+    answer = await served.http.post(PREDICT, json=body, headers={"x-request-id": "page-7"})
     assert answer.status_code == 200
+    shared = {"score_kind": "probability", "source": "model", "version": "movies-1"}
     assert answer.json() == {
         "predictions": [
-            {"items": [1, 2], "scores": [0.9, 0.8], "source": "model", "version": "movies-1"},
-            {"items": [1], "scores": [0.9], "source": "model", "version": "movies-1"},
+            {"items": [1, 2], "scores": [0.9, 0.8], "request_id": "page-7-0", **shared},
+            {"items": [1], "scores": [0.9], "request_id": "page-7-1", **shared},
         ]
     }
     assert answer.headers["x-recommender-version"] == "movies-1"
     assert answer.headers["x-recommender-source"] == "model"
+    assert answer.headers["x-request-id"] == "page-7"
     assert served.count("ok") == 2
+
+
+async def test_a_deadline_is_kept_by_a_fallback(tmp_path: Path) -> None:
+    slow = Parts(tmp_path, HangingRanker(), giving(PLAIN), timeout=60)
+    served = await Served.opened(tmp_path, slow)
+    async with served.http:
+        for path, body in (
+            (PREDICT, {"instances": [{"user_id": 1}]}),
+            (INFER, v2(user_id=("INT64", [1]))),
+        ):
+            async with asyncio.timeout(20):
+                answer = await served.http.post(path, json=body, headers={"x-deadline-ms": "200"})
+            assert answer.headers["x-recommender-source"] == "baseline"
+    assert served.count("ok") == 2
+
+
+@pytest.mark.parametrize("given", ["0", "60001", "-1", "1.5", "", "soon", "1" * 20, "٣"])
+async def test_a_deadline_that_is_none_is_refused(served: Served, given: str) -> None:
+    headers = [(b"x-deadline-ms", given.encode())]
+    answer = await served.http.post(PREDICT, json={"instances": [{"user_id": 1}]}, headers=headers)
+    assert answer.status_code == 400
+    assert "x-deadline-ms: got " in answer.json()["error"]
+    assert "give whole milliseconds from 1 to 60000" in answer.json()["error"]
+    assert served.count("invalid") == 1
+
+
+async def test_an_answer_by_popularity_says_what_its_scores_are(tmp_path: Path) -> None:
+    nothing = giving(Ranking((), ()))
+    served = await Served.opened(tmp_path, Parts(tmp_path, nothing, nothing))
+    async with served.http:
+        answer = await served.http.post(PREDICT, json={"instances": [{"user_id": 1}]})
+    (prediction,) = answer.json()["predictions"]
+    assert (prediction["source"], prediction["score_kind"]) == ("popularity", "popularity")
+
+
+@pytest.mark.parametrize("given", [None, "", "two words", "x" * 129, "é"])
+async def test_a_request_without_an_id_of_use_gets_one(served: Served, given: str | None) -> None:
+    headers = [] if given is None else [(b"x-request-id", given.encode("latin-1"))]
+    ids = set()
+    for _ in range(2):
+        answer = await served.http.post(
+            PREDICT, json={"instances": [{"user_id": 1}]}, headers=headers
+        )
+        (prediction,) = answer.json()["predictions"]
+        assert answer.headers["x-request-id"] == prediction["request_id"] != given
+        ids.add(prediction["request_id"])
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("own", "header", "expected"),
+    [("7", "8", "7"), (None, "8", "8"), ("", "8", "8"), ("日本\n", "8", "日本\n")],
+)
+async def test_the_id_of_a_v2_body_comes_before_that_of_the_header(
+    served: Served, own: str | None, header: str, expected: str
+) -> None:
+    body = v2(user_id=("INT64", [1])) | {"id": own}
+    answer = await served.http.post(INFER, json=body, headers={"x-request-id": header})
+    assert answer.json()["id"] == expected
+    told = answer.headers.get("x-request-id")
+    assert told == (expected if expected.isascii() else None)
 
 
 @pytest.mark.parametrize("kind", ["application/json; charset=utf-8", "text/plain", "", "x"])
@@ -65,6 +132,7 @@ async def test_v2_answers_with_the_tensors_of_the_contract(served: Served) -> No
         "item_ids": ("INT64", [2], [1, 2]),
         "source": ("BYTES", [1], ["model"]),
         "version": ("BYTES", [1], ["movies-1"]),
+        "score_kind": ("BYTES", [1], ["probability"]),
     }
 
 
@@ -98,6 +166,7 @@ async def test_v2_describes_its_tensors(served: Served) -> None:
         "scores",
         "source",
         "version",
+        "score_kind",
     ]
 
 
@@ -113,7 +182,7 @@ BAD_BODIES: list[tuple[str, bytes, str]] = [
     (INFER, b"", "body"),
     (INFER, b"{", "body"),
     (INFER, b"[]", "body"),
-    (INFER, b'{"inputs": []}', "user_id: got None; it is required"),
+    (INFER, b'{"inputs": []}', "user_id: got None; give the user id"),
     (INFER, b'{"inputs": [{"name": "user_id"}]}', "body"),
     (INFER, json.dumps(v2(user_id=("INT64", [True]))).encode(), "user_id: got True"),
     (INFER, json.dumps(v2(user_id=("INT32", [1]))).encode(), "send it as INT64"),

@@ -75,7 +75,7 @@ def test_the_default_of_top_n_stays_within_a_small_bound() -> None:
 
 BIG = 2**63
 BAD_FIELDS: list[tuple[str, Any, str]] = [
-    ("user_id", None, "required"),
+    ("user_id", None, "give the user id, or a session or seed items to go by"),
     ("user_id", "1", "64-bit"),
     ("user_id", True, "64-bit"),
     ("user_id", 1.0, "64-bit"),

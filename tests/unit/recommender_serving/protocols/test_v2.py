@@ -45,7 +45,7 @@ def test_a_bad_tensor_is_refused_with_its_name(bad: NamedTensor, remedy: str) ->
 
 
 def test_a_v2_request_without_a_user_is_refused() -> None:
-    with pytest.raises(InvalidRequest, match="user_id: got None; it is required"):
+    with pytest.raises(InvalidRequest, match="user_id: got None; give the user id"):
         v2(tensor("top_n", 3))
 
 

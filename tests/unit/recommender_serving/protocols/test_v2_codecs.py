@@ -160,7 +160,7 @@ def test_any_message_is_decoded_or_refused(data: bytes) -> None:
     except DecodeError:
         return
     with contextlib.suppress(InvalidRequest):
-        assert v2_proto.decode(message).id == message.id
+        assert len(v2_proto.decode(message).tensors) == len(message.inputs)
 
 
 @pytest.mark.parametrize(

@@ -18,17 +18,17 @@ from tests import small_data
 
 HOUR = 3600
 TYPES = ("view", "click", "buy")
-WEIGHTS = {"click": 1.0, "buy": 5.0}
+WEIGHTS = {"buy": 5.0, "click": 1.0}
 ATTRIBUTED = {
     "positiveTypes": [{"type": name, "weight": weight} for name, weight in WEIGHTS.items()],
     "attribution": {"impressions": ["view"], "hours": 1},
 }
 #: User, item, time and type.
 Row = tuple[int, int, int, str]
+#: Quarters of an hour, so that the ends of windows are met, and some seconds between.
+TIMES = st.integers(0, 16).map(lambda quarter: 1 + 900 * quarter) | st.integers(1, 4 * HOUR)
 ROWS = st.lists(
-    st.tuples(
-        st.integers(0, 2), st.integers(0, 2), st.integers(1, 4 * HOUR), st.sampled_from(TYPES)
-    ),
+    st.tuples(st.integers(0, 1), st.integers(0, 1), TIMES, st.sampled_from(TYPES)),
     min_size=1,
     max_size=40,
     unique=True,

@@ -346,8 +346,11 @@ def bucket(attribute: Attribute, value: float, now: int) -> int:
 
 
 SETTINGS: Mapping[str, list[dict[str, Any]]] = {
-    "Categorical": [{}, {"maxCategories": 2}],
-    "MultiCategorical": [{"separator": " ", "maxCategories": 3}],
+    "Categorical": [{}, {"maxCategories": 2}, {"hashBuckets": 3}],
+    "MultiCategorical": [
+        {"separator": " ", "maxCategories": 3},
+        {"separator": " ", "hashBuckets": 4},
+    ],
     "Boolean": [{}],
     "Numeric": [
         {},

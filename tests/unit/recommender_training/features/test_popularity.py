@@ -175,7 +175,8 @@ def test_the_report_judges_the_lists_that_would_be_served(
     before = dataclasses.replace(data, events=data.events.take(data.events.time < start))
     scores = dict(popularity.by_segment(before, None))
     nothing = np.zeros((len(judged.request_user), 0), dtype=np.float32)
-    segment = popularity.segment_of(data, judged.request_user, nothing)
+    times = np.array([each.time for each in judged.task.requests], dtype=np.int64)
+    segment = popularity.segment_of(data, judged.request_user, times, nothing)
     of_segments = np.array([scores[code] for code in segment])
     of_segments[judged.task.excluded.nonzero()] = -np.inf
     expected = metrics.top_k(of_segments, answers.TOP_K)

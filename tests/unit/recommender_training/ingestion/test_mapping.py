@@ -82,6 +82,10 @@ def refusal(kind: Format, text: str | None) -> str:
             {"users": {"files": "u", "id": "id", "age": "age"}},
             "users.age='age': Extra inputs are not permitted",
         ),
+        (
+            {"users": {"files": "u", "id": "id", "validFromUnit": "Seconds"}},
+            "validFromUnit needs validFrom",
+        ),
         ({"csv": {"delimiter": "\n"}}, "neither may be a line end"),
         ({"csv": {"delimiter": '"'}}, "must differ"),
         ({"csv": {"delimiter": "ab"}}, "csv.delimiter='ab'"),
@@ -166,6 +170,8 @@ def test_a_schema_hash_ignores_how_models_use_a_feature() -> None:
         mapping = declare(interactions=INTERACTIONS | {"features": [feature]})
         return mapping.schema_hash("interactions", Format.CSV)
 
+    buckets = {"kind": "Categorical", "hashBuckets": 9}
+    assert hashed(kind="Categorical") == hashed(**buckets)
     used = hashed(fairness=True, coldStart=True, servedAs="1", edges=[1, 2])
     assert used == hashed(bands=4) == hashed()
     assert len({hashed(), hashed(maximum=5), hashed(missing=["-"]), hashed(column="p")}) == 4
@@ -190,6 +196,7 @@ FULL: dict[str, Any] = {
                      "timestamp": "t", "timestampUnit": "Milliseconds", "columns": ["a", "b"],
                      "features": [NUMBER]},
     "users": {"files": "u/*", "id": "id", "segment": "s", "columns": ["c"],
+              "validFrom": "since", "validFromUnit": "ISO8601",
               "features": [{"name": "age", "kind": "Numeric"}]},
     "items": {"files": "i/**/*.csv", "id": "id", "title": "t", "columns": ["d"],
               "features": [CATEGORY, *OTHERS]},

@@ -88,3 +88,22 @@ def test_an_item_is_hidden_wherever_a_batch_names_it() -> None:
 
 def test_the_content_is_no_part_of_a_state() -> None:
     assert not ItemContent(content(1)).state_dict()
+
+
+@given(seed=st.integers(0, 10_000), start=st.integers(1, 1_000_000))
+def test_an_item_is_hidden_wherever_a_batch_names_it_whatever_the_catalogue(
+    seed: int, start: int
+) -> None:
+    torch.manual_seed(seed)
+    rows = torch.arange(start, start + 2000).view(20, 100)
+    hidden = item_vectors.hidden_names(torch.cat([rows, rows]))
+    assert torch.equal(hidden[:20], hidden[20:])
+    assert ((hidden == 0) | (hidden == torch.cat([rows, rows]))).all()
+    assert 0.05 < float((hidden == 0).float().mean()) < 0.15
+
+
+def test_each_batch_hides_other_items() -> None:
+    torch.manual_seed(0)
+    rows = torch.arange(1, 2001)
+    one, other = (item_vectors.hidden_names(rows) == 0 for _ in range(2))
+    assert 0 < int((one & other).sum()) < 60  # a hundredth by chance

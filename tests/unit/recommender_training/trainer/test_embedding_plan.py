@@ -37,7 +37,7 @@ def config(**settings: object) -> TrainingConfig:
 
 
 def table(rows: int = 1000, width: int = 8, *, by_row: bool = False) -> Table:
-    return Table("ranker", "items", rows, width, by_row, copies=3)
+    return Table("ranker", "items", rows, width, by_row, copies=2)
 
 
 def test_the_bytes_are_those_of_the_tensors(prepared: Prepared) -> None:

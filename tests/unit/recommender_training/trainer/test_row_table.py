@@ -149,3 +149,12 @@ def test_a_restored_table_goes_on_as_one_never_kept() -> None:
     for found in (one, other):
         step(found, torch.tensor([1, 2]), torch.ones(2, 2), 7)
     assert torch.equal(one.weights, other.weights)
+
+
+def test_moments_fade_in_the_steps_that_do_not_read_a_row() -> None:
+    found, row = table(1), torch.tensor([0])
+    step(found, row, torch.ones(1, 1), 1)
+    before = {name: each.clone() for name, each in found.state().items()}
+    found.catch_up(row, 301, 0.0)
+    torch.testing.assert_close(found.state()["second"], before["second"] * 0.999**300)
+    assert float(found.state()["first"]) < 1e-6 < float(before["first"])

@@ -1,0 +1,233 @@
+"""The clients: one call by httpx, repeated until it succeeds or its deadline is over."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from recommender_client.errors import BadAnswer, InvalidQuery, Unavailable
+from recommender_client.messages import Query, Recommendation, recommendations
+from recommender_client.retries import TRANSIENT, Attempts, Retries
+
+MODEL = "recommender"
+ID_HEADER = "x-request-id"
+DEADLINE_HEADER = "x-deadline-ms"
+MOST_MS = 60_000  # of the header
+DEFAULT_RETRIES = Retries()
+
+
+class _Call:
+    """What both clients do before and after an attempt."""
+
+    def __init__(
+        self, queries: Sequence[Query], attempts: Attempts, request_id: str | None
+    ) -> None:
+        self.attempts = attempts
+        self.body = {"instances": [query.instance() for query in queries]}
+        self._of_caller = {} if request_id is None else {ID_HEADER: request_id}
+        self._count = len(queries)
+        self._reason: object = "no attempt was made"
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers of the next attempt; the server answers faster in a short time."""
+        left = min(MOST_MS, max(1, int(1000 * self.attempts.left)))
+        return {DEADLINE_HEADER: str(left), **self._of_caller}
+
+    def answer(self, response: httpx.Response) -> list[Recommendation] | None:
+        """Return the recommendations; None if another attempt may help."""
+        if response.status_code in TRANSIENT:
+            self._reason = f"status {response.status_code}: {_message(response)}"
+            return None
+        if response.status_code in (400, 413):
+            raise InvalidQuery(_message(response))
+        if response.status_code != 200:
+            raise BadAnswer(f"status {response.status_code}: {_message(response)}")
+        try:
+            body = response.json()
+        except ValueError as error:
+            raise BadAnswer("the answer is not JSON") from error
+        return recommendations(body, self._count)
+
+    def failed(self, error: Exception) -> None:
+        """Remember why an attempt failed."""
+        self._reason = f"{type(error).__name__}: {error}"
+
+    def unavailable(self) -> Unavailable:
+        """Return the error when there is no further attempt."""
+        return Unavailable(
+            f"no answer in {self.attempts.failed} attempts; the last: {self._reason}"
+        )
+
+
+class _Settings:
+    """The settings that both clients share."""
+
+    def __init__(
+        self, base_url: str, host: str | None, model: str, deadline: float, retries: Retries
+    ) -> None:
+        if not deadline > 0:
+            raise ValueError(f"deadline: got {deadline}; give seconds above 0")
+        self.path = f"/v1/models/{model}:predict"
+        self._deadline = deadline
+        self._retries = retries
+        self.of_httpx: dict[str, Any] = {
+            "base_url": base_url,
+            "headers": {} if host is None else {"host": host},
+        }
+
+    def call(
+        self, queries: Sequence[Query], deadline: float | None, request_id: str | None
+    ) -> _Call:
+        """Return a call that starts now."""
+        seconds = self._deadline if deadline is None else deadline
+        return _Call(queries, Attempts(self._retries, seconds, time.monotonic), request_id)
+
+
+class Client:
+    """A client that blocks; it keeps its connections and may be used by several threads.
+
+    The deadline covers all attempts and the waits between them. Within the last attempt httpx
+    bounds each step (connecting, sending, each read) by what is left, not their sum; the
+    asynchronous client bounds the sum.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        host: str | None = None,
+        model: str = MODEL,
+        deadline: float = 1.0,
+        retries: Retries = DEFAULT_RETRIES,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        """Connect to the Gateway at `base_url`, for the model at `host`; seconds of deadline."""
+        self._settings = _Settings(base_url, host, model, deadline, retries)
+        self._http = httpx.Client(transport=transport, **self._settings.of_httpx)
+
+    def recommend(
+        self, query: Query, *, deadline: float | None = None, request_id: str | None = None
+    ) -> Recommendation:
+        """Recommend for one query.
+
+        Raises:
+            InvalidQuery: the endpoint refuses the query.
+            Unavailable: there is no answer within the deadline and the retries.
+            BadAnswer: the answer is not one of a recommender.
+        """
+        return self.recommend_all([query], deadline=deadline, request_id=request_id)[0]
+
+    def recommend_all(
+        self,
+        queries: Sequence[Query],
+        *,
+        deadline: float | None = None,
+        request_id: str | None = None,
+    ) -> list[Recommendation]:
+        """Recommend for up to 64 queries in one call, in order; it fails as a whole.
+
+        Raises:
+            InvalidQuery, Unavailable, BadAnswer: as for `recommend`.
+        """
+        call = self._settings.call(queries, deadline, request_id)
+        while True:
+            try:
+                response = self._http.post(
+                    self._settings.path,
+                    json=call.body,
+                    headers=call.headers(),
+                    timeout=call.attempts.left,
+                )
+                if (found := call.answer(response)) is not None:
+                    return found
+            except httpx.TransportError as error:
+                call.failed(error)
+            wait = call.attempts.wait()
+            if wait is None:
+                raise call.unavailable()
+            time.sleep(wait)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class AsyncClient:
+    """The same for asyncio; the deadline is exact."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        host: str | None = None,
+        model: str = MODEL,
+        deadline: float = 1.0,
+        retries: Retries = DEFAULT_RETRIES,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Connect to the Gateway at `base_url`, for the model at `host`; seconds of deadline."""
+        self._settings = _Settings(base_url, host, model, deadline, retries)
+        self._http = httpx.AsyncClient(transport=transport, **self._settings.of_httpx)
+
+    async def recommend(
+        self, query: Query, *, deadline: float | None = None, request_id: str | None = None
+    ) -> Recommendation:
+        """Recommend for one query; raises as `Client.recommend` does."""
+        return (await self.recommend_all([query], deadline=deadline, request_id=request_id))[0]
+
+    async def recommend_all(
+        self,
+        queries: Sequence[Query],
+        *,
+        deadline: float | None = None,
+        request_id: str | None = None,
+    ) -> list[Recommendation]:
+        """Recommend for up to 64 queries in one call; raises as `Client.recommend` does."""
+        call = self._settings.call(queries, deadline, request_id)
+        while True:
+            try:
+                async with asyncio.timeout(call.attempts.left):
+                    response = await self._http.post(
+                        self._settings.path, json=call.body, headers=call.headers(), timeout=None
+                    )
+                if (found := call.answer(response)) is not None:
+                    return found
+            except (httpx.TransportError, TimeoutError) as error:
+                call.failed(error)
+            wait = call.attempts.wait()
+            if wait is None:
+                raise call.unavailable()
+            await asyncio.sleep(wait)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        return response.text[:200]

@@ -1,0 +1,156 @@
+"""No answer has an item that its request does not want, whatever answers."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from recommender_serving.answering.selecting import fitting, rest_of_candidates, select
+from recommender_serving.domain.selection import Selection
+from recommender_serving.domain.types import Answer, FallReason, RankerError, Ranking, Source
+from recommender_serving.triton.inputs import Tensors
+from tests.unit.recommender_serving.serving_fakes import PLAIN, FakeRanker, Parts, failing, giving
+from tests.unit.recommender_serving.serving_samples import (
+    CATALOGUE,
+    GENRES,
+    VOCABULARY,
+    request,
+    session,
+    vocabulary_of,
+)
+
+ITEMS = vocabulary_of(VOCABULARY).items
+ALL = Ranking(tuple(range(CATALOGUE)), tuple(1 / (1 + i) for i in range(CATALOGUE)))
+UNKNOWN = 1000  # an item that the catalogue does not have
+
+
+def genre(item: int) -> str | None:
+    return GENRES[item % 3] if item < CATALOGUE else None
+
+
+class Watching(FakeRanker):
+    """Ranks every item, as many as it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: ALL)
+        self.wanted = 0
+
+    async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
+        (self.wanted,) = struct.unpack(
+            "<q", next(each.data for each in tensors if each.name == "top_n")
+        )
+        return Ranking(ALL.items[: self.wanted], ALL.scores[: self.wanted])
+
+
+async def answer(folder: Path, selection: Selection, top_n: int = 5) -> tuple[Answer, int]:
+    model = Watching()
+    parts = Parts(folder, model, giving(PLAIN))
+    found = await parts.chain.answer(request(selection=selection, top_n=top_n))
+    return found, model.wanted
+
+
+numbers = st.integers(0, CATALOGUE + 3)
+genres = st.frozensets(st.sampled_from([*GENRES, "unheard"]), min_size=1)
+rules = st.fixed_dictionaries({}, optional={"genre": genres})
+selections = st.builds(
+    Selection,
+    candidates=st.lists(numbers, max_size=8, unique=True).map(tuple),
+    excluded=st.frozensets(numbers, max_size=8),
+    allow=rules,
+    deny=rules,
+)
+
+
+@given(selections, st.integers(1, 10))
+def test_every_wish_holds_for_every_item(selection: Selection, top_n: int) -> None:
+    asked = request(selection=selection, top_n=top_n)
+    pairs = list(zip(ALL.items, ALL.scores, strict=True))
+    chosen = select(pairs, asked, ITEMS)
+
+    def wanted(item: int) -> bool:
+        return (
+            (not selection.candidates or item in selection.candidates)
+            and item not in selection.excluded
+            and all(genre(item) in values for values in selection.allow.values())
+            and not any(genre(item) in values for values in selection.deny.values())
+        )
+
+    assert chosen == [pair for pair in pairs if wanted(pair[0])][:top_n]
+    rest = rest_of_candidates(asked, [item for item, _ in chosen], ITEMS)
+    assert all(wanted(item) for item, _ in rest)
+
+
+def test_an_item_without_a_category_fits_no_allow_and_every_deny() -> None:
+    values = frozenset(GENRES)
+    assert not fitting(Selection(allow={"genre": values}), ITEMS)(UNKNOWN)
+    assert fitting(Selection(deny={"genre": values}), ITEMS)(UNKNOWN)
+
+
+async def test_a_restricted_request_asks_for_the_whole_catalogue(tmp_path: Path) -> None:
+    found, wanted = await answer(tmp_path, Selection(allow={"genre": frozenset({"drama"})}))
+    assert wanted == CATALOGUE
+    assert found.items == (2, 5, 8, 11, 14)
+    assert found.source is Source.MODEL
+
+
+async def test_other_requests_ask_for_what_they_want(tmp_path: Path) -> None:
+    found, wanted = await answer(tmp_path, Selection(seeds=(40,)))
+    assert (wanted, found.items) == (5, (0, 1, 2, 3, 4))
+
+
+async def test_candidates_are_ranked_and_unknown_ones_follow_in_their_order(
+    tmp_path: Path,
+) -> None:
+    candidates = (UNKNOWN + 1, 9, UNKNOWN, 3)
+    found, _ = await answer(tmp_path, Selection(candidates=candidates))
+    assert found.items == (3, 9, UNKNOWN + 1, UNKNOWN)
+    assert found.scores == (ALL.scores[3], ALL.scores[9], 0.0, 0.0)
+    few, _ = await answer(tmp_path, Selection(candidates=candidates), top_n=3)
+    assert few.items == found.items[:3]
+
+
+async def test_a_candidate_of_the_session_or_excluded_does_not_come_back(tmp_path: Path) -> None:
+    parts = Parts(tmp_path, giving(Ranking((8,), (0.5,))), giving(PLAIN))
+    wish = Selection(candidates=(7, 8, 9), excluded=frozenset({9}))
+    found = await parts.chain.answer(request(selection=wish, session=session(7)))
+    assert found.items == (8,)
+
+
+async def test_popular_items_answer_if_the_model_has_none_that_is_wanted(tmp_path: Path) -> None:
+    model = giving(Ranking((1, 4), (0.9, 0.8)))  # two comedies
+    parts = Parts(tmp_path, model, failing(AssertionError("not asked")))
+    wish = Selection(deny={"genre": frozenset({"comedy"})})
+    found = await parts.chain.answer(request(selection=wish))
+    assert (found.items, found.source) == ((8, 9, 11), Source.POPULARITY)
+    for reason in FallReason:  # the model did not fail
+        assert parts.value("recommender_fallbacks_total", reason=reason) == 0
+
+
+@pytest.mark.parametrize("wish", [Selection(allow={"genre": frozenset({"unheard"})})])
+async def test_a_wish_that_no_item_fits_gets_an_empty_answer(
+    tmp_path: Path, wish: Selection
+) -> None:
+    found, _ = await answer(tmp_path, wish)
+    assert (found.items, found.scores) == ((), ())
+
+
+async def test_candidates_are_answered_when_no_model_is(tmp_path: Path) -> None:
+    broken = failing(RankerError(FallReason.ERROR))
+    parts = Parts(tmp_path, broken, broken)
+    found = await parts.chain.answer(request(selection=Selection(candidates=(40, 8, 41))))
+    assert (found.items, found.source) == ((8, 40, 41), Source.POPULARITY)
+
+
+@pytest.mark.parametrize("wish", [Selection(seeds=(1,)), Selection(excluded=frozenset({1}))])
+async def test_a_request_with_wishes_is_no_session_of_the_drift_counts(
+    tmp_path: Path, wish: Selection
+) -> None:
+    parts = Parts(tmp_path, giving(ALL), giving(PLAIN))
+    await parts.recommender.recommend([request(selection=wish)])
+    assert parts.value("recommender_sessions_total") == 0
+    await parts.recommender.recommend([request()])
+    assert parts.value("recommender_sessions_total") == 1
