@@ -24,12 +24,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 
+from recommender_serving.domain.ids import hashed
+from recommender_serving.store.reader import UserReader
 from tests import collector_rig, redis_server
 from tests.benchmarks.machine import machine
 from tests.collector_crash import kill_under_load
-from tests.collector_rig import Rig
+from tests.collector_rig import Rig, Sender, clicks
 
 COLLECTOR_CORE, OTHER_CORE = 0, 1
 #: Name, events of a request or of a pipeline, connections.
@@ -156,6 +159,28 @@ def throughput(rounds: int, events: int) -> dict[str, Any]:
     return found
 
 
+async def freshness(events: int) -> dict[str, float]:
+    """Milliseconds from the answer to an event until a reader sees it, one event at a time."""
+    waits: list[float] = []
+    with tempfile.TemporaryDirectory() as scratch, collector_rig.running(Path(scratch)) as rig:
+        users = UserReader(rig.redis.url, "shop")
+        await users.recent(0)
+        async with httpx.AsyncClient(timeout=10) as client:
+            for number in range(events):
+                event = clicks(number, 1, users=events)[0]
+                await Sender(rig.url).send(client, [event])
+                answered = time.perf_counter()
+                while not await users.recent(hashed(str(event["user"]))):
+                    assert time.perf_counter() < answered + 10
+                waits.append((time.perf_counter() - answered) * 1000)
+        await users.close()
+    ordered = sorted(waits)
+    return {
+        "freshness_p50_ms": round(ordered[len(ordered) // 2], 1),
+        "freshness_p99_ms": round(ordered[int(len(ordered) * 0.99)], 1),
+    }
+
+
 async def crashes(events: int, kills: int) -> dict[str, Any]:
     """Kill parts under load and count."""
     with tempfile.TemporaryDirectory() as scratch, collector_rig.running(Path(scratch)) as rig:
@@ -171,10 +196,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--events", type=int, default=100_000, help="of a round, in batches")
+    parser.add_argument("--fresh-events", type=int, default=1000)
     parser.add_argument("--crash-events", type=int, default=50_000)
     parser.add_argument("--kills", type=int, default=12)
     args = parser.parse_args()
     found = throughput(args.rounds, args.events)
+    fresh = asyncio.run(freshness(args.fresh_events))
+    print(fresh, flush=True)
     counts = asyncio.run(crashes(args.crash_events, args.kills))
     print(
         json.dumps(
@@ -182,6 +210,7 @@ def main() -> None:
                 "benchmark": "collector",
                 "collector_ratio": found["batches_of_100"]["ratio"],
                 **found,
+                **fresh,
                 **counts,
                 "machine": machine(),
                 "load": round(os.getloadavg()[0], 1),
