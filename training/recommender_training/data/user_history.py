@@ -6,6 +6,7 @@ is known. Legend of shapes: U users, V rows of the table, A attributes of users,
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,14 +29,20 @@ class UserHistory:
 
     def at(self, users: Places, times: Ints) -> Floats:
         """Return [R, A] what was known of the users at these rows, at `times` [R]."""
-        moments, rank = np.unique(self.since, return_inverse=True)
-        width = len(moments) + 1
-        keys = self.user * width + rank
+        moments, keys = self._index
         wanted = np.asarray(users, dtype=np.int64)
         begun = np.searchsorted(moments, times, side="right")
-        place = np.searchsorted(keys, wanted * width + begun, side="left") - 1
+        place = np.searchsorted(keys, wanted * (len(moments) + 1) + begun, side="left") - 1
         known = (place >= 0) & (self.user[place] == wanted)
         return np.where(known[:, None], self.side[place], np.float32(np.nan))
+
+    @functools.cached_property
+    def _index(self) -> tuple[Ints, Ints]:
+        """The distinct first seconds, and [V] user and place among these of each row as one
+        number, ascending.
+        """
+        moments, rank = np.unique(self.since, return_inverse=True)
+        return moments, self.user * (len(moments) + 1) + rank
 
 
 def newest(frame: pl.DataFrame) -> pl.DataFrame:

@@ -82,6 +82,15 @@ def test_an_impression_is_positive_if_a_positive_event_follows_in_its_window(
     assert found.delay == HOUR
 
 
+@pytest.mark.parametrize(("after", "positive"), [(-1, False), (0, True), (HOUR, True),
+                                                 (HOUR + 1, False)])  # fmt: skip
+def test_a_window_is_from_its_impression_to_its_last_second(after: int, positive: bool) -> None:
+    rows: list[Row] = [(0, 0, 10, "view"), (0, 0, 10 + after, "buy"), (1, 1, 3 * HOUR, "view")]
+    found = data(in_order(rows), ATTRIBUTED).events
+    shown = (found.time == 10) & (found.user == 0)
+    assert found.label[shown].any() == positive
+
+
 @given(ROWS, st.integers(1, 4 * HOUR), st.data())
 def test_attribution_reads_nothing_after_its_window(
     rows: list[Row], end: int, draw: st.DataObject
