@@ -20,6 +20,8 @@ from recommender_training.common.arrays import Doubles, Ints
 GENRES = ("Action", "Comedy", "Drama", "Horror", "Romance", "Thriller")
 OCCUPATIONS = ("artist", "engineer", "none", "student")
 PART_ROWS, USER_ROWS, DAYS, SEED = 250_000, 100, 120, 17
+#: Events of a session, and seconds from one to the next.
+SESSION, APART = 8, 60
 _START, _SHIFT = 880_000_000, 50
 
 
@@ -80,6 +82,16 @@ def _items(catalogue: Catalogue, random: np.random.Generator) -> pl.DataFrame:
     )
 
 
+def _times(user: Ints, random: np.random.Generator) -> Ints:
+    """[N] seconds since 1970 of the events of sorted users, SESSION in a row at one time."""
+    rows = np.arange(len(user))
+    first = np.r_[True, user[1:] != user[:-1]]
+    place = (rows - np.maximum.accumulate(np.where(first, rows, 0))) % SESSION
+    session = np.cumsum(place == 0) - 1
+    starts = _START + random.integers(0, DAYS * 86_400, session[-1] + 1)
+    return np.asarray(starts[session] + place * APART, dtype=np.int64)
+
+
 def _part(
     catalogue: Catalogue, users: int, rows: int, random: np.random.Generator
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -99,7 +111,7 @@ def _part(
         item[at] = own[place]
     score = 3.5 + 0.7 * taste[user, genre] + catalogue.quality[item]
     score += random.normal(0, 0.7, rows)
-    time = _START + random.integers(0, DAYS, rows) * 86_400 + random.integers(0, 7_200, rows)
+    time = _times(user, random)
     events = pl.DataFrame(
         {
             "user": user + 1,

@@ -34,13 +34,21 @@ def test_each_part_has_users_of_its_own_and_no_pair_is_repeated(raw: Path) -> No
 def test_items_differ_in_popularity_and_users_in_what_they_like(raw: Path) -> None:
     events = pl.read_parquet(raw / "events/*.parquet")
     counts = events["item"].value_counts(sort=True)["count"]
-    assert counts[0] > 3 * counts[150]
+    assert counts[0] > 2 * counts[150]
     joined = events.join(pl.read_parquet(raw / "items/*.parquet"), on="item")
     by_genre = joined.group_by("user", "genres").len().pivot("genres", index="user", values="len")
     shares = by_genre.drop("user").fill_null(0)
     largest = (shares.max_horizontal() / shares.sum_horizontal()).mean()
     assert isinstance(largest, float)
     assert largest > 0.35  # a sixth without tastes
+
+
+def test_a_user_comes_in_sessions_of_several_events(raw: Path) -> None:
+    events = pl.read_parquet(raw / "events/*.parquet").sort("user", "time")
+    gaps = events.select(pl.col("time").diff().over("user"))["time"].drop_nulls()
+    within = (gaps <= 30 * 60).mean()
+    assert isinstance(within, float)
+    assert 0.7 < within < 0.95
 
 
 def test_the_same_call_writes_the_same_events(tmp_path: Path) -> None:
