@@ -59,7 +59,7 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 # One pod of a served version at a time may be evicted. They are deleted with its InferenceService.
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
-  verbs: [get, create, patch]
+  verbs: [get, list, watch, create, patch]
 # Objects that KServe creates for an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]

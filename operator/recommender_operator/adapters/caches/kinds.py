@@ -14,6 +14,7 @@ from recommender_operator.adapters.caches.store import Place, Store, label_of, n
 from recommender_operator.adapters.caches.watching import Scope, Source
 from recommender_operator.adapters.kubernetes.port import (
     BASELINES,
+    BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
@@ -36,6 +37,7 @@ CHILDREN = (
     PODS,
     INFERENCE_SERVICES,
     HTTP_ROUTES,
+    BUDGETS,
     TRAIN_JOBS,
     REVISIONS,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -27,7 +28,7 @@ from recommender_operator.observed import ServiceState, TrafficState
 from recommender_operator.resources import disruption, http_route, inference_service, labels
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
-from recommender_operator.resources.ownership import Foreign, foreign, owned_by
+from recommender_operator.resources.ownership import Foreign, controller_of, foreign, owned_by
 
 #: Hex digits of the digest of observations.
 DIGEST_DIGITS = 16
@@ -47,7 +48,9 @@ class GatewayTraffic:
             INFERENCE_SERVICES, model.namespace, labels.of_model(model.name)
         )
         subject.seen.read(INFERENCE_SERVICES, found)
-        services, others = _services(subject, found)
+        budgets = await self._kube.list(BUDGETS, model.namespace, labels.of_model(model.name))
+        subject.seen.read(BUDGETS, budgets)
+        services, others = _services(subject, found, budgets)
         route = await self._kube.get(HTTP_ROUTES, model.namespace, model.name)
         subject.seen.read(HTTP_ROUTES, [route] if route is not None else [])
         if route is None or owned_by(route, subject.owners):
@@ -69,12 +72,14 @@ class GatewayTraffic:
         await self._objects.delete(INFERENCE_SERVICES, namespace, version, subject.claim)
 
     async def _limit_disruption(self, subject: Subject, version: str, service: Object) -> None:
-        """Apply the budgets, which the service owns, so that they are deleted with it."""
+        """Apply the missing budgets; the service owns them, so that they are deleted with it."""
         owners = {*subject.claim.owners, service["metadata"]["uid"]}
         claim = dataclasses.replace(subject.claim, owners=owners)
         for component in Component:
             budget = disruption.budget(subject.model.name, version, component, service)
-            await self._objects.apply(BUDGETS, budget, claim)
+            seen = subject.seen.get(BUDGETS, budget["metadata"]["name"])
+            if seen is None or not _is_the_same(seen, budget):
+                await self._objects.apply(BUDGETS, budget, claim)
 
     async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
         manifest = http_route.http_route(subject.model, weights, self._options, host)
@@ -87,9 +92,12 @@ class GatewayTraffic:
 
 
 def _services(
-    subject: Subject, found: Sequence[Object]
+    subject: Subject, found: Sequence[Object], budgets: Sequence[Object]
 ) -> tuple[dict[str, ServiceState], list[Foreign]]:
     """Return the services of the versions, and foreign objects with their names."""
+    limited = collections.Counter(
+        str(owner["uid"]) for budget in budgets if (owner := controller_of(budget)) is not None
+    )
     digest = inference_service.serving_digest(subject.model.spec.serving)
     services: dict[str, ServiceState] = {}
     others = []
@@ -105,11 +113,18 @@ def _services(
                 condition=ready_condition(service),
                 pods=subject.pods.get(version, ()),
                 components=tuple(Component),
-                outdated=(metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) != digest,
+                outdated=(metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) != digest
+                # The operator may have died between the service and its budgets.
+                or limited[str(metadata["uid"])] < len(Component),
             )
         elif metadata["name"] in subject.versions:
             others.append(foreign(KINDS[INFERENCE_SERVICES], service))
     return services, others
+
+
+def _is_the_same(stored: Object, wanted: Object) -> bool:
+    owner = wanted["metadata"]["ownerReferences"][0]["uid"]
+    return owned_by(stored, {owner}) and bool(stored["spec"] == wanted["spec"])
 
 
 def _basis(subject: Subject) -> str:

@@ -204,6 +204,6 @@ def test_the_series_of_the_contract_are_those_of_the_transformer() -> None:
     counters = Fleet(0)._counters
     outcomes = [series for series in counters if series.startswith("recommender_requests_total")]
     assert len(outcomes) == len(Outcome)
-    falls = [series for series in counters if "reason=" in series]
+    falls = [series for series in counters if series.startswith("recommender_fallbacks_total")]
     answers = [series for series in counters if "source=" in series]
     assert (len(falls), len(answers)) == (len(FallReason), len(Source))

@@ -94,6 +94,17 @@ async def test_the_missing_pods_of_a_component_are_disrupted_whatever_the_other_
     assert state.restarts == 2
 
 
+async def test_a_service_that_lacks_a_budget_is_applied_again() -> None:
+    kube = FakeKube()
+    traffic = await served(kube)
+    assert not (await traffic.observe(subject(*PAIR))).services[NAME].outdated
+    name = f"{NAME}-{TRANSFORMER}"
+    await kube.delete(BUDGETS, "team", name, uid=kube.find(BUDGETS, name)["metadata"]["uid"])
+    assert (await traffic.observe(subject(*PAIR))).services[NAME].outdated
+    await traffic.ensure(subject(*PAIR), NAME)
+    assert not (await traffic.observe(subject(*PAIR))).services[NAME].outdated
+
+
 async def test_a_version_has_a_disruption_budget_per_component() -> None:
     kube = FakeKube()
     await served(kube)
