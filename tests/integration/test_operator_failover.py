@@ -201,7 +201,10 @@ async def test_a_leader_that_is_stopped_after_a_write_and_resumed_later_changes_
             leader.send(signal.SIGCONT)
             assert leader.wait(30) == LOST_LEASE
             assert f"the lease is held by {successor.name}_" in leader.text
-            assert await both.versions() == settled
+            changed = dict(set((await both.versions()).items()) - set(settled.items()))
+            # An Event that was on its way when the leader was stopped may still arrive.
+            assert [name for name in changed if not name.startswith(EVENTS.plural)] == []
+            assert len(changed) <= 1
             leader.start()
             await both.standing_by(leader)
             before = await both.written_by_operator()

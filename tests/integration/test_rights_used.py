@@ -59,7 +59,10 @@ EXCUSED = {
     Right(group, resource, "get"): "whose a pod is"
     for group, resources in CHAIN.items()
     for resource in resources
-} | {Right("recommender.dev", "counterbaselines", "get"): "a baseline meets a conflict"}
+} | {
+    Right("recommender.dev", "counterbaselines", "get"): "a baseline meets a conflict",
+    Right("policy", "poddisruptionbudgets", "get"): "a budget meets a conflict",
+}
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ SELDOM: dict[Right, str] = {
     Right(_DEV, "modelversions", "delete"): "a version exceeds the history limit",
     Right(_DEV, "modelversions", "patch"): "a version that lost its owner is adopted",
     Right(_DEV, "counterbaselines", "get"): "the name of a baseline exists",
+    Right("policy", "poddisruptionbudgets", "get"): "a budget meets a conflict",
     Right("serving.knative.dev", "revisions", "get"): "a cache does not know an older pod",
     Right("batch", "jobs", "get"): "the name of a Job exists",
     Right(
