@@ -17,7 +17,12 @@ RETRY = """\
 http:
   middlewares:
     retry:
-      retry: {attempts: 10, initialInterval: 50ms, retryNonIdempotentMethod: true}
+      retry:
+        attempts: 10
+        initialInterval: 50ms
+        # A request that was sent and lost: without a status it is not repeated.
+        status: ["502"]
+        retryNonIdempotentMethod: true
 """
 PUBLIC_SERVICE = "recommender-gateway"
 PRIVATE_SERVICE = "recommender-gateway-private"
