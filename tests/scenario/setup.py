@@ -43,7 +43,8 @@ BASE_SPEC = {
     # Three warm versions and a training must fit two cores.
     "serving": {
         "replicas": 1,
-        "timeoutMilliseconds": 1000,
+        # Trainings and starting pods share the cores: a model may wait for seconds.
+        "timeoutMilliseconds": 3000,
         "resources": {"cpu": "200m"},
         "transformerResources": {"cpu": "200m"},
     },
@@ -54,7 +55,7 @@ BASE_SPEC = {
         "minRequests": 40,
         "deadlineSeconds": 300,
         "onDeadline": "RollBack",
-        "thresholds": {"maxLatencyP99Milliseconds": 2000, "maxLatencyRatio": 5},
+        "thresholds": {"maxLatencyP99Milliseconds": 4000, "maxLatencyRatio": 5},
     },
     "drift": {"windowSessions": 200, "consecutiveWindows": 3, "cooldownSeconds": 60},
     "retrain": {"onDrift": True, "lockAfterRollbacks": 10},
