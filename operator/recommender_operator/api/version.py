@@ -218,6 +218,11 @@ class Standby(ApiModel):
         description="Number of takeovers in a row; the champion must hold for longer after each.",
     )
 
+    @property
+    def active(self) -> bool:
+        """Whether the standby answers now."""
+        return self.until is None
+
 
 class Smoke(ApiModel):
     passed: bool = Field(description="Whether the smoke inference passed.")

@@ -169,7 +169,7 @@ class View:
         """The version that answers in place of the champion; None if the champion answers."""
         champion = self.champion
         record = champion.status.standby if champion is not None else None
-        if record is None or record.until is not None:
+        if record is None or not record.active:
             return None
         return self.versions.get(record.version)
 

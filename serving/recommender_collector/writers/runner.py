@@ -1,4 +1,4 @@
-"""Runs the writers of all models until they are told to stop."""
+"""Runs the writers of all models until a signal stops them."""
 
 from __future__ import annotations
 

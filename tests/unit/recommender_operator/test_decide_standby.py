@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
@@ -95,6 +96,20 @@ def test_after_each_takeover_the_champion_must_hold_for_longer_until_it_was_calm
     service.turn(ready=False)
     world.reconcile()
     assert record(world).count == 1
+
+
+def test_a_champion_that_was_replaced_hundreds_of_times_returns_after_the_longest_hold() -> None:
+    world = taken_over()
+    champion, former = roles(world)
+    version = world.versions[champion]
+    often = record(world).model_copy(update={"count": 500})
+    status = version.status.model_copy(update={"standby": often})
+    world.versions[champion] = dataclasses.replace(version, status=status)
+    world.services[champion].turn(ready=True)
+    world.watch(LONGEST_HOLD.total_seconds() - 10)
+    assert world.route == {former: 100}
+    world.watch(20)
+    assert world.route == {champion: 100}
 
 
 def test_a_standby_that_fails_too_gives_way_to_a_champion_that_at_least_answers() -> None:

@@ -154,7 +154,7 @@ def service_state(
         reason=reason,
         message=message[: redaction.SHOWN_LIMIT],
         ready_pods=ready_pods,
-        answers=sum(map(podstates.is_ready, podstates.answering(pods))) > 0,
+        answers=any(map(podstates.is_ready, podstates.answering(pods))),
         uid=str(owner["metadata"].get("uid") or ""),
         restarts=restarts,
         restart_reason=restart_reason,

@@ -21,9 +21,10 @@ from recommender_operator.observed import VersionObject
 from recommender_operator.phases.turn import Turn
 
 #: Time that a champion must be ready before it returns, after the first takeover; it doubles with
-#: each one that follows within `CALM`, up to `LONGEST_HOLD`.
+#: each one that follows within `CALM`, at most this number of times, to 16 minutes.
 HOLD = datetime.timedelta(seconds=30)
-LONGEST_HOLD = datetime.timedelta(minutes=16)
+DOUBLINGS = 5
+LONGEST_HOLD = HOLD * 2**DOUBLINGS
 CALM = datetime.timedelta(hours=1)
 _LOOK = datetime.timedelta(seconds=5)
 
@@ -33,18 +34,17 @@ def step(turn: Turn) -> None:
     champion = turn.champion
     if champion is None:
         return
-    record = champion.status.standby
-    active = record is not None and record.until is None
-    if not _has_standby(turn):
-        if record is not None and active:
-            _return(turn, champion, record, "there is no standby any more")
-    elif _works(turn, champion.name):
-        if record is not None and active:
-            _hold(turn, champion, record)
-    elif record is not None and active:
-        _endure(turn, champion, record)
+    last = champion.status.standby
+    works = _works(turn, champion.name)
+    if last is None or not last.active:
+        if not works and _has_standby(turn):
+            _take_over(turn, champion, last)
+    elif not _has_standby(turn):
+        _return(turn, champion, last, "there is no standby any more")
+    elif works:
+        _hold(turn, champion, last)
     else:
-        _take_over(turn, champion, record)
+        _endure(turn, champion, last)
 
 
 def _has_standby(turn: Turn) -> bool:
@@ -80,7 +80,7 @@ def _take_over(turn: Turn, champion: VersionObject, last: Standby | None) -> Non
 def _hold(turn: Turn, champion: VersionObject, record: Standby) -> None:
     """Return to the champion after it has been ready for long enough."""
     ready_since = record.ready_since or turn.time
-    hold = min(HOLD * 2 ** (record.count - 1), LONGEST_HOLD)
+    hold = HOLD * 2 ** min(record.count - 1, DOUBLINGS)
     if turn.due(ready_since, hold, _LOOK):
         _return(turn, champion, record, f"it has been ready for {hold.total_seconds():.0f} s")
         return

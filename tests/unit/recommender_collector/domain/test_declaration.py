@@ -1,4 +1,4 @@
-"""What the collector is told of the models."""
+"""What the resources declare of their models, as the collector reads it."""
 
 from __future__ import annotations
 
