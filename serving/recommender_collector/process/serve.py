@@ -24,6 +24,7 @@ from recommender_collector.metrics import CollectorMetrics
 from recommender_collector.process import parts, servers
 from recommender_collector.process.settings import ServeSettings, StoreSettings
 from recommender_collector.store.users import OnlineStore
+from recommender_serving.listening import listen
 
 logger = logging.getLogger(__name__)
 LOOK_SECONDS = 1.0
@@ -92,8 +93,10 @@ async def _serve(settings: ServeSettings) -> None:
     )
     routes = probes(registry, lambda: True, ready)
     admin = servers.build(admin_app(routes, erasures), settings.grace)
-    admin_serving = asyncio.create_task(admin.serve([servers.listen(settings.admin_port)]))
-    listener = servers.listen(settings.port)
+    admin_serving = asyncio.create_task(
+        admin.serve([listen(settings.admin_port, servers.BACKLOG)])
+    )
+    listener = listen(settings.port, servers.BACKLOG)
     try:
         if not await parts.wait_until_durable(redis, settings.store, stop):
             return

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
-import socket
-from collections.abc import Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from recommender_serving.listening import KEEP_ALIVE_SECONDS, Server
+
 BACKLOG = 1024
 MAX_CONNECTIONS = 2000
-# Longer than Go proxies keep idle connections (90 s): a server that closes first loses requests.
-KEEP_ALIVE_SECONDS = 120
-
-
-class Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture nothing."""
-        yield
 
 
 def build(app: ASGIApp, grace: float) -> Server:
@@ -40,19 +28,6 @@ def build(app: ASGIApp, grace: float) -> Server:
             timeout_graceful_shutdown=max(1, round(grace)),
         )
     )
-
-
-def listen(port: int) -> socket.socket:
-    """Bind the port on every address, including IPv6 if the kernel supports it.
-
-    Raises:
-        OSError: the port is in use.
-    """
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(
-            ("::", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
-        )
-    return socket.create_server(("", port), backlog=BACKLOG)
 
 
 def on_signal() -> asyncio.Event:

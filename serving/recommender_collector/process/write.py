@@ -18,6 +18,7 @@ from recommender_collector.writers.batches import Batches
 from recommender_collector.writers.lake import LakeWriter, Pace
 from recommender_collector.writers.online import OnlineWriter
 from recommender_collector.writers.runner import Runner, Writer
+from recommender_serving.listening import listen
 
 logger = logging.getLogger(__name__)
 STALL_SECONDS = 120.0
@@ -62,7 +63,7 @@ async def _write(settings: WriteSettings) -> None:
         return not stop.is_set()
 
     admin = servers.build(admin_app(probes(registry, alive, ready)), GRACE_SECONDS)
-    serving = asyncio.create_task(admin.serve([servers.listen(settings.admin_port)]))
+    serving = asyncio.create_task(admin.serve([listen(settings.admin_port, servers.BACKLOG)]))
     try:
         if await parts.wait_until_durable(redis, settings.store, stop):
             logger.info("writing %s", ", ".join(declared.models))

@@ -20,6 +20,7 @@ from recommender_serving.answering.history import History
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.domain.types import Source
+from recommender_serving.listening import Server, listen
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
@@ -110,7 +111,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     rpc, _ = grpc_server.build_server(service, settings.grpc_port)
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
-        listener = http_server.listen(settings.http_port)
+        listener = listen(settings.http_port, http_server.BACKLOG)
         await _until_signal(settings, readiness, http, listener, rpc)
     finally:
         opening.cancel()
@@ -122,7 +123,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
 async def _until_signal(
     settings: ServeSettings,
     readiness: Readiness,
-    http: http_server.Server,
+    http: Server,
     listener: socket.socket,
     rpc: grpc.aio.Server,
 ) -> None:

@@ -2,41 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-from collections.abc import Iterator
-
 import uvicorn
 from starlette.types import ASGIApp
 
+from recommender_serving.listening import KEEP_ALIVE_SECONDS, Server
 from recommender_serving.protocols.connections import Connections
 
 BACKLOG = 2048
-# Longer than Go proxies (Traefik, Knative's queue-proxy) keep idle connections, 90 s. If the
-# server closes a connection just as a proxy sends a request on it, the user gets an error.
-KEEP_ALIVE_SECONDS = 120
-
-
-class Server(uvicorn.Server):
-    """Uvicorn without its own signal handlers; the drain determines the shutdown."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Capture nothing."""
-        yield
-
-
-def listen(port: int) -> socket.socket:
-    """Bind the port on every address of the pod, including IPv6 if the kernel supports it.
-
-    Raises:
-        OSError: the port is in use.
-    """
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(
-            ("::", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True
-        )
-    return socket.create_server(("", port), backlog=BACKLOG)
 
 
 def build_server(app: ASGIApp, connections: Connections, grace: float) -> Server:

@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 
 from recommender_serving.domain.types import Refusal
+from recommender_serving.listening import Server
 from recommender_serving.protocols import http_server
 from recommender_serving.protocols.connections import Connections
 from tests.unit.recommender_serving.serving_served import Served
@@ -50,7 +51,7 @@ class Client:
 class Site:
     """A running server, and how often it refused something."""
 
-    def __init__(self, server: http_server.Server, port: int, connections: Connections) -> None:
+    def __init__(self, server: Server, port: int, connections: Connections) -> None:
         self._server = server
         self.port = port
         self.connections = connections
