@@ -16,7 +16,7 @@ from recommender_operator import instances
 from recommender_operator.adapters.caches.cached_kube import CachedKube
 from recommender_operator.adapters.caches.kinds import Caches
 from recommender_operator.adapters.caches.watching import ApiSource
-from recommender_operator.adapters.counters import prometheus
+from recommender_operator.adapters.counters import gateway, prometheus
 from recommender_operator.adapters.counters.pod_scrape import PodScrape
 from recommender_operator.adapters.counters.port import SampleProvider
 from recommender_operator.adapters.kubernetes.client import OfficialKube
@@ -29,6 +29,7 @@ from recommender_operator.adapters.traffic.gateway import GatewayTraffic
 from recommender_operator.adapters.traffic.hosts import HostReader
 from recommender_operator.adapters.traffic.knative import KnativeTraffic
 from recommender_operator.adapters.traffic.port import Traffic
+from recommender_operator.api import base_url
 from recommender_operator.api.spec import Provider, TrafficMode
 from recommender_operator.asking import SmokeAsker
 from recommender_operator.decide import decide
@@ -252,14 +253,25 @@ class Runtime:
         pods = PodScrape(self._opened(PodScrape.session()))
         session = self._opened(prometheus.Prometheus.session())
         allowed = self._settings.prometheus_urls
+        losses = self._gateway_losses(session)
 
         def of(model: ModelObject) -> SampleProvider:
             analysis = model.spec.analysis
-            if analysis.provider is not Provider.PROMETHEUS or not analysis.prometheus_url:
-                return pods
-            return prometheus.provider(session, analysis.prometheus_url, allowed)
+            provider: SampleProvider = pods
+            if analysis.provider is Provider.PROMETHEUS and analysis.prometheus_url:
+                provider = prometheus.provider(session, analysis.prometheus_url, allowed)
+            if losses is not None and model.spec.rollout.traffic is TrafficMode.GATEWAY:
+                return gateway.WithGateway(provider, losses)
+            return provider
 
         return of
+
+    def _gateway_losses(self, session: aiohttp.ClientSession) -> gateway.GatewayLosses | None:
+        url = self._settings.gateway_losses_url
+        if not url:
+            return None
+        query = base_url.query_template(self._settings.gateway_losses_query)
+        return gateway.GatewayLosses(session, url, query)
 
     def _opened(self, session: aiohttp.ClientSession) -> aiohttp.ClientSession:
         self._sessions.append(session)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 from pydantic import Field
@@ -52,6 +52,16 @@ def _policy(value: Any) -> Any:
     return host_names.policy(read)
 
 
+def _query(value: Any) -> Any:
+    if isinstance(value, str) and value:
+        base_url.query_template(value)
+    return value
+
+
+def _address(value: Any) -> Any:
+    return base_url.normalise(value) if isinstance(value, str) and value else value
+
+
 Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_names)]
 Addresses = Annotated[tuple[str, ...], pydantic.BeforeValidator(_addresses)]
 HostPolicy = Annotated[host_names.Policy, pydantic.BeforeValidator(_policy)]
@@ -76,6 +86,10 @@ class Settings(pydantic.BaseModel):
     gateway_domain: Name = "recommender.local"
     host_suffixes: HostPolicy = ()
     prometheus_urls: Addresses = ()
+    gateway_losses_url: Annotated[str, pydantic.BeforeValidator(_address)] = ""
+    gateway_losses_query: Annotated[
+        str, Field(max_length=1000), pydantic.BeforeValidator(_query)
+    ] = ""
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
     namespace: Name
     watch_namespaces: Names = ()
@@ -91,6 +105,15 @@ class Settings(pydantic.BaseModel):
     stall_seconds: Annotated[int, Field(ge=1, le=3600)] = 180
     health_port: Port = 8080
     metrics_port: Port = 9090
+
+    @pydantic.model_validator(mode="after")
+    def _has_a_query(self) -> Self:
+        if self.gateway_losses_url and not self.gateway_losses_query:
+            raise ValueError(
+                "RECOMMENDER_GATEWAY_LOSSES_QUERY is not set: RECOMMENDER_GATEWAY_LOSSES_URL "
+                "needs it; the chart sets it from gateway.lostRequests.query"
+            )
+        return self
 
     @property
     def release(self) -> str:
@@ -146,6 +169,8 @@ def variable(field: str) -> str:
 
 
 def _line(problem: Any) -> str:
+    if not problem["loc"]:
+        return str(problem["msg"]).removeprefix("Value error, ")
     name = variable(str(problem["loc"][0]))
     if problem["type"] == "missing":
         return f"{name} is not set: it is required; the chart sets it"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from recommender_operator.analysis.window import CREATED, SESSIONS
+from recommender_operator.analysis.window import CREATED, SESSIONS, is_pod
 from recommender_operator.observed import PodCounters, Sample
 
 #: The counters that show when a window is full.
@@ -42,7 +42,7 @@ class Filling:
 
 def start_of(sample: Sample) -> Sample:
     """Return the counters of sessions by pod."""
-    return {pod: _selected(counters) for pod, counters in sample.items()}
+    return {pod: _selected(counters) for pod, counters in sample.items() if is_pod(pod)}
 
 
 def counted(start: Sample, now: Sample) -> int | None:

@@ -16,6 +16,7 @@ STEP_ALPHA = 0.01
 METRIC_ALPHA = STEP_ALPHA / 6
 #: Minimum number of bad requests that fails a step: a cold pod starts with a burst of them.
 MIN_HITS = 5
+SUCCESS_RATE = "successRate"
 #: A median latency up to this is never too slow compared with the stable version, in milliseconds.
 RATIO_FLOOR_MILLISECONDS = 20.0
 
@@ -98,7 +99,7 @@ def success_rate(
     candidate: Share, stable: Share | None, *, minimum: float, min_trials: int
 ) -> MetricVerdict:
     """Return the verdict on the share of requests without an error; arguments: with an error."""
-    bad = bad_share("successRate", candidate, stable, limit=1 - minimum, min_trials=min_trials)
+    bad = bad_share(SUCCESS_RATE, candidate, stable, limit=1 - minimum, min_trials=min_trials)
     return bad.model_copy(
         update={
             "value": None if bad.value is None else 1 - bad.value,

@@ -46,6 +46,7 @@ def evaluate(
     if stable is not None and _is_out_of_traffic(stable, candidate):
         stable = None
     verdicts = tuple(_checked(m, spec, candidate) for m in _metrics(spec, candidate, stable))
+    verdicts = tuple(_with_losses(metric, candidate) for metric in verdicts)
     if stable is not None and stable.lost:
         verdicts = tuple(_not_compared(metric) for metric in verdicts)
     verdict = combined(Verdict(m.verdict) for m in verdicts)
@@ -137,6 +138,14 @@ def _checked(metric: MetricVerdict, spec: AnalysisSpec, candidate: WindowStats) 
         message = f"{succeeded} requests succeeded, but the pods have no counts for this metric"
         return metric.model_copy(update={"verdict": str(Verdict.ERROR), "message": message})
     return metric
+
+
+def _with_losses(metric: MetricVerdict, candidate: WindowStats) -> MetricVerdict:
+    """Say how many of the failed requests the Gateway lost: the pods did not see them."""
+    if metric.metric != metrics.SUCCESS_RATE or not candidate.lost_at_gateway:
+        return metric
+    lost = f"the Gateway lost {candidate.lost_at_gateway} of them"
+    return metric.model_copy(update={"message": "; ".join(filter(None, (metric.message, lost)))})
 
 
 def _message(verdict: Verdict, verdicts: tuple[MetricVerdict, ...]) -> str:

@@ -24,6 +24,11 @@ GAUGES = (REFERENCE, DESIGN_EFFECT)
 #: counters exceed the old ones.
 CREATED = "recommender_request_duration_seconds_created"
 
+#: Start of the names of sources that are no pods of the version, but of the Gateway before it.
+GATEWAY = "gateway/"
+#: Requests that the Gateway sent to the version and that got no answer of it.
+LOST_AT_GATEWAY = "recommender_gateway_lost_requests_total"
+
 #: Summed counters, with the label that distinguishes their series.
 _KEYED = {
     REQUESTS: "outcome",
@@ -31,6 +36,7 @@ _KEYED = {
     ANSWERS: "source",
     FALLBACKS: "reason",
     SESSIONS: "",
+    LOST_AT_GATEWAY: "",
 }
 
 #: Reasons of fallbacks after an invalid answer of the model, as opposed to a late or missing one.
@@ -45,7 +51,8 @@ Bins = Mapping[str, int]
 class WindowStats:
     """Counts of one version in one window, summed over its pods.
 
-    `requests` are the valid ones (outcome ok or error); `invalid` ones violate the request schema.
+    `requests` are the valid ones (outcome ok or error) and those `lost_at_gateway`, which are also
+    `errors`; `invalid` ones violate the request schema.
     `answers` are by source, `fallbacks` by reason. `pods` is the number of pods with counters at
     the end, `resets` of those whose counters restarted in the window, `gone` of those that existed
     only at the start. Counts of `resets` and `gone` pods are partly lost.
@@ -54,6 +61,7 @@ class WindowStats:
     requests: int = 0
     errors: int = 0
     invalid: int = 0
+    lost_at_gateway: int = 0
     answers: Mapping[str, int] = dataclasses.field(default_factory=dict)
     fallbacks: Mapping[str, int] = dataclasses.field(default_factory=dict)
     latency: Histogram = dataclasses.field(default_factory=Histogram)
@@ -93,18 +101,27 @@ def window_stats(baseline: Sample, current: Sample) -> WindowStats:
     A new or restarted pod counts from zero. A deleted pod contributes nothing, because its last
     counters were not read. A pod with empty counters in either sample did not answer, and its
     difference is unknown: it contributes nothing, nor does one with a non-finite value.
+
+    A pod of the Gateway counts from zero after a restart too, but never as a lost one: the Gateway
+    scales with its own load, and the few losses that stay unseen must not stop a rollout.
     """
     differences = []
-    resets, gone = 0, len(baseline.keys() - current.keys())
+    pods, resets, gone = 0, 0, sum(is_pod(name) for name in baseline.keys() - current.keys())
     for pod in sorted(current):
         now, then = current[pod], baseline.get(pod)
         if not _usable(now) or (then is not None and not _usable(then)):
             continue
         if then is not None and _restarted(then, now):
-            resets += 1
+            resets += is_pod(pod)
             then = None
+        pods += is_pod(pod)
         differences.append(_difference(then or {}, now))
-    return dataclasses.replace(_summed(differences), resets=resets, gone=gone)
+    return dataclasses.replace(_summed(differences), pods=pods, resets=resets, gone=gone)
+
+
+def is_pod(source: str) -> bool:
+    """Return whether the counters of a source are those of a pod of the version."""
+    return not source.startswith(GATEWAY)
 
 
 def _usable(counters: PodCounters) -> bool:
@@ -149,10 +166,12 @@ def _summed(differences: list[PodCounters]) -> WindowStats:
                 label = labels.get(_KEYED[name], "")
                 per_label[label] = per_label.get(label, 0.0) + value
     requests = _whole(sums.get(REQUESTS, {}))
+    lost = _whole(sums.get(LOST_AT_GATEWAY, {})).get("", 0)
     buckets = {float(le): n for le, n in sums.get(DURATION_BUCKET, {}).items()}
     return WindowStats(
-        requests=requests.get("ok", 0) + requests.get("error", 0),
-        errors=requests.get("error", 0),
+        requests=requests.get("ok", 0) + requests.get("error", 0) + lost,
+        errors=requests.get("error", 0) + lost,
+        lost_at_gateway=lost,
         invalid=requests.get("invalid", 0),
         answers=_whole(sums.get(ANSWERS, {})),
         fallbacks=_whole(sums.get(FALLBACKS, {})),
@@ -161,7 +180,6 @@ def _summed(differences: list[PodCounters]) -> WindowStats:
         features={feature: _whole(bins) for feature, bins in features.items()},
         reference={feature: _whole(bins) for feature, bins in reference.items()},
         design_effects=design_effects,
-        pods=len(differences),
     )
 
 

@@ -1,4 +1,4 @@
-"""Base URLs of Prometheus servers: their form, normalization and allow list.
+"""Base URLs of Prometheus servers: their form, normalization and allow list; query templates.
 
 The operator sends requests to these URLs from inside the cluster. A URL has only scheme, host,
 port and path: a query, fragment, user or escape could address another resource than the allowed
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import string
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ RULES = (
     "only scheme, host, port and path; no '?', '#', '@', '%', backslash, blank or empty segment, "
     "and no segment that starts with '.'"
 )
+#: What the query for the losses of a Gateway contains: a model's namespace, a version's Service.
+PLACEHOLDERS = frozenset({"namespace", "service"})
 _PORTS = {"http": 80, "https": 443}
 #: Maximum number of allowed URLs in a message.
 _LISTED = 5
@@ -74,3 +77,17 @@ def refusal(url: str, allowed: Collection[str]) -> str:
         f"{field} is not one of the allowed servers ({listed}{more}). Use one of these, add the "
         "URL to the chart's analysis.prometheusUrls, or set analysis.provider to PodScrape"
     )
+
+
+def query_template(text: str) -> string.Template:
+    """Return the template of a query with `$namespace` and `$service`.
+
+    Raises:
+        ValueError: a placeholder is missing or unknown.
+    """
+    template = string.Template(text)
+    if not template.is_valid() or set(template.get_identifiers()) != PLACEHOLDERS:
+        raise ValueError(
+            "it must be PromQL with $namespace and $service and no other `$`; write `$$` for one"
+        )
+    return template

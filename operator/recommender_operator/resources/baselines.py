@@ -42,6 +42,7 @@ _OF_REQUESTS = (
     window.FALLBACKS,
     window.SESSIONS,
     window.CREATED,
+    window.LOST_AT_GATEWAY,
 )
 
 
@@ -62,7 +63,7 @@ def counter_baseline(
         model=model.name,
         key=baseline.key,
         taken_at=baseline.taken_at,
-        pods=sum(len(sample) for sample in baseline.samples.values()),
+        pods=sum(window.is_pod(name) for sample in baseline.samples.values() for name in sample),
         counters=pack(baseline.samples),
     )
     return {

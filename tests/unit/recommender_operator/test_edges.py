@@ -67,6 +67,8 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
         ("RECOMMENDER_HOST_SUFFIXES", '{"shop": "a.b"}', "must be JSON such as"),
         ("RECOMMENDER_HOST_SUFFIXES", '{"shop": [".a"]}', "suffix '.a' of 'shop' must be"),
         ("RECOMMENDER_PROMETHEUS_URLS", "http://a:9090,http://b/?x", "base URL"),
+        ("RECOMMENDER_GATEWAY_LOSSES_URL", "http://a/?x", "base URL"),
+        ("RECOMMENDER_GATEWAY_LOSSES_QUERY", "lost{$pod}", "$namespace and $service"),
         ("RECOMMENDER_GATEWAY_NAME", "Gate Way", "match pattern"),
         ("RECOMMENDER_METRICS_PORT", "70000", "less than or equal to 65535"),
     ],
@@ -76,6 +78,14 @@ def test_an_invalid_value_is_reported_with_the_remedy(name: str, value: str, rem
         load(ENVIRONMENT | {name: value})
     assert str(caught.value).startswith(f"{name}={value!r}")
     assert remedy in str(caught.value)
+
+
+def test_the_losses_of_the_gateway_need_a_query() -> None:
+    url = {"RECOMMENDER_GATEWAY_LOSSES_URL": "http://Prom:9090/"}
+    with pytest.raises(SettingsError, match=r"RECOMMENDER_GATEWAY_LOSSES_QUERY is not set: "):
+        load(ENVIRONMENT | url)
+    query = {"RECOMMENDER_GATEWAY_LOSSES_QUERY": 'lost{n="$namespace",s="$service"}'}
+    assert load(ENVIRONMENT | url | query).gateway_losses_url == "http://prom:9090"
 
 
 def test_all_problems_are_reported_at_once() -> None:

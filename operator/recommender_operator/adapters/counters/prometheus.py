@@ -89,13 +89,7 @@ class Prometheus:
         names = "|".join(f"{name}.*" for name in only or (PREFIX,))
         query = f'{{__name__=~"{names}",version={json.dumps(version)}}}'
         try:
-            body = await exchange(
-                self._session,
-                "GET",
-                f"{self._url}/api/v1/query",
-                limit=LIMIT,
-                params={"query": query},
-            )
+            body = await instant_query(self._session, self._url, query)
             sample = await asyncio.to_thread(parse_answer, body, namespace, pods)
         except (ExchangeError, ValueError, RecursionError) as error:
             raise SampleError(f"no counters of {namespace}/{version}: {error}") from error
@@ -105,6 +99,16 @@ class Prometheus:
                 f"{query} of its {len(pods)} pods; it must scrape port 8080 of the pods"
             )
         return sample
+
+
+async def instant_query(session: aiohttp.ClientSession, url: str, query: str) -> bytes:
+    """Return the response of a server to an instant query.
+
+    Raises:
+        ExchangeError: the server did not answer, or with an error.
+    """
+    address = f"{url}/api/v1/query"
+    return await exchange(session, "GET", address, limit=LIMIT, params={"query": query})
 
 
 def parse_answer(body: bytes, namespace: str, pods: Sequence[PodRef]) -> Sample:
@@ -119,7 +123,7 @@ def parse_answer(body: bytes, namespace: str, pods: Sequence[PodRef]) -> Sample:
     """
     names = {pod.name: pod.name for pod in pods} | {pod.ip: pod.name for pod in pods if pod.ip}
     sample: dict[str, dict[str, float]] = {}
-    for place, (labels, value) in enumerate(_vector(body)):
+    for place, (labels, value) in enumerate(vector(body)):
         pod = _pod(labels, names)
         name = labels.get("__name__", "")
         foreign = labels.get("namespace", namespace) != namespace
@@ -144,8 +148,12 @@ def _pod(labels: dict[str, str], names: dict[str, str]) -> str | None:
     return None
 
 
-def _vector(body: bytes) -> list[tuple[dict[str, str], float]]:
-    """Return the rows of a response."""
+def vector(body: bytes) -> list[tuple[dict[str, str], float]]:
+    """Return the rows of the response of an instant query: labels and value.
+
+    Raises:
+        ValueError: the response is not that of a successful instant query; it is not quoted.
+    """
     try:
         answer: Any = json.loads(body)
     except json.JSONDecodeError as error:

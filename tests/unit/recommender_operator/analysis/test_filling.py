@@ -9,7 +9,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from recommender_operator.analysis import filling
-from recommender_operator.analysis.window import CREATED, FEATURES, SESSIONS, window_stats
+from recommender_operator.analysis.window import (
+    CREATED,
+    FEATURES,
+    LOST_AT_GATEWAY,
+    SESSIONS,
+    window_stats,
+)
 
 COUNTS = st.dictionaries(st.sampled_from("abc"), st.integers(0, 10**6), min_size=1)
 
@@ -44,6 +50,11 @@ def test_the_count_is_the_one_of_a_whole_look(then: dict[str, int], grown: int) 
 )
 def test_a_pod_that_came_went_or_restarted_needs_a_whole_look(now: Any) -> None:
     assert filling.counted(filling.start_of({"a": pod(5)}), now) is None
+
+
+def test_a_pod_of_the_gateway_needs_no_look_and_is_not_kept() -> None:
+    gateway = {"gateway/g": {LOST_AT_GATEWAY: 4.0}}
+    assert filling.start_of({"a": pod(5), **gateway}) == {"a": {SESSIONS: 5, CREATED: 1}}
 
 
 def test_only_the_counters_of_sessions_are_kept() -> None:

@@ -304,3 +304,11 @@ def test_a_broken_candidate_is_failed_within_ten_looks(
     rng = np.random.default_rng(12)
     looks = [looks_until(rng, rate, slow, median, looks=30) for _ in range(40)]
     assert all(look is not None and look < 10 for look in looks)
+
+
+def test_the_verdict_says_how_many_requests_the_gateway_lost() -> None:
+    lossy = dataclasses.replace(served(1000, errors=60), lost_at_gateway=58)
+    step = evaluate(SPEC, lossy, served())
+    assert step.verdict is Verdict.FAIL
+    assert metric(step, "successRate").message.endswith("; the Gateway lost 58 of them")
+    assert "the Gateway" not in evaluate(SPEC, served(), lossy).message

@@ -3,7 +3,12 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recommender_operator.analysis.window import CREATED, WindowStats, window_stats
+from recommender_operator.analysis.window import (
+    CREATED,
+    LOST_AT_GATEWAY,
+    WindowStats,
+    window_stats,
+)
 
 OK = 'recommender_requests_total{outcome="ok"}'
 ERROR = 'recommender_requests_total{outcome="error"}'
@@ -132,3 +137,26 @@ def test_a_gauge_that_falls_is_no_restart() -> None:
     reference = 'recommender_reference_sessions{bin="1",feature="age"}'
     stats = window_stats({"a": pod(ok=5, **{reference: 50})}, {"a": pod(ok=7, **{reference: 40})})
     assert (stats.requests, stats.resets) == (2, 0)
+
+
+def gateway(lost: float) -> dict[str, float]:
+    return {LOST_AT_GATEWAY: lost}
+
+
+def test_a_request_that_the_gateway_lost_is_a_request_and_an_error_of_the_version() -> None:
+    stats = window_stats(
+        {"a": pod(ok=10), "gateway/x": gateway(3)},
+        {"a": pod(ok=60, error=2), "gateway/x": gateway(8), "gateway/new": gateway(1)},
+    )
+    assert (stats.requests, stats.errors, stats.lost_at_gateway) == (58, 8, 6)
+    assert (stats.pods, stats.lost) == (1, 0)
+
+
+def test_a_gateway_pod_that_goes_or_restarts_makes_no_window_incomplete() -> None:
+    then = {"a": pod(ok=10), "gateway/x": gateway(3), "gateway/gone": gateway(9)}
+    stats = window_stats(then, {"a": pod(ok=20), "gateway/x": gateway(2)})
+    assert (stats.errors, stats.lost_at_gateway, stats.lost) == (2, 2, 0)
+
+
+def test_counters_of_the_gateway_alone_are_those_of_no_pod() -> None:
+    assert window_stats({}, {"gateway/x": gateway(5)}).pods == 0
