@@ -143,7 +143,9 @@ class Fits:
         times = fit_times(events, first, growth)
         if since is not None:
             times = times[max(0, int(np.searchsorted(times, since, side="left")) - 1) :]
-        none = _Fit(0.0, np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros_like(_UNSEEN)[:0])
+        none = _Fit(
+            0.0, np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros_like(_UNSEEN)[:0]
+        )
         made = [_fit_before(events, time, item_count, first) for time in times]
         fits = [fit or none for fit in made]
         places = [fit.item + number * item_count for number, fit in enumerate(fits, start=1)]
@@ -230,9 +232,7 @@ def _fit(events: Events, item_count: int) -> _Fit:
             seen.T.tocsr(), sp.csr_matrix(left.T), taste[:, 1:], np.full(FACTORS, ITEM_PENALTY)
         )
     scaled = np.hstack([constant, factors]) / np.sqrt(_RIDGE)
-    return _Fit(
-        centre, items.astype(np.int64), bias.astype(np.float32), scaled.astype(np.float32)
-    )
+    return _Fit(centre, items.astype(np.int64), bias.astype(np.float32), scaled.astype(np.float32))
 
 
 def _ridge(seen: sp.csr_matrix, target: sp.csr_matrix, basis: Doubles, ridge: Doubles) -> Doubles:

@@ -214,9 +214,7 @@ def test_a_batch_of_requests_holds_few_scores_of_a_large_catalogue(
             return user_id, user_id / 100
 
     words = {"historyLength": 3, "features": [], "items": {"ids": list(range(50)), "features": []}}
-    requests: list[dict[str, Any]] = [
-        {"user_id": number, "timestamp": 5} for number in range(70)
-    ]
+    requests: list[dict[str, Any]] = [{"user_id": number, "timestamp": 5} for number in range(70)]
     expected = [pytest.approx(number / 100) for number in range(70)]
     assert tensors.top_scores(Model(), requests, words) == expected
     assert sizes == [32, 32, 6]
