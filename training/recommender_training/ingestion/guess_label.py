@@ -105,4 +105,5 @@ def _seconds(raw: Any) -> float | None:
             raw = datetime.fromisoformat(str(raw))
         except ValueError:
             return None
-    return (raw if raw.tzinfo else raw.replace(tzinfo=UTC)).timestamp()
+    moment: datetime = raw if raw.tzinfo else raw.replace(tzinfo=UTC)
+    return moment.timestamp()
