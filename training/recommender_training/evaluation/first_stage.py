@@ -7,12 +7,14 @@ events of a session, C candidates.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
 import torch
+from torch import Tensor
 
 from recommender_training.common.arrays import Doubles, Floats, Ints
 from recommender_training.evaluation.ranking import (
@@ -29,7 +31,7 @@ from recommender_training.models import item_weights
 from recommender_training.models.item_weights import Weights
 
 #: Scores of items that are held at once.
-_BLOCK = 16_000_000
+_BLOCK = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,14 @@ class FirstStage:
             total += self.retrieved(requests)
         if sources.towers is not None:
             batch = together(known.data, requests, known.length)
-            total += sources.lift(assembly.of_requests(known.data, known.frozen, batch))
+            inputs = assembly.of_requests(known.data, known.frozen, batch)
+            total += sources.lift(inputs, self._tower_items)
         return total
+
+    @functools.cached_property
+    def _tower_items(self) -> Tensor:
+        """[I + 1, D] the towers' vectors of the items, computed once for all requests."""
+        return self.sources.item_vectors()
 
     def retrieved(self, requests: Sequence[Request]) -> Floats:
         """[R, I] how well each item goes with the session of each request."""

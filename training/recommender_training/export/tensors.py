@@ -15,7 +15,8 @@ from recommender_training.data.coding import SECONDS_A_DAY
 from recommender_training.data.sessions import Request
 
 PADDING = -1
-_BATCH = 32
+#: Requests in a batch, and scores of items that a batch holds at most.
+_BATCH, _SCORES = 32, 8_000_000
 
 
 def to_tensors(
@@ -69,7 +70,7 @@ def top_scores(
 ) -> list[float | None]:
     """Score of the first item that the model answers to each request; null for no item."""
     scores: list[float | None] = []
-    for batch in _batches(requests):
+    for batch in _batches(requests, len(vocabulary["items"]["ids"])):
         with torch.inference_mode():
             _, answer = module(*to_tensors(batch, vocabulary, top_n=1))
         first: list[float] = answer[:, 0].tolist() if answer.shape[1] else []
@@ -77,6 +78,7 @@ def top_scores(
     return scores
 
 
-def _batches(requests: Sequence[Request]) -> Iterator[Sequence[Request]]:
-    for start in range(0, len(requests), _BATCH):
-        yield requests[start : start + _BATCH]
+def _batches(requests: Sequence[Request], items: int) -> Iterator[Sequence[Request]]:
+    size = max(1, min(_BATCH, _SCORES // max(1, items)))
+    for start in range(0, len(requests), size):
+        yield requests[start : start + size]

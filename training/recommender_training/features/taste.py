@@ -6,7 +6,11 @@ the ridge solution for its session (`graph.taste_vector`), so it needs no id and
 
 The factors that an event of the training window sees were fitted on events before it: they are
 refitted as the number of events grows by GROWTH. The times depend on the past alone, so that later
-events change nothing. Legend of shapes: N events, U users, I items, L history length, K factors.
+events change nothing. A fit computes and keeps the items that have events before it alone, so that
+neither follows the catalogue.
+
+Legend of shapes: N events, U users, I items, S items with events before a fit, L history length,
+K factors.
 """
 
 from __future__ import annotations
@@ -35,6 +39,9 @@ _SEED = 0
 _BLOCK = 50_000
 #: Events whose numbers are computed at a time.
 _ROWS = 8192
+#: Ridge on a user's bias and factors, and the scaled factors of an item without events.
+_RIDGE = np.r_[USER_BIAS_PENALTY, np.full(FACTORS, USER_PENALTY)]
+_UNSEEN = (np.r_[1.0, np.zeros(FACTORS)] / np.sqrt(_RIDGE)).astype(np.float32)[None]
 
 
 @dataclass(frozen=True)
@@ -60,15 +67,36 @@ def nothing(item_count: int) -> Taste:
     return Taste(0.0, bias, np.zeros((item_count, FACTORS + 1), dtype=np.float32))
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """One fit, of the items with events before it alone; all others are alike (`_UNSEEN`)."""
+
+    centre: float
+    item: Ints  # [S] rows of the items, ascending
+    bias: Floats  # [S]
+    factors: Floats  # [S, K + 1]
+
+    def whole(self, item_count: int) -> Taste:
+        """The same of all items."""
+        bias = np.zeros(item_count, dtype=np.float32)
+        factors = np.tile(_UNSEEN, (item_count, 1))
+        bias[self.item], factors[self.item] = self.bias, self.factors
+        return Taste(self.centre, bias, factors)
+
+
 def fit_before(events: Events, time: int | None, item_count: int, first: int = FIRST) -> Taste:
     """Fitted on the events strictly earlier than `time` (all, if None).
 
     With fewer than `first` events nothing is known.
     """
-    events = events.logged
+    fit = _fit_before(events.logged, time, item_count, first)
+    return nothing(item_count) if fit is None else fit.whole(item_count)
+
+
+def _fit_before(events: Events, time: int | None, item_count: int, first: int) -> _Fit | None:
     end = len(events) if time is None else int(np.searchsorted(events.time, time, side="left"))
     if end < max(1, first):
-        return nothing(item_count)
+        return None
     return _fit(events.take(np.arange(max(0, end - MAX_EVENTS), end)), item_count)
 
 
@@ -87,12 +115,18 @@ def fit_times(events: Events, first: int = FIRST, growth: float = GROWTH) -> lis
 
 @dataclass(frozen=True)
 class Fits:
-    """The fits of a data set, one below the other; the first one knows nothing. J fits."""
+    """The fits of a data set, one below the other. J fits, of S items in all.
 
-    times: Ints  # [J - 1] before which a fit was made, ascending
-    centre: Tensor  # [J, 1]
-    bias: Tensor  # [J * I]
-    factors: Tensor  # [J * I, K + 1]
+    Row 0 of `bias` and `factors` is any item before the first fit, row 1 an item without events
+    before a fit.
+    """
+
+    times: Ints  # [J] before which a fit was made, ascending
+    centre: Tensor  # [J + 1, 1] the first one knows nothing
+    unseen: Ints  # [J + 1] row of an item that the fit does not have
+    keys: Ints  # [S] fit, from 1, times I plus row of the item; ascending
+    bias: Tensor  # [2 + S]
+    factors: Tensor  # [2 + S, K + 1]
     item_count: int
 
     @classmethod
@@ -109,13 +143,21 @@ class Fits:
         times = fit_times(events, first, growth)
         if since is not None:
             times = times[max(0, int(np.searchsorted(times, since, side="left")) - 1) :]
-        fits = [nothing(item_count)]
-        fits += [fit_before(events, time, item_count, first) for time in times]
+        none = _Fit(
+            0.0, np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros_like(_UNSEEN)[:0]
+        )
+        made = [_fit_before(events, time, item_count, first) for time in times]
+        fits = [fit or none for fit in made]
+        places = [fit.item + number * item_count for number, fit in enumerate(fits, start=1)]
         return cls(
             np.array(times, dtype=np.int64),
-            torch.tensor([[fit.centre] for fit in fits]),
-            torch.from_numpy(np.concatenate([fit.bias for fit in fits])),
-            torch.from_numpy(np.concatenate([fit.factors for fit in fits])),
+            torch.tensor([[0.0], *([fit.centre] for fit in fits)]),
+            np.array([0, *(int(fit is not None) for fit in made)], dtype=np.int64),
+            np.concatenate([none.item, *places]),
+            torch.from_numpy(np.concatenate([np.zeros(2, np.float32), *(f.bias for f in fits)])),
+            torch.from_numpy(
+                np.concatenate([np.zeros_like(_UNSEEN), _UNSEEN, *(fit.factors for fit in fits)])
+            ),
             item_count,
         )
 
@@ -125,18 +167,28 @@ class Fits:
         `history` [R, L] are rows of the user's events before each (`Histories.before`). A row
         takes the newest fit whose time is before its own; zeros where there is none.
         """
-        chosen = np.searchsorted(self.times, events.time[rows], side="left") * self.item_count
+        fit = np.searchsorted(self.times, events.time[rows], side="left")
         at = np.where(history >= 0, history, 0)
         vector = graph.taste_vector(
-            torch.from_numpy(events.item[at] + chosen[:, None]),
+            torch.from_numpy(self._places(fit[:, None], events.item[at])),
             torch.from_numpy(history >= 0),
             torch.from_numpy(events.value[at]),
-            self.centre[torch.from_numpy(chosen // self.item_count)],
+            self.centre[torch.from_numpy(fit)],
             self.bias,
             self.factors,
         )
-        own = torch.from_numpy(events.item[rows] + chosen)
+        own = torch.from_numpy(self._places(fit, events.item[rows]))
         return graph.taste_numbers(vector, self.bias[own], self.factors[own])
+
+    def _places(self, fit: Ints, item: Places) -> Ints:
+        """Rows of `bias` and `factors` of these items in these fits."""
+        wanted = fit * self.item_count + item
+        found = np.searchsorted(self.keys, wanted)
+        missing = self.unseen[fit]
+        if not len(self.keys):
+            return missing + np.zeros_like(wanted)
+        seen = self.keys[np.minimum(found, len(self.keys) - 1)] == wanted
+        return np.where(seen, found + 2, missing)
 
 
 def rolling(
@@ -160,27 +212,27 @@ def rolling(
     return torch.cat([fits.numbers(events, rows[part], history[part]) for part in parts])
 
 
-def _fit(events: Events, item_count: int) -> Taste:
+def _fit(events: Events, item_count: int) -> _Fit:
     users, user = np.unique(events.user, return_inverse=True)
-    item, value = events.item, events.value.astype(np.float64)
+    items, item = np.unique(events.item, return_inverse=True)
+    value = events.value.astype(np.float64)
     centre = float(value.mean())
-    count = np.bincount(item, minlength=item_count)
-    bias = np.bincount(item, weights=value - centre, minlength=item_count) / (count + BIAS_EVENTS)
-    shape = (len(users), item_count)
+    count = np.bincount(item)
+    bias = np.bincount(item, weights=value - centre) / (count + BIAS_EVENTS)
+    shape = (len(users), len(items))
     seen = sp.csr_matrix((np.ones(len(value)), (user, item)), shape=shape)
     rest = sp.csr_matrix((value - centre - bias[item], (user, item)), shape=shape)
-    random = np.random.default_rng(_SEED)
-    factors = random.normal(0, 0.1, (item_count, FACTORS))
-    constant = np.ones((item_count, 1))
-    ridge = np.r_[USER_BIAS_PENALTY, np.full(FACTORS, USER_PENALTY)]
+    # drawn for all items, so that an item starts at the same factors in every fit
+    factors = np.random.default_rng(_SEED).normal(0, 0.1, (item_count, FACTORS))[items]
+    constant = np.ones((len(items), 1))
     for _ in range(ROUNDS):
-        taste = _ridge(seen, rest, np.hstack([constant, factors]), ridge)
+        taste = _ridge(seen, rest, np.hstack([constant, factors]), _RIDGE)
         left = rest - seen.multiply(taste[:, :1])
         factors = _ridge(
             seen.T.tocsr(), sp.csr_matrix(left.T), taste[:, 1:], np.full(FACTORS, ITEM_PENALTY)
         )
-    scaled = np.hstack([constant, factors]) / np.sqrt(ridge)
-    return Taste(centre, bias.astype(np.float32), scaled.astype(np.float32))
+    scaled = np.hstack([constant, factors]) / np.sqrt(_RIDGE)
+    return _Fit(centre, items.astype(np.int64), bias.astype(np.float32), scaled.astype(np.float32))
 
 
 def _ridge(seen: sp.csr_matrix, target: sp.csr_matrix, basis: Doubles, ridge: Doubles) -> Doubles:

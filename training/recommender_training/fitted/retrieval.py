@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from recommender_training.common.arrays import Floats
 from recommender_training.config.lists import ListPlan
@@ -53,9 +54,18 @@ class RetrievalModels:
             facts["validationLoss"] = round(self.loss, 6)
         return {"orders": orders.value, **self.plan.facts, **facts}
 
-    def lift(self, inputs: Inputs) -> Floats:
-        """[B, I] weighted lift of every item for each row of the inputs; needs towers."""
+    def item_vectors(self) -> Tensor:
+        """[I + 1, D] the towers' vectors of all items, for `lift`; needs towers."""
         assert self.towers is not None
         with torch.inference_mode():
-            lifted = self.towers.eval().lift(inputs)
-        return np.asarray(lifted.numpy() * self.lift_weight, dtype=np.float32)
+            return self.towers.eval().item_vectors()
+
+    def lift(self, inputs: Inputs, items: Tensor | None = None) -> Floats:
+        """[B, I] weighted lift of every item for each row of the inputs; needs towers.
+
+        `items` are the `item_vectors`, for a caller that asks more than once.
+        """
+        assert self.towers is not None
+        with torch.inference_mode():
+            lifted = self.towers.eval().lift(inputs, items).mul_(self.lift_weight)
+        return np.asarray(lifted.numpy(), dtype=np.float32)

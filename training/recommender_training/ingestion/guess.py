@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from recommender_training.ingestion.feature_values import MAX_TEXT
 
 #: Names of columns with a time.
 TIME = r"(timestamp|time|ts|at|date|datetime|created_at|event_time|occurred_at)"
-#: With more categories, `maxCategories` is proposed.
-_MANY = 1000
+#: Names of a column that says from when a row counts, and of one that may say so.
+_SINCE = r"(valid|effective|active)_?(from|since)"
+_CHANGED = r"(updated|changed|modified)(_?(at|on|time))?"
+#: With more categories, `hashBuckets` or `maxCategories` is proposed, and at most so many buckets.
+_MANY, _MOST_BUCKETS = 1000, 100_000
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
 _ID = r"(.*_)?id"
@@ -80,8 +83,43 @@ def _of_texts(texts: Sequence[str], distinct: int) -> tuple[dict[str, Any], str]
     if distinct > 20 and distinct > 0.9 * len(texts):
         return {}, "almost each row has another text: left out"
     if distinct > _MANY:
-        return {"kind": "Categorical", "maxCategories": _MANY}, "many categories"
+        buckets = min(_MOST_BUCKETS, 1 << (2 * distinct - 1).bit_length())
+        return {"kind": "Categorical", "hashBuckets": buckets}, (
+            f"{distinct} values in the first rows: they share buckets; fairness and coldStart "
+            "need maxCategories instead"
+        )
     return {"kind": "Categorical"}, ""
+
+
+def most_frequent(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with `maxCategories` in place of `hashBuckets`."""
+    left = {name: value for name, value in settings.items() if name != "hashBuckets"}
+    return left | {"maxCategories": _MANY}
+
+
+def since(columns: Mapping[str, Sequence[Any]], key: str) -> tuple[str | None, str]:
+    """Return the column from whose time a row of a table counts, if there is one, and why.
+
+    Its name says so; a name such as `updated_at` counts only where the ids of `key` repeat.
+    """
+    ids = [str(value) for value in columns[key] if value is not None]
+    again = len(ids) - len(set(ids))
+    for pattern in (_SINCE, _CHANGED) if again else (_SINCE,):
+        for column, values in columns.items():
+            known = [value for value in values if value is not None]
+            if column != key and re.fullmatch(pattern, column.lower()) and _are_times(known):
+                return column, f"rows count from here on ({again} of {len(ids)} repeat an id)"
+    return None, ""
+
+
+def _are_times(values: Sequence[Any]) -> bool:
+    def is_time(value: Any) -> bool:
+        if isinstance(value, datetime.date):
+            return True
+        found = number(value)
+        return found > 1e8 if found is not None else bool(_ISO.fullmatch(str(value).strip()))
+
+    return bool(values) and all(map(is_time, values))
 
 
 def number(value: Any) -> float | None:

@@ -15,7 +15,7 @@ from typing import Any
 from recommender_training.common.errors import InputError
 from recommender_training.config.declaration import KINDS, RESERVED, Place
 from recommender_training.data import schema
-from recommender_training.ingestion import guess, leaks
+from recommender_training.ingestion import guess, guess_label, leaks
 from recommender_training.ingestion.look import Seen
 from recommender_training.ingestion.mapping import Format, Mapping
 
@@ -141,10 +141,16 @@ def _interactions(result: Proposal, seen: Seen) -> None:
         ranked = sorted(texts, key=lambda text: (-texts[text], text))[:50]
         section["eventType"] = roles["eventType"]
         section["eventTypes"] = [
-            {"type": text[:64], "value": 2 if place == 0 else 5}
+            {"type": text[:64], "value": guess_label.value(text) or (2 if place == 0 else 5)}
             for place, text in enumerate(ranked)
         ]
-        warnings[roles["eventType"]] = "set the value of each type, from 1 to 5"
+        columns = [seen.columns[roles[role]] for role in (*used[:3], "eventType")]
+        short = [text for text in ranked if len(text) <= 64]
+        label, reason = guess_label.label(short, list(zip(*columns, strict=True)))
+        if label is not None:
+            result.mapping["label"] = label
+        doubts = [reason, "set the value of each type, from 1 to 5"]
+        warnings[roles["eventType"]] = "; ".join(filter(None, doubts))
     else:
         raise InputError(
             "InvalidMapping",
@@ -159,7 +165,8 @@ def _interactions(result: Proposal, seen: Seen) -> None:
         warn = warnings.get(column, "")
         result.note("interactions", column, seen.columns[column], role, warn)
     result.mapping["interactions"] = section
-    _features(result, "interactions", seen, {*taken}, _outcome(section, seen))
+    outcome = _outcome(section, seen, result.mapping.get("label"))
+    _features(result, "interactions", seen, {*taken}, outcome)
 
 
 @dataclass(frozen=True)
@@ -170,7 +177,7 @@ class _Outcome:
     positive: Sequence[bool | None]
 
 
-def _outcome(section: dict[str, Any], seen: Seen) -> _Outcome:
+def _outcome(section: dict[str, Any], seen: Seen, label: dict[str, Any] | None) -> _Outcome:
     """Return the outcome of each event that was read."""
     if "value" in section:
         low, high = (
@@ -185,6 +192,8 @@ def _outcome(section: dict[str, Any], seen: Seen) -> _Outcome:
     positive = {
         each["type"] for each in section["eventTypes"] if each["value"] >= schema.POSITIVE_VALUE
     }
+    if label is not None:
+        positive = {each["type"] for each in label["positiveTypes"]}
     texts = seen.columns[section["eventType"]]
     known = [None if text is None else str(text) in positive for text in texts]
     return _Outcome(section["eventType"], known)
@@ -197,8 +206,18 @@ def _side(result: Proposal, table: str, key: str, seen: Seen) -> None:
     if table == "items" and "title" in roles:
         section["title"] = roles["title"]
         taken[roles["title"]] = "title"
+    warnings: dict[str, str] = {}
+    since, why = guess.since(seen.columns, roles[key])
+    if since is not None and table == "users":
+        section |= {"validFrom": since, "validFromUnit": guess.unit(seen.columns[since])}
+        taken[since], warnings[since] = "validFrom", why
+    elif since is not None:
+        taken[since] = "-"
+        warnings[since] = (
+            f"{why}, and items have no history: left out, the last row of an id counts"
+        )
     for column, role in taken.items():
-        result.note(table, column, seen.columns[column], role, "")
+        result.note(table, column, seen.columns[column], role, warnings.get(column, ""))
     result.mapping[table] = section
     _features(result, table, seen, {*taken})
 
@@ -214,6 +233,8 @@ def _features(
         single = settings.get("kind") in KINDS[Place.USERS]
         if settings and table != "items" and not single:
             settings, warn = {}, f"{settings['kind']} is a kind of items only: left out"
+        if table == "items" and "hashBuckets" in settings:  # all items share one limit
+            settings, warn = guess.most_frequent(settings), "many categories"
         leak = leaks.warning(values, outcome.positive, outcome.column) if outcome else ""
         if settings and leak:
             settings, warn = {}, leak

@@ -10,6 +10,8 @@ a later window are new. Both losses are a softmax over items (`RetrievalLoss`):
   RecSys 2025); where it is liked in another row of the batch, too, it is no negative.
 - FullSoftmax: over the catalogue, which costs [B, I] and needs no correction.
 
+An evaluation is over the catalogue with either, some items at a time.
+
 Legend of shapes: B batch, L session, I items, D width.
 """
 
@@ -46,8 +48,8 @@ from recommender_training.models.pairs import Batch
 
 #: The tables of items.
 ITEM_TABLE, BIAS_TABLE = "item.weight", "bias"
-#: Rows whose loss over the catalogue is held in memory at once.
-_EVALUATION_ROWS = 1024
+#: Rows and items whose logits an evaluation holds at once.
+_EVALUATION_ROWS, _EVALUATION_ITEMS = 1024, 16_384
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,11 @@ class TwoTower(nn.Module):
             parts = torch.split(torch.arange(len(liked), device=liked.device), _EVALUATION_ROWS)
             return torch.cat(
                 [
-                    functional.cross_entropy(
-                        self.logits(items, batch.inputs.take(rows)), liked[rows], reduction="none"
+                    catalogue_loss(
+                        self.request_vectors(items, batch.inputs.take(rows)),
+                        items[1:],
+                        self.bias,
+                        liked[rows],
                     )
                     for rows in parts
                 ]
@@ -188,12 +193,32 @@ class TwoTower(nn.Module):
         """[B, I] logits of the whole catalogue; `items` are `item_vectors`."""
         return self.request_vectors(items, inputs) @ items[1:].t() + self.bias
 
-    def lift(self, inputs: Inputs) -> Tensor:
+    def lift(self, inputs: Inputs, items: Tensor | None = None) -> Tensor:
         """[B, I] how much likelier than its popularity an item is liked, in logits.
 
-        Popularity is left to the newest counts, which the towers do not have.
+        Popularity is left to the newest counts, which the towers do not have. `items` are the
+        `item_vectors`, for a caller that asks more than once.
         """
-        return self.logits(self.item_vectors(), inputs) - self.log_share
+        items = self.item_vectors() if items is None else items
+        return self.logits(items, inputs) - self.log_share
+
+
+def catalogue_loss(requests: Tensor, items: Tensor, bias: Tensor, liked: Tensor) -> Tensor:
+    """[B] softmax loss over the catalogue of `requests` [B, D], each with a `liked` item [B].
+
+    The log-sum-exp is summed up over blocks of the vectors `items` [I, D] and their `bias` [I], so
+    that memory does not grow with the catalogue.
+    """
+    if len(items) <= _EVALUATION_ITEMS:
+        logits = requests @ items.t() + bias
+        return functional.cross_entropy(logits, liked, reduction="none")
+    total = requests.new_full((len(requests),), float("-inf"))
+    for block, own in zip(
+        torch.split(items, _EVALUATION_ITEMS), torch.split(bias, _EVALUATION_ITEMS), strict=True
+    ):
+        logits = torch.addmm(own, requests, block.t())
+        total = torch.logaddexp(total, torch.logsumexp(logits, 1))
+    return total - (requests * items[liked]).sum(1) - bias[liked]
 
 
 def sampled_softmax(logits: Tensor, log_share: Tensor, liked: Tensor) -> Tensor:

@@ -50,8 +50,10 @@ def write(
             history_length=prepared.history_length,
         )
     )
-    scores = tensors.top_scores(served, requests, words)
-    facts = reference.reference(requests, scores, words)
+    places = reference.asked(len(requests), prepared.data.items.count, config.seed)
+    answered = [requests[place] for place in places.tolist()]
+    scores = tensors.top_scores(served, answered, words)
+    facts = reference.reference(requests, scores, words, places)
     write_bytes(root / "reference.json", canonical_json({**facts, "seed": config.seed}))
     injected = config.fault_injection
     if injected is not None and injected.fault is Fault.BROKEN_FEATURES:

@@ -7,13 +7,17 @@ import json
 from bisect import bisect_right
 from typing import Any
 
+import numpy as np
 import polars as pl
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from recommender_training.artifact import reference
 from recommender_training.data.lake import Tables
 from recommender_training.data.sessions import SESSION_GAP, sample_requests
+from recommender_training.export import tensors
 from recommender_training.ingestion import raw
 
 
@@ -171,3 +175,50 @@ def test_rare_categories_share_a_bin() -> None:
     assert kept == sorted(kept)
     assert min(1 + code % 7 for code in kept) == 6, "the most frequent ones"
     assert found["others"] == len(values) - sum(found["counts"])
+
+
+def test_of_a_large_catalogue_some_sessions_alone_are_asked_for_their_top_score(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert reference.asked(10_000, 10**9, 17).tolist() == list(range(10_000))
+    assert len(reference.asked(200_000, 200_000, 17)) == 50_000
+    monkeypatch.setattr(reference, "MAX_SCORES", 400)
+    monkeypatch.setattr(reference, "LEAST_ASKED", 30)
+    assert reference.asked(100, 4, 17).tolist() == list(range(100))
+    places = reference.asked(100, 8, 17)
+    assert len(np.unique(places)) == 50
+    assert np.array_equal(places, reference.asked(100, 8, 17))
+    assert not np.array_equal(places, reference.asked(100, 8, 18))
+
+    words = {"historyLength": 20, "features": [], "items": {"ids": [1], "features": []}}
+    # of two users with 50 sessions each, whose scores are all alike
+    requests: list[dict[str, Any]] = [{"user_id": number // 50} for number in range(100)]
+    scores: list[float | None] = [0.2 if place < 50 else 0.7 for place in places.tolist()]
+    found = reference.reference(requests, scores, words, places)
+    (top,) = (each for each in found["features"] if each["name"] == "top_score")
+    assert found["sessions"] == 100
+    assert sum(top["counts"]) == 50
+    whole = reference.reference(requests, [0.2] * 50 + [0.7] * 50, words)
+    (of_all,) = (each for each in whole["features"] if each["name"] == "top_score")
+    assert top["designEffect"] == pytest.approx(of_all["designEffect"] / 2, rel=0.05)
+
+
+def test_a_batch_of_requests_holds_few_scores_of_a_large_catalogue(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+
+    class Model(torch.nn.Module):
+        def forward(self, user_id: torch.Tensor, *_: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            sizes.append(len(user_id))
+            return user_id, user_id / 100
+
+    words = {"historyLength": 3, "features": [], "items": {"ids": list(range(50)), "features": []}}
+    requests: list[dict[str, Any]] = [{"user_id": number, "timestamp": 5} for number in range(70)]
+    expected = [pytest.approx(number / 100) for number in range(70)]
+    assert tensors.top_scores(Model(), requests, words) == expected
+    assert sizes == [32, 32, 6]
+    sizes.clear()
+    monkeypatch.setattr(tensors, "_SCORES", 150)
+    assert tensors.top_scores(Model(), requests, words) == expected
+    assert sizes == [3] * 23 + [1]

@@ -167,3 +167,31 @@ def test_a_fit_reads_no_more_than_its_newest_events(monkeypatch: pytest.MonkeyPa
     rows = [(n % 3, n % ITEMS, 1.0 if n < 20 else 4.0, 1000 + n) for n in range(40)]
     monkeypatch.setattr(taste, "MAX_EVENTS", 20)
     assert taste.fit_before(events_of(rows), None, ITEMS, FIRST).centre == 4
+
+
+def test_fits_keep_the_items_with_events_alone_and_answer_as_whole_ones() -> None:
+    random = np.random.default_rng(3)
+    rows = [
+        (int(random.integers(9)), int(random.integers(900)), float(random.integers(1, 6)), n // 2)
+        for n in range(300)
+    ]
+    events = events_of(rows)
+    fits = taste.Fits.of(events, 1000, 20, 2.0)
+    assert len(fits.bias) < 2 + 300 * len(fits.times)
+    past = history.previous_events(events, LENGTH)
+    found = fits.numbers(events, np.arange(300), past)
+    for row in range(300):
+        before = fits.times[fits.times < events.time[row]]
+        time = int(before[-1]) if len(before) else -1
+        own = taste.fit_before(events, time, 1000, 20).tensors()
+        used = past[row : row + 1]
+        at = np.where(used >= 0, used, 0)
+        vector = graph.taste_vector(
+            torch.from_numpy(events.item[at]),
+            torch.from_numpy(used >= 0),
+            torch.from_numpy(events.value[at]),
+            *own,
+        )
+        item = events.item[row : row + 1]
+        expected = graph.taste_numbers(vector, own[1][item], own[2][item])
+        torch.testing.assert_close(found[row : row + 1], expected, atol=1e-5, rtol=1e-5)

@@ -165,3 +165,117 @@ def test_the_command_writes_a_mapping_once(
     assert main.main(["init", str(source), "--output", str(output)]) == 2
     assert main.main(["init", str(source)]) == 0
     assert '"interactions": {' in capsys.readouterr().out
+
+
+def shop_events(*events: tuple[int, int, int, str]) -> list[dict[str, Any]]:
+    names = ("user", "item", "time", "event")
+    return [dict(zip(names, event, strict=True)) for event in events]
+
+
+def test_event_types_become_a_label_with_the_window_that_the_rows_show(tmp_path: Path) -> None:
+    hour = 3600
+    rows = shop_events(
+        *((n, n, START, "product_view") for n in range(20)),
+        *((n, n, START + 5 * hour, "Purchase") for n in range(19)),
+        (19, 19, START + 99 * hour, "Purchase"),  # a twentieth waits longer
+        (1, 1, START + 200 * hour, "product_view"),  # followed by nothing
+        (1, 1, START + hour, "add_to_cart"),
+        (2, 2, START + hour, "return_of_purchase"),
+    )
+    write(tmp_path / "raw/a.csv", rows)
+    found = proposed(tmp_path / "raw")
+    assert found.mapping["label"] == {
+        "positiveTypes": [{"type": "Purchase"}],
+        "attribution": {"impressions": ["product_view"], "hours": 5},
+    }
+    values = {each["type"]: each["value"] for each in found.mapping["interactions"]["eventTypes"]}
+    assert values == {"product_view": 2, "add_to_cart": 4, "Purchase": 5, "return_of_purchase": 1}
+    (line,) = (line for line in found.lines if line.column == "event")
+    assert "Purchase within 5 h of product_view (95% of 20 pairs" in line.warning
+    mapping = parse_mapping(json.dumps(found.mapping), found.kind)
+    assert ingest.check(
+        tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping
+    ).data_version
+
+
+@pytest.mark.parametrize(
+    ("types", "label", "reason"),
+    [
+        (("view", "click"), {"positiveTypes": [{"type": "click"}],
+                             "attribution": {"impressions": ["view"], "hours": 24}}, "no pair"),
+        (("display", "order_list_view", "order"), {
+            "positiveTypes": [{"type": "order"}],
+            "attribution": {"impressions": ["display", "order_list_view"], "hours": 24}},
+         "no pair"),
+        (("order", "dislike"), {"positiveTypes": [{"type": "order"}]}, "order is positive"),
+        (("order", "purchase"), None, "label.negatives and label.positiveRate"),
+        (("a", "b"), None, "set the value of each type"),
+    ],
+)  # fmt: skip
+def test_a_label_is_proposed_where_names_of_types_say_one(
+    tmp_path: Path, types: tuple[str, ...], label: dict[str, Any] | None, reason: str
+) -> None:
+    rows = shop_events(*((n, n, START + n, types[n % len(types)]) for n in range(8)))
+    write(tmp_path / "raw/a.csv", rows)
+    found = proposed(tmp_path / "raw")
+    assert found.mapping.get("label") == label
+    (line,) = (line for line in found.lines if line.column == "event")
+    assert reason in line.warning
+
+
+@pytest.mark.parametrize(
+    ("column", "times", "repeated", "used"),
+    [
+        ("valid_from", (START, START + 9), True, True),
+        ("validFrom", ("2020-01-01", "2020-02-01T10:00:00Z"), False, True),
+        ("updated_at", (START * 1000, START * 1000 + 9000), True, True),
+        ("updated_at", (START, START + 9), False, False),
+        ("valid_from", (1, 2), True, False),
+    ],
+)
+def test_rows_of_users_that_begin_at_a_time_become_a_history(
+    tmp_path: Path, column: str, times: tuple[Any, Any], repeated: bool, used: bool
+) -> None:
+    write(tmp_path / "raw/events/1.csv", EVENTS)
+    people = [
+        {"customer_id": "c0" if repeated else f"c{n}", "age": 30 + n, column: time}
+        for n, time in enumerate(times)
+    ]
+    write(tmp_path / "raw/people.csv", people)
+    found = proposed(tmp_path / "raw")
+    assert (found.mapping["users"].get("validFrom") == column) is used
+    if not used:
+        return
+    (line,) = (line for line in found.lines if line.table == "users" and line.column == column)
+    assert line.use == "validFrom"
+    assert f"{int(repeated)} of 2 repeat an id" in line.warning
+    mapping = parse_mapping(json.dumps(found.mapping), found.kind)
+    result = ingest.check(tmp_path / "raw", tmp_path / "lake", kind=found.kind, mapping=mapping)
+    users = lake.read_version(tmp_path / "lake", result.data_version).users
+    assert users["valid_from"].drop_nulls().len() == 2
+
+
+def test_times_of_rows_of_items_are_no_feature(tmp_path: Path) -> None:
+    write(tmp_path / "raw/events/1.csv", EVENTS)
+    write(tmp_path / "raw/things.csv", [{**thing, "valid_from": START} for thing in THINGS])
+    found = proposed(tmp_path / "raw")
+    assert "item_valid_from" not in kinds(found, "items")
+    (line,) = (line for line in found.lines if line.column == "valid_from")
+    assert "items have no history" in line.warning
+
+
+def test_too_many_categories_share_buckets_and_those_of_items_are_cut(tmp_path: Path) -> None:
+    events = [
+        {"customer_id": f"c{n % 3}", "sku": n, "created_at": START + n, "event": "view",
+         "campaign": f"k{n % 1100}"}
+        for n in range(2200)
+    ]  # fmt: skip
+    write(tmp_path / "raw/clicks/1.csv", events)
+    write(tmp_path / "raw/things.csv", [{"sku": n, "brand": f"b{n % 1100}"} for n in range(2200)])
+    found = proposed(tmp_path / "raw")
+    (campaign,) = found.mapping["interactions"]["features"]
+    assert campaign == {"name": "campaign", "kind": "Categorical", "hashBuckets": 4096}
+    (brand,) = found.mapping["items"]["features"]
+    assert brand == {"name": "brand", "kind": "Categorical", "maxCategories": 1000}
+    (line,) = (line for line in found.lines if line.column == "campaign")
+    assert "1100 values in the first rows: they share buckets" in line.warning

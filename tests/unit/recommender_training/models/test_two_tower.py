@@ -32,7 +32,7 @@ from recommender_training.features.prepared import Prepared
 from recommender_training.features.state import State
 from recommender_training.fitted.bundle import Bundle
 from recommender_training.fitted.retrieval import BESIDE_WEIGHTS, WITHOUT_WEIGHTS, RetrievalModels
-from recommender_training.models import item_weights
+from recommender_training.models import item_weights, two_tower
 from recommender_training.models import pairs as pairs_of_events
 from recommender_training.models.pairs import newest, pairs
 from recommender_training.models.two_tower import sampled_softmax
@@ -82,6 +82,45 @@ def test_the_sampled_softmax_takes_log_q_off_and_leaves_accidental_hits_out(
             if liked[j] != item
         ]
         assert float(found[row]) == pytest.approx(np.logaddexp.reduce([own, *others]) - own)
+
+
+@given(st.integers(1, 9), st.integers(1, 40), st.integers(1, 12), st.integers(0, 2**16))
+def test_the_loss_over_blocks_of_items_is_that_over_all_at_once(
+    rows: int, items: int, block: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    requests, vectors = (3 * torch.randn(size, 4, generator=generator) for size in (rows, items))
+    bias = 20 * torch.randn(items, generator=generator)
+    liked = torch.randint(items, (rows,), generator=generator)
+    whole = torch.nn.functional.cross_entropy(
+        requests @ vectors.t() + bias, liked, reduction="none"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(two_tower, "_EVALUATION_ITEMS", block)
+        found = two_tower.catalogue_loss(requests, vectors, bias, liked)
+    torch.testing.assert_close(found, whole, atol=1e-4, rtol=1e-5)
+
+
+def test_an_evaluation_holds_logits_of_some_items_at_a_time(
+    fitted: RetrievalModels, prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    towers = fitted.towers
+    assert towers is not None
+    held = pairs(prepared.inputs, prepared.data.events, prepared.split.validation)
+    rows = torch.arange(len(held))
+    whole = fit.predict(towers, held, rows)
+    widths: list[int] = []
+
+    def watched(logits: Tensor, dim: int, of: Callable[..., Tensor] = torch.logsumexp) -> Tensor:
+        widths.append(logits.shape[1])
+        return of(logits, dim)
+
+    monkeypatch.setattr(two_tower, "_EVALUATION_ITEMS", 7)
+    monkeypatch.setattr(torch, "logsumexp", watched)
+    found = fit.predict(towers, held, rows)
+    torch.testing.assert_close(found, whole, atol=1e-5, rtol=1e-5)
+    assert max(widths) == 7
+    assert sum(widths) == prepared.data.items.count
 
 
 def test_with_log_q_the_logits_learn_the_shares_that_batches_are_drawn_by() -> None:

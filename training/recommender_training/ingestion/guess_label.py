@@ -1,0 +1,109 @@
+"""Propose a label from the event types of the first rows: what is positive, and how soon."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+import numpy as np
+
+from recommender_training.ingestion import guess
+
+#: Names of types, the strongest positive ones first. A click is positive where nothing is bought.
+_POSITIVE = (
+    re.compile(
+        r".*(purchase|order|buy|bought|transaction|checkout|conver|subscri|install|book).*"
+    ),
+    re.compile(r".*click.*"),
+)
+_IMPRESSION = re.compile(r".*(view|impression|show|display|exposure|seen|visit).*")
+_INTENT = re.compile(r".*(cart|basket|wish|favou?rite|like|save|click).*")
+_NEGATIVE = re.compile(
+    r"(.*_)?((dis|un)_?(like|follow|subscri|favou?rite|save)|not_|cancel|return|refund|remove).*"
+)
+#: Hours of a window where no pair shows a delay, and the longest one that a mapping takes.
+_HOURS, _MOST_HOURS = 24, 2160
+_SECONDS_AN_HOUR = 3600
+#: Share of the pairs that are within the proposed window.
+_SHARE = 0.95
+
+
+def value(event_type: str) -> int | None:
+    """Return the value that the name of a type suggests, from 1 to 5, or None."""
+    name = event_type.lower()
+    for pattern, found in ((_NEGATIVE, 1), (_IMPRESSION, 2), (_POSITIVE[0], 5), (_INTENT, 4)):
+        if pattern.fullmatch(name):
+            return found
+    return None
+
+
+def label(
+    types: Sequence[str], rows: Sequence[tuple[Any, Any, Any, Any]]
+) -> tuple[dict[str, Any] | None, str]:
+    """Return a label for the event `types`, or None, and the reason.
+
+    `rows` are user, item, time and type of the first events. The window of attribution is that of
+    most pairs of an impression and the next positive event of the same user and item in these.
+    """
+    named = {each: each.lower() for each in types if not _NEGATIVE.fullmatch(each.lower())}
+    shown = [each for each, name in named.items() if _IMPRESSION.fullmatch(name)]
+    others = [each for each in named if each not in shown]
+    strengths = ([each for each in others if form.fullmatch(named[each])] for form in _POSITIVE)
+    positive = next(filter(None, strengths), [])
+    if not positive:
+        return None, ""
+    if len(positive) == len(types):
+        return None, "every type is positive: declare label.negatives and label.positiveRate"
+    found: dict[str, Any] = {"positiveTypes": [{"type": each} for each in positive]}
+    names = " and ".join(positive)
+    if not shown:
+        return found, f"label: {names} is positive, by its name"
+    waits = _waits(rows, {*positive}, {*shown})
+    hours, why = _HOURS, "no pair in the first rows, so check it"
+    if waits:
+        longest = float(np.quantile(waits, _SHARE, method="inverted_cdf"))
+        hours = min(_MOST_HOURS, max(1, math.ceil(longest / _SECONDS_AN_HOUR)))
+        why = f"{_SHARE:.0%} of {len(waits)} pairs in the first rows"
+    found["attribution"] = {"impressions": shown, "hours": hours}
+    return found, f"label: {names} within {hours} h of {' or '.join(shown)} ({why})"
+
+
+def _waits(
+    rows: Sequence[tuple[Any, Any, Any, Any]], positive: set[str], shown: set[str]
+) -> list[float]:
+    """Return the seconds from each impression to the next positive event of its user and item."""
+    events = [
+        (str(user), str(item), at, str(kind))
+        for user, item, raw, kind in rows
+        if (at := _seconds(raw)) is not None and kind is not None
+    ]
+    waits: list[float] = []
+    following: dict[tuple[str, str], float] = {}
+    # from the last one back; of one second the positive one counts as later
+    for user, item, at, kind in sorted(
+        events, key=lambda each: (each[2], each[3] in positive), reverse=True
+    ):
+        if kind in positive:
+            following[user, item] = at
+        elif kind in shown and (user, item) in following:
+            waits.append(following[user, item] - at)
+    return waits
+
+
+def _seconds(raw: Any) -> float | None:
+    """Return a time in seconds since 1970, or None for what is no time."""
+    if isinstance(raw, date) and not isinstance(raw, datetime):
+        raw = datetime.combine(raw, time())
+    if not isinstance(raw, datetime):
+        number = guess.number(raw) if raw is not None else None
+        if number is not None:
+            return number / 1000 if guess.unit([number]) == "Milliseconds" else number
+        try:
+            raw = datetime.fromisoformat(str(raw))
+        except ValueError:
+            return None
+    moment: datetime = raw if raw.tzinfo else raw.replace(tzinfo=UTC)
+    return moment.timestamp()
