@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
-from typing import Any, Protocol
+from typing import Any
 
 from prometheus_client import (
     CollectorRegistry,
@@ -14,14 +14,13 @@ from prometheus_client import (
     Gauge,
     GCCollector,
     Histogram,
-    Metric,
     PlatformCollector,
     ProcessCollector,
     start_http_server,
 )
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
 
+from recommender_operator.figures import Figure
+from recommender_operator.gauges import Cache, CacheGauges, ModelGauges
 from recommender_operator.observed import ModelObject, VersionObject
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -37,53 +36,6 @@ def version() -> str:
         return metadata.version("recommender-operator")
     except metadata.PackageNotFoundError:
         return "unknown"
-
-
-class Cache(Protocol):
-    """The figures of a cache."""
-
-    @property
-    def plural(self) -> str:
-        """The plural of the kind."""
-        ...
-
-    @property
-    def age(self) -> float:
-        """Seconds since the API server's last list, event or bookmark."""
-        ...
-
-    @property
-    def objects(self) -> int:
-        """Number of cached objects."""
-        ...
-
-
-class _CacheCollector(Collector):
-    """Collects the figures of the caches, summed over namespaces, at each scrape."""
-
-    def __init__(self) -> None:
-        self.caches: Callable[[], Iterable[Cache]] = tuple
-
-    def collect(self) -> Iterator[Metric]:
-        """Yield objects and ages by kind."""
-        objects: dict[str, int] = {}
-        ages: dict[str, float] = {}
-        for cache in self.caches():
-            objects[cache.plural] = objects.get(cache.plural, 0) + cache.objects
-            ages[cache.plural] = max(cache.age, ages.get(cache.plural, 0.0))
-        kept = GaugeMetricFamily(
-            "recommender_operator_cache_objects", "Cached objects.", labels=["resource"]
-        )
-        age = GaugeMetricFamily(
-            "recommender_operator_cache_age_seconds",
-            "Seconds since the last list, event or bookmark of a kind; maximum over its watches.",
-            labels=["resource"],
-        )
-        for plural, count in objects.items():
-            kept.add_metric([plural], count)
-            age.add_metric([plural], ages[plural])
-        yield kept
-        yield age
 
 
 class Metrics:
@@ -131,6 +83,8 @@ class Metrics:
         )
         self._of_models(own)
         self._of_caches(own)
+        self._figures = ModelGauges()
+        self.registry.register(self._figures)
         build = Gauge("build_info", "Always 1; the label has the version.", ["version"], **own)
         build.labels(version=version()).set(1)
         self._weights: dict[tuple[str, str], set[str]] = {}
@@ -170,7 +124,7 @@ class Metrics:
             "cache_lists", "Lists read into a cache, by cause.",
             ["resource", "why"], **own,
         )  # fmt: skip
-        self._caches = _CacheCollector()
+        self._caches = CacheGauges()
         self.registry.register(self._caches)
 
     def watch_caches(self, caches: Callable[[], Iterable[Cache]]) -> None:
@@ -203,6 +157,10 @@ class Metrics:
         for name, percent in weights.items():
             self.weight.labels(*key, name).set(percent)
         self._weights[key] = set(weights)
+
+    def figures(self, model: ModelObject, figures: tuple[Figure, ...]) -> None:
+        """Replace the gauges of a model and its versions."""
+        self._figures.set(model.namespace, model.name, figures)
 
     def stage(self, model: ModelObject, stage: str) -> None:
         """Count a model under its stage."""
@@ -261,6 +219,7 @@ class Metrics:
         for gone in self._weights.pop(key, set()):
             self.weight.remove(*key, gone)
         self._forget_snapshot(key)
+        self._figures.forget(namespace, name)
         for pair in self._decisions.pop(key, set()):
             self.verdicts.remove(*key, *pair)
         before = self._stages.pop(key, None)

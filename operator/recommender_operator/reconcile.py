@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+from recommender_operator import figures
 from recommender_operator.actions import Decision, Event, RunSmoke, SaveBaseline
 from recommender_operator.adapters.counters.port import SampleProvider
 from recommender_operator.adapters.kubernetes.port import (
@@ -226,6 +227,7 @@ class Reconciler:
         self._metrics.traffic(model, snapshot.observed.traffic.weights)
         self._metrics.stage(model, decision.status.stage.value)
         self._metrics.snapshot(model, _snapshot_taken(decision))
+        self._metrics.figures(model, figures.of(snapshot.observed, decision))
         if decision.finished and model.deleting:
             await self._finalizers.release(raw)
             # The event of its deletion may be lost, and no look follows.

@@ -15,6 +15,8 @@ from tests.integration import prometheus_server
 pytestmark = pytest.mark.integration
 
 OWN = 'namespace="recommender-system", service="recommender-operator-metrics"'
+MODEL = 'namespace="shop", model="movies"'
+STANDBY = f'{MODEL}, version="movies-b", standby="movies-a"'
 ELSEWHERE = 'namespace="other", service="recommender-operator-metrics"'
 
 
@@ -84,6 +86,20 @@ CASES: dict[str, tuple[str, list[dict[str, str]], str, bool]] = {
     "each acts on its own": (
         "RecommenderModelsOfAnotherRelease",
         [series("recommender_operator_foreign_models", f'{OWN}, pod="1"', "0x80")], "16m", False),
+    "the sessions drifted": (
+        "RecommenderDrifted",
+        [series("recommender_operator_drift_windows", MODEL, "3x40"),
+         series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", True),
+    "one window shifted": (
+        "RecommenderDrifted",
+        [series("recommender_operator_drift_windows", MODEL, "1x40"),
+         series("recommender_operator_drift_windows_limit", MODEL, "3x40")], "3m", False),
+    "the standby answers": (
+        "RecommenderStandbyServes",
+        [series("recommender_operator_standby_active", STANDBY, "1x40")], "6m", True),
+    "the champion is back": (
+        "RecommenderStandbyServes",
+        [series("recommender_operator_standby_active", STANDBY, "1x8 0x32")], "6m", False),
 }  # fmt: skip
 
 

@@ -15,15 +15,19 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 
+from recommender_collector import metrics as collector_metrics
 from recommender_operator import settings
 from recommender_operator.api import base_url
 from recommender_operator.metrics import Metrics
+from recommender_serving.monitoring import metrics as serving_metrics
 from tests.chart import (
     CHART,
     DIGEST,
     MODES,
     ROOT,
+    Manifest,
     manifests,
     of_kind,
     rendered,
@@ -323,15 +327,67 @@ def test_triton_listens_where_the_contract_says() -> None:
     assert not {"ports", "readinessProbe", "livenessProbe", "startupProbe"} & set(container)
 
 
-def test_alerts_use_only_metrics_that_exist() -> None:
-    known = set(re.findall(r"`(recommender_[a-z_]+)`", CONTRACTS))
-    known |= {family.name for family in Metrics().registry.collect()}
+def exported() -> set[str]:
+    """Return the names of the series that operator, transformer and collector export."""
+    transformer, collector = CollectorRegistry(), CollectorRegistry()
+    serving_metrics.Metrics(transformer, "m", "v", [("age", "0", 1)], {"age": 1.0})
+    collector_metrics.CollectorMetrics(collector, ["m"])
+    collector_metrics.WriterMetrics(collector, ["m"])
+    names: set[str] = set()
+    for registry in (Metrics().registry, transformer, collector):
+        for family in registry.collect():
+            ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
+            names |= {family.name + end for end in ends.get(family.type, [""])}
+    return names
+
+
+def alerts() -> list[Manifest]:
     (rules,) = of_kind("everything", "PrometheusRule")
-    alerts = [alert for group in rules["spec"]["groups"] for alert in group["rules"]]
-    used = {n for a in alerts for n in re.findall(r"recommender_[a-z_]+", a["expr"])}
+    return [alert for group in rules["spec"]["groups"] for alert in group["rules"]]
+
+
+def test_alerts_use_only_metrics_that_exist() -> None:
+    used = {
+        n for a in alerts() for n in re.findall(r"(?:recommender|transformer)_[a-z_]+", a["expr"])
+    }
     assert len(used) >= 5
-    for name in used:
-        assert {name, name.removesuffix("_bucket"), name.removesuffix("_total")} & known, name
-    for alert in alerts:
+    assert used - exported() == set()
+    for alert in alerts():
         assert {"summary", "description"} <= set(alert["annotations"])
         assert alert["labels"]["severity"] in {"warning", "critical"}
+
+
+def test_every_alert_leads_to_its_section_of_the_runbooks() -> None:
+    page = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^## (\w+)$", page, re.MULTILINE)
+    assert sorted(sections) == sorted(alert["alert"] for alert in alerts())
+    for alert in alerts():
+        anchor = f"docs/runbooks.md#{alert['alert'].lower()}"
+        assert alert["annotations"]["runbook_url"] == anchor
+    published = {
+        "metrics.prometheusRule.enabled": "true",
+        "metrics.prometheusRule.runbookUrl": "https://wiki.example.com/recommender",
+    }
+    (rules,) = (m for m in manifests(published) if m["kind"] == "PrometheusRule")
+    first = rules["spec"]["groups"][0]["rules"][0]["annotations"]["runbook_url"]
+    assert first == "https://wiki.example.com/recommender#recommenderoperatordown"
+
+
+def test_the_runbooks_name_only_metrics_that_exist() -> None:
+    page = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
+    used = set(re.findall(r"`((?:recommender|transformer)_[a-z_]+)", page))
+    known = exported() | {name.rsplit("_", 1)[0] for name in exported()}
+    assert len(used) >= 8
+    assert used - known == set()
+
+
+def test_the_rules_without_the_prometheus_operator_are_those_of_the_chart(
+    request: pytest.FixtureRequest,
+) -> None:
+    (rules,) = of_kind("everything", "PrometheusRule")
+    text = yaml.safe_dump(rules["spec"], sort_keys=False, width=98)
+    path = ROOT / "manifests" / "monitoring" / "rules.yaml"
+    if request.config.getoption("--update-golden"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ from recommender_operator.analysis.shift import DriftVerdict as DriftVerdict
 from recommender_operator.analysis.shift import FeatureShift as FeatureShift
 from recommender_operator.analysis.window import Bins, WindowStats
 from recommender_operator.api.spec import DriftSpec
+from recommender_operator.api.status import FeatureEffect
 
 #: Floor for changes of the null or unknown share, as a fraction of `effectFloor`: if one in fifty
 #: sessions (at the default) lacks a field, the pipeline is broken, though the distance is small.
@@ -206,8 +207,18 @@ def _concluded(spec: DriftSpec, sessions: int, tests: Sequence[_Test]) -> DriftV
         verdict=Verdict.FAIL if worst else Verdict.PASS,
         sessions=sessions,
         features=worst,
+        effects=_effects(tests),
         message=message,
         clear=clear,
+    )
+
+
+def _effects(tests: Sequence[_Test]) -> tuple[FeatureEffect, ...]:
+    """Return the largest effect of each feature relative to its floor, significant or not."""
+    largest = {test.feature: test for test in sorted(tests, key=_excess)}
+    return tuple(
+        FeatureEffect(feature=test.feature, effect=max(0.0, test.effect), limit=test.floor)
+        for test in sorted(largest.values(), key=_excess, reverse=True)
     )
 
 

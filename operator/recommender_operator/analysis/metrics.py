@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from recommender_operator.analysis import sequential
+from recommender_operator.analysis import intervals, sequential
 from recommender_operator.analysis.histogram import Histogram
 from recommender_operator.analysis.outcome import Verdict
 from recommender_operator.api.version import MetricVerdict
@@ -31,6 +31,14 @@ class Share:
     @property
     def value(self) -> float | None:
         return self.hits / self.trials if self.trials else None
+
+    @property
+    def interval(self) -> dict[str, float]:
+        """Both ends of the interval, as fields of a MetricVerdict; empty without trials."""
+        if not self.trials:
+            return {}
+        low, high = intervals.of_share(self.hits, self.trials, METRIC_ALPHA)
+        return {"low": low, "high": high}
 
     def above(self, limit: float, alpha: float = METRIC_ALPHA) -> bool:
         """Return whether the share is significantly above the limit."""
@@ -89,6 +97,8 @@ def bad_share(
         verdict=verdict,
         value=value,
         stable_value=stable.value if stable else None,
+        limit=limit,
+        **candidate.interval,
         threshold=f"at most {limit:.4g}",
         sample_size=candidate.trials,
         message=message,
@@ -104,6 +114,9 @@ def success_rate(
         update={
             "value": None if bad.value is None else 1 - bad.value,
             "stable_value": None if bad.stable_value is None else 1 - bad.stable_value,
+            "low": None if bad.high is None else 1 - bad.high,
+            "high": None if bad.low is None else 1 - bad.low,
+            "limit": minimum,
             "threshold": f"at least {minimum:.4g}",
         }
     )
@@ -127,6 +140,8 @@ def latency_p99(
         verdict=verdict,
         value=_milliseconds(p99),
         stable_value=_milliseconds(stable.quantile(0.99)) if stable else None,
+        limit=limit_ms,
+        **_interval(candidate, 0.99, METRIC_ALPHA),
         threshold=f"at most {limit_ms:g} ms",
         sample_size=candidate.total,
         message=message.rstrip("; "),
@@ -162,6 +177,8 @@ def latency_median(
         verdict=verdict,
         value=_milliseconds(median),
         stable_value=_milliseconds(stable_median),
+        limit=_milliseconds(max(ratio * stable_median, floor)),
+        **_interval(candidate, 0.5, METRIC_ALPHA / 2),
         threshold=f"at most {ratio:g} times the stable version's, or {floor * 1000:g} ms",
         sample_size=candidate.total,
         message=message,
@@ -174,6 +191,14 @@ def _median_at_most(histogram: Histogram) -> float:
         return math.inf
     most = sequential.upper_bound((histogram.total + 1) // 2, histogram.total, METRIC_ALPHA / 2)
     return histogram.quantile(most)
+
+
+def _interval(histogram: Histogram, q: float, alpha: float) -> dict[str, float | None]:
+    """Return both ends of a quantile's interval, as fields of a MetricVerdict."""
+    if not histogram.total:
+        return {}
+    low, high = intervals.of_quantile(histogram, q, alpha)
+    return {"low": _milliseconds(low), "high": _milliseconds(high)}
 
 
 def _milliseconds(seconds: float) -> float | None:

@@ -82,6 +82,8 @@ def missing_features(
         verdict=verdict,
         value=worst.candidate.value,
         stable_value=worst.stable.value,
+        limit=min(1.0, (worst.stable.value or 0.0) + max_increase),
+        **worst.candidate.interval,
         threshold=threshold,
         sample_size=candidate.sessions,
         message=message,

@@ -14,6 +14,9 @@ from recommender_operator.analysis.shift import DriftVerdict
 from recommender_operator.api.spec import DriftSpec
 from recommender_operator.api.status import DriftStatus
 
+#: Maximum number of features whose effects are recorded.
+MAX_EFFECTS = 20
+
 
 def drifted(spec: DriftSpec, status: DriftStatus) -> bool:
     """Return whether drift is confirmed and has not ended."""
@@ -38,7 +41,10 @@ def advance(
     reported = {"verdict": str(verdict.verdict), "message": verdict.message[:4096]}
     if verdict.verdict is Verdict.ERROR:
         return status.model_copy(update=reported)
-    counted = {**reported, "windows": status.windows + 1, "window_at": now}
+    effects = verdict.effects[:MAX_EFFECTS]
+    counted = {
+        **reported, "windows": status.windows + 1, "window_at": now, "effects": effects
+    }  # fmt: skip
     if verdict.verdict is Verdict.FAIL:
         return status.model_copy(
             update={

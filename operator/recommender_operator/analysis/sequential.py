@@ -52,6 +52,11 @@ def above(hits: int, trials: int, limit: float, alpha: float) -> bool:
     return log_evidence(hits, trials, limit) >= -math.log(alpha)
 
 
+def lower_bound(hits: int, trials: int, alpha: float) -> float:
+    """Return a lower confidence bound of the share (0..1), at level `alpha` over all looks."""
+    return 1.0 - upper_bound(trials - hits, trials, alpha)
+
+
 def upper_bound(hits: int, trials: int, alpha: float) -> float:
     """Return an upper confidence bound of the share (0..1), at level `alpha` over all looks."""
     low, high = (hits / trials if trials else 0.0), 1.0

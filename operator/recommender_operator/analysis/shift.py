@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from recommender_operator.analysis.outcome import Verdict
+from recommender_operator.api.status import FeatureEffect
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,12 +28,14 @@ class FeatureShift:
 class DriftVerdict:
     """PASS: no shift. FAIL: at least one feature shifted. INCONCLUSIVE: too few sessions.
 
-    `features` are the shifted ones, worst first. `clear`: well below all limits; several such
-    windows in a row end a drift.
+    `features` are the shifted ones, worst first; `effects` are those of all features, largest
+    relative to its limit first. `clear`: well below all limits; several such windows in a row
+    end a drift.
     """
 
     verdict: Verdict
     sessions: int
     features: tuple[FeatureShift, ...] = ()
+    effects: tuple[FeatureEffect, ...] = ()
     message: str = ""
     clear: bool = False

@@ -71,6 +71,14 @@ class ModelClock(ApiModel):
     )
 
 
+class FeatureEffect(ApiModel):
+    feature: str = Field(max_length=63, description="The feature.")
+    effect: float = Field(
+        ge=0, description="Largest distance of its values, or change of its missing share."
+    )
+    limit: float = Field(ge=0, description="Effect from which a significant shift counts.")
+
+
 class DriftStatus(ApiModel):
     began: int = Field(
         default=0, ge=0, description="Sequence number of the current drift; 0 if there is none."
@@ -85,6 +93,9 @@ class DriftStatus(ApiModel):
     )
     features: tuple[Annotated[str, Field(max_length=63)], ...] = Field(
         default=(), max_length=50, description="Features that shifted, worst first."
+    )
+    effects: tuple[FeatureEffect, ...] = Field(
+        default=(), max_length=20, description="Effects in the last window, largest first."
     )
     verdict: str = Field(
         default="Inconclusive", max_length=32, description="Verdict of the last window."

@@ -144,6 +144,8 @@ class GateResult(ApiModel):
     )
     low: float | None = Field(default=None, description="Lower end of its 95 % interval.")
     high: float | None = Field(default=None, description="Upper end of its 95 % interval.")
+    minimum: float | None = Field(default=None, description="Its `min`, if the gate has one.")
+    maximum: float | None = Field(default=None, description="Its `max`, if the gate has one.")
     threshold: str = Field(max_length=253, description="The requirement, in words and numbers.")
     passed: bool = Field(description="Whether it passed.")
     message: str = Field(
@@ -158,6 +160,16 @@ class MetricVerdict(ApiModel):
     metric: str = Field(max_length=63, description="The evaluated metric.")
     verdict: str = Field(max_length=32, description="Pass, Fail, Inconclusive or Error.")
     value: float | None = Field(default=None, description="Value of the candidate.")
+    low: float | None = Field(
+        default=None,
+        description="Lower end of its interval, which holds over all looks at the level of the "
+        "test; absent if unbounded.",
+    )
+    high: float | None = Field(default=None, description="Upper end of its interval.")
+    limit: float | None = Field(
+        default=None,
+        description="Limit of the value as a number; it may depend on the stable version's value.",
+    )
     stable_value: float | None = Field(default=None, description="Value of the stable version.")
     threshold: str = Field(max_length=253, description="The requirement, in words and numbers.")
     sample_size: int = Field(

@@ -44,6 +44,14 @@ class Lookup(StrEnum):
     ERROR = "error"
 
 
+class Waited(StrEnum):
+    """What a request waits for."""
+
+    STORE = "store"
+    MODEL = "model"  # retrieval and ranking, which are one graph
+    BASELINE = "baseline"
+
+
 class Refusal(StrEnum):
     """Why a connection or a body was refused."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from recommender_serving.domain.types import FallReason, Lookup, Outcome, Refusal, Source
+from recommender_serving.domain.types import FallReason, Lookup, Outcome, Refusal, Source, Waited
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 LABELS = ("model", "version")
@@ -50,6 +50,30 @@ class Metrics:
             buckets=BUCKETS,
             registry=registry,
         ).labels(*self._names)
+        # The operator does not read these: they would enlarge each of its baselines.
+        self._waited = self._times(
+            "transformer_stage_duration_seconds",
+            "Time of one call of a stage, whatever its outcome.",
+            "stage",
+            Waited,
+        )
+        self._by_path = self._times(
+            "transformer_answer_duration_seconds",
+            "Time from the parsed request to its answer, by what answered.",
+            "source",
+            Source,
+        )
+        falls = Counter(
+            "transformer_fallbacks_total",
+            "Falls from a model of the chain, by model and reason.",
+            (*LABELS, "source", "reason"),
+            registry=registry,
+        )
+        self._all_falls = {
+            (source, reason): falls.labels(*self._names, source.value, reason.value)
+            for source in (Source.MODEL, Source.BASELINE)
+            for reason in FallReason
+        }
         self._sessions = Counter(
             "recommender_sessions_total",
             "Sessions seen for the first time.",
@@ -89,6 +113,12 @@ class Metrics:
         counter = Counter(name, text, (*LABELS, label), registry=self._registry)
         return {value.value: counter.labels(*self._names, value.value) for value in values}
 
+    def _times(
+        self, name: str, text: str, label: str, values: type[Source | Waited]
+    ) -> dict[str, Histogram]:
+        times = Histogram(name, text, (*LABELS, label), buckets=BUCKETS, registry=self._registry)
+        return {value.value: times.labels(*self._names, value.value) for value in values}
+
     def _bins(self, reference: Iterable[tuple[str, str, int]]) -> dict[tuple[str, str], Counter]:
         labels = (*LABELS, "feature", "bin")
         gauge = Gauge(
@@ -126,6 +156,7 @@ class Metrics:
         self._requests[Outcome.OK].inc()
         self._answers[source].inc()
         self._duration.observe(seconds)
+        self._by_path[source].observe(seconds)
 
     def failed(self, seconds: float) -> None:
         """Count an instance with a server error."""
@@ -137,9 +168,14 @@ class Metrics:
         self._requests[Outcome.INVALID].inc(instances)
 
     def fell(self, source: Source, reason: FallReason) -> None:
-        """Count a fallback of the model; those of the baseline show as answers by popularity."""
+        """Count a fall from a model of the chain; the operator reads those of the first alone."""
+        self._all_falls[source, reason].inc()
         if source is Source.MODEL:
             self._falls[reason].inc()
+
+    def waited(self, stage: Waited, seconds: float) -> None:
+        """Count the time of one call of a stage."""
+        self._waited[stage].observe(seconds)
 
     def looked_up(self, outcome: Lookup) -> None:
         """Count a look into the store of users."""

@@ -9,6 +9,7 @@ import logging
 import signal
 import socket
 import time
+from functools import partial
 
 import grpc
 import uvloop
@@ -18,8 +19,9 @@ from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.fallback import Chain, Stage
 from recommender_serving.answering.history import History
 from recommender_serving.answering.recommender import Recommender
+from recommender_serving.answering.timed import TimedRanker, TimedUsers
 from recommender_serving.artifact.loader import Artifact, load
-from recommender_serving.domain.types import Source
+from recommender_serving.domain.types import Source, Waited
 from recommender_serving.listening import Server, listen
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
@@ -65,9 +67,15 @@ def build_recommender(
         REGISTRY, settings.model, settings.version, bins.reference(), bins.design_effects()
     )
     stages = tuple(
-        Stage(source, ranker, CircuitBreaker(settings.max_in_flight), timeout)
-        for source, ranker, timeout in zip(
+        Stage(
+            source,
+            TimedRanker(ranker, partial(metrics.waited, waited)),
+            CircuitBreaker(settings.max_in_flight),
+            timeout,
+        )
+        for source, waited, ranker, timeout in zip(
             (Source.MODEL, Source.BASELINE),
+            (Waited.MODEL, Waited.BASELINE),
             rankers,
             (settings.timeout, settings.baseline_timeout),
             strict=True,
@@ -87,7 +95,8 @@ def build_history(settings: ServeSettings, metrics: Metrics) -> History | None:
     if settings.store_url is None:
         return None
     users = UserReader(settings.store_url, settings.model, settings.store_password)
-    return History(users, metrics.looked_up)
+    timed = TimedUsers(users, partial(metrics.waited, Waited.STORE))
+    return History(timed, metrics.looked_up)
 
 
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:

@@ -61,6 +61,8 @@ def evaluate(gate: Gate, metrics: Metrics, champion: Champion | None) -> GateRes
         value=value,
         low=low,
         high=high,
+        minimum=gate.min,
+        maximum=gate.max,
         threshold=" and ".join(part.text for part in parts)[:253],
         passed=all(part.met for part in parts),
         message="; ".join(messages)[:1024],

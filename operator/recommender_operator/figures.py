@@ -1,0 +1,164 @@
+"""The figures of a model that become gauges of the operator: pure.
+
+They come from the objects' status after a look, so they survive a restart of the operator, and
+what a person reads with kubectl is what an alert compares. Each look replaces all figures of its
+model.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from recommender_operator.actions import Decision, DeleteVersion, UpdateVersion
+from recommender_operator.api.status import DriftStatus
+from recommender_operator.api.version import TERMINAL, GateResult, MetricVerdict
+from recommender_operator.observed import Observed, VersionObject
+
+#: Maximum number of versions of a model with figures: the champion and the newest others.
+MAX_VERSIONS = 4
+
+VERSION = ("version",)
+METRIC = (*VERSION, "metric")
+#: Name without prefix, to help text and labels in addition to namespace and model.
+FAMILIES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "champion": ("Always 1; the label names the champion.", VERSION),
+    "version_stage": ("Always 1; the label has the stage.", (*VERSION, "stage")),
+    "wanted_weight_percent": ("Percent of requests that a version should receive.", VERSION),
+    "interruptions": ("Interruptions of the rollout, by kind.", (*VERSION, "kind")),
+    "interruptions_limit": ("Interruptions that a rollout may have.", ()),
+    "standby_active": (
+        "1 while the standby answers in place of the champion.", (*VERSION, "standby")),
+    "standby_takeovers": ("Takeovers by the standby in a row.", VERSION),
+    "step_verdict": ("Always 1; the label has the verdict of the last step.",
+                     (*VERSION, "verdict")),
+    "step_started_timestamp_seconds": ("Start of the last step.", VERSION),
+    "analysis_value": ("Value of a metric in the last step.", METRIC),
+    "analysis_stable_value": ("Value of the stable version in the last step.", METRIC),
+    "analysis_lower": ("Lower end of the interval of a value.", METRIC),
+    "analysis_upper": ("Upper end of the interval of a value.", METRIC),
+    "analysis_limit": ("Limit of a metric.", METRIC),
+    "analysis_samples": ("Requests or sessions that a value is based on.", METRIC),
+    "analysis_verdict": ("Always 1; the label has the verdict.", (*METRIC, "verdict")),
+    "gate_value": ("Value of an offline metric with a gate.", METRIC),
+    "gate_lower": ("Lower end of the 95 % interval of an offline metric.", METRIC),
+    "gate_upper": ("Upper end of the 95 % interval of an offline metric.", METRIC),
+    "gate_minimum": ("Minimum of a gate.", METRIC),
+    "gate_maximum": ("Maximum of a gate.", METRIC),
+    "gate_passed": ("1 if all requirements of the gate are met.", METRIC),
+    "drift_verdict": ("Always 1; the label has the verdict of the last window.", ("verdict",)),
+    "drift_effect": ("Effect of a feature in the last window.", ("feature",)),
+    "drift_effect_limit": ("Effect from which a significant shift counts.", ("feature",)),
+    "drift_windows": ("Windows in a row with a shift.", ()),
+    "drift_break_windows": ("Windows in a row with a break of the candidate alone.", ()),
+    "drift_windows_limit": ("Windows in a row that count as drift, or as a break.", ()),
+}  # fmt: skip
+
+
+class Figure(NamedTuple):
+    """A gauge: the name of its family, the values of its labels, and its value."""
+
+    family: str
+    labels: tuple[str, ...]
+    value: float
+
+
+def of(observed: Observed, decision: Decision) -> tuple[Figure, ...]:
+    """Return the figures of a model after a decision; the last of the same labels counts."""
+    model, status = observed.model, decision.status
+    found = [
+        Figure("interruptions_limit", (), model.spec.analysis.max_interruptions),
+        *_drift(status.drift, model.spec.drift.consecutive_windows),
+    ]
+    for version in _shown(_after(observed.versions, decision), status.champion):
+        found += _version(version)
+        if version.name == status.champion:
+            found.append(Figure("champion", (version.name,), 1))
+    return tuple({(figure.family, figure.labels): figure for figure in found}.values())
+
+
+def _after(versions: Iterable[VersionObject], decision: Decision) -> list[VersionObject]:
+    """Return the versions as the decision leaves them."""
+    by_name = {version.name: version for version in versions}
+    for action in decision.actions:
+        if isinstance(action, DeleteVersion):
+            by_name.pop(action.name, None)
+        elif isinstance(action, UpdateVersion) and action.name in by_name:
+            by_name[action.name] = dataclasses.replace(by_name[action.name], status=action.status)
+    return list(by_name.values())
+
+
+def _shown(versions: Iterable[VersionObject], champion: str | None) -> list[VersionObject]:
+    """Return the champion and the newest others, at most MAX_VERSIONS in total."""
+
+    def rank(version: VersionObject) -> tuple[bool, bool, int, str]:
+        status = version.status
+        ended = status.decision.sequence if status.decision is not None else 0
+        newest = max(status.promotion, status.rollout, status.data_read, ended)
+        return (version.name == champion, status.stage not in TERMINAL, newest, version.name)
+
+    return sorted(versions, key=rank, reverse=True)[:MAX_VERSIONS]
+
+
+def _version(version: VersionObject) -> Iterator[Figure]:
+    status, name = version.status, version.name
+    yield Figure("version_stage", (name, status.stage.value), 1)
+    yield Figure("wanted_weight_percent", (name,), status.weight)
+    yield Figure("interruptions", (name, "restart"), status.interruptions.restarts)
+    yield Figure("interruptions", (name, "withdrawal"), status.interruptions.withdrawals)
+    if (standby := status.standby) is not None:
+        yield Figure("standby_active", (name, standby.version), standby.active)
+        yield Figure("standby_takeovers", (name,), standby.count)
+    # Several gates may have the same metric: the last counts.
+    for gate in sorted(status.gates, key=lambda gate: not gate.passed):
+        yield from _gate(name, gate)
+    if status.steps:
+        last = status.steps[-1]
+        yield Figure("step_verdict", (name, last.verdict), 1)
+        started = last.started_at.timestamp()
+        yield Figure("step_started_timestamp_seconds", (name,), started)
+        for metric in last.metrics:
+            yield from _metric(name, metric)
+
+
+def _metric(version: str, metric: MetricVerdict) -> Iterator[Figure]:
+    labels = (version, metric.metric)
+    values = {
+        "analysis_value": metric.value,
+        "analysis_stable_value": metric.stable_value,
+        "analysis_lower": metric.low,
+        "analysis_upper": metric.high,
+        "analysis_limit": metric.limit,
+        "analysis_samples": metric.sample_size,
+    }
+    yield from _known(values, labels)
+    yield Figure("analysis_verdict", (*labels, metric.verdict), 1)
+
+
+def _gate(version: str, gate: GateResult) -> Iterator[Figure]:
+    values = {
+        "gate_value": gate.value,
+        "gate_lower": gate.low,
+        "gate_upper": gate.high,
+        "gate_minimum": gate.minimum,
+        "gate_maximum": gate.maximum,
+        "gate_passed": float(gate.passed),
+    }
+    yield from _known(values, (version, gate.metric))
+
+
+def _drift(drift: DriftStatus, limit: int) -> Iterator[Figure]:
+    yield Figure("drift_verdict", (drift.verdict,), 1)
+    yield Figure("drift_windows", (), drift.breaches_in_a_row)
+    yield Figure("drift_break_windows", (), drift.candidate_breaks_in_a_row)
+    yield Figure("drift_windows_limit", (), limit)
+    for shift in drift.effects:
+        yield Figure("drift_effect", (shift.feature,), shift.effect)
+        yield Figure("drift_effect_limit", (shift.feature,), shift.limit)
+
+
+def _known(values: Mapping[str, float | None], labels: tuple[str, ...]) -> Iterator[Figure]:
+    for family, value in values.items():
+        if value is not None:
+            yield Figure(family, labels, value)

@@ -1,0 +1,52 @@
+"""Measure what a request waits for: the models and the store of users."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from recommender_serving.answering.fallback import Ranker
+from recommender_serving.answering.history import Users
+from recommender_serving.domain.types import Ranking, SessionEvent
+from recommender_serving.triton.inputs import Tensors
+
+#: Takes the seconds of one call, whether it succeeded, failed or was cancelled.
+Observe = Callable[[float], None]
+
+
+class TimedRanker:
+    """A ranker that reports how long each call takes."""
+
+    def __init__(
+        self, ranker: Ranker, observe: Observe, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._ranker = ranker
+        self._observe = observe
+        self._clock = clock
+
+    async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
+        """Rank as the ranker does."""
+        start = self._clock()
+        try:
+            return await self._ranker.rank(tensors, top_n, timeout)
+        finally:
+            self._observe(self._clock() - start)
+
+
+class TimedUsers:
+    """Users whose reads are measured."""
+
+    def __init__(
+        self, users: Users, observe: Observe, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._users = users
+        self._observe = observe
+        self._clock = clock
+
+    async def recent(self, user: int) -> tuple[SessionEvent, ...]:
+        """Read as the users do."""
+        start = self._clock()
+        try:
+            return await self._users.recent(user)
+        finally:
+            self._observe(self._clock() - start)
