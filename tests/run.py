@@ -24,6 +24,9 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ".venv/bin"
+REPORTS = "build/test"
+#: The message of each failed test, and the table.
+SUMMARY = f"{REPORTS}/summary.txt"
 #: Exit status of pytest if the files contain no test.
 NO_TESTS_COLLECTED = 5
 #: Time limit of all parts together: builds from scratch need half of it, and the caller's limit is
@@ -33,6 +36,8 @@ TOTAL_SECONDS = 70 * 60.0
 GRACE_SECONDS = 20.0
 #: Time to wait for the rest of the output of a finished command, in seconds.
 DRAIN_SECONDS = 2.0
+#: Characters of a failed test's message that the summary repeats.
+MESSAGE_LENGTH = 600
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +81,8 @@ class Outcome:
     #: None if the part is not a pytest part, or wrote no report.
     counts: Counts | None = None
     note: str = ""
+    #: What went wrong, by failed test.
+    failures: tuple[str, ...] = ()
 
 
 def pytest_part(name: str, limit_seconds: float, *options: str, path: str = "") -> Part:
@@ -124,6 +131,21 @@ def read_junit(report: Path) -> Counts | None:
     return counts
 
 
+def read_failures(report: Path) -> tuple[str, ...]:
+    """Return the name and the start of the message of each failed test of a JUnit report."""
+    try:
+        root = ET.parse(report).getroot()
+    except (OSError, ET.ParseError):
+        return ()
+    found = []
+    for case in root.iter("testcase"):
+        for problem in (*case.findall("failure"), *case.findall("error")):
+            name = f"{case.get('classname', '')}::{case.get('name', '')}"
+            message = (problem.get("message") or problem.text or "").strip()
+            found.append(f"{problem.tag.upper()} {name}\n  {message[:MESSAGE_LENGTH]}")
+    return tuple(found)
+
+
 def has_test_files(path: Path) -> bool:
     return path.is_file() or any(path.rglob("test_*.py"))
 
@@ -149,7 +171,10 @@ def run_part(part: Part, root: Path, reports: Path) -> Outcome:
     if part.folder and counts is None and result is Result.PASSED:
         result, note = Result.FAILED, "pytest wrote no report"
     seconds = time.monotonic() - began
-    return Outcome(part=part, result=result, seconds=seconds, counts=counts, note=note)
+    failures = read_failures(junit) if part.folder else ()
+    return Outcome(
+        part=part, result=result, seconds=seconds, counts=counts, note=note, failures=failures
+    )
 
 
 def judge(part: Part, status: int | None) -> tuple[Result, str]:
@@ -279,8 +304,13 @@ def main(arguments: Sequence[str]) -> int:
             print(f"\n=== {part.name}", flush=True)
             limit = min(part.limit_seconds, max(deadline - time.monotonic(), 0))
             bounded = dataclasses.replace(part, limit_seconds=limit)
-            outcomes.append(run_part(bounded, ROOT, ROOT / "build" / "test"))
-    print(f"\n{table(outcomes)}", flush=True)
+            outcomes.append(run_part(bounded, ROOT, ROOT / REPORTS))
+    summary = "\n".join(
+        [*(failure for outcome in outcomes for failure in outcome.failures), table(outcomes)]
+    )
+    (ROOT / SUMMARY).parent.mkdir(parents=True, exist_ok=True)
+    (ROOT / SUMMARY).write_text(f"{summary}\n", encoding="utf-8")
+    print(f"\n{summary}", flush=True)
     return 1 if failed(outcomes) else 0
 
 

@@ -21,7 +21,7 @@ from recommender_operator.adapters.kubernetes.port import (
     Object,
 )
 from recommender_operator.adapters.pods.port import PodRef
-from recommender_operator.observed import Sample
+from recommender_operator.observed import JobKind, Sample
 from recommender_operator.resources import labels as marks
 from recommender_operator.resources.train_jobs import JOB_SET, NODE, RANK
 from tests.fakes.objects import controller
@@ -69,13 +69,16 @@ class ScriptedCluster:
         self.broken: set[str] = set()
         #: Versions whose training of several workers runs out of memory in the second one.
         self.starved: set[str] = set()
+        #: Kinds of Jobs that run on and on.
+        self.endless: set[JobKind] = set()
         #: Whether anybody runs what a TrainJob asks for.
         self.trains = True
 
     async def step(self) -> None:
         """Let every part do what it would do next."""
         for job in await self._list(JOBS):
-            if not job.get("status", {}).get("conditions"):
+            endless = job["metadata"]["labels"][marks.JOB_KIND] in self.endless
+            if not endless and not job.get("status", {}).get("conditions"):
                 await self._finish(job)
         for group in await self._list(TRAIN_JOBS):
             if self.trains and not group.get("status", {}).get("conditions"):

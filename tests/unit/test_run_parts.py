@@ -124,6 +124,20 @@ def test_counts_come_from_the_report_of_pytest(tmp_path: Path) -> None:
     assert done.counts == Counts(passed=1, failed=2, skipped=1)
 
 
+def test_the_summary_names_each_failed_test_with_its_message_and_ends_with_the_sums(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(run, "PARTS", (pytest_of(tmp_path, MIXED),))
+    monkeypatch.setattr(run, "ROOT", tmp_path)
+    assert run.main([]) == 1
+    summary = (tmp_path / run.SUMMARY).read_text(encoding="utf-8")
+    assert "FAILURE inner.test_inner::test_bad\n  ValueError: bad" in summary
+    assert "ERROR inner.test_inner::test_error\n  failed on setup" in summary
+    assert "test_good" not in summary
+    assert summary.endswith("1 passed, 2 failed, 1 skipped\n")
+    assert capsys.readouterr().out.endswith(summary)
+
+
 def test_a_report_of_an_earlier_run_counts_for_nothing(tmp_path: Path) -> None:
     part = pytest_of(tmp_path, PASSING)
     reports = tmp_path / "out"
