@@ -164,13 +164,13 @@ async def freshness(events: int) -> dict[str, float]:
     waits: list[float] = []
     with tempfile.TemporaryDirectory() as scratch, collector_rig.running(Path(scratch)) as rig:
         users = UserReader(rig.redis.url, "shop")
-        await users.recent(0)
+        await users.read(0)
         async with httpx.AsyncClient(timeout=10) as client:
             for number in range(events):
                 event = clicks(number, 1, users=events)[0]
                 await Sender(rig.url).send(client, [event])
                 answered = time.perf_counter()
-                while not await users.recent(hashed(str(event["user"]))):
+                while not (await users.read(hashed(str(event["user"])))).recent:
                     assert time.perf_counter() < answered + 10
                 waits.append((time.perf_counter() - answered) * 1000)
         await users.close()

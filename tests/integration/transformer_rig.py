@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,11 +109,18 @@ class Running:
 
 @contextlib.contextmanager
 def run_transformer(
-    artifact: Path, triton: str, log: Path, *flags: str, wait: bool = True, source: str = ""
+    artifact: Path,
+    triton: str,
+    log: Path,
+    *flags: str,
+    wait: bool = True,
+    source: str = "",
+    environ: Mapping[str, str] | None = None,
 ) -> Iterator[Running]:
     """A transformer for the duration of the context, ready at its start.
 
-    `source` is the folder of another checkout's packages to run in place of this one's.
+    `environ` adds to its environment. `source` is the folder of another checkout's packages to
+    run in place of this one's.
     """
     http, grpc = free_ports(2)
     command = [
@@ -126,6 +133,7 @@ def run_transformer(
     environment = os.environ | {
         "RECOMMENDER_MODEL": "movies",
         "RECOMMENDER_VERSION": VERSION,
+        **(environ or {}),
     }
     if source:
         environment["PYTHONPATH"] = source

@@ -21,6 +21,13 @@ class Provider(enum.StrEnum):
     PROMETHEUS = "Prometheus"
 
 
+class Hide(enum.StrEnum):
+    INTERACTED = "Interacted"
+    BOUGHT = "Bought"
+    DISLIKED = "Disliked"
+    SEEN = "Seen"
+
+
 class ServingSpec(ApiModel):
     host: str | None = Field(
         default=None,
@@ -57,6 +64,13 @@ class ServingSpec(ApiModel):
     )
     keep_previous: bool = Field(
         default=True, description="Keep the previous champion deployed for an instant rollbackTo."
+    )
+    hide: tuple[Hide, ...] = Field(
+        default=(Hide.INTERACTED, Hide.BOUGHT, Hide.DISLIKED),
+        max_length=len(Hide),
+        description="Items that answers leave out, as the collector's store knows the user. "
+        "Interacted: of the newest 100 interactions. Bought and Disliked: by events. Seen: shown "
+        "or opened. An empty list leaves out nothing but the items of the session.",
     )
     ready_deadline_seconds: int = Field(
         default=600,

@@ -204,10 +204,13 @@ def knative(
 
 
 def _store(model: ModelObject, options: Options) -> list[Manifest]:
-    """Return the variable of the store, which knows the models of one namespace by their names."""
+    """Return the variables of the store, which knows the models of one namespace by name."""
     if not options.store_url or model.namespace != options.store_namespace:
         return []
-    return [{"name": "RECOMMENDER_STORE_URL", "value": options.store_url}]
+    return [
+        {"name": "RECOMMENDER_STORE_URL", "value": options.store_url},
+        {"name": "RECOMMENDER_HIDE", "value": ",".join(model.spec.serving.hide)},
+    ]
 
 
 def serving_digest(serving: ServingSpec) -> str:
@@ -226,6 +229,7 @@ def serving_digest(serving: ServingSpec) -> str:
             "timeout_milliseconds",
             "resources",
             "transformer_resources",
+            "hide",
         },
     )
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import math
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from recommender_serving.artifact.vocabulary import Items, Vocabulary
 from recommender_serving.domain.types import (
     Answer,
     FallReason,
+    Past,
     RankerError,
     Ranking,
     RecommendRequest,
@@ -189,10 +191,13 @@ def usable(ranking: Ranking, top_n: int) -> Ranking:
 def popular(
     listed: Listed, request: RecommendRequest, items: Items
 ) -> Sequence[tuple[int, float]]:
-    """Return the best of a popularity list that are wanted, without the items of the session.
+    """Return the best of a popularity list that are wanted, without what its user knows.
 
-    If the session contains the whole list, known items are better than none.
+    That is the session and the known items of the past. If they contain the whole list, known
+    items are better than none.
     """
-    seen = {event.item for event in request.session}
-    fresh = [pair for pair in listed if pair[0] not in seen] or list(listed)
-    return select(fresh, request, items)
+    known = request.past.known.union(event.item for event in request.session)
+    if all(item in known for item, _ in listed):
+        unwanted = Past(unwanted=request.past.unwanted)
+        return select(listed, dataclasses.replace(request, past=unwanted), items)
+    return select([pair for pair in listed if pair[0] not in known], request, items)

@@ -1,4 +1,4 @@
-"""What users did lately becomes the session of their next request."""
+"""What users did: the session of their next request, and the items that it leaves out."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from collections.abc import Callable
 from typing import Protocol
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
-from recommender_serving.domain.types import FallReason, Lookup, RecommendRequest, SessionEvent
+from recommender_serving.domain.types import NOBODY, FallReason, Lookup, RecommendRequest
 from recommender_serving.store.layout import session
-from recommender_serving.store.reader import StoreError
+from recommender_serving.store.reader import StoreError, User
 
 BUDGET_SECONDS = 0.002
 
 
 class Users(Protocol):
-    """Where the interactions of users come from."""
+    """Where the knowledge of users comes from."""
 
-    async def recent(self, user: int) -> tuple[SessionEvent, ...]:
-        """Return the newest interactions of a user, oldest first.
+    @property
+    def hides(self) -> bool:
+        """Whether it knows items to leave out."""
+        ...
+
+    async def read(self, user: int) -> User:
+        """Return what is known of a user.
 
         Raises:
             StoreError: it cannot be read.
@@ -28,9 +33,9 @@ class Users(Protocol):
 
 
 class History:
-    """Completes requests that give no session, within a budget of time.
+    """Completes requests by what their users did, within a budget of time.
 
-    A session in the request counts alone: the caller knows it better. Whatever happens to the
+    A session in the request is the session: the caller knows it better. Whatever happens to the
     store, the request is answered; after failures in a row the breaker lets one look through at
     a time, so that nobody waits for a dead store.
     """
@@ -48,13 +53,15 @@ class History:
         self._breaker = breaker or CircuitBreaker(limit=64, open_after=20)
 
     async def complete(self, request: RecommendRequest) -> RecommendRequest:
-        """Return the request with the session that its time belongs to."""
-        if request.session or self._breaker.admit() is not None:
+        """Return the request with the session that its time belongs to, and its user's past."""
+        if request.user_id == NOBODY or (request.session and not self._users.hides):
+            return request
+        if self._breaker.admit() is not None:
             return request
         failure: FallReason | None = None
         try:
             async with asyncio.timeout(self._budget):
-                recent = await self._users.recent(request.user_id)
+                user = await self._users.read(request.user_id)
         except TimeoutError:
             failure = FallReason.TIMEOUT
         except StoreError:
@@ -66,6 +73,8 @@ class History:
         if failure is not None:
             self._counted(Lookup.TIMEOUT if failure is FallReason.TIMEOUT else Lookup.ERROR)
             return request
-        events = session(recent, request.timestamp)
-        self._counted(Lookup.FOUND if events else Lookup.NOTHING)
-        return dataclasses.replace(request, session=events) if events else request
+        events = request.session or session(user.recent, request.timestamp)
+        self._counted(Lookup.FOUND if events or user.past.items else Lookup.NOTHING)
+        if events is request.session and not user.past.items:
+            return request
+        return dataclasses.replace(request, session=events, past=user.past)

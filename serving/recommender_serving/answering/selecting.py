@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from recommender_serving.artifact.vocabulary import Items, Vocabulary
 from recommender_serving.domain.rows import ABSENT
-from recommender_serving.domain.selection import Rules, Selection
+from recommender_serving.domain.selection import Rules
 from recommender_serving.domain.types import RecommendRequest
 
 #: Items that a restricted request asks of a model. The graphs of catalogues of up to 2,000 items
@@ -19,14 +19,15 @@ Pairs = Iterable[tuple[int, float]]
 
 def depth_of(request: RecommendRequest, vocabulary: Vocabulary) -> int:
     """Return how many items to ask of a model, so that enough are left."""
-    if not request.selection.restricts:
-        return request.top_n
-    return max(request.top_n, min(len(vocabulary.items.rows), DEPTH))
+    most = max(request.top_n, min(len(vocabulary.items.rows), DEPTH))
+    if request.selection.restricts:
+        return most
+    return min(most, request.top_n + len(request.past.items))
 
 
 def select(pairs: Pairs, request: RecommendRequest, items: Items) -> list[tuple[int, float]]:
     """Return the wanted items with their scores, in order, at most `top_n`."""
-    fits = fitting(request.selection, items)
+    fits = fitting(request, items)
     chosen: list[tuple[int, float]] = []
     for pair in pairs:
         if len(chosen) == request.top_n:
@@ -48,11 +49,12 @@ def rest_of_candidates(
     return select(left, request, items)
 
 
-def fitting(selection: Selection, items: Items) -> Callable[[int], bool]:
-    """Return the test whether an item is wanted."""
+def fitting(request: RecommendRequest, items: Items) -> Callable[[int], bool]:
+    """Return the test whether an item is wanted, and not to be left out for its user's past."""
+    selection, hidden = request.selection, request.past.items
     if not selection.restricts:
-        return lambda _: True
-    candidates, excluded = frozenset(selection.candidates), selection.excluded
+        return lambda item: item not in hidden
+    candidates, excluded = frozenset(selection.candidates), selection.excluded | hidden
     allow, deny = _columns(selection.allow, items), _columns(selection.deny, items)
 
     def fits(item: int) -> bool:

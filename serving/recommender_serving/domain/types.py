@@ -9,6 +9,9 @@ from enum import StrEnum
 from recommender_serving.domain.features import Value
 from recommender_serving.domain.selection import ANY, Selection
 
+#: The user of a request that names none; no model knows it.
+NOBODY = -1
+
 
 class Source(StrEnum):
     """What answered."""
@@ -80,6 +83,25 @@ class SessionEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Past:
+    """What an answer leaves out because of what its user did.
+
+    Items of `known` are better than an empty answer, items of `unwanted` are not.
+    """
+
+    known: frozenset[int] = frozenset()  # as the resource says: seen, interacted with, bought
+    unwanted: frozenset[int] = frozenset()  # disliked
+
+    @property
+    def items(self) -> frozenset[int]:
+        """All of them."""
+        return self.known | self.unwanted if self.unwanted else self.known
+
+
+NOTHING = Past()
+
+
+@dataclass(frozen=True, slots=True)
 class RecommendRequest:
     """One valid instance; the session is ordered by time, oldest first."""
 
@@ -90,6 +112,7 @@ class RecommendRequest:
     features: Mapping[str, Value] = field(default_factory=dict)  # by declared name
     session_id: str | None = None
     selection: Selection = ANY
+    past: Past = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,7 @@ def build_history(settings: ServeSettings, metrics: Metrics) -> History | None:
     """Build the look into the collector's store, if there is one."""
     if settings.store_url is None:
         return None
-    users = UserReader(settings.store_url, settings.model, settings.store_password)
+    users = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
     timed = TimedUsers(users, partial(metrics.waited, Waited.STORE))
     return History(timed, metrics.looked_up)
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from recommender_serving.store.layout import HIDDEN, Hide
+
 EXAMPLES = """\
 examples:
   recommender-serving serve --artifact /artifact --predictor-host localhost:9000 \\
@@ -21,6 +23,8 @@ environment of serve (a flag wins):
   RECOMMENDER_TIMEOUT_MS  timeout of the model; after it the baseline answers (default 200)
   RECOMMENDER_STORE_URL       store of the collector, redis://HOST:PORT/DB (default: none)
   RECOMMENDER_STORE_PASSWORD  its password (default: none)
+  RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
+                          commas (default: all but Seen; empty: nothing)
 
 exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
@@ -51,6 +55,7 @@ class ServeSettings:
     model_wait: float | None = None  # until it answers without Triton; None waits for it
     store_url: str | None = None  # of the users' recent interactions; None reads none
     store_password: str | None = field(default=None, repr=False)
+    hide: frozenset[Hide] = HIDDEN  # items that the store knows and answers leave out
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +223,21 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         model_wait=args.model_wait_seconds,
         store_url=_store_url(environ),
         store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
+        hide=_hide(environ),
     )
+
+
+def _hide(environ: Mapping[str, str]) -> frozenset[Hide]:
+    text = environ.get("RECOMMENDER_HIDE")
+    if text is None:
+        return HIDDEN
+    try:
+        return frozenset(map(Hide, filter(None, map(str.strip, text.split(",")))))
+    except ValueError:
+        raise SettingsError(
+            f"RECOMMENDER_HIDE is {text[:100]!r}: give names among {', '.join(Hide)}, with commas "
+            "between them, or an empty text to hide nothing"
+        ) from None
 
 
 def _store_url(environ: Mapping[str, str]) -> str | None:

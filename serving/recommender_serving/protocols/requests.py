@@ -7,12 +7,9 @@ from dataclasses import dataclass
 
 from recommender_serving.domain.features import Value
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import RecommendRequest, SessionEvent
+from recommender_serving.domain.types import NOBODY, RecommendRequest, SessionEvent
 from recommender_serving.protocols.limits import Limits
 from recommender_serving.protocols.validation import MAX_SESSION_ID, Problems
-
-#: The user of a request that names none; no model knows it.
-NOBODY = -1
 
 #: Item, seconds since 1970 or None, and value of an event as given.
 RawEvent = tuple[int, int | None, float]

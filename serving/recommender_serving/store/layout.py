@@ -31,6 +31,29 @@ class Set(enum.StrEnum):
     DISLIKED = "disliked"
 
 
+class Hide(enum.StrEnum):
+    """Items that answers leave out, by the names of the resource's `serving.hide`."""
+
+    INTERACTED = "Interacted"
+    BOUGHT = "Bought"
+    DISLIKED = "Disliked"
+    SEEN = "Seen"
+
+    @property
+    def set(self) -> Set:
+        """The set that has these items."""
+        return _SETS[self]
+
+
+_SETS = {
+    Hide.INTERACTED: Set.RECENT,
+    Hide.BOUGHT: Set.BOUGHT,
+    Hide.DISLIKED: Set.DISLIKED,
+    Hide.SEEN: Set.SEEN,
+}
+#: What the resource hides unless it says otherwise.
+HIDDEN = frozenset({Hide.INTERACTED, Hide.BOUGHT, Hide.DISLIKED})
+
 #: Most members of each set; the oldest go first.
 LIMITS = {Set.RECENT: 100, Set.SEEN: 500, Set.BOUGHT: 500, Set.DISLIKED: 200}
 

@@ -1,12 +1,15 @@
-"""Reads what users did lately, in one round trip."""
+"""Reads what users did, in one round trip."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.exceptions import RedisError
 
-from recommender_serving.domain.types import SessionEvent
-from recommender_serving.store.layout import LIMITS, Set, interaction, key
+from recommender_serving.domain.types import NOTHING, Past, SessionEvent
+from recommender_serving.store.layout import LIMITS, Hide, Set, interaction, key
 
 CONNECTIONS = 16
 CONNECT_SECONDS = 0.5
@@ -16,10 +19,20 @@ class StoreError(Exception):
     """The store does not answer, or with something else than users."""
 
 
-class UserReader:
-    """Reads the users of one model."""
+@dataclass(frozen=True, slots=True)
+class User:
+    """What is known of a user: the newest interactions, oldest first, and what to leave out."""
 
-    def __init__(self, url: str, model: str, password: str | None = None) -> None:
+    recent: tuple[SessionEvent, ...] = ()
+    past: Past = NOTHING
+
+
+class UserReader:
+    """Reads the users of one model; `hide` names the items to leave out of answers."""
+
+    def __init__(
+        self, url: str, model: str, password: str | None = None, hide: Collection[Hide] = ()
+    ) -> None:
         """Prepare the client; it connects at the first read."""
         # A read that finds no free connection waits, within its caller's time.
         pool = BlockingConnectionPool.from_url(
@@ -32,20 +45,38 @@ class UserReader:
         )
         self._redis: Redis = Redis.from_pool(pool)
         self._model = model
+        self._interacted = Hide.INTERACTED in hide
+        self._sets = [each.set for each in Hide if each in hide and each is not Hide.INTERACTED]
 
-    async def recent(self, user: int) -> tuple[SessionEvent, ...]:
-        """Return the newest interactions of the user, oldest first; none of an unknown user.
+    @property
+    def hides(self) -> bool:
+        """Whether it reads items to leave out."""
+        return self._interacted or bool(self._sets)
+
+    async def read(self, user: int) -> User:
+        """Return what is known of the user; nothing of an unknown one.
 
         Raises:
             StoreError: see there.
         """
-        name = key(self._model, user, Set.RECENT)
-        try:
+        pipeline = self._redis.pipeline(transaction=False)
+        for name in (Set.RECENT, *self._sets):
             # The newest ones: a set may hold more for a moment.
-            found = await self._redis.zrange(name, -LIMITS[Set.RECENT], -1, withscores=True)
-            return tuple(interaction(member, score) for member, score in found)
+            start, scored = -LIMITS[name], name is Set.RECENT
+            pipeline.zrange(key(self._model, user, name), start, -1, withscores=scored)
+        try:
+            found, *members = await pipeline.execute()
+            recent = tuple(interaction(member, score) for member, score in found)
+            items = {
+                name: frozenset(map(int, own))
+                for name, own in zip(self._sets, members, strict=True)
+            }
         except (RedisError, OSError, ValueError, TypeError) as error:
             raise StoreError(f"{type(error).__name__}: {str(error)[:200]}") from error
+        if self._interacted:
+            items[Set.RECENT] = frozenset(event.item for event in recent)
+        unwanted = items.pop(Set.DISLIKED, frozenset())
+        return User(recent, Past(frozenset().union(*items.values()), unwanted))
 
     async def close(self) -> None:
         """Close the connections."""

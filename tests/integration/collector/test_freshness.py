@@ -13,8 +13,8 @@ from redis.asyncio import Redis
 from recommender_serving.answering.history import History
 from recommender_serving.domain.ids import hashed
 from recommender_serving.domain.types import Lookup, RecommendRequest
-from recommender_serving.store.layout import Set, key
-from recommender_serving.store.reader import StoreError, UserReader
+from recommender_serving.store.layout import Hide, Set, key
+from recommender_serving.store.reader import StoreError, User, UserReader
 from tests import collector_rig
 from tests.collector_rig import Sender, clicks
 from tests.redis_server import RedisServer
@@ -46,18 +46,18 @@ async def test_an_event_is_in_the_session_of_the_next_request(tmp_path: Path) ->
 
 async def test_an_unknown_user_did_nothing(server: RedisServer) -> None:
     users = UserReader(server.url, "shop")
-    assert await users.recent(5) == ()
+    assert await users.read(5) == User()
     await users.close()
 
 
 async def test_a_store_that_is_gone_is_an_error_and_comes_back(server: RedisServer) -> None:
     users = UserReader(server.url, "shop")
-    await users.recent(5)
+    await users.read(5)
     server.kill()
     with pytest.raises(StoreError):
-        await users.recent(5)
+        await users.read(5)
     server.start()
-    await users.recent(5)
+    await users.read(5)
     await users.close()
 
 
@@ -65,10 +65,10 @@ async def test_foreign_data_under_the_keys_are_an_error(redis: Redis, server: Re
     users = UserReader(server.url, "shop")
     await redis.zadd(key("shop", 5, Set.RECENT), {"junk": 1})
     with pytest.raises(StoreError, match="ValueError"):
-        await users.recent(5)
+        await users.read(5)
     await redis.set(key("shop", 6, Set.RECENT), "junk")
     with pytest.raises(StoreError, match="WRONGTYPE"):
-        await users.recent(6)
+        await users.read(6)
     await users.close()
 
 
@@ -77,7 +77,7 @@ async def test_reads_that_are_cut_short_do_not_mix_up_the_answers(
 ) -> None:
     for user in range(50):
         await redis.zadd(key("shop", user, Set.RECENT), {f"{user} 1 n": 1})
-    users = UserReader(server.url, "shop")
+    users = UserReader(server.url, "shop", hide=tuple(Hide))
     outcomes: list[Lookup] = []
     hurried = History(users, outcomes.append, budget=0.0003)
     requests = [RecommendRequest(user_id=user, timestamp=1, top_n=1) for user in range(50)]
@@ -85,5 +85,5 @@ async def test_reads_that_are_cut_short_do_not_mix_up_the_answers(
         await asyncio.gather(*map(hurried.complete, requests))
     assert Lookup.TIMEOUT in outcomes
     for user in range(50):
-        assert [event.item for event in await users.recent(user)] == [user]
+        assert [event.item for event in (await users.read(user)).recent] == [user]
     await users.close()

@@ -13,7 +13,10 @@ from recommender_collector.metrics import WriterMetrics
 from recommender_collector.store.users import OnlineStore
 from recommender_collector.writers.online import OnlineWriter
 from recommender_serving.domain.ids import hashed
-from recommender_serving.store.layout import LIMITS, Set, key
+from recommender_serving.domain.types import Past
+from recommender_serving.store.layout import HIDDEN, LIMITS, Hide, Set, key
+from recommender_serving.store.reader import UserReader
+from tests.redis_server import RedisServer
 from tests.unit.recommender_collector.collector_samples import model
 
 AT = 1_795_000_000_000
@@ -117,3 +120,32 @@ async def test_a_line_of_another_format_does_not_stop_the_writer(desk: Desk) -> 
     await desk.put(CLICK)
     await desk.writer().step()
     assert await desk.items(Set.RECENT) == number("tea")
+
+
+@pytest.mark.parametrize(
+    ("hide", "known", "unwanted"),
+    [
+        (HIDDEN, ["clicked", "bought"], ["bad"]),
+        ([Hide.SEEN], ["clicked", "bought", "bad", "shown"], []),
+        ([Hide.BOUGHT], ["bought"], []),
+        ([Hide.DISLIKED], [], ["bad"]),
+        ([], [], []),
+    ],
+)
+async def test_a_reader_knows_what_answers_should_leave_out(
+    desk: Desk, server: RedisServer, hide: list[Hide], known: list[str], unwanted: list[str]
+) -> None:
+    await desk.put(
+        CLICK._replace(items=("clicked",)),
+        CLICK._replace(items=("bought",), kind=Kind.PURCHASE),
+        CLICK._replace(items=("bad",), kind=Kind.DISLIKE),
+        CLICK._replace(items=("shown",), kind=Kind.IMPRESSION),
+    )
+    await desk.writer().step()
+    users = UserReader(server.url, "shop", hide=hide)
+    past = (await users.read(hashed("ada"))).past
+    assert past == Past(frozenset(map(hashed, known)), frozenset(map(hashed, unwanted)))
+    await desk.put(Erasure("ada"))
+    await desk.writer().step()
+    assert (await users.read(hashed("ada"))).past == Past()
+    await users.close()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.api.spec import Resources, ServingSpec
 from recommender_operator.api.spec_mapping import DataMapping
+from recommender_operator.api.spec_serving import Hide
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import (
     disruption,
@@ -335,8 +336,21 @@ def test_transformers_of_the_collectors_namespace_alone_get_its_store() -> None:
     url = "redis://store.team.svc:6379/0"
     own = dataclasses.replace(OPTIONS, store_url=url, store_namespace="team")
     assert _environment(own)["RECOMMENDER_STORE_URL"] == url
+    assert _environment(own)["RECOMMENDER_HIDE"] == "Interacted,Bought,Disliked"
     for others in (OPTIONS, dataclasses.replace(own, store_namespace="news")):
-        assert "RECOMMENDER_STORE_URL" not in _environment(others)
+        assert not {"RECOMMENDER_STORE_URL", "RECOMMENDER_HIDE"} & set(_environment(others))
+
+
+@pytest.mark.parametrize("hide", [(), tuple(Hide)])
+def test_the_transformer_understands_what_the_resource_leaves_out(hide: tuple[Hide, ...]) -> None:
+    own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")
+    of = model(serving={"hide": [each.value for each in hide]})
+    built = inference_service.standard(of, version(), own)
+    (container,) = built["spec"]["transformer"]["containers"]
+    environment = {each["name"]: each["value"] for each in container["env"]}
+    parsed = serving_settings.parse(["serve", *container["args"]], environment)
+    assert isinstance(parsed, serving_settings.ServeSettings)
+    assert sorted(parsed.hide) == sorted(each.value for each in hide)
 
 
 def test_a_version_that_was_not_published_is_not_served() -> None:
@@ -392,6 +406,7 @@ def test_the_serving_digest_covers_the_settings_of_running_versions() -> None:
     assert inference_service.serving_digest(ServingSpec(replicas=3)) != base
     assert inference_service.serving_digest(ServingSpec(transformer_replicas=3)) != base
     assert inference_service.serving_digest(ServingSpec(timeout_milliseconds=50)) != base
+    assert inference_service.serving_digest(ServingSpec(hide=())) != base
     assert inference_service.serving_digest(ServingSpec(host="a.example")) == base
     assert inference_service.serving_digest(ServingSpec(keep_previous=False)) == base
 

@@ -1,4 +1,4 @@
-"""What users did lately becomes the session of their next request."""
+"""What users did becomes the session of their next request, and what it leaves out."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
 from recommender_serving.answering.history import History
-from recommender_serving.domain.types import Lookup, RecommendRequest, SessionEvent
+from recommender_serving.domain.types import NOBODY, Lookup, Past, RecommendRequest, SessionEvent
 from recommender_serving.store.layout import SESSION_GAP
-from recommender_serving.store.reader import StoreError
+from recommender_serving.store.reader import StoreError, User
 
 NOW = 1_795_000_000
 OLD, CLICK = SessionEvent(3, NOW - 10 - SESSION_GAP), SessionEvent(5, NOW - 10, 3.0)
@@ -21,11 +21,15 @@ REQUEST = RecommendRequest(user_id=7, timestamp=NOW, top_n=10)
 class Users:
     """Answers, fails, or never answers."""
 
-    def __init__(self, answer: tuple[SessionEvent, ...] | Exception | None) -> None:
+    def __init__(
+        self, answer: tuple[SessionEvent, ...] | Exception | None, past: Past | None = None
+    ) -> None:
         self.answer = answer
+        self.past = past or Past()
+        self.hides = past is not None
         self.reads = 0
 
-    async def recent(self, user: int) -> tuple[SessionEvent, ...]:
+    async def read(self, user: int) -> User:
         assert user == 7
         self.reads += 1
         if self.answer is None:
@@ -33,14 +37,17 @@ class Users:
         if isinstance(self.answer, Exception):
             raise self.answer
         assert self.answer is not None
-        return self.answer
+        return User(self.answer, self.past)
 
 
 class Desk:
     def __init__(
-        self, answer: tuple[SessionEvent, ...] | Exception | None, budget: float = 5.0
+        self,
+        answer: tuple[SessionEvent, ...] | Exception | None,
+        budget: float = 5.0,
+        past: Past | None = None,
     ) -> None:
-        self.users = Users(answer)
+        self.users = Users(answer, past)
         self.counts: Counter[Lookup] = Counter()
         breaker = CircuitBreaker(limit=4, open_after=3)
         self.history = History(self.users, self._count, budget, breaker)
@@ -53,6 +60,29 @@ async def test_a_request_without_a_session_gets_the_current_one() -> None:
     desk = Desk((OLD, CLICK))
     assert (await desk.history.complete(REQUEST)).session == (CLICK,)
     assert desk.counts == {Lookup.FOUND: 1}
+
+
+PAST = Past(frozenset({3, 5}), frozenset({9}))
+
+
+async def test_a_request_has_the_past_of_its_user_also_after_a_pause() -> None:
+    found = await Desk((OLD,), past=PAST).history.complete(REQUEST)
+    assert (found.session, found.past) == ((), PAST)
+
+
+async def test_a_request_with_a_session_keeps_it_and_has_the_past() -> None:
+    desk = Desk((CLICK,), past=PAST)
+    given = RecommendRequest(user_id=7, timestamp=NOW, top_n=10, session=(OLD,))
+    found = await desk.history.complete(given)
+    assert (found.session, found.past) == ((OLD,), PAST)
+    assert desk.counts == {Lookup.FOUND: 1}
+
+
+async def test_a_request_of_nobody_has_no_past() -> None:
+    desk = Desk((CLICK,), past=PAST)
+    given = RecommendRequest(user_id=NOBODY, timestamp=NOW, top_n=10, session=(OLD,))
+    assert await desk.history.complete(given) is given
+    assert desk.users.reads == 0
 
 
 async def test_the_session_of_a_request_counts_alone() -> None:

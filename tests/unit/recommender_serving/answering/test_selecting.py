@@ -9,9 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from recommender_serving.answering.fallback import popular
 from recommender_serving.answering.selecting import fitting, rest_of_candidates, select
 from recommender_serving.domain.selection import Selection
-from recommender_serving.domain.types import Answer, FallReason, RankerError, Ranking, Source
+from recommender_serving.domain.types import (
+    Answer,
+    FallReason,
+    Past,
+    RankerError,
+    Ranking,
+    Source,
+)
 from recommender_serving.triton.inputs import Tensors
 from tests.unit.recommender_serving.serving_fakes import PLAIN, FakeRanker, Parts, failing, giving
 from tests.unit.recommender_serving.serving_samples import (
@@ -86,8 +94,8 @@ def test_every_wish_holds_for_every_item(selection: Selection, top_n: int) -> No
 
 def test_an_item_without_a_category_fits_no_allow_and_every_deny() -> None:
     values = frozenset(GENRES)
-    assert not fitting(Selection(allow={"genre": values}), ITEMS)(UNKNOWN)
-    assert fitting(Selection(deny={"genre": values}), ITEMS)(UNKNOWN)
+    assert not fitting(request(selection=Selection(allow={"genre": values})), ITEMS)(UNKNOWN)
+    assert fitting(request(selection=Selection(deny={"genre": values})), ITEMS)(UNKNOWN)
 
 
 async def test_a_restricted_request_asks_for_the_whole_catalogue(tmp_path: Path) -> None:
@@ -153,4 +161,63 @@ async def test_a_request_with_wishes_is_no_session_of_the_drift_counts(
     await parts.recommender.recommend([request(selection=wish)])
     assert parts.value("recommender_sessions_total") == 0
     await parts.recommender.recommend([request()])
+    assert parts.value("recommender_sessions_total") == 1
+
+
+pasts = st.builds(
+    Past, known=st.frozensets(numbers, max_size=20), unwanted=st.frozensets(numbers, max_size=5)
+)
+
+
+@given(selections, pasts, st.integers(1, 10))
+def test_what_a_user_knows_does_not_come_back_from_a_model(
+    selection: Selection, past: Past, top_n: int
+) -> None:
+    """Whatever else the request wants."""
+    asked = request(selection=selection, past=past, top_n=top_n)
+    pairs = list(zip(ALL.items, ALL.scores, strict=True))
+    chosen = select(pairs, asked, ITEMS)
+    without = request(selection=selection, top_n=CATALOGUE)
+    left = [pair for pair in select(pairs, without, ITEMS) if pair[0] not in past.items]
+    assert chosen == left[:top_n]
+    rest = rest_of_candidates(asked, (), ITEMS)
+    assert not past.items.intersection(item for item, _ in rest)
+
+
+@pytest.mark.parametrize("models", [0, 1, 2])
+async def test_what_a_user_knows_does_not_come_back_whatever_answers(
+    tmp_path: Path, models: int
+) -> None:
+    broken = failing(RankerError(FallReason.ERROR))
+    rankers = [*([broken] * (2 - models)), *([Watching()] * models)]
+    parts = Parts(tmp_path, *rankers)
+    asked = request(past=Past(frozenset({0, 1, 7}), frozenset({2, 8})), top_n=3)
+    found = await parts.chain.answer(asked)
+    assert found.source is [Source.POPULARITY, Source.BASELINE, Source.MODEL][models]
+    assert found.items == ((3, 4, 5) if models else (9, 10, 11))
+
+
+async def test_a_model_is_asked_for_as_many_items_more_as_may_be_left_out(tmp_path: Path) -> None:
+    model = Watching()
+    parts = Parts(tmp_path, model, giving(PLAIN))
+    past = Past(frozenset({0, 1, 2}), frozenset({2, 3}))
+    found = await parts.chain.answer(request(past=past, top_n=4))
+    assert (model.wanted, found.items) == (4 + 4, (4, 5, 6, 7))
+    many = Past(frozenset(range(5, 5 + CATALOGUE)))
+    await parts.chain.answer(request(past=many, top_n=4))
+    assert model.wanted == CATALOGUE
+
+
+@given(pasts)
+def test_known_items_are_better_than_none_and_unwanted_ones_are_not(past: Past) -> None:
+    listed = tuple((item, 1 / (1 + item)) for item in range(6))
+    found = [item for item, _ in popular(listed, request(past=past, top_n=6), ITEMS)]
+    fresh = [item for item, _ in listed if item not in past.known]
+    assert found == [item for item in fresh or range(6) if item not in past.unwanted]
+
+
+async def test_a_session_of_a_user_with_a_past_counts_for_drift(tmp_path: Path) -> None:
+    """The past is no selection of the request."""
+    parts = Parts(tmp_path, Watching(), giving(PLAIN))
+    await parts.recommender.recommend([request(past=Past(frozenset({0})), session_id="s")])
     assert parts.value("recommender_sessions_total") == 1

@@ -12,6 +12,7 @@ from recommender_serving.process.settings import (
     VerifySettings,
     parse,
 )
+from recommender_serving.store.layout import Hide
 
 SERVE = ["serve", "--artifact", "/artifact"]
 NAMES = {"RECOMMENDER_MODEL": "movies", "RECOMMENDER_VERSION": "movies-1"}
@@ -127,3 +128,22 @@ def test_help_shows_examples_and_exit_codes(
     shown = capsys.readouterr().out
     assert "recommender-serving verify /artifact --digest" in shown
     assert "exit codes" in shown
+
+
+@pytest.mark.parametrize(
+    ("given", "hidden"),
+    [
+        (None, {Hide.INTERACTED, Hide.BOUGHT, Hide.DISLIKED}),
+        ("", set()),
+        ("Seen", {Hide.SEEN}),
+        (" Bought , Seen,", {Hide.BOUGHT, Hide.SEEN}),
+    ],
+)
+def test_what_answers_leave_out_is_a_list_of_names(given: str | None, hidden: set[Hide]) -> None:
+    environ = {} if given is None else {"RECOMMENDER_HIDE": given}
+    assert serve(**environ).hide == hidden
+
+
+def test_an_unknown_name_to_leave_out_is_an_error_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match=r"RECOMMENDER_HIDE is 'seen'.*Interacted, Bought"):
+        serve(RECOMMENDER_HIDE="seen")
