@@ -30,6 +30,9 @@ STORAGE = f"{GROUP}/storage"
 #: Annotation with the digest of the serving settings in a manifest.
 SERVING_DIGEST = f"{GROUP}/serving-digest"
 
+#: Annotation of a route: number of its layout.
+LAYOUT = f"{GROUP}/layout"
+
 #: Annotation of a route: digest of the observations that its split is based on.
 DECIDED_ON = f"{GROUP}/decided-on"
 

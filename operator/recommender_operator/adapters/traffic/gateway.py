@@ -83,7 +83,7 @@ class GatewayTraffic:
 
     async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
         manifest = http_route.http_route(subject.model, weights, self._options, host)
-        manifest["metadata"].setdefault("annotations", {})[labels.DECIDED_ON] = _basis(subject)
+        manifest["metadata"]["annotations"][labels.DECIDED_ON] = _basis(subject)
         await self._objects.apply(HTTP_ROUTES, manifest, subject.claim)
 
     async def withdraw(self, subject: Subject) -> None:
@@ -154,6 +154,7 @@ def route_state(route: Object | None) -> TrafficState:
         message=message,
         host=str(hosts[0]),
         created_at=created_at(route),
+        outdated=not http_route.is_current(route),
     )
 
 

@@ -193,6 +193,20 @@ async def test_the_host_of_a_split_is_the_one_that_is_reported_again() -> None:
     assert view.traffic.created_at is not None
 
 
+async def test_a_route_that_an_earlier_release_wrote_is_outdated_until_it_is_written_again() -> (
+    None
+):
+    kube = FakeKube()
+    traffic = GatewayTraffic(kube, OPTIONS)
+    assert not (await traffic.observe(subject())).traffic.outdated
+    await traffic.split(subject(), {NAME: 100})
+    assert not (await traffic.observe(subject())).traffic.outdated
+    del kube.find(HTTP_ROUTES, "movies")["metadata"]["annotations"]["recommender.dev/layout"]
+    assert (await traffic.observe(subject())).traffic.outdated
+    await traffic.split(subject(), {NAME: 100})
+    assert not (await traffic.observe(subject())).traffic.outdated
+
+
 def route(
     *, generation: int = 2, accepted: str = "True", resolved: str = "True", seen: int = 2
 ) -> dict[str, Any]:
