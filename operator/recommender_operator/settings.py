@@ -62,7 +62,7 @@ def _peers(value: Any) -> Any:
     if not isinstance(read, list) or not all(map(_is_peer, read)):
         raise ValueError(
             "it must be a JSON list of `from` entries of a NetworkPolicy, such as "
-            '[{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]'
+            '[{"podSelector": {"matchLabels": {"app": "prometheus"}}}]'
         )
     return tuple(read)
 

@@ -17,7 +17,7 @@ def policy(model: str, version: str, service: Manifest, options: Options) -> Man
     """Return the NetworkPolicy of a version's Triton pods in Gateway mode.
 
     The transformers of the same version call the models, and `options.metrics_from` reads the
-    metrics; all else is refused, above all port 8000. A policy does not apply to the kubelet, whose
+    metrics; all else is refused, above all port 8000. Policies do not apply to the kubelet, whose
     probes come from the node. `service` is the InferenceService as stored, which owns the policy.
     """
     metadata = service["metadata"]
@@ -59,7 +59,7 @@ def is_current(policy: Manifest, options: Options) -> bool:
 
 def _ingress(model: str, version: str, options: Options) -> list[Manifest]:
     own = {"matchLabels": labels.of_component(model, version, Component.TRANSFORMER)}
-    rules = [{"from": [{"podSelector": own}], "ports": [_tcp(TRITON_GRPC_PORT)]}]
+    rules: list[Manifest] = [{"from": [{"podSelector": own}], "ports": [_tcp(TRITON_GRPC_PORT)]}]
     # A rule without `from` admits everybody.
     if options.metrics_from:
         metrics = {"from": list(options.metrics_from), "ports": [_tcp(TRITON_METRICS_PORT)]}

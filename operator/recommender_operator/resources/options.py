@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-
 from typing import Any
 
 from recommender_operator.api import host_names
