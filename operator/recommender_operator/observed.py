@@ -112,6 +112,8 @@ class TrafficState:
     host: str = ""
     #: Creation time of the route.
     created_at: datetime.datetime | None = None
+    #: Whether an earlier release wrote the route, with other paths; it is written again.
+    outdated: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

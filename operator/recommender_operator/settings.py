@@ -62,9 +62,37 @@ def _address(value: Any) -> Any:
     return base_url.normalise(value) if isinstance(value, str) and value else value
 
 
+def _peers(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        read = json.loads(value)
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, list) or not all(map(_is_peer, read)):
+        raise ValueError(
+            "it must be a JSON list of `from` entries of a NetworkPolicy, such as "
+            '[{"podSelector": {"matchLabels": {"app": "prometheus"}}}]'
+        )
+    return tuple(read)
+
+
+def _is_peer(entry: object) -> bool:
+    """Return whether an object is a NetworkPolicyPeer, which has at least one field."""
+    return (
+        isinstance(entry, dict)
+        and bool(entry)
+        and set(entry) <= {"podSelector", "namespaceSelector", "ipBlock"}
+        and all(isinstance(part, dict) for part in entry.values())
+    )
+
+
 Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_names)]
 Addresses = Annotated[tuple[str, ...], pydantic.BeforeValidator(_addresses)]
 HostPolicy = Annotated[host_names.Policy, pydantic.BeforeValidator(_policy)]
+Peers = Annotated[
+    tuple[dict[str, Any], ...], pydantic.BeforeValidator(_peers), Field(max_length=20)
+]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Image = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^\S+$")]
 Name = Annotated[str, Field(max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")]
@@ -90,6 +118,9 @@ class Settings(pydantic.BaseModel):
     gateway_losses_query: Annotated[
         str, Field(max_length=1000), pydantic.BeforeValidator(_query)
     ] = ""
+
+    isolate_triton: bool = True
+    metrics_from: Peers = ()
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
     namespace: Name
     watch_namespaces: Names = ()
@@ -135,6 +166,8 @@ class Settings(pydantic.BaseModel):
             domain=self.gateway_domain,
             host_policy=self.host_suffixes,
             prometheus_urls=self.prometheus_urls,
+            isolate_triton=self.isolate_triton,
+            metrics_from=self.metrics_from,
             store_url=self.store_url,
             store_namespace=self.namespace,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import http
+import http.client
 import urllib.parse
 from collections.abc import Callable
 from typing import Any
@@ -65,6 +67,25 @@ def test_given_a_champion_when_asked_over_http_then_the_model_itself_answers(
     champion: World, ask: Callable[[World], Answer]
 ) -> None:
     check(champion, ask(champion))
+
+
+@pytest.mark.parametrize("world", ["Gateway"], indirect=True)
+def test_given_a_champion_when_a_client_asks_for_its_metrics_then_no_route_leads_there(
+    champion: World,
+) -> None:
+    assert status_of(champion, "/openapi.json") == http.HTTPStatus.OK
+    assert status_of(champion, "/metrics") == http.HTTPStatus.NOT_FOUND
+    for path in ("//metrics", "/v1/../metrics", "/v1/%2e%2e/metrics", "/docs/../metrics"):
+        assert status_of(champion, path) != http.HTTPStatus.OK, path
+
+
+def status_of(world: World, path: str) -> int:
+    connection = http.client.HTTPConnection(address(world), timeout=10)
+    try:
+        connection.request("GET", path, headers={"Host": world.host})
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 @pytest.mark.parametrize("world", ["Gateway"], indirect=True)

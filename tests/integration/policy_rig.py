@@ -15,6 +15,7 @@ from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     JOBS,
+    NETWORK_POLICIES,
     TRAIN_JOBS,
     TRAINING_RUNTIMES,
     VERSIONS,
@@ -28,6 +29,7 @@ from recommender_operator.resources import (
     disruption,
     http_route,
     inference_service,
+    isolation,
     jobs,
     labels,
     model_version,
@@ -72,6 +74,12 @@ def _budget() -> Object:
     return disruption.budget("movies", name, labels.Component.TRANSFORMER, service)
 
 
+def _network_policy() -> Object:
+    service = inference_service.standard(model(), version(), OPTIONS)
+    service["metadata"]["uid"] = "uid-service"
+    return isolation.policy("movies", service["metadata"]["name"], service, OPTIONS)
+
+
 def _event() -> Object:
     event = Event(type="Normal", reason="Promoted", message="it is better")
     return events.manifest(model(), event, events.event_name(model(), event), NOW)
@@ -90,6 +98,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
         lambda: inference_service.knative(model(), version(), 10, OPTIONS),
     ),
     "budget": (BUDGETS, _budget),
+    "network": (NETWORK_POLICIES, _network_policy),
     "route": (HTTP_ROUTES, _route),
     "version": (VERSIONS, _version),
     "baseline": (BASELINES, _baseline),

@@ -39,7 +39,9 @@ PODS = {
     "knative": PREDICTOR,
 }
 LABELS, UNOWNED = "it lacks the labels", "no RecommenderModel and no ModelVersion controls it"
-UNOWNED_BUDGET = "no InferenceService controls it"
+UNOWNED_PART = "no InferenceService controls it"
+#: Kinds that an InferenceService owns.
+OF_A_SERVICE = ("budget", "network")
 Case = tuple[str, Change, str]
 
 
@@ -86,7 +88,7 @@ def test_the_operators_own_writes_are_allowed(kind: str, requests: Requests, spa
     assert create(requests, kind, own(kind, space)) == ""
 
 
-@pytest.mark.parametrize("kind", ["service", "knative", "route", "budget"])
+@pytest.mark.parametrize("kind", ["service", "knative", "route", "budget", "network"])
 def test_a_repeated_apply_of_the_operator_is_allowed(
     kind: str, requests: Requests, space: str
 ) -> None:
@@ -95,8 +97,10 @@ def test_a_repeated_apply_of_the_operator_is_allowed(
         assert applied(requests, OWN[kind][0], manifest) == ""
     path = OWN[kind][0].path(space, manifest["metadata"]["name"])
     refused = requests.shown("DELETE", path)
-    # Budgets are deleted with the InferenceService that owns them.
-    assert ("cannot delete resource" in refused) if kind == "budget" else refused == ""
+    if kind in OF_A_SERVICE:
+        assert "cannot delete resource" in refused, "they are deleted with the InferenceService"
+    else:
+        assert refused == ""
 
 
 CREATED: list[Case] = [
@@ -114,7 +118,7 @@ CREATED: list[Case] = [
         (
             kind,
             put("metadata.ownerReferences", owners),
-            UNOWNED_BUDGET if kind == "budget" else UNOWNED,
+            UNOWNED_PART if kind in OF_A_SERVICE else UNOWNED,
         )
         for kind in KINDS
         if kind != "event"
@@ -181,6 +185,13 @@ CREATED: list[Case] = [
     ("route", put("spec.parentRefs.0.namespace", None), "its parent must be the Gateway"),
     ("route", put("spec.parentRefs.0.sectionName", None), "its parent must be the Gateway"),
     ("route", put("spec.rules.1.backendRefs.0.namespace", "kube-system"), "another namespace"),
+    # They would cut off, or open, the pods of others.
+    ("network", put("spec.podSelector", {}), "pods other than those of its version"),
+    (
+        "network",
+        put("spec.podSelector.matchLabels", {"app": "web"}),
+        "pods other than those of its version",
+    ),
     ("event", put("involvedObject.apiVersion", "v1"), "not of recommender.dev"),
 ]
 

@@ -62,6 +62,7 @@ EXCUSED = {
 } | {
     Right("recommender.dev", "counterbaselines", "get"): "a baseline meets a conflict",
     Right("policy", "poddisruptionbudgets", "get"): "a budget meets a conflict",
+    Right("networking.k8s.io", "networkpolicies", "get"): "a policy meets a conflict",
 }
 
 

@@ -20,6 +20,7 @@ SELDOM: dict[Right, str] = {
     Right(_DEV, "modelversions", "patch"): "a version that lost its owner is adopted",
     Right(_DEV, "counterbaselines", "get"): "the name of a baseline exists",
     Right("policy", "poddisruptionbudgets", "get"): "a budget meets a conflict",
+    Right("networking.k8s.io", "networkpolicies", "get"): "a policy meets a conflict",
     Right("serving.knative.dev", "revisions", "get"): "a cache does not know an older pod",
     Right("batch", "jobs", "get"): "the name of a Job exists",
     Right(

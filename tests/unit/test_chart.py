@@ -99,6 +99,10 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
         ({"images.serving.digest": "md5:" + "0" * 64}, "/images/serving/digest"),
         ({"metrics.podMonitor.interval": "often"}, "/metrics/podMonitor/interval"),
         ({"networkPolicy.apiServerPorts": "{70000}"}, "/networkPolicy/apiServerPorts/0"),
+        (
+            {"networkPolicy.models.metricsFrom[0].pods": "prometheus"},
+            "/networkPolicy/models/metricsFrom/0",
+        ),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_name(

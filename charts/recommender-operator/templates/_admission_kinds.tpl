@@ -44,6 +44,25 @@ matchConstraints:
   "owners" "InferenceService") }}
 {{- end -}}
 
+{{- /* So do the policies of its Triton pods, which select these and no others. */ -}}
+{{- define "recommender-operator.networkPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [networking.k8s.io]
+      apiVersions: [v1]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [networkpolicies]
+{{ include "recommender-operator.ownedOnly" (dict
+  "owner" "r.apiVersion.startsWith('serving.kserve.io/') && r.kind == 'InferenceService'"
+  "owners" "InferenceService") }}
+  - expression: >-
+      request.operation == 'DELETE' || (has(object.spec.podSelector.matchLabels)
+      && ['app.kubernetes.io/managed-by', 'recommender.dev/model', 'recommender.dev/version'].all(key,
+      key in object.metadata.labels && key in object.spec.podSelector.matchLabels
+      && object.spec.podSelector.matchLabels[key] == object.metadata.labels[key]))
+    {{- include "recommender-operator.refusal" "it selects pods other than those of its version" | nindent 4 }}
+{{- end -}}
+
 {{- /* The operator's own pods run the training image, and nothing else. */ -}}
 {{- define "recommender-operator.jobsPolicy" -}}
 matchConstraints:

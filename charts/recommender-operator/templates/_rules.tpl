@@ -60,6 +60,10 @@ a test compares. Server-side apply is `patch`, and `create` as well where the ob
 - apiGroups: [policy]
   resources: [poddisruptionbudgets]
   verbs: [get, list, watch, create, patch]
+# Who reaches Triton. They are deleted with the InferenceService as well.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch]
 # Objects that KServe creates for an InferenceService in Knative mode.
 - apiGroups: [serving.knative.dev]
   resources: [revisions]

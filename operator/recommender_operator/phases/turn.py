@@ -277,8 +277,10 @@ class Turn(View):
             return [], []
         if self.hosting.host is None:
             return ([RemoveTraffic()], []) if self.observed.traffic.weights else ([], [])
-        renamed = self.observed.traffic.host != self.hosting.host and bool(self.hosting.host)
-        if self.route_weights == desired and not (desired and (self._route_first or renamed)):
+        traffic = self.observed.traffic
+        renamed = traffic.host != self.hosting.host and bool(self.hosting.host)
+        again = self._route_first or renamed or traffic.outdated
+        if self.route_weights == desired and not (desired and again):
             return [], []
         if not desired:
             return [], ([RemoveTraffic()] if self._route_is_orphaned() else [])

@@ -14,7 +14,13 @@ SERVICE_SUFFIX = "-transformer"
 #: KServe maps the transformer's first port to port 80 of the Service, the others to themselves.
 HTTP_PORT = 80
 GRPC_PORT = 8081
-GRPC_TYPES = ("application/grpc", "application/grpc+proto")
+#: What clients may call; nothing else is routed, above all not `/metrics`. Health is below `/v2`.
+HTTP_PREFIXES = ("/v1", "/v2")
+HTTP_PATHS = ("/docs", "/openapi.json")
+#: Service of the open inference protocol, the only one of the transformer.
+GRPC_PREFIX = "/inference.GRPCInferenceService"
+#: Number of this layout: a release that changes it writes existing routes again.
+LAYOUT = "2"
 
 
 def service_name(version: str) -> str:
@@ -42,6 +48,7 @@ def http_route(
             "name": model.name,
             "namespace": model.namespace,
             "labels": labels.of_model(model.name),
+            "annotations": {labels.LAYOUT: LAYOUT},
             "ownerReferences": labels.owned_by_model(model),
         },
         "spec": {
@@ -49,11 +56,14 @@ def http_route(
             "hostnames": [host or host_names.default(model.name, model.namespace, options.domain)],
             "rules": [
                 {
-                    "matches": [_content_type(kind) for kind in GRPC_TYPES],
+                    "matches": [_path("PathPrefix", GRPC_PREFIX)],
                     "backendRefs": _backends(weights, GRPC_PORT),
                 },
                 {
-                    "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
+                    "matches": [
+                        *(_path("PathPrefix", prefix) for prefix in HTTP_PREFIXES),
+                        *(_path("Exact", path) for path in HTTP_PATHS),
+                    ],
                     "backendRefs": _backends(weights, HTTP_PORT),
                 },
             ],
@@ -74,11 +84,8 @@ def _parent(options: Options) -> Manifest:
     return parent
 
 
-def _content_type(value: str) -> Manifest:
-    return {
-        "path": {"type": "PathPrefix", "value": "/"},
-        "headers": [{"type": "Exact", "name": "content-type", "value": value}],
-    }
+def _path(kind: str, value: str) -> Manifest:
+    return {"path": {"type": kind, "value": value}}
 
 
 def _backends(weights: Mapping[str, int], port: int) -> list[Manifest]:
@@ -104,3 +111,8 @@ def weights_of(route: Manifest) -> dict[str, int]:
         if name.endswith(SERVICE_SUFFIX):
             weights[name.removesuffix(SERVICE_SUFFIX)] = int(backend.get("weight", 1))
     return weights
+
+
+def is_current(route: Manifest) -> bool:
+    """Return whether this release of the operator would route the same paths."""
+    return bool((route["metadata"].get("annotations") or {}).get(labels.LAYOUT) == LAYOUT)

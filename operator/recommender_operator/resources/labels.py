@@ -30,6 +30,12 @@ STORAGE = f"{GROUP}/storage"
 #: Annotation with the digest of the serving settings in a manifest.
 SERVING_DIGEST = f"{GROUP}/serving-digest"
 
+#: Annotation of a NetworkPolicy with the digest of its rules.
+POLICY_DIGEST = f"{GROUP}/policy-digest"
+
+#: Annotation of a route: number of its layout.
+LAYOUT = f"{GROUP}/layout"
+
 #: Annotation of a route: digest of the observations that its split is based on.
 DECIDED_ON = f"{GROUP}/decided-on"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from recommender_operator.api import host_names
 
@@ -28,5 +30,9 @@ class Options:
     domain: str = "recommender.local"
     #: Host name suffixes by namespace, in addition to each namespace's subdomain.
     host_policy: host_names.Policy = ()
+    #: Whether the operator writes NetworkPolicies for the pods of Triton.
+    isolate_triton: bool = True
+    #: Sources that may read Triton's metrics: `from` entries of a NetworkPolicy.
+    metrics_from: tuple[Mapping[str, Any], ...] = ()
     #: Normalized base URLs of the Prometheus servers that models may name.
     prometheus_urls: tuple[str, ...] = ()

@@ -76,6 +76,17 @@ def test_a_pending_split_is_not_an_outage_unless_it_never_applies() -> None:
     assert world.condition("Available")[0] == "True"
 
 
+def test_a_route_of_an_earlier_release_is_written_again_once_with_the_same_split() -> None:
+    for world in (promoted_first(), in_canary()):
+        world.settle_served()
+        split, host = dict(world.route), world.route_host
+        world.route_outdated = True
+        decision = world.reconcile()
+        writes = [x for x in decision.actions if isinstance(x, a.SetTraffic)]
+        assert writes == [a.SetTraffic(weights=split, host=host)]
+        assert not any(isinstance(x, a.SetTraffic) for x in world.reconcile().actions)
+
+
 def test_an_evicted_candidate_gives_its_requests_back_at_once_until_it_is_ready() -> None:
     world = in_canary()
     candidate, stable = world.status.candidate or "", world.stable()

@@ -44,6 +44,8 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
             "RECOMMENDER_IMAGE_PULL_SECRETS": "one,two",
             "RECOMMENDER_HOST_SUFFIXES": '{"shop": ["shop.example", "s.example"]}',
             "RECOMMENDER_PROMETHEUS_URLS": "http://Prom:9090/, https://b:443/x",
+            "RECOMMENDER_ISOLATE_TRITON": "false",
+            "RECOMMENDER_METRICS_FROM": '[{"ipBlock": {"cidr": "10.0.0.0/8"}}]',
             "RECOMMENDER_LOG_LEVEL": "",
             "UNRELATED": "x",
         }
@@ -54,6 +56,8 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
     assert settings.options.image_pull_secrets == ("one", "two")
     assert settings.options.host_policy == (("shop", ("shop.example", "s.example")),)
     assert settings.options.prometheus_urls == ("http://prom:9090", "https://b/x")
+    assert not settings.options.isolate_triton
+    assert settings.options.metrics_from == ({"ipBlock": {"cidr": "10.0.0.0/8"}},)
 
 
 @pytest.mark.parametrize(
@@ -70,6 +74,12 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
         ("RECOMMENDER_GATEWAY_LOSSES_URL", "http://a/?x", "base URL"),
         ("RECOMMENDER_GATEWAY_LOSSES_QUERY", "lost{$pod}", "$namespace and $service"),
         ("RECOMMENDER_GATEWAY_NAME", "Gate Way", "match pattern"),
+        ("RECOMMENDER_METRICS_FROM", "monitoring", "a JSON list of `from` entries"),
+        # An entry without a field is invalid, and a list without entries admits everybody.
+        ("RECOMMENDER_METRICS_FROM", "[{}]", "a JSON list of `from` entries"),
+        ("RECOMMENDER_METRICS_FROM", '[{"pods": {}}]', "a JSON list of `from` entries"),
+        ("RECOMMENDER_METRICS_FROM", '[{"podSelector": 1}]', "a JSON list of `from` entries"),
+        ("RECOMMENDER_ISOLATE_TRITON", "perhaps", "valid boolean"),
         ("RECOMMENDER_METRICS_PORT", "70000", "less than or equal to 65535"),
     ],
 )

@@ -117,6 +117,7 @@ async def test_actions_run_in_order_up_to_the_first_error() -> None:
         ("apply", "inferenceservices", NAME),
         ("apply", "poddisruptionbudgets", f"{NAME}-transformer"),
         ("apply", "poddisruptionbudgets", f"{NAME}-predictor"),
+        ("apply", "networkpolicies", f"{NAME}-predictor"),
     ]
 
 

@@ -19,6 +19,7 @@ from recommender_operator.adapters.kubernetes.port import (
     INFERENCE_SERVICES,
     JOBS,
     MODELS,
+    NETWORK_POLICIES,
     PODS,
     REVISIONS,
     TRAIN_JOBS,
@@ -38,6 +39,7 @@ CHILDREN = (
     INFERENCE_SERVICES,
     HTTP_ROUTES,
     BUDGETS,
+    NETWORK_POLICIES,
     TRAIN_JOBS,
     REVISIONS,
 )

@@ -53,6 +53,7 @@ INFERENCE_SERVICES = Resource("serving.kserve.io", "v1beta1", "inferenceservices
 HTTP_ROUTES = Resource("gateway.networking.k8s.io", "v1", "httproutes")
 GRPC_ROUTES = Resource("gateway.networking.k8s.io", "v1", "grpcroutes")
 BUDGETS = Resource("policy", "v1", "poddisruptionbudgets")
+NETWORK_POLICIES = Resource("networking.k8s.io", "v1", "networkpolicies")
 REVISIONS = Resource("serving.knative.dev", "v1", "revisions")
 CONFIGURATIONS = Resource("serving.knative.dev", "v1", "configurations")
 KNATIVE_SERVICES = Resource("serving.knative.dev", "v1", "services")
@@ -70,6 +71,7 @@ KINDS = {
     INFERENCE_SERVICES: "InferenceService",
     HTTP_ROUTES: "HTTPRoute",
     BUDGETS: "PodDisruptionBudget",
+    NETWORK_POLICIES: "NetworkPolicy",
     TRAIN_JOBS: "TrainJob",
     TRAINING_RUNTIMES: "TrainingRuntime",
 }

@@ -12,11 +12,12 @@ from recommender_operator.adapters.kubernetes.port import (
     HTTP_ROUTES,
     INFERENCE_SERVICES,
     KINDS,
+    NETWORK_POLICIES,
     VERSIONS,
     Kube,
     Object,
 )
-from recommender_operator.adapters.objects.owned_writes import OwnedObjects
+from recommender_operator.adapters.objects.owned_writes import Claim, OwnedObjects
 from recommender_operator.adapters.traffic.port import (
     Subject,
     TrafficView,
@@ -25,7 +26,13 @@ from recommender_operator.adapters.traffic.port import (
     service_state,
 )
 from recommender_operator.observed import ServiceState, TrafficState
-from recommender_operator.resources import disruption, http_route, inference_service, labels
+from recommender_operator.resources import (
+    disruption,
+    http_route,
+    inference_service,
+    isolation,
+    labels,
+)
 from recommender_operator.resources.labels import Component
 from recommender_operator.resources.options import Options
 from recommender_operator.resources.ownership import Foreign, controller_of, foreign, owned_by
@@ -48,9 +55,8 @@ class GatewayTraffic:
             INFERENCE_SERVICES, model.namespace, labels.of_model(model.name)
         )
         subject.seen.read(INFERENCE_SERVICES, found)
-        budgets = await self._kube.list(BUDGETS, model.namespace, labels.of_model(model.name))
-        subject.seen.read(BUDGETS, budgets)
-        services, others = _services(subject, found, budgets)
+        beside = await self._beside(subject)
+        services, others = _services(subject, found, beside, self._options)
         route = await self._kube.get(HTTP_ROUTES, model.namespace, model.name)
         subject.seen.read(HTTP_ROUTES, [route] if route is not None else [])
         if route is None or owned_by(route, subject.owners):
@@ -60,21 +66,48 @@ class GatewayTraffic:
             state = TrafficState(message=others[-1].message)
         return TrafficView(services=services, traffic=state, foreign=tuple(others))
 
+    async def _beside(self, subject: Subject) -> list[Object]:
+        """Return the objects that services own, and which are current."""
+        model = subject.model
+        marks = labels.of_model(model.name)
+        budgets = await self._kube.list(BUDGETS, model.namespace, marks)
+        subject.seen.read(BUDGETS, budgets)
+        if not self._options.isolate_triton:
+            return budgets
+        policies = await self._kube.list(NETWORK_POLICIES, model.namespace, marks)
+        subject.seen.read(NETWORK_POLICIES, policies)
+        current = [policy for policy in policies if isolation.is_current(policy, self._options)]
+        return [*budgets, *current]
+
     async def ensure(self, subject: Subject, version: str) -> None:
         manifest = inference_service.standard(
             subject.model, subject.versions[version], self._options
         )
         service = await self._objects.apply(INFERENCE_SERVICES, manifest, subject.claim)
-        await self._limit_disruption(subject, version, service)
+        # The service owns what follows, so that it is deleted with the service.
+        owners = {*subject.claim.owners, service["metadata"]["uid"]}
+        claim = dataclasses.replace(subject.claim, owners=owners)
+        await self._limit_disruption(subject, version, service, claim)
+        if self._options.isolate_triton:
+            await self._isolate(subject, version, service, claim)
 
     async def release(self, subject: Subject, version: str) -> None:
         namespace = subject.model.namespace
         await self._objects.delete(INFERENCE_SERVICES, namespace, version, subject.claim)
 
-    async def _limit_disruption(self, subject: Subject, version: str, service: Object) -> None:
-        """Apply the missing budgets; the service owns them, so that they are deleted with it."""
-        owners = {*subject.claim.owners, service["metadata"]["uid"]}
-        claim = dataclasses.replace(subject.claim, owners=owners)
+    async def _isolate(
+        self, subject: Subject, version: str, service: Object, claim: Claim
+    ) -> None:
+        """Apply the NetworkPolicy if it is missing or was made from other settings."""
+        policy = isolation.policy(subject.model.name, version, service, self._options)
+        seen = subject.seen.get(NETWORK_POLICIES, policy["metadata"]["name"])
+        if seen is None or not _is_the_same(seen, policy):
+            await self._objects.apply(NETWORK_POLICIES, policy, claim)
+
+    async def _limit_disruption(
+        self, subject: Subject, version: str, service: Object, claim: Claim
+    ) -> None:
+        """Apply the missing budgets."""
         for component in Component:
             budget = disruption.budget(subject.model.name, version, component, service)
             seen = subject.seen.get(BUDGETS, budget["metadata"]["name"])
@@ -83,7 +116,7 @@ class GatewayTraffic:
 
     async def split(self, subject: Subject, weights: Mapping[str, int], host: str = "") -> None:
         manifest = http_route.http_route(subject.model, weights, self._options, host)
-        manifest["metadata"].setdefault("annotations", {})[labels.DECIDED_ON] = _basis(subject)
+        manifest["metadata"]["annotations"][labels.DECIDED_ON] = _basis(subject)
         await self._objects.apply(HTTP_ROUTES, manifest, subject.claim)
 
     async def withdraw(self, subject: Subject) -> None:
@@ -92,12 +125,14 @@ class GatewayTraffic:
 
 
 def _services(
-    subject: Subject, found: Sequence[Object], budgets: Sequence[Object]
+    subject: Subject, found: Sequence[Object], beside: Sequence[Object], options: Options
 ) -> tuple[dict[str, ServiceState], list[Foreign]]:
     """Return the services of the versions, and foreign objects with their names."""
-    limited = collections.Counter(
-        str(owner["uid"]) for budget in budgets if (owner := controller_of(budget)) is not None
+    owned = collections.Counter(
+        str(owner["uid"]) for thing in beside if (owner := controller_of(thing)) is not None
     )
+    #: A budget for each component, and the policy of Triton.
+    needed = len(Component) + options.isolate_triton
     digest = inference_service.serving_digest(subject.model.spec.serving)
     services: dict[str, ServiceState] = {}
     others = []
@@ -114,8 +149,8 @@ def _services(
                 pods=subject.pods.get(version, ()),
                 components=tuple(Component),
                 outdated=(metadata.get("annotations") or {}).get(labels.SERVING_DIGEST) != digest
-                # The operator may have died between the service and its budgets.
-                or limited[str(metadata["uid"])] < len(Component),
+                # The operator may have died between the service and what it owns.
+                or owned[str(metadata["uid"])] < needed,
             )
         elif metadata["name"] in subject.versions:
             others.append(foreign(KINDS[INFERENCE_SERVICES], service))
@@ -154,6 +189,7 @@ def route_state(route: Object | None) -> TrafficState:
         message=message,
         host=str(hosts[0]),
         created_at=created_at(route),
+        outdated=not http_route.is_current(route),
     )
 
 

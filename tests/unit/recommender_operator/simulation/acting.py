@@ -153,7 +153,7 @@ def _set_traffic(cluster: Cluster, weights: Mapping[str, int], host: str) -> Non
         if more and version != cluster.champion():
             _check_fit(cluster, version)
             _check_pause(cluster, version, weight)
-    cluster.route, cluster.route_host = dict(weights), host
+    cluster.route, cluster.route_host, cluster.route_outdated = dict(weights), host, False
     cluster.route_since = cluster.route_since or cluster.now
 
 

@@ -89,6 +89,8 @@ class Cluster:
     #: Host of the route, its creation time, and other routes.
     route_host: str = ""
     route_since: datetime.datetime | None = None
+    #: Whether an earlier release wrote the route.
+    route_outdated: bool = False
     rivals: tuple[Rival, ...] = ()
     #: Claims of the namespace; claims that are missing here are not checked.
     claims: dict[str, Claim | None] = dataclasses.field(default_factory=dict)

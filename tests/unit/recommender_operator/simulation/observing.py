@@ -41,6 +41,7 @@ def observe(cluster: Cluster) -> Observed:
             accepted=cluster.accepted,
             host=cluster.route_host,
             created_at=cluster.route_since,
+            outdated=cluster.route_outdated,
         ),
         rivals=cluster.rivals,
         claims=dict(cluster.claims),

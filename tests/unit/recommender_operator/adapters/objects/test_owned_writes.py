@@ -113,7 +113,8 @@ async def test_status_and_metadata_writes_of_others_are_not_a_conflict() -> None
     rig = Rig(route(a=100))
     thing = rig.kube.touch(HTTP_ROUTES, "movies")
     thing["status"] = {"parents": []}
-    thing["metadata"] |= {"annotations": {"other/x": "y"}, "finalizers": ["example.com/z"]}
+    thing["metadata"]["annotations"] |= {"other/x": "y"}
+    thing["metadata"]["finalizers"] = ["example.com/z"]
     await rig.split(b=100)
     assert rig.weights == {"movies-b": 100}
     assert rig.kube.find(HTTP_ROUTES, "movies")["status"] == {"parents": []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from recommender_operator.adapters.kubernetes.port import (
     BUDGETS,
     HTTP_ROUTES,
     INFERENCE_SERVICES,
+    NETWORK_POLICIES,
     ConflictError,
     Object,
     Resource,
@@ -17,7 +19,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.adapters.objects.owned_writes import ForeignObjectError
 from recommender_operator.adapters.traffic.gateway import GatewayTraffic, route_state
 from recommender_operator.adapters.traffic.port import Subject
-from recommender_operator.resources import http_route
+from recommender_operator.resources import http_route, isolation
 from recommender_operator.resources.inference_service import NotPublishedError
 from recommender_operator.resources.labels import Component
 from tests.fakes.documents import copied
@@ -103,6 +105,42 @@ async def test_a_service_that_lacks_a_budget_is_applied_again() -> None:
     assert (await traffic.observe(subject(*PAIR))).services[NAME].outdated
     await traffic.ensure(subject(*PAIR), NAME)
     assert not (await traffic.observe(subject(*PAIR))).services[NAME].outdated
+
+
+MONITORING = ({"podSelector": {"matchLabels": {"app": "prometheus"}}},)
+
+
+async def test_a_service_whose_triton_is_open_or_was_isolated_otherwise_is_applied_again() -> None:
+    kube = FakeKube()
+    traffic = await served(kube)
+    name = isolation.name(NAME)
+    await kube.delete(
+        NETWORK_POLICIES, "team", name, uid=kube.find(NETWORK_POLICIES, name)["metadata"]["uid"]
+    )
+    assert (await traffic.observe(subject(*PAIR))).services[NAME].outdated
+    await traffic.ensure(subject(*PAIR), NAME)
+    assert not (await traffic.observe(subject(*PAIR))).services[NAME].outdated
+    changed = GatewayTraffic(kube, dataclasses.replace(OPTIONS, metrics_from=MONITORING))
+    seen = subject(*PAIR)
+    assert (await changed.observe(seen)).services[NAME].outdated
+    services = kube.find(INFERENCE_SERVICES, NAME)["metadata"]["generation"]
+    await changed.ensure(seen, NAME)
+    assert not (await changed.observe(subject(*PAIR))).services[NAME].outdated
+    assert kube.find(NETWORK_POLICIES, name)["spec"]["ingress"][1]["from"] == list(MONITORING)
+    assert kube.find(INFERENCE_SERVICES, NAME)["metadata"]["generation"] == services, "no new pods"
+
+
+async def test_without_policies_a_service_lacks_only_its_budgets() -> None:
+    kube = FakeKube()
+    await served(kube)
+    off = GatewayTraffic(kube, dataclasses.replace(OPTIONS, isolate_triton=False))
+    assert not (await off.observe(subject(*PAIR))).services[NAME].outdated
+    name = f"{NAME}-{TRANSFORMER}"
+    await kube.delete(BUDGETS, "team", name, uid=kube.find(BUDGETS, name)["metadata"]["uid"])
+    assert (await off.observe(subject(*PAIR))).services[NAME].outdated
+    fresh = FakeKube()
+    await GatewayTraffic(fresh, off._options).ensure(subject(), NAME)
+    assert fresh.names(NETWORK_POLICIES) == []
 
 
 async def test_a_version_has_a_disruption_budget_per_component() -> None:
@@ -191,6 +229,20 @@ async def test_the_host_of_a_split_is_the_one_that_is_reported_again() -> None:
     view = await traffic.observe(subject())
     assert view.traffic.host == "films.shop.example"
     assert view.traffic.created_at is not None
+
+
+async def test_a_route_that_an_earlier_release_wrote_is_outdated_until_it_is_written_again() -> (
+    None
+):
+    kube = FakeKube()
+    traffic = GatewayTraffic(kube, OPTIONS)
+    assert not (await traffic.observe(subject())).traffic.outdated
+    await traffic.split(subject(), {NAME: 100})
+    assert not (await traffic.observe(subject())).traffic.outdated
+    del kube.find(HTTP_ROUTES, "movies")["metadata"]["annotations"]["recommender.dev/layout"]
+    assert (await traffic.observe(subject())).traffic.outdated
+    await traffic.split(subject(), {NAME: 100})
+    assert not (await traffic.observe(subject())).traffic.outdated
 
 
 def route(
