@@ -172,12 +172,13 @@ def test_a_fit_reads_no_more_than_its_newest_events(monkeypatch: pytest.MonkeyPa
 def test_fits_keep_the_items_with_events_alone_and_answer_as_whole_ones() -> None:
     random = np.random.default_rng(3)
     rows = [
-        (int(random.integers(9)), int(random.integers(900)), float(random.integers(1, 6)), n // 2)
+        (int(random.integers(9)), int(random.integers(900)), float(random.integers(1, 6)), n // 3)
         for n in range(300)
     ]
     events = events_of(rows)
     fits = taste.Fits.of(events, 1000, 20, 2.0)
     assert len(fits.bias) < 2 + 300 * len(fits.times)
+    assert fits.times[0] == 6, "18 events are before it, too few for a fit"
     past = history.previous_events(events, LENGTH)
     found = fits.numbers(events, np.arange(300), past)
     for row in range(300):
