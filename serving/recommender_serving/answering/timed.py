@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from recommender_serving.answering.fallback import Ranker
 from recommender_serving.answering.history import Users
-from recommender_serving.domain.types import Ranking, SessionEvent
+from recommender_serving.domain.types import Ranking
+from recommender_serving.store.reader import User
 from recommender_serving.triton.inputs import Tensors
 
 #: Takes the seconds of one call, whether it succeeded, failed or was cancelled.
@@ -43,10 +44,15 @@ class TimedUsers:
         self._observe = observe
         self._clock = clock
 
-    async def recent(self, user: int) -> tuple[SessionEvent, ...]:
+    @property
+    def hides(self) -> bool:
+        """Whether the users know items to leave out."""
+        return self._users.hides
+
+    async def read(self, user: int) -> User:
         """Read as the users do."""
         start = self._clock()
         try:
-            return await self._users.recent(user)
+            return await self._users.read(user)
         finally:
             self._observe(self._clock() - start)

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from recommender_serving.answering.timed import TimedRanker, TimedUsers
 from recommender_serving.domain.types import FallReason, RankerError, SessionEvent, Source, Waited
 from recommender_serving.monitoring.metrics import Metrics
-from recommender_serving.store.reader import StoreError
+from recommender_serving.store.reader import StoreError, User
 from tests.unit.recommender_serving.serving_fakes import (
     GOOD,
     PLAIN,
@@ -38,10 +38,14 @@ class Users:
     def __init__(self, error: Exception | None = None) -> None:
         self._error = error
 
-    async def recent(self, user: int) -> tuple[SessionEvent, ...]:
+    @property
+    def hides(self) -> bool:
+        return True
+
+    async def read(self, user: int) -> User:
         if self._error is not None:
             raise self._error
-        return (SessionEvent(user, 1),)
+        return User(recent=(SessionEvent(user, 1),))
 
 
 async def test_a_ranking_passes_through_and_is_timed() -> None:
@@ -56,7 +60,7 @@ async def test_a_failed_call_is_timed_too() -> None:
     with pytest.raises(RankerError):
         await TimedRanker(failed, times.append, Clock()).rank((), 1, 1.0)
     with pytest.raises(StoreError):
-        await TimedUsers(Users(StoreError()), times.append, Clock()).recent(7)
+        await TimedUsers(Users(StoreError()), times.append, Clock()).read(7)
     assert times == [1.0, 1.0]
 
 
@@ -72,7 +76,9 @@ async def test_a_call_that_is_cut_short_is_timed_until_then() -> None:
 
 async def test_a_read_of_the_store_passes_through_and_is_timed() -> None:
     times: list[float] = []
-    assert await TimedUsers(Users(), times.append, Clock()).recent(7) == (SessionEvent(7, 1),)
+    assert await TimedUsers(Users(), times.append, Clock()).read(7) == User(
+        recent=(SessionEvent(7, 1),)
+    )
     assert times == [1.0]
 
 
