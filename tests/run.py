@@ -115,14 +115,18 @@ PARTS = (
 )  # fmt: skip
 
 
-def read_junit(report: Path) -> Counts | None:
-    """Return the counts of a JUnit report; None if it is missing or invalid."""
+def read_junit(report: Path) -> ET.Element | None:
+    """Return a JUnit report; None if it is missing or invalid."""
     try:
-        root = ET.parse(report).getroot()
+        return ET.parse(report).getroot()
     except (OSError, ET.ParseError):
         return None
+
+
+def counted(report: ET.Element) -> Counts:
+    """Return the counts of a JUnit report."""
     counts = Counts()
-    for suite in root.iter("testsuite"):
+    for suite in report.iter("testsuite"):
         tests, failed, skipped = (
             sum(int(suite.get(key, "0")) for key in keys)
             for keys in (("tests",), ("failures", "errors"), ("skipped",))
@@ -131,14 +135,10 @@ def read_junit(report: Path) -> Counts | None:
     return counts
 
 
-def read_failures(report: Path) -> tuple[str, ...]:
+def failures_of(report: ET.Element) -> tuple[str, ...]:
     """Return the name and the start of the message of each failed test of a JUnit report."""
-    try:
-        root = ET.parse(report).getroot()
-    except (OSError, ET.ParseError):
-        return ()
     found = []
-    for case in root.iter("testcase"):
+    for case in report.iter("testcase"):
         for problem in (*case.findall("failure"), *case.findall("error")):
             name = f"{case.get('classname', '')}::{case.get('name', '')}"
             message = (problem.get("message") or problem.text or "").strip()
@@ -167,13 +167,16 @@ def run_part(part: Part, root: Path, reports: Path) -> Outcome:
             result, note = judge(part, status)
             if result is not Result.PASSED:
                 break
-    counts = read_junit(junit) if part.folder else None
-    if part.folder and counts is None and result is Result.PASSED:
+    report = read_junit(junit) if part.folder else None
+    if part.folder and report is None and result is Result.PASSED:
         result, note = Result.FAILED, "pytest wrote no report"
-    seconds = time.monotonic() - began
-    failures = read_failures(junit) if part.folder else ()
     return Outcome(
-        part=part, result=result, seconds=seconds, counts=counts, note=note, failures=failures
+        part=part,
+        result=result,
+        seconds=time.monotonic() - began,
+        counts=None if report is None else counted(report),
+        note=note,
+        failures=() if report is None else failures_of(report),
     )
 
 

@@ -37,13 +37,18 @@ def _addresses(value: Any) -> Any:
     return tuple(base_url.normalise(part.strip()) for part in value.split(",") if part.strip())
 
 
+def _parsed(text: str) -> Any:
+    """Return the value of a JSON text; None if it is not JSON."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _policy(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    try:
-        read = json.loads(value)
-    except (ValueError, RecursionError):
-        read = None
+    read = _parsed(value)
     if not isinstance(read, dict) or not all(
         isinstance(suffixes, list) and all(isinstance(suffix, str) for suffix in suffixes)
         for suffixes in read.values()
@@ -65,10 +70,7 @@ def _address(value: Any) -> Any:
 def _peers(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    try:
-        read = json.loads(value)
-    except (ValueError, RecursionError):
-        read = None
+    read = _parsed(value)
     if not isinstance(read, list) or not all(map(_is_peer, read)):
         raise ValueError(
             "it must be a JSON list of `from` entries of a NetworkPolicy, such as "
@@ -118,7 +120,6 @@ class Settings(pydantic.BaseModel):
     gateway_losses_query: Annotated[
         str, Field(max_length=1000), pydantic.BeforeValidator(_query)
     ] = ""
-
     isolate_triton: bool = True
     metrics_from: Peers = ()
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""

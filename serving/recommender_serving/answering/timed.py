@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from recommender_serving.answering.fallback import Ranker
 from recommender_serving.answering.history import Users
@@ -13,6 +14,15 @@ from recommender_serving.triton.inputs import Tensors
 
 #: Takes the seconds of one call, whether it succeeded, failed or was cancelled.
 Observe = Callable[[float], None]
+
+
+@contextlib.contextmanager
+def _timed(observe: Observe, clock: Callable[[], float]) -> Iterator[None]:
+    start = clock()
+    try:
+        yield
+    finally:
+        observe(clock() - start)
 
 
 class TimedRanker:
@@ -27,11 +37,8 @@ class TimedRanker:
 
     async def rank(self, tensors: Tensors, top_n: int, timeout: float) -> Ranking:
         """Rank as the ranker does."""
-        start = self._clock()
-        try:
+        with _timed(self._observe, self._clock):
             return await self._ranker.rank(tensors, top_n, timeout)
-        finally:
-            self._observe(self._clock() - start)
 
 
 class TimedUsers:
@@ -51,8 +58,5 @@ class TimedUsers:
 
     async def read(self, user: int) -> User:
         """Read as the users do."""
-        start = self._clock()
-        try:
+        with _timed(self._observe, self._clock):
             return await self._users.read(user)
-        finally:
-            self._observe(self._clock() - start)
