@@ -15,6 +15,7 @@ from recommender_operator.api import (
     host_names,
     rules_export,
     rules_features,
+    rules_lists,
     rules_search,
     rules_workers,
     sub_paths,
@@ -169,6 +170,7 @@ RECOMMENDER_MODEL: Rules = {
             "!has(self.retrain) || !has(self.retrain.afterSnapshots) || has(self.data.snapshots)",
             "retrain.afterSnapshots requires data.snapshots, the schedule of the snapshots",
         ),
+        *rules_lists.SPEC,
     ),
     **_under("spec.data", _DATA),
     **_MAPPING,
@@ -218,6 +220,7 @@ RECOMMENDER_MODEL: Rules = {
             "the last weight of rollout.steps must be 100",
         ),
     ),
+    "spec.serving": rules_lists.SERVING,
     "spec.serving.host": (
         (
             f"self.matches({_cel(host_names.PATTERN)}) && "

@@ -22,6 +22,7 @@ from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
 from recommender_operator.resources import disruption, labels, security
 from recommender_operator.resources.labels import Component, Manifest
+from recommender_operator.resources.list_limits import list_limits
 from recommender_operator.resources.options import Options
 
 API_VERSION = "serving.kserve.io/v1beta1"
@@ -230,6 +231,8 @@ def serving_digest(serving: ServingSpec) -> str:
             "resources",
             "transformer_resources",
             "hide",
+            "diversity",
+            "exposure",
         },
     )
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))
@@ -321,6 +324,7 @@ def _transformer(
             {"name": "RECOMMENDER_VERSION", "value": version.name},
             {"name": "RECOMMENDER_TIMEOUT_MS", "value": str(serving.timeout_milliseconds)},
             *_store(model, options),
+            *list_limits(model.spec.serving),
         ],
         "resources": security.resources(serving.transformer_resources),
         "securityContext": security.container_security(),

@@ -55,6 +55,13 @@ class Waited(StrEnum):
     BASELINE = "baseline"
 
 
+class Limit(StrEnum):
+    """A limit of lists, which the resource sets."""
+
+    DIVERSITY = "diversity"
+    EXPOSURE = "exposure"
+
+
 class Refusal(StrEnum):
     """Why a connection or a body was refused."""
 

@@ -6,7 +6,15 @@ from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from recommender_serving.domain.types import FallReason, Lookup, Outcome, Refusal, Source, Waited
+from recommender_serving.domain.types import (
+    FallReason,
+    Limit,
+    Lookup,
+    Outcome,
+    Refusal,
+    Source,
+    Waited,
+)
 
 BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 2, 5)
 LABELS = ("model", "version")
@@ -74,6 +82,12 @@ class Metrics:
             for source in (Source.MODEL, Source.BASELINE)
             for reason in FallReason
         }
+        self._unmet = self._by_label(
+            "transformer_list_limits_unmet_total",
+            "Answers that could not keep a limit of lists, by limit.",
+            "limit",
+            Limit,
+        )
         self._sessions = Counter(
             "recommender_sessions_total",
             "Sessions seen for the first time.",
@@ -108,7 +122,7 @@ class Metrics:
         name: str,
         text: str,
         label: str,
-        values: type[Outcome | Source | FallReason | Lookup | Refusal],
+        values: type[Outcome | Source | FallReason | Limit | Lookup | Refusal],
     ) -> dict[str, Counter]:
         counter = Counter(name, text, (*LABELS, label), registry=self._registry)
         return {value.value: counter.labels(*self._names, value.value) for value in values}
@@ -180,6 +194,10 @@ class Metrics:
     def looked_up(self, outcome: Lookup) -> None:
         """Count a look into the store of users."""
         self._lookups[outcome].inc()
+
+    def unmet(self, limit: Limit) -> None:
+        """Count an answer that could not keep a limit."""
+        self._unmet[limit].inc()
 
     def session(self, row: Iterable[tuple[str, str]]) -> None:
         """Count a new session and the bins of its features."""

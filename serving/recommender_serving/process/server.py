@@ -16,6 +16,7 @@ import uvloop
 from prometheus_client import REGISTRY, disable_created_metrics
 
 from recommender_serving.answering.circuit_breaker import CircuitBreaker
+from recommender_serving.answering.composing import Composer
 from recommender_serving.answering.fallback import Chain, Stage
 from recommender_serving.answering.history import History
 from recommender_serving.answering.recommender import Recommender
@@ -81,8 +82,19 @@ def build_recommender(
             strict=True,
         )
     )
+    composer = Composer(artifact.vocabulary.items, settings.list_limits, metrics.unmet)
+    if composer.absent:
+        logger.warning(
+            "limits of lists are ignored for features that this version does not have: %s",
+            ", ".join(composer.absent),
+        )
     chain = Chain(
-        stages, artifact.vocabulary, artifact.popularity, metrics.fell, artifact.item_texts
+        stages,
+        artifact.vocabulary,
+        artifact.popularity,
+        metrics.fell,
+        artifact.item_texts,
+        composer,
     )
     sessions = SessionMemory(time.monotonic)
     return Recommender(

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
+from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
@@ -25,6 +27,8 @@ environment of serve (a flag wins):
   RECOMMENDER_STORE_PASSWORD  its password (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
                           commas (default: all but Seen; empty: nothing)
+  RECOMMENDER_LIST_LIMITS     serving.diversity and serving.exposure of the resource, as JSON
+                              (default: none)
 
 exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
@@ -56,6 +60,7 @@ class ServeSettings:
     store_url: str | None = None  # of the users' recent interactions; None reads none
     store_password: str | None = field(default=None, repr=False)
     hide: frozenset[Hide] = HIDDEN  # items that the store knows and answers leave out
+    list_limits: ListLimits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +229,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         store_url=_store_url(environ),
         store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
         hide=_hide(environ),
+        list_limits=_list_limits(environ),
     )
 
 
@@ -238,6 +244,16 @@ def _hide(environ: Mapping[str, str]) -> frozenset[Hide]:
             f"RECOMMENDER_HIDE is {text[:100]!r}: give names among {', '.join(Hide)}, with commas "
             "between them, or an empty text to hide nothing"
         ) from None
+
+
+def _list_limits(environ: Mapping[str, str]) -> ListLimits:
+    text = environ.get("RECOMMENDER_LIST_LIMITS")
+    if not text:
+        return UNLIMITED
+    try:
+        return parse_list_limits(text)
+    except ValueError as error:
+        raise SettingsError(f"RECOMMENDER_LIST_LIMITS is invalid: {error}") from None
 
 
 def _store_url(environ: Mapping[str, str]) -> str | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from recommender_operator.api.spec import Resources, ServingSpec
 from recommender_operator.api.spec_mapping import DataMapping
-from recommender_operator.api.spec_serving import Hide
+from recommender_operator.api.spec_serving import Diversity, Hide, ListExposure
 from recommender_operator.observed import JobKind, ModelObject
 from recommender_operator.resources import (
     disruption,
@@ -401,12 +401,18 @@ def test_a_job_uses_as_many_threads_as_it_has_cores(
     assert jobs.threads_for(Resources(cpu=cpu, cpu_limit=limit)) == threads
 
 
+BRANDS = Diversity(feature="brand", max_per_category=3)
+SMALL = ListExposure(feature="vendor", categories=("small", "new"), min_share=0.2)
+
+
 def test_the_serving_digest_covers_the_settings_of_running_versions() -> None:
     base = inference_service.serving_digest(ServingSpec())
     assert inference_service.serving_digest(ServingSpec(replicas=3)) != base
     assert inference_service.serving_digest(ServingSpec(transformer_replicas=3)) != base
     assert inference_service.serving_digest(ServingSpec(timeout_milliseconds=50)) != base
     assert inference_service.serving_digest(ServingSpec(hide=())) != base
+    assert inference_service.serving_digest(ServingSpec(diversity=(BRANDS,))) != base
+    assert inference_service.serving_digest(ServingSpec(exposure=(SMALL,))) != base
     assert inference_service.serving_digest(ServingSpec(host="a.example")) == base
     assert inference_service.serving_digest(ServingSpec(keep_previous=False)) == base
 

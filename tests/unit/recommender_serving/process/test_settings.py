@@ -147,3 +147,17 @@ def test_what_answers_leave_out_is_a_list_of_names(given: str | None, hidden: se
 def test_an_unknown_name_to_leave_out_is_an_error_with_the_known_ones() -> None:
     with pytest.raises(SettingsError, match=r"RECOMMENDER_HIDE is 'seen'.*Interacted, Bought"):
         serve(RECOMMENDER_HIDE="seen")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("{", "Invalid JSON"),
+        ('{"diversity": [{"feature": "brand"}]}', "diversity.0.maxPerCategory: Field required"),
+        ('{"exposure": [{"feature": "b", "categories": ["x"], "minShare": 2}]}', "minShare: Inp"),
+        ('{"newer": []}', "newer: Extra inputs"),
+    ],
+)
+def test_invalid_limits_of_lists_are_an_error_with_the_field(given: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=f"RECOMMENDER_LIST_LIMITS is invalid: .*{message}"):
+        serve(RECOMMENDER_LIST_LIMITS=given)
