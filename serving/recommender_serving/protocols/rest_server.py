@@ -41,6 +41,9 @@ STATUS = {
     errors.NotReady: 503,
     errors.Busy: 503,
 }
+#: Headers that a proxy adds and a client behind it cannot remove. The metrics count requests by
+#: segment of users, and the ingress of Knative routes every path.
+PROXIED = ("x-forwarded-for", "forwarded", "via", "k-proxy-request")
 #: After these a part of the body may still be on its way, which nobody reads.
 CLOSING = {408, 413}
 Handler = Callable[[Request], Awaitable[Response]]
@@ -183,8 +186,10 @@ class Rest:
         headers = {"content-security-policy": docs_page.POLICY}
         return Response(self._page, media_type="text/html", headers=headers)
 
-    async def metrics(self, _: Request) -> Response:
-        """Answer the metrics in Prometheus's text format."""
+    async def metrics(self, request: Request) -> Response:
+        """Answer the metrics in Prometheus's text format, to those who ask the pod itself."""
+        if any(name in request.headers for name in PROXIED):
+            raise HTTPException(404)
         return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST)
 
 
