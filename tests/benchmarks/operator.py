@@ -51,6 +51,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.metrics import version as operator_version
 from recommender_operator.resources import http_route
 from recommender_operator.resources import labels as marks
+from tests.benchmarks import operator_account
 from tests.benchmarks.machine import machine
 from tests.benchmarks.operator_process import (
     Figures,
@@ -220,8 +221,9 @@ def paused(status: Object) -> bool:
 async def measure(options: argparse.Namespace) -> dict[str, Any]:
     # The operator would also reconcile objects of an earlier run.
     api.stop_apiserver()
-    config = rig.kubeconfig()
+    rig.kubeconfig()
     with tempfile.TemporaryDirectory() as folder:
+        config = operator_account.config(pathlib.Path(folder))
         log, settings = pathlib.Path(folder) / "operator.log", dict(options.setting)
         operator = Operator(config, log, options.source, settings)
         fleet = Fleet(options.models, config)

@@ -46,7 +46,7 @@ class Figures:
 
 
 class Operator:
-    """`recommender-operator run` with an administrator's kubeconfig."""
+    """`recommender-operator run` with a kubeconfig."""
 
     def __init__(
         self, config: pathlib.Path, log: pathlib.Path, source: str, settings: dict[str, str]
