@@ -76,6 +76,8 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
         ({"operator.loglevel": "INFO"}, "loglevel"),
         ({"operator.logLevel": "LOUD"}, "/operator/logLevel"),
         ({"operator.workers": "0"}, "/operator/workers"),
+        ({"transformer.logFormat": "xml"}, "/transformer/logFormat"),
+        ({"transformer.logUserSalt": "short"}, "/transformer/logUserSalt"),
         ({"operator.replicas": "0"}, "/operator/replicas"),
         ({"operator.instance": "no spaces"}, "/operator/instance"),
         ({"operator.leaseSeconds": "0"}, "/operator/leaseSeconds"),
