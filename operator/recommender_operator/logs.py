@@ -35,14 +35,24 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """One line per record, followed by the traceback, if any."""
+    """One line per record, with the traceback, if any, on indented lines below it."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record without secrets."""
-        return redacted(super().format(record))
+        """Return the record without secrets; texts of pods cannot forge a line."""
+        first, *others = redacted(super().format(record)).splitlines() or [""]
+        return "\n    ".join(map(_printable, (first, *others)))
+
+
+def _printable(text: str) -> str:
+    """Return a line with control characters escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
 
 
 def set_up(level: str, form: str) -> None:

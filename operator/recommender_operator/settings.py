@@ -122,6 +122,10 @@ class Settings(pydantic.BaseModel):
     ] = ""
     isolate_triton: bool = True
     metrics_from: Peers = ()
+    serving_log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    serving_log_format: Literal["json", "text"] = "json"
+    #: The chart validates it: an error here would show it.
+    serving_log_user_salt: Annotated[str, Field(repr=False)] = ""
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
     namespace: Name
     watch_namespaces: Names = ()
@@ -169,6 +173,9 @@ class Settings(pydantic.BaseModel):
             prometheus_urls=self.prometheus_urls,
             isolate_triton=self.isolate_triton,
             metrics_from=self.metrics_from,
+            serving_log_level=self.serving_log_level,
+            serving_log_format=self.serving_log_format,
+            serving_log_user_salt=self.serving_log_user_salt,
             store_url=self.store_url,
             store_namespace=self.namespace,
         )

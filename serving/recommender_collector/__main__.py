@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 
@@ -10,6 +9,7 @@ from recommender_collector.domain.declaration import DeclarationError
 from recommender_collector.log.durability import NotDurable
 from recommender_collector.process import serve, write
 from recommender_collector.process.settings import ServeSettings, SettingsError, parse
+from recommender_serving import log_lines
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 
@@ -20,10 +20,11 @@ def main(argv: list[str] | None = None) -> int:
         settings = parse(sys.argv[1:] if argv is None else argv, os.environ)
     except SettingsError as error:
         return _fail(WRONG_USE, str(error))
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING
+    key = settings.user_key.decode() if settings.user_key else None
+    secrets = (settings.store.password, key)
+    log_lines.set_up(
+        "recommender_collector", settings.log_level, settings.log_format, secrets=secrets
     )
-    logging.getLogger("recommender_collector").setLevel(settings.log_level)
     try:
         if isinstance(settings, ServeSettings):
             serve.run(settings)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from pathlib import Path
 
+from recommender_serving import log_lines
 from recommender_serving.artifact import verify
 from recommender_serving.artifact.loader import ArtifactError
 from recommender_serving.process.settings import (
@@ -45,11 +45,13 @@ def _verify(artifact: Path, digest: str) -> int:
 
 
 def _serve(settings: ServeSettings) -> int:
-    level = os.environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
-    logging.basicConfig(
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING
+    log_lines.set_up(
+        "recommender_serving",
+        settings.log_level,
+        settings.log_format,
+        {"model": settings.model, "version": settings.version},
+        (settings.store_password, settings.user_salt),
     )
-    logging.getLogger("recommender_serving").setLevel(level)
     # Here, because `verify` needs no server.
     from recommender_serving.process import server
 

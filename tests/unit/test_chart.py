@@ -15,13 +15,9 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry
 
-from recommender_collector import metrics as collector_metrics
 from recommender_operator import settings
 from recommender_operator.api import base_url
-from recommender_operator.metrics import Metrics
-from recommender_serving.monitoring import metrics as serving_metrics
 from tests.chart import (
     CHART,
     DIGEST,
@@ -34,6 +30,7 @@ from tests.chart import (
     run_helm,
     template,
 )
+from tests.exported import series
 
 GOLDEN = Path(__file__).parent / "golden" / "chart"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
@@ -76,6 +73,8 @@ def test_the_chart_renders_what_was_reviewed(mode: str, request: pytest.FixtureR
         ({"operator.loglevel": "INFO"}, "loglevel"),
         ({"operator.logLevel": "LOUD"}, "/operator/logLevel"),
         ({"operator.workers": "0"}, "/operator/workers"),
+        ({"transformer.logFormat": "xml"}, "/transformer/logFormat"),
+        ({"transformer.logUserSalt": "short"}, "/transformer/logUserSalt"),
         ({"operator.replicas": "0"}, "/operator/replicas"),
         ({"operator.instance": "no spaces"}, "/operator/instance"),
         ({"operator.leaseSeconds": "0"}, "/operator/leaseSeconds"),
@@ -331,20 +330,6 @@ def test_triton_listens_where_the_contract_says() -> None:
     assert not {"ports", "readinessProbe", "livenessProbe", "startupProbe"} & set(container)
 
 
-def exported() -> set[str]:
-    """Return the names of the series that operator, transformer and collector export."""
-    transformer, collector = CollectorRegistry(), CollectorRegistry()
-    serving_metrics.Metrics(transformer, "m", "v", [("age", "0", 1)], {"age": 1.0})
-    collector_metrics.CollectorMetrics(collector, ["m"])
-    collector_metrics.WriterMetrics(collector, ["m"])
-    names: set[str] = set()
-    for registry in (Metrics().registry, transformer, collector):
-        for family in registry.collect():
-            ends = {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}
-            names |= {family.name + end for end in ends.get(family.type, [""])}
-    return names
-
-
 def alerts() -> list[Manifest]:
     (rules,) = of_kind("everything", "PrometheusRule")
     return [alert for group in rules["spec"]["groups"] for alert in group["rules"]]
@@ -355,7 +340,7 @@ def test_alerts_use_only_metrics_that_exist() -> None:
         n for a in alerts() for n in re.findall(r"(?:recommender|transformer)_[a-z_]+", a["expr"])
     }
     assert len(used) >= 5
-    assert used - exported() == set()
+    assert used - series() == set()
     for alert in alerts():
         assert {"summary", "description"} <= set(alert["annotations"])
         assert alert["labels"]["severity"] in {"warning", "critical"}
@@ -380,7 +365,7 @@ def test_every_alert_leads_to_its_section_of_the_runbooks() -> None:
 def test_the_runbooks_name_only_metrics_that_exist() -> None:
     page = (ROOT / "docs" / "runbooks.md").read_text(encoding="utf-8")
     used = set(re.findall(r"`((?:recommender|transformer)_[a-z_]+)", page))
-    known = exported() | {name.rsplit("_", 1)[0] for name in exported()}
+    known = series() | {name.rsplit("_", 1)[0] for name in series()}
     assert len(used) >= 8
     assert used - known == set()
 

@@ -59,6 +59,7 @@ def test_the_collector_is_not_installed_unless_asked_for() -> None:
         ({**DEFAULTS, "models": {"shop": {**SHOP, "hashUsers": True}}}, "collector.userKey"),
         ({**DEFAULTS, "replicas": 0}, "/collector/replicas"),
         ({**DEFAULTS, "logLevel": "LOUD"}, "/collector/logLevel"),
+        ({**DEFAULTS, "logFormat": "xml"}, "/collector/logFormat"),
         ({**DEFAULTS, "userDays": 0}, "/collector/userDays"),
         ({**DEFAULTS, "store": {"url": "http://a"}}, "/collector/store/url"),
         ({**DEFAULTS, "store": {"url": "redis://:pa55@a"}}, "/collector/store/url"),

@@ -68,6 +68,8 @@ the pods that it creates.
 {{- end }}
 - name: RECOMMENDER_LOG_LEVEL
   value: {{ .Values.collector.logLevel }}
+- name: RECOMMENDER_LOG_FORMAT
+  value: {{ .Values.collector.logFormat }}
 {{- end -}}
 
 {{- /* What the pods of the collector and of its writer have in common. */ -}}

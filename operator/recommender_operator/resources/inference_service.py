@@ -20,9 +20,8 @@ import json
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
-from recommender_operator.resources import disruption, labels, security
+from recommender_operator.resources import disruption, labels, security, transformer_env
 from recommender_operator.resources.labels import Component, Manifest
-from recommender_operator.resources.list_limits import list_limits
 from recommender_operator.resources.options import Options
 
 API_VERSION = "serving.kserve.io/v1beta1"
@@ -204,16 +203,6 @@ def knative(
     }
 
 
-def _store(model: ModelObject, options: Options) -> list[Manifest]:
-    """Return the variables of the store, which knows the models of one namespace by name."""
-    if not options.store_url or model.namespace != options.store_namespace:
-        return []
-    return [
-        {"name": "RECOMMENDER_STORE_URL", "value": options.store_url},
-        {"name": "RECOMMENDER_HIDE", "value": ",".join(model.spec.serving.hide)},
-    ]
-
-
 def serving_digest(serving: ServingSpec) -> str:
     """Return a short digest of the settings whose change restarts a served version.
 
@@ -319,13 +308,7 @@ def _transformer(
             "--http_port", str(HTTP_PORT),
             "--grpc-port", str(GRPC_PORT),
         ],
-        "env": [
-            {"name": "RECOMMENDER_MODEL", "value": model.name},
-            {"name": "RECOMMENDER_VERSION", "value": version.name},
-            {"name": "RECOMMENDER_TIMEOUT_MS", "value": str(serving.timeout_milliseconds)},
-            *_store(model, options),
-            *list_limits(model.spec.serving),
-        ],
+        "env": transformer_env.variables(model, version, options),
         "resources": security.resources(serving.transformer_resources),
         "securityContext": security.container_security(),
         "volumeMounts": [

@@ -19,6 +19,10 @@ class Options:
     image_pull_secrets: tuple[str, ...] = ()
     #: Name of the (Cluster)ServingRuntime of Triton.
     triton_runtime: str = "recommender-triton"
+    #: Logs of the transformers; the salt keys the users' names in them, random if empty.
+    serving_log_level: str = "INFO"
+    serving_log_format: str = "json"
+    serving_log_user_salt: str = dataclasses.field(default="", repr=False)
     #: Store of the collector, which knows the users of the models of one namespace; none if empty.
     store_url: str = ""
     store_namespace: str = ""

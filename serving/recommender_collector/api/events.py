@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +24,7 @@ from recommender_collector.log.group_commit import GroupCommit
 from recommender_collector.log.port import Line, LogBusy, LogUnavailable
 from recommender_collector.metrics import CollectorMetrics, Refusal
 
+logger = logging.getLogger(__name__)
 _REASONS = {
     400: Refusal.INVALID,
     408: Refusal.SLOW,
@@ -30,6 +32,8 @@ _REASONS = {
     429: Refusal.BUSY,
     503: Refusal.UNAVAILABLE,
 }
+#: Refusals that other requests or the store caused.
+_OWN = (Refusal.BUSY, Refusal.UNAVAILABLE)
 
 
 class Events:
@@ -61,11 +65,20 @@ class Events:
                 batch = self._check(request, body)
                 repeated = await self._append(batch)
         except Refused as refused:
-            self._metrics.refused(_REASONS[refused.status])
+            self._refused(request, refused)
             return failure(refused)
         except ClientDisconnect:
             return Response(status_code=400)  # no client reads it
         return _answer(batch, repeated)
+
+    def _refused(self, request: Request, refused: Refused) -> None:
+        """Count a refusal; the log has those that the client did not cause, without its text."""
+        reason = _REASONS[refused.status]
+        self._metrics.refused(reason)
+        level = logging.WARNING if reason in _OWN else logging.DEBUG
+        if logger.isEnabledFor(level):
+            fields = {"request_id": request.headers.get("x-request-id", ""), "reason": reason}
+            logger.log(level, "request refused", extra={"fields": fields})
 
     def _check(self, request: Request, body: bytes) -> Batch:
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from recommender_serving.log_lines import FORMATS, LEVELS
+
 EXAMPLES = """\
 examples:
   recommender-collector serve --declaration collector.json
@@ -20,9 +22,9 @@ environment:
   RECOMMENDER_STORE_DURABLE   true: do not check that the store syncs each write
   RECOMMENDER_USER_KEY        secret key of hashUsers, at least 16 bytes
   RECOMMENDER_LOG_LEVEL       DEBUG, INFO (default), WARNING or ERROR
+  RECOMMENDER_LOG_FORMAT      json (default) or text
 
 exit codes: 0 success; 1 failure; 2 invalid settings or declaration"""
-LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 DAY = 86_400
 
 
@@ -48,6 +50,7 @@ class Settings:
     user_key: bytes | None = field(repr=False)
     admin_port: int
     log_level: str
+    log_format: str
     keep_seconds: int  # of idle users in the online store
 
 
@@ -120,6 +123,11 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
     level = environ.get("RECOMMENDER_LOG_LEVEL", "INFO").upper()
     if level not in LEVELS:
         raise SettingsError(f"RECOMMENDER_LOG_LEVEL is {level!r}: give one of {', '.join(LEVELS)}")
+    form = environ.get("RECOMMENDER_LOG_FORMAT") or "json"
+    if form not in FORMATS:
+        raise SettingsError(
+            f"RECOMMENDER_LOG_FORMAT is {form!r}: give one of {', '.join(FORMATS)}"
+        )
     key = environ.get("RECOMMENDER_USER_KEY")
     shared = {
         "declaration": args.declaration,
@@ -127,6 +135,7 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | WriteS
         "user_key": key.encode() if key else None,
         "admin_port": args.admin_port,
         "log_level": level,
+        "log_format": form,
         "keep_seconds": int(args.user_days * DAY),
     }
     if args.command == "write":

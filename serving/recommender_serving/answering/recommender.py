@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from recommender_serving.answering.fallback import Chain
 from recommender_serving.answering.history import History
 from recommender_serving.domain.types import Answer, RecommendRequest
+from recommender_serving.monitoring import calls
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
@@ -58,6 +59,9 @@ class Recommender:
     async def _one(self, request: RecommendRequest, deadline: float | None) -> Answer:
         start = self._clock()
         self._metrics.started()
+        call = calls.current()
+        if call is not None:
+            call.asked(request.user_id)
         try:
             if self._history is not None:
                 request = await self._history.complete(request)
@@ -71,4 +75,6 @@ class Recommender:
         finally:
             self._metrics.ended()
         self._metrics.answered(answer.source, self._clock() - start)
+        if call is not None:
+            call.answered(answer.source)
         return answer

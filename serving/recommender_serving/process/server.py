@@ -24,6 +24,7 @@ from recommender_serving.answering.timed import TimedRanker, TimedUsers
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.domain.types import Source, Waited
 from recommender_serving.listening import Server, listen
+from recommender_serving.monitoring.calls import Call, noting
 from recommender_serving.monitoring.drift_features import Bins
 from recommender_serving.monitoring.metrics import Metrics
 from recommender_serving.monitoring.session_memory import SessionMemory
@@ -31,6 +32,7 @@ from recommender_serving.process.settings import ServeSettings
 from recommender_serving.process.warm_up import warm_up
 from recommender_serving.protocols import grpc_server, http_server, rest_server
 from recommender_serving.protocols.bodies import Bodies
+from recommender_serving.protocols.call_log import CallLog, UserNames
 from recommender_serving.protocols.connections import Connections
 from recommender_serving.protocols.limits import limits_of
 from recommender_serving.protocols.readiness import Readiness
@@ -67,10 +69,11 @@ def build_recommender(
     metrics = Metrics(
         REGISTRY, settings.model, settings.version, bins.reference(), bins.design_effects()
     )
+    waited_for = noting(metrics.waited, Call.waited)
     stages = tuple(
         Stage(
             source,
-            TimedRanker(ranker, partial(metrics.waited, waited)),
+            TimedRanker(ranker, partial(waited_for, waited)),
             CircuitBreaker(settings.max_in_flight),
             timeout,
         )
@@ -82,6 +85,7 @@ def build_recommender(
             strict=True,
         )
     )
+    fell = noting(metrics.fell, Call.fell)
     composer = Composer(artifact.vocabulary.items, settings.list_limits, metrics.unmet)
     if composer.absent:
         logger.warning(
@@ -92,7 +96,7 @@ def build_recommender(
         stages,
         artifact.vocabulary,
         artifact.popularity,
-        metrics.fell,
+        fell,
         artifact.item_texts,
         composer,
     )
@@ -107,7 +111,7 @@ def build_history(settings: ServeSettings, metrics: Metrics) -> History | None:
     if settings.store_url is None:
         return None
     users = UserReader(settings.store_url, settings.model, settings.store_password, settings.hide)
-    timed = TimedUsers(users, partial(metrics.waited, Waited.STORE))
+    timed = TimedUsers(users, partial(noting(metrics.waited, Call.waited), Waited.STORE))
     return History(timed, metrics.looked_up)
 
 
@@ -124,6 +128,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         readiness,
         limits_of(artifact),
         texts=artifact.item_texts,
+        calls=CallLog(UserNames(settings.user_salt)),
     )
     refused = recommender.metrics.refused
     app = rest_server.build_app(service, Bodies(refused=refused), REGISTRY)

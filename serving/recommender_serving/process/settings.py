@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
+from recommender_serving.log_lines import FORMATS, LEVELS
 from recommender_serving.process.list_limits import parse_list_limits
 from recommender_serving.store.layout import HIDDEN, Hide
 
@@ -29,6 +30,9 @@ environment of serve (a flag wins):
                           commas (default: all but Seen; empty: nothing)
   RECOMMENDER_LIST_LIMITS     serving.diversity and serving.exposure of the resource, as JSON
                               (default: none)
+  RECOMMENDER_LOG_LEVEL   DEBUG (a line for each request), INFO (default), WARNING or ERROR
+  RECOMMENDER_LOG_FORMAT  json (default) or text
+  RECOMMENDER_LOG_USER_SALT  key of the users' names in the log (default: random at each start)
 
 exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
@@ -61,6 +65,9 @@ class ServeSettings:
     store_password: str | None = field(default=None, repr=False)
     hide: frozenset[Hide] = HIDDEN  # items that the store knows and answers leave out
     list_limits: ListLimits = UNLIMITED
+    log_level: str = "INFO"
+    log_format: str = "json"
+    user_salt: str | None = field(default=None, repr=False)  # of users in the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +237,21 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
         hide=_hide(environ),
         list_limits=_list_limits(environ),
+        log_level=_choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
+        log_format=_choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
+        user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,
     )
+
+
+def _choice(
+    environ: Mapping[str, str], variable: str, choices: tuple[str, ...], default: str
+) -> str:
+    """Return a choice, whatever the case of its letters."""
+    given = environ.get(variable) or default
+    for choice in choices:
+        if given.casefold() == choice.casefold():
+            return choice
+    raise SettingsError(f"{variable} is {given[:100]!r}: give one of {', '.join(choices)}")
 
 
 def _hide(environ: Mapping[str, str]) -> frozenset[Hide]:

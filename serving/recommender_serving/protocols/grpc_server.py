@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ from typing import Any
 import grpc
 
 from recommender_serving.inference import inference_pb2 as pb
+from recommender_serving.monitoring import calls
 from recommender_serving.protocols import errors, v2_proto
+from recommender_serving.protocols.calls import TRACE_HEADER
 from recommender_serving.protocols.service import SERVER, Service
 from recommender_serving.protocols.tensors import Tensor, inputs, outputs
 
 logger = logging.getLogger(__name__)
 NAME = "inference.GRPCInferenceService"
+INFER = "ModelInfer"
 STATUS = {
     errors.InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     errors.UnknownModel: grpc.StatusCode.NOT_FOUND,
@@ -71,7 +75,7 @@ class Servicer:
             "ModelReady": (self.model_ready, pb.ModelReadyRequest),
             "ServerMetadata": (self.server_metadata, pb.ServerMetadataRequest),
             "ModelMetadata": (self.model_metadata, pb.ModelMetadataRequest),
-            "ModelInfer": (self.model_infer, pb.ModelInferRequest),
+            INFER: (self.model_infer, pb.ModelInferRequest),
         }
         # On the wire a stream with one message is the same as one message. A handler of a stream
         # reads it itself, with a timeout; gRPC waits for a message alone as long as the client.
@@ -79,7 +83,7 @@ class Servicer:
             NAME,
             {
                 name: grpc.stream_unary_rpc_method_handler(
-                    self._with_status(method), kind.FromString, _serialized
+                    self._with_status(method, name), kind.FromString, _serialized
                 )
                 for name, (method, kind) in methods.items()
             },
@@ -129,16 +133,28 @@ class Servicer:
     ) -> pb.ModelInferResponse:
         """Answer a request."""
         self._service.check_model(request.model_name, request.model_version)
-        _, reply = await self._service.infer(v2_proto.decode(request), deadline)
+        call = v2_proto.decode(request)
+        noted = calls.current()
+        if noted is not None:
+            noted.request_id = call.id
+        _, reply = await self._service.infer(call, deadline)
         return v2_proto.encode(reply)
 
-    def _with_status(self, method: Method) -> Callable[[Any, Any], Awaitable[Any]]:
+    def _followed(self, name: str, context: Any) -> contextlib.AbstractContextManager[object]:
+        """Return what follows a call in the log: an inference, but not a probe."""
+        if name != INFER:
+            return contextlib.nullcontext()
+        metadata = dict(context.invocation_metadata() or ())
+        return self._service.calls.call("grpc", traceparent=metadata.get(TRACE_HEADER))
+
+    def _with_status(self, method: Method, name: str) -> Callable[[Any, Any], Awaitable[Any]]:
         async def call(requests: AsyncIterator[Any], context: Any) -> Any:
             try:
-                message = await self._message(requests)
-                left = context.time_remaining()
-                now = asyncio.get_running_loop().time()
-                return await method(message, None if left is None else now + left)
+                with self._followed(name, context):
+                    message = await self._message(requests)
+                    left = context.time_remaining()
+                    now = asyncio.get_running_loop().time()
+                    return await method(message, None if left is None else now + left)
             except errors.CallError as error:
                 if isinstance(error, errors.InvalidRequest):
                     self._service.invalid(error.instances)

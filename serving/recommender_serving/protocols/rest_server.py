@@ -24,6 +24,7 @@ from recommender_serving.protocols.calls import (
     DEADLINE_HEADER,
     ID_HEADER,
     MAX_DEADLINE_MS,
+    TRACE_HEADER,
     request_id,
 )
 from recommender_serving.protocols.readiness import Readiness
@@ -94,24 +95,27 @@ class Rest:
 
     async def predict(self, request: Request) -> Response:
         """Answer a v1 call; JSON is accepted under any content type."""
-        self._check_model(request)
-        deadline = _deadline(request)
-        read = self._bodies.read(request.receive)
-        # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
-        answers = await self._service.predict(v2_json.parse(await read), deadline)
         id_ = request_id(request.headers.get(ID_HEADER))
+        with self._service.calls.call("v1", id_, request.headers.get(TRACE_HEADER)):
+            self._check_model(request)
+            deadline = _deadline(request)
+            read = self._bodies.read(request.receive)
+            # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
+            answers = await self._service.predict(v2_json.parse(await read), deadline)
         ids = [id_] if len(answers) == 1 else [f"{id_}-{index}" for index in range(len(answers))]
         predictions = list(map(self._service.prediction, answers, ids))
         return Json({"predictions": predictions}, headers=self._headers(id_, *answers))
 
     async def infer(self, request: Request) -> Response:
         """Answer a v2 call, in JSON or with raw contents."""
-        self._check_model(request)
-        deadline = _deadline(request)
-        length = request.headers.get(v2_json.LENGTH_HEADER)
-        header_id = request.headers.get(ID_HEADER)
-        call = v2_json.decode(await self._bodies.read(request.receive), length, header_id)
-        answer, reply = await self._service.infer(call, deadline)
+        id_ = request_id(request.headers.get(ID_HEADER))
+        with self._service.calls.call("v2", id_, request.headers.get(TRACE_HEADER)) as noted:
+            self._check_model(request)
+            deadline = _deadline(request)
+            length = request.headers.get(v2_json.LENGTH_HEADER)
+            call = v2_json.decode(await self._bodies.read(request.receive), length, id_)
+            noted.request_id = call.id
+            answer, reply = await self._service.infer(call, deadline)
         content, size = v2_json.encode(reply)
         headers = self._headers(reply.id, answer)
         if size is None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from recommender_serving.answering.recommender import Recommender
 from recommender_serving.domain.types import Answer
+from recommender_serving.protocols.call_log import CallLog
 from recommender_serving.protocols.calls import InferCall, InferReply, OutputTensor
 from recommender_serving.protocols.errors import NotReady, UnknownModel
 from recommender_serving.protocols.limits import Limits
@@ -33,8 +34,13 @@ class Service:
         limits: Limits,
         now: Callable[[], float] = time.time,
         texts: Mapping[int, str] | None = None,
+        calls: CallLog | None = None,
     ) -> None:
-        """Create a service; `texts` maps items to their texts, if item ids are texts."""
+        """Create a service; `texts` maps items to their texts, if item ids are texts.
+
+        The protocols follow each call in `calls`.
+        """
+        self.calls = calls or CallLog()
         self.name = name
         self.version = version
         self.limits = limits

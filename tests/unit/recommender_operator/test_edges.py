@@ -47,6 +47,8 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
             "RECOMMENDER_ISOLATE_TRITON": "false",
             "RECOMMENDER_METRICS_FROM": '[{"ipBlock": {"cidr": "10.0.0.0/8"}}]',
             "RECOMMENDER_LOG_LEVEL": "",
+            "RECOMMENDER_SERVING_LOG_FORMAT": "text",
+            "RECOMMENDER_SERVING_LOG_USER_SALT": "a salt",
             "UNRELATED": "x",
         }
     )
@@ -57,6 +59,9 @@ def test_every_setting_can_be_set_and_reaches_the_manifests() -> None:
     assert settings.options.host_policy == (("shop", ("shop.example", "s.example")),)
     assert settings.options.prometheus_urls == ("http://prom:9090", "https://b/x")
     assert not settings.options.isolate_triton
+    assert settings.options.serving_log_format == "text"
+    assert settings.options.serving_log_user_salt == "a salt"
+    assert "a salt" not in repr(settings) + repr(settings.options)
     assert settings.options.metrics_from == ({"ipBlock": {"cidr": "10.0.0.0/8"}},)
 
 
@@ -131,6 +136,15 @@ def test_an_exception_is_logged_in_both_forms() -> None:
         line = formatter.format(record)
         assert "ValueError" in line
         assert "hunter2" not in line
+
+
+def test_no_text_of_a_pod_can_forge_a_line_of_the_log() -> None:
+    forged = "bad\n2026-11-27 INFO x: all is well\x1b[2J\u2028"
+    record = logging.LogRecord("x", logging.INFO, "f", 1, "the pod said %s", (forged,), None)
+    first, *others = logs.TextFormatter().format(record).split("\n")
+    assert first.endswith("x: the pod said bad")
+    assert others
+    assert all(line.startswith("    ") and line.isprintable() for line in others)
 
 
 def test_build_and_version_are_metrics() -> None:

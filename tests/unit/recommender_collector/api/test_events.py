@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -143,11 +144,14 @@ async def test_events_of_several_models_go_to_their_logs() -> None:
     ],
 )
 async def test_what_is_not_durable_is_not_acknowledged(
-    failure: Exception, status: int, reason: str
+    failure: Exception, status: int, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = Desk()
     desk.log.failures = [failure]
-    answer = await desk.post(click())
+    answer = await desk.post(click(), x_request_id="page-7")
+    (line,) = caplog.records
+    assert (line.levelno, line.getMessage()) == (logging.WARNING, "request refused")
+    assert vars(line)["fields"] == {"request_id": "page-7", "reason": reason}
     assert answer.status_code == status
     assert int(answer.headers["retry-after"]) >= 1
     assert "again" in answer.json()["error"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from recommender_operator.api.spec_serving import ServingSpec
-from recommender_operator.resources.list_limits import list_limits
+from recommender_operator.resources.transformer_env import list_limits
 from recommender_serving.domain.list_limits import Diversity, Exposure, ListLimits
 from recommender_serving.process import settings
 
@@ -14,9 +14,8 @@ SPEC = {
 
 
 def parsed(serving: ServingSpec) -> ListLimits:
-    environment = {each["name"]: each["value"] for each in list_limits(serving)}
     names = {"RECOMMENDER_MODEL": "movies", "RECOMMENDER_VERSION": "movies-1"}
-    found = settings.parse(["serve", "--artifact", "/artifact"], environment | names)
+    found = settings.parse(["serve", "--artifact", "/artifact"], list_limits(serving) | names)
     assert isinstance(found, settings.ServeSettings)
     return found.list_limits
 
@@ -28,5 +27,5 @@ def test_limits_arrive_as_they_are_stated() -> None:
 
 
 def test_without_limits_there_is_no_variable() -> None:
-    assert list_limits(ServingSpec()) == []
+    assert list_limits(ServingSpec()) == {}
     assert not parsed(ServingSpec())

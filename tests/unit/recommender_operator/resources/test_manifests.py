@@ -341,6 +341,16 @@ def test_transformers_of_the_collectors_namespace_alone_get_its_store() -> None:
         assert not {"RECOMMENDER_STORE_URL", "RECOMMENDER_HIDE"} & set(_environment(others))
 
 
+def test_transformers_log_as_the_installation_says_and_by_default_without_a_variable() -> None:
+    said = dataclasses.replace(
+        OPTIONS, serving_log_level="DEBUG", serving_log_format="text", serving_log_user_salt="s"
+    )
+    names = ("LOG_LEVEL", "LOG_FORMAT", "LOG_USER_SALT")
+    given = [_environment(said)[f"RECOMMENDER_{name}"] for name in names]
+    assert given == ["DEBUG", "text", "s"]
+    assert not {f"RECOMMENDER_{name}" for name in names} & set(_environment(OPTIONS))
+
+
 @pytest.mark.parametrize("hide", [(), tuple(Hide)])
 def test_the_transformer_understands_what_the_resource_leaves_out(hide: tuple[Hide, ...]) -> None:
     own = dataclasses.replace(OPTIONS, store_url="redis://store:6379/0", store_namespace="team")

@@ -1,0 +1,74 @@
+"""What one call of a client goes through, for its line in the log."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Concatenate, ParamSpec
+
+from recommender_serving.domain.types import FallReason, Source, Waited
+
+P = ParamSpec("P")
+
+
+@dataclass(slots=True)
+class Call:
+    """A call in progress; all its instances share it."""
+
+    protocol: str
+    request_id: str = ""
+    trace_id: str | None = None  # 32 hex digits of the client's traceparent
+    users: list[int] = field(default_factory=list)
+    sources: set[Source] = field(default_factory=set)
+    falls: set[tuple[Source, FallReason]] = field(default_factory=set)
+    slowest: dict[Waited, float] = field(default_factory=dict)  # seconds of a stage
+
+    def asked(self, user: int) -> None:
+        """Note the user of an instance."""
+        self.users.append(user)
+
+    def answered(self, source: Source) -> None:
+        """Note what answered an instance."""
+        self.sources.add(source)
+
+    def fell(self, source: Source, reason: FallReason) -> None:
+        """Note a fall from a model."""
+        self.falls.add((source, reason))
+
+    def waited(self, stage: Waited, seconds: float) -> None:
+        """Note the time of one call of a stage."""
+        self.slowest[stage] = max(seconds, self.slowest.get(stage, 0.0))
+
+
+_current: ContextVar[Call | None] = ContextVar("call", default=None)
+
+
+def current() -> Call | None:
+    """Return the call that the running task belongs to."""
+    return _current.get()
+
+
+@contextlib.contextmanager
+def entered(call: Call) -> Iterator[None]:
+    """Make a call the current one of this task and of those that it starts."""
+    token = _current.set(call)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def noting(
+    count: Callable[P, None], note: Callable[Concatenate[Call, P], None]
+) -> Callable[P, None]:
+    """Return `count`, which also notes its arguments in the current call."""
+
+    def both(*args: P.args, **kwargs: P.kwargs) -> None:
+        count(*args, **kwargs)
+        call = _current.get()
+        if call is not None:
+            note(call, *args, **kwargs)
+
+    return both

@@ -1,0 +1,146 @@
+"""The dashboards against a real Prometheus that scrapes real pages.
+
+Transformers and Triton are the real processes under traffic; the pages of operator, collector and
+writer come from their registries. The scrapes set the labels that the chart's monitors set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import threading
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from tests import dashboards
+from tests.cluster.triton import run_triton
+from tests.integration import metrics_pages, prometheus_server
+from tests.integration.toy_models import BREAKS
+from tests.integration.transformer_rig import Running, run_transformer, write_artifact
+
+pytestmark = pytest.mark.integration
+INTERVAL = "10s"
+SECONDS = 60.0
+#: Title and expression of a panel, or name and query of a variable.
+Query = tuple[str, str]
+
+
+def scrape(job: str, path: str, target: str, **labels: str) -> dict[str, Any]:
+    return {
+        "job_name": job,
+        "metrics_path": path,
+        "honor_labels": not labels,  # as for the operator, which sets the namespace itself
+        "static_configs": [{"targets": [target], "labels": labels}],
+    }
+
+
+@contextlib.contextmanager
+def traffic(*transformers: Running) -> Iterator[None]:
+    """Requests that are answered, that fall back and that are refused."""
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.wait(0.05):
+            for running in transformers:
+                running.ask(user_id=1)
+                running.ask(user_id=BREAKS)
+                running.post("/v1/models/recommender:predict", {"instances": [{}]})
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("dashboards")
+    write_artifact(folder / "artifact")
+    rollout = metrics_pages.operator()
+    pages = {
+        "/operator": rollout.page,
+        "/collector": metrics_pages.collector(),
+        "/writer": metrics_pages.writer(),
+    }
+    versions = (rollout.champion, rollout.candidate)
+    with contextlib.ExitStack() as stack:
+        triton = stack.enter_context(run_triton(folder / "artifact" / "repository"))
+        running = [
+            stack.enter_context(
+                run_transformer(
+                    folder / "artifact",
+                    triton.grpc_url,
+                    folder / f"{version}.log",
+                    environ={"RECOMMENDER_MODEL": rollout.model, "RECOMMENDER_VERSION": version},
+                )
+            )
+            for version in versions
+        ]
+        address = stack.enter_context(metrics_pages.served(pages))
+        stack.enter_context(traffic(*running))
+        names = {"recommender_model": rollout.model, "recommender_version": rollout.champion}
+        scrapes = [
+            scrape("operator", "/operator", address),
+            scrape("collector", "/collector", address, namespace=rollout.namespace),
+            scrape("writer", "/writer", address, namespace=rollout.namespace),
+            scrape("triton", "/metrics", triton.metrics_url, namespace=rollout.namespace, **names),
+        ] + [
+            scrape(
+                each.http, "/metrics", each.http.removeprefix("http://"),
+                namespace=rollout.namespace,
+            )
+            for each in running
+        ]  # fmt: skip
+        yield stack.enter_context(prometheus_server.running(folder, scrapes))
+
+
+def ask(url: str, path: str, **parameters: str) -> Any:
+    """Return the data of an answer, which must be a success."""
+    query = urllib.parse.urlencode(parameters, doseq=True)
+    with urllib.request.urlopen(f"{url}/api/v1/{path}?{query}", timeout=10) as response:
+        return json.load(response)["data"]
+
+
+def has_numbers(url: str, expression: str) -> bool:
+    result = ask(url, "query", query=expression)["result"]
+    return any(math.isfinite(float(series["value"][1])) for series in result)
+
+
+def left(queries: Sequence[Query], found: Callable[[Query], bool]) -> list[Query]:
+    """Return the queries that find nothing, however often Prometheus has scraped."""
+    still = list(queries)
+    deadline = time.monotonic() + SECONDS
+    while still and time.monotonic() < deadline:
+        still = [query for query in still if not found(query)]
+        time.sleep(0.5)
+    return still
+
+
+@pytest.mark.parametrize("name", sorted(dashboards.dashboards()))
+def test_every_query_of_every_panel_shows_numbers(name: str, prometheus: str) -> None:
+    given = [
+        (title, dashboards.with_values(expression, INTERVAL))
+        for title, expression in dashboards.queries(dashboards.dashboards()[name])
+    ]
+    assert left(given, lambda query: has_numbers(prometheus, query[1])) == []
+
+
+@pytest.mark.parametrize("name", sorted(dashboards.dashboards()))
+def test_every_variable_has_values(name: str, prometheus: str) -> None:
+    def has_values(query: Query) -> bool:
+        inside = query[1].removeprefix("label_values(").removesuffix(")")
+        selector, _, label = inside.rpartition(", ")
+        parameters = {"match[]": dashboards.with_values(selector, INTERVAL)}
+        return bool(ask(prometheus, f"label/{label}/values", **parameters))
+
+    given = list(dashboards.variables(dashboards.dashboards()[name]).items())
+    assert left(given, has_values) == []
