@@ -111,3 +111,10 @@ def test_requests_have_all_events_once_in_order_within_their_limits(
     for before, after in itertools.pairwise(found):  # none is split in vain
         joined = list(batches([*before.events, after.events[0]], most, size))
         assert len(joined) == 2
+
+
+def test_a_request_is_filled_to_the_byte_and_no_further() -> None:
+    three = [events.click(1, number) for number in range(3)]
+    (whole,) = batches(three)
+    assert len(list(batches(three, most_bytes=len(whole.body)))) == 1
+    assert len(list(batches(three, most_bytes=len(whole.body) - 1))) == 2
