@@ -48,6 +48,10 @@ class UserEvent:
     session: str | None = None
     context: Mapping[str, Value] = field(default_factory=dict)  # declared features
     model: str | None = None  # may be absent if the collector has one model
+    version: str | None = None  # that answered the request, and what of it: model, baseline,
+    path: str | None = None  # or popularity
+    #: With `hashUsers`: the user is a hash already, as requests have it.
+    hashed: bool | None = None
     time: float = field(default_factory=time.time)  # seconds since 1970
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
 
@@ -75,6 +79,9 @@ class About(TypedDict, total=False):
     session: str | None
     context: Mapping[str, Value]
     model: str | None
+    version: str | None
+    path: str | None
+    hashed: bool | None
     time: float
     id: str
 

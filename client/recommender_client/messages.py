@@ -63,7 +63,8 @@ class Query:
 class Recommendation:
     """The answer to one query, and the events about it: `answer.click(item)`, for example.
 
-    These events carry the request id, and the user and the session of the query.
+    These events carry the request id, version and source of the answer, and the user and the
+    session of the query.
     """
 
     items: tuple[Id, ...]  # best first
@@ -110,7 +111,13 @@ class Recommendation:
         return self.user_id
 
     def _about(self, given: About) -> About:
-        known: About = {"request": self.request_id, "session": self.session_id}
+        known: About = {
+            "request": self.request_id,
+            "session": self.session_id,
+            "version": self.version,
+            "path": self.source,
+            "hashed": True,  # the user is the one that the models know
+        }
         return {**known, **given}
 
 

@@ -123,6 +123,7 @@ class Settings(pydantic.BaseModel):
     isolate_triton: bool = True
     metrics_from: Peers = ()
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
+    collector_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
     namespace: Name
     watch_namespaces: Names = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -171,6 +172,7 @@ class Settings(pydantic.BaseModel):
             metrics_from=self.metrics_from,
             store_url=self.store_url,
             store_namespace=self.namespace,
+            collector_url=self.collector_url,
         )
 
 

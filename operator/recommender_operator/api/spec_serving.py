@@ -72,6 +72,14 @@ class ServingSpec(ApiModel):
         "Interacted: of the newest 100 interactions. Bought and Disliked: by events. Seen: shown "
         "or opened. An empty list leaves out nothing but the items of the session.",
     )
+    impressions: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Share of the answers that the transformer reports to the collector as "
+        "impressions, chosen by a hash of the request id; 1 reports all, 0 none. For models in "
+        "the namespace of the release, with the collector enabled in the chart.",
+    )
     ready_deadline_seconds: int = Field(
         default=600,
         ge=10,

@@ -203,14 +203,22 @@ def knative(
     }
 
 
-def _store(model: ModelObject, options: Options) -> list[Manifest]:
-    """Return the variables of the store, which knows the models of one namespace by name."""
-    if not options.store_url or model.namespace != options.store_namespace:
+def _collector(model: ModelObject, options: Options) -> list[Manifest]:
+    """Return the variables of the collector and its store.
+
+    Both know the models of one namespace by name.
+    """
+    if model.namespace != options.store_namespace:
         return []
-    return [
-        {"name": "RECOMMENDER_STORE_URL", "value": options.store_url},
-        {"name": "RECOMMENDER_HIDE", "value": ",".join(model.spec.serving.hide)},
-    ]
+    serving = model.spec.serving
+    given: dict[str, str] = {}
+    if options.store_url:
+        given["RECOMMENDER_STORE_URL"] = options.store_url
+        given["RECOMMENDER_HIDE"] = ",".join(serving.hide)
+    if options.collector_url and serving.impressions:
+        given["RECOMMENDER_COLLECTOR_URL"] = options.collector_url
+        given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
+    return [{"name": name, "value": value} for name, value in given.items()]
 
 
 def serving_digest(serving: ServingSpec) -> str:
@@ -230,6 +238,7 @@ def serving_digest(serving: ServingSpec) -> str:
             "resources",
             "transformer_resources",
             "hide",
+            "impressions",
         },
     )
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))
@@ -320,7 +329,7 @@ def _transformer(
             {"name": "RECOMMENDER_MODEL", "value": model.name},
             {"name": "RECOMMENDER_VERSION", "value": version.name},
             {"name": "RECOMMENDER_TIMEOUT_MS", "value": str(serving.timeout_milliseconds)},
-            *_store(model, options),
+            *_collector(model, options),
         ],
         "resources": security.resources(serving.transformer_resources),
         "securityContext": security.container_security(),

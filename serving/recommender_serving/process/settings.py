@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from recommender_serving.process import environment
+from recommender_serving.process.environment import SettingsError
 from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
@@ -25,15 +26,13 @@ environment of serve (a flag wins):
   RECOMMENDER_STORE_PASSWORD  its password (default: none)
   RECOMMENDER_HIDE        what answers leave out, of Interacted, Bought, Disliked and Seen, with
                           commas (default: all but Seen; empty: nothing)
+  RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
+  RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
 
 exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 MAX_TIMEOUT_MS = 60_000
-
-
-class SettingsError(Exception):
-    """A setting is missing or invalid; the message names it and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,8 @@ class ServeSettings:
     store_url: str | None = None  # of the users' recent interactions; None reads none
     store_password: str | None = field(default=None, repr=False)
     hide: frozenset[Hide] = HIDDEN  # items that the store knows and answers leave out
+    collector: str | None = None  # base URL of the collector; None gets no impressions
+    impressions: float = 0.0  # share of the answers that it gets
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,39 +222,12 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         drain=args.drain_seconds,
         grace=args.grace_seconds,
         model_wait=args.model_wait_seconds,
-        store_url=_store_url(environ),
+        store_url=environment.store_url(environ),
         store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
-        hide=_hide(environ),
+        hide=environment.hide(environ),
+        collector=environment.collector(environ),
+        impressions=environment.impressions(environ),
     )
-
-
-def _hide(environ: Mapping[str, str]) -> frozenset[Hide]:
-    text = environ.get("RECOMMENDER_HIDE")
-    if text is None:
-        return HIDDEN
-    try:
-        return frozenset(map(Hide, filter(None, map(str.strip, text.split(",")))))
-    except ValueError:
-        raise SettingsError(
-            f"RECOMMENDER_HIDE is {text[:100]!r}: give names among {', '.join(Hide)}, with commas "
-            "between them, or an empty text to hide nothing"
-        ) from None
-
-
-def _store_url(environ: Mapping[str, str]) -> str | None:
-    url = environ.get("RECOMMENDER_STORE_URL", "")
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise SettingsError(
-            "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
-        )
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise SettingsError(
-            f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://..."
-        )
-    return url
 
 
 def _name(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:

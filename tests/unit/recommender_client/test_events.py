@@ -25,6 +25,9 @@ ABOUT: events.About = {
     "session": "s-1",
     "context": {"device": "phone"},
     "model": "shop",
+    "version": "shop-1",
+    "path": "baseline",
+    "hashed": True,
     "time": NOW - 5.5,
     "id": "e-1",
 }
@@ -38,7 +41,7 @@ def told(**changed: Any) -> collected.Event:
     """What the collector keeps of a click with everything that an event may say."""
     kept = collected.Event(
         "e-1", collected.Kind.CLICK, "ada", ("tea",), int((NOW - 5.5) * 1000),
-        None, "r-1", "s-1", None, {"device": "phone"},
+        None, "r-1", "s-1", None, {"device": "phone"}, "shop-1", "baseline",
     )  # fmt: skip
     return kept._replace(**changed)
 

@@ -105,7 +105,9 @@ def test_events_about_an_answer_carry_its_request_its_user_and_its_session() -> 
         answer.dwell("a", 12),
         answer.dislike("a", session="s-2", time=5.0),
     ]
-    assert {(each.user, each.request) for each in made} == {("ada", "r")}
+    assert {(each.user, each.request, each.version, each.path, each.hashed) for each in made} == {
+        ("ada", "r", "v", "model", True)
+    }
     assert [each.session for each in made] == ["s-1"] * 7 + ["s-2"]
     assert [each.items for each in made] == [("a",), ("a", "z"), *[("a",)] * 6]
     assert [each.kind.value for each in made] == [
