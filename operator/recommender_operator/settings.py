@@ -127,6 +127,7 @@ class Settings(pydantic.BaseModel):
     #: The chart validates it: an error here would show it.
     serving_log_user_salt: Annotated[str, Field(repr=False)] = ""
     store_url: Annotated[str, Field(max_length=253, pattern=r"^(rediss?://[^\s@]+)?$")] = ""
+    collector_url: Annotated[str, Field(max_length=253, pattern=r"^(https?://[^\s@/]+)?$")] = ""
     namespace: Name
     watch_namespaces: Names = ()
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -178,6 +179,7 @@ class Settings(pydantic.BaseModel):
             serving_log_user_salt=self.serving_log_user_salt,
             store_url=self.store_url,
             store_namespace=self.namespace,
+            collector_url=self.collector_url,
         )
 
 

@@ -117,6 +117,14 @@ class ServingSpec(ApiModel):
         description="Groups of items that each answer shows, as far as the model ranks any. "
         "Diversity goes before exposure.",
     )
+    impressions: float = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Share of the answers that the transformer reports to the collector as "
+        "impressions, chosen by a hash of the request id; 1 reports all, 0 none. For models in "
+        "the namespace of the release, with the collector enabled in the chart.",
+    )
     ready_deadline_seconds: int = Field(
         default=600,
         ge=10,

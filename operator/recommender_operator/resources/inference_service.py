@@ -222,6 +222,7 @@ def serving_digest(serving: ServingSpec) -> str:
             "hide",
             "diversity",
             "exposure",
+            "impressions",
         },
     )
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))

@@ -26,6 +26,8 @@ class Options:
     #: Store of the collector, which knows the users of the models of one namespace; none if empty.
     store_url: str = ""
     store_namespace: str = ""
+    #: Base URL of the collector, which knows the models of the same namespace; none if empty.
+    collector_url: str = ""
     gateway_name: str = "recommender-gateway"
     gateway_namespace: str = "recommender-gateway"
     #: Listener of the Gateway; all of them if empty.

@@ -17,7 +17,7 @@ def variables(model: ModelObject, version: VersionObject, options: Options) -> l
         "RECOMMENDER_VERSION": version.name,
         "RECOMMENDER_TIMEOUT_MS": str(model.spec.serving.timeout_milliseconds),
         **_logs(options),
-        **_store(model, options),
+        **_collector(model, options),
         **list_limits(model.spec.serving),
     }
     return [{"name": name, "value": value} for name, value in values.items()]
@@ -32,14 +32,22 @@ def _logs(options: Options) -> dict[str, str]:
     return {name: value for name, (value, default) in values.items() if value != default}
 
 
-def _store(model: ModelObject, options: Options) -> dict[str, str]:
-    """Return the variables of the store, which knows the models of one namespace by name."""
-    if not options.store_url or model.namespace != options.store_namespace:
+def _collector(model: ModelObject, options: Options) -> dict[str, str]:
+    """Return the variables of the collector and its store.
+
+    Both know the models of one namespace by name.
+    """
+    if model.namespace != options.store_namespace:
         return {}
-    return {
-        "RECOMMENDER_STORE_URL": options.store_url,
-        "RECOMMENDER_HIDE": ",".join(model.spec.serving.hide),
-    }
+    serving = model.spec.serving
+    given: dict[str, str] = {}
+    if options.store_url:
+        given["RECOMMENDER_STORE_URL"] = options.store_url
+        given["RECOMMENDER_HIDE"] = ",".join(serving.hide)
+    if options.collector_url and serving.impressions:
+        given["RECOMMENDER_COLLECTOR_URL"] = options.collector_url
+        given["RECOMMENDER_IMPRESSIONS"] = f"{serving.impressions:g}"
+    return given
 
 
 def list_limits(serving: ServingSpec) -> dict[str, str]:

@@ -12,6 +12,7 @@ from recommender_serving.domain.types import (
     Lookup,
     Outcome,
     Refusal,
+    Reported,
     Source,
     Waited,
 )
@@ -100,6 +101,12 @@ class Metrics:
             "reason",
             Refusal,
         )
+        self._impressions = self._by_label(
+            "transformer_impressions_total",
+            "Impressions that were to be reported to the collector, by what became of them.",
+            "outcome",
+            Reported,
+        )
         # Without the prefix of the others: the operator takes a counter that falls for a restart.
         self._in_flight = Gauge(
             "transformer_requests_in_flight",
@@ -122,7 +129,7 @@ class Metrics:
         name: str,
         text: str,
         label: str,
-        values: type[Outcome | Source | FallReason | Limit | Lookup | Refusal],
+        values: type[Outcome | Source | FallReason | Limit | Lookup | Refusal | Reported],
     ) -> dict[str, Counter]:
         counter = Counter(name, text, (*LABELS, label), registry=self._registry)
         return {value.value: counter.labels(*self._names, value.value) for value in values}
@@ -198,6 +205,10 @@ class Metrics:
     def unmet(self, limit: Limit) -> None:
         """Count an answer that could not keep a limit."""
         self._unmet[limit].inc()
+
+    def reported(self, outcome: Reported, impressions: int) -> None:
+        """Count impressions by what became of them."""
+        self._impressions[outcome].inc(impressions)
 
     def session(self, row: Iterable[tuple[str, str]]) -> None:
         """Count a new session and the bins of its features."""

@@ -9,6 +9,8 @@ import logging
 import signal
 import socket
 import time
+import uuid
+from collections.abc import AsyncIterator
 from functools import partial
 
 import grpc
@@ -23,6 +25,9 @@ from recommender_serving.answering.recommender import Recommender
 from recommender_serving.answering.timed import TimedRanker, TimedUsers
 from recommender_serving.artifact.loader import Artifact, load
 from recommender_serving.domain.types import Source, Waited
+from recommender_serving.impressions import collector
+from recommender_serving.impressions.events import CONTENT_TYPE, Origin
+from recommender_serving.impressions.reporter import Impressions
 from recommender_serving.listening import Server, listen
 from recommender_serving.monitoring.calls import Call, noting
 from recommender_serving.monitoring.drift_features import Bins
@@ -42,6 +47,7 @@ from recommender_serving.triton.client import Triton, TritonRanker
 
 logger = logging.getLogger(__name__)
 MODEL_NAME = "recommender"
+REPORT_SECONDS = 3.0  # for the impressions that wait at the end
 TRITON_MODELS = ("recommender", "baseline")
 
 
@@ -115,12 +121,45 @@ def build_history(settings: ServeSettings, metrics: Metrics) -> History | None:
     return History(timed, metrics.looked_up)
 
 
+def build_impressions(
+    settings: ServeSettings, artifact: Artifact, metrics: Metrics
+) -> Impressions | None:
+    """Build the reports of impressions to the collector, if they are wanted."""
+    if settings.collector is None or not settings.impressions:
+        return None
+    # Numbers of a process start at 0, so it needs a source of its own.
+    origin = Origin(settings.model, settings.version, f"{settings.version}/{uuid.uuid4().hex}")
+    return Impressions(
+        partial(collector.post, settings.collector, CONTENT_TYPE),
+        origin,
+        settings.impressions,
+        artifact.vocabulary.features,
+        metrics.reported,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _reporting(impressions: Impressions | None) -> AsyncIterator[None]:
+    """Report impressions, and at the end those that wait, within a time."""
+    if impressions is None:
+        yield
+        return
+    running = asyncio.create_task(impressions.run())
+    try:
+        yield
+    finally:
+        impressions.close()
+        await asyncio.wait({running}, timeout=REPORT_SECONDS)
+        running.cancel()
+
+
 async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     triton = Triton(settings.predictor)
     recommender_model, baseline_model = (TritonRanker(triton, name) for name in TRITON_MODELS)
     rankers = (recommender_model, baseline_model)
     recommender = build_recommender(settings, artifact, rankers)
     readiness = Readiness(lambda: triton.ready(TRITON_MODELS), settings.model_wait)
+    impressions = build_impressions(settings, artifact, recommender.metrics)
     service = Service(
         MODEL_NAME,
         settings.version,
@@ -129,6 +168,7 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
         limits_of(artifact),
         texts=artifact.item_texts,
         calls=CallLog(UserNames(settings.user_salt)),
+        impressions=impressions,
     )
     refused = recommender.metrics.refused
     app = rest_server.build_app(service, Bodies(refused=refused), REGISTRY)
@@ -138,7 +178,8 @@ async def _serve(settings: ServeSettings, artifact: Artifact) -> None:
     opening = asyncio.create_task(readiness.open(lambda: warm_up(rankers, artifact)))
     try:
         listener = listen(settings.http_port, http_server.BACKLOG)
-        await _until_signal(settings, readiness, http, listener, rpc)
+        async with _reporting(impressions):
+            await _until_signal(settings, readiness, http, listener, rpc)
     finally:
         opening.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from recommender_serving.domain.list_limits import UNLIMITED, ListLimits
 from recommender_serving.log_lines import FORMATS, LEVELS
-from recommender_serving.process.list_limits import parse_list_limits
+from recommender_serving.process import environment
+from recommender_serving.process.environment import SettingsError
 from recommender_serving.store.layout import HIDDEN, Hide
 
 EXAMPLES = """\
@@ -33,15 +33,13 @@ environment of serve (a flag wins):
   RECOMMENDER_LOG_LEVEL   DEBUG (a line for each request), INFO (default), WARNING or ERROR
   RECOMMENDER_LOG_FORMAT  json (default) or text
   RECOMMENDER_LOG_USER_SALT  key of the users' names in the log (default: random at each start)
+  RECOMMENDER_COLLECTOR_URL   collector that gets impressions, http://HOST:PORT (default: none)
+  RECOMMENDER_IMPRESSIONS     share of the answers that it gets, 0 to 1 (default: 0)
 
 exit codes: 0 success; 1 the artifact is damaged or cannot be served; 2 invalid command line"""
 
 DIGEST = re.compile(r"^sha256:[0-9a-f]{64}$")
 MAX_TIMEOUT_MS = 60_000
-
-
-class SettingsError(Exception):
-    """A setting is missing or invalid; the message names it and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +66,8 @@ class ServeSettings:
     log_level: str = "INFO"
     log_format: str = "json"
     user_salt: str | None = field(default=None, repr=False)  # of users in the log
+    collector: str | None = None  # base URL of the collector; None gets no impressions
+    impressions: float = 0.0  # share of the answers that it gets
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,64 +233,16 @@ def parse(argv: list[str], environ: Mapping[str, str]) -> ServeSettings | Verify
         drain=args.drain_seconds,
         grace=args.grace_seconds,
         model_wait=args.model_wait_seconds,
-        store_url=_store_url(environ),
+        store_url=environment.store_url(environ),
         store_password=environ.get("RECOMMENDER_STORE_PASSWORD") or None,
-        hide=_hide(environ),
-        list_limits=_list_limits(environ),
-        log_level=_choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
-        log_format=_choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
+        hide=environment.hide(environ),
+        list_limits=environment.list_limits(environ),
+        collector=environment.collector(environ),
+        impressions=environment.impressions(environ),
+        log_level=environment.choice(environ, "RECOMMENDER_LOG_LEVEL", LEVELS, "INFO"),
+        log_format=environment.choice(environ, "RECOMMENDER_LOG_FORMAT", FORMATS, "json"),
         user_salt=environ.get("RECOMMENDER_LOG_USER_SALT") or None,
     )
-
-
-def _choice(
-    environ: Mapping[str, str], variable: str, choices: tuple[str, ...], default: str
-) -> str:
-    """Return a choice, whatever the case of its letters."""
-    given = environ.get(variable) or default
-    for choice in choices:
-        if given.casefold() == choice.casefold():
-            return choice
-    raise SettingsError(f"{variable} is {given[:100]!r}: give one of {', '.join(choices)}")
-
-
-def _hide(environ: Mapping[str, str]) -> frozenset[Hide]:
-    text = environ.get("RECOMMENDER_HIDE")
-    if text is None:
-        return HIDDEN
-    try:
-        return frozenset(map(Hide, filter(None, map(str.strip, text.split(",")))))
-    except ValueError:
-        raise SettingsError(
-            f"RECOMMENDER_HIDE is {text[:100]!r}: give names among {', '.join(Hide)}, with commas "
-            "between them, or an empty text to hide nothing"
-        ) from None
-
-
-def _list_limits(environ: Mapping[str, str]) -> ListLimits:
-    text = environ.get("RECOMMENDER_LIST_LIMITS")
-    if not text:
-        return UNLIMITED
-    try:
-        return parse_list_limits(text)
-    except ValueError as error:
-        raise SettingsError(f"RECOMMENDER_LIST_LIMITS is invalid: {error}") from None
-
-
-def _store_url(environ: Mapping[str, str]) -> str | None:
-    url = environ.get("RECOMMENDER_STORE_URL", "")
-    if not url:
-        return None
-    parts = urlsplit(url)
-    if parts.password is not None:
-        raise SettingsError(
-            "RECOMMENDER_STORE_URL has a password: give it as RECOMMENDER_STORE_PASSWORD"
-        )
-    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise SettingsError(
-            f"RECOMMENDER_STORE_URL is {url[:100]!r}: give redis://HOST:PORT/DB or rediss://..."
-        )
-    return url
 
 
 def _name(flag: str | None, environ: Mapping[str, str], option: str, variable: str) -> str:

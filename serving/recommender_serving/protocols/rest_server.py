@@ -25,6 +25,7 @@ from recommender_serving.protocols.calls import (
     ID_HEADER,
     MAX_DEADLINE_MS,
     TRACE_HEADER,
+    ids_of,
     request_id,
 )
 from recommender_serving.protocols.readiness import Readiness
@@ -101,8 +102,8 @@ class Rest:
             deadline = _deadline(request)
             read = self._bodies.read(request.receive)
             # Passed on without a name: the models may take a while, and a body has up to 4 MiB.
-            answers = await self._service.predict(v2_json.parse(await read), deadline)
-        ids = [id_] if len(answers) == 1 else [f"{id_}-{index}" for index in range(len(answers))]
+            answers = await self._service.predict(v2_json.parse(await read), deadline, id_)
+        ids = ids_of(id_, len(answers))
         predictions = list(map(self._service.prediction, answers, ids))
         return Json({"predictions": predictions}, headers=self._headers(id_, *answers))
 
