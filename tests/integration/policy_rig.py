@@ -181,15 +181,21 @@ def pod_cases(kind: str, pod: str) -> list[tuple[str, Change, str]]:
     """Return hostile pods, each with a part of the message of its refusal."""
     main = f"{pod}.containers.0"
     security = f"{main}.securityContext"
-    account, volume = "service account", "neither a persistentVolumeClaim nor an emptyDir"
+    account, volume = (
+        "does not list for this namespace",
+        "neither a persistentVolumeClaim nor an emptyDir",
+    )
     environment, privileged = "from a Secret or a ConfigMap", "are privileged"
     return [
         (kind, put(f"{main}.image", IMAGE), "with the image registry.example/"),
         (kind, beside(f"{pod}.containers", name="other"), "with the image registry.example/"),
         (kind, put(f"{pod}.serviceAccountName", "admin"), account),
         (kind, put(f"{pod}.serviceAccount", "admin"), account),
-        (kind, put(f"{pod}.automountServiceAccountToken", None), account),
-        (kind, put(f"{pod}.automountServiceAccountToken", True), account),
+        # An account of the other namespace in the list.
+        (kind, put(f"{pod}.serviceAccountName", "trainer"), account),
+        (kind, put(f"{pod}.automountServiceAccountToken", None), "mount the token"),
+        (kind, put(f"{pod}.automountServiceAccountToken", True), "mount the token"),
+        (kind, put(f"{pod}.priorityClassName", "system-node-critical"), "priority of the system"),
         (kind, put(f"{pod}.hostNetwork", True), "of the host"),
         (kind, put(f"{pod}.hostPID", True), "of the host"),
         (kind, put(f"{pod}.hostIPC", True), "of the host"),

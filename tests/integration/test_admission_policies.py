@@ -212,6 +212,25 @@ def test_a_hostile_object_is_denied_with_the_reason(
     assert "the recommender operator may not create" in reported
 
 
+@pytest.fixture(scope="module")
+def listing() -> str:
+    if account.LISTING not in rig.kubectl("get", "namespaces", "-o", "name"):
+        rig.make_namespace(account.LISTING)
+    return account.LISTING
+
+
+@pytest.mark.parametrize("kind", sorted(PODS))
+def test_a_listed_account_is_allowed_in_its_namespace(
+    kind: str, requests: Requests, listing: str
+) -> None:
+    manifest = own(kind, listing)
+    put(f"{PODS[kind]}.serviceAccountName", "trainer")(manifest)
+    assert create(requests, kind, manifest) == ""
+    other = own(kind, listing)
+    put(f"{PODS[kind]}.serviceAccountName", "admin")(other)
+    assert "does not list for this namespace" in create(requests, kind, other)
+
+
 @pytest.mark.parametrize("kind", ["service", "route"])
 def test_the_operator_cannot_take_over_a_foreign_object(
     kind: str, requests: Requests, space: str

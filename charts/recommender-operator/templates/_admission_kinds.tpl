@@ -77,6 +77,7 @@ variables:
   - name: containers
     expression: >-
       variables.pods.map(p, p.containers + (has(p.initContainers) ? p.initContainers : []))
+  {{- include "recommender-operator.accounts" . | nindent 2 }}
 validations:
   - expression: >-
       variables.pods.all(p, size(p.containers) == 1 && p.containers.all(c, c.name == 'main')
@@ -99,6 +100,7 @@ variables:
   - name: containers
     expression: >-
       variables.pods.map(p, p.containers + (has(p.initContainers) ? p.initContainers : []))
+  {{- include "recommender-operator.accounts" . | nindent 2 }}
 validations:
   - expression: >-
       variables.containers.all(cs, size(cs) == 1 && cs.all(c, c.name == 'node' && c.image == {{ .image | squote }}))
@@ -144,6 +146,7 @@ variables:
       + (has(object.spec.transformer.initContainers) ? object.spec.transformer.initContainers : []) : []
   - name: containers
     expression: "[(has(object.spec.predictor.model) ? [object.spec.predictor.model] : []) + variables.beside + variables.answering]"
+  {{- include "recommender-operator.accounts" . | nindent 2 }}
 validations:
   - expression: >-
       variables.beside.all(c, c.name in ['transformer-container', 'verify-artifact'] && c.image == {{ .image | squote }})

@@ -15,6 +15,7 @@ from recommender_operator.api import (
     host_names,
     rules_export,
     rules_features,
+    rules_scheduling,
     rules_search,
     rules_workers,
     sub_paths,
@@ -178,6 +179,8 @@ RECOMMENDER_MODEL: Rules = {
         *rules_export.TRAINING,
     ),
     "spec.training.search.space": rules_search.space(),
+    **rules_scheduling.rules("spec.training"),
+    **rules_scheduling.rules("spec.serving"),
     "spec.storage.claimName": (
         _claim_name("storage.claimName"),
         ("self == oldSelf", "storage.claimName is immutable: the claim contains the versions"),

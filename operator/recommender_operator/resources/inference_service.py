@@ -20,7 +20,7 @@ import json
 from recommender_operator.api.spec import ServingSpec
 from recommender_operator.api.version import Artifact
 from recommender_operator.observed import ModelObject, VersionObject
-from recommender_operator.resources import disruption, labels, security
+from recommender_operator.resources import disruption, labels, scheduling, security
 from recommender_operator.resources.labels import Component, Manifest
 from recommender_operator.resources.options import Options
 
@@ -230,6 +230,7 @@ def serving_digest(serving: ServingSpec) -> str:
             "resources",
             "transformer_resources",
             "hide",
+            "scheduling",
         },
     )
     text = json.dumps({**content, "layout": LAYOUT}, sort_keys=True, separators=(",", ":"))
@@ -244,10 +245,13 @@ def _artifact(version: VersionObject) -> Artifact:
 
 
 def _pods(model: ModelObject, replicas: int, marks: dict[str, str], options: Options) -> Manifest:
+    placed = model.spec.serving.scheduling
     return {
         "minReplicas": replicas,
         "maxReplicas": replicas,
-        "labels": marks,
+        "labels": scheduling.pod_labels(placed, marks),
+        **scheduling.pod_annotations(placed),
+        **scheduling.pod(placed),
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         **security.pull_secrets(options),
