@@ -9,6 +9,7 @@ from typing import Any
 
 from recommender_operator.actions import Event
 from recommender_operator.adapters.kubernetes.port import (
+    AUTOSCALERS,
     BASELINES,
     BUDGETS,
     EVENTS,
@@ -25,6 +26,7 @@ from recommender_operator.adapters.kubernetes.port import (
 from recommender_operator.adapters.objects import events
 from recommender_operator.observed import Baseline, JobKind
 from recommender_operator.resources import (
+    autoscaling,
     baselines,
     disruption,
     http_route,
@@ -74,6 +76,13 @@ def _budget() -> Object:
     return disruption.budget("movies", name, labels.Component.TRANSFORMER, service)
 
 
+def _autoscaler() -> Object:
+    service = inference_service.standard(model(), version(), OPTIONS)
+    service["metadata"]["uid"] = "uid-service"
+    name, serving = service["metadata"]["name"], model().spec.serving
+    return autoscaling.autoscaler("movies", name, labels.Component.TRANSFORMER, serving, service)
+
+
 def _network_policy() -> Object:
     service = inference_service.standard(model(), version(), OPTIONS)
     service["metadata"]["uid"] = "uid-service"
@@ -99,6 +108,7 @@ OWN: dict[str, tuple[Resource, Callable[[], Object]]] = {
     ),
     "budget": (BUDGETS, _budget),
     "network": (NETWORK_POLICIES, _network_policy),
+    "autoscaler": (AUTOSCALERS, _autoscaler),
     "route": (HTTP_ROUTES, _route),
     "version": (VERSIONS, _version),
     "baseline": (BASELINES, _baseline),

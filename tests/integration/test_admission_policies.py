@@ -41,7 +41,7 @@ PODS = {
 LABELS, UNOWNED = "it lacks the labels", "no RecommenderModel and no ModelVersion controls it"
 UNOWNED_PART = "no InferenceService controls it"
 #: Kinds that an InferenceService owns.
-OF_A_SERVICE = ("budget", "network")
+OF_A_SERVICE = ("budget", "network", "autoscaler")
 Case = tuple[str, Change, str]
 
 
@@ -88,7 +88,7 @@ def test_the_operators_own_writes_are_allowed(kind: str, requests: Requests, spa
     assert create(requests, kind, own(kind, space)) == ""
 
 
-@pytest.mark.parametrize("kind", ["service", "knative", "route", "budget", "network"])
+@pytest.mark.parametrize("kind", ["service", "knative", "route", *OF_A_SERVICE])
 def test_a_repeated_apply_of_the_operator_is_allowed(
     kind: str, requests: Requests, space: str
 ) -> None:
@@ -191,6 +191,13 @@ CREATED: list[Case] = [
         "network",
         put("spec.podSelector.matchLabels", {"app": "web"}),
         "pods other than those of its version",
+    ),
+    # They would scale what others run.
+    ("autoscaler", put("spec.scaleTargetRef.name", "theirs"), "something else than a Deployment"),
+    (
+        "autoscaler",
+        put("spec.scaleTargetRef.kind", "StatefulSet"),
+        "something else than a Deployment",
     ),
     ("event", put("involvedObject.apiVersion", "v1"), "not of recommender.dev"),
 ]

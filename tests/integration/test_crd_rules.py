@@ -174,6 +174,17 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
             [{"metric": "worstSegmentAuc", "championMargin": 0, "judgeBy": "Interval"}],
             "compared with the champion on the same rows: auc, logLoss, ndcgAt10",
         ),
+        (
+            "serving",
+            {"replicas": 3, "autoscaling": {"maxReplicas": 2}},
+            "maxReplicas must not be below replicas",
+        ),
+        (
+            "serving",
+            {"transformerReplicas": 5, "autoscaling": {"maxReplicas": 4}},
+            "maxReplicas must not be below replicas",
+        ),
+        ("serving.autoscaling", {}, "maxReplicas: Required value"),
         ("data.version", "newest", "spec.data.version"),
         ("data.asOf", "yesterday", "spec.data.asOf"),
         ("data.snapshots", {"every": "Weekly"}, "Unsupported value"),

@@ -63,6 +63,25 @@ matchConstraints:
     {{- include "recommender-operator.refusal" "it selects pods other than those of its version" | nindent 4 }}
 {{- end -}}
 
+{{- /* And its autoscalers, which scale its two Deployments and nothing else. */ -}}
+{{- define "recommender-operator.autoscalersPolicy" -}}
+matchConstraints:
+  resourceRules:
+    - apiGroups: [autoscaling]
+      apiVersions: ["*"]
+      operations: [CREATE, UPDATE, DELETE]
+      resources: [horizontalpodautoscalers]
+{{ include "recommender-operator.ownedOnly" (dict
+  "owner" "r.apiVersion.startsWith('serving.kserve.io/') && r.kind == 'InferenceService'"
+  "owners" "InferenceService") }}
+  - expression: >-
+      request.operation == 'DELETE' || (object.spec.scaleTargetRef.kind == 'Deployment'
+      && 'recommender.dev/version' in object.metadata.labels
+      && object.spec.scaleTargetRef.name in ['predictor', 'transformer'].map(c,
+      object.metadata.labels['recommender.dev/version'] + '-' + c))
+    {{- include "recommender-operator.refusal" "it scales something else than a Deployment of its version" | nindent 4 }}
+{{- end -}}
+
 {{- /* The operator's own pods run the training image, and nothing else. */ -}}
 {{- define "recommender-operator.jobsPolicy" -}}
 matchConstraints:

@@ -221,6 +221,15 @@ RECOMMENDER_MODEL: Rules = {
             "the last weight of rollout.steps must be 100",
         ),
     ),
+    "spec.serving": (
+        (
+            "!has(self.autoscaling) || (!has(self.replicas) || self.autoscaling.maxReplicas >= "
+            "self.replicas) && (!has(self.transformerReplicas) || "
+            "self.autoscaling.maxReplicas >= self.transformerReplicas)",
+            "serving.autoscaling.maxReplicas must not be below replicas or transformerReplicas, "
+            "which are the minimum",
+        ),
+    ),
     "spec.serving.host": (
         (
             f"self.matches({_cel(host_names.PATTERN)}) && "

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from recommender_operator.api import base_url, host_names
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_autoscaling import AutoscalingSpec
 from recommender_operator.api.spec_resources import TransformerResources, TritonResources
 from recommender_operator.api.spec_scheduling import Scheduling
 
@@ -62,6 +63,10 @@ class ServingSpec(ApiModel):
     )
     transformer_resources: TransformerResources = Field(
         default=TransformerResources(), description="Resources of the transformer container."
+    )
+    autoscaling: AutoscalingSpec | None = Field(
+        default=None,
+        description="Adds pods to deployed versions under load; their number is fixed if absent.",
     )
     scheduling: Scheduling | None = Field(
         default=None,
