@@ -88,6 +88,17 @@ def test_a_sample_is_accepted_and_gets_the_defaults_of_the_models(
             [{"metric": "worstSegmentAuc", "championMargin": 0, "judgeBy": "Interval"}],
             "compared with the champion on the same rows: auc, logLoss, ndcgAt10",
         ),
+        (
+            "serving",
+            {"replicas": 3, "autoscaling": {"maxReplicas": 2}},
+            "maxReplicas must not be below replicas",
+        ),
+        (
+            "serving",
+            {"transformerReplicas": 5, "autoscaling": {"maxReplicas": 4}},
+            "maxReplicas must not be below replicas",
+        ),
+        ("serving.autoscaling", {}, "maxReplicas: Required value"),
         ("data.version", "newest", "spec.data.version"),
         ("data.asOf", "yesterday", "spec.data.asOf"),
         ("data.snapshots", {"every": "Weekly"}, "Unsupported value"),
@@ -127,6 +138,85 @@ def test_an_invalid_spec_is_rejected_with_field_and_reason(
     server: Server, path: str, value: Any, message: str
 ) -> None:
     assert message in refusal(lambda: server.create(changed(path, value), dry_run="All"))
+
+
+def requiring(**requirement: Any) -> Json:
+    term = {"matchExpressions": [{"key": "zone", **requirement}]}
+    required = {"nodeSelectorTerms": [term]}
+    return {"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+                                          required}}}  # fmt: skip
+
+
+def near(**requirement: Any) -> Json:
+    selector = {"matchExpressions": [{"key": "app", **requirement}]}
+    term = {"labelSelector": selector, "topologyKey": "kubernetes.io/hostname"}
+    return {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+                                             [term]}}}  # fmt: skip
+
+
+@pytest.mark.parametrize("section", ["training", "serving"])
+def test_everything_that_places_pods_is_accepted(server: Server, section: str) -> None:
+    scheduling: Json = {
+        "nodeSelector": {"cloud.google.com/gke-nodepool": "gpu"},
+        "tolerations": [
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+            {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 30},
+            {"key": "team", "operator": "Equal", "value": "web"},
+        ],
+        **near(operator="In", values=["x"]),
+        "serviceAccountName": "trainer",
+        "priorityClassName": "batch",
+        "podLabels": {"azure.workload.identity/use": "true", "team": "web"},
+        "podAnnotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
+    }
+    body = changed(f"{section}.scheduling", scheduling)
+    body["metadata"]["name"] = "placed"
+    created = server.create(body, dry_run="All", field_validation="Strict")
+    found = RecommenderModelSpec.model_validate(created["spec"])
+    assert found == RecommenderModelSpec.model_validate(body["spec"])
+    assert created["spec"] == found.dump()
+
+
+@pytest.mark.parametrize("section", ["training", "serving"])
+@pytest.mark.parametrize(
+    ("scheduling", "message"),
+    [
+        ({"podLabels": {"recommender.dev/model": "x"}}, "podLabels has a key that is reserved"),
+        ({"podLabels": {"app": "x"}}, "podLabels has a key that is reserved"),
+        ({"podLabels": {"a b": "x"}}, "podLabels must be label keys"),
+        ({"podLabels": {"team": "a b"}}, "podLabels.team"),
+        (
+            {"podAnnotations": {"sidecar.istio.io/inject": "true"}},
+            "podAnnotations has a key that is reserved",
+        ),
+        (
+            {"podAnnotations": {"serving.kserve.io/autoscalerClass": "hpa"}},
+            "podAnnotations has a key that is reserved",
+        ),
+        ({"podAnnotations": {"a/b/c": "x"}}, "podAnnotations must be label keys"),
+        ({"nodeSelector": {"a b": "x"}}, "nodeSelector must be label keys"),
+        ({"tolerations": [{"value": "x"}]}, "without a key requires the operator Exists"),
+        (
+            {"tolerations": [{"key": "a", "operator": "Exists", "value": "x"}]},
+            "must not have a value",
+        ),
+        (
+            {"tolerations": [{"key": "a", "tolerationSeconds": 3, "effect": "NoSchedule"}]},
+            "requires the effect NoExecute",
+        ),
+        ({"priorityClassName": "system-node-critical"}, "must not be a class of the system"),
+        ({"serviceAccountName": "A"}, "serviceAccountName"),
+        (requiring(operator="In"), "at least one with In"),
+        (requiring(operator="Exists", values=["a"]), "none with Exists"),
+        (requiring(operator="Gt", values=["a"]), "require one integer"),
+        (near(operator="NotIn"), "at least one with In"),
+    ],
+)
+def test_what_cannot_place_pods_is_rejected_with_its_field(
+    server: Server, section: str, scheduling: Json, message: str
+) -> None:
+    body = changed(f"{section}.scheduling", scheduling)
+    assert message in refusal(lambda: server.create(body, dry_run="All"))
 
 
 SOURCE: Json = {"claimName": "raw-data", "path": "shop", "format": "CSV"}

@@ -16,6 +16,7 @@ from recommender_operator.api import (
     rules_export,
     rules_features,
     rules_lists,
+    rules_scheduling,
     rules_search,
     rules_workers,
     sub_paths,
@@ -180,6 +181,8 @@ RECOMMENDER_MODEL: Rules = {
         *rules_export.TRAINING,
     ),
     "spec.training.search.space": rules_search.space(),
+    **rules_scheduling.rules("spec.training"),
+    **rules_scheduling.rules("spec.serving"),
     "spec.storage.claimName": (
         _claim_name("storage.claimName"),
         ("self == oldSelf", "storage.claimName is immutable: the claim contains the versions"),
@@ -220,7 +223,16 @@ RECOMMENDER_MODEL: Rules = {
             "the last weight of rollout.steps must be 100",
         ),
     ),
-    "spec.serving": rules_lists.SERVING,
+    "spec.serving": (
+        *rules_lists.SERVING,
+        (
+            "!has(self.autoscaling) || (!has(self.replicas) || self.autoscaling.maxReplicas >= "
+            "self.replicas) && (!has(self.transformerReplicas) || "
+            "self.autoscaling.maxReplicas >= self.transformerReplicas)",
+            "serving.autoscaling.maxReplicas must not be below replicas or transformerReplicas, "
+            "which are the minimum",
+        ),
+    ),
     "spec.serving.host": (
         (
             f"self.matches({_cel(host_names.PATTERN)}) && "

@@ -9,8 +9,10 @@ from pydantic import Field
 
 from recommender_operator.api import base_url, host_names
 from recommender_operator.api.base import ApiModel
+from recommender_operator.api.spec_autoscaling import AutoscalingSpec
 from recommender_operator.api.spec_features import NAME
 from recommender_operator.api.spec_resources import TransformerResources, TritonResources
+from recommender_operator.api.spec_scheduling import Scheduling
 
 
 class TrafficMode(enum.StrEnum):
@@ -94,6 +96,15 @@ class ServingSpec(ApiModel):
     )
     transformer_resources: TransformerResources = Field(
         default=TransformerResources(), description="Resources of the transformer container."
+    )
+    autoscaling: AutoscalingSpec | None = Field(
+        default=None,
+        description="Adds pods to deployed versions under load; their number is fixed if absent.",
+    )
+    scheduling: Scheduling | None = Field(
+        default=None,
+        description="Where the serving pods run, and as whom. A change replaces the pods of the "
+        "deployed versions one by one.",
     )
     keep_previous: bool = Field(
         default=True, description="Keep the previous champion deployed for an instant rollbackTo."

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from recommender_operator.api import host_names
+from recommender_operator.api import host_names, service_accounts
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,3 +42,5 @@ class Options:
     metrics_from: tuple[Mapping[str, Any], ...] = ()
     #: Normalized base URLs of the Prometheus servers that models may name.
     prometheus_urls: tuple[str, ...] = ()
+    #: Service accounts that models may use, by namespace.
+    service_accounts: service_accounts.Policy = ()
