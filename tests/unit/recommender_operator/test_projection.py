@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+
+import pytest
 
 from recommender_operator import actions as do
 from recommender_operator.adapters.kubernetes.port import MODELS
 from recommender_operator.adapters.objects.owned_writes import OwnedObjects
 from recommender_operator.adapters.objects.typed import model_object
-from recommender_operator.api.status import RecommenderModelStatus, Stage
+from recommender_operator.api.status import ModelClock, RecommenderModelStatus, Stage
 from recommender_operator.phases.conditions.progress import LONGEST
 from recommender_operator.projection import Projection
 from tests.fakes.kube import NOW, FakeKube
@@ -78,3 +81,16 @@ async def test_state_that_only_the_status_stores_does_not_wait() -> None:
     world = World()
     assert await world.look(status=RecommenderModelStatus(stage=Stage.TRAINING, locked=True))
     assert world.stage == "Training"
+
+
+@pytest.mark.parametrize(
+    ("pace", "age", "waits"), [(30, 0, True), (30, 29, True), (30, 31, False), (15, 0, False)]
+)
+async def test_a_clock_waits_only_while_it_is_precise(pace: int, age: int, waits: bool) -> None:
+    world = World()
+    clock = ModelClock(
+        observed_at=NOW - datetime.timedelta(seconds=age), time=NOW, pace_seconds=pace
+    )
+    stored = RecommenderModelStatus(stage=Stage.PENDING, clock=clock)
+    world.kube.find(MODELS, "movies")["status"] = stored.dump()
+    assert await world.look(status=MOVED.model_copy(update={"clock": clock})) is not waits

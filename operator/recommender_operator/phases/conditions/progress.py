@@ -11,8 +11,11 @@ import datetime
 from recommender_operator.api.conditions import ConditionType
 from recommender_operator.api.status import Condition, ModelClock, RecommenderModelStatus
 
-#: Maximum age of changes that are not written yet.
-LONGEST = datetime.timedelta(seconds=30)
+#: Maximum age of changes that are not written yet. A busy operator looks at each of many models
+#: less than once per half minute, so a shorter time would cost a write per look.
+LONGEST = datetime.timedelta(seconds=120)
+#: Minimum pace of model time at which its clock may wait for the next look.
+SLOW_CLOCK = datetime.timedelta(seconds=30)
 #: Fields that `decide` computes from the versions, and never reads from the model's status.
 REPEATED = (
     "observed_generation",
@@ -62,7 +65,7 @@ def _keeps_time(
     if stored is None or wanted is None:
         return stored is wanted
     pace = datetime.timedelta(seconds=min(stored.pace_seconds, wanted.pace_seconds))
-    return datetime.timedelta() <= now - stored.observed_at < pace and pace >= LONGEST
+    return datetime.timedelta() <= now - stored.observed_at < pace and pace >= SLOW_CLOCK
 
 
 def _changed(before: tuple[Condition, ...], after: tuple[Condition, ...]) -> bool:

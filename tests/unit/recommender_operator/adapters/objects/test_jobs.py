@@ -130,6 +130,19 @@ async def test_a_failed_job_costs_one_read_of_its_log_for_all_looks() -> None:
     assert kube.reads == [("log", "p")]
 
 
+async def test_only_so_many_logs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "REMEMBERED_LOGS", 2)
+    kube = FakeKube()
+    reader = jobs.JobReader(kube)
+    for name in ("a", "b", "c", "c", "b", "a"):
+        kube.logs[name] = f"bye from {name}"
+        pod = job_pod(code=1, reason="Error", name=name)
+        (state,) = await reader.read([job(FAILED)], {"uid-j": [pod]})
+        assert f"bye from {name}" in state.message
+    # The oldest one was forgotten, and is read again.
+    assert len(kube.reads) == 4
+
+
 @pytest.mark.parametrize(
     "labels", [{"recommender.dev/job-kind": "dance"}, {"recommender.dev/attempt": "x"}]
 )
