@@ -14,6 +14,7 @@ from recommender_training.common.arrays import Floats
 from recommender_training.config.training import FeatureGroup
 from recommender_training.data.dataset import Dataset
 from recommender_training.export import towers
+from recommender_training.export.buffers import alone
 from recommender_training.export.logistic import LogisticServing
 from recommender_training.export.ranker import RankerServing
 from recommender_training.export.request import places_of
@@ -141,7 +142,7 @@ def ranker_module(
             "wide_match": model.wide_match.weight[0],
             **_extra_state(known),
         }
-        detached = {name: value.detach().clone() for name, value in state.items()}
+        detached = {name: alone(value) for name, value in state.items()}
     state = {**shared_state(known, calibration, bonus), **detached}
     tags, groups = item_tags(known.data.items), known.constants.groups
     candidates = known.sources.plan.candidates or 0
