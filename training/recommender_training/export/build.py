@@ -124,6 +124,7 @@ def ranker_module(
             "recency_bias": model.recency.weight[:, 0],
             "queries": model.query(vectors) / vectors.shape[1] ** 0.5,
             "user_vectors": model.user.weight,
+            "user_rows": _user_rows(model),
             "side_vectors": _joined(model.side, vectors),
             "by_user": model.by_user.weight.t() * gain,
             "by_item": model.by_item.weight.t() * gain,
@@ -147,6 +148,12 @@ def ranker_module(
     tags, groups = item_tags(known.data.items), known.constants.groups
     candidates = known.sources.plan.candidates or 0
     return RankerServing(state, known.history_length, tags, candidates, groups).eval()
+
+
+def _user_rows(model: Ranker) -> Tensor:
+    """[U + 1] the row of each user in `user_vectors`; empty where each has its own."""
+    rows = model.user_rows.rows
+    return torch.zeros(0, dtype=torch.int32) if rows is None else rows
 
 
 def _joined(tables: nn.ModuleList, like: Tensor) -> Tensor:
